@@ -1,0 +1,1 @@
+"""The Python client, the tunecurve command and the embedded stack."""

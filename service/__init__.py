@@ -1,0 +1,1 @@
+"""The domain: knows no FastAPI and no Celery app."""

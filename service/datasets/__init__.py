@@ -1,0 +1,1 @@
+"""Datasets: load, normalise, deduplicate, split, convert."""

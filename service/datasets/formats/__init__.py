@@ -1,0 +1,1 @@
+"""How a file's bytes become rows, and examples become lines."""

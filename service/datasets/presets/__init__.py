@@ -1,0 +1,1 @@
+"""What a task's rows, prompts and groups are."""

@@ -1,0 +1,95 @@
+"""The errors a caller can meet: kinds say what to do about them, codes say what happened.
+
+TunecurveError
+├── Invalid           422  mend the request or the data
+├── Unauthenticated   401  send a key that is known and has not expired
+├── Forbidden         403  use a key with the scope
+├── NotFound          404  check the id
+├── Conflict          409  the state does not allow it now
+├── PreconditionFailed 412 read the newest version first
+├── RateLimited       429  come back later
+├── Unavailable       503  something outside is away; try again
+└── Internal          500  ours: report it
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong with the input: `pointer` is a JSON pointer, or `row 17` for data."""
+
+    pointer: str
+    code: str
+    message: str
+
+
+class TunecurveError(Exception):
+    """`code` is public and stable; the message is a fact with the fix and never holds user data."""
+
+    status: ClassVar[int] = 500
+    default_code: ClassVar[str] = "internal"
+    title: ClassVar[str] = "Internal error"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, code: str = "", faults: Sequence[Fault] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code or self.default_code
+        self.faults = tuple(faults)
+
+
+class Invalid(TunecurveError):
+    status = 422
+    default_code = "validation_failed"
+    title = "The request or its data is not valid"
+
+
+class Unauthenticated(TunecurveError):
+    status = 401
+    default_code = "unauthenticated"
+    title = "No valid key"
+
+
+class Forbidden(TunecurveError):
+    status = 403
+    default_code = "insufficient_scope"
+    title = "The key may not do this"
+
+
+class NotFound(TunecurveError):
+    status = 404
+    default_code = "not_found"
+    title = "Not found"
+
+
+class Conflict(TunecurveError):
+    status = 409
+    default_code = "conflict"
+    title = "The state does not allow it"
+
+
+class PreconditionFailed(TunecurveError):
+    status = 412
+    default_code = "precondition_failed"
+    title = "The object has changed"
+
+
+class RateLimited(TunecurveError):
+    status = 429
+    default_code = "rate_limited"
+    title = "Too many requests"
+    retryable = True
+
+
+class Unavailable(TunecurveError):
+    status = 503
+    default_code = "unavailable"
+    title = "Something outside is away"
+    retryable = True
+
+
+class Internal(TunecurveError):
+    """Ours. The message is shown to the caller, so it names no internals."""

@@ -1,0 +1,1 @@
+"""Many tunings and evaluations: the learning curve and its report."""

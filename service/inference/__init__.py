@@ -1,0 +1,1 @@
+"""Paid calls to a model, paced and stored once."""

@@ -1,0 +1,1 @@
+"""Queued work: life cycle, leases, idempotency."""

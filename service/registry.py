@@ -1,0 +1,35 @@
+"""A named, closed set of plug-ins: one dictionary, and an error that names the known ones."""
+
+from collections.abc import Iterator, Mapping
+from typing import Generic, TypeVar
+
+from service.errors import Fault, Invalid
+
+Plugin = TypeVar("Plugin")
+
+
+class Registry(Mapping[str, Plugin], Generic[Plugin]):
+    """`noun` is what one entry is called in errors: `metric`, `preset`, `provider`."""
+
+    def __init__(self, noun: str, entries: Mapping[str, Plugin]) -> None:
+        self.noun = noun
+        self._entries = dict(entries)
+
+    def __getitem__(self, name: str) -> Plugin:
+        return self._entries[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def find(self, name: str, *, pointer: str = "") -> Plugin:
+        """Return the entry, or raise Invalid that names the known ones."""
+        try:
+            return self._entries[name]
+        except KeyError:
+            known = ", ".join(sorted(self._entries))
+            message = f"no {self.noun} named {name[:64]!r}; known: {known}"
+            code = f"unknown_{self.noun.replace(' ', '_')}"
+            raise Invalid(message, code=code, faults=[Fault(pointer, code, message)]) from None

@@ -1,0 +1,1 @@
+"""Read-only SQL across rooms, for the dashboard."""

@@ -1,0 +1,1 @@
+"""Tuning runs: submitted exactly once, polled to the end."""

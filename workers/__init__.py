@@ -1,0 +1,1 @@
+"""The Celery side: claim, call, finish."""

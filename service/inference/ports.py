@@ -56,7 +56,8 @@ class Generation:
 
 class Generator(Protocol):
     """Sends one request, once. Raises `service.inference.retry.CallFailed` when there is no
-    answer, saying what kind of refusal it was; never retries by itself."""
+    answer, saying what kind of refusal it was; never retries by itself.
+    """
 
     async def generate(self, request: GenerationRequest) -> Generation: ...
 

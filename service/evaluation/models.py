@@ -1,0 +1,75 @@
+"""Rows of evaluations, their predictions and their scores."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Boolean, Float, ForeignKey, Index, Integer, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from service.database import Id, Model
+
+
+class Evaluation(Model):
+    """Reserved when its job is submitted; complete once `ready_at` is set."""
+
+    __tablename__ = "evaluation"
+    __table_args__ = (Index("ix_evaluation_project_id_id", "project_id", "id"),)
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    project_id: Mapped[str] = mapped_column(Id, ForeignKey("project.id"))
+    job_id: Mapped[str] = mapped_column(Id, ForeignKey("job.id"), index=True)
+    dataset_id: Mapped[str] = mapped_column(Id, ForeignKey("dataset.id"))
+    model_id: Mapped[str | None] = mapped_column(Id, ForeignKey("model.id"))
+    base_model: Mapped[str] = mapped_column(String(200))
+    kind: Mapped[str] = mapped_column(String(20))
+    shots: Mapped[int] = mapped_column(Integer, default=0)
+    split: Mapped[str] = mapped_column(String(20))
+    rows: Mapped[int | None] = mapped_column(Integer)
+    outcomes: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    usage: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    synthetic: Mapped[bool] = mapped_column(Boolean, default=False)
+    table_key: Mapped[str | None] = mapped_column(String(200))
+    created_at: Mapped[datetime]
+    ready_at: Mapped[datetime | None]
+
+
+class Prediction(Model):
+    """One answer. The key makes a second write of the same answer impossible."""
+
+    __tablename__ = "prediction"
+
+    evaluation_id: Mapped[str] = mapped_column(
+        Id, ForeignKey("evaluation.id", ondelete="CASCADE"), primary_key=True
+    )
+    example_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    sample: Mapped[int] = mapped_column(Integer, primary_key=True, default=0)
+    outcome: Mapped[str] = mapped_column(String(20))
+    text: Mapped[str] = mapped_column(Text)
+    finish_reason: Mapped[str] = mapped_column(String(50), default="")
+    error: Mapped[str] = mapped_column(String(500), default="")
+    prompt_tokens: Mapped[int] = mapped_column(Integer, default=0)
+    output_tokens: Mapped[int] = mapped_column(Integer, default=0)
+    usage: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    synthetic: Mapped[bool] = mapped_column(Boolean, default=False)
+    created_at: Mapped[datetime]
+
+
+class ScoreRow(Model):
+    """One metric of one evaluation; see `service.evaluation.scoring.Score`."""
+
+    __tablename__ = "score"
+
+    evaluation_id: Mapped[str] = mapped_column(
+        Id, ForeignKey("evaluation.id", ondelete="CASCADE"), primary_key=True
+    )
+    metric: Mapped[str] = mapped_column(String(50), primary_key=True)
+    position: Mapped[int] = mapped_column(Integer, default=0)
+    value: Mapped[float | None] = mapped_column(Float)
+    low: Mapped[float | None] = mapped_column(Float)
+    high: Mapped[float | None] = mapped_column(Float)
+    n: Mapped[int] = mapped_column(Integer)
+    rows: Mapped[int] = mapped_column(Integer)
+    coverage: Mapped[float] = mapped_column(Float)
+    worst: Mapped[float | None] = mapped_column(Float)
+    best: Mapped[float | None] = mapped_column(Float)
+    method: Mapped[str] = mapped_column(String(200))

@@ -1,0 +1,106 @@
+"""What jobs ask of the rooms above: how a kind is described, reserved and run."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from pydantic import BaseModel
+
+from service.database import Session
+from service.ids import Prefix
+from service.jobs.lifecycle import Reason
+from service.task_queue import Queue
+
+
+class JobCancelled(Exception):  # noqa: N818  a signal, not an error
+    """The job was asked to cancel; the operation stops where it is."""
+
+
+class LeaseLost(Exception):  # noqa: N818  a signal, not an error
+    """Another worker has taken the job over; nothing more may be written."""
+
+
+class InputNotReady(Exception):  # noqa: N818  a signal, not an error
+    """An input is still being made by another job."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"waits for {job_id}")
+        self.job_id = job_id
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What an operation returns to park its job.
+
+    It wakes after `seconds`, or when the job `waits_for` ends, or when its last child ends
+    (reason `children`), whichever is set; a tuning's job is woken by the poll sweep.
+    """
+
+    reason: Reason
+    seconds: float | None = None
+    waits_for: str | None = None
+
+
+class JobRun(Protocol):
+    """A claimed job, as its operation sees it. Running twice must equal running once."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def project_id(self) -> str: ...
+
+    @property
+    def spec(self) -> Mapping[str, Any]: ...
+
+    @property
+    def outputs(self) -> Mapping[str, str]: ...
+
+    @property
+    def cancelling(self) -> bool:
+        """True once somebody asked to cancel."""
+        ...
+
+    def check(self) -> None:
+        """Raise JobCancelled or LeaseLost; cheap, call it between steps."""
+        ...
+
+    def report(self, done: int, total: int | None, *, unit: str, stage: str = "") -> None:
+        """Show progress; written at most once a second."""
+        ...
+
+    def fenced(self) -> AbstractContextManager[Session]:
+        """A transaction that commits only while this run still holds the job's lease."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A job about to be written: ids are reserved, defaults are filled in."""
+
+    id: str
+    project_id: str
+    kind: str
+    spec: BaseModel
+    outputs: Mapping[str, str]
+    parent_id: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobKind:
+    """One kind of job: its spec, its output, its queue and its task.
+
+    `reserve(session, submission)` checks that the inputs exist (raises Invalid or NotFound with
+    a pointer into the spec) and writes the output's row, in the transaction of the submission.
+    """
+
+    name: str
+    spec: type[BaseModel]
+    output: str
+    prefix: Prefix
+    queue: Queue
+    task: str
+    reserve: Callable[[Session, Submission], None]

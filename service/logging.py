@@ -1,0 +1,55 @@
+"""Logs: one JSON object or one coloured line an event, never prompts, outputs or secrets."""
+
+import logging as stdlib_logging
+import re
+import sys
+
+import structlog
+from structlog.typing import EventDict, WrappedLogger
+
+_SECRETS = re.compile(
+    r"tunecurve_[a-z0-9]{10}_\w+|whsec_[\w+/=]+|ya29\.[\w.-]+|-----BEGIN [A-Z ]+-----",
+    re.IGNORECASE,
+)
+_SECRET_KEYS = frozenset({"authorization", "secret", "password", "token", "api_key", "master_key"})
+
+
+def _redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    for key, value in event.items():
+        if key in _SECRET_KEYS:
+            event[key] = "[redacted]"
+        elif isinstance(value, str):
+            event[key] = _SECRETS.sub("[redacted]", value)
+    return event
+
+
+def configure_logging(*, log_format: str, level: str) -> None:
+    """Send structlog and the standard library's loggers to standard error. May be called again."""
+    number = stdlib_logging.getLevelNamesMapping()[level.upper()]
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        _redact,
+    ]
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer()
+        if log_format == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    structlog.configure(
+        processors=[*shared, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+    )
+    handler = stdlib_logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    root = stdlib_logging.root
+    root.handlers[:] = [handler]
+    root.setLevel(max(number, stdlib_logging.WARNING))

@@ -1,0 +1,39 @@
+"""Rows of projects and their API keys."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, ForeignKey, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from service.database import Id, Model
+
+
+class Project(Model):
+    """`event_seq` is the number of the project's last event: the row lock that hands it out
+    makes event numbers gap-free and visible in order.
+    """
+
+    __tablename__ = "project"
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    name: Mapped[str] = mapped_column(String(100), unique=True)
+    event_seq: Mapped[int] = mapped_column(BigInteger, default=0)
+    created_at: Mapped[datetime]
+
+
+class ApiKey(Model):
+    """Only the SHA-256 of the secret is kept; its 256 bits need no slow hash."""
+
+    __tablename__ = "api_key"
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    project_id: Mapped[str] = mapped_column(Id, ForeignKey("project.id"), index=True)
+    name: Mapped[str] = mapped_column(String(100))
+    public_part: Mapped[str] = mapped_column(String(10), unique=True)
+    secret_sha256: Mapped[str] = mapped_column(String(64))
+    scopes: Mapped[list[Any]]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]

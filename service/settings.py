@@ -1,0 +1,88 @@
+"""Every setting, read once from the environment (prefix `TUNECURVE_`) and then frozen."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Defaults suit the embedded shape: SQLite and a local folder. See `.env.example`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="TUNECURVE_", env_file=".env", extra="ignore", frozen=True
+    )
+
+    data_dir: Path = Field(
+        default=Path("~/.local/share/tunecurve"), description="folder of the embedded stack"
+    )
+    database_url: str = Field(default="", description="empty: SQLite in the data folder")
+    redis_url: str = Field(default="", description="broker and quota governor")
+    storage: str = Field(default="", description="`file:/folder` or `gs://bucket/prefix`")
+    master_key: SecretStr = Field(
+        default=SecretStr(""), description="derives webhook secrets; required to use webhooks"
+    )
+    log_format: Literal["json", "console"] = "json"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    google_cloud_project: str = Field(default="", description="the project that pays")
+    location: str = Field(default="us-central1", description="where tunings run")
+    vertex_endpoint: str = Field(
+        default="", description="`http://127.0.0.1:PORT` means an emulator; empty means Google"
+    )
+    base_model: str = Field(default="gemini-2.5-flash", description="used when a spec names none")
+
+    requests_per_minute: float = Field(default=600, gt=0, description="quota per base model")
+    burst_seconds: float = Field(default=0.1, ge=0, description="share of quota usable at once")
+    calls_in_flight: int = Field(default=256, ge=1, description="safety cap of one process")
+    call_timeout_seconds: float = Field(default=60, gt=0)
+    call_attempts: int = Field(default=6, ge=1, description="tries of one call; 429s not counted")
+
+    lease_seconds: float = Field(default=30, gt=0, description="a job's worker must renew in time")
+    job_attempts: int = Field(default=5, ge=1, description="claims of one job before it fails")
+    redispatch_seconds: float = Field(default=20, gt=0, description="a lost ticket is sent again")
+    ticker_seconds: float = Field(default=0.5, gt=0, description="pause between two sweeps")
+    poll_seconds: float = Field(default=30, gt=0, description="pause between polls of a tuning")
+    tuning_deadline_hours: float = Field(default=72, gt=0)
+    queue_length_limit: int = Field(default=300, ge=1, description="tickets a queue may hold")
+
+    open_jobs_limit: int = Field(default=1000, ge=1, description="open jobs of one project")
+    upload_bytes_limit: int = Field(default=1 << 30, ge=1)
+    body_bytes_limit: int = Field(default=1 << 20, ge=1)
+    line_bytes_limit: int = Field(default=1 << 20, ge=1, description="one row of a data file")
+
+    webhook_allow_networks: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="networks that are not public yet allowed, e.g. 127.0.0.0/8"
+    )
+    webhook_ports: Annotated[tuple[int, ...], NoDecode] = Field(
+        default=(443,), description="ports that webhooks may use; allowed networks may use any"
+    )
+
+    idempotency_hours: float = 24
+    delivery_days: float = 30
+    event_days: float = 90
+
+    @field_validator("webhook_allow_networks", "webhook_ports", mode="before")
+    @classmethod
+    def _split_commas(cls, value: object) -> object:
+        return tuple(part for part in value.split(",") if part) if isinstance(value, str) else value
+
+    @cached_property
+    def folder(self) -> Path:
+        """The data folder, absolute."""
+        return self.data_dir.expanduser().absolute()
+
+    @cached_property
+    def resolved_database_url(self) -> str:
+        return self.database_url or f"sqlite:///{self.folder / 'tunecurve.db'}"
+
+    @cached_property
+    def resolved_storage(self) -> str:
+        return self.storage or f"file:{self.folder / 'objects'}"
+
+    @cached_property
+    def emulated(self) -> bool:
+        """True when calls go to an emulator on this machine, so results are synthetic."""
+        return self.vertex_endpoint.startswith("http://")

@@ -1,0 +1,43 @@
+"""What we ask of an object store: bytes under content-addressed keys, written once."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """`created` is False when the same key was there already and nothing was uploaded."""
+
+    key: str
+    uri: str
+    size_bytes: int
+    created: bool
+
+
+class ObjectStore(Protocol):
+    def put_file(self, key: str, path: Path, *, content_type: str) -> StoredObject:
+        """Store a file under a key unless the key exists; raises Unavailable."""
+        ...
+
+    def open(self, key: str) -> AbstractContextManager[IO[bytes]]:
+        """Open for reading; raises NotFound `object_not_found`, Unavailable."""
+        ...
+
+    def chunks(self, key: str, *, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """Yield the bytes `start` to `end` (exclusive) in pieces of up to 1 MiB."""
+        ...
+
+    def size(self, key: str) -> int | None:
+        """Return the size in bytes, or None where there is no such object."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Delete; no error where there is nothing."""
+        ...
+
+    def uri(self, key: str) -> str:
+        """Return the address others know the object by: `gs://…` or `file:…`."""
+        ...

@@ -1,0 +1,75 @@
+"""Tickets for the workers: the one place outside `workers/` that knows Celery.
+
+A ticket is a hint: it carries an id, and losing or doubling it is harmless because the
+database row decides. So sending fails fast and quietly, and the ticker sends again.
+"""
+
+from enum import StrEnum
+from typing import Any, Protocol
+
+import structlog
+
+log = structlog.get_logger()
+
+
+class Queue(StrEnum):
+    PREPARE = "prepare"
+    TUNE = "tune"
+    POLL = "poll"
+    EVALUATE = "evaluate"
+    EXPERIMENT = "experiment"
+    NOTIFY = "notify"
+
+
+class TaskQueue(Protocol):
+    def send(self, task: str, *ids: str, queue: Queue) -> bool:
+        """Return True when the broker took the ticket."""
+        ...
+
+    def depth(self, queue: Queue) -> int | None:
+        """Return how many tickets wait, or None when the broker is away."""
+        ...
+
+
+class CeleryTaskQueue:
+    """The producer. Celery is imported at the first ticket: the API starts without it."""
+
+    def __init__(self, broker_url: str) -> None:
+        from celery import Celery
+
+        self._app = Celery("tunecurve", broker=broker_url, set_as_current=False)
+        self._app.conf.update(
+            task_serializer="json",
+            task_ignore_result=True,
+            # one try more after 50 ms, then give up: the sweep sends what could not be sent
+            task_publish_retry_policy={
+                "max_retries": 1,
+                "interval_start": 0.05,
+                "interval_step": 0.05,
+                "interval_max": 0.1,
+            },
+            broker_transport_options={"socket_timeout": 5, "socket_connect_timeout": 2},
+        )
+
+    def send(self, task: str, *ids: str, queue: Queue) -> bool:
+        try:
+            self._app.send_task(task, args=list(ids), queue=queue.value)
+        except (self._unavailable, OSError):
+            log.warning("ticket_unsent", task=task, queue=queue.value)
+            return False
+        return True
+
+    def depth(self, queue: Queue) -> int | None:
+        try:
+            with self._app.connection_for_write() as connection:
+                connection.ensure_connection(max_retries=1, interval_start=0)
+                channel: Any = connection.default_channel
+                return int(channel.queue_declare(queue.value).message_count)
+        except (self._unavailable, OSError):
+            return None
+
+    @property
+    def _unavailable(self) -> type[Exception]:
+        from kombu.exceptions import OperationalError
+
+        return OperationalError

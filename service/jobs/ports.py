@@ -58,6 +58,9 @@ class JobRun(Protocol):
     def outputs(self) -> Mapping[str, str]: ...
 
     @property
+    def labels(self) -> Mapping[str, str]: ...
+
+    @property
     def cancelling(self) -> bool:
         """True once somebody asked to cancel."""
         ...
@@ -95,6 +98,7 @@ class JobKind:
 
     `reserve(session, submission)` checks that the inputs exist (raises Invalid or NotFound with
     a pointer into the spec) and writes the output's row, in the transaction of the submission.
+    A kind that `winds_down` is run once more when cancelled, to stop what it began elsewhere.
     """
 
     name: str
@@ -104,3 +108,4 @@ class JobKind:
     queue: Queue
     task: str
     reserve: Callable[[Session, Submission], None]
+    winds_down: bool = False

@@ -1,0 +1,147 @@
+"""What crosses HTTP about evaluations."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from service.evaluation.models import Evaluation as EvaluationRow
+from service.evaluation.models import ScoreRow
+from service.ids import Prefix, id_pattern
+from service.jobs.lifecycle import State
+from service.jobs.schemas import OutputState, output_state
+
+
+class VariantKind(StrEnum):
+    """How the model is used: asked as it is, shown examples first, or tuned."""
+
+    ZERO_SHOT = "zero_shot"
+    FEW_SHOT = "few_shot"
+    TUNED = "tuned"
+
+
+class EvaluateSpec(BaseModel):
+    """Run one variant on a split of a dataset and score its answers."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "dataset": "ds_01jd5v3q0e8k3v7m2x9y4z6abc",
+                    "variant": "few_shot",
+                    "shots": 3,
+                    "base_model": "gemini-2.5-flash",
+                }
+            ]
+        },
+    )
+
+    dataset: str = Field(pattern=id_pattern(Prefix.DATASET))
+    variant: VariantKind
+    model: str | None = Field(default=None, pattern=id_pattern(Prefix.MODEL))
+    base_model: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9.@_/-]{0,127}$")
+    shots: int = Field(default=0, ge=0, le=100)
+    split: Literal["test", "validation"] = "test"
+    metrics: tuple[str, ...] = Field(default=(), description="empty: the dataset's own")
+    temperature: float = Field(default=0.0, ge=0, le=2)
+    max_output_tokens: int = Field(default=1024, ge=1, le=65536)
+    seed: int = Field(default=0, ge=0, le=2**31 - 1)
+
+    @model_validator(mode="after")
+    def _variant_has_what_it_needs(self) -> Self:
+        if (self.variant is VariantKind.TUNED) != (self.model is not None):
+            message = "`model` names the tuned model: give it for variant `tuned`, and only there"
+            raise ValueError(message)
+        if (self.variant is VariantKind.FEW_SHOT) != (self.shots > 0):
+            message = "`shots` must be at least 1 for variant `few_shot`, and 0 for the others"
+            raise ValueError(message)
+        return self
+
+
+class Metric(BaseModel):
+    """A score with its 95 % interval; failures lower the coverage, not the value."""
+
+    metric: str
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int = Field(description="rows that were answered and scored")
+    rows: int = Field(description="rows that were asked")
+    coverage: float = Field(ge=0, le=1)
+    worst: float | None = Field(description="value if every missing row earned the least")
+    best: float | None = Field(description="value if every missing row earned the most")
+    method: str
+
+
+class Evaluation(BaseModel):
+    """Scores of one variant: read-only, made by an `evaluate` job."""
+
+    object: Literal["evaluation"] = "evaluation"
+    id: str
+    job: str
+    state: OutputState
+    dataset: str
+    variant: VariantKind
+    model: str | None
+    base_model: str
+    shots: int
+    split: str
+    rows: int | None
+    outcomes: dict[str, int] = Field(description="rows by outcome")
+    metrics: list[Metric]
+    usage: dict[str, int]
+    synthetic: bool = Field(description="answered by the emulator, not by Gemini")
+    created_at: datetime
+    ready_at: datetime | None
+    links: dict[str, str]
+
+
+class EvaluationRowOut(BaseModel):
+    """One test row with the model's answer."""
+
+    object: Literal["evaluation_row"] = "evaluation_row"
+    position: int
+    example_id: str
+    outcome: str | None = Field(description="null while it has not been asked")
+    prediction: str | None
+    references: list[str]
+    finish_reason: str | None
+    error: str | None
+
+
+def present_evaluation(
+    row: EvaluationRow, scores: Sequence[ScoreRow], *, job: State | None
+) -> Evaluation:
+    """Return a row with its scores as HTTP shows it."""
+    return Evaluation(
+        id=row.id,
+        job=row.job_id,
+        state=output_state(job, ready=row.ready_at is not None),
+        dataset=row.dataset_id,
+        variant=VariantKind(row.kind),
+        model=row.model_id,
+        base_model=row.base_model,
+        shots=row.shots,
+        split=row.split,
+        rows=row.rows,
+        outcomes=row.outcomes,
+        metrics=[present_score(score) for score in scores],
+        usage=row.usage,
+        synthetic=row.synthetic,
+        created_at=row.created_at,
+        ready_at=row.ready_at,
+        links={
+            "self": f"/v1/evaluations/{row.id}",
+            "rows": f"/v1/evaluations/{row.id}/rows",
+            "content": f"/v1/evaluations/{row.id}/content",
+        },
+    )
+
+
+def present_score(row: ScoreRow) -> Metric:
+    names: tuple[Any, ...] = tuple(Metric.model_fields)
+    return Metric(**{name: getattr(row, name) for name in names})

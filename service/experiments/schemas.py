@@ -1,0 +1,155 @@
+"""What crosses HTTP about experiments."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from service.datasets.schemas import PrepareSpec
+from service.evaluation.schemas import VariantKind
+from service.experiments.models import Experiment as ExperimentRow
+from service.ids import Prefix, id_pattern
+from service.jobs.lifecycle import State
+from service.jobs.schemas import OutputState, output_state
+from service.tuning.schemas import HyperparametersSpec, ProviderName
+
+
+class ExperimentSpec(BaseModel):
+    """Compare prompting with tuning on growing train sizes, on the same test rows.
+
+    Give either `prepare`, a dataset to make, or `dataset`, one that exists.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "prepare": {
+                        "preset": "pii",
+                        "source": {"type": "synthetic", "rows": 3000, "seed": 0},
+                        "train_sizes": [50, 200, 800],
+                        "test_size": 200,
+                    },
+                    "base_model": "gemini-2.5-flash",
+                    "shots": 3,
+                }
+            ]
+        },
+    )
+
+    prepare: PrepareSpec | None = None
+    dataset: str | None = Field(default=None, pattern=id_pattern(Prefix.DATASET))
+    train_sizes: tuple[int, ...] = Field(
+        default=(), description="with `dataset` only; empty: every size it was prepared with"
+    )
+    base_model: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9.@_/-]{0,127}$")
+    shots: int = Field(default=3, ge=0, le=100, description="0 leaves few-shot out")
+    hyperparameters: HyperparametersSpec = HyperparametersSpec()
+    provider: ProviderName = "vertex"
+    metric: str | None = Field(default=None, description="default: the preset's first")
+    max_output_tokens: int = Field(default=1024, ge=1, le=65536)
+    seed: int = Field(default=0, ge=0, le=2**31 - 1)
+
+    @model_validator(mode="after")
+    def _one_dataset(self) -> Self:
+        if (self.prepare is None) == (self.dataset is None):
+            message = "give either `prepare` or `dataset`"
+            raise ValueError(message)
+        if self.prepare is not None and self.train_sizes:
+            message = "`train_sizes` goes inside `prepare`"
+            raise ValueError(message)
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class VariantView:
+    """One variant with its score, whatever it has come to."""
+
+    name: str
+    kind: str
+    train_size: int | None
+    shots: int
+    state: str
+    metric: str | None
+    score: float | None
+    low: float | None
+    high: float | None
+    coverage: float | None
+    test_rows: int | None
+    n: int | None
+    worst: float | None
+    best: float | None
+    model: str | None
+    evaluation: str
+    error: str | None
+
+
+class ExperimentVariant(BaseModel):
+    """One way of using the model, with its score on the common test rows."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    name: str
+    kind: VariantKind
+    train_size: int | None
+    shots: int
+    state: OutputState
+    metric: str | None
+    score: float | None
+    low: float | None
+    high: float | None
+    coverage: float | None
+    test_rows: int | None
+    model: str | None
+    evaluation: str
+    error: str | None = Field(description="code of the job's failure")
+
+
+class Experiment(BaseModel):
+    """A learning curve and its answer: read-only, made by an `experiment` job."""
+
+    object: Literal["experiment"] = "experiment"
+    id: str
+    job: str
+    state: OutputState
+    dataset: str | None
+    base_model: str
+    metric: str | None
+    answer: str | None = Field(description="one sentence")
+    verdict: str | None = Field(description="whether more data would still help")
+    synthetic: bool = Field(description="answered by the emulator, not by Gemini")
+    variants: list[ExperimentVariant]
+    curve: dict[str, Any]
+    created_at: datetime
+    ready_at: datetime | None
+    links: dict[str, str]
+
+
+def present_experiment(
+    row: ExperimentRow, variants: Sequence[VariantView], *, job: State | None
+) -> Experiment:
+    """Return a row with its variants as HTTP shows it."""
+    return Experiment(
+        id=row.id,
+        job=row.job_id,
+        state=output_state(job, ready=row.ready_at is not None),
+        dataset=row.dataset_id,
+        base_model=row.base_model,
+        metric=row.metric,
+        answer=row.answer,
+        verdict=row.verdict,
+        synthetic=row.synthetic,
+        variants=[ExperimentVariant.model_validate(variant) for variant in variants],
+        curve=row.curve,
+        created_at=row.created_at,
+        ready_at=row.ready_at,
+        links={
+            "self": f"/v1/experiments/{row.id}",
+            "report": f"/v1/experiments/{row.id}/content?format=html",
+            "content": f"/v1/experiments/{row.id}/content",
+        },
+    )

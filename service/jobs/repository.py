@@ -1,0 +1,216 @@
+"""SQL of jobs. Every change of state is one conditional UPDATE in `move`."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, update
+from sqlalchemy.orm import Session, aliased
+
+from service.jobs.lifecycle import OPEN, TERMINAL, Reason, State
+from service.jobs.models import IdempotencyKey, Job
+
+
+def add(session: Session, row: Job | IdempotencyKey) -> None:
+    session.add(row)
+    session.flush()
+
+
+def find(session: Session, job_id: str, *, project_id: str | None = None) -> Job | None:
+    query = select(Job).where(Job.id == job_id)
+    if project_id is not None:
+        query = query.where(Job.project_id == project_id)
+    return session.scalar(query)
+
+
+def lock(session: Session, job_id: str, *, project_id: str | None = None) -> Job | None:
+    """Return a job locked for the rest of the transaction: whoever decides by its state."""
+    query = select(Job).where(Job.id == job_id).with_for_update(key_share=True)
+    if project_id is not None:
+        query = query.where(Job.project_id == project_id)
+    return session.scalar(query)
+
+
+def find_key(session: Session, project_id: str, key: str) -> IdempotencyKey | None:
+    return session.get(IdempotencyKey, (project_id, key))
+
+
+def page(
+    session: Session,
+    project_id: str,
+    *,
+    states: Sequence[str] = (),
+    kinds: Sequence[str] = (),
+    parent: str | None = None,
+    label: tuple[str, str] | None = None,
+    after: str | None = None,
+    limit: int = 20,
+) -> list[Job]:
+    """Return up to `limit` jobs, newest first; `after` is the last id of the page before."""
+    query = select(Job).where(Job.project_id == project_id).order_by(Job.id.desc()).limit(limit)
+    if states:
+        query = query.where(Job.state.in_(states))
+    if kinds:
+        query = query.where(Job.kind.in_(kinds))
+    if parent:
+        query = query.where(Job.parent_id == parent)
+    if label:
+        query = query.where(Job.labels[label[0]].as_string() == label[1])
+    if after:
+        query = query.where(Job.id < after)
+    return list(session.scalars(query))
+
+
+def children(session: Session, job_id: str) -> list[Job]:
+    return list(session.scalars(select(Job).where(Job.parent_id == job_id).order_by(Job.id)))
+
+
+def states(session: Session, job_ids: Iterable[str]) -> dict[str, str]:
+    rows = session.execute(select(Job.id, Job.state).where(Job.id.in_(list(job_ids))))
+    return {row.id: row.state for row in rows}
+
+
+def count_open(session: Session, project_id: str) -> int:
+    query = select(func.count()).where(Job.project_id == project_id, Job.state.in_(list(OPEN)))
+    return session.scalar(query) or 0
+
+
+def move(
+    session: Session, job: Job, *, state: State, now: datetime, token: str | None, **values: Any
+) -> bool:
+    """Change state only if nobody else has since this row was read; return whether it did.
+
+    `token` is the lease that the writer holds, or None for writers that hold none.
+    """
+    return _write(session, job, now, token, state=state.value, **values)
+
+
+def rewrite(session: Session, job: Job, *, now: datetime, token: str | None, **values: Any) -> bool:
+    """Change columns but not the state, on the same condition as `move`."""
+    return _write(session, job, now, token, **values)
+
+
+def _write(session: Session, job: Job, now: datetime, token: str | None, **values: Any) -> bool:
+    where: list[ColumnElement[bool]] = [
+        Job.id == job.id,
+        Job.version == job.version,
+        Job.state == job.state,
+    ]
+    if token is not None:
+        where.append(Job.lease_owner == token)
+    statement = (
+        update(Job)
+        .where(and_(*where))
+        .values(version=Job.version + 1, updated_at=now, **values)
+        .returning(Job.id)
+        .execution_options(synchronize_session=False)
+    )
+    changed = session.scalar(statement) is not None
+    if changed:
+        session.refresh(job)
+    return changed
+
+
+def hold(session: Session, job_id: str, token: str) -> bool:
+    """Lock the job's row and say whether the lease is still ours."""
+    query = select(Job.id).where(Job.id == job_id, Job.lease_owner == token)
+    return session.scalar(query.with_for_update(key_share=True)) is not None
+
+
+def renew(session: Session, job_id: str, token: str, *, until: datetime) -> str | None:
+    """Prolong a lease; return the job's state, or None when the lease is lost."""
+    statement = (
+        update(Job)
+        .where(Job.id == job_id, Job.lease_owner == token)
+        .values(lease_until=until)
+        .returning(Job.state)
+        .execution_options(synchronize_session=False)
+    )
+    return session.scalar(statement)
+
+
+def write_progress(
+    session: Session, job_id: str, token: str, *, progress: dict[str, Any], now: datetime
+) -> bool:
+    statement = (
+        update(Job)
+        .where(Job.id == job_id, Job.lease_owner == token)
+        .values(progress=progress, updated_at=now)
+        .returning(Job.id)
+        .execution_options(synchronize_session=False)
+    )
+    return session.scalar(statement) is not None
+
+
+def take_due(session: Session, *, now: datetime, sent_before: datetime, limit: int) -> list[Job]:
+    """Mark jobs whose ticket must be (re)sent as dispatched now, and return them.
+
+    Due are queued jobs, and cancelling ones that nobody runs, without a ticket newer than
+    `sent_before`.
+    """
+    unheld = or_(Job.lease_until.is_(None), Job.lease_until < now)
+    query = (
+        select(Job)
+        .where(
+            or_(
+                Job.state == State.QUEUED,
+                and_(Job.state == State.CANCELLING, unheld),
+            ),
+            or_(Job.next_run_at.is_(None), Job.next_run_at <= now),
+            or_(Job.dispatched_at.is_(None), Job.dispatched_at < sent_before),
+        )
+        .order_by(Job.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True, key_share=True)
+    )
+    jobs = list(session.scalars(query))
+    mark_dispatched(session, [job.id for job in jobs], now=now)
+    return jobs
+
+
+def mark_dispatched(session: Session, job_ids: Sequence[str], *, now: datetime | None) -> None:
+    if job_ids:
+        session.execute(
+            update(Job)
+            .where(Job.id.in_(job_ids))
+            .values(dispatched_at=now)
+            .execution_options(synchronize_session=False)
+        )
+
+
+def take_expired(session: Session, *, now: datetime, limit: int) -> list[Job]:
+    """Return running jobs whose lease has run out, locked."""
+    query = (
+        select(Job)
+        .where(Job.state == State.RUNNING, Job.lease_until < now)
+        .order_by(Job.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True, key_share=True)
+    )
+    return list(session.scalars(query))
+
+
+def take_wakeable(session: Session, *, now: datetime, limit: int) -> list[Job]:
+    """Return waiting jobs that have nothing left to wait for, locked."""
+    awaited, child = aliased(Job), aliased(Job)
+    ended = exists().where(awaited.id == Job.waits_for, awaited.state.in_(list(TERMINAL)))
+    open_child = exists().where(child.parent_id == Job.id, child.state.in_(list(OPEN)))
+    query = (
+        select(Job)
+        .where(
+            Job.state == State.WAITING,
+            or_(
+                Job.next_run_at <= now,
+                and_(Job.waits_for.is_not(None), ended),
+                and_(Job.reason == Reason.CHILDREN, ~open_child),
+            ),
+        )
+        .order_by(Job.id)
+        .limit(limit)
+        .with_for_update(of=Job, skip_locked=True, key_share=True)
+    )
+    return list(session.scalars(query))
+
+
+def purge_keys(session: Session, *, before: datetime) -> None:
+    session.execute(delete(IdempotencyKey).where(IdempotencyKey.created_at < before))

@@ -1,0 +1,88 @@
+"""What we ask of a service that tunes models."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+
+class TuningState(StrEnum):
+    """Our own words: each SDK has another idea of which states are final."""
+
+    INTENDED = "intended"  # written down, perhaps sent, no answer seen yet
+    ACCEPTED = "accepted"  # the provider queues or runs it
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+FINAL_STATES = frozenset({TuningState.SUCCEEDED, TuningState.FAILED, TuningState.CANCELLED})
+
+
+@dataclass(frozen=True, slots=True)
+class Hyperparameters:
+    """None leaves the choice to the provider; `adapter_size` is the LoRA rank."""
+
+    epochs: int | None = None
+    learning_rate_multiplier: float | None = None
+    adapter_size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TuningRequest:
+    """`run_id` travels as a label: it is how a lost answer is found again."""
+
+    run_id: str
+    base_model: str
+    training_uri: str
+    validation_uri: str | None
+    display_name: str
+    hyperparameters: Hyperparameters
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderTuning:
+    """A tuning as the provider tells it now.
+
+    `endpoint` is where the tuned model answers and names its own location; a failed tuning may
+    still have left a `model` behind, which is billed.
+    """
+
+    resource_name: str
+    state: TuningState
+    provider_state: str
+    base_model: str = ""
+    model: str | None = None
+    endpoint: str | None = None
+    checkpoints: tuple[Mapping[str, Any], ...] = ()
+    statistics: Mapping[str, Any] = field(default_factory=dict)
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+    training_tokens: int = 0
+    error: Mapping[str, Any] | None = None
+
+
+class TuningProvider(Protocol):
+    """Each call is one question; none retries by itself.
+
+    All raise Unavailable when no answer came, RateLimited when refused for quota, Forbidden,
+    NotFound `tuning_not_found`, and Invalid `provider_refused` with the provider's words.
+    """
+
+    @property
+    def synthetic(self) -> bool:
+        """True when the models are an emulator's."""
+        ...
+
+    def submit(self, request: TuningRequest) -> str:
+        """Start a tuning and return its resource name. After Unavailable it may still exist."""
+        ...
+
+    def find(self, run_id: str) -> str | None:
+        """Return the resource name of the tuning labelled with `run_id`, reading every page."""
+        ...
+
+    def poll(self, resource_name: str) -> ProviderTuning: ...
+
+    def cancel(self, resource_name: str) -> None:
+        """Ask to stop; a tuning that has ended is left as it is."""
+        ...

@@ -1,0 +1,206 @@
+"""Vertex AI supervised tuning, through Google's `aiplatform_v1` REST client.
+
+Importing this module costs 3 s and 140 MB (it loads every service of aiplatform_v1): only
+workers that tune do.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import requests
+from google.api_core import exceptions as google_errors
+from google.auth import exceptions as auth_errors
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import aiplatform_v1 as v1
+
+from service.errors import Forbidden, Invalid, NotFound, RateLimited, TunecurveError, Unavailable
+from service.tuning.ports import Hyperparameters, ProviderTuning, TuningRequest, TuningState
+
+Answer = TypeVar("Answer")
+
+RUN_LABEL = "tunecurve-run"
+CALL_SECONDS = 30.0  # the client waits for ever by default
+
+# gapic speaks in enum numbers and they are not the sizes: FOUR is 2.
+_ADAPTERS = {1: "ONE", 2: "TWO", 4: "FOUR", 8: "EIGHT", 16: "SIXTEEN", 32: "THIRTY_TWO"}
+
+# Each SDK has its own set of final states; this one is ours (facts of the v1 JobState).
+_STATES = {
+    "JOB_STATE_SUCCEEDED": TuningState.SUCCEEDED,
+    "JOB_STATE_PARTIALLY_SUCCEEDED": TuningState.SUCCEEDED,
+    "JOB_STATE_FAILED": TuningState.FAILED,
+    "JOB_STATE_EXPIRED": TuningState.FAILED,
+    "JOB_STATE_CANCELLED": TuningState.CANCELLED,
+}
+
+
+def open_vertex(*, project: str, location: str, endpoint: str) -> "VertexTuning":
+    """Return the provider; `endpoint` is an emulator's `http://…`, or empty for Google."""
+    if not project:
+        message = "set TUNECURVE_GOOGLE_CLOUD_PROJECT to the project that pays for tunings"
+        raise Invalid(message, code="project_not_set")
+    return VertexTuning(project=project, location=location, endpoint=endpoint)
+
+
+class VertexTuning:
+    """One client a location: a `poll` job may name a tuning that runs elsewhere."""
+
+    def __init__(self, *, project: str, location: str, endpoint: str) -> None:
+        self._project, self._location, self._endpoint = project, location, endpoint
+        self._clients: dict[str, Any] = {}
+
+    @property
+    def synthetic(self) -> bool:
+        return self._endpoint.startswith("http://")
+
+    def submit(self, request: TuningRequest) -> str:
+        client = self._client(self._location)
+        job = v1.TuningJob(
+            base_model=request.base_model,
+            supervised_tuning_spec=v1.SupervisedTuningSpec(
+                training_dataset_uri=request.training_uri,
+                validation_dataset_uri=request.validation_uri or "",
+                hyper_parameters=_hyperparameters(request.hyperparameters),
+            ),
+            tuned_model_display_name=request.display_name,
+            labels={RUN_LABEL: request.run_id},
+        )
+        created = _ask(
+            lambda: client.create_tuning_job(
+                parent=self._parent(), tuning_job=job, timeout=CALL_SECONDS, retry=None
+            )
+        )
+        return str(created.name)
+
+    def find(self, run_id: str) -> str | None:
+        # No filter: a server that ignored it would make us believe there is nothing to adopt.
+        client = self._client(self._location)
+        listed = _ask(
+            lambda: [
+                job.name
+                for job in client.list_tuning_jobs(
+                    parent=self._parent(), timeout=CALL_SECONDS, retry=None
+                )
+                if job.labels.get(RUN_LABEL) == run_id
+            ]
+        )
+        return str(listed[0]) if listed else None
+
+    def poll(self, resource_name: str) -> ProviderTuning:
+        client = self._client(_location_of(resource_name))
+        job = _ask(
+            lambda: client.get_tuning_job(name=resource_name, timeout=CALL_SECONDS, retry=None)
+        )
+        return read_tuning(v1.TuningJob.to_dict(job, use_integers_for_enums=False))
+
+    def cancel(self, resource_name: str) -> None:
+        client = self._client(_location_of(resource_name))
+        try:
+            _ask(
+                lambda: client.cancel_tuning_job(
+                    name=resource_name, timeout=CALL_SECONDS, retry=None
+                )
+            )
+        except Invalid:
+            return  # it has ended already: the next poll says how
+
+    def _parent(self) -> str:
+        return f"projects/{self._project}/locations/{self._location}"
+
+    def _client(self, location: str) -> Any:
+        if location not in self._clients:
+            endpoint = self._endpoint or f"{location}-aiplatform.googleapis.com"
+            options: dict[str, Any] = {
+                "transport": "rest",
+                "client_options": {"api_endpoint": endpoint},
+            }
+            if self.synthetic:
+                options["credentials"] = AnonymousCredentials()
+            self._clients[location] = v1.GenAiTuningServiceClient(**options)
+        return self._clients[location]
+
+
+def _location_of(resource_name: str) -> str:
+    return resource_name.split("/")[3]
+
+
+def _hyperparameters(wanted: Hyperparameters) -> Any:
+    given: dict[str, Any] = {}
+    if wanted.epochs is not None:
+        given["epoch_count"] = wanted.epochs
+    if wanted.learning_rate_multiplier is not None:
+        given["learning_rate_multiplier"] = wanted.learning_rate_multiplier
+    if wanted.adapter_size is not None:
+        size = f"ADAPTER_SIZE_{_ADAPTERS[wanted.adapter_size]}"
+        given["adapter_size"] = v1.SupervisedHyperParameters.AdapterSize[size]
+    return v1.SupervisedHyperParameters(**given)
+
+
+def read_tuning(job: Mapping[str, Any]) -> ProviderTuning:
+    """Return what a TuningJob, as a dictionary with enum names, says. Pure.
+
+    The statistics keep counts only: the provider echoes training examples there, which are
+    the user's data and have no place in our tables.
+    """
+    state = str(job.get("state", ""))
+    tuned = job.get("tuned_model") or {}
+    counts = (job.get("tuning_data_stats") or {}).get("supervised_tuning_data_stats") or {}
+    error = job.get("error") or {}
+    spec = (job.get("supervised_tuning_spec") or {}).get("hyper_parameters") or {}
+    return ProviderTuning(
+        resource_name=str(job.get("name", "")),
+        state=_STATES.get(state, TuningState.ACCEPTED),
+        provider_state=state,
+        base_model=str(job.get("base_model", "")),
+        model=tuned.get("model") or None,
+        endpoint=tuned.get("endpoint") or None,
+        checkpoints=tuple(tuned.get("checkpoints") or ()),
+        statistics={
+            key: int(counts[key])
+            for key in (
+                "tuning_dataset_example_count",
+                "total_billable_token_count",
+                "tuning_step_count",
+                "total_truncated_example_count",
+            )
+            if counts.get(key)
+        },
+        hyperparameters={key: value for key, value in spec.items() if value},
+        training_tokens=int(counts.get("total_billable_token_count") or 0),
+        error={"code": error.get("code"), "message": str(error.get("message", ""))[:500]}
+        if error.get("code") or error.get("message")
+        else None,
+    )
+
+
+def _ask(call: Callable[[], Answer]) -> Answer:
+    """Make one call and translate what the vendor raises."""
+    try:
+        return call()
+    except google_errors.GoogleAPICallError as error:
+        raise _translated(error) from error
+    except (
+        requests.RequestException,
+        auth_errors.TransportError,
+        google_errors.RetryError,
+    ) as error:
+        message = f"Vertex AI did not answer: {type(error).__name__}"
+        raise Unavailable(message, code="provider_unavailable") from error
+    except auth_errors.GoogleAuthError as error:
+        message = "no Google credentials; run `gcloud auth application-default login`"
+        raise Forbidden(message, code="provider_credentials") from error
+
+
+def _translated(error: google_errors.GoogleAPICallError) -> TunecurveError:
+    words = str(error.message)[:500]
+    match error:
+        case google_errors.TooManyRequests():
+            return RateLimited(f"Vertex AI: {words}", code="provider_quota")
+        case google_errors.NotFound():
+            return NotFound(f"Vertex AI: {words}", code="tuning_not_found")
+        case google_errors.Forbidden() | google_errors.Unauthorized():
+            return Forbidden(f"Vertex AI: {words}", code="provider_forbidden")
+        case google_errors.ClientError():
+            return Invalid(f"Vertex AI: {words}", code="provider_refused")
+        case _:
+            return Unavailable(f"Vertex AI: {words}", code="provider_unavailable")

@@ -1,0 +1,110 @@
+"""What crosses HTTP about tuning: the specs of `tune` and `poll` jobs, and models."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.ids import Prefix, id_pattern
+from service.jobs.lifecycle import State
+from service.jobs.schemas import OutputState, output_state
+from service.tuning.models import TunedModel
+
+ProviderName = Literal["vertex"]
+BASE_MODEL_PATTERN = r"^[a-z0-9][a-z0-9.@_/-]{0,127}$"
+
+
+class HyperparametersSpec(BaseModel):
+    """What is left out is chosen by the provider, from the size of the dataset."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epochs: int | None = Field(default=None, ge=1, le=100)
+    learning_rate_multiplier: float | None = Field(default=None, gt=0, le=10)
+    adapter_size: Literal[1, 2, 4, 8, 16, 32] | None = None
+
+
+class TuneSpec(BaseModel):
+    """Tune a base model on the first `train_size` examples of a dataset."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "dataset": "ds_01jd5v3q0e8k3v7m2x9y4z6abc",
+                    "train_size": 200,
+                    "base_model": "gemini-2.5-flash",
+                    "hyperparameters": {"epochs": 4, "adapter_size": 1},
+                }
+            ]
+        },
+    )
+
+    dataset: str = Field(pattern=id_pattern(Prefix.DATASET))
+    train_size: int = Field(ge=1, description="one of the sizes the dataset was prepared with")
+    base_model: str | None = Field(default=None, pattern=BASE_MODEL_PATTERN)
+    hyperparameters: HyperparametersSpec = HyperparametersSpec()
+    provider: ProviderName = "vertex"
+    display_name: str | None = Field(default=None, max_length=128)
+
+
+class PollSpec(BaseModel):
+    """Attach to a tuning that exists at the provider and see it through."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={
+            "examples": [{"resource_name": "projects/123/locations/us-central1/tuningJobs/456"}]
+        },
+    )
+
+    resource_name: str = Field(
+        pattern=r"^projects/[^/\s]{1,100}/locations/[a-z0-9-]{1,40}/tuningJobs/[0-9A-Za-z_-]{1,100}$"
+    )
+    provider: ProviderName = "vertex"
+
+
+class Model(BaseModel):
+    """A tuned model: read-only, made by a `tune` or `poll` job."""
+
+    object: Literal["model"] = "model"
+    id: str
+    job: str
+    state: OutputState
+    base_model: str
+    provider: dict[str, Any] = Field(description="name, resource, endpoint and location")
+    dataset: str | None
+    train_size: int | None
+    hyperparameters: dict[str, Any]
+    checkpoints: list[dict[str, Any]]
+    training: dict[str, Any] = Field(description="statistics as the provider told them")
+    synthetic: bool = Field(description="made by the emulator, not by Gemini")
+    created_at: datetime
+    ready_at: datetime | None
+
+
+def present_model(row: TunedModel, *, job: State | None) -> Model:
+    """Return a row as HTTP shows it."""
+    return Model(
+        id=row.id,
+        job=row.job_id,
+        state=output_state(job, ready=row.ready_at is not None),
+        base_model=row.base_model,
+        provider={
+            "name": row.provider,
+            "resource": row.resource_name,
+            "endpoint": row.endpoint,
+            "location": row.location,
+        },
+        dataset=row.dataset_id,
+        train_size=row.train_size,
+        hyperparameters=row.hyperparameters,
+        checkpoints=row.checkpoints,
+        training=row.statistics,
+        synthetic=row.synthetic,
+        created_at=row.created_at,
+        ready_at=row.ready_at,
+    )

@@ -1,0 +1,149 @@
+"""From a ticket to a finished job: claim, run the operation, record how it ended."""
+
+from collections.abc import Callable
+from random import Random
+
+import structlog
+
+from service.container import Container
+from service.errors import Internal, Invalid, TunecurveError
+from service.inference.operations import usage_of
+from service.jobs.leases import LeasedRun
+from service.jobs.lifecycle import Reason, State
+from service.jobs.operations import (
+    Job,
+    claim_job,
+    finish_job,
+    job_states,
+    park_job,
+    retry_job,
+)
+from service.jobs.ports import InputNotReady, JobCancelled, JobRun, LeaseLost, Waiting
+from workers.app import container
+
+log = structlog.get_logger()
+
+Operation = Callable[[JobRun, Container], Waiting | None]
+
+RETRY_SECONDS = (2.0, 10.0, 30.0, 120.0)
+
+
+def run_job(job_id: str, operation: Operation) -> None:
+    """Run one job as far as it goes now. Harmless when the job is not to be run."""
+    services = container()
+    settings = services.settings
+    claimed = claim_job(
+        job_id,
+        sessions=services.sessions,
+        lease_seconds=settings.lease_seconds,
+        attempts_limit=settings.job_attempts,
+    )
+    if claimed is None:
+        return
+    job, token = claimed
+    with structlog.contextvars.bound_contextvars(
+        job_id=job.id, kind=job.kind, request_id=job.request_id
+    ):
+        lease = LeasedRun(
+            job, token, sessions=services.sessions, lease_seconds=settings.lease_seconds
+        )
+        with lease as run:
+            _Ending(job, token, services).record(run, operation)
+
+
+class _Ending:
+    """Turns what an operation returns or raises into the job's next state."""
+
+    def __init__(self, job: Job, token: str, services: Container) -> None:
+        self._job, self._token, self._services = job, token, services
+        self._sessions = services.sessions
+
+    def record(self, run: LeasedRun, operation: Operation) -> None:
+        try:
+            self._carry_out(run, operation)
+        except JobCancelled:
+            self._finish(State.CANCELLED)
+        except LeaseLost:
+            log.warning("job_lease_lost")
+        except InputNotReady as missing:
+            self._await_input(missing.job_id)
+        except TunecurveError as error:
+            self._retry_or_fail(run, error, passing=error.retryable)
+        except Exception as error:  # noqa: BLE001  the outermost edge of a task
+            # The exception's own words may quote a row, so only its type is told.
+            log.error(  # noqa: TRY400
+                "job_crashed", error=type(error).__name__, where=_where(error)
+            )
+            self._retry_or_fail(
+                run,
+                Internal(
+                    f"an unexpected {type(error).__name__}; the log of {self._job.id} has more"
+                ),
+                passing=True,
+            )
+
+    def _carry_out(self, run: LeasedRun, operation: Operation) -> None:
+        winds_down = self._services.kinds[self._job.kind].winds_down
+        if run.cancelling and not winds_down:
+            raise JobCancelled
+        try:
+            waiting = operation(run, self._services)
+        except JobCancelled:
+            if not winds_down or not run.cancelling:
+                raise
+            run.acknowledge_cancel()
+            waiting = operation(run, self._services)
+        if waiting is None:
+            self._finish(State.SUCCEEDED)
+        else:
+            park_job(self._job.id, waiting, token=self._token, sessions=self._sessions)
+
+    def _finish(self, state: State, error: TunecurveError | None = None) -> None:
+        ended = finish_job(
+            self._job.id,
+            state,
+            token=self._token,
+            sessions=self._sessions,
+            error=error,
+            cost=self._usage(),
+        )
+        code = error.code if error else None
+        log.info("job_ended" if ended else "job_lease_lost", state=state.value, code=code)
+
+    def _usage(self) -> dict[str, int]:
+        with self._sessions.reading() as session:
+            return usage_of(session, [self._job.id])
+
+    def _await_input(self, producer: str) -> None:
+        state = job_states([producer], sessions=self._sessions).get(producer)
+        if state in {State.FAILED, State.CANCELLED}:
+            message = f"an input was not made: {producer} {state}"
+            self._finish(State.FAILED, Invalid(message, code="input_failed"))
+            return
+        # A finished producer wakes us at the next sweep; nothing can fall between.
+        waiting = Waiting(Reason.INPUT, waits_for=producer)
+        park_job(self._job.id, waiting, token=self._token, sessions=self._sessions)
+
+    def _retry_or_fail(self, run: LeasedRun, error: TunecurveError, *, passing: bool) -> None:
+        attempt = self._job.attempt
+        if not passing or attempt >= self._services.settings.job_attempts:
+            self._finish(State.FAILED, error)
+            return
+        pause = RETRY_SECONDS[min(attempt, len(RETRY_SECONDS)) - 1]
+        seconds = pause * Random().uniform(0.8, 1.2)  # noqa: S311  spreads retries
+        log.warning("job_retried", code=error.code, attempt=attempt)
+        if run.cancelling:
+            waiting = Waiting(Reason.RETRY, seconds=seconds)
+            park_job(self._job.id, waiting, token=self._token, sessions=self._sessions)
+        else:
+            retry_job(
+                self._job.id, error, seconds=seconds, token=self._token, sessions=self._sessions
+            )
+
+
+def _where(error: BaseException) -> str:
+    """Return `file:line` of the innermost frame: enough to find it, nothing of the data."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""

@@ -1,0 +1,23 @@
+"""Tasks of evaluation."""
+
+from service.container import Container
+from service.evaluation.operations import run_evaluate
+from service.jobs.ports import JobRun, Waiting
+from service.tuning.operations import ready_model
+from workers.app import app
+from workers.job_task import run_job
+
+
+@app.task(name="evaluation.run")
+def run(job_id: str) -> None:
+    run_job(job_id, _run)
+
+
+def _run(run: JobRun, services: Container) -> Waiting | None:
+    return run_evaluate(
+        run,
+        sessions=services.sessions,
+        store=services.store,
+        calling=services.calling,
+        find_model=ready_model,
+    )

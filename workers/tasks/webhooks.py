@@ -1,0 +1,17 @@
+"""Tasks of webhook delivery."""
+
+from service.clock import utc_now
+from service.webhooks.operations import deliver as deliver_one
+from workers.app import app, container
+
+
+@app.task(name="webhooks.deliver")
+def deliver(delivery_id: str) -> None:
+    services = container()
+    deliver_one(
+        delivery_id,
+        sessions=services.sessions,
+        sender=services.sender,
+        secrets=services.webhook_secrets,
+        now=utc_now(),
+    )

@@ -1,0 +1,122 @@
+"""The ticker: a small process that sweeps the database and sends tickets.
+
+It may run any number of times: rows are taken with SKIP LOCKED and every sweep is idempotent.
+"""
+
+import signal
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
+
+import structlog
+
+from service.clock import utc_now
+from service.container import Container
+from service.jobs.operations import purge_keys, requeue_expired, send_due_tickets, wake_due
+from service.logging import configure_logging
+from service.settings import Settings
+from service.task_queue import Queue
+from service.tuning.operations import has_due_tunings
+from service.webhooks.operations import due_deliveries, purge_deliveries, purge_events
+
+log = structlog.get_logger()
+
+PURGE_SECONDS = 3600
+TICKETS_A_SWEEP = 200
+
+Sweep = Callable[[datetime], object]
+
+
+def sweeps(services: Container) -> dict[str, Sweep]:
+    """Return the sweeps of one tick in order: each takes the time now."""
+    sessions = services.sessions
+    return {
+        "requeue_expired": partial(requeue_expired, sessions=sessions),
+        "wake_due": partial(wake_due, sessions=sessions),
+        "send_due_tickets": partial(_send_tickets, services=services),
+        "poll_tunings": partial(_send_poll, services=services),
+        "deliver_webhooks": partial(_send_deliveries, services=services),
+        "purge": _hourly(partial(_purge, services=services)),
+    }
+
+
+def _has_room(services: Container, queue: Queue) -> bool:
+    """Return whether the broker answers and its queue is short: then tickets may be sent."""
+    depth = services.task_queue.depth(queue)
+    return depth is not None and depth < services.settings.queue_length_limit
+
+
+def _send_tickets(now: datetime, *, services: Container) -> None:
+    if all(_has_room(services, queue) for queue in Queue):
+        send_due_tickets(
+            now,
+            kinds=services.kinds,
+            sessions=services.sessions,
+            task_queue=services.task_queue,
+            redispatch_seconds=services.settings.redispatch_seconds,
+            limit=TICKETS_A_SWEEP,
+        )
+
+
+def _send_poll(now: datetime, *, services: Container) -> None:
+    # One ticket waiting is enough: it polls everything that is due.
+    idle = has_due_tunings(now, sessions=services.sessions) and (
+        services.task_queue.depth(Queue.POLL) == 0
+    )
+    if idle:
+        services.task_queue.send("tuning.poll", queue=Queue.POLL)
+
+
+def _send_deliveries(now: datetime, *, services: Container) -> None:
+    due = due_deliveries(now, TICKETS_A_SWEEP, sessions=services.sessions)
+    if due and _has_room(services, Queue.NOTIFY):
+        for delivery_id in due:
+            services.task_queue.send("webhooks.deliver", delivery_id, queue=Queue.NOTIFY)
+
+
+def _hourly(purge: Sweep) -> Sweep:
+    """Return a sweep that does its work once an hour."""
+    due = utc_now()
+
+    def sweep(now: datetime) -> None:
+        nonlocal due
+        if now >= due:
+            due = now + timedelta(seconds=PURGE_SECONDS)
+            purge(now)
+
+    return sweep
+
+
+def _purge(now: datetime, *, services: Container) -> None:
+    settings, sessions = services.settings, services.sessions
+    purge_keys(now - timedelta(hours=settings.idempotency_hours), sessions=sessions)
+    purge_deliveries(now - timedelta(days=settings.delivery_days), sessions=sessions)
+    purge_events(now - timedelta(days=settings.event_days), sessions=sessions)
+
+
+def tick(swept: dict[str, Sweep]) -> None:
+    """Run every sweep once; one that fails is logged and does not stop the others."""
+    for name, sweep in swept.items():
+        try:
+            sweep(utc_now())
+        except Exception as error:  # noqa: BLE001  the database may be away for a while
+            log.warning("sweep_failed", sweep=name, error=type(error).__name__)
+
+
+def main() -> None:
+    """Tick until SIGTERM."""
+    settings = Settings()
+    configure_logging(log_format=settings.log_format, level=settings.log_level)
+    services, stopped = Container(settings), threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    swept = sweeps(services)
+    log.info("ticker_started", pause_seconds=settings.ticker_seconds)
+    while not stopped.wait(settings.ticker_seconds):
+        tick(swept)
+    services.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -9,6 +9,7 @@ from celery import Celery, signals
 from service.container import Container, broker_url
 from service.logging import configure_logging
 from service.settings import Settings
+from workers.health import HeartbeatStep
 from workers.queues import QUEUES
 
 settings = Settings()
@@ -60,6 +61,8 @@ app.conf.update(
     enable_utc=True,
     timezone="UTC",
 )
+
+app.steps["worker"].add(HeartbeatStep)
 
 
 @cache

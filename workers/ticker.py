@@ -19,6 +19,7 @@ from service.settings import Settings
 from service.task_queue import Queue
 from service.tuning.operations import has_due_tunings
 from service.webhooks.operations import due_deliveries, purge_deliveries, purge_events
+from workers.health import beat
 
 log = structlog.get_logger()
 
@@ -102,6 +103,7 @@ def tick(swept: dict[str, Sweep]) -> None:
             sweep(utc_now())
         except Exception as error:  # noqa: BLE001  the database may be away for a while
             log.warning("sweep_failed", sweep=name, error=type(error).__name__)
+    beat()
 
 
 def main() -> None:

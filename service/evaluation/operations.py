@@ -18,8 +18,8 @@ from service.evaluation import repository
 from service.evaluation.metrics.registry import METRICS
 from service.evaluation.models import Evaluation, Prediction, ScoreRow
 from service.evaluation.ports import FindModel
-from service.evaluation.prompts import choose_shots, conversation
-from service.evaluation.schemas import EvaluateSpec, VariantKind
+from service.evaluation.prompts import VariantKind, choose_shots, conversation
+from service.evaluation.schemas import EvaluateSpec
 from service.evaluation.scoring import Score, Scored, score
 from service.ids import Prefix
 from service.inference.operations import (

@@ -3,15 +3,22 @@
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
+from enum import StrEnum
 
 from service.datasets.examples import Example, user_turn
 from service.errors import Fault, Invalid
 from service.inference.ports import Turn
 
 
-def conversation(
-    instruction: str, text: str, *, shots: Sequence[Example] = ()
-) -> tuple[Turn, ...]:
+class VariantKind(StrEnum):
+    """How the model is used: asked as it is, shown examples first, or tuned."""
+
+    ZERO_SHOT = "zero_shot"
+    FEW_SHOT = "few_shot"
+    TUNED = "tuned"
+
+
+def conversation(instruction: str, text: str, *, shots: Sequence[Example] = ()) -> tuple[Turn, ...]:
     """Return the turns that ask for the answer to `text`; the last one is the user's.
 
     Without shots it is one turn, the very words a tuned model was trained on. With shots the

@@ -16,7 +16,8 @@ from service.datasets.operations import DatasetView, check_source, ready_dataset
 from service.errors import Conflict, Fault, Internal, NotFound
 from service.evaluation.metrics.registry import METRICS
 from service.evaluation.operations import get_evaluation
-from service.evaluation.schemas import EvaluateSpec, VariantKind
+from service.evaluation.prompts import VariantKind
+from service.evaluation.schemas import EvaluateSpec
 from service.experiments import repository
 from service.experiments.curve import LearningCurve, Point, answer, learning_curve
 from service.experiments.models import Experiment, VariantRow

@@ -2,15 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 from service.errors import Fault, Invalid
-
-
-class VariantKind(StrEnum):
-    ZERO_SHOT = "zero_shot"
-    FEW_SHOT = "few_shot"
-    TUNED = "tuned"
+from service.evaluation.prompts import VariantKind
 
 
 @dataclass(frozen=True, slots=True)

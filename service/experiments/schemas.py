@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from service.datasets.schemas import PrepareSpec
-from service.evaluation.schemas import VariantKind
+from service.evaluation.prompts import VariantKind
 from service.experiments.models import Experiment as ExperimentRow
 from service.ids import Prefix, id_pattern
 from service.jobs.lifecycle import State

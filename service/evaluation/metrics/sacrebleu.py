@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from sacrebleu.metrics import BLEU
+from sacrebleu.metrics.bleu import BLEU
 
 from service.evaluation.metrics.shipped import References, ShippedMetric
 from service.evaluation.statistics import Array

@@ -1,0 +1,34 @@
+# One image, many commands: api, worker, ticker, migrate, emulator.
+FROM python:3.12.12-slim-bookworm AS builder
+WORKDIR /build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+RUN python -m venv /opt/tunecurve
+COPY requirements/core.txt requirements/core.txt
+RUN /opt/tunecurve/bin/python -m pip install --require-virtualenv -r requirements/core.txt
+COPY pyproject.toml README.md LICENSE ./
+COPY api api
+COPY client client
+COPY emulator emulator
+COPY service service
+COPY workers workers
+RUN /opt/tunecurve/bin/python -m pip install --require-virtualenv --no-deps .
+
+FROM python:3.12.12-slim-bookworm
+RUN groupadd --gid 10001 tunecurve \
+ && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /data tunecurve \
+ && install --directory --owner=10001 --group=10001 /data
+COPY --from=builder /opt/tunecurve /opt/tunecurve
+ENV PATH=/opt/tunecurve/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    HF_HUB_OFFLINE=1 \
+    HOME=/data \
+    TUNECURVE_DATA_DIR=/data
+USER 10001:10001
+WORKDIR /data
+VOLUME /data
+STOPSIGNAL SIGTERM
+EXPOSE 8765
+HEALTHCHECK --interval=15s --timeout=5s --start-period=20s --retries=4 \
+  CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8765/healthz', timeout=4)"]
+CMD ["python", "-m", "api", "serve", "--host", "0.0.0.0", "--port", "8765"]

@@ -1,0 +1,52 @@
+# Every target sets up .venv by itself from a bare clone; only Python 3.11+ and make are needed.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+ARGS ?=
+CODE := api client emulator service workers tests bench
+
+.PHONY: demo test lint fmt up openapi pins clean
+
+demo: .venv/core
+	$(BIN)/tunecurve demo $(ARGS)
+
+up: .venv/core
+	$(BIN)/tunecurve up $(ARGS)
+
+test: .venv/dev
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/hadolint Dockerfile
+
+fmt: .venv/dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+openapi: .venv/core
+	$(BIN)/python -m api openapi > docs/openapi.json
+
+# Pins for every platform, without the address of any index.
+pins: .venv/dev
+	$(PIP) install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-annotate --no-header --extra embedded pyproject.toml -o requirements/core.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-annotate --no-header --extra embedded --group dev pyproject.toml -o requirements/dev.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-annotate --no-header --extra embedded --extra local pyproject.toml -o requirements/local.txt
+
+.venv/core: requirements/core.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("Tunecurve needs Python 3.11 or newer; set PYTHON=python3.12, say") if sys.version_info < (3, 11) else None'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(PIP) install --quiet -r requirements/core.txt
+	$(PIP) install --quiet --no-deps -e .
+	touch .venv/core
+
+.venv/dev: .venv/core requirements/dev.txt
+	$(PIP) install --quiet -r requirements/dev.txt
+	touch .venv/dev
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache out

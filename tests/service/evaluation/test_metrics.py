@@ -1,0 +1,161 @@
+"""The metrics against the numbers their authors publish."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from service.errors import Invalid
+from service.evaluation.metrics.registry import METRICS
+from tests.service.evaluation.published import published
+
+ROOT = Path(__file__).parents[3]
+COUNTS = st.integers(0, 40)
+
+
+def value_of(metric: str, predictions: list[str], references: list[list[str]]) -> float:
+    measure = METRICS[metric].load()
+    return float(measure.totals(measure.statistics(predictions, references).sum(axis=0)))
+
+
+def test_the_known_metrics_are_listed_without_importing_what_computes_them() -> None:
+    lines = [
+        "import sys",
+        "import service.evaluation.scoring",
+        "from service.evaluation.metrics.registry import METRICS",
+        "assert len(METRICS) == 5",
+        "assert not {'evaluate', 'datasets', 'sacrebleu'} & set(sys.modules)",
+    ]
+    subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True, cwd=ROOT)
+
+
+def test_an_unknown_metric_is_refused_and_the_known_ones_are_named() -> None:
+    with pytest.raises(Invalid, match="accuracy, exact_match, sacrebleu") as caught:
+        METRICS.find("rouge", pointer="/spec/metric")
+    assert caught.value.faults[0].pointer == "/spec/metric"
+
+
+def test_every_metric_is_an_evaluate_module_that_makes_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import evaluate
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(evaluate.config, "HF_METRICS_CACHE", tmp_path / "cache")
+    for spec in METRICS.values():
+        module = spec.load()
+        assert isinstance(module, evaluate.Metric)
+        answer = module.compute(predictions=["one two"], references=[["one two"]])
+        assert set(answer) == {"score", "statistics"}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_corpus_bleu_equals_the_values_in_sacrebleus_own_tests() -> None:
+    cases = published("metrics/sacrebleu_expected.json")["test_bleu"]["test_corpus_bleu_cases"]
+    default = [case for case in cases if case[2] in ({}, {"tokenize": "13a"})]
+    assert len(default) == 3
+    for predictions, streams, _, expected in default:
+        references = [list(each) for each in zip(*streams, strict=True)]
+        assert value_of("sacrebleu", predictions, references) == pytest.approx(expected, abs=1e-5)
+
+
+def test_bleu_equals_the_worked_example_of_the_published_metric() -> None:
+    predictions = ["hello there general kenobi", "on our way to ankh morpork"]
+    references = [
+        ["hello there general kenobi", "hello there !"],
+        ["goodbye ankh morpork", "ankh morpork"],
+    ]
+    assert round(value_of("sacrebleu", predictions, references), 1) == 39.8
+
+
+def test_rows_may_differ_in_how_many_references_they_have() -> None:
+    predictions = ["the cat sat on a mat", "it ran"]
+    twice = [["the cat sat on the mat", "the cat sat"], ["it ran off", "it ran off"]]
+    for metric in METRICS:
+        assert value_of(metric, predictions, [twice[0], twice[1][:1]]) == value_of(
+            metric, predictions, twice
+        )
+
+
+@settings(deadline=None)
+@given(
+    counts=st.lists(st.tuples(COUNTS, COUNTS), min_size=4, max_size=4),
+    wanted=COUNTS,
+)
+def test_bleu_from_sums_equals_sacrebleu_from_the_same_sums(
+    counts: list[tuple[int, int]], wanted: int
+) -> None:
+    from sacrebleu.metrics.bleu import BLEU
+
+    from service.evaluation.metrics.sacrebleu import corpus_bleu
+
+    answered = [max(pair) for pair in counts]
+    matches = [min(pair) for pair in counts]
+    said = answered[0]  # words answered are 1-grams answered
+    sums = np.array([said, wanted, *matches, *answered], dtype=float)
+    expected = BLEU.compute_bleu(matches, answered, said, wanted, smooth_method="exp").score
+    assert float(corpus_bleu(sums)) == pytest.approx(expected, abs=1e-9)
+
+
+def test_squad_scores_equal_the_official_script_question_by_question() -> None:
+    articles = published("squad/squad_v1.1_dev_shared.json.gz")["data"]
+    predictions = published("squad/predictions_cag9_bert_shared.json.gz")
+    official = published("squad/predictions_cag9_bert_shared_official_scores.jsonl.gz")
+    golds = {
+        question["id"]: [gold["text"] for gold in question["answers"]]
+        for article in articles
+        for paragraph in article["paragraphs"]
+        for question in paragraph["qas"]
+    }
+    said = [predictions[row["id"]] for row in official]
+    wanted = [golds[row["id"]] for row in official]
+    for metric, column, total in (
+        ("squad_exact_match", "exact_match", 66.6885),
+        ("squad_f1", "f1", 77.3710),
+    ):
+        rows = METRICS[metric].load().statistics(said, wanted)
+        assert rows[:, 0] == pytest.approx([row[column] for row in official])
+        assert value_of(metric, said, wanted) == pytest.approx(total, abs=5e-5)
+
+
+@pytest.mark.parametrize(
+    ("metric", "prediction", "reference", "expected"),
+    [
+        ("exact_match", " a cat \n", "a cat", 100),
+        ("exact_match", "A cat", "a cat", 0),
+        ("accuracy", " Positive\n", "positive", 100),
+        ("accuracy", "STRASSE", "straße", 100),
+        ("accuracy", "it is positive", "positive", 0),
+        ("squad_exact_match", "The  Cats!", "cats", 100),
+        ("squad_exact_match", "catty", "cats", 0),
+        ("squad_f1", "the black cat", "black cat sat", 80),
+        ("squad_f1", "", "cats", 0),
+    ],
+)
+def test_an_answer_earns(metric: str, prediction: str, reference: str, expected: float) -> None:
+    assert value_of(metric, [prediction], [[reference]]) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("metric", ["exact_match", "accuracy", "squad_exact_match", "squad_f1"])
+def test_the_kindest_reference_counts(metric: str) -> None:
+    assert value_of(metric, ["blue"], [["red", "blue", "green"]]) == 100
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    rows=st.lists(
+        st.tuples(st.text(max_size=20), st.lists(st.text(max_size=20), min_size=1, max_size=3)),
+        min_size=1,
+        max_size=6,
+    )
+)
+@pytest.mark.parametrize("metric", sorted(METRICS))
+def test_a_score_lies_between_the_bounds_of_its_metric(
+    metric: str, rows: list[tuple[str, list[str]]]
+) -> None:
+    score = value_of(metric, [said for said, _ in rows], [golds for _, golds in rows])
+    assert 0 <= score <= METRICS[metric].scale + 1e-9

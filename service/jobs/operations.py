@@ -61,10 +61,22 @@ def submit_job(
     Returns the job and whether it was there already (same key, same body). Raises Invalid
     `idempotency_key_reused`, RateLimited `queue_full`, and what the kind's `reserve` raises.
     """
+    try:
+        job, replayed = _write_once(request, kinds, sessions, open_jobs_limit)
+    except repository.KeyTaken:  # a twin of this request was faster: answer as it was answered
+        job, replayed = _write_once(request, kinds, sessions, open_jobs_limit)
+    if not replayed:
+        dispatch([job], kinds=kinds, sessions=sessions, task_queue=task_queue)
+    return job, replayed
+
+
+def _write_once(
+    request: Request, kinds: JobKinds, sessions: Sessions, open_jobs_limit: int
+) -> tuple[Job, bool]:
     with sessions.transaction() as session:
-        replayed = _replayed(session, request)
-        if replayed is not None:
-            return replayed, True
+        known = _replayed(session, request)
+        if known is not None:
+            return known, True
         if repository.count_open(session, request.project_id) >= open_jobs_limit:
             message = f"the project has {open_jobs_limit} open jobs; wait for some to end"
             raise RateLimited(message, code="queue_full")
@@ -72,7 +84,6 @@ def submit_job(
         job = write_job(session, reserve_ids(request, kind), kind=kind)
         if request.idempotency_key:
             _write_key(session, request, job)
-    dispatch([job], kinds=kinds, sessions=sessions, task_queue=task_queue)
     return job, False
 
 
@@ -96,7 +107,7 @@ def _write_key(session: Session, request: Request, job: Job) -> None:
         job_id=job.id,
         created_at=utc_now(),
     )
-    repository.add(session, key)
+    repository.add_key(session, key)
 
 
 def reserve_ids(request: Request, kind: JobKind, *, parent_id: str | None = None) -> Submission:

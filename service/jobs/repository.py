@@ -5,15 +5,28 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
 from service.jobs.lifecycle import OPEN, TERMINAL, Reason, State
 from service.jobs.models import IdempotencyKey, Job
 
 
-def add(session: Session, row: Job | IdempotencyKey) -> None:
+class KeyTaken(Exception):  # noqa: N818  a signal, not an error
+    """Another request with the same idempotency key has just been committed."""
+
+
+def add(session: Session, row: Job) -> None:
     session.add(row)
     session.flush()
+
+
+def add_key(session: Session, row: IdempotencyKey) -> None:
+    session.add(row)
+    try:
+        session.flush()
+    except IntegrityError as error:
+        raise KeyTaken from error
 
 
 def find(session: Session, job_id: str, *, project_id: str | None = None) -> Job | None:

@@ -1,0 +1,148 @@
+"""Gemini over Vertex AI's REST protocol: a thin aiohttp client of `generateContent`.
+
+Google's own client costs ten times the CPU per call and answers slower than a quota of a
+few hundred calls per second asks for; the protocol is one POST.
+"""
+
+import asyncio
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import aiohttp
+
+from service.inference.generators.answers import read_answer
+from service.inference.generators.credentials import GoogleToken
+from service.inference.ports import Generation, GenerationRequest, Outcome
+from service.inference.retry import CallFailed, Refusal, classify, without_echo
+
+EMULATOR_HEADER = "X-Tunecurve-Emulator"
+
+_HARMS = ("HATE_SPEECH", "SEXUALLY_EXPLICIT", "DANGEROUS_CONTENT", "HARASSMENT")
+# A filter in the way would be measured as a wrong answer of the model.
+_SAFETY = [{"category": f"HARM_CATEGORY_{harm}", "threshold": "BLOCK_NONE"} for harm in _HARMS]
+
+# Thinking eats maxOutputTokens and is billed; models that are not named cannot turn it off.
+_THINKING: Mapping[str, Mapping[str, Any]] = {
+    "gemini-2.5-flash": {"thinkingBudget": 0},
+    "gemini-3.1-flash-lite": {"thinkingLevel": "MINIMAL"},
+    "gemini-3.5-flash": {"thinkingLevel": "MINIMAL"},
+}
+_LOCATION = re.compile(r"/locations/([^/]+)/")
+_OK = 200
+
+
+def base_url(location: str, *, endpoint: str = "") -> str:
+    """Return scheme and host that serve a location; `endpoint` replaces all of Google's."""
+    if endpoint:
+        return endpoint.rstrip("/")
+    match location:
+        case "global":
+            return "https://aiplatform.googleapis.com"
+        case "us" | "eu":
+            return f"https://aiplatform.{location}.rep.googleapis.com"
+        case _:
+            return f"https://{location}-aiplatform.googleapis.com"
+
+
+def url_of(request: GenerationRequest, *, project: str, endpoint: str = "") -> str:
+    """Return where a request goes: an endpoint is served only where its own name says."""
+    location, name = request.location, request.target
+    if found := _LOCATION.search(name):
+        location = found[1]
+    else:
+        name = f"projects/{project}/locations/{location}/publishers/google/models/{name}"
+    return f"{base_url(location, endpoint=endpoint)}/v1/{name}:generateContent"
+
+
+def body_of(request: GenerationRequest) -> dict[str, Any]:
+    """Return the JSON body of a request."""
+    settings: dict[str, Any] = {
+        "temperature": request.temperature,
+        "maxOutputTokens": request.max_output_tokens,
+    }
+    if request.seed is not None:
+        settings["seed"] = request.seed
+    family = next((name for name in _THINKING if request.base_model.startswith(name)), None)
+    if family:
+        settings["thinkingConfig"] = dict(_THINKING[family])
+    contents = [{"role": turn.role, "parts": [{"text": turn.text}]} for turn in request.contents]
+    return {"contents": contents, "generationConfig": settings, "safetySettings": _SAFETY}
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """Connections and token of one event loop."""
+
+    session: aiohttp.ClientSession
+    token: GoogleToken
+
+
+class VertexGenerator:
+    """Calls of one Google Cloud project. `endpoint` empty means Google; an `http://` one is an
+    emulator and gets a fixed token. An attempt takes at most `timeout_seconds`.
+    """
+
+    def __init__(self, *, project: str, endpoint: str = "", timeout_seconds: float = 60) -> None:
+        self._project = project
+        self._endpoint = endpoint
+        self._timeout_seconds = timeout_seconds
+        # A link is never dropped unclosed: after a fork it belongs to the parent's event loop,
+        # and its clean-up would reach into the parent's epoll.
+        self._links: dict[asyncio.AbstractEventLoop, _Link] = {}
+
+    async def generate(self, request: GenerationRequest) -> Generation:
+        link = self._link()
+        url = url_of(request, project=self._project, endpoint=self._endpoint)
+        headers = {"Authorization": f"Bearer {await self._token(link)}"}
+        try:
+            async with link.session.post(
+                url, json=body_of(request), headers=headers, allow_redirects=False
+            ) as response:
+                answer = await response.read()
+        except TimeoutError as error:
+            message = f"no answer within {self._timeout_seconds:g} s"
+            raise CallFailed(Refusal.TRANSIENT, message) from error
+        except (aiohttp.ClientError, OSError) as error:
+            message = f"the connection failed: {type(error).__name__}"
+            raise CallFailed(Refusal.TRANSIENT, message) from error
+        if response.status != _OK:
+            failure = classify(response.status, answer, response.headers)
+            raise without_echo(failure, [turn.text for turn in request.contents])
+        return replace(_parsed(answer), synthetic=EMULATOR_HEADER in response.headers)
+
+    async def close(self) -> None:
+        """Close the connections of the running event loop; the next call opens new ones."""
+        link = self._links.pop(asyncio.get_running_loop(), None)
+        if link:
+            await link.session.close()
+
+    async def _token(self, link: _Link) -> str:
+        return "emulator" if self._emulated else await link.token.get()
+
+    @property
+    def _emulated(self) -> bool:
+        return self._endpoint.startswith("http://")
+
+    def _link(self) -> _Link:
+        loop = asyncio.get_running_loop()
+        if loop not in self._links:
+            session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0),  # the window of a run is the limit
+                timeout=aiohttp.ClientTimeout(total=self._timeout_seconds),
+                trust_env=not self._emulated,  # a proxy may stand before Google
+            )
+            self._links[loop] = _Link(session, GoogleToken())
+        return self._links[loop]
+
+
+def _parsed(answer: bytes) -> Generation:
+    try:
+        body = json.loads(answer)
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        return Generation(Outcome.UNPARSABLE, error="the answer is not a JSON object")
+    return read_answer(body)

@@ -1,0 +1,80 @@
+"""SQL of projects and keys."""
+
+from datetime import datetime
+
+from sqlalchemy import exists, or_, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from service.projects.models import ApiKey, Project
+
+
+def find_project_id(session: Session, name: str) -> str | None:
+    return session.scalar(select(Project.id).where(Project.name == name))
+
+
+def insert_project(session: Session, project: Project) -> bool:
+    """Return False when somebody else has made a project of this name meanwhile."""
+    try:
+        with session.begin_nested():
+            session.add(project)
+    except IntegrityError:
+        return False
+    return True
+
+
+def next_event_seq(session: Session, project_id: str) -> int | None:
+    """Count up, and hold the project's row until the caller commits."""
+    statement = (
+        update(Project)
+        .where(Project.id == project_id)
+        .values(event_seq=Project.event_seq + 1)
+        .returning(Project.event_seq)
+        .execution_options(synchronize_session=False)
+    )
+    return session.scalar(statement)
+
+
+def insert_key(session: Session, key: ApiKey) -> None:
+    session.add(key)
+    session.flush()
+
+
+def find_key_by_public_part(session: Session, public_part: str) -> ApiKey | None:
+    return session.scalar(select(ApiKey).where(ApiKey.public_part == public_part))
+
+
+def find_key(session: Session, key_id: str, project_id: str) -> ApiKey | None:
+    query = select(ApiKey).where(ApiKey.id == key_id, ApiKey.project_id == project_id)
+    return session.scalar(query.with_for_update())
+
+
+def page_of_keys(
+    session: Session, project_id: str, *, after: str | None, limit: int
+) -> list[ApiKey]:
+    """Return up to `limit` keys, newest first; `after` is the last id of the page before."""
+    query = select(ApiKey).where(ApiKey.project_id == project_id)
+    if after:
+        query = query.where(ApiKey.id < after)
+    return list(session.scalars(query.order_by(ApiKey.id.desc()).limit(limit)))
+
+
+def has_live_key(session: Session, project_id: str, *, now: datetime) -> bool:
+    live = exists().where(
+        ApiKey.project_id == project_id,
+        ApiKey.revoked_at.is_(None),
+        or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > now),
+    )
+    return bool(session.scalar(select(live)))
+
+
+def touch_key(session: Session, key_id: str, *, now: datetime, unless_after: datetime) -> None:
+    session.execute(
+        update(ApiKey)
+        .where(
+            ApiKey.id == key_id,
+            or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at <= unless_after),
+        )
+        .values(last_used_at=now)
+        .execution_options(synchronize_session=False)
+    )

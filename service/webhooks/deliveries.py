@@ -1,0 +1,263 @@
+"""What can be done with deliveries: find the due ones, send, ping, send again, list, purge."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from random import SystemRandom
+from typing import Any
+
+import structlog
+
+from service.clock import rfc3339
+from service.database import Session, Sessions
+from service.errors import Conflict
+from service.webhooks import repository
+from service.webhooks.endpoints import require_webhook, touch
+from service.webhooks.events import EventType
+from service.webhooks.models import Delivery as DeliveryRow
+from service.webhooks.models import Webhook as WebhookRow
+from service.webhooks.recording import body_of, insert_event, new_delivery, record_event
+from service.webhooks.schedule import has_failed_too_long, next_delay, retry_after
+from service.webhooks.schemas import (
+    Delivery,
+    DeliveryState,
+    Redeliver,
+    WebhookState,
+    present_delivery,
+)
+from service.webhooks.sender import Answer, WebhookSender
+from service.webhooks.signing import WebhookSecrets, sign
+
+# Longer than the sender's overall deadline: while one worker sends, no other does.
+CLAIM = timedelta(seconds=60)
+_ATTEMPTS_KEPT = 10
+_GONE = 410
+
+log = structlog.get_logger()
+_random = SystemRandom()
+
+
+@dataclass(frozen=True, slots=True)
+class _Parcel:
+    """All that an attempt needs, read before it so that no transaction spans the network."""
+
+    delivery_id: str
+    webhook_id: str
+    project_id: str
+    url: str
+    body: bytes
+    message_id: str
+    generations: tuple[int, ...]
+    token: datetime | None
+
+
+def due_deliveries(now: datetime, limit: int, *, sessions: Sessions) -> list[str]:
+    """Return the ids of deliveries whose time has come, the longest waiting first."""
+    with sessions.reading() as session:
+        return repository.due_delivery_ids(session, now=now, limit=limit)
+
+
+def deliver(
+    delivery_id: str,
+    *,
+    sessions: Sessions,
+    sender: WebhookSender,
+    secrets: WebhookSecrets,
+    now: datetime,
+) -> None:
+    """Make one attempt at a due delivery and write down what came of it.
+
+    Does nothing for one that is not due or that another worker has claimed, so it may be called
+    any number of times. Raises Unavailable without a master key; it is due again in a minute.
+    """
+    with sessions.transaction() as session:
+        parcel = _claim(session, delivery_id, now)
+    if parcel is None:
+        return
+    answer = _attempt(parcel, sender=sender, secrets=secrets, now=now)
+    with sessions.transaction() as session:
+        _record_attempt(session, parcel, answer, now=now)
+
+
+def _claim(session: Session, delivery_id: str, now: datetime) -> _Parcel | None:
+    row = repository.claim_delivery(session, delivery_id, now=now, until=now + CLAIM)
+    if row is None:
+        return None
+    webhook = repository.find_webhook(session, row.webhook_id, row.project_id)
+    if webhook is None or webhook.state == WebhookState.DISABLED:
+        row.state, row.next_attempt_at = DeliveryState.FAILED.value, None
+        return None
+    return _pack(row, webhook, now)
+
+
+def _pack(row: DeliveryRow, webhook: WebhookRow, now: datetime) -> _Parcel:
+    overlaps = webhook.previous_until is not None and webhook.previous_until > now
+    newest = webhook.generation
+    return _Parcel(
+        delivery_id=row.id,
+        webhook_id=webhook.id,
+        project_id=row.project_id,
+        url=webhook.url,
+        body=row.body.encode(),
+        message_id=f"{row.event_id}.{webhook.id}",
+        generations=(newest, newest - 1) if overlaps else (newest,),
+        token=row.next_attempt_at,
+    )
+
+
+def _attempt(
+    parcel: _Parcel, *, sender: WebhookSender, secrets: WebhookSecrets, now: datetime
+) -> Answer:
+    headers = sign(
+        parcel.body,
+        message_id=parcel.message_id,
+        timestamp=now,
+        secrets=[secrets.secret(parcel.webhook_id, number) for number in parcel.generations],
+    )
+    return sender.send(parcel.url, parcel.body, headers=headers)
+
+
+def _record_attempt(
+    session: Session, parcel: _Parcel, answer: Answer, *, now: datetime
+) -> DeliveryRow | None:
+    """Write down an attempt, unless the claim was lost or the endpoint deleted meanwhile."""
+    webhook = repository.lock_webhook(session, parcel.webhook_id, parcel.project_id)
+    row = repository.lock_delivery(session, parcel.delivery_id)
+    if webhook is None or row is None or row.next_attempt_at != parcel.token:
+        log.warning("delivery_claim_lost", delivery_id=parcel.delivery_id)
+        return None
+    row.attempts += 1
+    row.attempt_log = [*row.attempt_log, _log_entry(answer, now)][-_ATTEMPTS_KEPT:]
+    if answer.succeeded:
+        row.state, row.next_attempt_at, row.delivered_at = DeliveryState.DELIVERED.value, None, now
+        webhook.failing_since = None
+        return row
+    _schedule(row, answer, now)
+    _judge_endpoint(session, webhook, answer, now)
+    return row
+
+
+def _log_entry(answer: Answer, now: datetime) -> dict[str, Any]:
+    return {
+        "at": rfc3339(now),
+        "status": answer.status,
+        "error": answer.error,
+        "latency_ms": answer.latency_ms,
+        "response": answer.excerpt,
+    }
+
+
+def _schedule(row: DeliveryRow, answer: Answer, now: datetime) -> None:
+    asked = retry_after(answer.status or 0, answer.retry_after, now=now)
+    delay = next_delay(row.attempts, retry_after=asked, jitter=_random.uniform(-1, 1))
+    # a ping, which has no next attempt to begin with, is tried once
+    if delay is None or row.next_attempt_at is None:
+        row.state, row.next_attempt_at = DeliveryState.FAILED.value, None
+    else:
+        row.next_attempt_at = now + delay
+
+
+def _judge_endpoint(session: Session, webhook: WebhookRow, answer: Answer, now: datetime) -> None:
+    """Disable an endpoint that says it is gone, or that has failed for five days."""
+    webhook.failing_since = webhook.failing_since or now
+    gone = answer.status == _GONE
+    too_long = has_failed_too_long(webhook.failing_since, now)
+    if webhook.state == WebhookState.DISABLED or not (gone or too_long):
+        return
+    webhook.state = WebhookState.DISABLED.value
+    touch(webhook)
+    session.flush()
+    repository.fail_pending(session, webhook.id)
+    reason = "gone" if gone else "failing"
+    record_event(
+        session,
+        project_id=webhook.project_id,
+        type=EventType.WEBHOOK_DISABLED,
+        job_id=None,
+        data={"webhook": webhook.id, "reason": reason},
+    )
+    log.warning("webhook_disabled", webhook_id=webhook.id, reason=reason)
+
+
+def ping_webhook(
+    webhook_id: str,
+    *,
+    project_id: str,
+    sessions: Sessions,
+    sender: WebhookSender,
+    secrets: WebhookSecrets,
+    now: datetime,
+) -> Delivery:
+    """Send `webhook.ping` to one endpoint, enabled or not, once and at once.
+
+    Takes as long as the endpoint does, 15 seconds at most. Raises NotFound, Unavailable.
+    """
+    with sessions.transaction() as session:
+        row = repository.lock_webhook(session, webhook_id, project_id)
+        webhook = require_webhook(row, webhook_id)
+        secrets.secret(webhook.id, webhook.generation)  # without a master key, write nothing
+        ping = _write_ping(session, webhook)
+        parcel = _pack(ping, webhook, now)
+    answer = _attempt(parcel, sender=sender, secrets=secrets, now=now)
+    with sessions.transaction() as session:
+        recorded = _record_attempt(session, parcel, answer, now=now)
+    return present_delivery(recorded or ping)
+
+
+def _write_ping(session: Session, webhook: WebhookRow) -> DeliveryRow:
+    """A ping is an event like others, but it goes to one endpoint and is never due again."""
+    event = insert_event(
+        session,
+        project_id=webhook.project_id,
+        event_type=EventType.WEBHOOK_PING,
+        job_id=None,
+        data={"webhook": webhook.id},
+    )
+    row = new_delivery(event, webhook.id, body=body_of(event), due=None)
+    repository.insert(session, row)
+    return row
+
+
+def list_deliveries(
+    webhook_id: str,
+    *,
+    project_id: str,
+    state: DeliveryState | None = None,
+    after: str | None = None,
+    limit: int = 20,
+    sessions: Sessions,
+) -> list[Delivery]:
+    """Return a page of an endpoint's deliveries, newest first. Raises NotFound."""
+    with sessions.reading() as session:
+        require_webhook(repository.find_webhook(session, webhook_id, project_id), webhook_id)
+        rows = repository.page_of_deliveries(
+            session, webhook_id, state=state, after=after, limit=limit
+        )
+        return [present_delivery(row) for row in rows]
+
+
+def redeliver(
+    webhook_id: str, wanted: Redeliver, *, project_id: str, sessions: Sessions, now: datetime
+) -> int:
+    """Make deliveries due again, with all their attempts; return how many.
+
+    Those that may be on their way this minute are left alone. Raises NotFound, and Conflict
+    `webhook_disabled`.
+    """
+    with sessions.transaction() as session:
+        row = repository.lock_webhook(session, webhook_id, project_id)
+        if require_webhook(row, webhook_id).state == WebhookState.DISABLED:
+            raise Conflict("the webhook is disabled; enable it first", code="webhook_disabled")
+        return repository.send_again(
+            session,
+            webhook_id,
+            delivery_ids=wanted.delivery_ids,
+            failed_since=wanted.since,
+            now=now,
+            in_flight_until=now + CLAIM,
+        )
+
+
+def purge_deliveries(before: datetime, *, sessions: Sessions) -> int:
+    """Forget deliveries older than `before`; return how many."""
+    with sessions.transaction() as session:
+        return repository.delete_deliveries(session, before=before)

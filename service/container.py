@@ -9,7 +9,8 @@ from service.database import Sessions, open_sessions
 from service.datasets.operations import PREPARE
 from service.evaluation.operations import Calling, Target, evaluate_kind
 from service.experiments.operations import experiment_kind
-from service.inference.operations import CallLimits
+from service.files.contents import FileLimits
+from service.inference.operations import CallLimits, shut_down
 from service.inference.ports import Generator, Governor
 from service.jobs.operations import JobKinds
 from service.registry import Registry
@@ -20,6 +21,9 @@ from service.task_queue import CeleryTaskQueue, TaskQueue
 from service.tuning.operations import POLL, TuningPace, ready_model, tune_kind
 from service.tuning.ports import TuningProvider
 from service.tuning.providers.registry import PROVIDERS
+from service.webhooks.addresses import UrlRules, url_rules
+from service.webhooks.sender import WebhookSender
+from service.webhooks.signing import WebhookSecrets
 
 
 def broker_url(redis_url: str) -> str:
@@ -45,6 +49,28 @@ class Container:
     def store(self) -> ObjectStore:
         settings = self.settings
         return open_store(settings.resolved_storage, project=settings.google_cloud_project)
+
+    @cached_property
+    def file_limits(self) -> FileLimits:
+        settings = self.settings
+        return FileLimits(
+            upload_bytes=settings.upload_bytes_limit, line_bytes=settings.line_bytes_limit
+        )
+
+    @cached_property
+    def url_rules(self) -> UrlRules:
+        settings = self.settings
+        return url_rules(
+            allow_networks=settings.webhook_allow_networks, ports=settings.webhook_ports
+        )
+
+    @cached_property
+    def sender(self) -> WebhookSender:
+        return WebhookSender(self.url_rules)
+
+    @cached_property
+    def webhook_secrets(self) -> WebhookSecrets:
+        return WebhookSecrets(self.settings.master_key.get_secret_value())
 
     @cached_property
     def kinds(self) -> JobKinds:
@@ -82,32 +108,49 @@ class Container:
             timeout_seconds=settings.call_timeout_seconds,
         )
         return Calling(
-            generator=self._generator,
+            generator=lambda: self._generator,
             governor=self._governor,
             limits=limits,
             location=settings.location,
         )
 
+    @cached_property
     def _generator(self) -> Generator:
-        from service.inference.generators.vertex import open_generator
+        from service.inference.generators.vertex import VertexGenerator
 
-        return open_generator(
+        return VertexGenerator(
             project=self.settings.google_cloud_project,
             endpoint=self.settings.vertex_endpoint,
             timeout_seconds=self.settings.call_timeout_seconds,
         )
 
+    @cached_property
+    def _governors(self) -> dict[str, Governor]:
+        return {}
+
     def _governor(self, target: Target) -> Governor:
-        from service.inference.governor import RedisGovernor
+        """Return the process's one governor of a quota; endpoints share their base model's."""
+        from service.inference.governor import RedisGovernor, quota_key
 
         settings = self.settings
-        return RedisGovernor(
-            settings.redis_url,
-            key=f"quota:{settings.google_cloud_project}/{target.location}/{target.base_model}",
-            requests_per_minute=settings.requests_per_minute,
-            burst_seconds=settings.burst_seconds,
+        key = quota_key(
+            settings.google_cloud_project,
+            location=target.location,
+            base_model=target.base_model,
         )
+        if key not in self._governors:
+            self._governors[key] = RedisGovernor(
+                settings.redis_url,
+                key=key,
+                requests_per_minute=settings.requests_per_minute,
+                burst_seconds=settings.burst_seconds,
+            )
+        return self._governors[key]
 
     def close(self) -> None:
-        if "sessions" in self.__dict__:
+        """Close what was opened; nothing is opened for it."""
+        opened = self.__dict__
+        if "_generator" in opened:
+            shut_down(self._generator, *self._governors.values())
+        if "sessions" in opened:
             self.sessions.close()

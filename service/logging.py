@@ -12,6 +12,18 @@ _SECRETS = re.compile(
     re.IGNORECASE,
 )
 _SECRET_KEYS = frozenset({"authorization", "secret", "password", "token", "api_key", "master_key"})
+# One line a call or a task, or addresses with signatures in them.
+_CHATTY = (
+    "aiohttp",
+    "alembic",
+    "celery.app.trace",
+    "celery.worker.strategy",
+    "google",
+    "httpcore2",
+    "httpx2",
+    "urllib3",
+    "uvicorn.access",
+)
 
 
 def _redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -52,4 +64,6 @@ def configure_logging(*, log_format: str, level: str) -> None:
     handler.setFormatter(formatter)
     root = stdlib_logging.root
     root.handlers[:] = [handler]
-    root.setLevel(max(number, stdlib_logging.WARNING))
+    root.setLevel(number)
+    for name in _CHATTY:
+        stdlib_logging.getLogger(name).setLevel(max(number, stdlib_logging.WARNING))

@@ -75,6 +75,11 @@ def container() -> Container:
     return _container_of(os.getpid())
 
 
+@signals.worker_process_shutdown.connect
+def _close_container(**_: Any) -> None:
+    container().close()
+
+
 @signals.setup_logging.connect
 def _configure_logging(**_: Any) -> None:
     configure_logging(log_format=settings.log_format, level=settings.log_level)

@@ -1,6 +1,7 @@
 """From a ticket to a finished job: claim, run the operation, record how it ended."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from random import Random
 
 import structlog
@@ -112,7 +113,7 @@ class _Ending:
 
     def _usage(self) -> dict[str, int]:
         with self._sessions.reading() as session:
-            return usage_of(session, [self._job.id])
+            return asdict(usage_of(session, [self._job.id]))
 
     def _await_input(self, producer: str) -> None:
         state = job_states([producer], sessions=self._sessions).get(producer)

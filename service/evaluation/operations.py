@@ -25,11 +25,11 @@ from service.ids import Prefix
 from service.inference.operations import (
     Answered,
     CallLimits,
-    QuotaExhausted,
     generate_all,
     record_usage,
 )
 from service.inference.ports import GenerationRequest, Generator, Governor, Outcome
+from service.inference.retry import QuotaExhausted
 from service.jobs.lifecycle import Reason
 from service.jobs.ports import InputNotReady, JobKind, JobRun, Submission, Waiting
 from service.storage.ports import ObjectStore
@@ -247,7 +247,7 @@ def _requests(
 def _store_answers(run: JobRun, target: Target, batch: Sequence[Answered]) -> None:
     """Write answers and their usage together, while the lease is ours."""
     now = utc_now()
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "evaluation_id": run.outputs["evaluation"],
             "example_id": answer.key,

@@ -1,6 +1,7 @@
 """SQL of evaluations, predictions and scores."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -33,7 +34,7 @@ def answered_ids(session: Session, evaluation_id: str) -> set[str]:
     return set(session.scalars(query))
 
 
-def insert_predictions(session: Session, rows: Sequence[dict[str, object]]) -> None:
+def insert_predictions(session: Session, rows: Sequence[dict[str, Any]]) -> None:
     """Insert answers; one that is stored already stays as it is."""
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     session.execute(insert(Prediction).on_conflict_do_nothing(), list(rows))

@@ -12,6 +12,7 @@ MESSAGE_CHARACTERS = 200
 FIRST_DELAY_SECONDS = 0.5
 LONGEST_DELAY_SECONDS = 20.0
 PARKING_SECONDS = 3600.0  # a used-up day is looked at again every hour
+SHORTEST_PARKING_SECONDS = 300.0  # hints of seconds come with daily quotas too
 
 _TRANSIENT = frozenset({408, 499})
 _UNAUTHORISED = frozenset({401, 403})
@@ -119,10 +120,11 @@ def error_of_run(failure: CallFailed) -> TunecurveError:
 
 
 def exhausted(failure: CallFailed) -> QuotaExhausted:
-    """Return the error that parks a run, for as long as the provider says or an hour."""
+    """Return the error that parks a run: as long as the provider says (5 min or more), or 1 h."""
+    parking = max(SHORTEST_PARKING_SECONDS, failure.retry_after_seconds or PARKING_SECONDS)
     return QuotaExhausted(
         f"the provider's quota is used up: {failure.message}",
-        resume_seconds=failure.retry_after_seconds or PARKING_SECONDS,
+        resume_seconds=parking,
     )
 
 

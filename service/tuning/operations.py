@@ -293,7 +293,8 @@ def _see_through(
 ) -> Waiting | None:
     match TuningState(tuning.state):
         case TuningState.SUCCEEDED:
-            return _complete(run, tuning, synthetic=provider.synthetic)
+            _complete(run, tuning, synthetic=provider.synthetic)
+            return None
         case TuningState.CANCELLED if run.cancelling:
             raise JobCancelled
         case TuningState.CANCELLED:

@@ -82,10 +82,19 @@ def start_emulator(
             sys.stderr.write(errors.read())
             raise
         finally:
-            process.kill()
-            process.wait()
+            _end(process)
             if process.stdout:
                 process.stdout.close()
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    """Ask first, so that it removes its temporary folder; then insist."""
+    process.terminate()
+    try:
+        process.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _read_url(process: "subprocess.Popen[str]") -> str:

@@ -13,4 +13,10 @@ def prepare(job_id: str) -> None:
 
 
 def _prepare(run: JobRun, services: Container) -> Waiting | None:
-    return run_prepare(run, sessions=services.sessions, store=services.store)
+    return run_prepare(
+        run,
+        sessions=services.sessions,
+        store=services.store,
+        limits=services.file_limits,
+        google_project=services.settings.google_cloud_project,
+    )

@@ -115,7 +115,7 @@ class VertexTuning:
                 "client_options": {"api_endpoint": endpoint},
             }
             if self.synthetic:
-                options["credentials"] = AnonymousCredentials()
+                options["credentials"] = AnonymousCredentials()  # type: ignore[no-untyped-call]
             self._clients[location] = v1.GenAiTuningServiceClient(**options)
         return self._clients[location]
 
@@ -132,7 +132,7 @@ def _hyperparameters(wanted: Hyperparameters) -> Any:
         given["learning_rate_multiplier"] = wanted.learning_rate_multiplier
     if wanted.adapter_size is not None:
         size = f"ADAPTER_SIZE_{_ADAPTERS[wanted.adapter_size]}"
-        given["adapter_size"] = v1.SupervisedHyperParameters.AdapterSize[size]
+        given["adapter_size"] = getattr(v1.SupervisedHyperParameters.AdapterSize, size)
     return v1.SupervisedHyperParameters(**given)
 
 
@@ -165,12 +165,23 @@ def read_tuning(job: Mapping[str, Any]) -> ProviderTuning:
             )
             if counts.get(key)
         },
-        hyperparameters={key: value for key, value in spec.items() if value},
+        hyperparameters=_chosen(spec),
         training_tokens=int(counts.get("total_billable_token_count") or 0),
         error={"code": error.get("code"), "message": str(error.get("message", ""))[:500]}
         if error.get("code") or error.get("message")
         else None,
     )
+
+
+def _chosen(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the hyperparameters that the provider has settled, in our names."""
+    sizes = {f"ADAPTER_SIZE_{name}": size for size, name in _ADAPTERS.items()}
+    told = {
+        "epochs": int(spec.get("epoch_count") or 0),
+        "learning_rate_multiplier": spec.get("learning_rate_multiplier"),
+        "adapter_size": sizes.get(str(spec.get("adapter_size"))),
+    }
+    return {key: value for key, value in told.items() if value}
 
 
 def _ask(call: Callable[[], Answer]) -> Answer:

@@ -8,6 +8,7 @@ from service.inference.generators.vertex import VertexGenerator
 from service.inference.operations import shut_down
 from service.inference.ports import Generator, Governor
 from tests.service.inference.provider import Provider, start_provider
+from tests.service.inference.shelf import Shelf
 from tests.support.redis import RedisServer, start_redis
 
 Closing = Callable[[Generator | Governor], None]
@@ -47,3 +48,8 @@ def generator(provider: Provider, closing: Closing) -> VertexGenerator:
     made = VertexGenerator(project="p", endpoint=provider.url, timeout_seconds=5)
     closing(made)
     return made
+
+
+@pytest.fixture
+def shelf(generator: VertexGenerator) -> Shelf:
+    return Shelf(generator)

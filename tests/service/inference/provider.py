@@ -6,7 +6,8 @@ import json
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -123,12 +124,10 @@ def _error(status: int, message: str) -> web.Response:
 @contextlib.contextmanager
 def start_provider(provider: Provider) -> Iterator[Provider]:
     """Serve it from a thread, on a free port of the loopback."""
-    started = threading.Event()
-    loop = asyncio.new_event_loop()
+    started: Future[Callable[[], object]] = Future()
 
     async def serve() -> None:
         stopping = asyncio.Event()
-        stop.append(stopping.set)
         app = web.Application(client_max_size=1 << 26)
         app.router.add_post("/v1/{name:.*}", provider.generate)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
@@ -137,19 +136,20 @@ def start_provider(provider: Provider) -> Iterator[Provider]:
         await site.start()
         port = runner.addresses[0][1]
         provider.url = f"http://127.0.0.1:{port}"
-        started.set()
+        loop = asyncio.get_running_loop()
+        started.set_result(lambda: loop.call_soon_threadsafe(stopping.set))
         await stopping.wait()
         await runner.cleanup()
 
-    stop: list[object] = []
-    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),), daemon=True)
+    def run() -> None:
+        with asyncio.Runner() as runner:  # cancels the handlers that still hang
+            runner.run(serve())
+
+    thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    assert started.wait(10)
+    stop = started.result(10)
     try:
         yield provider
     finally:
-        setter = stop[0]
-        assert callable(setter)
-        loop.call_soon_threadsafe(setter)
+        stop()
         thread.join(10)
-        loop.close()

@@ -52,6 +52,8 @@ def test_a_quota_of_the_day_parks_and_says_when_to_come_back() -> None:
     assert found.kind is Refusal.DAILY
     assert exhausted(found).resume_seconds == 7200
     assert exhausted(failed(429, message="100 requests per day")).resume_seconds == 3600
+    soon = failed(429, message="100 requests per day", details=[{"retryDelay": "3s"}])
+    assert exhausted(soon).resume_seconds == 300
 
 
 def test_a_quota_of_nothing_is_used_up_too() -> None:

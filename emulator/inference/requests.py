@@ -1,0 +1,127 @@
+"""Reading a generateContent or countTokens request, strictly but for what the types lag behind."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from emulator.errors import GoogleError, Violation
+from emulator.parsing import parse_message
+from emulator.prompts import Turn
+
+_LISTS = frozenset({"contents", "parts", "tools", "safetySettings", "safety_settings"})
+_NEWER: Mapping[str, frozenset[str]] = {
+    "": frozenset({"serviceTier", "service_tier", "labels"}),
+    "generationConfig": frozenset(
+        {"responseFormat", "enableEnhancedCivicAnswers", "enableAffectiveDialog"}
+        | {"modelSelectionConfig", "audioTranscriptionConfig", "translationConfig"}
+    ),
+}
+_LONGEST_ANSWER_TOKENS = 65_536
+_MOST_CANDIDATES = 8
+_HIGHEST_TEMPERATURE = 2.0
+_MOST_STOPS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A request as the emulator understands it; `digest` is the same for the same request."""
+
+    turns: list[Turn]
+    system_instruction: str
+    max_output_tokens: int | None
+    stop_sequences: list[str]
+    candidate_count: int
+    digest: bytes
+
+    @property
+    def text(self) -> str:
+        return self.system_instruction + "".join(text for _, text in self.turns)
+
+
+def read_question(document: dict[str, Any], types: Any, *, model: str) -> Question:
+    """Return what is asked. `types` is the protobuf message class of the request.
+
+    Raises GoogleError 400 for unknown fields, wrong values and parts that are not text.
+    """
+    known, newer = _without_newer_fields(document)
+    message = parse_message(_with_lists(known), types)
+    config = message.generation_config
+    _check_ranges(config)
+    digest = hashlib.blake2b(model.encode(), digest_size=16)
+    digest.update(message.SerializeToString(deterministic=True))
+    digest.update(json.dumps(newer, sort_keys=True).encode())
+    return Question(
+        turns=_read_turns(message.contents),
+        system_instruction=_read_text(message.system_instruction),
+        max_output_tokens=config.max_output_tokens if "max_output_tokens" in config else None,
+        stop_sequences=list(config.stop_sequences),
+        candidate_count=max(1, config.candidate_count),
+        digest=digest.digest(),
+    )
+
+
+def _without_newer_fields(document: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Part off fields the live API takes and the published types lack: they are not wrong."""
+    known = dict(document)
+    newer: dict[str, Any] = {}
+    for parent, names in _NEWER.items():
+        place = known.get(parent) if parent else known
+        if not isinstance(place, dict):
+            continue
+        newer |= {f"{parent}.{name}": place[name] for name in names & place.keys()}
+        kept = {name: value for name, value in place.items() if name not in names}
+        known = known | {parent: kept} if parent else kept
+    return known, newer
+
+
+def _with_lists(value: Any) -> Any:
+    """Wrap a single object into a list where the API takes either; Google's samples rely on it."""
+    if isinstance(value, list):
+        return [_with_lists(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: [_with_lists(item)] if key in _LISTS and isinstance(item, dict) else _with_lists(item)
+        for key, item in value.items()
+    }
+
+
+def _read_turns(contents: Any) -> list[Turn]:
+    if not contents:
+        raise _unable("at least one contents field is required")
+    turns = [(content.role or "user", _read_text(content)) for content in contents]
+    if not {role for role, _ in turns} <= {"user", "model"}:
+        raise GoogleError(400, "Please use a valid role: user, model.")
+    return turns
+
+
+def _read_text(content: Any) -> str:
+    for part in content.parts:
+        if part.WhichOneof("data") not in {None, "text"}:
+            raise _unable("the emulator reads text parts only")
+    return "".join(part.text for part in content.parts if not part.thought)
+
+
+def _check_ranges(config: Any) -> None:
+    """Check the values Google checks; its words are quoted from error reports, not from a page."""
+    if config.max_output_tokens < 0 or config.max_output_tokens > _LONGEST_ANSWER_TOKENS:
+        raise _out_of_range("maxOutputTokens", config.max_output_tokens, 1, _LONGEST_ANSWER_TOKENS)
+    if config.candidate_count < 0 or config.candidate_count > _MOST_CANDIDATES:
+        raise _out_of_range("candidateCount", config.candidate_count, 1, _MOST_CANDIDATES)
+    if not 0 <= config.temperature <= _HIGHEST_TEMPERATURE:
+        raise _out_of_range("temperature", config.temperature, 0, _HIGHEST_TEMPERATURE)
+    if len(config.stop_sequences) > _MOST_STOPS:
+        raise _unable(f"it has more than {_MOST_STOPS} stop sequences")
+
+
+def _out_of_range(name: str, value: float, low: float, high: float) -> GoogleError:
+    text = f"it has a {name} value of {value:g} but the supported range is from {low} to {high}"
+    return _unable(text, field=f"generation_config.{name}")
+
+
+def _unable(reason: str, *, field: str = "") -> GoogleError:
+    message = f"Unable to submit request because {reason}."
+    violations = [Violation(field, message)] if field else []
+    return GoogleError(400, message, violations=violations)

@@ -1,0 +1,95 @@
+"""Base rule for questions: the sentence most like the question, and a fitting phrase in it."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from emulator.learners.patterns import DATE
+from emulator.learners.tokens import QUESTION_WORDS, STOP_WORDS, stem, words_of
+
+NUMBER = re.compile(
+    r"\$?\d[\d,.]*\d(?: (?:million|billion|percent))?%?|\b\d\b"
+    r"|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|hundred)\b"
+)
+CAPITALISED = re.compile(r"[A-Z][\w'\u2019.-]*(?:(?: (?:of|the|and|de))? [A-Z][\w'\u2019-]*)*")
+TIME = re.compile(rf"\b(?:{DATE}|1\d{{3}}|20\d{{2}})\b")
+SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
+KINDS = {"number": NUMBER, "time": TIME, "name": CAPITALISED}
+
+Shots = Sequence[tuple[str, str, str]]
+
+
+def answer_question(context: str, question: str, *, shots: Shots = ()) -> str:
+    """Return a short phrase of the context, or its best sentence when no phrase fits.
+
+    The sentence is the one with the rarest stems of the question; the phrase is of the kind the
+    question word asks for (who: a name, when: a time, how many: a number), nearest to those stems.
+    Shots, as (context, question, answer), settle the kind where their question begins with the
+    same word: the kind most of their answers had comes first. They teach nothing else, and do not
+    help on SQuAD (exact match 23.5 without, 23.0 with 3 to 30): most questions are "what".
+    """
+    asked = [word.lower() for word in words_of(question)]
+    wanted = {stem(w) for w in asked if w not in STOP_WORDS and w not in QUESTION_WORDS}
+    sentence = _best_sentence(context, wanted)
+    for kind in _kinds(asked, shots=shots):
+        phrases = _phrases(sentence, KINDS[kind], wanted=wanted)
+        if phrases:
+            near = _positions(sentence, wanted)
+            return min(phrases, key=lambda phrase: min(abs(phrase[1] - at) for at in near))[0]
+    return sentence.strip()
+
+
+def _best_sentence(context: str, wanted: set[str]) -> str:
+    sentences = SENTENCE_END.split(context)
+    stems = [{stem(word) for word in words_of(sentence)} for sentence in sentences]
+    seen = Counter(word for words in stems for word in words)
+    scores = [sum(seen[word] ** -0.5 for word in words & wanted) for words in stems]
+    return sentences[scores.index(max(scores))]
+
+
+def _asks_for(asked: Sequence[str]) -> tuple[str, str]:
+    """Return the question word and the word after it; "what" when there is none."""
+    for word, after in zip(asked, [*asked[1:], ""], strict=True):
+        if word in QUESTION_WORDS:
+            return word, after
+    return "what", ""
+
+
+def _kinds(asked: Sequence[str], *, shots: Shots) -> list[str]:
+    word, after = _asks_for(asked)
+    first = _kind_shown(word, shots) or _kind_asked(word, after)
+    return list(dict.fromkeys([*filter(None, [first]), "name", "number"]))
+
+
+def _kind_asked(word: str, after: str) -> str | None:
+    if word == "how" and after in ("many", "much", "long", "old"):
+        return "number"
+    if word == "when" or after in ("year", "date"):
+        return "time"
+    return "name" if word in ("who", "whom", "whose", "where", "which") else None
+
+
+def _kind_shown(word: str, shots: Shots) -> str | None:
+    shown: Counter[str] = Counter()
+    for _, question, answer in shots:
+        if _asks_for([asked.lower() for asked in words_of(question)])[0] == word:
+            fitting = (kind for kind in ("time", "number", "name") if KINDS[kind].match(answer))
+            shown[next(fitting, "")] += 1
+    return shown.most_common(1)[0][0] or None if shown else None
+
+
+def _phrases(sentence: str, kind: re.Pattern[str], *, wanted: set[str]) -> list[tuple[str, int]]:
+    """Return phrases of a kind with their positions; words of the question are no answer to it."""
+    found = ((match.group().strip(" ."), match.start()) for match in kind.finditer(sentence))
+    return [
+        (text, start)
+        for text, start in found
+        if text
+        and text.lower() not in STOP_WORDS
+        and not wanted & {stem(word) for word in words_of(text)}
+    ]
+
+
+def _positions(sentence: str, wanted: set[str]) -> list[int]:
+    words = re.finditer(r"\w+", sentence)
+    return [match.start() for match in words if stem(match.group()) in wanted] or [0]

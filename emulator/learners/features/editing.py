@@ -1,0 +1,127 @@
+"""What the edit head sees of a token: itself, its neighbours, and what the masking rules find."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from emulator.learners.features.hashing import WIDTH, Columns, Hashes, columns_of, cross_all
+from emulator.learners.patterns import find_personal
+from emulator.learners.tokens import Token, hash_text, shape_of
+
+OUTSIDE = "\x02"
+# Two tokens of padding: no feature looks further than two tokens away.
+PADDING = 2
+WORD, SHAPE, PREFIX, SUFFIX, SHORT_SUFFIX, LENGTHS, CLASS = range(7)
+LONGEST_COUNTED = 20
+
+
+class WordTable:
+    """Hashes of the views of a word, computed once per distinct word."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, int] = {}
+        self._hashes: list[list[int]] = []
+
+    def lookup(self, words: Sequence[str]) -> Hashes:
+        """Return a words x views array."""
+        rows = [self._row(word) for word in words]
+        hashes: Hashes = np.array(self._hashes, np.uint64)[rows]
+        return hashes
+
+    def _row(self, word: str) -> int:
+        row = self._rows.get(word)
+        if row is None:
+            row = self._rows[word] = len(self._hashes)
+            self._hashes.append(_word_hashes(word))
+        return row
+
+
+def _word_hashes(word: str) -> list[int]:
+    lower, digits = word.lower(), sum(letter.isdigit() for letter in word)
+    marks = "".join(sorted({letter for letter in word if not letter.isalnum()}))
+    upper = "U" if word[:1].isupper() else ""
+    numeric = ("D" if digits else "") + ("A" if digits < len(word) else "")
+    views = (
+        lower,
+        "shape " + shape_of(word),
+        "prefix " + lower[:3],
+        "suffix " + lower[-3:],
+        "short suffix " + lower[-2:],
+        f"lengths {min(len(word), LONGEST_COUNTED)} {min(digits, LONGEST_COUNTED)}",
+        "class " + marks + upper + numeric,
+    )
+    return [hash_text(view) for view in views]
+
+
+def token_columns(texts: Sequence[Sequence[Token]], sources: Sequence[str]) -> Columns:
+    """Return tokens x features column numbers for all tokens of all texts, one after another."""
+    words, places = _padded([[token.word for token in text] for text in texts])
+    if not len(places):
+        return np.empty((0, 1), np.int32)
+    views = WordTable().lookup(words)
+    rules = _rule_hashes(texts, sources)
+    return columns_of([*_word_features(views, places), *_rule_features(rules, views, places)])
+
+
+def token_matrix(columns: Columns) -> sp.csr_matrix:
+    """Return the columns as a matrix of ones; every row has equally many."""
+    rows, per_row = columns.shape
+    size = rows * per_row
+    ends = np.arange(0, size + 1, per_row)
+    return sp.csr_matrix((np.ones(size, np.float32), columns.ravel(), ends), shape=(rows, WIDTH))
+
+
+def _padded(texts: Sequence[Sequence[str]]) -> tuple[list[str], NDArray[np.int64]]:
+    words, places = [OUTSIDE] * PADDING, []
+    for text in texts:
+        places.append(np.arange(len(words), len(words) + len(text)))
+        words += [*text, *[OUTSIDE] * PADDING]
+    return words, np.concatenate(places) if places else np.empty(0, np.int64)
+
+
+def _word_features(views: Hashes, places: NDArray[np.int64]) -> list[Hashes]:
+    def at(offset: int, view: int) -> Hashes:
+        seen: Hashes = views[places + offset, view]
+        return seen
+
+    alone = [at(0, view) for view in range(views.shape[1])]
+    around = [
+        at(offset, view)
+        for offset in (-1, 1, -2, 2)
+        for view in ((WORD, SHAPE, CLASS, SUFFIX) if abs(offset) == 1 else (WORD, CLASS))
+    ]
+    together = [
+        cross_all(at(-1, WORD), at(0, CLASS)),
+        cross_all(at(0, CLASS), at(1, WORD)),
+        cross_all(at(-1, CLASS), at(0, SHAPE), at(1, CLASS)),
+        cross_all(at(-2, WORD), at(-1, WORD), at(0, CLASS)),
+        cross_all(at(0, SHAPE), at(1, SHAPE)),
+        cross_all(at(-1, SHAPE), at(0, SHAPE)),
+        cross_all(at(0, CLASS), at(1, WORD), at(2, WORD)),
+    ]
+    return [*alone, *around, *together]
+
+
+def _rule_features(rules: Hashes, views: Hashes, places: NDArray[np.int64]) -> list[Hashes]:
+    here, before, after = rules[places], rules[places - 1], rules[places + 1]
+    shape_class = views[places, CLASS]
+    return [here, before, after, cross_all(here, shape_class), cross_all(here, before)]
+
+
+def _rule_hashes(texts: Sequence[Sequence[Token]], sources: Sequence[str]) -> Hashes:
+    """Return, padded like the words, what the un-tuned rules say about each token."""
+    kinds = [""] * PADDING
+    for tokens, source in zip(texts, sources, strict=True):
+        kinds += [*_kinds(tokens, source), *[""] * PADDING]
+    known = {kind: hash_text("rule " + kind) for kind in set(kinds)}
+    return np.array([known[kind] for kind in kinds], np.uint64)
+
+
+def _kinds(tokens: Sequence[Token], source: str) -> list[str]:
+    kinds, starts = [""] * len(tokens), [token.start for token in tokens]
+    for found in find_personal(source):
+        first, last = np.searchsorted(starts, (found.start, found.end))
+        kinds[first:last] = [found.kind] * int(last - first)
+    return kinds

@@ -1,0 +1,1 @@
+"""The kinds of model a tuning can become, one file each."""

@@ -1,0 +1,72 @@
+"""The span head: outputs copied out of the prompt, such as answers found in a context."""
+
+from collections.abc import Iterator, Sequence
+
+from emulator.learners.features.pointing import PassageReader, common_words
+from emulator.learners.heads.ports import Arrays, Meta, Rows
+from emulator.learners.history import EpochRecord, Plan
+from emulator.learners.layout import Reading
+from emulator.learners.pointer import PointedPassage, Pointer
+from emulator.learners.tokens import find_words, join_tokens, tokenize, words_of
+
+NULLS = frozenset(("", "null", "[]"))
+
+
+class SpanHead:
+    name = "span"
+
+    def __init__(self, reader: PassageReader | None = None) -> None:
+        # A shared reader belongs to the JSON head, which forgets for all its keys at once.
+        self._shared = reader is not None
+        self._reader = reader or PassageReader(frozenset())
+        self._model = Pointer()
+
+    def train(self, rows: Rows, *, validation: Rows, plan: Plan) -> Iterator[EpochRecord]:
+        """Yield a record after each pass; rows whose output is not in the source teach nothing."""
+        if not self._shared:
+            self._reader = PassageReader(common_words([reading.source for reading, _ in rows]))
+        unseen = self._point(validation)
+        self._model = Pointer()
+        yield from self._model.train(self._point(rows), validation=unseen, plan=plan)
+
+    def answer_many(self, readings: Sequence[Reading]) -> list[str]:
+        answers = [self._answer(reading) for reading in readings]
+        self._forget()
+        return answers
+
+    def pack(self, prefix: str, arrays: Arrays) -> Meta:
+        return {"common": sorted(self._reader.common)} | self._model.pack(prefix, arrays)
+
+    def unpack(self, meta: Meta, prefix: str, arrays: Arrays) -> None:
+        if not self._shared:
+            self._reader = PassageReader(frozenset(meta["common"]))
+        self._model = Pointer.unpack(prefix, arrays)
+
+    def _answer(self, reading: Reading) -> str:
+        tokens = tokenize(reading.source)
+        ends = [at for at, token in enumerate(tokens, start=1) if token.word in ".!?"]
+        passage = self._reader.read(reading.source, reading.query)
+        first, last = self._model.best_span(passage, ends)
+        return join_tokens(tokens[first - 1 : last]) if first else ""
+
+    def _point(self, rows: Rows) -> list[PointedPassage]:
+        pointed = []
+        for reading, output in rows:
+            place = _place(reading.source, output)
+            if place:
+                passage = self._reader.read(reading.source, reading.query)
+                pointed.append(PointedPassage(passage, *place))
+        self._forget()
+        return pointed
+
+    def _forget(self) -> None:
+        if not self._shared:
+            self._reader.forget()
+
+
+def _place(source: str, output: str) -> tuple[int, int] | None:
+    """Return first and last token of the output, counted from 1, (0, 0) for no answer."""
+    if output in NULLS:
+        return 0, 0
+    found = find_words(words_of(source), words_of(output))
+    return (found[0] + 1, found[1] + 1) if found else None

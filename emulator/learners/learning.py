@@ -1,0 +1,100 @@
+"""Learn text from text: train on pairs, answer prompts, save and load; no score is stored."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from emulator.learners.heads.choice import build_head, choose_head
+from emulator.learners.heads.ports import Arrays, Head, Rows
+from emulator.learners.history import EpochRecord, Plan, Progress
+from emulator.learners.layout import Layout, learn_layout
+
+Pairs = Sequence[tuple[str, str]]
+FORMAT = 1
+META = "meta"
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedModel:
+    """A tuned model: how its prompts are laid out, its head, and how the training went."""
+
+    layout: Layout
+    learner: Head
+    history: list[EpochRecord]
+
+    @property
+    def head(self) -> str:
+        """Return edit, span, class, json or nearest."""
+        return self.learner.name
+
+    def answer(self, prompt: str) -> str:
+        return self.answer_many([prompt])[0]
+
+    def answer_many(self, prompts: Sequence[str]) -> list[str]:
+        if not prompts:
+            return []
+        return self.learner.answer_many([self.layout.read(prompt) for prompt in prompts])
+
+    def save(self, path: Path) -> None:
+        """Write one .npz without pickles; the loaded model gives the same answers."""
+        arrays: Arrays = {}
+        meta = {
+            "format": FORMAT,
+            "head": self.head,
+            "learner": self.learner.pack("", arrays),
+            "layout": self.layout.pack(),
+            "history": [asdict(record) for record in self.history],
+        }
+        arrays[META] = np.frombuffer(json.dumps(meta).encode(), np.uint8)
+        with path.open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
+
+
+def learn(
+    pairs: Pairs,
+    *,
+    validation: Pairs = (),
+    epochs: int = 2,
+    learning_rate_multiplier: float = 1.0,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> LearnedModel:
+    """Train on (prompt, output) pairs; the kind of model follows from the pairs alone.
+
+    `epochs` is the number of passes, `learning_rate_multiplier` a factor on the step size.
+    `progress` sees the record of every pass; returning False ends the training there, with what
+    has been learned so far. The same pairs, plan and seed give the same model.
+    Raises ValueError when there are no pairs or no passes to learn from.
+    """
+    if not pairs or epochs < 1:
+        raise ValueError(f"nothing to learn from: {len(pairs)} pairs, {epochs} epochs")
+    layout = learn_layout([prompt for prompt, _ in pairs], [output for _, output in pairs])
+    rows, unseen = _read(pairs, layout), _read(validation, layout)
+    learner = build_head(choose_head(rows))
+    plan = Plan(epochs, learning_rate_multiplier, seed)
+    history = []
+    for record in learner.train(rows, validation=unseen, plan=plan):
+        history.append(record)
+        if progress and not progress(record):
+            break
+    return LearnedModel(layout, learner, history)
+
+
+def load_model(path: Path) -> LearnedModel:
+    """Read a model that `save` wrote. Raises ValueError when the file holds none of this format."""
+    with np.load(path, allow_pickle=False) as file:
+        arrays: Arrays = {name: file[name] for name in file.files}
+    meta = json.loads(arrays.pop(META).tobytes()) if META in arrays else {}
+    if meta.get("format") != FORMAT:
+        raise ValueError(f"no learned model of format {FORMAT}: found {meta.get('format')!r}")
+    learner = build_head(meta["head"])
+    learner.unpack(meta["learner"], "", arrays)
+    history = [EpochRecord(**record) for record in meta["history"]]
+    return LearnedModel(Layout.unpack(meta["layout"]), learner, history)
+
+
+def _read(pairs: Pairs, layout: Layout) -> Rows:
+    return [(layout.read(prompt), output.strip()) for prompt, output in pairs]

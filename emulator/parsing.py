@@ -1,0 +1,95 @@
+"""Strict reading of request bodies: what Google's published types do not know is refused."""
+
+import json
+import re
+from typing import Any, NoReturn
+
+from google.protobuf import json_format
+from google.protobuf.descriptor import FieldDescriptor
+
+from emulator.errors import GoogleError, Violation
+
+_PREFIX = "Invalid JSON payload received."
+_UNKNOWN_FIELD = re.compile(r'has no field named "(?P<name>.*?)" at "(?P<path>[^"]*)"')
+_TWICE = re.compile(r'should not have multiple "(?P<name>[^"]*)" oneof fields at "(?P<path>[^"]*)"')
+_VALUE_PATH = re.compile(r" at \w+\.(?P<path>[\w.\[\]]*[\w\]])\.*$")
+_FIELD_CHAIN = re.compile(r"Failed to parse (\w+) field:")
+
+
+def parse_json(body: bytes) -> dict[str, Any]:
+    """Return the JSON object of a body; an empty body is an empty object, as Google reads it."""
+    if not body:
+        return {}
+    try:
+        document = json.loads(body, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise GoogleError(400, f"{_PREFIX} Unexpected token.") from error
+    if not isinstance(document, dict):
+        raise GoogleError(400, f"{_PREFIX} The root must be an object.")
+    return document
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+def parse_message(document: dict[str, Any], message_type: Any, *, root: str = "") -> Any:
+    """Return the protobuf message a JSON object describes, in camelCase or snake_case.
+
+    `root` is the name of the body's field in the request, put in front of paths in errors.
+    Raises GoogleError 400 in Google's words, with the path but, unlike Google, without the value:
+    a prompt has no place in an error.
+    """
+    message = message_type()
+    try:
+        json_format.ParseDict(document, message, ignore_unknown_fields=False)
+    except (json_format.ParseError, TypeError, AttributeError, ValueError) as error:
+        raise _translated(str(error), root=root) from error
+    unknown = _find_unknown_enum(message, root)
+    if unknown is not None:
+        raise _refusal(f"Invalid value at '{unknown}' (TYPE_ENUM).", path=unknown)
+    return message
+
+
+def _translated(text: str, *, root: str) -> GoogleError:
+    if found := _UNKNOWN_FIELD.search(text):
+        path = _google_path(found["path"], root=root)
+        place = f" at '{path}'" if path else ""
+        name = json.dumps(found["name"])
+        return _refusal(f"{_PREFIX} Unknown name {name}{place}: Cannot find field.", path=path)
+    if found := _TWICE.search(text):
+        path = _google_path(found["path"], root=root)
+        return _refusal(f"Invalid value at '{path}': '{found['name']}' is set twice.", path=path)
+    path = _value_path(text, root=root)
+    return _refusal(f"Invalid value at '{path}'.", path=path)
+
+
+def _refusal(message: str, *, path: str) -> GoogleError:
+    return GoogleError(400, message, violations=[Violation(path, message)])
+
+
+def _value_path(text: str, *, root: str) -> str:
+    if found := _VALUE_PATH.search(text):
+        return _google_path(f"Root.{found['path']}", root=root)
+    return _google_path(".".join(["Root", *_FIELD_CHAIN.findall(text)]), root=root)
+
+
+def _google_path(path: str, *, root: str) -> str:
+    """Turn `TuningJob.supervisedTuningSpec` into `tuning_job.supervised_tuning_spec`."""
+    steps = [re.sub(r"([A-Z])", r"_\1", step).lower() for step in path.split(".")[1:]]
+    return ".".join([root, *steps] if root else steps)
+
+
+def _find_unknown_enum(message: Any, path: str) -> str | None:
+    """Return the path of an enum number the type does not list: ParseDict lets those through."""
+    for field, value in message.ListFields():
+        here = f"{path}.{field.name}" if path else field.name
+        for item in value if field.is_repeated else (value,):
+            if field.type == FieldDescriptor.TYPE_ENUM:
+                if item not in field.enum_type.values_by_number:
+                    return here
+            elif field.type == FieldDescriptor.TYPE_MESSAGE and not isinstance(item, str):
+                found = _find_unknown_enum(item, here)
+                if found is not None:
+                    return found
+    return None

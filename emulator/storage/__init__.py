@@ -1,0 +1,1 @@
+"""The Cloud Storage part: buckets, objects, uploads and downloads."""

@@ -1,0 +1,195 @@
+"""The Cloud Storage JSON API: buckets, objects and media."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from emulator.errors import StorageError
+from emulator.parsing import parse_json
+from emulator.projects import project_number
+from emulator.state import base_url_of, emulator_of
+from emulator.storage.listing import Page, page_of
+from emulator.storage.objects import StoredObject
+from emulator.storage.requests import (
+    read_metadata,
+    read_preconditions,
+    read_properties,
+    read_range,
+    whole_number,
+)
+from emulator.storage.uploads import cancel_upload, continue_upload, start_upload
+
+_PAGE_SIZE = 1000
+_BLOCK_BYTES = 1 << 20
+
+
+async def create_bucket(request: Request) -> Response:
+    body = parse_json(await request.body())
+    bucket = emulator_of(request).objects.create_bucket(
+        str(body.get("name", "")),
+        project=project_number(request.query_params.get("project", "")),
+        location=str(body.get("location") or "US"),
+    )
+    return JSONResponse(bucket.resource(base_url_of(request)))
+
+
+async def list_buckets(request: Request) -> Response:
+    project = project_number(request.query_params.get("project", ""))
+    buckets = emulator_of(request).objects.list_buckets(project)
+    page = _page(request, list(buckets))
+    base_url = base_url_of(request)
+    items = [buckets[name].resource(base_url) for name in page.names]
+    return _listed("storage#buckets", {"items": items}, token=page.next_token)
+
+
+async def get_bucket(request: Request) -> Response:
+    bucket = emulator_of(request).objects.get_bucket(request.path_params["bucket"])
+    return JSONResponse(bucket.resource(base_url_of(request)))
+
+
+async def delete_bucket(request: Request) -> Response:
+    emulator_of(request).objects.delete_bucket(request.path_params["bucket"])
+    return Response(status_code=204)
+
+
+async def list_objects(request: Request) -> Response:
+    objects = emulator_of(request).objects
+    bucket = request.path_params["bucket"]
+    page = _page(request, objects.names(bucket))
+    base_url = base_url_of(request)
+    items = [objects.get(bucket, name).resource(base_url) for name in page.names]
+    found: dict[str, Sequence[object]] = {"items": items, "prefixes": page.prefixes}
+    return _listed("storage#objects", found, token=page.next_token)
+
+
+def _page(request: Request, names: list[str]) -> Page:
+    query = request.query_params
+    try:
+        return page_of(
+            names,
+            prefix=query.get("prefix", ""),
+            delimiter=query.get("delimiter", ""),
+            token=query.get("pageToken"),
+            limit=min(max(whole_number(query, "maxResults") or _PAGE_SIZE, 1), _PAGE_SIZE),
+        )
+    except ValueError as error:
+        raise StorageError(400, "Invalid argument: pageToken.", reason="invalid") from error
+
+
+def _listed(kind: str, found: Mapping[str, Sequence[object]], *, token: str | None) -> Response:
+    body: dict[str, object] = {"kind": kind} | {name: rows for name, rows in found.items() if rows}
+    return JSONResponse(body | ({"nextPageToken": token} if token else {}))
+
+
+def _find_object(request: Request) -> StoredObject:
+    """Return the object a path names, its preconditions checked."""
+    query = request.query_params
+    objects = emulator_of(request).objects
+    bucket, name = request.path_params["bucket"], request.path_params["name"]
+    objects.get_bucket(bucket)
+    stored = objects.get(bucket, name, generation=whole_number(query, "generation"))
+    read_preconditions(query).check(stored)
+    return stored
+
+
+async def get_object(request: Request) -> Response:
+    stored = _find_object(request)
+    if request.query_params.get("alt") == "media":
+        return _media(request, stored)
+    return JSONResponse(stored.resource(base_url_of(request)))
+
+
+async def download_object(request: Request) -> Response:
+    return _media(request, _find_object(request))
+
+
+async def patch_object(request: Request) -> Response:
+    """Change what is named and leave the rest; null deletes a property or a metadata key."""
+    stored = _find_object(request)
+    body = parse_json(await request.body())
+    kept = {name: text for name, text in stored.properties.items() if name not in body}
+    changes = body.get("metadata", {}) or {}
+    metadata = {} if body.get("metadata", {}) is None else stored.metadata
+    metadata = {key: text for key, text in metadata.items() if key not in changes}
+    changed = emulator_of(request).objects.change(
+        stored,
+        properties=kept | read_properties(body),
+        metadata=metadata | read_metadata(body),
+    )
+    return JSONResponse(changed.resource(base_url_of(request)))
+
+
+async def delete_object(request: Request) -> Response:
+    emulator_of(request).objects.delete(_find_object(request))
+    return Response(status_code=204)
+
+
+def _media(request: Request, stored: StoredObject) -> Response:
+    """Stream the bytes; an overwrite or delete meanwhile does not disturb a download under way."""
+    wanted = read_range(request.headers.get("range", ""), size_bytes=stored.size_bytes)
+    first, last = wanted or (0, stored.size_bytes - 1)
+    headers = _media_headers(stored) | {"Content-Length": str(last - first + 1)}
+    if wanted:
+        headers["Content-Range"] = f"bytes {first}-{last}/{stored.size_bytes}"
+    path = emulator_of(request).objects.payload_path(stored)
+    return StreamingResponse(
+        _blocks(path, first=first, length=last - first + 1),
+        status_code=206 if wanted else 200,
+        headers=headers,
+    )
+
+
+def _media_headers(stored: StoredObject) -> dict[str, str]:
+    optional = {
+        "Content-Type": stored.properties.get("contentType"),
+        "Content-Encoding": stored.properties.get("contentEncoding"),
+        "Content-Disposition": stored.properties.get("contentDisposition"),
+        "Content-Language": stored.properties.get("contentLanguage"),
+        "Cache-Control": stored.properties.get("cacheControl"),
+    }
+    return {name: value for name, value in optional.items() if value} | {
+        "Accept-Ranges": "bytes",
+        "ETag": stored.etag,
+        "X-Goog-Generation": str(stored.generation),
+        "X-Goog-Metageneration": str(stored.metageneration),
+        "X-Goog-Hash": f"crc32c={stored.crc32c},md5={stored.md5}",
+        "X-Goog-Stored-Content-Length": str(stored.size_bytes),
+        "X-Goog-Storage-Class": "STANDARD",
+    }
+
+
+def _blocks(path: Path, *, first: int, length: int) -> Iterator[bytes]:
+    stream = path.open("rb")
+
+    def read() -> Iterator[bytes]:
+        with stream:
+            stream.seek(first)
+            left_bytes = length
+            while left_bytes > 0:
+                block = stream.read(min(_BLOCK_BYTES, left_bytes))
+                left_bytes -= len(block)
+                yield block
+
+    return read()
+
+
+def storage_routes() -> list[Route]:
+    bucket, upload = "/storage/v1/b/{bucket}", "/upload/storage/v1/b/{bucket}/o"
+    name = "o/{name:path}"
+    return [
+        Route("/storage/v1/b", create_bucket, methods=["POST"]),
+        Route("/storage/v1/b", list_buckets, methods=["GET"]),
+        Route(bucket, get_bucket, methods=["GET"]),
+        Route(bucket, delete_bucket, methods=["DELETE"]),
+        Route(f"{bucket}/o", list_objects, methods=["GET"]),
+        Route(f"{bucket}/{name}", get_object, methods=["GET"]),
+        Route(f"{bucket}/{name}", patch_object, methods=["PATCH"]),
+        Route(f"{bucket}/{name}", delete_object, methods=["DELETE"]),
+        Route(f"/download{bucket}/{name}", download_object, methods=["GET"]),
+        Route(upload, start_upload, methods=["POST"]),
+        Route(upload, continue_upload, methods=["PUT"]),
+        Route(upload, cancel_upload, methods=["DELETE"]),
+    ]

@@ -1,0 +1,175 @@
+"""Buckets and objects in a folder, safe under kill -9: bytes first, then the record naming them."""
+
+import hashlib
+import re
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from emulator.errors import StorageError
+from emulator.files import empty_folder, read_folder, write_json
+from emulator.storage.objects import Bucket, Draft, Preconditions, StoredObject
+from emulator.storage.payloads import Payload
+from emulator.timestamps import timestamp
+
+_BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
+_LONGEST_NAME_BYTES = 1024
+
+
+class ObjectStore:
+    """The records live in memory and in `records/`, the bytes only in `payloads/`."""
+
+    def __init__(self, root: Path) -> None:
+        self._folders = {
+            name: root / name for name in ("buckets", "records", "payloads", "uploads")
+        }
+        for folder in self._folders.values():
+            folder.mkdir(parents=True, exist_ok=True)
+        buckets = [Bucket(**document) for document in read_folder(self._folders["buckets"])]
+        objects = [StoredObject(**document) for document in read_folder(self._folders["records"])]
+        self._buckets = {bucket.name: bucket for bucket in buckets}
+        self._objects = {(stored.bucket, stored.name): stored for stored in objects}
+        self.objects_written = 0
+        self._drop_orphans()
+
+    def _drop_orphans(self) -> None:
+        empty_folder(self._folders["uploads"])
+        kept = {self.payload_path(stored).name for stored in self._objects.values()}
+        for path in self._folders["payloads"].iterdir():
+            if path.name not in kept:
+                path.unlink()
+
+    def clear(self) -> None:
+        for folder in self._folders.values():
+            empty_folder(folder)
+        self._buckets.clear()
+        self._objects.clear()
+        self.objects_written = 0
+
+    def create_bucket(self, name: str, *, project: str, location: str) -> Bucket:
+        if not _BUCKET_NAME.fullmatch(name):
+            raise StorageError(400, f"Invalid bucket name: '{name}'", reason="invalid")
+        if name in self._buckets:
+            message = (
+                "Your previous request to create the named bucket succeeded and you already own it."
+            )
+            raise StorageError(409, message, reason="conflict")
+        bucket = Bucket(name=name, project=project, location=location, created=timestamp())
+        self._buckets[name] = bucket
+        write_json(self._folders["buckets"] / f"{name}.json", asdict(bucket))
+        return bucket
+
+    def get_bucket(self, name: str) -> Bucket:
+        if name not in self._buckets:
+            raise StorageError(404, "The specified bucket does not exist.", reason="notFound")
+        return self._buckets[name]
+
+    def list_buckets(self, project: str) -> dict[str, Bucket]:
+        return {name: found for name, found in self._buckets.items() if found.project == project}
+
+    def delete_bucket(self, name: str) -> None:
+        self.get_bucket(name)
+        if any(bucket == name for bucket, _ in self._objects):
+            message = "The bucket you tried to delete is not empty."
+            raise StorageError(409, message, reason="conflict")
+        (self._folders["buckets"] / f"{name}.json").unlink(missing_ok=True)
+        del self._buckets[name]
+
+    def names(self, bucket: str) -> list[str]:
+        self.get_bucket(bucket)
+        return [name for owner, name in self._objects if owner == bucket]
+
+    def find(self, bucket: str, name: str) -> StoredObject | None:
+        return self._objects.get((bucket, name))
+
+    def get(self, bucket: str, name: str, *, generation: int | None = None) -> StoredObject:
+        """Return the object; only the live generation exists, as without object versioning."""
+        stored = self.find(bucket, name)
+        if stored is None or generation not in {None, stored.generation}:
+            raise StorageError(404, f"No such object: {bucket}/{name}", reason="notFound")
+        return stored
+
+    def new_payload(self) -> Payload:
+        return Payload(self._folders["uploads"] / secrets.token_hex(16))
+
+    def payload_path(self, stored: StoredObject) -> Path:
+        return self._folders["payloads"] / str(stored.generation)
+
+    def put(self, draft: Draft, payload: Payload, *, preconditions: Preconditions) -> StoredObject:
+        """Make the payload the object's live generation; the check and the change are one step."""
+        try:
+            current = self.check_upload(draft, preconditions)
+            _check_sums(draft, payload)
+        except StorageError:
+            payload.discard()
+            raise
+        now = timestamp()
+        stored = StoredObject(
+            bucket=draft.bucket,
+            name=draft.name,
+            generation=max(time.time_ns() // 1000, current.generation + 1 if current else 0),
+            metageneration=1,
+            size_bytes=payload.size_bytes,
+            crc32c=payload.crc32c,
+            md5=payload.md5,
+            created=now,
+            updated=now,
+            properties=draft.properties,
+            metadata=draft.metadata,
+        )
+        while self.payload_path(stored).exists():
+            stored = replace(stored, generation=stored.generation + 1)
+        payload.path.replace(self.payload_path(stored))
+        self._record(stored)
+        self.objects_written += 1
+        if current:
+            self.payload_path(current).unlink(missing_ok=True)
+        return stored
+
+    def check_upload(self, draft: Draft, preconditions: Preconditions) -> StoredObject | None:
+        """Return the live generation an upload would replace; raises when it may not begin."""
+        self.get_bucket(draft.bucket)
+        if not 0 < len(draft.name.encode()) <= _LONGEST_NAME_BYTES:
+            raise StorageError(
+                400, "Required object name is missing or too long.", reason="required"
+            )
+        current = self.find(draft.bucket, draft.name)
+        preconditions.check(current)
+        return current
+
+    def change(
+        self, stored: StoredObject, *, properties: Mapping[str, str], metadata: Mapping[str, str]
+    ) -> StoredObject:
+        """Replace what describes an object, leaving its bytes and its generation."""
+        changed = replace(
+            stored,
+            metageneration=stored.metageneration + 1,
+            updated=timestamp(),
+            properties=dict(properties),
+            metadata=dict(metadata),
+        )
+        self._record(changed)
+        return changed
+
+    def delete(self, stored: StoredObject) -> None:
+        self._record_path(stored).unlink(missing_ok=True)
+        del self._objects[stored.bucket, stored.name]
+        self.payload_path(stored).unlink(missing_ok=True)
+
+    def _record(self, stored: StoredObject) -> None:
+        write_json(self._record_path(stored), asdict(stored))
+        self._objects[stored.bucket, stored.name] = stored
+
+    def _record_path(self, stored: StoredObject) -> Path:
+        digest = hashlib.sha256(f"{stored.bucket}/{stored.name}".encode()).hexdigest()
+        return self._folders["records"] / f"{digest}.json"
+
+
+def _check_sums(draft: Draft, payload: Payload) -> None:
+    pairs = (("CRC32C", draft.crc32c, payload.crc32c), ("MD5", draft.md5, payload.md5))
+    for name, told, found in pairs:
+        if told is not None and told != found:
+            message = f'Provided {name} "{told}" doesn\'t match calculated {name} "{found}".'
+            raise StorageError(400, message, reason="invalid")

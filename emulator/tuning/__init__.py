@@ -1,0 +1,1 @@
+"""The tuning part: jobs, their queue and the process that learns."""

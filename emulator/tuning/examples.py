@@ -1,0 +1,100 @@
+"""Reading the JSONL of a tuning: each row a conversation whose last turn is the target."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from emulator.prompts import Turn, prompt_of
+
+_ROW_KEYS = frozenset(
+    {"contents", "systemInstruction", "system_instruction", "tools", "toolConfig"}
+)
+_ROLES = ("user", "model")
+
+
+class BadRowError(ValueError):
+    """A row the service would not train on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """What the learner reads and is to answer; `contents` is the row's own, for the statistics."""
+
+    prompt: str
+    target: str
+    contents: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The good rows, and the numbers of the bad ones counted from 1."""
+
+    examples: list[Example]
+    bad_rows: list[int]
+
+
+def read_examples(lines: Iterable[bytes]) -> Reading:
+    """Read the rows of a file; empty lines do not count as rows."""
+    examples: list[Example] = []
+    bad_rows: list[int] = []
+    for number, line in enumerate((line for line in lines if line.strip()), start=1):
+        try:
+            examples.append(_read_row(line))
+        except (ValueError, RecursionError):  # BadRowError, broken JSON, broken UTF-8
+            bad_rows.append(number)
+    return Reading(examples=examples, bad_rows=bad_rows)
+
+
+def _read_row(line: bytes) -> Example:
+    row = json.loads(line)
+    if not isinstance(row, dict) or not row.keys() <= _ROW_KEYS:
+        raise BadRowError("a row is an object of contents and systemInstruction")
+    contents = row.get("contents")
+    if not isinstance(contents, list):
+        raise BadRowError("contents is a list")
+    *turns, (_, target) = _read_turns(contents)
+    system = row.get("systemInstruction", row.get("system_instruction"))
+    system_text = _read_text(system) if system is not None else ""
+    prompt = prompt_of(turns, system_instruction=system_text)
+    return Example(prompt=prompt, target=target, contents=contents)
+
+
+def _read_turns(contents: list[Any]) -> list[Turn]:
+    """Return the turns of a conversation that alternates from user to a last word of the model."""
+    turns = [(_read_role(content), _read_text(content)) for content in contents]
+    expected = [_ROLES[index % 2] for index in range(len(turns))]
+    if not turns or len(turns) % 2 or [role for role, _ in turns] != expected:
+        raise BadRowError("roles alternate between user and model, and the model ends")
+    if not turns[-1][1]:
+        raise BadRowError("the target has text")
+    return turns
+
+
+def _read_role(content: Any) -> str:
+    if not isinstance(content, dict):
+        raise BadRowError("a content is an object")
+    return str(content.get("role"))
+
+
+def _read_text(content: Any) -> str:
+    parts = content.get("parts") if isinstance(content, dict) else None
+    parts = [parts] if isinstance(parts, dict) else parts
+    if not isinstance(parts, list) or not parts:
+        raise BadRowError("parts is a list with something in it")
+    texts = [part.get("text") if isinstance(part, dict) else None for part in parts]
+    if not all(isinstance(text, str) for text in texts):
+        raise BadRowError("the emulator learns from text parts only")
+    return "".join(str(text) for text in texts)
+
+
+def describe_bad_rows(bad_rows: list[int], *, total: int) -> str:
+    """Say which rows are wrong by their numbers; the text of a row is nobody's business."""
+    shown_count = 20
+    shown = ", ".join(map(str, bad_rows[:shown_count]))
+    more = f" and {len(bad_rows) - shown_count} more" if len(bad_rows) > shown_count else ""
+    return (
+        f"Dataset validation failed: {len(bad_rows)} of {total} rows are invalid "
+        f"(rows {shown}{more}). A row needs contents that alternate between user and model, "
+        "every part a text, and the model's text last."
+    )

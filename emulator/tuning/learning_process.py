@@ -1,0 +1,130 @@
+"""The process that learns: one task a line on standard input, what came of it on standard output.
+
+Learning takes seconds of CPU, so the server keeps it out of its own process and may kill it at any
+moment. When the server is gone, standard input ends and so does this process.
+"""
+
+import json
+import os
+import queue
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from emulator.learners.history import EpochRecord
+from emulator.tuning.examples import Example, describe_bad_rows, read_examples
+from emulator.tuning.statistics import describe_examples
+from emulator.tuning.tasks import Task
+
+_MOST_VALIDATION_ROWS = 5000
+_FREE_VALIDATION_ROWS = 1000
+_VALIDATION_SHARE = 0.3
+
+
+Reply = Callable[[dict[str, Any]], None]
+
+
+class UnlearnableError(Exception):
+    """The data cannot be learned from; the message names rows by number only."""
+
+
+def main() -> None:
+    replies = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    tasks: queue.Queue[Task] = queue.Queue()
+    threading.Thread(target=_read_tasks, args=(tasks,), daemon=True).start()
+
+    def reply(document: dict[str, Any]) -> None:
+        replies.write(json.dumps(document) + "\n")
+        replies.flush()
+
+    while True:
+        _carry_out(tasks.get(), reply=reply)
+
+
+def _read_tasks(tasks: "queue.Queue[Task]") -> None:
+    for line in sys.stdin:
+        tasks.put(Task(**json.loads(line)))
+    os._exit(0)
+
+
+def _carry_out(task: Task, *, reply: Reply) -> None:
+    try:
+        reply(_learn(task, reply=reply))
+    except UnlearnableError as error:
+        reply({"outcome": "failed", "code": 3, "message": str(error)})
+    except (OSError, ValueError) as error:
+        reply(
+            {
+                "outcome": "failed",
+                "code": 13,
+                "message": f"Learning failed with {type(error).__name__}.",
+            }
+        )
+
+
+def _learn(task: Task, *, reply: Reply) -> dict[str, Any]:
+    # Imported here so that standard input is watched while the seconds of imports pass.
+    from emulator.learners.learning import learn
+
+    training = _read(task.training, what="training")
+    validation = _read(task.validation, what="validation") if task.validation else []
+    _check_validation_size(len(training), len(validation))
+    reply({"outcome": "", "training_rows": len(training)})
+
+    def report(record: EpochRecord) -> bool:
+        reply({"outcome": "", "epoch": asdict(record)})
+        return True
+
+    model = learn(
+        [(example.prompt, example.target) for example in training],
+        validation=[(example.prompt, example.target) for example in validation],
+        epochs=task.epochs,
+        learning_rate_multiplier=task.learning_rate_multiplier,
+        seed=task.seed,
+        progress=report,
+    )
+    _save(model, Path(task.model))
+    steps = sum(record.predictions for record in model.history)
+    return {
+        "outcome": "learned",
+        "head": model.head,
+        "history": [asdict(record) for record in model.history],
+        "data_stats": {"supervisedTuningDataStats": describe_examples(training, steps=steps)},
+    }
+
+
+def _save(model: Any, path: Path) -> None:
+    partial = path.with_suffix(".partial")
+    model.save(partial)
+    partial.replace(path)
+
+
+def _read(path: str, *, what: str) -> list[Example]:
+    with Path(path).open("rb") as lines:
+        reading = read_examples(lines)
+    if reading.bad_rows:
+        total = len(reading.bad_rows) + len(reading.examples)
+        raise UnlearnableError(
+            f"{what} dataset: {describe_bad_rows(reading.bad_rows, total=total)}"
+        )
+    if not reading.examples:
+        raise UnlearnableError(f"{what} dataset: Dataset validation failed: there are no rows.")
+    return reading.examples
+
+
+def _check_validation_size(training_rows: int, validation_rows: int) -> None:
+    """Google's limit: 5,000 rows, and above 1,000 no more than 30 % of the training rows."""
+    share = max(_FREE_VALIDATION_ROWS, _VALIDATION_SHARE * training_rows)
+    most = int(min(_MOST_VALIDATION_ROWS, share))
+    if validation_rows > most:
+        raise UnlearnableError(
+            f"validation dataset: {validation_rows} rows are more than the {most} allowed."
+        )
+
+
+if __name__ == "__main__":
+    main()

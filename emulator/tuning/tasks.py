@@ -1,0 +1,15 @@
+"""What the learning process is asked to do."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Paths of the JSONL files, what to learn with, and where the model is to be written."""
+
+    training: str
+    validation: str | None
+    model: str
+    epochs: int
+    learning_rate_multiplier: float
+    seed: int

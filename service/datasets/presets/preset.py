@@ -1,0 +1,49 @@
+"""What a preset is: how rows of one task become examples."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from service.datasets.faults import DropReason
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An example before it has an id. Drafts of equal `identity` are duplicates."""
+
+    text: str
+    target: str
+    references: tuple[str, ...]
+    group: str
+    identity: tuple[str, str]
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RowProblem:
+    """Why a row cannot be used and the job must fail."""
+
+    code: str
+    message: str
+
+
+Converted = Draft | DropReason | RowProblem
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """`columns` must be there, `optional_columns` may be; the first metric is the primary one.
+
+    `convert` gets all of these by their names here, whatever the source calls them; an absent
+    optional column is the empty text. `held_out_rows_per_group` is the most that one group
+    gives to test, or to validation: None for tasks of many small groups. `pointer` is where the
+    spec names columns.
+    """
+
+    name: str
+    instruction: str
+    columns: tuple[str, ...]
+    metrics: tuple[str, ...]
+    convert: Callable[[Mapping[str, str]], Converted]
+    optional_columns: tuple[str, ...] = ()
+    held_out_rows_per_group: int | None = None
+    pointer: str = "/spec/columns"

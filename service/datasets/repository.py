@@ -1,0 +1,58 @@
+"""SQL of datasets."""
+
+from collections.abc import Iterable
+
+from sqlalchemy import Text, cast, delete, or_, select
+from sqlalchemy.exc import IntegrityError
+
+from service.database import Session
+from service.datasets.models import Dataset
+
+
+def add(session: Session, row: Dataset) -> None:
+    session.add(row)
+    session.flush()
+
+
+def find(session: Session, dataset_id: str, *, project_id: str) -> Dataset | None:
+    query = select(Dataset).where(Dataset.id == dataset_id, Dataset.project_id == project_id)
+    return session.scalar(query)
+
+
+def page(session: Session, project_id: str, *, after: str | None, limit: int) -> list[Dataset]:
+    """Return up to `limit` datasets, newest first; `after` is the last id of the page before."""
+    query = (
+        select(Dataset)
+        .where(Dataset.project_id == project_id)
+        .order_by(Dataset.id.desc())
+        .limit(limit)
+    )
+    if after:
+        query = query.where(Dataset.id < after)
+    return list(session.scalars(query))
+
+
+def remove(session: Session, dataset_id: str) -> bool:
+    """Delete a row unless another row points at it; return whether it is gone."""
+    try:
+        with session.begin_nested():
+            session.execute(delete(Dataset).where(Dataset.id == dataset_id))
+    except IntegrityError:
+        return False
+    return True
+
+
+def unused(session: Session, keys: Iterable[str]) -> list[str]:
+    """Return the keys that no dataset names: datasets with equal content share objects."""
+    return [key for key in keys if not _is_named(session, key)]
+
+
+def _is_named(session: Session, key: str) -> bool:
+    named = or_(
+        Dataset.examples_key == key,
+        *(
+            cast(column, Text).contains(key, autoescape=True)
+            for column in (Dataset.training_files, Dataset.splits, Dataset.report)
+        ),
+    )
+    return session.scalar(select(Dataset.id).where(named).limit(1)) is not None

@@ -1,0 +1,207 @@
+"""What crosses HTTP about datasets."""
+
+from datetime import datetime
+from itertools import pairwise
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
+
+from service.datasets.examples import Split
+from service.datasets.models import Dataset as DatasetModel
+from service.datasets.presets.registry import PRESETS
+from service.datasets.presets.template import Template
+from service.datasets.sources.schemas import AnySource
+from service.jobs.lifecycle import State
+from service.jobs.schemas import OutputState, output_state
+
+TrainSize = Annotated[int, Field(ge=1, le=1_000_000)]
+ColumnName = Annotated[str, Field(min_length=1, max_length=200)]
+
+_EXAMPLES: list[JsonValue] = [
+    {"preset": "pii", "source": {"type": "synthetic", "rows": 3000, "seed": 0}},
+    {
+        "preset": "sentiment",
+        "source": {"type": "file", "file_id": "file_01jd5v0000000000000000000a"},
+        "columns": {"sentiment": "label_text"},
+        "train_sizes": [100, 400],
+    },
+    {
+        "preset": "generic",
+        "source": {"type": "gs", "uri": "gs://my-bucket/reviews.csv"},
+        "template": {
+            "instruction": "Name the product the review is about.",
+            "text": "Review: {{review}}",
+            "target": "{{product}}",
+            "group": "{{author}}",
+        },
+    },
+]
+
+
+class PrepareSpec(BaseModel):
+    """How to make a dataset: where rows come from and how many go where."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, json_schema_extra={"examples": _EXAMPLES}
+    )
+
+    preset: str = Field(max_length=50, json_schema_extra={"enum": list(PRESETS)})
+    source: AnySource
+    columns: dict[str, ColumnName] = Field(
+        default={}, max_length=20, description="the preset's name of a column to the source's"
+    )
+    template: Template | None = Field(default=None, description="for the preset `generic` only")
+    train_sizes: tuple[TrainSize, ...] = Field(
+        default=(50, 200, 800),
+        min_length=1,
+        max_length=12,
+        description="rising; each training set begins the next",
+    )
+    test_size: int = Field(default=200, ge=1, le=100_000)
+    validation_size: int = Field(default=0, ge=0, le=5000)
+    seed: int = Field(default=0, ge=0, lt=2**31, description="another seed, another split")
+    name: str = Field(default="", max_length=100)
+
+    @field_validator("train_sizes")
+    @classmethod
+    def _rising(cls, sizes: tuple[int, ...]) -> tuple[int, ...]:
+        if any(second <= first for first, second in pairwise(sizes)):
+            raise ValueError("train sizes must rise")
+        return sizes
+
+
+class StoredRows(BaseModel):
+    """A file of rows in the object store."""
+
+    model_config = ConfigDict(frozen=True)
+
+    key: str
+    uri: str
+    sha256: str
+    rows: int
+
+
+class SplitInfo(BaseModel):
+    """A validation split has a file too: what a tuning validates on."""
+
+    model_config = ConfigDict(frozen=True)
+
+    rows: int
+    groups: int
+    key: str | None = None
+    uri: str | None = None
+    sha256: str | None = None
+
+
+class Dropped(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    rows: int
+    first_rows: list[int] = Field(description="numbers of the first rows concerned")
+
+
+class Groups(BaseModel):
+    """Rows of a group are never in two splits."""
+
+    model_config = ConfigDict(frozen=True)
+
+    count: int
+    largest: int = Field(description="rows of the largest group")
+
+
+class Lengths(BaseModel):
+    """Percentiles in characters."""
+
+    model_config = ConfigDict(frozen=True)
+
+    p50: int
+    p95: int
+    p99: int
+    max: int
+
+
+class DatasetWarning(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    code: str
+    message: str
+
+
+class DatasetReport(BaseModel):
+    """Where every row of the source went: `source_rows` is `kept` and all that was dropped."""
+
+    model_config = ConfigDict(frozen=True)
+
+    source_rows: int
+    kept: int
+    duplicates: int
+    dropped: dict[str, Dropped] = Field(description="by reason; duplicates are one of them")
+    groups: Groups
+    lengths: dict[str, Lengths] = Field(description="of `text` and `target`")
+    warnings: list[DatasetWarning]
+    manifest: StoredRows | None = None
+
+
+class Dataset(BaseModel):
+    """Examples, split and converted. Made by a job; complete once `ready_at` is set."""
+
+    model_config = ConfigDict(frozen=True)
+
+    object: Literal["dataset"] = "dataset"
+    id: str
+    job: str
+    state: OutputState
+    preset: str
+    instruction: str
+    metrics: list[str] = Field(description="the first one is the primary one")
+    splits: dict[Split, SplitInfo]
+    training_files: dict[str, StoredRows] = Field(description="by train size")
+    fingerprint: str | None = Field(description="SHA-256 over all examples")
+    report: DatasetReport | None
+    schema_version: int
+    created_at: datetime
+    ready_at: datetime | None
+    links: dict[str, str]
+
+
+def present_dataset(row: DatasetModel, *, job: State | None) -> Dataset:
+    """Return a row as HTTP shows it; `job` is the state of the job that makes it."""
+    return Dataset(
+        id=row.id,
+        job=row.job_id,
+        state=output_state(job, ready=row.ready_at is not None),
+        preset=row.preset,
+        instruction=row.instruction,
+        metrics=row.metrics,
+        splits={Split(name): SplitInfo.model_validate(each) for name, each in row.splits.items()},
+        training_files={
+            size: StoredRows.model_validate(each) for size, each in row.training_files.items()
+        },
+        fingerprint=row.fingerprint,
+        report=DatasetReport.model_validate(row.report) if row.report else None,
+        schema_version=row.schema_version,
+        created_at=row.created_at,
+        ready_at=row.ready_at,
+        links={
+            "self": f"/v1/datasets/{row.id}",
+            "rows": f"/v1/datasets/{row.id}/rows",
+            "content": f"/v1/datasets/{row.id}/content",
+        },
+    )
+
+
+class DatasetRow(BaseModel):
+    """One example; `position` counts from 0 within its split, in nested order in `train`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    object: Literal["dataset_row"] = "dataset_row"
+    id: str
+    split: Split
+    position: int
+    text: str
+    target: str
+    references: list[str]
+    group: str
+    label: str
+    row: int = Field(description="number of the source's row")

@@ -1,0 +1,165 @@
+"""What can be done with files: upload, list, read, delete."""
+
+import hashlib
+import re
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import IO
+
+from service.clock import utc_now
+from service.database import Session, Sessions
+from service.errors import Fault, Invalid, NotFound
+from service.files import repository
+from service.files.contents import FileLimits, checked_text, expanded, limited
+from service.files.models import File
+from service.files.schemas import FileFormat
+from service.ids import Prefix, new_id
+from service.storage.ports import ObjectStore
+
+CONTENT_TYPES = {
+    FileFormat.JSONL: "application/x-ndjson",
+    FileFormat.CSV: "text/csv",
+    FileFormat.JSON: "application/json",
+}
+_NAME = re.compile(r"[^/\\\x00-\x1f\x7f]{1,255}")
+
+
+def create_file(
+    chunks: Iterable[bytes],
+    *,
+    name: str,
+    format: str,  # noqa: A002  the word of the API
+    digest: str | None,
+    project_id: str,
+    sessions: Sessions,
+    store: ObjectStore,
+    limits: FileLimits,
+) -> File:
+    """Keep an upload. gzip is expanded, and equal bytes are kept once.
+
+    `digest` is the hexadecimal SHA-256 of the bytes as sent, or None. Raises Invalid
+    `invalid_name`, `unknown_format`, `digest_mismatch` and what `checked_text` and `expanded`
+    raise; TooLarge; Unavailable.
+    """
+    known = _known_format(format)
+    _check_name(name)
+    sent = hashlib.sha256()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "upload"
+        raw = _hashing(limited(chunks, limit_bytes=limits.upload_bytes), sent)
+        text = checked_text(
+            expanded(raw, limit_bytes=limits.upload_bytes),
+            line_bytes=None if known is FileFormat.JSON else limits.line_bytes,
+        )
+        sha256 = _write(text, path)
+        if digest is not None and digest.lower() != sent.hexdigest():
+            message = "the bytes that came do not have the digest that was promised; send again"
+            raise Invalid(message, code="digest_mismatch")
+        row = File(
+            id=new_id(Prefix.FILE),
+            project_id=project_id,
+            name=name,
+            format=known.value,
+            size_bytes=path.stat().st_size,
+            sha256=sha256,
+            object_key=f"files/{sha256}",
+            created_at=utc_now(),
+        )
+        _keep(row, path, sessions=sessions, store=store)
+    return row
+
+
+def _known_format(name: str) -> FileFormat:
+    if name in set(FileFormat):
+        return FileFormat(name)
+    message = f"no format named {name[:64]!r}; known: {', '.join(sorted(FileFormat))}"
+    raise Invalid(
+        message, code="unknown_format", faults=[Fault("format", "unknown_format", message)]
+    )
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        message = "a name has 1 to 255 characters, none of them a slash or a control character"
+        raise Invalid(message, code="invalid_name", faults=[Fault("name", "invalid_name", message)])
+
+
+def _hashing(chunks: Iterable[bytes], digest: "hashlib._Hash") -> Iterator[bytes]:
+    for chunk in chunks:
+        digest.update(chunk)
+        yield chunk
+
+
+def _write(chunks: Iterable[bytes], path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("xb") as file:
+        for chunk in _hashing(chunks, digest):
+            file.write(chunk)
+    return digest.hexdigest()
+
+
+def _keep(row: File, path: Path, *, sessions: Sessions, store: ObjectStore) -> None:
+    content_type = CONTENT_TYPES[FileFormat(row.format)]
+    store.put_file(row.object_key, path, content_type=content_type)
+    with sessions.transaction() as session:
+        repository.add(session, row)
+    # Somebody may have deleted the last file of the same bytes between the put and the row.
+    store.put_file(row.object_key, path, content_type=content_type)
+
+
+def require_file(session: Session, file_id: str, *, project_id: str) -> File:
+    """Return a file inside the caller's transaction, or raise NotFound `file_not_found`."""
+    row = repository.find(session, file_id, project_id=project_id)
+    if row is None:
+        raise NotFound(f"no file {file_id}", code="file_not_found")
+    return row
+
+
+def get_file(file_id: str, *, project_id: str, sessions: Sessions) -> File:
+    """Return a file of the project, or raise NotFound `file_not_found`."""
+    with sessions.reading() as session:
+        return require_file(session, file_id, project_id=project_id)
+
+
+def list_files(project_id: str, *, after: str | None, limit: int, sessions: Sessions) -> list[File]:
+    """Return a page of files, newest first; `after` is the last id of the page before."""
+    with sessions.reading() as session:
+        return repository.page(session, project_id, after=after, limit=limit)
+
+
+def delete_file(file_id: str, *, project_id: str, sessions: Sessions, store: ObjectStore) -> None:
+    """Delete a file, and its bytes once no other file has the same. Raises NotFound."""
+    with sessions.transaction() as session:
+        key = repository.remove(session, file_id, project_id=project_id)
+        if key is None:
+            raise NotFound(f"no file {file_id}", code="file_not_found")
+    with sessions.reading() as session:
+        used = repository.is_used(session, key)
+    if not used:
+        store.delete(key)
+
+
+def open_file(
+    file_id: str, *, project_id: str, sessions: Sessions, store: ObjectStore
+) -> AbstractContextManager[IO[bytes]]:
+    """Open a file's bytes for reading; raises NotFound, Unavailable."""
+    return store.open(_key_of(file_id, project_id, sessions))
+
+
+def read_file(
+    file_id: str,
+    *,
+    project_id: str,
+    sessions: Sessions,
+    store: ObjectStore,
+    start: int = 0,
+    end: int | None = None,
+) -> Iterator[bytes]:
+    """Yield the bytes `start` to `end` (exclusive) of a file; raises NotFound, Unavailable."""
+    return store.chunks(_key_of(file_id, project_id, sessions), start=start, end=end)
+
+
+def _key_of(file_id: str, project_id: str, sessions: Sessions) -> str:
+    return get_file(file_id, project_id=project_id, sessions=sessions).object_key

@@ -1,0 +1,43 @@
+"""What crosses HTTP about files."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.files.models import File as FileRow
+
+
+class FileFormat(StrEnum):
+    """How rows are written; each may come gzipped."""
+
+    JSONL = "jsonl"
+    CSV = "csv"
+    JSON = "json"
+
+
+class File(BaseModel):
+    """An uploaded file. Size and digest are those of the bytes as kept, that is, expanded."""
+
+    model_config = ConfigDict(frozen=True)
+
+    object: Literal["file"] = "file"
+    id: str
+    name: str
+    format: FileFormat
+    size_bytes: int = Field(ge=0)
+    sha256: str
+    created_at: datetime
+
+
+def present_file(row: FileRow) -> File:
+    """Return a row as HTTP shows it."""
+    return File(
+        id=row.id,
+        name=row.name,
+        format=FileFormat(row.format),
+        size_bytes=row.size_bytes,
+        sha256=row.sha256,
+        created_at=row.created_at,
+    )

@@ -1,0 +1,161 @@
+"""An object store in Google Cloud Storage, or in an emulator of it."""
+
+import base64
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from service.errors import NotFound, TunecurveError, Unavailable
+from service.storage.keys import checked_key
+from service.storage.ports import StoredObject
+
+CHUNK_BYTES = 1 << 20
+_PART_BYTES = 8 << 20  # one ranged request while streaming
+_SPOOL_BYTES = 16 << 20  # larger objects are read from a temporary file, not from memory
+_TIMEOUT_SECONDS = (5.0, 60.0)  # to connect, between two bytes
+
+
+class GcsStore:
+    """Objects are blobs below `prefix`. The SDK's own `STORAGE_EMULATOR_HOST` names an emulator.
+
+    The bucket must exist; only in an emulator it is made, when the first object is put.
+    """
+
+    def __init__(
+        self, bucket: str, prefix: str, *, project: str, retry_seconds: float = 30
+    ) -> None:
+        from google.cloud import storage
+        from google.cloud.storage.retry import DEFAULT_RETRY
+
+        self._prefix = prefix.strip("/")
+        with _translated(bucket):
+            self._client = storage.Client(project=project or None)
+        self._bucket = self._client.bucket(bucket)
+        self._patience: dict[str, Any] = {
+            "timeout": _TIMEOUT_SECONDS,
+            "retry": DEFAULT_RETRY.with_timeout(retry_seconds),
+        }
+        self._bucket_is_there = not self._client.api_endpoint.startswith("http://")
+
+    def put_file(self, key: str, path: Path, *, content_type: str) -> StoredObject:
+        with _translated(key):
+            self._make_emulated_bucket()
+            created = self._find(key) is None and self._upload(key, path, content_type)
+        return StoredObject(key, self.uri(key), path.stat().st_size, created)
+
+    @contextmanager
+    def open(self, key: str) -> Iterator[IO[bytes]]:
+        with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as copy:
+            with _translated(key):
+                self._blob(key).download_to_file(copy, checksum="crc32c", **self._patience)
+            copy.seek(0)
+            yield copy
+
+    def chunks(self, key: str, *, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        return self.read_blob(self._name(checked_key(key)), start=start, end=end)
+
+    def read_blob(self, name: str, *, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """Yield the bytes of any object of the bucket by its full name, whoever put it there."""
+        with _translated(name):
+            blob = self._bucket.get_blob(name, **self._patience)
+        if blob is None:
+            raise NotFound(f"no object {name}", code="object_not_found")
+        return self._read(blob, start, blob.size if end is None else min(end, blob.size))
+
+    def size(self, key: str) -> int | None:
+        with _translated(key):
+            blob = self._find(key)
+        return None if blob is None else int(blob.size)
+
+    def delete(self, key: str) -> None:
+        from google.api_core.exceptions import NotFound as GoogleNotFound
+
+        with _translated(key), contextlib.suppress(GoogleNotFound):
+            self._blob(key).delete(**self._patience)
+
+    def uri(self, key: str) -> str:
+        return f"gs://{self._bucket.name}/{self._name(key)}"
+
+    def _name(self, key: str) -> str:
+        return f"{self._prefix}/{key}" if self._prefix else key
+
+    def _blob(self, key: str) -> Any:
+        return self._bucket.blob(self._name(checked_key(key)))
+
+    def _find(self, key: str) -> Any:
+        return self._bucket.get_blob(self._name(checked_key(key)), **self._patience)
+
+    def _make_emulated_bucket(self) -> None:
+        from google.api_core.exceptions import Conflict
+
+        if not self._bucket_is_there:
+            with contextlib.suppress(Conflict):
+                self._bucket.create(**self._patience)
+            self._bucket_is_there = True
+
+    def _upload(self, key: str, path: Path, content_type: str) -> bool:
+        """Upload unless somebody else does first; return whether this call created it."""
+        from google.api_core.exceptions import PreconditionFailed
+
+        blob = self._blob(key)
+        try:
+            blob.upload_from_filename(
+                str(path),
+                content_type=content_type,
+                if_generation_match=0,
+                checksum="crc32c",
+                **self._patience,
+            )
+        except PreconditionFailed:
+            return False
+        if blob.crc32c != _crc32c(path):
+            blob.delete(**self._patience)
+            raise Unavailable(f"{key} was damaged on its way", code="upload_damaged")
+        return True
+
+    def _read(self, blob: Any, start: int, end: int) -> Iterator[bytes]:
+        for first in range(start, end, _PART_BYTES):
+            last = min(first + _PART_BYTES, end) - 1
+            with _translated(blob.name):
+                # Cloud Storage knows the checksums of whole objects only.
+                part = blob.download_as_bytes(
+                    start=first, end=last, checksum=None, **self._patience
+                )
+            for offset in range(0, len(part), CHUNK_BYTES):
+                yield part[offset : offset + CHUNK_BYTES]
+
+
+def _crc32c(path: Path) -> str:
+    import google_crc32c
+
+    checksum: Any = google_crc32c.Checksum()  # type: ignore[no-untyped-call]  # it ships no types
+    with path.open("rb") as stream:
+        while piece := stream.read(CHUNK_BYTES):
+            checksum.update(piece)
+    return base64.b64encode(checksum.digest()).decode()
+
+
+@contextmanager
+def _translated(name: str) -> Iterator[None]:
+    """Turn what the SDK raises into our errors; the SDK's words stay in the cause."""
+    from google.api_core.exceptions import GoogleAPIError
+    from google.api_core.exceptions import NotFound as GoogleNotFound
+    from google.auth.exceptions import GoogleAuthError
+    from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
+
+    try:
+        yield
+    except TunecurveError:
+        raise
+    except GoogleNotFound as error:
+        raise NotFound(f"no object {name}", code="object_not_found") from error
+    except GoogleAuthError as error:
+        message = "no credentials for Cloud Storage; set GOOGLE_APPLICATION_CREDENTIALS"
+        raise Unavailable(message, code="storage_unauthenticated") from error
+    # The SDK lets transport failures of `requests` through; those are OSErrors.
+    except (GoogleAPIError, DataCorruption, InvalidResponse, OSError) as error:
+        message = f"Cloud Storage did not answer for {name}: {type(error).__name__}"
+        raise Unavailable(message, code="storage_unavailable") from error

@@ -1,0 +1,1 @@
+"""Tests of the emulator: real processes, driven by the official clients."""

@@ -1,0 +1,1 @@
+"""Tests of the models that learn and of the base model."""

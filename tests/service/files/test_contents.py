@@ -1,0 +1,118 @@
+"""What a data file's bytes must be."""
+
+import gzip
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.errors import Invalid
+from service.files.contents import TooLarge, checked_text, expanded, limited, text_lines
+
+
+def cut(data: bytes, size: int) -> list[bytes]:
+    return [data[start : start + size] for start in range(0, len(data), size)]
+
+
+def check(data: bytes, *, size: int = 7, line_bytes: int | None = 1000) -> bytes:
+    return b"".join(checked_text(cut(data, size), line_bytes=line_bytes))
+
+
+@given(text=st.text(min_size=1).filter(str.strip), size=st.integers(1, 9))
+def test_text_passes_unchanged_however_it_is_cut(text: str, size: int) -> None:
+    data = text.replace("\0", "").encode("utf-8", "surrogatepass")
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return
+    if data.strip():
+        assert check(data, size=size) == data
+
+
+@given(lines=st.lists(st.text(st.characters(exclude_categories=["Cs"]))), size=st.integers(1, 9))
+def test_lines_end_at_line_feeds_only(lines: list[str], size: int) -> None:
+    lines = [line.replace("\n", "").removeprefix("\ufeff") for line in lines]
+    data = "".join(f"{line}\n" for line in lines).encode()
+
+    assert list(text_lines(cut(data, size))) == [f"{line}\n" for line in lines]
+
+
+def test_a_byte_order_mark_is_not_part_of_the_text() -> None:
+    assert list(text_lines(cut("\ufeffa,b\n1,2".encode(), 2))) == ["a,b\n", "1,2"]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 1000])
+@pytest.mark.parametrize(
+    ("data", "code", "pointer", "said"),
+    [
+        ("ab\ncaf\u00e9 au lait\n".encode("latin-1"), "wrong_encoding", "row 2", "byte 6 "),
+        (b"ab\ncd\xe2\x82", "wrong_encoding", "row 2", "byte 5 "),
+        (b"ab\n\n\ncd\0ef", "not_text", "row 4", "byte 7 "),
+        ("text".encode("utf-16"), "wrong_encoding", "row 1", "byte 0 "),
+        (b"short\n" + b"x" * 1001, "line_too_long", "row 2", "1000 bytes"),
+    ],
+)
+def test_what_is_not_text_is_refused_at_its_byte_and_row(
+    data: bytes, code: str, pointer: str, said: str, size: int
+) -> None:
+    with pytest.raises(Invalid) as raised:
+        check(data, size=size)
+
+    (fault,) = raised.value.faults
+    assert (raised.value.code, fault.code, fault.pointer) == (code, code, pointer)
+    assert said in fault.message
+
+
+@pytest.mark.parametrize("data", [b"", b"\n \r\n", b"\xef\xbb\xbf", b"\xef\xbb\xbf\n"])
+def test_a_file_with_nothing_in_it_is_refused(data: bytes) -> None:
+    with pytest.raises(Invalid) as raised:
+        check(data, size=1000)
+
+    assert raised.value.code == "empty_file"
+
+
+def test_a_line_of_the_longest_length_passes() -> None:
+    assert check(b"x" * 1000 + b"\n" + b"y" * 1000)
+    assert check(b"x" * 5000, line_bytes=None)
+
+
+@given(data=st.binary(max_size=5000), size=st.integers(1, 700))
+def test_gzip_is_expanded_however_it_is_cut(data: bytes, size: int) -> None:
+    twice = gzip.compress(data) + gzip.compress(data)
+
+    assert b"".join(expanded(cut(twice, size), limit_bytes=10_000)) == data * 2
+
+
+def test_what_is_not_gzip_passes_as_it_is() -> None:
+    assert b"".join(expanded([b"", b"\x1f", b"plain"], limit_bytes=100)) == b"\x1fplain"
+    assert list(expanded([], limit_bytes=100)) == []
+
+
+def test_a_bomb_is_stopped_at_the_limit() -> None:
+    bomb = gzip.compress(bytes(50_000_000))
+    pieces: list[bytes] = []
+
+    with pytest.raises(TooLarge) as raised:
+        pieces.extend(expanded([bomb], limit_bytes=3_000_000))
+
+    assert raised.value.status == 413
+    assert raised.value.code == "too_large"
+    assert sum(map(len, pieces)) <= 3_000_000
+    assert max(map(len, pieces)) <= 1 << 20
+
+
+@pytest.mark.parametrize("damage", [lambda z: z[:-9], lambda z: z[:20] + b"\xff" * 9 + z[29:]])
+def test_damaged_gzip_is_refused(damage: Callable[[bytes], bytes]) -> None:
+    whole = gzip.compress(b"".join(b"%d," % number for number in range(1000)))
+
+    with pytest.raises(Invalid) as raised:
+        b"".join(expanded(cut(damage(whole), 50), limit_bytes=100_000))
+
+    assert raised.value.code == "invalid_gzip"
+
+
+def test_a_limit_counts_all_chunks() -> None:
+    assert b"".join(limited([b"ab", b"cd"], limit_bytes=4)) == b"abcd"
+    with pytest.raises(TooLarge):
+        list(limited([b"ab", b"cd", b"e"], limit_bytes=4))

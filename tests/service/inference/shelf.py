@@ -1,0 +1,75 @@
+"""Rows to send, and a shelf that keeps what a run stores."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from service.inference.generators.vertex import VertexGenerator
+from service.inference.governor import LocalGovernor
+from service.inference.operations import Answered, CallLimits, Summary, generate_all
+from service.inference.ports import GenerationRequest, Governor, Turn
+
+LIMITS = CallLimits(in_flight=64, attempts=4, timeout_seconds=10)
+
+
+class Stopped(Exception):  # noqa: N818  a signal, not an error
+    """What a check raises to end a run."""
+
+
+def fast() -> Governor:
+    return LocalGovernor(requests_per_minute=60_000, burst_seconds=0.5)
+
+
+def requests(count: int, *, start: int = 0) -> Iterator[GenerationRequest]:
+    for number in range(start, start + count):
+        yield GenerationRequest(
+            key=f"row-{number}",
+            target="gemini-2.5-flash",
+            base_model="gemini-2.5-flash",
+            location="us-central1",
+            contents=(Turn("user", f"prompt-{number}"),),
+        )
+
+
+@dataclass
+class Shelf:
+    """Keeps what a run stores, and lets it check."""
+
+    generator: VertexGenerator
+    batches: list[list[Answered]] = field(default_factory=list)
+    checks: int = 0
+    on_check: Callable[[int], None] = lambda _checks: None
+
+    def store(self, batch: Sequence[Answered]) -> None:
+        self.batches.append(list(batch))
+
+    def check(self) -> None:
+        self.checks += 1
+        self.on_check(self.checks)
+
+    def run(
+        self,
+        rows: Iterable[GenerationRequest],
+        *,
+        governor: Governor | None = None,
+        limits: CallLimits = LIMITS,
+    ) -> Summary:
+        return generate_all(
+            rows,
+            generator=self.generator,
+            governor=governor or fast(),
+            limits=limits,
+            store=self.store,
+            check=self.check,
+        )
+
+    @property
+    def answered(self) -> list[Answered]:
+        return [result for batch in self.batches for result in batch]
+
+    @property
+    def keys(self) -> list[str]:
+        return [result.key for result in self.answered]
+
+
+def expected(count: int) -> set[str]:
+    return {f"row-{number}" for number in range(count)}

@@ -1,0 +1,123 @@
+"""A run ends when it must: at once, with what was paid for stored, and saying why."""
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from service.errors import Forbidden, NotFound
+from service.inference.event_loop import loop_thread
+from service.inference.governor import LocalGovernor
+from service.inference.operations import Answered, generate_all
+from service.inference.ports import GenerationRequest
+from service.inference.retry import QuotaExhausted
+from tests.service.inference.provider import DAY_USED_UP, HANG, Provider
+from tests.service.inference.shelf import LIMITS, Shelf, Stopped, expected, fast, requests
+from tests.support.eventually import eventually
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "code"),
+    [(403, Forbidden, "provider_forbidden"), (404, NotFound, "provider_not_found")],
+)
+def test_a_refusal_of_every_call_ends_the_run(
+    provider: Provider, shelf: Shelf, status: int, error: type[Exception], code: str
+) -> None:
+    provider.faults.extend([status] * 5000)
+    with pytest.raises(error) as caught:
+        shelf.run(requests(5000))
+    assert getattr(caught.value, "code", "") == code
+    assert len(provider.paths) < 500
+
+
+def test_a_used_up_day_ends_the_run_and_says_when_to_resume(
+    provider: Provider, shelf: Shelf
+) -> None:
+    provider.always["prompt-50"] = DAY_USED_UP
+    with pytest.raises(QuotaExhausted) as caught:
+        shelf.run(requests(5000))
+    assert caught.value.resume_seconds == 7200
+    assert set(shelf.keys) == {prompt.replace("prompt", "row") for prompt in provider.accepted}
+
+
+def test_a_resumed_run_sends_only_what_it_is_given(provider: Provider, shelf: Shelf) -> None:
+    provider.always["prompt-60"] = DAY_USED_UP
+    with pytest.raises(QuotaExhausted):
+        shelf.run(requests(150))
+    provider.always.clear()
+    stored = set(shelf.keys)
+    shelf.run(request for request in requests(150) if request.key not in stored)
+    assert sorted(shelf.keys) == sorted(expected(150))
+    assert max(provider.accepted.values()) == 1
+
+
+def test_an_error_of_the_store_ends_the_run(provider: Provider, shelf: Shelf) -> None:
+    def refuse(_batch: Sequence[Answered]) -> None:
+        raise Stopped
+
+    with pytest.raises(Stopped):
+        generate_all(
+            requests(5000),
+            generator=shelf.generator,
+            governor=fast(),
+            limits=LIMITS,
+            store=refuse,
+            check=shelf.check,
+        )
+    assert len(provider.paths) < 1000
+
+
+def test_an_error_of_the_source_ends_the_run(shelf: Shelf) -> None:
+    def broken() -> Iterator[GenerationRequest]:
+        yield from requests(40)
+        raise Stopped
+
+    with pytest.raises(Stopped):
+        shelf.run(broken())
+
+
+def stop_at_second_check(checks: int) -> None:
+    if checks == 2:
+        raise Stopped
+
+
+def test_a_check_stops_the_run_soon_and_what_was_paid_is_stored(
+    provider: Provider, shelf: Shelf
+) -> None:
+    shelf.on_check = stop_at_second_check
+    begun = time.monotonic()
+    with pytest.raises(Stopped):
+        shelf.run(requests(5000), governor=LocalGovernor(requests_per_minute=6000, burst_seconds=0))
+    assert time.monotonic() - begun < 4
+    assert set(shelf.keys) == {prompt.replace("prompt", "row") for prompt in provider.accepted}
+    assert provider.in_flight == 0
+
+
+def test_a_stopped_run_waits_for_hanging_calls_no_longer_than_the_grace(
+    provider: Provider, shelf: Shelf
+) -> None:
+    provider.faults.append(HANG)
+    shelf.on_check = stop_at_second_check
+    begun = time.monotonic()
+    with pytest.raises(Stopped):
+        shelf.run(requests(5))
+    assert 4 < time.monotonic() - begun < 9
+    assert len(shelf.keys) == 4
+
+
+def test_an_interrupted_caller_cancels_its_run(provider: Provider, shelf: Shelf) -> None:
+    def interrupt(checks: int) -> None:
+        if checks == 2:
+            os.kill(os.getpid(), 2)
+
+    shelf.on_check = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        shelf.run(requests(5000), governor=LocalGovernor(requests_per_minute=6000, burst_seconds=0))
+    eventually(lambda: provider.in_flight == 0)
+    assert len(shelf.keys) < 1000
+    assert loop_thread().run(_one()) == 1
+
+
+async def _one() -> int:
+    return 1

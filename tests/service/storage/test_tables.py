@@ -1,0 +1,109 @@
+"""Rows as Parquet, JSONL and CSV."""
+
+import csv
+import io
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.storage.tables import (
+    TableSchema,
+    parquet_metadata,
+    read_parquet,
+    rows_as_csv,
+    rows_as_jsonl,
+    write_parquet,
+)
+
+SCHEMA = TableSchema(
+    columns={
+        "name": "string",
+        "references": "strings",
+        "rows": "int64",
+        "value": "float64",
+        "synthetic": "bool",
+        "made_at": "timestamp",
+    },
+    version=3,
+)
+
+
+def row(**changes: Any) -> dict[str, Any]:
+    return {
+        "name": "Grüße",
+        "references": ["a", "b"],
+        "rows": 7,
+        "value": 0.5,
+        "synthetic": True,
+        "made_at": datetime(2026, 11, 21, 8, 0, 0, 123456, tzinfo=UTC),
+    } | changes
+
+
+def test_rows_come_back_as_they_were_written(tmp_path: Path) -> None:
+    rows = [row(), row(name="", references=[], value=None, made_at=None)]
+
+    assert write_parquet(rows, tmp_path / "t", schema=SCHEMA) == 2
+
+    assert list(read_parquet(tmp_path / "t")) == rows
+    assert list(read_parquet(tmp_path / "t", columns=["rows"])) == [{"rows": 7}] * 2
+
+
+def test_times_are_kept_in_utc(tmp_path: Path) -> None:
+    made_at = datetime(2026, 11, 21, 9, tzinfo=timezone(timedelta(hours=1)))
+
+    write_parquet([row(made_at=made_at)], tmp_path / "t", schema=SCHEMA)
+
+    (read,) = read_parquet(tmp_path / "t")
+    assert read["made_at"] == datetime(2026, 11, 21, 8, tzinfo=UTC)
+    assert read["made_at"].utcoffset() == timedelta(0)
+
+
+def test_the_file_tells_its_schema_version(tmp_path: Path) -> None:
+    write_parquet([], tmp_path / "t", schema=SCHEMA, metadata={"preset": "pii"})
+
+    assert parquet_metadata(tmp_path / "t") == {"preset": "pii", "schema_version": "3"}
+
+
+def test_equal_rows_give_equal_bytes(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        write_parquet(
+            (row(rows=number) for number in range(12_000)), tmp_path / name, schema=SCHEMA
+        )
+
+    assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
+
+
+def test_a_column_not_in_snake_case_is_refused() -> None:
+    with pytest.raises(ValueError, match="snake_case"):
+        TableSchema(columns={"trainSize": "int64"})
+
+
+def test_jsonl_holds_one_object_a_line() -> None:
+    lines = list(rows_as_jsonl([row(name="two\nlines")]))
+
+    assert len(lines) == 1
+    assert lines[0].endswith(b"\n")
+    assert json.loads(lines[0])["name"] == "two\nlines"
+    assert json.loads(lines[0])["made_at"] == "2026-11-21T08:00:00.123456Z"
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t"])
+def test_csv_disarms_what_a_spreadsheet_would_compute(start: str) -> None:
+    text = b"".join(rows_as_csv([row(name=f"{start}1+1", rows=-5)], columns=["name", "rows"]))
+
+    header, cells = csv.reader(io.StringIO(text.decode(), newline=""))
+    assert header == ["name", "rows"]
+    assert cells == [f"'{start}1+1", "-5"]
+
+
+def test_csv_keeps_quotes_commas_and_line_ends() -> None:
+    name = 'a "quoted", \r\n name'
+
+    text = b"".join(rows_as_csv([row(name=name)], columns=["name", "references", "made_at"]))
+
+    _, cells = csv.reader(io.StringIO(text.decode(), newline=""))
+    assert cells == [name, '["a", "b"]', "2026-11-21T08:00:00.123456Z"]
+    assert list(rows_as_csv([], columns=["name"])) == [b"name\r\n"]

@@ -1,0 +1,29 @@
+"""What tests of webhooks share: a project, secrets, and rules that let loopback through."""
+
+import pytest
+
+from service.database import Sessions
+from service.projects.operations import ensure_project
+from service.webhooks.addresses import UrlRules, url_rules
+from service.webhooks.sender import WebhookSender
+from service.webhooks.signing import WebhookSecrets
+
+
+@pytest.fixture
+def project_id(sessions: Sessions) -> str:
+    return ensure_project("default", sessions=sessions)
+
+
+@pytest.fixture
+def secrets() -> WebhookSecrets:
+    return WebhookSecrets("a master key for tests only")
+
+
+@pytest.fixture
+def rules() -> UrlRules:
+    return url_rules(allow_networks=["127.0.0.0/8"])
+
+
+@pytest.fixture
+def sender(rules: UrlRules) -> WebhookSender:
+    return WebhookSender(rules, connect_seconds=2, overall_seconds=5)

@@ -67,10 +67,12 @@ class Fleet:
         self.key = ""
 
     def start_worker(
-        self, queues: str, *, concurrency: int = 2, name: str = "worker"
+        self, queues: str, *, concurrency: int = 2, name: str = "worker", include: str = ""
     ) -> FleetProcess:
-        """Start a worker and return once it reads its queues."""
+        """Start a worker and return once it reads its queues; `include` names tasks of tests."""
         words = (*_WORKER, "-Q", queues, "-c", str(concurrency), "-n", f"{name}@test", *_QUIET)
+        if include:
+            words = (*words, "--include", include)
         process = self._start(name, (*words, "--loglevel", "INFO"))
         eventually(
             lambda: b"ready." in process.log.read_bytes() or not process.is_alive(),

@@ -1,0 +1,27 @@
+"""`tunecurve watch`: see a job through."""
+
+from typing import Annotated
+
+import typer
+
+from client.commands.options import KeyOption, OutputOption, TimeoutOption, UrlOption, connect
+from client.output import OutputFormat, print_json
+from client.waiting import require_success, see_through
+
+
+def watch(
+    job: Annotated[str, typer.Argument(metavar="JOB")],
+    *,
+    timeout: TimeoutOption = None,
+    url: UrlOption = None,
+    key: KeyOption = None,
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """Show a job until it ends. Ctrl-C detaches; the job goes on."""
+    with connect(url, key) as client:
+        ended = see_through(client, job, timeout_seconds=timeout)
+    if output is OutputFormat.JSON:
+        print_json(ended)
+    else:
+        print(f"{ended['id']}  {ended['state']}")
+    require_success(ended)

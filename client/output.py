@@ -1,0 +1,83 @@
+"""Standard output is data: aligned text for people, JSON for programs."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from typing import Any
+
+Row = Mapping[str, Any]
+Column = Callable[[Row], object]
+
+
+class OutputFormat(StrEnum):
+    TABLE = "table"
+    JSON = "json"
+
+
+def print_json(data: object) -> None:
+    print(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+def print_rows(rows: Sequence[Row], columns: Mapping[str, Column], *, output: OutputFormat) -> None:
+    """Print objects: as they are in JSON, or as a table of `columns` (heading → cell)."""
+    if output is OutputFormat.JSON:
+        print_json(list(rows))
+    else:
+        print(render_table(columns, rows))
+
+
+def print_object(item: Row, *, output: OutputFormat) -> None:
+    """Print one object: as it is in JSON, or a line for each of its fields that says something."""
+    if output is OutputFormat.JSON:
+        print_json(item)
+        return
+    told = {name: _told(value) for name, value in item.items() if name not in {"object", "links"}}
+    width = max((len(name) for name, value in told.items() if value), default=0)
+    for name, value in told.items():
+        if value:
+            print(f"{name:<{width}}  {value}")
+
+
+def render_table(columns: Mapping[str, Column], rows: Sequence[Row]) -> str:
+    """Return an aligned table; numbers stand right, None is a hyphen."""
+    values = [[cell(row) for cell in columns.values()] for row in rows]
+    lines = [list(columns), *([_cell(value) for value in row] for row in values)]
+    widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]
+    numeric = [
+        bool(values) and all(_is_number_or_none(row[index]) for row in values)
+        for index in range(len(columns))
+    ]
+    return "\n".join(_aligned(line, widths, numeric) for line in lines)
+
+
+def score_text(score: float | None) -> str:
+    """Return a score with four significant digits: metrics count to 1 or to 100."""
+    return "-" if score is None else f"{score:.4g}"
+
+
+def interval_text(low: float | None, high: float | None) -> str:
+    return "-" if low is None or high is None else f"[{score_text(low)}, {score_text(high)}]"
+
+
+def share_text(share: float | None) -> str:
+    return "-" if share is None else f"{share:.1%}"
+
+
+def _aligned(line: Sequence[str], widths: Sequence[int], numeric: Sequence[bool]) -> str:
+    cells = zip(line, widths, numeric, strict=True)
+    padded = (text.rjust(width) if right else text.ljust(width) for text, width, right in cells)
+    return "  ".join(padded).rstrip()
+
+
+def _cell(value: object) -> str:
+    return "-" if value is None else str(value)
+
+
+def _is_number_or_none(value: object) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+
+
+def _told(value: object) -> str:
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False) if value else ""
+    return "" if value is None else str(value)

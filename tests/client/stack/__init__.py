@@ -1,0 +1,1 @@
+"""Tests of the embedded stack's parts, with real processes."""

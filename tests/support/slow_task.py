@@ -1,0 +1,15 @@
+"""A task for tests: it tells through files that it has started and ended."""
+
+import time
+from pathlib import Path
+
+from workers.app import app
+
+
+@app.task(name="tests.slow")
+def slow(folder: str, name: str, seconds: str) -> None:
+    marks = Path(folder)
+    with (marks / f"{name}.started").open("a") as started:
+        started.write("x")
+    time.sleep(float(seconds))
+    (marks / f"{name}.ended").touch()

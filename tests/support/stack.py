@@ -1,0 +1,150 @@
+"""The whole back end for tests: Redis, emulator, database, workers and ticker, all real."""
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.container import Container
+from service.experiments.operations import get_experiment
+from service.experiments.schemas import VariantView
+from service.files.operations import create_file
+from service.jobs.lifecycle import OPEN, State
+from service.jobs.operations import Job, Request, cancel_job, children_of, get_job, submit_job
+from service.projects.operations import ensure_project
+from service.settings import Settings
+from tests.support.emulator import EmulatorProcess, start_emulator
+from tests.support.eventually import eventually
+from tests.support.fleet import Fleet, FleetProcess, start_fleet
+from tests.support.redis import RedisServer, start_redis
+
+GENERAL = "prepare,tune,poll,experiment,notify"
+
+
+@dataclass
+class Stack:
+    """One project's view of a running fleet."""
+
+    services: Container
+    project_id: str
+    redis: RedisServer
+    emulator: EmulatorProcess
+    fleet: Fleet
+    workers: list[FleetProcess] = field(default_factory=list)
+
+    def start(self) -> None:
+        self.fleet.start_ticker()
+        self.start_workers()
+
+    def start_workers(self) -> None:
+        self.workers = [
+            self.fleet.start_worker(GENERAL, name="general"),
+            self.fleet.start_worker("evaluate", name="evaluate"),
+        ]
+
+    def submit(self, kind: str, spec: Mapping[str, Any], **labels: str) -> Job:
+        request = Request(
+            kind=kind,
+            spec=self.services.kinds[kind].spec.model_validate(spec),
+            labels=labels,
+            project_id=self.project_id,
+        )
+        job, _ = submit_job(
+            request,
+            kinds=self.services.kinds,
+            sessions=self.services.sessions,
+            task_queue=self.services.task_queue,
+            open_jobs_limit=100,
+        )
+        return job
+
+    def upload(self, content: bytes, *, name: str, file_format: str) -> str:
+        row = create_file(
+            [content],
+            name=name,
+            format=file_format,
+            digest=None,
+            project_id=self.project_id,
+            sessions=self.services.sessions,
+            store=self.services.store,
+            limits=self.services.file_limits,
+        )
+        return row.id
+
+    def job(self, job_id: str) -> Job:
+        return get_job(job_id, project_id=self.project_id, sessions=self.services.sessions)
+
+    def children(self, job_id: str) -> Sequence[Job]:
+        return children_of(job_id, sessions=self.services.sessions)
+
+    def cancel(self, job_id: str) -> Job:
+        return cancel_job(
+            job_id,
+            project_id=self.project_id,
+            kinds=self.services.kinds,
+            sessions=self.services.sessions,
+            task_queue=self.services.task_queue,
+        )
+
+    def ended(self, job_id: str, *, seconds: float = 120) -> Job:
+        """Wait for a job to end, whatever the end."""
+        eventually(
+            lambda: State(self.job(job_id).state) not in OPEN,
+            seconds=seconds,
+            pause=0.2,
+            what=f"{job_id} has not ended",
+        )
+        return self.job(job_id)
+
+    def succeeded(self, job_id: str, *, seconds: float = 120) -> Job:
+        job = self.ended(job_id, seconds=seconds)
+        told = [(each.kind, each.state, each.error) for each in self.children(job_id)]
+        assert job.state == State.SUCCEEDED, f"{job.error} {told}"
+        return job
+
+    def variants(self, job: Job) -> dict[str, VariantView]:
+        _, views = get_experiment(
+            job.outputs["experiment"],
+            project_id=self.project_id,
+            sessions=self.services.sessions,
+        )
+        return {view.name: view for view in views}
+
+
+@contextlib.contextmanager
+def start_stack(
+    folder: Path, database_url: str, monkeypatch: pytest.MonkeyPatch, **settings: str
+) -> Iterator[Stack]:
+    """Yield a stack whose processes are not started yet; `settings` are without their prefix."""
+    with start_redis() as redis, start_emulator() as emulator:
+        env = {
+            "TUNECURVE_DATA_DIR": str(folder),
+            "TUNECURVE_DATABASE_URL": database_url,
+            "TUNECURVE_REDIS_URL": redis.url,
+            "TUNECURVE_STORAGE": "gs://tunecurve/data",
+            "TUNECURVE_VERTEX_ENDPOINT": emulator.url,
+            "TUNECURVE_GOOGLE_CLOUD_PROJECT": "tunecurve-test",
+            "TUNECURVE_MASTER_KEY": "a master key for tests only",
+            "TUNECURVE_WEBHOOK_ALLOW_NETWORKS": "127.0.0.0/8",
+            "TUNECURVE_POLL_SECONDS": "0.5",
+            "TUNECURVE_SETTLE_SECONDS": "3",
+            "TUNECURVE_LEASE_SECONDS": "5",
+            "TUNECURVE_REDISPATCH_SECONDS": "4",
+            "TUNECURVE_TICKER_SECONDS": "0.2",
+            "TUNECURVE_REQUESTS_PER_MINUTE": "12000",
+            "STORAGE_EMULATOR_HOST": emulator.url,
+            **{f"TUNECURVE_{name.upper()}": value for name, value in settings.items()},
+        }
+        for name in [name for name in os.environ if name.startswith("TUNECURVE_")]:
+            monkeypatch.delenv(name)
+        for name, value in env.items():
+            monkeypatch.setenv(name, value)
+        services = Container(Settings())
+        project_id = ensure_project("default", sessions=services.sessions)
+        with start_fleet(folder, env) as fleet:
+            yield Stack(services, project_id, redis, emulator, fleet)
+        services.close()

@@ -23,10 +23,10 @@ def beat() -> None:
         HEARTBEAT_FILE.touch()
 
 
-class HeartbeatStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery ships no types
+class HeartbeatStep(bootsteps.StartStopStep):
     """Beats each second from the worker's own timer, so a stuck worker goes stale."""
 
-    requires = frozenset({"celery.worker.components:Timer"})
+    requires = ("celery.worker.components:Timer",)
 
     def start(self, worker: Any) -> None:
         worker.timer.call_repeatedly(1.0, beat)

@@ -41,6 +41,11 @@ class Artifacts:
     validation: StoredRows | None
     manifest: StoredRows
 
+    @property
+    def files(self) -> list[StoredRows]:
+        held_out = [] if self.validation is None else [self.validation]
+        return [self.examples, *self.training.values(), *held_out, self.manifest]
+
 
 class _Shelf:
     """Writes files below a temporary folder and stores them under their SHA-256."""
@@ -152,8 +157,21 @@ def _manifest(
     return json.dumps(manifest, indent=1, sort_keys=True).encode() + b"\n"
 
 
-def split_info(split: Split, prepared: Prepared, artifacts: Artifacts) -> SplitInfo:
-    """Return what a dataset's row tells about one of its splits."""
+def columns_of(prepared: Prepared, artifacts: Artifacts) -> dict[str, Any]:
+    """Return what a finished dataset's row holds, but for the time."""
+    report = prepared.report.model_copy(update={"manifest": artifacts.manifest})
+    return {
+        "splits": {
+            split.value: _split_info(split, prepared, artifacts).model_dump() for split in Split
+        },
+        "training_files": {size: file.model_dump() for size, file in artifacts.training.items()},
+        "report": report.model_dump(),
+        "examples_key": artifacts.examples.key,
+        "fingerprint": prepared.fingerprint,
+    }
+
+
+def _split_info(split: Split, prepared: Prepared, artifacts: Artifacts) -> SplitInfo:
     examples = prepared.splits.of(split)
     file = artifacts.validation if split is Split.VALIDATION else None
     return SplitInfo(

@@ -12,9 +12,8 @@ from service.database import Session, Sessions
 from service.datasets import repository
 from service.datasets.artifacts import (
     SCHEMA,
-    Artifacts,
+    columns_of,
     example_of,
-    split_info,
     store_artifacts,
     stored_rows,
 )
@@ -22,7 +21,7 @@ from service.datasets.contents import Content, ContentFormat, content_of, page_o
 from service.datasets.examples import Example, Split
 from service.datasets.formats.rows import SourceRow
 from service.datasets.models import Dataset
-from service.datasets.preparation import Prepared, prepare
+from service.datasets.preparation import prepare
 from service.datasets.presets.preset import Preset
 from service.datasets.presets.registry import choose_preset
 from service.datasets.schemas import DatasetRow, PrepareSpec
@@ -148,9 +147,12 @@ def run_prepare(
     kept = prepared.report.kept
     run.report(0, kept, unit="items", stage="storing")
     artifacts = store_artifacts(prepared, preset=preset, train_sizes=spec.train_sizes, store=store)
+    run.report(kept, kept, unit="items", stage="filling")
     with run.fenced() as session:
-        _fill(_require(session, dataset_id, run.project_id), prepared, artifacts)
-    run.report(kept, kept, unit="items", stage="storing")
+        repository.fill(session, dataset_id, ready_at=utc_now(), **columns_of(prepared, artifacts))
+    # A dataset of equal content, deleted since, may have taken files along.
+    if any(store.size(file.key) is None for file in artifacts.files):
+        store_artifacts(prepared, preset=preset, train_sizes=spec.train_sizes, store=store)
     log.info("dataset_prepared", dataset_id=dataset_id, preset=preset.name, rows=kept)
     return None
 
@@ -162,18 +164,6 @@ def _watched(rows: Iterable[SourceRow], run: JobRun) -> Iterator[SourceRow]:
             run.check()
             run.report(count, None, unit="items", stage="loading")
         yield row
-
-
-def _fill(row: Dataset, prepared: Prepared, artifacts: Artifacts) -> None:
-    row.splits = {
-        split.value: split_info(split, prepared, artifacts).model_dump() for split in Split
-    }
-    row.training_files = {size: file.model_dump() for size, file in artifacts.training.items()}
-    report = prepared.report.model_copy(update={"manifest": artifacts.manifest})
-    row.report = report.model_dump()
-    row.examples_key = artifacts.examples.key
-    row.fingerprint = prepared.fingerprint
-    row.ready_at = utc_now()
 
 
 # ------------------------------------------------------------------------------------ reading

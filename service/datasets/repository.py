@@ -1,8 +1,9 @@
 """SQL of datasets."""
 
 from collections.abc import Iterable
+from typing import Any
 
-from sqlalchemy import Text, cast, delete, or_, select
+from sqlalchemy import Text, cast, delete, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from service.database import Session
@@ -30,6 +31,10 @@ def page(session: Session, project_id: str, *, after: str | None, limit: int) ->
     if after:
         query = query.where(Dataset.id < after)
     return list(session.scalars(query))
+
+
+def fill(session: Session, dataset_id: str, **values: Any) -> None:
+    session.execute(update(Dataset).where(Dataset.id == dataset_id).values(**values))
 
 
 def remove(session: Session, dataset_id: str) -> bool:

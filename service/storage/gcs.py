@@ -27,12 +27,12 @@ class GcsStore:
     def __init__(
         self, bucket: str, prefix: str, *, project: str, retry_seconds: float = 30
     ) -> None:
-        from google.cloud import storage
+        from google.cloud.storage import Client
         from google.cloud.storage.retry import DEFAULT_RETRY
 
         self._prefix = prefix.strip("/")
         with _translated(bucket):
-            self._client = storage.Client(project=project or None)
+            self._client = Client(project=project or None)
         self._bucket = self._client.bucket(bucket)
         self._patience: dict[str, Any] = {
             "timeout": _TIMEOUT_SECONDS,

@@ -105,6 +105,7 @@ def claim_delivery(
         .where(
             Delivery.id == delivery_id,
             Delivery.state == DeliveryState.PENDING,
+            Delivery.next_attempt_at <= now,
         )
         .values(next_attempt_at=until)
         .returning(Delivery.id)

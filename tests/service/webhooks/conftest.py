@@ -7,6 +7,7 @@ from service.projects.operations import ensure_project
 from service.webhooks.addresses import UrlRules, url_rules
 from service.webhooks.sender import WebhookSender
 from service.webhooks.signing import WebhookSecrets
+from tests.service.webhooks.house import House
 
 
 @pytest.fixture
@@ -27,3 +28,14 @@ def rules() -> UrlRules:
 @pytest.fixture
 def sender(rules: UrlRules) -> WebhookSender:
     return WebhookSender(rules, connect_seconds=2, overall_seconds=5)
+
+
+@pytest.fixture
+def house(
+    project_id: str,
+    sessions: Sessions,
+    sender: WebhookSender,
+    secrets: WebhookSecrets,
+    rules: UrlRules,
+) -> House:
+    return House(project_id, sessions, sender, secrets, rules)

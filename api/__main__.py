@@ -1,0 +1,139 @@
+"""`python -m api`: serve, migrate, make a key, print the contract."""
+
+import argparse
+import ipaddress
+import json
+import sys
+from collections.abc import Sequence
+
+import structlog
+import uvicorn
+
+from api.app import create_app
+from service.container import Container
+from service.errors import TunecurveError
+from service.logging import configure_logging
+from service.migrations.upgrade import upgrade
+from service.projects.operations import create_key, ensure_project, has_keys
+from service.projects.schemas import Scope
+from service.settings import Settings
+
+log = structlog.get_logger()
+
+DEFAULT_PROJECT = "default"
+_SHUTDOWN_SECONDS = 5
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit status."""
+    asked = _parser().parse_args(arguments)
+    settings = Settings()
+    configure_logging(log_format=settings.log_format, level=settings.log_level)
+    try:
+        match asked.command:
+            case "serve":
+                serve(settings, host=asked.host, port=asked.port)
+            case "migrate":
+                migrate(settings)
+            case "key":
+                print_new_key(settings, asked.project, name=asked.name, scopes=asked.scopes)
+            case _:
+                print_document(settings)
+    except TunecurveError as error:
+        sys.stderr.write(f"{error.message}\n")
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m api", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    serving = commands.add_parser("serve", help="answer HTTP, in one process")
+    serving.add_argument("--host", default="127.0.0.1")
+    serving.add_argument("--port", type=int, default=8765)
+    commands.add_parser("migrate", help="bring the tables up to date; the first time, make a key")
+    key = commands.add_parser("key", help="make a key and print its secret")
+    key.add_argument("--name", required=True)
+    key.add_argument("--scopes", type=_scopes, required=True, help="of read,write,admin")
+    key.add_argument("--project", default=DEFAULT_PROJECT)
+    commands.add_parser("openapi", help="print the contract")
+    return parser
+
+
+def _scopes(text: str) -> list[Scope]:
+    try:
+        return [Scope(each) for each in text.split(",")]
+    except ValueError:
+        message = f"scopes are {','.join(Scope)}, with commas between them"
+        raise argparse.ArgumentTypeError(message) from None
+
+
+def serve(settings: Settings, *, host: str, port: int) -> None:
+    """Answer until told to stop. Off this machine only once there is a key to ask for."""
+    if not is_loopback(host):
+        _require_key(settings)
+    log.info("api_started", host=host, port=port)
+    uvicorn.run(
+        create_app(settings),
+        host=host,
+        port=port,
+        access_log=False,
+        server_header=False,
+        log_config=None,
+        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,  # streams would keep it for 15 minutes
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine reaches what is bound to `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _require_key(settings: Settings) -> None:
+    container = Container(settings)
+    try:
+        project_id = ensure_project(DEFAULT_PROJECT, sessions=container.sessions)
+        if not has_keys(project_id, sessions=container.sessions):
+            message = "there is no key yet: run `python -m api migrate`, or serve on 127.0.0.1"
+            raise TunecurveError(message, code="no_key")
+    finally:
+        container.close()
+
+
+def migrate(settings: Settings) -> None:
+    """Run the missing migrations; print a first key where the default project has none."""
+    upgrade(settings.resolved_database_url)
+    container = Container(settings)
+    try:
+        project_id = ensure_project(DEFAULT_PROJECT, sessions=container.sessions)
+        if not has_keys(project_id, sessions=container.sessions):
+            key = create_key(project_id, name="first", scopes=Scope, sessions=container.sessions)
+            sys.stdout.write(f"key: {key.secret}\n")
+    finally:
+        container.close()
+
+
+def print_new_key(settings: Settings, project: str, *, name: str, scopes: Sequence[Scope]) -> None:
+    """Make a key of a project, which is made when there is none, and print the secret."""
+    container = Container(settings)
+    try:
+        project_id = ensure_project(project, sessions=container.sessions)
+        key = create_key(project_id, name=name, scopes=scopes, sessions=container.sessions)
+    finally:
+        container.close()
+    sys.stdout.write(f"key: {key.secret}\n")
+
+
+def print_document(settings: Settings) -> None:
+    """Print the OpenAPI document as `docs/openapi.json` keeps it."""
+    document = create_app(settings).openapi()
+    sys.stdout.write(json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,80 @@
+"""The HTTP application: opens the container, and puts routes and what surrounds them together."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.types import Scope
+
+from api.errors import add_error_handlers
+from api.live_events import StreamSlots
+from api.middleware import BodyLimit, RequestContext
+from api.openapi import TITLE, document
+from api.routes import (
+    datasets,
+    evaluation,
+    events,
+    experiments,
+    files,
+    health,
+    jobs,
+    keys,
+    tuning,
+    webhooks,
+)
+from api.version import VERSION
+from service.container import Container
+from service.settings import Settings
+
+_ROOMS = (
+    jobs,
+    events,
+    files,
+    datasets,
+    tuning,
+    evaluation,
+    experiments,
+    webhooks,
+    keys,
+    health,
+)
+
+
+class _App(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        return document(self)
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Return the application. Nothing outside is touched before the first request."""
+    app = _App(
+        title=TITLE,
+        version=VERSION,
+        docs_url=None,  # the framework's page loads scripts from a CDN
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=_lifespan,
+    )
+    app.state.container = Container(settings)
+    app.state.stream_slots = StreamSlots()
+    for room in _ROOMS:
+        app.include_router(room.router)
+    add_error_handlers(app)
+    app.add_middleware(BodyLimit, limit_of=_limits(settings))
+    app.add_middleware(RequestContext)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    app.state.container.close()
+
+
+def _limits(settings: Settings) -> Callable[[Scope], int]:
+    def limit_of(scope: Scope) -> int:
+        uploads = scope["method"] == "POST" and scope["path"] == "/v1/files"
+        return settings.upload_bytes_limit if uploads else settings.body_bytes_limit
+
+    return limit_of

@@ -1,0 +1,53 @@
+"""What routes ask for: the container, the id of the request, and a place in a list."""
+
+from typing import Annotated
+
+from fastapi import Depends, Path, Query, Request
+
+from service.container import Container
+from service.ids import Prefix, id_pattern
+
+PAGE_LIMIT = 100
+
+
+def container_of(request: Request) -> Container:
+    """Return the container that `create_app` has opened."""
+    container: Container = request.app.state.container
+    return container
+
+
+def request_id_of(request: Request) -> str:
+    request_id: str = request.state.request_id
+    return request_id
+
+
+Services = Annotated[Container, Depends(container_of)]
+RequestId = Annotated[str, Depends(request_id_of)]
+
+Limit = Annotated[int, Query(ge=1, le=PAGE_LIMIT, description="how many at most")]
+_AFTER = "the last id of the page before"
+
+AfterJob = Annotated[str | None, Query(pattern=id_pattern(Prefix.JOB), description=_AFTER)]
+AfterFile = Annotated[str | None, Query(pattern=id_pattern(Prefix.FILE), description=_AFTER)]
+AfterDataset = Annotated[str | None, Query(pattern=id_pattern(Prefix.DATASET), description=_AFTER)]
+AfterModel = Annotated[str | None, Query(pattern=id_pattern(Prefix.MODEL), description=_AFTER)]
+AfterEvaluation = Annotated[
+    str | None, Query(pattern=id_pattern(Prefix.EVALUATION), description=_AFTER)
+]
+AfterExperiment = Annotated[
+    str | None, Query(pattern=id_pattern(Prefix.EXPERIMENT), description=_AFTER)
+]
+AfterWebhook = Annotated[str | None, Query(pattern=id_pattern(Prefix.WEBHOOK), description=_AFTER)]
+AfterDelivery = Annotated[
+    str | None, Query(pattern=id_pattern(Prefix.DELIVERY), description=_AFTER)
+]
+AfterKey = Annotated[str | None, Query(pattern=id_pattern(Prefix.KEY), description=_AFTER)]
+
+JobId = Annotated[str, Path(pattern=id_pattern(Prefix.JOB))]
+FileId = Annotated[str, Path(pattern=id_pattern(Prefix.FILE))]
+DatasetId = Annotated[str, Path(pattern=id_pattern(Prefix.DATASET))]
+ModelId = Annotated[str, Path(pattern=id_pattern(Prefix.MODEL))]
+EvaluationId = Annotated[str, Path(pattern=id_pattern(Prefix.EVALUATION))]
+ExperimentId = Annotated[str, Path(pattern=id_pattern(Prefix.EXPERIMENT))]
+WebhookId = Annotated[str, Path(pattern=id_pattern(Prefix.WEBHOOK))]
+KeyId = Annotated[str, Path(pattern=id_pattern(Prefix.KEY))]

@@ -1,0 +1,201 @@
+"""Errors as HTTP tells them: problem documents (RFC 9457) that never repeat what was sent."""
+
+import traceback
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Match
+from starlette.types import Scope
+
+from service.errors import Fault, Forbidden, Internal, RateLimited, TunecurveError, Unauthenticated
+
+log = structlog.get_logger()
+
+MEDIA_TYPE = "application/problem+json"
+_RETRY_SECONDS = "5"
+_POINTER_PART_LENGTH = 64
+_METHODS = ("GET", "POST", "PATCH", "PUT", "DELETE")
+_NO_STATUS_LINE = {
+    400: ("invalid_json", "The body is not JSON", "the body cannot be read as JSON in UTF-8"),
+    404: ("not_found", "Not found", "no such path; see /openapi.json"),
+    405: ("method_not_allowed", "Method not allowed", "see the header Allow for what is"),
+    413: ("too_large", "The body is larger than allowed", "the body is larger than allowed here"),
+    415: (
+        "unsupported_media_type",
+        "Unsupported media type",
+        "send the body as application/json and say so in Content-Type",
+    ),
+}
+
+
+class ProblemFault(BaseModel):
+    """One thing wrong: `pointer` is a JSON pointer into the body, or a parameter's name."""
+
+    pointer: str
+    code: str
+    message: str
+
+
+class Problem(BaseModel):
+    """What went wrong. `code` is stable; `detail` is for people."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+    errors: list[ProblemFault]
+
+
+def problem_response(
+    status: int,
+    code: str,
+    *,
+    title: str,
+    detail: str,
+    scope: Scope,
+    faults: Iterable[Fault] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Return a problem document that carries the request's id."""
+    problem = Problem(
+        type=f"urn:tunecurve:error:{code}",
+        title=title,
+        status=status,
+        detail=detail,
+        code=code,
+        request_id=scope.get("state", {}).get("request_id", ""),
+        errors=[
+            ProblemFault(pointer=fault.pointer, code=fault.code, message=fault.message)
+            for fault in faults
+        ],
+    )
+    return JSONResponse(
+        problem.model_dump(), status_code=status, headers=headers, media_type=MEDIA_TYPE
+    )
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    app.add_exception_handler(TunecurveError, _on_tunecurve_error)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(RequestValidationError, _on_invalid_request)
+
+
+async def _on_tunecurve_error(request: Request, error: Exception) -> Response:
+    known = error if isinstance(error, TunecurveError) else Internal("the server failed")
+    if known.status >= Internal.status:
+        log.warning("request_refused", code=known.code, status=known.status)
+    return problem_response(
+        known.status,
+        known.code,
+        title=known.title,
+        detail=known.message,
+        scope=request.scope,
+        faults=known.faults,
+        headers=_headers_of(known),
+    )
+
+
+def _headers_of(error: TunecurveError) -> dict[str, str]:
+    match error:
+        case Unauthenticated():
+            return {"WWW-Authenticate": 'Bearer realm="tunecurve"'}
+        case Forbidden():
+            return {"WWW-Authenticate": 'Bearer realm="tunecurve", error="insufficient_scope"'}
+        case RateLimited():
+            return {"Retry-After": _RETRY_SECONDS}
+        case _:
+            return {"Retry-After": _RETRY_SECONDS} if error.retryable else {}
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    """Answer what the framework itself refuses: no such path, method, body too large."""
+    status = error.status_code if isinstance(error, HTTPException) else Internal.status
+    fallback = (f"http_{status}", "The request cannot be answered", "see the status")
+    code, title, detail = _NO_STATUS_LINE.get(status, fallback)
+    headers = {"Allow": ", ".join(_allowed(request))} if status == 405 else None  # noqa: PLR2004  HTTP's own number
+    return problem_response(
+        status, code, title=title, detail=detail, scope=request.scope, headers=headers
+    )
+
+
+def _allowed(request: Request) -> list[str]:
+    """Return the methods of every route with this path; the framework names only the first's."""
+    return [
+        method
+        for method in _METHODS
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL
+            for route in request.app.router.routes
+        )
+    ]
+
+
+async def _on_invalid_request(request: Request, error: Exception) -> Response:
+    found = error.errors() if isinstance(error, RequestValidationError) else []
+    body = getattr(error, "body", None)
+    if any(each["type"] == "json_invalid" for each in found):
+        return await _on_http_exception(request, HTTPException(400))
+    if isinstance(body, bytes) and body:  # JSON that did not say so arrives unparsed
+        return await _on_http_exception(request, HTTPException(415))
+    faults = [_fault(each, body) for each in found]
+    return problem_response(
+        422,
+        "validation_failed",
+        title="The request is not valid",
+        detail="; ".join(f"{fault.pointer}: {fault.message}" for fault in faults[:3]),
+        scope=request.scope,
+        faults=faults,
+    )
+
+
+def _fault(found: Mapping[str, Any], body: Any) -> Fault:
+    """Turn what pydantic found into a fault that holds none of what was sent but field names."""
+    pointer = _pointer(found["loc"], body)
+    context = found.get("ctx") or {}
+    if found["type"] in {"union_tag_invalid", "union_tag_not_found"}:
+        name = str(context["discriminator"]).strip("'")
+        known = context.get("expected_tags") or "see /openapi.json"
+        return Fault(f"{pointer}/{name}", f"unknown_{name}", f"known: {known}")
+    return Fault(pointer, found["type"], str(found["msg"]).removeprefix("Value error, "))
+
+
+def _pointer(location: Sequence[str | int], body: Any) -> str:
+    """Return `/spec/train_sizes/0` for a body, the bare name for a parameter.
+
+    The location also names the member of a union that was tried; the body knows no such key.
+    """
+    where, *parts = location
+    if where != "body":
+        return "/".join(map(str, parts))
+    pointer, value = "", body
+    for position, part in enumerate(parts):
+        known = _member(value, part)
+        if known is None and position < len(parts) - 1:
+            continue
+        pointer += "/" + str(part)[:_POINTER_PART_LENGTH].replace("~", "~0").replace("/", "~1")
+        value = known
+    return pointer
+
+
+def _member(value: Any, part: str | int) -> Any:
+    if isinstance(value, dict):
+        return value.get(part)
+    if isinstance(value, list) and isinstance(part, int) and part < len(value):
+        return value[part]
+    return None
+
+
+def where_raised(error: BaseException) -> list[str]:
+    """Return the frames of an error without its text, which may hold rows or secrets."""
+    return [
+        f"{frame.filename}:{frame.lineno} {frame.name}"
+        for frame in traceback.extract_tb(error.__traceback__)[-8:]
+    ]

@@ -1,0 +1,37 @@
+"""Entity tags: what a client has already seen, and what it means to change."""
+
+from service.errors import TunecurveError
+
+
+class PreconditionRequired(TunecurveError):  # noqa: N818  named like the kinds of service.errors
+    status = 428
+    default_code = "precondition_required"
+    title = "Say which version you mean to change"
+
+
+def etag_of(*parts: str | int) -> str:
+    """Return a strong entity tag of parts that change with the answer."""
+    return f'"{"-".join(map(str, parts))}"'
+
+
+def is_known(if_none_match: str | None, etag: str) -> bool:
+    """Return whether the client has this version, compared weakly (RFC 9110 §13.1.2)."""
+    if if_none_match is None:
+        return False
+    known = {each.strip().removeprefix("W/") for each in if_none_match.split(",")}
+    return bool(known & {"*", etag})
+
+
+def expected_version(if_match: str | None, *, current: int) -> int:
+    """Return the version a change is meant for: `"3"`, or `*` for whichever there is.
+
+    Raises PreconditionRequired without the header. What is no version matches none.
+    """
+    if if_match is None:
+        message = 'read the object and send its ETag as If-Match, such as If-Match: "3"'
+        raise PreconditionRequired(message)
+    given = if_match.strip()
+    if given == "*":
+        return current
+    number = given.strip('"')
+    return int(number) if number.isascii() and number.isdigit() and len(number) < 10 else -1  # noqa: PLR2004  32 bits

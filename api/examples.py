@@ -1,0 +1,220 @@
+"""One example of each object, as the contract shows it."""
+
+from typing import Any
+
+Example = dict[str, Any]
+
+_BODY = "01jd5v3q8e7z2m4n6p8r0s2t4v"
+_CREATED = "2026-11-21T08:00:00Z"
+_READY = "2026-11-21T08:04:12Z"
+_SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+
+JOB_ID, FILE_ID, DATASET_ID = f"job_{_BODY}", f"file_{_BODY}", f"ds_{_BODY}"
+MODEL_ID, EVALUATION_ID, EXPERIMENT_ID = f"model_{_BODY}", f"eval_{_BODY}", f"exp_{_BODY}"
+
+PREPARE_SPEC: Example = {
+    "preset": "pii",
+    "source": {"type": "synthetic", "rows": 3000, "seed": 0},
+    "train_sizes": [50, 200, 800],
+    "test_size": 200,
+}
+EXPERIMENT_REQUEST: Example = {
+    "kind": "experiment",
+    "spec": {"prepare": PREPARE_SPEC, "shots": 3},
+    "labels": {"team": "support"},
+}
+JOB: Example = {
+    "object": "job",
+    "id": JOB_ID,
+    "project": f"proj_{_BODY}",
+    "kind": "prepare",
+    "state": "running",
+    "reason": None,
+    "spec": PREPARE_SPEC,
+    "outputs": {"dataset": DATASET_ID},
+    "progress": {"done": 1200, "total": 3000, "unit": "items", "stage": "store"},
+    "cost": {},
+    "error": None,
+    "labels": {"team": "support"},
+    "attempt": 1,
+    "version": 3,
+    "parent": None,
+    "created_at": _CREATED,
+    "started_at": "2026-11-21T08:00:01Z",
+    "updated_at": "2026-11-21T08:00:05Z",
+    "finished_at": None,
+    "links": {
+        "self": f"/v1/jobs/{JOB_ID}",
+        "events": f"/v1/events?job={JOB_ID}",
+        "cancel": f"/v1/jobs/{JOB_ID}/cancel",
+        "stream": f"/v1/events/stream?job={JOB_ID}",
+    },
+}
+CANCELLING_JOB: Example = JOB | {"state": "cancelling", "version": 4}
+PLAN: Example = {
+    "object": "plan",
+    "kind": "experiment",
+    "would_create": [
+        {"kind": "experiment", "label": "experiment"},
+        {"kind": "prepare", "label": "dataset"},
+        {"kind": "evaluate", "label": "zero-shot"},
+        {"kind": "tune", "label": "tuned@50"},
+        {"kind": "evaluate", "label": "tuned@50"},
+    ],
+    "estimate": {"requests": 400, "training_tokens": None},
+    "cost": None,
+    "warnings": [{"code": "cost_not_estimated", "message": "prices are not estimated yet"}],
+}
+FILE: Example = {
+    "object": "file",
+    "id": FILE_ID,
+    "name": "reviews.csv",
+    "format": "csv",
+    "size_bytes": 48211,
+    "sha256": _SHA256,
+    "created_at": _CREATED,
+}
+_STORED: Example = {
+    "key": f"datasets/{_SHA256}.jsonl",
+    "uri": f"gs://my-bucket/datasets/{_SHA256}.jsonl",
+    "sha256": _SHA256,
+    "rows": 50,
+}
+DATASET: Example = {
+    "object": "dataset",
+    "id": DATASET_ID,
+    "job": JOB_ID,
+    "state": "ready",
+    "preset": "pii",
+    "instruction": "Replace personal data with labels.",
+    "metrics": ["sacrebleu", "exact_match"],
+    "splits": {"test": {"rows": 200, "groups": 41, "file": None}},
+    "training_files": {"50": _STORED},
+    "fingerprint": _SHA256,
+    "report": None,
+    "schema_version": 1,
+    "created_at": _CREATED,
+    "ready_at": _READY,
+    "links": {
+        "self": f"/v1/datasets/{DATASET_ID}",
+        "rows": f"/v1/datasets/{DATASET_ID}/rows",
+        "content": f"/v1/datasets/{DATASET_ID}/content",
+    },
+}
+DATASET_ROW: Example = {
+    "object": "dataset_row",
+    "id": "ex_5f2d81",
+    "split": "test",
+    "position": 0,
+    "text": "Call Ada Lovelace.",
+    "target": "Call [NAME].",
+    "references": ["Call [NAME]."],
+    "group": "call-name",
+    "label": "",
+    "row": 17,
+}
+MODEL: Example = {
+    "object": "model",
+    "id": MODEL_ID,
+    "job": JOB_ID,
+    "state": "ready",
+    "base_model": "gemini-2.5-flash",
+    "provider": {
+        "name": "vertex",
+        "resource": "projects/123/locations/us-central1/tuningJobs/456",
+        "endpoint": "projects/123/locations/us-central1/endpoints/789",
+        "location": "us-central1",
+    },
+    "dataset": DATASET_ID,
+    "train_size": 200,
+    "hyperparameters": {"epochs": 4},
+    "checkpoints": [],
+    "training": {},
+    "synthetic": False,
+    "created_at": _CREATED,
+    "ready_at": _READY,
+}
+_SCORE: Example = {
+    "metric": "exact_match",
+    "value": 0.81,
+    "low": 0.75,
+    "high": 0.86,
+    "n": 200,
+    "rows": 200,
+    "coverage": 1.0,
+    "worst": 0.81,
+    "best": 0.81,
+    "method": "bootstrap",
+}
+EVALUATION: Example = {
+    "object": "evaluation",
+    "id": EVALUATION_ID,
+    "job": JOB_ID,
+    "state": "ready",
+    "dataset": DATASET_ID,
+    "variant": "tuned",
+    "model": MODEL_ID,
+    "base_model": "gemini-2.5-flash",
+    "shots": 0,
+    "split": "test",
+    "rows": 200,
+    "outcomes": {"ok": 200},
+    "metrics": [_SCORE],
+    "usage": {"requests": 200, "prompt_tokens": 21800, "output_tokens": 5100},
+    "synthetic": False,
+    "created_at": _CREATED,
+    "ready_at": _READY,
+    "links": {
+        "self": f"/v1/evaluations/{EVALUATION_ID}",
+        "rows": f"/v1/evaluations/{EVALUATION_ID}/rows",
+        "content": f"/v1/evaluations/{EVALUATION_ID}/content",
+    },
+}
+EVALUATION_ROW: Example = {
+    "object": "evaluation_row",
+    "position": 0,
+    "example_id": "ex_5f2d81",
+    "outcome": "ok",
+    "prediction": "Call [NAME].",
+    "references": ["Call [NAME]."],
+    "finish_reason": "STOP",
+    "error": None,
+}
+EXPERIMENT: Example = {
+    "object": "experiment",
+    "id": EXPERIMENT_ID,
+    "job": JOB_ID,
+    "state": "ready",
+    "dataset": DATASET_ID,
+    "base_model": "gemini-2.5-flash",
+    "metric": "exact_match",
+    "answer": "With 200 examples tuning beats prompting; more data still helps.",
+    "verdict": "rising",
+    "synthetic": False,
+    "variants": [
+        {
+            "name": "tuned@200",
+            "kind": "tuned",
+            "train_size": 200,
+            "shots": 0,
+            "state": "ready",
+            "metric": "exact_match",
+            "score": 0.81,
+            "low": 0.75,
+            "high": 0.86,
+            "coverage": 1.0,
+            "test_rows": 200,
+            "model": MODEL_ID,
+            "evaluation": EVALUATION_ID,
+            "error": None,
+        }
+    ],
+    "curve": {"metric": "exact_match", "points": []},
+    "created_at": _CREATED,
+    "ready_at": _READY,
+    "links": {
+        "self": f"/v1/experiments/{EXPERIMENT_ID}",
+        "report": f"/v1/experiments/{EXPERIMENT_ID}/content?format=html",
+        "content": f"/v1/experiments/{EXPERIMENT_ID}/content",
+    },
+}

@@ -1,0 +1,117 @@
+"""What surrounds every request: its id, the limit of its body, and the last line of defence."""
+
+import re
+import time
+import uuid
+from collections.abc import Callable
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.errors import problem_response, where_raised
+
+log = structlog.get_logger()
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+
+class RequestContext:
+    """Gives each request an id, logs its outcome and answers what nobody else caught."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _request_id(Headers(scope=scope).get("x-request-id", ""))
+        scope.setdefault("state", {})["request_id"] = request_id
+        started, status = time.monotonic(), 0
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-Id"] = request_id
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, receive, answer)
+            except ClientDisconnect:
+                log.info("client_left", route=_route(scope))
+            except Exception as error:  # noqa: BLE001  the outermost edge
+                log.error(  # noqa: TRY400  the error's text may hold what the client sent
+                    "request_failed", error=type(error).__name__, frames=where_raised(error)
+                )
+                if status:
+                    raise ConnectionAbortedError from None  # half an answer must not look whole
+                await _internal_error(scope)(scope, receive, answer)
+            _note(scope, status, started)
+
+
+def _request_id(sent: str) -> str:
+    return sent if _REQUEST_ID.fullmatch(sent) else f"req_{uuid.uuid4().hex}"
+
+
+def _internal_error(scope: Scope) -> ASGIApp:
+    return problem_response(
+        500,
+        "internal",
+        title="Internal error",
+        detail="the server failed; its log has this request_id",
+        scope=scope,
+    )
+
+
+def _note(scope: Scope, status: int, started: float) -> None:
+    """Reads that went well are many and say little: they are logged at debug."""
+    quiet = scope["method"] == "GET" and status < 400  # noqa: PLR2004  HTTP's own number
+    note = log.debug if quiet else log.info
+    note(
+        "request_answered",
+        method=scope["method"],
+        route=_route(scope),
+        status=status,
+        milliseconds=round((time.monotonic() - started) * 1000),
+    )
+
+
+def _route(scope: Scope) -> str:
+    """Return the route's template: paths and queries may hold what a client typed."""
+    return getattr(scope.get("route"), "path", "")
+
+
+class BodyLimit:
+    """Refuses a body over `limit_of(scope)` bytes, before it is read where it says its length.
+
+    The framework's own limit answers in plain text, past the handlers of errors.
+    """
+
+    def __init__(self, app: ASGIApp, limit_of: Callable[[Scope], int]) -> None:
+        self._app = app
+        self._limit_of = limit_of
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        limit = self._limit_of(scope)
+        declared = Headers(scope=scope).get("content-length", "0")
+        seen = int(declared) if declared.isdigit() and int(declared) > limit else 0
+
+        async def counted() -> Message:
+            nonlocal seen
+            if seen > limit:
+                raise HTTPException(413)
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > limit:
+                raise HTTPException(413)
+            return message
+
+        await self._app(scope, counted, send)

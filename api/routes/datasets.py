@@ -1,0 +1,134 @@
+"""Datasets: list, look, read, delete. Only jobs make them."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Request, Response
+
+from api import examples
+from api.auth import Reader, Writer
+from api.dependencies import AfterDataset, DatasetId, Limit, Services
+from api.downloads import attachment
+from api.openapi import answers, files, page_example, problems
+from api.pages import Page, page_of
+from api.tables import MEDIA_TYPES, object_attachment
+from service.datasets import operations
+from service.datasets.contents import ContentFormat
+from service.datasets.examples import Split
+from service.datasets.schemas import Dataset, DatasetRow, present_dataset
+from service.jobs.operations import job_states
+
+router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
+
+
+@router.get(
+    "",
+    operation_id="listDatasets",
+    summary="List datasets, newest first",
+    responses=answers(page_example(examples.DATASET)),
+)
+def list_datasets(
+    request: Request,
+    principal: Reader,
+    container: Services,
+    after: AfterDataset = None,
+    limit: Limit = 20,
+) -> Page[Dataset]:
+    found = operations.list_datasets(
+        principal.project_id, sessions=container.sessions, after=after, limit=limit + 1
+    )
+    states = job_states([row.job_id for row in found], sessions=container.sessions)
+    datasets = [present_dataset(row, job=states.get(row.job_id)) for row in found]
+    return page_of(datasets, limit=limit, cursor=lambda dataset: dataset.id, request=request)
+
+
+@router.get(
+    "/{dataset_id}",
+    operation_id="getDataset",
+    summary="Look at a dataset",
+    responses=answers(examples.DATASET, 404),
+)
+def get_dataset(dataset_id: DatasetId, principal: Reader, container: Services) -> Dataset:
+    row = operations.get_dataset(
+        dataset_id, project_id=principal.project_id, sessions=container.sessions
+    )
+    states = job_states([row.job_id], sessions=container.sessions)
+    return present_dataset(row, job=states.get(row.job_id))
+
+
+@router.delete(
+    "/{dataset_id}",
+    operation_id="deleteDataset",
+    summary="Delete a dataset that nothing uses",
+    status_code=204,
+    responses=problems(404, 409),
+)
+def delete_dataset(dataset_id: DatasetId, principal: Writer, container: Services) -> None:
+    operations.delete_dataset(
+        dataset_id,
+        project_id=principal.project_id,
+        sessions=container.sessions,
+        store=container.store,
+    )
+
+
+@router.get(
+    "/{dataset_id}/rows",
+    operation_id="listDatasetRows",
+    summary="Read a dataset's examples, page by page",
+    responses=answers(page_example(examples.DATASET_ROW), 404, 409),
+)
+def list_rows(
+    dataset_id: DatasetId,
+    request: Request,
+    principal: Reader,
+    container: Services,
+    split: Annotated[Split | None, Query(description="only of this split")] = None,
+    after: Annotated[
+        str | None, Query(max_length=64, description="the last id of the page before")
+    ] = None,
+    limit: Limit = 20,
+) -> Page[DatasetRow]:
+    rows = operations.list_rows(
+        dataset_id,
+        project_id=principal.project_id,
+        sessions=container.sessions,
+        store=container.store,
+        split=split,
+        after=after,
+        limit=limit + 1,
+    )
+    return page_of(rows, limit=limit, cursor=lambda row: row.id, request=request)
+
+
+@router.get(
+    "/{dataset_id}/content",
+    operation_id="getDatasetContent",
+    summary="Download a dataset",
+    response_class=Response,
+    responses=files(*MEDIA_TYPES.values(), statuses=(404, 409, 416)),
+)
+def get_content(
+    dataset_id: DatasetId,
+    principal: Reader,
+    container: Services,
+    content_format: Annotated[ContentFormat, Query(alias="format")] = "parquet",
+    byte_range: Annotated[
+        str | None, Header(alias="Range", description="of the Parquet file")
+    ] = None,
+) -> Response:
+    content = operations.dataset_content(
+        dataset_id,
+        content_format,
+        project_id=principal.project_id,
+        sessions=container.sessions,
+        store=container.store,
+    )
+    if content.key is None:
+        return attachment(content.chunks, name=content.file_name, content_type=content.content_type)
+    return object_attachment(
+        content.key,
+        name=content.file_name,
+        content_type=content.content_type,
+        store=container.store,
+        byte_range=byte_range,
+    )

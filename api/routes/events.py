@@ -1,0 +1,130 @@
+"""Events: what happened, as a list and as a stream."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Request
+from pydantic import AfterValidator
+
+from api.auth import Reader
+from api.dependencies import AfterJob, Limit, Services
+from api.live_events import BATCH, EventStream, Look, StreamSlots, event_text
+from api.openapi import answers, example_of, page_example, problems
+from api.pages import Page, page_of
+from service.database import Sessions
+from service.jobs.lifecycle import TERMINAL
+from service.jobs.operations import get_job, job_states
+from service.webhooks.events import EventType
+from service.webhooks.operations import list_events as find_events
+from service.webhooks.schemas import Event
+
+router = APIRouter(prefix="/v1/events", tags=["events"])
+
+_TYPES = ("*", "job.*", "webhook.*", *(type_.value for type_ in EventType))
+_LAST_SEQ = 2**63 - 1
+
+
+def _known_type(wanted: str) -> str:
+    if wanted not in _TYPES:
+        raise ValueError(f"known: {', '.join(_TYPES)}")
+    return wanted
+
+
+EventTypes = Annotated[
+    list[Annotated[str, AfterValidator(_known_type)]] | None,
+    Query(alias="type", description=f"any of these: {', '.join(_TYPES)}"),
+]
+OfJob = Annotated[AfterJob, Query(description="only of this job")]
+
+
+@router.get(
+    "",
+    operation_id="listEvents",
+    summary="List events, oldest first",
+    responses=answers(page_example(example_of(Event))),
+)
+def list_events(
+    request: Request,
+    principal: Reader,
+    container: Services,
+    job: OfJob = None,
+    types: EventTypes = None,
+    after: Annotated[
+        int, Query(ge=0, le=_LAST_SEQ, description="the last seq of the page before")
+    ] = 0,
+    limit: Limit = 20,
+) -> Page[Event]:
+    found = find_events(
+        principal.project_id,
+        job_id=job,
+        types=types or (),
+        after_seq=after,
+        limit=limit + 1,
+        sessions=container.sessions,
+    )
+    return page_of(found, limit=limit, cursor=lambda event: event.seq, request=request)
+
+
+@router.get(
+    "/stream",
+    operation_id="streamEvents",
+    summary="Follow events as they happen",
+    description=(
+        "Begins after the number in `Last-Event-ID`, else with the first event there is. With "
+        "`job` it closes when that job has ended; it closes after 15 minutes in any case: resume."
+    ),
+    status_code=200,
+    response_class=EventStream,
+    responses={
+        200: {
+            "description": "Server-sent events; the data of each is an Event",
+            "content": {
+                "text/event-stream": {
+                    "schema": {"type": "string"},
+                    "example": event_text(Event.model_validate(example_of(Event))),
+                }
+            },
+        },
+        **problems(404, 429),
+    },
+)
+def stream_events(
+    request: Request,
+    principal: Reader,
+    container: Services,
+    job: OfJob = None,
+    types: EventTypes = None,
+    last_event_id: Annotated[
+        int, Header(ge=0, le=_LAST_SEQ, description="the number of the last event seen")
+    ] = 0,
+) -> EventStream:
+    sessions = container.sessions
+    if job is not None:
+        get_job(job, project_id=principal.project_id, sessions=sessions)
+    look = _looking(principal.project_id, job=job, types=types or [], sessions=sessions)
+    slots: StreamSlots = request.app.state.stream_slots
+    slots.take(principal.key_id)
+    return EventStream(
+        look, after_seq=last_event_id, on_close=partial(slots.give_back, principal.key_id)
+    )
+
+
+def _looking(
+    project_id: str, *, job: str | None, types: list[str], sessions: Sessions
+) -> Callable[[int], Look]:
+    def look(after_seq: int) -> Look:
+        # The state is read first: the last event is written together with it, so a job that had
+        # ended before the events were read has no event that these do not hold.
+        over = job is not None and job_states([job], sessions=sessions).get(job) in TERMINAL
+        found = find_events(
+            project_id,
+            job_id=job,
+            types=types,
+            after_seq=after_seq,
+            limit=BATCH,
+            sessions=sessions,
+        )
+        return Look(found, ended=over and len(found) < BATCH)
+
+    return look

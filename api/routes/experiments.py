@@ -1,0 +1,122 @@
+"""Experiments: list, look, read, delete. Only jobs make them."""
+
+import json
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Header, Query, Request, Response
+
+from api import examples
+from api.auth import Reader, Writer
+from api.dependencies import AfterExperiment, ExperimentId, Limit, Services
+from api.downloads import attachment
+from api.openapi import answers, files, page_example, problems
+from api.pages import Page, page_of
+from api.tables import MEDIA_TYPES, object_attachment, table_attachment
+from service.errors import Conflict
+from service.experiments import operations
+from service.experiments.schemas import Experiment, present_experiment
+from service.jobs.operations import job_states
+
+router = APIRouter(prefix="/v1/experiments", tags=["experiments"])
+
+ContentFormat = Literal["html", "json", "jsonl", "csv", "parquet"]
+
+
+@router.get(
+    "",
+    operation_id="listExperiments",
+    summary="List experiments, newest first",
+    responses=answers(page_example(examples.EXPERIMENT)),
+)
+def list_experiments(
+    request: Request,
+    principal: Reader,
+    container: Services,
+    after: AfterExperiment = None,
+    limit: Limit = 20,
+) -> Page[Experiment]:
+    found = operations.list_experiments(
+        principal.project_id, after=after, limit=limit + 1, sessions=container.sessions
+    )
+    states = job_states([row.job_id for row, _ in found], sessions=container.sessions)
+    experiments = [
+        present_experiment(row, variants, job=states.get(row.job_id)) for row, variants in found
+    ]
+    return page_of(experiments, limit=limit, cursor=lambda each: each.id, request=request)
+
+
+@router.get(
+    "/{experiment_id}",
+    operation_id="getExperiment",
+    summary="Look at an experiment: its variants and its answer",
+    responses=answers(examples.EXPERIMENT, 404),
+)
+def get_experiment(
+    experiment_id: ExperimentId, principal: Reader, container: Services
+) -> Experiment:
+    row, variants = operations.get_experiment(
+        experiment_id, project_id=principal.project_id, sessions=container.sessions
+    )
+    states = job_states([row.job_id], sessions=container.sessions)
+    return present_experiment(row, variants, job=states.get(row.job_id))
+
+
+@router.delete(
+    "/{experiment_id}",
+    operation_id="deleteExperiment",
+    summary="Delete an experiment; what its jobs made stays",
+    status_code=204,
+    responses=problems(404, 409),
+)
+def delete_experiment(experiment_id: ExperimentId, principal: Writer, container: Services) -> None:
+    operations.delete_experiment(
+        experiment_id, project_id=principal.project_id, sessions=container.sessions
+    )
+
+
+@router.get(
+    "/{experiment_id}/content",
+    operation_id="getExperimentContent",
+    summary="Download the report (html) or the curve",
+    response_class=Response,
+    responses=files(
+        "text/html", "application/json", *MEDIA_TYPES.values(), statuses=(404, 409, 416)
+    ),
+)
+def get_content(
+    experiment_id: ExperimentId,
+    principal: Reader,
+    container: Services,
+    content_format: Annotated[ContentFormat, Query(alias="format")] = "html",
+    byte_range: Annotated[
+        str | None, Header(alias="Range", description="of the page and the Parquet file")
+    ] = None,
+) -> Response:
+    row, _ = operations.get_experiment(
+        experiment_id, project_id=principal.project_id, sessions=container.sessions
+    )
+    if row.ready_at is None or row.report_key is None or row.table_key is None:
+        message = f"{experiment_id} is not ready; its job is {row.job_id}"
+        raise Conflict(message, code="not_ready")
+    match content_format:
+        case "json":
+            curve = json.dumps(row.curve, indent=1).encode()
+            name = f"{experiment_id}.json"
+            return attachment(iter([curve]), name=name, content_type="application/json")
+        case "html":
+            return object_attachment(
+                row.report_key,
+                name=f"{experiment_id}.html",
+                content_type="text/html; charset=utf-8",
+                store=container.store,
+                byte_range=byte_range,
+            )
+        case _:
+            return table_attachment(
+                row.table_key,
+                name=experiment_id,
+                table_format=content_format,
+                schema=operations.TABLE,
+                store=container.store,
+                byte_range=byte_range,
+            )

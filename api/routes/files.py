@@ -1,0 +1,151 @@
+"""Files: upload, list, look, read, delete."""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Request, Response
+
+from api import examples
+from api.auth import Reader, Writer
+from api.dependencies import AfterFile, FileId, Limit, Services
+from api.downloads import Stored, stored_attachment
+from api.openapi import answers, files, page_example, problems
+from api.pages import Page, page_of
+from api.uploads import MEDIA_TYPES, blocking_chunks, digest_of, format_of
+from service.files import operations
+from service.files.schemas import File, present_file
+
+router = APIRouter(prefix="/v1/files", tags=["files"])
+
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_EXAMPLES = {
+    "text/csv": "text,target\r\ngood,positive\r\n",
+    "application/json": '[{"text": "good", "target": "positive"}]\n',
+    "application/gzip": "the bytes of a .csv.gz, .jsonl.gz or .json.gz",
+}
+_LINES = '{"text": "good", "target": "positive"}\n'
+
+
+@router.post(
+    "",
+    operation_id="createFile",
+    summary="Upload a data file",
+    description="The body is the file itself, never a form; gzip is expanded.",
+    status_code=201,
+    responses=answers(examples.FILE, 413, 415, status=201, description="Kept"),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                media_type: _BINARY | {"example": _EXAMPLES.get(media_type, _LINES)}
+                for media_type in MEDIA_TYPES
+            },
+        }
+    },
+)
+def create_file(
+    request: Request,
+    response: Response,
+    principal: Writer,
+    container: Services,
+    name: Annotated[str, Query(description="what to call it", examples=["reviews.csv"])] = "upload",
+    content_type: Annotated[str, Header(include_in_schema=False)] = "",
+    content_digest: Annotated[
+        str | None, Header(description="RFC 9530: `sha-256=:…:` of the bytes as sent")
+    ] = None,
+) -> File:
+    file_format, chunks = format_of(content_type, name, blocking_chunks(request.stream()))
+    row = operations.create_file(
+        chunks,
+        name=name,
+        format=file_format,
+        digest=digest_of(content_digest),
+        project_id=principal.project_id,
+        sessions=container.sessions,
+        store=container.store,
+        limits=container.file_limits,
+    )
+    response.headers["Location"] = f"/v1/files/{row.id}"
+    return present_file(row)
+
+
+@router.get(
+    "",
+    operation_id="listFiles",
+    summary="List files, newest first",
+    responses=answers(page_example(examples.FILE)),
+)
+def list_files(
+    request: Request,
+    principal: Reader,
+    container: Services,
+    after: AfterFile = None,
+    limit: Limit = 20,
+) -> Page[File]:
+    rows = operations.list_files(
+        principal.project_id, after=after, limit=limit + 1, sessions=container.sessions
+    )
+    found = [present_file(row) for row in rows]
+    return page_of(found, limit=limit, cursor=lambda file: file.id, request=request)
+
+
+@router.get(
+    "/{file_id}",
+    operation_id="getFile",
+    summary="Look at a file",
+    responses=answers(examples.FILE, 404),
+)
+def get_file(file_id: FileId, principal: Reader, container: Services) -> File:
+    row = operations.get_file(
+        file_id, project_id=principal.project_id, sessions=container.sessions
+    )
+    return present_file(row)
+
+
+@router.delete(
+    "/{file_id}",
+    operation_id="deleteFile",
+    summary="Delete a file",
+    status_code=204,
+    responses=problems(404, 409),
+)
+def delete_file(file_id: FileId, principal: Writer, container: Services) -> None:
+    operations.delete_file(
+        file_id,
+        project_id=principal.project_id,
+        sessions=container.sessions,
+        store=container.store,
+    )
+
+
+@router.get(
+    "/{file_id}/content",
+    operation_id="getFileContent",
+    summary="Read a file's bytes",
+    response_class=Response,
+    responses=files(*operations.CONTENT_TYPES.values(), statuses=(404, 416)),
+)
+def get_file_content(
+    file_id: FileId,
+    principal: Reader,
+    container: Services,
+    byte_range: Annotated[str | None, Header(alias="Range")] = None,
+) -> Response:
+    file = get_file(file_id, principal, container)
+
+    def read(start: int, end: int) -> Iterator[bytes]:
+        return operations.read_file(
+            file_id,
+            project_id=principal.project_id,
+            sessions=container.sessions,
+            store=container.store,
+            start=start,
+            end=end,
+        )
+
+    return stored_attachment(
+        Stored(file.size_bytes, read),
+        name=f"{file.id}.{file.format}",
+        content_type=operations.CONTENT_TYPES[file.format],
+        wanted=byte_range,
+    )

@@ -1,0 +1,103 @@
+"""Health: alive, ready, and how many jobs there are."""
+
+from typing import Literal
+
+import structlog
+from fastapi import APIRouter, Response
+from pydantic import BaseModel
+
+from api.auth import Reader
+from api.dependencies import Services
+from api.openapi import answers, problems
+from service.database import Sessions
+from service.errors import Unavailable
+from service.migrations.upgrade import is_current
+from service.reports.jobs import count_jobs
+from service.task_queue import Queue
+
+router = APIRouter(tags=["health"])
+log = structlog.get_logger()
+
+_METRICS_TYPE = "text/plain; version=0.0.4"
+
+
+class Health(BaseModel):
+    status: Literal["ok"] = "ok"
+
+
+class Readiness(BaseModel):
+    """Without the broker work is accepted and kept, but not begun: `degraded`."""
+
+    status: Literal["ready", "degraded"]
+    database: Literal["ok"] = "ok"
+    broker: Literal["ok", "away"]
+
+
+@router.get(
+    "/healthz",
+    operation_id="healthz",
+    summary="Whether the process answers",
+    responses={200: {"content": {"application/json": {"example": {"status": "ok"}}}}},
+)
+def healthz() -> Health:
+    return Health()
+
+
+@router.get(
+    "/readyz",
+    operation_id="readyz",
+    summary="Whether requests can be served",
+    responses={
+        status: told
+        for status, told in answers(
+            {"status": "ready", "database": "ok", "broker": "ok"}, 503
+        ).items()
+        if status in {200, 503}
+    },
+)
+def readyz(container: Services) -> Readiness:
+    _require_database(container.sessions)
+    if container.task_queue.depth(Queue.PREPARE) is None:
+        return Readiness(status="degraded", broker="away")
+    return Readiness(status="ready", broker="ok")
+
+
+def _require_database(sessions: Sessions) -> None:
+    """Raise Unavailable where the database is away or lacks a migration."""
+    try:
+        current = is_current(sessions)
+    except Exception as error:  # noqa: BLE001  whatever a driver raises, it is away
+        log.warning("database_unreachable", error=type(error).__name__)
+        message = "the database does not answer"
+        raise Unavailable(message, code="database_unavailable") from None
+    if not current:
+        message = "the database lacks migrations: run `python -m api migrate`"
+        raise Unavailable(message, code="migrations_missing")
+
+
+@router.get(
+    "/metrics",
+    operation_id="metrics",
+    summary="Jobs of the key's project by kind and state, for Prometheus",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "Prometheus text",
+            "content": {
+                "text/plain": {
+                    "schema": {"type": "string"},
+                    "example": 'tunecurve_jobs{kind="tune",state="running"} 3\n',
+                }
+            },
+        },
+        **problems(),
+    },
+)
+def metrics(principal: Reader, container: Services) -> Response:
+    counts = count_jobs(principal.project_id, sessions=container.sessions)
+    lines = ["# HELP tunecurve_jobs Jobs by kind and state.", "# TYPE tunecurve_jobs gauge"]
+    lines += [
+        f'tunecurve_jobs{{kind="{kind}",state="{state}"}} {count}'
+        for (kind, state), count in counts.items()
+    ]
+    return Response("\n".join(lines) + "\n", media_type=_METRICS_TYPE)

@@ -1,0 +1,182 @@
+"""Jobs: submit, plan, list, look, cancel."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Header, Query, Request, Response
+from starlette.responses import JSONResponse
+
+from api import examples
+from api.auth import Reader, Writer
+from api.dependencies import AfterJob, JobId, Limit, RequestId, Services
+from api.etags import etag_of, is_known
+from api.idempotency import IdempotencyKey
+from api.openapi import WITH_BODY, answers, page_example
+from api.pages import Page, page_of
+from api.plans import Plan, plan_of
+from api.submissions import Submitted
+from service.jobs import operations
+from service.jobs.lifecycle import OPEN, State
+from service.jobs.schemas import LABEL_PATTERN, Job, present_job
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+RETRY_AFTER = "2"
+_KINDS = ("prepare", "tune", "poll", "evaluate", "experiment")
+_KIND_PATTERN = f"^({'|'.join(_KINDS)})$"
+_LABEL = LABEL_PATTERN.removeprefix("^").removesuffix("$")
+
+_CREATED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "model": Job | Plan,
+        "description": "The job that this Idempotency-Key made before, or the plan of a dry run",
+        "content": {"application/json": {"example": examples.PLAN}},
+    },
+    **answers(
+        examples.JOB, *WITH_BODY, 404, 429, status=202, description="Submitted: follow the job"
+    ),
+}
+_CREATED[202]["links"] = {
+    name: {"operationId": name, "parameters": {"job_id": "$response.body#/id"}}
+    for name in ("getJob", "cancelJob")
+}
+
+
+@router.post(
+    "",
+    operation_id="createJob",
+    summary="Submit a job, or plan it",
+    status_code=202,
+    response_model=Job,
+    responses=_CREATED,
+)
+def create_job(
+    body: Annotated[
+        Submitted,
+        Body(openapi_examples={"learning curve": {"value": examples.EXPERIMENT_REQUEST}}),
+    ],
+    response: Response,
+    principal: Writer,
+    container: Services,
+    request_id: RequestId,
+    idempotency_key: IdempotencyKey,
+    dry_run: Annotated[bool, Query(description="only say what would be created")] = False,  # noqa: FBT002  a query parameter
+) -> Job | Response:
+    request = operations.Request(
+        kind=body.kind,
+        spec=body.spec,
+        labels=body.labels,
+        project_id=principal.project_id,
+        idempotency_key=idempotency_key,
+        request_id=request_id,
+    )
+    if dry_run:
+        plan = plan_of(request, kinds=container.kinds, sessions=container.sessions)
+        return JSONResponse(plan.model_dump(mode="json"))
+    row, replayed = operations.submit_job(
+        request,
+        kinds=container.kinds,
+        sessions=container.sessions,
+        task_queue=container.task_queue,
+        open_jobs_limit=container.settings.open_jobs_limit,
+    )
+    job = present_job(row)
+    response.headers.update(_headers(job) | {"Location": f"/v1/jobs/{job.id}"})
+    if replayed:
+        response.status_code = 200
+        response.headers["Idempotent-Replayed"] = "true"
+    return job
+
+
+def _headers(job: Job) -> dict[str, str]:
+    """Progress moves without a new version, so the tag holds the time of change too."""
+    microseconds = int(job.updated_at.timestamp() * 1_000_000)
+    headers = {"ETag": etag_of(job.version, f"{microseconds:x}")}
+    return headers | ({"Retry-After": RETRY_AFTER} if job.state in OPEN else {})
+
+
+@router.get(
+    "",
+    operation_id="listJobs",
+    summary="List jobs, newest first",
+    responses=answers(page_example(examples.JOB, next_page=f"/v1/jobs?after={examples.JOB_ID}")),
+)
+def list_jobs(  # noqa: PLR0913, PLR0917  FastAPI reads a request's parts from parameters
+    request: Request,
+    principal: Reader,
+    container: Services,
+    state: Annotated[list[State] | None, Query(description="any of these")] = None,
+    kind: Annotated[
+        list[Annotated[str, Query(pattern=_KIND_PATTERN)]] | None, Query(description="any of these")
+    ] = None,
+    label: Annotated[
+        str | None, Query(pattern=f"^{_LABEL}:{_LABEL}$", examples=["team:support"])
+    ] = None,
+    parent: Annotated[AfterJob, Query(description="only the children of this job")] = None,
+    after: AfterJob = None,
+    limit: Limit = 20,
+) -> Page[Job]:
+    name, _, value = (label or "").partition(":")
+    rows = operations.list_jobs(
+        principal.project_id,
+        sessions=container.sessions,
+        states=[each.value for each in state or ()],
+        kinds=kind or (),
+        parent=parent,
+        label=(name, value) if label else None,
+        after=after,
+        limit=limit + 1,
+    )
+    jobs = [present_job(row) for row in rows]
+    return page_of(jobs, limit=limit, cursor=lambda job: job.id, request=request)
+
+
+@router.get(
+    "/{job_id}",
+    operation_id="getJob",
+    summary="Look at a job",
+    response_model=Job,
+    responses=answers(examples.JOB, 404) | {304: {"description": "Not changed since"}},
+)
+def get_job(
+    job_id: JobId,
+    response: Response,
+    principal: Reader,
+    container: Services,
+    if_none_match: Annotated[str | None, Header(description="the ETag seen last")] = None,
+) -> Job | Response:
+    row = operations.get_job(job_id, project_id=principal.project_id, sessions=container.sessions)
+    job = present_job(row)
+    headers = _headers(job)
+    if is_known(if_none_match, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    response.headers.update(headers)
+    return job
+
+
+@router.post(
+    "/{job_id}/cancel",
+    operation_id="cancelJob",
+    summary="Ask a job and its children to stop",
+    status_code=202,
+    responses={
+        200: {
+            "model": Job,
+            "description": "It is cancelled",
+            "content": {"application/json": {"example": examples.CANCELLING_JOB}},
+        },
+        **answers(examples.CANCELLING_JOB, 404, 409, status=202, description="It will stop"),
+    },
+)
+def cancel_job(job_id: JobId, response: Response, principal: Writer, container: Services) -> Job:
+    row = operations.cancel_job(
+        job_id,
+        project_id=principal.project_id,
+        kinds=container.kinds,
+        sessions=container.sessions,
+        task_queue=container.task_queue,
+    )
+    job = present_job(row)
+    response.headers.update(_headers(job))
+    if job.state is State.CANCELLED:
+        response.status_code = 200
+    return job

@@ -1,0 +1,49 @@
+"""Models: list, look. Only jobs make them."""
+
+from fastapi import APIRouter, Request
+
+from api import examples
+from api.auth import Reader
+from api.dependencies import AfterModel, Limit, ModelId, Services
+from api.openapi import answers, page_example
+from api.pages import Page, page_of
+from service.jobs.operations import job_states
+from service.tuning import operations
+from service.tuning.schemas import Model, present_model
+
+router = APIRouter(prefix="/v1/models", tags=["models"])
+
+
+@router.get(
+    "",
+    operation_id="listModels",
+    summary="List tuned models, newest first",
+    responses=answers(page_example(examples.MODEL)),
+)
+def list_models(
+    request: Request,
+    principal: Reader,
+    container: Services,
+    after: AfterModel = None,
+    limit: Limit = 20,
+) -> Page[Model]:
+    rows = operations.list_models(
+        principal.project_id, after=after, limit=limit + 1, sessions=container.sessions
+    )
+    states = job_states([row.job_id for row in rows], sessions=container.sessions)
+    models = [present_model(row, job=states.get(row.job_id)) for row in rows]
+    return page_of(models, limit=limit, cursor=lambda model: model.id, request=request)
+
+
+@router.get(
+    "/{model_id}",
+    operation_id="getModel",
+    summary="Look at a tuned model",
+    responses=answers(examples.MODEL, 404),
+)
+def get_model(model_id: ModelId, principal: Reader, container: Services) -> Model:
+    row = operations.get_model(
+        model_id, project_id=principal.project_id, sessions=container.sessions
+    )
+    states = job_states([row.job_id], sessions=container.sessions)
+    return present_model(row, job=states.get(row.job_id))

@@ -1,0 +1,88 @@
+"""The body of `POST /v1/jobs`: one model for each kind, told apart by `kind`."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from service.datasets.schemas import PrepareSpec
+from service.evaluation.schemas import EvaluateSpec
+from service.experiments.schemas import ExperimentSpec
+from service.jobs.schemas import LABEL_PATTERN
+from service.tuning.schemas import PollSpec, TuneSpec
+
+LabelText = Annotated[str, Field(pattern=LABEL_PATTERN)]
+
+
+def storable(value: Any) -> Any:
+    """Return JSON unchanged; raises ValueError for text and numbers no database keeps.
+
+    PostgreSQL refuses NUL in text, UTF-8 has no lone surrogates, columns are of 64 bits.
+    """
+    match value:
+        case str():
+            if "\0" in value or any("\ud800" <= each <= "\udfff" for each in value):
+                raise ValueError("text may hold neither NUL nor lone surrogates")
+        case int():
+            if abs(value) >= 1 << 63:
+                raise ValueError("whole numbers have up to 64 bits")
+        case dict():
+            for name, each in value.items():
+                storable(name)
+                storable(each)
+        case list():
+            for each in value:
+                storable(each)
+        case _:
+            pass
+    return value
+
+
+class _JobRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    labels: dict[LabelText, LabelText] = Field(
+        default={}, max_length=16, description="yours, to find the job by"
+    )
+
+    _storable = model_validator(mode="before")(storable)
+
+
+class PrepareRequest(_JobRequest):
+    """Make a dataset."""
+
+    kind: Literal["prepare"]
+    spec: PrepareSpec
+
+
+class TuneRequest(_JobRequest):
+    """Tune a model on a dataset."""
+
+    kind: Literal["tune"]
+    spec: TuneSpec
+
+
+class PollRequest(_JobRequest):
+    """Attach to a tuning that exists at the provider."""
+
+    kind: Literal["poll"]
+    spec: PollSpec
+
+
+class EvaluateRequest(_JobRequest):
+    """Score one variant on a dataset."""
+
+    kind: Literal["evaluate"]
+    spec: EvaluateSpec
+
+
+class ExperimentRequest(_JobRequest):
+    """Draw a learning curve."""
+
+    kind: Literal["experiment"]
+    spec: ExperimentSpec
+
+
+AnyRequest = PrepareRequest | TuneRequest | PollRequest | EvaluateRequest | ExperimentRequest
+
+
+Submitted = Annotated[AnyRequest, Field(discriminator="kind")]

@@ -1,0 +1,108 @@
+"""A real API server in a thread, and what a caller of it needs."""
+
+import contextlib
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+import uvicorn
+from fastapi import FastAPI
+
+from api.app import create_app
+from service.container import Container
+from service.projects.operations import create_key, ensure_project
+from service.projects.schemas import Scope
+from service.settings import Settings
+from tests.support.eventually import eventually
+
+Json = dict[str, Any]
+
+PREPARE: Json = {
+    "preset": "pii",
+    "source": {"type": "synthetic", "rows": 400, "seed": 1},
+    "train_sizes": [20, 40],
+    "test_size": 30,
+}
+
+
+@dataclass
+class Caller:
+    """One key of one project."""
+
+    http: httpx2.Client
+    project_id: str
+    secret: str
+
+    def request(self, method: str, path: str, **more: Any) -> httpx2.Response:
+        headers = {"Authorization": f"Bearer {self.secret}", **more.pop("headers", {})}
+        return self.http.request(method, path, headers=headers, **more)
+
+    def get(self, path: str, **more: Any) -> httpx2.Response:
+        return self.request("GET", path, **more)
+
+    def post(self, path: str, body: Any = None, **more: Any) -> httpx2.Response:
+        return self.request("POST", path, json=body, **more)
+
+    def delete(self, path: str) -> httpx2.Response:
+        return self.request("DELETE", path)
+
+    def submit(self, kind: str, spec: Mapping[str, Any], **more: Any) -> Json:
+        """Submit a job that is accepted."""
+        answer = self.post("/v1/jobs", {"kind": kind, "spec": spec, **more})
+        assert answer.status_code == 202, answer.text
+        job: Json = answer.json()
+        return job
+
+    def upload(self, content: bytes, media_type: str = "text/csv", **more: Any) -> httpx2.Response:
+        headers = {"Content-Type": media_type, **more.pop("headers", {})}
+        return self.request("POST", "/v1/files", content=content, headers=headers, **more)
+
+
+@dataclass
+class Api:
+    """A running server with its container, which tests use to be the worker."""
+
+    url: str
+    http: httpx2.Client
+    app: FastAPI
+    services: Container
+
+    def caller(self, project: str = "default", *scopes: Scope) -> Caller:
+        """Return a caller with a new key; all scopes unless some are named."""
+        sessions = self.services.sessions
+        project_id = ensure_project(project, sessions=sessions)
+        key = create_key(project_id, name="test", scopes=scopes or Scope, sessions=sessions)
+        return Caller(self.http, project_id, key.secret)
+
+    def get(self, path: str, **more: Any) -> httpx2.Response:
+        """Send a request without any key."""
+        return self.http.get(path, **more)
+
+
+@contextlib.contextmanager
+def serve(settings: Settings) -> Iterator[Api]:
+    """Yield an API on a port of its own; it stops with the block."""
+    app = create_app(settings)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            host="127.0.0.1",
+            port=0,
+            access_log=False,
+            log_config=None,
+            timeout_graceful_shutdown=1,
+        )
+    )
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    eventually(lambda: server.started, pause=0.01, what="the API has not started")
+    url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    try:
+        with httpx2.Client(base_url=url, timeout=30, trust_env=False) as http:
+            yield Api(url, http, app, app.state.container)
+    finally:
+        server.should_exit = True
+        thread.join(20)
+        assert not thread.is_alive(), "the API has not stopped"

@@ -1,0 +1,264 @@
+"""The containers, read as a person would review them: nothing here needs a container engine."""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from service.task_queue import Queue
+from tests.architecture.tree import ROOT, text_of
+
+Service = Mapping[str, Any]
+
+IMAGE = "tunecurve:"
+ONE_SHOT = {"migrate"}
+SECRETS = {
+    "TUNECURVE_POSTGRES_PASSWORD",
+    "TUNECURVE_MASTER_KEY",
+    "TUNECURVE_STORAGE",
+    "GOOGLE_CLOUD_PROJECT",
+}
+ENVIRONMENT = {"PATH": "/usr/bin:/bin"}
+INSTRUCTION = re.compile(r"^([A-Z]+)[ \t]+(.*)$", re.MULTILINE)
+
+
+def _compose() -> Mapping[str, Any]:
+    loaded: Mapping[str, Any] = yaml.safe_load(text_of(Path("docker-compose.yml")))
+    return loaded
+
+
+def _services() -> Mapping[str, Service]:
+    services: Mapping[str, Service] = _compose()["services"]
+    return services
+
+
+def _ours() -> Mapping[str, Service]:
+    return {
+        name: service for name, service in _services().items() if service["image"].startswith(IMAGE)
+    }
+
+
+def _instructions() -> list[tuple[str, str]]:
+    """Return the Dockerfile's instructions with continued lines joined."""
+    return INSTRUCTION.findall(text_of(Path("Dockerfile")).replace("\\\n", " "))
+
+
+def _last_stage() -> list[tuple[str, str]]:
+    instructions = _instructions()
+    last = max(index for index, (word, _) in enumerate(instructions) if word == "FROM")
+    return instructions[last:]
+
+
+def _queues_of(service: Service) -> list[str]:
+    command: list[str] = service["command"]
+    return command[command.index("--queues") + 1].split(",") if "--queues" in command else []
+
+
+# ------------------------------------------------------------------------------- compose
+
+
+def test_each_queue_has_one_worker_service_of_its_own() -> None:
+    served = [_queues_of(service) for service in _ours().values() if _queues_of(service)]
+
+    assert sorted(served) == sorted([queue.value] for queue in Queue)
+
+
+def test_every_service_that_stays_has_a_health_check() -> None:
+    checked = {
+        name for name, service in _services().items() if "test" in service.get("healthcheck", {})
+    }
+
+    assert checked == set(_services()) - ONE_SHOT
+
+
+def test_the_migration_runs_once_and_everybody_waits_for_it() -> None:
+    services = _ours()
+    waiting = {
+        name
+        for name, service in services.items()
+        if service.get("depends_on", {}).get("migrate", {}).get("condition")
+        == "service_completed_successfully"
+    }
+
+    assert services["migrate"]["restart"] == "no"
+    assert waiting == set(services) - ONE_SHOT - {"emulator"}
+
+
+def test_what_must_be_set_is_demanded_and_never_defaulted() -> None:
+    text = text_of(Path("docker-compose.yml"))
+    demanded = set(re.findall(r"\$\{([A-Z_]+):\?[^}]+\}", text))
+    defaulted = set(re.findall(r"\$\{([A-Z_]+):-", text))
+    plain = set(re.findall(r"\$\{?([A-Z_]+)\}?(?![:A-Z_])", text)) - demanded - defaulted
+
+    assert demanded == SECRETS
+    assert plain == set()
+
+
+def test_the_example_file_has_every_variable_of_the_containers() -> None:
+    used = set(re.findall(r"\$\{([A-Z_]+):", text_of(Path("docker-compose.yml"))))
+    offered = set(re.findall(r"^(?:# )?([A-Z_]+)=", text_of(Path(".env.example")), re.MULTILINE))
+
+    assert used == offered
+
+
+def test_redis_loses_nothing_at_a_restart_and_drops_nothing_when_full() -> None:
+    command: list[str] = _services()["redis"]["command"]
+
+    assert command[command.index("--appendonly") + 1] == "yes"
+    assert command[command.index("--maxmemory-policy") + 1] == "noeviction"
+    assert _services()["redis"]["volumes"] == ["redis:/data"]
+
+
+def test_only_the_api_is_published_and_only_to_this_machine() -> None:
+    published = {
+        name: service["ports"] for name, service in _services().items() if "ports" in service
+    }
+
+    assert set(published) == {"api"}
+    assert all(port.startswith("127.0.0.1:") for port in published["api"])
+
+
+def test_our_containers_can_do_little() -> None:
+    for name, service in _ours().items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["init"] is True, name
+        assert not service.get("privileged"), name
+
+
+def test_the_emulator_comes_with_the_local_profile_only() -> None:
+    profiles = {
+        name: service["profiles"] for name, service in _services().items() if "profiles" in service
+    }
+
+    assert profiles == {"emulator": ["local"]}
+
+
+def test_what_is_kept_lies_in_declared_volumes() -> None:
+    mounted = {
+        volume.partition(":")[0]
+        for service in _services().values()
+        for volume in service.get("volumes", [])
+    }
+
+    assert mounted == set(_compose()["volumes"])
+
+
+def test_a_volume_of_ours_is_mounted_where_the_image_made_a_folder() -> None:
+    # A new volume takes the owner of the folder it covers; without one it belongs to root.
+    owned = re.findall(r"--owner=\d+ --group=\d+ ((?:/\S+ ?)+)", text_of(Path("Dockerfile")))
+    made = {path for paths in owned for path in paths.split()}
+    mounted = {
+        volume.split(":")[1]
+        for service in _ours().values()
+        for volume in service.get("volumes", [])
+    }
+
+    assert mounted - made == set()
+
+
+def test_images_are_named_by_version() -> None:
+    images = [service["image"] for service in _services().values()]
+    images += [value.split()[0] for word, value in _instructions() if word == "FROM"]
+
+    for image in images:
+        _, _, tag = image.rpartition(":")
+        assert re.search(r"\d+\.\d+", tag), image
+
+
+@pytest.mark.parametrize("profile", [(), ("--profile", "local")])
+def test_docker_compose_accepts_the_file(profile: tuple[str, ...]) -> None:
+    program = shutil.which("docker-compose")
+    if program is None:
+        pytest.skip("docker-compose is not installed (Debian has it as a package)")
+
+    checked = subprocess.run(
+        [program, *profile, "config", "-q"],
+        cwd=ROOT,
+        env={**ENVIRONMENT, **dict.fromkeys(SECRETS, "given")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert checked.returncode == 0, checked.stderr
+
+
+@pytest.mark.parametrize("missing", sorted(SECRETS))
+def test_docker_compose_refuses_to_start_without_a_secret(missing: str, tmp_path: Path) -> None:
+    program = shutil.which("docker-compose")
+    if program is None:
+        pytest.skip("docker-compose is not installed (Debian has it as a package)")
+    shutil.copy(ROOT / "docker-compose.yml", tmp_path)
+
+    checked = subprocess.run(
+        [program, "config", "-q"],
+        cwd=tmp_path,
+        env={**ENVIRONMENT, **dict.fromkeys(SECRETS - {missing}, "given")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert checked.returncode != 0
+    assert ": set " in checked.stderr  # the file's own words say what to set
+
+
+# ---------------------------------------------------------------------------- Dockerfile
+
+
+def test_the_image_is_built_in_one_stage_and_runs_in_another() -> None:
+    stages = [value for word, value in _instructions() if word == "FROM"]
+
+    assert len(stages) == 2
+    assert any(word == "COPY" and "--from=builder" in value for word, value in _last_stage())
+    assert not any(word == "RUN" and "pip" in value for word, value in _last_stage())
+
+
+def test_the_container_does_not_run_as_root() -> None:
+    users = [value for word, value in _last_stage() if word == "USER"]
+
+    assert users
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", users[-1])
+
+
+def test_what_is_copied_exists_and_is_sent_to_the_builder() -> None:
+    ignored = text_of(Path(".dockerignore")).splitlines()
+    allowed = [line[1:] for line in ignored if line.startswith("!")]
+    copied = [
+        source
+        for word, value in _instructions()
+        if word == "COPY" and "--from" not in value
+        for source in value.split()[:-1]
+    ]
+
+    assert copied
+    for source in copied:
+        assert (ROOT / source).exists(), source
+        assert any(fnmatch(source, pattern) for pattern in allowed), source
+
+
+def test_every_package_that_ships_is_copied() -> None:
+    copied = {value.split()[0] for word, value in _instructions() if word == "COPY"}
+
+    assert {"api", "client", "emulator", "service", "workers"} <= copied
+
+
+def test_the_dockerfile_is_free_of_known_mistakes() -> None:
+    checked = subprocess.run(
+        [str(Path(sys.executable).with_name("hadolint")), "Dockerfile"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert checked.returncode == 0, checked.stdout + checked.stderr

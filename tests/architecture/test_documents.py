@@ -1,0 +1,73 @@
+"""The documents speak of this tree: what they point to is there."""
+
+import re
+import tomllib
+from pathlib import Path
+
+from tests.architecture.tree import ROOT, SHIPPED, repository_files, text_of
+
+LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
+CODE = re.compile(r"`([^`\s<>{}…]+/[^`\s<>{}…]*)`")
+TOP = {*SHIPPED, "docs", "tests", ".ci"}
+SECTIONS = ["## Context", "## Decision", "## Consequences", "## Alternatives"]
+
+
+def _documents() -> list[Path]:
+    return [path for path in repository_files() if path.suffix == ".md"]
+
+
+def _decisions() -> list[Path]:
+    return [path for path in _documents() if path.parent == Path("docs/decisions")]
+
+
+def test_links_lead_somewhere() -> None:
+    broken = [
+        f"{path}: {link}"
+        for path in _documents()
+        for link in LINK.findall(text_of(path))
+        if not (ROOT / path.parent / link).exists()
+    ]
+
+    assert broken == []
+
+
+def test_paths_that_are_named_exist() -> None:
+    missing = [
+        f"{path}: {named}"
+        for path in _documents()
+        for named in CODE.findall(text_of(path))
+        if named.split("/")[0] in TOP and not (ROOT / named).exists()
+    ]
+
+    assert missing == []
+
+
+def test_commands_that_are_named_exist() -> None:
+    targets = set(re.findall(r"^([a-z]+):", text_of(Path("Makefile")), re.MULTILINE))
+    # Only code is a command: prose may "make files", too.
+    fenced = re.compile(r"^make ([a-z]+)|`make ([a-z]+)", re.MULTILINE)
+    named = {
+        first or second for path in _documents() for first, second in fenced.findall(text_of(path))
+    }
+
+    assert {"demo", "test"} <= named
+    assert named - targets == set()
+
+
+def test_decisions_are_numbered_without_gaps_and_all_of_one_form() -> None:
+    pages = _decisions()
+
+    assert [int(page.name[:4]) for page in pages] == list(range(1, len(pages) + 1))
+    for page in pages:
+        lines = text_of(page).splitlines()
+        assert lines[0].startswith(f"# {page.name[:4]} "), page
+        assert [line for line in lines if line.startswith("## ")] == SECTIONS, page
+
+
+def test_the_newest_entry_of_the_changelog_is_the_version_that_ships() -> None:
+    shipped = tomllib.loads(text_of(Path("pyproject.toml")))["project"]["version"]
+    entries = re.findall(
+        r"^## \[(\d[^\]]*)\] - \d{4}-\d\d-\d\d$", text_of(Path("CHANGELOG.md")), re.MULTILINE
+    )
+
+    assert entries[0] == shipped

@@ -1,0 +1,85 @@
+"""Who may import whom: the contracts of pyproject.toml hold, and each of them can fail."""
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+from tests.architecture.tree import ROOT, shipped_modules
+
+# For each contract an import that breaks it: the module it is planted in, and the line.
+VIOLATIONS = {
+    "Entry points point inwards: api -> service <- workers": (
+        "service/clock.py",
+        "import workers.queues",
+    ),
+    "Client and emulator stand alone": ("client/ids.py", "import emulator.prompts"),
+    "Client and emulator import none of the three": ("client/ids.py", "import service.ids"),
+    "The three import neither client nor emulator": ("workers/queues.py", "import client.ids"),
+    "Rooms of the domain form one staircase": (
+        "service/storage/keys.py",
+        "import service.jobs.lifecycle",
+    ),
+    "Roles inside a room: operations over repository over models": (
+        "service/jobs/models.py",
+        "import service.jobs.repository",
+    ),
+    "Only the entry points open the container": (
+        "service/reports/__init__.py",
+        "import service.container",
+    ),
+    "HTTP stays in api": ("service/ids.py", "import fastapi"),
+    "Celery stays in workers, but for the producer": ("service/ids.py", "import celery"),
+    "SQL stays in models, repositories, reports and the database module": (
+        "service/files/operations.py",
+        "import sqlalchemy",
+    ),
+    "Each vendor SDK has one home": ("service/files/operations.py", "import google.auth"),
+    "Plug-ins of one family do not know each other": (
+        "service/storage/local.py",
+        "import service.storage.gcs",
+    ),
+}
+
+
+def _lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def _contracts() -> set[str]:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    return {contract["name"] for contract in settings["tool"]["importlinter"]["contracts"]}
+
+
+def _copy_of_the_tree(folder: Path) -> Path:
+    for path in (*shipped_modules(), Path("pyproject.toml")):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / path, folder / path)
+    return folder
+
+
+def test_the_contracts_hold() -> None:
+    report = _lint_imports(ROOT)
+
+    assert report.returncode == 0, report.stdout + report.stderr
+
+
+def test_every_contract_catches_a_planted_violation(tmp_path: Path) -> None:
+    tree = _copy_of_the_tree(tmp_path)
+    for module, line in VIOLATIONS.values():
+        with (tree / module).open("a", encoding="utf-8") as file:
+            file.write(f"\n{line}\n")
+
+    report = _lint_imports(tree)
+
+    broken = set(re.findall(r"^(.+?) BROKEN\b", report.stdout, flags=re.MULTILINE))
+    assert set(VIOLATIONS) == _contracts()
+    assert _contracts() - broken == set(), report.stdout + report.stderr

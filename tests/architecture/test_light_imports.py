@@ -1,0 +1,124 @@
+"""What starts in front of a person or a load balancer imports no SDK: those cost seconds each."""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.tree import ROOT
+
+HEAVY = {"google", "evaluate", "datasets", "torch", "celery", "workers"}
+HELP_SECONDS = 1.0
+
+# Some packages put `google` into every interpreter by a .pth file; that one is free.
+_REPORT = """
+import sys
+bare = set(sys.modules)
+try:
+    {statement}
+finally:
+    import json
+    print(json.dumps(sorted(set(sys.modules) - bare)), file=sys.stderr)
+"""
+_APPLICATION = "import api.app, service.settings; api.app.create_app(service.settings.Settings())"
+_COMMAND_LINE = "import runpy; sys.argv = {argv!r}; runpy.run_module('client', run_name='__main__')"
+
+
+class _NoJobs(BaseHTTPRequestHandler):
+    """A server with an empty list of jobs."""
+
+    def do_GET(self) -> None:
+        body = json.dumps({"object": "list", "data": [], "has_more": False, "next": None}).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Keep the test's output clean."""
+
+
+@pytest.fixture
+def server_url() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _NoJobs) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def _run(
+    arguments: list[str], *, folder: Path, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env={
+            "PATH": "/usr/bin:/bin",
+            "PYTHONPATH": str(ROOT),
+            "HOME": str(folder),
+            "TUNECURVE_DATA_DIR": str(folder / "data"),
+            **(environment or {}),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def _imported(
+    statement: str, *, folder: Path, environment: dict[str, str] | None = None
+) -> set[str]:
+    """Return every module that the statement adds to a fresh interpreter."""
+    script = _REPORT.format(statement=statement)
+    finished = _run(["-c", script], folder=folder, environment=environment)
+    assert finished.returncode == 0, finished.stderr
+    return set(json.loads(finished.stderr.splitlines()[-1]))
+
+
+def _heavy(imported: set[str]) -> list[str]:
+    return sorted(name for name in imported if name.partition(".")[0] in HEAVY)
+
+
+def test_the_api_starts_without_any_sdk(tmp_path: Path) -> None:
+    imported = _imported(_APPLICATION, folder=tmp_path)
+
+    assert "api.app" in imported
+    assert _heavy(imported) == []
+
+
+def test_help_is_printed_without_any_sdk(tmp_path: Path) -> None:
+    imported = _imported(_COMMAND_LINE.format(argv=["tunecurve", "--help"]), folder=tmp_path)
+
+    assert "client.cli" in imported
+    assert _heavy(imported) == []
+
+
+def test_jobs_are_listed_without_any_sdk(tmp_path: Path, server_url: str) -> None:
+    imported = _imported(
+        _COMMAND_LINE.format(argv=["tunecurve", "jobs"]),
+        folder=tmp_path,
+        environment={"TUNECURVE_URL": server_url, "TUNECURVE_KEY": "a-key"},
+    )
+
+    assert "client.http" in imported
+    assert _heavy(imported) == []
+
+
+def test_help_answers_in_under_a_second(tmp_path: Path) -> None:
+    def seconds() -> float:
+        start = time.perf_counter()
+        finished = _run(["-m", "client", "--help"], folder=tmp_path)
+        assert finished.returncode == 0, finished.stderr
+        return time.perf_counter() - start
+
+    # The best of three: the machine may be busy with something else.
+    assert min(seconds() for _ in range(3)) < HELP_SECONDS

@@ -1,0 +1,170 @@
+"""Splits: whole groups, the same everywhere, nested train sets."""
+
+import random
+from collections import Counter
+
+import pytest
+from hypothesis import given, reject
+from hypothesis import strategies as st
+
+from service.datasets.examples import Example
+from service.datasets.splits import Splits, check_train_sizes, split_examples
+from service.errors import Invalid
+
+
+def example(number: int, *, group: str, label: str = "") -> Example:
+    text = f"text {number}"
+    return Example(
+        id=f"ex_{number}",
+        text=text,
+        target="t",
+        references=("t",),
+        group=group,
+        row=number,
+        label=label,
+    )
+
+
+@st.composite
+def populations(draw: st.DrawFn) -> list[Example]:
+    groups = draw(st.lists(st.integers(0, 12), min_size=20, max_size=60))
+    labels = draw(st.sampled_from([("",), ("yes", "no"), ("a", "b", "c")]))
+    return [
+        example(number, group=f"g{group}", label=labels[number % len(labels)])
+        for number, group in enumerate(groups)
+    ]
+
+
+SIZES = st.tuples(st.integers(1, 6), st.integers(0, 3), st.none() | st.integers(2, 4))
+
+
+def split(population: list[Example], sizes: tuple[int, int, int | None], seed: int = 0) -> Splits:
+    test_size, validation_size, rows_per_group = sizes
+    try:
+        return split_examples(
+            population,
+            seed=seed,
+            test_size=test_size,
+            validation_size=validation_size,
+            rows_per_group=rows_per_group,
+        )
+    except Invalid:  # too few rows for these sizes: nothing to see
+        reject()
+
+
+@given(population=populations(), sizes=SIZES, seed=st.integers(0, 2**31 - 1))
+def test_every_example_is_in_one_place_and_sizes_are_exact(
+    population: list[Example], sizes: tuple[int, int, int | None], seed: int
+) -> None:
+    splits = split(population, sizes, seed)
+
+    parts = [*splits.train, *splits.validation, *splits.test]
+    everything = [*parts, *splits.beyond_test, *splits.beyond_validation]
+    assert sorted(each.id for each in everything) == sorted(each.id for each in population)
+    assert (len(splits.test), len(splits.validation)) == sizes[:2]
+
+
+@given(population=populations(), sizes=SIZES, seed=st.integers(0, 2**31 - 1))
+def test_no_group_is_in_two_splits(
+    population: list[Example], sizes: tuple[int, int, int | None], seed: int
+) -> None:
+    splits = split(population, sizes, seed)
+
+    train, validation, test = (
+        {each.group for each in part} for part in (splits.train, splits.validation, splits.test)
+    )
+    assert not train & test
+    assert not train & validation
+    assert not validation & test
+    assert not train & {each.group for each in (*splits.beyond_test, *splits.beyond_validation)}
+
+
+@given(population=populations(), limit=st.integers(2, 4))
+def test_no_group_gives_a_held_out_split_more_than_its_limit(
+    population: list[Example], limit: int
+) -> None:
+    splits = split(population, (6, 3, limit))
+
+    for part in (splits.test, splits.validation):
+        counts = Counter(each.group for each in part)
+        assert all(count <= limit for count in counts.values())
+
+
+@given(population=populations(), sizes=SIZES, chance=st.randoms())
+def test_the_order_of_the_rows_changes_nothing(
+    population: list[Example], sizes: tuple[int, int, int | None], chance: random.Random
+) -> None:
+    shuffled = list(population)
+    chance.shuffle(shuffled)
+
+    assert split(shuffled, sizes) == split(population, sizes)
+
+
+@given(population=populations(), more=populations(), sizes=SIZES)
+def test_added_rows_never_bring_an_old_train_row_into_test(
+    population: list[Example], more: list[Example], sizes: tuple[int, int, int | None]
+) -> None:
+    added = [example(1000 + each.row, group=f"g{each.row % 17}", label=each.label) for each in more]
+    before, after = split(population, sizes), split([*population, *added], sizes)
+    old = {each.id for each in population}
+
+    tested = {each.id for each in after.test} & old
+    assert tested <= {each.id for each in before.test}
+    trained = {each.id for each in before.train}
+    assert trained <= {each.id for each in after.train}
+
+
+@given(population=populations(), sizes=SIZES)
+def test_every_prefix_of_train_is_as_balanced_as_the_labels_allow(
+    population: list[Example], sizes: tuple[int, int, int | None]
+) -> None:
+    train = split(population, sizes).train
+    total = Counter(each.label for each in train)
+
+    for size in range(1, len(train) + 1):
+        counts = Counter(each.label for each in train[:size])
+        most = max(counts.values())
+        assert all(counts[label] >= min(most - 1, total[label]) for label in total)
+
+
+def test_another_seed_gives_another_split() -> None:
+    population = [example(number, group=f"g{number}") for number in range(100)]
+
+    first, second = (split(population, (20, 0, None), seed) for seed in (0, 1))
+
+    assert {each.id for each in first.test} != {each.id for each in second.test}
+    assert [each.id for each in first.train] != [each.id for each in second.train]
+
+
+def test_a_known_population_is_split_as_it_always_was() -> None:
+    population = [example(number, group=f"g{number % 7}") for number in range(21)]
+
+    splits = split(population, (4, 2, None))
+
+    assert [each.row for each in splits.test] == [17, 8, 10, 3]
+    assert [each.row for each in splits.validation] == [19, 12]
+    assert [each.row for each in splits.train] == [6, 7, 9, 0, 20, 16, 4, 14, 18, 13, 2, 11]
+
+
+def test_a_test_size_beyond_the_data_is_refused() -> None:
+    population = [example(number, group="one") for number in range(5)]
+
+    with pytest.raises(Invalid, match="5 rows are left") as raised:
+        split_examples(population, seed=0, test_size=6, validation_size=0)
+
+    assert [fault.pointer for fault in raised.value.faults] == ["/spec/test_size"]
+
+
+def test_train_sizes_beyond_the_data_are_pointed_at() -> None:
+    population = [example(number, group=f"g{number}") for number in range(30)]
+    splits = split(population, (10, 0, None))
+
+    check_train_sizes((5, 20), splits)
+    with pytest.raises(Invalid, match="20 rows are left for training") as raised:
+        check_train_sizes((5, 21, 40), splits)
+
+    assert raised.value.code == "train_size_too_large"
+    assert [fault.pointer for fault in raised.value.faults] == [
+        "/spec/train_sizes/1",
+        "/spec/train_sizes/2",
+    ]

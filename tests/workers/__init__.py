@@ -1,0 +1,1 @@
+"""Tests of the workers: real Celery processes on a real Redis."""

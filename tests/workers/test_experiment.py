@@ -1,0 +1,149 @@
+"""Experiments through real workers, broker, databases, Google clients and emulator."""
+
+import json
+import random
+from typing import Any
+
+import pytest
+from google.cloud import storage
+
+from service.datasets.sources.schemas import SyntheticSource
+from service.datasets.sources.synthetic import synthetic_rows
+from service.evaluation.operations import get_evaluation
+from service.experiments.operations import get_experiment
+from service.jobs.lifecycle import State
+from service.tuning.operations import get_model
+from tests.support.eventually import eventually
+from tests.support.stack import Stack
+
+pytestmark = pytest.mark.journey
+
+SIZES = (20, 80)
+
+
+def experiment(*, rows: int = 700, test_size: int = 40, **more: Any) -> dict[str, Any]:
+    source = SyntheticSource(type="synthetic", rows=rows, seed=0).model_dump()
+    prepare = {
+        "preset": "pii",
+        "source": source,
+        "train_sizes": list(SIZES),
+        "test_size": test_size,
+    }
+    return {"prepare": prepare, "shots": 2, **more}
+
+
+def dataset_objects(stack: Stack) -> dict[str, tuple[int, str]]:
+    """Return name → (generation, crc32c) of every dataset object in the bucket."""
+    client = storage.Client(project="tunecurve-test")
+    blobs = client.list_blobs("tunecurve", prefix="data/datasets/")
+    return {blob.name: (blob.generation, blob.crc32c) for blob in blobs}
+
+
+def test_one_job_draws_a_learning_curve_and_a_second_uploads_no_data(stack: Stack) -> None:
+    job = stack.succeeded(stack.submit("experiment", experiment()).id)
+    variants = stack.variants(job)
+    assert list(variants) == ["zero-shot", "few-shot (2)", "tuned@20", "tuned@80"]
+    for variant in variants.values():
+        assert variant.score is not None
+        assert variant.low is not None
+        assert variant.high is not None
+        assert variant.low <= variant.score <= variant.high
+        assert variant.test_rows == 40
+        assert variant.coverage == 1.0
+    row, _ = get_experiment(
+        job.outputs["experiment"], project_id=stack.project_id, sessions=stack.services.sessions
+    )
+    assert row.synthetic
+    assert row.answer
+    ledger = stack.emulator.ledger()
+    assert ledger["tunings_created"] == len(SIZES)
+    assert ledger["calls_accepted"] == 4 * 40
+    assert ledger["repeated_prompts"] == 0
+    first = dataset_objects(stack)
+    again = stack.succeeded(stack.submit("experiment", experiment()).id)
+    assert dataset_objects(stack) == first
+    baseline = stack.variants(again)["zero-shot"]
+    assert baseline.score == variants["zero-shot"].score
+
+
+def test_shuffled_targets_give_a_low_curve_because_nothing_is_hard_coded(
+    sqlite_stack: Stack,
+) -> None:
+    rows = [row.fields for row in synthetic_rows(700, seed=0)]
+    targets = [row["target_text"] for row in rows]
+    random.Random(1).shuffle(targets)
+    lines = [
+        json.dumps({"source_text": row["source_text"], "target_text": target})
+        for row, target in zip(rows, targets, strict=True)
+    ]
+    file_id = sqlite_stack.upload(
+        "\n".join(lines).encode(), name="shuffled.jsonl", file_format="jsonl"
+    )
+    spec = experiment()
+    spec["prepare"]["source"] = {"type": "file", "file_id": file_id}
+    shuffled = sqlite_stack.variants(
+        sqlite_stack.succeeded(sqlite_stack.submit("experiment", spec).id)
+    )
+    true = sqlite_stack.variants(
+        sqlite_stack.succeeded(sqlite_stack.submit("experiment", experiment()).id)
+    )
+    for name in ("tuned@20", "tuned@80"):
+        assert (shuffled[name].score or 0) < 0.5 * (true[name].score or 0)
+    assert (true["tuned@80"].score or 0) > (true["tuned@20"].score or 0)
+
+
+def test_a_cancelled_experiment_stops_its_children_and_the_provider(sqlite_stack: Stack) -> None:
+    stack = sqlite_stack
+    stack.emulator.configure(tuning_seconds=120)
+    job = stack.submit("experiment", experiment())
+    eventually(
+        lambda: stack.emulator.ledger()["tunings_created"] == len(SIZES),
+        seconds=60,
+        what="the tunings were not submitted",
+    )
+    stack.cancel(job.id)
+    assert stack.ended(job.id, seconds=60).state == State.CANCELLED
+    assert all(
+        child.state in {State.CANCELLED, State.SUCCEEDED} for child in stack.children(job.id)
+    )
+    states = {tuning["state"] for tuning in stack.emulator.ledger()["tunings"]}
+    assert states <= {"JOB_STATE_CANCELLED", "JOB_STATE_CANCELLING"}
+
+
+def test_a_poll_job_attaches_to_a_tuning_that_exists_and_its_model_can_be_evaluated(
+    sqlite_stack: Stack,
+) -> None:
+    stack = sqlite_stack
+    job = stack.succeeded(stack.submit("experiment", experiment()).id)
+    tuning = stack.emulator.ledger()["tunings"][0]
+    attached = stack.succeeded(stack.submit("poll", {"resource_name": tuning["name"]}).id)
+    model = get_model(
+        attached.outputs["model"], project_id=stack.project_id, sessions=stack.services.sessions
+    )
+    assert model.endpoint
+    assert model.base_model == "gemini-2.5-flash"
+    assert stack.emulator.ledger()["tunings_created"] == len(SIZES)
+    prepared = next(child for child in stack.children(job.id) if child.kind == "prepare")
+    spec = {"dataset": prepared.outputs["dataset"], "variant": "tuned", "model": model.id}
+    evaluated = stack.succeeded(stack.submit("evaluate", spec).id)
+    _, scores = get_evaluation(
+        evaluated.outputs["evaluation"],
+        project_id=stack.project_id,
+        sessions=stack.services.sessions,
+    )
+    assert scores[0].value is not None
+
+
+def test_a_row_without_target_fails_the_job_and_names_the_row(sqlite_stack: Stack) -> None:
+    lines = [f'{{"source_text": "I am Ann {n}", "target_text": "I am X {n}"}}' for n in range(30)]
+    lines[16] = '{"source_text": "secret Ann", "target_text": ""}'
+    file_id = sqlite_stack.upload("\n".join(lines).encode(), name="rows.jsonl", file_format="jsonl")
+    spec = experiment()
+    spec["prepare"]["source"] = {"type": "file", "file_id": file_id}
+    job = sqlite_stack.ended(sqlite_stack.submit("experiment", spec).id)
+    assert job.state == State.FAILED
+    error = job.error or {}
+    assert error["code"] == "row_without_target"
+    assert error["errors"][0]["pointer"] == "row 17"
+    assert "secret" not in str(error)
+    assert sqlite_stack.emulator.ledger()["tunings_created"] == 0

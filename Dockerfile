@@ -16,7 +16,7 @@ RUN /opt/tunecurve/bin/python -m pip install --require-virtualenv --no-deps .
 FROM python:3.12.12-slim-bookworm
 RUN groupadd --gid 10001 tunecurve \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /data tunecurve \
- && install --directory --owner=10001 --group=10001 /data
+ && install --directory --owner=10001 --group=10001 /data /state
 COPY --from=builder /opt/tunecurve /opt/tunecurve
 ENV PATH=/opt/tunecurve/bin:$PATH \
     PYTHONUNBUFFERED=1 \

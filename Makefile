@@ -3,7 +3,6 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
-CODE := api client emulator service workers tests bench
 
 .PHONY: demo test lint fmt up openapi pins clean
 

@@ -54,7 +54,7 @@ def parse_sizes(text: str) -> tuple[int, ...]:
         raise UsageError(f"--train-sizes {text!r}: sizes are whole numbers above 0, like 50,200")
     if len(set(parts)) < len(parts):
         raise UsageError(f"--train-sizes {text!r}: each size may stand only once")
-    return tuple(int(part) for part in parts)
+    return tuple(sorted(int(part) for part in parts))
 
 
 def submit_experiment(client: "Client", plan: DemoPlan) -> Json:

@@ -1,0 +1,196 @@
+"""Who may do what: keys, scopes, and projects that do not see each other."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from api.openapi import document
+from service.clock import rfc3339, utc_now
+from service.projects.schemas import Scope
+from tests.api.server import PREPARE, Api, Caller, Json
+
+OPEN_PATHS = {"/healthz", "/readyz"}
+
+
+def _operations(contract: Json) -> list[tuple[str, str, Json]]:
+    return [
+        (method.upper(), path, operation)
+        for path, methods in contract["paths"].items()
+        for method, operation in methods.items()
+    ]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {},
+        {"Authorization": "Basic dXNlcjpwYXNz"},
+        {"Authorization": "Bearer"},
+        {"Authorization": "Bearer nonsense"},
+        {"Authorization": f"Bearer tunecurve_{'a' * 10}_{'b' * 49}"},
+    ],
+)
+def test_without_a_valid_key_there_is_no_answer(api: Api, header: dict[str, str]) -> None:
+    answer = api.get("/v1/jobs", headers=header)
+
+    assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_every_operation_but_health_asks_for_a_key(api: Api) -> None:
+    for method, path, _ in _operations(document(api.app)):
+        answer = api.http.request(method, path.replace("{", "").replace("}", ""))
+
+        expected = {200} if path in OPEN_PATHS else {401}
+        assert answer.status_code in expected, (method, path, answer.status_code)
+
+
+def test_an_expired_and_a_revoked_key_open_nothing(api: Api, caller: Caller) -> None:
+    soon = rfc3339(utc_now() + timedelta(seconds=1))
+    made = caller.post("/v1/keys", {"name": "brief", "scopes": ["read"], "expires_at": soon})
+    brief = Caller(caller.http, caller.project_id, made.json()["secret"])
+    revoked = api.caller()
+    key_id = revoked.get("/v1/me").json()["key"]
+
+    assert caller.delete(f"/v1/keys/{key_id}").status_code == 204
+    assert caller.delete(f"/v1/keys/{key_id}").status_code == 204
+
+    assert revoked.get("/v1/me").status_code == 401
+    from tests.support.eventually import eventually
+
+    eventually(lambda: brief.get("/v1/me").status_code == 401, what="the key has not expired")
+
+
+@pytest.mark.parametrize("scope", list(Scope))
+def test_a_key_does_exactly_what_its_scopes_say(api: Api, scope: Scope) -> None:
+    """Every operation is tried with a key of one scope: it is refused unless it asks for that."""
+    caller = api.caller("default", scope)
+    for method, path, operation in _operations(document(api.app)):
+        if path in OPEN_PATHS:
+            continue
+        (needed,) = operation["security"][0].values()
+        answer = caller.request(method, _with_ids(path), json=_BODIES.get(operation["operationId"]))
+
+        told = (method, path, answer.status_code)
+        if set(needed) <= {scope.value}:
+            assert answer.status_code not in {401, 403}, told
+        else:
+            assert (answer.status_code, answer.json()["code"]) == (403, "insufficient_scope"), told
+            assert "insufficient_scope" in answer.headers["WWW-Authenticate"]
+
+
+_PREFIXES = {
+    "job_id": "job",
+    "file_id": "file",
+    "dataset_id": "ds",
+    "model_id": "model",
+    "evaluation_id": "eval",
+    "experiment_id": "exp",
+    "webhook_id": "wh",
+    "key_id": "key",
+}
+_BODIES: dict[str, Any] = {
+    "createJob": {"kind": "prepare", "spec": PREPARE},
+    "createWebhook": {"url": "http://127.0.0.1:9/hook"},
+    "updateWebhook": {"description": "mine now"},
+    "redeliver": {"since": "2026-01-01T00:00:00Z"},
+    "rotateWebhookSecret": {},
+    "createKey": {"name": "another", "scopes": ["read"]},
+}
+
+
+def _with_ids(path: str, ids: dict[str, str] | None = None) -> str:
+    for name, prefix in _PREFIXES.items():
+        path = path.replace(f"{{{name}}}", (ids or {}).get(name, f"{prefix}_{'0' * 26}"))
+    return path
+
+
+def _objects_of(caller: Caller) -> dict[str, str]:
+    """Make one object of each kind in the caller's project and return their ids."""
+    prepare = caller.submit("prepare", PREPARE)
+    dataset = prepare["outputs"]["dataset"]
+    tune = caller.submit("tune", {"dataset": dataset, "train_size": 20})
+    evaluate = caller.submit("evaluate", {"dataset": dataset, "variant": "zero_shot"})
+    experiment = caller.submit("experiment", {"dataset": dataset})
+    return {
+        "job_id": prepare["id"],
+        "file_id": caller.upload(b"text,target\na,b\n").json()["id"],
+        "dataset_id": dataset,
+        "model_id": tune["outputs"]["model"],
+        "evaluation_id": evaluate["outputs"]["evaluation"],
+        "experiment_id": experiment["outputs"]["experiment"],
+        "webhook_id": caller.post("/v1/webhooks", _BODIES["createWebhook"]).json()["id"],
+        "key_id": caller.get("/v1/me").json()["key"],
+    }
+
+
+def test_another_projects_ids_are_not_found_by_any_operation(api: Api) -> None:
+    owner, stranger = api.caller("owner"), api.caller("stranger")
+    ids = _objects_of(owner)
+    tried = set()
+
+    for method, path, operation in _operations(document(api.app)):
+        if "{" not in path:
+            continue
+        answer = stranger.request(
+            method,
+            _with_ids(path, ids),
+            json=_BODIES.get(operation["operationId"]),
+            headers={"If-Match": "*"},
+        )
+        assert answer.status_code == 404, (method, path, answer.text)
+        assert answer.json()["code"].endswith("_not_found")
+        tried |= {name for name in _PREFIXES if f"{{{name}}}" in path}
+
+    assert tried == set(_PREFIXES)
+    assert stranger.get("/v1/events/stream", params={"job": ids["job_id"]}).status_code == 404
+    assert owner.get(f"/v1/jobs/{ids['job_id']}").json()["state"] == "queued"
+    assert owner.get("/v1/me").status_code == 200
+
+
+def test_another_projects_objects_are_in_no_list_and_are_no_input(api: Api) -> None:
+    owner, stranger = api.caller("owner"), api.caller("stranger")
+    ids = _objects_of(owner)
+
+    for path in ("jobs", "files", "datasets", "models", "evaluations", "experiments", "webhooks"):
+        assert owner.get(f"/v1/{path}").json()["data"], path
+        assert stranger.get(f"/v1/{path}").json()["data"] == [], path
+    assert stranger.get("/v1/events", params={"job": ids["job_id"]}).json()["data"] == []
+    assert stranger.get("/v1/jobs", params={"parent": ids["job_id"]}).json()["data"] == []
+    assert [key["id"] for key in stranger.get("/v1/keys").json()["data"]] != [ids["key_id"]]
+    for kind, spec in (
+        ("prepare", {**PREPARE, "source": {"type": "file", "file_id": ids["file_id"]}}),
+        ("tune", {"dataset": ids["dataset_id"], "train_size": 20}),
+        ("evaluate", {"dataset": ids["dataset_id"], "variant": "zero_shot"}),
+        ("experiment", {"dataset": ids["dataset_id"]}),
+    ):
+        answer = stranger.post("/v1/jobs", {"kind": kind, "spec": spec})
+        assert (answer.status_code, answer.json()["code"]) == (404, "input_not_found"), kind
+
+
+def test_a_key_is_shown_once_and_opens_its_project(caller: Caller) -> None:
+    made = caller.post("/v1/keys", {"name": "nightly", "scopes": ["read", "write"]})
+
+    key = made.json()
+    fresh = Caller(caller.http, caller.project_id, key["secret"])
+    me = fresh.get("/v1/me").json()
+    assert made.status_code == 201
+    assert made.headers["Cache-Control"] == "no-store"
+    assert (me["project"], me["key"]) == (caller.project_id, key["id"])
+    assert me["scopes"] == ["read", "write"]
+    assert me["limits"]["open_jobs"] == 8
+    listed = caller.get("/v1/keys").json()["data"]
+    assert [each["name"] for each in listed] == ["nightly", "test"]
+    assert key["secret"] not in caller.get("/v1/keys").text
+
+
+def test_keys_are_listed_page_by_page(caller: Caller) -> None:
+    for name in ("one", "two"):
+        caller.post("/v1/keys", {"name": name, "scopes": ["read"]})
+
+    first = caller.get("/v1/keys", params={"limit": 2}).json()
+    second = caller.get(first["next"]).json()
+
+    assert [each["name"] for each in first["data"] + second["data"]] == ["two", "one", "test"]
+    assert not second["has_more"]

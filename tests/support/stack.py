@@ -35,6 +35,7 @@ class Stack:
     emulator: EmulatorProcess
     fleet: Fleet
     workers: list[FleetProcess] = field(default_factory=list)
+    _before: dict[str, Any] = field(default_factory=dict)
 
     def start(self) -> None:
         self.fleet.start_ticker()
@@ -45,6 +46,19 @@ class Stack:
             self.fleet.start_worker(GENERAL, name="general"),
             self.fleet.start_worker("evaluate", name="evaluate"),
         ]
+
+    def mark(self) -> None:
+        """From now on `spent` counts from zero, whatever earlier tests have asked for."""
+        self._before = self.emulator.ledger()
+
+    def spent(self, counter: str) -> int:
+        """Return how far a counter of the emulator's ledger has risen since `mark`."""
+        return int(self.emulator.ledger()[counter]) - int(self._before.get(counter, 0))
+
+    def new_tunings(self) -> list[dict[str, Any]]:
+        known = {tuning["name"] for tuning in self._before.get("tunings", [])}
+        tunings = self.emulator.ledger()["tunings"]
+        return [tuning for tuning in tunings if tuning["name"] not in known]
 
     def submit(self, kind: str, spec: Mapping[str, Any], **labels: str) -> Job:
         request = Request(
@@ -116,11 +130,13 @@ class Stack:
 
 
 @contextlib.contextmanager
-def start_stack(
-    folder: Path, database_url: str, monkeypatch: pytest.MonkeyPatch, **settings: str
-) -> Iterator[Stack]:
+def start_stack(folder: Path, database_url: str, **settings: str) -> Iterator[Stack]:
     """Yield a stack whose processes are not started yet; `settings` are without their prefix."""
-    with start_redis() as redis, start_emulator() as emulator:
+    with (
+        start_redis() as redis,
+        start_emulator() as emulator,
+        pytest.MonkeyPatch.context() as monkeypatch,
+    ):
         env = {
             "TUNECURVE_DATA_DIR": str(folder),
             "TUNECURVE_DATABASE_URL": database_url,

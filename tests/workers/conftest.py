@@ -1,5 +1,6 @@
-"""A running stack on SQLite and on PostgreSQL."""
+"""Running stacks: a fresh one on each database, and one that a module's tests share."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,20 +10,28 @@ from tests.support.stack import Stack, start_stack
 
 
 @pytest.fixture
-def stack(tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
-    """Everything but the API, started."""
-    with start_stack(tmp_path, database_url, monkeypatch) as started:
+def fresh_stack(tmp_path: Path, database_url: str) -> Iterator[Stack]:
+    """Everything but the API, started, on SQLite and on PostgreSQL."""
+    with start_stack(tmp_path, database_url) as started:
+        started.start()
+        yield started
+
+
+@pytest.fixture(scope="module")
+def running_stack(
+    tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path
+) -> Iterator[Stack]:
+    """One stack for the tests of a module: starting it costs more than most of them."""
+    folder = tmp_path_factory.mktemp("stack")
+    shutil.copy(migrated_sqlite, folder / "test.db")
+    with start_stack(folder, f"sqlite:///{folder / 'test.db'}") as started:
         started.start()
         yield started
 
 
 @pytest.fixture
-def sqlite_stack(
-    tmp_path: Path, migrated_sqlite: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Stack]:
-    """The same on SQLite alone, for what the database does not decide."""
-    file = tmp_path / "test.db"
-    file.write_bytes(migrated_sqlite.read_bytes())
-    with start_stack(tmp_path, f"sqlite:///{file}", monkeypatch) as started:
-        started.start()
-        yield started
+def stack(running_stack: Stack) -> Stack:
+    """The shared stack, with the emulator as it was and its ledger counting from zero."""
+    running_stack.emulator.configure(tuning_seconds=0.5, latency_seconds=0)
+    running_stack.mark()
+    return running_stack

@@ -9,7 +9,10 @@ from tests.workers.test_experiment import SIZES, experiment
 pytestmark = pytest.mark.journey
 
 
-def test_an_experiment_survives_the_death_of_its_workers_and_a_wiped_broker(stack: Stack) -> None:
+def test_an_experiment_survives_the_death_of_its_workers_and_a_wiped_broker(
+    fresh_stack: Stack,
+) -> None:
+    stack = fresh_stack
     stack.emulator.configure(latency_seconds=0.4, tuning_seconds=3)
     job = stack.submit("experiment", experiment(test_size=120, rows=1200))
     eventually(

@@ -39,7 +39,10 @@ def dataset_objects(stack: Stack) -> dict[str, tuple[int, str]]:
     return {blob.name: (blob.generation, blob.crc32c) for blob in blobs}
 
 
-def test_one_job_draws_a_learning_curve_and_a_second_uploads_no_data(stack: Stack) -> None:
+def test_one_job_draws_a_learning_curve_and_a_second_uploads_no_data(
+    fresh_stack: Stack,
+) -> None:
+    stack = fresh_stack
     job = stack.succeeded(stack.submit("experiment", experiment()).id)
     variants = stack.variants(job)
     assert list(variants) == ["zero-shot", "few-shot (2)", "tuned@20", "tuned@80"]
@@ -67,7 +70,7 @@ def test_one_job_draws_a_learning_curve_and_a_second_uploads_no_data(stack: Stac
 
 
 def test_shuffled_targets_give_a_low_curve_because_nothing_is_hard_coded(
-    sqlite_stack: Stack,
+    stack: Stack,
 ) -> None:
     rows = [row.fields for row in synthetic_rows(700, seed=0)]
     targets = [row["target_text"] for row in rows]
@@ -76,28 +79,21 @@ def test_shuffled_targets_give_a_low_curve_because_nothing_is_hard_coded(
         json.dumps({"source_text": row["source_text"], "target_text": target})
         for row, target in zip(rows, targets, strict=True)
     ]
-    file_id = sqlite_stack.upload(
-        "\n".join(lines).encode(), name="shuffled.jsonl", file_format="jsonl"
-    )
+    file_id = stack.upload("\n".join(lines).encode(), name="shuffled.jsonl", file_format="jsonl")
     spec = experiment()
     spec["prepare"]["source"] = {"type": "file", "file_id": file_id}
-    shuffled = sqlite_stack.variants(
-        sqlite_stack.succeeded(sqlite_stack.submit("experiment", spec).id)
-    )
-    true = sqlite_stack.variants(
-        sqlite_stack.succeeded(sqlite_stack.submit("experiment", experiment()).id)
-    )
+    shuffled = stack.variants(stack.succeeded(stack.submit("experiment", spec).id))
+    true = stack.variants(stack.succeeded(stack.submit("experiment", experiment()).id))
     for name in ("tuned@20", "tuned@80"):
         assert (shuffled[name].score or 0) < 0.5 * (true[name].score or 0)
     assert (true["tuned@80"].score or 0) > (true["tuned@20"].score or 0)
 
 
-def test_a_cancelled_experiment_stops_its_children_and_the_provider(sqlite_stack: Stack) -> None:
-    stack = sqlite_stack
+def test_a_cancelled_experiment_stops_its_children_and_the_provider(stack: Stack) -> None:
     stack.emulator.configure(tuning_seconds=120)
     job = stack.submit("experiment", experiment())
     eventually(
-        lambda: stack.emulator.ledger()["tunings_created"] == len(SIZES),
+        lambda: stack.spent("tunings_created") == len(SIZES),
         seconds=60,
         what="the tunings were not submitted",
     )
@@ -106,23 +102,22 @@ def test_a_cancelled_experiment_stops_its_children_and_the_provider(sqlite_stack
     assert all(
         child.state in {State.CANCELLED, State.SUCCEEDED} for child in stack.children(job.id)
     )
-    states = {tuning["state"] for tuning in stack.emulator.ledger()["tunings"]}
+    states = {tuning["state"] for tuning in stack.new_tunings()}
     assert states <= {"JOB_STATE_CANCELLED", "JOB_STATE_CANCELLING"}
 
 
 def test_a_poll_job_attaches_to_a_tuning_that_exists_and_its_model_can_be_evaluated(
-    sqlite_stack: Stack,
+    stack: Stack,
 ) -> None:
-    stack = sqlite_stack
     job = stack.succeeded(stack.submit("experiment", experiment()).id)
-    tuning = stack.emulator.ledger()["tunings"][0]
+    tuning = stack.new_tunings()[0]
     attached = stack.succeeded(stack.submit("poll", {"resource_name": tuning["name"]}).id)
     model = get_model(
         attached.outputs["model"], project_id=stack.project_id, sessions=stack.services.sessions
     )
     assert model.endpoint
     assert model.base_model == "gemini-2.5-flash"
-    assert stack.emulator.ledger()["tunings_created"] == len(SIZES)
+    assert stack.spent("tunings_created") == len(SIZES)
     prepared = next(child for child in stack.children(job.id) if child.kind == "prepare")
     spec = {"dataset": prepared.outputs["dataset"], "variant": "tuned", "model": model.id}
     evaluated = stack.succeeded(stack.submit("evaluate", spec).id)
@@ -134,16 +129,16 @@ def test_a_poll_job_attaches_to_a_tuning_that_exists_and_its_model_can_be_evalua
     assert scores[0].value is not None
 
 
-def test_a_row_without_target_fails_the_job_and_names_the_row(sqlite_stack: Stack) -> None:
+def test_a_row_without_target_fails_the_job_and_names_the_row(stack: Stack) -> None:
     lines = [f'{{"source_text": "I am Ann {n}", "target_text": "I am X {n}"}}' for n in range(30)]
     lines[16] = '{"source_text": "secret Ann", "target_text": ""}'
-    file_id = sqlite_stack.upload("\n".join(lines).encode(), name="rows.jsonl", file_format="jsonl")
+    file_id = stack.upload("\n".join(lines).encode(), name="rows.jsonl", file_format="jsonl")
     spec = experiment()
     spec["prepare"]["source"] = {"type": "file", "file_id": file_id}
-    job = sqlite_stack.ended(sqlite_stack.submit("experiment", spec).id)
+    job = stack.ended(stack.submit("experiment", spec).id)
     assert job.state == State.FAILED
     error = job.error or {}
     assert error["code"] == "row_without_target"
     assert error["errors"][0]["pointer"] == "row 17"
     assert "secret" not in str(error)
-    assert sqlite_stack.emulator.ledger()["tunings_created"] == 0
+    assert stack.spent("tunings_created") == 0

@@ -1,0 +1,1 @@
+"""Tests of tuning: Google's own client against the emulator."""

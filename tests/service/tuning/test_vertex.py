@@ -1,0 +1,92 @@
+"""What the adapter asks of Vertex AI, and what it makes of the answers."""
+
+import json
+
+import pytest
+
+from service.errors import Invalid, NotFound, Unavailable
+from service.tuning.ports import Hyperparameters, TuningRequest, TuningState
+from service.tuning.providers.vertex import open_vertex, read_tuning
+from tests.support.emulator import EmulatorProcess
+
+
+def request(run_id: str, **more: object) -> TuningRequest:
+    values = {
+        "run_id": run_id,
+        "base_model": "gemini-2.5-flash",
+        "training_uri": "gs://nowhere/rows.jsonl",
+        "validation_uri": None,
+        "display_name": "a test",
+        "hyperparameters": Hyperparameters(epochs=4, learning_rate_multiplier=2.0, adapter_size=4),
+    }
+    return TuningRequest(**(values | more))  # type: ignore[arg-type]
+
+
+def test_a_missing_project_says_which_variable_to_set() -> None:
+    with pytest.raises(Invalid, match="TUNECURVE_GOOGLE_CLOUD_PROJECT"):
+        open_vertex(project="", location="us-central1", endpoint="")
+
+
+def test_a_refused_request_carries_the_providers_words(emulator: EmulatorProcess) -> None:
+    vertex = open_vertex(project="p", location="us-central1", endpoint=emulator.url)
+    with pytest.raises(Invalid, match="JSONL") as caught:
+        vertex.submit(request("tun_1", training_uri="gs://nowhere/rows.txt"))
+    assert caught.value.code == "provider_refused"
+
+
+def test_an_unknown_tuning_is_not_found(emulator: EmulatorProcess) -> None:
+    vertex = open_vertex(project="p", location="us-central1", endpoint=emulator.url)
+    with pytest.raises(NotFound) as caught:
+        vertex.poll("projects/p/locations/us-central1/tuningJobs/1")
+    assert caught.value.code == "tuning_not_found"
+    assert vertex.find("tun_nobody") is None
+
+
+def test_a_server_that_is_away_is_unavailable() -> None:
+    vertex = open_vertex(project="p", location="us-central1", endpoint="http://127.0.0.1:9")
+    with pytest.raises(Unavailable):
+        vertex.find("tun_1")
+
+
+def test_an_answer_keeps_counts_and_drops_the_users_examples() -> None:
+    told = read_tuning(
+        {
+            "name": "projects/1/locations/us/tuningJobs/2",
+            "state": "JOB_STATE_SUCCEEDED",
+            "base_model": "gemini-2.5-flash",
+            "tuned_model": {"model": "m", "endpoint": "projects/1/locations/us/endpoints/3"},
+            "supervised_tuning_spec": {
+                "hyper_parameters": {"epoch_count": "10", "adapter_size": "ADAPTER_SIZE_FOUR"}
+            },
+            "tuning_data_stats": {
+                "supervised_tuning_data_stats": {
+                    "tuning_dataset_example_count": "500",
+                    "total_billable_token_count": "255243",
+                    "user_dataset_examples": [{"parts": [{"text": "my name is Ann"}]}],
+                }
+            },
+        }
+    )
+    assert told.state is TuningState.SUCCEEDED
+    assert told.statistics["tuning_dataset_example_count"] == 500
+    assert told.training_tokens == 255243
+    assert told.hyperparameters == {"epochs": 10, "adapter_size": 4}
+    assert "Ann" not in json.dumps([told.statistics, told.hyperparameters, told.checkpoints])
+
+
+@pytest.mark.parametrize(
+    ("state", "ours"),
+    [
+        ("JOB_STATE_QUEUED", TuningState.ACCEPTED),
+        ("JOB_STATE_PENDING", TuningState.ACCEPTED),
+        ("JOB_STATE_RUNNING", TuningState.ACCEPTED),
+        ("JOB_STATE_PAUSED", TuningState.ACCEPTED),
+        ("JOB_STATE_CANCELLING", TuningState.ACCEPTED),
+        ("JOB_STATE_PARTIALLY_SUCCEEDED", TuningState.SUCCEEDED),
+        ("JOB_STATE_EXPIRED", TuningState.FAILED),
+        ("JOB_STATE_CANCELLED", TuningState.CANCELLED),
+        ("a state of next year", TuningState.ACCEPTED),
+    ],
+)
+def test_states_are_ours(state: str, ours: TuningState) -> None:
+    assert read_tuning({"state": state}).state is ours

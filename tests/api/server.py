@@ -1,6 +1,7 @@
 """A real API server in a thread, and what a caller of it needs."""
 
 import contextlib
+import json
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -43,7 +44,10 @@ class Caller:
         return self.request("GET", path, **more)
 
     def post(self, path: str, body: Any = None, **more: Any) -> httpx2.Response:
-        return self.request("POST", path, json=body, **more)
+        # the library's own encoding refuses the odd texts that some tests send
+        content = b"" if body is None else json.dumps(body).encode()
+        headers = {"Content-Type": "application/json", **more.pop("headers", {})}
+        return self.request("POST", path, content=content, headers=headers, **more)
 
     def delete(self, path: str) -> httpx2.Response:
         return self.request("DELETE", path)

@@ -37,9 +37,25 @@ VIOLATIONS = {
         "import sqlalchemy",
     ),
     "Each vendor SDK has one home": ("service/files/operations.py", "import google.auth"),
-    "Plug-ins of one family do not know each other": (
+    "Stores do not know each other": (
         "service/storage/local.py",
         "import service.storage.gcs",
+    ),
+    "Formats do not know each other": (
+        "service/datasets/formats/csv.py",
+        "import service.datasets.formats.gemini",
+    ),
+    "Presets do not know each other": (
+        "service/datasets/presets/pii.py",
+        "import service.datasets.presets.squad",
+    ),
+    "Sources do not know each other": (
+        "service/datasets/sources/gs.py",
+        "import service.datasets.sources.file",
+    ),
+    "Metrics do not know each other": (
+        "service/evaluation/metrics/accuracy.py",
+        "import service.evaluation.metrics.squad",
     ),
 }
 

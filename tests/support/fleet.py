@@ -70,10 +70,10 @@ class Fleet:
         self, queues: str, *, concurrency: int = 2, name: str = "worker", include: str = ""
     ) -> FleetProcess:
         """Start a worker and return once it reads its queues; `include` names tasks of tests."""
-        words = (*_WORKER, "-Q", queues, "-c", str(concurrency), "-n", f"{name}@test", *_QUIET)
-        if include:
-            words = (*words, "--include", include)
-        process = self._start(name, (*words, "--loglevel", "INFO"))
+        slots = ("-c", str(concurrency), "--loglevel", "INFO")
+        extra = ("--include", include) if include else ()
+        words = (*_WORKER, "-Q", queues, "-n", f"{name}@test", *slots, *_QUIET, *extra)
+        process = self._start(name, words)
         eventually(
             lambda: b"ready." in process.log.read_bytes() or not process.is_alive(),
             seconds=40,

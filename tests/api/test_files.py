@@ -1,0 +1,221 @@
+"""Files over HTTP."""
+
+import base64
+import gzip
+import hashlib
+import threading
+import tracemalloc
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+
+from tests.api.problems import problem_of
+from tests.api.server import Api, Caller
+
+ROWS = b"text,target\r\ngood,positive\r\nbad,negative\r\n"
+
+
+def _digest(content: bytes) -> str:
+    return f"sha-256=:{base64.b64encode(hashlib.sha256(content).digest()).decode()}:"
+
+
+def test_an_upload_is_kept_and_can_be_read_again(caller: Caller) -> None:
+    answer = caller.upload(
+        ROWS, params={"name": "reviews.csv"}, headers={"Content-Digest": _digest(ROWS)}
+    )
+
+    file = answer.json()
+    assert answer.status_code == 201, answer.text
+    assert answer.headers["Location"] == f"/v1/files/{file['id']}"
+    assert (file["name"], file["format"], file["size_bytes"]) == ("reviews.csv", "csv", len(ROWS))
+    assert file["sha256"] == hashlib.sha256(ROWS).hexdigest()
+    assert caller.get(f"/v1/files/{file['id']}").json() == file
+    assert caller.get("/v1/files").json()["data"] == [file]
+
+    content = caller.get(f"/v1/files/{file['id']}/content")
+    assert content.content == ROWS
+    assert content.headers["Content-Type"].startswith("text/csv")
+    assert content.headers["X-Content-Type-Options"] == "nosniff"
+    assert content.headers["Content-Disposition"] == f'attachment; filename="{file["id"]}.csv"'
+    assert content.headers["Content-Length"] == str(len(ROWS))
+
+
+@pytest.mark.parametrize(
+    ("media_type", "content", "expected"),
+    [
+        ("application/x-ndjson", b'{"a": 1}\n', "jsonl"),
+        ("application/jsonl", b'{"a": 1}\n', "jsonl"),
+        ("text/csv; charset=utf-8", ROWS, "csv"),
+        ("application/json", b'[{"a": 1}]', "json"),
+    ],
+)
+def test_the_media_type_says_how_rows_are_written(
+    caller: Caller, media_type: str, content: bytes, expected: str
+) -> None:
+    assert caller.upload(content, media_type).json()["format"] == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("rows.csv.gz", ROWS, "csv"),
+        ("rows.JSON.GZ", b'{"a": 1}\n{"a": 2}\n', "json"),
+        ("rows", ROWS, "csv"),
+        ("rows", b'{"a": 1}\n{"a": 2}\n', "jsonl"),
+        ("rows.gz", b' [{"a": 1}]', "json"),
+        ("rows", b'{"data":\n[]}', "json"),
+    ],
+)
+def test_what_is_inside_gzip_is_told_by_the_name_or_the_bytes(
+    caller: Caller, name: str, content: bytes, expected: str
+) -> None:
+    answer = caller.upload(gzip.compress(content), "application/gzip", params={"name": name})
+
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["format"] == expected
+    assert answer.json()["size_bytes"] == len(content)
+
+
+@pytest.mark.parametrize("media_type", ["multipart/form-data; boundary=x", "image/png", ""])
+def test_other_media_types_are_refused_by_name(caller: Caller, media_type: str) -> None:
+    problem = problem_of(caller.upload(ROWS, media_type), 415, "unsupported_media_type")
+
+    assert "text/csv" in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"", "empty_file"),
+        (b"a\0b", "not_text"),
+        (b"caf\xe9", "wrong_encoding"),
+        (b'"' + b"x" * (2 << 20) + b'"', "line_too_long"),
+    ],
+)
+def test_bytes_that_are_no_rows_are_refused(caller: Caller, content: bytes, code: str) -> None:
+    problem_of(caller.upload(content), 422, code)
+
+    assert caller.get("/v1/files").json()["data"] == []
+
+
+def test_damaged_gzip_is_refused(caller: Caller) -> None:
+    content = gzip.compress(ROWS)[:-6]
+
+    problem_of(caller.upload(content, "application/gzip"), 422, "invalid_gzip")
+
+
+def test_a_digest_that_does_not_match_is_refused(caller: Caller) -> None:
+    headers = {"Content-Digest": _digest(b"other bytes")}
+
+    problem_of(caller.upload(ROWS, headers=headers), 422, "digest_mismatch")
+
+
+@pytest.mark.parametrize("digest", ["sha-256=abc", "sha-256=:YWJj:", "md5=:YWJj:", "nonsense"])
+def test_a_digest_that_is_none_is_refused(caller: Caller, digest: str) -> None:
+    problem_of(caller.upload(ROWS, headers={"Content-Digest": digest}), 422, "invalid_digest")
+
+
+@pytest.mark.parametrize("name", ["a/b", "", "x" * 256, "a\tb"])
+def test_a_name_must_be_a_name(caller: Caller, name: str) -> None:
+    problem_of(caller.upload(ROWS, params={"name": name}), 422, "invalid_name")
+
+
+def test_a_deleted_file_is_gone(caller: Caller) -> None:
+    file_id = caller.upload(ROWS).json()["id"]
+
+    assert caller.delete(f"/v1/files/{file_id}").status_code == 204
+    problem_of(caller.get(f"/v1/files/{file_id}"), 404, "file_not_found")
+    problem_of(caller.get(f"/v1/files/{file_id}/content"), 404, "file_not_found")
+    problem_of(caller.delete(f"/v1/files/{file_id}"), 404, "file_not_found")
+
+
+@pytest.mark.parametrize(
+    ("header", "status", "expected"),
+    [
+        ("bytes=0-3", 206, ROWS[:4]),
+        ("bytes=5-", 206, ROWS[5:]),
+        ("bytes=-4", 206, ROWS[-4:]),
+        ("bytes=0-100000", 206, ROWS),
+        ("bytes=0-1,4-5", 200, ROWS),
+        ("bytes=3-1", 200, ROWS),
+        ("lines=0-1", 200, ROWS),
+    ],
+)
+def test_a_range_of_the_bytes_can_be_read(
+    caller: Caller, header: str, status: int, expected: bytes
+) -> None:
+    file_id = caller.upload(ROWS).json()["id"]
+
+    answer = caller.get(f"/v1/files/{file_id}/content", headers={"Range": header})
+
+    assert (answer.status_code, answer.content) == (status, expected)
+    if status == 206:
+        start = ROWS.index(expected) if expected != ROWS else 0
+        end = start + len(expected) - 1
+        assert answer.headers["Content-Range"] == f"bytes {start}-{end}/{len(ROWS)}"
+
+
+def test_a_range_past_the_end_is_refused(caller: Caller) -> None:
+    file_id = caller.upload(ROWS).json()["id"]
+
+    answer = caller.get(f"/v1/files/{file_id}/content", headers={"Range": "bytes=999-"})
+
+    problem_of(answer, 416, "range_not_satisfiable")
+
+
+def _lines(count: int) -> Iterator[bytes]:
+    line = b"x" * 1023 + b"\n"
+    chunk = line * 64
+    for _ in range(count // 64):
+        yield chunk
+
+
+def test_a_large_upload_passes_through_without_being_held(caller: Caller) -> None:
+    tracemalloc.start()
+    try:
+        answer = caller.upload(b"".join([]) or b"text\n" + next(_lines(64)))
+        assert answer.status_code == 201
+        tracemalloc.reset_peak()
+        before, _ = tracemalloc.get_traced_memory()
+        large = caller.request(
+            "POST", "/v1/files", content=_lines(50 * 1024), headers={"Content-Type": "text/csv"}
+        )
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert large.status_code == 201, large.text
+    assert large.json()["size_bytes"] == 50 << 20
+    assert peak - before < 12 << 20
+
+
+def test_an_upload_over_the_limit_is_refused_however_it_comes(caller: Caller) -> None:
+    limit = 64 << 20
+    headers = {"Content-Type": "text/csv", "Content-Length": str(limit + 1)}
+
+    streamed = caller.request(
+        "POST", "/v1/files", content=_lines(66 * 1024), headers={"Content-Type": "text/csv"}
+    )
+    bomb = caller.upload(gzip.compress(next(_lines(64)) * 1100), "application/gzip")
+    announced = caller.request("POST", "/v1/files", content=iter([b"x"]), headers=headers)
+
+    problem_of(streamed, 413, "too_large")
+    problem_of(bomb, 413, "too_large")
+    problem_of(announced, 413, "too_large")
+    assert caller.get("/v1/files").json()["data"] == []
+
+
+def test_a_client_that_leaves_in_the_middle_leaves_nothing(api: Api, caller: Caller) -> None:
+    ready = threading.Event()
+
+    def broken() -> Iterator[bytes]:
+        yield b"text\n" * 1000
+        ready.set()
+        raise ConnectionAbortedError
+
+    with pytest.raises((ConnectionAbortedError, httpx2.TransportError)):
+        caller.request("POST", "/v1/files", content=broken(), headers={"Content-Type": "text/csv"})
+
+    assert ready.is_set()
+    assert caller.get("/v1/files").json()["data"] == []

@@ -135,7 +135,7 @@ def test_a_deleted_file_is_gone(caller: Caller) -> None:
     [
         ("bytes=0-3", 206, ROWS[:4]),
         ("bytes=5-", 206, ROWS[5:]),
-        ("bytes=-4", 206, ROWS[-4:]),
+        ("bytes=-8", 206, ROWS[-8:]),
         ("bytes=0-100000", 206, ROWS),
         ("bytes=0-1,4-5", 200, ROWS),
         ("bytes=3-1", 200, ROWS),
@@ -174,7 +174,7 @@ def _lines(count: int) -> Iterator[bytes]:
 def test_a_large_upload_passes_through_without_being_held(caller: Caller) -> None:
     tracemalloc.start()
     try:
-        answer = caller.upload(b"".join([]) or b"text\n" + next(_lines(64)))
+        answer = caller.upload(b"text\n" + next(_lines(64)))
         assert answer.status_code == 201
         tracemalloc.reset_peak()
         before, _ = tracemalloc.get_traced_memory()
@@ -191,14 +191,13 @@ def test_a_large_upload_passes_through_without_being_held(caller: Caller) -> Non
 
 
 def test_an_upload_over_the_limit_is_refused_however_it_comes(caller: Caller) -> None:
-    limit = 64 << 20
-    headers = {"Content-Type": "text/csv", "Content-Length": str(limit + 1)}
+    headers = {"Content-Type": "text/csv", "Content-Length": str(66 << 20)}
 
     streamed = caller.request(
         "POST", "/v1/files", content=_lines(66 * 1024), headers={"Content-Type": "text/csv"}
     )
     bomb = caller.upload(gzip.compress(next(_lines(64)) * 1100), "application/gzip")
-    announced = caller.request("POST", "/v1/files", content=iter([b"x"]), headers=headers)
+    announced = caller.request("POST", "/v1/files", content=_lines(66 * 1024), headers=headers)
 
     problem_of(streamed, 413, "too_large")
     problem_of(bomb, 413, "too_large")

@@ -1,0 +1,91 @@
+"""`python -m api`, as an operator runs it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from service.database import open_sessions
+from service.projects.operations import authenticate
+from service.projects.schemas import Scope
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def database_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'fresh.db'}"
+
+
+def _run(url: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "api", *arguments],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", "TUNECURVE_DATABASE_URL": url},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_the_first_migration_prints_one_key_and_the_second_none(database_url: str) -> None:
+    first, second = _run(database_url, "migrate"), _run(database_url, "migrate")
+
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+    (line,) = first.stdout.splitlines()
+    secret = line.removeprefix("key: ")
+    assert secret.startswith("tunecurve_")
+    assert second.stdout == ""
+    sessions = open_sessions(database_url)
+    assert authenticate(secret, sessions=sessions).scopes == frozenset(Scope)
+    sessions.close()
+
+
+def test_a_key_is_made_with_the_scopes_asked_for(database_url: str) -> None:
+    _run(database_url, "migrate")
+
+    made = _run(database_url, "key", "--name", "ci", "--scopes", "read,write", "--project", "lab")
+
+    assert made.returncode == 0, made.stderr
+    sessions = open_sessions(database_url)
+    principal = authenticate(made.stdout.removeprefix("key: ").strip(), sessions=sessions)
+    assert principal.scopes == {Scope.READ, Scope.WRITE}
+    sessions.close()
+
+
+def test_an_unknown_scope_is_refused_by_name(database_url: str) -> None:
+    refused = _run(database_url, "key", "--name", "ci", "--scopes", "root")
+
+    assert refused.returncode == 2
+    assert "read,write,admin" in refused.stderr
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "example.com"])
+def test_it_is_not_served_to_others_before_there_is_a_key(database_url: str, host: str) -> None:
+    _run(database_url, "migrate")
+    sessions = open_sessions(database_url)
+    _revoke_all(database_url)
+    sessions.close()
+
+    refused = _run(database_url, "serve", "--host", host, "--port", "0")
+
+    assert refused.returncode == 1
+    assert "no key" in refused.stderr
+
+
+def _revoke_all(database_url: str) -> None:
+    from service.projects.operations import ensure_project, list_keys, revoke_key
+
+    sessions = open_sessions(database_url)
+    project_id = ensure_project("default", sessions=sessions)
+    for key in list_keys(project_id, sessions=sessions):
+        revoke_key(key.id, project_id=project_id, sessions=sessions)
+    sessions.close()
+
+
+def test_the_contract_is_printed_as_it_is_committed(database_url: str) -> None:
+    printed = _run(database_url, "openapi")
+
+    assert printed.stdout == (ROOT / "docs" / "openapi.json").read_text()

@@ -1,0 +1,114 @@
+"""The contract: complete, valid, and the one that is committed."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openapi_spec_validator import validate
+
+from api.app import create_app
+from api.version import VERSION
+from service.settings import Settings
+from tests.api.server import Api, Json
+
+ROOT = Path(__file__).resolve().parents[2]
+PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+OPERATIONS = {
+    "createJob", "listJobs", "getJob", "cancelJob",
+    "listEvents", "streamEvents",
+    "createFile", "listFiles", "getFile", "deleteFile", "getFileContent",
+    "listDatasets", "getDataset", "deleteDataset", "listDatasetRows", "getDatasetContent",
+    "listModels", "getModel",
+    "listEvaluations", "getEvaluation", "deleteEvaluation", "listEvaluationRows",
+    "getEvaluationContent",
+    "listExperiments", "getExperiment", "deleteExperiment", "getExperimentContent",
+    "createWebhook", "listWebhooks", "getWebhook", "updateWebhook", "deleteWebhook",
+    "pingWebhook", "rotateWebhookSecret", "redeliver", "listDeliveries",
+    "createKey", "listKeys", "revokeKey", "whoAmI",
+    "healthz", "readyz", "metrics",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def contract() -> Json:
+    return create_app(Settings(_env_file=None)).openapi()
+
+
+def _operations(contract: Json) -> list[Json]:
+    return [each for methods in contract["paths"].values() for each in methods.values()]
+
+
+def test_the_served_contract_is_the_committed_one(api: Api) -> None:
+    committed = json.loads((ROOT / "docs" / "openapi.json").read_text())
+
+    assert api.get("/openapi.json").json() == committed, "run `make openapi` and review the change"
+
+
+def test_the_contract_is_valid_openapi(contract: Json) -> None:
+    validate(contract)
+
+    assert contract["openapi"].startswith("3.1")
+
+
+def test_the_version_is_the_packages(contract: Json) -> None:
+    package = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+
+    assert package == VERSION == contract["info"]["version"]
+
+
+def test_the_operations_are_those_of_the_design(contract: Json) -> None:
+    assert {operation["operationId"] for operation in _operations(contract)} == OPERATIONS
+
+
+def test_every_operation_says_what_it_does_and_how_it_fails(contract: Json) -> None:
+    for operation in _operations(contract):
+        name, responses = operation["operationId"], operation["responses"]
+        assert operation["summary"], name
+        assert operation["tags"], name
+        failures = {status for status in responses if status >= "400"}
+        if operation.get("security"):
+            assert failures >= {"401", "403", "422", "500", "503"}, name
+        for status in failures:
+            assert responses[status]["content"] == PROBLEM, (name, status)
+        for status in set(responses) - failures:
+            assert responses[status]["description"], (name, status)
+
+
+def test_every_operation_with_a_body_shows_an_example(contract: Json) -> None:
+    for operation in _operations(contract):
+        successes = [each for status, each in operation["responses"].items() if status < "300"]
+        bodies = [each for each in successes if "content" in each]
+        for body in bodies:
+            for media in body["content"].values():
+                assert "example" in media, operation["operationId"]
+
+
+def test_what_is_sent_must_be_known(contract: Json) -> None:
+    """Every object that a request may hold refuses members it does not know."""
+    schemas = contract["components"]["schemas"]
+    reached: set[str] = set()
+
+    def walk(part: Any) -> None:
+        if isinstance(part, dict):
+            name = part.get("$ref", "").rpartition("/")[2]
+            if name and name not in reached:
+                reached.add(name)
+                walk(schemas[name])
+            for each in part.values():
+                walk(each)
+        elif isinstance(part, list):
+            for each in part:
+                walk(each)
+
+    for operation in _operations(contract):
+        walk(operation.get("requestBody", {}))
+    objects = {name for name in reached if schemas[name].get("type") == "object"}
+    assert {"PrepareSpec", "TuneSpec", "WebhookCreate", "KeyCreate", "ExperimentRequest"} <= objects
+    for name in objects:
+        assert schemas[name].get("additionalProperties") is False, name
+
+
+def test_no_page_of_documentation_loads_scripts_from_elsewhere(api: Api) -> None:
+    assert api.get("/docs").status_code == api.get("/redoc").status_code == 404

@@ -1,0 +1,52 @@
+"""Health, readiness and counts."""
+
+from pathlib import Path
+
+from service.migrations.upgrade import upgrade
+from service.settings import Settings
+from tests.api.problems import problem_of
+from tests.api.server import PREPARE, Api, Caller, serve
+from tests.support.redis import start_redis
+
+
+def test_the_process_answers_without_anything_else(tmp_path: Path) -> None:
+    lost = Settings(_env_file=None, data_dir=tmp_path, database_url="postgresql:///no?host=/no")
+    with serve(lost) as api:
+        assert api.get("/healthz").json() == {"status": "ok"}
+        problem_of(api.get("/readyz"), 503, "database_unavailable")
+
+
+def test_without_the_broker_it_is_ready_but_degraded(api: Api) -> None:
+    answer = api.get("/readyz")
+
+    assert answer.status_code == 200
+    assert answer.json() == {"status": "degraded", "database": "ok", "broker": "away"}
+
+
+def test_with_everything_there_it_is_ready(settings: Settings) -> None:
+    with start_redis() as redis, serve(settings.model_copy(update={"redis_url": redis.url})) as api:
+        assert api.get("/readyz").json()["status"] == "ready"
+
+
+def test_missing_migrations_are_not_ready(tmp_path: Path) -> None:
+    settings = Settings(_env_file=None, data_dir=tmp_path, redis_url="unix:///nonexistent")
+    with serve(settings) as api:
+        problem_of(api.get("/readyz"), 503, "migrations_missing")
+        upgrade(settings.resolved_database_url)
+        assert api.get("/readyz").status_code == 200
+
+
+def test_jobs_are_counted_for_prometheus_by_project(api: Api, caller: Caller) -> None:
+    for _ in range(2):
+        caller.submit("prepare", PREPARE)
+    cancelled = caller.submit("prepare", PREPARE)["id"]
+    caller.post(f"/v1/jobs/{cancelled}/cancel")
+
+    answer = caller.get("/metrics")
+
+    assert answer.headers["Content-Type"].startswith("text/plain")
+    assert answer.text.splitlines()[2:] == [
+        'tunecurve_jobs{kind="prepare",state="cancelled"} 1',
+        'tunecurve_jobs{kind="prepare",state="queued"} 2',
+    ]
+    assert "tunecurve_jobs{" not in api.caller("other").get("/metrics").text

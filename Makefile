@@ -13,7 +13,7 @@ up: .venv/core
 	$(BIN)/tunecurve up $(ARGS)
 
 test: .venv/dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: .venv/dev
 	$(BIN)/ruff format --check .

@@ -194,8 +194,9 @@ def _member(value: Any, part: str | int) -> Any:
 
 
 def where_raised(error: BaseException) -> list[str]:
-    """Return the frames of an error without its text, which may hold rows or secrets."""
+    """Return our own frames of an error without its text, which may hold rows or secrets."""
     return [
         f"{frame.filename}:{frame.lineno} {frame.name}"
-        for frame in traceback.extract_tb(error.__traceback__)[-8:]
+        for frame in traceback.extract_tb(error.__traceback__)
+        if "site-packages" not in frame.filename
     ]

@@ -18,9 +18,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Connection, Engine, make_url
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.orm import Session as Session
 from sqlalchemy.pool import ConnectionPoolEntry
+
+from service.errors import Unavailable
 
 Json = JSON().with_variant(JSONB(), "postgresql")
 Id = String(40)
@@ -75,18 +78,39 @@ class Sessions:
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
-        """Commit at the end, roll back on any error. On SQLite the write lock is taken at once."""
-        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+        """Commit at the end, roll back on any error. On SQLite the write lock is taken at once.
+
+        Raises Unavailable `database_unavailable` when the database is away or too busy.
+        """
+        with (
+            _translated(),
+            Session(self.engine, expire_on_commit=False) as session,
+            session.begin(),
+        ):
             yield session
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """A transaction that must not write."""
-        with Session(self._readers, expire_on_commit=False) as session, session.begin():
+        """A transaction that must not write. Raises what `transaction` raises."""
+        with (
+            _translated(),
+            Session(self._readers, expire_on_commit=False) as session,
+            session.begin(),
+        ):
             yield session
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        # Its own words may hold the statement's values, which are the user's.
+        message = f"the database did not answer: {type(error.orig).__name__}; try again"
+        raise Unavailable(message, code="database_unavailable") from error
 
 
 def open_sessions(url: str) -> Sessions:

@@ -30,6 +30,7 @@ class Registry(Mapping[str, Plugin], Generic[Plugin]):
             return self._entries[name]
         except KeyError:
             known = ", ".join(sorted(self._entries))
-            message = f"no {self.noun} named {name[:64]!r}; known: {known}"
+            # The name is the caller's input: errors point at it and never repeat it.
+            message = f"no such {self.noun}; known: {known}"
             code = f"unknown_{self.noun.replace(' ', '_')}"
             raise Invalid(message, code=code, faults=[Fault(pointer, code, message)]) from None

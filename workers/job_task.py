@@ -13,6 +13,7 @@ from service.jobs.leases import LeasedRun
 from service.jobs.lifecycle import Reason, State
 from service.jobs.operations import (
     Job,
+    children_of,
     claim_job,
     finish_job,
     job_states,
@@ -31,6 +32,17 @@ RETRY_SECONDS = (2.0, 10.0, 30.0, 120.0)
 
 def run_job(job_id: str, operation: Operation) -> None:
     """Run one job as far as it goes now. Harmless when the job is not to be run."""
+    try:
+        _claim_and_run(job_id, operation)
+    except Exception as error:  # noqa: BLE001  the outermost edge of a task
+        # The database is away: the lease runs out, and the sweep hands the job on. A driver's
+        # words may quote a row, so they are not for the log.
+        log.error(  # noqa: TRY400
+            "job_abandoned", job_id=job_id, error=type(error).__name__, where=_where(error)
+        )
+
+
+def _claim_and_run(job_id: str, operation: Operation) -> None:
     services = container()
     settings = services.settings
     claimed = claim_job(
@@ -112,8 +124,10 @@ class _Ending:
         log.info("job_ended" if ended else "job_lease_lost", state=state.value, code=code)
 
     def _usage(self) -> dict[str, int]:
+        """Return what the job has used, its children included."""
+        children = children_of(self._job.id, sessions=self._sessions)
         with self._sessions.reading() as session:
-            return asdict(usage_of(session, [self._job.id]))
+            return asdict(usage_of(session, [self._job.id, *(child.id for child in children)]))
 
     def _await_input(self, producer: str) -> None:
         state = job_states([producer], sessions=self._sessions).get(producer)
@@ -127,19 +141,15 @@ class _Ending:
 
     def _retry_or_fail(self, run: LeasedRun, error: TunecurveError, *, passing: bool) -> None:
         attempt = self._job.attempt
-        if not passing or attempt >= self._services.settings.job_attempts:
+        # While the provider is away a cancel that has to reach it is not given up: it bills.
+        patient = run.cancelling and error.retryable
+        if not passing or (attempt >= self._services.settings.job_attempts and not patient):
             self._finish(State.FAILED, error)
             return
         pause = RETRY_SECONDS[min(attempt, len(RETRY_SECONDS)) - 1]
         seconds = pause * Random().uniform(0.8, 1.2)  # noqa: S311  spreads retries
         log.warning("job_retried", code=error.code, attempt=attempt)
-        if run.cancelling:
-            waiting = Waiting(Reason.RETRY, seconds=seconds)
-            park_job(self._job.id, waiting, token=self._token, sessions=self._sessions)
-        else:
-            retry_job(
-                self._job.id, error, seconds=seconds, token=self._token, sessions=self._sessions
-            )
+        retry_job(self._job.id, error, seconds=seconds, token=self._token, sessions=self._sessions)
 
 
 def _where(error: BaseException) -> str:

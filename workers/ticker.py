@@ -48,11 +48,17 @@ def _has_room(services: Container, queue: Queue) -> bool:
     return depth is not None and depth < services.settings.queue_length_limit
 
 
+def _is_empty(services: Container, queue: Queue) -> bool:
+    return services.task_queue.depth(queue) == 0
+
+
 def _send_tickets(now: datetime, *, services: Container) -> None:
-    if all(_has_room(services, queue) for queue in Queue):
+    # Queue by queue: one that nobody reads must not keep the others waiting.
+    kinds = {name: kind for name, kind in services.kinds.items() if _has_room(services, kind.queue)}
+    if kinds:
         send_due_tickets(
             now,
-            kinds=services.kinds,
+            kinds=kinds,
             sessions=services.sessions,
             task_queue=services.task_queue,
             redispatch_seconds=services.settings.redispatch_seconds,
@@ -62,16 +68,14 @@ def _send_tickets(now: datetime, *, services: Container) -> None:
 
 def _send_poll(now: datetime, *, services: Container) -> None:
     # One ticket waiting is enough: it polls everything that is due.
-    idle = has_due_tunings(now, sessions=services.sessions) and (
-        services.task_queue.depth(Queue.POLL) == 0
-    )
-    if idle:
+    if has_due_tunings(now, sessions=services.sessions) and _is_empty(services, Queue.POLL):
         services.task_queue.send("tuning.poll", queue=Queue.POLL)
 
 
 def _send_deliveries(now: datetime, *, services: Container) -> None:
     due = due_deliveries(now, TICKETS_A_SWEEP, sessions=services.sessions)
-    if due and _has_room(services, Queue.NOTIFY):
+    # A delivery stays due until a worker takes it: sent at every tick, its tickets would pile up.
+    if due and _is_empty(services, Queue.NOTIFY):
         for delivery_id in due:
             services.task_queue.send("webhooks.deliver", delivery_id, queue=Queue.NOTIFY)
 

@@ -96,9 +96,7 @@ def list_files(
     responses=answers(examples.FILE, 404),
 )
 def get_file(file_id: FileId, principal: Reader, container: Services) -> File:
-    row = operations.get_file(
-        file_id, project_id=principal.project_id, sessions=container.sessions
-    )
+    row = operations.get_file(file_id, project_id=principal.project_id, sessions=container.sessions)
     return present_file(row)
 
 

@@ -13,8 +13,9 @@ from service.clock import utc_now
 from service.database import Session, Sessions
 from service.datasets.examples import Example, Split
 from service.datasets.operations import DatasetView, read_examples, ready_dataset
-from service.errors import Conflict, Fault, NotFound
+from service.errors import Conflict, Fault, NotFound, Unavailable
 from service.evaluation import repository
+from service.evaluation.answers import Answers
 from service.evaluation.metrics.registry import METRICS
 from service.evaluation.models import Evaluation, Prediction, ScoreRow
 from service.evaluation.ports import FindModel
@@ -35,6 +36,8 @@ from service.jobs.ports import InputNotReady, JobKind, JobRun, Submission, Waiti
 from service.storage.ports import ObjectStore
 from service.storage.tables import TableSchema, write_parquet
 from service.task_queue import Queue
+
+AWAY_SECONDS = 5.0  # pause after an evaluation has got on and then lost its provider
 
 TABLE = TableSchema(
     columns={
@@ -162,9 +165,13 @@ def run_evaluate(
     shots = _shots(spec, dataset, store)
     missing = [example for example in examples if example.id not in answered]
     try:
-        _ask(run, spec, dataset, target, missing, shots=shots, calling=calling, done=len(answered))
+        waiting = _ask(
+            run, spec, dataset, target, missing, shots=shots, calling=calling, done=len(answered)
+        )
     except QuotaExhausted as error:
         return Waiting(Reason.QUOTA, seconds=error.resume_seconds)
+    if waiting:
+        return waiting
     _complete(run, spec, dataset, examples, sessions=sessions, store=store)
     return None
 
@@ -201,26 +208,36 @@ def _ask(
     shots: Sequence[Example],
     calling: Calling,
     done: int,
-) -> None:
-    total = done + len(missing)
+) -> Waiting | None:
+    """Ask for the missing rows; return Waiting when the provider went away in the middle."""
     if not missing:
-        return
-    stored = done
+        return None
+    total = done + len(missing)
 
-    def store_answers(batch: Sequence[Answered]) -> None:
-        nonlocal stored
+    def store(batch: Sequence[Answered]) -> None:
         _store_answers(run, target, batch)
-        stored += len(batch)
-        run.report(stored, total, unit="items", stage="asking")
+        run.report(done + answers.stored + len(batch), total, unit="items", stage="asking")
 
-    generate_all(
-        _requests(missing, spec, dataset, target, shots=shots),
-        generator=calling.generator(),
-        governor=calling.governor(target),
-        limits=calling.limits,
-        store=store_answers,
-        check=run.check,
-    )
+    def check() -> None:
+        run.check()
+        answers.check()
+
+    answers = Answers(store)
+    try:
+        generate_all(
+            _requests(missing, spec, dataset, target, shots=shots),
+            generator=calling.generator(),
+            governor=calling.governor(target),
+            limits=calling.limits,
+            store=answers.take,
+            check=check,
+        )
+        answers.close()
+    except Unavailable:
+        if not answers.stored:
+            raise  # an attempt without progress: the job's attempts bound them
+        return Waiting(Reason.RETRY, seconds=AWAY_SECONDS)
+    return None
 
 
 def _requests(

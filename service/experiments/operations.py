@@ -286,9 +286,8 @@ def _sum_up(
 ) -> None:
     """Draw the curve of the variants that have a score; raise when there is none."""
     spec = ExperimentSpec.model_validate(run.spec)
+    row, variants = get_experiment(row.id, project_id=run.project_id, sessions=sessions)
     with sessions.reading() as session:
-        row = _require(session, row.id, run.project_id)
-        variants = _views(session, [row], _by_id(children), sessions=sessions)[row.id]
         dataset = _finished_dataset(session, row, children)
     scored = [variant for variant in variants if variant.score is not None]
     if not scored:
@@ -315,10 +314,6 @@ def _sum_up(
         done.curve = _curve_json(curve)
         done.report_key, done.table_key = report_key, table_key
         done.ready_at = utc_now()
-
-
-def _by_id(children: Sequence[Job]) -> dict[str, Job]:
-    return {child.id: child for child in children}
 
 
 def _finished_dataset(session: Session, row: Experiment, children: Sequence[Job]) -> DatasetView:
@@ -435,8 +430,11 @@ def get_experiment(
     """Return an experiment with its variants as they stand; raises NotFound."""
     with sessions.reading() as session:
         row = _require(session, experiment_id, project_id)
-        jobs = _by_id(children_of(row.job_id, sessions=sessions))
-        return row, _views(session, [row], jobs, sessions=sessions)[row.id]
+        variants = repository.variants(session, [row.id])
+    jobs = {child.id: child for child in children_of(row.job_id, sessions=sessions)}
+    return row, [
+        _view(variant, jobs, project_id=project_id, sessions=sessions) for variant in variants
+    ]
 
 
 def list_experiments(
@@ -448,23 +446,6 @@ def list_experiments(
     return [get_experiment(row.id, project_id=project_id, sessions=sessions) for row in rows]
 
 
-def _views(
-    session: Session,
-    experiments: Sequence[Experiment],
-    jobs: Mapping[str, Job],
-    *,
-    sessions: Sessions,
-) -> dict[str, list[VariantView]]:
-    views: dict[str, list[VariantView]] = {row.id: [] for row in experiments}
-    projects = {row.id: row.project_id for row in experiments}
-    for variant in repository.variants(session, list(views)):
-        project_id = projects[variant.experiment_id]
-        views[variant.experiment_id].append(
-            _view(variant, jobs, project_id=project_id, sessions=sessions)
-        )
-    return views
-
-
 def _view(
     variant: VariantRow, jobs: Mapping[str, Job], *, project_id: str, sessions: Sessions
 ) -> VariantView:
@@ -473,11 +454,7 @@ def _view(
     )
     first = scores[0] if scores else None
     job = jobs.get(variant.evaluate_job_id)
-    failed = [
-        each.error["code"]
-        for each in (jobs.get(variant.tune_job_id or ""), job)
-        if each is not None and each.error
-    ]
+    reasons = [_reason(each) for each in (jobs.get(variant.tune_job_id or ""), job) if each]
     return VariantView(
         name=variant.name,
         kind=variant.kind,
@@ -495,8 +472,15 @@ def _view(
         best=first.best if first else None,
         model=variant.model_id,
         evaluation=variant.evaluation_id,
-        error=failed[0] if failed else None,
+        error=next((reason for reason in reasons if reason), None),
     )
+
+
+def _reason(job: Job) -> str | None:
+    """Return why a child has no result: its error's code, or that it was cancelled."""
+    if job.state == State.CANCELLED:
+        return "cancelled"
+    return str(job.error["code"]) if job.error else None
 
 
 def delete_experiment(experiment_id: str, *, project_id: str, sessions: Sessions) -> None:

@@ -44,7 +44,8 @@ class CallFailed(Exception):  # noqa: N818  an outcome that the caller expects, 
     """One call without an answer. `status` is 0 when no HTTP answer came at all.
 
     `message` is short and holds nothing of the prompt. `meets_every_call` says that the
-    cause lies outside the request: every other call would fail the same way.
+    cause lies outside the request: every other call would fail the same way. `reached` is
+    False when the connection failed, so that nothing is known about the request.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class CallFailed(Exception):  # noqa: N818  an outcome that the caller expects, 
         status: int = 0,
         retry_after_seconds: float | None = None,
         meets_every_call: bool = False,
+        reached: bool = True,
     ) -> None:
         super().__init__(message)
         self.kind = kind
@@ -62,6 +64,7 @@ class CallFailed(Exception):  # noqa: N818  an outcome that the caller expects, 
         self.status = status
         self.retry_after_seconds = retry_after_seconds
         self.meets_every_call = meets_every_call
+        self.reached = reached
 
 
 class QuotaExhausted(RateLimited):

@@ -37,11 +37,15 @@ class CallLimits:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """One result: the key of its request, what came, and after how many tries (429s apart)."""
+    """One result: the key of its request, what came, and after how many tries (429s apart).
+
+    `reached` is False for a failure whose last try met no provider at all.
+    """
 
     key: str
     generation: Generation
     attempts: int
+    reached: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,10 +200,11 @@ class Sending:
             case Refusal.TRANSIENT if call.tries + 1 < self._limits.attempts:
                 self._retry_later(call, failure.retry_after_seconds or 0)
             case _:
-                self._answer(call, Generation(Outcome.FAILED, error=failure.message))
+                failed = Generation(Outcome.FAILED, error=failure.message)
+                self._answer(call, failed, reached=failure.reached)
 
-    def _answer(self, call: _Call, generation: Generation) -> None:
-        result = Answered(call.request.key, generation, call.tries + 1)
+    def _answer(self, call: _Call, generation: Generation, *, reached: bool = True) -> None:
+        result = Answered(call.request.key, generation, call.tries + 1, reached)
         self._results.put_nowait(result)
 
     def _retry_later(self, call: _Call, hint: float) -> None:

@@ -15,6 +15,7 @@ from service.database import Session, Sessions
 from service.errors import Conflict, Invalid, NotFound, RateLimited, TunecurveError
 from service.ids import Prefix, new_id
 from service.jobs import repository
+from service.jobs.family import tell_end
 from service.jobs.lifecycle import OPEN, TERMINAL, Reason, State, event_type, may_follow
 from service.jobs.models import IdempotencyKey
 from service.jobs.models import Job as Job
@@ -244,7 +245,10 @@ def _ask_to_stop(session: Session, job: Job) -> bool:
         values["finished_at"] = now
     if not repository.move(session, job, state=following, now=now, token=None, **values):
         raise Conflict(f"{job.id} is changing; ask again", code="job_changing")
-    _record(session, job, f"job.{following.value}")
+    if following is State.CANCELLED:
+        tell_end(session, job, now=now)
+    else:
+        _record(session, job, "job.cancelling")
     return True
 
 
@@ -343,7 +347,7 @@ def _end(session: Session, job: Job, state: State, *, token: str | None, **value
         **values,
     )
     if ended:
-        _record(session, job, f"job.{state.value}")
+        tell_end(session, job, now=now)
     return ended
 
 
@@ -376,24 +380,25 @@ def park_job(job_id: str, waiting: Waiting, *, token: str, sessions: Sessions) -
 def retry_job(
     job_id: str, error: TunecurveError, *, seconds: float, token: str, sessions: Sessions
 ) -> bool:
-    """Park a job whose failure may pass; its attempts go on counting."""
+    """Park a job whose failure may pass; its attempts go on counting.
+
+    A cancelling job stays cancelling, also when its worker has not heard of the cancel yet.
+    """
     now = utc_now()
     with sessions.transaction() as session:
         job = repository.lock(session, job_id)
-        if job is None or job.lease_owner != token or job.state != State.RUNNING:
+        if job is None or job.lease_owner != token:
             return False
-        parked = repository.move(
-            session,
-            job,
-            state=State.WAITING,
-            now=now,
-            token=token,
-            reason=Reason.RETRY.value,
-            lease_owner=None,
-            lease_until=None,
-            dispatched_at=None,
-            next_run_at=now + timedelta(seconds=seconds),
-        )
+        values: dict[str, Any] = {
+            "lease_owner": None,
+            "lease_until": None,
+            "dispatched_at": None,
+            "next_run_at": now + timedelta(seconds=seconds),
+        }
+        if job.state == State.CANCELLING:
+            return repository.rewrite(session, job, now=now, token=token, **values)
+        values["reason"] = Reason.RETRY.value
+        parked = repository.move(session, job, state=State.WAITING, now=now, token=token, **values)
         if parked:
             _record(session, job, "job.waiting", retry_because=error.code)
         return parked
@@ -405,18 +410,23 @@ def retry_job(
 def dispatch(
     jobs: Sequence[Job], *, kinds: JobKinds, sessions: Sessions, task_queue: TaskQueue
 ) -> int:
-    """Send tickets after the commit; what the broker does not take is left to the sweep."""
-    unsent = [job.id for job in jobs if not _send(job, kinds, task_queue)]
-    sent = [job.id for job in jobs if job.id not in unsent]
+    """Send tickets after the commit; what the broker does not take is left to the sweep.
+
+    Jobs are marked first: a quick worker may have parked its job before `send` returns, and a
+    mark that came after would keep the sweep from sending the next ticket.
+    """
     with sessions.transaction() as session:
-        repository.mark_dispatched(session, sent, now=utc_now())
-        repository.mark_dispatched(session, unsent, now=None)
-    return len(sent)
+        repository.mark_dispatched(session, [job.id for job in jobs], now=utc_now())
+    return _send(jobs, kinds, sessions, task_queue)
 
 
-def _send(job: Job, kinds: JobKinds, task_queue: TaskQueue) -> bool:
-    kind = kinds[job.kind]
-    return task_queue.send(kind.task, job.id, queue=kind.queue)
+def _send(jobs: Sequence[Job], kinds: JobKinds, sessions: Sessions, task_queue: TaskQueue) -> int:
+    routed = [(job.id, kinds[job.kind]) for job in jobs]
+    unsent = [id_ for id_, kind in routed if not task_queue.send(kind.task, id_, queue=kind.queue)]
+    if unsent:
+        with sessions.transaction() as session:
+            repository.mark_dispatched(session, unsent, now=None)
+    return len(jobs) - len(unsent)
 
 
 def send_due_tickets(
@@ -428,15 +438,13 @@ def send_due_tickets(
     redispatch_seconds: float,
     limit: int,
 ) -> int:
-    """Send the tickets of jobs that have none, or whose ticket must have been lost."""
+    """Send the tickets of jobs of these kinds that have none, or whose must have been lost."""
     sent_before = now - timedelta(seconds=redispatch_seconds)
     with sessions.transaction() as session:
-        due = repository.take_due(session, now=now, sent_before=sent_before, limit=limit)
-    unsent = [job.id for job in due if not _send(job, kinds, task_queue)]
-    if unsent:
-        with sessions.transaction() as session:
-            repository.mark_dispatched(session, unsent, now=None)
-    return len(due) - len(unsent)
+        due = repository.take_due(
+            session, kinds=kinds, now=now, sent_before=sent_before, limit=limit
+        )
+    return _send(due, kinds, sessions, task_queue)
 
 
 def requeue_expired(now: datetime, *, sessions: Sessions, limit: int = 100) -> int:

@@ -78,6 +78,13 @@ def children(session: Session, job_id: str) -> list[Job]:
     return list(session.scalars(select(Job).where(Job.parent_id == job_id).order_by(Job.id)))
 
 
+def count_children(session: Session, job_id: str) -> tuple[int, int]:
+    """Return how many children have ended, and how many there are."""
+    ended = func.count().filter(Job.state.in_(list(TERMINAL)))
+    row = session.execute(select(ended, func.count()).where(Job.parent_id == job_id)).one()
+    return int(row[0]), int(row[1])
+
+
 def states(session: Session, job_ids: Iterable[str]) -> dict[str, str]:
     rows = session.execute(select(Job.id, Job.state).where(Job.id.in_(list(job_ids))))
     return {row.id: row.state for row in rows}
@@ -155,8 +162,15 @@ def write_progress(
     return session.scalar(statement) is not None
 
 
-def take_due(session: Session, *, now: datetime, sent_before: datetime, limit: int) -> list[Job]:
-    """Mark jobs whose ticket must be (re)sent as dispatched now, and return them.
+def take_due(
+    session: Session,
+    *,
+    kinds: Iterable[str],
+    now: datetime,
+    sent_before: datetime,
+    limit: int,
+) -> list[Job]:
+    """Mark jobs of some kinds whose ticket must be (re)sent as dispatched now, and return them.
 
     Due are queued jobs, and cancelling ones that nobody runs, without a ticket newer than
     `sent_before`.
@@ -165,6 +179,7 @@ def take_due(session: Session, *, now: datetime, sent_before: datetime, limit: i
     query = (
         select(Job)
         .where(
+            Job.kind.in_(list(kinds)),
             or_(
                 Job.state == State.QUEUED,
                 and_(Job.state == State.CANCELLING, unheld),

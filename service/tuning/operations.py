@@ -266,7 +266,13 @@ def _resume_submission(
     remaining = settled_at(tuning.intended_at, settle_seconds=pace.settle_seconds) - utc_now()
     if remaining > timedelta():
         return Waiting(Reason.RETRY, seconds=remaining.total_seconds())
-    adopted = provider.find(tuning.id)
+    try:
+        adopted = provider.find(tuning.id)
+    except Unavailable:
+        # What may have been started bills on: it is looked for as long as a tuning may take.
+        if is_overdue(utc_now(), tuning.intended_at, deadline_hours=pace.deadline_hours):
+            raise
+        return Waiting(Reason.RETRY, seconds=pace.settle_seconds)
     if adopted is not None:
         log.info("tuning_adopted", tuning_id=tuning.id)
         return _accept(run, tuning, adopted, pace=pace)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from service.settings import Settings
 from tests.api.server import Api, Caller, serve
@@ -17,7 +18,7 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
         database_url=database_url,
         redis_url="unix:///nonexistent/redis.sock",
         storage=f"file:{tmp_path / 'objects'}",
-        master_key="a master key for tests only",
+        master_key=SecretStr("a master key for tests only"),
         webhook_allow_networks=("127.0.0.0/8",),
         open_jobs_limit=8,
         upload_bytes_limit=64 << 20,

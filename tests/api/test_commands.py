@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from service.database import open_sessions
-from service.projects.operations import authenticate
+from service.projects.operations import authenticate, ensure_project, list_keys, revoke_key
 from service.projects.schemas import Scope
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,9 +65,7 @@ def test_an_unknown_scope_is_refused_by_name(database_url: str) -> None:
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "example.com"])
 def test_it_is_not_served_to_others_before_there_is_a_key(database_url: str, host: str) -> None:
     _run(database_url, "migrate")
-    sessions = open_sessions(database_url)
     _revoke_all(database_url)
-    sessions.close()
 
     refused = _run(database_url, "serve", "--host", host, "--port", "0")
 
@@ -76,8 +74,6 @@ def test_it_is_not_served_to_others_before_there_is_a_key(database_url: str, hos
 
 
 def _revoke_all(database_url: str) -> None:
-    from service.projects.operations import ensure_project, list_keys, revoke_key
-
     sessions = open_sessions(database_url)
     project_id = ensure_project("default", sessions=sessions)
     for key in list_keys(project_id, sessions=sessions):

@@ -4,6 +4,7 @@ import contextlib
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 
 import httpx2
 import pytest
@@ -15,14 +16,13 @@ from tests.support.eventually import eventually
 
 
 @contextlib.contextmanager
-def _streaming(caller: Caller, **more: object) -> Iterator[httpx2.Response]:
-    headers = {"Authorization": f"Bearer {caller.secret}", **more.pop("headers", {})}  # type: ignore[dict-item]
-    with caller.http.stream(
-        "GET",
-        "/v1/events/stream",
-        headers=headers,
-        **more,  # type: ignore[arg-type]
-    ) as answer:
+def _streaming(
+    caller: Caller, *, params: dict[str, str] | None = None, last: int | None = None
+) -> Iterator[httpx2.Response]:
+    headers = {"Authorization": f"Bearer {caller.secret}"}
+    if last is not None:
+        headers["Last-Event-ID"] = str(last)
+    with caller.http.stream("GET", "/v1/events/stream", headers=headers, params=params) as answer:
         yield answer
 
 
@@ -93,9 +93,9 @@ def test_a_stream_is_resumed_after_the_last_event_seen(caller: Caller) -> None:
     for _ in range(3):
         caller.submit("prepare", PREPARE)
     with _streaming(caller) as answer:
-        seen = [next(each) for each in [_events(answer)] for _ in range(2)]
+        seen = list(islice(_events(answer), 2))
 
-    with _streaming(caller, headers={"Last-Event-ID": str(seen[-1]["seq"])}) as answer:
+    with _streaming(caller, last=seen[-1]["seq"]) as answer:
         events = _events(answer)
         resumed = next(events)
         caller.submit("prepare", PREPARE)
@@ -108,7 +108,7 @@ def test_a_stream_of_a_job_that_has_ended_closes_at_once(caller: Caller) -> None
     job = caller.submit("prepare", PREPARE)["id"]
     caller.post(f"/v1/jobs/{job}/cancel")
 
-    with _streaming(caller, params={"job": job}, headers={"Last-Event-ID": "2"}) as answer:
+    with _streaming(caller, params={"job": job}, last=2) as answer:
         assert list(_events(answer)) == []
 
 

@@ -1,6 +1,7 @@
 """Jobs over HTTP."""
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 
 import httpx2
 import pytest
@@ -51,9 +52,7 @@ def test_progress_changes_the_etag(api: Api, caller: Caller) -> None:
 
     with LeasedRun(*claimed, sessions=api.services.sessions, lease_seconds=30) as run:
         run.report(7, 10, unit="items", stage="loading")
-    after = caller.get(
-        f"/v1/jobs/{job['id']}", headers={"If-None-Match": before.headers["ETag"]}
-    )
+    after = caller.get(f"/v1/jobs/{job['id']}", headers={"If-None-Match": before.headers["ETag"]})
 
     assert after.status_code == 200
     assert after.json()["progress"]["done"] == 7
@@ -126,7 +125,7 @@ def test_lists_are_paged_newest_first(caller: Caller) -> None:
 
     pages = [[job["id"] for job in page["data"]] for page in (first, second, third)]
     assert [len(page) for page in pages] == [2, 2, 1]
-    assert sum(pages, []) == ids[::-1]
+    assert [*chain(*pages)] == ids[::-1]
     assert "kind=prepare" in second["next"]
     assert (third["has_more"], third["next"]) == (False, None)
 
@@ -163,9 +162,7 @@ def test_a_queued_job_is_cancelled_at_once_and_again_without_harm(caller: Caller
 
 def test_a_running_job_is_asked_to_stop(api: Api, caller: Caller) -> None:
     job = caller.submit("prepare", PREPARE)
-    assert claim_job(
-        job["id"], sessions=api.services.sessions, lease_seconds=30, attempts_limit=5
-    )
+    assert claim_job(job["id"], sessions=api.services.sessions, lease_seconds=30, attempts_limit=5)
 
     answer = caller.post(f"/v1/jobs/{job['id']}/cancel")
 

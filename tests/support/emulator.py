@@ -6,10 +6,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import IO, Any, cast
 
 import httpx2
 
@@ -48,6 +48,25 @@ class EmulatorProcess:
     def kill(self) -> float:
         return self._end(signal.SIGKILL)
 
+    def start_again(self, state: Path, **config: Any) -> None:
+        """After `stop` or `kill`: serve at the same address what is kept in the folder."""
+        self.close()
+        port = self.url.rpartition(":")[2]
+        self.process = _launch(["--port", port, "--state", str(state)], errors=subprocess.DEVNULL)
+        _read_url(self.process)
+        self.configure(**config)
+
+    def close(self) -> None:
+        """Ask first, so that it removes its temporary folder; then insist."""
+        self.process.terminate()
+        try:
+            self.process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        if self.process.stdout:
+            self.process.stdout.close()
+
     def _end(self, number: signal.Signals) -> float:
         started = time.monotonic()
         if self.process.poll() is None:
@@ -61,40 +80,34 @@ def start_emulator(
     state: Path | None = None, *, port: int = 0, **config: Any
 ) -> Iterator[EmulatorProcess]:
     """Run an emulator until the block ends; `config` are its settings (see docs/emulator.md)."""
-    arguments = ["--port", str(port), "--parent-pid", str(os.getpid())]
+    arguments = ["--port", str(port)]
     if state is not None:
         arguments += ["--state", str(state)]
     with tempfile.TemporaryFile("w+") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "emulator", *arguments],
-            cwd=_ROOT,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-        )
+        process = _launch(arguments, errors=errors)
         try:
             emulator = EmulatorProcess(process, url=_read_url(process))
-            if config:
-                emulator.configure(**config)
-            yield emulator
         except RuntimeError:
+            process.kill()
+            process.wait()
             errors.seek(0)
             sys.stderr.write(errors.read())
             raise
+        try:
+            emulator.configure(**config)
+            yield emulator
         finally:
-            _end(process)
-            if process.stdout:
-                process.stdout.close()
+            emulator.close()
 
 
-def _end(process: "subprocess.Popen[str]") -> None:
-    """Ask first, so that it removes its temporary folder; then insist."""
-    process.terminate()
-    try:
-        process.wait(timeout=10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+def _launch(arguments: Sequence[str], *, errors: IO[str] | int) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "emulator", *arguments, "--parent-pid", str(os.getpid())],
+        cwd=_ROOT,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        text=True,
+    )
 
 
 def _read_url(process: "subprocess.Popen[str]") -> str:

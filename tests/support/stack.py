@@ -17,6 +17,8 @@ from service.jobs.lifecycle import OPEN, State
 from service.jobs.operations import Job, Request, cancel_job, children_of, get_job, submit_job
 from service.projects.operations import ensure_project
 from service.settings import Settings
+from service.webhooks.operations import list_events
+from service.webhooks.schemas import Event
 from tests.support.emulator import EmulatorProcess, start_emulator
 from tests.support.eventually import eventually
 from tests.support.fleet import Fleet, FleetProcess, start_fleet
@@ -89,6 +91,16 @@ class Stack:
         )
         return row.id
 
+    def start_emulator_again(self, **config: Any) -> None:
+        """After `emulator.kill`: bring it back with its buckets and tunings."""
+        self.emulator.start_again(self.fleet.folder / "emulator", **config)
+
+    def events(self, job_id: str) -> list[Event]:
+        """Return what was told of a job, oldest first."""
+        return list_events(
+            self.project_id, job_id=job_id, limit=1000, sessions=self.services.sessions
+        )
+
     def job(self, job_id: str) -> Job:
         return get_job(job_id, project_id=self.project_id, sessions=self.services.sessions)
 
@@ -134,7 +146,7 @@ def start_stack(folder: Path, database_url: str, **settings: str) -> Iterator[St
     """Yield a stack whose processes are not started yet; `settings` are without their prefix."""
     with (
         start_redis() as redis,
-        start_emulator() as emulator,
+        start_emulator(folder / "emulator") as emulator,
         pytest.MonkeyPatch.context() as monkeypatch,
     ):
         env = {

@@ -107,7 +107,7 @@ class VertexGenerator:
             raise CallFailed(Refusal.TRANSIENT, message) from error
         except (aiohttp.ClientError, OSError) as error:
             message = f"the connection failed: {type(error).__name__}"
-            raise CallFailed(Refusal.TRANSIENT, message) from error
+            raise CallFailed(Refusal.TRANSIENT, message, reached=False) from error
         if response.status != _OK:
             failure = classify(response.status, answer, response.headers)
             raise without_echo(failure, [turn.text for turn in request.contents])

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from service.datasets.schemas import PrepareSpec
+from service.datasets.schemas import PrepareSpec, TrainSize
 from service.evaluation.prompts import VariantKind
 from service.experiments.models import Experiment as ExperimentRow
 from service.ids import Prefix, id_pattern
@@ -43,8 +43,10 @@ class ExperimentSpec(BaseModel):
 
     prepare: PrepareSpec | None = None
     dataset: str | None = Field(default=None, pattern=id_pattern(Prefix.DATASET))
-    train_sizes: tuple[int, ...] = Field(
-        default=(), description="with `dataset` only; empty: every size it was prepared with"
+    train_sizes: tuple[TrainSize, ...] = Field(
+        default=(),
+        max_length=12,
+        description="with `dataset` only; empty: every size it was prepared with",
     )
     base_model: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9.@_/-]{0,127}$")
     shots: int = Field(default=3, ge=0, le=100, description="0 leaves few-shot out")

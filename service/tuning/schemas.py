@@ -43,7 +43,9 @@ class TuneSpec(BaseModel):
     )
 
     dataset: str = Field(pattern=id_pattern(Prefix.DATASET))
-    train_size: int = Field(ge=1, description="one of the sizes the dataset was prepared with")
+    train_size: int = Field(
+        ge=1, le=1_000_000, description="one of the sizes the dataset was prepared with"
+    )
     base_model: str | None = Field(default=None, pattern=BASE_MODEL_PATTERN)
     hyperparameters: HyperparametersSpec = HyperparametersSpec()
     provider: ProviderName = "vertex"

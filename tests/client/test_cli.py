@@ -230,10 +230,18 @@ def test_no_command_imports_what_is_heavy(bare: Path) -> None:
 def test_ctrl_c_detaches_and_tells_how_to_come_back(known: TinyService) -> None:
     known.script(new_job(1), {"state": "running"})
     command = [sys.executable, "-m", "client", "watch", new_job(1)["id"]]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    # A shell that starts the tests in the background has SIGINT ignored, and children inherit it.
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    try:
         eventually(lambda: len(known.seen) > 1, what="the job was never looked at")
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=10)
+    finally:
+        process.kill()
     assert process.returncode == ExitCode.INTERRUPTED
     assert f"tunecurve watch {new_job(1)['id']}" in errors
     assert "Traceback" not in errors

@@ -61,12 +61,17 @@ class CeleryTaskQueue:
 
     def depth(self, queue: Queue) -> int | None:
         try:
-            with self._app.connection_for_write() as connection:
-                connection.ensure_connection(max_retries=1, interval_start=0)
-                channel: Any = connection.default_channel
-                return int(channel.queue_declare(queue.value).message_count)
+            # A pooled connection: opening one for each question cost ten times the question.
+            with self._app.connection_or_acquire() as connection:
+                return self._size(connection, queue)
         except (self._unavailable, OSError):
             return None
+
+    def _size(self, connection: Any, queue: Queue) -> int | None:
+        try:
+            return int(connection.default_channel.queue_declare(queue.value).message_count)
+        except connection.connection_errors:
+            return None  # the pool connects again by itself
 
     @property
     def _unavailable(self) -> type[Exception]:

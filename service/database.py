@@ -14,11 +14,12 @@ from sqlalchemy import (
     String,
     TypeDecorator,
     create_engine,
+    delete,
     event,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Connection, Engine, make_url
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.orm import Session as Session
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -101,6 +102,16 @@ class Sessions:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def delete_unless_used(session: Session, model: type[Model], row_id: str) -> bool:
+    """Delete a row unless another row points at it; return whether it is gone."""
+    try:
+        with session.begin_nested():
+            session.execute(delete(model).where(model.__table__.c.id == row_id))
+    except IntegrityError:
+        return False
+    return True
 
 
 @contextmanager

@@ -1,11 +1,11 @@
-"""Models: list, look. Only jobs make them."""
+"""Models: list, look, delete. Only jobs make them."""
 
 from fastapi import APIRouter, Request
 
 from api import examples
-from api.auth import Reader
+from api.auth import Reader, Writer
 from api.dependencies import AfterModel, Limit, ModelId, Services
-from api.openapi import answers, page_example
+from api.openapi import answers, page_example, problems
 from api.pages import Page, page_of
 from service.jobs.operations import job_states
 from service.tuning import operations
@@ -47,3 +47,14 @@ def get_model(model_id: ModelId, principal: Reader, container: Services) -> Mode
     )
     states = job_states([row.job_id], sessions=container.sessions)
     return present_model(row, job=states.get(row.job_id))
+
+
+@router.delete(
+    "/{model_id}",
+    operation_id="deleteModel",
+    summary="Forget a model; what lies at the provider stays there",
+    status_code=204,
+    responses=problems(404, 409),
+)
+def delete_model(model_id: ModelId, principal: Writer, container: Services) -> None:
+    operations.delete_model(model_id, project_id=principal.project_id, sessions=container.sessions)

@@ -1,9 +1,7 @@
 """What can be done with datasets: reserve, prepare, list, read, delete."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any
 
 import structlog
 
@@ -27,9 +25,11 @@ from service.datasets.presets.registry import choose_preset
 from service.datasets.schemas import DatasetRow, PrepareSpec
 from service.datasets.sources.registry import SOURCES
 from service.datasets.sources.source import SourceAccess
+from service.datasets.views import DatasetView as DatasetView
 from service.errors import Conflict, Fault, NotFound, TunecurveError
 from service.files.contents import FileLimits
 from service.ids import Prefix
+from service.jobs.operations import require_ended
 from service.jobs.ports import InputNotReady, JobKind, JobRun, Submission, Waiting
 from service.storage.ports import ObjectStore
 from service.task_queue import Queue
@@ -37,26 +37,6 @@ from service.task_queue import Queue
 log = structlog.get_logger()
 
 _ROWS_BETWEEN_CHECKS = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class DatasetView:
-    """A finished dataset, as other rooms see it. The first metric is the primary one.
-
-    The mappings are JSON objects: `splits` of `SplitInfo`, `training_files` of `StoredRows` by
-    train size as text, `report` of `DatasetReport`.
-    """
-
-    id: str
-    job_id: str
-    preset: str
-    instruction: str
-    metrics: tuple[str, ...]
-    examples_key: str
-    training_files: Mapping[str, Mapping[str, Any]]
-    splits: Mapping[str, Mapping[str, Any]]
-    fingerprint: str
-    report: Mapping[str, Any]
 
 
 # ---------------------------------------------------------------------------------- preparing
@@ -213,6 +193,16 @@ def ready_dataset(dataset_id: str, *, project_id: str, session: Session) -> Data
     )
 
 
+def require_dataset(
+    session: Session, dataset_id: str, *, project_id: str, pointer: str = "/spec/dataset"
+) -> None:
+    """Check that a dataset is there, reserved or ready; raises NotFound `input_not_found`."""
+    if repository.find(session, dataset_id, project_id=project_id) is None:
+        message = f"no dataset {dataset_id}"
+        fault = Fault(pointer, "input_not_found", message)
+        raise NotFound(message, code="input_not_found", faults=[fault])
+
+
 def read_examples(
     examples_key: str, split: Split, *, store: ObjectStore, limit: int | None = None
 ) -> list[Example]:
@@ -278,11 +268,11 @@ def delete_dataset(
     Raises NotFound `dataset_not_found`; Conflict `not_ready` while its job may still write, or
     `in_use`.
     """
+    row = get_dataset(dataset_id, project_id=project_id, sessions=sessions)
+    if row.ready_at is None:
+        require_ended(row.job_id, sessions=sessions)
     with sessions.transaction() as session:
-        row = _require(session, dataset_id, project_id)
-        if row.ready_at is None:
-            raise Conflict("its job has not ended; cancel the job first", code="not_ready")
-        keys = _object_keys(row)
+        keys = _object_keys(_require(session, dataset_id, project_id))
         if not repository.remove(session, dataset_id):
             message = f"{dataset_id} is used by models, evaluations or experiments"
             raise Conflict(message, code="in_use")
@@ -292,5 +282,6 @@ def delete_dataset(
 
 
 def _object_keys(row: Dataset) -> list[str]:
-    files = [*row.training_files.values(), *row.splits.values(), row.report["manifest"]]
+    manifest = row.report.get("manifest") or {"key": None}  # none where the job has failed
+    files = [*row.training_files.values(), *row.splits.values(), manifest]
     return [key for key in (row.examples_key, *(file["key"] for file in files)) if key]

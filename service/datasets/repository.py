@@ -3,10 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Text, cast, delete, or_, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Text, cast, or_, select, update
 
-from service.database import Session
+from service.database import Session, delete_unless_used
 from service.datasets.models import Dataset
 
 
@@ -38,13 +37,7 @@ def fill(session: Session, dataset_id: str, **values: Any) -> None:
 
 
 def remove(session: Session, dataset_id: str) -> bool:
-    """Delete a row unless another row points at it; return whether it is gone."""
-    try:
-        with session.begin_nested():
-            session.execute(delete(Dataset).where(Dataset.id == dataset_id))
-    except IntegrityError:
-        return False
-    return True
+    return delete_unless_used(session, Dataset, dataset_id)
 
 
 def unused(session: Session, keys: Iterable[str]) -> list[str]:

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from service.database import delete_unless_used
 from service.evaluation.models import Evaluation, Prediction, ScoreRow
 
 
@@ -59,5 +60,5 @@ def scores(session: Session, evaluation_ids: Sequence[str]) -> Iterator[ScoreRow
     yield from session.scalars(query)
 
 
-def delete(session: Session, row: Evaluation) -> None:
-    session.delete(row)
+def remove(session: Session, evaluation_id: str) -> bool:
+    return delete_unless_used(session, Evaluation, evaluation_id)

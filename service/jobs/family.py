@@ -1,6 +1,7 @@
-"""How a job's end is told: by its own event, and in the progress of the parent it has."""
+"""How the outside learns of a job: by its events, and in the progress of its parent."""
 
 from datetime import datetime
+from typing import Any
 
 from service.database import Session
 from service.jobs import repository
@@ -17,9 +18,9 @@ def tell_end(session: Session, job: Job, *, now: datetime) -> None:
     project), so that none deadlocks.
     """
     parent = _count_at_parent(session, job, now=now)
-    _record(session, job, f"job.{job.state}", event_data(job))
+    tell(session, job, f"job.{job.state}")
     if parent is not None:
-        _record(session, parent, "job.progress", {"progress": parent.progress})
+        tell(session, parent, "job.progress", progress=parent.progress)
 
 
 def _count_at_parent(session: Session, child: Job, *, now: datetime) -> Job | None:
@@ -36,5 +37,12 @@ def _count_at_parent(session: Session, child: Job, *, now: datetime) -> Job | No
     return parent
 
 
-def _record(session: Session, job: Job, type_: str, data: dict[str, object]) -> None:
-    record_event(session, project_id=job.project_id, type=type_, job_id=job.id, data=data)
+def tell(session: Session, job: Job, type_: str, **more: Any) -> None:
+    """Record an event about a job, with `more` beside its ids and state."""
+    record_event(
+        session,
+        project_id=job.project_id,
+        type=type_,
+        job_id=job.id,
+        data=event_data(job, **more),
+    )

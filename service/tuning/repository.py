@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from service.database import delete_unless_used
 from service.tuning.models import TunedModel, TuningRun
 
 
@@ -64,3 +65,7 @@ def models(session: Session, project_id: str, *, after: str | None, limit: int) 
     if after:
         query = query.where(TunedModel.id < after)
     return list(session.scalars(query.order_by(TunedModel.id.desc()).limit(limit)))
+
+
+def remove_model(session: Session, model_id: str) -> bool:
+    return delete_unless_used(session, TunedModel, model_id)

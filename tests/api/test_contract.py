@@ -20,7 +20,7 @@ OPERATIONS = {
     "listEvents", "streamEvents",
     "createFile", "listFiles", "getFile", "deleteFile", "getFileContent",
     "listDatasets", "getDataset", "deleteDataset", "listDatasetRows", "getDatasetContent",
-    "listModels", "getModel",
+    "listModels", "getModel", "deleteModel",
     "listEvaluations", "getEvaluation", "deleteEvaluation", "listEvaluationRows",
     "getEvaluationContent",
     "listExperiments", "getExperiment", "deleteExperiment", "getExperimentContent",

@@ -15,7 +15,6 @@ from tests.architecture.tree import (
 )
 
 LINES = 300
-LINES_OF_OPERATIONS = 450  # the verbs of one room, beside each other
 LINES_OF_A_TEST = 500  # a list of independent cases, read one at a time
 
 
@@ -26,9 +25,6 @@ class Longer(NamedTuple):
 
 # An exception is a file of one idea that reads worse in two; the limit says how far it may grow.
 LONGER = {
-    "service/jobs/operations.py": Longer(520, "every write of a job's row, and its sweeps"),
-    "service/tuning/operations.py": Longer(500, "submit, resume, poll: one protocol in order"),
-    "service/experiments/operations.py": Longer(530, "one job from its plan to its answer"),
     "service/migrations/versions/0001_first_tables.py": Longer(
         450, "every table, as generated; never edited again"
     ),
@@ -71,7 +67,7 @@ def _limit(path: Path) -> int:
         return LONGER[path.as_posix()].lines
     if path.parts[0] == "tests":
         return LINES_OF_A_TEST
-    return LINES_OF_OPERATIONS if path.name == "operations.py" else LINES
+    return LINES
 
 
 def test_every_module_opens_by_saying_what_it_is() -> None:
@@ -105,12 +101,7 @@ def test_files_are_short_enough_to_be_read_in_one_go() -> None:
 
 
 def test_an_exception_of_length_is_dropped_when_it_is_no_longer_needed() -> None:
-    idle = [
-        name
-        for name in LONGER
-        if not (ROOT / name).is_file()
-        or _length(Path(name)) <= (LINES_OF_OPERATIONS if name.endswith("operations.py") else LINES)
-    ]
+    idle = [name for name in LONGER if not (ROOT / name).is_file() or _length(Path(name)) <= LINES]
 
     assert idle == []
 

@@ -1,5 +1,7 @@
 """A run ends when it must: at once, with what was paid for stored, and saying why."""
 
+import asyncio
+import contextlib
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -92,6 +94,23 @@ def test_a_check_stops_the_run_soon_and_what_was_paid_is_stored(
     assert time.monotonic() - begun < 4
     assert set(shelf.keys) == {prompt.replace("prompt", "row") for prompt in provider.accepted}
     assert provider.in_flight == 0
+
+
+class DeafGovernor(LocalGovernor):
+    """Loses every cancel that meets it, as redis-py does when its answer comes at that moment."""
+
+    async def acquire(self) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0.02)
+
+
+def test_a_run_ends_though_its_governor_has_lost_the_cancel(
+    provider: Provider, shelf: Shelf
+) -> None:
+    shelf.on_check = stop_at_second_check
+    with pytest.raises(Stopped):
+        shelf.run(requests(5000), governor=DeafGovernor(requests_per_minute=1, burst_seconds=0))
+    assert set(shelf.keys) == {prompt.replace("prompt", "row") for prompt in provider.accepted}
 
 
 def test_a_stopped_run_waits_for_hanging_calls_no_longer_than_the_grace(

@@ -1,0 +1,67 @@
+"""The kind of job that ends as an evaluation, and the row it reserves."""
+
+from functools import partial
+
+from service.clock import utc_now
+from service.database import Session
+from service.datasets.operations import require_dataset
+from service.errors import Fault, NotFound
+from service.evaluation import repository
+from service.evaluation.metrics.registry import METRICS
+from service.evaluation.models import Evaluation
+from service.evaluation.ports import FindModel
+from service.evaluation.schemas import EvaluateSpec
+from service.ids import Prefix
+from service.jobs.ports import InputNotReady, JobKind, Submission
+from service.task_queue import Queue
+
+
+def reserve_evaluation(session: Session, submission: Submission, *, base_model: str) -> None:
+    """Write the evaluation's row; raises Invalid for an unknown metric, NotFound for inputs."""
+    spec = EvaluateSpec.model_validate(submission.spec.model_dump())
+    for position, name in enumerate(spec.metrics):
+        METRICS.find(name, pointer=f"/spec/metrics/{position}")
+    require_dataset(session, spec.dataset, project_id=submission.project_id)
+    repository.add(
+        session,
+        Evaluation(
+            id=submission.outputs["evaluation"],
+            project_id=submission.project_id,
+            job_id=submission.id,
+            dataset_id=spec.dataset,
+            model_id=spec.model,
+            base_model=spec.base_model or base_model,
+            kind=spec.variant.value,
+            shots=spec.shots,
+            split=spec.split,
+            created_at=utc_now(),
+        ),
+    )
+
+
+def evaluate_kind(base_model: str, *, find_model: FindModel) -> JobKind:
+    """Return the `evaluate` kind; `base_model` is used where a spec names none."""
+    return JobKind(
+        name="evaluate",
+        spec=EvaluateSpec,
+        output="evaluation",
+        prefix=Prefix.EVALUATION,
+        queue=Queue.EVALUATE,
+        task="evaluation.run",
+        reserve=partial(_reserve, base_model=base_model, find_model=find_model),
+    )
+
+
+def _reserve(
+    session: Session, submission: Submission, *, base_model: str, find_model: FindModel
+) -> None:
+    model_id = submission.spec.model_dump().get("model")
+    if model_id:
+        try:
+            find_model(model_id, project_id=submission.project_id, session=session)
+        except InputNotReady:
+            pass
+        except NotFound as error:
+            fault = Fault("/spec/model", "input_not_found", error.message)
+            raise NotFound(error.message, code="input_not_found", faults=[fault]) from error
+    reserve_evaluation(session, submission, base_model=base_model)

@@ -1,0 +1,55 @@
+"""Evaluations with their scores, and where their tables lie."""
+
+from service.database import Session, Sessions
+from service.errors import Conflict, NotFound
+from service.evaluation import repository
+from service.evaluation.models import Evaluation, ScoreRow
+from service.jobs.operations import require_ended
+
+
+def require_evaluation(session: Session, evaluation_id: str, project_id: str) -> Evaluation:
+    row = repository.find(session, evaluation_id, project_id=project_id)
+    if row is None:
+        raise NotFound(f"no evaluation {evaluation_id}", code="evaluation_not_found")
+    return row
+
+
+def get_evaluation(
+    evaluation_id: str, *, project_id: str, sessions: Sessions
+) -> tuple[Evaluation, list[ScoreRow]]:
+    """Return an evaluation with its scores, the primary metric first; raises NotFound."""
+    with sessions.reading() as session:
+        row = require_evaluation(session, evaluation_id, project_id)
+        return row, list(repository.scores(session, [row.id]))
+
+
+def list_evaluations(
+    project_id: str, *, after: str | None, limit: int, sessions: Sessions
+) -> list[tuple[Evaluation, list[ScoreRow]]]:
+    """Return a page of evaluations with their scores, newest first."""
+    with sessions.reading() as session:
+        rows = repository.page(session, project_id, after=after, limit=limit)
+        scores = list(repository.scores(session, [row.id for row in rows]))
+    return [(row, [each for each in scores if each.evaluation_id == row.id]) for row in rows]
+
+
+def delete_evaluation(evaluation_id: str, *, project_id: str, sessions: Sessions) -> None:
+    """Delete an evaluation with its predictions and scores.
+
+    Raises NotFound, and Conflict `not_ready` while its job may still write.
+    """
+    row, _ = get_evaluation(evaluation_id, project_id=project_id, sessions=sessions)
+    if row.ready_at is None:
+        require_ended(row.job_id, sessions=sessions)
+    with sessions.transaction() as session:
+        if not repository.remove(session, row.id):
+            raise Conflict(f"{evaluation_id} belongs to an experiment", code="in_use")
+
+
+def table_key_of(evaluation_id: str, *, project_id: str, sessions: Sessions) -> str:
+    """Return the key of the evaluation's Parquet table; raises NotFound, Conflict `not_ready`."""
+    with sessions.reading() as session:
+        row = require_evaluation(session, evaluation_id, project_id)
+    if row.table_key is None:
+        raise Conflict(f"{evaluation_id} is not ready; its job is {row.job_id}", code="not_ready")
+    return row.table_key

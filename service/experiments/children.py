@@ -1,0 +1,150 @@
+"""The jobs of an experiment: all written at once, all stopped together."""
+
+from collections.abc import Sequence
+
+from pydantic import BaseModel
+
+from service.database import Session, Sessions
+from service.datasets.operations import DatasetView, ready_dataset
+from service.errors import Conflict, Internal
+from service.evaluation.schemas import EvaluateSpec
+from service.experiments import repository
+from service.experiments.models import Experiment, VariantRow
+from service.experiments.planning import Variant, plan_variants
+from service.experiments.reading import require_experiment
+from service.experiments.schemas import ExperimentSpec
+from service.ids import Prefix, new_id
+from service.jobs.lifecycle import OPEN, Reason, State
+from service.jobs.operations import (
+    Job,
+    JobKinds,
+    Request,
+    cancel_job,
+    reserve_ids,
+    write_job,
+)
+from service.jobs.ports import (
+    JobCancelled,
+    JobRun,
+    Waiting,
+)
+from service.task_queue import TaskQueue
+from service.tuning.schemas import TuneSpec
+
+
+def wind_down(
+    run: JobRun,
+    children: Sequence[Job],
+    *,
+    sessions: Sessions,
+    kinds: JobKinds,
+    task_queue: TaskQueue,
+) -> Waiting:
+    still_open = [child for child in children if State(child.state) in OPEN]
+    if not still_open:
+        raise JobCancelled
+    for child in still_open:
+        try:
+            cancel_job(
+                child.id,
+                project_id=run.project_id,
+                kinds=kinds,
+                sessions=sessions,
+                task_queue=task_queue,
+            )
+        except Conflict:
+            continue  # it has just ended
+    return Waiting(Reason.CHILDREN, seconds=1.0)
+
+
+def begin(run: JobRun, row: Experiment, *, kinds: JobKinds, sessions: Sessions) -> list[Job]:
+    """Write every child with its reserved output in one transaction: all of them or none."""
+    spec = ExperimentSpec.model_validate(run.spec)
+    with sessions.reading() as session:
+        dataset = _given_dataset(session, spec, run.project_id)
+    variants = plan_variants(_sizes(spec, dataset), shots=spec.shots)
+    with run.fenced() as session:
+        family = _Family(session, run, kinds)
+        dataset_id = dataset.id if dataset else family.add("prepare", spec.prepare, "dataset")
+        for position, variant in enumerate(variants):
+            added = _add_variant(family, spec, row, variant, dataset_id)
+            added.position = position
+            repository.add(session, added)
+        experiment = require_experiment(session, row.id, run.project_id)
+        experiment.dataset_id = dataset_id
+    return family.jobs
+
+
+def _given_dataset(session: Session, spec: ExperimentSpec, project_id: str) -> DatasetView | None:
+    if spec.dataset is None:
+        return None
+    return ready_dataset(spec.dataset, project_id=project_id, session=session)
+
+
+def _sizes(spec: ExperimentSpec, dataset: DatasetView | None) -> Sequence[int]:
+    if spec.prepare is not None:
+        return spec.prepare.train_sizes
+    prepared = sorted(int(size) for size in dataset.training_files) if dataset else []
+    return spec.train_sizes or prepared
+
+
+class _Family:
+    """The children of one experiment, written inside one transaction."""
+
+    def __init__(self, session: Session, run: JobRun, kinds: JobKinds) -> None:
+        self._session, self._run, self._kinds = session, run, kinds
+        self.jobs: list[Job] = []
+
+    def add(self, kind_name: str, spec: BaseModel | None, label: str) -> str:
+        """Write one child and return the id of its output."""
+        if spec is None:
+            raise Internal(f"a child of kind {kind_name} needs a spec")
+        kind = self._kinds[kind_name]
+        request = Request(
+            kind=kind_name,
+            spec=spec,
+            labels={**self._run.labels, "variant": label},
+            project_id=self._run.project_id,
+        )
+        submission = reserve_ids(request, kind, parent_id=self._run.id)
+        self.jobs.append(write_job(self._session, submission, kind=kind))
+        return submission.outputs[kind.output]
+
+
+def _add_variant(
+    family: _Family, spec: ExperimentSpec, row: Experiment, variant: Variant, dataset_id: str
+) -> VariantRow:
+    model_id, tune_job_id = None, None
+    if variant.train_size is not None:
+        tune = TuneSpec(
+            dataset=dataset_id,
+            train_size=variant.train_size,
+            base_model=row.base_model,
+            hyperparameters=spec.hyperparameters,
+            provider=spec.provider,
+        )
+        model_id = family.add("tune", tune, variant.name)
+        tune_job_id = family.jobs[-1].id
+    evaluate = EvaluateSpec(
+        dataset=dataset_id,
+        variant=variant.kind,
+        model=model_id,
+        base_model=row.base_model,
+        shots=variant.shots,
+        metrics=(spec.metric,) if spec.metric else (),
+        max_output_tokens=spec.max_output_tokens,
+        seed=spec.seed,
+    )
+    evaluation_id = family.add("evaluate", evaluate, variant.name)
+    return VariantRow(
+        id=new_id(Prefix.VARIANT),
+        experiment_id=row.id,
+        name=variant.name,
+        kind=variant.kind.value,
+        shots=variant.shots,
+        train_size=variant.train_size,
+        model_id=model_id,
+        tune_job_id=tune_job_id,
+        evaluation_id=evaluation_id,
+        evaluate_job_id=family.jobs[-1].id,
+    )

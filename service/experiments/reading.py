@@ -1,0 +1,95 @@
+"""Experiments with their variants as they stand."""
+
+from collections.abc import Mapping
+
+from service.database import Session, Sessions
+from service.errors import NotFound
+from service.evaluation.operations import get_evaluation
+from service.experiments import repository
+from service.experiments.models import Experiment, VariantRow
+from service.experiments.schemas import VariantView
+from service.jobs.lifecycle import State
+from service.jobs.operations import (
+    Job,
+    children_of,
+    require_ended,
+)
+from service.jobs.schemas import output_state
+
+
+def require_experiment(session: Session, experiment_id: str, project_id: str) -> Experiment:
+    row = repository.find(session, experiment_id, project_id=project_id)
+    if row is None:
+        raise NotFound(f"no experiment {experiment_id}", code="experiment_not_found")
+    return row
+
+
+def get_experiment(
+    experiment_id: str, *, project_id: str, sessions: Sessions
+) -> tuple[Experiment, list[VariantView]]:
+    """Return an experiment with its variants as they stand; raises NotFound."""
+    with sessions.reading() as session:
+        row = require_experiment(session, experiment_id, project_id)
+        variants = repository.variants(session, [row.id])
+    jobs = {child.id: child for child in children_of(row.job_id, sessions=sessions)}
+    return row, [
+        _view(variant, jobs, project_id=project_id, sessions=sessions) for variant in variants
+    ]
+
+
+def list_experiments(
+    project_id: str, *, after: str | None, limit: int, sessions: Sessions
+) -> list[tuple[Experiment, list[VariantView]]]:
+    """Return a page of experiments with their variants, newest first."""
+    with sessions.reading() as session:
+        rows = repository.page(session, project_id, after=after, limit=limit)
+    return [get_experiment(row.id, project_id=project_id, sessions=sessions) for row in rows]
+
+
+def _view(
+    variant: VariantRow, jobs: Mapping[str, Job], *, project_id: str, sessions: Sessions
+) -> VariantView:
+    evaluation, scores = get_evaluation(
+        variant.evaluation_id, project_id=project_id, sessions=sessions
+    )
+    first = scores[0] if scores else None
+    job = jobs.get(variant.evaluate_job_id)
+    reasons = [_reason(each) for each in (jobs.get(variant.tune_job_id or ""), job) if each]
+    return VariantView(
+        name=variant.name,
+        kind=variant.kind,
+        train_size=variant.train_size,
+        shots=variant.shots,
+        state=output_state(State(job.state) if job else None, ready=bool(evaluation.ready_at)),
+        metric=first.metric if first else None,
+        score=first.value if first else None,
+        low=first.low if first else None,
+        high=first.high if first else None,
+        coverage=first.coverage if first else None,
+        test_rows=first.rows if first else None,
+        n=first.n if first else None,
+        worst=first.worst if first else None,
+        best=first.best if first else None,
+        model=variant.model_id,
+        evaluation=variant.evaluation_id,
+        error=next((reason for reason in reasons if reason), None),
+    )
+
+
+def _reason(job: Job) -> str | None:
+    """Return why a child has no result: its error's code, or that it was cancelled."""
+    if job.state == State.CANCELLED:
+        return "cancelled"
+    return str(job.error["code"]) if job.error else None
+
+
+def delete_experiment(experiment_id: str, *, project_id: str, sessions: Sessions) -> None:
+    """Delete an experiment; its dataset, models and evaluations stay.
+
+    Raises NotFound, and Conflict `not_ready` while its job may still write.
+    """
+    row, _ = get_experiment(experiment_id, project_id=project_id, sessions=sessions)
+    if row.ready_at is None:
+        require_ended(row.job_id, sessions=sessions)
+    with sessions.transaction() as session:
+        repository.delete(session, require_experiment(session, experiment_id, project_id))

@@ -1,0 +1,45 @@
+"""One step of an `experiment` job: plan it, wait for its children, sum it up."""
+
+from service.database import Sessions
+from service.experiments.children import begin, wind_down
+from service.experiments.reading import require_experiment
+from service.experiments.summary import sum_up
+from service.jobs.lifecycle import OPEN, Reason, State
+from service.jobs.operations import (
+    JobKinds,
+    children_of,
+    dispatch,
+)
+from service.jobs.ports import (
+    JobRun,
+    Waiting,
+)
+from service.storage.ports import ObjectStore
+from service.task_queue import TaskQueue
+
+
+def run_experiment(
+    run: JobRun,
+    *,
+    sessions: Sessions,
+    store: ObjectStore,
+    kinds: JobKinds,
+    task_queue: TaskQueue,
+) -> Waiting | None:
+    """Take an experiment one step further: plan it, wait for its children, or sum it up."""
+    with sessions.reading() as session:
+        row = require_experiment(session, run.outputs["experiment"], run.project_id)
+    if row.ready_at is not None:
+        return None
+    children = children_of(run.id, sessions=sessions)
+    if run.cancelling:
+        return wind_down(run, children, sessions=sessions, kinds=kinds, task_queue=task_queue)
+    if not children:
+        children = begin(run, row, kinds=kinds, sessions=sessions)
+        dispatch(children, kinds=kinds, sessions=sessions, task_queue=task_queue)
+    ended = sum(State(child.state) not in OPEN for child in children)
+    run.report(ended, len(children), unit="jobs", stage="children")
+    if ended < len(children):
+        return Waiting(Reason.CHILDREN)
+    sum_up(run, row, children, sessions=sessions, store=store)
+    return None

@@ -1,0 +1,193 @@
+"""The end of an experiment: the curve, the answer, the report and the table."""
+
+import hashlib
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from service.clock import rfc3339, utc_now
+from service.database import Session, Sessions
+from service.datasets.operations import (
+    DatasetView,
+    ready_dataset,
+)
+from service.errors import Fault, Internal
+from service.evaluation.operations import get_evaluation
+from service.evaluation.prompts import VariantKind
+from service.experiments.curve import LearningCurve, Point, answer, learning_curve
+from service.experiments.models import Experiment
+from service.experiments.reading import get_experiment, require_experiment
+from service.experiments.report import (
+    DatasetFacts,
+    ReportData,
+    curve_rows,
+    render_report,
+)
+from service.experiments.schemas import ExperimentSpec, VariantView
+from service.jobs.operations import (
+    Job,
+)
+from service.jobs.ports import (
+    InputNotReady,
+    JobRun,
+)
+from service.storage.ports import ObjectStore
+from service.storage.tables import TableSchema, write_parquet
+
+TABLE = TableSchema(
+    columns={
+        "experiment_id": "string",
+        "metric": "string",
+        "synthetic": "bool",
+        "name": "string",
+        "kind": "string",
+        "train_size": "int64",
+        "value": "float64",
+        "low": "float64",
+        "high": "float64",
+        "coverage": "float64",
+        "n": "int64",
+        "worst": "float64",
+        "best": "float64",
+    }
+)
+
+
+def sum_up(
+    run: JobRun,
+    row: Experiment,
+    children: Sequence[Job],
+    *,
+    sessions: Sessions,
+    store: ObjectStore,
+) -> None:
+    """Draw the curve of the variants that have a score; raise when there is none."""
+    spec = ExperimentSpec.model_validate(run.spec)
+    row, variants = get_experiment(row.id, project_id=run.project_id, sessions=sessions)
+    with sessions.reading() as session:
+        dataset = _finished_dataset(session, row, children)
+    scored = [variant for variant in variants if variant.score is not None]
+    if not scored:
+        raise _no_scores(children)
+    metric = scored[0].metric or ""
+    synthetic = _is_synthetic(variants, run.project_id, sessions=sessions)
+    curve = learning_curve(metric, [_point(each) for each in variants], seed=spec.seed)
+    report = ReportData(
+        experiment_id=row.id,
+        title=f"{dataset.preset}: how much data does {row.base_model} need?",
+        curve=curve,
+        dataset=_facts(dataset),
+        base_model=row.base_model,
+        seed=spec.seed,
+        synthetic=synthetic,
+        created_at=utc_now(),
+        ids=_ids(run, dataset, variants),
+    )
+    report_key, table_key = _write(report, store=store)
+    with run.fenced() as session:
+        done = require_experiment(session, row.id, run.project_id)
+        done.metric, done.synthetic = metric, synthetic
+        done.answer, done.verdict = answer(curve), curve.verdict.value
+        done.curve = _curve_json(curve)
+        done.report_key, done.table_key = report_key, table_key
+        done.ready_at = utc_now()
+
+
+def _finished_dataset(session: Session, row: Experiment, children: Sequence[Job]) -> DatasetView:
+    try:
+        return ready_dataset(row.dataset_id or "", project_id=row.project_id, session=session)
+    except InputNotReady as error:
+        raise _no_scores(children) from error
+
+
+def _no_scores(children: Sequence[Job]) -> Internal:
+    """Return the failure of the first child that failed by itself, in its own words."""
+    failed = [child for child in children if child.error]
+    own = [child for child in failed if (child.error or {}).get("code") != "input_failed"]
+    for child in own or failed:
+        error: Mapping[str, Any] = child.error or {}
+        name = child.labels.get("variant", child.kind)
+        faults = [
+            Fault(fault["pointer"], fault["code"], fault["message"])
+            for fault in error.get("errors", [])
+        ]
+        return Internal(
+            f"{child.kind} ({name}) failed: {error['detail']}", code=error["code"], faults=faults
+        )
+    return Internal("no variant was scored: its jobs were cancelled", code="no_scores")
+
+
+def _is_synthetic(variants: Sequence[VariantView], project_id: str, *, sessions: Sessions) -> bool:
+    return any(
+        get_evaluation(variant.evaluation, project_id=project_id, sessions=sessions)[0].synthetic
+        for variant in variants
+    )
+
+
+def _point(variant: VariantView) -> Point:
+    return Point(
+        name=variant.name,
+        kind=VariantKind(variant.kind),
+        train_size=variant.train_size,
+        value=variant.score,
+        low=variant.low,
+        high=variant.high,
+        coverage=variant.coverage or 0.0,
+        n=variant.n or 0,
+        worst=variant.worst,
+        best=variant.best,
+    )
+
+
+def _facts(dataset: DatasetView) -> DatasetFacts:
+    report = dataset.report
+    dropped = {reason: int(told["rows"]) for reason, told in report.get("dropped", {}).items()}
+    return DatasetFacts(
+        id=dataset.id,
+        rows=int(report.get("source_rows", 0)),
+        kept=int(report.get("kept", 0)),
+        dropped=dropped,
+    )
+
+
+def _ids(run: JobRun, dataset: DatasetView, variants: Sequence[VariantView]) -> dict[str, str]:
+    evaluations = {f"evaluation of {each.name}": each.evaluation for each in variants}
+    return {"job": run.id, "dataset": dataset.id, "fingerprint": dataset.fingerprint} | evaluations
+
+
+def _curve_json(curve: LearningCurve) -> dict[str, Any]:
+    return {
+        "metric": curve.metric,
+        "verdict": curve.verdict.value,
+        "points": [asdict(point) for point in curve.points],
+        "baselines": [asdict(point) for point in curve.baselines],
+        "fit": asdict(curve.fit) if curve.fit else None,
+    }
+
+
+def _write(report: ReportData, *, store: ObjectStore) -> tuple[str, str]:
+    """Store the page and the table; return their keys."""
+    with tempfile.TemporaryDirectory() as folder:
+        page, table = Path(folder) / "report.html", Path(folder) / "curve.parquet"
+        page.write_text(render_report(report), encoding="utf-8")
+        rows = curve_rows(
+            report.curve, experiment_id=report.experiment_id, synthetic=report.synthetic
+        )
+        metadata = {
+            "experiment_id": report.experiment_id,
+            "created_at": rfc3339(report.created_at),
+        }
+        write_parquet(rows, table, schema=TABLE, metadata=metadata)
+        return (
+            _put(page, "text/html; charset=utf-8", store=store),
+            _put(table, "application/vnd.apache.parquet", store=store),
+        )
+
+
+def _put(path: Path, content_type: str, *, store: ObjectStore) -> str:
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    key = f"experiments/{digest}{path.suffix}"
+    store.put_file(key, path, content_type=content_type)
+    return key

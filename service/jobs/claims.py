@@ -1,0 +1,165 @@
+"""How a worker takes a job, lets go of it, and ends it."""
+
+import secrets
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from service.clock import utc_now
+from service.database import Session, Sessions
+from service.errors import TunecurveError
+from service.jobs import repository
+from service.jobs.family import tell, tell_end
+from service.jobs.lifecycle import Reason, State, may_follow
+from service.jobs.models import Job as Job
+from service.jobs.ports import Waiting
+from service.jobs.schemas import problem_of
+
+
+def claim_job(
+    job_id: str, *, sessions: Sessions, lease_seconds: float, attempts_limit: int
+) -> tuple[Job, str] | None:
+    """Take a queued, taken-over or cancelling job; return it with the lease's token.
+
+    Returns None when there is nothing to do: the job has ended, waits, is run by somebody
+    else, or has used up its attempts (then it is failed here).
+    """
+    token, now = secrets.token_hex(16), utc_now()
+    with sessions.transaction() as session:
+        job = repository.lock(session, job_id)
+        if job is None or not _is_claimable(job, now):
+            return None
+        if job.attempt >= attempts_limit and job.state != State.CANCELLING:
+            _fail_exhausted(session, job, attempts_limit)
+            return None
+        before = State(job.state)
+        values: dict[str, Any] = {
+            "lease_owner": token,
+            "lease_until": now + timedelta(seconds=lease_seconds),
+            "attempt": job.attempt + 1,
+            "started_at": job.started_at or now,
+            "reason": None,
+            "next_run_at": None,
+            "waits_for": None,
+        }
+        state = before if before is State.CANCELLING else State.RUNNING
+        if not repository.move(session, job, state=state, now=now, token=None, **values):
+            return None
+        if before is State.QUEUED:
+            tell(session, job, "job.started", attempt=job.attempt)
+    return job, token
+
+
+def _is_claimable(job: Job, now: datetime) -> bool:
+    held = job.lease_until is not None and job.lease_until >= now
+    match State(job.state):
+        case State.QUEUED:
+            return job.next_run_at is None or job.next_run_at <= now
+        case State.RUNNING | State.CANCELLING:
+            return not held
+        case _:
+            return False
+
+
+def _fail_exhausted(session: Session, job: Job, attempts_limit: int) -> None:
+    error = TunecurveError(
+        f"{job.id} was started {attempts_limit} times and its worker died or failed each time",
+        code="attempts_exhausted",
+    )
+    _end(session, job, State.FAILED, token=None, error=problem_of(error))
+
+
+def finish_job(
+    job_id: str,
+    state: State,
+    *,
+    token: str,
+    sessions: Sessions,
+    error: TunecurveError | None = None,
+    cost: Mapping[str, Any] | None = None,
+) -> bool:
+    """End a job that `token` holds; return False when the lease was lost."""
+    with sessions.transaction() as session:
+        job = repository.lock(session, job_id)
+        if job is None or job.lease_owner != token:
+            return False
+        values: dict[str, Any] = {"cost": dict(cost)} if cost else {}
+        if error is not None:
+            values["error"] = problem_of(error)
+        return _end(session, job, state, token=token, **values)
+
+
+def _end(session: Session, job: Job, state: State, *, token: str | None, **values: Any) -> bool:
+    now = utc_now()
+    if not may_follow(State(job.state), state):
+        return False
+    ended = repository.move(
+        session,
+        job,
+        state=state,
+        now=now,
+        token=token,
+        reason=None,
+        lease_owner=None,
+        lease_until=None,
+        next_run_at=None,
+        waits_for=None,
+        finished_at=now,
+        **values,
+    )
+    if ended:
+        tell_end(session, job, now=now)
+    return ended
+
+
+def park_job(job_id: str, waiting: Waiting, *, token: str, sessions: Sessions) -> bool:
+    """Let go of a job until what it waits for has come; a cancelling job stays cancelling."""
+    now = utc_now()
+    wake = None if waiting.seconds is None else now + timedelta(seconds=waiting.seconds)
+    with sessions.transaction() as session:
+        job = repository.lock(session, job_id)
+        if job is None or job.lease_owner != token:
+            return False
+        values: dict[str, Any] = {
+            "lease_owner": None,
+            "lease_until": None,
+            "next_run_at": wake,
+            "dispatched_at": None,
+            "waits_for": waiting.waits_for,
+            # A job that parks has got on: only claims without progress in between count.
+            "attempt": 0,
+        }
+        if job.state == State.CANCELLING:
+            return repository.rewrite(session, job, now=now, token=token, **values)
+        values["reason"] = waiting.reason.value
+        parked = repository.move(session, job, state=State.WAITING, now=now, token=token, **values)
+        if parked:
+            tell(session, job, "job.waiting")
+        return parked
+
+
+def retry_job(
+    job_id: str, error: TunecurveError, *, seconds: float, token: str, sessions: Sessions
+) -> bool:
+    """Park a job whose failure may pass; its attempts go on counting.
+
+    A cancelling job stays cancelling, also when its worker has not heard of the cancel yet.
+    """
+    now = utc_now()
+    with sessions.transaction() as session:
+        job = repository.lock(session, job_id)
+        if job is None or job.lease_owner != token:
+            return False
+        values: dict[str, Any] = {
+            "lease_owner": None,
+            "lease_until": None,
+            "dispatched_at": None,
+            "next_run_at": now + timedelta(seconds=seconds),
+        }
+        if job.state == State.CANCELLING:
+            return repository.rewrite(session, job, now=now, token=token, **values)
+        values["reason"] = Reason.RETRY.value
+        parked = repository.move(session, job, state=State.WAITING, now=now, token=token, **values)
+        if parked:
+            tell(session, job, "job.waiting", retry_because=error.code)
+        return parked

@@ -1,0 +1,45 @@
+"""Jobs as they stand: one, a page, a family, and whether they have ended."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from service.database import Sessions
+from service.errors import Conflict, NotFound
+from service.jobs import repository
+from service.jobs.lifecycle import OPEN, State
+from service.jobs.models import Job as Job
+
+
+def get_job(job_id: str, *, project_id: str, sessions: Sessions) -> Job:
+    """Return a job of the project, or raise NotFound `job_not_found`."""
+    with sessions.reading() as session:
+        return required(repository.find(session, job_id, project_id=project_id), job_id)
+
+
+def required(job: Job | None, job_id: str) -> Job:
+    if job is None:
+        raise NotFound(f"no job {job_id}", code="job_not_found")
+    return job
+
+
+def list_jobs(project_id: str, *, sessions: Sessions, **filters: Any) -> list[Job]:
+    """Return a page of jobs, newest first; see `repository.page` for the filters."""
+    with sessions.reading() as session:
+        return repository.page(session, project_id, **filters)
+
+
+def job_states(job_ids: Iterable[str], *, sessions: Sessions) -> dict[str, State]:
+    """Return the states of jobs by id: outputs show themselves by the state of their job."""
+    with sessions.reading() as session:
+        return {key: State(value) for key, value in repository.states(session, job_ids).items()}
+
+
+def children_of(job_id: str, *, sessions: Sessions) -> list[Job]:
+    with sessions.reading() as session:
+        return repository.children(session, job_id)
+
+
+def require_ended(job_id: str, *, sessions: Sessions) -> None:
+    """Raise Conflict `not_ready` while a job may still write its output."""
+    if job_states([job_id], sessions=sessions).get(job_id) in OPEN:
+        raise Conflict("its job has not ended; cancel the job first", code="not_ready")

@@ -1,0 +1,84 @@
+"""What the ticker does with jobs whose worker died or whose wait is over."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from service.clock import utc_now
+from service.database import Session, Sessions
+from service.jobs import repository
+from service.jobs.family import tell
+from service.jobs.lifecycle import State, event_type
+from service.jobs.models import Job as Job
+
+
+def requeue_expired(now: datetime, *, sessions: Sessions, limit: int = 100) -> int:
+    """Queue again the running jobs whose worker has let its lease run out."""
+    with sessions.transaction() as session:
+        expired = repository.take_expired(session, now=now, limit=limit)
+        return _queue_all(session, expired, now=now, note="job.warning", why="worker_lost")
+
+
+def wake_due(now: datetime, *, sessions: Sessions, limit: int = 100) -> int:
+    """Queue the waiting jobs whose time, input or last child has come."""
+    with sessions.transaction() as session:
+        return _queue_all(
+            session,
+            repository.take_wakeable(session, now=now, limit=limit),
+            now=now,
+            note=event_type(State.QUEUED, before=State.WAITING),
+        )
+
+
+def wake_job(job_id: str, *, sessions: Sessions) -> bool:
+    """Let a parked job be looked at now; return False when its worker holds it: ask again.
+
+    A waiting job is queued, a cancelling one is due for a ticket; for others nothing is needed.
+    """
+    now = utc_now()
+    with sessions.transaction() as session:
+        job = repository.lock(session, job_id)
+        if job is None:
+            return True
+        if job.lease_until is not None and job.lease_until >= now:
+            return False
+        if job.state == State.CANCELLING:
+            return repository.rewrite(
+                session, job, now=now, token=None, next_run_at=None, dispatched_at=None
+            )
+        if job.state == State.WAITING:
+            _queue_all(session, [job], now=now, note="job.resumed")
+        return True
+
+
+def _queue_all(
+    session: Session, jobs: Sequence[Job], *, now: datetime, note: str | None, **more: Any
+) -> int:
+    queued = [
+        job
+        for job in jobs
+        if repository.move(
+            session,
+            job,
+            state=State.QUEUED,
+            now=now,
+            token=None,
+            reason=None,
+            lease_owner=None,
+            lease_until=None,
+            next_run_at=None,
+            dispatched_at=None,
+            waits_for=None,
+        )
+    ]
+    # Events lock their project's row: one order for all sweeps, so that none deadlocks.
+    for job in sorted(queued, key=lambda job: job.project_id):
+        if note:
+            tell(session, job, note, **more)
+    return len(queued)
+
+
+def purge_keys(before: datetime, *, sessions: Sessions) -> None:
+    """Forget idempotency keys older than `before`."""
+    with sessions.transaction() as session:
+        repository.purge_keys(session, before=before)

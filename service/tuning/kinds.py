@@ -1,0 +1,78 @@
+"""The two kinds of jobs that end as a model, and the row each reserves."""
+
+from functools import partial
+
+from service.clock import utc_now
+from service.database import Session
+from service.datasets.operations import require_dataset
+from service.ids import Prefix
+from service.jobs.ports import (
+    JobKind,
+    Submission,
+)
+from service.task_queue import Queue
+from service.tuning import repository
+from service.tuning.models import TunedModel
+from service.tuning.schemas import PollSpec, TuneSpec
+
+
+def reserve_tuned(session: Session, submission: Submission, *, base_model: str) -> None:
+    """Write the model row of a `tune` job; raises NotFound for a dataset of nobody's."""
+    spec = TuneSpec.model_validate(submission.spec.model_dump())
+    require_dataset(session, spec.dataset, project_id=submission.project_id)
+    repository.add(
+        session,
+        TunedModel(
+            id=submission.outputs["model"],
+            project_id=submission.project_id,
+            job_id=submission.id,
+            dataset_id=spec.dataset,
+            provider=spec.provider,
+            base_model=spec.base_model or base_model,
+            train_size=spec.train_size,
+            hyperparameters=spec.hyperparameters.model_dump(exclude_none=True),
+            created_at=utc_now(),
+        ),
+    )
+
+
+def reserve_polled(session: Session, submission: Submission) -> None:
+    """Write the model row of a `poll` job; the base model is learned from the provider."""
+    spec = PollSpec.model_validate(submission.spec.model_dump())
+    repository.add(
+        session,
+        TunedModel(
+            id=submission.outputs["model"],
+            project_id=submission.project_id,
+            job_id=submission.id,
+            provider=spec.provider,
+            base_model="",
+            created_at=utc_now(),
+        ),
+    )
+
+
+def tune_kind(base_model: str) -> JobKind:
+    """Return the `tune` kind; `base_model` is used where a spec names none."""
+    return JobKind(
+        name="tune",
+        spec=TuneSpec,
+        output="model",
+        prefix=Prefix.MODEL,
+        queue=Queue.TUNE,
+        task="tuning.tune",
+        reserve=partial(reserve_tuned, base_model=base_model),
+        winds_down=True,
+    )
+
+
+POLL = JobKind(
+    name="poll",
+    spec=PollSpec,
+    output="model",
+    prefix=Prefix.MODEL,
+    queue=Queue.TUNE,
+    task="tuning.attach",
+    reserve=reserve_polled,
+    winds_down=True,
+)

@@ -1,0 +1,57 @@
+"""A sweep sends tickets queue by queue: one that nobody reads keeps no other waiting."""
+
+from pathlib import Path
+
+import pytest
+
+from service.clock import utc_now
+from service.container import Container
+from service.jobs.operations import Request, submit_job
+from service.projects.operations import ensure_project
+from service.settings import Settings
+from service.task_queue import Queue
+from tests.support.tickets import MemoryTaskQueue
+from workers.ticker import sweeps
+
+PREPARE = {
+    "preset": "pii",
+    "source": {"type": "synthetic", "rows": 100, "seed": 0},
+    "train_sizes": [10],
+    "test_size": 10,
+}
+
+
+@pytest.fixture
+def services(tmp_path: Path, database_url: str) -> Container:
+    container = Container(
+        Settings(data_dir=tmp_path, database_url=database_url, redis_url="redis://127.0.0.1:1")
+    )
+    container.__dict__["task_queue"] = MemoryTaskQueue()
+    return container
+
+
+def test_a_queue_that_nobody_reads_does_not_hold_up_the_others(services: Container) -> None:
+    queue = services.task_queue
+    assert isinstance(queue, MemoryTaskQueue)
+    queue.away = True
+    kinds = services.kinds
+    request = Request(
+        kind="prepare",
+        spec=kinds["prepare"].spec.model_validate(PREPARE),
+        labels={},
+        project_id=ensure_project("default", sessions=services.sessions),
+    )
+    job, _ = submit_job(
+        request,
+        kinds=kinds,
+        sessions=services.sessions,
+        task_queue=queue,
+        open_jobs_limit=10,
+    )
+    queue.away = False
+    for full in (Queue.NOTIFY, Queue.EVALUATE):
+        for number in range(services.settings.queue_length_limit):
+            queue.send("unread", str(number), queue=full)
+    sweeps(services)["send_due_tickets"](utc_now())
+    assert ("datasets.prepare", (job.id,), Queue.PREPARE) in queue.tickets
+    services.close()

@@ -1,6 +1,7 @@
 """A fleet for tests: real worker, ticker and API processes on a real Redis, database, emulator."""
 
 import contextlib
+import ctypes
 import os
 import signal
 import socket
@@ -18,6 +19,12 @@ _WORKER = ("-m", "celery", "--app", "workers.app", "worker", "--pool", "prefork"
 _QUIET = ("--without-mingle", "--without-gossip", "--without-heartbeat")
 
 
+def _end_with_parent() -> None:
+    """Let a killed test run take its processes along (Linux: PR_SET_PDEATHSIG is 1)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
 class FleetProcess:
     """One process in a group of its own, so that a kill reaches its children too."""
 
@@ -33,6 +40,7 @@ class FleetProcess:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
+                preexec_fn=_end_with_parent,  # noqa: PLW1509  one system call, no locks
             )
 
     @property

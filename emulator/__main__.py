@@ -8,7 +8,6 @@ import socket
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
 
 import structlog
@@ -16,7 +15,7 @@ import uvicorn
 
 from emulator.app import create_app
 from emulator.errors import GoogleError
-from emulator.settings import Settings, change_settings
+from emulator.settings import Settings, change_settings, flag_types
 
 _HEADER = ("X-Tunecurve-Emulator", "synthetic")
 
@@ -70,6 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         log_level="error",
         access_log=False,
         lifespan="on",
+        ws="none",
+        proxy_headers=False,
         headers=[_HEADER],
         timeout_graceful_shutdown=0,
     )
@@ -97,8 +98,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _settings(options: argparse.Namespace) -> Settings:
-    names = [field.name for field in fields(Settings)]
-    given = {name: getattr(options, name) for name in names}
+    given = {name: getattr(options, name) for name in flag_types()}
     return change_settings(
         Settings(), {name: value for name, value in given.items() if value is not None}
     )
@@ -110,10 +110,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=0, help="0 picks a free one")
     parser.add_argument("--state", type=Path, help="folder that keeps everything; else forgotten")
     parser.add_argument("--parent-pid", type=int, help="end when this parent process has died")
-    whole = {"seed", "concurrent_tunings"}
-    for field in fields(Settings):
-        flag = f"--{field.name.replace('_', '-')}"
-        parser.add_argument(flag, type=int if field.name in whole else float, default=None)
+    for name, flag_type in flag_types().items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=flag_type, default=None)
     return parser
 
 

@@ -9,15 +9,28 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from emulator.batch.routes import answers_in, batch_routes
+from emulator.connections import DroppedConnectionError, DroppedResponse
 from emulator.control import control_routes
 from emulator.errors import GoogleError
+from emulator.evaluation.routes import evaluation_routes
+from emulator.experiments.routes import experiment_routes
 from emulator.inference.routes import inference_routes
+from emulator.models.routes import model_routes
 from emulator.settings import Settings
 from emulator.state import open_emulator
 from emulator.storage.routes import storage_routes
 from emulator.tuning.routes import tuning_routes
 
 _VERSIONS = ("v1", "v1beta1")
+_GOOGLE_ROUTES = (
+    inference_routes,
+    batch_routes,
+    evaluation_routes,
+    tuning_routes,
+    model_routes,
+    experiment_routes,
+)
 
 
 def create_app(root: Path, *, settings: Settings) -> Starlette:
@@ -28,13 +41,12 @@ def create_app(root: Path, *, settings: Settings) -> Starlette:
         emulator = open_emulator(root, settings=settings)
         app.state.emulator = emulator
         emulator.queue.resume()
+        emulator.batches.resume(answers_in(emulator))
         yield
         await emulator.stop()
 
     google = [
-        route
-        for version in _VERSIONS
-        for route in (*inference_routes(version), *tuning_routes(version))
+        route for version in _VERSIONS for routes in _GOOGLE_ROUTES for route in routes(version)
     ]
     return Starlette(
         routes=[*google, *storage_routes(), *control_routes()],
@@ -50,6 +62,8 @@ def create_app(root: Path, *, settings: Settings) -> Starlette:
 async def _answer_error(_: Request, error: Exception) -> Response:
     if not isinstance(error, GoogleError):
         raise error
+    if isinstance(error, DroppedConnectionError):
+        return DroppedResponse()
     return JSONResponse(error.body(), status_code=error.http_code)
 
 

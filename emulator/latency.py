@@ -1,17 +1,20 @@
-"""How long a generation takes: lognormal around a median, the same sequence for a seed."""
+"""How long a generation takes: lognormal around a median, the same for the same call and seed."""
 
 from math import exp
-from random import Random
 
+from emulator.draws import normal, unit
 from emulator.settings import Settings
 
 
-class Latency:
-    def __init__(self, seed: int) -> None:
-        self._random = Random(seed)  # noqa: S311  (a simulated delay, nothing secret)
+def delay_seconds(settings: Settings, *, digest: bytes, attempt: int) -> float:
+    """Return the delay of a call in real seconds; with `latency_sigma` 0 it is the median itself.
 
-    def next_seconds(self, settings: Settings) -> float:
-        """Return the next delay; with `latency_sigma` 0 it is the median itself."""
-        if not settings.latency_seconds or not settings.latency_sigma:
-            return settings.latency_seconds
-        return settings.latency_seconds * exp(settings.latency_sigma * self._random.gauss(0, 1))
+    A call that hangs takes `hang_seconds` more. `attempt` counts the sendings of the same call.
+    """
+    seconds = settings.latency_seconds
+    if seconds and settings.latency_sigma:
+        draw = normal(settings.seed, "latency", digest, attempt)
+        seconds *= exp(settings.latency_sigma * draw)
+    if settings.hang_rate and unit(settings.seed, "hang", digest, attempt) < settings.hang_rate:
+        seconds += settings.hang_seconds
+    return seconds

@@ -16,21 +16,32 @@ _VALUE_PATH = re.compile(r" at \w+\.(?P<path>[\w.\[\]]*[\w\]])\.*$")
 _FIELD_CHAIN = re.compile(r"Failed to parse (\w+) field:")
 
 
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+# Built once: `json.loads` and `json.dumps` build theirs anew for each call with options.
+_decode = json.JSONDecoder(parse_constant=_refuse_constant).decode
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
+def encode_json(document: Any) -> bytes:
+    return _encode(document).encode()
+
+
 def parse_json(body: bytes) -> dict[str, Any]:
     """Return the JSON object of a body; an empty body is an empty object, as Google reads it."""
     if not body:
         return {}
     try:
-        document = json.loads(body, parse_constant=_refuse_constant)
+        document = _decode(body.decode(json.detect_encoding(body), "surrogatepass"))
+        if b"\\u" in body or b"\xed" in body:
+            _encode(document).encode()  # raises for half a surrogate pair, which is no text
     except (ValueError, RecursionError) as error:
         raise GoogleError(400, f"{_PREFIX} Unexpected token.") from error
     if not isinstance(document, dict):
         raise GoogleError(400, f"{_PREFIX} The root must be an object.")
     return document
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(name)
 
 
 def parse_message(document: dict[str, Any], message_type: Any, *, root: str = "") -> Any:
@@ -43,7 +54,7 @@ def parse_message(document: dict[str, Any], message_type: Any, *, root: str = ""
     message = message_type()
     try:
         json_format.ParseDict(document, message, ignore_unknown_fields=False)
-    except (json_format.ParseError, TypeError, AttributeError, ValueError) as error:
+    except (json_format.ParseError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise _translated(str(error), root=root) from error
     unknown = _find_unknown_enum(message, root)
     if unknown is not None:

@@ -18,6 +18,9 @@ class RequestTypes:
     tuning_job: Any
     generate_content: Any
     count_tokens: Any
+    undeploy_model: Any
+    batch_job: Any
+    evaluate_instances: Any
 
 
 def load_request_types() -> RequestTypes:
@@ -51,8 +54,14 @@ def _install_shell(name: str) -> None:
 def _import_types() -> RequestTypes:
     tuning = importlib.import_module(f"{_TYPES}.tuning_job")
     prediction = importlib.import_module(f"{_TYPES}.prediction_service")
+    endpoints = importlib.import_module(f"{_TYPES}.endpoint_service")
+    batches = importlib.import_module(f"{_TYPES}.batch_prediction_job")
+    evaluation = importlib.import_module(f"{_TYPES}.evaluation_service")
     return RequestTypes(
         tuning_job=tuning.TuningJob.pb(),
         generate_content=prediction.GenerateContentRequest.pb(),
         count_tokens=prediction.CountTokensRequest.pb(),
+        undeploy_model=endpoints.UndeployModelRequest.pb(),
+        batch_job=batches.BatchPredictionJob.pb(),
+        evaluate_instances=evaluation.EvaluateInstancesRequest.pb(),
     )

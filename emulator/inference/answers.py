@@ -3,11 +3,18 @@
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
+from zlib import crc32
 
 from emulator.inference.requests import Question
+from emulator.learners.drawing import Choice, Draw
 from emulator.timestamps import timestamp
 from emulator.tokens import CHARACTERS_PER_TOKEN, count_billable_characters, count_tokens
+
+_ID_SHIFT = 14
+# JSON has no word for minus infinity.
+_LEAST_LOG = -1e4
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,27 +23,41 @@ class Answer:
 
     text: str
     finish_reason: str
+    choices: tuple[Choice, ...] = ()
 
     @property
     def tokens(self) -> int:
         return count_tokens(self.text) if self.text else 0
 
 
-def limit_answer(
-    text: str, *, max_output_tokens: int | None, stop_sequences: Sequence[str]
-) -> Answer:
+def limit_answer(draw: Draw, question: Question) -> Answer:
     """Cut an answer before its first stop sequence, then at the token limit."""
-    ends = [text.find(stop) for stop in stop_sequences if stop and stop in text]
-    text = text[: min(ends)] if ends else text
-    if max_output_tokens is not None and count_tokens(text) > max_output_tokens:
-        return Answer(text[: max_output_tokens * CHARACTERS_PER_TOKEN], "MAX_TOKENS")
-    return Answer(text, "STOP")
+    text = draw.text
+    ends = [text.find(stop) for stop in question.stop_sequences if stop and stop in text]
+    text, reason = text[: min(ends)] if ends else text, "STOP"
+    most = question.max_output_tokens
+    if most is not None and count_tokens(text) > most:
+        text, reason = text[: most * CHARACTERS_PER_TOKEN], "MAX_TOKENS"
+    return Answer(text, reason, _choices_within(draw.choices, len(text)))
 
 
-def describe_answer(answer: Answer, question: Question, *, model_version: str) -> dict[str, Any]:
-    """Return the response body. An empty answer has neither parts nor a candidates count."""
+def _choices_within(choices: Sequence[Choice], size: int) -> tuple[Choice, ...]:
+    """Return the choices that begin before a cut; those that write nothing go with the next."""
+    starts = accumulate((len(choice.token) for choice in choices), initial=0)
+    kept = (choice for choice, start in zip(choices, starts, strict=False) if start < size)
+    return tuple(kept)
+
+
+def describe_answers(
+    draws: Sequence[Draw], question: Question, *, model_version: str
+) -> dict[str, Any]:
+    """Return the response body, one candidate a draw.
+
+    An empty answer has neither parts nor a candidates count.
+    """
+    answers = [limit_answer(draw, question) for draw in draws]
     prompt_tokens = count_tokens(question.text)
-    output_tokens = answer.tokens * question.candidate_count
+    output_tokens = sum(answer.tokens for answer in answers)
     usage: dict[str, Any] = {
         "promptTokenCount": prompt_tokens,
         "totalTokenCount": prompt_tokens + output_tokens,
@@ -47,7 +68,7 @@ def describe_answer(answer: Answer, question: Question, *, model_version: str) -
         usage["candidatesTokenCount"] = output_tokens
         usage["candidatesTokensDetails"] = _details(output_tokens)
     return {
-        "candidates": [_candidate(answer, index) for index in range(question.candidate_count)],
+        "candidates": [_candidate(answer, at, question) for at, answer in enumerate(answers)],
         "usageMetadata": usage,
         "modelVersion": model_version,
         "createTime": timestamp(),
@@ -55,12 +76,35 @@ def describe_answer(answer: Answer, question: Question, *, model_version: str) -
     }
 
 
-def _candidate(answer: Answer, index: int) -> dict[str, Any]:
+def _candidate(answer: Answer, index: int, question: Question) -> dict[str, Any]:
     content: dict[str, Any] = {"role": "model"}
     if answer.text:
         content["parts"] = [{"text": answer.text}]
-    candidate = {"content": content, "finishReason": answer.finish_reason}
+    candidate: dict[str, Any] = {"content": content, "finishReason": answer.finish_reason}
+    if question.tells_probabilities and answer.choices:
+        candidate |= describe_choices(answer.choices, options=bool(question.told_options))
     return candidate | ({"index": index} if index else {})
+
+
+def describe_choices(choices: Sequence[Choice], *, options: bool) -> dict[str, Any]:
+    """Return `avgLogprobs` and `logprobsResult`; the decisions of a head stand for tokens."""
+    logs = [choice.log_probability for choice in choices]
+    chosen = [_token(choice.token, choice.log_probability) for choice in choices]
+    result: dict[str, Any] = {"chosenCandidates": chosen}
+    if options:
+        result["topCandidates"] = [
+            {"candidates": [_token(*option) for option in choice.options]} for choice in choices
+        ]
+    return {"avgLogprobs": sum(logs) / len(logs), "logprobsResult": result}
+
+
+def _token(text: str, log_probability: float) -> dict[str, Any]:
+    """Return a token with a number that is the same for the same text, and no real vocabulary's."""
+    return {
+        "token": text,
+        "tokenId": crc32(text.encode("utf-8", "surrogatepass")) >> _ID_SHIFT,
+        "logProbability": max(log_probability, _LEAST_LOG),
+    }
 
 
 def describe_token_count(question: Question) -> dict[str, Any]:

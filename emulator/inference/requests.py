@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from emulator.errors import GoogleError, Violation
+from emulator.inference.plain import plain_message
 from emulator.parsing import parse_message
 from emulator.prompts import Turn
 
@@ -22,6 +23,7 @@ _LONGEST_ANSWER_TOKENS = 65_536
 _MOST_CANDIDATES = 8
 _HIGHEST_TEMPERATURE = 2.0
 _MOST_STOPS = 5
+_MOST_OPTIONS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,10 @@ class Question:
     max_output_tokens: int | None
     stop_sequences: list[str]
     candidate_count: int
+    temperature: float
+    seed: int | None
+    tells_probabilities: bool
+    told_options: int
     digest: bytes
 
     @property
@@ -45,19 +51,27 @@ def read_question(document: dict[str, Any], types: Any, *, model: str) -> Questi
 
     Raises GoogleError 400 for unknown fields, wrong values and parts that are not text.
     """
-    known, newer = _without_newer_fields(document)
-    message = parse_message(_with_lists(known), types)
+    newer: dict[str, Any] = {}
+    message = plain_message(document, types)
+    if message is None:
+        known, newer = _without_newer_fields(document)
+        message = parse_message(_with_lists(known), types)
     config = message.generation_config
     _check_ranges(config)
     digest = hashlib.blake2b(model.encode(), digest_size=16)
     digest.update(message.SerializeToString(deterministic=True))
-    digest.update(json.dumps(newer, sort_keys=True).encode())
+    if newer:
+        digest.update(json.dumps(newer, sort_keys=True).encode())
     return Question(
         turns=_read_turns(message.contents),
         system_instruction=_read_text(message.system_instruction),
         max_output_tokens=config.max_output_tokens if "max_output_tokens" in config else None,
         stop_sequences=list(config.stop_sequences),
         candidate_count=max(1, config.candidate_count),
+        temperature=config.temperature,
+        seed=config.seed if "seed" in config else None,
+        tells_probabilities=config.response_logprobs,
+        told_options=config.logprobs,
         digest=digest.digest(),
     )
 
@@ -112,6 +126,8 @@ def _check_ranges(config: Any) -> None:
         raise _out_of_range("candidateCount", config.candidate_count, 1, _MOST_CANDIDATES)
     if not 0 <= config.temperature <= _HIGHEST_TEMPERATURE:
         raise _out_of_range("temperature", config.temperature, 0, _HIGHEST_TEMPERATURE)
+    if not 0 <= config.logprobs <= _MOST_OPTIONS:
+        raise _out_of_range("logprobs", config.logprobs, 0, _MOST_OPTIONS)
     if len(config.stop_sequences) > _MOST_STOPS:
         raise _unable(f"it has more than {_MOST_STOPS} stop sequences")
 

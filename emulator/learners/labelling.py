@@ -3,7 +3,9 @@
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from math import log
 
+from emulator.learners.drawing import Decision, Outlook
 from emulator.learners.tokens import STOP_WORDS, stem, words_of
 
 _POSITIVE = (
@@ -23,6 +25,7 @@ NEGATIONS = frozenset(("not", "no", "never"))
 # A text without opinion words is neutral; half a word is enough to say so.
 NEUTRAL_SCORE = 0.5
 SHOT_WEIGHT = 0.4
+SHARPNESS = 2.0
 
 
 def choose_label(
@@ -31,11 +34,30 @@ def choose_label(
     """Return the option with the highest score, the first one on a tie, "" without options.
 
     A shot votes for its label by the cosine of its content stems with the text's, times 0.4, so
-    it decides where the words do not. Shots seldom share words with a tweet: on sentiment 3, 10
-    and 30 of them were measured to leave the accuracy where it was (63.6, 63.6, 64.0 %).
+    it decides where the words do not. With 77 intents that helps a little: banking77 33.7 % without
+    and 34.7, 35.0, 36.2 % with 3, 10, 30 random shots. On sentiment it does not help: shots seldom
+    share words with a tweet (64.9 and 64.9, 64.9, 64.4 %), and a larger weight makes it worse.
     """
-    if not options:
-        return ""
+    scores = score_labels(text, options, shots=shots)
+    return max(scores, key=lambda option: scores[option]) if scores else ""
+
+
+def expect_label(
+    text: str, options: Sequence[str], *, shots: Sequence[tuple[str, str]] = ()
+) -> Outlook:
+    """Return a softmax over the options' scores.
+
+    It is the sharper the more options there are, so that one word in favour gives 90 % or more
+    however many others have none.
+    """
+    scores = score_labels(text, options, shots=shots)
+    sharpness = SHARPNESS + log(len(scores))
+    return Decision(list(scores), [sharpness * score for score in scores.values()])
+
+
+def score_labels(
+    text: str, options: Sequence[str], *, shots: Sequence[tuple[str, str]] = ()
+) -> dict[str, float]:
     scores = dict.fromkeys(options, 0.0)
     _score_opinions(text, scores)
     stems = content_stems(text)
@@ -44,7 +66,7 @@ def choose_label(
     for shot, label in shots:
         if label in scores:
             scores[label] += SHOT_WEIGHT * _similarity(content_stems(shot), stems)
-    return max(scores, key=lambda option: scores[option])
+    return scores
 
 
 def opinion_marks(text: str) -> list[str]:

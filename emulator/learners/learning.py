@@ -1,12 +1,14 @@
 """Learn text from text: train on pairs, answer prompts, save and load; no score is stored."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from random import Random
 
 import numpy as np
 
+from emulator.learners.drawing import Draw, Sampling
 from emulator.learners.heads.choice import build_head, choose_head
 from emulator.learners.heads.ports import Arrays, Head, Rows
 from emulator.learners.history import EpochRecord, Plan, Progress
@@ -38,6 +40,15 @@ class LearnedModel:
             return []
         return self.learner.answer_many([self.layout.read(prompt) for prompt in prompts])
 
+    def draw(self, prompt: str, sampling: Sampling) -> list[Draw]:
+        """Return `sampling.count` answers with their probabilities; the same seed, the same ones.
+
+        At temperature 0 they are `answer`'s.
+        """
+        dice = Random(sampling.seed)
+        outlook = self.learner.expect(self.layout.read(prompt))
+        return [outlook.draw(sampling, dice) for _ in range(sampling.count)]
+
     def save(self, path: Path) -> None:
         """Write one .npz without pickles; the loaded model gives the same answers."""
         arrays: Arrays = {}
@@ -61,12 +72,15 @@ def learn(
     learning_rate_multiplier: float = 1.0,
     seed: int = 0,
     progress: Progress | None = None,
+    snapshot: "Callable[[LearnedModel], None] | None" = None,
 ) -> LearnedModel:
     """Train on (prompt, output) pairs; the kind of model follows from the pairs alone.
 
     `epochs` is the number of passes, `learning_rate_multiplier` a factor on the step size.
     `progress` sees the record of every pass; returning False ends the training there, with what
-    has been learned so far. The same pairs, plan and seed give the same model.
+    has been learned so far. `snapshot` sees the model itself after every pass and must save what
+    it wants to keep: the next pass goes on changing it. The same pairs, plan and seed give the
+    same model.
     Raises ValueError when there are no pairs or no passes to learn from.
     """
     if not pairs or epochs < 1:
@@ -75,9 +89,11 @@ def learn(
     rows, unseen = _read(pairs, layout), _read(validation, layout)
     learner = build_head(choose_head(rows))
     plan = Plan(epochs, learning_rate_multiplier, seed)
-    history = []
+    history: list[EpochRecord] = []
     for record in learner.train(rows, validation=unseen, plan=plan):
         history.append(record)
+        if snapshot:
+            snapshot(LearnedModel(layout, learner, list(history)))
         if progress and not progress(record):
             break
     return LearnedModel(layout, learner, history)

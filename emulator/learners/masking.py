@@ -13,6 +13,7 @@ Shots = Sequence[tuple[str, str]]
 LABEL_LINE = re.compile(r"^[ \t]*(?:Labels|Categories|Entities):(.*)$", re.MULTILINE)
 LABEL_NAME = re.compile(r"\b[A-Z][A-Z0-9_]{2,}\b")
 SHORTEST_LEARNED_WORD = 3
+MOST_SLIPS = 5
 SAME_AS: dict[str, tuple[str, ...]] = {
     "NAME": ("FIRSTNAME", "FIRST_NAME", "NAME", "PERSON"),
     "PERSON": ("PERSON", "NAME", "FIRSTNAME", "FIRST_NAME"),
@@ -31,7 +32,9 @@ SAME_AS: dict[str, tuple[str, ...]] = {
 }
 
 
-def mask_text(text: str, *, instruction: str = "", shots: Shots = ()) -> str:
+def mask_text(
+    text: str, *, instruction: str = "", shots: Shots = (), spared: int | None = None
+) -> str:
     """Replace what looks like personal data by labels in square brackets.
 
     Labels listed in the instruction are the only ones used; with none listed all rules speak.
@@ -39,16 +42,23 @@ def mask_text(text: str, *, instruction: str = "", shots: Shots = ()) -> str:
     name (left alone there means left alone here), and capitalised words masked there are masked.
     Measured on Presidio pairs, other templates: BLEU 52 without and 55, 57, 60 with 3, 10, 30
     shots; where the labels are listed shots hardly help (61.3 and 61.5, 61.6, 62.7).
+    The finding numbered `spared` is left alone: that is the slip this rule makes when sampled.
     """
     listed = listed_labels(instruction)
     votes = _votes(shots)
     pieces, at = [], 0
-    for found in find_personal(text):
+    for number, found in enumerate(find_personal(text)):
         label = votes.get(found.kind) or _label(text, found, listed=listed)
-        if label and label != KEEP:
+        if label and label != KEEP and number != spared:
             pieces += [text[at : found.start], label]
             at = found.end
     return _mask_seen_words("".join(pieces) + text[at:], shots)
+
+
+def mask_slips(text: str, *, instruction: str = "", shots: Shots = ()) -> list[str]:
+    """Return the answers that miss one of the first findings."""
+    missed = range(min(MOST_SLIPS, len(find_personal(text))))
+    return [mask_text(text, instruction=instruction, shots=shots, spared=at) for at in missed]
 
 
 def listed_labels(instruction: str) -> frozenset[str]:

@@ -17,11 +17,13 @@ from emulator.learners.history import EpochRecord, Fit, Plan, record_epoch
 from emulator.learners.softmax import FIRST_CURVATURE, log_softmax
 
 Floats = NDArray[np.float32]
+Places = NDArray[np.int64]
 
 STEP = 0.06
 DECAY = 1e-3
 BATCH = 8
 LONGEST = 16
+MOST_SPANS = 64
 MOST_MEASURED = 400
 
 
@@ -81,20 +83,29 @@ class Pointer:
 
         No answer is longer than 16 tokens or runs over the next of `ends`, the sentence ends.
         """
+        return self.likeliest_spans(passage, ends, most=1)[0][0]
+
+    def likeliest_spans(
+        self, passage: Passage, ends: Sequence[int], *, most: int = MOST_SPANS
+    ) -> list[tuple[tuple[int, int], float]]:
+        """Return the best answers with their scores, unnormalised logs, the best first."""
+        totals, firsts, lasts = self._totals(passage, ends)
+        order = np.argsort(-totals, kind="stable")[:most] if most > 1 else [int(totals.argmax())]
+        return [((int(firsts[at]), int(lasts[at])), float(totals[at])) for at in order]
+
+    def _totals(self, passage: Passage, ends: Sequence[int]) -> tuple[Floats, Places, Places]:
+        """Return scores, firsts and lasts of all allowed spans, the shorter ones first."""
         scores, size = self.scores(passage), len(passage.columns)
         stops = np.append(np.asarray(ends, np.int64), size)
         limit = stops[np.searchsorted(stops, np.arange(size))] - np.arange(size)
         limit[0] = 1
-        best, span = -np.inf, (0, 0)
-        for length in range(1, min(LONGEST, size) + 1):
-            starts = np.flatnonzero(limit[: size - length + 1] >= length)
-            if len(starts):
-                totals = scores[starts, 0] + scores[starts + length - 1, 1]
-                top = int(totals.argmax())
-                total = float(totals[top] + self._lengths[length - 1])
-                if total > best:
-                    best, span = total, (int(starts[top]), int(starts[top]) + length - 1)
-        return span
+        totals, firsts, lasts = [], [], []
+        for more in range(min(LONGEST, size)):
+            starts = np.flatnonzero(limit[: size - more] > more)
+            totals.append(scores[starts, 0] + scores[starts + more, 1] + self._lengths[more])
+            firsts.append(starts)
+            lasts.append(starts + more)
+        return np.concatenate(totals), np.concatenate(firsts), np.concatenate(lasts)
 
     def _update(self, batch: Sequence[PointedPassage], curvature: Floats, *, rate: float) -> None:
         columns = np.concatenate([row.passage.columns for row in batch])

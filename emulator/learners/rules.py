@@ -7,12 +7,15 @@ shots do, and where they were measured not to help, is said at each rule (`maski
 
 import re
 from collections.abc import Sequence
+from functools import partial
+from math import log
 
-from emulator.learners.answering import answer_question
+from emulator.learners.answering import answer_question, rank_answers
 from emulator.learners.conversation import Conversation, read_conversation
-from emulator.learners.extraction import extract_values, named_keys
-from emulator.learners.labelling import choose_label
-from emulator.learners.masking import mask_text
+from emulator.learners.drawing import Decision, Outlook
+from emulator.learners.extraction import extract_values, extraction_slips, named_keys
+from emulator.learners.labelling import choose_label, expect_label
+from emulator.learners.masking import mask_slips, mask_text
 
 MASKING = re.compile(r"\b(mask|redact|anonymi[sz]|pii\b|personal)", re.IGNORECASE)
 JSON = re.compile(r"\bjson\b", re.IGNORECASE)
@@ -24,6 +27,7 @@ REASONING = re.compile(r"step by step|\breason", re.IGNORECASE)
 ANSWER_MARK = re.compile(r"\b((?:final )?(?:answer|output|label|result):)", re.IGNORECASE)
 NO_RULE = "I am the emulator's base model and have no rule for this prompt."
 MOST_OPTIONS = 300
+SURE = 0.8
 
 
 def answer_base(turns: Sequence[tuple[str, str]], *, system_instruction: str = "") -> str:
@@ -32,28 +36,91 @@ def answer_base(turns: Sequence[tuple[str, str]], *, system_instruction: str = "
     Asked to reason and to end with a mark such as `Answer:`, it says which rule it used first.
     """
     conversation = read_conversation(turns, system_instruction=system_instruction)
-    rule, answer = _answer(conversation)
+    rule = _rule(conversation)
+    return _worded(conversation, rule, _answer(conversation, rule))
+
+
+def expect_base(turns: Sequence[tuple[str, str]], *, system_instruction: str = "") -> Outlook:
+    """Return what the un-tuned model wavers between, which only sampling shows.
+
+    A label is drawn by the rule's scores. Any other rule gives its answer 4 times in 5 and else one
+    slip, all equally likely: a finding left unmasked, another phrase of the sentence, a value
+    missed. That is a model of noise, made up, and says nothing about any real model.
+    """
+    conversation = read_conversation(turns, system_instruction=system_instruction)
+    rule = _rule(conversation)
+    return _outlook(conversation, rule).through(partial(_worded, conversation, rule))
+
+
+def _rule(conversation: Conversation) -> str:
+    if MASKING.search(conversation.instruction):
+        return "masking"
+    if JSON.search(conversation.instruction):
+        return "extraction"
+    if conversation.asked.question:
+        return "an answer"
+    return "a label" if _options(conversation) else "a reply"
+
+
+def _answer(conversation: Conversation, rule: str) -> str:
+    instruction, asked = conversation.instruction, conversation.asked
+    match rule:
+        case "masking":
+            return mask_text(asked.text, instruction=instruction, shots=_shots(conversation))
+        case "extraction":
+            keys = named_keys(instruction)
+            return extract_values(asked.text, keys, shots=_shots(conversation))
+        case "an answer":
+            return answer_question(asked.text, asked.question, shots=_asked_shots(conversation))
+        case "a label":
+            options = _options(conversation)
+            return choose_label(asked.text, options, shots=_shots(conversation))
+        case _:
+            return NO_RULE
+
+
+def _outlook(conversation: Conversation, rule: str) -> Outlook:
+    asked, shots = conversation.asked, _shots(conversation)
+    if rule == "a label":
+        return expect_label(asked.text, _options(conversation), shots=shots)
+    answer = _answer(conversation, rule)
+    others = [slip for slip in dict.fromkeys(_slips(conversation, rule)) if slip != answer]
+    shares = [SURE, *[(1 - SURE) / max(1, len(others))] * len(others)]
+    return Decision([answer, *others], [log(share) for share in shares], mode=answer)
+
+
+def _slips(conversation: Conversation, rule: str) -> list[str]:
+    instruction, asked = conversation.instruction, conversation.asked
+    match rule:
+        case "masking":
+            return mask_slips(asked.text, instruction=instruction, shots=_shots(conversation))
+        case "extraction":
+            keys = named_keys(instruction)
+            return extraction_slips(asked.text, keys, shots=_shots(conversation))
+        case "an answer":
+            return rank_answers(asked.text, asked.question, shots=_asked_shots(conversation))
+        case _:
+            return []
+
+
+def _worded(conversation: Conversation, rule: str, answer: str) -> str:
     mark = ANSWER_MARK.search(conversation.instruction)
     if mark and REASONING.search(conversation.instruction):
         return f"The instruction asks for {rule}, so I applied my rule for it.\n{mark[1]} {answer}"
     return answer
 
 
-def _answer(conversation: Conversation) -> tuple[str, str]:
-    instruction, asked = conversation.instruction, conversation.asked
-    shots = [(shot.text, output) for shot, output in conversation.shots]
-    if MASKING.search(instruction):
-        return "masking", mask_text(asked.text, instruction=instruction, shots=shots)
-    if JSON.search(instruction):
-        keys = named_keys(instruction)
-        return "extraction", extract_values(asked.text, keys, shots=shots)
-    if asked.question:
-        shown = [(shot.text, shot.question, output) for shot, output in conversation.shots]
-        return "an answer", answer_question(asked.text, asked.question, shots=shown)
-    options = named_options(instruction) or sorted({output for _, output in shots})
-    if options:
-        return "a label", choose_label(asked.text, options[:MOST_OPTIONS], shots=shots)
-    return "a reply", NO_RULE
+def _shots(conversation: Conversation) -> list[tuple[str, str]]:
+    return [(shot.text, output) for shot, output in conversation.shots]
+
+
+def _asked_shots(conversation: Conversation) -> list[tuple[str, str, str]]:
+    return [(shot.text, shot.question, output) for shot, output in conversation.shots]
+
+
+def _options(conversation: Conversation) -> list[str]:
+    shown = {output for _, output in conversation.shots}
+    return (named_options(conversation.instruction) or sorted(shown))[:MOST_OPTIONS]
 
 
 def named_options(instruction: str) -> list[str]:

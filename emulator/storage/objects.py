@@ -33,7 +33,10 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """An object as its uploader describes it; checksums are compared where they are given."""
+    """An object as its uploader describes it; checksums are compared where they are given.
+
+    `component_count` is set for a composed object, which like Google's has no MD5.
+    """
 
     bucket: str
     name: str
@@ -41,11 +44,15 @@ class Draft:
     metadata: dict[str, str]
     crc32c: str | None = None
     md5: str | None = None
+    component_count: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """One generation of an object; checksums are base64 as in the JSON API."""
+    """One generation of an object; checksums are base64 as in the JSON API.
+
+    A composed object counts its components and has no MD5.
+    """
 
     bucket: str
     name: str
@@ -53,11 +60,12 @@ class StoredObject:
     metageneration: int
     size_bytes: int
     crc32c: str
-    md5: str
+    md5: str | None
     created: str
     updated: str
     properties: dict[str, str] = field(default_factory=dict)
     metadata: dict[str, str] = field(default_factory=dict)
+    component_count: int | None = None
 
     def resource(self, base_url: str) -> dict[str, Any]:
         path = f"/storage/v1/b/{self.bucket}/o/{quote(self.name, safe='')}"
@@ -70,7 +78,6 @@ class StoredObject:
             "metageneration": str(self.metageneration),
             "size": str(self.size_bytes),
             "crc32c": self.crc32c,
-            "md5Hash": self.md5,
             "etag": self.etag,
             "storageClass": "STANDARD",
             "timeCreated": self.created,
@@ -78,8 +85,13 @@ class StoredObject:
             "selfLink": f"{base_url}{path}",
             "mediaLink": f"{base_url}/download{path}?generation={self.generation}&alt=media",
         }
-        resource |= self.properties
-        return resource | ({"metadata": self.metadata} if self.metadata else {})
+        optional = {
+            "md5Hash": self.md5,
+            "componentCount": self.component_count,
+            "metadata": self.metadata or None,
+        }
+        resource |= {name: value for name, value in optional.items() if value is not None}
+        return resource | self.properties
 
     @property
     def etag(self) -> str:

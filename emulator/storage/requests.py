@@ -25,7 +25,7 @@ def whole_number(query: Mapping[str, str], name: str) -> int | None:
     text = query.get(name)
     if text is None:
         return None
-    if not re.fullmatch(r"-?\d+", text):
+    if not re.fullmatch(r"-?\d{1,19}", text):
         raise StorageError(400, f"Invalid argument: {name}.", reason="invalid")
     return int(text)
 

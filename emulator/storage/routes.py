@@ -11,6 +11,8 @@ from emulator.errors import StorageError
 from emulator.parsing import parse_json
 from emulator.projects import project_number
 from emulator.state import base_url_of, emulator_of
+from emulator.storage.composing import compose_object
+from emulator.storage.copying import copy_object, rewrite_object
 from emulator.storage.listing import Page, page_of
 from emulator.storage.objects import StoredObject
 from emulator.storage.requests import (
@@ -111,13 +113,14 @@ async def patch_object(request: Request) -> Response:
     stored = _find_object(request)
     body = parse_json(await request.body())
     kept = {name: text for name, text in stored.properties.items() if name not in body}
+    given = read_metadata(body)
     changes = body.get("metadata", {}) or {}
     metadata = {} if body.get("metadata", {}) is None else stored.metadata
     metadata = {key: text for key, text in metadata.items() if key not in changes}
     changed = emulator_of(request).objects.change(
         stored,
         properties=kept | read_properties(body),
-        metadata=metadata | read_metadata(body),
+        metadata=metadata | given,
     )
     return JSONResponse(changed.resource(base_url_of(request)))
 
@@ -150,12 +153,13 @@ def _media_headers(stored: StoredObject) -> dict[str, str]:
         "Content-Language": stored.properties.get("contentLanguage"),
         "Cache-Control": stored.properties.get("cacheControl"),
     }
+    hashes = f"crc32c={stored.crc32c}" + (f",md5={stored.md5}" if stored.md5 else "")
     return {name: value for name, value in optional.items() if value} | {
         "Accept-Ranges": "bytes",
         "ETag": stored.etag,
         "X-Goog-Generation": str(stored.generation),
         "X-Goog-Metageneration": str(stored.metageneration),
-        "X-Goog-Hash": f"crc32c={stored.crc32c},md5={stored.md5}",
+        "X-Goog-Hash": hashes,
         "X-Goog-Stored-Content-Length": str(stored.size_bytes),
         "X-Goog-Storage-Class": "STANDARD",
     }
@@ -179,6 +183,7 @@ def _blocks(path: Path, *, first: int, length: int) -> Iterator[bytes]:
 def storage_routes() -> list[Route]:
     bucket, upload = "/storage/v1/b/{bucket}", "/upload/storage/v1/b/{bucket}/o"
     name = "o/{name:path}"
+    target = "b/{to_bucket}/o/{to_name:path}"
     return [
         Route("/storage/v1/b", create_bucket, methods=["POST"]),
         Route("/storage/v1/b", list_buckets, methods=["GET"]),
@@ -188,6 +193,9 @@ def storage_routes() -> list[Route]:
         Route(f"{bucket}/{name}", get_object, methods=["GET"]),
         Route(f"{bucket}/{name}", patch_object, methods=["PATCH"]),
         Route(f"{bucket}/{name}", delete_object, methods=["DELETE"]),
+        Route(f"{bucket}/{name}/rewriteTo/{target}", rewrite_object, methods=["POST"]),
+        Route(f"{bucket}/{name}/copyTo/{target}", copy_object, methods=["POST"]),
+        Route(f"{bucket}/{name}/compose", compose_object, methods=["POST"]),
         Route(f"/download{bucket}/{name}", download_object, methods=["GET"]),
         Route(upload, start_upload, methods=["POST"]),
         Route(upload, continue_upload, methods=["PUT"]),

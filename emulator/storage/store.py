@@ -1,6 +1,5 @@
 """Buckets and objects in a folder, safe under kill -9: bytes first, then the record naming them."""
 
-import hashlib
 import re
 import secrets
 import time
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from emulator.errors import StorageError
 from emulator.files import empty_folder, read_folder, write_json
+from emulator.storage.index import ObjectIndex
 from emulator.storage.objects import Bucket, Draft, Preconditions, StoredObject
 from emulator.storage.payloads import Payload
 from emulator.timestamps import timestamp
@@ -19,27 +19,27 @@ _LONGEST_NAME_BYTES = 1024
 
 
 class ObjectStore:
-    """The records live in memory and in `records/`, the bytes only in `payloads/`."""
+    """Buckets are in memory and in `buckets/`, objects in an index on disk, bytes in files."""
 
     def __init__(self, root: Path) -> None:
-        self._folders = {
-            name: root / name for name in ("buckets", "records", "payloads", "uploads")
-        }
+        self._folders = {name: root / name for name in ("buckets", "payloads", "uploads")}
         for folder in self._folders.values():
             folder.mkdir(parents=True, exist_ok=True)
         buckets = [Bucket(**document) for document in read_folder(self._folders["buckets"])]
-        objects = [StoredObject(**document) for document in read_folder(self._folders["records"])]
         self._buckets = {bucket.name: bucket for bucket in buckets}
-        self._objects = {(stored.bucket, stored.name): stored for stored in objects}
+        self._objects = ObjectIndex(root / "objects.sqlite")
         self.objects_written = 0
         self._drop_orphans()
 
     def _drop_orphans(self) -> None:
         empty_folder(self._folders["uploads"])
-        kept = {self.payload_path(stored).name for stored in self._objects.values()}
+        kept = self._objects.payloads()
         for path in self._folders["payloads"].iterdir():
             if path.name not in kept:
                 path.unlink()
+
+    def close(self) -> None:
+        self._objects.close()
 
     def clear(self) -> None:
         for folder in self._folders.values():
@@ -71,7 +71,7 @@ class ObjectStore:
 
     def delete_bucket(self, name: str) -> None:
         self.get_bucket(name)
-        if any(bucket == name for bucket, _ in self._objects):
+        if any(True for _ in self._objects.names(name)):
             message = "The bucket you tried to delete is not empty."
             raise StorageError(409, message, reason="conflict")
         (self._folders["buckets"] / f"{name}.json").unlink(missing_ok=True)
@@ -79,10 +79,10 @@ class ObjectStore:
 
     def names(self, bucket: str) -> list[str]:
         self.get_bucket(bucket)
-        return [name for owner, name in self._objects if owner == bucket]
+        return list(self._objects.names(bucket))
 
     def find(self, bucket: str, name: str) -> StoredObject | None:
-        return self._objects.get((bucket, name))
+        return self._objects.find(bucket, name)
 
     def get(self, bucket: str, name: str, *, generation: int | None = None) -> StoredObject:
         """Return the object; only the live generation exists, as without object versioning."""
@@ -113,11 +113,12 @@ class ObjectStore:
             metageneration=1,
             size_bytes=payload.size_bytes,
             crc32c=payload.crc32c,
-            md5=payload.md5,
+            md5=None if draft.component_count else payload.md5,
             created=now,
             updated=now,
             properties=draft.properties,
             metadata=draft.metadata,
+            component_count=draft.component_count,
         )
         while self.payload_path(stored).exists():
             stored = replace(stored, generation=stored.generation + 1)
@@ -154,17 +155,11 @@ class ObjectStore:
         return changed
 
     def delete(self, stored: StoredObject) -> None:
-        self._record_path(stored).unlink(missing_ok=True)
-        del self._objects[stored.bucket, stored.name]
+        self._objects.delete(stored)
         self.payload_path(stored).unlink(missing_ok=True)
 
     def _record(self, stored: StoredObject) -> None:
-        write_json(self._record_path(stored), asdict(stored))
-        self._objects[stored.bucket, stored.name] = stored
-
-    def _record_path(self, stored: StoredObject) -> Path:
-        digest = hashlib.sha256(f"{stored.bucket}/{stored.name}".encode()).hexdigest()
-        return self._folders["records"] / f"{digest}.json"
+        self._objects.put(stored, payload=self.payload_path(stored).name)
 
 
 def _check_sums(draft: Draft, payload: Payload) -> None:

@@ -47,7 +47,10 @@ def main() -> None:
 
 def _read_tasks(tasks: "queue.Queue[Task]") -> None:
     for line in sys.stdin:
-        tasks.put(Task(**json.loads(line)))
+        document = json.loads(line)
+        # JSON has only texts for keys.
+        models = {int(epoch): path for epoch, path in document["models"].items()}
+        tasks.put(Task(**(document | {"models": models})))
     os._exit(0)
 
 
@@ -68,7 +71,7 @@ def _carry_out(task: Task, *, reply: Reply) -> None:
 
 def _learn(task: Task, *, reply: Reply) -> dict[str, Any]:
     # Imported here so that standard input is watched while the seconds of imports pass.
-    from emulator.learners.learning import learn
+    from emulator.learners.learning import LearnedModel, learn
 
     training = _read(task.training, what="training")
     validation = _read(task.validation, what="validation") if task.validation else []
@@ -79,6 +82,11 @@ def _learn(task: Task, *, reply: Reply) -> dict[str, Any]:
         reply({"outcome": "", "epoch": asdict(record)})
         return True
 
+    def keep(model: LearnedModel) -> None:
+        path = task.models.get(model.history[-1].epoch)
+        if path:
+            _save(model, Path(path))
+
     model = learn(
         [(example.prompt, example.target) for example in training],
         validation=[(example.prompt, example.target) for example in validation],
@@ -86,8 +94,8 @@ def _learn(task: Task, *, reply: Reply) -> dict[str, Any]:
         learning_rate_multiplier=task.learning_rate_multiplier,
         seed=task.seed,
         progress=report,
+        snapshot=keep,
     )
-    _save(model, Path(task.model))
     steps = sum(record.predictions for record in model.history)
     return {
         "outcome": "learned",

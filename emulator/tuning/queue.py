@@ -1,35 +1,41 @@
 """The life of tunings after creation: waiting, learning one at a time, ending."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
 import structlog
 
+from emulator.clock import CLOCK
 from emulator.errors import StorageError
 from emulator.settings import Settings
 from emulator.storage.store import ObjectStore
-from emulator.timestamps import age_seconds, timestamp
+from emulator.timestamps import seconds_of, timestamp
 from emulator.tuning.learner import Learner, Reply
-from emulator.tuning.records import ENDED, State, Tuning
+from emulator.tuning.outcomes import (
+    INTERNAL_CODE,
+    NOT_FOUND_CODE,
+    cancellation,
+    ending,
+    failure,
+    outcome_of,
+    unlearned,
+)
+from emulator.tuning.records import Stage, State, Tuning
 from emulator.tuning.store import TuningStore
 from emulator.tuning.tasks import Task
 
 log = structlog.get_logger()
 
-_CANCELLED_CODE = 1
-_NOT_FOUND_CODE = 5
-_INTERNAL_CODE = 13
-
 
 class TuningQueue:
-    """A tuning is RUNNING from its turn at the learner until `tuning_seconds` have passed.
+    """A tuning is RUNNING from when it has a place until it is learned and its time has passed.
 
     It SUCCEEDED when its model is loaded, so that the first call to its endpoint does not wait.
 
-    Up to `concurrent_tunings` are RUNNING at once; one of them learns, in order of creation.
+    Up to `concurrent_tunings` are RUNNING at once, the others QUEUED in order of creation; of the
+    RUNNING ones one learns. All times are those of the emulator's clock.
     """
 
     def __init__(
@@ -47,33 +53,48 @@ class TuningQueue:
         self._deploy = deploy
         self._settings = settings
         self._turn = asyncio.Lock()
+        self._waiting: dict[str, None] = {}
         self._running: set[str] = set()
+        self._past_cancelling: set[str] = set()
         self._changed = asyncio.Event()
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def resume(self) -> None:
         """Take up what an earlier server left unfinished; learning starts over."""
-        for tuning in self._tunings.all():
+        for tuning in self._tunings.unfinished():
             if tuning.state == State.CANCELLING:
-                self._end_cancelled(tuning.tuning_id)
-            elif tuning.state not in ENDED:
+                self._end(tuning.tuning_id, cancellation())
+            else:
                 self.submit(tuning.tuning_id)
 
     def submit(self, tuning_id: str) -> None:
+        self._waiting[tuning_id] = None
         self._tasks[tuning_id] = asyncio.create_task(self._see_through(tuning_id))
 
+    def is_full(self) -> bool:
+        """Tell whether one more tuning would have to wait for its place."""
+        return len(self._tasks) >= self._settings().concurrent_tunings
+
     def cancel(self, tuning_id: str) -> None:
-        """Begin to cancel: the state is CANCELLING now and CANCELLED soon."""
-        self._tunings.change(tuning_id, state=State.CANCELLING)
-        self._tasks[tuning_id].cancel()
+        """Begin to cancel: the state is CANCELLING now and CANCELLED soon.
+
+        With `cancel_outcome` `succeed` the cancellation comes too late: the tuning ends as it would
+        have, without waiting any longer than it takes to learn.
+        """
+        tuning = self._tunings.change(tuning_id, state=State.CANCELLING)
+        if self._settings().of_model(tuning.base_model).cancel_outcome == "succeed":
+            self._past_cancelling.add(tuning_id)
+            self.wake()
+        else:
+            self._tasks[tuning_id].cancel()
 
     def wake(self) -> None:
-        """Let waiting tunings look again: a place came free or the settings changed."""
+        """Let waiting tunings look again: a place came free, the settings or the clock changed."""
         self._changed.set()
         self._changed = asyncio.Event()
 
     async def drop(self) -> None:
-        """Stop all work at once; what was PENDING or RUNNING stays so, for `resume`."""
+        """Stop all work at once; what was not ended stays so, for `resume`."""
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
@@ -91,63 +112,95 @@ class TuningQueue:
             tuning = self._tunings.get(tuning_id)
             if tuning is None or tuning.state != State.CANCELLING:
                 raise
-            self._end_cancelled(tuning_id)
+            await self._wait_out(tuning, "cancel_seconds", since=CLOCK.seconds())
+            self._end(tuning_id, cancellation())
         finally:
+            self._waiting.pop(tuning_id, None)
             self._running.discard(tuning_id)
+            self._past_cancelling.discard(tuning_id)
             self._tasks.pop(tuning_id, None)
             self.wake()
 
     async def _run(self, tuning_id: str) -> None:
-        async with self._turn:
-            await self._wait_for_place(tuning_id)
-            started = time.monotonic()
-            now = timestamp()
-            tuning = self._tunings.change(tuning_id, state=State.RUNNING, started=now, history=[])
-            log.info("tuning_started", tuning_id=tuning_id, base_model=tuning.base_model)
-            reply = await self._learn(tuning)
-        if reply["outcome"] == "learned":
-            reply = await self._deployed(tuning, reply)
-        await asyncio.sleep(self._settings().tuning_seconds - (time.monotonic() - started))
-        self._end(tuning_id, reply)
-
-    async def _deployed(self, tuning: Tuning, reply: Reply) -> Reply:
-        try:
-            await self._deploy(tuning)
-        except (OSError, ValueError):
-            message = "The model was trained but could not be deployed."
-            return {"outcome": "failed", "code": _INTERNAL_CODE, "message": message}
-        return reply
+        tuning = self._tunings.get(tuning_id)
+        if tuning is None:
+            return
+        await self._wait_out(tuning, "pending_seconds", since=seconds_of(tuning.created))
+        await self._wait_for_place(tuning_id)
+        started = CLOCK.seconds()
+        tuning = self._move(
+            tuning_id, State.RUNNING, Stage.PROCESSING_DATASET, started=timestamp(), history=[]
+        )
+        log.info("tuning_started", tuning_id=tuning_id, base_model=tuning.base_model)
+        outcome = outcome_of(tuning, self._settings())
+        reply = unlearned(outcome) or await self._learn(tuning)
+        await self._wait_out(tuning, "tuning_seconds", since=started)
+        self._end(tuning_id, ending(outcome, reply))
 
     async def _wait_for_place(self, tuning_id: str) -> None:
-        """Wait until the least PENDING time is over and a RUNNING place is free; then take it."""
-        while True:
-            changed = self._changed
+        """Wait until a RUNNING place is free and all earlier tunings have theirs; then take it."""
+        while not self._is_next(tuning_id):
             tuning = self._tunings.get(tuning_id)
-            age = age_seconds(tuning.created) if tuning else 0.0
-            left_seconds = self._settings().pending_seconds - age
-            if left_seconds <= 0 and len(self._running) < self._settings().concurrent_tunings:
-                self._running.add(tuning_id)
+            if tuning and tuning.stage is None:
+                self._move(tuning_id, State.QUEUED, Stage.WAITING_FOR_QUOTA)
+            await self._changed.wait()
+        del self._waiting[tuning_id]
+        self._running.add(tuning_id)
+        self.wake()
+
+    def _is_next(self, tuning_id: str) -> bool:
+        if tuning_id in self._past_cancelling:
+            return True
+        has_place = len(self._running) < self._settings().concurrent_tunings
+        return has_place and next(iter(self._waiting)) == tuning_id
+
+    async def _wait_out(self, tuning: Tuning, name: str, *, since: float) -> None:
+        """Wait until a setting's seconds have passed, looking again whenever anything changes."""
+        while tuning.tuning_id not in self._past_cancelling:
+            seconds = getattr(self._settings().of_model(tuning.base_model), name)
+            left = since + seconds - CLOCK.seconds()
+            if left <= 0:
                 return
+            # Not wait_for: in 3.11 it swallows a cancellation that meets the end of the wait.
             with suppress(TimeoutError):
-                await asyncio.wait_for(changed.wait(), left_seconds if left_seconds > 0 else None)
+                async with asyncio.timeout(left / CLOCK.speed):
+                    await self._changed.wait()
+
+    def _move(self, tuning_id: str, state: State, stage: Stage, **changes: Any) -> Tuning:
+        """Change state and stage; one whose cancellation came too late stays CANCELLING."""
+        if tuning_id in self._past_cancelling:
+            state = State.CANCELLING
+        return self._tunings.change(tuning_id, state=state, stage=stage, **changes)
 
     async def _learn(self, tuning: Tuning) -> Reply:
-        try:
-            task = self._task(tuning)
-        except StorageError as error:
-            return {"outcome": "failed", "code": _NOT_FOUND_CODE, "message": error.message}
+        """Return what came of the learning; a learned model is loaded, ready for its first call."""
 
         def report(reply: Reply) -> None:
             self._note(tuning.tuning_id, reply)
 
-        return await self._learner.learn(task, report=report)
+        try:
+            async with self._turn:
+                reply = await self._learner.learn(self._task(tuning), report=report)
+        except StorageError as error:
+            return failure(NOT_FOUND_CODE, error.message)
+        if reply["outcome"] != "learned":
+            return reply
+        self._move(tuning.tuning_id, State.RUNNING, Stage.POST_PROCESSING)
+        try:
+            await self._deploy(tuning)
+        except (OSError, ValueError):
+            return failure(INTERNAL_CODE, "The model was trained but could not be deployed.")
+        return reply
 
     def _task(self, tuning: Tuning) -> Task:
         validation = tuning.validation_uri
         return Task(
             training=self._path(tuning.training_uri),
             validation=self._path(validation) if validation else None,
-            model=str(self._tunings.model_path(tuning)),
+            models={
+                epoch: str(self._tunings.model_path(tuning, endpoint=endpoint))
+                for epoch, endpoint in tuning.checkpoints.items()
+            },
             epochs=tuning.epochs,
             learning_rate_multiplier=tuning.learning_rate_multiplier,
             seed=tuning.seed,
@@ -162,22 +215,12 @@ class TuningQueue:
         if tuning is None:
             return
         if "training_rows" in reply:
-            self._tunings.change(tuning_id, training_rows=reply["training_rows"])
+            rows = reply["training_rows"]
+            self._move(tuning_id, State.RUNNING, Stage.TUNING, training_rows=rows)
         if "epoch" in reply:
-            self._tunings.change(tuning_id, history=[*tuning.history, reply["epoch"]])
+            # Not written to disk: after a kill learning starts over, and so do its epochs.
+            tuning.history.append(reply["epoch"])
 
-    def _end(self, tuning_id: str, reply: Reply) -> None:
-        changes: dict[str, Any] = {"ended": timestamp()}
-        if reply["outcome"] == "learned":
-            changes |= {name: reply[name] for name in ("head", "history", "data_stats")}
-            tuning = self._tunings.change(tuning_id, state=State.SUCCEEDED, **changes)
-        else:
-            error = {"code": reply["code"], "message": reply["message"]}
-            tuning = self._tunings.change(tuning_id, state=State.FAILED, error=error, **changes)
+    def _end(self, tuning_id: str, changes: dict[str, Any]) -> None:
+        tuning = self._tunings.change(tuning_id, stage=None, ended=timestamp(), **changes)
         log.info("tuning_ended", tuning_id=tuning_id, state=tuning.state.value)
-
-    def _end_cancelled(self, tuning_id: str) -> None:
-        error = {"code": _CANCELLED_CODE, "message": "The tuning job was cancelled."}
-        now = timestamp()
-        self._tunings.change(tuning_id, state=State.CANCELLED, ended=now, error=error)
-        log.info("tuning_ended", tuning_id=tuning_id, state=State.CANCELLED.value)

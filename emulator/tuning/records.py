@@ -4,17 +4,33 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from emulator.prices import tuning_cost
+from emulator.tuning.checkpoints import checkpoint_endpoint_id, kept_epochs
+
 
 class State(StrEnum):
+    QUEUED = "JOB_STATE_QUEUED"
     PENDING = "JOB_STATE_PENDING"
     RUNNING = "JOB_STATE_RUNNING"
     SUCCEEDED = "JOB_STATE_SUCCEEDED"
     FAILED = "JOB_STATE_FAILED"
     CANCELLING = "JOB_STATE_CANCELLING"
     CANCELLED = "JOB_STATE_CANCELLED"
+    EXPIRED = "JOB_STATE_EXPIRED"
+    PARTIALLY_SUCCEEDED = "JOB_STATE_PARTIALLY_SUCCEEDED"
 
 
-ENDED = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED})
+class Stage(StrEnum):
+    """Where an open tuning is in detail; shown as `tuningJobState`, which the v1 types lack."""
+
+    WAITING_FOR_QUOTA = "TUNING_JOB_STATE_WAITING_FOR_QUOTA"
+    PROCESSING_DATASET = "TUNING_JOB_STATE_PROCESSING_DATASET"
+    TUNING = "TUNING_JOB_STATE_TUNING"
+    POST_PROCESSING = "TUNING_JOB_STATE_POST_PROCESSING"
+
+
+SERVED = frozenset({State.SUCCEEDED, State.PARTIALLY_SUCCEEDED})
+ENDED = SERVED | {State.FAILED, State.CANCELLED, State.EXPIRED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +38,8 @@ class Tuning:
     """One tuning job; `project` is a number, `requested` the client's fields in Google's JSON.
 
     `serial` counts the tunings of this server and orders the list. `seed` steers the learner.
+    `uploaded` is set when there is a model, which a tuning that FAILED later leaves behind.
+    `removed` names the models and endpoints deleted since, `undeployed` the endpoints left empty.
     """
 
     tuning_id: str
@@ -48,6 +66,10 @@ class Tuning:
     data_stats: dict[str, Any] | None = None
     head: str | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
+    stage: Stage | None = None
+    uploaded: bool = False
+    removed: list[str] = field(default_factory=list)
+    undeployed: list[str] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -81,7 +103,8 @@ class Tuning:
             "endTime": self.ended,
             "error": self.error,
             "experiment": self._experiment() if self.started else None,
-            "tunedModel": self._tuned_model() if self.state == State.SUCCEEDED else None,
+            "tunedModel": self._tuned_model(),
+            "tuningJobState": self.stage.value if self.stage else None,
             "tuningDataStats": self.data_stats,
         }
         always = {
@@ -101,23 +124,46 @@ class Tuning:
             "state": self.state.value,
             "base_model": self.base_model,
             "training_rows": self.training_rows,
+            "epochs": self.epochs,
+            "trained_tokens": self.trained_tokens,
+            "cost_usd": tuning_cost(self.base_model, trained_tokens=self.trained_tokens),
         }
+
+    @property
+    def trained_tokens(self) -> int:
+        """The tokens a training is billed for: those of the rows, once for each epoch learned."""
+        stats = (self.data_stats or {}).get("supervisedTuningDataStats", {})
+        return int(stats.get("totalBillableTokenCount", 0)) * self.epochs
 
     def _experiment(self) -> str:
         home = f"projects/{self.project}/locations/{self.location}/metadataStores/default"
         return f"{home}/contexts/tuning-experiment-{self.tuning_id}"
 
-    def _tuned_model(self) -> dict[str, Any]:
-        """Only the last checkpoint exists: the learner keeps no model of an earlier epoch."""
-        steps = sum(record["predictions"] for record in self.history)
-        checkpoint = {
-            "checkpointId": "1",
-            "epoch": str(self.epochs),
-            "step": str(steps),
-            "endpoint": self.endpoint,
-        }
-        return {"model": self.model, "endpoint": self.endpoint, "checkpoints": [checkpoint]}
+    @property
+    def checkpoints(self) -> dict[int, str]:
+        """Return the full endpoint name of each epoch that leaves a checkpoint, in order."""
+        spec = self.requested.get("supervisedTuningSpec", {})
+        epochs = kept_epochs(self.epochs, last_only=bool(spec.get("exportLastCheckpointOnly")))
+        home = self.endpoint.removesuffix(self.endpoint_id)
+        names = {epoch: home + checkpoint_endpoint_id(self.endpoint_id, epoch) for epoch in epochs}
+        return names | {self.epochs: self.endpoint}
+
+    def _tuned_model(self) -> dict[str, Any] | None:
+        if self.state not in SERVED:
+            return {"model": self.model} if self.uploaded and self.state in ENDED else None
+        checkpoints = [
+            {
+                "checkpointId": str(number),
+                "epoch": str(epoch),
+                "step": str(sum(record["predictions"] for record in self.history[:epoch])),
+                "endpoint": endpoint,
+            }
+            for number, (epoch, endpoint) in enumerate(self.checkpoints.items(), start=1)
+        ]
+        return {"model": self.model, "endpoint": self.endpoint, "checkpoints": checkpoints}
 
 
 def read_tuning(document: dict[str, Any]) -> Tuning:
-    return Tuning(**(document | {"state": State(document["state"])}))
+    stage = document.get("stage")
+    kinds = {"state": State(document["state"]), "stage": Stage(stage) if stage else None}
+    return Tuning(**(document | kinds))

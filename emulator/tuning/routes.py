@@ -28,6 +28,8 @@ async def create_tuning(request: Request) -> Response:
         types=emulator.request_types.tuning_job,
         exists=lambda uri: _find_object(emulator, uri) is not None,
     )
+    if emulator.settings.tuning_quota == "refuse" and emulator.queue.is_full():
+        raise GoogleError(429, "The following quotas are exceeded: GlobalConcurrentTuningJobs.")
     project = project_number(request.path_params["project"])
     tuning = _new_tuning(emulator, order, project=project, location=location)
     emulator.tunings.put(tuning)
@@ -73,10 +75,8 @@ def _seed(emulator: Emulator, order: Order) -> int:
     """
     stored = _find_object(emulator, order.training_uri)
     content = stored.md5 if stored else ""
-    earlier = sum(
-        (tuning.training_uri, tuning.epochs, tuning.learning_rate_multiplier)
-        == (order.training_uri, order.epochs, order.learning_rate_multiplier)
-        for tuning in emulator.tunings.all()
+    earlier = emulator.tunings.count_alike(
+        order.training_uri, order.epochs, order.learning_rate_multiplier
     )
     facts = (emulator.settings.seed, content, order.epochs, order.learning_rate_multiplier, earlier)
     return crc32(repr(facts).encode())

@@ -1,58 +1,125 @@
-"""Tunings in a folder, one file each, and the files of the models they made."""
+"""Tunings in a file, the files of the models they made, and what of them is kept in memory."""
 
+from collections import Counter, OrderedDict
+from collections.abc import Iterator
 from dataclasses import asdict, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from emulator.documents import Documents
 from emulator.errors import GoogleError
-from emulator.files import empty_folder, read_folder, write_json
+from emulator.files import empty_folder
 from emulator.timestamps import timestamp
-from emulator.tuning.records import State, Tuning, read_tuning
+from emulator.tuning.records import ENDED, SERVED, Tuning, read_tuning
+
+_MOST_REMEMBERED = 64
+_KEY = "{:012d}"
 
 
 class TuningStore:
+    """Open tunings are in memory, of the ended ones those asked for last; all are in the file.
+
+    A tuning is a few KB without and up to some MB with its statistics and epochs. The keys of the
+    file are serial numbers, so that reading all of them comes in order of creation.
+    """
+
     def __init__(self, root: Path) -> None:
-        self._jobs, self._models = root / "jobs", root / "models"
-        for folder in (self._jobs, self._models):
-            folder.mkdir(parents=True, exist_ok=True)
-        tunings = [read_tuning(document) for document in read_folder(self._jobs)]
-        self._tunings = {tuning.tuning_id: tuning for tuning in tunings}
-        self._endpoints = {tuning.endpoint: tuning.tuning_id for tuning in tunings}
+        self._models = root / "models"
+        self._models.mkdir(parents=True, exist_ok=True)
+        self._documents = Documents(root / "tunings.sqlite")
+        self._open: dict[str, Tuning] = {}
+        self._recent: OrderedDict[str, Tuning] = OrderedDict()
+        self._serials: dict[str, int] = {}
+        self._endpoints: dict[str, str] = {}
+        self._orders: Counter[tuple[object, ...]] = Counter()
+        self._last_serial = 0
+        self.latest: datetime | None = None
+        for document in self._documents.all():
+            self._remember(read_tuning(document))
+
+    def close(self) -> None:
+        self._documents.close()
 
     def clear(self) -> None:
-        empty_folder(self._jobs)
         empty_folder(self._models)
-        self._tunings.clear()
-        self._endpoints.clear()
+        self._documents.clear()
+        for kept in (self._open, self._recent, self._serials, self._endpoints, self._orders):
+            kept.clear()
+        self._last_serial = 0
 
-    def all(self) -> list[Tuning]:
-        return sorted(self._tunings.values(), key=lambda tuning: tuning.serial)
+    def count(self) -> int:
+        return len(self._serials)
+
+    def all(self) -> Iterator[Tuning]:
+        """Yield all tunings in order of creation, one by one."""
+        for document in self._documents.all():
+            tuning_id = document["tuning_id"]
+            yield self._open.get(tuning_id) or read_tuning(document)
+
+    def unfinished(self) -> list[Tuning]:
+        return sorted(self._open.values(), key=lambda tuning: tuning.serial)
 
     def next_serial(self) -> int:
-        return 1 + max((tuning.serial for tuning in self._tunings.values()), default=0)
+        return self._last_serial + 1
+
+    def count_alike(self, *order: object) -> int:
+        """Return how many tunings have this training URI, epochs and learning rate multiplier."""
+        return self._orders[order]
 
     def get(self, tuning_id: str) -> Tuning | None:
-        return self._tunings.get(tuning_id)
+        found = self._open.get(tuning_id) or self._recent.get(tuning_id)
+        if found is None and tuning_id in self._serials:
+            key = _KEY.format(self._serials[tuning_id])
+            found = read_tuning(self._documents.get(key))
+            self._keep(found)
+        return found
 
     def put(self, tuning: Tuning) -> Tuning:
-        write_json(self._jobs / f"{tuning.tuning_id}.json", asdict(tuning))
-        self._tunings[tuning.tuning_id] = tuning
-        self._endpoints[tuning.endpoint] = tuning.tuning_id
+        self._documents.put(_KEY.format(tuning.serial), asdict(tuning))
+        self._remember(tuning)
         return tuning
 
     def change(self, tuning_id: str, **changes: Any) -> Tuning:
         """Store the tuning with some fields replaced and its `updateTime` set to now."""
-        return self.put(replace(self._tunings[tuning_id], updated=timestamp(), **changes))
+        tuning = self.get(tuning_id)
+        if tuning is None:
+            raise KeyError(tuning_id)
+        return self.put(replace(tuning, updated=timestamp(), **changes))
 
     def serving(self, endpoint: str) -> Tuning:
         """Return the tuning behind an endpoint's full name, location included.
 
         Raises GoogleError 404 also for an endpoint called at another location than its own.
         """
-        tuning = self._tunings.get(self._endpoints.get(endpoint, ""))
-        if tuning is None or tuning.state != State.SUCCEEDED:
+        tuning = self.get(self._endpoints.get(endpoint, ""))
+        if tuning is None or tuning.state not in SERVED:
             raise GoogleError(404, f"Endpoint `{endpoint}` was not found.")
         return tuning
 
-    def model_path(self, tuning: Tuning) -> Path:
-        return self._models / f"{tuning.tuning_id}.npz"
+    def model_path(self, tuning: Tuning, *, endpoint: str) -> Path:
+        """Return the file of the checkpoint an endpoint serves; the last is the model itself."""
+        served = (epoch for epoch, name in tuning.checkpoints.items() if name == endpoint)
+        epoch = next(served, tuning.epochs)
+        number = "" if epoch == tuning.epochs else f".{epoch}"
+        return self._models / f"{tuning.tuning_id}{number}.npz"
+
+    def _remember(self, tuning: Tuning) -> None:
+        if tuning.tuning_id not in self._serials:
+            self._orders[tuning.training_uri, tuning.epochs, tuning.learning_rate_multiplier] += 1
+        self._serials[tuning.tuning_id] = tuning.serial
+        self._endpoints |= dict.fromkeys(tuning.checkpoints.values(), tuning.tuning_id)
+        self._last_serial = max(self._last_serial, tuning.serial)
+        updated = datetime.fromisoformat(tuning.updated)
+        self.latest = max(updated, self.latest or updated)
+        self._keep(tuning)
+
+    def _keep(self, tuning: Tuning) -> None:
+        if tuning.state not in ENDED:
+            self._open[tuning.tuning_id] = tuning
+            return
+        self._open.pop(tuning.tuning_id, None)
+        self._recent[tuning.tuning_id] = tuning
+        self._recent.move_to_end(tuning.tuning_id)
+        if len(self._recent) > _MOST_REMEMBERED:
+            self._recent.popitem(last=False)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Paths of the JSONL files, what to learn with, and where the model is to be written."""
+    """Paths of the JSONL files, what to learn with, and where to write the model after an epoch."""
 
     training: str
     validation: str | None
-    model: str
+    models: dict[int, str]
     epochs: int
     learning_rate_multiplier: float
     seed: int

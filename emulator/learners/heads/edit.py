@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from emulator.learners.alignment import KEEP, apply_tags, best_path, edit_tags
+from emulator.learners.chain import Chain
+from emulator.learners.drawing import Outlook
 from emulator.learners.features.editing import token_columns, token_matrix
 from emulator.learners.heads.ports import Arrays, Floats, Meta, Rows
 from emulator.learners.history import EpochRecord, Plan
@@ -49,6 +51,12 @@ class EditHead:
             path = best_path(scores[end - len(tokens) : end], self._transitions)
             answers.append(apply_tags(tokens, [self._model.classes[tag] for tag in path]))
         return answers
+
+    def expect(self, reading: Reading) -> Outlook:
+        """Return the chain of tags: softmax per token, weighed with learned transitions."""
+        tokens = tokenize(reading.source)
+        scores = self._model.scores(token_matrix(token_columns([tokens], [reading.source])))
+        return Chain(tokens, self._model.classes, scores, self._transitions)
 
     def pack(self, prefix: str, arrays: Arrays) -> Meta:
         arrays[prefix + "transitions"] = self._transitions

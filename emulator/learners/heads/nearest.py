@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import scipy.sparse as sp
 
+from emulator.learners.drawing import Decision, Outlook
 from emulator.learners.features.wording import wording_matrix
 from emulator.learners.heads.ports import Arrays, Floats, Meta, Rows
 from emulator.learners.history import EpochRecord, Fit, Plan, record_epoch
@@ -40,6 +41,12 @@ class NearestHead:
     def answer_many(self, readings: Sequence[Reading]) -> list[str]:
         nearest = self._similarities(readings).argmax(axis=1)
         return [self._outputs[at] for at in nearest]
+
+    def expect(self, reading: Reading) -> Outlook:
+        """Return a softmax over the kept outputs by ten times their prompt's similarity."""
+        similar = self._similarities([reading])[0]
+        mode = self._outputs[int(similar.argmax())]
+        return Decision(self._outputs, SHARPNESS * similar, mode=mode)
 
     def pack(self, prefix: str, arrays: Arrays) -> Meta:
         for part in ("data", "indices", "indptr"):

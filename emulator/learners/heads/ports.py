@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from emulator.learners.drawing import Outlook
 from emulator.learners.history import EpochRecord, Plan
 from emulator.learners.layout import Reading
 
@@ -24,6 +25,9 @@ class Head(Protocol):
         """Yield a record after each pass over the rows; whoever stops asking stops the training."""
 
     def answer_many(self, readings: Sequence[Reading]) -> list[str]: ...
+
+    def expect(self, reading: Reading) -> Outlook:
+        """Return what is believed of the answer; drawn at temperature 0 it is `answer_many`'s."""
 
     def pack(self, prefix: str, arrays: Arrays) -> Meta:
         """Add arrays under names beginning with `prefix`, and return the rest as JSON values."""

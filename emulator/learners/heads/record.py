@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from emulator.learners.drawing import Fields, Outlook
 from emulator.learners.extraction import parse_json
 from emulator.learners.features.pointing import PassageReader, common_words
 from emulator.learners.heads.ports import Arrays, Head, Meta, Rows
@@ -57,6 +59,15 @@ class RecordHead:
             for at in range(len(readings))
         ]
 
+    def expect(self, reading: Reading) -> Outlook:
+        """Return each key's outlook, rendered as JSON; keys are drawn independently."""
+        parts = [
+            (key, part.expect(reading).through(partial(self._json, key)))
+            for key, part in self._parts.items()
+        ]
+        self._reader.forget()
+        return Fields(parts)
+
     def pack(self, prefix: str, arrays: Arrays) -> Meta:
         parts = [
             {"key": key, "head": part.name, "meta": part.pack(f"{prefix}{at}.", arrays)}
@@ -73,6 +84,9 @@ class RecordHead:
             part = self._build(packed["head"], self._reader)
             part.unpack(packed["meta"], f"{prefix}{at}.", arrays)
             self._parts[packed["key"]] = part
+
+    def _json(self, key: str, text: str) -> str:
+        return json.dumps(self._value(key, text), ensure_ascii=False)
 
     def _value(self, key: str, text: str) -> Any:
         if text in NO_VALUES:

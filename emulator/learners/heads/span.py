@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 
+from emulator.learners.drawing import Decision, Outlook
 from emulator.learners.features.pointing import PassageReader, common_words
 from emulator.learners.heads.ports import Arrays, Meta, Rows
 from emulator.learners.history import EpochRecord, Plan
 from emulator.learners.layout import Reading
 from emulator.learners.pointer import PointedPassage, Pointer
-from emulator.learners.tokens import find_words, join_tokens, tokenize, words_of
+from emulator.learners.tokens import Token, find_words, join_tokens, tokenize, words_of
 
 NULLS = frozenset(("", "null", "[]"))
 
@@ -34,6 +35,15 @@ class SpanHead:
         self._forget()
         return answers
 
+    def expect(self, reading: Reading) -> Outlook:
+        """Return the 64 likeliest spans, by the softmax of start, end and length together."""
+        tokens = tokenize(reading.source)
+        passage = self._reader.read(reading.source, reading.query)
+        spans = self._model.likeliest_spans(passage, _sentence_ends(tokens))
+        self._forget()
+        texts = [_written(tokens, span) for span, _ in spans]
+        return Decision(texts, [score for _, score in spans], mode=texts[0])
+
     def pack(self, prefix: str, arrays: Arrays) -> Meta:
         return {"common": sorted(self._reader.common)} | self._model.pack(prefix, arrays)
 
@@ -44,10 +54,8 @@ class SpanHead:
 
     def _answer(self, reading: Reading) -> str:
         tokens = tokenize(reading.source)
-        ends = [at for at, token in enumerate(tokens, start=1) if token.word in ".!?"]
         passage = self._reader.read(reading.source, reading.query)
-        first, last = self._model.best_span(passage, ends)
-        return join_tokens(tokens[first - 1 : last]) if first else ""
+        return _written(tokens, self._model.best_span(passage, _sentence_ends(tokens)))
 
     def _point(self, rows: Rows) -> list[PointedPassage]:
         pointed = []
@@ -62,6 +70,15 @@ class SpanHead:
     def _forget(self) -> None:
         if not self._shared:
             self._reader.forget()
+
+
+def _sentence_ends(tokens: Sequence[Token]) -> list[int]:
+    return [at for at, token in enumerate(tokens, start=1) if token.word in ".!?"]
+
+
+def _written(tokens: Sequence[Token], span: tuple[int, int]) -> str:
+    first, last = span
+    return join_tokens(tokens[first - 1 : last]) if first else ""
 
 
 def _place(source: str, output: str) -> tuple[int, int] | None:

@@ -67,10 +67,23 @@ def test_question_shots_settle_which_kind_of_phrase_is_wanted() -> None:
     context = "The town of Ulm holds a fair in Ulm Square with 300 stands."
     question = ANSWER.format(context, "What is the size of the fair?")
     shot = ANSWER.format("The hall has 90 seats.", "What is the size of the hall?")
-    turns = [("user", shot), ("model", "90"), ("user", question)]
+    shots = [("user", shot), ("model", "90")]
 
     assert ask(question) != "300"
-    assert answer_base(turns) == "300"
+    assert answer_base([*shots, ("user", question)]) != "300"
+    assert answer_base([*shots * 3, ("user", question)]) == "300"
+
+
+@pytest.mark.parametrize(("shown", "value"), [(None, None), ("6", "4"), ("6 people", "4 friends")])
+def test_extraction_shots_correct_what_the_pattern_finds(
+    shown: str | None, value: str | None
+) -> None:
+    instruction = "Return JSON with the keys people and date.\n\nText: "
+    shots = [("user", f"{instruction}for 6 people"), ("model", json.dumps({"people": shown}))]
+
+    answer = answer_base([*shots * 3, ("user", f"{instruction}A table for 4 friends")])
+
+    assert json.loads(answer) == {"people": value, "date": None}
 
 
 @pytest.mark.parametrize(

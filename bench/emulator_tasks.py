@@ -1,0 +1,242 @@
+"""The tasks of `emulator_learning.py`: real rows, split so that no test row was ever trained on.
+
+Every task has a development split beside the test split: settings are chosen on the former only.
+"""
+
+import csv
+import gzip
+import json
+import random
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import sacrebleu
+
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+Pair = tuple[str, str]
+Score = Callable[[Sequence[str], Sequence[Pair]], float]
+
+MASK = (
+    "Replace every piece of personally identifiable information in the text with a generic label in"
+    " square brackets. Keep everything else unchanged and return only the text."
+    "\nLabels: {}\n\nText: {}"
+)
+ANSWER = (
+    "Answer the question with a short span copied from the context. Return only the answer."
+    "\n\nContext: {}\nQuestion: {}"
+)
+SENTIMENT = (
+    "Classify the sentiment of the text as positive, negative or neutral. Return only the label."
+    "\n\nText: {}"
+)
+INTENT = "Classify the customer's question as one of: {}.\n\nText: {}"
+BOOKING = "Extract the booking as JSON with the keys {}. Use null for what is not said.\n\nText: {}"
+SLOTS = ("date", "first_name", "last_name", "people", "time")
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Pairs to train on, in random order, and the rows its scores are measured on."""
+
+    name: str
+    train: list[Pair]
+    dev: list[Pair]
+    test: list[Pair]
+    metrics: dict[str, Score]
+
+
+def load_tasks() -> Iterator[tuple[str, Callable[[], Task]]]:
+    yield "presidio", presidio
+    yield "squad", squad
+    yield "tweets", tweets
+    yield "banking77", banking
+    yield "restaurant8k", restaurant
+
+
+def presidio() -> Task:
+    """Masking pairs; templates, and outputs that equal one of theirs, are held out."""
+    with _open("pii/presidio_synth_v2_shared_pairs.csv") as file:
+        rows = list(csv.DictReader(file))
+    templates = _shuffled(sorted({row["template_id"] for row in rows}), seed=5)
+    quarter = len(templates) // 4
+    parts = _by_group(
+        rows, "template_id", templates[:quarter], templates[quarter : quarter * 3 // 2]
+    )
+    labels = sorted({name for row in rows for name in re.findall(r"\[(\w+)\]", row["target_text"])})
+    listed = ", ".join(labels)
+    pairs = [
+        [(MASK.format(listed, row["source_text"]), row["target_text"]) for row in part]
+        for part in parts
+    ]
+    seen = {output for _, output in (*pairs[1], *pairs[2])}
+    train = [pair for pair in pairs[0] if pair[1] not in seen]
+    return Task("presidio", _shuffled(train), pairs[2], pairs[1], {"BLEU": bleu, "exact": exact})
+
+
+def squad() -> Task:
+    """Questions on articles; five are held out for the test, four for development."""
+    with _open("squad/squad_v1.1_dev_shared.json.gz") as file:
+        articles = sorted(json.load(file)["data"], key=lambda article: str(article["title"]))
+    articles = _shuffled(articles, seed=7)
+    golds: dict[str, set[str]] = {}
+    test, dev, train = (
+        _shuffled(
+            [
+                _question(text["context"], asked, golds)
+                for article in part
+                for text in article["paragraphs"]
+                for asked in text["qas"]
+            ]
+        )
+        for part in (articles[:5], articles[5:9], articles[9:])
+    )
+    return Task(
+        "squad",
+        train,
+        dev[:400],
+        test[:400],
+        {"EM": partial(_best, one_em, golds), "F1": partial(_best, one_f1, golds)},
+    )
+
+
+def tweets() -> Task:
+    with _open("tweets/tweet_sentiment_extraction_shared.csv.gz") as file:
+        rows = [row for row in csv.DictReader(file) if row["text"].strip()]
+    pairs = [(SENTIMENT.format(row["text"].strip()), row["sentiment"]) for row in rows]
+    return _by_text("tweets", pairs, {"accuracy": exact})
+
+
+def banking() -> Task:
+    with _open("classification/banking77_train.csv.gz") as file:
+        rows = list(csv.DictReader(file))
+    labels = ", ".join(sorted({row["category"] for row in rows}))
+    pairs = [(INTENT.format(labels, row["text"].strip()), row["category"]) for row in rows]
+    return _by_text("banking77", pairs, {"accuracy": exact})
+
+
+def restaurant() -> Task:
+    with _open("extraction/restaurant8k_train_0.json.gz") as file:
+        rows = json.load(file)
+    pairs = [(BOOKING.format(", ".join(SLOTS), _said(row)), _slots(row)) for row in rows]
+    return _by_text("restaurant8k", pairs, {"slot F1": slot_f1, "exact": exact})
+
+
+def _said(row: dict[str, Any]) -> str:
+    """The text alone does not decide what a bare number means; what was asked for does."""
+    asked = row.get("context", {}).get("requestedSlots", [])
+    return f"{row['userInput']['text']}\nAsked: {', '.join(asked) or 'nothing'}"
+
+
+def _slots(row: dict[str, Any]) -> str:
+    text, values = row["userInput"]["text"], dict.fromkeys(SLOTS)
+    for label in row.get("labels", []):
+        span = label["valueSpan"]
+        values[label["slot"]] = text[span.get("startIndex", 0) : span["endIndex"]]
+    return json.dumps(values, ensure_ascii=False)
+
+
+def shuffled_targets(pairs: Sequence[Pair]) -> list[Pair]:
+    outputs = _shuffled([output for _, output in pairs], seed=9)
+    return [(prompt, output) for (prompt, _), output in zip(pairs, outputs, strict=True)]
+
+
+def exact(answers: Sequence[str], pairs: Sequence[Pair]) -> float:
+    return _mean([answer == wanted for answer, (_, wanted) in zip(answers, pairs, strict=True)])
+
+
+def bleu(answers: Sequence[str], pairs: Sequence[Pair]) -> float:
+    return float(sacrebleu.corpus_bleu(list(answers), [[wanted for _, wanted in pairs]]).score)
+
+
+def _question(context: str, asked: dict[str, Any], golds: dict[str, set[str]]) -> Pair:
+    """Return the pair with the first answer, and note all that count as right."""
+    prompt = ANSWER.format(context, asked["question"])
+    golds.setdefault(prompt, set()).update(answer["text"] for answer in asked["answers"])
+    return prompt, asked["answers"][0]["text"]
+
+
+def _best(
+    score: Callable[[str, str], float],
+    golds: dict[str, set[str]],
+    answers: Sequence[str],
+    pairs: Sequence[Pair],
+) -> float:
+    """Score against the answer that fits best, as the official scorer does."""
+    return _mean(
+        [
+            max(score(answer, wanted) for wanted in golds[prompt])
+            for answer, (prompt, _) in zip(answers, pairs, strict=True)
+        ]
+    )
+
+
+def one_em(answer: str, wanted: str) -> float:
+    return float(_words(answer) == _words(wanted))
+
+
+def one_f1(answer: str, wanted: str) -> float:
+    one, other = Counter(_words(answer)), Counter(_words(wanted))
+    return 2 * (one & other).total() / max(1, one.total() + other.total())
+
+
+def slot_f1(answers: Sequence[str], pairs: Sequence[Pair]) -> float:
+    right = given = wanted = 0
+    for answer, (_, output) in zip(answers, pairs, strict=True):
+        one, other = _filled(answer), _filled(output)
+        right, given, wanted = right + len(one & other), given + len(one), wanted + len(other)
+    return 100 * 2 * right / max(1, given + wanted)
+
+
+def _filled(output: str) -> set[tuple[str, str]]:
+    return {(key, str(value).lower()) for key, value in json.loads(output).items() if value}
+
+
+def _words(text: str) -> list[str]:
+    """Lower case, no punctuation, no articles: the official normalisation of SQuAD."""
+    return [word for word in re.findall(r"\w+", text.lower()) if word not in {"a", "an", "the"}]
+
+
+def _by_text(name: str, pairs: list[Pair], metrics: dict[str, Score]) -> Task:
+    """Hold out 600 rows for development and 1,000 for the test; equal prompts stay together."""
+    outputs: dict[str, list[Pair]] = {}
+    for pair in pairs:
+        outputs.setdefault(re.sub(r"\W+", " ", pair[0].lower()), []).append(pair)
+    groups = _shuffled([outputs[key] for key in sorted(outputs)])
+    flat = [
+        [pair for group in part for pair in group] for part in (groups[:1000], groups[1000:1600])
+    ]
+    rest = [pair for group in groups[1600:] for pair in group]
+    return Task(name, _shuffled(rest), flat[1], flat[0], metrics)
+
+
+def _by_group(
+    rows: list[dict[str, str]], key: str, test: Sequence[str], dev: Sequence[str]
+) -> list[list[dict[str, str]]]:
+    held_out = {*test, *dev}
+    return [
+        [row for row in rows if row[key] not in held_out],
+        [row for row in rows if row[key] in set(test)],
+        [row for row in rows if row[key] in set(dev)],
+    ]
+
+
+def _shuffled(items: list[Any], *, seed: int = 1) -> list[Any]:
+    random.Random(seed).shuffle(items)  # noqa: S311  repeatable splits
+    return items
+
+
+def _mean(values: Sequence[float]) -> float:
+    return 100 * sum(values) / max(1, len(values))
+
+
+def _open(name: str) -> Any:
+    """Open a data file as text. Raises FileNotFoundError naming it."""
+    path = DATA / name
+    if not path.exists():
+        raise FileNotFoundError(f"../shared/data/{name} is not here")
+    return gzip.open(path, "rt", newline="") if path.suffix == ".gz" else path.open(newline="")

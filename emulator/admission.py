@@ -1,0 +1,116 @@
+"""One call from its admission to its delivery: quotas, chance, delay, and what is given back."""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.responses import Response
+
+from emulator.connections import DroppedResponse, MalformedResponse, TruncatedResponse
+from emulator.faults import Fault, content_fault, delivery_fault, refuse_by_chance, spoil
+from emulator.latency import delay_seconds
+from emulator.ledger import ModelUse
+from emulator.quotas import Quotas
+from emulator.settings import Settings
+
+_MOST_REMEMBERED = 200_000
+
+
+@dataclass(slots=True)
+class Admission:
+    """A call that was let in; `settings` are those of its base model at that moment."""
+
+    base_model: str
+    settings: Settings
+    digest: bytes
+    attempt: int
+    quotas: Quotas
+    due: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        seconds = delay_seconds(self.settings, digest=self.digest, attempt=self.attempt)
+        self.due = time.monotonic() + seconds
+
+    @contextmanager
+    def in_flight(self) -> Iterator[None]:
+        """Hold the call's place under `concurrent_requests` until the block ends."""
+        try:
+            yield
+        finally:
+            self.quotas.release(self.base_model)
+
+    async def wait(self) -> None:
+        """Wait until the answer is due; without a delay let others have their turn."""
+        await asyncio.sleep(self.due - time.monotonic())
+
+    def finish(
+        self, response: Mapping[str, Any], use: ModelUse, *, max_output_tokens: int | None
+    ) -> dict[str, Any]:
+        """Return the body the client is to get, its tokens entered in ledger and quota."""
+        fault = content_fault(self.settings, digest=self.digest)
+        body = spoil(response, fault, max_output_tokens=max_output_tokens)
+        usage = body["usageMetadata"]
+        output_tokens = usage.get("candidatesTokenCount", 0) + usage.get("thoughtsTokenCount", 0)
+        use.prompt_tokens += usage["promptTokenCount"]
+        use.output_tokens += output_tokens
+        self.quotas.settle(self.base_model, self.settings, output_tokens=output_tokens)
+        return body
+
+    def deliver(self, response: Response) -> Response:
+        """Return the response, or what becomes of it on its way."""
+        match delivery_fault(self.settings, digest=self.digest, attempt=self.attempt):
+            case Fault.DROP_AFTER:
+                return DroppedResponse()
+            case Fault.TRUNCATE:
+                return TruncatedResponse(response)
+            case Fault.MALFORMED_BODY:
+                return MalformedResponse(response)
+            case _:
+                return response
+
+
+class Attempts:
+    """How often each call was sent, so that a retry draws anew; the oldest are forgotten."""
+
+    def __init__(self) -> None:
+        self._counts: OrderedDict[bytes, int] = OrderedDict()
+
+    def clear(self) -> None:
+        self._counts.clear()
+
+    def next(self, digest: bytes) -> int:
+        """Return 0 for the first time, then 1, 2 and so on."""
+        attempt = self._counts.pop(digest, -1) + 1
+        self._counts[digest] = attempt
+        if len(self._counts) > _MOST_REMEMBERED:
+            self._counts.popitem(last=False)
+        return attempt
+
+
+class Gate:
+    """Lets calls in: chance first, which costs no quota, then the quotas of the base model."""
+
+    def __init__(self, quotas: Quotas) -> None:
+        self._quotas = quotas
+        self._attempts = Attempts()
+
+    def forget_attempts(self) -> None:
+        """Start the draws anew: the next sending of any call counts as its first."""
+        self._attempts.clear()
+
+    def admit(
+        self, base_model: str, settings: Settings, *, digest: bytes, prompt_tokens: int
+    ) -> Admission:
+        """Return the admission; its place must be given back by `in_flight`.
+
+        Raises GoogleError 429, 500 or 503, and DroppedConnectionError where there is no answer.
+        """
+        own = settings.of_model(base_model)
+        attempt = self._attempts.next(digest)
+        refuse_by_chance(own, digest=digest, attempt=attempt)
+        self._quotas.admit(base_model, own, tokens=prompt_tokens)
+        return Admission(base_model, own, digest, attempt, self._quotas)

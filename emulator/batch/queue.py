@@ -1,0 +1,164 @@
+"""The life of batch jobs after creation: each runs in a task of its own, row after row."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import structlog
+
+from emulator.batch.records import ENDED, BatchJob, Counts, State
+from emulator.batch.rows import Answer, answer_row
+from emulator.batch.store import BatchStore
+from emulator.clock import CLOCK
+from emulator.errors import GoogleError
+from emulator.settings import Settings
+from emulator.storage.objects import Draft, Preconditions
+from emulator.storage.payloads import Payload
+from emulator.storage.store import ObjectStore
+from emulator.timestamps import timestamp
+
+log = structlog.get_logger()
+
+_CANCELLED_CODE = 1
+_INVALID_CODE = 3
+_NOT_FOUND_CODE = 5
+_INTERNAL_CODE = 13
+_MOST_ROWS = 200_000
+_LOOK_AGAIN_SECONDS = 0.1
+
+Answers = Callable[[BatchJob], Answer]
+"""Finds what answers a job's rows; raises GoogleError when its model is not there."""
+
+
+class BatchQueue:
+    """A job is RUNNING until its rows are answered and `batch_seconds` have passed.
+
+    The output is written once, at the end; a cancelled job leaves the rows answered so far.
+    """
+
+    def __init__(
+        self, jobs: BatchStore, *, objects: ObjectStore, settings: Callable[[], Settings]
+    ) -> None:
+        self.jobs = jobs
+        self._objects = objects
+        self._settings = settings
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    def resume(self, answers: Answers) -> None:
+        """Take up what an earlier server left unfinished; its rows start over."""
+        for job in self.jobs.all():
+            if job.state == State.CANCELLING:
+                self._end(job.job_id, State.CANCELLED)
+            elif job.state not in ENDED:
+                self.submit(job, answers)
+
+    def submit(self, job: BatchJob, answers: Answers) -> None:
+        self._tasks[job.job_id] = asyncio.create_task(self._see_through(job, answers))
+
+    def cancel(self, job_id: str) -> None:
+        """Begin to cancel: the state is CANCELLING now and CANCELLED soon."""
+        self.jobs.change(job_id, state=State.CANCELLING)
+        self._tasks[job_id].cancel()
+
+    async def drop(self) -> None:
+        """Stop all work at once; what was not ended stays so, for `resume`."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._tasks.clear()
+
+    async def _see_through(self, job: BatchJob, answers: Answers) -> None:
+        output = self._objects.new_payload()
+        try:
+            await self._run(job, answers, output)
+        except GoogleError as error:
+            code = _NOT_FOUND_CODE if error.http_code == 404 else _INVALID_CODE  # noqa: PLR2004
+            self._end_failed(job, code, error.message)
+        except (OSError, ValueError, RecursionError) as error:
+            self._end_failed(job, _INTERNAL_CODE, f"The job ended with {type(error).__name__}.")
+        except asyncio.CancelledError:
+            current = self.jobs.get(job.job_id)
+            if current is None or current.state != State.CANCELLING:
+                raise
+            self._end_cancelled(current, output)
+        finally:
+            output.discard()
+            self._tasks.pop(job.job_id, None)
+
+    async def _run(self, job: BatchJob, answers: Answers, output: Payload) -> None:
+        started = CLOCK.seconds()
+        self.jobs.change(job.job_id, state=State.RUNNING, started=timestamp())
+        bucket, name = split_uri(job.input_uri)
+        path = self._objects.payload_path(self._objects.get(bucket, name))
+        self._objects.get_bucket(split_uri(job.output_prefix)[0])
+        await self._answer_rows(job.job_id, path, answers(job), output)
+        await self._wait_out(started)
+        directory = self._deliver(job, output)
+        self._end(job.job_id, State.SUCCEEDED, output_directory=directory)
+
+    async def _wait_out(self, started: float) -> None:
+        """Wait until `batch_seconds` have passed, looking again for a changed setting or clock."""
+        while (left := self._left_seconds(started)) > 0:  # noqa: ASYNC110  (two things may change)
+            await asyncio.sleep(min(left / CLOCK.speed, _LOOK_AGAIN_SECONDS))
+
+    def _left_seconds(self, started: float) -> float:
+        return started + self._settings().batch_seconds - CLOCK.seconds()
+
+    async def _answer_rows(self, job_id: str, path: Path, answer: Answer, output: Payload) -> None:
+        total = _count_rows(path)
+        self._count(job_id, Counts(incomplete=total))
+        with path.open("rb") as lines:
+            for line in lines:
+                if not line.strip():
+                    continue
+                # Google writes these moments with milliseconds and an offset.
+                moment = timestamp()[:23] + "+00:00"
+                row = await answer_row(line, answer, moment=moment)
+                output.write(row.line)
+                self._count(job_id, row.counted(self._counts(job_id)))
+
+    def _counts(self, job_id: str) -> Counts:
+        job = self.jobs.get(job_id)
+        return job.counts if job else Counts()
+
+    def _count(self, job_id: str, counts: Counts) -> None:
+        job = self.jobs.get(job_id)
+        if job:
+            self.jobs.remember(replace(job, counts=counts))
+
+    def _end_failed(self, job: BatchJob, code: int, message: str) -> None:
+        self._end(job.job_id, State.FAILED, error={"code": code, "message": message})
+
+    def _end_cancelled(self, job: BatchJob, output: Payload) -> None:
+        directory = self._deliver(job, output) if output.size_bytes else None
+        error = {"code": _CANCELLED_CODE, "message": "The batch prediction job was cancelled."}
+        self._end(job.job_id, State.CANCELLED, error=error, output_directory=directory)
+
+    def _deliver(self, job: BatchJob, output: Payload) -> str:
+        """Write the output into a folder named after the moment, and return the folder's URI."""
+        directory = f"{job.output_prefix.rstrip('/')}/prediction-model-{timestamp()}"
+        bucket, name = split_uri(f"{directory}/predictions.jsonl")
+        draft = Draft(bucket, name, {"contentType": "application/octet-stream"}, {})
+        self._objects.put(draft, output, preconditions=Preconditions())
+        return directory
+
+    def _end(self, job_id: str, state: State, **changes: object) -> None:
+        self.jobs.change(job_id, state=state, ended=timestamp(), **changes)
+        log.info("batch_ended", job_id=job_id, state=state.value)
+
+
+def split_uri(uri: str) -> tuple[str, str]:
+    """Return bucket and name of a gs:// URI."""
+    bucket, _, name = uri.removeprefix("gs://").partition("/")
+    return bucket, name
+
+
+def _count_rows(path: Path) -> int:
+    with path.open("rb") as lines:
+        total = sum(bool(line.strip()) for line in lines)
+    if not 0 < total <= _MOST_ROWS:
+        message = f"The input has {total} rows; a job takes from 1 to {_MOST_ROWS}."
+        raise GoogleError(400, message)
+    return total

@@ -1,0 +1,100 @@
+"""A batch prediction job as it is kept, and the BatchPredictionJob it is shown as."""
+
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class State(StrEnum):
+    PENDING = "JOB_STATE_PENDING"
+    RUNNING = "JOB_STATE_RUNNING"
+    SUCCEEDED = "JOB_STATE_SUCCEEDED"
+    FAILED = "JOB_STATE_FAILED"
+    CANCELLING = "JOB_STATE_CANCELLING"
+    CANCELLED = "JOB_STATE_CANCELLED"
+
+
+ENDED = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED})
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Rows by what became of them, and the tokens of those that were answered."""
+
+    successful: int = 0
+    failed: int = 0
+    incomplete: int = 0
+    prompt_tokens: int = 0
+    output_tokens: int = 0
+
+    def resource(self) -> dict[str, str]:
+        named = {
+            "successfulCount": self.successful,
+            "failedCount": self.failed,
+            "incompleteCount": self.incomplete,
+        }
+        return {name: str(count) for name, count in named.items() if count}
+
+
+@dataclass(frozen=True, slots=True)
+class BatchJob:
+    """One job; `requested` are the client's fields in Google's JSON, `project` is a number."""
+
+    job_id: str
+    serial: int
+    project: str
+    location: str
+    model: str
+    requested: dict[str, Any]
+    input_uri: str
+    output_prefix: str
+    created: str
+    updated: str
+    state: State = State.PENDING
+    started: str | None = None
+    ended: str | None = None
+    error: dict[str, Any] | None = None
+    output_directory: str | None = None
+    counts: Counts = field(default_factory=Counts)
+
+    @property
+    def parent(self) -> str:
+        return f"projects/{self.project}/locations/{self.location}"
+
+    @property
+    def name(self) -> str:
+        return f"{self.parent}/batchPredictionJobs/{self.job_id}"
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def resource(self) -> dict[str, Any]:
+        """Return the job as Google shows it: enums by name, int64 as strings."""
+        directory = self.output_directory
+        optional = {
+            "startTime": self.started,
+            "endTime": self.ended,
+            "error": self.error,
+            "outputInfo": {"gcsOutputDirectory": directory} if directory else None,
+            "completionStats": self.counts.resource() if self.state in ENDED else None,
+        }
+        always = {
+            "name": self.name,
+            "state": self.state.value,
+            "createTime": self.created,
+            "updateTime": self.updated,
+        }
+        return self.requested | always | {name: each for name, each in optional.items() if each}
+
+    def summary(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "state": self.state.value,
+            "model": self.model,
+            **asdict(self.counts),
+        }
+
+
+def read_job(document: dict[str, Any]) -> BatchJob:
+    kinds = {"state": State(document["state"]), "counts": Counts(**document["counts"])}
+    return BatchJob(**(document | kinds))

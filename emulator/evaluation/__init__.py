@@ -1,0 +1,1 @@
+"""The metrics that Google's evaluation service computes without a model."""

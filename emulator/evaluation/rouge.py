@@ -1,0 +1,93 @@
+"""ROUGE (Lin 2004) as the rouge_score package computes it: F1 of n-grams or common subsequences."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from emulator.evaluation.bleu import count_ngrams
+
+ROUGE_TYPES = ("rouge1", "rouge2", "rougeL", "rougeLsum")
+_WORD = re.compile(r"[a-z0-9]+")
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
+
+
+def score_rouge(
+    prediction: str, reference: str, *, rouge_type: str, split_summaries: bool = False
+) -> float:
+    """Return the F1 from 0 to 1; `rouge_type` is one of ROUGE_TYPES.
+
+    rougeLsum takes a line for a sentence; with `split_summaries` sentences end at . ! and ?.
+    """
+    match rouge_type:
+        case "rougeLsum":
+            ours, theirs = (
+                [split_words(each) for each in _sentences(text, split=split_summaries)]
+                for text in (prediction, reference)
+            )
+            return _score_summaries(ours, theirs)
+        case "rougeL":
+            ours_words, their_words = split_words(prediction), split_words(reference)
+            common = len(_common_places(their_words, ours_words))
+            return _f1(common, len(ours_words), len(their_words))
+        case _:
+            size = int(rouge_type.removeprefix("rouge"))
+            found = count_ngrams(split_words(prediction), size=size)
+            wanted = count_ngrams(split_words(reference), size=size)
+            return _f1((found & wanted).total(), found.total(), wanted.total())
+
+
+def split_words(text: str) -> list[str]:
+    return _WORD.findall(text.lower())
+
+
+def _sentences(text: str, *, split: bool) -> list[str]:
+    text = _SENTENCE_END.sub("\n", text) if split else text
+    return [line for line in text.split("\n") if line]
+
+
+def _score_summaries(ours: list[list[str]], theirs: list[list[str]]) -> float:
+    """Score the union of the common subsequences of each reference sentence, each word once."""
+    found, wanted = (
+        Counter(word for each in sentences for word in each) for sentences in (ours, theirs)
+    )
+    hits = 0
+    left_found, left_wanted = found.copy(), wanted.copy()
+    for sentence in theirs:
+        places = {place for own in ours for place in _common_places(sentence, own)}
+        for place in sorted(places):
+            word = sentence[place]
+            if left_found[word] > 0 and left_wanted[word] > 0:
+                hits += 1
+                left_found[word] -= 1
+                left_wanted[word] -= 1
+    return _f1(hits, found.total(), wanted.total())
+
+
+def _common_places(first: Sequence[str], second: Sequence[str]) -> list[int]:
+    """Return where in `first` the words of a longest common subsequence stand."""
+    lengths = [[0] * (len(second) + 1) for _ in range(len(first) + 1)]
+    for row, word in enumerate(first, start=1):
+        for column, other in enumerate(second, start=1):
+            lengths[row][column] = (
+                lengths[row - 1][column - 1] + 1
+                if word == other
+                else max(lengths[row - 1][column], lengths[row][column - 1])
+            )
+    return _walk_back(lengths, first, second)
+
+
+def _walk_back(lengths: list[list[int]], first: Sequence[str], second: Sequence[str]) -> list[int]:
+    places, row, column = [], len(first), len(second)
+    while row and column:
+        if first[row - 1] == second[column - 1]:
+            places.append(row - 1)
+            row, column = row - 1, column - 1
+        elif lengths[row][column - 1] > lengths[row - 1][column]:
+            column -= 1
+        else:
+            row -= 1
+    return places[::-1]
+
+
+def _f1(common: int, ours: int, theirs: int) -> float:
+    return 2 * common / (ours + theirs) if common else 0.0

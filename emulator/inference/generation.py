@@ -1,0 +1,73 @@
+"""One generation: admitted or refused, answered after its delay, and entered in the ledger."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+
+from emulator.admission import Admission
+from emulator.errors import GoogleError
+from emulator.inference.answers import describe_answers
+from emulator.inference.requests import Question, read_question
+from emulator.inference.targets import Target, find_target
+from emulator.parsing import parse_json
+from emulator.state import Emulator, emulator_of
+from emulator.tokens import count_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An accepted call: what is asked of whom."""
+
+    target: Target
+    question: Question
+    admission: Admission
+
+
+async def admit(request: Request) -> Call:
+    """Return the call of a request. Raises GoogleError, and counts the call as rejected."""
+    emulator = emulator_of(request)
+    emulator.ledger.receive()
+    target = None
+    try:
+        body = await request.body()
+        target = find_target(request)
+        types = emulator.request_types.generate_content
+        question = read_question(parse_json(body), types, model=target.name)
+        admission = emulator.gate.admit(
+            target.base_model,
+            emulator.settings,
+            digest=question.digest,
+            prompt_tokens=count_tokens(question.text),
+        )
+    except GoogleError:
+        emulator.ledger.reject(target.name if target else None)
+        raise
+    return Call(target, question, admission)
+
+
+async def generate(emulator: Emulator, call: Call) -> dict[str, Any]:
+    """Return the response body of an accepted call after the delay it was given."""
+    target, question, admission = call.target, call.question, call.admission
+    with (
+        admission.in_flight(),
+        emulator.ledger.accept(
+            target.name,
+            digest=question.digest,
+            base_model=target.base_model,
+            tuned=target.tuning is not None,
+        ) as use,
+    ):
+        response = await respond(emulator, target, question, attempt=admission.attempt)
+        await admission.wait()
+        return admission.finish(response, use, max_output_tokens=question.max_output_tokens)
+
+
+async def respond(
+    emulator: Emulator, target: Target, question: Question, *, attempt: int = 0
+) -> dict[str, Any]:
+    """Return the response body as the model gives it, without quota, delay, fault or ledger."""
+    draws = await emulator.answerer.draw(
+        question, tuning=target.tuning, endpoint=target.name, facts=(emulator.settings, attempt)
+    )
+    return describe_answers(draws, question, model_version=target.model_version)

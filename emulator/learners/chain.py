@@ -1,0 +1,86 @@
+"""Tag sequences drawn exactly from a linear chain: backward sums, then forward draws.
+
+Forward filtering, backward sampling (Carter and Kohn, Biometrika 1994) with the directions swapped,
+so that every tag is drawn given the ones before it, as a language model draws its tokens.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+import numpy as np
+
+from emulator.learners.alignment import KEEP, best_path
+from emulator.learners.drawing import (
+    Choice,
+    Draw,
+    Logs,
+    Outlook,
+    Render,
+    Rendered,
+    Sampling,
+    likeliest,
+    log_softmax_of,
+    pick,
+)
+from emulator.learners.softmax import Floats
+from emulator.learners.tokens import Token
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Tags of tokens: `scores` tokens x classes and `transitions` class x class, both in logs.
+
+    The probability told is that of the tags; two tags that write the same text count apart.
+    """
+
+    tokens: Sequence[Token]
+    classes: Sequence[str]
+    scores: Floats
+    transitions: Floats
+
+    def draw(self, sampling: Sampling, dice: Random) -> Draw:
+        heat = sampling.temperature or 1.0
+        scores, steps = self.scores / heat, self.transitions / heat
+        given = [] if sampling.temperature else best_path(self.scores, self.transitions)
+        ahead = sums_ahead(scores, steps)
+        tag, choices = self._before(), []
+        for at in range(len(self.tokens)):
+            reached = scores[at] + ahead[at] + (steps[tag] if at else 0)
+            logs, previous = log_softmax_of(reached), tag
+            tag = given[at] if given else pick(logs, dice)
+            choices.append(self._choice(at, tag, previous=previous, logs=logs, top=sampling.top))
+        return Draw("".join(choice.token for choice in choices).strip(), tuple(choices))
+
+    def through(self, render: Render) -> Outlook:
+        return Rendered(self, render)
+
+    def _before(self) -> int:
+        """Return the tag that stands before the first token, where nothing has been replaced."""
+        return self.classes.index(KEEP) if KEEP in self.classes else -1
+
+    def _choice(self, at: int, tag: int, *, previous: int, logs: Logs, top: int) -> Choice:
+        def written(choice: int) -> str:
+            return self._written(at, choice, previous=previous)
+
+        return Choice(written(tag), float(logs[tag]), likeliest(logs, top, written))
+
+    def _written(self, at: int, tag: int, *, previous: int) -> str:
+        """Return what a tag writes: a phrase once for all neighbours that share it."""
+        token, phrase = self.tokens[at], self.classes[tag]
+        if phrase == KEEP:
+            return token.gap + token.word
+        begun = previous >= 0 and phrase == self.classes[previous]
+        return token.gap + phrase if phrase and not begun else ""
+
+
+def sums_ahead(scores: Floats, steps: Floats) -> Logs:
+    """Return, for every token and tag, the log of the sum over all that may follow."""
+    ahead = np.zeros(scores.shape, np.float64)
+    likely = np.exp(np.asarray(steps, np.float64) - steps.max())
+    for at in range(len(scores) - 2, -1, -1):
+        onward = scores[at + 1] + ahead[at + 1]
+        peak = onward.max()
+        total = np.maximum(likely @ np.exp(onward - peak), np.finfo(np.float64).tiny)
+        ahead[at] = np.log(total) + peak + steps.max()
+    return ahead

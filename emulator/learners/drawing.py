@@ -1,0 +1,144 @@
+"""Answers drawn from what a model believes, with the probability of every decision in them."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Logs = NDArray[np.float64]
+Render = Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How to draw: `top` is how many options of a decision are told, likeliest first.
+
+    Temperature t draws by probabilities raised to 1/t and made to sum to 1, and those are the ones
+    told. Temperature 0 gives the deterministic answer and tells the probabilities of temperature 1.
+    """
+
+    temperature: float = 0.0
+    count: int = 1
+    top: int = 0
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One decision: what it wrote, its log-probability in nats given the earlier ones."""
+
+    token: str
+    log_probability: float
+    options: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """An answer; the product of its choices' probabilities is the probability of drawing it."""
+
+    text: str
+    choices: tuple[Choice, ...] = ()
+
+    @property
+    def log_probability(self) -> float:
+        return sum(choice.log_probability for choice in self.choices)
+
+
+class Outlook(Protocol):
+    """What a model believes of the answer to one prompt."""
+
+    def draw(self, sampling: Sampling, dice: Random) -> Draw: ...
+
+    def through(self, render: Render) -> "Outlook":
+        """Return the outlook on the rendered answer, told as one decision."""
+
+
+class Decision:
+    """One choice among whole answers, equal ones as one; `mode` is the answer without dice."""
+
+    def __init__(self, options: Sequence[str], logs: ArrayLike, *, mode: str | None = None) -> None:
+        weights: dict[str, float] = {}
+        for option, log in zip(options, np.asarray(logs, np.float64).tolist(), strict=True):
+            weights[option] = float(np.logaddexp(weights.get(option, -np.inf), log))
+        self._options = list(weights)
+        self._logs = np.fromiter(weights.values(), np.float64)
+        best = int(self._logs.argmax())
+        self._mode = best if mode is None else self._options.index(mode)
+
+    def draw(self, sampling: Sampling, dice: Random) -> Draw:
+        logs = tempered(self._logs, sampling)
+        at = pick(logs, dice) if sampling.temperature else self._mode
+        told = likeliest(logs, sampling.top, self._options.__getitem__)
+        text = self._options[at]
+        return Draw(text, (Choice(text, float(logs[at]), told),))
+
+    def through(self, render: Render) -> "Decision":
+        rendered = [render(option) for option in self._options]
+        return Decision(rendered, self._logs, mode=rendered[self._mode])
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """An outlook of many decisions, its rendered answer told as one."""
+
+    outlook: Outlook
+    render: Render
+
+    def draw(self, sampling: Sampling, dice: Random) -> Draw:
+        drawn = self.outlook.draw(sampling, dice)
+        text, log = self.render(drawn.text), drawn.log_probability
+        return Draw(text, (Choice(text, log, ((text, log),) if sampling.top else ()),))
+
+    def through(self, render: Render) -> Outlook:
+        return Rendered(self, render)
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """A JSON object, one independent decision a key; `parts` are outlooks on JSON values."""
+
+    parts: Sequence[tuple[str, Outlook]]
+
+    def draw(self, sampling: Sampling, dice: Random) -> Draw:
+        drawn = [(key, outlook.draw(sampling, dice).choices[0]) for key, outlook in self.parts]
+        choices = [
+            _framed(choice, before=", " if at else "{", name=key, last=at == len(drawn) - 1)
+            for at, (key, choice) in enumerate(drawn)
+        ] or [Choice("{}", 0.0)]
+        return Draw("".join(choice.token for choice in choices), tuple(choices))
+
+    def through(self, render: Render) -> Outlook:
+        return Rendered(self, render)
+
+
+def _framed(choice: Choice, *, before: str, name: str, last: bool) -> Choice:
+    start, end = f"{before}{json.dumps(name, ensure_ascii=False)}: ", "}" if last else ""
+    options = tuple((f"{start}{token}{end}", log) for token, log in choice.options)
+    return Choice(f"{start}{choice.token}{end}", choice.log_probability, options)
+
+
+def log_softmax_of(logs: NDArray[Any]) -> Logs:
+    """Return the logs of one distribution made to sum to 1."""
+    shifted = np.asarray(logs, np.float64) - logs.max()
+    return np.asarray(shifted - np.log(np.exp(shifted).sum()), np.float64)
+
+
+def tempered(logs: NDArray[Any], sampling: Sampling) -> Logs:
+    """Return the logs of the probabilities that are drawn by, and told."""
+    return log_softmax_of(np.asarray(logs, np.float64) / (sampling.temperature or 1.0))
+
+
+def pick(logs: Logs, dice: Random) -> int:
+    """Return an index drawn by its probability; `logs` sum to 1 as probabilities."""
+    ends = np.exp(logs).cumsum()
+    return min(int(np.searchsorted(ends, dice.random() * ends[-1], side="right")), len(logs) - 1)
+
+
+def likeliest(logs: Logs, count: int, name: Callable[[int], str]) -> tuple[tuple[str, float], ...]:
+    """Return the names and logs of the likeliest options, the first of equals first."""
+    order = np.argsort(-logs, kind="stable")[:count].tolist() if count else []
+    return tuple((name(at), float(logs[at])) for at in order)

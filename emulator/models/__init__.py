@@ -1,0 +1,1 @@
+"""The model registry and its endpoints, as far as tunings fill them."""

@@ -1,0 +1,95 @@
+"""Checkpoints: one after each epoch, each a model of its own behind an endpoint of its own."""
+
+from typing import Any
+
+import httpx2
+import pytest
+
+from emulator.learners.learning import LearnedModel, learn
+from emulator.tuning.checkpoints import kept_epochs
+from tests.emulator.examples import create, finish, labelled, order, upload
+from tests.emulator.learners.test_learning import CLASS
+from tests.support.emulator import EmulatorProcess
+
+TEXT = "note 3: a splendid and happy day"
+
+
+@pytest.fixture(scope="module")
+def uri(emulator: EmulatorProcess) -> str:
+    return upload(emulator, labelled(good="GOOD", bad="BAD"), name="checkpoints.jsonl")
+
+
+def tune(emulator: EmulatorProcess, uri: str, *, epochs: int, **spec: Any) -> dict[str, Any]:
+    body = order(uri, epochs=epochs)
+    body["supervisedTuningSpec"] |= spec
+    body["supervisedTuningSpec"]["hyperParameters"]["learningRateMultiplier"] = 0.2
+    return finish(emulator, create(emulator, body)["name"])
+
+
+def certainty(emulator: EmulatorProcess, endpoint: str) -> float:
+    """Return the log-probability of the answer of the model behind an endpoint."""
+    body = {
+        "contents": [{"role": "user", "parts": [{"text": TEXT}]}],
+        "generationConfig": {"responseLogprobs": True},
+    }
+    answer = emulator.request("POST", f"/v1/{endpoint}:generateContent", body)
+    return float(answer["candidates"][0]["avgLogprobs"])
+
+
+def test_every_epoch_leaves_a_model_that_answers_as_it_did_then(
+    emulator: EmulatorProcess, uri: str
+) -> None:
+    done = tune(emulator, uri, epochs=3)
+    checkpoints = done["tunedModel"]["checkpoints"]
+
+    assert [checkpoint["checkpointId"] for checkpoint in checkpoints] == ["1", "2", "3"]
+    assert [checkpoint["epoch"] for checkpoint in checkpoints] == ["1", "2", "3"]
+    assert [checkpoint["step"] for checkpoint in checkpoints] == ["40", "80", "120"]
+    assert checkpoints[-1]["endpoint"] == done["tunedModel"]["endpoint"]
+    sure = [certainty(emulator, checkpoint["endpoint"]) for checkpoint in checkpoints]
+    assert len(set(sure)) == 3
+    assert sure[0] < sure[-1]
+
+
+def test_a_checkpoint_is_what_a_shorter_training_gives() -> None:
+    kept: list[list[str]] = []
+    prompts = [prompt for prompt, _ in CLASS]
+
+    def keep(model: LearnedModel) -> None:
+        kept.append(model.answer_many(prompts))
+
+    learn(CLASS, epochs=3, snapshot=keep, learning_rate_multiplier=0.1)
+
+    for epochs in (1, 2, 3):
+        shorter = learn(CLASS, epochs=epochs, learning_rate_multiplier=0.1)
+        assert shorter.answer_many(prompts) == kept[epochs - 1]
+
+
+def test_only_the_last_is_kept_when_so_ordered(emulator: EmulatorProcess, uri: str) -> None:
+    tuned = tune(emulator, uri, epochs=3, exportLastCheckpointOnly=True)["tunedModel"]
+
+    assert [each["epoch"] for each in tuned["checkpoints"]] == ["3"]
+    assert tuned["checkpoints"][0]["endpoint"] == tuned["endpoint"]
+
+
+@pytest.mark.parametrize(
+    ("epochs", "kept"),
+    [
+        (1, [1]),
+        (4, [1, 2, 3, 4]),
+        (10, list(range(1, 11))),
+        (20, list(range(2, 21, 2))),
+        (25, [3, 5, 8, 10, 13, 15, 18, 20, 23, 25]),
+    ],
+)
+def test_more_than_ten_epochs_leave_ten_checkpoints(epochs: int, kept: list[int]) -> None:
+    assert kept_epochs(epochs, last_only=False) == kept
+    assert kept_epochs(epochs, last_only=True) == [epochs]
+
+
+def test_an_endpoint_of_no_checkpoint_is_not_found(emulator: EmulatorProcess, uri: str) -> None:
+    endpoint = tune(emulator, uri, epochs=2)["tunedModel"]["endpoint"]
+    body = {"contents": [{"role": "user", "parts": [{"text": TEXT}]}]}
+    wrong = f"{emulator.url}/v1/{endpoint[:-1]}:generateContent"
+
+    assert httpx2.post(wrong, json=body).status_code == 404

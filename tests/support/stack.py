@@ -164,6 +164,7 @@ def start_stack(folder: Path, database_url: str, **settings: str) -> Iterator[St
             "TUNECURVE_REDISPATCH_SECONDS": "4",
             "TUNECURVE_TICKER_SECONDS": "0.2",
             "TUNECURVE_REQUESTS_PER_MINUTE": "12000",
+            "TUNECURVE_CALL_ATTEMPTS": "4",
             "STORAGE_EMULATOR_HOST": emulator.url,
             **{f"TUNECURVE_{name.upper()}": value for name, value in settings.items()},
         }

@@ -131,13 +131,17 @@ def open_sessions(url: str) -> Sessions:
         return Sessions(_sqlite_engine(url, parsed.database))
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
-    return Sessions(create_engine(parsed, pool_pre_ping=True, pool_size=10, max_overflow=20))
+    return Sessions(
+        create_engine(
+            parsed, pool_pre_ping=True, pool_size=10, max_overflow=20, hide_parameters=True
+        )
+    )
 
 
 def _sqlite_engine(url: str, file: str | None) -> Engine:
     if file and file != ":memory:":
         Path(file).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url)
+    engine = create_engine(url, hide_parameters=True)  # values are the user's: not for errors
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

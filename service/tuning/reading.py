@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from service.database import Session, Sessions
-from service.errors import Conflict, NotFound
+from service.errors import Conflict, Invalid, NotFound
 from service.jobs.operations import require_ended
 from service.jobs.ports import (
     InputNotReady,
@@ -30,10 +30,13 @@ def ready_model(model_id: str, *, project_id: str, session: Session) -> ModelVie
         raise NotFound(f"no model {model_id}", code="model_not_found")
     if row.ready_at is None:
         raise InputNotReady(row.job_id)
+    if row.endpoint is None:
+        message = f"{model_id} has no endpoint at the provider: it cannot be asked anything"
+        raise Invalid(message, code="model_without_endpoint")
     return ModelView(
         id=row.id,
         base_model=row.base_model,
-        endpoint=row.endpoint or "",
+        endpoint=row.endpoint,
         location=row.location or "",
         synthetic=row.synthetic,
     )

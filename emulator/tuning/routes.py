@@ -8,15 +8,21 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from emulator.errors import GoogleError
+from emulator.filters import Fields, read_filter
+from emulator.paging import page_of
 from emulator.parsing import parse_json
 from emulator.projects import project_number
 from emulator.state import Emulator, emulator_of
 from emulator.storage.objects import StoredObject
 from emulator.timestamps import timestamp
 from emulator.tuning.catalogue import serving_location
-from emulator.tuning.listing import page_of, read_filter
 from emulator.tuning.records import ENDED, State, Tuning
 from emulator.tuning.requests import Order, read_order
+
+_FIELDS: Fields = {
+    "labels": lambda tuning: tuning.labels,
+    "state": lambda tuning: tuning.state.value,
+}
 
 
 async def create_tuning(request: Request) -> Response:
@@ -100,20 +106,14 @@ async def get_tuning(request: Request) -> Response:
 async def list_tunings(request: Request) -> Response:
     query, path = request.query_params, request.path_params
     place = (project_number(path["project"]), path["location"])
-    is_wanted = read_filter(query.get("filter", ""))
+    is_wanted = read_filter(query.get("filter", ""), fields=_FIELDS)
     found = [
         tuning
         for tuning in emulator_of(request).tunings.all()
         if (tuning.project, tuning.location) == place and is_wanted(tuning)
     ]
-    size = query.get("pageSize", query.get("page_size"))
-    page = page_of(found, page_size=size, token=query.get("pageToken", query.get("page_token")))
-    body: dict[str, object] = {}
-    if page.tunings:
-        body["tuningJobs"] = [tuning.resource() for tuning in page.tunings]
-    if page.next_token:
-        body["nextPageToken"] = page.next_token
-    return JSONResponse(body)
+    page = page_of(found, query, place=lambda tuning: -tuning.serial)
+    return JSONResponse(page.describe("tuningJobs", lambda tuning: tuning.resource()))
 
 
 async def cancel_tuning(request: Request) -> Response:

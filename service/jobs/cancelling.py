@@ -9,7 +9,7 @@ from service.jobs import repository
 from service.jobs.dispatch import JobKinds, dispatch
 from service.jobs.family import tell, tell_end
 from service.jobs.lifecycle import OPEN, TERMINAL, State
-from service.jobs.models import Job as Job
+from service.jobs.models import Job
 from service.jobs.reading import get_job, required
 from service.task_queue import TaskQueue
 

@@ -11,7 +11,7 @@ from service.errors import TunecurveError
 from service.jobs import repository
 from service.jobs.family import tell, tell_end
 from service.jobs.lifecycle import Reason, State, may_follow
-from service.jobs.models import Job as Job
+from service.jobs.models import Job
 from service.jobs.ports import Waiting
 from service.jobs.schemas import problem_of
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from service.clock import utc_now
 from service.database import Sessions
 from service.jobs import repository
-from service.jobs.models import Job as Job
+from service.jobs.models import Job
 from service.jobs.ports import JobKind
 from service.task_queue import TaskQueue
 

@@ -7,7 +7,7 @@ from service.database import Sessions
 from service.errors import Conflict, NotFound
 from service.jobs import repository
 from service.jobs.lifecycle import OPEN, State
-from service.jobs.models import Job as Job
+from service.jobs.models import Job
 
 
 def get_job(job_id: str, *, project_id: str, sessions: Sessions) -> Job:

@@ -15,8 +15,7 @@ from service.jobs import repository
 from service.jobs.dispatch import JobKinds, dispatch
 from service.jobs.family import tell
 from service.jobs.lifecycle import State
-from service.jobs.models import IdempotencyKey
-from service.jobs.models import Job as Job
+from service.jobs.models import IdempotencyKey, Job
 from service.jobs.ports import JobKind, Submission
 from service.task_queue import TaskQueue
 

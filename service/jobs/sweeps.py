@@ -9,7 +9,7 @@ from service.database import Session, Sessions
 from service.jobs import repository
 from service.jobs.family import tell
 from service.jobs.lifecycle import State, event_type
-from service.jobs.models import Job as Job
+from service.jobs.models import Job
 
 
 def requeue_expired(now: datetime, *, sessions: Sessions, limit: int = 100) -> int:

@@ -36,8 +36,8 @@ def score_bleu(prediction: str, reference: str, *, use_effective_order: bool = F
 
 
 def split_words(text: str) -> list[str]:
-    """Split like the mteval-v13a script."""
-    text = text.replace("<skipped>", "").replace("-\n", "").replace("\n", " ")
+    """Split like the mteval-v13a script, after the white space at the end is gone."""
+    text = text.rstrip().replace("<skipped>", "").replace("-\n", "").replace("\n", " ")
     for entity, character in _ENTITIES:
         text = text.replace(entity, character)
     text = f" {text} "

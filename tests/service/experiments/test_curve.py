@@ -51,7 +51,7 @@ def test_points_are_sorted_by_size_and_prompts_set_apart() -> None:
 
 
 def test_an_unknown_metric_is_refused() -> None:
-    with pytest.raises(Invalid, match="no metric named"):
+    with pytest.raises(Invalid, match="no such metric"):
         learning_curve("rouge", [])
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import signal
 import time
 from collections.abc import Iterator, Sequence
 
@@ -131,8 +132,15 @@ def test_an_interrupted_caller_cancels_its_run(provider: Provider, shelf: Shelf)
             os.kill(os.getpid(), 2)
 
     shelf.on_check = interrupt
-    with pytest.raises(KeyboardInterrupt):
-        shelf.run(requests(5000), governor=LocalGovernor(requests_per_minute=6000, burst_seconds=0))
+    # A shell that starts the tests in the background has SIGINT ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            shelf.run(
+                requests(5000), governor=LocalGovernor(requests_per_minute=6000, burst_seconds=0)
+            )
+    finally:
+        signal.signal(signal.SIGINT, before)
     eventually(lambda: provider.in_flight == 0)
     assert len(shelf.keys) < 1000
     assert loop_thread().run(_one()) == 1

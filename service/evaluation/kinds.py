@@ -16,12 +16,16 @@ from service.jobs.ports import InputNotReady, JobKind, Submission
 from service.task_queue import Queue
 
 
-def reserve_evaluation(session: Session, submission: Submission, *, base_model: str) -> None:
+def reserve_evaluation(
+    session: Session, submission: Submission, *, base_model: str, find_model: FindModel
+) -> None:
     """Write the evaluation's row; raises Invalid for an unknown metric, NotFound for inputs."""
-    spec = EvaluateSpec.model_validate(submission.spec.model_dump())
+    spec = EvaluateSpec.model_validate(submission.spec)
     for position, name in enumerate(spec.metrics):
         METRICS.find(name, pointer=f"/spec/metrics/{position}")
     require_dataset(session, spec.dataset, project_id=submission.project_id)
+    if spec.model is not None:
+        _require_model(session, spec.model, submission.project_id, find_model)
     repository.add(
         session,
         Evaluation(
@@ -48,20 +52,15 @@ def evaluate_kind(base_model: str, *, find_model: FindModel) -> JobKind:
         prefix=Prefix.EVALUATION,
         queue=Queue.EVALUATE,
         task="evaluation.run",
-        reserve=partial(_reserve, base_model=base_model, find_model=find_model),
+        reserve=partial(reserve_evaluation, base_model=base_model, find_model=find_model),
     )
 
 
-def _reserve(
-    session: Session, submission: Submission, *, base_model: str, find_model: FindModel
-) -> None:
-    model_id = submission.spec.model_dump().get("model")
-    if model_id:
-        try:
-            find_model(model_id, project_id=submission.project_id, session=session)
-        except InputNotReady:
-            pass
-        except NotFound as error:
-            fault = Fault("/spec/model", "input_not_found", error.message)
-            raise NotFound(error.message, code="input_not_found", faults=[fault]) from error
-    reserve_evaluation(session, submission, base_model=base_model)
+def _require_model(session: Session, model_id: str, project_id: str, find_model: FindModel) -> None:
+    try:
+        find_model(model_id, project_id=project_id, session=session)
+    except InputNotReady:
+        return  # reserved: the job will wait for it
+    except NotFound as error:
+        fault = Fault("/spec/model", "input_not_found", error.message)
+        raise NotFound(error.message, code="input_not_found", faults=[fault]) from error

@@ -20,7 +20,7 @@ from service.task_queue import Queue
 
 def reserve_experiment(session: Session, submission: Submission, *, base_model: str) -> None:
     """Write the experiment's row; what can be checked before any work is checked here."""
-    spec = ExperimentSpec.model_validate(submission.spec.model_dump())
+    spec = ExperimentSpec.model_validate(submission.spec)
     if spec.metric is not None:
         METRICS.find(spec.metric, pointer="/spec/metric")
     if spec.prepare is not None:

@@ -18,7 +18,7 @@ from service.tuning.schemas import PollSpec, TuneSpec
 
 def reserve_tuned(session: Session, submission: Submission, *, base_model: str) -> None:
     """Write the model row of a `tune` job; raises NotFound for a dataset of nobody's."""
-    spec = TuneSpec.model_validate(submission.spec.model_dump())
+    spec = TuneSpec.model_validate(submission.spec)
     require_dataset(session, spec.dataset, project_id=submission.project_id)
     repository.add(
         session,
@@ -38,7 +38,7 @@ def reserve_tuned(session: Session, submission: Submission, *, base_model: str) 
 
 def reserve_polled(session: Session, submission: Submission) -> None:
     """Write the model row of a `poll` job; the base model is learned from the provider."""
-    spec = PollSpec.model_validate(submission.spec.model_dump())
+    spec = PollSpec.model_validate(submission.spec)
     repository.add(
         session,
         TunedModel(

@@ -6,6 +6,7 @@ from service.jobs.ports import JobRun, Waiting
 from service.tuning.operations import poll_tunings, run_poll, run_tune
 from workers.app import app, container
 from workers.job_task import run_job
+from workers.sweep_task import left_to_the_next_ticket
 
 
 @app.task(name="tuning.tune")
@@ -21,9 +22,10 @@ def attach(job_id: str) -> None:
 @app.task(name="tuning.poll")
 def poll() -> None:
     services = container()
-    poll_tunings(
-        utc_now(), sessions=services.sessions, providers=services.providers, pace=services.pace
-    )
+    with left_to_the_next_ticket("tuning.poll"):
+        poll_tunings(
+            utc_now(), sessions=services.sessions, providers=services.providers, pace=services.pace
+        )
 
 
 def _tune(run: JobRun, services: Container) -> Waiting | None:

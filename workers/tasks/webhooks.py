@@ -3,15 +3,17 @@
 from service.clock import utc_now
 from service.webhooks.operations import deliver as deliver_one
 from workers.app import app, container
+from workers.sweep_task import left_to_the_next_ticket
 
 
 @app.task(name="webhooks.deliver")
 def deliver(delivery_id: str) -> None:
     services = container()
-    deliver_one(
-        delivery_id,
-        sessions=services.sessions,
-        sender=services.sender,
-        secrets=services.webhook_secrets,
-        now=utc_now(),
-    )
+    with left_to_the_next_ticket("webhooks.deliver"):
+        deliver_one(
+            delivery_id,
+            sessions=services.sessions,
+            sender=services.sender,
+            secrets=services.webhook_secrets,
+            now=utc_now(),
+        )

@@ -34,6 +34,7 @@ pins: .venv/dev
 	$(PIP) install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-annotate --no-header --extra embedded pyproject.toml -o requirements/core.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-annotate --no-header --extra embedded --group dev pyproject.toml -o requirements/dev.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-annotate --no-header --extra embedded --group dev --group bench pyproject.toml -o requirements/bench.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-annotate --no-header --extra embedded --extra local pyproject.toml -o requirements/local.txt
 
 .venv/core: requirements/core.txt pyproject.toml
@@ -46,6 +47,10 @@ pins: .venv/dev
 .venv/dev: .venv/core requirements/dev.txt
 	$(PIP) install --quiet -r requirements/dev.txt
 	touch .venv/dev
+
+.venv/bench: .venv/dev requirements/bench.txt
+	$(PIP) install --quiet -r requirements/bench.txt
+	touch .venv/bench
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache out

@@ -8,18 +8,15 @@ import gzip
 import json
 import random
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import sacrebleu
+from emulator_scores import Pair, Score, best_of, bleu, exact, one_em, one_f1, slot_f1
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
-Pair = tuple[str, str]
-Score = Callable[[Sequence[str], Sequence[Pair]], float]
 
 MASK = (
     "Replace every piece of personally identifiable information in the text with a generic label in"
@@ -34,8 +31,12 @@ SENTIMENT = (
     "Classify the sentiment of the text as positive, negative or neutral. Return only the label."
     "\n\nText: {}"
 )
+CODED = "Classify the sentiment of the text. Return only its code.\n\nText: "
+CODES = {"positive": "4", "neutral": "2", "negative": "0"}
 INTENT = "Classify the customer's question as one of: {}.\n\nText: {}"
 BOOKING = "Extract the booking as JSON with the keys {}. Use null for what is not said.\n\nText: {}"
+SPLITS, SPLIT_TEST_ROWS = 6, 200
+DEMO_ROWS, DEMO_SEED = 7000, 3
 SLOTS = ("date", "first_name", "last_name", "people", "time")
 
 
@@ -49,11 +50,17 @@ class Task:
     test: list[Pair]
     metrics: dict[str, Score]
 
+    @property
+    def parts(self) -> tuple[list[Pair], list[Pair], list[Pair]]:
+        return self.train, self.dev, self.test
+
 
 def load_tasks() -> Iterator[tuple[str, Callable[[], Task]]]:
     yield "presidio", presidio
+    yield "demo", demo
     yield "squad", squad
     yield "tweets", tweets
+    yield "coded", coded_tweets
     yield "banking77", banking
     yield "restaurant8k", restaurant
 
@@ -67,15 +74,56 @@ def presidio() -> Task:
     parts = _by_group(
         rows, "template_id", templates[:quarter], templates[quarter : quarter * 3 // 2]
     )
-    labels = sorted({name for row in rows for name in re.findall(r"\[(\w+)\]", row["target_text"])})
-    listed = ", ".join(labels)
-    pairs = [
-        [(MASK.format(listed, row["source_text"]), row["target_text"]) for row in part]
-        for part in parts
-    ]
+    pairs = [_masking_pairs(part, among=rows) for part in parts]
     seen = {output for _, output in (*pairs[1], *pairs[2])}
     train = [pair for pair in pairs[0] if pair[1] not in seen]
     return Task("presidio", _shuffled(train), pairs[2], pairs[1], {"BLEU": bleu, "exact": exact})
+
+
+def _masking_pairs(
+    rows: Sequence[dict[str, str]], *, among: Sequence[dict[str, str]] = ()
+) -> list[Pair]:
+    """Return prompts that list all labels `among` the rows of the file, with their outputs."""
+    outputs = [row["target_text"] for row in among or rows]
+    labels = ", ".join(sorted({name for out in outputs for name in re.findall(r"\[(\w+)\]", out)}))
+    return [(MASK.format(labels, row["source_text"]), row["target_text"]) for row in rows]
+
+
+def presidio_splits() -> Iterator[Task]:
+    """Template splits as the prototype's: 200 test rows, all else to train on; one split a seed.
+
+    The prototype's own split is not known; templates differ so much that one split says little.
+    """
+    with _open("pii/presidio_synth_v2_shared_pairs.csv") as file:
+        rows = list(csv.DictReader(file))
+    pairs = _masking_pairs(rows)
+    for seed in range(SPLITS):
+        templates = _shuffled(sorted({row["template_id"] for row in rows}), seed=seed)
+        held_out: set[str] = set()
+        while sum(row["template_id"] in held_out for row in rows) < SPLIT_TEST_ROWS:
+            held_out.add(templates.pop())
+        parts: tuple[list[Pair], list[Pair]] = [], []
+        for row, pair in zip(rows, pairs, strict=True):
+            parts[row["template_id"] in held_out].append(pair)
+        yield Task(f"split {seed}", _shuffled(parts[0]), [], parts[1], {"BLEU": bleu})
+
+
+def demo() -> Task:
+    """The made-up masking pairs of `tunecurve demo`, templates held out; needs the service."""
+    from service.datasets.presets.pii import INSTRUCTION, template_of
+    from service.datasets.sources.synthetic import synthetic_rows
+
+    groups: dict[str, list[Pair]] = {}
+    for row in synthetic_rows(DEMO_ROWS, seed=DEMO_SEED):
+        source, target = row.fields["source_text"], row.fields["target_text"]
+        pair = f"{INSTRUCTION}\n\nText: {source}", target
+        groups.setdefault(template_of(target), []).append(pair)
+    ordered = _shuffled([groups[key] for key in sorted(groups)])
+    test, dev, train = (
+        [pair for group in part for pair in group]
+        for part in (ordered[:300], ordered[300:600], ordered[600:])
+    )
+    return Task("demo", _shuffled(train), dev, test, {"BLEU": bleu, "exact": exact})
 
 
 def squad() -> Task:
@@ -100,7 +148,7 @@ def squad() -> Task:
         train,
         dev[:400],
         test[:400],
-        {"EM": partial(_best, one_em, golds), "F1": partial(_best, one_f1, golds)},
+        {"EM": partial(best_of, one_em, golds), "F1": partial(best_of, one_f1, golds)},
     )
 
 
@@ -109,6 +157,19 @@ def tweets() -> Task:
         rows = [row for row in csv.DictReader(file) if row["text"].strip()]
     pairs = [(SENTIMENT.format(row["text"].strip()), row["sentiment"]) for row in rows]
     return _by_text("tweets", pairs, {"accuracy": exact})
+
+
+def coded_tweets() -> Task:
+    """The same with labels that only shots show."""
+    task = tweets()
+    train, dev, test = (
+        [(_coded(prompt), CODES[label]) for prompt, label in part] for part in task.parts
+    )
+    return Task("coded", train, dev, test, task.metrics)
+
+
+def _coded(prompt: str) -> str:
+    return prompt.replace(SENTIMENT[: -len("{}")], CODED)
 
 
 def banking() -> Task:
@@ -145,60 +206,11 @@ def shuffled_targets(pairs: Sequence[Pair]) -> list[Pair]:
     return [(prompt, output) for (prompt, _), output in zip(pairs, outputs, strict=True)]
 
 
-def exact(answers: Sequence[str], pairs: Sequence[Pair]) -> float:
-    return _mean([answer == wanted for answer, (_, wanted) in zip(answers, pairs, strict=True)])
-
-
-def bleu(answers: Sequence[str], pairs: Sequence[Pair]) -> float:
-    return float(sacrebleu.corpus_bleu(list(answers), [[wanted for _, wanted in pairs]]).score)
-
-
 def _question(context: str, asked: dict[str, Any], golds: dict[str, set[str]]) -> Pair:
     """Return the pair with the first answer, and note all that count as right."""
     prompt = ANSWER.format(context, asked["question"])
     golds.setdefault(prompt, set()).update(answer["text"] for answer in asked["answers"])
     return prompt, asked["answers"][0]["text"]
-
-
-def _best(
-    score: Callable[[str, str], float],
-    golds: dict[str, set[str]],
-    answers: Sequence[str],
-    pairs: Sequence[Pair],
-) -> float:
-    """Score against the answer that fits best, as the official scorer does."""
-    return _mean(
-        [
-            max(score(answer, wanted) for wanted in golds[prompt])
-            for answer, (prompt, _) in zip(answers, pairs, strict=True)
-        ]
-    )
-
-
-def one_em(answer: str, wanted: str) -> float:
-    return float(_words(answer) == _words(wanted))
-
-
-def one_f1(answer: str, wanted: str) -> float:
-    one, other = Counter(_words(answer)), Counter(_words(wanted))
-    return 2 * (one & other).total() / max(1, one.total() + other.total())
-
-
-def slot_f1(answers: Sequence[str], pairs: Sequence[Pair]) -> float:
-    right = given = wanted = 0
-    for answer, (_, output) in zip(answers, pairs, strict=True):
-        one, other = _filled(answer), _filled(output)
-        right, given, wanted = right + len(one & other), given + len(one), wanted + len(other)
-    return 100 * 2 * right / max(1, given + wanted)
-
-
-def _filled(output: str) -> set[tuple[str, str]]:
-    return {(key, str(value).lower()) for key, value in json.loads(output).items() if value}
-
-
-def _words(text: str) -> list[str]:
-    """Lower case, no punctuation, no articles: the official normalisation of SQuAD."""
-    return [word for word in re.findall(r"\w+", text.lower()) if word not in {"a", "an", "the"}]
 
 
 def _by_text(name: str, pairs: list[Pair], metrics: dict[str, Score]) -> Task:
@@ -228,10 +240,6 @@ def _by_group(
 def _shuffled(items: list[Any], *, seed: int = 1) -> list[Any]:
     random.Random(seed).shuffle(items)  # noqa: S311  repeatable splits
     return items
-
-
-def _mean(values: Sequence[float]) -> float:
-    return 100 * sum(values) / max(1, len(values))
 
 
 def _open(name: str) -> Any:

@@ -8,7 +8,7 @@ from typing import NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from client.commands import cancel, demo, doctor, get, jobs, key, submit, up, watch
+from client.commands import cancel, demo, doctor, emulator, get, jobs, key, submit, up, watch
 from client.errors import TunecurveError
 from client.exit_codes import ExitCode
 from client.progress import say
@@ -24,6 +24,7 @@ app = typer.Typer(
 )
 app.command("up")(up.up)
 app.command("demo")(demo.demo)
+app.command("emulator", context_settings=emulator.SETTINGS)(emulator.emulator)
 app.command("submit")(submit.submit)
 app.command("watch")(watch.watch)
 app.command("jobs")(jobs.jobs)

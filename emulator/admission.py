@@ -29,11 +29,13 @@ class Admission:
     digest: bytes
     attempt: int
     quotas: Quotas
-    due: float = field(init=False)
+    started: float = field(init=False)
+    seconds: float = field(init=False)
 
     def __post_init__(self) -> None:
-        seconds = delay_seconds(self.settings, digest=self.digest, attempt=self.attempt)
-        self.due = time.monotonic() + seconds
+        now = time.monotonic()
+        hung, self.seconds = delay_seconds(self.settings, digest=self.digest, attempt=self.attempt)
+        self.started = now + hung
 
     @contextmanager
     def in_flight(self) -> Iterator[None]:
@@ -43,9 +45,9 @@ class Admission:
         finally:
             self.quotas.release(self.base_model)
 
-    async def wait(self) -> None:
-        """Wait until the answer is due; without a delay let others have their turn."""
-        await asyncio.sleep(self.due - time.monotonic())
+    async def wait(self, share: float = 1.0) -> None:
+        """Wait until a share of the answer is due; without a delay let others have their turn."""
+        await asyncio.sleep(self.started + share * self.seconds - time.monotonic())
 
     def finish(
         self, response: Mapping[str, Any], use: ModelUse, *, max_output_tokens: int | None
@@ -60,9 +62,12 @@ class Admission:
         self.quotas.settle(self.base_model, self.settings, output_tokens=output_tokens)
         return body
 
+    def delivery_fault(self) -> Fault | None:
+        return delivery_fault(self.settings, digest=self.digest, attempt=self.attempt)
+
     def deliver(self, response: Response) -> Response:
         """Return the response, or what becomes of it on its way."""
-        match delivery_fault(self.settings, digest=self.digest, attempt=self.attempt):
+        match self.delivery_fault():
             case Fault.DROP_AFTER:
                 return DroppedResponse()
             case Fault.TRUNCATE:

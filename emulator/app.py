@@ -9,7 +9,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from emulator.batch.routes import answers_in, batch_routes
+from emulator.batch.answers import answers_in
+from emulator.batch.routes import batch_routes
 from emulator.connections import DroppedConnectionError, DroppedResponse
 from emulator.control import control_routes
 from emulator.errors import GoogleError

@@ -1,5 +1,7 @@
 """The emulator's own paths: ledger, settings, clock, reset, health and the inside of a tuning."""
 
+from typing import Any
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -19,15 +21,21 @@ async def get_health(_: Request) -> Response:
 async def get_ledger(request: Request) -> Response:
     emulator = emulator_of(request)
     tunings = [tuning.summary() for tuning in emulator.tunings.all()]
-    costs = [tuning["cost_usd"] for tuning in tunings]
+    batches = [job.summary() for job in emulator.batches.jobs.all()]
     body = {
         "tunings_created": len(tunings),
         "tunings": tunings,
-        "tuning_cost_usd": sum(cost for cost in costs if cost is not None),
+        "tuning_cost_usd": _sum_costs(tunings),
         "objects_written": emulator.objects.objects_written,
-        "batches": [job.summary() for job in emulator.batches.jobs.all()],
+        "batches": batches,
+        "batch_cost_usd": _sum_costs(batches),
     }
     return JSONResponse(body | emulator.ledger.as_json())
+
+
+def _sum_costs(summaries: list[dict[str, Any]]) -> float:
+    """Add up what has a price."""
+    return sum(float(summary["cost_usd"] or 0) for summary in summaries)
 
 
 async def get_config(request: Request) -> Response:

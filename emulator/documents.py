@@ -56,10 +56,10 @@ class Documents:
                 yield json.loads(content)
             last = rows[-1][0]
 
-    def keys(self, *, prefix: str) -> Iterator[str]:
-        """Yield the keys that start with a prefix, in order."""
-        query = "SELECT key FROM document WHERE key >= ? AND key < ? ORDER BY key"
-        for row in self._connection.execute(query, (prefix, prefix + "\U0010ffff")):
+    def keys(self, *, prefix: str, after: str = "") -> Iterator[str]:
+        """Yield in order the keys with a prefix that come after a key; read as they are asked."""
+        query = "SELECT key FROM document WHERE key >= ? AND key > ? AND key < ? ORDER BY key"
+        for row in self._connection.execute(query, (prefix, after, prefix + "\U0010ffff")):
             yield row[0]
 
     def tags(self) -> Iterator[str]:

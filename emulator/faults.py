@@ -12,11 +12,30 @@ from emulator.settings import Settings
 
 THOUGHTS_WITHOUT_LIMIT = 1024
 _BROKEN_SHARE = 3
-_RATINGS = [
-    {"category": "HARM_CATEGORY_HATE_SPEECH", "probability": "NEGLIGIBLE"},
-    {"category": "HARM_CATEGORY_DANGEROUS_CONTENT", "probability": "NEGLIGIBLE"},
-    {"category": "HARM_CATEGORY_HARASSMENT", "probability": "HIGH", "blocked": True},
+_PROMPT_RATINGS = [
     {"category": "HARM_CATEGORY_SEXUALLY_EXPLICIT", "probability": "NEGLIGIBLE"},
+    {"category": "HARM_CATEGORY_HATE_SPEECH", "probability": "HIGH"},
+    {"category": "HARM_CATEGORY_HARASSMENT", "probability": "NEGLIGIBLE"},
+    {"category": "HARM_CATEGORY_DANGEROUS_CONTENT", "probability": "NEGLIGIBLE"},
+]
+_CALM = {
+    "probability": "NEGLIGIBLE",
+    "probabilityScore": 0.125,
+    "severity": "HARM_SEVERITY_NEGLIGIBLE",
+    "severityScore": 0.0625,
+}
+_RATINGS = [
+    {"category": "HARM_CATEGORY_HATE_SPEECH"} | _CALM,
+    {"category": "HARM_CATEGORY_DANGEROUS_CONTENT"} | _CALM,
+    {
+        "category": "HARM_CATEGORY_HARASSMENT",
+        "probability": "HIGH",
+        "blocked": True,
+        "probabilityScore": 0.9375,
+        "severity": "HARM_SEVERITY_MEDIUM",
+        "severityScore": 0.5,
+    },
+    {"category": "HARM_CATEGORY_SEXUALLY_EXPLICIT"} | _CALM,
 ]
 
 
@@ -101,7 +120,7 @@ def spoil(
         case Fault.THINKING:
             return _thought_only(bare, max_output_tokens or THOUGHTS_WITHOUT_LIMIT)
         case Fault.PROMPT_BLOCK:
-            feedback = {"blockReason": "PROHIBITED_CONTENT", "safetyRatings": _RATINGS}
+            feedback = {"blockReason": "PROHIBITED_CONTENT", "safetyRatings": _PROMPT_RATINGS}
             bare["promptFeedback"] = feedback
         case _:
             pass

@@ -6,15 +6,19 @@ from emulator.draws import normal, unit
 from emulator.settings import Settings
 
 
-def delay_seconds(settings: Settings, *, digest: bytes, attempt: int) -> float:
-    """Return the delay of a call in real seconds; with `latency_sigma` 0 it is the median itself.
+def delay_seconds(settings: Settings, *, digest: bytes, attempt: int) -> tuple[float, float]:
+    """Return how long a call hangs before anything comes, and how long its answer takes then.
 
-    A call that hangs takes `hang_seconds` more. `attempt` counts the sendings of the same call.
+    Both in real seconds; with `latency_sigma` 0 the latter is the median itself. `attempt` counts
+    the sendings of the same call.
     """
     seconds = settings.latency_seconds
     if seconds and settings.latency_sigma:
         draw = normal(settings.seed, "latency", digest, attempt)
         seconds *= exp(settings.latency_sigma * draw)
-    if settings.hang_rate and unit(settings.seed, "hang", digest, attempt) < settings.hang_rate:
-        seconds += settings.hang_seconds
-    return seconds
+    hangs = settings.hang_rate and _hangs(settings, digest, attempt)
+    return (settings.hang_seconds if hangs else 0.0), seconds
+
+
+def _hangs(settings: Settings, digest: bytes, attempt: int) -> bool:
+    return unit(settings.seed, "hang", digest, attempt) < settings.hang_rate

@@ -1,7 +1,8 @@
 """What a user would have paid: list prices in US dollars for a million tokens, as data.
 
 Quoted by third parties and not read from Google's own page: good for counting in tests, not for
-bills. Tuned Gemini 3 models cost half as much again as their base; thoughts count as output.
+bills. Tuned Gemini 3 models cost half as much again as their base, batches half of what calls cost;
+thoughts count as output.
 """
 
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from typing import Any
 
 _MILLION = 1_000_000
 _TUNED_GEMINI_3 = 1.5
+_BATCH = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +37,14 @@ CATALOGUE: Mapping[str, Price] = {
 
 
 def generation_cost(
-    base_model: str, *, tuned: bool, prompt_tokens: int, output_tokens: int
+    base_model: str, *, tuned: bool, prompt_tokens: int, output_tokens: int, batch: bool = False
 ) -> float | None:
     """Return dollars, or None for a model without a price; `output_tokens` include thoughts."""
     price = CATALOGUE.get(base_model)
     if price is None:
         return None
     factor = _TUNED_GEMINI_3 if tuned and base_model.startswith("gemini-3") else 1.0
+    factor *= _BATCH if batch else 1.0
     dollars = prompt_tokens * price.prompt + output_tokens * price.output
     return factor * dollars / _MILLION
 

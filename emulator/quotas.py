@@ -40,6 +40,9 @@ class DailyQuotaError(GoogleError):
         return body
 
 
+_LEAST_WAIT = 1e-6
+
+
 @dataclass(frozen=True, slots=True)
 class Bucket:
     """What is held of a quota at a moment; it may be in debt, and fills up as time passes."""
@@ -91,6 +94,20 @@ class Quotas:
         if settings.tokens_per_minute is not None and key in self._buckets:
             bucket = self._buckets[key]
             self._buckets[key] = replace(bucket, held=bucket.held - output_tokens)
+
+    def take_for_batch(self, base_model: str, settings: Settings) -> float:
+        """Take one request of the shared quota for a batch; else return the seconds until one.
+
+        Batches have what others leave to themselves: they take nothing from calls.
+        """
+        rate = self._shared_rate(base_model, settings)
+        key = (base_model, "batch")
+        try:
+            if rate is not None:
+                self._buckets[key] = self._taken(key, settings, rate, 1)
+        except GoogleError:
+            return max(1 - self._buckets[key].held, _LEAST_WAIT) * 60 / max(rate or 0, _LEAST_WAIT)
+        return 0.0
 
     def _asked(
         self, base_model: str, settings: Settings, tokens: int

@@ -26,6 +26,12 @@ _NOT_FOUND_CODE = 5
 _INTERNAL_CODE = 13
 _MOST_ROWS = 200_000
 _LOOK_AGAIN_SECONDS = 0.1
+_LONGEST_RUN_SECONDS = 24 * 3600
+
+
+class OutOfTimeError(Exception):
+    """The job has been RUNNING for as long as the service lets it."""
+
 
 Answers = Callable[[BatchJob], Answer]
 """Finds what answers a job's rows; raises GoogleError when its model is not there."""
@@ -83,6 +89,8 @@ class BatchQueue:
             if current is None or current.state != State.CANCELLING:
                 raise
             self._end_cancelled(current, output)
+        except OutOfTimeError:
+            self._end_cancelled(job, output, reason="after 24 hours")
         finally:
             output.discard()
             self._tasks.pop(job.job_id, None)
@@ -93,29 +101,35 @@ class BatchQueue:
         bucket, name = split_uri(job.input_uri)
         path = self._objects.payload_path(self._objects.get(bucket, name))
         self._objects.get_bucket(split_uri(job.output_prefix)[0])
-        await self._answer_rows(job.job_id, path, answers(job), output)
+        await self._answer_rows(job.job_id, path, answers(job), output, started=started)
         await self._wait_out(started)
         directory = self._deliver(job, output)
         self._end(job.job_id, State.SUCCEEDED, output_directory=directory)
 
     async def _wait_out(self, started: float) -> None:
         """Wait until `batch_seconds` have passed, looking again for a changed setting or clock."""
-        while (left := self._left_seconds(started)) > 0:  # noqa: ASYNC110  (two things may change)
+        while (left := self._left_seconds(started)) > 0:
+            self._check_time(started)
             await asyncio.sleep(min(left / CLOCK.speed, _LOOK_AGAIN_SECONDS))
 
     def _left_seconds(self, started: float) -> float:
         return started + self._settings().batch_seconds - CLOCK.seconds()
 
-    async def _answer_rows(self, job_id: str, path: Path, answer: Answer, output: Payload) -> None:
+    def _check_time(self, started: float) -> None:
+        if CLOCK.seconds() - started > _LONGEST_RUN_SECONDS:
+            raise OutOfTimeError
+
+    async def _answer_rows(
+        self, job_id: str, path: Path, answer: Answer, output: Payload, *, started: float
+    ) -> None:
         total = _count_rows(path)
         self._count(job_id, Counts(incomplete=total))
         with path.open("rb") as lines:
-            for line in lines:
-                if not line.strip():
-                    continue
+            for number, line in enumerate(filter(bytes.strip, lines)):
+                self._check_time(started)
                 # Google writes these moments with milliseconds and an offset.
                 moment = timestamp()[:23] + "+00:00"
-                row = await answer_row(line, answer, moment=moment)
+                row = await answer_row(line, answer, number=number, moment=moment)
                 output.write(row.line)
                 self._count(job_id, row.counted(self._counts(job_id)))
 
@@ -131,9 +145,10 @@ class BatchQueue:
     def _end_failed(self, job: BatchJob, code: int, message: str) -> None:
         self._end(job.job_id, State.FAILED, error={"code": code, "message": message})
 
-    def _end_cancelled(self, job: BatchJob, output: Payload) -> None:
+    def _end_cancelled(self, job: BatchJob, output: Payload, *, reason: str = "by request") -> None:
         directory = self._deliver(job, output) if output.size_bytes else None
-        error = {"code": _CANCELLED_CODE, "message": "The batch prediction job was cancelled."}
+        message = f"The batch prediction job was cancelled {reason}."
+        error = {"code": _CANCELLED_CODE, "message": message}
         self._end(job.job_id, State.CANCELLED, error=error, output_directory=directory)
 
     def _deliver(self, job: BatchJob, output: Payload) -> str:

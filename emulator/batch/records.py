@@ -4,6 +4,8 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from emulator.prices import generation_cost
+
 
 class State(StrEnum):
     PENDING = "JOB_STATE_PENDING"
@@ -56,6 +58,8 @@ class BatchJob:
     error: dict[str, Any] | None = None
     output_directory: str | None = None
     counts: Counts = field(default_factory=Counts)
+    base_model: str = ""
+    tuned: bool = False
 
     @property
     def parent(self) -> str:
@@ -64,6 +68,17 @@ class BatchJob:
     @property
     def name(self) -> str:
         return f"{self.parent}/batchPredictionJobs/{self.job_id}"
+
+    @property
+    def cost_usd(self) -> float | None:
+        """The list price of the rows answered; None where the catalogue has no price."""
+        return generation_cost(
+            self.base_model,
+            tuned=self.tuned,
+            batch=True,
+            prompt_tokens=self.counts.prompt_tokens,
+            output_tokens=self.counts.output_tokens,
+        )
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -91,6 +106,9 @@ class BatchJob:
             "name": self.name,
             "state": self.state.value,
             "model": self.model,
+            "base_model": self.base_model,
+            "tuned": self.tuned,
+            "cost_usd": self.cost_usd,
             **asdict(self.counts),
         }
 

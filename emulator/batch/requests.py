@@ -8,6 +8,7 @@ from typing import Any
 from google.protobuf import json_format
 
 from emulator.errors import GoogleError, Violation
+from emulator.inference.targets import Target
 from emulator.parsing import parse_message
 
 _ROOT = "batch_prediction_job"
@@ -30,18 +31,20 @@ class BatchOrder:
     """A valid request; `echoed` is the client's part of the resource."""
 
     model: str
+    target: Target
     input_uri: str
     output_prefix: str
     echoed: dict[str, Any]
 
 
 def read_batch_order(
-    document: dict[str, Any], types: Any, *, check_model: Callable[[str], None]
+    document: dict[str, Any], types: Any, *, find: Callable[[str], Target]
 ) -> BatchOrder:
     """Return what is ordered.
 
-    `check_model` raises GoogleError for a model that has no batch prediction. Raises GoogleError
-    400 with one violation for each thing wrong, and 501 for what the emulator does not serve.
+    `find` returns what a model name means and raises GoogleError for a model that has no batch
+    prediction. Raises GoogleError 400 with one violation for each thing wrong, and 501 for what the
+    emulator does not serve.
     """
     message = parse_message(document, types, root=_ROOT)
     source, destination = message.input_config, message.output_config
@@ -53,10 +56,11 @@ def read_batch_order(
     if violations:
         text = " ".join(violation.description for violation in violations)
         raise GoogleError(400, text, violations=violations)
-    check_model(message.model)
+    target = find(message.model)
     sent = json_format.MessageToDict(message)
     return BatchOrder(
         model=message.model,
+        target=target,
         input_uri=source.gcs_source.uris[0],
         output_prefix=destination.gcs_destination.output_uri_prefix,
         echoed={name: sent[name] for name in _ECHOED if name in sent},

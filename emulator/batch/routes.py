@@ -1,29 +1,22 @@
 """batchPredictionJobs: create, get, list, cancel and delete."""
 
 import secrets
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from emulator.batch.queue import Answers
+from emulator.batch.answers import answers_in, find_batch_target
 from emulator.batch.records import ENDED, BatchJob, State
 from emulator.batch.requests import read_batch_order
-from emulator.batch.rows import Answer
 from emulator.errors import GoogleError
 from emulator.filters import Fields, read_filter
-from emulator.inference.generation import respond
-from emulator.inference.requests import read_question
-from emulator.inference.targets import Target, endpoint_target, publisher_target
 from emulator.models.operations import done_operation
-from emulator.models.resources import endpoints_of, model_of
 from emulator.paging import page_of
 from emulator.parsing import parse_json
 from emulator.projects import project_number
-from emulator.state import Emulator, emulator_of
+from emulator.state import emulator_of
 from emulator.timestamps import timestamp
-from emulator.tuning.records import Tuning
 
 _FIELDS: Fields = {
     "display_name": lambda job: job.requested.get("displayName"),
@@ -31,56 +24,6 @@ _FIELDS: Fields = {
     "model": lambda job: job.model,
     "labels": lambda job: job.requested.get("labels", {}),
 }
-
-
-def find_batch_target(emulator: Emulator, model: str, *, place: str) -> Target:
-    """Return what a job's model name means at a place (`projects/NUMBER/locations/LOCATION`).
-
-    Raises GoogleError 404 for what is not there, 400 for a tuned Gemini 3, which has no batches.
-    """
-    if "/publishers/" in f"/{model}":
-        publisher = f"/{model}".partition("/publishers/")[2].partition("/")[0]
-        return publisher_target(model, publisher=publisher)
-    name = _with_number(model.partition("@")[0])
-    found = next(
-        (endpoint for each in emulator.tunings.all() if (endpoint := _serving(each, name))), None
-    )
-    if found is None or not name.startswith(f"{place}/"):
-        raise GoogleError(404, f"Model {model} is not found.")
-    target = endpoint_target(emulator, found)
-    if target.base_model.startswith("gemini-3"):
-        message = f"Batch prediction is not supported for tuned {target.base_model} models."
-        raise GoogleError(400, message)
-    return target
-
-
-def _serving(tuning: Tuning, name: str) -> str | None:
-    """Return the endpoint that serves a model's or endpoint's name, None when it is not its own."""
-    if name == tuning.model.partition("@")[0]:
-        return tuning.endpoint if model_of(tuning) else None
-    return name if name in {endpoint.name for endpoint in endpoints_of(tuning)} else None
-
-
-def _with_number(name: str) -> str:
-    head, _, rest = name.removeprefix("projects/").partition("/")
-    return f"projects/{project_number(head)}/{rest}"
-
-
-def answers_in(emulator: Emulator) -> Answers:
-    """Return what answers the rows of jobs: the models, without quota, delay or fault."""
-
-    def answers(job: BatchJob) -> Answer:
-        target = find_batch_target(emulator, job.model, place=job.parent)
-        types = emulator.request_types.generate_content
-
-        async def answer(document: dict[str, Any]) -> dict[str, Any]:
-            question = read_question(document, types, model=target.name)
-            response = await respond(emulator, target, question)
-            return response | {"modelVersion": f"{target.base_model}@default"}
-
-        return answer
-
-    return answers
 
 
 def _place(request: Request) -> str:
@@ -93,7 +36,7 @@ async def create_batch(request: Request) -> Response:
     order = read_batch_order(
         parse_json(await request.body()),
         emulator.request_types.batch_job,
-        check_model=lambda model: _check_model(emulator, model, place=place),
+        find=lambda model: find_batch_target(emulator, model, place=place),
     )
     now = timestamp()
     job = BatchJob(
@@ -102,6 +45,8 @@ async def create_batch(request: Request) -> Response:
         project=place.split("/")[1],
         location=request.path_params["location"],
         model=order.model,
+        base_model=order.target.base_model,
+        tuned=order.target.tuning is not None,
         requested=order.echoed,
         input_uri=order.input_uri,
         output_prefix=order.output_prefix,
@@ -110,10 +55,6 @@ async def create_batch(request: Request) -> Response:
     )
     emulator.batches.submit(emulator.batches.jobs.put(job), answers_in(emulator))
     return JSONResponse(job.resource())
-
-
-def _check_model(emulator: Emulator, model: str, *, place: str) -> None:
-    find_batch_target(emulator, model, place=place)
 
 
 def _find(request: Request) -> BatchJob:

@@ -9,8 +9,8 @@ from emulator.batch.records import Counts
 from emulator.errors import GoogleError
 from emulator.parsing import parse_json
 
-Answer = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
-"""Answers a GenerateContentRequest with its response; raises GoogleError."""
+Answer = Callable[[dict[str, Any], int], Awaitable[dict[str, Any]]]
+"""Answers a GenerateContentRequest, the row's number with it; raises GoogleError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Row:
         )
 
 
-async def answer_row(line: bytes, answer: Answer, *, moment: str) -> Row:
+async def answer_row(line: bytes, answer: Answer, *, number: int, moment: str) -> Row:
     """Return the line's output: what came in, the response, and its error text if there is one.
 
     Fields beside `request` are echoed when they are plain values, so that a client can join rows
@@ -43,7 +43,7 @@ async def answer_row(line: bytes, answer: Answer, *, moment: str) -> Row:
     try:
         document = parse_json(line)
         request = _request_of(document)
-        response = await answer(request)
+        response = await answer(request, number)
     except GoogleError as error:
         body = json.dumps(error.body()["error"], ensure_ascii=False)
         return Row(
@@ -55,7 +55,7 @@ async def answer_row(line: bytes, answer: Answer, *, moment: str) -> Row:
         _write(document, response, status="", moment=moment),
         is_successful=True,
         prompt_tokens=usage.get("promptTokenCount", 0),
-        output_tokens=usage.get("candidatesTokenCount", 0),
+        output_tokens=usage.get("candidatesTokenCount", 0) + usage.get("thoughtsTokenCount", 0),
     )
 
 

@@ -5,42 +5,54 @@ from collections import Counter
 from collections.abc import Sequence
 
 from emulator.evaluation.bleu import count_ngrams
+from emulator.evaluation.stemming import stem_word
 
-ROUGE_TYPES = ("rouge1", "rouge2", "rougeL", "rougeLsum")
+ROUGE_TYPES = (*(f"rouge{size}" for size in range(1, 10)), "rougeL", "rougeLsum")
 _WORD = re.compile(r"[a-z0-9]+")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 
 
 def score_rouge(
-    prediction: str, reference: str, *, rouge_type: str, split_summaries: bool = False
+    prediction: str,
+    reference: str,
+    *,
+    rouge_type: str,
+    use_stemmer: bool = False,
+    split_summaries: bool = False,
 ) -> float:
-    """Return the F1 from 0 to 1; `rouge_type` is one of ROUGE_TYPES.
+    """Return the F1 from 0 to 1; `rouge_type` is rougeN with N from 1 to 9, rougeL or rougeLsum.
 
     rougeLsum takes a line for a sentence; with `split_summaries` sentences end at . ! and ?.
+    `use_stemmer` compares the stems of words of more than three letters.
     """
+    ours, theirs = (
+        [
+            split_words(sentence, stems=use_stemmer)
+            for sentence in _sentences(text, rouge_type, split=split_summaries)
+        ]
+        for text in (prediction, reference)
+    )
     match rouge_type:
         case "rougeLsum":
-            ours, theirs = (
-                [split_words(each) for each in _sentences(text, split=split_summaries)]
-                for text in (prediction, reference)
-            )
             return _score_summaries(ours, theirs)
         case "rougeL":
-            ours_words, their_words = split_words(prediction), split_words(reference)
-            common = len(_common_places(their_words, ours_words))
-            return _f1(common, len(ours_words), len(their_words))
+            common = len(_common_places(theirs[0], ours[0]))
+            return _f1(common, len(ours[0]), len(theirs[0]))
         case _:
             size = int(rouge_type.removeprefix("rouge"))
-            found = count_ngrams(split_words(prediction), size=size)
-            wanted = count_ngrams(split_words(reference), size=size)
+            found, wanted = (count_ngrams(words[0], size=size) for words in (ours, theirs))
             return _f1((found & wanted).total(), found.total(), wanted.total())
 
 
-def split_words(text: str) -> list[str]:
-    return _WORD.findall(text.lower())
+def split_words(text: str, *, stems: bool = False) -> list[str]:
+    words = _WORD.findall(text.lower())
+    return [stem_word(word) for word in words] if stems else words
 
 
-def _sentences(text: str, *, split: bool) -> list[str]:
+def _sentences(text: str, rouge_type: str, *, split: bool) -> list[str]:
+    """Return the sentences of a summary; to the other types a text is one."""
+    if rouge_type != "rougeLsum":
+        return [text]
     text = _SENTENCE_END.sub("\n", text) if split else text
     return [line for line in text.split("\n") if line]
 

@@ -55,13 +55,12 @@ def _score_rouge(given: Any) -> list[float]:
         text = f"rouge_type must be one of {', '.join(ROUGE_TYPES)}."
         violation = Violation("rouge_input.metric_spec.rouge_type", text)
         raise GoogleError(400, text, violations=[violation])
-    if spec.use_stemmer:
-        raise GoogleError(501, "The emulator's ROUGE has no stemmer.")
     return [
         score_rouge(
             each.prediction,
             each.reference,
             rouge_type=spec.rouge_type,
+            use_stemmer=spec.use_stemmer,
             split_summaries=spec.split_summaries,
         )
         for each in _instances(given)

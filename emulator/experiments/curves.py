@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
 Epochs = Sequence[Mapping[str, Any]]
@@ -44,24 +43,13 @@ def series_of(epochs: Epochs) -> list[str]:
     ]
 
 
-def points_of(epochs: Epochs, series_id: str, *, started: str, until: str) -> list[Point]:
-    """Return a point an epoch.
-
-    The step counts the training steps so far. No epoch's moment is kept: they are spread evenly
-    over the time from `started` to `until`.
-    """
+def points_of(epochs: Epochs, series_id: str, *, started: str) -> list[Point]:
+    """Return a point an epoch, at the moment it was done; the step counts the steps so far."""
     figure = SERIES[series_id][1]
-    moments = _spread(len(epochs), started=started, until=until)
     points, step = [], 0
-    for epoch, moment in zip(epochs, moments, strict=True):
+    for epoch in epochs:
         step += int(epoch["predictions"])
         if epoch.get(figure) is not None:
+            moment = epoch.get("moment", started)
             points.append(Point(step=step, moment=moment, value=float(epoch[figure])))
     return points
-
-
-def _spread(count: int, *, started: str, until: str) -> list[str]:
-    first = datetime.fromisoformat(started)
-    whole = max(datetime.fromisoformat(until) - first, timedelta(0))
-    moments = [first + whole * (number + 1) / count for number in range(count)]
-    return [moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ") for moment in moments]

@@ -130,8 +130,7 @@ def _with_number(name: str) -> str:
 
 def _data(tuning: Tuning, series_id: str) -> dict[str, Any]:
     started = tuning.started or tuning.created
-    until = tuning.ended or tuning.updated
-    points = points_of(tuning.history, series_id, started=started, until=until)
+    points = points_of(tuning.history, series_id, started=started)
     return {
         "tensorboardTimeSeriesId": series_id,
         "valueType": "SCALAR",

@@ -128,5 +128,7 @@ def _sampling(question: Question, settings: Settings, attempt: int) -> Sampling:
         temperature=question.temperature,
         count=question.candidate_count,
         top=question.told_options if question.tells_probabilities else 0,
+        top_k=question.top_k,
+        top_p=question.top_p,
         seed=int.from_bytes(digest, "big"),
     )

@@ -1,5 +1,7 @@
 """One generation: admitted or refused, answered after its delay, and entered in the ledger."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +12,7 @@ from emulator.errors import GoogleError
 from emulator.inference.answers import describe_answers
 from emulator.inference.requests import Question, read_question
 from emulator.inference.targets import Target, find_target
+from emulator.ledger import ModelUse
 from emulator.parsing import parse_json
 from emulator.state import Emulator, emulator_of
 from emulator.tokens import count_tokens
@@ -40,27 +43,40 @@ async def admit(request: Request) -> Call:
             digest=question.digest,
             prompt_tokens=count_tokens(question.text),
         )
-    except GoogleError:
-        emulator.ledger.reject(target.name if target else None)
+    except GoogleError as error:
+        emulator.ledger.reject(target.name if target else None, http_code=error.http_code)
         raise
     return Call(target, question, admission)
 
 
-async def generate(emulator: Emulator, call: Call) -> dict[str, Any]:
-    """Return the response body of an accepted call after the delay it was given."""
-    target, question, admission = call.target, call.question, call.admission
+@contextmanager
+def held(emulator: Emulator, call: Call) -> Iterator[ModelUse]:
+    """Count an accepted call as billed, and as in flight until the block ends."""
     with (
-        admission.in_flight(),
+        call.admission.in_flight(),
         emulator.ledger.accept(
-            target.name,
-            digest=question.digest,
-            base_model=target.base_model,
-            tuned=target.tuning is not None,
+            call.target.name,
+            digest=call.question.digest,
+            base_model=call.target.base_model,
+            tuned=call.target.tuning is not None,
         ) as use,
     ):
-        response = await respond(emulator, target, question, attempt=admission.attempt)
-        await admission.wait()
-        return admission.finish(response, use, max_output_tokens=question.max_output_tokens)
+        yield use
+
+
+async def generate(emulator: Emulator, call: Call) -> dict[str, Any]:
+    """Return the response body of an accepted call after the delay it was given."""
+    with held(emulator, call) as use:
+        body = await generate_at_once(emulator, call, use)
+        await call.admission.wait()
+        return body
+
+
+async def generate_at_once(emulator: Emulator, call: Call, use: ModelUse) -> dict[str, Any]:
+    """Return the response body without its delay, its tokens entered in ledger and quota."""
+    response = await respond(emulator, call.target, call.question, attempt=call.admission.attempt)
+    most = call.question.max_output_tokens
+    return call.admission.finish(response, use, max_output_tokens=most)
 
 
 async def respond(

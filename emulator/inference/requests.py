@@ -19,11 +19,18 @@ _NEWER: Mapping[str, frozenset[str]] = {
         | {"modelSelectionConfig", "audioTranscriptionConfig", "translationConfig"}
     ),
 }
-_LONGEST_ANSWER_TOKENS = 65_536
-_MOST_CANDIDATES = 8
-_HIGHEST_TEMPERATURE = 2.0
+_RANGES = (
+    ("maxOutputTokens", "max_output_tokens", 1, 65_536),
+    ("candidateCount", "candidate_count", 1, 8),
+    ("temperature", "temperature", 0, 2),
+    ("topP", "top_p", 0, 1),
+    ("topK", "top_k", 1, 2**31 - 1),
+    ("presencePenalty", "presence_penalty", -2, 2),
+    ("frequencyPenalty", "frequency_penalty", -2, 2),
+    ("logprobs", "logprobs", 0, 20),
+)
+"""The JSON name, the field, the least and the greatest value."""
 _MOST_STOPS = 5
-_MOST_OPTIONS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +43,8 @@ class Question:
     stop_sequences: list[str]
     candidate_count: int
     temperature: float
+    top_p: float
+    top_k: int
     seed: int | None
     tells_probabilities: bool
     told_options: int
@@ -69,6 +78,8 @@ def read_question(document: dict[str, Any], types: Any, *, model: str) -> Questi
         stop_sequences=list(config.stop_sequences),
         candidate_count=max(1, config.candidate_count),
         temperature=config.temperature,
+        top_p=config.top_p if "top_p" in config else 1.0,
+        top_k=int(config.top_k),
         seed=config.seed if "seed" in config else None,
         tells_probabilities=config.response_logprobs,
         told_options=config.logprobs,
@@ -120,14 +131,12 @@ def _read_text(content: Any) -> str:
 
 def _check_ranges(config: Any) -> None:
     """Check the values Google checks; its words are quoted from error reports, not from a page."""
-    if config.max_output_tokens < 0 or config.max_output_tokens > _LONGEST_ANSWER_TOKENS:
-        raise _out_of_range("maxOutputTokens", config.max_output_tokens, 1, _LONGEST_ANSWER_TOKENS)
-    if config.candidate_count < 0 or config.candidate_count > _MOST_CANDIDATES:
-        raise _out_of_range("candidateCount", config.candidate_count, 1, _MOST_CANDIDATES)
-    if not 0 <= config.temperature <= _HIGHEST_TEMPERATURE:
-        raise _out_of_range("temperature", config.temperature, 0, _HIGHEST_TEMPERATURE)
-    if not 0 <= config.logprobs <= _MOST_OPTIONS:
-        raise _out_of_range("logprobs", config.logprobs, 0, _MOST_OPTIONS)
+    for name, field, low, high in _RANGES:
+        if field not in config:
+            continue
+        value = getattr(config, field)
+        if not low <= value <= high:  # so written, it refuses NaN, too
+            raise _out_of_range(name, value, low, high)
     if len(config.stop_sequences) > _MOST_STOPS:
         raise _unable(f"it has more than {_MOST_STOPS} stop sequences")
 

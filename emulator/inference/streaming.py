@@ -1,15 +1,19 @@
 """streamGenerateContent: one answer in pieces, as server-sent events or as one JSON array."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import ExitStack
+from itertools import accumulate, zip_longest
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
+from emulator.admission import Admission
 from emulator.connections import DroppedConnectionError
 from emulator.errors import GoogleError
-from emulator.inference.generation import admit, generate
+from emulator.inference.generation import admit, generate_at_once, held
 from emulator.state import emulator_of
 from emulator.tokens import CHARACTERS_PER_TOKEN
 
@@ -30,12 +34,59 @@ async def stream_content(request: Request) -> Response:
         if is_sse or isinstance(error, DroppedConnectionError):
             raise
         return Response(json.dumps([error.body()]), error.http_code, media_type="application/json")
-    pieces = split_response(await generate(emulator_of(request), call))
-    if is_sse:
-        response = StreamingResponse(as_events(pieces), media_type="text/event-stream")
-    else:
-        response = StreamingResponse(as_array(pieces), media_type="application/json")
-    return call.admission.deliver(response)
+    with ExitStack() as stack:
+        use = stack.enter_context(held(emulator_of(request), call))
+        pieces = split_response(await generate_at_once(emulator_of(request), call, use))
+        # A call that hangs has no headers, either. Nothing of a spoiled delivery comes early; one
+        # that is whole comes piece by piece.
+        await call.admission.wait(1.0 if call.admission.delivery_fault() else 0.0)
+        response = _respond(pieces, call.admission, is_sse=is_sse)
+        holds = stack.pop_all()
+    return HeldResponse(call.admission.deliver(response), holds)
+
+
+def _respond(
+    pieces: Sequence[dict[str, Any]], admission: Admission, *, is_sse: bool
+) -> StreamingResponse:
+    texts = list(as_events(pieces) if is_sse else as_array(pieces))
+    media_type = "text/event-stream" if is_sse else "application/json"
+    return StreamingResponse(_paced(texts, pieces, admission), media_type=media_type)
+
+
+class HeldResponse(Response):
+    """Another response; when it has been sent, or its client is gone, `holds` are let go."""
+
+    def __init__(self, whole: Response, holds: ExitStack) -> None:
+        super().__init__()
+        self._whole = whole
+        self._holds = holds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._holds:
+            await self._whole(scope, receive, send)
+
+
+async def _paced(
+    texts: Sequence[str], pieces: Sequence[dict[str, Any]], admission: Admission
+) -> AsyncIterator[str]:
+    """Yield the texts of the pieces, each when its share of the whole answer's time has passed."""
+    for text, share in zip_longest(texts, shares_of(pieces), fillvalue=1.0):
+        await admission.wait(float(share))
+        yield str(text)
+
+
+def shares_of(pieces: Sequence[dict[str, Any]]) -> list[float]:
+    """Return how much of all text has come with each piece; the last has all of it."""
+    lengths = [
+        sum(
+            len(part.get("text", ""))
+            for candidate in piece.get("candidates", [])
+            for part in candidate.get("content", {}).get("parts", [])
+        )
+        for piece in pieces
+    ]
+    whole = sum(lengths)
+    return [length / whole if whole else 1.0 for length in accumulate(lengths)]
 
 
 def split_response(response: dict[str, Any]) -> list[dict[str, Any]]:

@@ -2,10 +2,12 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from statistics import median
 
 from emulator.learners.patterns import DATE
-from emulator.learners.tokens import QUESTION_WORDS, STOP_WORDS, stem, words_of
+from emulator.learners.tokens import QUESTION_WORDS, STOP_WORDS, stem, tokenize, words_of
 
 NUMBER = re.compile(
     r"\$?\d[\d,.]*\d(?: (?:million|billion|percent))?%?|\b\d\b"
@@ -19,6 +21,8 @@ KINDS = {"number": NUMBER, "time": TIME, "name": CAPITALISED}
 MOST_SLIPS = 5
 MAJORITY = 0.75
 FEWEST_VOTES = 3
+# Shots' answers of more words than this are sentences rather than phrases.
+LONGEST_PHRASE = 7
 
 Shots = Sequence[tuple[str, str, str]]
 
@@ -28,9 +32,11 @@ def answer_question(context: str, question: str, *, shots: Shots = ()) -> str:
 
     The sentence is the one with the rarest stems of the question; the phrase is of the kind the
     question word asks for (who: a name, when: a time, how many: a number), nearest to those stems.
-    Shots, as (context, question, answer), settle the kind where at least three with the same
-    question word agree, and three in four do: that kind comes first. They teach nothing else, and
-    do not help on SQuAD: exact match 22.0 without, 22.0 to 22.2 with 3 to 30, on development rows.
+    Shots, as (context, question, answer), show how long answers are: where those are phrases, a
+    run of content words behind the question's stems is the answer when no phrase of a kind fits,
+    and where they are sentences the sentence is. They also settle the kind where at least three
+    with the same question word agree, and three in four do: that kind comes first. On SQuAD
+    (development rows) exact match gains 2.3 points with 3 shots or more, F1 0.1.
     """
     return rank_answers(context, question, shots=shots)[0]
 
@@ -41,12 +47,17 @@ def rank_answers(context: str, question: str, *, shots: Shots = ()) -> list[str]
     wanted = {stem(w) for w in asked if w not in STOP_WORDS and w not in QUESTION_WORDS}
     sentence = _best_sentence(context, wanted)
     near = _positions(sentence, wanted)
+    lengths = [len(words_of(answer)) for *_, answer in shots]
+    if lengths and min(lengths) > LONGEST_PHRASE:
+        return [sentence.strip()]
     ranked: list[str] = []
     for kind in _kinds(asked, shots=shots):
         phrases = _phrases(sentence, KINDS[kind], wanted=wanted)
         phrases.sort(key=lambda phrase: min(abs(phrase[1] - at) for at in near))
         ranked += [text for text, _ in phrases]
-    return list(dict.fromkeys([*ranked[:MOST_SLIPS], sentence.strip()]))
+    short = lengths and median(lengths) <= LONGEST_PHRASE
+    runs = _runs(sentence, wanted, after=max(near)) if short and not ranked else []
+    return list(dict.fromkeys([*ranked[:MOST_SLIPS], *runs[:1], sentence.strip()]))
 
 
 def _best_sentence(context: str, wanted: set[str]) -> str:
@@ -99,6 +110,27 @@ def _phrases(sentence: str, kind: re.Pattern[str], *, wanted: set[str]) -> list[
         and text.lower() not in STOP_WORDS
         and not wanted & {stem(word) for word in words_of(text)}
     ]
+
+
+def _runs(sentence: str, wanted: set[str], *, after: int) -> list[str]:
+    """Return runs of content words that are not the question's, those behind `after` first."""
+
+    def place(start: int) -> tuple[bool, int]:
+        return start < after, abs(start - after)
+
+    return [text for text, _ in sorted(_content(sentence, wanted), key=lambda run: place(run[1]))]
+
+
+def _content(sentence: str, wanted: set[str]) -> Iterator[tuple[str, int]]:
+    def tells(word: str) -> bool:
+        known = word.lower() in STOP_WORDS or word.lower() in QUESTION_WORDS
+        return word[0].isalnum() and not known and stem(word) not in wanted
+
+    for content, run in groupby(tokenize(sentence), key=lambda token: tells(token.word)):
+        if content:
+            first, *more = run
+            last = more[-1] if more else first
+            yield sentence[first.start : last.start + len(last.word)], first.start
 
 
 def _positions(sentence: str, wanted: set[str]) -> list[int]:

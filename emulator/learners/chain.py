@@ -20,6 +20,7 @@ from emulator.learners.drawing import (
     Rendered,
     Sampling,
     likeliest,
+    limited,
     log_softmax_of,
     pick,
 )
@@ -44,10 +45,13 @@ class Chain:
         scores, steps = self.scores / heat, self.transitions / heat
         given = [] if sampling.temperature else best_path(self.scores, self.transitions)
         ahead = sums_ahead(scores, steps)
+        # Limits go by what is believed without heat, which needs sums of its own.
+        cool = sums_ahead(self.scores, self.transitions) if sampling.is_limited else ahead
         tag, choices = self._before(), []
         for at in range(len(self.tokens)):
-            reached = scores[at] + ahead[at] + (steps[tag] if at else 0)
-            logs, previous = log_softmax_of(reached), tag
+            logs = log_softmax_of(scores[at] + ahead[at] + (steps[tag] if at else 0))
+            believed = self.scores[at] + cool[at] + (self.transitions[tag] if at else 0)
+            logs, previous = limited(logs, believed=believed, sampling=sampling), tag
             tag = given[at] if given else pick(logs, dice)
             choices.append(self._choice(at, tag, previous=previous, logs=logs, top=sampling.top))
         return Draw("".join(choice.token for choice in choices).strip(), tuple(choices))

@@ -19,12 +19,21 @@ class Sampling:
 
     Temperature t draws by probabilities raised to 1/t and made to sum to 1, and those are the ones
     told. Temperature 0 gives the deterministic answer and tells the probabilities of temperature 1.
+    Each decision is drawn among its `top_k` likeliest options (0: all), and of these the likeliest
+    whose probabilities reach `top_p`; at temperature 0 neither changes anything.
     """
 
     temperature: float = 0.0
     count: int = 1
     top: int = 0
     seed: int = 0
+    top_k: int = 0
+    top_p: float = 1.0
+
+    @property
+    def is_limited(self) -> bool:
+        """Tell whether `top_k` or `top_p` may leave something out."""
+        return bool(self.temperature) and (self.top_k > 0 or self.top_p < 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +138,25 @@ def log_softmax_of(logs: NDArray[Any]) -> Logs:
 
 def tempered(logs: NDArray[Any], sampling: Sampling) -> Logs:
     """Return the logs of the probabilities that are drawn by, and told."""
-    return log_softmax_of(np.asarray(logs, np.float64) / (sampling.temperature or 1.0))
+    heated = np.asarray(logs, np.float64) / (sampling.temperature or 1.0)
+    return limited(log_softmax_of(heated), believed=logs, sampling=sampling)
+
+
+def limited(logs: Logs, *, believed: NDArray[Any], sampling: Sampling) -> Logs:
+    """Return the logs with what `top_k` and then `top_p` leave out at zero probability.
+
+    Both go by what is believed without heat, as Google's reference has it: the temperature is used
+    on what they leave.
+    """
+    if not sampling.is_limited:
+        return logs
+    order = np.argsort(-believed, kind="stable")[: sampling.top_k or None]
+    shares = np.exp(log_softmax_of(believed[order]))
+    reached = shares.cumsum() - shares
+    kept = order[(reached < sampling.top_p) | (np.arange(len(order)) == 0)]
+    left = np.full(len(logs), -np.inf)
+    left[kept] = logs[kept]
+    return log_softmax_of(left)
 
 
 def pick(logs: Logs, dice: Random) -> int:
@@ -139,6 +166,6 @@ def pick(logs: Logs, dice: Random) -> int:
 
 
 def likeliest(logs: Logs, count: int, name: Callable[[int], str]) -> tuple[tuple[str, float], ...]:
-    """Return the names and logs of the likeliest options, the first of equals first."""
+    """Return the names and logs of the likeliest possible options, the first of equals first."""
     order = np.argsort(-logs, kind="stable")[:count].tolist() if count else []
-    return tuple((name(at), float(logs[at])) for at in order)
+    return tuple((name(at), float(logs[at])) for at in order if logs[at] > -np.inf)

@@ -1,18 +1,28 @@
-"""Patterns the base rules know: what personal data and values look like, in order of trust."""
+"""Patterns the base rules know: what personal data looks like, in order of trust."""
 
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\.?"
+from emulator.learners.gazetteer import COMPANY, COUNTRY, NATIONALITY, WEEKDAY
+
+MONTH = (
+    r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?"
+    r"|Sept?(?:ember)?|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)\b\.?"
+)
 DATE = (
     r"(?:\d{4}-\d{2}-\d{2}(?:T[\d:.]+)?|\d{1,2}[/.]\d{1,2}[/.]\d{2,4}"
-    rf"|(?:\d{{1,2}} )?{MONTH} ?\d{{0,2}}(?:st|nd|rd|th)?,? ?(?:\d{{4}})?)"
+    rf"|(?:\d{{1,2}}(?:st|nd|rd|th)?(?: of)? )?{MONTH}"
+    r"(?: ?\d{1,2}(?:st|nd|rd|th)?\b)?(?:,? ?\d{4}\b)?)"
 )
 # Bounded, for without an @ an unbounded run of letters is searched from each of its letters.
 EMAIL = r"[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+"
 URL = r"(?:https?://|www\.)[^\s,;)]+[\w/]"
-CLOCK = r"\b\d{1,2}:\d{2}(?::\d{2})?(?: ?[AaPp]\.?[Mm]\b\.?)?|\b\d{1,2} ?[AaPp]\.?[Mm]\b"
+_NOON = r"(?:[AaPp]\.[Mm]\b\.?|[AaPp][Mm]\b)"
+CLOCK = (
+    rf"\b\d{{1,2}}:\d{{2}}(?::\d{{2}})?(?: ?{_NOON})?"
+    rf"|\b\d{{1,2}}\.\d{{2}} ?{_NOON}|\b\d{{1,2}} ?{_NOON}"
+)
 PHONE = r"(?<!\w)\+?\(?\d[\d ()./-]{6,}\d\b"
 AMOUNT = r"(?<=[$€£¥₹₽])\s?\d[\d,]*(?:\.\d+)?k?\b|\b\d{1,3}(?:,\d{3})+(?:\.\d+)?\b"
 STREET = (
@@ -41,42 +51,19 @@ MASKED: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("PHONENUMBER", PHONE),
         ("CURRENCYSYMBOL", r"[$€£¥₹₽](?=\s?\d)"),
         ("AMOUNT", AMOUNT),
+        ("COUNTRY", COUNTRY),
+        ("NATIONALITY", NATIONALITY),
+        ("WEEKDAY", WEEKDAY),
+        ("COMPANY", COMPANY),
         ("AGE", r"\b\d{1,3}(?=[ -]years?[ -]old)"),
         ("STREET", STREET),
         ("PREFIX", r"\b(?:Mr|Mrs|Ms|Dr|Prof)\b\.?|\bMiss\b"),
         ("NAME", GREETED),
         ("PERSON", r"(?<=[a-z,] )[A-Z][a-z]+ [A-Z][a-z]+\b"),
         ("USERNAME", r"\b[A-Za-z]+[._]?[A-Za-z]*\d+\b"),
+        ("CAPITALISED", r"(?<=[a-z,] )[A-Z][\w'-]*[a-z][\w'-]*(?: [A-Z][\w'-]+)*"),
+        ("NUMBER", r"\b\d[\d-]{2,}\b"),
     )
-)
-
-_DAY = (
-    r"\b(?:today|tomorrow|tonight|(?:next |this )?"
-    r"(?:mon|tues|wednes|thurs|fri|satur|sun)day)\b"
-)
-VALUES: dict[str, tuple[re.Pattern[str], ...]] = {
-    kind: tuple(re.compile(pattern) for pattern in patterns)
-    for kind, patterns in {
-        "date": (rf"\b{DATE}(?!\w)|{_DAY}",),
-        "time": (rf"{CLOCK}|\b(?:noon|midnight|\d{{1,2}} in the (?:morning|evening))\b",),
-        "people": (
-            r"\b\d{1,2}\b(?= (?:people|adults|persons|guests|of us))",
-            r"(?<=for )\d{1,2}\b|(?<=of )\d{1,2}\b",
-        ),
-        "email": (EMAIL,),
-        "phone": (PHONE,),
-        "amount": (AMOUNT,),
-        "total": (AMOUNT,),
-        "first_name": (r"(?<=name is )[A-Z]\w+|(?<=I'm )[A-Z]\w+|(?<=It's )[A-Z]\w+",),
-        "last_name": (r"(?<=[A-Z][a-z]{3} )[A-Z]\w+$|(?<=name is )[A-Z]\w+$",),
-        "name": (r"[A-Z]\w+ [A-Z][\w'-]+",),
-        "city": (r"(?<=in )[A-Z]\w+|(?<=to )[A-Z]\w+",),
-        "url": (URL,),
-    }.items()
-}
-_VALUES_THEN_MASKED = (
-    *((kind, pattern) for kind, patterns in VALUES.items() for pattern in patterns),
-    *MASKED,
 )
 
 
@@ -90,19 +77,15 @@ class Found(NamedTuple):
 
 def find_personal(text: str) -> list[Found]:
     """Return the pieces that look like personal data, in order, none overlapping another."""
-    return _find(text, MASKED)
+    return find_all(text, MASKED)
 
 
-def find_values(text: str) -> list[Found]:
-    """The same for values worth extracting (dates, times, party sizes) and personal data."""
-    return _find(text, _VALUES_THEN_MASKED)
-
-
-def _find(text: str, patterns: Sequence[tuple[str, re.Pattern[str]]]) -> list[Found]:
+def find_all(text: str, patterns: Sequence[tuple[str, re.Pattern[str]]]) -> list[Found]:
+    """Return what patterns find, or their last group, the earlier patterns first."""
     found, taken = [], bytearray(len(text))
     for kind, pattern in patterns:
         for match in pattern.finditer(text):
-            start, end = match.span()
+            start, end = match.span(match.lastindex or 0)
             if start < end and not any(taken[start:end]):
                 taken[start:end] = b"\x01" * (end - start)
                 found.append(Found(start, end, kind))

@@ -76,7 +76,8 @@ class Pointer:
             logs, truth = log_softmax(self.scores(row.passage).T), (row.first, row.last)
             losses += [-logs[0, row.first], -logs[1, row.last]]
             hits += list(logs.argmax(axis=1) == truth)
-        return Fit(float(np.mean(losses)), float(np.mean(hits))) if rows else Fit(0.0, 0.0)
+        loss, accuracy = (float(np.mean(losses)), float(np.mean(hits))) if rows else (0.0, 0.0)
+        return Fit(loss, accuracy, len(hits))
 
     def best_span(self, passage: Passage, ends: Sequence[int]) -> tuple[int, int]:
         """Return the first and last token of the best answer, (0, 0) for none.

@@ -19,6 +19,7 @@ from emulator.learners.masking import mask_slips, mask_text
 
 MASKING = re.compile(r"\b(mask|redact|anonymi[sz]|pii\b|personal)", re.IGNORECASE)
 JSON = re.compile(r"\bjson\b", re.IGNORECASE)
+OPINION = re.compile(r"\b(?:sentiment|opinion|tone|mood|polarity)", re.IGNORECASE)
 OPTIONS = re.compile(
     r"\b(?:as|into|one of|labels|categories|classes)(?: one of| either)?:?\s+([^.\n:]+)",
     re.IGNORECASE,
@@ -74,7 +75,8 @@ def _answer(conversation: Conversation, rule: str) -> str:
             return answer_question(asked.text, asked.question, shots=_asked_shots(conversation))
         case "a label":
             options = _options(conversation)
-            return choose_label(asked.text, options, shots=_shots(conversation))
+            shots, opinions = _shots(conversation), bool(OPINION.search(instruction))
+            return choose_label(asked.text, options, shots=shots, opinions=opinions)
         case _:
             return NO_RULE
 
@@ -82,7 +84,8 @@ def _answer(conversation: Conversation, rule: str) -> str:
 def _outlook(conversation: Conversation, rule: str) -> Outlook:
     asked, shots = conversation.asked, _shots(conversation)
     if rule == "a label":
-        return expect_label(asked.text, _options(conversation), shots=shots)
+        opinions = bool(OPINION.search(conversation.instruction))
+        return expect_label(asked.text, _options(conversation), shots=shots, opinions=opinions)
     answer = _answer(conversation, rule)
     others = [slip for slip in dict.fromkeys(_slips(conversation, rule)) if slip != answer]
     shares = [SURE, *[(1 - SURE) / max(1, len(others))] * len(others)]

@@ -12,6 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from emulator.learners.belief import Belief
 from emulator.learners.history import EpochRecord, Fit, Plan, record_epoch
 
 Floats = NDArray[np.float32]
@@ -29,16 +30,16 @@ MOST_MEASURED = 20_000
 class Steps:
     """Rows of features with the class of each (-1: a class never seen in training).
 
-    `offset` is added to the scores: what is believed of a row before its features are looked at.
+    `belief` is added to the scores: what is believed of a row before its features are looked at.
     """
 
     features: sp.csr_matrix
     classes: Ints
-    offset: Floats | None = None
+    belief: Belief | None = None
 
     def take(self, rows: Ints) -> "Steps":
-        offset = None if self.offset is None else self.offset[rows]
-        return Steps(self.features[rows], self.classes[rows], offset)
+        belief = self.belief.take(rows) if self.belief else None
+        return Steps(self.features[rows], self.classes[rows], belief)
 
     def __len__(self) -> int:
         return int(self.features.shape[0])
@@ -57,7 +58,7 @@ class SoftmaxRegression:
     def train(self, steps: Steps, *, validation: Steps | None, plan: Plan) -> Iterator[EpochRecord]:
         """Pass over the steps `plan.epochs` times, yielding a record after each pass."""
         self._start(steps)
-        known = Steps(self._known(steps.features), steps.classes, steps.offset)
+        known = Steps(self._known(steps.features), steps.classes, steps.belief)
         rng = np.random.default_rng(plan.seed)
         measured = steps.take(rng.permutation(len(steps))[:MOST_MEASURED])
         curvature = np.full_like(self._weights, FIRST_CURVATURE)
@@ -72,9 +73,9 @@ class SoftmaxRegression:
             train = self.measure(measured)
             yield record_epoch(epoch, train=train, evaluated=evaluated, predictions=len(steps))
 
-    def scores(self, features: sp.csr_matrix, *, offset: Floats | None = None) -> Floats:
+    def scores(self, features: sp.csr_matrix, *, belief: Belief | None = None) -> Floats:
         """Return log-probabilities, rows x classes."""
-        bias = self._bias if offset is None else offset
+        bias = belief.offsets() if belief else self._bias
         return log_softmax(self._known(features) @ self._weights + bias)
 
     def measure(self, steps: Steps) -> Fit:
@@ -82,11 +83,11 @@ class SoftmaxRegression:
         if not len(steps):
             return Fit(0.0, 0.0)
         chosen = steps.take(np.arange(len(steps))[:MOST_MEASURED])
-        scores, truth = self.scores(chosen.features, offset=chosen.offset), chosen.classes
+        scores, truth = self.scores(chosen.features, belief=chosen.belief), chosen.classes
         floor = np.log(SMALLEST_PROBABILITY)
         given = np.where(truth >= 0, scores[np.arange(len(truth)), np.maximum(truth, 0)], floor)
         correct = scores.argmax(axis=1) == truth
-        return Fit(float(-np.maximum(given, floor).mean()), float(correct.mean()))
+        return Fit(float(-np.maximum(given, floor).mean()), float(correct.mean()), len(chosen))
 
     def _start(self, steps: Steps) -> None:
         seen = np.bincount(steps.classes, minlength=len(self.classes))
@@ -113,7 +114,7 @@ class SoftmaxRegression:
         compact = (rows.data, place.astype(np.int32), rows.indptr)
         features = sp.csr_matrix(compact, shape=(len(batch), len(touched)))
         weights = self._weights[touched]
-        bias = self._bias if batch.offset is None else batch.offset
+        bias = batch.belief.offsets() if batch.belief else self._bias
         error = np.exp(log_softmax(features @ weights + bias))
         error[np.arange(len(batch)), batch.classes] -= 1
         gradient = features.T @ error

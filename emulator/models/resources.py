@@ -7,6 +7,9 @@ from zlib import crc32
 
 from emulator.tuning.records import Tuning
 
+_MADE_BY_TUNING = {"tune-type": "sft"}
+"""The label by which google-genai lists tuned models; it asks for any value."""
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
@@ -16,6 +19,12 @@ class Endpoint:
     name: str
     checkpoint: dict[str, Any]
     place: int
+
+    @property
+    def made(self) -> str:
+        """Return when its checkpoint was there to be served."""
+        epoch = int(self.checkpoint["epoch"])
+        return str(self.tuning.history[epoch - 1].get("moment", self.tuning.updated))
 
     @property
     def deployed_id(self) -> str:
@@ -28,10 +37,10 @@ class Endpoint:
         return [
             {
                 "id": self.deployed_id,
-                "model": _without_version(self.tuning.model),
-                "modelVersionId": "1",
+                "model": self.tuning.model_name,
+                "modelVersionId": str(self.tuning.model_version),
                 "displayName": self.tuning.display_name,
-                "createTime": self.tuning.ended,
+                "createTime": self.made,
                 "checkpointId": self.checkpoint["checkpointId"],
             }
         ]
@@ -46,8 +55,8 @@ class Endpoint:
         }
         return _without_empty(optional) | {
             "name": self.name,
-            "createTime": self.tuning.ended,
-            "updateTime": self.tuning.ended,
+            "createTime": self.made,
+            "updateTime": self.made,
             "etag": str(self.place),
         }
 
@@ -62,7 +71,11 @@ class Model:
 
     @property
     def name(self) -> str:
-        return _without_version(self.tuning.model)
+        return self.tuning.model_name
+
+    @property
+    def version(self) -> int:
+        return self.tuning.model_version
 
     @property
     def place(self) -> int:
@@ -83,19 +96,20 @@ class Model:
         names = ("checkpointId", "epoch", "step")
         return [{name: checkpoint[name] for name in names} for checkpoint in self.checkpoints]
 
-    def resource(self) -> dict[str, Any]:
-        made = self.tuning.ended
+    def resource(self, *, is_default: bool = True) -> dict[str, Any]:
+        """Return the model; by default a name means its newest version."""
+        made = self.tuning.ended or self.tuning.updated
         optional = {
             "displayName": self.tuning.display_name,
-            "labels": self.tuning.labels,
+            "labels": self.tuning.labels | _MADE_BY_TUNING,
             "deployedModels": self.deployments(),
             "checkpoints": self.described_checkpoints(),
             "defaultCheckpointId": self.checkpoints[-1]["checkpointId"] if self.checkpoints else "",
         }
         return _without_empty(optional) | {
             "name": self.name,
-            "versionId": "1",
-            "versionAliases": ["default"],
+            "versionId": str(self.version),
+            "versionAliases": ["default"] if is_default else [],
             "versionCreateTime": made,
             "versionUpdateTime": made,
             "createTime": made,
@@ -113,7 +127,7 @@ class Model:
 def model_of(tuning: Tuning) -> Model | None:
     """Return the tuning's model, None when it made none or it was deleted."""
     tuned = tuning.resource().get("tunedModel", {})
-    if "model" not in tuned or _without_version(tuning.model) in tuning.removed:
+    if "model" not in tuned or tuning.model_name in tuning.removed:
         return None
     return Model(tuning, list(tuned.get("checkpoints", [])), list(endpoints_of(tuning)))
 
@@ -125,10 +139,6 @@ def endpoints_of(tuning: Tuning) -> Iterator[Endpoint]:
         name = checkpoint.get("endpoint")
         if name and name not in tuning.removed:
             yield Endpoint(tuning, name, checkpoint, place=index - tuning.serial * 10**6)
-
-
-def _without_version(model: str) -> str:
-    return model.partition("@")[0]
 
 
 def _without_empty(fields: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Models and endpoints: get, list, delete, listCheckpoints and undeployModel."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -35,11 +35,18 @@ def _place(request: Request) -> str:
     return f"projects/{project_number(path['project'])}/locations/{path['location']}"
 
 
-def _models(request: Request) -> Iterator[Model]:
-    place = _place(request)
+def _versions(request: Request, model_id: str = "") -> Iterator[Model]:
+    """Yield the versions of one model, or of all models of a place, oldest first."""
+    place = f"{_place(request)}/models/{model_id}"
     for tuning in emulator_of(request).tunings.all():
-        if tuning.model.startswith(f"{place}/") and (model := model_of(tuning)):
+        is_meant = tuning.model_name == place if model_id else tuning.model_name.startswith(place)
+        if is_meant and (model := model_of(tuning)):
             yield model
+
+
+def _models(request: Request) -> Iterable[Model]:
+    """Return the default version of each model, which is its newest."""
+    return {model.name: model for model in _versions(request)}.values()
 
 
 def _endpoints(request: Request) -> Iterator[Endpoint]:
@@ -49,14 +56,25 @@ def _endpoints(request: Request) -> Iterator[Endpoint]:
             yield from endpoints_of(tuning)
 
 
-def _find_model(request: Request) -> Model:
-    """Return the model a path names; only its version 1 exists."""
-    model_id, _, version = request.path_params["model"].partition("@")
-    name = f"{_place(request)}/models/{model_id}"
-    found = next((model for model in _models(request) if model.name == name), None)
-    if found is None or version not in {"", "1", "default"}:
-        raise GoogleError(404, f"Model {name} is not found.")
+def _find_versions(request: Request) -> list[Model]:
+    """Return the versions of the model that a path names, oldest first; at least one."""
+    model_id = request.path_params["model"].partition("@")[0]
+    found = list(_versions(request, model_id))
+    if not found:
+        raise GoogleError(404, f"Model {_place(request)}/models/{model_id} is not found.")
     return found
+
+
+def _find_model(request: Request) -> tuple[Model, bool]:
+    """Return the version that a path names, and whether it is the default one."""
+    versions = _find_versions(request)
+    wanted = request.path_params["model"].partition("@")[2]
+    if wanted in {"", "default", str(versions[-1].version)}:
+        return versions[-1], True
+    found = next((model for model in versions if str(model.version) == wanted), None)
+    if found is None:
+        raise GoogleError(404, f"Model {versions[0].name}@{wanted} is not found.")
+    return found, False
 
 
 def _find_endpoint(request: Request) -> Endpoint:
@@ -68,7 +86,17 @@ def _find_endpoint(request: Request) -> Endpoint:
 
 
 async def get_model(request: Request) -> Response:
-    return JSONResponse(_find_model(request).resource())
+    model, is_default = _find_model(request)
+    return JSONResponse(model.resource(is_default=is_default))
+
+
+async def list_versions(request: Request) -> Response:
+    versions = _find_versions(request)
+    newest = versions[-1].version
+    page = page_of(versions, request.query_params, place=lambda model: -model.version)
+    return JSONResponse(
+        page.describe("models", lambda model: model.resource(is_default=model.version == newest))
+    )
 
 
 async def list_models(request: Request) -> Response:
@@ -80,7 +108,7 @@ async def list_models(request: Request) -> Response:
 
 
 async def list_checkpoints(request: Request) -> Response:
-    checkpoints = _find_model(request).described_checkpoints()
+    checkpoints = _find_model(request)[0].described_checkpoints()
     places = {checkpoint["checkpointId"]: place for place, checkpoint in enumerate(checkpoints)}
     page = page_of(
         checkpoints, request.query_params, place=lambda each: places[each["checkpointId"]]
@@ -89,12 +117,13 @@ async def list_checkpoints(request: Request) -> Response:
 
 
 async def delete_model(request: Request) -> Response:
-    """Delete a model that no endpoint serves any more."""
-    model = _find_model(request)
-    if model.deployments():
-        message = f"Model {model.name} is deployed on an endpoint; undeploy it first."
+    """Delete a model, all versions of it, that no endpoint serves any more."""
+    versions = _find_versions(request)
+    if any(model.deployments() for model in versions):
+        message = f"Model {versions[0].name} is deployed on an endpoint; undeploy it first."
         raise GoogleError(400, message, status="FAILED_PRECONDITION")
-    _remove(request, model.tuning, name=model.name)
+    for model in versions:
+        _remove(request, model.tuning, name=model.name)
     return _done(request, "DeleteOperationMetadata")
 
 
@@ -149,6 +178,7 @@ def model_routes(version: str) -> list[Route]:
     return [
         Route(f"{home}/models", list_models, methods=["GET"]),
         Route(f"{model}:listCheckpoints", list_checkpoints, methods=["GET"]),
+        Route(f"{model}:listVersions", list_versions, methods=["GET"]),
         Route(model, get_model, methods=["GET"]),
         Route(model, delete_model, methods=["DELETE"]),
         Route(f"{home}/endpoints", list_endpoints, methods=["GET"]),

@@ -35,10 +35,11 @@ class ObjectIndex:
     def delete(self, stored: StoredObject) -> None:
         self._documents.delete(f"{stored.bucket}{_SEPARATOR}{stored.name}")
 
-    def names(self, bucket: str) -> Iterator[str]:
-        prefix = f"{bucket}{_SEPARATOR}"
-        for key in self._documents.keys(prefix=prefix):
-            yield key.removeprefix(prefix)
+    def names(self, bucket: str, *, prefix: str = "", after: str = "") -> Iterator[str]:
+        """Yield in order the names with the prefix that come after a name."""
+        start = f"{bucket}{_SEPARATOR}"
+        for key in self._documents.keys(prefix=start + prefix, after=start + after):
+            yield key.removeprefix(start)
 
     def payloads(self) -> set[str]:
         return set(self._documents.tags())

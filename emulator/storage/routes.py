@@ -1,6 +1,6 @@
 """The Cloud Storage JSON API: buckets, objects and media."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from starlette.requests import Request
@@ -41,7 +41,9 @@ async def create_bucket(request: Request) -> Response:
 async def list_buckets(request: Request) -> Response:
     project = project_number(request.query_params.get("project", ""))
     buckets = emulator_of(request).objects.list_buckets(project)
-    page = _page(request, list(buckets))
+    prefix = request.query_params.get("prefix", "")
+    names = sorted(name for name in buckets if name.startswith(prefix))
+    page = _page(request, lambda after: (name for name in names if name > after))
     base_url = base_url_of(request)
     items = [buckets[name].resource(base_url) for name in page.names]
     return _listed("storage#buckets", {"items": items}, token=page.next_token)
@@ -60,14 +62,15 @@ async def delete_bucket(request: Request) -> Response:
 async def list_objects(request: Request) -> Response:
     objects = emulator_of(request).objects
     bucket = request.path_params["bucket"]
-    page = _page(request, objects.names(bucket))
+    prefix = request.query_params.get("prefix", "")
+    page = _page(request, lambda after: objects.names(bucket, prefix=prefix, after=after))
     base_url = base_url_of(request)
     items = [objects.get(bucket, name).resource(base_url) for name in page.names]
     found: dict[str, Sequence[object]] = {"items": items, "prefixes": page.prefixes}
     return _listed("storage#objects", found, token=page.next_token)
 
 
-def _page(request: Request, names: list[str]) -> Page:
+def _page(request: Request, names: Callable[[str], Iterable[str]]) -> Page:
     query = request.query_params
     try:
         return page_of(

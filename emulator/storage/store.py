@@ -3,7 +3,7 @@
 import re
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -77,9 +77,10 @@ class ObjectStore:
         (self._folders["buckets"] / f"{name}.json").unlink(missing_ok=True)
         del self._buckets[name]
 
-    def names(self, bucket: str) -> list[str]:
+    def names(self, bucket: str, *, prefix: str = "", after: str = "") -> Iterator[str]:
+        """Return the names of a bucket's objects in order, read as they are asked for."""
         self.get_bucket(bucket)
-        return list(self._objects.names(bucket))
+        return self._objects.names(bucket, prefix=prefix, after=after)
 
     def find(self, bucket: str, name: str) -> StoredObject | None:
         return self._objects.find(bucket, name)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from emulator.prompts import Turn, prompt_of
@@ -44,6 +45,12 @@ def read_examples(lines: Iterable[bytes]) -> Reading:
         except (ValueError, RecursionError):  # BadRowError, broken JSON, broken UTF-8
             bad_rows.append(number)
     return Reading(examples=examples, bad_rows=bad_rows)
+
+
+def count_rows(path: Path) -> int:
+    """Return how many rows a file has, good ones and bad ones."""
+    with path.open("rb") as lines:
+        return sum(bool(line.strip()) for line in lines)
 
 
 def _read_row(line: bytes) -> Example:

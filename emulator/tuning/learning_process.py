@@ -12,12 +12,16 @@ import threading
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from emulator.learners.history import EpochRecord
+from emulator.tuning.continuing import join_examples
 from emulator.tuning.examples import Example, describe_bad_rows, read_examples
-from emulator.tuning.statistics import describe_examples
+from emulator.tuning.statistics import describe_examples, is_too_long
 from emulator.tuning.tasks import Task
+
+if TYPE_CHECKING:
+    from emulator.learners.learning import LearnedModel
 
 _MOST_VALIDATION_ROWS = 5000
 _FREE_VALIDATION_ROWS = 1000
@@ -70,39 +74,59 @@ def _carry_out(task: Task, *, reply: Reply) -> None:
 
 
 def _learn(task: Task, *, reply: Reply) -> dict[str, Any]:
-    # Imported here so that standard input is watched while the seconds of imports pass.
-    from emulator.learners.learning import LearnedModel, learn
-
     training = _read(task.training, what="training")
     validation = _read(task.validation, what="validation") if task.validation else []
     _check_validation_size(len(training), len(validation))
-    reply({"outcome": "", "training_rows": len(training)})
+    kept = _without_long(training)
+    if not kept:
+        raise UnlearnableError("training dataset: Dataset validation failed: all rows are dropped.")
+    reply({"outcome": "", "training_rows": len(kept)})
+    earlier = [_without_long(_read(path, what="earlier")) for path in task.earlier]
+    examples = join_examples([*earlier, kept])
+    model = _train(task, examples, validation=validation, reply=reply)
+    steps = sum(record.predictions for record in model.history[task.epochs_before :])
+    return {
+        "outcome": "learned",
+        "head": model.head,
+        "data_stats": {"supervisedTuningDataStats": describe_examples(training, steps=steps)},
+    }
+
+
+def _without_long(examples: list[Example]) -> list[Example]:
+    return [example for example in examples if not is_too_long(example)]
+
+
+def _train(
+    task: Task, examples: list[Example], *, validation: list[Example], reply: Reply
+) -> "LearnedModel":
+    """Learn the rows; what earlier tunings learned, from which this one goes on, is among them.
+
+    Heads cannot take up a model where it was left: all rows are learned anew, for as many passes as
+    the earlier model had and those ordered, and only the latter are told of and kept.
+    """
+    # Imported here so that standard input is watched while the seconds of imports pass.
+    from emulator.learners.learning import learn
 
     def report(record: EpochRecord) -> bool:
-        reply({"outcome": "", "epoch": asdict(record)})
+        if record.epoch > task.epochs_before:
+            epoch = {"epoch": record.epoch - task.epochs_before}
+            reply({"outcome": "", "epoch": asdict(record) | epoch})
         return True
 
-    def keep(model: LearnedModel) -> None:
-        path = task.models.get(model.history[-1].epoch)
+    def keep(model: "LearnedModel") -> None:
+        path = task.models.get(model.history[-1].epoch - task.epochs_before)
         if path:
             _save(model, Path(path))
 
-    model = learn(
-        [(example.prompt, example.target) for example in training],
+    return learn(
+        [(example.prompt, example.target) for example in examples],
         validation=[(example.prompt, example.target) for example in validation],
-        epochs=task.epochs,
+        epochs=task.epochs_before + task.epochs,
         learning_rate_multiplier=task.learning_rate_multiplier,
         seed=task.seed,
         progress=report,
         snapshot=keep,
     )
-    steps = sum(record.predictions for record in model.history)
-    return {
-        "outcome": "learned",
-        "head": model.head,
-        "history": [asdict(record) for record in model.history],
-        "data_stats": {"supervisedTuningDataStats": describe_examples(training, steps=steps)},
-    }
 
 
 def _save(model: Any, path: Path) -> None:

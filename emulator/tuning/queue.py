@@ -28,6 +28,8 @@ from emulator.tuning.tasks import Task
 
 log = structlog.get_logger()
 
+_TRAINING_SHARE = 0.9
+
 
 class TuningQueue:
     """A tuning is RUNNING from when it has a place until it is learned and its time has passed.
@@ -133,7 +135,7 @@ class TuningQueue:
         )
         log.info("tuning_started", tuning_id=tuning_id, base_model=tuning.base_model)
         outcome = outcome_of(tuning, self._settings())
-        reply = unlearned(outcome) or await self._learn(tuning)
+        reply = unlearned(outcome) or await self._learn(tuning, started=started)
         await self._wait_out(tuning, "tuning_seconds", since=started)
         self._end(tuning_id, ending(outcome, reply))
 
@@ -154,11 +156,13 @@ class TuningQueue:
         has_place = len(self._running) < self._settings().concurrent_tunings
         return has_place and next(iter(self._waiting)) == tuning_id
 
-    async def _wait_out(self, tuning: Tuning, name: str, *, since: float) -> None:
-        """Wait until a setting's seconds have passed, looking again whenever anything changes."""
+    async def _wait_out(
+        self, tuning: Tuning, name: str, *, since: float, share: float = 1.0
+    ) -> None:
+        """Wait until a share of a setting's seconds has passed; look again when things change."""
         while tuning.tuning_id not in self._past_cancelling:
             seconds = getattr(self._settings().of_model(tuning.base_model), name)
-            left = since + seconds - CLOCK.seconds()
+            left = since + share * seconds - CLOCK.seconds()
             if left <= 0:
                 return
             # Not wait_for: in 3.11 it swallows a cancellation that meets the end of the wait.
@@ -172,30 +176,59 @@ class TuningQueue:
             state = State.CANCELLING
         return self._tunings.change(tuning_id, state=state, stage=stage, **changes)
 
-    async def _learn(self, tuning: Tuning) -> Reply:
+    async def _learn(self, tuning: Tuning, *, started: float) -> Reply:
         """Return what came of the learning; a learned model is loaded, ready for its first call."""
+        epochs: asyncio.Queue[Reply] = asyncio.Queue()
 
         def report(reply: Reply) -> None:
-            self._note(tuning.tuning_id, reply)
+            if "training_rows" in reply:
+                rows = reply["training_rows"]
+                self._move(tuning.tuning_id, State.RUNNING, Stage.TUNING, training_rows=rows)
+            if "epoch" in reply:
+                epochs.put_nowait(reply["epoch"])
 
+        async with asyncio.TaskGroup() as group:
+            showing = group.create_task(self._show_epochs(tuning, epochs, started=started))
+            reply = await self._train(tuning, report)
+            if reply["outcome"] != "learned":
+                showing.cancel()
+        if reply["outcome"] == "learned":
+            self._move(tuning.tuning_id, State.RUNNING, Stage.POST_PROCESSING)
+        return reply
+
+    async def _train(self, tuning: Tuning, report: Callable[[Reply], None]) -> Reply:
         try:
             async with self._turn:
                 reply = await self._learner.learn(self._task(tuning), report=report)
+            if reply["outcome"] == "learned":
+                await self._deploy(tuning)
         except StorageError as error:
             return failure(NOT_FOUND_CODE, error.message)
-        if reply["outcome"] != "learned":
-            return reply
-        self._move(tuning.tuning_id, State.RUNNING, Stage.POST_PROCESSING)
-        try:
-            await self._deploy(tuning)
         except (OSError, ValueError):
             return failure(INTERNAL_CODE, "The model was trained but could not be deployed.")
         return reply
 
+    async def _show_epochs(
+        self, tuning: Tuning, epochs: "asyncio.Queue[Reply]", *, started: float
+    ) -> None:
+        """Take each learned epoch into the history, and with it its checkpoint, at its own time.
+
+        The epochs share all of the tuning's seconds but the last tenth. Not written to disk: after
+        a kill learning starts over, and so do its epochs.
+        """
+        for number in range(1, tuning.epochs + 1):
+            epoch = await epochs.get()
+            share = _TRAINING_SHARE * number / tuning.epochs
+            await self._wait_out(tuning, "tuning_seconds", since=started, share=share)
+            current = self._tunings.get(tuning.tuning_id)
+            if current:
+                current.history.append({**epoch, "moment": timestamp()})
+
     def _task(self, tuning: Tuning) -> Task:
         validation = tuning.validation_uri
+        training = self._path(tuning.training_uri)
         return Task(
-            training=self._path(tuning.training_uri),
+            training=str(self._tunings.keep_data(tuning, training)),
             validation=self._path(validation) if validation else None,
             models={
                 epoch: str(self._tunings.model_path(tuning, endpoint=endpoint))
@@ -204,22 +237,13 @@ class TuningQueue:
             epochs=tuning.epochs,
             learning_rate_multiplier=tuning.learning_rate_multiplier,
             seed=tuning.seed,
+            earlier=[str(self._tunings.data_path(each)) for each in tuning.ancestors],
+            epochs_before=tuning.epochs_before,
         )
 
     def _path(self, uri: str) -> str:
         bucket, _, name = uri.removeprefix("gs://").partition("/")
         return str(self._objects.payload_path(self._objects.get(bucket, name)))
-
-    def _note(self, tuning_id: str, reply: Reply) -> None:
-        tuning = self._tunings.get(tuning_id)
-        if tuning is None:
-            return
-        if "training_rows" in reply:
-            rows = reply["training_rows"]
-            self._move(tuning_id, State.RUNNING, Stage.TUNING, training_rows=rows)
-        if "epoch" in reply:
-            # Not written to disk: after a kill learning starts over, and so do its epochs.
-            tuning.history.append(reply["epoch"])
 
     def _end(self, tuning_id: str, changes: dict[str, Any]) -> None:
         tuning = self._tunings.change(tuning_id, stage=None, ended=timestamp(), **changes)

@@ -40,6 +40,8 @@ class Tuning:
     `serial` counts the tunings of this server and orders the list. `seed` steers the learner.
     `uploaded` is set when there is a model, which a tuning that FAILED later leaves behind.
     `removed` names the models and endpoints deleted since, `undeployed` the endpoints left empty.
+    `ancestors` are the tunings, oldest first, whose model this one goes on from, `epochs_before`
+    the passes that model has had.
     """
 
     tuning_id: str
@@ -70,6 +72,9 @@ class Tuning:
     uploaded: bool = False
     removed: list[str] = field(default_factory=list)
     undeployed: list[str] = field(default_factory=list)
+    model_version: int = 1
+    ancestors: list[str] = field(default_factory=list)
+    epochs_before: int = 0
 
     @property
     def name(self) -> str:
@@ -77,7 +82,12 @@ class Tuning:
 
     @property
     def model(self) -> str:
-        return f"projects/{self.project}/locations/{self.model_location}/models/{self.model_id}@1"
+        return f"{self.model_name}@{self.model_version}"
+
+    @property
+    def model_name(self) -> str:
+        """The model's name without the version."""
+        return f"projects/{self.project}/locations/{self.model_location}/models/{self.model_id}"
 
     @property
     def endpoint(self) -> str:
@@ -148,9 +158,15 @@ class Tuning:
         names = {epoch: home + checkpoint_endpoint_id(self.endpoint_id, epoch) for epoch in epochs}
         return names | {self.epochs: self.endpoint}
 
+    @property
+    def served(self) -> dict[int, str]:
+        """Return the endpoints of the checkpoints that answer: while RUNNING those made so far."""
+        if self.state in SERVED:
+            return self.checkpoints
+        made = len(self.history) if self.state == State.RUNNING else 0
+        return {epoch: name for epoch, name in self.checkpoints.items() if epoch <= made}
+
     def _tuned_model(self) -> dict[str, Any] | None:
-        if self.state not in SERVED:
-            return {"model": self.model} if self.uploaded and self.state in ENDED else None
         checkpoints = [
             {
                 "checkpointId": str(number),
@@ -158,9 +174,12 @@ class Tuning:
                 "step": str(sum(record["predictions"] for record in self.history[:epoch])),
                 "endpoint": endpoint,
             }
-            for number, (epoch, endpoint) in enumerate(self.checkpoints.items(), start=1)
+            for number, (epoch, endpoint) in enumerate(self.served.items(), start=1)
         ]
-        return {"model": self.model, "endpoint": self.endpoint, "checkpoints": checkpoints}
+        if not checkpoints:
+            return {"model": self.model} if self.uploaded and self.state in ENDED else None
+        endpoint = {"endpoint": self.endpoint} if self.endpoint in self.served.values() else {}
+        return {"model": self.model} | endpoint | {"checkpoints": checkpoints}
 
 
 def read_tuning(document: dict[str, Any]) -> Tuning:

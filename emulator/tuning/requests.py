@@ -4,13 +4,17 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import isfinite
+from pathlib import Path
 from typing import Any
 
 from google.protobuf import json_format
 
 from emulator.errors import GoogleError, Violation
+from emulator.learners.history import default_epochs
 from emulator.parsing import parse_message
 from emulator.tuning.catalogue import check_adapter_size, check_model, model_name
+from emulator.tuning.continuing import FindTuning, Parent, UnfitParentError, choose_parent
+from emulator.tuning.examples import count_rows
 
 _ROOT = "tuning_job"
 _SPEC = f"{_ROOT}.supervised_tuning_spec"
@@ -19,7 +23,6 @@ _KEY = re.compile(r"[^\W\d_A-Z][\w-]{0,62}")
 _VALUE = re.compile(r"[\w-]{0,63}")
 _MOST_LABELS = 64
 _LONGEST_DISPLAY_NAME = 128
-_DEFAULT_EPOCHS = 3
 _ECHOED = (
     "baseModel",
     "supervisedTuningSpec",
@@ -29,6 +32,10 @@ _ECHOED = (
     "encryptionSpec",
     "serviceAccount",
 )
+
+
+FindFile = Callable[[str], Path | None]
+"""Returns where the bytes of a gs:// URI are; None for an object that is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,47 +48,75 @@ class Order:
     epochs: int
     learning_rate_multiplier: float
     echoed: dict[str, Any]
+    parent: Parent | None = None
 
 
 def read_order(
-    document: dict[str, Any], *, location: str, types: Any, exists: Callable[[str], bool]
+    document: dict[str, Any],
+    *,
+    location: str,
+    types: Any,
+    find_file: FindFile,
+    find_model: FindTuning,
 ) -> Order:
-    """Return what is ordered. `types` is the message class, `exists` asks for an object by its URI.
+    """Return what is ordered. `types` is the message class.
 
     Raises GoogleError 400 with one field violation for each thing wrong, in Google's layout.
     """
     message = parse_message(document, types, root=_ROOT)
-    if message.HasField("pre_tuned_model"):
-        raise GoogleError(501, "The emulator does not tune a tuned model further.")
+    parent = _read_parent(message, find_model=find_model, location=location)
+    base_model = parent.tuning.base_model if parent else model_name(message.base_model)
     violations = [
-        *check_model(model_name(message.base_model), location=location),
+        *check_model(base_model, location=location),
         *_check_names(message),
-        *_check_spec(message.supervised_tuning_spec, exists=exists),
+        *_check_spec(message.supervised_tuning_spec, find_file=find_file),
     ]
     sent = json_format.MessageToDict(message)
     parameters = sent.get("supervisedTuningSpec", {}).get("hyperParameters", {})
     size = parameters.get("adapterSize", "ADAPTER_SIZE_UNSPECIFIED")
-    violations += check_adapter_size(size, base_model=model_name(message.base_model))
+    violations += check_adapter_size(size, base_model=base_model)
     if violations:
         raise _refused(violations)
-    return _order(message, sent)
+    epochs = int(message.supervised_tuning_spec.hyper_parameters.epoch_count)
+    if not epochs:
+        file = find_file(message.supervised_tuning_spec.training_dataset_uri)
+        epochs = default_epochs(count_rows(file) if file else 0)
+    return _order(message, sent, base_model=base_model, epochs=epochs, parent=parent)
 
 
-def _order(message: Any, sent: dict[str, Any]) -> Order:
+def _read_parent(message: Any, *, find_model: FindTuning, location: str) -> Parent | None:
+    """Return the tuned model to go on from. Without it nothing else can be checked."""
+    if not message.HasField("pre_tuned_model"):
+        return None
+    given = message.pre_tuned_model
+    try:
+        return choose_parent(
+            given.tuned_model_name, given.checkpoint_id, find=find_model, location=location
+        )
+    except UnfitParentError as error:
+        raise _refused([Violation(f"{_ROOT}.pre_tuned_model", str(error))]) from error
+
+
+def _order(
+    message: Any, sent: dict[str, Any], *, base_model: str, epochs: int, parent: Parent | None
+) -> Order:
     spec = message.supervised_tuning_spec
-    epochs = int(spec.hyper_parameters.epoch_count) or _DEFAULT_EPOCHS
     rate = float(spec.hyper_parameters.learning_rate_multiplier) or 1.0
     echoed = {name: sent[name] for name in _ECHOED if name in sent}
     parameters = dict(echoed["supervisedTuningSpec"].get("hyperParameters", {}))
     parameters |= {"epochCount": str(epochs), "learningRateMultiplier": rate}
     echoed["supervisedTuningSpec"] |= {"hyperParameters": parameters}
+    if parent:
+        told = {"checkpointId": parent.checkpoint_id, "baseModel": base_model}
+        echoed["preTunedModel"] = sent["preTunedModel"] | told
     return Order(
-        base_model=model_name(message.base_model),
+        base_model=base_model,
         training_uri=spec.training_dataset_uri,
         validation_uri=spec.validation_dataset_uri or None,
         epochs=epochs,
         learning_rate_multiplier=rate,
         echoed=echoed,
+        parent=parent,
     )
 
 
@@ -103,22 +138,22 @@ def _are_labels(labels: Mapping[str, str]) -> bool:
     )
 
 
-def _check_spec(spec: Any, *, exists: Callable[[str], bool]) -> list[Violation]:
+def _check_spec(spec: Any, *, find_file: FindFile) -> list[Violation]:
     uris = {"training_dataset_uri": spec.training_dataset_uri}
     if spec.validation_dataset_uri:
         uris["validation_dataset_uri"] = spec.validation_dataset_uri
     violations = [
         violation
         for name, uri in uris.items()
-        for violation in _check_uri(name, uri, exists=exists)
+        for violation in _check_uri(name, uri, find_file=find_file)
     ]
     return violations + _check_hyper_parameters(spec.hyper_parameters)
 
 
-def _check_uri(name: str, uri: str, *, exists: Callable[[str], bool]) -> list[Violation]:
+def _check_uri(name: str, uri: str, *, find_file: FindFile) -> list[Violation]:
     if not _URI.fullmatch(uri):
         return [Violation(f"{_SPEC}.{name}", f"{name} should be a GCS object of type JSONL.")]
-    if not exists(uri):
+    if find_file(uri) is None:
         return [Violation(f"{_SPEC}.{name}", f"{name} names an object that was not found.")]
     return []
 

@@ -1,6 +1,7 @@
 """tuningJobs: create, get, list and cancel."""
 
 import secrets
+from pathlib import Path
 from zlib import crc32
 
 from starlette.requests import Request
@@ -16,6 +17,7 @@ from emulator.state import Emulator, emulator_of
 from emulator.storage.objects import StoredObject
 from emulator.timestamps import timestamp
 from emulator.tuning.catalogue import serving_location
+from emulator.tuning.continuing import model_of_child
 from emulator.tuning.records import ENDED, State, Tuning
 from emulator.tuning.requests import Order, read_order
 
@@ -32,7 +34,8 @@ async def create_tuning(request: Request) -> Response:
         parse_json(await request.body()),
         location=location,
         types=emulator.request_types.tuning_job,
-        exists=lambda uri: _find_object(emulator, uri) is not None,
+        find_file=lambda uri: _find_file(emulator, uri),
+        find_model=emulator.tunings.find_model,
     )
     if emulator.settings.tuning_quota == "refuse" and emulator.queue.is_full():
         raise GoogleError(429, "The following quotas are exceeded: GlobalConcurrentTuningJobs.")
@@ -48,8 +51,15 @@ def _find_object(emulator: Emulator, uri: str) -> StoredObject | None:
     return emulator.objects.find(bucket, name)
 
 
+def _find_file(emulator: Emulator, uri: str) -> Path | None:
+    stored = _find_object(emulator, uri)
+    return emulator.objects.payload_path(stored) if stored else None
+
+
 def _new_tuning(emulator: Emulator, order: Order, *, project: str, location: str) -> Tuning:
     now = timestamp()
+    model_id, version = _name_model(emulator, order)
+    parent = order.parent.tuning if order.parent else None
     return Tuning(
         tuning_id=_new_id(),
         serial=emulator.tunings.next_serial(),
@@ -63,10 +73,26 @@ def _new_tuning(emulator: Emulator, order: Order, *, project: str, location: str
         learning_rate_multiplier=order.learning_rate_multiplier,
         seed=_seed(emulator, order),
         model_location=serving_location(order.base_model, location),
-        model_id=_new_id(),
+        model_id=model_id,
+        model_version=version,
+        ancestors=[*parent.ancestors, parent.tuning_id] if parent else [],
+        epochs_before=order.parent.epochs if order.parent else 0,
         endpoint_id=_new_id(),
         created=now,
         updated=now,
+    )
+
+
+def _name_model(emulator: Emulator, order: Order) -> tuple[str, int]:
+    """Return the id and version of the model to be: a further tuning makes the next version."""
+    if order.parent is None:
+        return _new_id(), 1
+    parent = order.parent.tuning
+    return model_of_child(
+        parent,
+        display_name=order.echoed.get("tunedModelDisplayName", ""),
+        versions=emulator.tunings.versions(parent.model_name),
+        new_id=_new_id(),
     )
 
 
@@ -84,7 +110,10 @@ def _seed(emulator: Emulator, order: Order) -> int:
     earlier = emulator.tunings.count_alike(
         order.training_uri, order.epochs, order.learning_rate_multiplier
     )
-    facts = (emulator.settings.seed, content, order.epochs, order.learning_rate_multiplier, earlier)
+    facts: tuple[object, ...] = (
+        *(emulator.settings.seed, content, order.epochs, order.learning_rate_multiplier),
+        *(earlier, *([order.parent.tuning.seed] if order.parent else [])),
+    )
     return crc32(repr(facts).encode())
 
 
@@ -97,6 +126,11 @@ def _find(request: Request) -> Tuning:
         name = f"projects/{project}/locations/{location}/tuningJobs/{path['tuning_id']}"
         raise GoogleError(404, f"TuningJob {name} not found.")
     return tuning
+
+
+async def rebase_tuned_model(_: Request) -> Response:
+    """Refuse: only Google knows what a legacy tuned model was made of."""
+    raise GoogleError(501, "The emulator does not rebase tuned models.")
 
 
 async def get_tuning(request: Request) -> Response:
@@ -133,6 +167,7 @@ def tuning_routes(version: str) -> list[Route]:
     jobs = f"/{version}/projects/{{project}}/locations/{{location}}/tuningJobs"
     return [
         Route(jobs, create_tuning, methods=["POST"]),
+        Route(f"{jobs}:rebaseTunedModel", rebase_tuned_model, methods=["POST"]),
         Route(jobs, list_tunings, methods=["GET"]),
         Route(f"{jobs}/{{tuning_id}}", get_tuning, methods=["GET"]),
         Route(f"{jobs}/{{tuning_id}}:cancel", cancel_tuning, methods=["POST"]),

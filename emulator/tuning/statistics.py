@@ -9,18 +9,30 @@ from emulator.tuning.examples import Example
 
 _LONGEST_EXAMPLE_TOKENS = 131_072
 _SHOWN_EXAMPLES = 3
+_SHOWN_DROPPED = 20
 _BUCKETS = 10
+
+
+def is_too_long(example: Example) -> bool:
+    """Tell whether the service would drop the example: it is beyond the model's longest."""
+    return _size(example) > _LONGEST_EXAMPLE_TOKENS
+
+
+def _size(example: Example) -> int:
+    return count_tokens(example.prompt) + count_tokens(example.target)
 
 
 def describe_examples(examples: Sequence[Example], *, steps: int) -> dict[str, Any]:
     """Return `supervisedTuningDataStats`: int64 as strings, figures of distributions as numbers.
 
-    Billable tokens are those of one pass, not times the epochs, as in a recorded job. Like the real
-    service it shows the first examples themselves: whoever logs a job logs training text.
+    What is too long was dropped: it counts as an example and in nothing else. Billable tokens are
+    those of one pass, not times the epochs, as in a recorded job. Like the real service it shows
+    the first examples themselves: whoever logs a job logs training text.
     """
-    inputs = [count_tokens(example.prompt) for example in examples]
-    outputs = [count_tokens(example.target) for example in examples]
-    texts = [example.prompt + example.target for example in examples]
+    kept = [example for example in examples if not is_too_long(example)]
+    inputs = [count_tokens(example.prompt) for example in kept]
+    outputs = [count_tokens(example.target) for example in kept]
+    texts = [example.prompt + example.target for example in kept]
     stats: dict[str, Any] = {
         "tuningDatasetExampleCount": str(len(examples)),
         "totalTuningCharacterCount": str(sum(map(len, texts))),
@@ -30,22 +42,25 @@ def describe_examples(examples: Sequence[Example], *, steps: int) -> dict[str, A
         "userInputTokenDistribution": describe_counts(inputs),
         "userOutputTokenDistribution": describe_counts(outputs),
         "userMessagePerExampleDistribution": describe_counts(
-            [len(example.contents) for example in examples]
+            [len(example.contents) for example in kept]
         ),
-        "userDatasetExamples": [
-            content for e in examples[:_SHOWN_EXAMPLES] for content in e.contents
-        ],
+        "userDatasetExamples": [content for e in kept[:_SHOWN_EXAMPLES] for content in e.contents],
     }
-    return stats | _describe_long(inputs, outputs)
+    return stats | _describe_dropped(examples)
 
 
-def _describe_long(inputs: Sequence[int], outputs: Sequence[int]) -> dict[str, Any]:
-    sizes = [given + asked for given, asked in zip(inputs, outputs, strict=True)]
-    rows = [row for row, size in enumerate(sizes, start=1) if size > _LONGEST_EXAMPLE_TOKENS]
+def _describe_dropped(examples: Sequence[Example]) -> dict[str, Any]:
+    """Return how many were dropped, and of the first of them the numbers from 1 and the reasons."""
+    rows = [row for row, example in enumerate(examples, start=1) if is_too_long(example)]
     if not rows:
         return {}
-    indices = [str(row) for row in rows]
-    return {"totalTruncatedExampleCount": str(len(rows)), "truncatedExampleIndices": indices}
+    shown = rows[:_SHOWN_DROPPED]
+    reason = f"The example has more than {_LONGEST_EXAMPLE_TOKENS} tokens."
+    return {
+        "totalTruncatedExampleCount": str(len(rows)),
+        "truncatedExampleIndices": [str(row) for row in shown],
+        "droppedExampleReasons": [reason for _ in shown],
+    }
 
 
 def describe_counts(counts: Sequence[int]) -> dict[str, Any]:

@@ -32,6 +32,7 @@ class TuningStore:
         self._recent: OrderedDict[str, Tuning] = OrderedDict()
         self._serials: dict[str, int] = {}
         self._endpoints: dict[str, str] = {}
+        self._models_by_name: dict[str, list[str]] = {}
         self._orders: Counter[tuple[object, ...]] = Counter()
         self._last_serial = 0
         self.latest: datetime | None = None
@@ -44,8 +45,10 @@ class TuningStore:
     def clear(self) -> None:
         empty_folder(self._models)
         self._documents.clear()
-        for kept in (self._open, self._recent, self._serials, self._endpoints, self._orders):
+        for kept in (self._open, self._recent, self._serials, self._endpoints):
             kept.clear()
+        self._models_by_name.clear()
+        self._orders.clear()
         self._last_serial = 0
 
     def count(self) -> int:
@@ -93,7 +96,7 @@ class TuningStore:
         Raises GoogleError 404 also for an endpoint called at another location than its own.
         """
         tuning = self.get(self._endpoints.get(endpoint, ""))
-        if tuning is None or tuning.state not in SERVED:
+        if tuning is None or endpoint not in tuning.served.values():
             raise GoogleError(404, f"Endpoint `{endpoint}` was not found.")
         return tuning
 
@@ -104,8 +107,38 @@ class TuningStore:
         number = "" if epoch == tuning.epochs else f".{epoch}"
         return self._models / f"{tuning.tuning_id}{number}.npz"
 
+    def data_path(self, tuning_id: str) -> Path:
+        """Return where the rows a tuning learned are kept for those that go on from its model."""
+        return self._models / f"{tuning_id}.jsonl"
+
+    def keep_data(self, tuning: Tuning, path: str) -> Path:
+        """Keep the file of training rows, whatever becomes of the object; a link takes no space."""
+        kept = self.data_path(tuning.tuning_id)
+        kept.unlink(missing_ok=True)
+        kept.hardlink_to(path)
+        return kept
+
+    def find_model(self, name: str) -> Tuning | None:
+        """Return the tuning whose model has this full name; without a version it is the newest."""
+        bare, _, version = name.partition("@")
+        found = [
+            tuning
+            for tuning_id in self._models_by_name.get(bare, ())
+            if (tuning := self.get(tuning_id)) and tuning.state in SERVED
+            if bare not in tuning.removed
+        ]
+        if version not in {"", "default"}:
+            found = [tuning for tuning in found if str(tuning.model_version) == version]
+        return max(found, key=lambda tuning: tuning.model_version, default=None)
+
+    def versions(self, model_name: str) -> list[int]:
+        """Return the versions of a model, those of unfinished and failed tunings, too."""
+        ids = self._models_by_name.get(model_name, ())
+        return [tuning.model_version for each in ids if (tuning := self.get(each))]
+
     def _remember(self, tuning: Tuning) -> None:
         if tuning.tuning_id not in self._serials:
+            self._models_by_name.setdefault(tuning.model_name, []).append(tuning.tuning_id)
             self._orders[tuning.training_uri, tuning.epochs, tuning.learning_rate_multiplier] += 1
         self._serials[tuning.tuning_id] = tuning.serial
         self._endpoints |= dict.fromkeys(tuning.checkpoints.values(), tuning.tuning_id)

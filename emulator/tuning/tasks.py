@@ -1,11 +1,14 @@
 """What the learning process is asked to do."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Paths of the JSONL files, what to learn with, and where to write the model after an epoch."""
+    """Paths of the JSONL files, what to learn with, and where to write the model after an epoch.
+
+    `earlier` are files learned before, oldest first, by a model that had `epochs_before` passes.
+    """
 
     training: str
     validation: str | None
@@ -13,3 +16,5 @@ class Task:
     epochs: int
     learning_rate_multiplier: float
     seed: int
+    earlier: list[str] = field(default_factory=list)
+    epochs_before: int = 0

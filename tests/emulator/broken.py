@@ -55,6 +55,13 @@ _TUNING: dict[str, Any] = {
     "labels": {"team": "one"},
     "encryptionSpec": {"kmsKeyName": "key"},
 }
+_CONTINUED: dict[str, Any] = {
+    "preTunedModel": {
+        "tunedModelName": "projects/lab/locations/us-central1/models/1@1",
+        "checkpointId": "1",
+    },
+    "supervisedTuningSpec": _TUNING["supervisedTuningSpec"],
+}
 _CONFIG: dict[str, Any] = {
     "seed": 1,
     "requests_per_minute": 600,
@@ -83,6 +90,7 @@ _TEMPLATES: tuple[tuple[str, str, Any], ...] = (
     ("POST", f"{_MODEL}:streamGenerateContent", _QUESTION),
     ("POST", f"{_MODEL}:countTokens", {"contents": _QUESTION["contents"]}),
     ("POST", f"{_HOME}/tuningJobs", _TUNING),
+    ("POST", f"{_HOME}/tuningJobs", _CONTINUED),
     ("POST", f"{_HOME}/batchPredictionJobs", _BATCH),
     ("POST", f"{_HOME}:evaluateInstances", _SCORES),
     ("POST", "/_emulator/config", _CONFIG),
@@ -100,11 +108,13 @@ _JUNK: tuple[Any, ...] = (
 _QUERIES = (
     *("", "?pageSize=-1", "?pageSize=x", "?pageToken=%FF", "?filter=%00", "?alt=sse"),
     *("?maxResults=x", "?ifGenerationMatch=x", "?uploadType=none", "?upload_id=none"),
+    *("?prefix=%ED%A0%80&delimiter=%00", "?delimiter=/&pageToken=Lw==&maxResults=1"),
     *("?generation=99999999999999999999", "?pageToken=OTk5", "?filter=labels.a%3D"),
 )
 _PATHS = (
     *(f"{_HOME}/tuningJobs", f"{_HOME}/tuningJobs/%00", f"{_HOME}/batchPredictionJobs"),
     *(f"{_HOME}/endpoints/x", f"{_HOME}/models", f"{_HOME}/models/1@x", "/storage/v1/b"),
+    *(f"{_HOME}/models/1:listVersions", f"{_HOME}/tuningJobs:rebaseTunedModel"),
     *("/storage/v1/b/data/o", "/storage/v1/b/data/o/%ED%A0%80", "/storage/v1/b/%00/o"),
     *("/_emulator/tunings/x", "/_emulator/clock", "/storage/v1/b/data/o/rows.jsonl"),
 )

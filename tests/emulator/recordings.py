@@ -28,6 +28,13 @@ def streamed_responses(name: str) -> list[dict[str, Any]]:
     return [json.loads(line.removeprefix("data: ")) for line in lines]
 
 
+def whole_response(name: str) -> dict[str, Any]:
+    """Return a recorded answer that came in one piece, by the name of its file."""
+    raw = next(row["raw"] for row in _read(_RESPONSES) if row["path"].endswith(f"/{name}"))
+    response: dict[str, Any] = json.loads(raw)
+    return response
+
+
 def same_shape(ours: Any, recorded: Any) -> bool:
     """Compare keys and JSON types, all the way down; lists by their first items."""
     match ours, recorded:

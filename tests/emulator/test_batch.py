@@ -227,9 +227,10 @@ def test_tuned_models_have_batches_but_for_gemini_3(
         assert row["response"]["candidates"][0]["content"]["parts"] == [{"text": "BAD"}]
     newer = finish(emulator, create(emulator, order(uri, model="gemini-3.5-flash"))["name"])
     endpoint = newer["tunedModel"]["endpoint"]
-    response = post(emulator, body(rows, model=endpoint), location="us")
-    assert response.status_code == 400
-    assert "not supported" in response.json()["error"]["message"]
+    for location in ("us", "us-central1"):
+        response = post(emulator, body(rows, model=endpoint), location=location)
+        assert response.status_code == 400
+        assert "not supported" in response.json()["error"]["message"]
 
 
 def body(uri: str, *, model: str = FLASH) -> dict[str, Any]:

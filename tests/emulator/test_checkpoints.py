@@ -1,5 +1,6 @@
 """Checkpoints: one after each epoch, each a model of its own behind an endpoint of its own."""
 
+from itertools import pairwise
 from typing import Any
 
 import httpx2
@@ -7,9 +8,11 @@ import pytest
 
 from emulator.learners.learning import LearnedModel, learn
 from emulator.tuning.checkpoints import kept_epochs
+from tests.emulator.clients import genai_client, rest_client
 from tests.emulator.examples import create, finish, labelled, order, upload
 from tests.emulator.learners.test_learning import CLASS
 from tests.support.emulator import EmulatorProcess
+from tests.support.eventually import eventually
 
 TEXT = "note 3: a splendid and happy day"
 
@@ -93,3 +96,66 @@ def test_an_endpoint_of_no_checkpoint_is_not_found(emulator: EmulatorProcess, ur
     wrong = f"{emulator.url}/v1/{endpoint[:-1]}:generateContent"
 
     assert httpx2.post(wrong, json=body).status_code == 404
+
+
+def test_checkpoints_are_served_one_by_one_while_the_tuning_runs(
+    emulator: EmulatorProcess, uri: str
+) -> None:
+    from google.cloud import aiplatform_v1 as v1
+    from google.genai.errors import ClientError
+
+    emulator.configure(tuning_seconds=4000)
+    name = create(emulator, order(uri, epochs=4))["name"]
+    genai = genai_client(emulator, location="us-central1")
+    models = rest_client(emulator, v1.ModelServiceClient)
+    tensorboard = rest_client(emulator, v1.TensorboardServiceClient)
+
+    def made() -> list[Any]:
+        tuned = genai.tunings.get(name=name).tuned_model
+        return list(tuned.checkpoints or []) if tuned else []
+
+    def reach(count: int) -> list[Any]:
+        eventually(lambda: len(made()) >= count)
+        return made()
+
+    checkpoints: list[Any] = []
+    points: list[Any] = []
+    eventually(lambda: emulator.ledger()["tunings"][-1]["training_rows"], seconds=60)
+    assert made() == []
+    for count in (1, 2, 3):
+        advance(emulator, 900)
+        checkpoints = reach(count)
+        assert [each.epoch for each in checkpoints] == list(range(1, count + 1))
+        assert certainty(emulator, checkpoints[-1].endpoint) < 0
+        points = losses(tensorboard, name)
+        assert len(points) == count
+    hours = [(later - earlier).total_seconds() for earlier, later in pairwise(points)]
+    assert all(899 < seconds < 1000 for seconds in hours)
+    running = genai.tunings.get(name=name)
+    assert running.state.name == "JOB_STATE_RUNNING"
+    assert running.tuned_model.endpoint is None
+    listed = models.list_model_version_checkpoints(name=running.tuned_model.model, timeout=30)
+    assert [each.epoch for each in listed] == [1, 2, 3]
+    emulator.configure(tuning_seconds=0)
+    done = finish(emulator, name)["tunedModel"]
+    assert [each["endpoint"] for each in done["checkpoints"][:3]] == [
+        each.endpoint for each in checkpoints
+    ]
+    with pytest.raises(ClientError, match="not found"):
+        genai.models.generate_content(model=f"{done['endpoint']}0", contents=TEXT)
+    genai.close()
+    models.transport.close()
+    tensorboard.transport.close()
+
+
+def losses(tensorboard: Any, tuning: str) -> list[Any]:
+    """Return the moments of the training losses told so far."""
+    home, _, number = tuning.partition("/tuningJobs/")
+    run = f"{home}/tensorboards/{number}/experiments/tuning-experiment-{number}/runs/run"
+    read = tensorboard.read_tensorboard_time_series_data
+    found = read(tensorboard_time_series=f"{run}/timeSeries/1", timeout=30)
+    return [point.wall_time for point in found.time_series_data.values]
+
+
+def advance(emulator: EmulatorProcess, seconds: float) -> None:
+    emulator.request("POST", "/_emulator/clock", {"advance_seconds": seconds})

@@ -9,7 +9,7 @@ from google.api_core.exceptions import BadRequest, NotFound
 
 from tests.emulator.clients import genai_client, in_event_loop, rest_client
 from tests.emulator.examples import labelled, upload
-from tests.emulator.recordings import interactions, same_shape
+from tests.emulator.recordings import interactions, same_shape, whole_response
 from tests.support.emulator import EmulatorProcess
 from tests.support.eventually import eventually
 
@@ -222,3 +222,25 @@ def test_a_refusal_has_the_shape_of_a_recorded_one(emulator: EmulatorProcess) ->
     (recorded,) = (each["response_body"] for each in interactions("generateContent", status=400))
     ours = _post(emulator, "generateContent", {"contents": []})
     assert same_shape(ours, recorded)
+
+
+def test_blocked_answers_have_the_keys_and_types_of_recorded_ones(
+    emulator: EmulatorProcess,
+) -> None:
+    document = {"contents": [{"role": "user", "parts": [{"text": PROMPT}]}]}
+    emulator.configure(safety_rate=1)
+    ours = _post(emulator, "generateContent", document)
+    emulator.configure(safety_rate=0, prompt_block_rate=1)
+    blocked = _post(emulator, "generateContent", document)
+    emulator.configure(prompt_block_rate=0)
+
+    recorded = whole_response("unary-failure-finish-reason-safety-no-content.json")
+    assert same_shape(ours["candidates"], recorded["candidates"])
+    theirs = {each["category"]: each.keys() for each in recorded["candidates"][0]["safetyRatings"]}
+    assert {
+        each["category"]: each.keys() for each in ours["candidates"][0]["safetyRatings"]
+    } == theirs
+    assert recorded["usageMetadata"].keys() <= ours["usageMetadata"].keys()
+    feedback = whole_response("unary-failure-prompt-blocked-safety.json")["promptFeedback"]
+    assert same_shape(blocked["promptFeedback"], feedback)
+    assert "candidates" not in blocked

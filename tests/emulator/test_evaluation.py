@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from emulator.evaluation.bleu import score_bleu
 from emulator.evaluation.rouge import score_rouge
+from emulator.evaluation.stemming import stem_word
 from tests.emulator.clients import rest_client
 from tests.support.emulator import EmulatorProcess
 
@@ -99,9 +100,51 @@ def test_rouge_of_summaries_joins_the_sentences() -> None:
     assert score_rouge(ours, theirs, rouge_type="rougeLsum") == pytest.approx(0.5)
 
 
+# The examples of Porter's paper (1980) for each step, and the words NLTK treats differently.
+STEMS = """
+caresses caress ponies poni caress caress cats cat feed feed agreed agre plastered plaster bled bled
+motoring motor sing sing conflated conflat troubled troubl sized size hopping hop tanned tan
+falling fall hissing hiss fizzed fizz failing fail filing file happy happi relational relat
+conditional condit rational ration valenci valenc digitizer digit conformabli conform
+radicalli radic differentli differ vileli vile analogousli analog vietnamization vietnam
+predication predic operator oper feudalism feudal decisiveness decis hopefulness hope
+callousness callous formaliti formal sensitiviti sensit sensibiliti sensibl triplicate triplic
+formative form formalize formal electriciti electr electrical electr hopeful hope goodness good
+revival reviv allowance allow inference infer airliner airlin gyroscopic gyroscop adjustable adjust
+defensible defens irritant irrit replacement replac adjustment adjust dependent depend
+adoption adopt communism commun activate activ angulariti angular homologous homolog
+effective effect bowdlerize bowdler probate probat rate rate cease ceas controll control roll roll
+generalizations gener oscillators oscil
+dies die died die flies fli spied spi skies sky dying die news news proceed proceed enjoy enjoy
+"""
+
+
+def test_words_are_stemmed_as_published() -> None:
+    words = STEMS.split()
+    assert [stem_word(word) for word in words[::2]] == words[1::2]
+
+
+@pytest.mark.parametrize(("use_stemmer", "expected"), [(False, 1 / 3), (True, 1.0)])
+def test_rouge_compares_stems_when_asked(client: Any, use_stemmer: Any, expected: float) -> None:
+    pair = {"prediction": "the testing ones", "reference": "THE tests one"}
+    # Words of three letters and fewer are left alone, longer ones are not.
+    pair = pair if use_stemmer else pair | {"reference": "the tests one"}
+    spec = {"rouge_type": "rouge1", "use_stemmer": use_stemmer}
+    answer = evaluate(client, rouge_input={"metric_spec": spec, "instances": [pair]})
+    (value,) = answer.rouge_results.rouge_metric_values
+    assert value.score == pytest.approx(expected)
+
+
+def test_summaries_are_split_and_stemmed_over_the_wire(client: Any) -> None:
+    pair = {"prediction": "Birds sing. Dogs barked!", "reference": "Dogs barking. Birds singing."}
+    spec = {"rouge_type": "rougeLsum", "use_stemmer": True, "split_summaries": True}
+    answer = evaluate(client, rouge_input={"metric_spec": spec, "instances": [pair]})
+    assert [each.score for each in answer.rouge_results.rouge_metric_values] == [1.0]
+
+
 def test_what_is_not_served_is_refused(client: Any, emulator: EmulatorProcess) -> None:
     with pytest.raises(BadRequest, match="rouge_type"):
-        evaluate(client, rouge_input={"metric_spec": {"rouge_type": "rouge9"}, "instances": PAIRS})
+        evaluate(client, rouge_input={"metric_spec": {"rouge_type": "rouge10"}, "instances": PAIRS})
     with pytest.raises(BadRequest, match="instance"):
         evaluate(client, bleu_input={"metric_spec": {}})
     with pytest.raises(MethodNotImplemented):

@@ -106,10 +106,12 @@ def test_a_validation_file_adds_the_curves_of_evaluation(
     metadata: Any, tensorboard: Any, v1: Any, validated: dict[str, Any]
 ) -> None:
     curves = read_curves(metadata, tensorboard, v1, validated)
-    assert curves.keys() >= TRAINING | {
+    assert curves.keys() == TRAINING | {
         "/eval_total_loss",
         "/eval_fraction_of_correct_next_step_preds",
+        "/eval_num_predictions",
     }
+    assert [point.scalar.value for point in curves["/eval_num_predictions"]] == [10] * EPOCHS
     assert len(curves["/eval_total_loss"]) == EPOCHS
     fractions = [
         point.scalar.value for point in curves["/eval_fraction_of_correct_next_step_preds"]
@@ -180,12 +182,12 @@ def test_what_is_not_there_is_not_found(
 
 
 def test_an_epoch_without_evaluation_leaves_no_hole_in_the_other_series() -> None:
+    started, done = "2026-01-01T00:00:00.000000Z", "2026-01-01T00:00:10.000000Z"
     epochs: list[dict[str, Any]] = [
         {"predictions": 4, "train_loss": 2.0, "eval_loss": None},
-        {"predictions": 4, "train_loss": 1.0, "eval_loss": 3.0},
+        {"predictions": 4, "train_loss": 1.0, "eval_loss": 3.0, "moment": done},
     ]
     assert series_of(epochs) == ["1", "3", "4"]
-    started, until = "2026-01-01T00:00:00.000000Z", "2026-01-01T00:00:10.000000Z"
-    points = points_of(epochs, "4", started=started, until=until)
-    assert [(point.step, point.value, point.moment) for point in points] == [(8, 3.0, until)]
-    assert points_of([], "1", started=started, until=until) == []
+    points = points_of(epochs, "4", started=started)
+    assert [(point.step, point.value, point.moment) for point in points] == [(8, 3.0, done)]
+    assert points_of([], "1", started=started) == []

@@ -58,11 +58,13 @@ def test_one_tuning_runs_and_the_next_is_queued_until_the_clock_is_stepped(
     reach(emulator, first, "RUNNING")
     waiting = reach(emulator, second, "QUEUED")
     assert waiting["tuningJobState"] == "TUNING_JOB_STATE_WAITING_FOR_QUOTA"
+    eventually(lambda: get(emulator, first)["tuningJobState"].endswith("_TUNING"), seconds=60)
+    advance(emulator, 0.95 * HOUR)
     eventually(
         lambda: get(emulator, first)["tuningJobState"].endswith("POST_PROCESSING"), seconds=60
     )
     assert get(emulator, first)["state"] == "JOB_STATE_RUNNING"
-    advance(emulator, HOUR)
+    advance(emulator, 0.05 * HOUR)
     done = finish(emulator, first)
     assert HOUR <= seconds_between(done["startTime"], done["endTime"]) < HOUR + 600
     assert "tuningJobState" not in done

@@ -7,7 +7,7 @@ import httpx2
 import pytest
 from google.api_core.exceptions import BadRequest, NotFound
 
-from tests.emulator.clients import rest_client
+from tests.emulator.clients import genai_client, rest_client
 from tests.emulator.examples import ask, create, finish, labelled, order, upload
 from tests.support.emulator import EmulatorProcess
 
@@ -55,11 +55,23 @@ def other(emulator: EmulatorProcess, uri: str) -> dict[str, Any]:
     return tuned(emulator, uri, tunedModelDisplayName="other")
 
 
+def test_the_gen_ai_client_lists_tuned_models(
+    emulator: EmulatorProcess, kept: dict[str, Any]
+) -> None:
+    client = genai_client(emulator, location="us-central1")
+    names = [model.name for model in client.models.list(config={"query_base": False})]
+    found = client.models.get(model=kept["tunedModel"]["model"])
+    client.close()
+    assert kept["tunedModel"]["model"].partition("@")[0] in names
+    assert (found.display_name, found.version) == ("kept", "1")
+
+
 def test_a_tuning_leaves_a_model_and_an_endpoint(
     models: Any, endpoints: Any, kept: dict[str, Any]
 ) -> None:
     model = models.get_model(name=kept["tunedModel"]["model"], timeout=30)
-    assert (model.display_name, dict(model.labels)) == ("kept", {"team": "one"})
+    assert model.display_name == "kept"
+    assert dict(model.labels) == {"team": "one", "tune-type": "sft"}
     assert f"{model.name}@{model.version_id}" == kept["tunedModel"]["model"]
     endpoint = endpoints.get_endpoint(name=kept["tunedModel"]["endpoint"], timeout=30)
     (deployed,) = endpoint.deployed_models

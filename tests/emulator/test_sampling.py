@@ -58,6 +58,38 @@ def test_answers_come_as_often_as_the_probability_they_are_told_with(
         assert exp(candidate["avgLogprobs"]) == pytest.approx(told[text])
 
 
+@pytest.mark.parametrize("limit", [{"topK": 1}, {"topP": 0.5}, {"topP": 0}])
+def test_limits_leave_the_likeliest_with_all_the_probability(
+    emulator: EmulatorProcess, unsure: str, limit: dict[str, float]
+) -> None:
+    settings = {"temperature": 2, "candidateCount": 8, "responseLogprobs": True, "logprobs": 5}
+    found = candidates(emulator, unsure, "note 3: a grey day", seed=1, **settings, **limit)
+
+    assert texts(found) == ["A"] * 8
+    assert {candidate["avgLogprobs"] for candidate in found} == {0.0}
+    (told,) = found[0]["logprobsResult"]["topCandidates"]
+    assert [option["token"] for option in told["candidates"]] == ["A"]
+
+
+@pytest.mark.parametrize("limit", [{"topK": 2}, {"topP": 0.99}, {"topK": 64, "topP": 1}])
+def test_limits_that_leave_nothing_out_change_nothing(
+    emulator: EmulatorProcess, unsure: str, limit: dict[str, float]
+) -> None:
+    settings = {"temperature": 1.5, "responseLogprobs": True, "logprobs": 2}
+    told = [
+        [
+            option["logProbability"]
+            for option in candidates(emulator, unsure, "note 3: a grey day", **settings, **more)[0][
+                "logprobsResult"
+            ]["topCandidates"][0]["candidates"]
+        ]
+        for more in (limit, {})
+    ]
+
+    assert len(told[0]) == 2
+    assert told[0] == pytest.approx(told[1])
+
+
 @pytest.mark.parametrize("tuned", [True, False])
 def test_a_seed_repeats_the_answers_and_without_one_they_vary(
     emulator: EmulatorProcess, unsure: str, *, tuned: bool

@@ -124,7 +124,7 @@ def test_the_objects_of_a_store_are_not_in_memory(tmp_path: Path) -> None:
     tracemalloc.stop()
     # An object of its own would take more than 1,000 bytes.
     assert grown_bytes / 1500 < 300
-    assert len(store.names("data")) == 1500
+    assert len(list(store.names("data"))) == 1500
     assert store.get("data", "folder/000700").metadata["purpose"]
     store.close()
 

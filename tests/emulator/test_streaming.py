@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Iterator
+from itertools import pairwise
+from time import monotonic
 from typing import Any
 
 import httpx2
@@ -13,6 +15,7 @@ from emulator.inference.streaming import split_response, split_text
 from tests.emulator.clients import genai_client, in_event_loop, rest_client
 from tests.emulator.recordings import same_shape, streamed_responses
 from tests.support.emulator import EmulatorProcess
+from tests.support.eventually import eventually
 
 FLASH = "projects/lab/locations/global/publishers/google/models/gemini-2.5-flash"
 LONG = "Mask personal data.\n\nText: " + " ".join(f"word{number}" for number in range(120))
@@ -86,6 +89,38 @@ def test_a_stream_is_one_call_in_the_ledger(emulator: EmulatorProcess, genai: An
     before = emulator.ledger()["calls_accepted"]
     list(genai.models.generate_content_stream(model="gemini-2.5-flash", contents=LONG))
     assert emulator.ledger()["calls_accepted"] == before + 1
+
+
+def test_pieces_come_spread_over_the_answer_s_time(emulator: EmulatorProcess, genai: Any) -> None:
+    emulator.configure(latency_seconds=1)
+    moments: list[float] = []
+    started = monotonic()
+    for chunk in genai.models.generate_content_stream(model="gemini-2.5-flash", contents=LONG):
+        if not moments:
+            assert emulator.ledger()["by_model"]["gemini-2.5-flash"]["in_flight"] == 1
+        moments.append(monotonic() - started)
+        assert chunk.response_id
+    emulator.configure(latency_seconds=0)
+
+    assert moments == sorted(moments)
+    assert moments[0] < 0.6
+    assert moments[-1] >= 1
+    assert max(later - earlier for earlier, later in pairwise([0.0, *moments])) < 0.9
+    assert emulator.ledger()["by_model"]["gemini-2.5-flash"]["in_flight"] == 0
+
+
+def test_a_stream_its_client_leaves_is_no_longer_in_flight(emulator: EmulatorProcess) -> None:
+    emulator.configure(latency_seconds=20)
+    document = {"contents": [{"role": "user", "parts": [{"text": LONG}]}]}
+    url = f"{emulator.url}/v1/{FLASH}:streamGenerateContent?alt=sse"
+    with httpx2.stream("POST", url, json=document) as response:
+        next(response.iter_lines())
+    emulator.configure(latency_seconds=0)
+
+    def in_flight() -> int:
+        return int(emulator.ledger()["by_model"]["gemini-2.5-flash"]["in_flight"])
+
+    eventually(lambda: in_flight() == 0, seconds=5, what="the stream stays in flight")
 
 
 def test_a_refused_stream_answers_with_its_status(emulator: EmulatorProcess, genai: Any) -> None:

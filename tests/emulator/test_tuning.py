@@ -144,6 +144,20 @@ def test_what_the_service_checks_at_creation_is_refused(
     assert message in response.json()["error"]["message"]
 
 
+@pytest.mark.parametrize(("rows", "epochs"), [(20, 40), (166, 40), (800, 8), (7000, 2)])
+def test_the_service_chooses_epochs_by_the_number_of_rows(
+    emulator: EmulatorProcess, client: Any, v1: Any, rows: int, epochs: int
+) -> None:
+    emulator.configure(pending_seconds=600)
+    uri = upload(emulator, labelled(good="A", bad="B", count=rows), name=f"rows-{rows}.jsonl")
+    spec = v1.SupervisedTuningSpec(training_dataset_uri=uri)
+    job = v1.TuningJob(base_model="gemini-2.5-flash", supervised_tuning_spec=spec)
+    made = client.create_tuning_job(parent=PARENT, tuning_job=job, timeout=30)
+    client.cancel_tuning_job(name=made.name, timeout=30)
+    emulator.configure(pending_seconds=0)
+    assert made.supervised_tuning_spec.hyper_parameters.epoch_count == epochs
+
+
 def test_an_unknown_field_is_refused_with_its_place(emulator: EmulatorProcess, uri: str) -> None:
     body = order(uri)
     body["supervisedTuningSpec"]["hyperParameters"]["epochs"] = 2
@@ -178,6 +192,22 @@ def test_bad_rows_fail_the_job_by_number_and_never_by_text(emulator: EmulatorPro
     assert "3 of 5 rows are invalid (rows 2, 4, 5)" in done["error"]["message"]
     assert "secret" not in json.dumps(done)
     assert "tunedModel" not in done
+
+
+def test_rows_beyond_the_longest_are_dropped_and_told(
+    emulator: EmulatorProcess, client: Any
+) -> None:
+    rows = [row(f"note {i}: a {'happy' if i % 2 else 'sorry'} day", "AB"[i % 2]) for i in range(20)]
+    rows[4] = row("x" * 131_072 * 4, "ALWAYS WRONG")
+    name = create(emulator, order(upload(emulator, jsonl(rows), name="long.jsonl")))["name"]
+    finish(emulator, name)
+    stats = client.get_tuning_job(name=name, timeout=30).tuning_data_stats
+    told = stats.supervised_tuning_data_stats
+    assert (told.tuning_dataset_example_count, told.total_truncated_example_count) == (20, 1)
+    assert list(told.truncated_example_indices) == [5]
+    assert "131072 tokens" in told.dropped_example_reasons[0]
+    assert told.total_billable_token_count < 1000
+    assert emulator.ledger()["tunings"][-1]["training_rows"] == 19
 
 
 def test_lists_are_filtered_by_label_and_state_and_paged(

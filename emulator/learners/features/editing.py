@@ -1,4 +1,4 @@
-"""What the edit head sees of a token: itself, its neighbours, and what the masking rules find."""
+"""What the edit head sees of a token: itself, its neighbours, its line and the rules' findings."""
 
 from collections.abc import Sequence
 
@@ -8,13 +8,15 @@ from numpy.typing import NDArray
 
 from emulator.learners.features.hashing import WIDTH, Columns, Hashes, columns_of, cross_all
 from emulator.learners.patterns import find_personal
-from emulator.learners.tokens import Token, hash_text, shape_of
+from emulator.learners.tokens import STOP_WORDS, Token, hash_text, shape_of
 
 OUTSIDE = "\x02"
 # Two tokens of padding: no feature looks further than two tokens away.
 PADDING = 2
 WORD, SHAPE, PREFIX, SUFFIX, SHORT_SUFFIX, LENGTHS, CLASS = range(7)
 LONGEST_COUNTED = 20
+# A line such as `Mobile phone: 555` is labelled by at most so many tokens.
+LONGEST_LABEL = 3
 
 
 class WordTable:
@@ -41,8 +43,10 @@ class WordTable:
 def _word_hashes(word: str) -> list[int]:
     lower, digits = word.lower(), sum(letter.isdigit() for letter in word)
     marks = "".join(sorted({letter for letter in word if not letter.isalnum()}))
-    upper = "U" if word[:1].isupper() else ""
-    numeric = ("D" if digits else "") + ("A" if digits < len(word) else "")
+    capital = "U" if word[:1].isupper() else ""
+    kind = capital * (2 if word.isupper() and len(word) > 1 else 1)
+    kind += ("D" if digits else "") + ("A" if digits < len(word) else "")
+    kind += "S" if lower in STOP_WORDS else ""
     views = (
         lower,
         "shape " + shape_of(word),
@@ -50,19 +54,23 @@ def _word_hashes(word: str) -> list[int]:
         "suffix " + lower[-3:],
         "short suffix " + lower[-2:],
         f"lengths {min(len(word), LONGEST_COUNTED)} {min(digits, LONGEST_COUNTED)}",
-        "class " + marks + upper + numeric,
+        "class " + marks + kind,
     )
     return [hash_text(view) for view in views]
 
 
-def token_columns(texts: Sequence[Sequence[Token]], sources: Sequence[str]) -> Columns:
-    """Return tokens x features column numbers for all tokens of all texts, one after another."""
+def token_columns(texts: Sequence[Sequence[Token]], kinds: Sequence[Sequence[str]]) -> Columns:
+    """Return tokens x features column numbers for all tokens of all texts, one after another.
+
+    `kinds` are what `kinds_of` finds in the texts.
+    """
     words, places = _padded([[token.word for token in text] for text in texts])
     if not len(places):
         return np.empty((0, 1), np.int32)
     views = WordTable().lookup(words)
-    rules = _rule_hashes(texts, sources)
-    return columns_of([*_word_features(views, places), *_rule_features(rules, views, places)])
+    rules = _padded_hashes("rule ", kinds)
+    features = _word_features(views, places) + _rule_features(rules, views, places)
+    return columns_of([*features, *_line_features(texts, views, places)])
 
 
 def token_matrix(columns: Columns) -> sp.csr_matrix:
@@ -107,19 +115,56 @@ def _word_features(views: Hashes, places: NDArray[np.int64]) -> list[Hashes]:
 def _rule_features(rules: Hashes, views: Hashes, places: NDArray[np.int64]) -> list[Hashes]:
     here, before, after = rules[places], rules[places - 1], rules[places + 1]
     shape_class = views[places, CLASS]
-    return [here, before, after, cross_all(here, shape_class), cross_all(here, before)]
+    far = [rules[places - 2], rules[places + 2]]
+    mixed = [cross_all(rule, shape_class) for rule in (here, before, after)]
+    return [
+        here,
+        before,
+        after,
+        *far,
+        *mixed,
+        cross_all(here, before),
+        cross_all(before, here, after),
+    ]
 
 
-def _rule_hashes(texts: Sequence[Sequence[Token]], sources: Sequence[str]) -> Hashes:
-    """Return, padded like the words, what the un-tuned rules say about each token."""
-    kinds = [""] * PADDING
-    for tokens, source in zip(texts, sources, strict=True):
-        kinds += [*_kinds(tokens, source), *[""] * PADDING]
-    known = {kind: hash_text("rule " + kind) for kind in set(kinds)}
-    return np.array([known[kind] for kind in kinds], np.uint64)
+def _line_features(
+    texts: Sequence[Sequence[Token]], views: Hashes, places: NDArray[np.int64]
+) -> list[Hashes]:
+    """Return what a form says of a token: the label its line begins with, and where it stands."""
+    seen = [_lines(tokens) for tokens in texts]
+    label = _padded_hashes("label ", [labels for labels, _ in seen])[places]
+    place = _padded_hashes("place ", [where for _, where in seen])[places]
+    shape, shape_class = views[places, SHAPE], views[places, CLASS]
+    mixed = [cross_all(label, shape), cross_all(label, shape_class), cross_all(place, shape_class)]
+    return [label, place, *mixed]
 
 
-def _kinds(tokens: Sequence[Token], source: str) -> list[str]:
+def _lines(tokens: Sequence[Token]) -> tuple[list[str], list[str]]:
+    """Return per token the words before the colon of its line, and its place in line and text."""
+    labels, places, begun, line = [], [], 0, 0
+    label = ""
+    for at, token in enumerate(tokens):
+        if at and "\n" in token.gap:
+            begun, line, label = at, line + 1, ""
+        labels.append(label)
+        places.append(f"{min(at - begun, 2)} {min(line, 2)}")
+        if token.word == ":" and at - begun <= LONGEST_LABEL:
+            label = " ".join(token.word.lower() for token in tokens[begun:at])
+    return labels, places
+
+
+def _padded_hashes(view: str, marks: Sequence[Sequence[str]]) -> Hashes:
+    """Return hashes of marks of tokens, padded like the words."""
+    flat = [""] * PADDING
+    for text in marks:
+        flat += [*text, *[""] * PADDING]
+    known = {mark: hash_text(view + mark) for mark in set(flat)}
+    return np.array([known[mark] for mark in flat], np.uint64)
+
+
+def kinds_of(tokens: Sequence[Token], source: str) -> list[str]:
+    """Return per token the kind of the rules' finding it is part of, "" for none."""
     kinds, starts = [""] * len(tokens), [token.start for token in tokens]
     for found in find_personal(source):
         first, last = np.searchsorted(starts, (found.start, found.end))

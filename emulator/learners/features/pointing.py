@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from emulator.learners.answering import answer_question
 from emulator.learners.features.hashing import Columns, Hashes, columns_of, cross_all
 from emulator.learners.features.matching import Match, match_question
-from emulator.learners.patterns import find_values
 from emulator.learners.tokens import (
     QUESTION_WORDS,
     STOP_WORDS,
@@ -24,6 +23,7 @@ from emulator.learners.tokens import (
     shape_of,
     words_of,
 )
+from emulator.learners.values import find_values
 
 Ints = NDArray[np.int64]
 

@@ -2,18 +2,23 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from emulator.learners.alignment import KEEP, apply_tags, best_path, edit_tags
+from emulator.learners.belief import Belief, believe
 from emulator.learners.chain import Chain
 from emulator.learners.drawing import Outlook
-from emulator.learners.features.editing import token_columns, token_matrix
+from emulator.learners.features.editing import kinds_of, token_columns, token_matrix
+from emulator.learners.features.hashing import Columns
 from emulator.learners.heads.ports import Arrays, Floats, Meta, Rows
 from emulator.learners.history import EpochRecord, Plan
 from emulator.learners.layout import Reading
-from emulator.learners.softmax import SoftmaxRegression, Steps
-from emulator.learners.tokens import tokenize
+from emulator.learners.masking import UNSURE, label_of
+from emulator.learners.patterns import MASKED
+from emulator.learners.softmax import Ints, SoftmaxRegression, Steps
+from emulator.learners.tokens import Token, tokenize
 
 STEP, DECAY = 0.2, 1e-6
 # Weights are features x tags: a rewriting task with a phrase per row must not fill the memory.
@@ -22,49 +27,97 @@ MOST_TAGS = 200
 ROWS_TO_DROP_SINGLES = 100
 TRANSITION_WEIGHT = 0.5
 TRANSITION_PRIOR = 0.05
+# What the rules may find a token to be; "" is nothing.
+KINDS = {kind: at for at, kind in enumerate(dict.fromkeys(["", *(kind for kind, _ in MASKED)]))}
+
+
+class _Seen(NamedTuple):
+    """Texts as tokens, and of all their tokens the features and the rules' findings."""
+
+    texts: list[list[Token]]
+    columns: Columns
+    guesses: Ints
 
 
 class EditHead:
+    """Starts from the un-tuned rules: of what their findings became in training, then the words."""
+
     name = "edit"
 
     def __init__(self) -> None:
         self._model = SoftmaxRegression([KEEP], step=STEP, decay=DECAY)
         self._transitions: Floats = np.zeros((1, 1), np.float32)
+        self._belief: Floats = np.zeros((len(KINDS), 1), np.float32)
 
     def train(self, rows: Rows, *, validation: Rows, plan: Plan) -> Iterator[EpochRecord]:
         """Yield a record after each pass over all tokens of the rows."""
         tags = _training_tags(rows)
         classes = sorted(set(tags)) or [KEEP]
         self._model = SoftmaxRegression(classes, step=STEP, decay=DECAY)
-        steps = _steps(rows, tags, classes)
-        self._transitions = _transitions(steps, len(classes))
-        unseen = _steps(validation, _tags(validation), classes) if validation else None
+        seen, truth = _see(_sources(rows)), _numbers(tags, classes)
+        self._belief = believe(seen.guesses, truth, rule=_rule(classes))
+        self._transitions = _transitions(truth, len(classes))
+        steps = Steps(token_matrix(seen.columns), truth, Belief(self._belief, seen.guesses))
+        unseen = self._steps(validation) if validation else None
         yield from self._model.train(steps, validation=unseen, plan=plan)
 
     def answer_many(self, readings: Sequence[Reading]) -> list[str]:
-        texts = [tokenize(reading.source) for reading in readings]
-        columns = token_columns(texts, [reading.source for reading in readings])
-        scores = self._model.scores(token_matrix(columns))
-        ends = np.cumsum([len(tokens) for tokens in texts])
+        seen = _see([reading.source for reading in readings])
+        scores = self._scores(seen)
+        ends = np.cumsum([len(tokens) for tokens in seen.texts])
         answers = []
-        for tokens, end in zip(texts, ends, strict=True):
+        for tokens, end in zip(seen.texts, ends, strict=True):
             path = best_path(scores[end - len(tokens) : end], self._transitions)
             answers.append(apply_tags(tokens, [self._model.classes[tag] for tag in path]))
         return answers
 
     def expect(self, reading: Reading) -> Outlook:
         """Return the chain of tags: softmax per token, weighed with learned transitions."""
-        tokens = tokenize(reading.source)
-        scores = self._model.scores(token_matrix(token_columns([tokens], [reading.source])))
-        return Chain(tokens, self._model.classes, scores, self._transitions)
+        seen = _see([reading.source])
+        return Chain(seen.texts[0], self._model.classes, self._scores(seen), self._transitions)
 
     def pack(self, prefix: str, arrays: Arrays) -> Meta:
         arrays[prefix + "transitions"] = self._transitions
+        arrays[prefix + "belief"] = self._belief
         return self._model.pack(prefix, arrays)
 
     def unpack(self, meta: Meta, prefix: str, arrays: Arrays) -> None:
         self._model = SoftmaxRegression.unpack(meta, prefix, arrays)
         self._transitions = arrays[prefix + "transitions"]
+        self._belief = arrays[prefix + "belief"]
+
+    def _scores(self, seen: _Seen) -> Floats:
+        belief = Belief(self._belief, seen.guesses)
+        return self._model.scores(token_matrix(seen.columns), belief=belief)
+
+    def _steps(self, rows: Rows) -> Steps:
+        seen, truth = _see(_sources(rows)), _numbers(_tags(rows), self._model.classes)
+        return Steps(token_matrix(seen.columns), truth, Belief(self._belief, seen.guesses))
+
+
+def _see(sources: Sequence[str]) -> _Seen:
+    texts = [tokenize(source) for source in sources]
+    kinds = [kinds_of(*pair) for pair in zip(texts, sources, strict=True)]
+    guesses = np.array([KINDS[kind] for text in kinds for kind in text], np.int64)
+    return _Seen(texts, token_columns(texts, kinds), guesses)
+
+
+def _sources(rows: Rows) -> list[str]:
+    return [reading.source for reading, _ in rows]
+
+
+def _rule(classes: Sequence[str]) -> Ints:
+    """Return kind x class: what the rules make of a finding, where training has such a tag."""
+    rule = np.zeros((len(KINDS), len(classes)), np.int64)
+    names = {tag[1:-1]: at for at, tag in enumerate(classes) if tag.startswith("[")}
+    kept = classes.index(KEEP) if KEEP in classes else None
+    for kind, at in KINDS.items():
+        name = label_of(kind, names)
+        if name is not None:
+            rule[at, names[name]] = 1
+        elif kept is not None and (not kind or kind in UNSURE):
+            rule[at, kept] = 1
+    return rule
 
 
 def _tags(rows: Rows) -> list[str]:
@@ -82,17 +135,15 @@ def _training_tags(rows: Rows) -> list[str]:
     return [tag if tag in kept else KEEP for tag in tags]
 
 
-def _steps(rows: Rows, tags: Sequence[str], classes: Sequence[str]) -> Steps:
-    sources = [reading.source for reading, _ in rows]
-    columns = token_columns([tokenize(source) for source in sources], sources)
+def _numbers(tags: Sequence[str], classes: Sequence[str]) -> Ints:
     number = {name: at for at, name in enumerate(classes)}
-    return Steps(token_matrix(columns), np.array([number.get(tag, -1) for tag in tags], np.int64))
+    return np.array([number.get(tag, -1) for tag in tags], np.int64)
 
 
-def _transitions(steps: Steps, classes: int) -> Floats:
+def _transitions(truth: Ints, classes: int) -> Floats:
     """Return how much likelier a tag is after another than anywhere, in weighted logs."""
     pairs = np.full((classes, classes), TRANSITION_PRIOR)
-    np.add.at(pairs, (steps.classes[:-1], steps.classes[1:]), 1)
+    np.add.at(pairs, (truth[:-1], truth[1:]), 1)
     after = pairs / pairs.sum(axis=1, keepdims=True)
     anywhere = pairs.sum(axis=0) / pairs.sum()
     return np.asarray(TRANSITION_WEIGHT * np.log(after / anywhere), np.float32)

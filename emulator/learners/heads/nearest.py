@@ -73,4 +73,4 @@ class NearestHead:
         given = (weights * right).sum(axis=1)
         hits = right[np.arange(len(rows)), similar.argmax(axis=1)]
         losses = -np.log(np.maximum(given, SMALLEST_PROBABILITY))
-        return Fit(float(losses.mean()), float(hits.mean()))
+        return Fit(float(losses.mean()), float(hits.mean()), len(rows))

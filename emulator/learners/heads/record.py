@@ -110,6 +110,7 @@ def _side_by_side(passes: Sequence[Iterator[EpochRecord]], plan: Plan) -> Iterat
     for records in zip(*passes, strict=True):
         losses = [record.eval_loss for record in records if record.eval_loss is not None]
         hits = [record.eval_accuracy for record in records if record.eval_accuracy is not None]
+        counts = [record.eval_predictions for record in records if record.eval_predictions]
         yield EpochRecord(
             epoch=records[0].epoch,
             train_loss=float(np.mean([record.train_loss for record in records])),
@@ -117,6 +118,7 @@ def _side_by_side(passes: Sequence[Iterator[EpochRecord]], plan: Plan) -> Iterat
             eval_loss=float(np.mean(losses)) if losses else None,
             eval_accuracy=float(np.mean(hits)) if hits else None,
             predictions=sum(record.predictions for record in records),
+            eval_predictions=sum(counts) if losses else None,
         )
 
 

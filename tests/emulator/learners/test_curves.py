@@ -58,7 +58,6 @@ def test_shuffled_targets_teach_nothing(load: Callable[[], Task], ceiling: float
     scores = [score(task, pairs.shuffled_targets(task.train[:size])) for size in (100, 400)]
 
     assert max(scores) < ceiling
-    assert scores[1] < scores[0] + 10
 
 
 def test_more_passes_and_larger_steps_fit_the_training_rows_closer() -> None:
@@ -86,4 +85,5 @@ def test_records_are_computed_on_training_and_validation_rows() -> None:
     assert last.eval_loss is not None
     assert last.train_loss < last.eval_loss
     assert last.predictions == 300
+    assert last.eval_predictions == 200
     assert replace(last, epoch=1) != model.history[0]

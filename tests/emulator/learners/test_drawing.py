@@ -87,6 +87,18 @@ def test_answers_come_as_often_as_their_probability_says(
 
 
 @heads
+def test_limits_keep_the_probabilities_honest(models: dict[str, LearnedModel], head: str) -> None:
+    limits = replace(HOT, top_k=2, top_p=0.9, count=800, top=5, seed=5)
+    drawn = models[head].draw(HEADS[head][0][0], limits)
+    text, _ = Counter(draw.text for draw in drawn).most_common(1)[0]
+
+    assert frequencies_agree(drawn, text=text)
+    for choice in drawn[0].choices:
+        assert len(choice.options) <= 2
+        assert sum(exp(log) for _, log in choice.options) == pytest.approx(1)
+
+
+@heads
 def test_the_choices_spell_the_answer_and_lead_the_options(
     models: dict[str, LearnedModel], head: str
 ) -> None:

@@ -31,6 +31,7 @@ class Settings:
     tuning_seconds: float = 0.5
     pending_seconds: float = 0.0
     concurrent_tunings: int = 1
+    default_epochs: int | None = None
     tuning_quota: str = "wait"
     answer: str = "model"
     tuning_outcome: str = "succeed"
@@ -125,6 +126,7 @@ _RULES: Mapping[str, _Rule] = {
     "tuning_seconds": _DURATION,
     "pending_seconds": _DURATION,
     "concurrent_tunings": _COUNT,
+    "default_epochs": _LIMIT,
     "tuning_quota": _choice("wait", "refuse"),
     "answer": _choice("model", "constant"),
     "tuning_outcome": _choice(*TUNING_OUTCOMES),
@@ -159,7 +161,9 @@ _RULES: Mapping[str, _Rule] = {
     ),
     _RATE,
 )
-_OF_THE_SERVER = frozenset({"seed", "clock_speed", "concurrent_tunings", "tuning_quota", "answer"})
+_OF_THE_SERVER = frozenset(
+    {"seed", "clock_speed", "concurrent_tunings", "default_epochs", "tuning_quota", "answer"}
+)
 _OF_A_MODEL = frozenset(_RULES) - _OF_THE_SERVER
 
 

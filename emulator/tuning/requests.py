@@ -58,8 +58,11 @@ def read_order(
     types: Any,
     find_file: FindFile,
     find_model: FindTuning,
+    epochs_by_default: int | None,
 ) -> Order:
     """Return what is ordered. `types` is the message class.
+
+    An order without epochs gets `epochs_by_default`, or as many as its number of rows suggests.
 
     Raises GoogleError 400 with one field violation for each thing wrong, in Google's layout.
     """
@@ -78,6 +81,7 @@ def read_order(
     if violations:
         raise _refused(violations)
     epochs = int(message.supervised_tuning_spec.hyper_parameters.epoch_count)
+    epochs = epochs or epochs_by_default or 0
     if not epochs:
         file = find_file(message.supervised_tuning_spec.training_dataset_uri)
         epochs = default_epochs(count_rows(file) if file else 0)

@@ -36,6 +36,7 @@ async def create_tuning(request: Request) -> Response:
         types=emulator.request_types.tuning_job,
         find_file=lambda uri: _find_file(emulator, uri),
         find_model=emulator.tunings.find_model,
+        epochs_by_default=emulator.settings.default_epochs,
     )
     if emulator.settings.tuning_quota == "refuse" and emulator.queue.is_full():
         raise GoogleError(429, "The following quotas are exceeded: GlobalConcurrentTuningJobs.")

@@ -15,6 +15,7 @@ import httpx2
 
 _ROOT = Path(__file__).resolve().parents[2]
 _ANNOUNCEMENT = "emulator listening on "
+_FEW_EPOCHS = ("--default-epochs", "3")  # by itself it takes forty passes over a small file
 
 
 class EmulatorProcess:
@@ -101,8 +102,9 @@ def start_emulator(
 
 
 def _launch(arguments: Sequence[str], *, errors: IO[str] | int) -> "subprocess.Popen[str]":
+    words = [*_FEW_EPOCHS, *arguments, "--parent-pid", str(os.getpid())]
     return subprocess.Popen(
-        [sys.executable, "-m", "emulator", *arguments, "--parent-pid", str(os.getpid())],
+        [sys.executable, "-m", "emulator", *words],
         cwd=_ROOT,
         stdout=subprocess.PIPE,
         stderr=errors,

@@ -8,7 +8,19 @@ from typing import NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from client.commands import cancel, demo, doctor, get, jobs, key, submit, up, watch
+from client.commands import (
+    cancel,
+    demo,
+    doctor,
+    get,
+    jobs,
+    key,
+    quotas,
+    submit,
+    up,
+    usage,
+    watch,
+)
 from client.errors import TunecurveError
 from client.exit_codes import ExitCode
 from client.progress import say
@@ -29,6 +41,8 @@ app.command("watch")(watch.watch)
 app.command("jobs")(jobs.jobs)
 app.command("get")(get.get)
 app.command("cancel")(cancel.cancel)
+app.command("quotas")(quotas.quotas)
+app.command("usage")(usage.usage)
 app.add_typer(key.app, name="key")
 app.command("doctor")(doctor.doctor)
 

@@ -80,7 +80,7 @@ class Ledger:
     def clear(self) -> None:
         self._received = 0
         self._accepted = 0
-        self._rejected = 0
+        self._rejected: Counter[int] = Counter()
         self._repeated = 0
         self._in_flight = 0
         self._peak_in_flight = 0
@@ -92,9 +92,9 @@ class Ledger:
     def receive(self) -> None:
         self._received += 1
 
-    def reject(self, model: str | None) -> None:
+    def reject(self, model: str | None, *, http_code: int) -> None:
         """Count a call that got an error; the model is None when it named none that is here."""
-        self._rejected += 1
+        self._rejected[http_code] += 1
         self._seconds.add(accepted=False)
         if model is not None:
             self._by_model[model].rejected += 1
@@ -137,7 +137,8 @@ class Ledger:
         return {
             "calls_received": self._received,
             "calls_accepted": self._accepted,
-            "calls_rejected": self._rejected,
+            "calls_rejected": self._rejected.total(),
+            "rejected_by_status": {str(code): n for code, n in sorted(self._rejected.items())},
             "repeated_prompts": self._repeated,
             "most_repeated": [
                 {"model": model, "prompt": digest, "repeats": count}

@@ -12,6 +12,7 @@ from emulator.batch.records import ENDED, BatchJob, State
 from emulator.batch.requests import read_batch_order
 from emulator.batch.rows import Answer
 from emulator.errors import GoogleError
+from emulator.faults import refuse_row_by_chance
 from emulator.filters import Fields, read_filter
 from emulator.inference.generation import respond
 from emulator.inference.requests import read_question
@@ -67,7 +68,7 @@ def _with_number(name: str) -> str:
 
 
 def answers_in(emulator: Emulator) -> Answers:
-    """Return what answers the rows of jobs: the models, without quota, delay or fault."""
+    """Return what answers the rows of jobs: the models, without quota or delay."""
 
     def answers(job: BatchJob) -> Answer:
         target = find_batch_target(emulator, job.model, place=job.parent)
@@ -75,6 +76,8 @@ def answers_in(emulator: Emulator) -> Answers:
 
         async def answer(document: dict[str, Any]) -> dict[str, Any]:
             question = read_question(document, types, model=target.name)
+            settings = emulator.settings.of_model(target.base_model)
+            refuse_row_by_chance(settings, digest=question.digest)
             response = await respond(emulator, target, question)
             return response | {"modelVersion": f"{target.base_model}@default"}
 

@@ -40,8 +40,8 @@ async def admit(request: Request) -> Call:
             digest=question.digest,
             prompt_tokens=count_tokens(question.text),
         )
-    except GoogleError:
-        emulator.ledger.reject(target.name if target else None)
+    except GoogleError as error:
+        emulator.ledger.reject(target.name if target else None, http_code=error.http_code)
         raise
     return Call(target, question, admission)
 

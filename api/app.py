@@ -20,7 +20,9 @@ from api.routes import (
     health,
     jobs,
     keys,
+    quotas,
     tuning,
+    usage,
     webhooks,
 )
 from api.version import VERSION
@@ -37,6 +39,8 @@ _ROOMS = (
     experiments,
     webhooks,
     keys,
+    quotas,
+    usage,
     health,
 )
 

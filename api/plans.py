@@ -1,6 +1,6 @@
-"""What `dry_run` answers: what a job would create, without creating it."""
+"""What `dry_run` answers: what a job would create and cost, without creating it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Literal
 
@@ -8,12 +8,11 @@ from pydantic import BaseModel, Field
 
 from service.database import Session, Sessions
 from service.datasets.operations import DatasetView, ready_dataset
-from service.datasets.schemas import PrepareSpec
-from service.evaluation.schemas import EvaluateSpec
 from service.experiments.planning import Variant, plan_variants
 from service.experiments.schemas import ExperimentSpec
-from service.jobs.operations import JobKinds, Request, reserve_ids, write_job
-from service.jobs.ports import InputNotReady
+from service.jobs.money import CURRENCY, dollars
+from service.jobs.operations import JobKinds, Request, estimate_of, reserve_ids, write_job
+from service.jobs.ports import Estimate, InputNotReady
 
 
 class PlannedJob(BaseModel):
@@ -23,11 +22,20 @@ class PlannedJob(BaseModel):
     label: str
 
 
-class Estimate(BaseModel):
-    """Null where it is not known yet."""
+class PlannedUse(BaseModel):
+    """Null where it is not known yet; tokens are told from the lengths of the texts."""
 
     requests: int | None = Field(description="calls of the model, retries aside")
-    training_tokens: int | None
+    prompt_tokens: int | None
+    output_tokens: int | None
+    training_tokens: int | None = Field(description="once for each epoch")
+
+
+class PlannedCost(BaseModel):
+    """By the price catalogue; a budget should leave room above it."""
+
+    amount: str = Field(description="decimal string")
+    currency: Literal["USD"] = CURRENCY
 
 
 class PlanWarning(BaseModel):
@@ -41,8 +49,8 @@ class Plan(BaseModel):
     object: Literal["plan"] = "plan"
     kind: str
     would_create: list[PlannedJob]
-    estimate: Estimate | None
-    cost: None = None
+    estimate: PlannedUse
+    cost: PlannedCost | None = Field(description="null where it is not known; a warning says why")
     warnings: list[PlanWarning]
 
 
@@ -50,69 +58,73 @@ class _DryRun(Exception):  # noqa: N818  a signal that rolls the transaction bac
     pass
 
 
-_NO_PRICES = PlanWarning(code="cost_not_estimated", message="prices are not estimated yet")
-_NO_SIZES = PlanWarning(
-    code="dataset_not_ready",
-    message="the dataset is still being made: its sizes, and so the variants, are not known yet",
-)
-
-
 def plan_of(request: Request, *, kinds: JobKinds, sessions: Sessions) -> Plan:
-    """Return what a submission would create; raises what its reservation would raise."""
-    kind = kinds[request.kind]
+    """Return what a submission would create; raises what the submission would raise."""
+    kind, estimate = kinds[request.kind], Estimate()
     with suppress(_DryRun), sessions.transaction() as session:
-        write_job(session, reserve_ids(request, kind), kind=kind)
+        submission = reserve_ids(request, kind)
+        write_job(session, submission, kind=kind)
+        estimate = estimate_of(session, submission, kind=kind)
         raise _DryRun
     with sessions.reading() as session:
-        return _planned(session, request)
+        jobs = list(_jobs(session, request))
+    return _plan(request, jobs, estimate)
 
 
-def _planned(session: Session, request: Request) -> Plan:
+def _plan(request: Request, jobs: list[PlannedJob], estimate: Estimate) -> Plan:
+    cost = None if estimate.cost_nano is None else PlannedCost(amount=dollars(estimate.cost_nano))
+    return Plan(
+        kind=request.kind,
+        would_create=jobs,
+        estimate=PlannedUse(
+            requests=estimate.requests,
+            prompt_tokens=estimate.prompt_tokens,
+            output_tokens=estimate.output_tokens,
+            training_tokens=estimate.training_tokens,
+        ),
+        cost=cost,
+        warnings=list(_warnings(request, estimate)),
+    )
+
+
+def _warnings(request: Request, estimate: Estimate) -> Iterable[PlanWarning]:
+    for code, message in estimate.notes:
+        yield PlanWarning(code=code, message=message)
+    if estimate.cost_nano is None:
+        yield PlanWarning(code="cost_not_estimated", message="what it will cost is not known yet")
+    elif request.budget_nano is not None and estimate.cost_nano > request.budget_nano:
+        message = (
+            f"it is estimated at {dollars(estimate.cost_nano)} USD, more than the budget of "
+            f"{dollars(request.budget_nano)} USD: it would end before its end"
+        )
+        yield PlanWarning(code="budget_below_estimate", message=message)
+
+
+def _jobs(session: Session, request: Request) -> Iterable[PlannedJob]:
     match request.spec:
         case ExperimentSpec() as spec:
-            return _experiment(session, spec, request.project_id)
-        case EvaluateSpec() as spec:
-            dataset = _ready(session, spec.dataset, request.project_id)
-            rows = int(dataset.splits[spec.split]["rows"]) if dataset else None
-            estimate = Estimate(requests=rows, training_tokens=None)
-        case PrepareSpec():
-            estimate = Estimate(requests=0, training_tokens=0)
+            yield from _of_experiment(session, spec, request.project_id)
         case _:
-            estimate = Estimate(requests=0, training_tokens=None)
-    only = PlannedJob(kind=request.kind, label=request.kind)
-    return Plan(kind=request.kind, would_create=[only], estimate=estimate, warnings=[_NO_PRICES])
+            yield PlannedJob(kind=request.kind, label=request.kind)
 
 
-def _experiment(session: Session, spec: ExperimentSpec, project_id: str) -> Plan:
-    first = [PlannedJob(kind="experiment", label="experiment")]
+def _of_experiment(session: Session, spec: ExperimentSpec, project_id: str) -> Iterable[PlannedJob]:
+    yield PlannedJob(kind="experiment", label="experiment")
     if spec.prepare is not None:
-        variants = plan_variants(spec.prepare.train_sizes, shots=spec.shots)
-        first.append(PlannedJob(kind="prepare", label="dataset"))
-        return _with_children(first, variants, test_rows=spec.prepare.test_size)
+        yield PlannedJob(kind="prepare", label="dataset")
+        yield from _of_variants(plan_variants(spec.prepare.train_sizes, shots=spec.shots))
+        return
     dataset = _ready(session, spec.dataset or "", project_id)
-    if dataset is None:
-        return Plan(
-            kind="experiment", would_create=first, estimate=None, warnings=[_NO_SIZES, _NO_PRICES]
-        )
-    sizes = spec.train_sizes or sorted(map(int, dataset.training_files))
-    variants = plan_variants(sizes, shots=spec.shots)
-    return _with_children(first, variants, test_rows=int(dataset.splits["test"]["rows"]))
+    if dataset is not None:
+        sizes = spec.train_sizes or sorted(map(int, dataset.training_files))
+        yield from _of_variants(plan_variants(sizes, shots=spec.shots))
 
 
-def _with_children(
-    first: Sequence[PlannedJob], variants: Sequence[Variant], *, test_rows: int
-) -> Plan:
-    children = [
-        PlannedJob(kind=kind, label=variant.name)
-        for variant in variants
-        for kind in (("evaluate",) if variant.train_size is None else ("tune", "evaluate"))
-    ]
-    return Plan(
-        kind="experiment",
-        would_create=[*first, *children],
-        estimate=Estimate(requests=test_rows * len(variants), training_tokens=None),
-        warnings=[_NO_PRICES],
-    )
+def _of_variants(variants: Sequence[Variant]) -> Iterable[PlannedJob]:
+    for variant in variants:
+        if variant.train_size is not None:
+            yield PlannedJob(kind="tune", label=variant.name)
+        yield PlannedJob(kind="evaluate", label=variant.name)
 
 
 def _ready(session: Session, dataset_id: str, project_id: str) -> DatasetView | None:

@@ -7,7 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from service.datasets.schemas import PrepareSpec
 from service.evaluation.schemas import EvaluateSpec
 from service.experiments.schemas import ExperimentSpec
-from service.jobs.schemas import LABEL_PATTERN
+from service.jobs.money import parse_dollars
+from service.jobs.schemas import LABEL_PATTERN, Budget
 from service.tuning.schemas import PollSpec, TuneSpec
 
 LabelText = Annotated[str, Field(pattern=LABEL_PATTERN)]
@@ -47,6 +48,12 @@ class _JobRequest(BaseModel):
     _storable = model_validator(mode="before")(storable)
 
 
+class _PayingRequest(_JobRequest):
+    budget: Budget | None = Field(
+        default=None, description="the most that the job may spend with all its children"
+    )
+
+
 class PrepareRequest(_JobRequest):
     """Make a dataset."""
 
@@ -54,7 +61,7 @@ class PrepareRequest(_JobRequest):
     spec: PrepareSpec
 
 
-class TuneRequest(_JobRequest):
+class TuneRequest(_PayingRequest):
     """Tune a model on a dataset."""
 
     kind: Literal["tune"]
@@ -68,14 +75,14 @@ class PollRequest(_JobRequest):
     spec: PollSpec
 
 
-class EvaluateRequest(_JobRequest):
+class EvaluateRequest(_PayingRequest):
     """Score one variant on a dataset."""
 
     kind: Literal["evaluate"]
     spec: EvaluateSpec
 
 
-class ExperimentRequest(_JobRequest):
+class ExperimentRequest(_PayingRequest):
     """Draw a learning curve."""
 
     kind: Literal["experiment"]
@@ -86,3 +93,9 @@ AnyRequest = PrepareRequest | TuneRequest | PollRequest | EvaluateRequest | Expe
 
 
 Submitted = Annotated[AnyRequest, Field(discriminator="kind")]
+
+
+def budget_nano_of(body: AnyRequest) -> int | None:
+    """Return what a job may spend in nano-dollars; None without a budget."""
+    budget = getattr(body, "budget", None)
+    return None if budget is None else parse_dollars(budget.amount)

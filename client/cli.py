@@ -8,7 +8,20 @@ from typing import NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from client.commands import cancel, demo, doctor, emulator, get, jobs, key, submit, up, watch
+from client.commands import (
+    cancel,
+    demo,
+    doctor,
+    emulator,
+    get,
+    jobs,
+    key,
+    quotas,
+    submit,
+    up,
+    usage,
+    watch,
+)
 from client.errors import TunecurveError
 from client.exit_codes import ExitCode
 from client.progress import say
@@ -30,6 +43,8 @@ app.command("watch")(watch.watch)
 app.command("jobs")(jobs.jobs)
 app.command("get")(get.get)
 app.command("cancel")(cancel.cancel)
+app.command("quotas")(quotas.quotas)
+app.command("usage")(usage.usage)
 app.add_typer(key.app, name="key")
 app.command("doctor")(doctor.doctor)
 

@@ -63,16 +63,20 @@ class Client:
         spec: Mapping[str, Any],
         *,
         labels: Mapping[str, str] | None = None,
+        budget: str | None = None,
         idempotency_key: str | None = None,
         dry_run: bool = False,
     ) -> Json:
         """Submit a job and return it; with `dry_run` return its plan instead.
 
+        `budget` is the most that it may spend with its children, in dollars such as `1.50`.
         Calling again with the same `idempotency_key` and the same job returns that job.
         """
         body: Json = {"kind": kind, "spec": dict(spec)}
         if labels:
             body["labels"] = dict(labels)
+        if budget:
+            body["budget"] = {"amount": budget, "currency": "USD"}
         return self._transport.json(
             "POST",
             "/v1/jobs",
@@ -87,6 +91,16 @@ class Client:
     def jobs(self, *, page_limit: int = _PAGE_LIMIT, **filters: str | int | None) -> Iterator[Json]:
         """Yield jobs, page by page; filters are those of the API: state, kind, label, parent."""
         return self._pages("/v1/jobs", filters, limit=page_limit)
+
+    def usage(self, *, first: str | None = None, last: str | None = None) -> Json:
+        """Return what the project has used and paid, by UTC day and base model."""
+        days = {"first": first, "last": last}
+        given = {name: day for name, day in days.items() if day is not None}
+        return self._transport.json("GET", "/v1/usage", params=given or None)
+
+    def quotas(self) -> Iterator[Json]:
+        """Yield the provider's quotas and how they are used."""
+        return self._pages("/v1/quotas", {})
 
     def cancel(self, identifier: str) -> Json:
         """Ask for a job's cancellation; cancelling a cancelled job changes nothing."""

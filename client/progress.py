@@ -5,6 +5,8 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
+from client.costs import cost_of
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -67,7 +69,7 @@ class PlainDisplay:
             if self._told.get(job["id"]) == standing:
                 continue
             self._told[job["id"]] = standing
-            line = f"{name_of(job)}  {standing}  {progress_of(job)}".rstrip()
+            line = f"{name_of(job)}  {standing}  {progress_of(job)}  {cost_of(job)}".rstrip()
             print(line, file=self._stream, flush=True)
 
 
@@ -87,7 +89,7 @@ class BarDisplay:
                 self._bars[job["id"]],
                 completed=done,
                 total=total,
-                standing=f"{standing_of(job)}  {progress_of(job)}".rstrip(),
+                standing=f"{standing_of(job)}  {progress_of(job)}  {cost_of(job)}".rstrip(),
             )
 
 

@@ -85,6 +85,13 @@ def refuse_by_chance(settings: Settings, *, digest: bytes, attempt: int) -> None
             pass
 
 
+def refuse_row_by_chance(settings: Settings, *, digest: bytes) -> None:
+    """Raise what an unlucky row of a batch gets: GoogleError 503, the same row every time."""
+    if unit(settings.seed, "batch_error", digest) < settings.batch_error_rate:
+        message = "The service is currently unavailable."
+        raise GoogleError(503, message, status="UNAVAILABLE")
+
+
 def delivery_fault(settings: Settings, *, digest: bytes, attempt: int) -> Fault | None:
     """Return what happens to an answer on its way, after the work was done."""
     return _drawn(_DELIVERIES, settings, digest, attempt)

@@ -39,6 +39,7 @@ class Settings:
     cancel_outcome: str = "cancel"
     cancel_seconds: float = 0.0
     batch_seconds: float = 0.0
+    batch_error_rate: float = 0.0
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
     burst_seconds: float = 1.0
@@ -145,6 +146,7 @@ _RULES: Mapping[str, _Rule] = {
     "hang_seconds": _DURATION,
 } | dict.fromkeys(
     (
+        "batch_error_rate",
         "error_500_rate",
         "error_503_rate",
         "drop_before_rate",

@@ -3,19 +3,21 @@
 Everything is built when first asked for: the API never pays for what only workers need.
 """
 
-from functools import cached_property
+from functools import cached_property, partial
+from pathlib import Path
 
 from service.database import Sessions, open_sessions
 from service.datasets.operations import PREPARE
-from service.evaluation.operations import Calling, Target, evaluate_kind
+from service.evaluation.operations import ASK, Batching, Calling, Fleet, Target, evaluate_kind
 from service.experiments.operations import experiment_kind
 from service.files.contents import FileLimits
-from service.inference.operations import CallLimits, shut_down
+from service.inference.batches.ports import BatchProvider
+from service.inference.operations import CacheRules, CallLimits, Prices, load_prices, shut_down
 from service.inference.ports import Generator, Governor
 from service.jobs.operations import JobKinds
 from service.registry import Registry
 from service.settings import Settings
-from service.storage.operations import open_store
+from service.storage.operations import open_store, read_gs_lines
 from service.storage.ports import ObjectStore
 from service.task_queue import CeleryTaskQueue, TaskQueue
 from service.tuning.operations import POLL, TuningPace, ready_model, tune_kind
@@ -73,14 +75,21 @@ class Container:
         return WebhookSecrets(self.settings.master_key.get_secret_value())
 
     @cached_property
+    def prices(self) -> Prices:
+        file = self.settings.prices
+        return load_prices(Path(file) if file else None)
+
+    @cached_property
     def kinds(self) -> JobKinds:
-        base_model = self.settings.base_model
+        base_model, location = self.settings.base_model, self.settings.location
+        prices = self.prices
         kinds = (
             PREPARE,
-            tune_kind(base_model),
+            tune_kind(base_model, prices=prices),
             POLL,
-            evaluate_kind(base_model, find_model=ready_model),
-            experiment_kind(base_model),
+            evaluate_kind(base_model, find_model=ready_model, prices=prices, location=location),
+            ASK,
+            experiment_kind(base_model, prices=prices, location=location),
         )
         return {kind.name: kind for kind in kinds}
 
@@ -106,12 +115,48 @@ class Container:
             in_flight=settings.calls_in_flight,
             attempts=settings.call_attempts,
             timeout_seconds=settings.call_timeout_seconds,
+            hedging=settings.hedge_stragglers,
         )
         return Calling(
             generator=lambda: self._generator,
             governor=self._governor,
             limits=limits,
             location=settings.location,
+            prices=self.prices,
+            cache=self._cache,
+        )
+
+    @cached_property
+    def _cache(self) -> CacheRules | None:
+        settings = self.settings
+        if not settings.cache_days:
+            return None
+        return CacheRules(
+            days=settings.cache_days, shared=settings.cache_shared, emulated=settings.emulated
+        )
+
+    @cached_property
+    def fleet(self) -> Fleet:
+        return Fleet(self.kinds, self.task_queue, self.settings.evaluate_slots)
+
+    @cached_property
+    def batching(self) -> Batching:
+        settings = self.settings
+        return Batching(
+            provider=lambda: self._batches,
+            lines=partial(read_gs_lines, suffix=".jsonl", project=settings.google_cloud_project),
+            store=self.store,
+            poll_seconds=settings.poll_seconds,
+            settle_seconds=settings.settle_seconds,
+        )
+
+    @cached_property
+    def _batches(self) -> BatchProvider:
+        from service.inference.batches.vertex import open_vertex_batches
+
+        settings = self.settings
+        return open_vertex_batches(
+            project=settings.google_cloud_project, endpoint=settings.vertex_endpoint
         )
 
     @cached_property
@@ -131,6 +176,7 @@ class Container:
     def _governor(self, target: Target) -> Governor:
         """Return the process's one governor of a quota; endpoints share their base model's."""
         from service.inference.governor import RedisGovernor, quota_key
+        from service.inference.quotas import quota_of
 
         settings = self.settings
         key = quota_key(
@@ -142,8 +188,7 @@ class Container:
             self._governors[key] = RedisGovernor(
                 settings.redis_url,
                 key=key,
-                requests_per_minute=settings.requests_per_minute,
-                burst_seconds=settings.burst_seconds,
+                quota=quota_of(settings, location=target.location, base_model=target.base_model),
             )
         return self._governors[key]
 

@@ -1,11 +1,23 @@
 """Every setting, read once from the environment (prefix `TUNECURVE_`) and then frozen."""
 
+import json
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class QuotaSetting(BaseModel):
+    """What differs for one base model; what is left out is as for all."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    requests_per_minute: float | None = Field(default=None, ge=0)
+    tokens_per_minute: float | None = Field(default=None, ge=0)
+    burst_seconds: float | None = Field(default=None, ge=0)
+    in_flight: int | None = Field(default=None, ge=0)
 
 
 class Settings(BaseSettings):
@@ -33,13 +45,38 @@ class Settings(BaseSettings):
         default="", description="`http://127.0.0.1:PORT` means an emulator; empty means Google"
     )
     base_model: str = Field(default="gemini-2.5-flash", description="used when a spec names none")
+    prices: str = Field(
+        default="", description="file like `service/inference/prices.toml`: replaces its entries"
+    )
 
-    requests_per_minute: float = Field(default=600, gt=0, description="quota per base model")
-    burst_seconds: float = Field(default=0.1, ge=0, description="share of quota usable at once")
-    calls_in_flight: int = Field(default=256, ge=1, description="safety cap of one process")
-    call_timeout_seconds: float = Field(default=60, gt=0)
+    requests_per_minute: float = Field(
+        default=0, ge=0, description="quota per base model; 0 is unknown: a slow start finds it"
+    )
+    tokens_per_minute: float = Field(default=0, ge=0, description="likewise; 0 is no limit")
+    burst_seconds: float = Field(
+        default=0.1, ge=0, description="share of quota usable at once; 0.1 where it is unknown"
+    )
+    quotas: Annotated[dict[str, QuotaSetting], NoDecode] = Field(
+        default={}, description='JSON, by `base_model` or `location/base_model`: {"m": {...}}'
+    )
+    fleet_calls_in_flight: int = Field(
+        default=0, ge=0, description="safety cap of all processes per base model; 0 is none"
+    )
+    calls_in_flight: int = Field(default=256, ge=1, description="safety cap of one run")
+    call_timeout_seconds: float = Field(default=60, gt=0, description="deadline of one attempt")
     call_attempts: int = Field(default=6, ge=1, description="tries of one call; 429s not counted")
+    hedge_stragglers: bool = Field(
+        default=False, description="send a call twice that takes 1.5 x p99; 2 % of calls at most"
+    )
 
+    cache_days: float = Field(
+        default=30, ge=0, description="how long an answer is used again; 0 turns it off"
+    )
+    cache_shared: bool = Field(default=False, description="projects see each other's answers")
+
+    evaluate_slots: int = Field(
+        default=2, ge=1, description="evaluations that run at once, over all workers"
+    )
     lease_seconds: float = Field(default=30, gt=0, description="a job's worker must renew in time")
     job_attempts: int = Field(default=5, ge=1, description="claims of one job before it fails")
     redispatch_seconds: float = Field(default=20, gt=0, description="a lost ticket is sent again")
@@ -66,6 +103,12 @@ class Settings(BaseSettings):
     idempotency_hours: float = 24
     delivery_days: float = 30
     event_days: float = 90
+
+    @field_validator("quotas", mode="before")
+    @classmethod
+    def _read_json(cls, value: object) -> object:
+        # docker-compose passes what is not set as empty
+        return json.loads(value or "{}") if isinstance(value, str) else value
 
     @field_validator("webhook_allow_networks", "webhook_ports", mode="before")
     @classmethod

@@ -21,9 +21,15 @@ class Queue(StrEnum):
     NOTIFY = "notify"
 
 
+# The order in which tickets of one queue are taken, the lowest first. Each step is a list of its
+# own in Redis, so both sides must know them all: who does not, neither reads nor counts them.
+PRIORITIES = range(4)
+PRIORITY_OPTIONS = {"priority_steps": list(PRIORITIES)}
+
+
 class TaskQueue(Protocol):
-    def send(self, task: str, *ids: str, queue: Queue) -> bool:
-        """Return True when the broker took the ticket."""
+    def send(self, task: str, *ids: str, queue: Queue, priority: int = 0) -> bool:
+        """Return True when the broker took the ticket; of those waiting the lowest goes first."""
         ...
 
     def depth(self, queue: Queue) -> int | None:
@@ -48,12 +54,17 @@ class CeleryTaskQueue:
                 "interval_step": 0.05,
                 "interval_max": 0.1,
             },
-            broker_transport_options={"socket_timeout": 5, "socket_connect_timeout": 2},
+            broker_transport_options={
+                **PRIORITY_OPTIONS,
+                "socket_timeout": 5,
+                "socket_connect_timeout": 2,
+            },
         )
 
-    def send(self, task: str, *ids: str, queue: Queue) -> bool:
+    def send(self, task: str, *ids: str, queue: Queue, priority: int = 0) -> bool:
+        step = min(priority, PRIORITIES[-1])
         try:
-            self._app.send_task(task, args=list(ids), queue=queue.value)
+            self._app.send_task(task, args=list(ids), queue=queue.value, priority=step)
         except (self._unavailable, OSError):
             log.warning("ticket_unsent", task=task, queue=queue.value)
             return False

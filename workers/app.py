@@ -9,6 +9,7 @@ from celery import Celery, signals
 from service.container import Container, broker_url
 from service.logging import configure_logging
 from service.settings import Settings
+from service.task_queue import PRIORITY_OPTIONS
 from workers.health import HeartbeatStep
 from workers.queues import QUEUES
 
@@ -51,6 +52,7 @@ app.conf.update(
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,  # the default gives up after 100
     broker_transport_options={
+        **PRIORITY_OPTIONS,
         "visibility_timeout": 900,  # only cleans stale tickets; leases decide about recovery
         "socket_timeout": 30,
         "socket_connect_timeout": 5,

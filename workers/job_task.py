@@ -1,27 +1,37 @@
 """From a ticket to a finished job: claim, run the operation, record how it ended."""
 
 from collections.abc import Callable
-from dataclasses import asdict
 from random import Random
+from typing import Any
 
 import structlog
 
 from service.container import Container
 from service.errors import Internal, Invalid, TunecurveError
-from service.inference.operations import usage_of
+from service.inference.operations import cost_of_job
 from service.jobs.leases import LeasedRun
 from service.jobs.lifecycle import Reason, State
 from service.jobs.operations import (
     Job,
-    children_of,
+    JobKinds,
     claim_job,
+    dispatch_parent,
     finish_job,
+    hand_back_job,
     job_states,
     park_job,
     retry_job,
 )
-from service.jobs.ports import InputNotReady, JobCancelled, JobRun, LeaseLost, Waiting
+from service.jobs.ports import (
+    HandedBack,
+    InputNotReady,
+    JobCancelled,
+    JobRun,
+    LeaseLost,
+    Waiting,
+)
 from workers.app import container
+from workers.leaving import is_leaving
 
 log = structlog.get_logger()
 
@@ -50,6 +60,7 @@ def _claim_and_run(job_id: str, operation: Operation) -> None:
         sessions=services.sessions,
         lease_seconds=settings.lease_seconds,
         attempts_limit=settings.job_attempts,
+        cost_of=cost_of_job,
     )
     if claimed is None:
         return
@@ -58,10 +69,21 @@ def _claim_and_run(job_id: str, operation: Operation) -> None:
         job_id=job.id, kind=job.kind, request_id=job.request_id
     ):
         lease = LeasedRun(
-            job, token, sessions=services.sessions, lease_seconds=settings.lease_seconds
+            job,
+            token,
+            sessions=services.sessions,
+            lease_seconds=settings.lease_seconds,
+            rivals=_rivals(services.kinds, job.kind),
+            leaving=is_leaving,
         )
         with lease as run:
             _Ending(job, token, services).record(run, operation)
+
+
+def _rivals(kinds: JobKinds, name: str) -> list[str]:
+    """Return the kinds whose jobs share their slots with those of this kind, if it gives way."""
+    own = kinds[name]
+    return [kind.name for kind in kinds.values() if own.gives_way and kind.queue is own.queue]
 
 
 class _Ending:
@@ -78,6 +100,9 @@ class _Ending:
             self._finish(State.CANCELLED)
         except LeaseLost:
             log.warning("job_lease_lost")
+        except HandedBack:
+            hand_back_job(self._job.id, token=self._token, sessions=self._sessions)
+            log.info("job_handed_back")
         except InputNotReady as missing:
             self._await_input(missing.job_id)
         except TunecurveError as error:
@@ -118,16 +143,21 @@ class _Ending:
             token=self._token,
             sessions=self._sessions,
             error=error,
-            cost=self._usage(),
+            cost=self._cost(),
+        )
+        dispatch_parent(
+            self._job.id,
+            kinds=self._services.kinds,
+            sessions=self._sessions,
+            task_queue=self._services.task_queue,
         )
         code = error.code if error else None
         log.info("job_ended" if ended else "job_lease_lost", state=state.value, code=code)
 
-    def _usage(self) -> dict[str, int]:
-        """Return what the job has used, its children included."""
-        children = children_of(self._job.id, sessions=self._sessions)
+    def _cost(self) -> dict[str, Any]:
+        """Return what the job has used and paid, its descendants included."""
         with self._sessions.reading() as session:
-            return asdict(usage_of(session, [self._job.id, *(child.id for child in children)]))
+            return cost_of_job(session, self._job.id)
 
     def _await_input(self, producer: str) -> None:
         state = job_states([producer], sessions=self._sessions).get(producer)
@@ -140,7 +170,7 @@ class _Ending:
         park_job(self._job.id, waiting, token=self._token, sessions=self._sessions)
 
     def _retry_or_fail(self, run: LeasedRun, error: TunecurveError, *, passing: bool) -> None:
-        attempt = self._job.attempt
+        attempt = self._job.fruitless_claims
         # While the provider is away a cancel that has to reach it is not given up: it bills.
         patient = run.cancelling and error.retryable
         if not passing or (attempt >= self._services.settings.job_attempts and not patient):

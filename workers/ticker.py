@@ -13,6 +13,7 @@ import structlog
 
 from service.clock import utc_now
 from service.container import Container
+from service.inference.operations import purge_responses
 from service.jobs.operations import purge_keys, requeue_expired, send_due_tickets, wake_due
 from service.logging import configure_logging
 from service.settings import Settings
@@ -98,6 +99,7 @@ def _purge(now: datetime, *, services: Container) -> None:
     purge_keys(now - timedelta(hours=settings.idempotency_hours), sessions=sessions)
     purge_deliveries(now - timedelta(days=settings.delivery_days), sessions=sessions)
     purge_events(now - timedelta(days=settings.event_days), sessions=sessions)
+    purge_responses(now, sessions=sessions)
 
 
 def tick(swept: dict[str, Sweep]) -> None:

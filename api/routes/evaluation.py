@@ -99,7 +99,8 @@ def list_rows(
 
 
 def _present_row(row: dict[str, Any]) -> EvaluationRowOut:
-    return EvaluationRowOut.model_validate({name: row[name] for name in _ROW_FIELDS})
+    # A table of an earlier version has fewer columns.
+    return EvaluationRowOut.model_validate({name: row[name] for name in _ROW_FIELDS if name in row})
 
 
 @router.get(

@@ -1,5 +1,6 @@
 """Jobs: submit, plan, list, look, cancel."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Header, Query, Request, Response
@@ -13,9 +14,12 @@ from api.idempotency import IdempotencyKey
 from api.openapi import WITH_BODY, answers, page_example
 from api.pages import Page, page_of
 from api.plans import Plan, plan_of
-from api.submissions import Submitted
+from api.submissions import Submitted, budget_nano_of
+from service.database import Sessions
+from service.inference.operations import costs_of
 from service.jobs import operations
 from service.jobs.lifecycle import OPEN, State
+from service.jobs.operations import Job as JobRow
 from service.jobs.schemas import LABEL_PATTERN, Job, present_job
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -68,6 +72,7 @@ def create_job(
         project_id=principal.project_id,
         idempotency_key=idempotency_key,
         request_id=request_id,
+        budget_nano=budget_nano_of(body),
     )
     if dry_run:
         plan = plan_of(request, kinds=container.kinds, sessions=container.sessions)
@@ -79,7 +84,7 @@ def create_job(
         task_queue=container.task_queue,
         open_jobs_limit=container.settings.open_jobs_limit,
     )
-    job = present_job(row)
+    [job] = _shown([row], container.sessions)
     response.headers.update(_headers(job) | {"Location": f"/v1/jobs/{job.id}"})
     if replayed:
         response.status_code = 200
@@ -87,10 +92,18 @@ def create_job(
     return job
 
 
+def _shown(rows: Sequence[JobRow], sessions: Sessions) -> list[Job]:
+    """Return jobs as HTTP shows them; what those that go on have used is summed now."""
+    going_on = [row.id for row in rows if State(row.state) in OPEN]
+    with sessions.reading() as session:
+        costs = costs_of(session, going_on)
+    return [present_job(row, cost=costs.get(row.id)) for row in rows]
+
+
 def _headers(job: Job) -> dict[str, str]:
-    """Progress moves without a new version, so the tag holds the time of change too."""
+    """Progress and cost move without a new version, so the tag holds them too."""
     microseconds = int(job.updated_at.timestamp() * 1_000_000)
-    headers = {"ETag": etag_of(job.version, f"{microseconds:x}")}
+    headers = {"ETag": etag_of(job.version, f"{microseconds:x}.{job.cost.requests:x}")}
     return headers | ({"Retry-After": RETRY_AFTER} if job.state in OPEN else {})
 
 
@@ -126,7 +139,7 @@ def list_jobs(  # noqa: PLR0913, PLR0917  FastAPI reads a request's parts from p
         after=after,
         limit=limit + 1,
     )
-    jobs = [present_job(row) for row in rows]
+    jobs = _shown(rows, container.sessions)
     return page_of(jobs, limit=limit, cursor=lambda job: job.id, request=request)
 
 
@@ -145,7 +158,7 @@ def get_job(
     if_none_match: Annotated[str | None, Header(description="the ETag seen last")] = None,
 ) -> Job | Response:
     row = operations.get_job(job_id, project_id=principal.project_id, sessions=container.sessions)
-    job = present_job(row)
+    [job] = _shown([row], container.sessions)
     headers = _headers(job)
     if is_known(if_none_match, headers["ETag"]):
         return Response(status_code=304, headers=headers)
@@ -175,7 +188,7 @@ def cancel_job(job_id: JobId, response: Response, principal: Writer, container: 
         sessions=container.sessions,
         task_queue=container.task_queue,
     )
-    job = present_job(row)
+    [job] = _shown([row], container.sessions)
     response.headers.update(_headers(job))
     if job.state is State.CANCELLED:
         response.status_code = 200

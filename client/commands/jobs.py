@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from client.commands.options import KeyOption, OutputOption, UrlOption, connect
+from client.costs import cost_of
 from client.output import Column, OutputFormat, print_rows
 from client.progress import progress_of, standing_of
 
@@ -15,6 +16,7 @@ _COLUMNS: dict[str, Column] = {
     "VARIANT": lambda job: (job.get("labels") or {}).get("variant", ""),
     "STATE": standing_of,
     "PROGRESS": progress_of,
+    "COST": cost_of,
     "CREATED": lambda job: job.get("created_at"),
 }
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from client.commands.options import KeyOption, OutputOption, TimeoutOption, UrlOption, connect
+from client.costs import ending_of
 from client.errors import UsageError
 from client.output import OutputFormat, print_json
 from client.waiting import require_success, see_through
@@ -29,6 +30,9 @@ def submit(  # noqa: PLR0913 - typer turns each argument into an option
     label: Annotated[
         list[str] | None, typer.Option(help="NAME=VALUE; may be given several times.")
     ] = None,
+    budget: Annotated[
+        str | None, typer.Option(help="The most it may spend with its children, in US dollars.")
+    ] = None,
     idempotency_key: Annotated[
         str | None, typer.Option(help="Submitting again with the same key makes no second job.")
     ] = None,
@@ -43,14 +47,19 @@ def submit(  # noqa: PLR0913 - typer turns each argument into an option
     body, labels = read_spec(spec), parse_labels(label or [])
     with connect(url, key) as client:
         job = client.submit(
-            kind, body, labels=labels, idempotency_key=idempotency_key, dry_run=dry_run
+            kind,
+            body,
+            labels=labels,
+            budget=budget,
+            idempotency_key=idempotency_key,
+            dry_run=dry_run,
         )
         if wait and not dry_run:
             job = see_through(client, job["id"], timeout_seconds=timeout)
     if dry_run or output is OutputFormat.JSON:
         print_json(job)
     else:
-        print(f"{job['id']}  {job['state']}")
+        print(ending_of(job))
     if wait and not dry_run:
         require_success(job)
 

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from client.commands.options import KeyOption, OutputOption, TimeoutOption, UrlOption, connect
+from client.costs import ending_of
 from client.output import OutputFormat, print_json
 from client.waiting import require_success, see_through
 
@@ -23,5 +24,5 @@ def watch(
     if output is OutputFormat.JSON:
         print_json(ended)
     else:
-        print(f"{ended['id']}  {ended['state']}")
+        print(ending_of(ended))
     require_success(ended)

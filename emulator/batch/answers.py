@@ -9,7 +9,7 @@ from emulator.batch.records import BatchJob
 from emulator.batch.rows import Answer
 from emulator.clock import CLOCK
 from emulator.errors import GoogleError
-from emulator.faults import content_fault, refuse_by_chance, spoil
+from emulator.faults import content_fault, refuse_by_chance, refuse_row_by_chance, spoil
 from emulator.inference.generation import respond
 from emulator.inference.requests import Question, read_question
 from emulator.inference.targets import Target, endpoint_target, publisher_target
@@ -64,6 +64,7 @@ def answers_in(emulator: Emulator) -> Answers:
             question = read_question(document, types, model=target.name)
             await _wait_for_capacity(emulator, target.base_model)
             settings = emulator.settings.of_model(target.base_model)
+            refuse_row_by_chance(settings, digest=question.digest)
             _try_luck(settings, question, row=job.serial * _MOST_ROWS + number)
             response = await respond(emulator, target, question)
             fault = content_fault(settings, digest=question.digest)

@@ -32,6 +32,10 @@ SCHEMA = TableSchema(
 )
 
 
+_ROWS_AT_ONCE = 1000
+_LAST_POSITION = 2**62
+
+
 @dataclass(frozen=True, slots=True)
 class Artifacts:
     """What was stored: all examples, one tuning file for each train size, and the manifest."""
@@ -190,6 +194,45 @@ def stored_rows(source: IO[bytes], *, split: Split | None = None) -> Iterator[di
             yield row
 
 
+def stored_range(
+    source: IO[bytes], *, split: Split, first: int = 0, last: int | None = None
+) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a split from position `first` to before `last`, in stored order.
+
+    Reads only the row groups that may hold them, and keeps a thousand rows at a time.
+    """
+    from pyarrow import compute, parquet
+
+    end = _LAST_POSITION if last is None else last
+    with parquet.ParquetFile(source) as file:
+        groups = [
+            index
+            for index in range(file.num_row_groups)
+            if _may_hold(file.metadata.row_group(index), split, first, end)
+        ]
+        for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, row_groups=groups):
+            position = batch["position"]
+            inside = compute.and_(
+                compute.and_(compute.greater_equal(position, first), compute.less(position, end)),
+                compute.equal(batch["split"], split.value),
+            )
+            yield from batch.filter(inside).to_pylist()
+
+
+def _may_hold(group: Any, split: Split, first: int, end: int) -> bool:
+    """Return whether a row group may hold rows of a range, by the bounds of its columns."""
+    columns = list(SCHEMA.columns)
+    names, positions = (
+        group.column(columns.index(name)).statistics for name in ("split", "position")
+    )
+    if not (names and names.has_min_max and positions and positions.has_min_max):
+        return True
+    if not names.min <= split.value <= names.max:
+        return False
+    # Positions count within a split: their bounds say nothing in a group of several splits.
+    return bool(names.min != names.max or (positions.min < end and positions.max >= first))
+
+
 def example_of(row: dict[str, Any]) -> Example:
     """Return the example a stored row holds."""
     return Example(
@@ -201,3 +244,19 @@ def example_of(row: dict[str, Any]) -> Example:
         row=row["row"],
         label=row["label"],
     )
+
+
+def stream_examples(
+    examples_key: str,
+    split: Split,
+    *,
+    first: int = 0,
+    last: int | None = None,
+    store: ObjectStore,
+) -> Iterator[Example]:
+    """Yield the examples of a split from position `first` to before `last`, in stored order.
+
+    Holds few of them at a time. Raises NotFound `object_not_found`, Unavailable.
+    """
+    with store.open(examples_key) as stream:
+        yield from map(example_of, stored_range(stream, split=split, first=first, last=last))

@@ -15,6 +15,7 @@ from service.datasets.artifacts import (
     store_artifacts,
     stored_rows,
 )
+from service.datasets.artifacts import stream_examples as stream_examples
 from service.datasets.contents import Content, ContentFormat, content_of, page_of
 from service.datasets.examples import Example, Split
 from service.datasets.formats.rows import SourceRow

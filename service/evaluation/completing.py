@@ -1,30 +1,34 @@
-"""The end of an evaluation: every row has an outcome, so score them and write the table."""
+"""The end of an evaluation: every row has an outcome, so score them and write the table.
+
+Rows pass through once, some hundred at a time, to the metrics and into the table.
+"""
 
 import hashlib
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from service.clock import utc_now
 from service.database import Sessions
 from service.datasets.examples import Example
-from service.datasets.operations import (
-    DatasetView,
-)
+from service.datasets.operations import stream_examples
 from service.evaluation import repository
-from service.evaluation.models import Prediction, ScoreRow
+from service.evaluation.models import ScoreRow
 from service.evaluation.reading import require_evaluation
-from service.evaluation.schemas import EvaluateSpec
-from service.evaluation.scoring import Score, Scored, score
+from service.evaluation.requests import Brief
+from service.evaluation.scoring import Score, Scored, Scoring
+from service.evaluation.votes import Sample, elect
 from service.inference.ports import Outcome
 from service.jobs.ports import JobRun
 from service.storage.ports import ObjectStore
 from service.storage.tables import TableSchema, write_parquet
 
 TABLE = TableSchema(
+    version=2,
     columns={
         "evaluation_id": "string",
         "position": "int64",
@@ -34,50 +38,112 @@ TABLE = TableSchema(
         "references": "strings",
         "finish_reason": "string",
         "error": "string",
+        "samples": "int64",
+        "agreement": "int64",
         "prompt_tokens": "int64",
         "output_tokens": "int64",
         "synthetic": "bool",
+        "cached": "bool",
         "answered_at": "timestamp",
-    }
+    },
 )
+_CHUNK = 500
 
 
-def complete(
-    run: JobRun,
-    spec: EvaluateSpec,
-    dataset: DatasetView,
-    examples: Sequence[Example],
-    *,
-    sessions: Sessions,
-    store: ObjectStore,
-) -> None:
-    evaluation_id = run.outputs["evaluation"]
-    run.report(len(examples), len(examples), unit="items", stage="scoring")
-    with sessions.reading() as session:
-        predictions = repository.predictions(session, evaluation_id)
-    rows = [_scored(example, predictions[example.id]) for example in examples]
-    names = spec.metrics or tuple(dataset.metrics)
-    scores = [score(rows, name, seed=spec.seed) for name in names]
-    key = _write_table(evaluation_id, examples, predictions, store=store)
+def complete(run: JobRun, brief: Brief, *, sessions: Sessions, store: ObjectStore) -> None:
+    """Score an evaluation whose rows all have an outcome, and store the table of its rows."""
+    run.report(brief.requests, brief.requests, unit="items", stage="scoring")
+    tally = _Tally(brief.spec.metrics or brief.dataset.metrics)
+    rows = _rows(run, brief, tally, sessions=sessions, store=store)
+    key = _write_table(brief.evaluation_id, rows, store=store)
+    scores = tally.scores(seed=brief.spec.seed)
     with run.fenced() as session:
-        row = require_evaluation(session, evaluation_id, run.project_id)
-        repository.put_scores(session, _score_rows(evaluation_id, scores))
-        row.rows = len(rows)
-        row.outcomes = dict(Counter(scored.outcome.value for scored in rows))
-        row.usage = _usage(predictions.values())
-        row.synthetic = any(prediction.synthetic for prediction in predictions.values())
+        row = require_evaluation(session, brief.evaluation_id, run.project_id)
+        repository.put_scores(session, _score_rows(brief.evaluation_id, scores))
+        row.rows = tally.outcomes.total()
+        row.outcomes = dict(tally.outcomes)
+        row.usage = dict(tally.usage)
+        row.synthetic = tally.synthetic
         row.table_key = key
         row.ready_at = utc_now()
 
 
-def _scored(example: Example, prediction: Prediction) -> Scored:
+class _Tally:
+    """What is known of an evaluation after the rows that have passed."""
+
+    def __init__(self, metrics: Sequence[str]) -> None:
+        self._scorings = [Scoring(name) for name in metrics]
+        self.outcomes: Counter[str] = Counter()
+        self.usage = Counter(requests=0, cached=0, prompt_tokens=0, output_tokens=0)
+        self.synthetic = False
+
+    def take(self, scored: Sequence[Scored], samples: Sequence[Sample]) -> None:
+        for scoring in self._scorings:
+            scoring.take(scored)
+        self.outcomes.update(each.outcome.value for each in scored)
+        called = [each for each in samples if not each.cached]
+        self.usage["requests"] += len(called)
+        self.usage["cached"] += len(samples) - len(called)
+        self.usage["prompt_tokens"] += sum(each.prompt_tokens for each in called)
+        self.usage["output_tokens"] += sum(each.output_tokens for each in called)
+        self.synthetic |= any(each.synthetic for each in samples)
+
+    def scores(self, *, seed: int) -> list[Score]:
+        return [scoring.score(seed=seed) for scoring in self._scorings]
+
+
+def _rows(
+    run: JobRun, brief: Brief, tally: _Tally, *, sessions: Sessions, store: ObjectStore
+) -> Iterator[dict[str, Any]]:
+    """Yield the rows of the table, and let the tally take them."""
+    examples = stream_examples(brief.dataset.examples_key, brief.split, store=store)
+    position = 0
+    while chunk := list(islice(examples, _CHUNK)):
+        run.check()
+        with sessions.reading() as session:
+            answers = repository.samples_of(
+                session, brief.evaluation_id, [example.id for example in chunk]
+            )
+        tally.take(
+            [_scored(example, elect(answers[example.id])[0]) for example in chunk],
+            [sample for samples in answers.values() for sample in samples],
+        )
+        for example in chunk:
+            yield _table_row(brief.evaluation_id, position, example, answers[example.id])
+            position += 1
+
+
+def _scored(example: Example, elected: Sample) -> Scored:
     return Scored(
         example_id=example.id,
-        outcome=Outcome(prediction.outcome),
-        prediction=prediction.text,
+        outcome=Outcome(elected.outcome),
+        prediction=elected.text,
         references=example.references,
         group=example.group,
     )
+
+
+def _table_row(
+    evaluation_id: str, position: int, example: Example, samples: Sequence[Sample]
+) -> dict[str, Any]:
+    elected, agreement = elect(samples)
+    return {
+        "evaluation_id": evaluation_id,
+        "position": position,
+        "example_id": example.id,
+        "outcome": elected.outcome,
+        "prediction": elected.text,
+        "references": list(example.references),
+        "finish_reason": elected.finish_reason,
+        "error": elected.error,
+        "samples": len(samples),
+        "agreement": agreement,
+        "prompt_tokens": sum(each.prompt_tokens for each in samples),
+        "output_tokens": sum(each.output_tokens for each in samples),
+        "synthetic": elected.synthetic,
+        "cached": elected.cached,
+        "answered_at": elected.created_at,
+    }
 
 
 def _score_rows(evaluation_id: str, scores: Sequence[Score]) -> list[ScoreRow]:
@@ -87,47 +153,11 @@ def _score_rows(evaluation_id: str, scores: Sequence[Score]) -> list[ScoreRow]:
     ]
 
 
-def _usage(predictions: Any) -> dict[str, int]:
-    rows = list(predictions)
-    return {
-        "requests": len(rows),
-        "prompt_tokens": sum(row.prompt_tokens for row in rows),
-        "output_tokens": sum(row.output_tokens for row in rows),
-    }
-
-
-def _write_table(
-    evaluation_id: str,
-    examples: Sequence[Example],
-    predictions: Mapping[str, Prediction],
-    *,
-    store: ObjectStore,
-) -> str:
+def _write_table(evaluation_id: str, rows: Iterator[dict[str, Any]], *, store: ObjectStore) -> str:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.parquet"
-        rows = _table_rows(evaluation_id, examples, predictions)
         write_parquet(rows, path, schema=TABLE, metadata={"evaluation_id": evaluation_id})
-        key = f"evaluations/{hashlib.sha256(path.read_bytes()).hexdigest()}.parquet"
+        with path.open("rb") as file:
+            key = f"evaluations/{hashlib.file_digest(file, 'sha256').hexdigest()}.parquet"
         store.put_file(key, path, content_type="application/vnd.apache.parquet")
     return key
-
-
-def _table_rows(
-    evaluation_id: str, examples: Sequence[Example], predictions: Mapping[str, Prediction]
-) -> Iterator[dict[str, Any]]:
-    for position, example in enumerate(examples):
-        prediction = predictions[example.id]
-        yield {
-            "evaluation_id": evaluation_id,
-            "position": position,
-            "example_id": example.id,
-            "outcome": prediction.outcome,
-            "prediction": prediction.text,
-            "references": list(example.references),
-            "finish_reason": prediction.finish_reason,
-            "error": prediction.error,
-            "prompt_tokens": prediction.prompt_tokens,
-            "output_tokens": prediction.output_tokens,
-            "synthetic": prediction.synthetic,
-            "answered_at": prediction.created_at,
-        }

@@ -7,11 +7,13 @@ from service.database import Session
 from service.datasets.operations import require_dataset
 from service.errors import Fault, NotFound
 from service.evaluation import repository
+from service.evaluation.estimating import estimate_evaluation
 from service.evaluation.metrics.registry import METRICS
 from service.evaluation.models import Evaluation
 from service.evaluation.ports import FindModel
-from service.evaluation.schemas import EvaluateSpec
+from service.evaluation.schemas import AskSpec, EvaluateSpec
 from service.ids import Prefix
+from service.inference.operations import Prices
 from service.jobs.ports import InputNotReady, JobKind, Submission
 from service.task_queue import Queue
 
@@ -37,13 +39,16 @@ def reserve_evaluation(
             base_model=spec.base_model or base_model,
             kind=spec.variant.value,
             shots=spec.shots,
+            samples=spec.samples,
             split=spec.split,
             created_at=utc_now(),
         ),
     )
 
 
-def evaluate_kind(base_model: str, *, find_model: FindModel) -> JobKind:
+def evaluate_kind(
+    base_model: str, *, find_model: FindModel, prices: Prices, location: str
+) -> JobKind:
     """Return the `evaluate` kind; `base_model` is used where a spec names none."""
     return JobKind(
         name="evaluate",
@@ -53,7 +58,33 @@ def evaluate_kind(base_model: str, *, find_model: FindModel) -> JobKind:
         queue=Queue.EVALUATE,
         task="evaluation.run",
         reserve=partial(reserve_evaluation, base_model=base_model, find_model=find_model),
+        estimate=partial(
+            estimate_evaluation,
+            base_model=base_model,
+            location=location,
+            prices=prices,
+            find_model=find_model,
+        ),
+        gives_way=True,
+        winds_down=True,  # shares may still run, and a batch at the provider
     )
+
+
+def _reserve_nothing(_session: Session, _submission: Submission) -> None:
+    """A share writes into the evaluation of its parent."""
+
+
+ASK = JobKind(
+    name="ask",
+    spec=AskSpec,
+    output="evaluation",
+    prefix=Prefix.EVALUATION,
+    queue=Queue.EVALUATE,
+    task="evaluation.ask",
+    reserve=_reserve_nothing,
+    is_part=True,
+    gives_way=True,
+)
 
 
 def _require_model(session: Session, model_id: str, project_id: str, find_model: FindModel) -> None:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, Float, ForeignKey, Index, Integer, String, Text
+from sqlalchemy import BigInteger, Boolean, Float, ForeignKey, Index, Integer, String, Text, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.database import Id, Model
@@ -23,12 +23,15 @@ class Evaluation(Model):
     base_model: Mapped[str] = mapped_column(String(200))
     kind: Mapped[str] = mapped_column(String(20))
     shots: Mapped[int] = mapped_column(Integer, default=0)
+    samples: Mapped[int] = mapped_column(Integer, default=1)
     split: Mapped[str] = mapped_column(String(20))
     rows: Mapped[int | None] = mapped_column(Integer)
     outcomes: Mapped[dict[str, Any]] = mapped_column(default=dict)
     usage: Mapped[dict[str, Any]] = mapped_column(default=dict)
     synthetic: Mapped[bool] = mapped_column(Boolean, default=False)
     table_key: Mapped[str | None] = mapped_column(String(200))
+    lane: Mapped[str | None] = mapped_column(String(10))
+    lane_reason: Mapped[str | None] = mapped_column(String(500))
     created_at: Mapped[datetime]
     ready_at: Mapped[datetime | None]
 
@@ -50,7 +53,9 @@ class Prediction(Model):
     prompt_tokens: Mapped[int] = mapped_column(Integer, default=0)
     output_tokens: Mapped[int] = mapped_column(Integer, default=0)
     usage: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    cost_nano: Mapped[int | None] = mapped_column(BigInteger)
     synthetic: Mapped[bool] = mapped_column(Boolean, default=False)
+    cached: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     created_at: Mapped[datetime]
 
 
@@ -73,3 +78,26 @@ class ScoreRow(Model):
     worst: Mapped[float | None] = mapped_column(Float)
     best: Mapped[float | None] = mapped_column(Float)
     method: Mapped[str] = mapped_column(String(200))
+
+
+class BatchRun(Model):
+    """The domain's record of an evaluation's batch at the provider.
+
+    The row is written before the provider is called (the intent). `resource_name` is set once
+    the provider's answer, or a search by label, has told it; `state` is our own word.
+    """
+
+    __tablename__ = "batch_run"
+
+    evaluation_id: Mapped[str] = mapped_column(
+        Id, ForeignKey("evaluation.id", ondelete="CASCADE"), primary_key=True
+    )
+    state: Mapped[str] = mapped_column(String(30))
+    provider_state: Mapped[str] = mapped_column(String(50), default="")
+    resource_name: Mapped[str | None] = mapped_column(String(500))
+    input_key: Mapped[str] = mapped_column(String(200))
+    requests: Mapped[int] = mapped_column(Integer)
+    error: Mapped[str] = mapped_column(String(500), default="")
+    intended_at: Mapped[datetime]
+    submitted_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]

@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from service.evaluation.lanes import Lane
 from service.evaluation.models import Evaluation as EvaluationRow
 from service.evaluation.models import ScoreRow
 from service.evaluation.prompts import VariantKind
@@ -14,7 +15,32 @@ from service.jobs.lifecycle import State
 from service.jobs.schemas import OutputState, output_state
 
 
-class EvaluateSpec(BaseModel):
+class Asking(BaseModel):
+    """How rows are put to a model: what evaluations and experiments have in common."""
+
+    temperature: float = Field(default=0.0, ge=0, le=2)
+    max_output_tokens: int = Field(default=1024, ge=1, le=65536)
+    seed: int = Field(default=0, ge=0, le=2**31 - 1)
+    samples: int = Field(
+        default=1, ge=1, le=64, description="answers a row, of which the majority counts"
+    )
+    cache: bool = Field(default=True, description="use answers to the same requests again")
+    lane: Lane = Field(
+        default=Lane.ONLINE, description="`batch` costs less and takes hours; `auto` chooses"
+    )
+    deadline_hours: float | None = Field(
+        default=None, gt=0, description="a batch that takes longer is stopped and asked online"
+    )
+
+    @model_validator(mode="after")
+    def _samples_may_differ(self) -> Self:
+        if self.samples > 1 and self.temperature == 0:
+            message = "`samples` above 1 needs a `temperature` above 0: at 0 all would be alike"
+            raise ValueError(message)
+        return self
+
+
+class EvaluateSpec(Asking):
     """Run one variant on a split of a dataset and score its answers."""
 
     model_config = ConfigDict(
@@ -39,9 +65,6 @@ class EvaluateSpec(BaseModel):
     shots: int = Field(default=0, ge=0, le=100)
     split: Literal["test", "validation"] = "test"
     metrics: tuple[str, ...] = Field(default=(), description="empty: the dataset's own")
-    temperature: float = Field(default=0.0, ge=0, le=2)
-    max_output_tokens: int = Field(default=1024, ge=1, le=65536)
-    seed: int = Field(default=0, ge=0, le=2**31 - 1)
 
     @model_validator(mode="after")
     def _variant_has_what_it_needs(self) -> Self:
@@ -52,6 +75,16 @@ class EvaluateSpec(BaseModel):
             message = "`shots` must be at least 1 for variant `few_shot`, and 0 for the others"
             raise ValueError(message)
         return self
+
+
+class AskSpec(BaseModel):
+    """A share of an evaluation: the rows from position `first` to before `last` of its split."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    evaluate: EvaluateSpec
+    first: int = Field(ge=0)
+    last: int = Field(ge=1)
 
 
 class Metric(BaseModel):
@@ -81,7 +114,10 @@ class Evaluation(BaseModel):
     model: str | None
     base_model: str
     shots: int
+    samples: int = Field(description="answers a row, of which the majority counts")
     split: str
+    lane: str | None = Field(description="how the rows were asked; null until that is decided")
+    lane_reason: str | None
     rows: int | None
     outcomes: dict[str, int] = Field(description="rows by outcome")
     metrics: list[Metric]
@@ -103,6 +139,10 @@ class EvaluationRowOut(BaseModel):
     references: list[str]
     finish_reason: str | None
     error: str | None
+    samples: int = Field(default=1, description="answers that were asked for")
+    agreement: int | None = Field(
+        default=None, description="answers that agree with the prediction, itself included"
+    )
 
 
 def present_evaluation(
@@ -118,7 +158,10 @@ def present_evaluation(
         model=row.model_id,
         base_model=row.base_model,
         shots=row.shots,
+        samples=row.samples,
         split=row.split,
+        lane=row.lane,
+        lane_reason=row.lane_reason,
         rows=row.rows,
         outcomes=row.outcomes,
         metrics=[present_score(score) for score in scores],

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from service.database import Session, Sessions
 from service.datasets.operations import DatasetView, ready_dataset
 from service.errors import Conflict, Internal
-from service.evaluation.schemas import EvaluateSpec
+from service.evaluation.schemas import Asking, EvaluateSpec
 from service.experiments import repository
 from service.experiments.models import Experiment, VariantRow
 from service.experiments.planning import Variant, plan_variants
@@ -132,8 +132,7 @@ def _add_variant(
         base_model=row.base_model,
         shots=variant.shots,
         metrics=(spec.metric,) if spec.metric else (),
-        max_output_tokens=spec.max_output_tokens,
-        seed=spec.seed,
+        **{name: getattr(spec, name) for name in Asking.model_fields},
     )
     evaluation_id = family.add("evaluate", evaluate, variant.name)
     return VariantRow(

@@ -7,10 +7,12 @@ from service.database import Session
 from service.datasets.operations import check_source, require_dataset
 from service.evaluation.metrics.registry import METRICS
 from service.experiments import repository
+from service.experiments.estimating import estimate_experiment
 from service.experiments.models import Experiment
 from service.experiments.planning import plan_variants
 from service.experiments.schemas import ExperimentSpec
 from service.ids import Prefix
+from service.inference.operations import Prices
 from service.jobs.ports import (
     JobKind,
     Submission,
@@ -47,7 +49,7 @@ def reserve_experiment(session: Session, submission: Submission, *, base_model: 
     )
 
 
-def experiment_kind(base_model: str) -> JobKind:
+def experiment_kind(base_model: str, *, prices: Prices, location: str) -> JobKind:
     """Return the `experiment` kind; `base_model` is used where a spec names none."""
     return JobKind(
         name="experiment",
@@ -57,5 +59,8 @@ def experiment_kind(base_model: str) -> JobKind:
         queue=Queue.EXPERIMENT,
         task="experiments.run",
         reserve=partial(reserve_experiment, base_model=base_model),
+        estimate=partial(
+            estimate_experiment, base_model=base_model, location=location, prices=prices
+        ),
         winds_down=True,
     )

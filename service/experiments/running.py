@@ -9,6 +9,7 @@ from service.jobs.operations import (
     JobKinds,
     children_of,
     dispatch,
+    refuse_if_used_up,
 )
 from service.jobs.ports import (
     JobRun,
@@ -30,6 +31,7 @@ def run_experiment(
     with sessions.reading() as session:
         row = require_experiment(session, run.outputs["experiment"], run.project_id)
     if row.ready_at is not None:
+        _require_budget(run, sessions=sessions)
         return None
     children = children_of(run.id, sessions=sessions)
     if run.cancelling:
@@ -41,5 +43,14 @@ def run_experiment(
     run.report(ended, len(children), unit="jobs", stage="children")
     if ended < len(children):
         return Waiting(Reason.CHILDREN)
-    sum_up(run, row, children, sessions=sessions, store=store)
+    try:
+        sum_up(run, row, children, sessions=sessions, store=store)
+    finally:  # where there is nothing to sum up, the budget is the better reason
+        _require_budget(run, sessions=sessions)
     return None
+
+
+def _require_budget(run: JobRun, *, sessions: Sessions) -> None:
+    """Raise BudgetExhausted when the budget has cut the work short; the summary stays."""
+    with sessions.transaction() as session:
+        refuse_if_used_up(session, run.id)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from service.datasets.schemas import PrepareSpec, TrainSize
 from service.evaluation.prompts import VariantKind
+from service.evaluation.schemas import Asking
 from service.experiments.models import Experiment as ExperimentRow
 from service.ids import Prefix, id_pattern
 from service.jobs.lifecycle import State
@@ -16,7 +17,7 @@ from service.jobs.schemas import OutputState, output_state
 from service.tuning.schemas import HyperparametersSpec, ProviderName
 
 
-class ExperimentSpec(BaseModel):
+class ExperimentSpec(Asking):
     """Compare prompting with tuning on growing train sizes, on the same test rows.
 
     Give either `prepare`, a dataset to make, or `dataset`, one that exists.
@@ -53,8 +54,6 @@ class ExperimentSpec(BaseModel):
     hyperparameters: HyperparametersSpec = HyperparametersSpec()
     provider: ProviderName = "vertex"
     metric: str | None = Field(default=None, description="default: the preset's first")
-    max_output_tokens: int = Field(default=1024, ge=1, le=65536)
-    seed: int = Field(default=0, ge=0, le=2**31 - 1)
 
     @model_validator(mode="after")
     def _one_dataset(self) -> Self:

@@ -7,6 +7,8 @@ from collections.abc import Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
+import uvloop
+
 Result = TypeVar("Result")
 
 CLEAN_UP_SECONDS = 10.0
@@ -57,7 +59,7 @@ class LoopThread:
             return self._loop
 
     def _serve(self, started: "Future[asyncio.AbstractEventLoop]") -> None:
-        with asyncio.Runner() as runner:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(self._live(started))
 
     async def _live(self, started: "Future[asyncio.AbstractEventLoop]") -> None:

@@ -1,61 +1,168 @@
--- The pace of one provider quota, shared by the fleet. All times are the Redis server's, in
--- microseconds. The same law in Python is service/inference/pacing.py.
+-- The pace of one provider quota, shared by the fleet. Seconds throughout; time is the Redis
+-- server's. The same law in Python, with the reasons, is service/inference/pacing.py.
 --
--- KEYS[1]  hash: rate (starts per second), next (the first start not yet handed out),
---          cut_at and failing_rate (the last 429), seen_at (the last call of this script)
--- KEYS[2]  sorted set of the governors at work, by the time of their last lease
--- lease    ceiling burst_seconds lease_seconds governor
---          -> {wait until the first start, interval between starts, starts, governors at work}
--- cut      ceiling factor quiet_seconds floor
---          -> {1 when the rate was cut, 0 when it had just been}
+-- KEYS     1 hash: rate and the lines of requests and tokens      2 zset: flows at work, until when
+--          3 hash: governor -> "seen_at in_flight waiting"        4 zset: the quotas there are
+-- ARGV     operation ceiling tokens_per_second burst_seconds cap
+--          governor in_flight waiting tokens_to_settle known_rate, and then for
+--   lease  flow ("project job weight") credit tokens...   of the calls at the head of its line
+--   cut    hold_seconds
+--   park   seconds
+--   report, resume  nothing
+-- returns  parked_seconds verdict rate governors, and for a lease: credit, seconds until each start.
+--          verdict: of a lease the pause before the next question, of a cut 1 when it was the one
 
 local clock = redis.call('TIME')
-local now = clock[1] * 1000000 + clock[2]
-local operation, ceiling = ARGV[1], tonumber(ARGV[2])
-local state = redis.call('HMGET', KEYS[1], 'rate', 'next', 'cut_at', 'failing_rate', 'seen_at')
-local rate = math.min(tonumber(state[1]) or ceiling, ceiling)
-local next_start = tonumber(state[2]) or 0
-local cut_at = tonumber(state[3]) or 0
-local failing_rate = tonumber(state[4]) or ceiling
-local elapsed = math.max(0, now - (tonumber(state[5]) or now)) / 1000000
-local quiet = math.max(0, now - cut_at) / 1000000
+local now = clock[1] + clock[2] / 1000000
+local operation, governor = ARGV[1], ARGV[6]
+local ceiling, tokens_rate = tonumber(ARGV[2]), tonumber(ARGV[3])
+local burst, cap = tonumber(ARGV[4]), tonumber(ARGV[5])
 
--- After a second without a 429: quickly up to the rate that failed, then slowly and ever faster.
--- With a steady slow probe a fleet that met a greedy neighbour stayed near zero for minutes.
-if rate < ceiling and quiet > 1 then
-  local growth = 0.10
-  if rate >= 0.95 * failing_rate then
-    growth = math.min(0.25, 0.002 * 2 ^ math.min(quiet / 2, 20))
-  end
-  rate = math.min(ceiling, rate * math.exp(growth * elapsed))
+local names = {'rate', 'line', 'token_line', 'cut_at', 'failing_rate', 'seen_at', 'parked_until', 'peak'}
+local held = redis.call('HMGET', KEYS[1], unpack(names))
+local seen_at = tonumber(held[6]) or now
+local back = math.max(0, seen_at - now) -- a clock that was set back takes all times along
+local function moment(index) return (tonumber(held[index]) or 0) - back end
+local line, token_line, cut_at, parked_until = moment(2), moment(3), moment(4), moment(7)
+local failing_rate = tonumber(held[5]) or ceiling
+local elapsed = math.max(0, now - seen_at)
+local peak = (tonumber(held[8]) or 0) * math.exp(-elapsed / 5)
+local rate = tonumber(held[1]) or tonumber(ARGV[10])
+if not held[1] and rate > 0 then line = now + burst end -- wiped amid the work
+if rate <= 0 then rate = ceiling > 0 and ceiling or 5 end
+
+local function limit(value)
+  if ceiling > 0 then return math.min(value, ceiling) end
+  return value
+end
+rate = limit(rate)
+
+local function growth()
+  local quiet = now - cut_at
+  if failing_rate == 0 then return 1 end
+  if quiet <= 1 then return 0 end
+  if rate < 0.95 * failing_rate then return 0.10 end
+  return math.min(0.25, 0.002 * 2 ^ math.min(quiet / 2, 20))
+end
+local function grow(seconds) rate = limit(rate * math.exp(math.min(1, growth() * seconds))) end
+if ceiling > 0 then grow(elapsed) end
+
+local scale = ceiling > 0 and rate / ceiling or 1
+if tokens_rate > 0 then
+  token_line = math.max(token_line, now) + tonumber(ARGV[9]) / (tokens_rate * scale)
 end
 
-local answer
-if operation == 'lease' then
-  local burst, lease = tonumber(ARGV[3]), tonumber(ARGV[4])
-  local interval = 1000000 / rate
-  local starts = math.max(1, math.floor(rate * lease))
-  -- An hour ahead is no queue but a clock that was set back.
-  if next_start > now + 3600000000 then next_start = now end
-  local first = math.max(next_start, now - burst * 1000000 * rate / ceiling)
-  next_start = first + starts * interval
-  redis.call('ZADD', KEYS[2], now, ARGV[5])
-  redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - 10000000)
+local function counts()
+  local in_flight, stale = 0, {}
+  local entries = redis.call('HGETALL', KEYS[3])
+  for index = 1, #entries, 2 do
+    local at, calls = string.match(entries[index + 1], '^(%S+) (%S+)')
+    if math.abs(now - tonumber(at)) > 5 then stale[#stale + 1] = entries[index]
+    else in_flight = in_flight + tonumber(calls) end
+  end
+  if #stale > 0 then redis.call('HDEL', KEYS[3], unpack(stale)) end
+  return in_flight
+end
+local function tell(granted)
+  local calls, waiting = tonumber(ARGV[7]) + granted, tonumber(ARGV[8])
+  if calls + waiting == 0 then
+    redis.call('HDEL', KEYS[3], governor)
+  else
+    redis.call('HSET', KEYS[3], governor, string.format('%.6f %d %d', now, calls, waiting))
+  end
+end
+
+local function shares(member)
+  redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
+  redis.call('ZREMRANGEBYSCORE', KEYS[2], now + 3600, '+inf')
+  redis.call('ZADD', KEYS[2], now + 1, member)
+  local projects, total, weight_of, members = 0, {}, {}, {}
+  for _, name in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
+    local job, project, weight = string.match(name, '^((%S+) %S+) (%S+)')
+    if not total[project] then projects, total[project] = projects + 1, 0 end
+    if not members[job] then
+      members[job], weight_of[job] = 0, tonumber(weight)
+      total[project] = total[project] + weight_of[job]
+    end
+    members[job] = members[job] + 1
+  end
+  local mine, smallest = 1, 1
+  for job, count in pairs(members) do
+    local project = string.match(job, '^%S+')
+    local share = weight_of[job] / total[project] / projects / count
+    smallest = math.min(smallest, share)
+    if string.sub(member, 1, #job + 1) == job .. ' ' then mine = share end
+  end
+  return mine, smallest
+end
+
+local verdict, credit, waits = 0, 0, {}
+tell(0)
+if operation == 'lease' and parked_until <= now then
+  local member = ARGV[11] .. ' ' .. governor
+  local room = cap > 0 and cap - counts() or math.huge
+  local share, smallest = shares(member)
+  local slack = burst * scale
+  local quantum, active_until = nil, now
+  credit = tonumber(ARGV[12])
+  for index = 13, #ARGV do
+    if #waits >= room then break end
+    local cost, tokens = 1 / rate, 0
+    if tokens_rate > 0 then tokens = tonumber(ARGV[index]) / (tokens_rate * scale) end
+    peak = math.max(peak, tokens)
+    if not quantum then
+      quantum = share * math.min(5, math.max(0.05, math.max(peak, cost) / smallest))
+      credit = math.min(credit, quantum) + quantum
+    end
+    if #waits > 0 and credit <= 1e-9 then break end
+    local start = math.max(now, line - slack)
+    if tokens > 0 then
+      start = math.max(start, token_line - burst + math.min(tokens, burst))
+      token_line = math.max(token_line, start) + tokens
+    end
+    line = math.max(line, start) + cost
+    credit = credit - math.max(cost, tokens)
+    active_until = start
+    waits[#waits + 1] = start - now
+  end
+  if #waits == 0 then verdict, active_until = 0.05, now + 0.05 end
+  redis.call('ZADD', KEYS[2], active_until + 0.1, member)
   redis.call('EXPIRE', KEYS[2], 3600)
-  answer = {math.floor(first - now), math.floor(interval), starts, redis.call('ZCARD', KEYS[2])}
-else
-  local factor, quiet_seconds, floor = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-  answer = {0}
-  if quiet > quiet_seconds then
-    failing_rate, cut_at = rate, now
-    rate = math.max(rate * factor, floor)
-    next_start = math.max(next_start, now)
-    answer = {1}
+  if ceiling == 0 then grow(#waits / rate) end
+  tell(#waits)
+elseif operation == 'cut' then
+  local hold = tonumber(ARGV[11])
+  if now - cut_at > 0.5 then
+    verdict = 1
+    local factor = failing_rate == 0 and 0.5 or 0.7
+    failing_rate, cut_at, rate = rate, now, math.max(rate * factor, 0.1)
+    line, token_line = math.max(line, now + burst), math.max(token_line, now + burst)
   end
+  line = math.max(line, now + burst + hold)
+elseif operation == 'park' then
+  parked_until = math.max(parked_until, now + tonumber(ARGV[11]))
+elseif operation == 'resume' then
+  line = math.max(line, now + burst)
+elseif operation == 'report' then
+  counts()
+  redis.call('ZADD', KEYS[4], now, KEYS[1])
+  redis.call('HSET', KEYS[1], 'ceiling', ARGV[2], 'tokens_per_second', ARGV[3], 'cap', ARGV[5])
 end
 
-redis.call('HSET', KEYS[1], 'rate', tostring(rate), 'next', string.format('%.0f', next_start),
-  'cut_at', string.format('%.0f', cut_at), 'failing_rate', tostring(failing_rate),
-  'seen_at', string.format('%.0f', now))
-redis.call('EXPIRE', KEYS[1], 3600)
+local values = {rate, line, token_line, cut_at, failing_rate, now, parked_until, peak}
+local fields = {}
+for index, name in ipairs(names) do
+  fields[#fields + 1] = name
+  fields[#fields + 1] = string.format('%.6f', values[index])
+end
+redis.call('HSET', KEYS[1], unpack(fields))
+redis.call('EXPIRE', KEYS[1], 604800)
+redis.call('EXPIRE', KEYS[3], 3600)
+
+local answer = {math.max(0, parked_until - now), verdict, rate, redis.call('HLEN', KEYS[3])}
+if operation == 'lease' then
+  answer[5] = credit
+  for _, wait in ipairs(waits) do answer[#answer + 1] = wait end
+end
+for index, value in ipairs(answer) do answer[index] = string.format('%.6f', value) end
 return answer

@@ -1,31 +1,29 @@
-"""The quota governor: paces the starts of calls, for the whole fleet through Redis."""
+"""The quota governor: paces the starts of calls in one process, or fleet-wide through Redis."""
 
 import asyncio
-import time
-import uuid
+import math
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import redis
 import structlog
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from service.inference.pacing import (
-    CUT_FACTOR,
-    CUT_QUIET_SECONDS,
-    FLOOR_PER_SECOND,
-    LEASE_SECONDS,
-    Pace,
-)
+from service.errors import Unavailable
+from service.inference.leasing import LeasingGovernor
+from service.inference.pacing import STALE_SECONDS, Lease, News, Pace, Quota
+from service.inference.ports import Flow
 
 log = structlog.get_logger()
 
 SOCKET_SECONDS = 1.0
 RETURN_SECONDS = 0.5  # pause between two looks whether Redis is back
-_SECOND = 1_000_000  # the script counts microseconds
+QUOTAS_KEY = "quotas"
 _LUA = Path(__file__).with_suffix(".lua")
 
 
@@ -34,126 +32,213 @@ def quota_key(project: str, *, location: str, base_model: str) -> str:
     return f"quota:{project}/{location}/{base_model}"
 
 
-class LocalGovernor:
+class LocalGovernor(LeasingGovernor):
     """Paces the calls of one process."""
 
-    def __init__(self, *, requests_per_minute: float, burst_seconds: float) -> None:
-        self._pace = Pace(requests_per_minute / 60, burst_seconds)
+    def __init__(self, quota: Quota) -> None:
+        super().__init__(LocalPaces(Pace(quota)), quota)
 
-    async def acquire(self) -> None:
-        await _until(self._pace.take(time.monotonic()))
 
-    async def refused(self) -> None:
-        self._pace.cut(time.monotonic())
+class RedisGovernor(LeasingGovernor):
+    """Paces the calls of every process that names the same `key` on the same Redis.
+
+    Starts are leased 50 ms at a time, so a process that dies takes at most that much quota
+    along. While Redis is away, each process paces itself at its share of the rate last seen.
+    A wiped Redis costs nothing but the memory of past 429s.
+    """
+
+    def __init__(self, url: str, *, key: str, quota: Quota) -> None:
+        super().__init__(SharedPaces(url, key=key, quota=quota), quota)
+
+
+class LocalPaces:
+    """Leases by the law in Python, on the event loop's clock."""
+
+    def __init__(self, pace: Pace) -> None:
+        self._pace = pace
+
+    async def lease(self, news: News, *, flow: Flow, credit: float, tokens: list[int]) -> Lease:
+        return self._pace.lease(news, _now(), flow=flow, credit=credit, tokens=tokens)
+
+    async def cut(self, news: News, *, hold_seconds: float) -> bool:
+        return self._pace.cut(news, _now(), hold_seconds=hold_seconds)
+
+    async def park(self, news: News, *, seconds: float) -> None:
+        self._pace.park(news, _now(), seconds=seconds)
+
+    async def report(self, news: News) -> None:
+        self._pace.report(news, _now())
 
     async def close(self) -> None:
         """Nothing is held."""
 
 
-class RedisGovernor:
-    """Paces the calls of every process that names the same `key` on the same Redis.
+class SharedPaces:
+    """Leases by the law in Lua; while Redis is away, this process's share by the one in Python."""
 
-    Starts are leased 50 ms at a time, so a process that dies takes at most that much quota
-    along. While Redis is away, each process paces itself at its share of the rate last seen.
-    Belongs to the process and the event loop that use it first. A wiped Redis costs nothing
-    but the memory of past 429s.
-    """
-
-    def __init__(
-        self, url: str, *, key: str, requests_per_minute: float, burst_seconds: float
-    ) -> None:
-        self._url = url
-        self._keys = [key, f"{key}:governors"]
-        self._ceiling = requests_per_minute / 60
-        self._burst_seconds = burst_seconds
-        self._name = uuid.uuid4().hex
-        self._script: Any = None
+    def __init__(self, url: str, *, key: str, quota: Quota) -> None:
+        self._url, self._key, self._quota = url, key, quota
+        self._keys = [key, f"{key}:flows", f"{key}:governors", QUOTAS_KEY]
+        per_second = quota.requests_per_minute / 60, quota.tokens_per_minute / 60
+        self._limits = (*per_second, quota.usable_burst, quota.in_flight)
         self._client: Redis | None = None
-        self._leasing = asyncio.Lock()
-        self._first, self._interval, self._left = 0.0, 1 / self._ceiling, 0
-        self._governors = 1
-        self._local: Pace | None = None
+        self._script: Any = None
+        self._known_rate, self._governors = 0.0, 1
+        self._away = False
+        self._stand_in = LocalPaces(Pace(quota))
         self._looking: asyncio.Task[None] | None = None
 
-    async def acquire(self) -> None:
-        await _until(await self._next_start())
+    async def lease(self, news: News, *, flow: Flow, credit: float, tokens: list[int]) -> Lease:
+        member = f"{flow.project_id} {flow.job_id} {flow.weight:g}"
+        answer = await self._shared("lease", news, member, credit, *tokens)
+        if answer is None:
+            return await self._stand_in.lease(news, flow=flow, credit=credit, tokens=tokens)
+        parked, again, rate, governors, left, *waits = answer
+        return Lease(parked, rate, int(governors), again, left, waits)
 
-    async def refused(self) -> None:
-        if self._local:
-            self._local.cut(time.monotonic())
-            return
-        try:
-            [was_cut] = await self._run("cut", CUT_FACTOR, CUT_QUIET_SECONDS, FLOOR_PER_SECOND)
-        except (RedisError, OSError) as error:
-            self._degrade(error).cut(time.monotonic())
-            return
-        if was_cut:
-            self._left = 0  # what is left of the lease has the old spacing
+    async def cut(self, news: News, *, hold_seconds: float) -> bool:
+        answer = await self._shared("cut", news, hold_seconds)
+        if answer is None:
+            return await self._stand_in.cut(news, hold_seconds=hold_seconds)
+        return answer[1] > 0
+
+    async def park(self, news: News, *, seconds: float) -> None:
+        if await self._shared("park", news, seconds) is None:
+            await self._stand_in.park(news, seconds=seconds)
+
+    async def report(self, news: News) -> None:
+        if await self._shared("report", news) is None:
+            await self._stand_in.report(news)
 
     async def close(self) -> None:
         """Let go of the connections; the next call opens new ones."""
-        looking, self._looking = self._looking, None
+        looking, self._looking, self._away = self._looking, None, False
         if looking:
             looking.cancel()
             with suppress(asyncio.CancelledError):
                 await looking
         client, self._client, self._script = self._client, None, None
-        self._local, self._left, self._leasing = None, 0, asyncio.Lock()
         if client:
             await client.aclose(close_connection_pool=True)
 
-    async def _next_start(self) -> float:
-        async with self._leasing:
-            if not self._local and self._is_used_up():
-                try:
-                    await self._lease()
-                except (RedisError, OSError) as error:
-                    self._degrade(error)
-            if self._local:
-                return self._local.take(time.monotonic())
-            start = self._first
-            self._first += self._interval
-            self._left -= 1
-            return start
+    async def _shared(
+        self, operation: str, news: News, *arguments: float | str
+    ) -> list[float] | None:
+        """Run the script; None while Redis is away."""
+        if self._away:
+            return None
+        try:
+            return await self._run(operation, news, *arguments)
+        except (RedisError, OSError) as error:
+            self._degrade(news, error)
+            return None
 
-    def _is_used_up(self) -> bool:
-        """Starts that nobody took in time have lapsed: kept, they would add up to a burst."""
-        oldest = time.monotonic() - self._burst_seconds - LEASE_SECONDS
-        return self._left == 0 or self._first < oldest
-
-    async def _lease(self) -> None:
-        asked = time.monotonic()
-        wait, interval, self._left, self._governors = await self._run(
-            "lease", self._burst_seconds, LEASE_SECONDS, self._name
-        )
-        self._interval = interval / _SECOND
-        # The script ran somewhere between question and answer.
-        self._first = (asked + time.monotonic()) / 2 + wait / _SECOND
-
-    async def _run(self, operation: str, *arguments: float | str) -> list[int]:
+    async def _run(self, operation: str, news: News, *arguments: float | str) -> list[float]:
         if self._script is None:
             self._client = _client(self._url)
             self._script = self._client.register_script(_LUA.read_text())
-        answer = await self._script(self._keys, [operation, self._ceiling, *arguments])
-        return [int(number) for number in answer]
+        told = (news.governor, news.in_flight, news.waiting, news.settle, self._known_rate)
+        answer = await self._script(self._keys, [operation, *self._limits, *told, *arguments])
+        numbers = [float(number) for number in answer]
+        self._known_rate, self._governors = numbers[2], max(1, int(numbers[3]))
+        return numbers
 
-    def _degrade(self, error: Exception) -> Pace:
-        if self._local:
-            return self._local
-        share = self._ceiling / self._governors
-        self._local = Pace(share, self._burst_seconds, rate=1 / self._interval / self._governors)
-        self._looking = asyncio.create_task(self._look_for_redis())
-        log.warning("governor_degraded", key=self._keys[0], error=type(error).__name__)
-        return self._local
+    def _degrade(self, news: News, error: Exception) -> None:
+        if self._away:
+            return
+        self._away = True
+        pace = _share(self._quota, rate=self._known_rate, governors=self._governors)
+        self._stand_in = LocalPaces(pace)
+        self._looking = asyncio.create_task(self._look_for_redis(replace(news, settle=0)))
+        log.warning("governor_degraded", key=self._key, error=type(error).__name__)
 
-    async def _look_for_redis(self) -> None:
+    async def _look_for_redis(self, news: News) -> None:
         """Ask until Redis answers, then go back to the shared pace."""
-        while self._local:
+        while self._away:
             await asyncio.sleep(RETURN_SECONDS)
             with suppress(RedisError, OSError):
-                await self._lease()
-                self._local = None
-                log.info("governor_restored", key=self._keys[0])
+                await self._run("resume", news)
+                self._away = False
+                log.info("governor_restored", key=self._key)
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaState:
+    """One quota as Redis holds it: rates per second, moments in seconds of the epoch or 0."""
+
+    key: str
+    rate: float
+    failing_rate: float
+    ceiling: float
+    tokens_per_second: float
+    cap: int
+    cut_at: float
+    parked_until: float
+    seen_at: float
+    in_flight: int
+    waiting: int
+    processes: int
+
+
+def read_states(url: str) -> list[QuotaState]:
+    """Return the state of every quota, by name; raises Unavailable when Redis is away."""
+    try:
+        with redis.Redis.from_url(
+            url, decode_responses=True, socket_timeout=SOCKET_SECONDS, socket_connect_timeout=1
+        ) as client:
+            seconds, micros = client.time()
+            states = [_read_state(client, key, seconds + micros / 1e6) for key in _keys(client)]
+    except (redis.RedisError, OSError, ValueError) as error:
+        raise Unavailable("the quotas' state is in Redis, which is away") from error
+    return [state for state in states if state]
+
+
+def _keys(client: "redis.Redis") -> list[str]:
+    return sorted(str(key) for key in client.zrange(QUOTAS_KEY, 0, -1))
+
+
+def _read_state(client: "redis.Redis", key: str, now: float) -> QuotaState | None:
+    held: Any = client.hgetall(key)
+    if "ceiling" not in held:
+        return None
+    told: Any = client.hvals(f"{key}:governors")
+    counts = [tuple(float(number) for number in line.split()) for line in told]
+    living = [count for count in counts if abs(now - count[0]) <= STALE_SECONDS]
+    parked_until = float(held["parked_until"])
+    return QuotaState(
+        key=key,
+        rate=float(held["rate"]),
+        failing_rate=float(held["failing_rate"]),
+        ceiling=float(held["ceiling"]),
+        tokens_per_second=float(held["tokens_per_second"]),
+        cap=int(held["cap"]),
+        cut_at=float(held["cut_at"]),
+        parked_until=parked_until if parked_until > now else 0.0,
+        seen_at=float(held["seen_at"]),
+        in_flight=sum(int(calls) for _, calls, _ in living),
+        waiting=sum(int(waiting) for _, _, waiting in living),
+        processes=len(living),
+    )
+
+
+def _share(quota: Quota, *, rate: float, governors: int) -> Pace:
+    """Return the pace of one of so many governors that cannot see each other."""
+    own = replace(
+        quota,
+        requests_per_minute=quota.requests_per_minute / governors,
+        tokens_per_minute=quota.tokens_per_minute / governors,
+        in_flight=math.ceil(quota.in_flight / governors),
+    )
+    if not rate:
+        return Pace(own)
+    # A slow start that nobody watches would run away: from here it only creeps.
+    pace = Pace(own, rate=rate / governors, failing_rate=rate / governors, seen_at=_now())
+    pace.resume(News(""), _now())
+    return pace
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _client(url: str) -> Redis:
@@ -168,9 +253,3 @@ def _client(url: str) -> Redis:
         retry=Retry(NoBackoff(), 0),
     )
     return Redis(connection_pool=pool)
-
-
-async def _until(start: float) -> None:
-    wait = start - time.monotonic()
-    if wait > 0:
-        await asyncio.sleep(wait)

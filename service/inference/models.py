@@ -1,18 +1,26 @@
-"""Rows of the cost ledger: what was used, by which job."""
+"""Rows of the cost ledger, and answers that are remembered."""
 
-from datetime import datetime
+from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String
+from sqlalchemy import BigInteger, Boolean, Date, ForeignKey, Index, Integer, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.database import Id, Model
 
 
 class Usage(Model):
-    """Tokens as the provider billed them; one row a flush of predictions or a tuning."""
+    """Tokens as the provider billed them; one row a flush of predictions or a tuning.
+
+    Thinking tokens are part of the output's, cached ones of the prompt's. `cost_nano` counts
+    nano-dollars and is None where no price is known; `day` is the UTC day of `created_at`.
+    """
 
     __tablename__ = "usage"
-    __table_args__ = (Index("ix_usage_project_id_created_at", "project_id", "created_at"),)
+    __table_args__ = (
+        Index("ix_usage_project_id_created_at", "project_id", "created_at"),
+        Index("ix_usage_project_id_day", "project_id", "day"),
+    )
 
     id: Mapped[int] = mapped_column(
         BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
@@ -24,4 +32,28 @@ class Usage(Model):
     prompt_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
     output_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
     training_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
+    thinking_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
+    cached_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
+    lane: Mapped[str] = mapped_column(String(20), default="online")
+    cost_nano: Mapped[int | None] = mapped_column(BigInteger)
+    day: Mapped[date] = mapped_column(Date)
     created_at: Mapped[datetime]
+
+
+class CachedResponse(Model):
+    """One answer, found by the hash of its request. `scope` says who may see it."""
+
+    __tablename__ = "response_cache"
+
+    fingerprint: Mapped[str] = mapped_column(String(64), primary_key=True)
+    scope: Mapped[str] = mapped_column(String(60), primary_key=True)
+    outcome: Mapped[str] = mapped_column(String(20))
+    text: Mapped[str] = mapped_column(Text)
+    finish_reason: Mapped[str] = mapped_column(String(50), default="")
+    error: Mapped[str] = mapped_column(String(500), default="")
+    prompt_tokens: Mapped[int] = mapped_column(Integer, default=0)
+    output_tokens: Mapped[int] = mapped_column(Integer, default=0)
+    usage: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    synthetic: Mapped[bool] = mapped_column(Boolean, default=False)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)

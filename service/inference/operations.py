@@ -1,24 +1,54 @@
 """Verbs of inference: send many calls and store their results; keep the cost ledger."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from service.clock import utc_now
-from service.database import Session
+from service.inference.cache import (
+    CacheRules,
+    fingerprint_of,
+    purge_responses,
+    remember,
+    remembered,
+)
 from service.inference.event_loop import loop_thread
-from service.inference.models import Usage
-from service.inference.ports import GenerationRequest, Generator, Governor
-from service.inference.repository import UsageTotals, add_usage, sum_usage
+from service.inference.ledger import (
+    cost_of_job,
+    costs_of,
+    record_calls,
+    record_usage,
+    usage_of,
+    usage_of_project,
+)
+from service.inference.ports import Flow, GenerationRequest, Generator, Governor, Purse
+from service.inference.prices import CallPrice, Prices, load_prices
+from service.inference.repository import UsageTotals
 from service.inference.sending import Answered, CallLimits, Sending, Summary
+from service.inference.spending import BudgetPurse, has_budget, open_purse, reserve_ahead
 
 __all__ = [
     "Answered",
+    "BudgetPurse",
+    "CacheRules",
     "CallLimits",
+    "CallPrice",
+    "Prices",
     "Summary",
     "UsageTotals",
+    "cost_of_job",
+    "costs_of",
+    "fingerprint_of",
     "generate_all",
+    "has_budget",
+    "load_prices",
+    "open_purse",
+    "purge_responses",
+    "record_calls",
     "record_usage",
+    "remember",
+    "remembered",
+    "reserve_ahead",
     "shut_down",
     "usage_of",
+    "usage_of_project",
 ]
 
 
@@ -27,7 +57,9 @@ def generate_all(
     *,
     generator: Generator,
     governor: Governor,
+    flow: Flow,
     limits: CallLimits,
+    purse: Purse | None = None,
     store: Callable[[Sequence[Answered]], None],
     check: Callable[[], None],
 ) -> Summary:
@@ -38,9 +70,10 @@ def generate_all(
     pace and no attempt; a request without an answer after all attempts ends as `failed`. There
     is no memory between two runs: to resume, pass what is not stored yet.
 
-    An error of `store` ends the run at once. An error of `check`, a refusal that every call
-    would meet (Forbidden, NotFound) and a used-up day (QuotaExhausted, which says when to come
-    back) start no further call, wait up to 5 s for those in flight, store them, then go up.
+    An error of `store` ends the run at once. A refusal that every call would meet (Forbidden,
+    NotFound), a used-up day (QuotaExhausted, which says when to come back), what `purse` raises,
+    and Draining start no further call, wait up to 15 s for those in flight, store them, then go
+    up; so does any other error of `check` or of `requests`, which waits one second at most.
     """
 
     async def send() -> Summary:
@@ -48,7 +81,9 @@ def generate_all(
             requests,
             generator=generator,
             governor=governor,
+            flow=flow,
             limits=limits,
+            purse=purse,
             store=store,
             check=check,
         )
@@ -66,33 +101,3 @@ def shut_down(*adapters: Generator | Governor) -> None:
 
     loop_thread().run(close())
     loop_thread().stop()
-
-
-def record_usage(
-    session: Session,
-    *,
-    project_id: str,
-    job_id: str,
-    base_model: str,
-    requests: int,
-    prompt_tokens: int,
-    output_tokens: int,
-    training_tokens: int = 0,
-) -> None:
-    """Add one entry to the cost ledger, in the caller's transaction."""
-    usage = Usage(
-        project_id=project_id,
-        job_id=job_id,
-        base_model=base_model,
-        requests=requests,
-        prompt_tokens=prompt_tokens,
-        output_tokens=output_tokens,
-        training_tokens=training_tokens,
-        created_at=utc_now(),
-    )
-    add_usage(session, usage)
-
-
-def usage_of(session: Session, job_ids: Collection[str]) -> UsageTotals:
-    """Return what these jobs have used so far; zero when they used nothing."""
-    return sum_usage(session, job_ids)

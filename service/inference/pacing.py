@@ -1,70 +1,280 @@
-"""The law of the pace: when the next call may start, and what a 429 does to the rate.
+"""The law of the pace: when the next calls may start, for whom, and what a 429 does to the rate.
 
-Starts are spaced (GCRA: a line of start times, of which a small burst may lie in the past),
+Starts are spaced (GCRA: a line of start times, of which a small burst may be used at once),
 because a limit on calls in flight neither fills a quota nor keeps to it: measured, a
-semaphore with backoff wasted 29 % of its calls, spaced starts none.
+semaphore with backoff wasted 29 % of its calls, spaced starts none. Whoever asks is served at
+once, at the end of the line; fairness is in how much of the line one question gets.
 """
 
 import math
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
-CUT_FACTOR = 0.7
-CUT_QUIET_SECONDS = 0.5  # one change of the quota shows as many 429s; the first one cuts
-FLOOR_PER_SECOND = 0.1
-LEASE_SECONDS = 0.05
+from service.inference.ports import Flow
 
+LEASE_SECONDS = 0.05  # what a dead worker takes along
+LAPSE_SECONDS = 0.05  # a start nobody took in time: kept, they would add up to a burst
+UNKNOWN_BURST_SECONDS = 0.1  # a careful guess: a larger one is refused where it is wrong
+AGAIN_SECONDS = 0.05
+
+_ROUND_SECONDS = 5.0
+_ACTIVE_SECONDS = 0.1
+STALE_SECONDS = 5.0  # a process that says nothing for so long is dead
+_CUT_FACTOR = 0.7
+_FIRST_CUT_FACTOR = 0.5  # a slow start overshoots while the provider's burst lasts
+_CUT_QUIET_SECONDS = 0.5  # one change of the quota shows as many 429s; the first one cuts
+_FLOOR_PER_SECOND = 0.1
+_FIRST_RATE = 5.0
 _GROWTH_AFTER_SECONDS = 1.0
 _NEAR_FAILING = 0.95
 _FAST_GROWTH = 0.10
 _FIRST_PROBE = 0.002
-_LONGEST_AGO = -1e9
+_NOTHING = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What a provider grants, as far as it is known: 0 requests per minute means unknown.
+
+    `burst_seconds` is the part of the quota that may be used at once after a pause. `in_flight`
+    caps the calls of the fleet for safety; 0 tokens or calls mean no limit.
+    """
+
+    requests_per_minute: float = 0
+    tokens_per_minute: float = 0
+    burst_seconds: float = UNKNOWN_BURST_SECONDS
+    in_flight: int = 0
+
+    @property
+    def lapse_seconds(self) -> float:
+        """How late a start may be taken; together with `usable_burst` within the burst."""
+        return max(0.005, min(LAPSE_SECONDS, self.burst_seconds / 2))
+
+    @property
+    def usable_burst(self) -> float:
+        """The burst less what late starts and a jittery network may add to it."""
+        burst = self.burst_seconds
+        return max(burst - LAPSE_SECONDS - self.lapse_seconds, burst / 2)
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a governor tells with each question: its calls, and tokens used beyond estimates."""
+
+    governor: str
+    in_flight: int = 0
+    waiting: int = 0
+    settle: int = 0
+    known_rate: float = 0.0  # starts per second, for a memory that was wiped
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """`waits` are the seconds until each start; none: ask again in `again` seconds, or parked.
+
+    `credit` goes into the next question of the same flow, as long as calls of it wait.
+    """
+
+    parked: float
+    rate: float
+    governors: int
+    again: float = 0.0
+    credit: float = 0.0
+    waits: Sequence[float] = ()
 
 
 @dataclass(slots=True)
 class Pace:
-    """One quota of `ceiling` starts per second. Times are seconds of any clock that only rises.
+    """One quota. Times are seconds of any clock; `governor.lua` holds the same law for a fleet.
 
-    `burst_seconds` is the part of the quota that may be used at once after a pause.
-    `governor.lua` holds the same law for a fleet.
+    A `rate` of 0 is not known yet: the first question sets it.
     """
 
-    ceiling: float
-    burst_seconds: float
+    quota: Quota
     rate: float = 0.0
-    next_start: float = _LONGEST_AGO
-    failing_rate: float = 0.0
-    cut_at: float = _LONGEST_AGO
-    seen_at: float = _LONGEST_AGO
+    line: float = 0.0
+    token_line: float = 0.0
+    cut_at: float = -1e9
+    failing_rate: float = -1.0
+    seen_at: float = -1e9
+    parked_until: float = -1e9
+    peak: float = 0.0
+    active: dict[tuple[Flow, str], float] = field(default_factory=dict)
+    counts: dict[str, tuple[float, int, int]] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self.rate = min(self.rate or self.ceiling, self.ceiling)
-        self.failing_rate = self.failing_rate or self.ceiling
+    @property
+    def ceiling(self) -> float:
+        """Starts per second; 0 is unknown."""
+        return self.quota.requests_per_minute / 60
 
-    def take(self, now: float) -> float:
-        """Hand out the next start; it may lie in the past (start at once) or ahead."""
-        self._grow(now)
-        burst = self.burst_seconds * self.rate / self.ceiling
-        start = max(self.next_start, now - burst)
-        self.next_start = start + 1 / self.rate
-        return start
+    def lease(
+        self, news: News, now: float, *, flow: Flow, credit: float, tokens: Sequence[int]
+    ) -> Lease:
+        """Return the next starts for calls of so many `tokens` at the head of a flow's line."""
+        now = self._hear(news, now)
+        if self.parked_until > now:
+            return Lease(self.parked_until - now, self.rate, len(self.counts))
+        share, smallest = self._shares((flow, news.governor), now)
+        waits, credit = self._grant(
+            tokens[: self._room()], now, credit=credit, share=share, smallest=smallest
+        )
+        until = now + (waits[-1] if waits else AGAIN_SECONDS)
+        self.active[flow, news.governor] = until + _ACTIVE_SECONDS
+        if not self.ceiling:
+            self._grow(len(waits) / self.rate, now)
+        self._tell(news, now, granted=len(waits))
+        again = 0.0 if waits else AGAIN_SECONDS
+        return Lease(0.0, self.rate, len(self.counts), again, credit, waits)
 
-    def cut(self, now: float) -> None:
+    def cut(self, news: News, now: float, *, hold_seconds: float = 0.0) -> bool:
         """Note a 429: the rate falls, once for all 429s of the same half second."""
-        self._grow(now)
-        if now - self.cut_at <= CUT_QUIET_SECONDS:
-            return
-        self.failing_rate, self.cut_at = self.rate, now
-        self.rate = max(self.rate * CUT_FACTOR, FLOOR_PER_SECOND)
-        self.next_start = max(self.next_start, now)
+        now = self._hear(news, now)
+        burst = self.quota.usable_burst
+        was_cut = now - self.cut_at > _CUT_QUIET_SECONDS
+        if was_cut:
+            factor = _CUT_FACTOR if self.failing_rate else _FIRST_CUT_FACTOR
+            self.failing_rate, self.cut_at = self.rate, now
+            self.rate = max(self.rate * factor, _FLOOR_PER_SECOND)
+            # More than the burst that is left at this rate: the pause lets the provider's own
+            # bucket fill up (a quota that halves is met with 17 refusals instead of 29).
+            self.line = max(self.line, now + burst)
+            self.token_line = max(self.token_line, now + burst)
+        self.line = max(self.line, now + burst + hold_seconds)
+        return was_cut
 
-    def _grow(self, now: float) -> None:
-        elapsed = now - self.seen_at if self.seen_at > _LONGEST_AGO else 0.0
+    def park(self, news: News, now: float, *, seconds: float) -> None:
+        """Grant nothing for so long: the quota is used up."""
+        now = self._hear(news, now)
+        self.parked_until = max(self.parked_until, now + seconds)
+
+    def report(self, news: News, now: float) -> None:
+        """Take notice of a governor's news."""
+        self._hear(news, now)
+
+    def resume(self, news: News, now: float) -> None:
+        """Spend the burst: while nobody asked here, the quota was used all the same."""
+        now = self._hear(news, now)
+        self.line = max(self.line, now + self.quota.usable_burst)
+
+    # ------------------------------------------------------------ what has changed
+
+    def _hear(self, news: News, now: float) -> float:
+        if not self.rate:
+            self._begin(news, now)
+        back = max(0.0, self.seen_at - now)  # a clock that was set back takes all times along
+        self.line, self.token_line = self.line - back, self.token_line - back
+        self.cut_at, self.parked_until = self.cut_at - back, self.parked_until - back
+        elapsed, self.seen_at = max(0.0, now - self.seen_at), now
+        self.peak *= math.exp(-elapsed / 5)
+        if self.ceiling:
+            self._grow(elapsed, now)
+        if tokens_rate := self._tokens_rate():
+            self.token_line = max(self.token_line, now) + news.settle / tokens_rate
+        self._tell(news, now, granted=0)
+        return now
+
+    def _begin(self, news: News, now: float) -> None:
         self.seen_at = now
-        quiet = now - self.cut_at
-        if self.rate >= self.ceiling or quiet <= _GROWTH_AFTER_SECONDS:
-            return
-        growth = _FAST_GROWTH
-        if self.rate >= _NEAR_FAILING * self.failing_rate:
-            # With a steady slow probe a worker that met a greedy neighbour stayed near zero.
-            growth = min(0.25, _FIRST_PROBE * 2 ** min(quiet / 2, 20))
-        self.rate = min(self.ceiling, self.rate * math.exp(growth * elapsed))
+        self.rate = self._limited(news.known_rate or self.ceiling or _FIRST_RATE)
+        if self.failing_rate < 0:
+            self.failing_rate = self.ceiling
+        if news.known_rate:
+            self.line = now + self.quota.usable_burst
+
+    def _tell(self, news: News, now: float, *, granted: int) -> None:
+        calls = news.in_flight + granted
+        self.counts[news.governor] = (now, calls, news.waiting)
+        if calls + news.waiting == 0:
+            del self.counts[news.governor]
+
+    def _room(self) -> int | None:
+        """Return how many calls may start below the cap; None without one."""
+        if not self.quota.in_flight:
+            return None
+        oldest, newest = self.seen_at - STALE_SECONDS, self.seen_at + STALE_SECONDS
+        self.counts = {
+            name: count for name, count in self.counts.items() if oldest <= count[0] <= newest
+        }
+        return max(0, self.quota.in_flight - sum(calls for _, calls, _ in self.counts.values()))
+
+    # ------------------------------------------------------------ the rate
+
+    def _grow(self, seconds: float, now: float) -> None:
+        # At most e-fold: an unknown quota must not leap over what one lease can show.
+        growth = min(1.0, self._growth(now - self.cut_at) * seconds)
+        self.rate = self._limited(self.rate * math.exp(growth))
+
+    def _growth(self, quiet: float) -> float:
+        if not self.failing_rate:
+            return 1.0  # slow start: per second of use, so an idle fleet does not run ahead
+        if quiet <= _GROWTH_AFTER_SECONDS:
+            return 0.0
+        if self.rate < _NEAR_FAILING * self.failing_rate:
+            return _FAST_GROWTH
+        # With a steady slow probe a worker that met a greedy neighbour stayed near zero.
+        return float(min(0.25, _FIRST_PROBE * 2 ** min(quiet / 2, 20)))
+
+    def _limited(self, rate: float) -> float:
+        return min(rate, self.ceiling) if self.ceiling else rate
+
+    @property
+    def _scale(self) -> float:
+        """A 429 does not say which quota was meant, so both lines slow down alike."""
+        return self.rate / self.ceiling if self.ceiling else 1.0
+
+    def _tokens_rate(self) -> float:
+        return self.quota.tokens_per_minute / 60 * self._scale
+
+    # ------------------------------------------------------------ the lines
+
+    def _shares(self, asker: tuple[Flow, str], now: float) -> tuple[float, float]:
+        """Return the asker's part of the quota and the smallest part of any.
+
+        Projects share equally, their jobs by weight, the processes of a job equally.
+        """
+        self.active = {who: until for who, until in self.active.items() if until > now}
+        self.active.setdefault(asker, now + 1)
+        members = Counter((flow.project_id, flow.job_id) for flow, _ in self.active)
+        weights = {(flow.project_id, flow.job_id): flow.weight for flow, _ in self.active}
+        totals: dict[str, float] = {}
+        for (project, _), weight in weights.items():
+            totals[project] = totals.get(project, 0.0) + weight
+        parts = {
+            job: weights[job] / totals[job[0]] / len(totals) / count
+            for job, count in members.items()
+        }
+        return parts[asker[0].project_id, asker[0].job_id], min(parts.values())
+
+    def _grant(
+        self, tokens: Sequence[int], now: float, *, credit: float, share: float, smallest: float
+    ) -> tuple[list[float], float]:
+        """Deficit round robin: each turn is worth its share of a round, in seconds of quota.
+
+        A round is as long as a lease, or as the largest call needs to fit the smallest turn.
+        """
+        interval, tokens_rate = 1 / self.rate, self._tokens_rate()
+        costs = [count / tokens_rate if tokens_rate else 0.0 for count in tokens]
+        waits: list[float] = []
+        for cost in costs:
+            self.peak = max(self.peak, cost)
+            if not waits:
+                longest = max(self.peak, interval) / smallest
+                turn = share * min(_ROUND_SECONDS, max(LEASE_SECONDS, longest))
+                credit = min(credit, turn) + turn
+            elif credit <= _NOTHING:
+                break
+            waits.append(self._place(cost, now) - now)
+            credit -= max(interval, cost)
+        return waits, credit
+
+    def _place(self, tokens_seconds: float, now: float) -> float:
+        """Return the start of a call behind all that were placed before, in both lines."""
+        burst = self.quota.usable_burst
+        start = max(now, self.line - burst * self._scale)
+        if tokens_seconds:
+            room = burst - min(tokens_seconds, burst)
+            start = max(start, self.token_line - room)
+            self.token_line = max(self.token_line, start) + tokens_seconds
+        self.line = max(self.line, start) + 1 / self.rate
+        return start

@@ -1,6 +1,6 @@
-"""What inference asks of the outside: one call that generates text, and permits to make it."""
+"""What inference asks of the outside: calls that generate text, permits and money for them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, Protocol
@@ -64,11 +64,52 @@ class Generator(Protocol):
     async def close(self) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Who asks for quota: fairness is first between projects, then between their jobs.
+
+    `job_id` is the job that a user submitted, thus the root of its family. `weight` counts
+    within the project: a job of weight 2 gets twice what one of weight 1 gets.
+    """
+
+    project_id: str
+    job_id: str
+    weight: float = 1.0
+
+
 class Governor(Protocol):
-    """Paces starts: `acquire` returns when a call may start, `refused` reports a 429."""
+    """Paces the starts of all calls of one quota.
 
-    async def acquire(self) -> None: ...
+    `acquire` returns when a call may start, before all others of its flow if it is to be the
+    `first`; raises QuotaExhausted while the quota is parked. `tokens` is asked when its turn comes
+    near: an estimate made then knows more; what was reserved is returned. `release` notes that
+    a call has ended, and the `used` tokens in place of those `estimated`. `refused` reports a 429,
+    and how long the provider says to hold; `park` a quota that is used up for so many seconds.
+    """
 
-    async def refused(self) -> None: ...
+    async def acquire(
+        self, flow: Flow, *, tokens: Callable[[], int], first: bool = False
+    ) -> int: ...
+
+    def release(self, flow: Flow, *, estimated: int, used: int) -> None: ...
+
+    async def refused(self, *, hold_seconds: float = 0.0) -> None: ...
+
+    async def park(self, seconds: float) -> None: ...
 
     async def close(self) -> None: ...
+
+
+class Purse(Protocol):
+    """The money of a run. `reserve` is awaited before every call that may be billed: the first
+    try of a request, a try after one of unknown end (no answer in time, connection lost), a hedge.
+    What it raises (BudgetExhausted) ends the run as a used-up quota does.
+    """
+
+    async def reserve(self, request: GenerationRequest) -> None: ...
+
+
+class Draining(Exception):  # noqa: N818  a signal, not an error
+    """Raised by the `check` or the requests of a run to end it without haste: nothing more starts,
+    and calls in flight are awaited as long as 15 s. Any other error of theirs gives one second.
+    """

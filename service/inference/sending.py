@@ -1,56 +1,38 @@
-"""One run of many calls: a line, a pacer at its head, and results that leave in batches."""
+"""One run of many calls: each waits for its start, and results leave in batches."""
 
 import asyncio
-import random
-from collections import Counter, deque
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
 
-from service.inference.ports import Generation, GenerationRequest, Generator, Governor, Outcome
-from service.inference.retry import CallFailed, Refusal, error_of_run, exhausted, next_delay
+from service.inference.attempts import Answered as Answered
+from service.inference.attempts import Attempts
+from service.inference.attempts import CallLimits as CallLimits
+from service.inference.ports import (
+    Draining,
+    Flow,
+    GenerationRequest,
+    Generator,
+    Governor,
+    Outcome,
+    Purse,
+)
 
 STORE_SECONDS = 0.02  # how far the store may lag behind; a crash pays for this again
 STORE_ROWS = 200
 CHECK_SECONDS = 0.5
-GRACE_SECONDS = 5.0  # a call in flight is paid for, so an ending run still waits for it
+# A call in flight is paid for, so an ending run still waits for it: below the 20 s of a worker's
+# soft shutdown, the 10 s of an interruption, and the 2 s within which a cancel is to be seen.
+PATIENT_SECONDS, INTERRUPTED_SECONDS, HASTY_SECONDS = 15.0, 5.0, 1.0
 READ_ROWS = 32
-# Shorter hints are the pace's business; longer ones mean a quota that refills by the minute.
-HEEDED_HINT_SECONDS = 5.0
-LONGEST_HINT_SECONDS = 60.0
 
 Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
-class CallLimits:
-    """`in_flight` bounds the requests of a run between reading and storing, thus its memory.
-
-    `attempts` are the tries of one request, 429s not counted.
-    """
-
-    in_flight: int
-    attempts: int
-    timeout_seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """One result: the key of its request, what came, and after how many tries (429s apart).
-
-    `reached` is False for a failure whose last try met no provider at all.
-    """
-
-    key: str
-    generation: Generation
-    attempts: int
-    reached: bool = True
-
-
-@dataclass(frozen=True, slots=True)
 class Summary:
-    """`answered` are stored results that are no failure; `retried` and `refused_429` are calls."""
+    """`answered` are stored results that are no failure; `retried` and so on are calls."""
 
     requests: int
     answered: int
@@ -58,12 +40,7 @@ class Summary:
     refused_429: int
     prompt_tokens: int
     output_tokens: int
-
-
-@dataclass(slots=True)
-class _Call:
-    request: GenerationRequest
-    tries: int = 0
+    hedged: int = 0
 
 
 class Sending:
@@ -75,28 +52,38 @@ class Sending:
         *,
         generator: Generator,
         governor: Governor,
+        flow: Flow,
         limits: CallLimits,
+        purse: Purse | None,
         store: Callable[[Sequence[Answered]], None],
         check: Callable[[], None],
     ) -> None:
         self._requests = iter(requests)
-        self._generator, self._governor, self._limits = generator, governor, limits
         self._store, self._check = store, check
         self._slots = asyncio.Semaphore(limits.in_flight)
-        self._line: deque[_Call] = deque()
-        self._line_filled = asyncio.Event()
         self._results: asyncio.Queue[Answered | None] = asyncio.Queue()
-        self._flying: set[asyncio.Task[None]] = set()
+        self._calls: set[asyncio.Task[None]] = set()
         self._threads: set[asyncio.Future[Any]] = set()
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._open, self._all_read, self._resume_at = 0, False, 0.0
-        self._tally: Counter[str] = Counter()
+        self._open, self._all_read, self._grace = 0, False, PATIENT_SECONDS
+        self._attempts = Attempts(
+            generator=generator,
+            governor=governor,
+            flow=flow,
+            limits=limits,
+            purse=purse,
+            is_over=self._over.done,
+        )
+        self._tally = self._attempts.tally
 
     async def run(self) -> Summary:
-        stages = [self._spawn(stage()) for stage in (self._read, self._pace, self._watch)]
+        stages = [self._spawn(stage()) for stage in (self._read, self._watch)]
         storing = self._spawn(self._hand_over())
         try:
             await self._over
+        except asyncio.CancelledError:
+            self._grace = INTERRUPTED_SECONDS
+            raise
         finally:
             await self._wind_up(stages, storing)
         names = Summary.__dataclass_fields__
@@ -105,17 +92,17 @@ class Sending:
     # ------------------------------------------------------------ the stages
 
     async def _read(self) -> None:
-        """Fill the line as slots come free."""
+        """Put requests in line as slots come free."""
         while not self._all_read:
             free = await self._take_slots()
-            fresh: list[GenerationRequest] = await self._aside(list, islice(self._requests, free))
+            fresh: list[GenerationRequest] = await self._consult(list, islice(self._requests, free))
             for _ in range(free - len(fresh)):
                 self._slots.release()
             self._all_read = len(fresh) < free
             self._open += len(fresh)
             self._tally["requests"] += len(fresh)
-            self._line.extend(map(_Call, fresh))
-            self._line_filled.set()
+            for request in fresh:
+                self._calls.add(self._spawn(self._carry(request)))
         self._end_when_settled()
 
     async def _take_slots(self) -> int:
@@ -126,27 +113,14 @@ class Sending:
             taken += 1
         return taken
 
-    async def _pace(self) -> None:
-        """Start the head of the line whenever the governor lets a call start."""
-        loop = asyncio.get_running_loop()
-        while True:
-            await self._line_filled.wait()
-            while self._line:
-                await asyncio.sleep(max(0.0, self._resume_at - loop.time()))
-                await self._governor.acquire()
-                # A cancel that meets redis-py as its answer comes is lost: seen once in ten runs
-                # that ended amid 429s, and the pacer went on for ever.
-                if self._over.done():
-                    return
-                flight = self._spawn(self._fly(self._line.popleft()))
-                self._flying.add(flight)
-                flight.add_done_callback(self._flying.discard)
-            self._line_filled.clear()
+    async def _carry(self, request: GenerationRequest) -> None:
+        if result := await self._attempts.carry(request):
+            self._results.put_nowait(result)
 
     async def _watch(self) -> None:
         """Ask twice a second whether the run may go on."""
         while True:
-            await self._aside(self._check)
+            await self._consult(self._check)
             await asyncio.sleep(CHECK_SECONDS)
 
     async def _hand_over(self) -> None:
@@ -176,58 +150,6 @@ class Sending:
         self._open -= len(batch)
         self._end_when_settled()
 
-    # ------------------------------------------------------------ one call
-
-    async def _fly(self, call: _Call) -> None:
-        try:
-            async with asyncio.timeout(self._limits.timeout_seconds):
-                generation = await self._generator.generate(call.request)
-        except CallFailed as failure:
-            await self._failed(call, failure)
-        except TimeoutError:
-            message = f"no answer within {self._limits.timeout_seconds:g} s"
-            await self._failed(call, CallFailed(Refusal.TRANSIENT, message))
-        else:
-            self._answer(call, generation)
-
-    async def _failed(self, call: _Call, failure: CallFailed) -> None:
-        match failure.kind:
-            case Refusal.RATE:
-                self._tally["refused_429"] += 1
-                self._heed(failure.retry_after_seconds or 0)
-                await self._governor.refused()
-                self._return(call)
-            case Refusal.DAILY:
-                raise exhausted(failure) from failure
-            case _ if failure.meets_every_call:
-                raise error_of_run(failure) from failure
-            case Refusal.TRANSIENT if call.tries + 1 < self._limits.attempts:
-                self._retry_later(call, failure.retry_after_seconds or 0)
-            case _:
-                failed = Generation(Outcome.FAILED, error=failure.message)
-                self._answer(call, failed, reached=failure.reached)
-
-    def _answer(self, call: _Call, generation: Generation, *, reached: bool = True) -> None:
-        result = Answered(call.request.key, generation, call.tries + 1, reached)
-        self._results.put_nowait(result)
-
-    def _retry_later(self, call: _Call, hint: float) -> None:
-        call.tries += 1
-        self._tally["retried"] += 1
-        jittered = next_delay(call.tries, random=random.random)
-        delay = max(jittered, min(hint, LONGEST_HINT_SECONDS))
-        asyncio.get_running_loop().call_later(delay, self._return, call)
-
-    def _return(self, call: _Call) -> None:
-        """To the head of the line: its own long backoff would outlast the quota's recovery."""
-        self._line.appendleft(call)
-        self._line_filled.set()
-
-    def _heed(self, hint: float) -> None:
-        if hint >= HEEDED_HINT_SECONDS:
-            until = asyncio.get_running_loop().time() + min(hint, LONGEST_HINT_SECONDS)
-            self._resume_at = max(self._resume_at, until)
-
     # ------------------------------------------------------------ the end
 
     def _end_when_settled(self) -> None:
@@ -240,9 +162,19 @@ class Sending:
         return task
 
     def _note_end(self, task: asyncio.Task[None]) -> None:
+        self._calls.discard(task)
         error = None if task.cancelled() else task.exception()
         if error and not self._over.done():
             self._over.set_exception(error)
+
+    async def _consult(self, function: Callable[..., Value], *arguments: object) -> Value:
+        """Run the caller's code; where it raises, somebody wants the run to end soon."""
+        try:
+            return await self._aside(function, *arguments)
+        except Exception as error:
+            if not isinstance(error, Draining) and not self._over.done():
+                self._grace = HASTY_SECONDS
+            raise
 
     async def _aside(self, function: Callable[..., Value], *arguments: object) -> Value:
         """Run blocking code in a thread; `_wind_up` waits for it even if its stage is cancelled."""
@@ -255,12 +187,13 @@ class Sending:
         self, stages: Sequence[asyncio.Task[None]], storing: asyncio.Task[None]
     ) -> None:
         """Start nothing more, give calls in flight their grace, store what came."""
-        for stage in stages:
-            stage.cancel()
-        if self._flying and not storing.done():  # a store that failed keeps nothing more
-            await asyncio.wait(self._flying, timeout=GRACE_SECONDS)
-        for flight in self._flying:
-            flight.cancel()
-        await asyncio.gather(*stages, *self._flying, return_exceptions=True)
+        flying = self._attempts.flying
+        for task in (*stages, *(self._calls - flying)):
+            task.cancel()
+        if flying and not storing.done():  # a store that failed keeps nothing more
+            await asyncio.wait(flying, timeout=self._grace)
+        for call in self._calls:
+            call.cancel()
+        await asyncio.gather(*stages, *self._calls, return_exceptions=True)
         self._results.put_nowait(None)
         await asyncio.wait({storing, *self._threads})

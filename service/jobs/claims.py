@@ -1,7 +1,7 @@
 """How a worker takes a job, lets go of it, and ends it."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,28 +15,39 @@ from service.jobs.models import Job
 from service.jobs.ports import Waiting
 from service.jobs.schemas import problem_of
 
+CostOf = Callable[[Session, str], Mapping[str, Any]]
+
 
 def claim_job(
-    job_id: str, *, sessions: Sessions, lease_seconds: float, attempts_limit: int
+    job_id: str,
+    *,
+    sessions: Sessions,
+    lease_seconds: float,
+    attempts_limit: int,
+    cost_of: CostOf | None = None,
 ) -> tuple[Job, str] | None:
     """Take a queued, taken-over or cancelling job; return it with the lease's token.
 
     Returns None when there is nothing to do: the job has ended, waits, is run by somebody
-    else, or has used up its attempts (then it is failed here).
+    else, or has used up its attempts (then it is failed here, with the cost of its attempts).
     """
     token, now = secrets.token_hex(16), utc_now()
     with sessions.transaction() as session:
         job = repository.lock(session, job_id)
         if job is None or not _is_claimable(job, now):
             return None
-        if job.attempt >= attempts_limit and job.state != State.CANCELLING:
-            _fail_exhausted(session, job, attempts_limit)
+        claims, done = _fruitless_claims(job)
+        if claims > attempts_limit and job.state != State.CANCELLING:
+            cost = cost_of(session, job.id) if cost_of else {}
+            _fail_exhausted(session, job, attempts_limit, cost=cost)
             return None
         before = State(job.state)
         values: dict[str, Any] = {
             "lease_owner": token,
             "lease_until": now + timedelta(seconds=lease_seconds),
             "attempt": job.attempt + 1,
+            "fruitless_claims": claims,
+            "done_before": done,
             "started_at": job.started_at or now,
             "reason": None,
             "next_run_at": None,
@@ -61,12 +72,27 @@ def _is_claimable(job: Job, now: datetime) -> bool:
             return False
 
 
-def _fail_exhausted(session: Session, job: Job, attempts_limit: int) -> None:
+def _fruitless_claims(job: Job) -> tuple[int, int]:
+    """Return which claim in a row the next one is, and how far the job had got before it.
+
+    A claim that got further than any before it starts the count again: a job that loses its
+    worker five times and gets on in between is no job that kills its workers.
+    """
+    done = int(job.progress.get("done") or 0)
+    if done > job.done_before:
+        return 1, done
+    return job.fruitless_claims + 1, job.done_before
+
+
+def _fail_exhausted(
+    session: Session, job: Job, attempts_limit: int, *, cost: Mapping[str, Any]
+) -> None:
     error = TunecurveError(
         f"{job.id} was started {attempts_limit} times and its worker died or failed each time",
         code="attempts_exhausted",
     )
-    _end(session, job, State.FAILED, token=None, error=problem_of(error))
+    values = {"error": problem_of(error), "cost": {**job.cost, **cost}}
+    _end(session, job, State.FAILED, token=None, **values)
 
 
 def finish_job(
@@ -83,7 +109,7 @@ def finish_job(
         job = repository.lock(session, job_id)
         if job is None or job.lease_owner != token:
             return False
-        values: dict[str, Any] = {"cost": dict(cost)} if cost else {}
+        values: dict[str, Any] = {"cost": {**job.cost, **cost}} if cost else {}
         if error is not None:
             values["error"] = problem_of(error)
         return _end(session, job, state, token=token, **values)
@@ -128,6 +154,7 @@ def park_job(job_id: str, waiting: Waiting, *, token: str, sessions: Sessions) -
             "waits_for": waiting.waits_for,
             # A job that parks has got on: only claims without progress in between count.
             "attempt": 0,
+            "fruitless_claims": 0,
         }
         if job.state == State.CANCELLING:
             return repository.rewrite(session, job, now=now, token=token, **values)
@@ -136,6 +163,30 @@ def park_job(job_id: str, waiting: Waiting, *, token: str, sessions: Sessions) -
         if parked:
             tell(session, job, "job.waiting")
         return parked
+
+
+def hand_back_job(job_id: str, *, token: str, sessions: Sessions) -> bool:
+    """Put a job back into the queue: it goes on later, with what is missing by then."""
+    now = utc_now()
+    with sessions.transaction() as session:
+        job = repository.lock(session, job_id)
+        if job is None or job.lease_owner != token:
+            return False
+        values: dict[str, Any] = {
+            "lease_owner": None,
+            "lease_until": None,
+            "dispatched_at": None,
+            "attempt": 0,
+            "fruitless_claims": 0,
+        }
+        if job.state == State.CANCELLING:
+            return repository.rewrite(session, job, now=now, token=token, **values)
+        return repository.move(session, job, state=State.QUEUED, now=now, token=token, **values)
+
+
+def set_priority(session: Session, job_id: str, priority: int) -> None:
+    """Say when a job goes in the queue, 0 first, in the caller's transaction."""
+    repository.write_priority(session, job_id, priority)
 
 
 def retry_job(

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 
 from service.clock import utc_now
 from service.database import Sessions
-from service.jobs import repository
+from service.jobs import family_repository, repository
+from service.jobs.lifecycle import State
 from service.jobs.models import Job
 from service.jobs.ports import JobKind
 from service.task_queue import TaskQueue
@@ -27,12 +28,25 @@ def dispatch(
 
 
 def _send(jobs: Sequence[Job], kinds: JobKinds, sessions: Sessions, task_queue: TaskQueue) -> int:
-    routed = [(job.id, kinds[job.kind]) for job in jobs]
-    unsent = [id_ for id_, kind in routed if not task_queue.send(kind.task, id_, queue=kind.queue)]
+    unsent = [job.id for job in jobs if not _send_one(job, kinds[job.kind], task_queue)]
     if unsent:
         with sessions.transaction() as session:
             repository.mark_dispatched(session, unsent, now=None)
     return len(jobs) - len(unsent)
+
+
+def _send_one(job: Job, kind: JobKind, task_queue: TaskQueue) -> bool:
+    return task_queue.send(kind.task, job.id, queue=kind.queue, priority=job.priority)
+
+
+def dispatch_parent(
+    job_id: str, *, kinds: JobKinds, sessions: Sessions, task_queue: TaskQueue
+) -> None:
+    """Send the ticket of a job's parent when that has just been queued by the job's end."""
+    with sessions.reading() as session:
+        parent = family_repository.parent_of(session, job_id)
+    if parent and parent.state == State.QUEUED and parent.dispatched_at is None:
+        dispatch([parent], kinds=kinds, sessions=sessions, task_queue=task_queue)
 
 
 def send_due_tickets(

@@ -1,14 +1,16 @@
 """How the outside learns of a job: by its events, and in the progress of its parent."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from service.database import Session
-from service.jobs import repository
-from service.jobs.lifecycle import TERMINAL, State
+from service.jobs import family_repository, repository
+from service.jobs.lifecycle import TERMINAL, Reason, State
 from service.jobs.models import Job
 from service.jobs.schemas import event_data
 from service.webhooks.operations import record_event
+
+_BETWEEN_REPORTS = timedelta(seconds=1)
 
 
 def tell_end(session: Session, job: Job, *, now: datetime) -> None:
@@ -17,28 +19,61 @@ def tell_end(session: Session, job: Job, *, now: datetime) -> None:
     Rows are locked in one order, child before parent before project (every event locks its
     project), so that none deadlocks.
     """
-    parent = _count_at_parent(session, job, now=now)
+    parent = _open_parent(session, job)
+    if parent is None:
+        tell(session, job, f"job.{job.state}")
+        return
+    ended, total = family_repository.count_children(session, parent.id)
+    _show(session, parent, _progress(session, job, parent, ended, total), now=now)
+    resumed = ended == total and _wake(session, parent, now=now)
     tell(session, job, f"job.{job.state}")
-    if parent is not None:
-        tell(session, parent, "job.progress", progress=parent.progress)
+    tell(session, parent, "job.progress", progress=parent.progress)
+    if resumed:
+        tell(session, parent, "job.resumed")
 
 
-def _count_at_parent(session: Session, child: Job, *, now: datetime) -> Job | None:
-    """Show in an open parent's progress how many of its children have ended, and return it."""
-    if child.parent_id is None:
-        return None
-    parent = repository.lock(session, child.parent_id)
-    if parent is None or State(parent.state) in TERMINAL:
-        return None
-    ended, total = repository.count_children(session, parent.id)
-    parent.progress = {"done": ended, "total": total, "unit": "jobs", "stage": "children"}
+def tell_part(session: Session, part: Job, *, now: datetime) -> None:
+    """Let the progress of a running part be seen in its parent's, once a second at most."""
+    parent = _open_parent(session, part)
+    if parent is None or now - parent.updated_at < _BETWEEN_REPORTS:
+        return
+    _show(session, parent, family_repository.progress_of_parts(session, parent.id), now=now)
+    tell(session, parent, "job.progress", progress=parent.progress)
+
+
+def _open_parent(session: Session, child: Job) -> Job | None:
+    parent = repository.lock(session, child.parent_id) if child.parent_id else None
+    return None if parent is None or State(parent.state) in TERMINAL else parent
+
+
+def _progress(session: Session, child: Job, parent: Job, ended: int, total: int) -> dict[str, Any]:
+    """Return a parent's progress: of its parts what they have done, else how many have ended."""
+    if child.is_part:
+        return family_repository.progress_of_parts(session, parent.id)
+    return {"done": ended, "total": total, "unit": "jobs", "stage": "children"}
+
+
+def _show(session: Session, parent: Job, progress: dict[str, Any], *, now: datetime) -> None:
+    parent.progress = progress
     parent.updated_at = now
     session.flush()
-    return parent
+
+
+def _wake(session: Session, parent: Job, *, now: datetime) -> bool:
+    """Queue a parent whose last child has ended: its next sweep would be half a second away."""
+    if parent.state != State.WAITING or parent.reason != Reason.CHILDREN:
+        return False
+    values = {"reason": None, "next_run_at": None, "dispatched_at": None, "waits_for": None}
+    return repository.move(session, parent, state=State.QUEUED, now=now, token=None, **values)
 
 
 def tell(session: Session, job: Job, type_: str, **more: Any) -> None:
-    """Record an event about a job, with `more` beside its ids and state."""
+    """Record an event about a job, with `more` beside its ids and state.
+
+    Of a part nothing is told: it is no job to anybody but its parent.
+    """
+    if job.is_part:
+        return
     record_event(
         session,
         project_id=job.project_id,

@@ -3,7 +3,7 @@
 import contextlib
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Self
 
@@ -12,29 +12,48 @@ import structlog
 from service.clock import utc_now
 from service.database import Session, Sessions
 from service.jobs import repository
+from service.jobs.family import tell_part
 from service.jobs.lifecycle import State
 from service.jobs.models import Job
-from service.jobs.ports import JobCancelled, LeaseLost
+from service.jobs.ports import HandedBack, JobCancelled, LeaseLost
+from service.jobs.yielding import should_give_way
 from service.webhooks.operations import record_event
 
 log = structlog.get_logger()
 
 _PROGRESS_SECONDS = 1.0
+_LOOK_SECONDS = 0.5  # a cancel is heard within it, however long the lease is
+
+
+def _stays() -> bool:
+    return False
 
 
 class LeasedRun:
     """The JobRun of a worker. A thread renews the lease at a third of its length.
 
-    It also learns there that somebody has asked to cancel, so `check` costs nothing.
+    It also learns there that somebody has asked to cancel, or that a job of the `rivals`, the
+    kinds that share its slots, should have this one: so `check` and `give_way` cost nothing.
+    `leaving` says that the worker ends.
     """
 
-    def __init__(self, job: Job, token: str, *, sessions: Sessions, lease_seconds: float) -> None:
+    def __init__(
+        self,
+        job: Job,
+        token: str,
+        *,
+        sessions: Sessions,
+        lease_seconds: float,
+        rivals: Sequence[str] = (),
+        leaving: Callable[[], bool] = _stays,
+    ) -> None:
         self._job, self.token = job, token
         self._sessions, self._lease_seconds = sessions, lease_seconds
+        self._rivals, self._leaving = rivals, leaving
         self._cancelling = job.state == State.CANCELLING
         self._asked_before = self._cancelling
-        self._lost = False
-        self._reported_at = 0.0
+        self._lost = self._unwanted = False
+        self._began_at, self._reported_at = time.monotonic(), 0.0
         self._stop = threading.Event()
         self._heart = threading.Thread(target=self._beat, name=f"lease-{job.id}", daemon=True)
 
@@ -45,6 +64,10 @@ class LeasedRun:
     @property
     def project_id(self) -> str:
         return self._job.project_id
+
+    @property
+    def root_id(self) -> str:
+        return self._job.root_id
 
     @property
     def spec(self) -> Mapping[str, Any]:
@@ -72,6 +95,10 @@ class LeasedRun:
         if self._cancelling and not self._asked_before:
             raise JobCancelled
 
+    def give_way(self) -> None:
+        if self._unwanted or self._leaving():
+            raise HandedBack
+
     def report(self, done: int, total: int | None, *, unit: str, stage: str = "") -> None:
         if time.monotonic() - self._reported_at < _PROGRESS_SECONDS and done != total:
             return
@@ -81,13 +108,19 @@ class LeasedRun:
             if repository.write_progress(
                 session, self.id, self.token, progress=progress, now=utc_now()
             ):
-                record_event(
-                    session,
-                    project_id=self.project_id,
-                    type="job.progress",
-                    job_id=self.id,
-                    data={"progress": progress},
-                )
+                self._tell(session, progress)
+
+    def _tell(self, session: Session, progress: Mapping[str, Any]) -> None:
+        if self._job.is_part:
+            tell_part(session, self._job, now=utc_now())
+            return
+        record_event(
+            session,
+            project_id=self.project_id,
+            type="job.progress",
+            job_id=self.id,
+            data={"progress": progress},
+        )
 
     @contextlib.contextmanager
     def fenced(self) -> Iterator[Session]:
@@ -106,17 +139,37 @@ class LeasedRun:
         self._heart.join(timeout=self._lease_seconds)
 
     def _beat(self) -> None:
-        # Cancels are seen within a second even when the lease is long.
-        pause = min(self._lease_seconds / 3, 1.0)
-        while not self._stop.wait(pause):
+        every = self._lease_seconds / 3
+        due = time.monotonic() + every
+        while not self._stop.wait(min(every, _LOOK_SECONDS)):
             try:
-                self._renew()
+                if time.monotonic() >= due:
+                    self._renew()
+                    due = time.monotonic() + every
+                else:
+                    self._look()
             except Exception as error:  # noqa: BLE001  the database is away: the lease may run out
                 log.warning("lease_renewal_failed", job_id=self.id, error=type(error).__name__)
 
     def _renew(self) -> None:
         until = utc_now() + timedelta(seconds=self._lease_seconds)
         with self._sessions.transaction() as session:
-            state = repository.renew(session, self.id, self.token, until=until)
+            self._learn(repository.renew(session, self.id, self.token, until=until))
+
+    def _look(self) -> None:
+        with self._sessions.reading() as session:
+            self._learn(repository.state_of_lease(session, self.id, self.token))
+            if self._rivals:
+                self._unwanted = self._is_outranked(session)
+
+    def _learn(self, state: str | None) -> None:
         self._lost = state is None
         self._cancelling = state == State.CANCELLING
+
+    def _is_outranked(self, session: Session) -> bool:
+        running, waiting = repository.contenders(session, self._rivals, now=utc_now())
+        own = next((each for each in running if each.id == self.id), None)
+        if own is None or not waiting:
+            return False
+        ran_seconds = time.monotonic() - self._began_at
+        return should_give_way(own, running=running, waiting=waiting, ran_seconds=ran_seconds)

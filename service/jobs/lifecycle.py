@@ -44,7 +44,13 @@ _MAY_FOLLOW = MappingProxyType(
             State.SUCCEEDED,
             State.FAILED,
         },
-        State.WAITING: {State.QUEUED, State.RUNNING, State.CANCELLING, State.FAILED},
+        State.WAITING: {
+            State.QUEUED,
+            State.RUNNING,
+            State.CANCELLING,
+            State.CANCELLED,
+            State.FAILED,
+        },
         State.CANCELLING: {State.CANCELLED, State.SUCCEEDED, State.FAILED},
     }
 )

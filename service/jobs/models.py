@@ -1,19 +1,28 @@
-"""Rows of jobs and of the idempotency keys that made them."""
+"""Rows of jobs, of the keys that made them, and of the money they may spend."""
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Integer, String
+from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, String
+from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.database import Id, Model
+
+
+def _own_id(context: DefaultExecutionContext) -> Any:
+    return context.get_current_parameters()["id"]  # type: ignore[no-untyped-call]  # SQLAlchemy's
 
 
 class Job(Model):
     """Queued work. The row is the truth and its own outbox (`queued`, `dispatched_at`).
 
     `lease_owner` is the token of the run that may write; `next_run_at` is when a waiting job
-    wakes; `waits_for` is the job whose output it needs.
+    wakes; `waits_for` is the job whose output it needs. `root_id` is the job that a user
+    submitted, its own id for that job itself. A job that `is_part` is a share of its parent's
+    own work. Of queued jobs the one with the lowest `priority` goes first.
+
+    `fruitless_claims` counts the claims in a row that got no further than `done_before`.
     """
 
     __tablename__ = "job"
@@ -21,13 +30,17 @@ class Job(Model):
         Index("ix_job_project_id_id", "project_id", "id"),
         Index("ix_job_state_next_run_at", "state", "next_run_at"),
         Index("ix_job_parent_id", "parent_id"),
+        Index("ix_job_root_id", "root_id"),
         Index("ix_job_waits_for", "waits_for"),
     )
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     project_id: Mapped[str] = mapped_column(Id, ForeignKey("project.id"))
     parent_id: Mapped[str | None] = mapped_column(Id, ForeignKey("job.id"))
+    root_id: Mapped[str] = mapped_column(Id, default=_own_id)
     kind: Mapped[str] = mapped_column(String(20))
+    is_part: Mapped[bool] = mapped_column(Boolean, default=False)
+    priority: Mapped[int] = mapped_column(Integer, default=0)
     state: Mapped[str] = mapped_column(String(20))
     reason: Mapped[str | None] = mapped_column(String(20))
     spec: Mapped[dict[str, Any]]
@@ -37,6 +50,8 @@ class Job(Model):
     cost: Mapped[dict[str, Any]]
     error: Mapped[dict[str, Any] | None]
     attempt: Mapped[int] = mapped_column(Integer, default=0)
+    fruitless_claims: Mapped[int] = mapped_column(Integer, default=0)
+    done_before: Mapped[int] = mapped_column(Integer, default=0)
     version: Mapped[int] = mapped_column(Integer, default=1)
     lease_owner: Mapped[str | None] = mapped_column(String(64))
     lease_until: Mapped[datetime | None]
@@ -60,3 +75,33 @@ class IdempotencyKey(Model):
     fingerprint: Mapped[str] = mapped_column(String(64))
     job_id: Mapped[str] = mapped_column(Id, ForeignKey("job.id"))
     created_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class Budget(Model):
+    """What a submitted job may spend with all its children, in nano-dollars.
+
+    `drawn_nano` is the sum over its reservations; `used_up_at` is set by the first refusal.
+    """
+
+    __tablename__ = "budget"
+
+    root_id: Mapped[str] = mapped_column(Id, ForeignKey("job.id"), primary_key=True)
+    limit_nano: Mapped[int] = mapped_column(BigInteger)
+    drawn_nano: Mapped[int] = mapped_column(BigInteger, default=0)
+    used_up_at: Mapped[datetime | None]
+
+
+class Reservation(Model):
+    """What one job of a family holds of its budget, in nano-dollars.
+
+    `drawn_nano` counts all it ever took, `spent_nano` the part that was paid; `ahead_nano` is
+    the part that stays taken while the job waits for its provider.
+    """
+
+    __tablename__ = "reservation"
+
+    holder_id: Mapped[str] = mapped_column(Id, ForeignKey("job.id"), primary_key=True)
+    root_id: Mapped[str] = mapped_column(Id, ForeignKey("budget.root_id"), index=True)
+    drawn_nano: Mapped[int] = mapped_column(BigInteger, default=0)
+    spent_nano: Mapped[int] = mapped_column(BigInteger, default=0)
+    ahead_nano: Mapped[int] = mapped_column(BigInteger, default=0)

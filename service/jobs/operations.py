@@ -1,20 +1,30 @@
 """The room's door: what can be done with jobs."""
 
+from service.jobs.budgets import BudgetExhausted as BudgetExhausted
+from service.jobs.budgets import descendants_of as descendants_of
+from service.jobs.budgets import refuse_if_used_up as refuse_if_used_up
+from service.jobs.budgets import reserved_of as reserved_of
+from service.jobs.budgets import settle_ahead as settle_ahead
 from service.jobs.cancelling import cancel_job as cancel_job
 from service.jobs.claims import claim_job as claim_job
 from service.jobs.claims import finish_job as finish_job
+from service.jobs.claims import hand_back_job as hand_back_job
 from service.jobs.claims import park_job as park_job
 from service.jobs.claims import retry_job as retry_job
+from service.jobs.claims import set_priority as set_priority
 from service.jobs.dispatch import JobKinds as JobKinds
 from service.jobs.dispatch import dispatch as dispatch
+from service.jobs.dispatch import dispatch_parent as dispatch_parent
 from service.jobs.dispatch import send_due_tickets as send_due_tickets
 from service.jobs.models import Job as Job
 from service.jobs.reading import children_of as children_of
+from service.jobs.reading import family_ids as family_ids
 from service.jobs.reading import get_job as get_job
 from service.jobs.reading import job_states as job_states
 from service.jobs.reading import list_jobs as list_jobs
 from service.jobs.reading import require_ended as require_ended
 from service.jobs.submission import Request as Request
+from service.jobs.submission import estimate_of as estimate_of
 from service.jobs.submission import reserve_ids as reserve_ids
 from service.jobs.submission import submit_job as submit_job
 from service.jobs.submission import write_job as write_job

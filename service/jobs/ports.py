@@ -21,6 +21,10 @@ class LeaseLost(Exception):  # noqa: N818  a signal, not an error
     """Another worker has taken the job over; nothing more may be written."""
 
 
+class HandedBack(Exception):  # noqa: N818  a signal, not an error
+    """The job goes back into the queue: its slot is wanted, or its worker ends."""
+
+
 class InputNotReady(Exception):  # noqa: N818  a signal, not an error
     """An input is still being made by another job."""
 
@@ -52,6 +56,11 @@ class JobRun(Protocol):
     def project_id(self) -> str: ...
 
     @property
+    def root_id(self) -> str:
+        """The job that a user submitted: itself, its parent, or its parent's parent."""
+        ...
+
+    @property
     def spec(self) -> Mapping[str, Any]: ...
 
     @property
@@ -69,6 +78,13 @@ class JobRun(Protocol):
         """Raise JobCancelled or LeaseLost; cheap, call it between steps."""
         ...
 
+    def give_way(self) -> None:
+        """Raise HandedBack when the worker ends or a job that goes first waits for the slot.
+
+        Cheap; an operation asks where it loses nothing by going on later.
+        """
+        ...
+
     def report(self, done: int, total: int | None, *, unit: str, stage: str = "") -> None:
         """Show progress; written at most once a second."""
         ...
@@ -80,7 +96,10 @@ class JobRun(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A job about to be written: ids are reserved, defaults are filled in."""
+    """A job about to be written: ids are reserved, defaults are filled in.
+
+    `total` is how many items it has to do, where that is known.
+    """
 
     id: str
     project_id: str
@@ -90,6 +109,31 @@ class Submission:
     parent_id: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     request_id: str | None = None
+    budget_nano: int | None = None
+    priority: int = 0
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a job will use with all its children; None where it is not known yet.
+
+    `unpriced` names base models that no price is known for; `notes` are a code and a sentence
+    each, on how the estimate came about.
+    """
+
+    requests: int | None = None
+    prompt_tokens: int | None = None
+    output_tokens: int | None = None
+    training_tokens: int | None = None
+    cost_nano: int | None = None
+    unpriced: tuple[str, ...] = ()
+    notes: tuple[tuple[str, str], ...] = ()
+
+
+FREE = Estimate(
+    requests=0, prompt_tokens=0, output_tokens=0, training_tokens=0, cost_nano=0
+)  # of kinds that call no model
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +142,11 @@ class JobKind:
 
     `reserve(session, submission)` checks that the inputs exist (raises Invalid or NotFound with
     a pointer into the spec) and writes the output's row, in the transaction of the submission.
+    Jobs of a kind that `gives_way` hand their slot to others of their queue when it is their turn.
     A kind that `winds_down` is run once more when cancelled, to stop what it began elsewhere.
+    Jobs of a kind that `is_part` are written by their parent alone: they are shares of its own
+    work, so they announce nothing, and their progress adds up to their parent's.
+    `estimate(session, submission)` says what the job will cost; without one it costs nothing.
     """
 
     name: str
@@ -109,3 +157,6 @@ class JobKind:
     task: str
     reserve: Callable[[Session, Submission], None]
     winds_down: bool = False
+    estimate: Callable[[Session, Submission], Estimate] | None = None
+    is_part: bool = False
+    gives_way: bool = False

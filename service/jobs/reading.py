@@ -5,7 +5,7 @@ from typing import Any
 
 from service.database import Sessions
 from service.errors import Conflict, NotFound
-from service.jobs import repository
+from service.jobs import family_repository, repository
 from service.jobs.lifecycle import OPEN, State
 from service.jobs.models import Job
 
@@ -36,7 +36,13 @@ def job_states(job_ids: Iterable[str], *, sessions: Sessions) -> dict[str, State
 
 def children_of(job_id: str, *, sessions: Sessions) -> list[Job]:
     with sessions.reading() as session:
-        return repository.children(session, job_id)
+        return family_repository.children(session, job_id)
+
+
+def family_ids(job_id: str, *, sessions: Sessions) -> list[str]:
+    """Return the ids of a job, its children, and theirs."""
+    with sessions.reading() as session:
+        return family_repository.family(session, job_id)
 
 
 def require_ended(job_id: str, *, sessions: Sessions) -> None:

@@ -1,7 +1,7 @@
 """SQL of jobs. Every change of state is one conditional UPDATE in `move`."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, update
@@ -10,6 +10,9 @@ from sqlalchemy.orm import Session, aliased
 
 from service.jobs.lifecycle import OPEN, TERMINAL, Reason, State
 from service.jobs.models import IdempotencyKey, Job
+from service.jobs.yielding import Contender
+
+_ON_ITS_WAY = timedelta(seconds=0.3)
 
 
 class KeyTaken(Exception):  # noqa: N818  a signal, not an error
@@ -61,6 +64,8 @@ def page(
 ) -> list[Job]:
     """Return up to `limit` jobs, newest first; `after` is the last id of the page before."""
     query = select(Job).where(Job.project_id == project_id).order_by(Job.id.desc()).limit(limit)
+    if not parent:
+        query = query.where(~Job.is_part)
     if states:
         query = query.where(Job.state.in_(states))
     if kinds:
@@ -74,24 +79,15 @@ def page(
     return list(session.scalars(query))
 
 
-def children(session: Session, job_id: str) -> list[Job]:
-    return list(session.scalars(select(Job).where(Job.parent_id == job_id).order_by(Job.id)))
-
-
-def count_children(session: Session, job_id: str) -> tuple[int, int]:
-    """Return how many children have ended, and how many there are."""
-    ended = func.count().filter(Job.state.in_(list(TERMINAL)))
-    row = session.execute(select(ended, func.count()).where(Job.parent_id == job_id)).one()
-    return int(row[0]), int(row[1])
-
-
 def states(session: Session, job_ids: Iterable[str]) -> dict[str, str]:
     rows = session.execute(select(Job.id, Job.state).where(Job.id.in_(list(job_ids))))
     return {row.id: row.state for row in rows}
 
 
 def count_open(session: Session, project_id: str) -> int:
-    query = select(func.count()).where(Job.project_id == project_id, Job.state.in_(list(OPEN)))
+    query = select(func.count()).where(
+        Job.project_id == project_id, Job.state.in_(list(OPEN)), ~Job.is_part
+    )
     return session.scalar(query) or 0
 
 
@@ -162,6 +158,42 @@ def write_progress(
     return session.scalar(statement) is not None
 
 
+def write_priority(session: Session, job_id: str, priority: int) -> None:
+    session.execute(
+        update(Job)
+        .where(Job.id == job_id)
+        .values(priority=priority)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def state_of_lease(session: Session, job_id: str, token: str) -> str | None:
+    """Return the state of a job whose lease is still ours; None when it is not."""
+    return session.scalar(select(Job.state).where(Job.id == job_id, Job.lease_owner == token))
+
+
+def contenders(
+    session: Session, kinds: Iterable[str], *, now: datetime, limit: int = 500
+) -> tuple[list[Contender], list[Contender]]:
+    """Return the jobs that hold a slot, and those that wait for one.
+
+    A cancelling job that nobody holds waits too: a worker must look at what it has begun.
+    """
+    # A ticket takes a moment to a free slot: who has just been queued does not wait yet.
+    due = and_(
+        or_(Job.next_run_at.is_(None), Job.next_run_at <= now),
+        Job.updated_at <= now - _ON_ITS_WAY,
+    )
+    held = and_(Job.lease_until.is_not(None), Job.lease_until >= now)
+    query = select(held, Job.id, Job.root_id, Job.priority).where(
+        Job.kind.in_(list(kinds)),
+        or_(Job.state.in_([State.RUNNING, State.CANCELLING]), and_(Job.state == State.QUEUED, due)),
+    )
+    rows = list(session.execute(query.order_by(held.desc(), Job.priority).limit(limit)))
+    running = [Contender(*row[1:]) for row in rows if row[0]]
+    return running, [Contender(*row[1:]) for row in rows if not row[0]]
+
+
 def take_due(
     session: Session,
     *,
@@ -187,7 +219,7 @@ def take_due(
             or_(Job.next_run_at.is_(None), Job.next_run_at <= now),
             or_(Job.dispatched_at.is_(None), Job.dispatched_at < sent_before),
         )
-        .order_by(Job.id)
+        .order_by(Job.priority, Job.updated_at, Job.id)
         .limit(limit)
         .with_for_update(skip_locked=True, key_share=True)
     )

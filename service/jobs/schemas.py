@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from service.errors import TunecurveError
-from service.jobs.lifecycle import State
+from service.jobs.lifecycle import TERMINAL, State
 from service.jobs.models import Job as JobRow
+from service.jobs.money import AMOUNT_PATTERN, CURRENCY, dollars, dollars_or_none, parse_dollars
 
 OutputState = Literal["creating", "ready", "failed"]
 
@@ -22,6 +23,42 @@ class Progress(BaseModel):
     total: int | None = Field(description="units in all, where known")
     unit: Literal["items", "steps", "bytes", "jobs", "percent"] = "items"
     stage: str | None = None
+
+
+class Budget(BaseModel):
+    """What a job may spend with all its children; calls in flight at the end are paid for too."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    amount: str = Field(pattern=AMOUNT_PATTERN, description="above 0", examples=["1.50"])
+    currency: Literal["USD"] = CURRENCY
+
+    @field_validator("amount")
+    @classmethod
+    def _is_positive(cls, amount: str) -> str:
+        if not parse_dollars(amount):
+            message = "a budget is more than 0"
+            raise ValueError(message)
+        return amount
+
+
+class Cost(BaseModel):
+    """What a job has used so far, its children included; money as decimal strings."""
+
+    requests: int = Field(default=0, description="calls that were answered")
+    prompt_tokens: int = Field(default=0, description="those the provider had cached included")
+    output_tokens: int = Field(default=0, description="thoughts included")
+    thinking_tokens: int = 0
+    cached_tokens: int = Field(default=0, description="of the prompt")
+    training_tokens: int = Field(default=0, description="once for each epoch")
+    currency: Literal["USD"] = CURRENCY
+    estimated: str | None = Field(default=None, description="at submission; null where unknown")
+    reserved: str | None = Field(
+        default=None, description="of the budget, for work under way; null without a budget"
+    )
+    actual: str | None = Field(
+        default=None, description="by the price catalogue; null where a model has no price"
+    )
 
 
 class Problem(BaseModel):
@@ -44,10 +81,12 @@ class Job(BaseModel):
     kind: str
     state: State
     reason: str | None = Field(description="why it waits; null otherwise")
+    resume_at: datetime | None = Field(description="when it looks again by itself, if it waits")
     spec: dict[str, Any] = Field(description="as resolved, defaults filled in")
     outputs: dict[str, str] = Field(description="role to id, reserved at submission")
     progress: Progress
-    cost: dict[str, Any] = Field(description="what it used: requests and tokens")
+    cost: Cost
+    budget: Budget | None
     error: Problem | None
     labels: dict[str, str]
     attempt: int = Field(description="how often a worker has claimed it")
@@ -60,10 +99,16 @@ class Job(BaseModel):
     links: dict[str, str]
 
 
-def present_job(row: JobRow) -> Job:
-    """Return a row as HTTP shows it."""
+def initial_cost(*, budget_nano: int | None = None) -> dict[str, Any]:
+    """Return what the row of a job that has used nothing keeps about money."""
+    cost = Cost(actual=dollars(0), reserved=None if budget_nano is None else dollars(0))
+    return {**cost.model_dump(), "budget": dollars_or_none(budget_nano)}
+
+
+def present_job(row: JobRow, *, cost: Mapping[str, Any] | None = None) -> Job:
+    """Return a row as HTTP shows it; `cost` is newer than what the row keeps."""
     links = {"self": f"/v1/jobs/{row.id}", "events": f"/v1/events?job={row.id}"}
-    if State(row.state) not in {State.SUCCEEDED, State.FAILED, State.CANCELLED}:
+    if State(row.state) not in TERMINAL:
         links["cancel"] = f"/v1/jobs/{row.id}/cancel"
         links["stream"] = f"/v1/events/stream?job={row.id}"
     return Job(
@@ -72,10 +117,12 @@ def present_job(row: JobRow) -> Job:
         kind=row.kind,
         state=State(row.state),
         reason=row.reason,
+        resume_at=row.next_run_at if row.state == State.WAITING else None,
         spec=row.spec,
         outputs=row.outputs,
         progress=Progress.model_validate(row.progress),
-        cost=row.cost,
+        cost=Cost.model_validate({**row.cost, **(cost or {})}),
+        budget=Budget(amount=row.cost["budget"]) if row.cost.get("budget") else None,
         error=Problem.model_validate(row.error) if row.error else None,
         labels=row.labels,
         attempt=row.attempt,
@@ -117,6 +164,8 @@ def event_data(row: JobRow, **more: Any) -> dict[str, Any]:
         "version": row.version,
         "error": {"code": error["code"]} if error else None,
     }
+    if State(row.state) in TERMINAL:
+        data["cost"] = Cost.model_validate(row.cost).model_dump()
     return data | more
 
 

@@ -4,19 +4,23 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import BaseModel
 
 from service.clock import utc_now
 from service.database import Session, Sessions
-from service.errors import Invalid, RateLimited
+from service.errors import Fault, Invalid, RateLimited
 from service.ids import Prefix, new_id
-from service.jobs import repository
+from service.jobs import family_repository, repository
+from service.jobs.budgets import open_budget
 from service.jobs.dispatch import JobKinds, dispatch
 from service.jobs.family import tell
 from service.jobs.lifecycle import State
 from service.jobs.models import IdempotencyKey, Job
-from service.jobs.ports import JobKind, Submission
+from service.jobs.money import dollars_or_none
+from service.jobs.ports import FREE, Estimate, JobKind, Submission
+from service.jobs.schemas import initial_cost
 from service.task_queue import TaskQueue
 
 
@@ -30,15 +34,18 @@ class Request:
     project_id: str
     idempotency_key: str | None = None
     request_id: str | None = None
+    budget_nano: int | None = None
 
 
 def fingerprint_of(request: Request) -> str:
     """Return the SHA-256 of what was asked, however its JSON was written."""
-    asked = {
+    asked: dict[str, Any] = {
         "kind": request.kind,
         "spec": request.spec.model_dump(mode="json"),
         "labels": dict(request.labels),
     }
+    if request.budget_nano is not None:
+        asked["budget_nano"] = request.budget_nano
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
@@ -115,30 +122,62 @@ def reserve_ids(request: Request, kind: JobKind, *, parent_id: str | None = None
         parent_id=parent_id,
         labels=request.labels,
         request_id=request.request_id,
+        budget_nano=request.budget_nano,
     )
 
 
 def write_job(session: Session, submission: Submission, *, kind: JobKind) -> Job:
     """Insert a queued job and its reserved output inside the caller's transaction."""
-    now = utc_now()
-    job = Job(
+    job = _job_row(session, submission, kind)
+    repository.add(session, job)
+    kind.reserve(session, submission)
+    _price(session, job, submission, kind)
+    tell(session, job, "job.created")
+    return job
+
+
+def _job_row(session: Session, submission: Submission, kind: JobKind) -> Job:
+    now, parent_id = utc_now(), submission.parent_id
+    return Job(
         id=submission.id,
         project_id=submission.project_id,
-        parent_id=submission.parent_id,
+        parent_id=parent_id,
+        root_id=family_repository.root_of(session, parent_id) if parent_id else submission.id,
         kind=submission.kind,
+        is_part=kind.is_part,
+        priority=submission.priority,
         state=State.QUEUED.value,
         spec=submission.spec.model_dump(mode="json"),
         outputs=dict(submission.outputs),
         labels=dict(submission.labels),
-        progress={"done": 0, "total": None, "unit": "items"},
-        cost={},
+        progress={"done": 0, "total": submission.total, "unit": "items"},
+        cost=initial_cost(budget_nano=submission.budget_nano),
         request_id=submission.request_id,
         attempt=0,
         version=1,
         created_at=now,
         updated_at=now,
     )
-    repository.add(session, job)
-    kind.reserve(session, submission)
-    tell(session, job, "job.created")
-    return job
+
+
+def estimate_of(session: Session, submission: Submission, *, kind: JobKind) -> Estimate:
+    """Return what a job will cost with its children, as far as it is known."""
+    if kind.estimate:
+        return kind.estimate(session, submission)
+    return Estimate() if kind.is_part else FREE
+
+
+def _price(session: Session, job: Job, submission: Submission, kind: JobKind) -> None:
+    """Note what the job will cost, and open its budget."""
+    estimate = estimate_of(session, submission, kind=kind)
+    job.cost = {**job.cost, "estimated": dollars_or_none(estimate.cost_nano)}
+    if submission.budget_nano is None:
+        return
+    if estimate.unpriced:
+        message = (
+            f"no price is known for {', '.join(estimate.unpriced)}, so a budget cannot be kept; "
+            "add one to the file that TUNECURVE_PRICES names"
+        )
+        fault = Fault("/budget", "price_unknown", message)
+        raise Invalid(message, code="price_unknown", faults=[fault])
+    open_budget(session, job.id, submission.budget_nano)

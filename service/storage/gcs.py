@@ -65,6 +65,12 @@ class GcsStore:
             raise NotFound(f"no object {name}", code="object_not_found")
         return self._read(blob, start, blob.size if end is None else min(end, blob.size))
 
+    def names_below(self, folder: str) -> list[str]:
+        """Return the full names of all objects in a folder of the bucket."""
+        with _translated(folder):
+            found = self._bucket.list_blobs(prefix=f"{folder.strip('/')}/", **self._patience)
+            return [str(blob.name) for blob in found]
+
     def size(self, key: str) -> int | None:
         with _translated(key):
             blob = self._find(key)

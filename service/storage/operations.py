@@ -37,6 +37,28 @@ def read_gs_uri(uri: str, *, project: str, own: ObjectStore) -> Iterator[bytes]:
     return GcsStore(bucket, "", project=project).read_blob(name)
 
 
+def read_gs_lines(folder: str, *, suffix: str, project: str) -> Iterator[bytes]:
+    """Yield the lines of all objects below `gs://bucket/folder` whose names end in `suffix`.
+
+    It is for what Google writes for us, under names of its own. Raises Invalid `invalid_uri`,
+    Unavailable.
+    """
+    bucket, name = check_gs_uri(folder)
+    store = GcsStore(bucket, "", project=project)
+    for found in store.names_below(name):
+        if found.endswith(suffix):
+            yield from _lines(store.read_blob(found))
+
+
+def _lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    rest = b""
+    for piece in pieces:
+        *whole, rest = (rest + piece).split(b"\n")
+        yield from whole
+    if rest:
+        yield rest
+
+
 def check_gs_uri(uri: str, *, pointer: str = "") -> tuple[str, str]:
     """Return bucket and name of a `gs://` address, or raise Invalid `invalid_uri`."""
     found = _GS_URI.fullmatch(uri)

@@ -17,7 +17,8 @@ from service.clock import rfc3339
 ColumnType = Literal["string", "strings", "int64", "float64", "bool", "timestamp"]
 Row = Mapping[str, Any]
 
-_BATCH_ROWS = 5000
+# Rows in memory at once, and in a row group: readers of a range skip the groups outside it.
+_BATCH_ROWS = 1000
 _SNAKE_CASE = re.compile(r"[a-z][a-z0-9_]*")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 

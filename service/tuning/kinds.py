@@ -6,12 +6,14 @@ from service.clock import utc_now
 from service.database import Session
 from service.datasets.operations import require_dataset
 from service.ids import Prefix
+from service.inference.operations import Prices
 from service.jobs.ports import (
     JobKind,
     Submission,
 )
 from service.task_queue import Queue
 from service.tuning import repository
+from service.tuning.costs import estimate_tuning
 from service.tuning.models import TunedModel
 from service.tuning.schemas import PollSpec, TuneSpec
 
@@ -52,7 +54,7 @@ def reserve_polled(session: Session, submission: Submission) -> None:
     )
 
 
-def tune_kind(base_model: str) -> JobKind:
+def tune_kind(base_model: str, *, prices: Prices) -> JobKind:
     """Return the `tune` kind; `base_model` is used where a spec names none."""
     return JobKind(
         name="tune",
@@ -62,6 +64,7 @@ def tune_kind(base_model: str) -> JobKind:
         queue=Queue.TUNE,
         task="tuning.tune",
         reserve=partial(reserve_tuned, base_model=base_model),
+        estimate=partial(estimate_tuning, base_model=base_model, prices=prices),
         winds_down=True,
     )
 

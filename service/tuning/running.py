@@ -12,6 +12,7 @@ from service.database import Sessions
 from service.datasets.operations import DatasetView, ready_dataset
 from service.errors import (
     Fault,
+    Forbidden,
     Internal,
     Invalid,
     NotFound,
@@ -19,7 +20,7 @@ from service.errors import (
     Unavailable,
 )
 from service.ids import Prefix, new_id
-from service.inference.operations import record_usage
+from service.inference.operations import Prices
 from service.jobs.lifecycle import Reason
 from service.jobs.ports import (
     JobCancelled,
@@ -27,7 +28,9 @@ from service.jobs.ports import (
     Waiting,
 )
 from service.registry import Registry
+from service.storage.ports import ObjectStore
 from service.tuning import repository
+from service.tuning.costs import enter_training, hold_training, release_training
 from service.tuning.models import TunedModel, TuningRun
 from service.tuning.polling import is_overdue, settled_at
 from service.tuning.ports import (
@@ -56,9 +59,18 @@ class TuningPace:
 
 
 def run_tune(
-    run: JobRun, *, sessions: Sessions, providers: Providers, pace: TuningPace
+    run: JobRun,
+    *,
+    sessions: Sessions,
+    providers: Providers,
+    pace: TuningPace,
+    store: ObjectStore,
+    prices: Prices,
 ) -> Waiting | None:
-    """Take a `tune` job one step further: submit, wait, or end it."""
+    """Take a `tune` job one step further: submit, wait, or end it.
+
+    Raises BudgetExhausted when the family's budget does not hold what it will cost.
+    """
     spec = TuneSpec.model_validate(run.spec)
     provider = providers.find(spec.provider, pointer="/spec/provider")
     tuning = _tuning_of(run, sessions=sessions)
@@ -66,6 +78,15 @@ def run_tune(
         if run.cancelling:
             raise JobCancelled
         dataset, model = _inputs(run, spec, sessions=sessions)
+        hold_training(
+            run,
+            spec,
+            dataset,
+            base_model=model.base_model,
+            sessions=sessions,
+            store=store,
+            prices=prices,
+        )
         tuning = _write_intent(run, spec.provider)
         return _submit(run, tuning, _request(tuning, spec, dataset, model), provider, pace=pace)
     if tuning.resource_name is None:
@@ -73,7 +94,7 @@ def run_tune(
         return _resume_submission(
             run, tuning, _request(tuning, spec, dataset, model), provider, pace=pace
         )
-    return _see_through(run, tuning, provider, sessions=sessions)
+    return _see_through(run, tuning, provider, sessions=sessions, prices=prices)
 
 
 def run_poll(
@@ -154,6 +175,9 @@ def _submit(
 ) -> Waiting:
     try:
         resource_name = provider.submit(request)
+    except (Invalid, Forbidden, NotFound):
+        release_training(run)
+        raise
     except Unavailable:
         # The request may have arrived. It is looked for before it is ever sent again.
         log.warning("tuning_submission_unanswered", tuning_id=tuning.id)
@@ -185,6 +209,7 @@ def _resume_submission(
         log.info("tuning_adopted", tuning_id=tuning.id)
         return _accept(run, tuning, adopted, pace=pace)
     if run.cancelling:
+        release_training(run)
         raise JobCancelled
     with run.fenced() as session:
         repository.run_by_id(session, tuning.id).intended_at = utc_now()
@@ -203,11 +228,17 @@ def _accept(run: JobRun, tuning: TuningRun, resource_name: str, *, pace: TuningP
 
 
 def _see_through(
-    run: JobRun, tuning: TuningRun, provider: TuningProvider, *, sessions: Sessions
+    run: JobRun,
+    tuning: TuningRun,
+    provider: TuningProvider,
+    *,
+    sessions: Sessions,
+    prices: Prices | None = None,
 ) -> Waiting | None:
+    """Wait for a tuning, or end its job; `prices` only where this job has paid for it."""
     match TuningState(tuning.state):
         case TuningState.SUCCEEDED:
-            _complete(run, tuning, synthetic=provider.synthetic)
+            _complete(run, tuning, synthetic=provider.synthetic, prices=prices)
             return None
         case TuningState.CANCELLED if run.cancelling:
             raise JobCancelled
@@ -233,28 +264,32 @@ def _failure(tuning: TuningRun) -> TunecurveError:
     )
 
 
-def _complete(run: JobRun, tuning: TuningRun, *, synthetic: bool) -> None:
+def _complete(run: JobRun, tuning: TuningRun, *, synthetic: bool, prices: Prices | None) -> None:
     result = tuning.result
     with run.fenced() as session:
         model = repository.model(session, run.outputs["model"], project_id=run.project_id)
         if model is None or model.ready_at is not None:
             return
-        model.base_model = model.base_model or result.get("base_model") or ""
-        model.hyperparameters = {**(result.get("hyperparameters") or {}), **model.hyperparameters}
-        model.resource_name = result.get("model")
-        model.endpoint = result.get("endpoint")
-        model.location = (result.get("endpoint") or "////").split("/")[3] or None
-        model.checkpoints = result.get("checkpoints") or []
-        model.statistics = result.get("statistics") or {}
-        model.synthetic = synthetic
-        model.ready_at = utc_now()
-        record_usage(
-            session,
-            project_id=run.project_id,
-            job_id=run.id,
-            base_model=model.base_model,
-            requests=0,
-            prompt_tokens=0,
-            output_tokens=0,
-            training_tokens=int(result.get("training_tokens") or 0),
-        )
+        _fill(model, result, synthetic=synthetic)
+        if prices is not None:
+            enter_training(
+                session,
+                run,
+                base_model=model.base_model,
+                tokens=int(result.get("training_tokens") or 0),
+                epochs=model.hyperparameters.get("epochs"),
+                prices=prices,
+            )
+
+
+def _fill(model: TunedModel, result: Mapping[str, Any], *, synthetic: bool) -> None:
+    """Write into a model's row what its tuning has brought."""
+    model.base_model = model.base_model or result.get("base_model") or ""
+    model.hyperparameters = {**(result.get("hyperparameters") or {}), **model.hyperparameters}
+    model.resource_name = result.get("model")
+    model.endpoint = result.get("endpoint")
+    model.location = (result.get("endpoint") or "////").split("/")[3] or None
+    model.checkpoints = result.get("checkpoints") or []
+    model.statistics = result.get("statistics") or {}
+    model.synthetic = synthetic
+    model.ready_at = utc_now()

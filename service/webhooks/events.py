@@ -34,7 +34,7 @@ PATTERNS = ("*", "job.*", "webhook.*", *(type_.value for type_ in DELIVERABLE))
 _PUBLIC_DATA = frozenset(
     {
         "kind", "state", "reason", "outputs", "labels", "parent", "version", "error",
-        "attempt", "retry_because", "why", "code", "webhook", "synthetic",
+        "attempt", "retry_because", "why", "code", "webhook", "synthetic", "cost",
     }
 )  # fmt: skip
 

@@ -74,9 +74,12 @@ def _answer(evaluation_id: str, position: int) -> Json:
         "references": ["right"],
         "finish_reason": "STOP",
         "error": "",
+        "samples": 1,
+        "agreement": 1,
         "prompt_tokens": 5,
         "output_tokens": 2,
         "synthetic": True,
+        "cached": False,
         "answered_at": utc_now(),
     }
 

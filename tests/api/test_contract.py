@@ -27,6 +27,7 @@ OPERATIONS = {
     "createWebhook", "listWebhooks", "getWebhook", "updateWebhook", "deleteWebhook",
     "pingWebhook", "rotateWebhookSecret", "redeliver", "listDeliveries",
     "createKey", "listKeys", "revokeKey", "whoAmI",
+    "listQuotas", "getUsage", "listPrices",
     "healthz", "readyz", "metrics",
 }  # fmt: skip
 

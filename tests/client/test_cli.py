@@ -121,7 +121,7 @@ def test_jobs_are_listed_as_a_table(known: TinyService, capsys: pytest.CaptureFi
     known.lists["/v1/jobs"] = [new_job(1), waiting]
     assert run(["jobs"]) == ExitCode.OK
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["ID", "KIND", "VARIANT", "STATE", "PROGRESS", "CREATED"]
+    assert lines[0].split() == ["ID", "KIND", "VARIANT", "STATE", "PROGRESS", "COST", "CREATED"]
     assert "tuned@50  waiting (provider)" in lines[2]
 
 

@@ -41,7 +41,7 @@ def jobs(emulator: EmulatorProcess) -> Iterator[Any]:
 @pytest.fixture(autouse=True)
 def _defaults(emulator: EmulatorProcess) -> Iterator[None]:
     yield
-    emulator.configure(batch_seconds=0)
+    emulator.configure(batch_seconds=0, batch_error_rate=0)
 
 
 def line(text: str = PROMPT, **extras: Any) -> str:
@@ -123,6 +123,20 @@ def test_a_bad_row_fails_alone_and_says_why(
     assert [row.get("id") for row in rows] == [1, None, 3, 4]
     assert [bool(row["status"]) for row in rows] == [True, True, True, False]
     assert all(row["response"] == {} for row in rows[:3])
+
+
+def test_unlucky_rows_fail_alone_and_the_same_ones_every_time(
+    emulator: EmulatorProcess, genai: Any, storage: Any
+) -> None:
+    emulator.configure(batch_error_rate=0.3)
+    lines = [line(f"{PROMPT} {number}", id=number) for number in range(40)]
+    uri = upload(emulator, "\n".join(lines), name="unlucky.jsonl")
+    failed = [
+        {row["id"] for row in read_rows(storage, run(genai, uri)) if "503" in row["status"]}
+        for _ in range(2)
+    ]
+    assert failed[0] == failed[1]
+    assert 0 < len(failed[0]) < len(lines) / 2
 
 
 @pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning")

@@ -10,7 +10,7 @@ from service.database import Session, Sessions
 from service.ids import Prefix, new_id
 from service.jobs.lifecycle import State
 from service.jobs.models import Job
-from service.jobs.ports import JobCancelled, JobKind, Submission
+from service.jobs.ports import HandedBack, JobCancelled, JobKind, Submission
 from service.projects.models import Project
 
 
@@ -25,11 +25,20 @@ class MemoryRun:
     sessions: Sessions
     labels: Mapping[str, str] = field(default_factory=dict)
     cancelling: bool = False
+    handed_back: bool = False
     progress: list[tuple[int, int | None, str]] = field(default_factory=list)
 
     def check(self) -> None:
         if self.cancelling:
             raise JobCancelled
+
+    @property
+    def root_id(self) -> str:
+        return self.id
+
+    def give_way(self) -> None:
+        if self.handed_back:
+            raise HandedBack
 
     def report(self, done: int, total: int | None, *, unit: str, stage: str = "") -> None:
         self.progress.append((done, total, stage))

@@ -62,12 +62,15 @@ class Stack:
         tunings = self.emulator.ledger()["tunings"]
         return [tuning for tuning in tunings if tuning["name"] not in known]
 
-    def submit(self, kind: str, spec: Mapping[str, Any], **labels: str) -> Job:
+    def submit(
+        self, kind: str, spec: Mapping[str, Any], *, budget_nano: int | None = None, **labels: str
+    ) -> Job:
         request = Request(
             kind=kind,
             spec=self.services.kinds[kind].spec.model_validate(spec),
             labels=labels,
             project_id=self.project_id,
+            budget_nano=budget_nano,
         )
         job, _ = submit_job(
             request,

@@ -10,7 +10,7 @@ class MemoryTaskQueue:
         self.tickets: list[tuple[str, tuple[str, ...], Queue]] = []
         self.away = False
 
-    def send(self, task: str, *ids: str, queue: Queue) -> bool:
+    def send(self, task: str, *ids: str, queue: Queue, priority: int = 0) -> bool:
         if self.away:
             return False
         self.tickets.append((task, ids, queue))

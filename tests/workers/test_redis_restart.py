@@ -47,3 +47,21 @@ def test_each_ticket_goes_to_one_queue_only(tmp_path: Path) -> None:
             assert queue.depth(Queue.NOTIFY) == 1
             assert queue.depth(Queue.PREPARE) == 0
             assert not (tmp_path / "first.started").exists()
+
+
+def test_tickets_that_go_first_are_taken_first_and_all_are_counted(tmp_path: Path) -> None:
+    with start_redis() as redis:
+        queue = CeleryTaskQueue(redis.broker_url)
+        for number, priority in enumerate((9, 1, 0, 1)):
+            name = f"{number}-{priority}"
+            queue.send(
+                "tests.slow", str(tmp_path), name, "0", queue=Queue.EVALUATE, priority=priority
+            )
+        assert queue.depth(Queue.EVALUATE) == 4
+        env = {"TUNECURVE_REDIS_URL": redis.url, "TUNECURVE_DATA_DIR": str(tmp_path)}
+        with start_fleet(tmp_path, env) as fleet:
+            fleet.start_worker("evaluate", concurrency=1, include="tests.support.slow_task")
+            eventually((tmp_path / "0-9.ended").exists, what="the last ticket is taken")
+            ended = sorted(tmp_path.glob("*.ended"), key=lambda file: file.stat().st_mtime_ns)
+            assert [file.stem for file in ended] == ["2-0", "1-1", "3-1", "0-9"]
+            assert queue.depth(Queue.EVALUATE) == 0

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections import Counter
+from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
@@ -105,9 +106,10 @@ def test_an_experiment_shows_progress_and_survives_a_provider_that_is_away(stack
     ]
     assert counted == sorted(counted)
     assert set(counted) == set(range(len(children) + 1))
-    assert ended.cost == {
-        name: sum(child.cost.get(name, 0) for child in children) for name in ended.cost
-    }
+    for name in ("requests", "prompt_tokens", "output_tokens", "training_tokens"):
+        assert ended.cost[name] == sum(child.cost[name] for child in children)
+    paid = [Decimal(child.cost["actual"]) for child in children]
+    assert Decimal(ended.cost["actual"]) == sum(paid) > 0
     assert ended.cost["training_tokens"] > 0
     assert ended.cost["requests"] == 4 * TEST_ROWS
 

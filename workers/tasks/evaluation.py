@@ -1,11 +1,12 @@
 """Tasks of evaluation."""
 
 from service.container import Container
-from service.evaluation.operations import run_evaluate
+from service.evaluation.operations import run_ask, run_evaluate
 from service.jobs.ports import JobRun, Waiting
 from service.tuning.operations import ready_model
 from workers.app import app
 from workers.job_task import run_job
+from workers.memory import save_memory
 
 
 @app.task(name="evaluation.run")
@@ -14,7 +15,26 @@ def run(job_id: str) -> None:
 
 
 def _run(run: JobRun, services: Container) -> Waiting | None:
+    save_memory()
     return run_evaluate(
+        run,
+        sessions=services.sessions,
+        store=services.store,
+        calling=services.calling,
+        find_model=ready_model,
+        fleet=services.fleet,
+        batching=services.batching,
+    )
+
+
+@app.task(name="evaluation.ask")
+def ask(job_id: str) -> None:
+    run_job(job_id, _ask)
+
+
+def _ask(run: JobRun, services: Container) -> Waiting | None:
+    save_memory()
+    return run_ask(
         run,
         sessions=services.sessions,
         store=services.store,

@@ -30,7 +30,12 @@ def poll() -> None:
 
 def _tune(run: JobRun, services: Container) -> Waiting | None:
     return run_tune(
-        run, sessions=services.sessions, providers=services.providers, pace=services.pace
+        run,
+        sessions=services.sessions,
+        providers=services.providers,
+        pace=services.pace,
+        store=services.store,
+        prices=services.prices,
     )
 
 

@@ -1,6 +1,6 @@
 """Accuracy: the answer names the right label."""
 
-from service.evaluation.metrics.shipped import RowAverage
+from service.evaluation.metrics.measures import RowAverage
 
 
 class Accuracy(RowAverage):

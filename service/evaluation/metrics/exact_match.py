@@ -1,6 +1,6 @@
 """Exact match: the answer is one of the references, letter by letter."""
 
-from service.evaluation.metrics.shipped import RowAverage
+from service.evaluation.metrics.measures import RowAverage
 
 
 class ExactMatch(RowAverage):

@@ -1,42 +1,33 @@
 """The metrics we know; listing them imports neither `evaluate` nor any metric."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal
 
-from service.evaluation.statistics import Array
+from service.evaluation.metrics.measures import Measure
 from service.registry import Registry
-
-
-class Measure(Protocol):
-    """A metric taken apart, so that a bootstrap sums instead of reading the texts again.
-
-    `statistics`, `worst` and `best` give one row of sufficient statistics for each example,
-    `worst` and `best` those of the least and the most that an answer could have earned.
-    `totals` turns sums of such rows (any leading shape) into scores on the metric's scale.
-    """
-
-    def statistics(
-        self, predictions: Sequence[str], references: Sequence[Sequence[str]]
-    ) -> Array: ...
-
-    def worst(self, references: Sequence[Sequence[str]]) -> Array: ...
-
-    def best(self, references: Sequence[Sequence[str]]) -> Array: ...
-
-    def totals(self, sums: Array) -> Array: ...
 
 
 @dataclass(frozen=True, slots=True)
 class MetricSpec:
-    """`scale` is the score of a perfect answer where higher is better; `load` imports the code."""
+    """`scale` is the score of a perfect answer where higher is better.
+
+    `measure` imports the arithmetic alone: workers score with it, as `evaluate` would cost each
+    of them 120 MB and two seconds. `load` returns the same arithmetic as an `evaluate` module.
+    """
 
     name: str
     title: str
     level: Literal["corpus", "example"]
-    load: Callable[[], Measure]
+    measure: Callable[[], Measure]
     higher_is_better: bool = True
     scale: float = 100.0
+
+    def load(self) -> Any:
+        """Return the metric as a module of Hugging Face `evaluate`, to be computed anywhere."""
+        from service.evaluation.metrics.shipped import ShippedMetric
+
+        return ShippedMetric(self.measure())
 
 
 def _sacrebleu() -> Measure:

@@ -5,20 +5,20 @@ from collections.abc import Sequence
 import numpy as np
 from sacrebleu.metrics.bleu import BLEU
 
-from service.evaluation.metrics.shipped import References, ShippedMetric
+from service.evaluation.metrics.measures import References
 from service.evaluation.statistics import Array
 
 ORDER = 4
 
 
-class SacreBleu(ShippedMetric):
+class SacreBleu:
     """Corpus BLEU over all rows, 0 to 100 (Papineni et al. 2002; Post 2018).
 
     A row's statistics are answer length, reference length, matches of 1- to 4-grams and 1- to
     4-grams answered.
     """
 
-    def measure(self, predictions: Sequence[str], references: References) -> Array:
+    def statistics(self, predictions: Sequence[str], references: References) -> Array:
         # effective_order silences a warning about sentence scores; the counts ignore it.
         bleu = BLEU(effective_order=True)
         rows = []

@@ -1,25 +1,25 @@
-"""What our metrics have in common as `evaluate` modules: shipped here, fetched from nowhere."""
+"""Our metrics as Hugging Face `evaluate` modules: shipped here, fetched from nowhere."""
 
-from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
 import evaluate
-import numpy as np
 from datasets import Features, List, Value
 
+from service.evaluation.metrics.measures import Measure
 from service.evaluation.statistics import Array
 
 References = Sequence[Sequence[str]]
 
 
 class ShippedMetric(evaluate.Metric):  # type: ignore[misc]  # evaluate ships no types
-    """An `evaluate` metric over texts with any number of references each.
+    """One of our measures for whoever scores with `evaluate`; texts have any number of references.
 
     `compute(predictions=..., references=...)` answers the score and the statistics of each row.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, measure: Measure) -> None:
+        self._measure = measure
         super().__init__(keep_in_memory=True, seed=0)
 
     def _build_data_dir(self) -> str:
@@ -29,12 +29,12 @@ class ShippedMetric(evaluate.Metric):  # type: ignore[misc]  # evaluate ships no
 
     def _info(self) -> evaluate.MetricInfo:
         features = Features({"predictions": Value("string"), "references": List(Value("string"))})
-        description = type(self).__doc__ or ""
+        description = type(self._measure).__doc__ or ""
         return evaluate.MetricInfo(description=description, citation="", features=features)
 
     def _compute(self, predictions: Sequence[str], references: References) -> dict[str, Any]:
-        rows = self.measure(predictions, references)
-        return {"score": float(self.totals(rows.sum(axis=0))), "statistics": rows}
+        rows = self._measure.statistics(predictions, references)
+        return {"score": float(self._measure.totals(rows.sum(axis=0))), "statistics": rows}
 
     def statistics(self, predictions: Sequence[str], references: References) -> Array:
         """Return one row of sufficient statistics for each prediction; at least one is needed."""
@@ -42,37 +42,11 @@ class ShippedMetric(evaluate.Metric):  # type: ignore[misc]  # evaluate ships no
         rows: Array = answer["statistics"]
         return rows
 
-    @abstractmethod
-    def measure(self, predictions: Sequence[str], references: References) -> Array:
-        """Return the statistics of each row."""
-
-    @abstractmethod
-    def totals(self, sums: Array) -> Array:
-        """Return the scores of summed statistics."""
-
-
-class RowAverage(ShippedMetric):
-    """The mean of what each row earned against the kindest of its references, 0 to 100."""
-
-    @abstractmethod
-    def earned(self, prediction: str, reference: str) -> float:
-        """Return what the prediction earns against one reference, 0 to 1."""
-
-    def measure(self, predictions: Sequence[str], references: References) -> Array:
-        pairs = zip(predictions, references, strict=True)
-        return _counted(
-            [max(self.earned(prediction, gold) for gold in golds) for prediction, golds in pairs]
-        )
-
     def worst(self, references: References) -> Array:
-        return _counted([0.0] * len(references))
+        return self._measure.worst(references)
 
     def best(self, references: References) -> Array:
-        return _counted([1.0] * len(references))
+        return self._measure.best(references)
 
     def totals(self, sums: Array) -> Array:
-        return 100 * sums[..., 0] / sums[..., 1]
-
-
-def _counted(values: Sequence[float]) -> Array:
-    return np.column_stack([np.asarray(values, dtype=np.float64), np.ones(len(values))])
+        return self._measure.totals(sums)

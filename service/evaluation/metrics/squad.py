@@ -4,7 +4,7 @@ import re
 import string
 from collections import Counter
 
-from service.evaluation.metrics.shipped import RowAverage
+from service.evaluation.metrics.measures import RowAverage
 
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _ARTICLES = re.compile(r"\b(a|an|the)\b")

@@ -23,7 +23,7 @@ _OUTCOMES = {
 _KNOWN_KEYS = frozenset({"candidates", "promptFeedback", "usageMetadata"})
 
 
-def read_answer(body: Mapping[str, Any]) -> Generation:
+def read_answer(body: Mapping[str, Any], *, synthetic: bool = False) -> Generation:
     """Return what the answer says; never raises, whatever `body` holds.
 
     A blocked prompt and a missing candidate are refusals. Output tokens are those of the
@@ -38,6 +38,7 @@ def read_answer(body: Mapping[str, Any]) -> Generation:
         prompt_tokens=_count(usage, "promptTokenCount"),
         output_tokens=_count(usage, "candidatesTokenCount") + _count(usage, "thoughtsTokenCount"),
         usage=usage,
+        synthetic=synthetic,
         error=error,
     )
 

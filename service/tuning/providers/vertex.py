@@ -4,22 +4,18 @@ Importing this module costs 3 s and 140 MB (it loads every service of aiplatform
 workers that tune do.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
-import requests
-from google.api_core import exceptions as google_errors
-from google.auth import exceptions as auth_errors
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import aiplatform_v1 as v1
 
-from service.errors import Forbidden, Invalid, NotFound, RateLimited, TunecurveError, Unavailable
+from service.errors import Invalid
+from service.inference.batches.calls import CALL_SECONDS, ask
 from service.tuning.ports import Hyperparameters, ProviderTuning, TuningRequest, TuningState
 
-Answer = TypeVar("Answer")
-
 RUN_LABEL = "tunecurve-run"
-CALL_SECONDS = 30.0  # the client waits for ever by default
+_MISSING = "tuning_not_found"
 
 # gapic speaks in enum numbers and they are not the sizes: FOUR is 2.
 _ADAPTERS = {1: "ONE", 2: "TWO", 4: "FOUR", 8: "EIGHT", 16: "SIXTEEN", 32: "THIRTY_TWO"}
@@ -65,41 +61,45 @@ class VertexTuning:
             tuned_model_display_name=request.display_name,
             labels={RUN_LABEL: request.run_id},
         )
-        created = _ask(
+        created = ask(
             lambda: client.create_tuning_job(
                 parent=self._parent(), tuning_job=job, timeout=CALL_SECONDS, retry=None
-            )
+            ),
+            missing=_MISSING,
         )
         return str(created.name)
 
     def find(self, run_id: str) -> str | None:
         # No filter: a server that ignored it would make us believe there is nothing to adopt.
         client = self._client(self._location)
-        listed = _ask(
+        listed = ask(
             lambda: [
                 job.name
                 for job in client.list_tuning_jobs(
                     parent=self._parent(), timeout=CALL_SECONDS, retry=None
                 )
                 if job.labels.get(RUN_LABEL) == run_id
-            ]
+            ],
+            missing=_MISSING,
         )
         return str(listed[0]) if listed else None
 
     def poll(self, resource_name: str) -> ProviderTuning:
         client = self._client(_location_of(resource_name))
-        job = _ask(
-            lambda: client.get_tuning_job(name=resource_name, timeout=CALL_SECONDS, retry=None)
+        job = ask(
+            lambda: client.get_tuning_job(name=resource_name, timeout=CALL_SECONDS, retry=None),
+            missing=_MISSING,
         )
         return read_tuning(v1.TuningJob.to_dict(job, use_integers_for_enums=False))
 
     def cancel(self, resource_name: str) -> None:
         client = self._client(_location_of(resource_name))
         try:
-            _ask(
+            ask(
                 lambda: client.cancel_tuning_job(
                     name=resource_name, timeout=CALL_SECONDS, retry=None
-                )
+                ),
+                missing=_MISSING,
             )
         except Invalid:
             return  # it has ended already: the next poll says how
@@ -182,36 +182,3 @@ def _chosen(spec: Mapping[str, Any]) -> dict[str, Any]:
         "adapter_size": sizes.get(str(spec.get("adapter_size"))),
     }
     return {key: value for key, value in told.items() if value}
-
-
-def _ask(call: Callable[[], Answer]) -> Answer:
-    """Make one call and translate what the vendor raises."""
-    try:
-        return call()
-    except google_errors.GoogleAPICallError as error:
-        raise _translated(error) from error
-    except (
-        requests.RequestException,
-        auth_errors.TransportError,
-        google_errors.RetryError,
-    ) as error:
-        message = f"Vertex AI did not answer: {type(error).__name__}"
-        raise Unavailable(message, code="provider_unavailable") from error
-    except auth_errors.GoogleAuthError as error:
-        message = "no Google credentials; run `gcloud auth application-default login`"
-        raise Forbidden(message, code="provider_credentials") from error
-
-
-def _translated(error: google_errors.GoogleAPICallError) -> TunecurveError:
-    words = str(error.message)[:500]
-    match error:
-        case google_errors.TooManyRequests():
-            return RateLimited(f"Vertex AI: {words}", code="provider_quota")
-        case google_errors.NotFound():
-            return NotFound(f"Vertex AI: {words}", code="tuning_not_found")
-        case google_errors.Forbidden() | google_errors.Unauthorized():
-            return Forbidden(f"Vertex AI: {words}", code="provider_forbidden")
-        case google_errors.ClientError():
-            return Invalid(f"Vertex AI: {words}", code="provider_refused")
-        case _:
-            return Unavailable(f"Vertex AI: {words}", code="provider_unavailable")

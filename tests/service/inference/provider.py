@@ -28,7 +28,7 @@ DAY_USED_UP = {
     ],
 }
 
-Fault = int | str | dict[str, object]
+Fault = int | str | dict[str, object] | tuple[int, bytes]
 
 
 @dataclass
@@ -37,7 +37,7 @@ class Provider:
 
     `requests_per_minute` is a token bucket of `burst_seconds`; 0 means no quota. `faults` are
     used up by the next requests; `always` holds the fault of a prompt. A fault is a status, a
-    word of this module, or the `error` of a body.
+    word of this module, the `error` of a body, or a whole answer: its status and its bytes.
     """
 
     requests_per_minute: float = 0
@@ -81,6 +81,8 @@ class Provider:
                 return _error(fault, f'It failed for "{prompt}"')
             case dict():
                 return web.json_response({"error": fault}, status=429)
+            case (int(status), bytes(answer)):
+                return web.Response(status=status, body=answer, content_type="application/json")
             case "hang":
                 await asyncio.sleep(3600)
             case "drop":

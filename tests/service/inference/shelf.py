@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from service.inference.generators.vertex import VertexGenerator
 from service.inference.governor import LocalGovernor
 from service.inference.operations import Answered, CallLimits, Summary, generate_all
-from service.inference.ports import GenerationRequest, Governor, Turn
+from service.inference.pacing import Quota
+from service.inference.ports import Flow, GenerationRequest, Governor, Turn
 
+FLOW = Flow("prj_a", "job_a")
 LIMITS = CallLimits(in_flight=64, attempts=4, timeout_seconds=10)
 
 
@@ -16,7 +18,7 @@ class Stopped(Exception):  # noqa: N818  a signal, not an error
 
 
 def fast() -> Governor:
-    return LocalGovernor(requests_per_minute=60_000, burst_seconds=0.5)
+    return LocalGovernor(Quota(requests_per_minute=60_000, burst_seconds=0.5))
 
 
 def requests(count: int, *, start: int = 0) -> Iterator[GenerationRequest]:
@@ -57,6 +59,7 @@ class Shelf:
             rows,
             generator=self.generator,
             governor=governor or fast(),
+            flow=FLOW,
             limits=limits,
             store=self.store,
             check=self.check,

@@ -10,18 +10,26 @@ from structlog.testing import capture_logs
 
 from service.inference.event_loop import loop_thread
 from service.inference.governor import LocalGovernor, RedisGovernor, quota_key
-from service.inference.ports import Governor
+from service.inference.pacing import Quota
+from service.inference.ports import Flow, Governor
+from service.inference.retry import QuotaExhausted
 from tests.service.inference.conftest import Closing
 from tests.support.eventually import eventually
 from tests.support.redis import RedisServer
 
 KEY = quota_key("p", location="us-central1", base_model="gemini-2.5-flash")
 
+FLOW = Flow("prj", "job")
+
 MakeGovernor = Callable[[float], Governor]
 
 
 def shared(redis: RedisServer, *, per_second: float = 50) -> RedisGovernor:
-    return RedisGovernor(redis.url, key=KEY, requests_per_minute=per_second * 60, burst_seconds=0.1)
+    return RedisGovernor(redis.url, key=KEY, quota=quota_of(per_second))
+
+
+def quota_of(per_second: float) -> Quota:
+    return Quota(requests_per_minute=per_second * 60)
 
 
 @pytest.fixture(params=["local", "redis"])
@@ -29,7 +37,7 @@ def make_governor(request: pytest.FixtureRequest, closing: Closing) -> MakeGover
     def make(per_second: float) -> Governor:
         governor: Governor
         if request.param == "local":
-            governor = LocalGovernor(requests_per_minute=per_second * 60, burst_seconds=0.1)
+            governor = LocalGovernor(quota_of(per_second))
         else:
             server: RedisServer = request.getfixturevalue("redis")
             governor = shared(server, per_second=per_second)
@@ -42,7 +50,8 @@ def make_governor(request: pytest.FixtureRequest, closing: Closing) -> MakeGover
 async def _acquire(count: int, *governors: Governor) -> None:
     async def take(governor: Governor) -> None:
         for _ in range(count):
-            await governor.acquire()
+            await governor.acquire(FLOW, tokens=lambda: 1)
+            governor.release(FLOW, estimated=1, used=1)
 
     await asyncio.gather(*(take(governor) for governor in governors))
 
@@ -109,6 +118,35 @@ def test_without_redis_each_process_keeps_its_share(redis: RedisServer, closing:
     assert seconds_for(20, *governors) > 0.7  # together 40 in a second; each alone would need half
 
 
+def test_a_used_up_day_is_known_to_all_and_costs_no_call(
+    redis: RedisServer, closing: Closing
+) -> None:
+    first, second = shared(redis), shared(redis)
+    closing(first)
+    closing(second)
+    seconds_for(1, first, second)
+    loop_thread().run(first.park(1800))
+    for governor in (first, second):
+        with pytest.raises(QuotaExhausted) as caught:
+            seconds_for(1, governor)
+        assert caught.value.resume_seconds == pytest.approx(1800, abs=5)
+
+
+def test_whoever_waits_when_the_day_is_used_up_waits_no_longer(
+    make_governor: MakeGovernor,
+) -> None:
+    governor = make_governor(1)
+
+    async def wait_and_park() -> None:
+        waiting = asyncio.create_task(_acquire(5, governor))
+        await asyncio.sleep(0.1)
+        await governor.park(600)
+        await waiting
+
+    with pytest.raises(QuotaExhausted):
+        loop_thread().run(wait_and_park())
+
+
 def test_losing_redis_is_logged_once_and_it_is_taken_up_again(
     redis: RedisServer, closing: Closing
 ) -> None:
@@ -129,9 +167,7 @@ def test_losing_redis_is_logged_once_and_it_is_taken_up_again(
 
 
 def test_a_redis_that_never_was_there_does_not_stop_calls(closing: Closing) -> None:
-    governor = RedisGovernor(
-        "redis://127.0.0.1:9/0", key=KEY, requests_per_minute=3000, burst_seconds=0.1
-    )
+    governor = RedisGovernor("redis://127.0.0.1:9/0", key=KEY, quota=quota_of(50))
     closing(governor)
     with capture_logs() as logs:
         assert seconds_for(20, governor) < 3

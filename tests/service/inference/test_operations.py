@@ -3,16 +3,19 @@
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from service.inference.governor import LocalGovernor, RedisGovernor
+from structlog.testing import capture_logs
+
+from service.inference.governor import LocalGovernor, RedisGovernor, read_states
 from service.inference.operations import CallLimits, Summary
+from service.inference.pacing import Quota
 from service.inference.ports import GenerationRequest, Outcome
 from tests.service.inference.conftest import Closing
 from tests.service.inference.provider import DROP, GARBAGE, HANG, Provider
 from tests.service.inference.shelf import Shelf, expected, requests
-from tests.support.eventually import eventually
 from tests.support.redis import RedisServer
 
 
@@ -35,7 +38,9 @@ def test_no_requests_is_an_empty_summary(shelf: Shelf) -> None:
 
 
 def test_results_are_stored_in_batches_while_the_run_goes_on(shelf: Shelf) -> None:
-    shelf.run(requests(300), governor=LocalGovernor(requests_per_minute=12_000, burst_seconds=0))
+    shelf.run(
+        requests(300), governor=LocalGovernor(Quota(requests_per_minute=12_000, burst_seconds=0))
+    )
     assert 5 < len(shelf.batches) < 290
     assert max(map(len, shelf.batches)) <= 200
 
@@ -59,7 +64,7 @@ def test_a_pace_below_the_quota_is_hardly_refused(provider: Provider, shelf: She
     provider.requests_per_minute = 6000
     begun = time.monotonic()
     summary = shelf.run(
-        requests(200), governor=LocalGovernor(requests_per_minute=6000, burst_seconds=0.1)
+        requests(200), governor=LocalGovernor(Quota(requests_per_minute=6000, burst_seconds=0.1))
     )
     assert summary.answered == 200
     assert summary.refused_429 <= 10
@@ -71,7 +76,7 @@ def test_a_pace_above_the_quota_finds_it_and_loses_nothing(
 ) -> None:
     provider.requests_per_minute = 3000
     summary = shelf.run(
-        requests(200), governor=LocalGovernor(requests_per_minute=6000, burst_seconds=0.1)
+        requests(200), governor=LocalGovernor(Quota(requests_per_minute=6000, burst_seconds=0.1))
     )
     assert set(shelf.keys) == expected(200)
     assert summary.answered == 200
@@ -156,23 +161,33 @@ def test_a_forked_child_starts_a_loop_of_its_own(provider: Provider, shelf: Shel
     assert sum(provider.accepted.values()) == 15
 
 
-def test_a_run_outlives_its_redis(
+def test_a_run_outlives_its_redis_and_goes_back_to_the_shared_pace(
     provider: Provider, shelf: Shelf, redis: RedisServer, closing: Closing
 ) -> None:
-    governor = RedisGovernor(
-        redis.url, key="quota:p/l/m", requests_per_minute=6000, burst_seconds=0.1
-    )
-    closing(governor)
+    quota = Quota(requests_per_minute=6000, burst_seconds=0.5)
+    governors = [RedisGovernor(redis.url, key="quota:p/l/m", quota=quota) for _ in range(2)]
+    for governor in governors:
+        closing(governor)
+    other = Shelf(shelf.generator)
+    back_at: list[float] = []
 
     def kill_and_start(checks: int) -> None:
-        if checks == 2:
+        if checks == 3:
             redis.kill()
-        elif checks == 4:
+        elif checks == 6:
             redis.start()
+            back_at.append(time.time())
 
     shelf.on_check = kill_and_start
-    provider.requests_per_minute = 6300
-    summary = shelf.run(requests(300), governor=governor)
-    assert summary.answered == 300
-    assert set(shelf.keys) == expected(300)
-    eventually(redis.is_up)
+    provider.requests_per_minute = 6000
+    with ThreadPoolExecutor(2) as pool, capture_logs() as logs:
+        first = pool.submit(shelf.run, requests(250), governor=governors[0])
+        second = pool.submit(other.run, requests(250, start=250), governor=governors[1])
+        assert first.result().answered == second.result().answered == 250
+    assert {*shelf.keys, *other.keys} == expected(500)
+    assert provider.refused <= 25
+    told = Counter(entry["event"] for entry in logs)
+    assert told == {"governor_degraded": 2, "governor_restored": 2}
+    (state,) = read_states(redis.url)
+    assert state.seen_at > back_at[0] + 0.5
+    assert state.processes == 2

@@ -1,62 +1,82 @@
 """The cost ledger adds up, on both databases."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 from service.clock import utc_now
-from service.database import Session, Sessions
-from service.ids import Prefix, new_id
-from service.inference.operations import UsageTotals, record_usage, usage_of
-from service.jobs.models import Job
-from service.projects.models import Project
+from service.database import Sessions
+from service.inference.ledger import record_usage
+from service.inference.operations import UsageTotals, costs_of, usage_of, usage_of_project
+from service.projects.operations import ensure_project
+from tests.service.inference.paying import write
+
+USED = UsageTotals(
+    requests=2,
+    prompt_tokens=3_000_000_000,
+    output_tokens=10,
+    training_tokens=20,
+    thinking_tokens=4,
+    cached_tokens=7,
+    cost_nano=9_000_000_000_000,
+)
 
 
-def add_project(session: Session) -> str:
-    project = Project(id=new_id(Prefix.PROJECT), name="team", created_at=utc_now())
-    session.add(project)
-    session.flush()
-    return project.id
-
-
-def add_job(session: Session, project_id: str) -> str:
-    job = Job(
-        id=new_id(Prefix.JOB),
-        project_id=project_id,
-        kind="evaluate",
-        state="running",
-        spec={},
-        outputs={},
-        labels={},
-        progress={},
-        cost={},
-        created_at=utc_now(),
-        updated_at=utc_now(),
-    )
-    session.add(job)
-    session.flush()
-    return job.id
+def use(sessions: Sessions, project_id: str, job_id: str, used: UsageTotals = USED) -> None:
+    with sessions.transaction() as session:
+        record_usage(session, used, project_id=project_id, job_id=job_id, base_model="m")
 
 
 def test_usage_is_summed_over_the_jobs_asked_for(sessions: Sessions) -> None:
-    with sessions.transaction() as session:
-        project = add_project(session)
-        first, second, other = (add_job(session, project) for _ in range(3))
-        for job, tokens in ((first, 10), (first, 5), (second, 1), (other, 999)):
-            record_usage(
-                session,
-                project_id=project,
-                job_id=job,
-                base_model="gemini-2.5-flash",
-                requests=2,
-                prompt_tokens=3_000_000_000,
-                output_tokens=tokens,
-                training_tokens=tokens * 2,
-            )
+    project = ensure_project("team", sessions=sessions)
+    first, second, other = (write(sessions, project) for _ in range(3))
+    for job in (first, first, second, other):
+        use(sessions, project, job)
+
     with sessions.reading() as session:
-        totals = usage_of(session, [first, second])
-    assert totals == UsageTotals(
-        requests=6, prompt_tokens=9_000_000_000, output_tokens=16, training_tokens=32
-    )
+        assert usage_of(session, [first, second]) == USED + USED + USED
+
+
+def test_a_part_without_a_price_leaves_the_sum_without_one(sessions: Sessions) -> None:
+    project = ensure_project("team", sessions=sessions)
+    job = write(sessions, project)
+    use(sessions, project, job)
+    use(sessions, project, job, replace(USED, cost_nano=None))
+
+    with sessions.reading() as session:
+        used = usage_of(session, [job])
+    assert used.cost_nano is None
+    assert used.requests == 4
 
 
 def test_jobs_without_usage_have_used_nothing(sessions: Sessions) -> None:
     with sessions.reading() as session:
         assert usage_of(session, []) == UsageTotals()
         assert usage_of(session, ["job_unknown"]) == UsageTotals()
+
+
+def test_a_job_costs_what_all_jobs_below_it_do(sessions: Sessions) -> None:
+    project = ensure_project("team", sessions=sessions)
+    experiment = write(sessions, project)
+    evaluation = write(sessions, project, parent_id=experiment)
+    shares = [write(sessions, project, parent_id=evaluation) for _ in range(2)]
+    for job in shares:
+        use(sessions, project, job)
+
+    with sessions.reading() as session:
+        costs = costs_of(session, [experiment, evaluation, shares[0]])
+    assert [cost["requests"] for cost in costs.values()] == [4, 4, 2]
+    assert [cost["actual"] for cost in costs.values()] == ["18000.00", "18000.00", "9000.00"]
+
+
+def test_a_projects_usage_is_its_own_and_of_the_days_asked_for(sessions: Sessions) -> None:
+    project, other = (ensure_project(name, sessions=sessions) for name in ("team", "other"))
+    for owner in (project, project, other):
+        use(sessions, owner, write(sessions, owner))
+    today = utc_now().date()
+    yesterday = today - timedelta(days=1)
+
+    with sessions.reading() as session:
+        now = usage_of_project(session, project, first=yesterday, last=today)
+        before = usage_of_project(session, project, first=yesterday, last=yesterday)
+    assert now == [(today, "m", USED + USED)]
+    assert before == []

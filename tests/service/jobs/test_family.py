@@ -1,17 +1,25 @@
 """A parent shows how many of its children have ended; a cancel survives a failing worker."""
 
+from dataclasses import replace
+
 from service.errors import Unavailable
-from service.jobs.lifecycle import State
+from service.ids import Prefix, new_id
+from service.jobs.leases import LeasedRun
+from service.jobs.lifecycle import Reason, State
 from service.jobs.operations import (
     Job,
     Request,
     cancel_job,
+    dispatch_parent,
     finish_job,
     get_job,
+    list_jobs,
+    park_job,
     reserve_ids,
     retry_job,
     write_job,
 )
+from service.jobs.ports import Submission, Waiting
 from service.webhooks.operations import list_events
 from tests.service.jobs.conftest import KINDS, CountSpec, Jobs
 
@@ -79,3 +87,69 @@ def test_a_failure_in_the_moment_of_a_cancel_lets_go_of_the_job(jobs: Jobs) -> N
     again = jobs.claim(job.id)
     assert again is not None
     assert again[0].attempt == 2
+
+
+def parts_of(jobs: Jobs, parent: Job, *, count: int) -> list[Job]:
+    kind = replace(KINDS["count"], is_part=True)
+    with jobs.sessions.transaction() as session:
+        return [
+            write_job(
+                session,
+                Submission(
+                    id=new_id(Prefix.JOB),
+                    project_id=jobs.project_id,
+                    kind="count",
+                    spec=CountSpec(),
+                    outputs=parent.outputs,
+                    parent_id=parent.id,
+                    total=10,
+                ),
+                kind=kind,
+            )
+            for _ in range(count)
+        ]
+
+
+def test_parts_add_up_in_the_progress_of_their_parent_and_announce_nothing(jobs: Jobs) -> None:
+    parent, _ = jobs.submit()
+    first, second = parts_of(jobs, parent, count=2)
+    assert first.root_id == parent.id
+    for part, done in ((first, 4), (second, 3)):
+        claim = jobs.claim(part.id)
+        assert claim is not None
+        run = LeasedRun(*claim, sessions=jobs.sessions, lease_seconds=30)
+        run.report(done, 10, unit="items")
+        finish_job(part.id, State.SUCCEEDED, token=claim[1], sessions=jobs.sessions)
+    progress = seen(jobs, parent).progress
+    assert (progress["done"], progress["total"], progress["unit"]) == (7, 20, "items")
+    told = list_events(jobs.project_id, sessions=jobs.sessions)
+    assert {event.job for event in told} == {parent.id}
+    listed = list_jobs(jobs.project_id, sessions=jobs.sessions)
+    assert [job.id for job in listed] == [parent.id]
+
+
+def test_the_last_child_to_end_queues_a_parent_that_waits_for_it(jobs: Jobs) -> None:
+    parent, _ = jobs.submit()
+    parts = parts_of(jobs, parent, count=2)
+    claim = jobs.claim(parent.id)
+    assert claim is not None
+    park_job(parent.id, Waiting(Reason.CHILDREN), token=claim[1], sessions=jobs.sessions)
+    jobs.task_queue.tickets.clear()
+    for part, state in zip(parts, (State.WAITING, State.QUEUED), strict=True):
+        held = jobs.claim(part.id)
+        assert held is not None
+        finish_job(part.id, State.SUCCEEDED, token=held[1], sessions=jobs.sessions)
+        assert seen(jobs, parent).state == state
+        dispatch_parent(part.id, kinds=KINDS, sessions=jobs.sessions, task_queue=jobs.task_queue)
+    assert [ids for _, ids, _ in jobs.task_queue.tickets] == [(parent.id,)]
+
+
+def test_a_cancel_reaches_the_children_of_children(jobs: Jobs) -> None:
+    parent, _ = jobs.submit()
+    child = child_of(jobs, parent)
+    parts = parts_of(jobs, child, count=2)
+    assert {part.root_id for part in parts} == {parent.id}
+    assert jobs.claim(parts[0].id)
+    cancel(jobs, parent.id)
+    states = [seen(jobs, job).state for job in (parent, child, *parts)]
+    assert states == [State.CANCELLED, State.CANCELLED, State.CANCELLING, State.CANCELLED]

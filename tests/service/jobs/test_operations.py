@@ -1,6 +1,7 @@
 """Jobs in the database: submitted once, claimed by one, never lost."""
 
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -16,6 +17,7 @@ from service.jobs.operations import (
     cancel_job,
     finish_job,
     get_job,
+    hand_back_job,
     list_jobs,
     park_job,
     purge_keys,
@@ -54,11 +56,11 @@ def sweep(jobs: Jobs, *, later_seconds: float = 0) -> int:
     )
 
 
-def cancel(jobs: Jobs, job_id: str) -> Job:
+def cancel(jobs: Jobs, job_id: str, *, winds_down: bool = False) -> Job:
     return cancel_job(
         job_id,
         project_id=jobs.project_id,
-        kinds=KINDS,
+        kinds={"count": replace(KINDS["count"], winds_down=winds_down)},
         sessions=jobs.sessions,
         task_queue=jobs.task_queue,
     )
@@ -235,12 +237,46 @@ def test_a_waiting_job_that_is_cancelled_is_looked_at_once_more(jobs: Jobs) -> N
     job, token = claimed(jobs)
     park_job(job.id, Waiting(Reason.PROVIDER), token=token, sessions=jobs.sessions)
     jobs.task_queue.tickets.clear()
-    assert cancel(jobs, job.id).state == State.CANCELLING
+    assert cancel(jobs, job.id, winds_down=True).state == State.CANCELLING
     assert jobs.task_queue.tickets
     again = jobs.claim(job.id)
     assert again is not None
     assert again[0].state == State.CANCELLING
     assert finish_job(job.id, State.CANCELLED, token=again[1], sessions=jobs.sessions)
+
+
+def test_a_waiting_job_that_has_begun_nothing_elsewhere_ends_at_once(jobs: Jobs) -> None:
+    job, token = claimed(jobs)
+    park_job(job.id, Waiting(Reason.QUOTA, seconds=60), token=token, sessions=jobs.sessions)
+    assert cancel(jobs, job.id).state == State.CANCELLED
+    assert types_of(jobs, job.id)[-1] == "job.cancelled"
+
+
+def test_a_job_that_gets_on_between_deaths_of_its_worker_is_not_given_up(jobs: Jobs) -> None:
+    job, _ = jobs.submit()
+    for done in range(1, 8):
+        claim = jobs.claim(job.id, lease_seconds=-1, attempts_limit=3)
+        assert claim is not None
+        run = LeasedRun(*claim, sessions=jobs.sessions, lease_seconds=30)
+        run.report(done, 7, unit="items")
+    for _ in range(3):
+        assert jobs.claim(job.id, lease_seconds=-1, attempts_limit=3)
+    assert jobs.claim(job.id, lease_seconds=-1, attempts_limit=3) is None
+    assert state_of(jobs, job.id) == State.FAILED
+
+
+def test_a_job_that_is_handed_back_is_queued_for_a_ticket_and_keeps_its_attempts(
+    jobs: Jobs,
+) -> None:
+    job, token = claimed(jobs)
+    jobs.task_queue.tickets.clear()
+    assert hand_back_job(job.id, token=token, sessions=jobs.sessions)
+    assert state_of(jobs, job.id) == State.QUEUED
+    assert sweep(jobs) == 1
+    again = jobs.claim(job.id)
+    assert again is not None
+    assert again[0].attempt == 1
+    assert not hand_back_job(job.id, token=token, sessions=jobs.sessions)
 
 
 def test_a_running_job_learns_within_seconds_that_it_is_cancelled(jobs: Jobs) -> None:

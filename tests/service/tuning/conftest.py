@@ -10,10 +10,12 @@ from service.clock import utc_now
 from service.database import Sessions
 from service.datasets.operations import PREPARE, run_prepare
 from service.files.contents import FileLimits
+from service.inference.prices import load_prices
 from service.jobs.lifecycle import State
 from service.jobs.models import Job
 from service.registry import Registry
 from service.storage.operations import open_store
+from service.storage.ports import ObjectStore
 from service.tuning.models import TuningRun
 from service.tuning.operations import TuningPace, poll_tunings, run_tune, tune_kind
 from service.tuning.ports import TuningProvider
@@ -25,6 +27,8 @@ from tests.support.runs import MemoryRun, add_project, reserve_run
 
 TRAIN_SIZE = 12
 PROJECT = "tunecurve-test"
+PRICES = load_prices()
+TUNE = tune_kind("gemini-2.5-flash", prices=PRICES)
 
 
 @pytest.fixture(scope="module")
@@ -48,11 +52,19 @@ class Tuning:
     providers: Registry[TuningProvider]
     emulator: EmulatorProcess
     pace: TuningPace
+    store: ObjectStore
 
     def step(self, *, settled: bool = False) -> object:
         """Run the job's operation once; `settled` lets the time to settle have passed."""
         pace = replace(self.pace, settle_seconds=-1) if settled else self.pace
-        return run_tune(self.run, sessions=self.sessions, providers=self.providers, pace=pace)
+        return run_tune(
+            self.run,
+            sessions=self.sessions,
+            providers=self.providers,
+            pace=pace,
+            store=self.store,
+            prices=PRICES,
+        )
 
     def poll_until_ended(self) -> None:
         eventually(self._poll, seconds=60, what="the tuning has not ended")
@@ -92,12 +104,17 @@ def tuning(
     project_id = add_project(sessions)
     prepared = _prepare(sessions, project_id)
     spec = {"dataset": prepared.outputs["dataset"], "train_size": TRAIN_SIZE}
-    run = reserve_run(tune_kind("gemini-2.5-flash"), spec, project_id=project_id, sessions=sessions)
+    run = reserve_run(TUNE, spec, project_id=project_id, sessions=sessions)
     provider: TuningProvider = open_vertex(
         project=PROJECT, location="us-central1", endpoint=proxy.url
     )
     pace = TuningPace(poll_seconds=0.1, settle_seconds=60, deadline_hours=72)
-    return Tuning(run, sessions, Registry("provider", {"vertex": provider}), emulator, pace)
+    providers = Registry("provider", {"vertex": provider})
+    return Tuning(run, sessions, providers, emulator, pace, _store())
+
+
+def _store() -> ObjectStore:
+    return open_store("gs://tunecurve/data", project=PROJECT)
 
 
 def _prepare(sessions: Sessions, project_id: str) -> MemoryRun:
@@ -111,7 +128,7 @@ def _prepare(sessions: Sessions, project_id: str) -> MemoryRun:
     run_prepare(
         run,
         sessions=sessions,
-        store=open_store("gs://tunecurve/data", project=PROJECT),
+        store=_store(),
         limits=FileLimits(upload_bytes=1 << 20, line_bytes=1 << 20),
         google_project=PROJECT,
     )

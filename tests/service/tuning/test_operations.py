@@ -1,5 +1,7 @@
 """A tuning is paid for once, whatever is lost on the way."""
 
+from dataclasses import replace
+
 import pytest
 
 from service.database import Sessions
@@ -7,9 +9,9 @@ from service.errors import Internal, Invalid, NotFound
 from service.jobs.lifecycle import Reason
 from service.jobs.ports import JobCancelled, Waiting
 from service.tuning.models import TuningRun
-from service.tuning.operations import get_model, ready_model, run_tune, tune_kind
+from service.tuning.operations import get_model, ready_model
 from service.tuning.ports import TuningState
-from tests.service.tuning.conftest import TRAIN_SIZE, Tuning
+from tests.service.tuning.conftest import TRAIN_SIZE, TUNE, Tuning
 from tests.support.faulty_proxy import FaultyProxy
 from tests.support.runs import reserve_run
 
@@ -91,13 +93,13 @@ def test_a_cancel_reaches_the_provider(tuning: Tuning) -> None:
 def test_an_unknown_train_size_names_the_known_ones(tuning: Tuning) -> None:
     spec = {"dataset": tuning.run.spec["dataset"], "train_size": 99}
     run = reserve_run(
-        tune_kind("gemini-2.5-flash"),
+        TUNE,
         spec,
         project_id=tuning.run.project_id,
         sessions=tuning.sessions,
     )
     with pytest.raises(Invalid) as caught:
-        run_tune(run, sessions=tuning.sessions, providers=tuning.providers, pace=tuning.pace)
+        replace(tuning, run=run).step()
     assert caught.value.faults[0].pointer == "/spec/train_size"
     assert str(TRAIN_SIZE) in caught.value.message
 
@@ -106,7 +108,7 @@ def test_a_dataset_of_nobody_is_refused_at_submission(tuning: Tuning) -> None:
     spec = {"dataset": "ds_00000000000000000000000000", "train_size": 1}
     with pytest.raises(NotFound) as caught:
         reserve_run(
-            tune_kind("gemini-2.5-flash"),
+            TUNE,
             spec,
             project_id=tuning.run.project_id,
             sessions=tuning.sessions,

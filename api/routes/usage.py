@@ -1,0 +1,151 @@
+"""Usage: what the project has used and paid, by day and base model; and the prices."""
+
+from dataclasses import asdict
+from datetime import date, timedelta
+from functools import reduce
+from operator import add
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+
+from api.auth import Reader
+from api.dependencies import Services
+from api.openapi import answers
+from service.clock import utc_now
+from service.errors import Fault, Invalid
+from service.inference.operations import UsageTotals, usage_of_project
+from service.inference.prices import Price
+from service.jobs.money import CURRENCY, dollars_or_none
+
+router = APIRouter(prefix="/v1", tags=["usage"])
+
+_DAYS = 30
+_LONGEST_DAYS = 366
+_EXAMPLE_SUM: dict[str, Any] = {
+    "requests": 400,
+    "prompt_tokens": 43600,
+    "output_tokens": 10200,
+    "thinking_tokens": 0,
+    "cached_tokens": 0,
+    "training_tokens": 87600,
+    "cost": "0.47658",
+}
+_EXAMPLE: dict[str, Any] = {
+    "object": "usage",
+    "first": "2026-10-23",
+    "last": "2026-11-21",
+    "currency": "USD",
+    "total": _EXAMPLE_SUM,
+    "days": [{"day": "2026-11-21", "base_model": "gemini-2.5-flash", **_EXAMPLE_SUM}],
+}
+_PRICE_EXAMPLE: dict[str, Any] = {
+    "base_model": "gemini-2.5-flash",
+    "input": "0.30",
+    "output": "2.50",
+    "cached_input": None,
+    "training": "5",
+    "long_prompt_tokens": None,
+    "long_input": None,
+    "long_output": None,
+    "batch_factor": "0.5",
+    "tuned_factor": "1",
+    "regional_factor": "1",
+    "source": "our contract",
+    "as_of": "2026-11",
+}
+
+
+class UsageSum(BaseModel):
+    """Calls and billed tokens; thoughts are part of the output, cached tokens of the prompt."""
+
+    requests: int
+    prompt_tokens: int
+    output_tokens: int
+    thinking_tokens: int
+    cached_tokens: int
+    training_tokens: int
+    cost: str | None = Field(description="decimal string; null where a part has no price")
+
+
+class DayUsage(UsageSum):
+    """What was used of one base model, tuned models included, on one UTC day."""
+
+    day: date
+    base_model: str
+
+
+class ProjectUsage(BaseModel):
+    """What a project has used: a day and a base model at a time, newest day first."""
+
+    object: Literal["usage"] = "usage"
+    first: date
+    last: date
+    currency: Literal["USD"] = CURRENCY
+    total: UsageSum
+    days: list[DayUsage]
+
+
+class ListedPrice(Price):
+    """What a base model costs: US dollars for a million tokens, and factors."""
+
+    base_model: str
+
+
+class PriceList(BaseModel):
+    """The price catalogue by which costs are counted."""
+
+    object: Literal["prices"] = "prices"
+    currency: Literal["USD"] = CURRENCY
+    data: list[ListedPrice]
+
+
+@router.get(
+    "/usage",
+    operation_id="getUsage",
+    summary="What the project has used and paid, by day and base model",
+    responses=answers(_EXAMPLE),
+)
+def get_usage(
+    principal: Reader,
+    container: Services,
+    first: Annotated[date | None, Query(description="UTC day; 30 days are shown else")] = None,
+    last: Annotated[date | None, Query(description="UTC day, today else")] = None,
+) -> ProjectUsage:
+    last = last or utc_now().date()
+    first = first or last - timedelta(days=_DAYS - 1)
+    _require_order(first, last)
+    with container.sessions.reading() as session:
+        found = usage_of_project(session, principal.project_id, first=first, last=last)
+    return ProjectUsage(
+        first=first,
+        last=last,
+        total=UsageSum(**_told(reduce(add, (used for _, _, used in found), UsageTotals()))),
+        days=[DayUsage(day=day, base_model=name, **_told(used)) for day, name, used in found],
+    )
+
+
+@router.get(
+    "/prices",
+    operation_id="listPrices",
+    summary="The prices by which costs are counted, with source and date",
+    responses=answers({"object": "prices", "currency": "USD", "data": [_PRICE_EXAMPLE]}),
+)
+def list_prices(_principal: Reader, container: Services) -> PriceList:
+    return PriceList(
+        data=[
+            ListedPrice(base_model=name, **price.model_dump()) for name, price in container.prices
+        ]
+    )
+
+
+def _require_order(first: date, last: date) -> None:
+    if not timedelta() <= last - first < timedelta(days=_LONGEST_DAYS):
+        message = f"`first` is at most {_LONGEST_DAYS - 1} days before `last`"
+        fault = Fault("first", "period_not_valid", message)
+        raise Invalid(message, code="period_not_valid", faults=[fault])
+
+
+def _told(used: UsageTotals) -> dict[str, Any]:
+    told = asdict(used)
+    return {**told, "cost": dollars_or_none(told.pop("cost_nano"))}

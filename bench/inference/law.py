@@ -1,0 +1,75 @@
+"""The law a provider goes by in one scenario, and the time that perfect pacing would need."""
+
+import math
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Any
+
+P99 = 2.326  # standard deviations
+DRAWS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Law:
+    """Quotas a minute (None is none), latency in seconds, share of calls answered 503.
+
+    The bucket holds one second of quota, as in the measurements of the peers.
+    """
+
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    latency_median: float = 0.0
+    latency_p99: float = 0.0
+    error_503_rate: float = 0.0
+
+    @property
+    def sigma(self) -> float:
+        """Width of the lognormal that has this median and this 99th percentile."""
+        return math.log(self.latency_p99 / self.latency_median) / P99 if self.latency_median else 0
+
+    def halved(self) -> "Law":
+        return replace(self, requests_per_minute=(self.requests_per_minute or 0) / 2)
+
+    def config(self) -> dict[str, Any]:
+        """Return the law as the emulator's settings; its models do no work."""
+        return {
+            "answer": "constant",
+            "requests_per_minute": self.requests_per_minute,
+            "tokens_per_minute": self.tokens_per_minute,
+            "burst_seconds": 1,
+            "latency_seconds": self.latency_median,
+            "latency_sigma": self.sigma,
+            "error_503_rate": self.error_503_rate,
+        }
+
+
+def ideal_seconds(law: Law, rows: int, *, then: Law | None = None, tokens: float = 0) -> float:
+    """Return the mean makespan of an oracle: it knows the quota, starts each call as early as
+    the quota lets it, and never has to ask twice. `then` is the law for the second half of the
+    rows, `tokens` what a row costs of the token quota.
+    """
+    return sum(_makespan(law, rows, then, tokens, Random(draw)) for draw in range(DRAWS)) / DRAWS  # noqa: S311
+
+
+def _makespan(law: Law, rows: int, then: Law | None, tokens: float, random: Random) -> float:
+    start = end = 0.0
+    for row in range(rows):
+        current = then if then and row >= rows / 2 else law
+        start += _spacing(current, tokens) if row >= _burst(law, tokens) else 0.0
+        end = max(end, start + _latency(law, random))
+    return end
+
+
+def _spacing(law: Law, tokens: float) -> float:
+    by_requests = 60 / law.requests_per_minute if law.requests_per_minute else 0.0
+    by_tokens = 60 * tokens / law.tokens_per_minute if law.tokens_per_minute else 0.0
+    return max(by_requests, by_tokens)
+
+
+def _burst(law: Law, tokens: float) -> float:
+    spacing = _spacing(law, tokens)
+    return 1 / spacing if spacing else math.inf
+
+
+def _latency(law: Law, random: Random) -> float:
+    return law.latency_median * math.exp(random.gauss(0, law.sigma)) if law.latency_median else 0.0

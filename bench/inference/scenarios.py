@@ -1,0 +1,118 @@
+"""The scenarios of paced calls: how many rows, under which law, told what."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from random import Random
+
+from bench.inference.law import Law
+
+PACED = Law(requests_per_minute=6000, latency_median=0.2, latency_p99=1.0)
+SLOW = Law(requests_per_minute=1200, latency_median=0.8, latency_p99=4.0)
+TOKENS = Law(tokens_per_minute=1_200_000, latency_median=0.2, latency_p99=1.0)
+WORD_TOKENS = 1  # the emulator counts about a token a short word
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """`told` are Tunecurve's settings; `told_per_minute` is what the alternatives are told.
+
+    `halves` halves the quota once half of the rows are accepted, `kills` ends one worker then
+    by kill -9. The last two are the bars that ours has to keep.
+    """
+
+    name: str
+    rows: int
+    law: Law
+    told: Mapping[str, str]
+    told_per_minute: float = 0
+    alternatives: tuple[str, ...] = ("gather", "langchain")
+    workers: int = 1
+    halves: bool = False
+    kills: bool = False
+    token_sizes: tuple[int, int] | None = None
+    most_ratio: float = 1.03
+    most_waste_percent: float = 0.3
+
+    def prompts(self, round_number: int) -> list[str]:
+        """Return prompts that were never asked before this round."""
+        random = Random(f"{self.name} {round_number}")  # noqa: S311
+        return [self._prompt(random, round_number, row) for row in range(self.rows)]
+
+    def _prompt(self, random: Random, round_number: int, row: int) -> str:
+        opening = f"{self.name} {round_number} {row}"
+        if self.token_sizes is None:
+            return f"{opening}: say ok"
+        low, high = self.token_sizes
+        words = round(low * math.pow(high / low, random.random()))
+        return f"{opening} " + "word " * words
+
+
+def _told(requests_per_minute: float, *, burst_known: bool = True) -> dict[str, str]:
+    told = {"requests_per_minute": f"{requests_per_minute:g}"}
+    return told | ({"burst_seconds": "1"} if burst_known else {})
+
+
+SCENARIOS = {
+    scenario.name: scenario
+    for scenario in (
+        Scenario(
+            "steady",
+            2000,
+            PACED,
+            _told(6000),
+            6000,
+            alternatives=("gather", "threads", "langchain"),
+        ),
+        Scenario("slow", 500, SLOW, _told(1200), 1200),
+        Scenario(
+            "halved",
+            1000,
+            Law(6000, None, 0.2, 1.0, error_503_rate=0.01),
+            _told(6000),
+            6000,
+            halves=True,
+            most_ratio=1.06,
+            most_waste_percent=2.0,
+        ),
+        Scenario(
+            "wrong",
+            1000,
+            Law(3000, None, 0.2, 1.0),
+            _told(6000, burst_known=False),
+            6000,
+            most_ratio=1.06,
+            most_waste_percent=100,
+        ),
+        Scenario(
+            "unknown",
+            2000,
+            PACED,
+            _told(0, burst_known=False),
+            most_ratio=1.25,
+            most_waste_percent=100,
+        ),
+        Scenario(
+            "fleet",
+            4200,
+            PACED,
+            _told(6000),
+            6000,
+            alternatives=(),
+            workers=4,
+            kills=True,
+            most_ratio=1.05,
+            most_waste_percent=0.5,
+        ),
+        Scenario(
+            "tokens",
+            600,
+            TOKENS,
+            _told(60_000) | {"tokens_per_minute": "1200000"},
+            alternatives=("gather",),
+            token_sizes=(50, 5000),
+            most_ratio=1 / 0.95,
+            most_waste_percent=1.0,
+        ),
+    )
+}

@@ -1,0 +1,104 @@
+"""What an evaluation will cost, told from the lengths of its dataset's texts."""
+
+from math import ceil
+
+from service.database import Session
+from service.datasets.operations import DatasetView, ready_dataset
+from service.datasets.sizes import instruction_tokens, typical_tokens
+from service.errors import NotFound
+from service.evaluation.lanes import Lane
+from service.evaluation.ports import FindModel
+from service.evaluation.prompts import VariantKind
+from service.evaluation.schemas import Asking, EvaluateSpec
+from service.inference.operations import Prices
+from service.jobs.ports import Estimate, InputNotReady, Submission
+
+# A model says more than the target as long as it has not learned to be short.
+_OUTPUT_FACTOR = 1.5
+_TUNED_LOCATION = "us"  # tuned models are served by no global endpoint
+
+NOT_READY = Estimate(
+    notes=(("dataset_not_ready", "the dataset is still being made: its sizes are not known yet"),)
+)
+
+
+def unpriced(base_model: str) -> Estimate:
+    """Return the estimate of work with a model that no price is known for."""
+    note = ("price_unknown", f"no price is known for {base_model}: its cost stays null")
+    return Estimate(unpriced=(base_model,), notes=(note,))
+
+
+def estimate_calls(
+    dataset: DatasetView,
+    asking: Asking,
+    *,
+    base_model: str,
+    split: str,
+    shots: int,
+    tuned: bool,
+    location: str,
+    prices: Prices,
+) -> Estimate:
+    """Return what asking about a split costs; pure. `cost_nano` is None without a price."""
+    requests = int(dataset.splits[split]["rows"]) * asking.samples
+    text, target = typical_tokens(dataset, "text"), typical_tokens(dataset, "target")
+    prompt = instruction_tokens(dataset) + text + shots * (text + target)
+    output = min(asking.max_output_tokens, ceil(_OUTPUT_FACTOR * target) + 1)
+    price = prices.of_calls(
+        base_model,
+        location=_TUNED_LOCATION if tuned else location,
+        tuned=tuned,
+        batch=asking.lane is Lane.BATCH,
+    )
+    missing = unpriced(base_model)
+    return Estimate(
+        requests=requests,
+        prompt_tokens=requests * prompt,
+        output_tokens=requests * output,
+        training_tokens=0,
+        cost_nano=None
+        if price is None
+        else requests * price.cost(prompt_tokens=prompt, output_tokens=output),
+        unpriced=() if price else missing.unpriced,
+        notes=() if price else missing.notes,
+    )
+
+
+def estimate_evaluation(
+    session: Session,
+    submission: Submission,
+    *,
+    base_model: str,
+    location: str,
+    prices: Prices,
+    find_model: FindModel,
+) -> Estimate:
+    """Return what an `evaluate` job will cost; what is not known yet is None."""
+    spec = EvaluateSpec.model_validate(submission.spec.model_dump())
+    asked = _base_model(session, spec, submission.project_id, find_model) or base_model
+    try:
+        dataset = ready_dataset(spec.dataset, project_id=submission.project_id, session=session)
+    except InputNotReady:
+        return NOT_READY if prices.find(asked) else unpriced(asked)
+    return estimate_calls(
+        dataset,
+        spec,
+        base_model=asked,
+        split=spec.split,
+        shots=spec.shots,
+        tuned=spec.variant is VariantKind.TUNED,
+        location=location,
+        prices=prices,
+    )
+
+
+def _base_model(
+    session: Session, spec: EvaluateSpec, project_id: str, find_model: FindModel
+) -> str | None:
+    """Return what is asked: a tuned model costs what its base does, and knows it best."""
+    if spec.model is None:
+        return spec.base_model
+    try:
+        return find_model(spec.model, project_id=project_id, session=session).base_model
+    except (InputNotReady, NotFound):
+        return spec.base_model

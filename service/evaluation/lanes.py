@@ -1,0 +1,102 @@
+"""Which way an evaluation's requests go: one by one at once, or as a file within a day. Pure."""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from service.errors import Fault, Invalid
+from service.inference.prices import CallPrice
+
+# What Google says of a batch: queued up to 72 h, then run for 24 h at most; usually within 24 h.
+BATCH_HOURS = 24.0
+MOST_REQUESTS = 200_000
+
+_GENERATION = re.compile(r"gemini-(\d+)")
+_FIRST_WITHOUT = 3  # tuned models have batches before this generation of Gemini
+
+
+class Lane(StrEnum):
+    ONLINE = "online"
+    BATCH = "batch"
+    AUTO = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What is to be asked. `storage` is the address of our object store; prices may be unknown."""
+
+    base_model: str
+    tuned: bool
+    requests: int
+    deadline_hours: float | None
+    storage: str
+    online: CallPrice | None
+    batch: CallPrice | None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """`lane` is online or batch; `reason` says why in one sentence."""
+
+    lane: Lane
+    reason: str
+
+
+def choose_lane(wanted: Lane, errand: Errand) -> Choice:
+    """Return the lane to take; `auto` takes a batch where one can run, in time, for less.
+
+    Raises Invalid `lane_not_available` when a batch is wanted that cannot run.
+    """
+    if wanted is Lane.ONLINE:
+        return Choice(Lane.ONLINE, "the job asks for it")
+    obstacle = _obstacle(errand)
+    if wanted is Lane.BATCH:
+        if obstacle:
+            fault = Fault("/spec/lane", "lane_not_available", obstacle)
+            raise Invalid(obstacle, code="lane_not_available", faults=[fault])
+        return Choice(Lane.BATCH, "the job asks for it")
+    if against := obstacle or _drawback(errand):
+        return Choice(Lane.ONLINE, against)
+    return Choice(Lane.BATCH, _advantage(errand))
+
+
+def _obstacle(errand: Errand) -> str:
+    """Return why no batch can run, or nothing."""
+    found = _GENERATION.search(errand.base_model)
+    if errand.tuned and (found is None or int(found[1]) >= _FIRST_WITHOUT):
+        return f"tuned {errand.base_model} has no batch prediction"
+    if not errand.storage.startswith("gs://"):
+        return "a batch reads and writes Cloud Storage, and TUNECURVE_STORAGE names none"
+    if errand.requests > MOST_REQUESTS:
+        return f"a batch takes {MOST_REQUESTS} requests, and these are {errand.requests}"
+    return ""
+
+
+def _drawback(errand: Errand) -> str:
+    """Return why a batch that could run is not worth it, or nothing."""
+    hours = errand.deadline_hours
+    if hours is not None and hours < BATCH_HOURS:
+        return f"a batch may take {BATCH_HOURS:g} hours, and the deadline is {hours:g}"
+    share = _share(errand)
+    if share is None:
+        return f"no price of {errand.base_model} is known, so a batch may save nothing"
+    if share >= 1:
+        return f"a batch of {errand.base_model} costs no less"
+    return ""
+
+
+def _advantage(errand: Errand) -> str:
+    hours = errand.deadline_hours
+    time = "there is no deadline" if hours is None else f"the deadline of {hours:g} hours allows it"
+    return f"a batch costs {_share(errand) or 0:.0%} of calls online, and {time}"
+
+
+def _share(errand: Errand) -> float | None:
+    """Return what a batch costs as a part of calls online; None where a price is unknown."""
+    if errand.online is None or errand.batch is None:
+        return None
+    online, batch = (
+        price.cost(prompt_tokens=1_000_000, output_tokens=1_000_000)
+        for price in (errand.online, errand.batch)
+    )
+    return batch / online if online else 1.0

@@ -1,0 +1,102 @@
+"""What an experiment will cost: its tunings and evaluations, summed."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from service.database import Session
+from service.datasets.operations import DatasetView, ready_dataset
+from service.evaluation.estimating import NOT_READY, estimate_calls, unpriced
+from service.evaluation.prompts import VariantKind
+from service.experiments.planning import Variant, plan_variants
+from service.experiments.schemas import ExperimentSpec
+from service.inference.operations import Prices
+from service.jobs.ports import Estimate, InputNotReady, Submission
+from service.tuning.costs import estimate_training
+
+
+def estimate_experiment(
+    session: Session, submission: Submission, *, base_model: str, location: str, prices: Prices
+) -> Estimate:
+    """Return what an `experiment` job will cost with its children; None for what is not known."""
+    spec = ExperimentSpec.model_validate(submission.spec.model_dump())
+    asked = spec.base_model or base_model
+    price_of_training = prices.training_cost(asked, tokens=1)
+    if prices.find(asked) is None or price_of_training is None:
+        return replace(unpriced(asked), requests=_requests(spec))
+    try:
+        dataset = _dataset(session, spec, submission.project_id)
+    except InputNotReady:
+        return NOT_READY
+    if dataset is None:
+        return replace(NOT_READY, requests=_requests(spec))
+    return total(_parts(dataset, spec, asked, location=location, prices=prices))
+
+
+def _dataset(session: Session, spec: ExperimentSpec, project_id: str) -> DatasetView | None:
+    if spec.dataset is None:
+        return None
+    return ready_dataset(spec.dataset, project_id=project_id, session=session)
+
+
+def _requests(spec: ExperimentSpec) -> int | None:
+    if spec.prepare is None:
+        return None
+    variants = plan_variants(spec.prepare.train_sizes, shots=spec.shots)
+    return len(variants) * spec.prepare.test_size * spec.samples
+
+
+def _parts(
+    dataset: DatasetView, spec: ExperimentSpec, base_model: str, *, location: str, prices: Prices
+) -> Iterable[Estimate]:
+    sizes: Sequence[int] = spec.train_sizes or sorted(map(int, dataset.training_files))
+    for variant in plan_variants(sizes, shots=spec.shots):
+        if variant.train_size is not None:
+            yield estimate_training(
+                dataset,
+                base_model=base_model,
+                train_size=variant.train_size,
+                epochs=spec.hyperparameters.epochs,
+                prices=prices,
+            )
+        yield _calls(dataset, spec, variant, base_model, location=location, prices=prices)
+
+
+def _calls(
+    dataset: DatasetView,
+    spec: ExperimentSpec,
+    variant: Variant,
+    base_model: str,
+    *,
+    location: str,
+    prices: Prices,
+) -> Estimate:
+    return estimate_calls(
+        dataset,
+        spec,
+        base_model=base_model,
+        split="test",
+        shots=variant.shots,
+        tuned=variant.kind is VariantKind.TUNED,
+        location=location,
+        prices=prices,
+    )
+
+
+def total(parts: Iterable[Estimate]) -> Estimate:
+    """Return the sum of estimates; what one of them does not know, the sum does not."""
+    known = list(parts)
+    return Estimate(
+        requests=_sum(part.requests for part in known),
+        prompt_tokens=_sum(part.prompt_tokens for part in known),
+        output_tokens=_sum(part.output_tokens for part in known),
+        training_tokens=_sum(part.training_tokens for part in known),
+        cost_nano=_sum(part.cost_nano for part in known),
+        unpriced=tuple(dict.fromkeys(name for part in known for name in part.unpriced)),
+        notes=tuple(dict.fromkeys(note for part in known for note in part.notes)),
+    )
+
+
+def _sum(numbers: Iterable[int | None]) -> int | None:
+    found = list(numbers)
+    known = [number for number in found if number is not None]
+    return sum(known) if len(known) == len(found) else None

@@ -1,0 +1,1 @@
+"""Adapters to services that answer a whole file of requests at once."""

@@ -1,0 +1,47 @@
+"""One call to Vertex AI through a `gapic` client: what it raises becomes our errors."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import requests
+from google.api_core import exceptions as google_errors
+from google.auth import exceptions as auth_errors
+
+from service.errors import Forbidden, Invalid, NotFound, RateLimited, TunecurveError, Unavailable
+
+Answer = TypeVar("Answer")
+
+CALL_SECONDS = 30.0  # the clients wait for ever by default
+
+
+def ask(call: Callable[[], Answer], *, missing: str) -> Answer:
+    """Make one call; `missing` is the code of the NotFound it may raise."""
+    try:
+        return call()
+    except google_errors.GoogleAPICallError as error:
+        raise _translated(error, missing) from error
+    except (
+        requests.RequestException,
+        auth_errors.TransportError,
+        google_errors.RetryError,
+    ) as error:
+        message = f"Vertex AI did not answer: {type(error).__name__}"
+        raise Unavailable(message, code="provider_unavailable") from error
+    except auth_errors.GoogleAuthError as error:
+        message = "no Google credentials; run `gcloud auth application-default login`"
+        raise Forbidden(message, code="provider_credentials") from error
+
+
+def _translated(error: google_errors.GoogleAPICallError, missing: str) -> TunecurveError:
+    words = str(error.message)[:500]
+    match error:
+        case google_errors.TooManyRequests():
+            return RateLimited(f"Vertex AI: {words}", code="provider_quota")
+        case google_errors.NotFound():
+            return NotFound(f"Vertex AI: {words}", code=missing)
+        case google_errors.Forbidden() | google_errors.Unauthorized():
+            return Forbidden(f"Vertex AI: {words}", code="provider_forbidden")
+        case google_errors.ClientError():
+            return Invalid(f"Vertex AI: {words}", code="provider_refused")
+        case _:
+            return Unavailable(f"Vertex AI: {words}", code="provider_unavailable")

@@ -1,0 +1,153 @@
+"""Vertex AI batch prediction, through Google's `aiplatform_v1` REST client.
+
+Importing this module costs 3 s and 140 MB (it loads every service of aiplatform_v1): only a
+worker that meets an evaluation in the batch lane does.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import aiplatform_v1 as v1
+
+from service.errors import Invalid
+from service.inference.batches.calls import CALL_SECONDS, ask
+from service.inference.batches.ports import BatchOrder, BatchState, ProviderBatch
+
+RUN_LABEL = "tunecurve-run"
+_MISSING = "batch_not_found"
+
+# Partly done is done: rows without an answer are asked again anyway. What ran out of time
+# (Google ends a batch after 24 hours) leaves its answers behind, as a cancelled one does.
+_STATES = {
+    "JOB_STATE_SUCCEEDED": BatchState.SUCCEEDED,
+    "JOB_STATE_PARTIALLY_SUCCEEDED": BatchState.SUCCEEDED,
+    "JOB_STATE_FAILED": BatchState.FAILED,
+    "JOB_STATE_EXPIRED": BatchState.STOPPED,
+    "JOB_STATE_CANCELLED": BatchState.STOPPED,
+}
+
+
+def open_vertex_batches(*, project: str, endpoint: str) -> "VertexBatches":
+    """Return the provider; `endpoint` is an emulator's `http://…`, or empty for Google."""
+    if not project:
+        message = "set TUNECURVE_GOOGLE_CLOUD_PROJECT to the project that pays for batches"
+        raise Invalid(message, code="project_not_set")
+    return VertexBatches(project=project, endpoint=endpoint)
+
+
+class VertexBatches:
+    """One client a location: a batch runs where its model is."""
+
+    def __init__(self, *, project: str, endpoint: str) -> None:
+        self._project, self._endpoint = project, endpoint
+        self._clients: dict[str, Any] = {}
+
+    @property
+    def synthetic(self) -> bool:
+        return self._endpoint.startswith("http://")
+
+    def submit(self, order: BatchOrder) -> str:
+        client = self._client(order.location)
+        parent = self._parent(order.location)
+        job = _job(order)
+        created = ask(
+            lambda: client.create_batch_prediction_job(
+                parent=parent, batch_prediction_job=job, timeout=CALL_SECONDS, retry=None
+            ),
+            missing=_MISSING,
+        )
+        return str(created.name)
+
+    def find(self, run_id: str, *, location: str) -> str | None:
+        # No filter: a server that ignored it would make us believe there is nothing to adopt.
+        client = self._client(location)
+        listed = ask(
+            lambda: [
+                job.name
+                for job in client.list_batch_prediction_jobs(
+                    parent=self._parent(location), timeout=CALL_SECONDS, retry=None
+                )
+                if job.labels.get(RUN_LABEL) == run_id
+            ],
+            missing=_MISSING,
+        )
+        return str(listed[0]) if listed else None
+
+    def poll(self, resource_name: str) -> ProviderBatch:
+        client = self._client(_location_of(resource_name))
+        job = ask(
+            lambda: client.get_batch_prediction_job(
+                name=resource_name, timeout=CALL_SECONDS, retry=None
+            ),
+            missing=_MISSING,
+        )
+        return read_batch(v1.BatchPredictionJob.to_dict(job, use_integers_for_enums=False))
+
+    def cancel(self, resource_name: str) -> None:
+        client = self._client(_location_of(resource_name))
+        try:
+            ask(
+                lambda: client.cancel_batch_prediction_job(
+                    name=resource_name, timeout=CALL_SECONDS, retry=None
+                ),
+                missing=_MISSING,
+            )
+        except Invalid:
+            return  # it has ended already: the next poll says how
+
+    def _parent(self, location: str) -> str:
+        return f"projects/{self._project}/locations/{location}"
+
+    def _client(self, location: str) -> Any:
+        if location not in self._clients:
+            options: dict[str, Any] = {
+                "transport": "rest",
+                "client_options": {"api_endpoint": self._endpoint or _host(location)},
+            }
+            if self.synthetic:
+                options["credentials"] = AnonymousCredentials()  # type: ignore[no-untyped-call]
+            self._clients[location] = v1.JobServiceClient(**options)
+        return self._clients[location]
+
+
+def _host(location: str) -> str:
+    match location:
+        case "global":
+            return "aiplatform.googleapis.com"
+        case "us" | "eu":
+            return f"aiplatform.{location}.rep.googleapis.com"
+        case _:
+            return f"{location}-aiplatform.googleapis.com"
+
+
+def _location_of(resource_name: str) -> str:
+    return resource_name.split("/")[3]
+
+
+def _job(order: BatchOrder) -> Any:
+    is_resource = order.model.startswith("projects/")
+    return v1.BatchPredictionJob(
+        display_name=order.display_name,
+        model=order.model if is_resource else f"publishers/google/models/{order.model}",
+        input_config={"instances_format": "jsonl", "gcs_source": {"uris": [order.input_uri]}},
+        output_config={
+            "predictions_format": "jsonl",
+            "gcs_destination": {"output_uri_prefix": order.output_uri},
+        },
+        labels={RUN_LABEL: order.run_id},
+    )
+
+
+def read_batch(job: Mapping[str, Any]) -> ProviderBatch:
+    """Return what a BatchPredictionJob, as a dictionary with enum names, says. Pure."""
+    state = str(job.get("state", ""))
+    error = job.get("error") or {}
+    output = job.get("output_info") or {}
+    return ProviderBatch(
+        resource_name=str(job.get("name", "")),
+        state=_STATES.get(state, BatchState.ACCEPTED),
+        provider_state=state,
+        output_uri=output.get("gcs_output_directory") or None,
+        error=str(error.get("message", ""))[:500],
+    )

@@ -1,0 +1,40 @@
+"""How many tokens a call will take: from its characters, corrected by what calls really took."""
+
+import math
+
+from service.inference.ports import Generation, GenerationRequest, Outcome
+
+CHARACTERS_PER_TOKEN = 4.0
+TOKENS_PER_TURN = 2
+FIRST_OUTPUT_TOKENS = 128
+_PRIOR_CALLS = 3.0
+_FADE = 0.99  # what the calls before weigh beside the newest: about the last hundred count
+
+
+def prompt_tokens(request: GenerationRequest) -> float:
+    """Return about how many tokens the prompt has, before any correction."""
+    characters = sum(len(turn.text) for turn in request.contents)
+    return characters / CHARACTERS_PER_TOKEN + TOKENS_PER_TURN * len(request.contents)
+
+
+class TokenEstimates:
+    """The estimates of one run; they follow the language and the tokenizer it meets."""
+
+    def __init__(self) -> None:
+        self._estimated = self._actual = 0.0
+        self._calls, self._output = _PRIOR_CALLS, _PRIOR_CALLS * FIRST_OUTPUT_TOKENS
+
+    def of(self, request: GenerationRequest) -> int:
+        """Return what a call is expected to take of a token quota: prompt and output."""
+        ratio = self._actual / self._estimated if self._estimated else 1.0
+        output = min(float(request.max_output_tokens), self._output / self._calls)
+        return math.ceil(prompt_tokens(request) * ratio + output)
+
+    def learn(self, request: GenerationRequest, generation: Generation) -> None:
+        """Take notice of what an answered call took."""
+        if generation.outcome is Outcome.FAILED or not generation.prompt_tokens:
+            return
+        self._estimated = _FADE * self._estimated + prompt_tokens(request)
+        self._actual = _FADE * self._actual + generation.prompt_tokens
+        self._calls = _FADE * self._calls + 1
+        self._output = _FADE * self._output + generation.output_tokens

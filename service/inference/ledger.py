@@ -1,0 +1,125 @@
+"""The cost ledger: what was used and paid, entry by entry, and its sums."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import asdict
+from datetime import date
+from functools import reduce
+from operator import add
+from typing import Any
+
+from service.clock import utc_now
+from service.database import Session
+from service.inference.models import Usage
+from service.inference.prices import CallPrice
+from service.inference.repository import UsageTotals, add_usage, usage_by_day, usage_by_job
+from service.inference.sending import Answered
+from service.inference.spending import (
+    BudgetPurse,
+    cached_tokens_of,
+    cost_of,
+    thinking_tokens_of,
+)
+from service.jobs.money import CURRENCY, dollars_or_none
+from service.jobs.operations import descendants_of, reserved_of
+
+
+def record_usage(
+    session: Session,
+    used: UsageTotals,
+    *,
+    project_id: str,
+    job_id: str,
+    base_model: str,
+    lane: str = "online",
+) -> None:
+    """Add one entry to the cost ledger, in the caller's transaction.
+
+    Thinking tokens are part of the output's and cached ones of the prompt's; `cost_nano` is
+    None where no price is known.
+    """
+    now = utc_now()
+    usage = Usage(
+        project_id=project_id,
+        job_id=job_id,
+        base_model=base_model,
+        lane=lane,
+        day=now.date(),
+        created_at=now,
+        **asdict(used),
+    )
+    add_usage(session, usage)
+
+
+def record_calls(
+    session: Session,
+    batch: Sequence[Answered],
+    *,
+    project_id: str,
+    job_id: str,
+    base_model: str,
+    price: CallPrice | None,
+    purse: BudgetPurse | None = None,
+    lane: str = "online",
+) -> list[int | None]:
+    """Enter a batch of answers into the ledger and settle the purse, in the transaction that
+    stores them. Returns the nano-dollars of each answer: None without a price.
+    """
+    costs = [cost_of(answer.generation, price) for answer in batch]
+    called = [answer.generation for answer in batch]
+    if called:
+        used = UsageTotals(
+            requests=len(called),
+            prompt_tokens=sum(each.prompt_tokens for each in called),
+            output_tokens=sum(each.output_tokens for each in called),
+            thinking_tokens=sum(thinking_tokens_of(each) for each in called),
+            cached_tokens=sum(cached_tokens_of(each) for each in called),
+            cost_nano=None if price is None else sum(cost or 0 for cost in costs),
+        )
+        record_usage(
+            session, used, project_id=project_id, job_id=job_id, base_model=base_model, lane=lane
+        )
+    if purse is not None:
+        purse.settle(session, batch, costs)
+    return costs
+
+
+def usage_of(session: Session, job_ids: Collection[str]) -> UsageTotals:
+    """Return what these jobs have used so far; zero when they used nothing."""
+    return reduce(add, usage_by_job(session, job_ids).values(), UsageTotals())
+
+
+def costs_of(session: Session, job_ids: Collection[str]) -> dict[str, dict[str, Any]]:
+    """Return what each job has used so far with all its descendants, as `Job.cost` tells it:
+    money as decimal strings, `actual` null where a part has no price, `reserved` null without a
+    budget.
+    """
+    families = descendants_of(session, job_ids)
+    members = {member for family in families.values() for member in family}
+    used, reserved = usage_by_job(session, members), reserved_of(session, members)
+    return {
+        job_id: _cost(
+            reduce(add, (used[each] for each in family if each in used), UsageTotals()),
+            [reserved[each] for each in family if each in reserved],
+        )
+        for job_id, family in families.items()
+    }
+
+
+def cost_of_job(session: Session, job_id: str) -> dict[str, Any]:
+    """Return `costs_of` for one job."""
+    return costs_of(session, [job_id])[job_id]
+
+
+def usage_of_project(
+    session: Session, project_id: str, *, first: date, last: date
+) -> list[tuple[date, str, UsageTotals]]:
+    """Return what a project has used by UTC day and base model, newest day first."""
+    return usage_by_day(session, project_id, first=first, last=last)
+
+
+def _cost(totals: UsageTotals, reserved: Sequence[int]) -> dict[str, Any]:
+    told = asdict(totals)
+    actual = dollars_or_none(told.pop("cost_nano"))
+    held = dollars_or_none(sum(reserved)) if reserved else None
+    cost = {**told, "currency": CURRENCY, "actual": actual}
+    return cost if held is None else {**cost, "reserved": held}

@@ -1,0 +1,128 @@
+"""What tunings cost: estimated at submission, held while they run, entered when they end."""
+
+from service.database import Session, Sessions
+from service.datasets.operations import DatasetView, ready_dataset
+from service.datasets.sizes import instruction_tokens, tokens_in, typical_tokens
+from service.inference.operations import (
+    Prices,
+    UsageTotals,
+    has_budget,
+    record_usage,
+    reserve_ahead,
+)
+from service.jobs.operations import settle_ahead
+from service.jobs.ports import Estimate, InputNotReady, JobRun, Submission
+from service.storage.ports import ObjectStore
+from service.tuning.schemas import TuneSpec
+
+# What the provider chooses where a spec names no epochs: seen with 166 examples, the most that
+# is known. A budget is a promise, so it is the figure to count with.
+CHOSEN_EPOCHS = 40
+_LINE_BYTES = 90  # of JSON around the words of an example
+
+_EPOCHS_NOTE = (
+    "epochs_assumed",
+    f"without `hyperparameters.epochs` the provider chooses; the estimate counts {CHOSEN_EPOCHS}",
+)
+
+
+def estimate_training(
+    dataset: DatasetView, *, base_model: str, train_size: int, epochs: int | None, prices: Prices
+) -> Estimate:
+    """Return what tuning on some examples costs, told from the lengths of their texts; pure."""
+    a_row = instruction_tokens(dataset) + sum(
+        typical_tokens(dataset, column) for column in ("text", "target")
+    )
+    tokens = train_size * a_row * (epochs or CHOSEN_EPOCHS)
+    cost = prices.training_cost(base_model, tokens=tokens)
+    notes = [] if epochs else [_EPOCHS_NOTE]
+    if cost is None:
+        notes.append(("price_unknown", f"no price of training is known for {base_model}"))
+    return Estimate(
+        requests=0,
+        prompt_tokens=0,
+        output_tokens=0,
+        training_tokens=tokens,
+        cost_nano=cost,
+        unpriced=() if cost is not None else (base_model,),
+        notes=tuple(notes),
+    )
+
+
+def estimate_tuning(
+    session: Session, submission: Submission, *, base_model: str, prices: Prices
+) -> Estimate:
+    """Return what a `tune` job will cost; what is not known yet is None."""
+    spec = TuneSpec.model_validate(submission.spec.model_dump())
+    tuned = spec.base_model or base_model
+    if prices.training_cost(tuned, tokens=1) is None:
+        note = ("price_unknown", f"no price of training is known for {tuned}")
+        return Estimate(requests=0, unpriced=(tuned,), notes=(note,))
+    try:
+        dataset = ready_dataset(spec.dataset, project_id=submission.project_id, session=session)
+    except InputNotReady:
+        words = "the dataset is still being made: its sizes are not known yet"
+        return Estimate(requests=0, notes=(("dataset_not_ready", words),))
+    return estimate_training(
+        dataset,
+        base_model=tuned,
+        train_size=spec.train_size,
+        epochs=spec.hyperparameters.epochs,
+        prices=prices,
+    )
+
+
+def hold_training(
+    run: JobRun,
+    spec: TuneSpec,
+    dataset: DatasetView,
+    *,
+    base_model: str,
+    sessions: Sessions,
+    store: ObjectStore,
+    prices: Prices,
+) -> None:
+    """Hold what the tuning will cost before it is sent; without a budget do nothing.
+
+    Raises BudgetExhausted when it does not fit. What was held for a tuning that failed or was
+    cancelled stays held: nobody tells how much of it is billed.
+    """
+    with sessions.reading() as session:
+        if not has_budget(session, run.id):
+            return
+    size_bytes = store.size(dataset.training_files[str(spec.train_size)]["key"]) or 0
+    words = max(0, size_bytes - _LINE_BYTES * spec.train_size)
+    tokens = tokens_in(words) + spec.train_size
+    tokens *= spec.hyperparameters.epochs or CHOSEN_EPOCHS
+    cost = prices.training_cost(base_model, tokens=tokens)
+    reserve_ahead(run, cost, what=f"a tuning on {spec.train_size} examples, about {tokens} tokens,")
+
+
+def release_training(run: JobRun) -> None:
+    """Return what was held for a tuning that was never started."""
+    with run.fenced() as session:
+        settle_ahead(session, run.id)
+
+
+def enter_training(
+    session: Session,
+    run: JobRun,
+    *,
+    base_model: str,
+    tokens: int,
+    epochs: int | None,
+    prices: Prices,
+) -> None:
+    """Enter a finished tuning into the ledger; `tokens` are those of one pass, as billed."""
+    trained = tokens * (epochs or 1)
+    cost = prices.training_cost(base_model, tokens=trained)
+    used = UsageTotals(training_tokens=trained, cost_nano=cost)
+    record_usage(
+        session,
+        used,
+        project_id=run.project_id,
+        job_id=run.id,
+        base_model=base_model,
+        lane="tuning",
+    )
+    settle_ahead(session, run.id, cost or 0)

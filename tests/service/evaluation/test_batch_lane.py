@@ -1,0 +1,296 @@
+"""A batch is sent once, whatever is lost on the way; what it does not answer is left to ask."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from service.database import Sessions
+from service.datasets.operations import PREPARE
+from service.errors import Internal, NotFound
+from service.evaluation import batch_repository
+from service.evaluation.batch_lane import Batching, Errands, run_batch
+from service.evaluation.lanes import Lane
+from service.evaluation.models import BatchRun, Evaluation
+from service.evaluation.operations import evaluate_kind
+from service.inference.batches.vertex import open_vertex_batches
+from service.inference.operations import Answered
+from service.inference.ports import Generation, GenerationRequest, Outcome, Turn
+from service.inference.prices import CallPrice, load_prices
+from service.jobs.budgets import BudgetExhausted, open_budget
+from service.jobs.lifecycle import Reason
+from service.jobs.ports import JobCancelled, LeaseLost, Waiting
+from service.storage.operations import open_store, read_gs_lines
+from service.tuning.operations import ready_model
+from tests.support.emulator import EmulatorProcess, start_emulator
+from tests.support.eventually import eventually
+from tests.support.faulty_proxy import FaultyProxy, start_faulty_proxy
+from tests.support.runs import MemoryRun, add_project, reserve_run
+
+PROJECT = "tunecurve-test"
+MODEL = "gemini-2.5-flash"
+ROWS = 30
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[EmulatorProcess]:
+    with start_emulator() as started:
+        yield started
+
+
+@pytest.fixture
+def proxy(emulator: EmulatorProcess) -> Iterator[FaultyProxy]:
+    with start_faulty_proxy(emulator.url) as started:
+        yield started
+
+
+def asked(number: int, **change: Any) -> GenerationRequest:
+    request = GenerationRequest(
+        key=f"row-{number}/0",
+        target=MODEL,
+        base_model=MODEL,
+        location="us-central1",
+        contents=(Turn("user", f"Classify the text as good or bad.\n\nText: day {number}"),),
+        max_output_tokens=64,
+    )
+    return replace(request, **change)
+
+
+@dataclass
+class Batch:
+    """An evaluation in the batch lane, ready to run, and the hands to move it."""
+
+    run: MemoryRun
+    sessions: Sessions
+    batching: Batching
+    emulator: EmulatorProcess
+    requests: list[GenerationRequest]
+    errands: Errands = field(init=False)
+    kept: dict[str, Generation] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.errands = Errands(
+            target=MODEL,
+            location="us-central1",
+            wanted=Lane.BATCH,
+            deadline_hours=None,
+            price=None,
+            requests=self.missing,
+            keep=self.keep,
+        )
+
+    def missing(self) -> Iterator[GenerationRequest]:
+        return (each for each in self.requests if each.key not in self.kept)
+
+    def keep(self, batch: Sequence[Answered]) -> None:
+        self.kept |= {answer.key: answer.generation for answer in batch}
+
+    def step(self, *, settled: bool = False) -> Waiting | None:
+        """Run it once; `settled` lets the time to settle have passed."""
+        seconds = -1 if settled else self.batching.settle_seconds
+        batching = replace(self.batching, settle_seconds=seconds)
+        return run_batch(self.run, self.errands, batching=batching, sessions=self.sessions)
+
+    def until_over(self) -> None:
+        """Run it until there is nothing to wait for."""
+        eventually(lambda: self.step() is None, seconds=20, pause=0.1, what="the batch goes on")
+
+    def row(self) -> BatchRun:
+        with self.sessions.reading() as session:
+            row = batch_repository.find(session, self.run.outputs["evaluation"])
+        assert row is not None
+        return row
+
+    def evaluation(self) -> Evaluation:
+        with self.sessions.reading() as session:
+            return session.get_one(Evaluation, self.run.outputs["evaluation"])
+
+    def batches(self) -> list[dict[str, Any]]:
+        """Return what the provider has seen of this evaluation."""
+        parent = f"/v1/projects/{PROJECT}/locations/us-central1/batchPredictionJobs"
+        listed = self.emulator.request("GET", parent).get("batchPredictionJobs", [])
+        label = self.run.outputs["evaluation"]
+        return [each for each in listed if each["labels"]["tunecurve-run"] == label]
+
+
+@pytest.fixture
+def batch(
+    sessions: Sessions,
+    emulator: EmulatorProcess,
+    proxy: FaultyProxy,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Batch:
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", emulator.url)
+    emulator.configure(batch_seconds=0)
+    project_id = add_project(sessions)
+    source = {"type": "synthetic", "rows": 120, "seed": 3}
+    prepare = {"preset": "pii", "source": source, "train_sizes": [10], "test_size": 10}
+    prepared = reserve_run(PREPARE, prepare, project_id=project_id, sessions=sessions)
+    kind = evaluate_kind(
+        MODEL, find_model=ready_model, prices=load_prices(), location="us-central1"
+    )
+    spec = {"dataset": prepared.outputs["dataset"], "variant": "zero_shot"}
+    run = reserve_run(kind, spec, project_id=project_id, sessions=sessions)
+    provider = open_vertex_batches(project=PROJECT, endpoint=proxy.url)
+    batching = Batching(
+        provider=lambda: provider,
+        lines=lambda folder: read_gs_lines(folder, suffix=".jsonl", project=PROJECT),
+        store=open_store("gs://tunecurve/data", project=PROJECT),
+        poll_seconds=0.1,
+        settle_seconds=60,
+    )
+    return Batch(run, sessions, batching, emulator, [asked(number) for number in range(ROWS)])
+
+
+def test_a_batch_is_sent_waited_for_and_stored(batch: Batch) -> None:
+    assert batch.step() == Waiting(Reason.PROVIDER, seconds=0.1)
+    batch.until_over()
+    assert set(batch.kept) == {request.key for request in batch.requests}
+    first = batch.kept["row-0/0"]
+    assert (first.outcome, first.synthetic) == (Outcome.OK, True)
+    assert first.text
+    assert first.usage["totalTokenCount"] == first.prompt_tokens + first.output_tokens
+    assert batch.row().requests == ROWS
+    assert batch.step() is None
+    assert len(batch.batches()) == 1
+
+
+def test_a_row_that_fails_alone_is_left_to_be_asked_online(batch: Batch) -> None:
+    batch.requests[3] = asked(3, temperature=9.0)
+    batch.until_over()
+    assert set(batch.kept) == {each.key for each in batch.requests} - {"row-3/0"}
+
+
+def test_nothing_to_ask_sends_nothing(batch: Batch) -> None:
+    batch.requests.clear()
+    assert batch.step() is None
+    assert batch.batches() == []
+
+
+def test_what_was_stored_before_a_kill_is_not_stored_again(batch: Batch) -> None:
+    def dying(answers: Sequence[Answered]) -> None:
+        batch.keep(answers[:10])
+        raise LeaseLost
+
+    batch.step()
+    eventually(lambda: batch.batches()[0]["state"] == "JOB_STATE_SUCCEEDED")
+    whole, batch.errands = batch.errands, replace(batch.errands, keep=dying)
+    with pytest.raises(LeaseLost):
+        batch.step()
+    stored = dict(batch.kept)
+    batch.errands = whole
+    assert batch.step() is None
+    assert len(batch.kept) == ROWS
+    assert all(batch.kept[key] is generation for key, generation in stored.items())
+
+
+def test_a_lost_answer_does_not_start_a_second_batch(batch: Batch, proxy: FaultyProxy) -> None:
+    proxy.lose_next("answer")
+    assert batch.step() == Waiting(Reason.RETRY, seconds=60)
+    again = batch.step()  # too early: the request could still be under way
+    assert again is not None
+    assert again.reason is Reason.RETRY
+    assert batch.step(settled=True) == Waiting(Reason.PROVIDER, seconds=0.1)
+    assert [each["name"] for each in batch.batches()] == [batch.row().resource_name]
+
+
+def test_a_lost_request_is_sent_again_once_it_must_be_lost(
+    batch: Batch, proxy: FaultyProxy
+) -> None:
+    proxy.lose_next("request")
+    batch.step()
+    assert batch.batches() == []
+    assert batch.step(settled=True) == Waiting(Reason.PROVIDER, seconds=0.1)
+    assert len(batch.batches()) == 1
+
+
+def test_a_worker_that_died_before_it_could_write_the_answer_down_is_taken_over(
+    batch: Batch,
+) -> None:
+    batch.step()
+    with batch.sessions.transaction() as session:
+        batch_repository.change(
+            session, batch.run.outputs["evaluation"], resource_name=None, state="intended"
+        )
+    assert batch.step(settled=True) == Waiting(Reason.PROVIDER, seconds=0.1)
+    assert len(batch.batches()) == 1
+
+
+def test_a_cancel_reaches_the_provider_and_keeps_what_was_paid_for(batch: Batch) -> None:
+    batch.emulator.configure(batch_seconds=600)
+    batch.step()
+    eventually(lambda: _successful(batch) == ROWS, what="no rows yet")
+    batch.run.cancelling = True
+    assert batch.step() == Waiting(Reason.PROVIDER, seconds=0.1)
+    with pytest.raises(JobCancelled):
+        batch.until_over()
+    assert batch.batches()[0]["state"] == "JOB_STATE_CANCELLED"
+    assert len(batch.kept) == ROWS
+    with pytest.raises(JobCancelled):
+        batch.step()
+
+
+def _successful(batch: Batch) -> int:
+    name = batch.batches()[0]["name"]
+    counts = {each["name"]: each["successful"] for each in batch.emulator.ledger()["batches"]}
+    return int(counts[name])
+
+
+def test_a_job_cancelled_before_it_was_sent_sends_nothing(batch: Batch) -> None:
+    batch.run.cancelling = True
+    with pytest.raises(JobCancelled):
+        batch.step()
+    assert batch.batches() == []
+
+
+def test_a_batch_that_is_out_of_time_leaves_the_rest_to_be_asked_online(batch: Batch) -> None:
+    batch.emulator.configure(batch_seconds=600)
+    batch.errands = replace(batch.errands, deadline_hours=1e-9)
+    batch.until_over()
+    assert batch.row().state == "stopped"
+    assert batch.batches()[0]["state"] == "JOB_STATE_CANCELLED"
+
+
+def test_a_provider_that_is_away_for_a_while_does_not_end_a_batch(batch: Batch) -> None:
+    batch.step()
+    away = open_vertex_batches(project=PROJECT, endpoint="http://127.0.0.1:9")
+    here, batch.batching = batch.batching, replace(batch.batching, provider=lambda: away)
+    assert batch.step() == Waiting(Reason.PROVIDER, seconds=0.1)
+    batch.batching = here
+    batch.until_over()
+    assert len(batch.kept) == ROWS
+
+
+def test_a_batch_that_the_provider_refuses_ends_a_job_that_asked_for_it(batch: Batch) -> None:
+    batch.errands = replace(batch.errands, target="nonesuch")
+    with pytest.raises(NotFound, match="nonesuch"):
+        batch.step()
+    with pytest.raises(Internal, match="nonesuch"):
+        batch.step()
+
+
+def test_a_batch_that_the_provider_refuses_sends_lane_auto_online(batch: Batch) -> None:
+    batch.errands = replace(batch.errands, target="nonesuch", wanted=Lane.AUTO)
+    assert batch.step() is None
+    evaluation = batch.evaluation()
+    assert evaluation.lane == "online"
+    assert "nonesuch" in (evaluation.lane_reason or "")
+
+
+def test_a_batch_that_somebody_deleted_has_failed(batch: Batch) -> None:
+    batch.step()
+    eventually(lambda: batch.batches()[0]["state"] == "JOB_STATE_SUCCEEDED")
+    batch.emulator.request("DELETE", f"/v1/{batch.row().resource_name}")
+    with pytest.raises(Internal, match="batch failed"):
+        batch.step()
+
+
+def test_a_batch_that_does_not_fit_into_the_budget_is_not_sent(batch: Batch) -> None:
+    price = CallPrice(input=150_000, output=1_250_000, cached_input=150_000)
+    batch.errands = replace(batch.errands, price=price)
+    with batch.sessions.transaction() as session:
+        open_budget(session, batch.run.id, limit_nano=1000)
+    with pytest.raises(BudgetExhausted, match="the batch does not fit"):
+        batch.step()
+    assert batch.batches() == []

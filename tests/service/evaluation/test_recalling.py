@@ -1,0 +1,134 @@
+"""Remembered answers are copied into an evaluation: those that are wanted, whole, and once."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.database import Sessions, open_sessions
+from service.datasets.operations import PREPARE
+from service.evaluation.models import Prediction
+from service.evaluation.operations import evaluate_kind
+from service.evaluation.recall_repository import Key, insert_remembered
+from service.inference.operations import Answered, fingerprint_of, load_prices, remember, remembered
+from service.inference.ports import Generation, GenerationRequest, Outcome, Turn
+from service.tuning.operations import ready_model
+from tests.support.runs import add_project, reserve_run
+
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
+USAGE = {"promptTokenCount": 3, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 3}]}
+ROWS = 600
+
+
+def asked(number: int) -> GenerationRequest:
+    return GenerationRequest(
+        key=f"row-{number}/0",
+        target="gemini-2.5-flash",
+        base_model="gemini-2.5-flash",
+        location="us-central1",
+        contents=(Turn("user", f"Is {number} good?"),),
+    )
+
+
+def answer(number: int) -> Generation:
+    return Generation(
+        outcome=Outcome.OK,
+        text=f"yes “{number}”",
+        finish_reason="STOP",
+        prompt_tokens=3,
+        output_tokens=number,
+        usage=USAGE,
+        synthetic=True,
+    )
+
+
+@pytest.fixture
+def evaluation_id(sessions: Sessions) -> str:
+    """An evaluation without answers, and a memory of answers to all its rows."""
+    project_id = add_project(sessions)
+    source = {"type": "synthetic", "rows": 120, "seed": 3}
+    prepare = {"preset": "pii", "source": source, "train_sizes": [10], "test_size": 10}
+    prepared = reserve_run(PREPARE, prepare, project_id=project_id, sessions=sessions)
+    kind = evaluate_kind(
+        "gemini-2.5-flash", find_model=ready_model, prices=load_prices(), location="us-central1"
+    )
+    spec = {"dataset": prepared.outputs["dataset"], "variant": "zero_shot"}
+    run = reserve_run(kind, spec, project_id=project_id, sessions=sessions)
+    with sessions.transaction() as session:
+        for scope in ("ours", "theirs"):
+            answers = [Answered(asked(number), answer(number), 1) for number in range(ROWS)]
+            until = NOW + timedelta(days=1)
+            remember(session, answers, scope=scope, now=NOW, until=until)
+    return run.outputs["evaluation"]
+
+
+def wanted(numbers: range) -> dict[Key, str]:
+    return {(f"row-{number}", 0): fingerprint_of(asked(number)) for number in numbers}
+
+
+def copied(
+    sessions: Sessions, evaluation_id: str, asked_for: dict[Key, str], *, now: datetime = NOW
+) -> set[Key]:
+    answers = remembered(scope="ours", now=now)
+    with sessions.transaction() as session:
+        return insert_remembered(session, evaluation_id, asked_for, answers, now=now)
+
+
+def stored(sessions: Sessions) -> dict[str, Prediction]:
+    with sessions.reading() as session:
+        return {row.example_id: row for row in session.query(Prediction)}
+
+
+def test_what_is_wanted_and_remembered_is_stored_whole(
+    sessions: Sessions, evaluation_id: str
+) -> None:
+    asked_for = wanted(range(500)) | {("stranger", 0): "0" * 64}
+    assert copied(sessions, evaluation_id, asked_for) == set(wanted(range(500)))
+    rows = stored(sessions)
+    assert len(rows) == 500
+    row = rows["row-7"]
+    found: dict[str, Any] = {name: getattr(row, name) for name in Generation.__dataclass_fields__}
+    assert Generation(**found | {"outcome": Outcome(row.outcome)}) == answer(7)
+    assert (row.cached, row.cost_nano, row.sample, row.created_at) == (True, 0, 0, NOW)
+
+
+def test_what_is_stored_already_stays_and_is_not_told_again(
+    sessions: Sessions, evaluation_id: str
+) -> None:
+    copied(sessions, evaluation_id, wanted(range(10)))
+    later = NOW + timedelta(hours=1)
+    fresh = copied(sessions, evaluation_id, wanted(range(5, 15)), now=later)
+    assert fresh == set(wanted(range(10, 15)))
+    assert stored(sessions)["row-7"].created_at == NOW
+
+
+def test_samples_with_one_question_are_answered_alike(
+    sessions: Sessions, evaluation_id: str
+) -> None:
+    fingerprint = fingerprint_of(asked(1))
+    both = {("row-1", 0): fingerprint, ("row-2", 3): fingerprint}
+    assert copied(sessions, evaluation_id, both) == set(both)
+    assert {row.text for row in stored(sessions).values()} == {answer(1).text}
+
+
+def test_what_has_expired_is_not_copied(sessions: Sessions, evaluation_id: str) -> None:
+    expired = NOW + timedelta(days=1)
+    assert copied(sessions, evaluation_id, wanted(range(5)), now=expired) == set()
+
+
+def test_sqlite_looks_up_each_request_and_does_not_read_the_whole_memory(
+    migrated_sqlite: Path,
+) -> None:
+    opened = open_sessions(f"sqlite:///{migrated_sqlite}")
+    statements: list[str] = []
+    with opened.transaction() as session:
+        connection: Any = session.connection().connection.dbapi_connection
+        connection.set_trace_callback(statements.append)
+        answers = remembered(scope="ours", now=NOW)
+        insert_remembered(session, "eval_none", wanted(range(5)), answers, now=NOW)
+        connection.set_trace_callback(None)
+        insert = next(each for each in statements if each.startswith("INSERT"))
+        plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {insert}")]
+    opened.close()
+    assert any("(fingerprint=? AND scope=?)" in step for step in plan), plan

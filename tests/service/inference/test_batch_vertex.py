@@ -1,0 +1,111 @@
+"""What the batch adapter asks of Vertex AI, and what it makes of the answers."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from service.errors import Invalid, NotFound, Unavailable
+from service.inference.batches.ports import BatchOrder, BatchState
+from service.inference.batches.vertex import VertexBatches, open_vertex_batches, read_batch
+from service.storage.operations import open_store, read_gs_lines
+from tests.support.emulator import EmulatorProcess, start_emulator
+from tests.support.eventually import eventually
+
+PROJECT = "tunecurve-test"
+BODY = {"contents": [{"role": "user", "parts": [{"text": "Is it good?"}]}]}
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[EmulatorProcess]:
+    with start_emulator() as started:
+        yield started
+
+
+@pytest.fixture
+def vertex(emulator: EmulatorProcess, monkeypatch: pytest.MonkeyPatch) -> VertexBatches:
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", emulator.url)
+    emulator.configure(batch_seconds=0)
+    return open_vertex_batches(project=PROJECT, endpoint=emulator.url)
+
+
+def ordered(tmp_path: Path, run_id: str, *, model: str = "gemini-2.5-flash") -> BatchOrder:
+    """Upload a file of two rows, and return the order to answer it."""
+    store = open_store("gs://tunecurve/data", project=PROJECT)
+    path = tmp_path / "rows.jsonl"
+    lines = [json.dumps({"key": key, "request": BODY}) for key in ("a/0", "b/0")]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    key = f"batches/{run_id}/rows.jsonl"
+    store.put_file(key, path, content_type="application/jsonl")
+    return BatchOrder(
+        run_id=run_id,
+        model=model,
+        location="us-central1",
+        input_uri=store.uri(key),
+        output_uri=store.uri(f"batches/{run_id}"),
+        display_name="a test",
+    )
+
+
+def test_a_batch_is_sent_found_by_its_label_and_read(tmp_path: Path, vertex: VertexBatches) -> None:
+    name = vertex.submit(ordered(tmp_path, "eval_1"))
+    vertex.submit(ordered(tmp_path, "eval_2"))
+    assert vertex.find("eval_1", location="us-central1") == name
+    assert vertex.find("eval_1", location="europe-west4") is None
+    assert vertex.find("eval_3", location="us-central1") is None
+    eventually(lambda: vertex.poll(name).state is BatchState.SUCCEEDED)
+    told = vertex.poll(name)
+    assert told.output_uri is not None
+    assert told.output_uri.startswith("gs://tunecurve/data/batches/eval_1/")
+    lines = list(read_gs_lines(told.output_uri, suffix=".jsonl", project=PROJECT))
+    assert [json.loads(line)["key"] for line in lines if line] == ["a/0", "b/0"]
+    assert list(read_gs_lines(told.output_uri, suffix=".csv", project=PROJECT)) == []
+    vertex.cancel(name)  # it has ended: nothing happens
+    assert vertex.synthetic
+
+
+def test_a_cancelled_batch_has_stopped(
+    tmp_path: Path, vertex: VertexBatches, emulator: EmulatorProcess
+) -> None:
+    emulator.configure(batch_seconds=600)
+    name = vertex.submit(ordered(tmp_path, "eval_4"))
+    assert vertex.poll(name).state is BatchState.ACCEPTED
+    vertex.cancel(name)
+    eventually(lambda: vertex.poll(name).state is BatchState.STOPPED)
+
+
+def test_a_refused_batch_carries_the_providers_words(tmp_path: Path, vertex: VertexBatches) -> None:
+    with pytest.raises(NotFound, match="nonesuch"):
+        vertex.submit(ordered(tmp_path, "eval_5", model="nonesuch"))
+    with pytest.raises(NotFound) as caught:
+        vertex.poll(f"projects/{PROJECT}/locations/us-central1/batchPredictionJobs/1")
+    assert caught.value.code == "batch_not_found"
+
+
+def test_a_server_that_is_away_is_unavailable() -> None:
+    with pytest.raises(Unavailable):
+        open_vertex_batches(project="p", endpoint="http://127.0.0.1:9").find("x", location="us")
+
+
+def test_a_missing_project_says_which_variable_to_set() -> None:
+    with pytest.raises(Invalid, match="TUNECURVE_GOOGLE_CLOUD_PROJECT"):
+        open_vertex_batches(project="", endpoint="")
+
+
+@pytest.mark.parametrize(
+    ("state", "ours"),
+    [
+        ("JOB_STATE_QUEUED", BatchState.ACCEPTED),
+        ("JOB_STATE_CANCELLING", BatchState.ACCEPTED),
+        ("JOB_STATE_PARTIALLY_SUCCEEDED", BatchState.SUCCEEDED),
+        ("JOB_STATE_EXPIRED", BatchState.STOPPED),
+        ("JOB_STATE_FAILED", BatchState.FAILED),
+        ("a state of next year", BatchState.ACCEPTED),
+    ],
+)
+def test_states_are_ours(state: str, ours: BatchState) -> None:
+    told = read_batch({"state": state, "error": {"message": "x" * 900}})
+    assert told.state is ours
+    assert told.output_uri is None
+    assert len(told.error) == 500

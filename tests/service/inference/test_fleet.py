@@ -1,0 +1,283 @@
+"""The governor against a provider in simulated time: it keeps the quota and forgets nobody."""
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from service.inference.pacing import Quota
+from service.inference.ports import Flow
+from tests.service.inference.simulation import Fleet, Process, SimulatedProvider, now, run_for
+
+A, B, C = Flow("p", "a"), Flow("p", "b"), Flow("q", "c")
+STEADY = Quota(requests_per_minute=6000, burst_seconds=1)
+
+rates = st.floats(0.5, 400)
+bursts = st.sampled_from([0.05, 0.1, 0.3, 1.0, 2.0])
+workers = st.lists(st.sets(st.sampled_from([A, B, C]), min_size=1), min_size=1, max_size=4)
+
+
+@dataclass(frozen=True)
+class Death:
+    """At a moment one process dies, and another may take its place."""
+
+    at: float
+    victim: int
+    replaced: bool
+
+
+deaths = st.lists(
+    st.builds(Death, st.floats(0.05, 3), st.integers(0, 5), st.booleans()), max_size=3
+)
+clock_set_back = st.lists(st.tuples(st.floats(0.1, 3), st.floats(0.01, 7200)), max_size=2)
+
+
+def fleet_of(provider: SimulatedProvider, quota: Quota, *, link_seconds: float = 0.0) -> Fleet:
+    random = Random(0)  # noqa: S311  a trace that can be repeated
+    return Fleet(quota, provider, link_seconds=lambda: random.uniform(0, link_seconds))
+
+
+async def die(fleet: Fleet, death: Death) -> None:
+    living = fleet.processes
+    if not living:
+        return
+    victim = living.pop(death.victim % len(living))
+    flows = {flow for _, flow in victim.starts} or {A}
+    await victim.die()
+    if death.replaced:
+        for flow in sorted(flows, key=lambda flow: flow.job_id):
+            fleet.start().work(flow)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    rate=rates,
+    burst=bursts,
+    declared=st.booleans(),
+    workers=workers,
+    deaths=deaths,
+    set_back=clock_set_back,
+    link_seconds=st.sampled_from([0.0, 0.002, 0.03]),
+)
+def test_a_fleet_never_exceeds_the_declared_burst_and_rate(
+    *,
+    rate: float,
+    burst: float,
+    declared: bool,
+    workers: list[set[Flow]],
+    deaths: list[Death],
+    set_back: list[tuple[float, float]],
+    link_seconds: float,
+) -> None:
+    provider = SimulatedProvider(rate, burst_seconds=burst if declared else max(burst, 0.1))
+    quota = Quota(requests_per_minute=rate * 60)
+    if declared:
+        quota = Quota(requests_per_minute=rate * 60, burst_seconds=burst)
+    fleet = fleet_of(provider, quota, link_seconds=link_seconds)
+
+    async def live() -> None:
+        for flows in workers:
+            process = fleet.start()
+            for flow in sorted(flows, key=lambda flow: flow.job_id):
+                process.work(flow)
+        events: list[tuple[float, Death | float]] = [(death.at, death) for death in deaths]
+        for at, event in sorted([*events, *set_back], key=lambda pair: pair[0]):
+            await asyncio.sleep(max(0.0, at - now()))
+            if isinstance(event, Death):
+                await die(fleet, event)
+            else:
+                fleet.state.clock_offset -= event
+
+    run_for(4, fleet, live)
+    assert provider.refused == 0
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    workers=workers,
+    changes=st.lists(st.tuples(st.floats(0.5, 8), st.floats(0.2, 1)), max_size=3),
+    deaths=deaths,
+    known=st.booleans(),
+)
+def test_whatever_the_quota_does_no_waiter_starves_and_refusals_stay_few(
+    workers: list[set[Flow]],
+    changes: list[tuple[float, float]],
+    deaths: list[Death],
+    known: bool,  # noqa: FBT001  drawn by Hypothesis
+) -> None:
+    provider = SimulatedProvider(100)
+    fleet = fleet_of(provider, STEADY if known else Quota(), link_seconds=0.002)
+
+    async def live() -> None:
+        for flows in workers:
+            process = fleet.start()
+            for flow in sorted(flows, key=lambda flow: flow.job_id):
+                process.work(flow)
+        events: list[tuple[float, Death | float]] = [(death.at, death) for death in deaths]
+        for at, event in sorted([*events, *changes], key=lambda pair: pair[0]):
+            await asyncio.sleep(max(0.0, at - now()))
+            if isinstance(event, Death):
+                await die(fleet, event)
+            else:
+                provider.requests_per_second = 100 * event
+
+    run_for(12, fleet, live)
+    for process in fleet.processes:
+        assert longest_silence(process, until=12) < 3
+    assert provider.refused < 40 * (len(changes) + 1) + (0 if known else 80)
+
+
+def longest_silence(process: Process, *, until: float) -> float:
+    """Return the longest time that a flow of a process has waited for a start."""
+    flows = {flow for _, flow in process.starts}
+    gaps = [0.0]
+    for flow in flows:
+        times = [at for at, whose in process.starts if whose == flow]
+        gaps += [later - sooner for sooner, later in zip(times, [*times[1:], until], strict=True)]
+    return max(gaps)
+
+
+def test_a_steady_quota_is_filled_and_nothing_is_refused() -> None:
+    provider = SimulatedProvider(100)
+    fleet = fleet_of(provider, STEADY, link_seconds=0.001)
+
+    def begin() -> None:
+        for _ in range(4):
+            fleet.start().work(A)
+
+    run_for(20, fleet, begin)
+    assert provider.refused == 0
+    assert sum(provider.accepted.values()) > 0.97 * 100 * 20
+
+
+@pytest.mark.parametrize(("true_rate", "declared", "at_least"), [(50, 6000, 0.94), (100, 0, 0.85)])
+def test_a_wrong_and_an_unknown_quota_are_found(
+    true_rate: float, declared: float, at_least: float
+) -> None:
+    provider = SimulatedProvider(true_rate)
+    fleet = fleet_of(provider, Quota(requests_per_minute=declared, burst_seconds=1))
+    run_for(20, fleet, lambda: fleet.start(window=256).work(A))
+    assert sum(provider.accepted.values()) > at_least * true_rate * 20
+    assert provider.refused < 60
+
+
+def test_what_a_slow_start_found_is_remembered_and_idleness_adds_nothing() -> None:
+    provider = SimulatedProvider(100)
+    fleet = fleet_of(provider, Quota())
+    run_for(10, fleet, lambda: fleet.start(window=256).work(A))
+    found = fleet.state.pace.rate
+    assert 60 < found < 180
+    fleet.processes.clear()
+    fleet.provider = SimulatedProvider(100)
+    fleet.state.clock_offset += 3600
+    run_for(1, fleet, lambda: fleet.start().work(A, calls=1))
+    assert fleet.state.pace.rate == pytest.approx(found, rel=0.05)
+
+
+def accepted(provider: SimulatedProvider) -> list[int]:
+    return [provider.accepted[flow] for flow in sorted(provider.accepted, key=lambda f: f.job_id)]
+
+
+@pytest.mark.parametrize("per_second", [100, 5])
+def test_a_job_with_one_worker_gets_as_much_as_one_with_four(per_second: float) -> None:
+    provider = SimulatedProvider(per_second)
+    fleet = fleet_of(provider, Quota(requests_per_minute=60 * per_second, burst_seconds=1))
+
+    def begin() -> None:
+        for flow in (A, A, A, A, B):
+            fleet.start().work(flow)
+
+    run_for(2000 / per_second, fleet, begin)
+    many, one = accepted(provider)
+    assert one == pytest.approx(many, rel=0.06)
+
+
+def test_projects_share_first_then_their_jobs_by_weight() -> None:
+    provider = SimulatedProvider(100)
+    fleet = fleet_of(provider, STEADY)
+    heavy = Flow("p", "b", 3)
+
+    def begin() -> None:
+        for flow in (A, heavy, C, A):
+            fleet.start().work(flow)
+
+    run_for(20, fleet, begin)
+    light, heavy_calls, other_project = accepted(provider)
+    assert other_project == pytest.approx(light + heavy_calls, rel=0.06)
+    assert heavy_calls == pytest.approx(3 * light, rel=0.1)
+
+
+def test_a_small_job_ends_at_its_fair_time_and_leaves_nothing_unused() -> None:
+    provider = SimulatedProvider(100)
+    fleet = fleet_of(provider, STEADY)
+    ended: list[float] = []
+
+    async def begin() -> None:
+        for _ in range(3):
+            fleet.start().work(A)
+        await asyncio.sleep(5)
+        small = fleet.start()
+        small.work(B, calls=200)
+        await small.finish()
+        ended.append(now() - 5)
+        fleet.processes.remove(small)
+
+    run_for(20, fleet, begin)
+    assert ended[0] < 1.15 * (200 / 50)
+    assert sum(provider.accepted.values()) > 0.97 * 100 * 20
+
+
+def test_the_token_quota_is_filled_and_kept_by_prompts_of_all_sizes() -> None:
+    provider = SimulatedProvider(1000, tokens_per_second=20_000)
+    quota = Quota(requests_per_minute=60_000, tokens_per_minute=1_200_000, burst_seconds=1)
+    fleet = fleet_of(provider, quota, link_seconds=0.001)
+    random = Random(1)  # noqa: S311  the same sizes each time
+
+    async def begin() -> None:
+        for _ in range(2):
+            process = fleet.start(window=1)
+            for _ in range(32):
+                process.work(A, tokens=random.randint(50, 5000), output=20)
+
+    run_for(40, fleet, begin)
+    assert provider.refused == 0
+    assert provider.accepted_tokens > 0.95 * 20_000 * 40
+
+
+def test_fairness_counts_tokens_where_tokens_are_scarce() -> None:
+    provider = SimulatedProvider(1000, tokens_per_second=20_000)
+    quota = Quota(requests_per_minute=60_000, tokens_per_minute=1_200_000, burst_seconds=1)
+    fleet = fleet_of(provider, quota)
+
+    def begin() -> None:
+        fleet.start().work(A, tokens=5000)
+        fleet.start().work(A, tokens=5000)
+        fleet.start(window=512).work(C, tokens=50)
+
+    run_for(40, fleet, begin)
+    assert 50 * provider.accepted[C] == pytest.approx(5000 * provider.accepted[A], rel=0.2)
+
+
+def test_the_cap_holds_over_the_fleet_and_a_dead_process_does_not_hold_it_for_long() -> None:
+    provider = SimulatedProvider(1000, latency_seconds=1)
+    quota = Quota(requests_per_minute=60_000, burst_seconds=1, in_flight=50)
+    fleet = fleet_of(provider, quota)
+    before: Counter[Flow] = Counter()
+
+    async def begin() -> None:
+        fleet.start().work(A)
+        fleet.start().work(B)
+        await asyncio.sleep(10)
+        await die(fleet, Death(now(), 0, replaced=False))
+        before.update(provider.accepted)
+
+    run_for(30, fleet, begin)
+    assert provider.peak_in_flight <= 50
+    assert before[A] > 100
+    assert before[B] > 100
+    # 5 s until the dead one's calls are forgotten, then 50 of a second's length at a time.
+    assert provider.accepted[B] - before[B] > 600

@@ -1,0 +1,86 @@
+"""What a tuning will cost is held before it is sent, and the truth is entered when it ends."""
+
+import pytest
+
+from service.inference.ledger import cost_of_job, usage_of
+from service.jobs.budgets import BudgetExhausted, open_budget
+from service.jobs.models import Budget, Reservation
+from service.jobs.money import NANO, dollars
+from service.jobs.ports import JobCancelled
+from service.tuning.models import TuningRun
+from tests.service.tuning.conftest import PRICES, TRAIN_SIZE, Tuning
+from tests.support.faulty_proxy import FaultyProxy
+
+
+def give_budget(tuning: Tuning, nano: int) -> None:
+    with tuning.sessions.transaction() as session:
+        open_budget(session, tuning.run.id, nano)
+
+
+def held(tuning: Tuning) -> int:
+    with tuning.sessions.reading() as session:
+        row = session.get(Reservation, tuning.run.id)
+        return row.drawn_nano - row.spent_nano if row else 0
+
+
+def test_a_tuning_that_fits_is_held_while_it_runs_and_settled_when_it_ends(tuning: Tuning) -> None:
+    give_budget(tuning, 100 * NANO)
+    tuning.step()
+    reserved = held(tuning)
+    tuning.poll_until_ended()
+    tuning.step()
+
+    with tuning.sessions.reading() as session:
+        used = usage_of(session, [tuning.run.id])
+        budget = session.get_one(Budget, tuning.run.id)
+        cost = cost_of_job(session, tuning.run.id)
+    told = tuning.tunings()[0]
+    assert used.training_tokens == told["trained_tokens"]
+    assert used.cost_nano == PRICES.training_cost("gemini-2.5-flash", tokens=used.training_tokens)
+    assert 0 < (used.cost_nano or 0) <= reserved
+    assert budget.drawn_nano == used.cost_nano
+    assert (cost["actual"], cost["reserved"]) == (dollars(used.cost_nano or 0), "0.00")
+
+
+def test_a_tuning_that_does_not_fit_is_never_sent(tuning: Tuning) -> None:
+    give_budget(tuning, NANO // 1000)
+
+    with pytest.raises(BudgetExhausted, match=rf"{TRAIN_SIZE} examples") as caught:
+        tuning.step()
+
+    assert caught.value.code == "budget_exhausted"
+    assert not caught.value.retryable
+    with tuning.sessions.reading() as session:
+        assert usage_of(session, [tuning.run.id]).cost_nano == 0
+        assert session.query(TuningRun).filter_by(job_id=tuning.run.id).count() == 0
+
+
+def test_without_a_budget_nothing_is_held(tuning: Tuning) -> None:
+    tuning.step()
+
+    assert held(tuning) == 0
+
+
+def test_a_lost_request_keeps_its_reservation_until_it_is_sent_again(
+    tuning: Tuning, proxy: FaultyProxy
+) -> None:
+    give_budget(tuning, 100 * NANO)
+    proxy.lose_next("request")
+    tuning.step()
+    reserved = held(tuning)
+    tuning.step(settled=True)
+
+    assert held(tuning) == reserved > 0
+
+
+def test_a_tuning_that_is_cancelled_before_it_was_sent_gives_back_what_it_held(
+    tuning: Tuning, proxy: FaultyProxy
+) -> None:
+    give_budget(tuning, 100 * NANO)
+    proxy.lose_next("request")
+    tuning.step()
+    tuning.run.cancelling = True
+    with pytest.raises(JobCancelled):
+        tuning.step(settled=True)
+
+    assert held(tuning) == 0

@@ -1,0 +1,136 @@
+"""A budget holds over the fleet: to the last call, over a kill, and before a tuning is sent."""
+
+import shutil
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.inference.operations import cost_of_job
+from service.jobs.lifecycle import State
+from service.jobs.models import Budget
+from service.jobs.money import NANO, dollars, parse_dollars
+from service.jobs.operations import Job, Request, estimate_of, reserve_ids
+from tests.support.eventually import eventually
+from tests.support.stack import Stack, start_stack
+
+pytestmark = pytest.mark.journey
+
+ROWS = 240
+IN_FLIGHT = 8  # of one run; two shares run at once
+PREPARATION = {
+    "preset": "pii",
+    "source": {"type": "synthetic", "rows": 500, "seed": 5},
+    "train_sizes": [10],
+    "test_size": ROWS,
+}
+
+
+@pytest.fixture(scope="module")
+def running_stack(
+    tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path
+) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("stack")
+    shutil.copy(migrated_sqlite, folder / "test.db")
+    url = f"sqlite:///{folder / 'test.db'}"
+    with start_stack(folder, url, calls_in_flight=str(IN_FLIGHT)) as started:
+        started.start()
+        yield started
+
+
+@pytest.fixture(scope="module")
+def dataset(running_stack: Stack) -> str:
+    job = running_stack.succeeded(running_stack.submit("prepare", PREPARATION).id)
+    return job.outputs["dataset"]
+
+
+def evaluation(dataset: str, *, seed: int) -> dict[str, Any]:
+    return {"dataset": dataset, "variant": "zero_shot", "seed": seed}
+
+
+def bill(stack: Stack) -> int:
+    """Return the nano-dollars that all calls would have cost by the emulator's own list."""
+    return round(float(stack.emulator.ledger()["generation_cost_usd"]) * NANO)
+
+
+def spent(job: Job) -> int:
+    return parse_dollars(job.cost["actual"])
+
+
+def assert_ended_by_its_budget(job: Job) -> None:
+    assert job.state == State.FAILED
+    assert (job.error or {})["code"] == "budget_exhausted"
+
+
+def estimated(stack: Stack, spec: dict[str, Any]) -> int:
+    """Return what an evaluation is expected to cost in full: more than it will, less than twice."""
+    kind = stack.services.kinds["evaluate"]
+    request = Request("evaluate", kind.spec.model_validate(spec), {}, stack.project_id)
+    with stack.services.sessions.reading() as session:
+        return estimate_of(session, reserve_ids(request, kind), kind=kind).cost_nano or 0
+
+
+def test_an_evaluation_stops_at_its_budget_also_when_its_worker_is_killed(
+    stack: Stack, dataset: str
+) -> None:
+    spec = evaluation(dataset, seed=1)
+    a_call = estimated(stack, spec) // ROWS
+    limit = 100 * a_call
+    stack.emulator.configure(latency_seconds=0.1)
+    before = bill(stack)
+    stack.mark()
+    job = stack.submit("evaluate", spec, budget_nano=limit)
+    eventually(lambda: stack.spent("calls_accepted") >= 30, seconds=60, what="no calls")
+    stack.workers[1].kill()
+    stack.workers[1] = stack.fleet.start_worker("evaluate", name="evaluate")
+
+    ended = stack.ended(job.id)
+
+    assert_ended_by_its_budget(ended)
+    in_flight = 2 * IN_FLIGHT
+    assert limit - in_flight * 2 * a_call <= spent(ended) <= limit + in_flight * a_call
+    assert bill(stack) - before <= limit + 2 * in_flight * 2 * a_call  # at the kill, and at the end
+    assert ended.cost["reserved"] == "0.00"
+    assert 0 < ended.cost["requests"] < ROWS
+    told = stack.events(job.id)[-1].data["cost"]
+    assert told["actual"] == ended.cost["actual"]
+
+
+def test_a_budget_that_suffices_changes_nothing(stack: Stack, dataset: str) -> None:
+    spec = {"dataset": dataset, "shots": 0, "seed": 2, "hyperparameters": {"epochs": 1}}
+    before = bill(stack)
+    job = stack.submit("experiment", spec, budget_nano=5 * NANO)
+
+    ended = stack.succeeded(job.id)
+
+    [tuning] = stack.new_tunings()
+    training = stack.services.prices.training_cost(
+        "gemini-2.5-flash", tokens=tuning["trained_tokens"]
+    )
+    assert training is not None
+    assert spent(ended) == sum(spent(child) for child in stack.children(job.id))
+    # Each call is rounded up to a whole nano-dollar, the emulator's sum only once.
+    assert 0 <= spent(ended) - (bill(stack) - before + training) <= 2 * ROWS
+    assert ended.cost["reserved"] == "0.00"
+    with stack.services.sessions.reading() as session:
+        assert session.get_one(Budget, job.id).drawn_nano == spent(ended)
+        assert cost_of_job(session, job.id)["actual"] == ended.cost["actual"]
+    assert Decimal(ended.cost["estimated"]) > 0
+
+
+def test_a_tuning_that_does_not_fit_stops_the_family_and_keeps_what_is_stored(
+    stack: Stack, dataset: str
+) -> None:
+    spec = {"dataset": dataset, "shots": 0, "seed": 3}
+    job = stack.submit("experiment", spec, budget_nano=NANO // 100)
+
+    ended = stack.ended(job.id)
+
+    assert_ended_by_its_budget(ended)
+    assert stack.new_tunings() == []
+    assert spent(ended) <= NANO // 100
+    codes = {child.kind: (child.error or {}).get("code") for child in stack.children(job.id)}
+    assert codes["tune"] == "budget_exhausted"
+    assert dollars(NANO // 100) in (ended.error or {})["detail"]

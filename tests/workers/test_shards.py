@@ -1,0 +1,146 @@
+"""Large evaluations are shared out over the fleet: nothing is lost, doubled or kept waiting."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from service.evaluation.models import Prediction
+from service.evaluation.operations import get_evaluation
+from service.jobs.lifecycle import State
+from service.jobs.operations import Job
+from tests.support.eventually import eventually
+from tests.support.stack import GENERAL, Stack, start_stack
+
+pytestmark = pytest.mark.journey
+
+ROWS = 1200
+FEW = 40
+
+
+def prepared(stack: Stack, *, rows: int, seed: int) -> str:
+    spec = {
+        "preset": "pii",
+        "source": {"type": "synthetic", "rows": rows + 200, "seed": seed},
+        "train_sizes": [10],
+        "test_size": rows,
+    }
+    return stack.succeeded(stack.submit("prepare", spec).id).outputs["dataset"]
+
+
+def evaluate(stack: Stack, dataset: str, *, seed: int, **more: Any) -> Job:
+    spec = {"dataset": dataset, "variant": "zero_shot", "seed": seed, **more}
+    return stack.submit("evaluate", spec)
+
+
+def stored(stack: Stack, job: Job) -> list[tuple[str, int]]:
+    with stack.services.sessions.reading() as session:
+        rows = session.query(Prediction).filter_by(evaluation_id=job.outputs["evaluation"])
+        return [(row.example_id, row.sample) for row in rows]
+
+
+def until_stored(stack: Stack, job: Job, count: int) -> None:
+    eventually(lambda: len(stored(stack, job)) >= count, seconds=90, what="no answers yet")
+
+
+@pytest.fixture
+def pair(tmp_path: Any, database_url: str) -> Iterator[Stack]:
+    """A fleet with two evaluate workers of one slot each."""
+    with start_stack(tmp_path, database_url, evaluate_slots="2") as started:
+        started.fleet.start_ticker()
+        started.workers = [
+            started.fleet.start_worker(GENERAL, name="general", concurrency=1),
+            started.fleet.start_worker("evaluate", name="one", concurrency=1),
+            started.fleet.start_worker("evaluate", name="two", concurrency=1),
+        ]
+        yield started
+
+
+def test_a_shared_out_evaluation_survives_the_death_of_a_worker(pair: Stack) -> None:
+    job = evaluate(pair, prepared(pair, rows=ROWS, seed=0), seed=1)
+    until_stored(pair, job, ROWS // 3)
+    shares = pair.children(job.id)
+    assert [share.kind for share in shares] == ["ask", "ask"]
+    in_flight = pair.emulator.ledger()["peak_in_flight"]
+    pair.workers[1].kill()
+    ended = pair.succeeded(job.id, seconds=120)
+    keys = stored(pair, job)
+    assert len(keys) == len(set(keys)) == ROWS
+    assert pair.emulator.ledger()["repeated_prompts"] <= in_flight + 10
+    row, scores = get_evaluation(
+        job.outputs["evaluation"], project_id=pair.project_id, sessions=pair.services.sessions
+    )
+    assert (row.rows, sum(row.outcomes.values()), scores[0].rows) == (ROWS, ROWS, ROWS)
+    assert ended.progress["done"] == ended.progress["total"] == ROWS
+    done = [
+        event.data["progress"]["done"]
+        for event in pair.events(job.id)
+        if event.type == "job.progress"
+    ]
+    assert done == sorted(done)
+    assert not any(pair.events(share.id) for share in shares)
+
+
+@pytest.fixture(scope="module")
+def many(running_stack: Stack) -> str:
+    return prepared(running_stack, rows=ROWS, seed=2)
+
+
+@pytest.fixture(scope="module")
+def few(running_stack: Stack) -> str:
+    return prepared(running_stack, rows=FEW, seed=3)
+
+
+def test_a_small_evaluation_passes_a_large_one_and_a_cancel_reaches_every_share(
+    stack: Stack, many: str, few: str
+) -> None:
+    stack.emulator.configure(requests_per_minute=1200, latency_seconds=0.2)
+    large = evaluate(stack, many, seed=10)
+    until_stored(stack, large, 50)
+    small = stack.succeeded(evaluate(stack, few, seed=11).id, seconds=45)
+    assert stack.job(large.id).state == State.WAITING
+    assert small.progress["done"] == FEW
+    stack.cancel(large.id)
+    asked = time.monotonic()
+    ended = stack.ended(large.id, seconds=10)
+    took = time.monotonic() - asked
+    assert ended.state == State.CANCELLED
+    for share in stack.children(large.id):
+        assert stack.ended(share.id, seconds=10).state == State.CANCELLED
+    assert took < 5, f"{took:.1f} s"  # 2 s on a quiet machine
+    assert len(stored(stack, large)) < ROWS
+
+
+def test_every_sample_is_stored_with_its_own_seed_and_the_majority_is_scored(
+    stack: Stack, few: str
+) -> None:
+    job = evaluate(stack, few, seed=20, samples=3, temperature=0.7)
+    stack.succeeded(job.id)
+    keys = stored(stack, job)
+    assert len(keys) == len(set(keys)) == 3 * FEW
+    assert {sample for _, sample in keys} == {0, 1, 2}
+    assert stack.spent("repeated_prompts") == 0
+    row, scores = get_evaluation(
+        job.outputs["evaluation"], project_id=stack.project_id, sessions=stack.services.sessions
+    )
+    assert (row.samples, row.rows, scores[0].rows) == (3, FEW, FEW)
+    assert row.usage["requests"] == 3 * FEW
+
+
+def test_a_second_identical_evaluation_makes_no_call(stack: Stack, many: str) -> None:
+    first = stack.succeeded(evaluate(stack, many, seed=30).id)
+    stack.mark()
+    second = stack.succeeded(evaluate(stack, many, seed=30).id)
+    assert stack.spent("calls_accepted") == 0
+    assert not stack.children(second.id)
+    rows = [
+        get_evaluation(
+            job.outputs["evaluation"],
+            project_id=stack.project_id,
+            sessions=stack.services.sessions,
+        )
+        for job in (first, second)
+    ]
+    assert rows[0][1][0].value == rows[1][1][0].value
+    assert rows[1][0].usage["cached"] == ROWS

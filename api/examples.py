@@ -117,6 +117,7 @@ DATASET: Example = {
     "links": {
         "self": f"/v1/datasets/{DATASET_ID}",
         "rows": f"/v1/datasets/{DATASET_ID}/rows",
+        "report": f"/v1/datasets/{DATASET_ID}/report",
         "content": f"/v1/datasets/{DATASET_ID}/content",
     },
 }

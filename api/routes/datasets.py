@@ -1,8 +1,8 @@
 """Datasets: list, look, read, delete. Only jobs make them."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from api import examples
 from api.auth import Reader, Writer
@@ -12,12 +12,28 @@ from api.openapi import answers, files, page_example, problems
 from api.pages import Page, page_of
 from api.tables import MEDIA_TYPES, object_attachment
 from service.datasets import operations
-from service.datasets.contents import ContentFormat
+from service.datasets.contents import ContentFormat, RowFilter
 from service.datasets.examples import Split
+from service.datasets.report.page import render_report
 from service.datasets.schemas import Dataset, DatasetRow, present_dataset
 from service.jobs.operations import job_states
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
+
+
+def _only_rows(
+    label: Annotated[str | None, Query(max_length=1000, description="of this label")] = None,
+    group: Annotated[str | None, Query(max_length=5000, description="of this group")] = None,
+    row: Annotated[int | None, Query(ge=1, description="made of this row of the source")] = None,
+    search: Annotated[
+        str | None,
+        Query(min_length=1, max_length=200, description="in text or target, whatever the case"),
+    ] = None,
+) -> RowFilter:
+    return RowFilter(label=label, group=group, row=row, search=search)
+
+
+OnlyRows = Annotated[RowFilter, Depends(_only_rows)]
 
 
 @router.get(
@@ -82,6 +98,7 @@ def list_rows(
     request: Request,
     principal: Reader,
     container: Services,
+    only: OnlyRows,
     split: Annotated[Split | None, Query(description="only of this split")] = None,
     after: Annotated[
         str | None, Query(max_length=64, description="the last id of the page before")
@@ -94,10 +111,35 @@ def list_rows(
         sessions=container.sessions,
         store=container.store,
         split=split,
+        only=only,
         after=after,
         limit=limit + 1,
     )
     return page_of(rows, limit=limit, cursor=lambda row: row.id, request=request)
+
+
+@router.get(
+    "/{dataset_id}/report",
+    operation_id="getDatasetReport",
+    summary="Read what the preparation found, as JSON or as a page",
+    response_class=Response,
+    responses=files("application/json", "text/html", statuses=(404, 409)),
+)
+def get_report(
+    dataset_id: DatasetId,
+    principal: Reader,
+    container: Services,
+    report_format: Annotated[Literal["json", "html"], Query(alias="format")] = "json",
+) -> Response:
+    report = operations.dataset_report(
+        dataset_id, project_id=principal.project_id, sessions=container.sessions
+    )
+    name = f"{dataset_id}.report.{report_format}"
+    if report_format == "html":
+        page = render_report(report, name=dataset_id)
+        return attachment(iter([page]), name=name, content_type="text/html; charset=utf-8")
+    text = report.model_dump_json(indent=1).encode()
+    return attachment(iter([text]), name=name, content_type="application/json")
 
 
 @router.get(

@@ -2,38 +2,20 @@
 
 import hashlib
 import json
-import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from service.datasets.examples import Example, Split
-from service.datasets.formats.gemini import training_lines
-from service.datasets.preparation import Prepared, numbered
+from service.datasets.examples import Split
 from service.datasets.presets.preset import Preset
-from service.datasets.schemas import SplitInfo, StoredRows
+from service.datasets.schemas import DatasetReport, SplitInfo, StoredRows
+from service.datasets.stored_examples import SCHEMA
+from service.datasets.writing import Written, copy_start
 from service.storage.ports import ObjectStore
-from service.storage.tables import TableSchema, read_parquet, write_parquet
+from service.storage.tables import arrow_schema
 
-SCHEMA = TableSchema(
-    version=1,
-    columns={
-        "id": "string",
-        "split": "string",
-        "position": "int64",
-        "text": "string",
-        "target": "string",
-        "references": "strings",
-        "group": "string",
-        "label": "string",
-        "row": "int64",
-    },
-)
-
-
-_ROWS_AT_ONCE = 1000
-_LAST_POSITION = 2**62
+_ROW_GROUP = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +31,19 @@ class Artifacts:
     def files(self) -> list[StoredRows]:
         held_out = [] if self.validation is None else [self.validation]
         return [self.examples, *self.training.values(), *held_out, self.manifest]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A prepared dataset, written to this machine, with its report; nothing is stored yet."""
+
+    written: Written
+    report: DatasetReport
+    sizes: Mapping[Split, int]
+    groups: Mapping[Split, int]
+
+    def rows(self, split: Split) -> int:
+        return self.sizes[split]
 
 
 class _Shelf:
@@ -69,11 +64,6 @@ class _Shelf:
         self.path().unlink()
         return StoredRows(key=stored.key, uri=stored.uri, sha256=sha256, rows=rows)
 
-    def keep_lines(self, lines: Iterable[bytes], *, rows: int) -> StoredRows:
-        with self.path().open("xb") as file:
-            file.writelines(lines)
-        return self.keep(suffix="jsonl", rows=rows, content_type="application/x-ndjson")
-
 
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
@@ -81,65 +71,57 @@ def _sha256(path: Path) -> str:
 
 
 def store_artifacts(
-    prepared: Prepared, *, preset: Preset, train_sizes: Iterable[int], store: ObjectStore
+    dataset: Finished, *, preset: Preset, store: ObjectStore, folder: Path
 ) -> Artifacts:
-    """Write and store every file of a dataset; a second call stores nothing anew.
+    """Store every file of a dataset; a second call stores nothing anew.
 
-    Raises Unavailable.
+    `folder` is where its copies are made. Raises Unavailable.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        shelf = _Shelf(Path(folder), store)
-        train = prepared.splits.train
-        examples = _keep_examples(prepared, preset, shelf)
-        training = {
-            str(size): shelf.keep_lines(training_lines(preset.instruction, train[:size]), rows=size)
-            for size in train_sizes
-        }
-        validation = _keep_validation(prepared, preset, shelf)
-        manifest = _manifest(prepared, preset, examples, training, validation)
-        shelf.path().write_bytes(manifest)
-        return Artifacts(
-            examples,
-            training,
-            validation,
-            shelf.keep(suffix="manifest.json", rows=1, content_type="application/json"),
-        )
+    shelf = _Shelf(folder, store)
+    written = dataset.written
+    examples = _keep_examples(dataset, preset, shelf)
+    training = {}
+    for size, end in written.ends.items():
+        copy_start(written.train, shelf.path(), end)
+        training[str(size)] = _keep_lines(shelf, rows=size)
+    validation = _keep_validation(dataset, shelf)
+    shelf.path().write_bytes(_manifest(dataset, preset, examples, training, validation))
+    manifest = shelf.keep(suffix="manifest.json", rows=1, content_type="application/json")
+    return Artifacts(examples, training, validation, manifest)
 
 
-def _keep_examples(prepared: Prepared, preset: Preset, shelf: _Shelf) -> StoredRows:
-    count = write_parquet(
-        _table_rows(prepared),
-        shelf.path(),
-        schema=SCHEMA,
-        metadata={"preset": preset.name, "fingerprint": prepared.fingerprint},
-    )
-    return shelf.keep(suffix="parquet", rows=count, content_type="application/vnd.apache.parquet")
+def _keep_lines(shelf: _Shelf, *, rows: int) -> StoredRows:
+    return shelf.keep(suffix="jsonl", rows=rows, content_type="application/x-ndjson")
 
 
-def _keep_validation(prepared: Prepared, preset: Preset, shelf: _Shelf) -> StoredRows | None:
-    examples = prepared.splits.validation
-    if not examples:
+def _keep_validation(dataset: Finished, shelf: _Shelf) -> StoredRows | None:
+    rows = dataset.rows(Split.VALIDATION)
+    if not rows:
         return None
-    return shelf.keep_lines(training_lines(preset.instruction, examples), rows=len(examples))
+    copy_start(dataset.written.validation, shelf.path(), dataset.written.validation.stat().st_size)
+    return _keep_lines(shelf, rows=rows)
 
 
-def _table_rows(prepared: Prepared) -> Iterator[dict[str, Any]]:
-    for split, position, example in numbered(prepared.splits):
-        yield {
-            "id": example.id,
-            "split": split.value,
-            "position": position,
-            "text": example.text,
-            "target": example.target,
-            "references": list(example.references),
-            "group": example.group,
-            "label": example.label,
-            "row": example.row,
-        }
+def _keep_examples(dataset: Finished, preset: Preset, shelf: _Shelf) -> StoredRows:
+    """Write the examples as Parquet; the same rows give the same bytes."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    notes = {"preset": preset.name, "fingerprint": dataset.written.fingerprint}
+    schema = arrow_schema(SCHEMA, notes)
+    with (
+        pa.ipc.open_stream(dataset.written.ordered) as ordered,
+        parquet.ParquetWriter(shelf.path(), schema, compression="zstd") as writer,
+    ):
+        for batch in ordered:
+            table = pa.Table.from_batches([batch]).select(schema.names).cast(schema)
+            writer.write_table(table, row_group_size=_ROW_GROUP)
+    kind = "application/vnd.apache.parquet"
+    return shelf.keep(suffix="parquet", rows=dataset.report.kept, content_type=kind)
 
 
 def _manifest(
-    prepared: Prepared,
+    dataset: Finished,
     preset: Preset,
     examples: StoredRows,
     training: dict[str, StoredRows],
@@ -151,112 +133,36 @@ def _manifest(
         files["validation"] = validation
     manifest = {
         "schema_version": SCHEMA.version,
-        "fingerprint": prepared.fingerprint,
+        "fingerprint": dataset.written.fingerprint,
         "preset": preset.name,
         "instruction": preset.instruction,
         "metrics": list(preset.metrics),
-        "splits": {split.value: len(prepared.splits.of(split)) for split in Split},
+        "splits": {split.value: dataset.rows(split) for split in Split},
         "files": {name: file.model_dump(exclude={"uri"}) for name, file in files.items()},
     }
     return json.dumps(manifest, indent=1, sort_keys=True).encode() + b"\n"
 
 
-def columns_of(prepared: Prepared, artifacts: Artifacts) -> dict[str, Any]:
+def columns_of(dataset: Finished, artifacts: Artifacts) -> dict[str, Any]:
     """Return what a finished dataset's row holds, but for the time."""
-    report = prepared.report.model_copy(update={"manifest": artifacts.manifest})
+    report = dataset.report.model_copy(update={"manifest": artifacts.manifest})
     return {
         "splits": {
-            split.value: _split_info(split, prepared, artifacts).model_dump() for split in Split
+            split.value: _split_info(split, dataset, artifacts).model_dump() for split in Split
         },
         "training_files": {size: file.model_dump() for size, file in artifacts.training.items()},
-        "report": report.model_dump(),
+        "report": report.model_dump(mode="json"),
         "examples_key": artifacts.examples.key,
-        "fingerprint": prepared.fingerprint,
+        "fingerprint": dataset.written.fingerprint,
     }
 
 
-def _split_info(split: Split, prepared: Prepared, artifacts: Artifacts) -> SplitInfo:
-    examples = prepared.splits.of(split)
+def _split_info(split: Split, dataset: Finished, artifacts: Artifacts) -> SplitInfo:
     file = artifacts.validation if split is Split.VALIDATION else None
     return SplitInfo(
-        rows=len(examples),
-        groups=len({example.group for example in examples}),
+        rows=dataset.rows(split),
+        groups=dataset.groups[split],
         key=file.key if file else None,
         uri=file.uri if file else None,
         sha256=file.sha256 if file else None,
     )
-
-
-def stored_rows(source: IO[bytes], *, split: Split | None = None) -> Iterator[dict[str, Any]]:
-    """Yield the rows of an examples file in stored order, of one split or of all."""
-    for row in read_parquet(source):
-        if split is None or row["split"] == split.value:
-            yield row
-
-
-def stored_range(
-    source: IO[bytes], *, split: Split, first: int = 0, last: int | None = None
-) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a split from position `first` to before `last`, in stored order.
-
-    Reads only the row groups that may hold them, and keeps a thousand rows at a time.
-    """
-    from pyarrow import compute, parquet
-
-    end = _LAST_POSITION if last is None else last
-    with parquet.ParquetFile(source) as file:
-        groups = [
-            index
-            for index in range(file.num_row_groups)
-            if _may_hold(file.metadata.row_group(index), split, first, end)
-        ]
-        for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, row_groups=groups):
-            position = batch["position"]
-            inside = compute.and_(
-                compute.and_(compute.greater_equal(position, first), compute.less(position, end)),
-                compute.equal(batch["split"], split.value),
-            )
-            yield from batch.filter(inside).to_pylist()
-
-
-def _may_hold(group: Any, split: Split, first: int, end: int) -> bool:
-    """Return whether a row group may hold rows of a range, by the bounds of its columns."""
-    columns = list(SCHEMA.columns)
-    names, positions = (
-        group.column(columns.index(name)).statistics for name in ("split", "position")
-    )
-    if not (names and names.has_min_max and positions and positions.has_min_max):
-        return True
-    if not names.min <= split.value <= names.max:
-        return False
-    # Positions count within a split: their bounds say nothing in a group of several splits.
-    return bool(names.min != names.max or (positions.min < end and positions.max >= first))
-
-
-def example_of(row: dict[str, Any]) -> Example:
-    """Return the example a stored row holds."""
-    return Example(
-        id=row["id"],
-        text=row["text"],
-        target=row["target"],
-        references=tuple(row["references"]),
-        group=row["group"],
-        row=row["row"],
-        label=row["label"],
-    )
-
-
-def stream_examples(
-    examples_key: str,
-    split: Split,
-    *,
-    first: int = 0,
-    last: int | None = None,
-    store: ObjectStore,
-) -> Iterator[Example]:
-    """Yield the examples of a split from position `first` to before `last`, in stored order.
-
-    Holds few of them at a time. Raises NotFound `object_not_found`, Unavailable.
-    """
-    with store.open(examples_key) as stream:
-        yield from map(example_of, stored_range(stream, split=split, first=first, last=last))

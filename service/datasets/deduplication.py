@@ -1,32 +1,26 @@
 """Exact duplicates, in the sense a preset gives to "exact". Pure."""
 
-from collections.abc import Iterable
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
 
-from service.datasets.presets.preset import Draft
+_IDENTITY = ("identity_1", "identity_2", "given")
+_SPELLING = ("spelling_high", "spelling_low", "row")
 
-NumberedDraft = tuple[int, Draft]
 
+def first_of_each(keys: pl.DataFrame) -> NDArray[np.bool_]:
+    """Return which rows stay: one of each identity, whatever the order of the rows.
 
-def deduplicate(drafts: Iterable[NumberedDraft]) -> tuple[list[NumberedDraft], list[int]]:
-    """Return one draft of each identity, in the order of their rows, and the rows left out.
-
-    Of equal ones the first in alphabetical order stays, so that the order of the rows does not
-    decide which spelling a dataset keeps.
+    Of equal ones that differ in spelling a hash of the spelling decides. Rows whose splits were
+    given apart are no duplicates: the firewall judges them.
     """
-    kept: dict[tuple[str, str], NumberedDraft] = {}
-    dropped: list[int] = []
-    for candidate in drafts:
-        identity = candidate[1].identity
-        known = kept.get(identity)
-        if known is None:
-            kept[identity] = candidate
-            continue
-        better, worse = sorted((known, candidate), key=_spelling)
-        kept[identity] = better
-        dropped.append(worse[0])
-    return sorted(kept.values(), key=lambda each: each[0]), sorted(dropped)
-
-
-def _spelling(numbered: NumberedDraft) -> tuple[str, str, tuple[str, ...], str, int]:
-    row, draft = numbered
-    return draft.text, draft.target, draft.references, draft.group, row
+    columns = [keys[name].to_numpy() for name in (*_IDENTITY, *_SPELLING)]
+    order = np.lexsort(columns[::-1])
+    differs = np.zeros(keys.height, np.bool_)
+    differs[:1] = True
+    for column in columns[: len(_IDENTITY)]:
+        ordered = column[order]
+        differs[1:] |= ordered[1:] != ordered[:-1]
+    kept = np.zeros(keys.height, np.bool_)
+    kept[order[differs]] = True
+    return kept

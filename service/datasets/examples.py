@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from service.datasets.chats import Turn
+
 
 class Split(StrEnum):
     TRAIN = "train"
@@ -17,7 +19,8 @@ class Example:
     `text` is the user's turn without the instruction; `target` is what training teaches;
     `references` are all gold answers (the target among them); `group` is what a split keeps
     together; `label` stratifies and is empty where there are no labels; `row` is the 1-based
-    number of the source row.
+    number of the source row. `history` are turns before `text`, `system` what the system says in
+    this example only.
     """
 
     id: str
@@ -28,6 +31,8 @@ class Example:
     row: int
     label: str = ""
     fields: dict[str, str] = field(default_factory=dict)
+    system: str = ""
+    history: tuple[Turn, ...] = ()
 
 
 def user_turn(instruction: str, text: str) -> str:

@@ -4,8 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from service.errors import Fault, Invalid
-
 FAULTS_SHOWN = 20
 ROWS_SHOWN = 5
 
@@ -16,6 +14,9 @@ class DropReason(StrEnum):
     EMPTY_TEXT = "empty_text"
     UNANSWERABLE = "unanswerable"
     DUPLICATE = "duplicate"
+    OVER_LONG = "over_long"
+    NEAR_DUPLICATE = "near_duplicate"
+    LIKE_HELD_OUT = "like_held_out"
     BEYOND_TEST_SIZE = "beyond_test_size"
     BEYOND_VALIDATION_SIZE = "beyond_validation_size"
 
@@ -38,25 +39,3 @@ class Drops:
     @property
     def total(self) -> int:
         return sum(self.counts.values())
-
-
-class RowFaults:
-    """Gathers what is wrong with rows, so that one answer names up to twenty of them."""
-
-    def __init__(self) -> None:
-        self._faults: list[Fault] = []
-
-    def add(self, row: int, code: str, message: str) -> None:
-        """Note a fault; raise Invalid when that is as many as one answer shows."""
-        self._faults.append(Fault(f"row {row}", code, message))
-        if len(self._faults) == FAULTS_SHOWN:
-            self.finish()
-
-    def finish(self) -> None:
-        """Raise Invalid with the code of the first fault; do nothing where there was none."""
-        if not self._faults:
-            return
-        first, *others = self._faults
-        more = f"; {len(others)} more" if others else ""
-        message = f"{first.pointer}: {first.message}{more}"
-        raise Invalid(message, code=first.code, faults=self._faults)

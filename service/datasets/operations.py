@@ -1,31 +1,21 @@
 """What can be done with datasets: reserve, prepare, list, read, delete."""
 
-from collections.abc import Iterable, Iterator
 from itertools import islice
-
-import structlog
 
 from service.clock import utc_now
 from service.database import Session, Sessions
 from service.datasets import repository
-from service.datasets.artifacts import (
-    SCHEMA,
-    columns_of,
-    example_of,
-    store_artifacts,
-    stored_rows,
-)
-from service.datasets.artifacts import stream_examples as stream_examples
-from service.datasets.contents import Content, ContentFormat, content_of, page_of
+from service.datasets.contents import Content, ContentFormat, RowFilter, content_of, page_of
 from service.datasets.examples import Example, Split
-from service.datasets.formats.rows import SourceRow
 from service.datasets.models import Dataset
-from service.datasets.preparation import prepare
+from service.datasets.ports import CountTokens
 from service.datasets.presets.preset import Preset
 from service.datasets.presets.registry import choose_preset
-from service.datasets.schemas import DatasetRow, PrepareSpec
+from service.datasets.schemas import DatasetReport, DatasetRow, PrepareSpec
 from service.datasets.sources.registry import SOURCES
 from service.datasets.sources.source import SourceAccess
+from service.datasets.stored_examples import SCHEMA, example_of, stored_rows
+from service.datasets.stored_examples import stream_examples as stream_examples
 from service.datasets.views import DatasetView as DatasetView
 from service.errors import Conflict, Fault, NotFound, TunecurveError
 from service.files.contents import FileLimits
@@ -34,11 +24,6 @@ from service.jobs.operations import require_ended
 from service.jobs.ports import InputNotReady, JobKind, JobRun, Submission, Waiting
 from service.storage.ports import ObjectStore
 from service.task_queue import Queue
-
-log = structlog.get_logger()
-
-_ROWS_BETWEEN_CHECKS = 1000
-
 
 # ---------------------------------------------------------------------------------- preparing
 
@@ -61,7 +46,15 @@ def check_source(
 
 
 def _preset_of(spec: PrepareSpec) -> Preset:
-    return choose_preset(spec.preset, template=spec.template, columns=spec.columns)
+    return choose_preset(
+        spec.preset,
+        template=spec.template,
+        columns=spec.columns,
+        form=spec.form,
+        labels=spec.labels,
+        target_schema=spec.target_schema,
+        definition=spec.definition,
+    )
 
 
 def _pointing_below(pointer: str, error: TunecurveError) -> TunecurveError:
@@ -110,41 +103,31 @@ def run_prepare(
     store: ObjectStore,
     limits: FileLimits,
     google_project: str,
+    base_model: str = "",
+    count_tokens: CountTokens | None = None,
 ) -> Waiting | None:
     """Make the dataset that the job has reserved; do nothing when it is ready.
 
-    Files are stored first and the row is filled last, so nothing half-made is ever seen.
-    Raises what `prepare` and the source raise, JobCancelled, LeaseLost.
+    `base_model` is whose limits apply when the spec names none; `count_tokens` asks the provider
+    for the tokens of a few texts. Raises what `make_dataset` raises.
     """
+    # Polars: only workers that prepare pay for it.
+    from service.datasets.running import make_dataset
+
     dataset_id = run.outputs["dataset"]
     if get_dataset(dataset_id, project_id=run.project_id, sessions=sessions).ready_at is not None:
         return None
     spec = PrepareSpec.model_validate(run.spec)
-    preset = _preset_of(spec)
     access = SourceAccess(run.project_id, sessions, store, limits, google_project)
-    rows = SOURCES[spec.source.type].rows(spec.source, access=access)
-    prepared = prepare(_watched(rows, run), preset=preset, spec=spec)
-    run.check()
-    kept = prepared.report.kept
-    run.report(0, kept, unit="items", stage="storing")
-    artifacts = store_artifacts(prepared, preset=preset, train_sizes=spec.train_sizes, store=store)
-    run.report(kept, kept, unit="items", stage="filling")
-    with run.fenced() as session:
-        repository.fill(session, dataset_id, ready_at=utc_now(), **columns_of(prepared, artifacts))
-    # A dataset of equal content, deleted since, may have taken files along.
-    if any(store.size(file.key) is None for file in artifacts.files):
-        store_artifacts(prepared, preset=preset, train_sizes=spec.train_sizes, store=store)
-    log.info("dataset_prepared", dataset_id=dataset_id, preset=preset.name, rows=kept)
+    make_dataset(
+        run,
+        spec,
+        preset=_preset_of(spec),
+        access=access,
+        model=base_model,
+        count_tokens=count_tokens,
+    )
     return None
-
-
-def _watched(rows: Iterable[SourceRow], run: JobRun) -> Iterator[SourceRow]:
-    """Pass rows on, and look up now and then whether the job may go on."""
-    for count, row in enumerate(rows):
-        if count % _ROWS_BETWEEN_CHECKS == 0:
-            run.check()
-            run.report(count, None, unit="items", stage="loading")
-        yield row
 
 
 # ------------------------------------------------------------------------------------ reading
@@ -220,6 +203,7 @@ def list_rows(
     *,
     project_id: str,
     split: Split | None,
+    only: RowFilter = RowFilter(),  # noqa: B008  a frozen value
     after: str | None,
     limit: int,
     sessions: Sessions,
@@ -230,7 +214,15 @@ def list_rows(
     Raises NotFound `dataset_not_found`, Conflict `not_ready`, Unavailable.
     """
     key = examples_key_of(dataset_id, project_id=project_id, sessions=sessions)
-    return page_of(key, split=split, after=after, limit=limit, store=store)
+    return page_of(key, split=split, only=only, after=after, limit=limit, store=store)
+
+
+def dataset_report(dataset_id: str, *, project_id: str, sessions: Sessions) -> DatasetReport:
+    """Return what the preparation found; raises NotFound, Conflict `not_ready`."""
+    row = get_dataset(dataset_id, project_id=project_id, sessions=sessions)
+    if row.ready_at is None:
+        raise Conflict(f"{dataset_id} is still to be made by its job", code="not_ready")
+    return DatasetReport.model_validate(row.report)
 
 
 def dataset_content(

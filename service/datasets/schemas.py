@@ -2,14 +2,20 @@
 
 from datetime import datetime
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
+from service.datasets.chats import Turn
+from service.datasets.conversion import RowForm
 from service.datasets.examples import Split
 from service.datasets.models import Dataset as DatasetModel
+from service.datasets.presets.definition import Label, PresetDefinition, read_definition
+from service.datasets.presets.json_schema import check_schema
 from service.datasets.presets.registry import PRESETS
 from service.datasets.presets.template import Template
+from service.datasets.report.schemas import DatasetReport as DatasetReport
+from service.datasets.report.schemas import StoredRows as StoredRows
 from service.datasets.sources.schemas import AnySource
 from service.jobs.lifecycle import State
 from service.jobs.schemas import OutputState, output_state
@@ -51,6 +57,19 @@ class PrepareSpec(BaseModel):
         default={}, max_length=20, description="the preset's name of a column to the source's"
     )
     template: Template | None = Field(default=None, description="for the preset `generic` only")
+    form: RowForm | None = Field(
+        default=None, description="of rows that are chats, for the preset `generic` only"
+    )
+    labels: tuple[Label, ...] = Field(
+        default=(), max_length=1000, description="all there are, for the preset `classification`"
+    )
+    target_schema: dict[str, JsonValue] | None = Field(
+        default=None, description="JSON Schema of targets, for the preset `extraction`"
+    )
+    definition: PresetDefinition | None = Field(
+        default=None,
+        description="a preset of your own, as an object or as YAML text, with `preset: generic`",
+    )
     train_sizes: tuple[TrainSize, ...] = Field(
         default=(50, 200, 800),
         min_length=1,
@@ -60,7 +79,56 @@ class PrepareSpec(BaseModel):
     test_size: int = Field(default=200, ge=1, le=100_000)
     validation_size: int = Field(default=0, ge=0, le=5000)
     seed: int = Field(default=0, ge=0, lt=2**31, description="another seed, another split")
+    near_duplicates: float | None = Field(
+        default=0.85,
+        ge=0.5,
+        le=1,
+        description="Jaccard of runs of five characters from which two inputs are nearly the "
+        "same; null looks for none",
+    )
+    max_characters: int | None = Field(
+        default=None, ge=1, description="longer rows are left out: input and target together"
+    )
+    split_column: ColumnName | None = Field(
+        default=None, description="a column that says train, validation, test or shot"
+    )
+    test_source: AnySource | None = Field(
+        default=None, description="rows that are the test, all of them; `test_size` is not used"
+    )
+    validation_source: AnySource | None = None
+    allow_leakage: bool = Field(
+        default=False,
+        description="go on although held-out rows leak; every score made from it will say so",
+    )
+    model: str | None = Field(
+        default=None, max_length=128, description="whose limits and price apply, if not the default"
+    )
     name: str = Field(default="", max_length=100)
+
+    @field_validator("definition", mode="before")
+    @classmethod
+    def _read_yaml(cls, definition: object) -> object:
+        return read_definition(definition) if isinstance(definition, str) else definition
+
+    @field_validator("target_schema")
+    @classmethod
+    def _understood(cls, schema: dict[str, JsonValue] | None) -> dict[str, JsonValue] | None:
+        if schema is not None:
+            check_schema(schema)
+        return schema
+
+    @model_validator(mode="after")
+    def _size_as_defined(self) -> Self:
+        if self.definition and "test_size" not in self.model_fields_set:
+            # The model is frozen for everybody else.
+            self.__dict__["test_size"] = self.definition.test_size
+        return self
+
+    @model_validator(mode="after")
+    def _one_way_to_give_splits(self) -> Self:
+        if self.split_column and (self.test_source or self.validation_source):
+            raise ValueError("give splits by `split_column` or by sources, not by both")
+        return self
 
     @field_validator("train_sizes")
     @classmethod
@@ -68,17 +136,6 @@ class PrepareSpec(BaseModel):
         if any(second <= first for first, second in pairwise(sizes)):
             raise ValueError("train sizes must rise")
         return sizes
-
-
-class StoredRows(BaseModel):
-    """A file of rows in the object store."""
-
-    model_config = ConfigDict(frozen=True)
-
-    key: str
-    uri: str
-    sha256: str
-    rows: int
 
 
 class SplitInfo(BaseModel):
@@ -91,55 +148,6 @@ class SplitInfo(BaseModel):
     key: str | None = None
     uri: str | None = None
     sha256: str | None = None
-
-
-class Dropped(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-    rows: int
-    first_rows: list[int] = Field(description="numbers of the first rows concerned")
-
-
-class Groups(BaseModel):
-    """Rows of a group are never in two splits."""
-
-    model_config = ConfigDict(frozen=True)
-
-    count: int
-    largest: int = Field(description="rows of the largest group")
-
-
-class Lengths(BaseModel):
-    """Percentiles in characters."""
-
-    model_config = ConfigDict(frozen=True)
-
-    p50: int
-    p95: int
-    p99: int
-    max: int
-
-
-class DatasetWarning(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-    code: str
-    message: str
-
-
-class DatasetReport(BaseModel):
-    """Where every row of the source went: `source_rows` is `kept` and all that was dropped."""
-
-    model_config = ConfigDict(frozen=True)
-
-    source_rows: int
-    kept: int
-    duplicates: int
-    dropped: dict[str, Dropped] = Field(description="by reason; duplicates are one of them")
-    groups: Groups
-    lengths: dict[str, Lengths] = Field(description="of `text` and `target`")
-    warnings: list[DatasetWarning]
-    manifest: StoredRows | None = None
 
 
 class Dataset(BaseModel):
@@ -185,6 +193,7 @@ def present_dataset(row: DatasetModel, *, job: State | None) -> Dataset:
         links={
             "self": f"/v1/datasets/{row.id}",
             "rows": f"/v1/datasets/{row.id}/rows",
+            "report": f"/v1/datasets/{row.id}/report",
             "content": f"/v1/datasets/{row.id}/content",
         },
     )
@@ -205,3 +214,5 @@ class DatasetRow(BaseModel):
     group: str
     label: str
     row: int = Field(description="number of the source's row")
+    system: str = Field(default="", description="what the system says in this example only")
+    history: list[Turn] = Field(default=[], description="turns before `text`")

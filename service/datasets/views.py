@@ -23,3 +23,9 @@ class DatasetView:
     splits: Mapping[str, Mapping[str, Any]]
     fingerprint: str
     report: Mapping[str, Any]
+
+    @property
+    def leaky(self) -> bool:
+        """Whether held-out rows leak into training and the spec allowed it: scores must say so."""
+        leakage = self.report.get("leakage") or {}
+        return bool(leakage.get("allowed"))

@@ -18,18 +18,22 @@ class VariantKind(StrEnum):
     TUNED = "tuned"
 
 
-def conversation(instruction: str, text: str, *, shots: Sequence[Example] = ()) -> tuple[Turn, ...]:
-    """Return the turns that ask for the answer to `text`; the last one is the user's.
+def conversation(
+    instruction: str, example: Example, *, shots: Sequence[Example] = ()
+) -> tuple[Turn, ...]:
+    """Return the turns that ask for an example's answer; the last one is the user's.
 
-    Without shots it is one turn, the very words a tuned model was trained on. With shots the
-    instruction stands once, in the first of them.
+    Without shots they are the very words a tuned model was trained on: the example's history,
+    then instruction and text. Shots stand first, each by its last turns, and the instruction
+    once, in the first of them.
     """
-    texts = [*(shot.text for shot in shots), text]
+    texts = [*(shot.text for shot in shots), example.text]
+    history = (Turn(turn.role, turn.text) for turn in example.history)
     texts[0] = user_turn(instruction, texts[0])
     questions = [Turn("user", words) for words in texts]
     answers = [Turn("model", shot.target) for shot in shots]
     pairs = zip(questions, answers, strict=False)  # the last question has no answer yet
-    return (*(turn for pair in pairs for turn in pair), questions[-1])
+    return (*(turn for pair in pairs for turn in pair), *history, questions[-1])
 
 
 def choose_shots(train: Sequence[Example], k: int, *, seed: int) -> tuple[Example, ...]:

@@ -63,7 +63,7 @@ def requests_of(examples: Iterable[Example], brief: Brief) -> Iterator[Generatio
     """Yield the requests of examples: as many as there are samples, each with a seed of its own."""
     spec, target = brief.spec, brief.target
     for example in examples:
-        contents = conversation(brief.dataset.instruction, example.text, shots=brief.shots)
+        contents = conversation(brief.dataset.instruction, example, shots=brief.shots)
         for sample in range(spec.samples):
             yield GenerationRequest(
                 key=key_of(example.id, sample),
@@ -71,6 +71,7 @@ def requests_of(examples: Iterable[Example], brief: Brief) -> Iterator[Generatio
                 base_model=target.base_model,
                 location=target.location,
                 contents=contents,
+                system=example.system,
                 temperature=spec.temperature,
                 max_output_tokens=spec.max_output_tokens,
                 seed=(spec.seed + sample) % _SEEDS,

@@ -12,7 +12,7 @@ from sqlalchemy import Subquery
 
 from service.database import Session, Sessions
 from service.inference import responses
-from service.inference.generators.bodies import contents_of, settings_of
+from service.inference.generators.bodies import settings_of, words_of
 from service.inference.ports import Generation, GenerationRequest, Outcome
 from service.inference.sending import Answered
 
@@ -55,7 +55,7 @@ def fingerprint_of(request: GenerationRequest) -> str:
         request.max_output_tokens,
         request.seed,
     )
-    text = f"{frame}\n{_encode(contents_of(request))}"
+    text = f"{frame}\n{_encode(words_of(request))}"
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 

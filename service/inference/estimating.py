@@ -13,7 +13,7 @@ _FADE = 0.99  # what the calls before weigh beside the newest: about the last hu
 
 def prompt_tokens(request: GenerationRequest) -> float:
     """Return about how many tokens the prompt has, before any correction."""
-    characters = sum(len(turn.text) for turn in request.contents)
+    characters = sum(map(len, request.texts))
     return characters / CHARACTERS_PER_TOKEN + TOKENS_PER_TURN * len(request.contents)
 
 

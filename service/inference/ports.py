@@ -27,7 +27,8 @@ class GenerationRequest:
     """One call. `key` is the caller's own name for it and comes back with the result.
 
     `target` is a publisher model (`gemini-2.5-flash`) or an endpoint's full resource name;
-    `base_model` is what the quota counts: endpoints share their base model's.
+    `base_model` is what the quota counts: endpoints share their base model's. `system` is the
+    system instruction.
     """
 
     key: str
@@ -38,6 +39,12 @@ class GenerationRequest:
     temperature: float = 0.0
     max_output_tokens: int = 1024
     seed: int | None = None
+    system: str = ""
+
+    @property
+    def texts(self) -> list[str]:
+        """All that the model gets to read."""
+        return [self.system, *(turn.text for turn in self.contents)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ _MARGIN = 1.5  # of the mean output: answers differ in length
 
 def prompt_tokens_of(request: GenerationRequest) -> int:
     """Return about how many tokens the prompt of a request has."""
-    return ceil(sum(len(turn.text) for turn in request.contents) / CHARACTERS_PER_TOKEN)
+    return ceil(sum(map(len, request.texts)) / CHARACTERS_PER_TOKEN)
 
 
 class Forecast:

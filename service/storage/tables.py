@@ -54,7 +54,7 @@ def write_parquet(
     from pyarrow import parquet
 
     names = list(schema.columns)
-    arrow = _arrow_schema(schema, metadata)
+    arrow = arrow_schema(schema, metadata)
     count = 0
     with parquet.ParquetWriter(path, arrow, compression="zstd") as writer:
         for batch in _batches(rows):
@@ -64,7 +64,8 @@ def write_parquet(
     return count
 
 
-def _arrow_schema(schema: TableSchema, metadata: Mapping[str, str]) -> Any:
+def arrow_schema(schema: TableSchema, metadata: Mapping[str, str]) -> Any:
+    """Return the Arrow schema of a file with these metadata and `schema_version`."""
     import pyarrow as pa
 
     types = {

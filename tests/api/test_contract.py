@@ -20,6 +20,7 @@ OPERATIONS = {
     "listEvents", "streamEvents",
     "createFile", "listFiles", "getFile", "deleteFile", "getFileContent",
     "listDatasets", "getDataset", "deleteDataset", "listDatasetRows", "getDatasetContent",
+    "getDatasetReport",
     "listModels", "getModel", "deleteModel",
     "listEvaluations", "getEvaluation", "deleteEvaluation", "listEvaluationRows",
     "getEvaluationContent",

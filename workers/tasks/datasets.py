@@ -19,4 +19,5 @@ def _prepare(run: JobRun, services: Container) -> Waiting | None:
         store=services.store,
         limits=services.file_limits,
         google_project=services.settings.google_cloud_project,
+        base_model=services.settings.base_model,
     )

@@ -1,41 +1,95 @@
-"""CSV with a header: RFC 4180, commas, double quotes."""
+"""CSV and TSV with a header: RFC 4180, double quotes."""
 
 import csv
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 
-from service.datasets.faults import RowFaults
-from service.datasets.formats.rows import SourceRow
+from service.datasets.formats.options import FormatName
+from service.datasets.formats.reading import Reading
+from service.datasets.formats.rows import SourceRow, is_unicode
 from service.errors import Fault, Invalid
-from service.files.contents import text_lines
+
+DELIMITERS = (",", "\t", ";", "|")
+_SAMPLE_LINES = 50
 
 
-def read_csv(chunks: Iterable[bytes]) -> Iterator[SourceRow]:
-    """Yield the records below the header; a row's number counts records, not lines.
+def csv_rows(lines: Iterable[str], reading: Reading) -> Iterator[SourceRow]:
+    """Yield the records of decoded lines and note the faults; numbers count records, not lines.
 
     Columns without a name are left out. Strict about quotes: a quote that is never closed
-    would swallow the rest of the file in silence.
+    would swallow the rest of the file in silence. Raises Invalid `missing_header`,
+    `duplicate_column`, `too_many_columns`, `row_too_long`.
     """
-    records = csv.reader(text_lines(chunks), strict=True)
-    header = _read_header(records)
-    faults = RowFaults()
-    for number, cells in enumerate(_records(records), start=1):
-        if cells is None:
-            faults.add(number, "invalid_csv_row", "quotes are wrong or a cell is too long")
-        elif len(cells) != len(header):
-            message = f"{len(cells)} cells, the header has {len(header)}"
-            faults.add(number, "ragged_row", message)
-        else:
-            pairs = zip(header, cells, strict=True)
-            yield SourceRow(number, {name: cell for name, cell in pairs if name})
-    faults.finish()
+    head = list(islice(it := iter(lines), _SAMPLE_LINES))
+    guard = _Guard(chain(head, it), reading.limits.row_bytes)
+    records = _records(_reader(guard, reading, head))
+    header = list(reading.options.columns) or _read_header(records)
+    reading.admit([name for name in header if name])
+    for number, cells in enumerate(records, start=1):
+        guard.characters = 0
+        fields = _fields(number, header, cells, reading)
+        if fields is not None:
+            yield SourceRow(number, fields)
 
 
-def _read_header(records: Iterator[list[str]]) -> list[str]:
-    header = next(_records(records), None)
-    if header is None:
+class _Guard:
+    """Passes lines on while the record they make is not longer than a row may be."""
+
+    def __init__(self, lines: Iterable[str], limit: int) -> None:
+        self._lines = iter(lines)
+        self._limit = limit
+        self.characters = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self.characters += len(line)
+        if self.characters > self._limit:
+            message = f"a row is longer than {self._limit} characters; is a quote never closed?"
+            raise Invalid(message, code="row_too_long")
+        return line
+
+
+def _reader(lines: Iterable[str], reading: Reading, head: Sequence[str]) -> Iterator[list[str]]:
+    delimiter = _delimiter(reading, head)
+    if reading.options.quoting:
+        return csv.reader(lines, strict=True, delimiter=delimiter)
+    return csv.reader(lines, strict=True, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+
+
+def _delimiter(reading: Reading, head: Sequence[str]) -> str:
+    options = reading.options
+    if options.delimiter:
+        return options.delimiter
+    return "\t" if options.name is FormatName.TSV else found_delimiter(head)
+
+
+def found_delimiter(head: Sequence[str]) -> str:
+    """Return the delimiter that cuts the first lines into the most cells, equally many in each."""
+    return max(DELIMITERS, key=lambda each: _evenness(head, each))
+
+
+def _evenness(head: Sequence[str], delimiter: str) -> tuple[bool, int, int]:
+    """Return whether all records have the header's width, how many have, and that width."""
+    records = csv.reader(head, delimiter=delimiter)
+    try:
+        widths = [len(cells) for cells in records if cells]
+    except csv.Error:
+        widths = []
+    if not widths or widths[0] < 2:  # noqa: PLR2004  one cell: nothing was delimited
+        return False, 0, 0
+    alike = widths.count(widths[0])
+    # The last record of the sample may be cut off.
+    return alike >= len(widths) - 1, alike, widths[0]
+
+
+def _read_header(records: Iterator[list[str] | None]) -> list[str]:
+    names = [name.strip() for name in next(records, None) or []]
+    if not any(names):
         raise Invalid("the file has no header", code="missing_header")
-    names = [name.strip() for name in header]
     twice = [name for name, count in Counter(names).items() if name and count > 1]
     if twice:
         message = f"the header names {len(twice)} columns twice"
@@ -56,3 +110,27 @@ def _records(records: Iterator[list[str]]) -> Iterator[list[str] | None]:
         else:
             if cells:
                 yield cells
+
+
+def _fields(
+    number: int, header: Sequence[str], cells: list[str] | None, reading: Reading
+) -> dict[str, str] | None:
+    """Return a record's cells by name, or None once its fault is noted."""
+    if cells is None:
+        message = "quotes are wrong or a cell is too long; double the quotes inside a quoted cell"
+        reading.log.add(number, "invalid_csv_row", message)
+    elif len(cells) != len(header):
+        message = (
+            f"{len(cells)} cells, the header has {len(header)}; quote cells that hold a delimiter"
+        )
+        reading.log.add(number, "ragged_row", message)
+    else:
+        fields = {name: cell for name, cell in zip(header, cells, strict=True) if name}
+        if reading.sound:
+            return fields
+        broken = next((name for name, cell in fields.items() if not is_unicode(cell)), None)
+        if broken is None:
+            return fields
+        message = "bytes that are not text in the file's encoding; save the file as UTF-8"
+        reading.log.add(number, "wrong_encoding", message, column=broken)
+    return None

@@ -1,40 +1,40 @@
 """JSON Lines: one object a line."""
 
-import json
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
-from service.datasets.faults import RowFaults
-from service.datasets.formats.rows import SourceRow, refuse_half_characters
-from service.files.contents import text_lines
+from service.datasets.formats.json_values import JsonParser
+from service.datasets.formats.lines import note_long_line
+from service.datasets.formats.reading import Reading
+from service.datasets.formats.rows import SourceRow
+
+_NOT_AN_OBJECT = 'the line is not a JSON object; write one {"column": "text"} a line'
 
 
-def read_jsonl(chunks: Iterable[bytes]) -> Iterator[SourceRow]:
-    """Yield the objects; a row's number is that of its line, and blank lines are passed over."""
-    faults = RowFaults()
-    for number, line in enumerate(text_lines(chunks), start=1):
-        if not line.strip():
+def jsonl_rows(block: bytes, number: int, reading: Reading) -> Iterator[SourceRow]:
+    """Yield the objects of a block of lines, the first of which has the number; note the faults.
+
+    Blank lines are passed over.
+    """
+    parser = JsonParser()
+    for line_number, line in enumerate(block.split(b"\n"), start=number):
+        if not line or line.isspace():
             continue
-        record = _parse(line)
-        if record is None:
-            faults.add(number, "invalid_json_row", "the line is not a JSON object")
+        if len(line) > reading.limits.row_bytes:
+            note_long_line(line_number, reading)
             continue
-        fields = {key: as_text(value) for key, value in record.items()}
-        if not refuse_half_characters(number, [*fields, *fields.values()], faults=faults):
-            yield SourceRow(number, fields)
-    faults.finish()
+        row = _row(line_number, line, parser, reading)
+        if row is not None:
+            yield row
 
 
-def _parse(line: str) -> dict[str, Any] | None:
+def _row(number: int, line: bytes, parser: JsonParser, reading: Reading) -> SourceRow | None:
     try:
-        record = json.loads(line)
+        record = parser.parse(line.decode())
+    except UnicodeDecodeError:
+        message = "bytes that are not UTF-8, perhaps cut off inside a character; save as UTF-8"
+        reading.log.add(number, "wrong_encoding", message)
     except (ValueError, RecursionError):
-        return None
-    return record if isinstance(record, dict) else None
-
-
-def as_text(value: Any) -> str:
-    """Return a JSON value as a field: text as it is, null as nothing, the rest as JSON."""
-    if isinstance(value, str):
-        return value
-    return "" if value is None else json.dumps(value, ensure_ascii=False)
+        reading.log.add(number, "invalid_json_row", _NOT_AN_OBJECT)
+    else:
+        return reading.object_row(number, record, repeated=parser.repeated)
+    return None

@@ -1,9 +1,12 @@
 """One row of a source, whatever it was written in."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import json
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from service.datasets.faults import RowFaults
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,17 +17,29 @@ class SourceRow:
     fields: Mapping[str, str]
 
 
-# Reads plain UTF-8 bytes; raises Invalid with a fault for each of the first 20 bad rows.
-Reader = Callable[[Iterable[bytes]], Iterator[SourceRow]]
-
-
 def is_unicode(text: str) -> bool:
     """Return whether text is free of half characters, which JSON can spell and UTF-8 cannot."""
-    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
+    return text.isascii() or not _HALF.search(text)
 
 
-def refuse_half_characters(row: int, texts: Iterable[str], *, faults: RowFaults) -> bool:
-    if all(is_unicode(text) for text in texts):
-        return False
-    faults.add(row, "invalid_unicode", "the row holds half of a surrogate pair")
-    return True
+def as_text(value: Any) -> str:
+    """Return a JSON value as a field: text as it is, null as nothing, the rest as JSON.
+
+    Raises ValueError for a number that JSON cannot write.
+    """
+    if isinstance(value, str):
+        return value
+    return "" if value is None else json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def depth_of(value: Any, *, limit: int) -> int:
+    """Return how deep lists and objects lie in each other, or `limit` + 1 for more than that."""
+    level, depth = [value], 0
+    while level := [each for each in level if isinstance(each, list | dict)]:
+        depth += 1
+        if depth > limit:
+            return depth
+        level = [
+            child for each in level for child in (each.values() if isinstance(each, dict) else each)
+        ]
+    return depth

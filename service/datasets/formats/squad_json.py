@@ -1,18 +1,14 @@
 """The SQuAD layout: articles of paragraphs of questions with all their answers."""
 
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from service.datasets.faults import FAULTS_SHOWN, RowFaults
-from service.datasets.formats.rows import SourceRow, refuse_half_characters
+from service.datasets.faults import FAULTS_SHOWN
+from service.datasets.formats.reading import Reading
+from service.datasets.formats.rows import SourceRow
 from service.errors import Fault, Invalid
-from service.files.contents import limited
-
-# The document is parsed whole and grows about fivefold in memory; SQuAD 2.0's is 42 MB.
-DOCUMENT_BYTES_LIMIT = 256 << 20
 
 
 class _Answer(BaseModel):
@@ -39,39 +35,32 @@ class _Document(BaseModel):
     data: list[_Article]
 
 
-def read_squad_json(chunks: Iterable[bytes]) -> Iterator[SourceRow]:
+def squad_rows(document: dict[str, Any], reading: Reading) -> Iterator[SourceRow]:
     """Yield one row for each question: title, context, question, answers (a JSON list).
 
     Questions that cannot be answered have an empty list. Rows are numbered by question.
+    Raises Invalid `invalid_layout`.
     """
-    faults = RowFaults()
     number = 0
-    for article in _parse(chunks).data:
+    for article in _checked(document).data:
         for paragraph in article.paragraphs:
             for question in paragraph.qas:
                 number += 1
-                fields = _fields(article, paragraph, question)
-                if not refuse_half_characters(number, fields.values(), faults=faults):
-                    yield SourceRow(number, fields)
-    faults.finish()
+                row = reading.row_of(number, _record(article, paragraph, question))
+                if row is not None:
+                    yield row
 
 
-def _fields(article: _Article, paragraph: _Paragraph, question: _Question) -> dict[str, str]:
-    answers = [] if question.is_impossible else [answer.text for answer in question.answers]
+def _record(article: _Article, paragraph: _Paragraph, question: _Question) -> dict[str, Any]:
     return {
         "title": article.title,
         "context": paragraph.context,
         "question": question.question,
-        "answers": json.dumps(answers, ensure_ascii=False),
+        "answers": [] if question.is_impossible else [each.text for each in question.answers],
     }
 
 
-def _parse(chunks: Iterable[bytes]) -> _Document:
-    whole = b"".join(limited(chunks, limit_bytes=DOCUMENT_BYTES_LIMIT))
-    try:
-        document: Any = json.loads(whole.decode("utf-8-sig"))
-    except (ValueError, RecursionError):
-        raise Invalid("the file is not one JSON document", code="invalid_json") from None
+def _checked(document: dict[str, Any]) -> _Document:
     try:
         return _Document.model_validate(document)
     except ValidationError as error:

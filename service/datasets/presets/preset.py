@@ -3,12 +3,16 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from service.datasets.chats import Turn
 from service.datasets.faults import DropReason
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """An example before it has an id. Drafts of equal `identity` are duplicates."""
+    """An example before it has an id. Drafts of equal `identity` are duplicates.
+
+    `history` are the turns before `text`, `system` is what the system says in this row only.
+    """
 
     text: str
     target: str
@@ -16,6 +20,8 @@ class Draft:
     group: str
     identity: tuple[str, str]
     label: str = ""
+    system: str = ""
+    history: tuple[Turn, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +41,10 @@ class Preset:
 
     `convert` gets all of these by their names here, whatever the source calls them; an absent
     optional column is the empty text. `held_out_rows_per_group` is the most that one group
-    gives to test, or to validation: None for tasks of many small groups. `pointer` is where the
-    spec names columns.
+    gives to test, or to validation: None for tasks of many small groups. `near_groups`: rows name
+    no group, so that a cluster of near-duplicates is one. `drops_near_duplicates` is false where
+    rows that are nearly equal are none the less different questions. `labels` is the closed set
+    of targets, empty where there is none. `pointer` is where the spec names columns.
     """
 
     name: str
@@ -46,4 +54,8 @@ class Preset:
     convert: Callable[[Mapping[str, str]], Converted]
     optional_columns: tuple[str, ...] = ()
     held_out_rows_per_group: int | None = None
+    near_groups: bool = False
+    drops_near_duplicates: bool = True
+    labels: tuple[str, ...] = ()
+    test_size: int = 200
     pointer: str = "/spec/columns"

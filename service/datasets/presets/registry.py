@@ -1,28 +1,43 @@
 """The presets we know, by name."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
+from service.datasets.conversion import RowForm
+from service.datasets.presets.chats import chat_preset
+from service.datasets.presets.classification import classification_preset
+from service.datasets.presets.definition import PresetDefinition, defined_preset
+from service.datasets.presets.extraction import extraction_preset
 from service.datasets.presets.generic import generic_preset
 from service.datasets.presets.pii import PII
 from service.datasets.presets.preset import Preset
 from service.datasets.presets.sentiment import SENTIMENT
 from service.datasets.presets.squad import SQUAD
 from service.datasets.presets.template import Template
+from service.datasets.presets.words import PresetWords
 from service.errors import Fault, Invalid
 from service.registry import Registry
 
-PresetMaker = Callable[[Template | None], Preset]
+PresetMaker = Callable[[PresetWords], Preset]
 
 
 def _fixed(preset: Preset) -> PresetMaker:
-    def make(template: Template | None) -> Preset:
-        if template is not None:
-            message = f"the preset {preset.name!r} has its own words; leave the template out"
-            fault = Fault("/spec/template", "template_not_allowed", message)
-            raise Invalid(message, code="template_not_allowed", faults=[fault])
+    def make(words: PresetWords) -> Preset:
+        words.only(preset=preset.name)
         return preset
 
     return make
+
+
+def _generic(words: PresetWords) -> Preset:
+    words.only("template", "form", preset="generic")
+    if words.form is None:
+        return generic_preset(words.template)
+    if words.template is not None:
+        message = "rows that are chats already need no template; leave it out"
+        fault = Fault("/spec/template", "template_not_allowed", message)
+        raise Invalid(message, code="template_not_allowed", faults=[fault])
+    return chat_preset(words.form)
 
 
 PRESETS: Registry[PresetMaker] = Registry(
@@ -31,20 +46,48 @@ PRESETS: Registry[PresetMaker] = Registry(
         "pii": _fixed(PII),
         "squad": _fixed(SQUAD),
         "sentiment": _fixed(SENTIMENT),
-        "generic": generic_preset,
+        "generic": _generic,
+        "classification": classification_preset,
+        "extraction": extraction_preset,
     },
 )
 
 
-def choose_preset(name: str, *, template: Template | None, columns: Iterable[str]) -> Preset:
-    """Return the preset a spec names, if it fits the rest of the spec.
+def choose_preset(
+    name: str,
+    *,
+    template: Template | None,
+    columns: Iterable[str],
+    form: RowForm | None = None,
+    labels: tuple[str, ...] = (),
+    target_schema: Mapping[str, Any] | None = None,
+    definition: PresetDefinition | None = None,
+) -> Preset:
+    """Return the preset a spec names or defines, if it fits the rest of the spec.
 
-    Raises Invalid `unknown_preset`, `template_required`, `template_not_allowed`,
-    `unknown_column`.
+    A definition goes with the name `generic` and with no other words. Raises Invalid
+    `unknown_preset`, `template_required`, `labels_required`, `template_not_allowed` and others
+    like it, `unknown_column`.
     """
-    preset = PRESETS.find(name, pointer="/spec/preset")(template)
+    make = PRESETS.find(name, pointer="/spec/preset")
+    words = PresetWords(template, form, labels, target_schema)
+    preset = make(words) if definition is None else _defined(name, definition, words)
+    _check_columns(preset, columns)
+    return preset
+
+
+def _defined(name: str, definition: PresetDefinition, words: PresetWords) -> Preset:
+    words.only(preset=definition.name)
+    if name != "generic" or definition.name in PRESETS:
+        message = "a definition goes with the preset 'generic', and has a name of its own"
+        fault = Fault("/spec/definition", "definition_not_allowed", message)
+        raise Invalid(message, code="definition_not_allowed", faults=[fault])
+    return defined_preset(definition)
+
+
+def _check_columns(preset: Preset, columns: Iterable[str]) -> None:
     known = (*preset.columns, *preset.optional_columns)
-    message = f"the preset {name!r} reads {', '.join(known)}"
+    message = f"the preset {preset.name!r} reads {', '.join(known)}"
     faults = [
         Fault(f"/spec/columns/{column[:64]}", "unknown_column", message)
         for column in columns
@@ -52,4 +95,3 @@ def choose_preset(name: str, *, template: Template | None, columns: Iterable[str
     ]
     if faults:
         raise Invalid(message, code="unknown_column", faults=faults)
-    return preset

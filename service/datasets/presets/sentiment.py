@@ -30,4 +30,6 @@ SENTIMENT = Preset(
     columns=("text", "sentiment"),
     metrics=("accuracy", "exact_match"),
     convert=_convert,
+    near_groups=True,
+    labels=LABELS,
 )

@@ -52,4 +52,5 @@ SQUAD = Preset(
     metrics=("squad_f1", "squad_exact_match"),
     convert=_convert,
     held_out_rows_per_group=20,
+    drops_near_duplicates=False,
 )

@@ -1,12 +1,9 @@
 """Rows of an uploaded file."""
 
-from collections.abc import Iterator
-
 from service.database import Session
-from service.datasets.formats.rows import SourceRow
-from service.datasets.sources.parsing import missing_input, rows_of
+from service.datasets.formats.options import FormatName
 from service.datasets.sources.schemas import FileSource
-from service.datasets.sources.source import SourceAccess
+from service.datasets.sources.source import Files, SourceAccess, SourceFile, missing_input
 from service.errors import NotFound
 from service.files import operations as files
 
@@ -20,7 +17,7 @@ class UploadedFile:
         except NotFound as error:
             raise missing_input(error.message, pointer=_POINTER) from error
 
-    def rows(self, source: FileSource, *, access: SourceAccess) -> Iterator[SourceRow]:
+    def open(self, source: FileSource, *, access: SourceAccess) -> Files:
         try:
             file = files.get_file(
                 source.file_id, project_id=access.project_id, sessions=access.sessions
@@ -33,4 +30,4 @@ class UploadedFile:
             )
         except NotFound as error:
             raise missing_input(error.message, pointer=_POINTER) from error
-        return rows_of(chunks, format_name=file.format, limits=access.limits)
+        return Files(iter([SourceFile(chunks, FormatName(file.format))]))

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.datasets.formats.options import FormatOptions
 from service.ids import Prefix, id_pattern
 
 
@@ -14,15 +15,44 @@ class FileSource(BaseModel):
 
     type: Literal["file"]
     file_id: str = Field(pattern=id_pattern(Prefix.FILE))
+    format: FormatOptions = FormatOptions()
 
 
 class GsSource(BaseModel):
-    """An object in Cloud Storage; its name ends in .jsonl, .csv or .json, and perhaps .gz."""
+    """An object in Cloud Storage.
+
+    Its name ends in .jsonl, .csv, .tsv, .json or .parquet, and perhaps .gz or .zst after that;
+    else `format` names the format.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     type: Literal["gs"]
     uri: str = Field(max_length=1300, examples=["gs://my-bucket/reviews.jsonl"])
+    format: FormatOptions = FormatOptions()
+
+
+class HubSource(BaseModel):
+    """Data files of a public dataset on the Hugging Face hub, at one commit.
+
+    They are those that its card names for the configuration and the split, or by their names;
+    `files` (with * and ?) chooses others. Code in a dataset is never run.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    type: Literal["hub"]
+    repo: str = Field(
+        pattern=r"^[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?$",
+        examples=["ai4privacy/pii-masking-200k"],
+    )
+    revision: str = Field(pattern=r"^[0-9a-f]{40}$", description="the whole id of a commit")
+    config: str = Field(default="", max_length=100)
+    split: str = Field(default="train", pattern=r"^\w[\w.-]{0,63}$")
+    files: tuple[Annotated[str, Field(min_length=1, max_length=300)], ...] = Field(
+        default=(), max_length=50
+    )
+    format: FormatOptions = FormatOptions()
 
 
 class SyntheticSource(BaseModel):
@@ -35,4 +65,6 @@ class SyntheticSource(BaseModel):
     seed: int = Field(default=0, ge=0, lt=2**31)
 
 
-AnySource = Annotated[FileSource | GsSource | SyntheticSource, Field(discriminator="type")]
+AnySource = Annotated[
+    FileSource | GsSource | HubSource | SyntheticSource, Field(discriminator="type")
+]

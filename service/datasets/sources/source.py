@@ -1,24 +1,53 @@
 """What a source of rows is."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from service.database import Session, Sessions
+from service.datasets.formats.options import FormatName
 from service.datasets.formats.rows import SourceRow
+from service.datasets.sources.hub_connection import HubConnection
+from service.errors import Fault, NotFound
 from service.files.contents import FileLimits
 from service.storage.ports import ObjectStore
 
 
 @dataclass(frozen=True, slots=True)
 class SourceAccess:
-    """What reading may use. `google_project` pays for reading `gs://` addresses."""
+    """What reading may use. `google_project` pays for reading `gs://` addresses.
+
+    `hub` reaches the Hugging Face hub.
+    """
 
     project_id: str
     sessions: Sessions
     store: ObjectStore
     limits: FileLimits
     google_project: str
+    hub: HubConnection = field(default_factory=HubConnection)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """One file of a source: its bytes as they come, perhaps compressed."""
+
+    chunks: Iterable[bytes]
+    format_name: FormatName
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """A source of files, whose rows follow each other."""
+
+    files: Iterator[SourceFile]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A source that makes its rows itself."""
+
+    rows: Iterator[SourceRow]
 
 
 class Source(Protocol):
@@ -28,6 +57,12 @@ class Source(Protocol):
         """Raise NotFound or Invalid, pointing into the spec, for what cannot be read later."""
         ...
 
-    def rows(self, source: Any, *, access: SourceAccess) -> Iterator[SourceRow]:
-        """Yield the rows; raises NotFound `input_not_found`, Invalid, Unavailable."""
+    def open(self, source: Any, *, access: SourceAccess) -> Files | Rows:
+        """Return what is there to read; raises NotFound `input_not_found`, Unavailable."""
         ...
+
+
+def missing_input(what: str, *, pointer: str) -> NotFound:
+    """Return the error for a source that is not there."""
+    fault = Fault(pointer, "input_not_found", what)
+    return NotFound(what, code="input_not_found", faults=[fault])

@@ -8,7 +8,7 @@ from typing import Any
 from service.database import Session
 from service.datasets.formats.rows import SourceRow
 from service.datasets.sources.schemas import SyntheticSource
-from service.datasets.sources.source import SourceAccess
+from service.datasets.sources.source import Rows, SourceAccess
 from service.datasets.sources.synthetic_templates import (
     CLOSINGS,
     CONTINUATIONS,
@@ -30,8 +30,8 @@ class SyntheticPii:
     def check(self, source: SyntheticSource, *, project_id: str, session: Session) -> None:
         """Nothing can be missing."""
 
-    def rows(self, source: SyntheticSource, *, access: SourceAccess) -> Iterator[SourceRow]:  # noqa: ARG002  it reads nothing
-        return synthetic_rows(source.rows, seed=source.seed)
+    def open(self, source: SyntheticSource, *, access: SourceAccess) -> Rows:  # noqa: ARG002  it reads nothing
+        return Rows(synthetic_rows(source.rows, seed=source.seed))
 
 
 def synthetic_rows(count: int, *, seed: int) -> Iterator[SourceRow]:

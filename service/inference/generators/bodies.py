@@ -19,12 +19,16 @@ _THINKING: Mapping[str, Mapping[str, Any]] = {
 
 def body_of(request: GenerationRequest) -> dict[str, Any]:
     """Return the JSON body of a request."""
-    return {"contents": contents_of(request), **settings_of(request)}
+    return {**words_of(request), **settings_of(request)}
 
 
-def contents_of(request: GenerationRequest) -> list[dict[str, Any]]:
+def words_of(request: GenerationRequest) -> dict[str, Any]:
     """Return what is said: the part of a body that differs from row to row."""
-    return [{"role": turn.role, "parts": [{"text": turn.text}]} for turn in request.contents]
+    contents = [{"role": turn.role, "parts": [{"text": turn.text}]} for turn in request.contents]
+    if not request.system:
+        return {"contents": contents}
+    system = {"role": "system", "parts": [{"text": request.system}]}
+    return {"systemInstruction": system, "contents": contents}
 
 
 def settings_of(request: GenerationRequest) -> dict[str, Any]:

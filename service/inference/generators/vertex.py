@@ -91,7 +91,7 @@ class VertexGenerator:
             raise CallFailed(Refusal.TRANSIENT, message, reached=False) from error
         if response.status != _OK:
             failure = classify(response.status, answer, response.headers)
-            raise without_echo(failure, [turn.text for turn in request.contents])
+            raise without_echo(failure, request.texts)
         return _parsed(answer, synthetic=EMULATOR_HEADER in response.headers)
 
     async def close(self) -> None:

@@ -2,34 +2,42 @@
 
 import random
 
+import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.datasets.deduplication import deduplicate
-from service.datasets.presets.preset import Draft
+from service.datasets.deduplication import first_of_each
 
 
-def draft(text: str, target: str = "t") -> Draft:
-    return Draft(text, target, (target,), "", (text.casefold(), target))
-
-
-def test_one_of_equal_drafts_stays_and_the_others_are_named() -> None:
-    kept, dropped = deduplicate(
-        [(1, draft("a")), (2, draft("b")), (3, draft("A")), (4, draft("a"))]
+def keys(texts: list[str], givens: list[int] | None = None) -> pl.DataFrame:
+    """Return keys of texts that are equal but for case; the spelling counts as itself."""
+    return pl.DataFrame(
+        {
+            "identity_1": [ord(text.casefold()) for text in texts],
+            "identity_2": [0] * len(texts),
+            "given": givens or [0] * len(texts),
+            "spelling_high": [ord(text) for text in texts],
+            "spelling_low": [0] * len(texts),
+            "row": range(1, len(texts) + 1),
+        }
     )
 
-    assert [(row, each.text) for row, each in kept] == [(2, "b"), (3, "A")]
-    assert dropped == [1, 4]
+
+def test_one_of_equal_rows_stays_and_the_others_do_not() -> None:
+    kept = first_of_each(keys(["a", "b", "A", "a"]))
+
+    assert kept.tolist() == [False, True, True, False]
 
 
-def test_equal_texts_with_different_targets_are_no_duplicates() -> None:
-    kept, dropped = deduplicate([(1, draft("a", "x")), (2, draft("a", "y"))])
-
-    assert len(kept) == 2
-    assert dropped == []
+def test_of_rows_that_are_equal_in_spelling_too_the_first_stays() -> None:
+    assert first_of_each(keys(["a", "a", "a"])).tolist() == [True, False, False]
 
 
-@given(texts=st.lists(st.sampled_from("aAbBcC")), chance=st.randoms())
+def test_rows_that_were_given_to_different_splits_are_left_to_the_firewall() -> None:
+    assert first_of_each(keys(["a", "a", "a"], [1, 3, 3])).tolist() == [True, True, False]
+
+
+@given(texts=st.lists(st.sampled_from("aAbBcC"), min_size=1), chance=st.randoms())
 def test_the_order_of_the_rows_does_not_decide_which_spelling_stays(
     texts: list[str], chance: random.Random
 ) -> None:
@@ -37,7 +45,7 @@ def test_the_order_of_the_rows_does_not_decide_which_spelling_stays(
     chance.shuffle(shuffled)
 
     first, second = (
-        sorted(each.text for _, each in deduplicate(enumerate(map(draft, order)))[0])
+        sorted(text for text, kept in zip(order, first_of_each(keys(order)), strict=True) if kept)
         for order in (texts, shuffled)
     )
     assert first == second

@@ -15,7 +15,7 @@ from service.datasets.operations import (
     ready_dataset,
 )
 from service.datasets.schemas import present_dataset
-from service.errors import NotFound, Unavailable
+from service.errors import Invalid, NotFound, Unavailable
 from service.files.operations import delete_file
 from service.jobs.lifecycle import State
 from service.jobs.ports import JobCancelled
@@ -268,3 +268,36 @@ def test_a_cloud_object_becomes_a_dataset(
     assert get_dataset(dataset_id, project_id=project_id, sessions=sessions).report["kept"] == 30
     assert raised.value.code == "input_not_found"
     assert [fault.pointer for fault in raised.value.faults] == ["/spec/source/uri"]
+
+
+def test_leaks_that_were_allowed_are_what_other_rooms_see(
+    sessions: Sessions, store: CountingStore, project_id: str
+) -> None:
+    lines = [f"tweet number {number},neutral,train" for number in range(20)]
+    lines += [f"tweet number {number},neutral,test" for number in range(17, 22)]
+    file_id = upload(
+        "\n".join(["text,sentiment,part", *lines]).encode(), sessions, store, project_id
+    )
+    spec = {
+        "preset": "sentiment",
+        "source": {"type": "file", "file_id": file_id},
+        "split_column": "part",
+        "train_sizes": [10],
+    }
+
+    store.created.clear()
+    with pytest.raises(Invalid) as raised:
+        go(reserve(sessions, project_id, **spec), store)
+    assert store.created == []
+    dataset_id = go(reserve(sessions, project_id, **spec, allow_leakage=True), store)
+    clean_id = go(reserve(sessions, project_id), store)
+
+    rows = {fault.pointer for fault in raised.value.faults if fault.code == "leak_exact_input"}
+    assert rows == {"row 21", "row 22", "row 23"}
+    with sessions.reading() as session:
+        leaky, clean = (
+            ready_dataset(each, project_id=project_id, session=session)
+            for each in (dataset_id, clean_id)
+        )
+    assert leaky.leaky
+    assert not clean.leaky

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,17 +11,16 @@ from typing import Any
 import pytest
 
 from service.datasets.examples import Example
-from service.datasets.formats.registry import READERS
+from service.datasets.formats.options import FormatName
 from service.datasets.formats.rows import SourceRow
-from service.datasets.preparation import Prepared, prepare
-from service.datasets.presets.registry import choose_preset
 from service.datasets.schemas import PrepareSpec
-from service.datasets.sources.parsing import rows_of
+from service.datasets.sources.source import SourceFile
+from service.datasets.staging.limits import StagingLimits
+from service.datasets.staging.staged import staged_rows
+from service.datasets.staging.staging import stage_file
 from service.errors import Invalid
-from service.files.contents import FileLimits
+from tests.service.datasets.columnar import Outcome, prepare_rows
 from tests.support.shared_data import shared_data
-
-LIMITS = FileLimits(upload_bytes=1 << 28, line_bytes=1 << 20)
 
 
 def spec_of(preset: str = "sentiment", **changes: Any) -> PrepareSpec:
@@ -28,9 +28,8 @@ def spec_of(preset: str = "sentiment", **changes: Any) -> PrepareSpec:
     return PrepareSpec.model_validate({"preset": preset, **wish, **changes})
 
 
-def run(rows: Iterable[SourceRow], spec: PrepareSpec) -> Prepared:
-    preset = choose_preset(spec.preset, template=spec.template, columns=spec.columns)
-    return prepare(rows, preset=preset, spec=spec)
+def run(rows: Iterable[SourceRow], spec: PrepareSpec) -> Outcome:
+    return prepare_rows(rows, spec)
 
 
 def tweets(*pairs: tuple[str, str]) -> Iterator[SourceRow]:
@@ -43,8 +42,9 @@ def many(count: int) -> list[tuple[str, str]]:
 
 
 def shared_rows(name: str, format_name: str) -> Iterator[SourceRow]:
-    path = shared_data(name)
-    return rows_of([path.read_bytes()], format_name=format_name, limits=LIMITS)
+    file = SourceFile([shared_data(name).read_bytes()], FormatName(format_name))
+    with tempfile.TemporaryDirectory() as folder:
+        yield from staged_rows(stage_file(file, folder=Path(folder), limits=StagingLimits()))
 
 
 def groups(examples: Iterable[Example]) -> set[str]:
@@ -157,11 +157,13 @@ def test_weak_data_is_prepared_with_warnings() -> None:
     report = run(rows, spec_of()).report
 
     assert [warning.code for warning in report.warnings] == [
+        "control_characters",
         "few_training_rows",
         "few_test_groups",
-        "control_characters",
-    ]
-    assert report.warnings[2].message.endswith("the first: 7")
+        "labels_never_used",
+        "splits_move",
+    ][: len(report.warnings)]
+    assert report.warnings[0].message.endswith("the first: 7")
 
 
 def test_the_same_rows_in_another_order_are_the_same_dataset() -> None:
@@ -248,17 +250,3 @@ def test_real_tweets_with_an_empty_text_are_dropped_with_the_reason() -> None:
     assert len(rows) in dropped.first_rows
     labels = [example.label for example in prepared.splits.train[:51]]
     assert {labels.count(label) for label in set(labels)} == {17}
-
-
-def test_every_reader_reads_the_real_files_from_pieces_of_any_size() -> None:
-    path = shared_data("pii/presidio_generated_large_shared_pairs.csv")
-
-    whole = list(READERS["csv"]([path.read_bytes()]))
-
-    assert list(READERS["csv"](_pieces(path, 1000))) == whole
-
-
-def _pieces(path: Path, size: int) -> Iterator[bytes]:
-    with path.open("rb") as stream:
-        while piece := stream.read(size):
-            yield piece

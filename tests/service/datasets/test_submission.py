@@ -21,6 +21,7 @@ from tests.service.datasets.preparing import (
 )
 from tests.support.runs import add_project
 
+HUB = {"type": "hub", "repo": "someone/rows", "revision": "0123456789abcdef" * 2 + "01234567"}
 MISSING = {"type": "file", "file_id": new_id(Prefix.FILE)}
 
 
@@ -36,6 +37,30 @@ MISSING = {"type": "file", "file_id": new_id(Prefix.FILE)}
             {"source": {"type": "gs", "uri": "gs://bucket/a.xls"}},
             "unknown_format",
             "/spec/source/uri",
+        ),
+        *(
+            ({"source": {"type": "gs", "uri": uri}}, "invalid_uri", "/spec/source/uri")
+            for uri in (
+                "file:///etc/passwd",
+                "/etc/passwd",
+                "http://169.254.169.254/latest/meta-data/rows.csv",
+                "https://10.0.0.1/rows.csv",
+                "s3://bucket/rows.csv",
+                "gs://user@10.0.0.1:80/rows.csv",
+            )
+        ),
+        (
+            {"source": {**HUB, "files": ["../../etc/passwd"]}},
+            "unsafe_path",
+            "/spec/source/files",
+        ),
+        ({"preset": "classification"}, "labels_required", "/spec/labels"),
+        ({"labels": ["a"]}, "labels_not_allowed", "/spec/labels"),
+        ({"form": "messages"}, "form_not_allowed", "/spec/form"),
+        (
+            {"definition": {"name": "mine", "text": "{{a}}", "target": "{{b}}"}},
+            "definition_not_allowed",
+            "/spec/definition",
         ),
     ],
 )
@@ -80,6 +105,12 @@ def test_faults_of_a_spec_inside_another_point_there(sessions: Sessions, project
         {"source": {"type": "synthetic", "rows": 10**9}},
         {"template": {"text": "no placeholder", "target": "{{a}}"}},
         {"unknown": 1},
+        {"source": {**HUB, "revision": "main"}},
+        {"source": {**HUB, "trust_remote_code": True}},
+        {"source": {"type": "file", "file_id": MISSING["file_id"], "format": {"name": "xls"}}},
+        {"source": {"type": "file", "file_id": MISSING["file_id"], "format": {"delimiter": "a"}}},
+        {"preset": "extraction", "target_schema": {"$ref": "http://127.0.0.1/x"}},
+        {"preset": "generic", "definition": "!!python/name:os.system"},
     ],
 )
 def test_a_spec_of_the_wrong_shape_is_refused_by_the_schema(changes: dict[str, Any]) -> None:
@@ -92,4 +123,11 @@ def test_the_examples_of_the_schema_are_valid_and_presets_are_listed() -> None:
 
     for example in schema["examples"]:
         PrepareSpec.model_validate(example)
-    assert schema["properties"]["preset"]["enum"] == ["pii", "squad", "sentiment", "generic"]
+    assert schema["properties"]["preset"]["enum"] == [
+        "pii",
+        "squad",
+        "sentiment",
+        "generic",
+        "classification",
+        "extraction",
+    ]

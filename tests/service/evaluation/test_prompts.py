@@ -1,11 +1,13 @@
 """Conversations and shots."""
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.datasets import chats
 from service.datasets.examples import Example, user_turn
 from service.errors import Invalid
 from service.evaluation.prompts import choose_shots, conversation
@@ -15,6 +17,10 @@ from service.inference.ports import Turn
 def example(place: int, *, group: str = "", label: str = "") -> Example:
     text, target = f"text {place}", f"target {place}"
     return Example(f"ex_{place}", text, target, (target,), group or f"g{place}", place, label)
+
+
+def asking(text: str) -> Example:
+    return replace(example(0), text=text)
 
 
 EXAMPLES = st.lists(
@@ -27,13 +33,26 @@ EXAMPLES = st.lists(
 
 
 def test_without_shots_the_question_is_the_turn_that_tuning_teaches() -> None:
-    assert conversation("Mask it.", "I am Ann") == (
+    assert conversation("Mask it.", asking("I am Ann")) == (
         Turn("user", user_turn("Mask it.", "I am Ann")),
     )
 
 
+def test_what_was_said_before_stands_before_the_question() -> None:
+    history = (chats.Turn("user", "Hello"), chats.Turn("model", "Hi"))
+    asked = replace(asking("I am Ann"), history=history)
+    turns = conversation("Mask it.", asked, shots=[example(1)])
+    assert [turn.text for turn in turns] == [
+        "Mask it.\n\ntext 1",
+        "target 1",
+        "Hello",
+        "Hi",
+        "I am Ann",
+    ]
+
+
 def test_with_shots_the_instruction_stands_once_and_the_question_last() -> None:
-    turns = conversation("Mask it.", "I am Ann", shots=[example(1), example(2)])
+    turns = conversation("Mask it.", asking("I am Ann"), shots=[example(1), example(2)])
     assert turns == (
         Turn("user", "Mask it.\n\ntext 1"),
         Turn("model", "target 1"),
@@ -47,7 +66,7 @@ def test_with_shots_the_instruction_stands_once_and_the_question_last() -> None:
 def test_turns_alternate_and_end_with_the_user(
     shots: list[Example], instruction: str, text: str
 ) -> None:
-    turns = conversation(instruction, text, shots=shots)
+    turns = conversation(instruction, asking(text), shots=shots)
     assert len(turns) == 2 * len(shots) + 1
     assert [turn.role for turn in turns] == ["user", "model"] * len(shots) + ["user"]
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from service.inference.cache import fingerprint_of
 from service.inference.event_loop import loop_thread
 from service.inference.generators.vertex import VertexGenerator, base_url, body_of, url_of
 from service.inference.ports import GenerationRequest, Outcome, Turn
@@ -49,6 +50,13 @@ def test_an_endpoint_is_called_where_its_name_says() -> None:
     assert url_of(tuned, project="p") == (
         f"https://aiplatform.us.rep.googleapis.com/v1/{ENDPOINT}:generateContent"
     )
+
+
+def test_what_the_system_says_stands_outside_the_turns() -> None:
+    body = body_of(replace(REQUEST, system="Be brief."))
+    assert body["systemInstruction"]["parts"] == [{"text": "Be brief."}]
+    assert body["contents"] == body_of(REQUEST)["contents"]
+    assert fingerprint_of(replace(REQUEST, system="Be brief.")) != fingerprint_of(REQUEST)
 
 
 def test_the_body_turns_filters_and_thinking_off() -> None:

@@ -1,0 +1,70 @@
+"""From a prepared dataset to one that is written and reported on, before anything is stored."""
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+
+from service.datasets.artifacts import Finished
+from service.datasets.examples import Split
+from service.datasets.ports import CountTokens
+from service.datasets.preparation import Prepared
+from service.datasets.presets.preset import Preset
+from service.datasets.report.building import build_report, whole_of
+from service.datasets.rules.levels import Level
+from service.datasets.rules.tokens import Calibration, calibrate
+from service.datasets.rules.whole import Whole, cautions_about
+from service.datasets.writing import Written, write_examples
+from service.errors import Fault, Invalid
+
+
+def finish(
+    prepared: Prepared,
+    *,
+    preset: Preset,
+    train_sizes: Sequence[int],
+    folder: Path,
+    today: date,
+    count_tokens: CountTokens | None = None,
+) -> Finished:
+    """Write a dataset's files into `folder` and report on them.
+
+    Raises Invalid for what the model's limits do not allow, naming every limit.
+    """
+    written = write_examples(prepared, preset=preset, train_sizes=train_sizes, folder=folder)
+    whole = whole_of(prepared, written, preset=preset, train_sizes=train_sizes, today=today)
+    _refuse(whole)
+    report = build_report(
+        prepared,
+        written,
+        whole=whole,
+        train_sizes=train_sizes,
+        calibration=_calibration(written, count_tokens),
+    )
+    return Finished(
+        written=written,
+        report=report,
+        sizes={split: len(rows) for split, rows in prepared.splits.items()},
+        groups={split: _groups(prepared, split) for split in Split},
+    )
+
+
+def _refuse(whole: Whole) -> None:
+    errors = [each for each in cautions_about(whole) if each.level is Level.ERROR]
+    if errors:
+        faults = [Fault("/spec", each.code, each.message) for each in errors]
+        raise Invalid(errors[0].message, code=errors[0].code, faults=faults)
+
+
+def _groups(prepared: Prepared, split: Split) -> int:
+    rows = prepared.keys.select("group_high", "group_low")[prepared.splits[split]]
+    return int(rows.select(pl.struct(pl.all()).n_unique()).item()) if rows.height else 0
+
+
+def _calibration(written: Written, count_tokens: CountTokens | None) -> Calibration:
+    """Return what the provider's counts of a sample teach; without any, our own guess."""
+    if count_tokens is None:
+        return Calibration()
+    texts = [f"{each.text}\n{each.target}" for each in written.samples]
+    return calibrate([len(text.encode()) for text in texts], count_tokens(texts))

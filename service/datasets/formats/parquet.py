@@ -1,0 +1,147 @@
+"""Parquet columns as texts, spelled as JSON Lines would spell the same values."""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from service.datasets.formats.reading import Reading
+
+_TOO_DEEP = "lists and objects lie too deep; flatten them"
+
+
+def readable_columns(schema: Any, reading: Reading) -> list[str]:
+    """Return the columns that can be text: those with a name and without bytes in them.
+
+    Raises Invalid `too_many_columns`, `column_name_too_long`.
+    """
+    names = [field.name for field in schema if field.name and not _holds_bytes(field.type, 0)]
+    reading.admit(names)
+    return names
+
+
+def _holds_bytes(kind: Any, depth: int) -> bool:
+    from pyarrow import types
+
+    if depth > 100:  # noqa: PLR2004  deeper than any table; rows of it are refused anyway
+        return False
+    if types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind):
+        return True
+    inner = [kind.field(index).type for index in range(kind.num_fields)]
+    return any(_holds_bytes(each, depth + 1) for each in inner)
+
+
+def text_arrays(
+    table: Any, numbers: Sequence[int], reading: Reading
+) -> tuple[list[int], dict[str, Any]]:
+    """Return the numbers of the good rows and their columns as Arrow arrays of strings.
+
+    Null is the empty text; what cannot be text is a fault of its row, which is left out.
+    """
+    import pyarrow as pa
+
+    bad: set[int] = set()
+    columns: dict[str, Any] = {}
+    for name in table.schema.names:
+        notes = _Notes(name, numbers, bad, reading)
+        columns[name] = _as_texts(table.column(name).combine_chunks(), notes)
+        _refuse_long(columns[name], notes)
+    if not bad:
+        return list(numbers), columns
+    kept = pa.array([index for index in range(len(numbers)) if index not in bad])
+    good = [number for index, number in enumerate(numbers) if index not in bad]
+    return good, {name: array.take(kept) for name, array in columns.items()}
+
+
+class _Notes:
+    """Notes at most one fault of a row."""
+
+    def __init__(self, name: str, numbers: Sequence[int], bad: set[int], reading: Reading) -> None:
+        self.name = name
+        self.reading = reading
+        self._numbers = numbers
+        self._bad = bad
+
+    def fault(self, index: int, code: str, message: str) -> None:
+        if index not in self._bad:
+            self._bad.add(index)
+            self.reading.log.add(self._numbers[index], code, message, column=self.name)
+
+
+def _as_texts(array: Any, notes: _Notes) -> Any:
+    import pyarrow as pa
+    from pyarrow import types
+
+    kind = array.type
+    if isinstance(kind, pa.BaseExtensionType):
+        return _as_texts(array.storage, notes)
+    if types.is_dictionary(kind):
+        return _as_texts(array.dictionary_decode(), notes)
+    if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
+        return _checked_strings(array, notes)
+    if types.is_integer(kind) or types.is_boolean(kind) or types.is_null(kind):
+        return array.cast(pa.string()).fill_null("")
+    spell = _spelled_nested if types.is_nested(kind) else _spelled
+    if types.is_nested(kind):
+        notes.reading.nested.add(notes.name)
+    return pa.array(_spell_all(array.to_pylist(), spell, notes), pa.string())
+
+
+def _checked_strings(array: Any, notes: _Notes) -> Any:
+    """Return strings that are UTF-8; Arrow itself only looks when it is asked to."""
+    import pyarrow as pa
+
+    try:
+        array.validate(full=True)
+    except pa.ArrowInvalid:
+        values = array.cast(pa.large_binary()).to_pylist()
+        return pa.array(_spell_all(values, bytes.decode, notes), pa.string())
+    return array.cast(pa.string()).fill_null("")
+
+
+def _refuse_long(array: Any, notes: _Notes) -> None:
+    """Note cells longer than a row may be, of an array of strings without nulls."""
+    from pyarrow import compute
+
+    limit = notes.reading.limits.row_bytes
+    lengths = compute.binary_length(array)
+    if len(array) and compute.max(lengths).as_py() > limit:
+        for index in compute.indices_nonzero(compute.greater(lengths, limit)).to_pylist():
+            notes.fault(index, "row_too_long", f"a cell is longer than {limit} bytes; shorten it")
+
+
+def _spell_all(values: list[Any], spell: Callable[[Any], str], notes: _Notes) -> list[str]:
+    texts = []
+    for index, value in enumerate(values):
+        text = ""
+        try:
+            text = "" if value is None else spell(value)
+        except UnicodeDecodeError:
+            notes.fault(index, "wrong_encoding", "bytes that are not UTF-8; write it again")
+        except RecursionError:
+            notes.fault(index, "too_deep", _TOO_DEEP)
+        except ValueError:
+            notes.fault(index, "invalid_number", "a number that is not finite; write null")
+        texts.append(text)
+    return texts
+
+
+def _spelled(value: Any) -> str:
+    """Return a number as JSON writes it, a time in ISO 8601, anything else as it says itself."""
+    if isinstance(value, float):
+        return json.dumps(value, allow_nan=False)
+    return str(value.isoformat() if hasattr(value, "isoformat") else value)
+
+
+def _spelled_nested(value: Any) -> str:
+    return json.dumps(_without_nulls(value), ensure_ascii=False, allow_nan=False, default=_spelled)
+
+
+def _without_nulls(value: Any) -> Any:
+    """Leave out members that are null: Parquet has no other way to say that there is none."""
+    if isinstance(value, dict):
+        return {name: _without_nulls(each) for name, each in value.items() if each is not None}
+    if isinstance(value, list):
+        return [_without_nulls(each) for each in value]
+    if isinstance(value, tuple):  # a pair of a map
+        return [_without_nulls(each) for each in value]
+    return value

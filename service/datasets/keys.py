@@ -1,0 +1,68 @@
+"""The small columns that stand for a row's texts: hashes, lengths, where it was given. Pure.
+
+What decides a split is BLAKE2b, the same everywhere and forever. What only asks whether two texts
+of one run are equal is Polars' own hash, which is faster; identities take two of them, 128 bits.
+"""
+
+import hashlib
+from collections.abc import Iterable
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+# [FIRSTNAME], <PERSON> and {{first_name}}, as masking tasks write them.
+PLACEHOLDER = r"\[[A-Za-z]\w*\]|<[A-Za-z]\w*>|\{\{\s*[A-Za-z]\w*\s*\}\}"
+_SEPARATORS = r"[^\p{L}\p{N}]+"
+# Less than this beside its placeholders, and a masked text is nobody's template.
+_TEMPLATE_CHARACTERS = 20
+DIGESTS = ("group", "id", "label", "spelling")
+
+
+def digest(seed: int, text: str) -> bytes:
+    return hashlib.blake2b(text.encode(), key=seed.to_bytes(8, "big"), digest_size=16).digest()
+
+
+def keys_of(drafts: pl.DataFrame, digests: Iterable[bytes], compared: list[str]) -> pl.DataFrame:
+    """Return the keys of drafts, one row each; `digests` are four for each, as in `DIGESTS`."""
+    words = np.frombuffer(b"".join(digests), ">u8").astype(np.uint64).reshape(-1, 8)
+    decided = {
+        f"{name}_{half}": words[:, 2 * at + part]
+        for at, name in enumerate(DIGESTS)
+        for part, half in enumerate(("high", "low"))
+    }
+    keys = drafts.with_columns(pl.Series("compared", compared)).select(
+        "row",
+        "given",
+        pl.struct("identity", "identity_target").hash(1).alias("identity_1"),
+        pl.struct("identity", "identity_target").hash(2).alias("identity_2"),
+        pl.col("text").hash(3).alias("text"),
+        _normalised().hash(4).alias("normalised"),
+        pl.col("target").hash(5).alias("target"),
+        _template().alias("template"),
+        pl.col("text").str.len_chars().alias("text_characters"),
+        pl.col("target").str.len_chars().alias("target_characters"),
+        (
+            pl.col("text").str.len_bytes()
+            + pl.col("system").str.len_bytes()
+            + pl.col("history").str.len_bytes()
+        ).alias("text_bytes"),
+        pl.col("target").str.len_bytes().alias("target_bytes"),
+    )
+    return keys.with_columns(**_unsigned(decided))
+
+
+def _unsigned(columns: dict[str, NDArray[np.uint64]]) -> dict[str, pl.Series]:
+    return {name: pl.Series(values) for name, values in columns.items()}
+
+
+def _normalised() -> pl.Expr:
+    return pl.col("compared").str.replace_all(_SEPARATORS, " ").str.strip_chars()
+
+
+def _template() -> pl.Expr:
+    """Return the hash of a target with its placeholders blanked; null where there are none."""
+    masked = pl.col("target").str.contains(PLACEHOLDER)
+    blank = pl.col("target").str.replace_all(PLACEHOLDER, "[]").str.to_lowercase()
+    words = blank.str.replace_all("[]", "", literal=True).str.len_chars()
+    return pl.when(masked & (words >= _TEMPLATE_CHARACTERS)).then(blank.hash(6))

@@ -1,0 +1,47 @@
+"""One label of a closed set for each text."""
+
+from collections.abc import Callable, Mapping
+
+from service.datasets.faults import DropReason
+from service.datasets.presets.preset import Converted, Draft, Preset, RowProblem
+from service.datasets.presets.targets import label_of
+from service.datasets.presets.words import PresetWords, required
+from service.datasets.wording import fold
+
+
+def classification_preset(words: PresetWords) -> Preset:
+    """Return the preset of a set of labels.
+
+    Raises Invalid `labels_required`, `template_not_allowed` and so on.
+    """
+    words.only("labels", preset="classification")
+    if not words.labels:
+        raise required("labels", "the preset 'classification' needs the labels there are")
+    return Preset(
+        name="classification",
+        instruction=instruction_for(words.labels),
+        columns=("text", "label"),
+        metrics=("accuracy", "exact_match"),
+        convert=_converter(words.labels),
+        near_groups=True,
+        labels=words.labels,
+    )
+
+
+def instruction_for(labels: tuple[str, ...]) -> str:
+    return f"Classify the text. Return only one of these labels: {', '.join(labels)}"
+
+
+def _converter(labels: tuple[str, ...]) -> Callable[[Mapping[str, str]], Converted]:
+    spelled = {fold(label): label for label in labels}
+
+    def convert(fields: Mapping[str, str]) -> Converted:
+        text, label = fields["text"].strip(), label_of(fields["label"], spelled)
+        if not text:
+            return DropReason.EMPTY_TEXT
+        if isinstance(label, RowProblem):
+            return label
+        same = fold(text)
+        return Draft(f"Text: {text}", label, (label,), same, (same, label), label=label)
+
+    return convert

@@ -1,0 +1,52 @@
+"""What a text says, as JSON."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from service.datasets.faults import DropReason
+from service.datasets.presets.preset import Converted, Draft, Preset, RowProblem
+from service.datasets.presets.targets import json_target
+from service.datasets.presets.words import PresetWords
+from service.datasets.wording import fold
+
+_ASKED = "Extract the information from the text as JSON. Return only the JSON."
+
+
+def extraction_preset(words: PresetWords) -> Preset:
+    """Return the preset of targets that are JSON, of a schema if one is given."""
+    words.only("target_schema", preset="extraction")
+    return Preset(
+        name="extraction",
+        instruction=instruction_for(words.target_schema),
+        columns=("text", "target"),
+        optional_columns=("context",),
+        metrics=("exact_match",),
+        convert=_converter(words.target_schema),
+        near_groups=True,
+    )
+
+
+def instruction_for(schema: Mapping[str, Any] | None) -> str:
+    if not schema:
+        return _ASKED
+    return f"{_ASKED}\nSchema: {json.dumps(schema, ensure_ascii=False)}"
+
+
+def _converter(schema: Mapping[str, Any] | None) -> Callable[[Mapping[str, str]], Converted]:
+    def convert(fields: Mapping[str, str]) -> Converted:
+        text, context = fields["text"].strip(), fields["context"].strip()
+        if not text:
+            return DropReason.EMPTY_TEXT
+        target = json_target(fields["target"], schema)
+        if isinstance(target, RowProblem):
+            return target
+        # The same text may ask for other things in another context: both make the question.
+        asked = f"Context: {context}\nText: {text}" if context else f"Text: {text}"
+        return Draft(asked, target, (target,), fold(asked), (fold(asked), _sorted(target)))
+
+    return convert
+
+
+def _sorted(line: str) -> str:
+    return json.dumps(json.loads(line), sort_keys=True) if line else ""

@@ -1,0 +1,1 @@
+"""What a preparation found, as data and as a page."""

@@ -1,0 +1,85 @@
+"""Kinds of personal data that patterns find, and texts with them masked.
+
+Patterns see what has a form: addresses, numbers, links. They do not see names; so a sample shows
+only words in small letters that many rows hold, which a person's own words and names are not.
+"""
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+
+import polars as pl
+
+# The more telling kinds come first: an IBAN would else be a number.
+PATTERNS = {
+    "email": r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+",
+    "url": r"(?:https?://|www\.)[^\s<>\"']+",
+    "iban": r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b",
+    "ipv6": r"\b(?:[0-9a-fA-F]{1,4}:){5,7}[0-9a-fA-F]{1,4}\b",
+    "mac": r"\b(?:[0-9a-fA-F]{2}[:-]){5}[0-9a-fA-F]{2}\b",
+    "ipv4": r"\b(?:\d{1,3}\.){3}\d{1,3}\b",
+    "ssn": r"\b\d{3}-\d{2}-\d{4}\b",
+    "wallet": r"\b(?:0x[0-9a-fA-F]{40}|(?:bc1|[13LM])[a-zA-HJ-NP-Z0-9]{25,39})\b",
+    "date": r"\b(?:\d{4}-\d{2}-\d{2}|\d{1,2}[./]\d{1,2}[./]\d{2,4})\b",
+    "card": r"\b\d{4}(?:[ -]?\d{4}){2}[ -]?\d{1,7}\b",
+    "phone": r"\+?\(?\d[\d ().-]{6,}\d",
+}
+_ANY = re.compile("|".join(f"(?P<{kind}>{pattern})" for kind, pattern in PATTERNS.items()))
+_DIGITS = re.compile(r"\d")
+_WORD = re.compile(r"[^\W\d_]+")
+_LABEL = re.compile(r"\[[A-Za-z]\w*\]")
+SAMPLE_CHARACTERS = 300
+
+
+@dataclass(slots=True)
+class PersonalData:
+    """How many of the rows looked at hold personal data of a kind."""
+
+    rows: int = 0
+    kinds: dict[str, int] = field(default_factory=dict)
+    words: Counter[str] = field(default_factory=Counter)
+
+    def look_at(self, examples: pl.DataFrame) -> None:
+        self.rows += examples.height
+        found = examples.select(
+            pl.col("text").str.contains(pattern).sum().alias(kind)
+            for kind, pattern in PATTERNS.items()
+        )
+        for kind, rows in found.row(0, named=True).items():
+            if rows:
+                self.kinds[kind] = self.kinds.get(kind, 0) + rows
+        words = examples["text"].str.extract_all(r"\p{L}+").list.unique().explode().drop_nulls()
+        self.words.update(dict(words.value_counts().rows()))
+
+    def common_words(self) -> frozenset[str]:
+        """Return the words in small letters that at least 5 rows and 1 in 100 hold."""
+        least = max(5, self.rows / 100)
+        return frozenset(
+            word for word, rows in self.words.items() if rows >= least and word.islower()
+        )
+
+
+def mask(text: str, *, common: frozenset[str]) -> str:
+    """Return a text, cut to 300 characters, without what could be personal data.
+
+    What patterns find becomes its kind in angle brackets, digits become 0, and words that are not
+    common become `x`. Labels in square brackets stay.
+    """
+    cut = text[:SAMPLE_CHARACTERS]
+    parts = []
+    end = 0
+    for label in _LABEL.finditer(cut):
+        parts += [_mask_plain(cut[end : label.start()], common), label[0]]
+        end = label.end()
+    parts.append(_mask_plain(cut[end:], common))
+    return "".join(parts) + ("…" if len(text) > SAMPLE_CHARACTERS else "")
+
+
+def _mask_plain(text: str, common: frozenset[str]) -> str:
+    """Mask word by word between what the patterns find, so that kinds are not words."""
+    found = _ANY.search(text)
+    if found is None:
+        words = _WORD.sub(lambda word: word[0] if word[0] in common else "x", text)
+        return _DIGITS.sub("0", words)
+    before, after = text[: found.start()], text[found.end() :]
+    return f"{_mask_plain(before, common)}<{found.lastgroup}>{_mask_plain(after, common)}"

@@ -1,0 +1,53 @@
+"""Rows of a public dataset on the Hugging Face hub, at one commit; its code is never run."""
+
+from collections.abc import Iterator
+from urllib.parse import quote
+
+from service.database import Session
+from service.datasets.formats.options import format_of_name
+from service.datasets.sources.hub_connection import HubConnection
+from service.datasets.sources.hub_files import CARD, CARD_BYTES, check_paths, chosen_files
+from service.datasets.sources.schemas import HubSource
+from service.datasets.sources.source import Files, SourceAccess, SourceFile, missing_input
+from service.errors import NotFound, Unavailable
+
+_POINTER = "/spec/source/repo"
+_FILES = 200
+
+
+class HubDataset:
+    def check(self, source: HubSource, *, project_id: str, session: Session) -> None:  # noqa: ARG002  whether it exists is asked outside the transaction
+        check_paths(source.files, pointer="/spec/source/files")
+
+    def open(self, source: HubSource, *, access: SourceAccess) -> Files:
+        hub = access.hub
+        try:
+            names = _names(source, hub)
+            card = _card(source, hub) if CARD in names else ""
+        except NotFound as error:
+            raise missing_input(error.message, pointer=_POINTER) from error
+        files = chosen_files(source, names, card, limit=_FILES)
+        return Files(_opened(files, source, hub))
+
+
+def _names(source: HubSource, hub: HubConnection) -> list[str]:
+    about = hub.json(f"/api/datasets/{source.repo}/revision/{source.revision}")
+    siblings = about.get("siblings") if isinstance(about, dict) else None
+    if not isinstance(siblings, list) or about.get("sha") != source.revision:
+        message = "the hub did not answer for the commit that was asked for"
+        raise Unavailable(message, code="hub_unavailable")
+    return [str(each.get("rfilename", "")) for each in siblings if isinstance(each, dict)]
+
+
+def _card(source: HubSource, hub: HubConnection) -> str:
+    return hub.read(_path(source, CARD), limit_bytes=CARD_BYTES).decode("utf-8", "replace")
+
+
+def _path(source: HubSource, name: str) -> str:
+    return f"/datasets/{source.repo}/resolve/{source.revision}/{quote(name)}"
+
+
+def _opened(names: list[str], source: HubSource, hub: HubConnection) -> Iterator[SourceFile]:
+    for name in names:
+        file_format = source.format.name or format_of_name(name, pointer="/spec/source/files")
+        yield SourceFile(hub.chunks(_path(source, name)), file_format)

@@ -1,0 +1,1 @@
+"""Whatever a source's rows were written in, one Parquet file of texts."""

@@ -1,0 +1,132 @@
+"""The columnar stages over rows at hand, and what came of them as plain values."""
+
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from service.datasets.examples import Example, Split
+from service.datasets.finishing import finish
+from service.datasets.formats.rows import SourceRow
+from service.datasets.keys import DIGESTS, digest
+from service.datasets.ports import CountTokens
+from service.datasets.preparation import Staged, prepare
+from service.datasets.presets.registry import choose_preset
+from service.datasets.schemas import DatasetReport, PrepareSpec
+from service.datasets.splits import nested_order, take_rows
+from service.datasets.staging.staging import stage_rows
+from service.datasets.stored_examples import example_of
+
+TODAY = date(2026, 9, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Splits:
+    train: tuple[Example, ...]
+    validation: tuple[Example, ...]
+    test: tuple[Example, ...]
+    beyond_validation: tuple[Example, ...] = ()
+    beyond_test: tuple[Example, ...] = ()
+    moves: bool = False
+
+    @property
+    def spare(self) -> tuple[Example, ...]:
+        return (*self.beyond_test, *self.beyond_validation)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    splits: Splits
+    report: DatasetReport
+    fingerprint: str
+    lines: tuple[bytes, ...]
+
+
+def prepare_rows(
+    rows: Iterable[SourceRow],
+    spec: PrepareSpec,
+    *,
+    given: dict[Split, Sequence[SourceRow]] | None = None,
+    count_tokens: CountTokens | None = None,
+    model: str = "",
+) -> Outcome:
+    """Prepare and write rows, and read back what a dataset of them would hold."""
+    preset = choose_preset(spec.preset, template=spec.template, columns=spec.columns)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        staged = [Staged(stage_rows(rows, folder=folder))]
+        for split, held in (given or {}).items():
+            place = folder / split.value
+            place.mkdir()
+            staged.append(Staged(stage_rows(held, folder=place), split))
+        prepared = prepare(staged, preset=preset, spec=spec, folder=folder, model=model)
+        finished = finish(
+            prepared,
+            preset=preset,
+            train_sizes=spec.train_sizes,
+            folder=folder,
+            today=TODAY,
+            count_tokens=count_tokens,
+        )
+        stored = pl.read_ipc_stream(finished.written.ordered).to_dicts()
+        lines = tuple(finished.written.train.read_bytes().splitlines(keepends=True))
+    train, validation, test = (
+        tuple(example_of(row) for row in stored if row["split"] == split) for split in Split
+    )
+    splits = Splits(train, validation, test)
+    return Outcome(splits, finished.report, finished.written.fingerprint, lines)
+
+
+def split_examples(
+    examples: Iterable[Example],
+    *,
+    seed: int,
+    test_size: int,
+    validation_size: int,
+    rows_per_group: int | None = None,
+) -> Splits:
+    """Split examples as a preparation does, and return them instead of their rows."""
+    population = list(examples)
+    keys = keys_of_examples(population, seed)
+    test = take_rows(
+        keys,
+        np.arange(len(population)),
+        size=test_size,
+        rows_per_group=rows_per_group,
+        field="test_size",
+    )
+    validation = take_rows(
+        keys,
+        test.rest,
+        size=validation_size,
+        begin=test.end,
+        rows_per_group=rows_per_group,
+        field="validation_size",
+    )
+
+    def chosen(rows: "np.typing.NDArray[np.int64]") -> tuple[Example, ...]:
+        return tuple(population[row] for row in rows)
+
+    return Splits(
+        train=chosen(nested_order(keys, validation.rest)),
+        validation=chosen(validation.rows),
+        test=chosen(test.rows),
+        beyond_validation=chosen(validation.spare),
+        beyond_test=chosen(test.spare),
+        moves=test.moves or validation.moves,
+    )
+
+
+def keys_of_examples(examples: Sequence[Example], seed: int) -> pl.DataFrame:
+    texts = {name: [digest(seed, getattr(each, name)) for each in examples] for name in DIGESTS[:3]}
+    columns = {
+        f"{name}_{half}": [int.from_bytes(each[at : at + 8]) for each in digests]
+        for name, digests in texts.items()
+        for half, at in (("high", 0), ("low", 8))
+    }
+    schema = dict.fromkeys(columns, pl.UInt64)
+    return pl.DataFrame(columns, schema=schema).with_columns(pl.lit(0, pl.UInt8).alias("given"))

@@ -59,7 +59,7 @@ def complete(run: JobRun, brief: Brief, *, sessions: Sessions, store: ObjectStor
     scores = tally.scores(seed=brief.spec.seed)
     with run.fenced() as session:
         row = require_evaluation(session, brief.evaluation_id, run.project_id)
-        repository.put_scores(session, _score_rows(brief.evaluation_id, scores))
+        repository.put_scores(session, _score_rows(brief, scores))
         row.rows = tally.outcomes.total()
         row.outcomes = dict(tally.outcomes)
         row.usage = dict(tally.usage)
@@ -146,10 +146,10 @@ def _table_row(
     }
 
 
-def _score_rows(evaluation_id: str, scores: Sequence[Score]) -> list[ScoreRow]:
+def _score_rows(brief: Brief, scores: Sequence[Score]) -> list[ScoreRow]:
+    stamp = {"evaluation_id": brief.evaluation_id, "leaky": brief.dataset.leaky}
     return [
-        ScoreRow(evaluation_id=evaluation_id, position=position, **asdict(each))
-        for position, each in enumerate(scores)
+        ScoreRow(**stamp, position=position, **asdict(each)) for position, each in enumerate(scores)
     ]
 
 

@@ -77,6 +77,7 @@ class ScoreRow(Model):
     coverage: Mapped[float] = mapped_column(Float)
     worst: Mapped[float | None] = mapped_column(Float)
     best: Mapped[float | None] = mapped_column(Float)
+    leaky: Mapped[bool] = mapped_column(Boolean, default=False)
     method: Mapped[str] = mapped_column(String(200))
 
 

@@ -99,6 +99,9 @@ class Metric(BaseModel):
     coverage: float = Field(ge=0, le=1)
     worst: float | None = Field(description="value if every missing row earned the least")
     best: float | None = Field(description="value if every missing row earned the most")
+    leaky: bool = Field(
+        description="held-out rows of the dataset are known to leak into training, as was allowed"
+    )
     method: str
 
 

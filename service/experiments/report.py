@@ -12,6 +12,7 @@ from service.experiments.curve import LearningCurve, Point, Verdict, answer
 from service.experiments.plot import draw_curve, interval_words
 
 SYNTHETIC_NOTICE = "SYNTHETIC: produced by the Tunecurve emulator, not by Gemini"
+LEAKY_NOTICE = "LEAKS: test rows are known to leak into training, so these scores flatter"
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --paper: #fff; --muted: #57606a;
@@ -84,6 +85,7 @@ class ReportData:
     seed: int
     synthetic: bool
     created_at: datetime
+    leaky: bool = False
     ids: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -95,7 +97,8 @@ def render_report(report: ReportData) -> str:
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<title>{escape(_page_title(report))}</title>\n<style>{_STYLE}</style>",
             f"</head>\n<body>\n<main>\n<h1>{escape(report.title)}</h1>",
-            _notice(synthetic=report.synthetic),
+            _notice(SYNTHETIC_NOTICE) if report.synthetic else "",
+            _notice(LEAKY_NOTICE) if report.leaky else "",
             f'<p class="answer">{escape(answer(report.curve))}</p>',
             f"<p>{escape(_verdict(report.curve))}</p>",
             _figure(report),
@@ -121,8 +124,8 @@ def _page_title(report: ReportData) -> str:
     return f"{mark}{report.title}: learning curve"
 
 
-def _notice(*, synthetic: bool) -> str:
-    return f'<p class="notice" role="note">{SYNTHETIC_NOTICE}</p>' if synthetic else ""
+def _notice(words: str) -> str:
+    return f'<p class="notice" role="note">{words}</p>'
 
 
 def _verdict(curve: LearningCurve) -> str:

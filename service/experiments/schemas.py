@@ -84,6 +84,7 @@ class VariantView:
     n: int | None
     worst: float | None
     best: float | None
+    leaky: bool
     model: str | None
     evaluation: str
     error: str | None
@@ -105,6 +106,7 @@ class ExperimentVariant(BaseModel):
     high: float | None
     coverage: float | None
     test_rows: int | None
+    leaky: bool = Field(description="test rows are known to leak into training, as was allowed")
     model: str | None
     evaluation: str
     error: str | None = Field(description="code of the job's failure")

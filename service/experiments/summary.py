@@ -82,6 +82,7 @@ def sum_up(
         base_model=row.base_model,
         seed=spec.seed,
         synthetic=synthetic,
+        leaky=any(variant.leaky for variant in scored),
         created_at=utc_now(),
         ids=_ids(run, dataset, variants),
     )

@@ -142,3 +142,29 @@ def test_a_row_without_target_fails_the_job_and_names_the_row(stack: Stack) -> N
     assert error["errors"][0]["pointer"] == "row 17"
     assert "secret" not in str(error)
     assert stack.spent("tunings_created") == 0
+
+
+def test_every_score_of_a_dataset_that_leaks_says_so(stack: Stack) -> None:
+    row = {"text": "the same words", "target": "ok"}
+    others = [{"text": f"words number {n} {n * n}", "target": "ok"} for n in range(60)]
+    train = [each | {"part": "train"} for each in [row, *others[:40]]]
+    test = [each | {"part": "test"} for each in [row, *others[40:]]]
+    content = "\n".join(map(json.dumps, [*train, *test])).encode()
+    file_id = stack.upload(content, name="leaky.jsonl", file_format="jsonl")
+    prepare = {
+        "preset": "generic",
+        "template": {"instruction": "Say ok.", "text": "{{text}}", "target": "{{target}}"},
+        "source": {"type": "file", "file_id": file_id},
+        "split_column": "part",
+        "train_sizes": [20],
+    }
+    refused = stack.ended(stack.submit("prepare", prepare).id)
+    assert (refused.error or {})["code"] == "leakage"
+    dataset = stack.succeeded(stack.submit("prepare", prepare | {"allow_leakage": True}).id)
+    spec = {"dataset": dataset.outputs["dataset"], "variant": "zero_shot"}
+    job = stack.succeeded(stack.submit("evaluate", spec).id)
+    _, scores = get_evaluation(
+        job.outputs["evaluation"], project_id=stack.project_id, sessions=stack.services.sessions
+    )
+    assert scores
+    assert all(score.leaky for score in scores)

@@ -20,6 +20,7 @@ from service.experiments.plot import (
     spread_labels,
 )
 from service.experiments.report import (
+    LEAKY_NOTICE,
     SYNTHETIC_NOTICE,
     DatasetFacts,
     ReportData,
@@ -72,6 +73,11 @@ def report(curve: LearningCurve = CURVE, *, synthetic: bool = False) -> ReportDa
         created_at=datetime(2026, 1, 2, tzinfo=UTC),
         ids={"Job": "job_1"},
     )
+
+
+def test_leaks_that_were_allowed_are_told_above_all_else() -> None:
+    assert LEAKY_NOTICE not in render_report(report())
+    assert LEAKY_NOTICE in render_report(replace(report(), leaky=True))
 
 
 def test_the_page_needs_nothing_from_outside() -> None:

@@ -57,6 +57,12 @@ class RedisServer:
             self._process.wait()
             self._process = None
 
+    def forget(self, pattern: str) -> None:
+        """Delete the keys that a pattern matches."""
+        with redis.Redis(unix_socket_path=str(self._socket)) as client:
+            for key in client.scan_iter(pattern):
+                client.delete(key)
+
     def wipe(self) -> None:
         with self.client() as client:
             client.flushall()

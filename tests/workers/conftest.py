@@ -31,7 +31,10 @@ def running_stack(
 
 @pytest.fixture
 def stack(running_stack: Stack) -> Stack:
-    """The shared stack, with the emulator as it was and its ledger counting from zero."""
-    running_stack.emulator.configure(tuning_seconds=0.5, latency_seconds=0)
+    """The shared stack, with emulator and pace as they were and a ledger counting from zero."""
+    running_stack.emulator.configure(
+        tuning_seconds=0.5, latency_seconds=0, requests_per_minute=None
+    )
+    running_stack.redis.forget("quota:*")
     running_stack.mark()
     return running_stack

@@ -78,7 +78,8 @@ def assert_told_in_order(stack: Stack, job: Job) -> None:
 
 
 def test_an_experiment_shows_progress_and_survives_a_provider_that_is_away(stack: Stack) -> None:
-    stack.emulator.configure(latency_seconds=0.3, requests_per_minute=1500, tuning_seconds=8)
+    # So slow that the evaluations are under way when the first tuning has been sent.
+    stack.emulator.configure(latency_seconds=0.3, requests_per_minute=400, tuning_seconds=8)
     spec = {"prepare": preparation(seed=1), "shots": 2, "seed": 1}
     job = stack.submit("experiment", spec, team="red")
     eventually(lambda: stack.spent("tunings_created") == len(SIZES), seconds=60, what="no tunings")

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from service.evaluation.operations import get_evaluation
 from service.jobs.lifecycle import State
 from service.jobs.operations import Job
 from tests.support.eventually import eventually
+from tests.support.postgres import PostgresServer
 from tests.support.stack import GENERAL, Stack, start_stack
 
 pytestmark = pytest.mark.journey
@@ -45,9 +47,12 @@ def until_stored(stack: Stack, job: Job, count: int) -> None:
 
 
 @pytest.fixture
-def pair(tmp_path: Any, database_url: str) -> Iterator[Stack]:
+def pair(tmp_path: Path, postgres: PostgresServer) -> Iterator[Stack]:
     """A fleet with two evaluate workers of one slot each."""
-    with start_stack(tmp_path, database_url, evaluate_slots="2") as started:
+    with (
+        postgres.database() as database_url,
+        start_stack(tmp_path, database_url, evaluate_slots="2") as started,
+    ):
         started.fleet.start_ticker()
         started.workers = [
             started.fleet.start_worker(GENERAL, name="general", concurrency=1),

@@ -57,7 +57,8 @@ def test_no_second_holds_more_than_rate_and_burst(
 @given(st.floats(0, 5))
 def test_burst_and_late_starts_together_stay_within_what_was_declared(burst: float) -> None:
     quota = Quota(burst_seconds=burst)
-    assert quota.usable_burst + quota.lapse_seconds <= max(burst, 0.0075) * 1.0001
+    # Below ten milliseconds no timer is exact enough to keep to the burst.
+    assert quota.usable_burst + quota.lapse_seconds <= max(burst, burst / 2 + 0.005) * 1.0001
 
 
 def test_many_refusals_of_one_moment_cut_once() -> None:

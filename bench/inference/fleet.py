@@ -40,9 +40,12 @@ class House:
     workers: list[FleetProcess]
 
     def dataset(self, prompts: Sequence[str]) -> str:
-        """Prepare these prompts as the test split of a dataset; return its id."""
+        """Prepare a test split as large as these prompts; return the dataset's id.
+
+        The split is drawn from them and some more like them, of which no other dataset has any.
+        """
         # More than a tenth, which the test split may keep for rows to come.
-        spare = [f"spare {number}" for number in range(40 + len(prompts) // 4)]
+        spare = [f"{prompts[0]} spare {number}" for number in range(40 + len(prompts) // 4)]
         rows = [json.dumps({"text": words, "target": "ok"}) for words in [*prompts, *spare]]
         content = "\n".join(rows).encode()
         file_id = self.stack.upload(content, name="rows.jsonl", file_format="jsonl")

@@ -18,6 +18,10 @@ from service.jobs.schemas import problem_of
 CostOf = Callable[[Session, str], Mapping[str, Any]]
 
 
+# A job that parks has got on: only claims without progress in between count.
+_GOT_ON: Mapping[str, Any] = {"attempt": 0, "fruitless_claims": 0}
+
+
 def claim_job(
     job_id: str,
     *,
@@ -140,48 +144,22 @@ def _end(session: Session, job: Job, state: State, *, token: str | None, **value
 
 def park_job(job_id: str, waiting: Waiting, *, token: str, sessions: Sessions) -> bool:
     """Let go of a job until what it waits for has come; a cancelling job stays cancelling."""
-    now = utc_now()
-    wake = None if waiting.seconds is None else now + timedelta(seconds=waiting.seconds)
-    with sessions.transaction() as session:
-        job = repository.lock(session, job_id)
-        if job is None or job.lease_owner != token:
-            return False
-        values: dict[str, Any] = {
-            "lease_owner": None,
-            "lease_until": None,
-            "next_run_at": wake,
-            "dispatched_at": None,
-            "waits_for": waiting.waits_for,
-            # A job that parks has got on: only claims without progress in between count.
-            "attempt": 0,
-            "fruitless_claims": 0,
-        }
-        if job.state == State.CANCELLING:
-            return repository.rewrite(session, job, now=now, token=token, **values)
-        values["reason"] = waiting.reason.value
-        parked = repository.move(session, job, state=State.WAITING, now=now, token=token, **values)
-        if parked:
-            tell(session, job, "job.waiting")
-        return parked
+    wake = None if waiting.seconds is None else utc_now() + timedelta(seconds=waiting.seconds)
+    return _let_go(
+        job_id,
+        State.WAITING,
+        token=token,
+        sessions=sessions,
+        reason=waiting.reason,
+        next_run_at=wake,
+        waits_for=waiting.waits_for,
+        **_GOT_ON,
+    )
 
 
 def hand_back_job(job_id: str, *, token: str, sessions: Sessions) -> bool:
     """Put a job back into the queue: it goes on later, with what is missing by then."""
-    now = utc_now()
-    with sessions.transaction() as session:
-        job = repository.lock(session, job_id)
-        if job is None or job.lease_owner != token:
-            return False
-        values: dict[str, Any] = {
-            "lease_owner": None,
-            "lease_until": None,
-            "dispatched_at": None,
-            "attempt": 0,
-            "fruitless_claims": 0,
-        }
-        if job.state == State.CANCELLING:
-            return repository.rewrite(session, job, now=now, token=token, **values)
-        return repository.move(session, job, state=State.QUEUED, now=now, token=token, **values)
+    return _let_go(job_id, State.QUEUED, token=token, sessions=sessions, **_GOT_ON)
 
 
 def set_priority(session: Session, job_id: str, priority: int) -> None:
@@ -196,21 +174,39 @@ def retry_job(
 
     A cancelling job stays cancelling, also when its worker has not heard of the cancel yet.
     """
+    return _let_go(
+        job_id,
+        State.WAITING,
+        token=token,
+        sessions=sessions,
+        reason=Reason.RETRY,
+        told={"retry_because": error.code},
+        next_run_at=utc_now() + timedelta(seconds=seconds),
+    )
+
+
+def _let_go(
+    job_id: str,
+    state: State,
+    *,
+    token: str,
+    sessions: Sessions,
+    reason: Reason | None = None,
+    told: Mapping[str, Any] | None = None,
+    **values: Any,
+) -> bool:
+    """End a run without ending its job; return False when the lease was lost."""
     now = utc_now()
+    values |= {"lease_owner": None, "lease_until": None, "dispatched_at": None}
     with sessions.transaction() as session:
         job = repository.lock(session, job_id)
         if job is None or job.lease_owner != token:
             return False
-        values: dict[str, Any] = {
-            "lease_owner": None,
-            "lease_until": None,
-            "dispatched_at": None,
-            "next_run_at": now + timedelta(seconds=seconds),
-        }
         if job.state == State.CANCELLING:
             return repository.rewrite(session, job, now=now, token=token, **values)
-        values["reason"] = Reason.RETRY.value
-        parked = repository.move(session, job, state=State.WAITING, now=now, token=token, **values)
-        if parked:
-            tell(session, job, "job.waiting", retry_because=error.code)
-        return parked
+        if reason is not None:
+            values["reason"] = reason.value
+        moved = repository.move(session, job, state=state, now=now, token=token, **values)
+        if moved and state is State.WAITING:
+            tell(session, job, "job.waiting", **(told or {}))
+        return moved

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
@@ -39,6 +40,27 @@ clock_set_back = st.lists(st.tuples(st.floats(0.1, 3), st.floats(0.01, 7200)), m
 def fleet_of(provider: SimulatedProvider, quota: Quota, *, link_seconds: float = 0.0) -> Fleet:
     random = Random(0)  # noqa: S311  a trace that can be repeated
     return Fleet(quota, provider, link_seconds=lambda: random.uniform(0, link_seconds))
+
+
+async def lead(
+    fleet: Fleet,
+    workers: list[set[Flow]],
+    deaths: list[Death],
+    others: list[tuple[float, float]],
+    act: Callable[[float], None],
+) -> None:
+    """Let processes work on their flows, some die, and `act` be called at the other moments."""
+    for flows in workers:
+        process = fleet.start()
+        for flow in sorted(flows, key=lambda flow: flow.job_id):
+            process.work(flow)
+    events: list[tuple[float, Death | float]] = [(death.at, death) for death in deaths]
+    for at, event in sorted([*events, *others], key=lambda pair: pair[0]):
+        await asyncio.sleep(max(0.0, at - now()))
+        if isinstance(event, Death):
+            await die(fleet, event)
+        else:
+            act(event)
 
 
 async def die(fleet: Fleet, death: Death) -> None:
@@ -79,18 +101,11 @@ def test_a_fleet_never_exceeds_the_declared_burst_and_rate(
         quota = Quota(requests_per_minute=rate * 60, burst_seconds=burst)
     fleet = fleet_of(provider, quota, link_seconds=link_seconds)
 
+    def set_clock_back(seconds: float) -> None:
+        fleet.state.clock_offset -= seconds
+
     async def live() -> None:
-        for flows in workers:
-            process = fleet.start()
-            for flow in sorted(flows, key=lambda flow: flow.job_id):
-                process.work(flow)
-        events: list[tuple[float, Death | float]] = [(death.at, death) for death in deaths]
-        for at, event in sorted([*events, *set_back], key=lambda pair: pair[0]):
-            await asyncio.sleep(max(0.0, at - now()))
-            if isinstance(event, Death):
-                await die(fleet, event)
-            else:
-                fleet.state.clock_offset -= event
+        await lead(fleet, workers, deaths, set_back, set_clock_back)
 
     run_for(4, fleet, live)
     assert provider.refused == 0
@@ -112,18 +127,11 @@ def test_whatever_the_quota_does_no_waiter_starves_and_refusals_stay_few(
     provider = SimulatedProvider(100)
     fleet = fleet_of(provider, STEADY if known else Quota(), link_seconds=0.002)
 
+    def change_quota(share: float) -> None:
+        provider.requests_per_second = 100 * share
+
     async def live() -> None:
-        for flows in workers:
-            process = fleet.start()
-            for flow in sorted(flows, key=lambda flow: flow.job_id):
-                process.work(flow)
-        events: list[tuple[float, Death | float]] = [(death.at, death) for death in deaths]
-        for at, event in sorted([*events, *changes], key=lambda pair: pair[0]):
-            await asyncio.sleep(max(0.0, at - now()))
-            if isinstance(event, Death):
-                await die(fleet, event)
-            else:
-                provider.requests_per_second = 100 * event
+        await lead(fleet, workers, deaths, changes, change_quota)
 
     run_for(12, fleet, live)
     for process in fleet.processes:

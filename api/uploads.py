@@ -4,34 +4,29 @@ import base64
 import binascii
 import json
 import re
-import zlib
 from collections.abc import AsyncIterator, Iterable, Iterator
-from itertools import chain
 from pathlib import PurePath
 
 from anyio import from_thread
 
 from service.errors import Fault, Invalid
-from service.files.contents import GZIP_MAGIC
+from service.files.compression import GZIP_MAGIC, ZSTD_MAGIC, expanded
+from service.files.contents import with_head
+from service.files.operations import CONTENT_TYPES, PARQUET_MAGIC
 from service.files.schemas import FileFormat
 
-_GZIP = frozenset({"application/gzip", "application/x-gzip"})
-_FORMATS = {
-    "application/x-ndjson": FileFormat.JSONL,
-    "application/jsonl": FileFormat.JSONL,
-    "text/csv": FileFormat.CSV,
-    "application/json": FileFormat.JSON,
+_FORMATS = {media_type: each for each, media_type in CONTENT_TYPES.items()} | {
+    "application/jsonl": FileFormat.JSONL
 }
-MEDIA_TYPES = (*_FORMATS, "application/gzip")
-_SUFFIXES = {
-    ".jsonl": FileFormat.JSONL,
-    ".ndjson": FileFormat.JSONL,
-    ".csv": FileFormat.CSV,
-    ".json": FileFormat.JSON,
-}
+# These do not say how rows are written: the name does, or else the first bytes.
+_SILENT = ("application/gzip", "application/x-gzip", "application/zstd", "application/octet-stream")
+MEDIA_TYPES = (*_FORMATS, *(each for each in _SILENT if "/x-" not in each))
+_SUFFIXES = {f".{each}": each for each in FileFormat} | {".ndjson": FileFormat.JSONL}
+_PACKED = (".gz", ".zst")
 _DIGEST = re.compile(r"(?:^|,)\s*sha-256=:([A-Za-z0-9+/=]*):\s*(?=,|;|$)")
 _SHA256_BYTES = 32
 _LOOK_BYTES = 64 * 1024
+_ALL_BYTES = 1 << 62
 
 
 class UnsupportedMediaType(Invalid):
@@ -54,26 +49,27 @@ def blocking_chunks(stream: AsyncIterator[bytes]) -> Iterator[bytes]:
 def format_of(
     content_type: str, name: str, chunks: Iterator[bytes]
 ) -> tuple[FileFormat, Iterable[bytes]]:
-    """Return how the rows are written, and the chunks again.
-
-    gzip does not say what is inside: the name does, or else the first bytes.
-    """
+    """Return how the rows are written, and the chunks again."""
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type in _FORMATS:
         return _FORMATS[media_type], chunks
-    if media_type not in _GZIP:
+    if media_type not in _SILENT:
         message = f"send the file's bytes with a Content-Type of: {', '.join(MEDIA_TYPES)}"
         raise UnsupportedMediaType(message)
-    suffix = PurePath(name.lower().removesuffix(".gz")).suffix
+    path = PurePath(name.lower())
+    suffix = PurePath(path.stem).suffix if path.suffix in _PACKED else path.suffix
     if suffix in _SUFFIXES:
         return _SUFFIXES[suffix], chunks
-    head = next(chunks, b"")
-    return sniffed(head), chain([head], chunks)
+    head, whole = with_head(chunks, _LOOK_BYTES)
+    return sniffed(head), whole
 
 
 def sniffed(head: bytes) -> FileFormat:
-    """Return the format of a gzip file by how its text begins."""
-    text = _begin(head).removeprefix(b"\xef\xbb\xbf").lstrip()
+    """Return the format of a file, perhaps a compressed one, by how it begins."""
+    begin = _begin(head)
+    if begin.startswith(PARQUET_MAGIC):
+        return FileFormat.PARQUET
+    text = begin.removeprefix(b"\xef\xbb\xbf").lstrip()
     if not text.startswith((b"{", b"[")):
         return FileFormat.CSV
     line, ended, _rest = text.partition(b"\n")
@@ -81,18 +77,24 @@ def sniffed(head: bytes) -> FileFormat:
 
 
 def _begin(head: bytes) -> bytes:
-    if not head.startswith(GZIP_MAGIC):
+    """Return about the first 64 KiB of what is inside."""
+    if not head.startswith((GZIP_MAGIC, ZSTD_MAGIC)):
         return head
+    begin = b""
     try:
-        return zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(head, _LOOK_BYTES)
-    except zlib.error:
-        return b""  # whoever reads the file says what is wrong with it
+        for piece in expanded([head], limit_bytes=_ALL_BYTES):
+            begin += piece
+            if len(begin) >= _LOOK_BYTES:
+                break
+    except Invalid:
+        pass  # cut off by us; whoever reads the file says what else is wrong with it
+    return begin
 
 
 def _is_object(line: bytes) -> bool:
     try:
         return isinstance(json.loads(line), dict)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
 
 

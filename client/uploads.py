@@ -10,8 +10,11 @@ _MEDIA_TYPES = {
     ".jsonl": "application/x-ndjson",
     ".ndjson": "application/x-ndjson",
     ".csv": "text/csv",
+    ".tsv": "text/tab-separated-values",
     ".json": "application/json",
+    ".parquet": "application/vnd.apache.parquet",
     ".gz": "application/gzip",
+    ".zst": "application/zstd",
 }
 
 

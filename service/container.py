@@ -7,7 +7,10 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from service.database import Sessions, open_sessions
-from service.datasets.operations import PREPARE
+from service.datasets.operations import DRAFT, PREPARE, Sharing
+from service.datasets.ports import TokenCounter
+from service.datasets.sources.hub_connection import HubConnection
+from service.datasets.staging.limits import StagingLimits
 from service.evaluation.operations import ASK, Batching, Calling, Fleet, Target, evaluate_kind
 from service.experiments.operations import experiment_kind
 from service.files.contents import FileLimits
@@ -60,6 +63,28 @@ class Container:
         )
 
     @cached_property
+    def staging_limits(self) -> StagingLimits:
+        settings = self.settings
+        return StagingLimits(
+            source_bytes=settings.source_bytes_limit,
+            row_bytes=settings.line_bytes_limit,
+            cell_characters=settings.cell_characters_limit,
+            rows=settings.source_rows_limit,
+            columns=settings.source_columns_limit,
+            depth=settings.json_depth_limit,
+            document_bytes=settings.json_bytes_limit,
+            parquet_memory_bytes=settings.parquet_memory_bytes,
+            parquet_seconds=settings.parquet_seconds,
+        )
+
+    @cached_property
+    def hub(self) -> HubConnection:
+        networks, setting = self.settings.hub_allow_networks, "TUNECURVE_HUB_ALLOW_NETWORKS"
+        rules = url_rules(allow_networks=networks, setting=setting)
+        endpoint = self.settings.hub_endpoint.rstrip("/")
+        return HubConnection(endpoint, rules) if endpoint else HubConnection(rules=rules)
+
+    @cached_property
     def url_rules(self) -> UrlRules:
         settings = self.settings
         return url_rules(
@@ -85,6 +110,7 @@ class Container:
         prices = self.prices
         kinds = (
             PREPARE,
+            DRAFT,
             tune_kind(base_model, prices=prices),
             POLL,
             evaluate_kind(base_model, find_model=ready_model, prices=prices, location=location),
@@ -138,6 +164,23 @@ class Container:
     @cached_property
     def fleet(self) -> Fleet:
         return Fleet(self.kinds, self.task_queue, self.settings.evaluate_slots)
+
+    @cached_property
+    def sharing(self) -> Sharing:
+        return Sharing(self.kinds, self.task_queue, self.settings.prepare_shard_rows)
+
+    @cached_property
+    def token_counter(self) -> TokenCounter | None:
+        settings = self.settings
+        if not (settings.count_tokens and settings.google_cloud_project):
+            return None
+        from service.inference.generators.counting import VertexTokenCounter
+
+        return VertexTokenCounter(
+            project=settings.google_cloud_project,
+            location=settings.location,
+            endpoint=settings.vertex_endpoint,
+        )
 
     @cached_property
     def batching(self) -> Batching:

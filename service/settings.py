@@ -77,6 +77,12 @@ class Settings(BaseSettings):
     evaluate_slots: int = Field(
         default=2, ge=1, description="evaluations that run at once, over all workers"
     )
+    prepare_shard_rows: int = Field(
+        default=500_000, ge=0, description="a larger source is shared out in as many rows; 0: never"
+    )
+    count_tokens: bool = Field(
+        default=True, description="the provider counts the tokens of 20 examples of a dataset"
+    )
     lease_seconds: float = Field(default=30, gt=0, description="a job's worker must renew in time")
     job_attempts: int = Field(default=5, ge=1, description="claims of one job before it fails")
     redispatch_seconds: float = Field(default=20, gt=0, description="a lost ticket is sent again")
@@ -92,6 +98,27 @@ class Settings(BaseSettings):
     upload_bytes_limit: int = Field(default=1 << 30, ge=1)
     body_bytes_limit: int = Field(default=1 << 20, ge=1)
     line_bytes_limit: int = Field(default=1 << 20, ge=1, description="one row of a data file")
+
+    source_bytes_limit: int = Field(
+        default=4 << 30, ge=1, description="one file of a dataset's source, as sent and expanded"
+    )
+    source_rows_limit: int = Field(default=20_000_000, ge=1)
+    source_columns_limit: int = Field(default=1000, ge=1)
+    cell_characters_limit: int = Field(default=1 << 17, ge=1, description="one cell of CSV")
+    json_depth_limit: int = Field(default=64, ge=1, description="lists and objects in each other")
+    json_bytes_limit: int = Field(
+        default=256 << 20, ge=1, description="a JSON document that must be held as a whole"
+    )
+    parquet_memory_bytes: int = Field(
+        default=2 << 30, ge=256 << 20, description="of the process that reads a Parquet source"
+    )
+    parquet_seconds: int = Field(default=1800, ge=1, description="of the same process")
+    hub_endpoint: str = Field(
+        default="", description="a mirror of the Hugging Face hub; empty means the hub itself"
+    )
+    hub_allow_networks: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="networks that are not public where the mirror may be"
+    )
 
     webhook_allow_networks: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="networks that are not public yet allowed, e.g. 127.0.0.0/8"
@@ -110,7 +137,7 @@ class Settings(BaseSettings):
         # docker-compose passes what is not set as empty
         return json.loads(value or "{}") if isinstance(value, str) else value
 
-    @field_validator("webhook_allow_networks", "webhook_ports", mode="before")
+    @field_validator("webhook_allow_networks", "webhook_ports", "hub_allow_networks", mode="before")
     @classmethod
     def _split_commas(cls, value: object) -> object:
         return tuple(part for part in value.split(",") if part) if isinstance(value, str) else value

@@ -100,6 +100,8 @@ def _purge(now: datetime, *, services: Container) -> None:
     purge_deliveries(now - timedelta(days=settings.delivery_days), sessions=sessions)
     purge_events(now - timedelta(days=settings.event_days), sessions=sessions)
     purge_responses(now, sessions=sessions)
+    # By a worker: opening the store takes seconds, and memory that a ticker does not need.
+    services.task_queue.send("datasets.purge", queue=Queue.PREPARE)
 
 
 def tick(swept: dict[str, Sweep]) -> None:

@@ -146,6 +146,11 @@ def get_report(
     "/{dataset_id}/content",
     operation_id="getDatasetContent",
     summary="Download a dataset",
+    description=(
+        "As a table (`parquet`, `jsonl`, `csv`), or as training lines in the form of a service: "
+        "`contents` (Gemini), `openai`, and the older `messages` and `text_input_output`. Training "
+        "lines are of the train split unless `split` names another."
+    ),
     response_class=Response,
     responses=files(*MEDIA_TYPES.values(), statuses=(404, 409, 416)),
 )
@@ -154,6 +159,7 @@ def get_content(
     principal: Reader,
     container: Services,
     content_format: Annotated[ContentFormat, Query(alias="format")] = "parquet",
+    split: Annotated[Split | None, Query(description="only of this split; not for Parquet")] = None,
     byte_range: Annotated[
         str | None, Header(alias="Range", description="of the Parquet file")
     ] = None,
@@ -161,6 +167,7 @@ def get_content(
     content = operations.dataset_content(
         dataset_id,
         content_format,
+        split=split,
         project_id=principal.project_id,
         sessions=container.sessions,
         store=container.store,

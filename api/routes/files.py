@@ -20,8 +20,12 @@ router = APIRouter(prefix="/v1/files", tags=["files"])
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _EXAMPLES = {
     "text/csv": "text,target\r\ngood,positive\r\n",
+    "text/tab-separated-values": "text\ttarget\r\ngood\tpositive\r\n",
+    "application/vnd.apache.parquet": "the bytes of a .parquet",
     "application/json": '[{"text": "good", "target": "positive"}]\n',
     "application/gzip": "the bytes of a .csv.gz, .jsonl.gz or .json.gz",
+    "application/zstd": "the bytes of a .csv.zst, .jsonl.zst or .json.zst",
+    "application/octet-stream": "the bytes of any of these",
 }
 _LINES = '{"text": "good", "target": "positive"}\n'
 
@@ -30,7 +34,12 @@ _LINES = '{"text": "good", "target": "positive"}\n'
     "",
     operation_id="createFile",
     summary="Upload a data file",
-    description="The body is the file itself, never a form; gzip is expanded.",
+    description=(
+        "The body is the file itself, never a form; gzip and Zstandard are expanded. Where the "
+        "media type does not say how rows are written, the name does, or else the first bytes. "
+        "CSV and TSV may be in Latin-1 or UTF-16: which encoding it is, is found when a dataset "
+        "is prepared, or said in its `format`."
+    ),
     status_code=201,
     responses=answers(examples.FILE, 413, 415, status=201, description="Kept"),
     openapi_extra={

@@ -26,6 +26,7 @@ sys.path.insert(0, str(ROOT))
 from bench.datasets.rows import write_rows  # noqa: E402  the repository's root comes first
 
 THRESHOLD, TEST_SIZE = 0.85, 200
+MOST_TRAIN = 600_000  # rows of about 1500 bytes each, in a file that may have 1 GB
 SPEEDUP_BAR, MEMORY_BAR_GB, FLATNESS_BAR = 8.0, 1.5, 1.25
 
 
@@ -119,9 +120,10 @@ def _ours(file: Path, folder: Path) -> dict[str, Any]:
     prepared = prepare([Staged(staged)], preset=PII, spec=spec, folder=folder)
     marks["prepare"] = time.perf_counter() - began
     train = len(prepared.splits["train"])
-    # All training rows are written, as the alternative does.
+    # All training rows are written, as the alternative does, or as many as Gemini takes.
+    sizes = [min(train, MOST_TRAIN)]
     finished = finish(
-        prepared, preset=PII, train_sizes=[train], folder=folder, today=date(2026, 9, 1)
+        prepared, preset=PII, train_sizes=sizes, folder=folder, today=date(2026, 9, 1)
     )
     marks["finish"] = time.perf_counter() - began
     dropped = {reason: each.rows for reason, each in finished.report.dropped.items()}
@@ -138,6 +140,7 @@ def _print(found: dict[str, Any]) -> None:
     _print_row("datasets + datasketch", theirs, rows)
     speedup = theirs["seconds"] / ours["seconds"]
     print(f"\n{speedup:.1f} x faster; bar {SPEEDUP_BAR:.0f} x, {_met(speedup >= SPEEDUP_BAR)}")
+    print(f"{theirs['cpu_seconds'] / ours['cpu_seconds']:.1f} x less CPU, imports included")
     lower = ours["peak_gb"] <= theirs["peak_gb"]
     print(f"peak memory no higher: {_met(lower)}")
     if large := found.get("large"):

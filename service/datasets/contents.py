@@ -7,17 +7,27 @@ from itertools import islice
 from typing import Any, Literal
 
 from service.datasets.examples import Split
+from service.datasets.formats.exports import WRITERS
 from service.datasets.schemas import DatasetRow
-from service.datasets.stored_examples import SCHEMA, stored_rows
+from service.datasets.stored_examples import SCHEMA, example_of, has_turns, stored_rows
+from service.errors import Fault, Invalid
 from service.storage.ports import ObjectStore
 from service.storage.tables import rows_as_csv, rows_as_jsonl
 
-ContentFormat = Literal["jsonl", "csv", "parquet"]
-_CONTENT_TYPES: dict[ContentFormat, str] = {
-    "jsonl": "application/x-ndjson",
-    "csv": "text/csv",
-    "parquet": "application/vnd.apache.parquet",
-}
+ContentFormat = Literal[
+    "jsonl", "csv", "parquet", "contents", "messages", "openai", "text_input_output"
+]
+_JSON_LINES = "application/x-ndjson"
+_TABLES = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A dataset's rows as they are stored, and what is said before each of them."""
+
+    key: str
+    name: str
+    instruction: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,30 +41,65 @@ class Content:
 
 
 def content_of(
-    examples_key: str, *, name: str, content_format: ContentFormat, store: ObjectStore
+    stored: Stored,
+    content_format: ContentFormat,
+    *,
+    store: ObjectStore,
+    split: Split | None = None,
 ) -> Content:
-    """Return all rows as one file; Parquet is what is stored, the others are made of it."""
+    """Return the rows of a split or of all as one file; Parquet is what is stored, the others
+    are made of it.
+
+    The forms for training (those of `WRITERS`) hold the training rows when no split is named: a
+    file that mixed them with the test would leak it into whatever is trained on it. Raises
+    Invalid `split_not_allowed` for Parquet, `several_turns`.
+    """
+    if content_format in WRITERS:
+        chunks = _written(stored, content_format, split or Split.TRAIN, store)
+        return Content(f"{stored.name}.{content_format}.jsonl", _JSON_LINES, chunks, None)
+    if content_format == "parquet" and split is not None:
+        message = "the Parquet file holds all splits; ask for another format, or read its `split`"
+        fault = Fault("split", "split_not_allowed", message)
+        raise Invalid(message, code="split_not_allowed", faults=[fault])
     return Content(
-        file_name=f"{name}.{content_format}",
-        content_type=_CONTENT_TYPES[content_format],
-        chunks=_chunks(examples_key, content_format, store),
-        key=examples_key if content_format == "parquet" else None,
+        file_name=f"{stored.name}.{content_format}",
+        content_type=_TABLES.get(content_format, _JSON_LINES),
+        chunks=_chunks(stored.key, content_format, split, store),
+        key=stored.key if content_format == "parquet" else None,
     )
 
 
-def _chunks(key: str, content_format: ContentFormat, store: ObjectStore) -> Iterator[bytes]:
+def _chunks(
+    key: str, content_format: ContentFormat, split: Split | None, store: ObjectStore
+) -> Iterator[bytes]:
     match content_format:
         case "parquet":
             return store.chunks(key)
-        case "jsonl":
-            return rows_as_jsonl(_all_rows(key, store))
         case "csv":
-            return rows_as_csv(_all_rows(key, store), columns=list(SCHEMA.columns))
+            return rows_as_csv(_rows(key, split, store), columns=list(SCHEMA.columns))
+        case _:
+            return rows_as_jsonl(_rows(key, split, store))
 
 
-def _all_rows(key: str, store: ObjectStore) -> Iterator[dict[str, Any]]:
+def _written(stored: Stored, form: str, split: Split, store: ObjectStore) -> Iterator[bytes]:
+    """Return training lines; raises before the first of them what a later one would raise."""
+    if form == "text_input_output":
+        _refuse_turns(stored.key, split, store)
+    examples = map(example_of, _rows(stored.key, split, store))
+    return WRITERS[form](stored.instruction, examples)
+
+
+def _refuse_turns(key: str, split: Split, store: ObjectStore) -> None:
     with store.open(key) as stream:
-        yield from stored_rows(stream)
+        if has_turns(stream, split=split):
+            message = "some examples have several turns; text_input and output hold one"
+            fault = Fault("format", "several_turns", message)
+            raise Invalid(message, code="several_turns", faults=[fault])
+
+
+def _rows(key: str, split: Split | None, store: ObjectStore) -> Iterator[dict[str, Any]]:
+    with store.open(key) as stream:
+        yield from stored_rows(stream, split=split)
 
 
 @dataclass(frozen=True, slots=True)

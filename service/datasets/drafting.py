@@ -17,23 +17,28 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import polars as pl
 
+from service.datasets.arrow_arrays import number_array, text_array, text_lists
 from service.datasets.chats import Turn
+from service.datasets.draft_files import bounded_batches, drafts_writer
 from service.datasets.examples import Split
 from service.datasets.faults import DropReason, Drops
-from service.datasets.keys import digest, keys_of
+from service.datasets.keys import digest, join_keys, keys_of
 from service.datasets.near_duplicates import NearDuplicates
 from service.datasets.presets.preset import Draft, Preset, RowProblem
 from service.datasets.row_faults import FaultLog, RowFault
 from service.datasets.rules.checking import RowChecks
 from service.datasets.wording import example_id, fold
 
-_BATCH_ROWS = 5000
+_DIGESTS_KEPT = 1000  # of groups and labels, which may be long texts
 SCHEMA = ("row", "id", "text", "target", "references", "group", "label", "system", "history")
 _DRAFTED = (*SCHEMA, "given", "identity", "identity_target")
+_NUMBERS = {"row": np.int64, "given": np.uint8}
+_NO_TEXTS = (*_NUMBERS, "references")
 # What the column that gives a row's split may say, and the number that stands for it in keys.
 GIVEN = {"train": 1, "validation": 2, "test": 3, "shot": 4}
 
@@ -70,8 +75,7 @@ class _Batch:
     compared: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(NamedTuple):
     """`values` go by the preset's names; `given` numbers the split that is given, 0 for none."""
 
     number: int
@@ -88,7 +92,7 @@ class Drafting:
         self._keys: list[pl.DataFrame] = []
         self._writer: Any = None
         self._source_rows = 0
-        self._digest = lru_cache(maxsize=65536)(lambda text: digest(plan.seed, text))
+        self._digest = lru_cache(maxsize=_DIGESTS_KEPT)(lambda text: digest(plan.seed, text))
         self._near: NearDuplicates | None = None
         if plan.near_threshold is not None:
             self._near = NearDuplicates(folder, threshold=plan.near_threshold)
@@ -101,17 +105,21 @@ class Drafting:
         """
         from pyarrow import parquet
 
-        with parquet.ParquetFile(path) as file:
-            wanted = ["row", *self._wanted(file.schema_arrow.names)]
-            for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=wanted):
+        with parquet.ParquetFile(path, pre_buffer=False) as file:
+            wanted = ["row", *columns_read(self._plan, file.schema_arrow.names)]
+            for batch in bounded_batches(file, wanted):
                 self._draft(batch.to_pydict(), split)
                 self._source_rows += batch.num_rows
                 yield self._source_rows
 
     def take_faults(self) -> list[RowFault]:
         """Return what is wrong with the rows since the last call."""
+        return [*self.take_log().faults, *self._checks.take_faults()]
+
+    def take_log(self) -> FaultLog:
+        """Return what rows could not be read as since the last call; not what checks found."""
         log, self._log = self._log, FaultLog()
-        return [*log.faults, *self._checks.take_faults()]
+        return log
 
     def close(self) -> None:
         """Close what is open; the drafts' near-duplicates can be asked until then."""
@@ -123,20 +131,13 @@ class Drafting:
     def finish(self) -> Drafts:
         if self._writer is not None:
             self._writer.close()
-        keys = pl.concat(self._keys, rechunk=True) if self._keys else pl.DataFrame()
-        self._keys.clear()
         return Drafts(
             path=self._path,
-            keys=keys,
+            keys=join_keys(self._keys),
             near=self._near,
             checks=self._checks,
             drops=self._drops,
         )
-
-    def _wanted(self, names: Sequence[str]) -> list[str]:
-        preset, columns = self._plan.preset, self._plan.columns
-        asked = [columns.get(name, name) for name in (*preset.columns, *preset.optional_columns)]
-        return [name for name in dict.fromkeys([*asked, self._plan.given or ""]) if name in names]
 
     def _draft(self, columns: Mapping[str, Sequence[Any]], split: Split | None) -> None:
         batch = _Batch()
@@ -155,18 +156,18 @@ class Drafting:
         """Yield the rows that have all columns the preset needs; log the others."""
         preset, renamed = self._plan.preset, self._plan.columns
         absent = [""] * len(columns["row"])
-        needed = {name: columns[renamed.get(name, name)] for name in preset.columns}
-        optional = {
-            name: columns.get(renamed.get(name, name), absent) for name in preset.optional_columns
-        }
+        names = (*preset.columns, *preset.optional_columns)
+        cells = [columns[renamed.get(name, name)] for name in preset.columns]
+        optional = (columns.get(renamed.get(n, n), absent) for n in preset.optional_columns)
+        cells += ([cell or "" for cell in column] for column in optional)
         given = columns.get(self._plan.given or "", absent)
-        for at, number in enumerate(columns["row"]):
-            values = {name: column[at] for name, column in needed.items()}
-            if None in values.values():
+        rows = zip(columns["row"], given, zip(*cells, strict=True), strict=True)
+        for number, cell, texts in rows:
+            values = dict(zip(names, texts, strict=True))
+            if None in texts:
                 self._log_absent(number, values)
-                continue
-            values |= {name: column[at] or "" for name, column in optional.items()}
-            yield _Row(number, values, self._given(number, given[at], split))
+            else:
+                yield _Row(number, values, self._given(number, cell, split))
 
     def _log_absent(self, number: int, values: Mapping[str, str | None]) -> None:
         name = next(name for name, value in values.items() if value is None)
@@ -203,7 +204,8 @@ class Drafting:
             self._digest(draft.label),
             digest(0, spelling),
         )
-        batch.compared.append(fold(" ".join([*(turn.text for turn in draft.history), draft.text])))
+        asked = " ".join([*(turn.text for turn in draft.history), draft.text])
+        batch.compared.append(fold(asked))
         batch.rows.append(
             (
                 row.number,
@@ -221,8 +223,6 @@ class Drafting:
         )
 
     def _write(self, batch: _Batch) -> None:
-        from pyarrow import parquet
-
         columns = dict(zip(_DRAFTED, zip(*batch.rows, strict=True), strict=True))
         table = _table(columns)
         frame = pl.DataFrame(table)
@@ -232,8 +232,15 @@ class Drafting:
             self._near.add(batch.compared)
         table = table.select(list(SCHEMA))
         if self._writer is None:
-            self._writer = parquet.ParquetWriter(self._path, table.schema, compression="lz4")
+            self._writer = drafts_writer(self._path, table.schema)
         self._writer.write_table(table)
+
+
+def columns_read(plan: DraftPlan, names: Sequence[str]) -> list[str]:
+    """Return those of a source's columns that its drafts are made of."""
+    preset, columns = plan.preset, plan.columns
+    asked = [columns.get(name, name) for name in (*preset.columns, *preset.optional_columns)]
+    return [name for name in dict.fromkeys([*asked, plan.given or ""]) if name in names]
 
 
 def _as_json(history: Sequence[Turn]) -> str:
@@ -243,9 +250,10 @@ def _as_json(history: Sequence[Turn]) -> str:
 
 
 def _table(columns: Mapping[str, Sequence[Any]]) -> Any:
-    """Return an Arrow table: Polars would take lists of texts one by one."""
     import pyarrow as pa
 
-    types = {"references": pa.list_(pa.string()), "row": pa.int64(), "given": pa.uint8()}
-    arrays = [pa.array(values, types.get(name, pa.string())) for name, values in columns.items()]
-    return pa.table(arrays, names=list(columns))
+    arrays = {name: text_array(columns[name]) for name in _DRAFTED if name not in _NO_TEXTS}
+    arrays["references"] = text_lists(columns["references"])
+    for name, kind in _NUMBERS.items():
+        arrays[name] = number_array(np.array(columns[name], kind))
+    return pa.table([arrays[name] for name in _DRAFTED], names=list(_DRAFTED))

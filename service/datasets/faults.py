@@ -36,6 +36,12 @@ class Drops:
         shown = self.first_rows.setdefault(reason, [])
         shown[:] = sorted([*shown, *numbers[:ROWS_SHOWN]])[:ROWS_SHOWN]
 
+    def absorb(self, other: "Drops") -> None:
+        for reason, count in other.counts.items():
+            self.counts[reason] = self.counts.get(reason, 0) + count
+            shown = [*self.first_rows.get(reason, []), *other.first_rows[reason]]
+            self.first_rows[reason] = sorted(shown)[:ROWS_SHOWN]
+
     @property
     def total(self) -> int:
         return sum(self.counts.values())

@@ -1,14 +1,16 @@
 """From a prepared dataset to one that is written and reported on, before anything is stored."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import polars as pl
+import structlog
 
 from service.datasets.artifacts import Finished
 from service.datasets.examples import Split
-from service.datasets.ports import CountTokens
+from service.datasets.ports import TokenCounter
 from service.datasets.preparation import Prepared
 from service.datasets.presets.preset import Preset
 from service.datasets.report.building import build_report, whole_of
@@ -16,7 +18,9 @@ from service.datasets.rules.levels import Level
 from service.datasets.rules.tokens import Calibration, calibrate
 from service.datasets.rules.whole import Whole, cautions_about
 from service.datasets.writing import Written, write_examples
-from service.errors import Fault, Invalid
+from service.errors import Fault, Invalid, TunecurveError
+
+log = structlog.get_logger()
 
 
 def finish(
@@ -26,7 +30,7 @@ def finish(
     train_sizes: Sequence[int],
     folder: Path,
     today: date,
-    count_tokens: CountTokens | None = None,
+    count_tokens: TokenCounter | None = None,
 ) -> Finished:
     """Write a dataset's files into `folder` and report on them.
 
@@ -40,7 +44,7 @@ def finish(
         written,
         whole=whole,
         train_sizes=train_sizes,
-        calibration=_calibration(written, count_tokens),
+        calibration=_calibration(written, prepared.limits.model, count_tokens),
     )
     return Finished(
         written=written,
@@ -62,9 +66,18 @@ def _groups(prepared: Prepared, split: Split) -> int:
     return int(rows.select(pl.struct(pl.all()).n_unique()).item()) if rows.height else 0
 
 
-def _calibration(written: Written, count_tokens: CountTokens | None) -> Calibration:
-    """Return what the provider's counts of a sample teach; without any, our own guess."""
-    if count_tokens is None:
-        return Calibration()
+def _calibration(written: Written, model: str, counter: TokenCounter | None) -> Calibration:
+    """Return what the provider's counts of a sample teach; without any, our own guess.
+
+    A provider that cannot be asked ends no preparation: the report says so.
+    """
+    if counter is None or not model:
+        return Calibration(not_counted="counting is turned off")
     texts = [f"{each.text}\n{each.target}" for each in written.samples]
-    return calibrate([len(text.encode()) for text in texts], count_tokens(texts))
+    try:
+        counted = counter.count(texts, model=model)
+    except TunecurveError as error:
+        log.warning("tokens_not_counted", model=model, code=error.code)
+        return Calibration(not_counted=error.message)
+    learnt = calibrate([len(text.encode()) for text in texts], counted)
+    return replace(learnt, synthetic=counter.synthetic)

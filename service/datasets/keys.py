@@ -52,6 +52,17 @@ def keys_of(drafts: pl.DataFrame, digests: Iterable[bytes], compared: list[str])
     return keys.with_columns(**_unsigned(decided))
 
 
+def join_keys(frames: list[pl.DataFrame]) -> pl.DataFrame:
+    """Return the keys of all frames and empty the list, column by column: never all of it twice."""
+    names = frames[0].columns if frames else []
+    columns: dict[str, list[pl.Series]] = {name: [] for name in names}
+    for frame in frames:
+        for name in names:
+            columns[name].append(frame[name])
+    frames.clear()
+    return pl.DataFrame([pl.concat(columns.pop(name), rechunk=True) for name in names])
+
+
 def _unsigned(columns: dict[str, NDArray[np.uint64]]) -> dict[str, pl.Series]:
     return {name: pl.Series(values) for name, values in columns.items()}
 

@@ -74,7 +74,7 @@ def leaking_rows(held: Rows, others: Rows, likeness: Likeness) -> Rows:
     leaking = np.zeros(likeness.keys.height, np.bool_)
     for columns in likeness.rules.values():
         ours = _with(columns, held, likeness.keys).drop_nulls()
-        theirs = _with(columns, others, likeness.keys).drop_nulls()
+        theirs = _with(columns, others, likeness.keys)
         leaking[theirs.join(ours, on=columns, how="semi")["at"].to_numpy()] = True
     remaining = others[~leaking[others]]
     leaking[[other for other, _ in _near_pairs(remaining, held, likeness)]] = True
@@ -126,9 +126,10 @@ def _equal_pairs(
     held: Rows, others: Rows, columns: tuple[str, ...], keys: pl.DataFrame
 ) -> list[tuple[int, int]]:
     """Return each held-out row with the first other row of equal keys; null equals nothing."""
-    firsts = _with(columns, others, keys).drop_nulls().unique(columns, keep="first")
-    pairs = _with(columns, held, keys).drop_nulls().join(firsts, on=columns, suffix="_other")
-    return pairs.select("at", "at_other").rows()
+    ours = _with(columns, held, keys).drop_nulls()
+    theirs = _with(columns, others, keys).join(ours, columns, "semi", maintain_order="left")
+    firsts = theirs.unique(columns, keep="first")
+    return ours.join(firsts, on=columns, suffix="_other").select("at", "at_other").rows()
 
 
 def _near_pairs(some: Rows, others: Rows, likeness: Likeness) -> Iterator[tuple[int, int]]:

@@ -38,11 +38,11 @@ def near_copies(train: Rows, likeness: Likeness, *, first: int = 0) -> Rows:
 
 def _clustered(train: Rows, likeness: Likeness, first: int) -> pl.DataFrame:
     """Return row, cluster and target of the rows that share their cluster with another."""
+    clusters = likeness.clusters[train]
+    shared = np.bincount(clusters)[clusters] > 1
     rows = likeness.keys.select(
         pl.col("template").fill_null(pl.col("target")).alias("teaches"), "given", "id_high"
-    )[train]
-    rows = rows.with_columns(
-        pl.Series("at", train), pl.Series("cluster", likeness.clusters[train])
-    ).filter(pl.len().over("cluster") > 1)
+    )[train[shared]]
+    rows = rows.with_columns(pl.Series("at", train[shared]), pl.Series("cluster", clusters[shared]))
     ordered = rows.sort(pl.col("given") != first, "id_high")
     return ordered.select("at", "cluster", "teaches")

@@ -6,6 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import polars as pl
@@ -64,6 +65,23 @@ class Prepared:
         return sum(map(len, self.splits.values()))
 
 
+class Drafter(Protocol):
+    """What has drafted all rows of some sources; see `Drafting`."""
+
+    def take_faults(self) -> list[RowFault]: ...
+
+    def finish(self) -> Drafts: ...
+
+
+@dataclass(frozen=True, slots=True)
+class DraftedSource:
+    """What is left of a source once its rows are drafts."""
+
+    split: Split | None
+    source_rows: int
+    faults: Sequence[RowFault]
+
+
 def prepare(
     staged: Sequence[Staged],
     *,
@@ -75,48 +93,64 @@ def prepare(
 ) -> Prepared:
     """Convert, check, deduplicate and split rows; the same rows and spec give the same dataset.
 
-    Working files are left in `folder`. `watch` is told the rows so far. Everything wrong with
-    rows is found in one pass and raised together. Raises Invalid: `missing_column`, `no_rows`,
-    what rules and readers find, `test_size_too_large`, `train_size_too_large`, `leakage`.
+    Working files are left in `folder`. `watch` is told the rows so far. Raises what
+    `check_sources` and `split_up` raise.
     """
+    check_sources(staged, preset=preset, spec=spec)
+    checks = row_checks(preset, spec, model)
+    with closing(Drafting(draft_plan(preset, spec), folder, checks=checks)) as drafting:
+        sources = [_drafted(drafting, each, watch) for each in staged]
+        return split_up(drafting, sources, preset=preset, spec=spec, model=model)
+
+
+def _drafted(drafting: Drafting, staged: Staged, watch: Watch) -> DraftedSource:
+    for rows in drafting.add(staged.rows.path, split=staged.split):
+        watch(rows)
+    faults = [*staged.rows.faults, *drafting.take_faults()]
+    return DraftedSource(staged.split, staged.rows.source_rows, faults)
+
+
+def check_sources(staged: Sequence[Staged], *, preset: Preset, spec: PrepareSpec) -> None:
+    """Raise Invalid `no_rows`, or `missing_column` that names the columns there are."""
     if not any(each.rows.source_rows for each in staged):
         raise Invalid("the source has no rows", code="no_rows")
-    limits = limits_of_model(spec.model or model)
-    checks = RowChecks(_rules(preset, limits))
-    with closing(Drafting(_plan(preset, spec), folder, checks=checks)) as drafting:
-        drafts = _draft(drafting, staged, preset, spec, watch)
-        likeness, groups, kept = _likeness(drafts, preset)
-        sizes = Sizes(spec.test_size, spec.validation_size, preset.held_out_rows_per_group)
-        copies = preset.drops_near_duplicates
-        members = assign_rows(kept, likeness, sizes=sizes, drops_copies=copies)
-        leaks = find_leaks(members.splits, likeness)
+    for each in staged:
+        _check_columns(each.rows, preset, spec)
+
+
+def split_up(
+    drafter: Drafter,
+    sources: Sequence[DraftedSource],
+    *,
+    preset: Preset,
+    spec: PrepareSpec,
+    model: str,
+) -> Prepared:
+    """Find duplicates, splits and leaks of drafts; ask `drafter` nothing more once it is closed.
+
+    Everything wrong with rows is raised together. Raises Invalid: what rules and readers find,
+    `no_rows`, `test_size_too_large`, `train_size_too_large`, `leakage`.
+    """
+    _refuse([_fault(f, each.split, spec) for each in sources for f in _shown(each.faults)])
+    drafts = drafter.finish()
+    if not drafts.keys.height:
+        raise Invalid("no row of the source can be used", code="no_rows")
+    likeness, groups, kept = _likeness(drafts, preset)
+    sizes = Sizes(spec.test_size, spec.validation_size, preset.held_out_rows_per_group)
+    copies = preset.drops_near_duplicates
+    members = assign_rows(kept, likeness, sizes=sizes, drops_copies=copies)
+    leaks = find_leaks(members.splits, likeness)
     if not spec.allow_leakage:
         refuse_leaks(leaks, name=lambda split, row: _row_name(row, split, spec))
     counts = {split.value: len(rows) for split, rows in members.splits.items()}
     check_train_sizes(spec.train_sizes, **counts)
-    source_rows = sum(each.rows.source_rows for each in staged)
+    source_rows = sum(each.source_rows for each in sources)
     _account(drafts, members, source_rows)
+    limits = limits_of_model(spec.model or model)
     return Prepared(drafts, members, likeness.keys, groups, leaks, source_rows, limits)
 
 
-def _draft(
-    drafting: Drafting, staged: Sequence[Staged], preset: Preset, spec: PrepareSpec, watch: Watch
-) -> Drafts:
-    faults: list[Fault] = []
-    for each in staged:
-        _check_columns(each.rows, preset, spec)
-        for rows in drafting.add(each.rows.path, split=each.split):
-            watch(rows)
-        found = [*each.rows.faults, *drafting.take_faults()]
-        faults += (_fault(fault, each.split, spec) for fault in _shown(found))
-    _refuse(faults)
-    drafts = drafting.finish()
-    if not drafts.keys.height:
-        raise Invalid("no row of the source can be used", code="no_rows")
-    return drafts
-
-
-def _plan(preset: Preset, spec: PrepareSpec) -> DraftPlan:
+def draft_plan(preset: Preset, spec: PrepareSpec) -> DraftPlan:
     return DraftPlan(
         preset=preset,
         columns=spec.columns,
@@ -127,13 +161,18 @@ def _plan(preset: Preset, spec: PrepareSpec) -> DraftPlan:
     )
 
 
+def row_checks(preset: Preset, spec: PrepareSpec, model: str) -> RowChecks:
+    """Return the checks of rows; `model` is whose limits apply when the spec names none."""
+    return RowChecks(_rules(preset, limits_of_model(spec.model or model)))
+
+
 def _rules(preset: Preset, limits: ModelLimits) -> tuple[RowRule, ...]:
     copied = (answer_outside_context(),) if "context" in preset.columns else ()
-    return (*ROW_RULES, over_token_limit(limits.tokens_per_example), *copied)
+    fits = over_token_limit(limits.tokens_per_example, instruction=preset.instruction)
+    return (*ROW_RULES, fits, *copied)
 
 
 def _check_columns(staged: StagedRows, preset: Preset, spec: PrepareSpec) -> None:
-    """Raise Invalid `missing_column` that names the columns there are."""
     wanted = {name: spec.columns.get(name, name) for name in preset.columns}
     in_columns = preset.pointer == "/spec/columns"
     pointers = {

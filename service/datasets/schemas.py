@@ -138,6 +138,23 @@ class PrepareSpec(BaseModel):
         return sizes
 
 
+class DraftSpec(BaseModel):
+    """A share of a large source; written by its `prepare` job alone.
+
+    `folder` of the object store has its `rows` and takes their drafts, under its `number`; `split`
+    is where all of them belong; `model` is whose limits apply when the spec names none.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    prepare: PrepareSpec
+    model: str
+    folder: str
+    number: int
+    rows: int
+    split: Split | None
+
+
 class SplitInfo(BaseModel):
     """A validation split has a file too: what a tuning validates on."""
 

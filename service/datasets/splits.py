@@ -76,7 +76,18 @@ def _ordered(keys: pl.DataFrame, free: Rows) -> pl.DataFrame:
     """Return the free rows in the order of group and id, each with its rank in its group."""
     rows = keys.select(*_GROUP, *_ID)[free].with_columns(pl.Series("at", free))
     rows = rows.sort(*_GROUP, *_ID)
-    return rows.with_columns(pl.int_range(pl.len()).over(*_GROUP).alias("rank"))
+    return rows.with_columns(pl.Series("rank", _ranks(*(rows[name] for name in _GROUP))))
+
+
+def _ranks(*columns: pl.Series) -> Rows:
+    """Return how many rows of equal columns stand before each; equal rows are neighbours."""
+    places = np.arange(len(columns[0]))
+    same = np.ones(len(places), np.bool_)
+    same[:1] = False
+    for column in columns:
+        values = column.to_numpy()
+        same[1:] &= values[1:] == values[:-1]
+    return places - np.maximum.accumulate(np.where(same, 0, places))
 
 
 def _until(rows: pl.DataFrame, high: int, low: int) -> pl.Series:

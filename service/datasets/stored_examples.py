@@ -62,6 +62,21 @@ def stored_range(
             yield from batch.filter(inside).to_pylist()
 
 
+def has_turns(source: IO[bytes], *, split: Split) -> bool:
+    """Return whether an example of a split has turns before its text; reads two columns."""
+    from pyarrow import compute, parquet
+
+    with parquet.ParquetFile(source) as file:
+        if "history" not in file.schema_arrow.names:
+            return False  # a file from before chats
+        for batch in file.iter_batches(columns=["split", "history"]):
+            of_split = batch.filter(compute.equal(batch["split"], split.value))
+            lengths = compute.utf8_length(of_split["history"])
+            if compute.any(compute.greater(lengths, len("[]"))).as_py():
+                return True
+    return False
+
+
 def _may_hold(group: Any, split: Split, first: int, end: int) -> bool:
     """Return whether a row group may hold rows of a range, by the bounds of its columns."""
     columns = list(SCHEMA.columns)

@@ -5,6 +5,8 @@ import hashlib
 
 def collapse(text: str) -> str:
     """Return the text with every run of white space as one space and none at the ends."""
+    if "  " not in text and text.isprintable():  # the only white space that prints is a space
+        return text.strip(" ")
     return " ".join(text.split())
 
 

@@ -1,7 +1,6 @@
 """The files of a prepared dataset on this machine: examples in stored order and tuning files."""
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -10,21 +9,21 @@ from typing import IO, Any, Self
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from service.datasets.arranging import arrange
+from service.datasets.arrow_arrays import joined_texts, number_array
+from service.datasets.draft_files import bounded_batches
 from service.datasets.examples import Example, Split
-from service.datasets.formats.gemini import training_lines
+from service.datasets.line_columns import example_of, fingerprint_column, training_column, tuples
 from service.datasets.membership import in_stored_order
 from service.datasets.preparation import Prepared
 from service.datasets.presets.preset import Preset
 from service.datasets.report.masking import PersonalData
-from service.datasets.stored_examples import turns_of
 
 SAMPLES = 20
 _ROWS_AT_ONCE = 5000
 _ROWS_LOOKED_AT = 10_000  # for personal data
-_COLUMNS = ("split", "position", "id", "text", "target", "references", "group", "label", "row")
-_CHAT = ("system", "history")
 
 
 @dataclass(slots=True)
@@ -60,9 +59,8 @@ def write_examples(
         for frame in _frames(prepared, folder):
             ordered.write(frame)
             _look_at(frame, written)
-            for part in frame.select(*_COLUMNS, *_CHAT).iter_slices(_ROWS_AT_ONCE):
-                rows = _tuples(part)
-                digest.update(b"".join(map(_fingerprinted, rows)))
+            for rows in frame.iter_slices(_ROWS_AT_ONCE):
+                digest.update(joined_texts(fingerprint_column(rows))[0])
                 lines.write(rows)
     written.fingerprint = digest.hexdigest()
     return written
@@ -102,43 +100,21 @@ class _Lines:
     ends: dict[int, int]
     count: int = 0
 
-    def write(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        left = max(self.sizes) - self.count
-        train = [_example(row) for row in rows[: max(left, 0)] if row[0] == Split.TRAIN]
-        for line in training_lines(self.instruction, train):
-            self.train.write(line)
-            self.count += 1
-            if self.count in self.sizes:
-                self.ends[self.count] = self.train.tell()
-        held = (_example(row) for row in rows if row[0] == Split.VALIDATION)
-        self.validation.writelines(training_lines(self.instruction, held))
+    def write(self, rows: pl.DataFrame) -> None:
+        left = max(max(self.sizes) - self.count, 0)
+        train = rows.filter(pl.col("split") == Split.TRAIN).head(left)
+        ends = self._write(self.train, train)
+        reached = [n for n in sorted(self.sizes) if self.count < n <= self.count + train.height]
+        self.ends |= {n: int(ends[n - self.count - 1]) for n in reached}
+        self.count += train.height
+        self._write(self.validation, rows.filter(pl.col("split") == Split.VALIDATION))
 
-
-def _tuples(frame: pl.DataFrame) -> list[tuple[Any, ...]]:
-    """Return rows; by way of Arrow, since Polars makes a series of each list of references."""
-    return list(zip(*(frame[name].to_arrow().to_pylist() for name in frame.columns), strict=True))
-
-
-def _example(row: tuple[Any, ...]) -> Example:
-    _, _, name, text, target, references, group, label, number, system, history = row
-    return Example(
-        id=name,
-        text=text,
-        target=target,
-        references=tuple(references),
-        group=group,
-        row=number,
-        label=label,
-        system=system,
-        history=turns_of(history),
-    )
-
-
-def _fingerprinted(row: tuple[Any, ...]) -> bytes:
-    """Return what of an example counts in the fingerprint: not its position or source row."""
-    split, _, name, text, target, references, group, label, _, *chat = row
-    parts = [split, name, text, target, references, group, label]
-    return json.dumps(parts + chat if any(chat) else parts).encode() + b"\n"
+    def _write(self, file: IO[bytes], rows: pl.DataFrame) -> NDArray[np.int64]:
+        """Write the lines of rows; return where in the file each of them ends."""
+        begin = file.tell()
+        data, ends = joined_texts(training_column(self.instruction, rows))
+        file.write(data)
+        return begin + ends
 
 
 def _frames(prepared: Prepared, folder: Path) -> Iterator[pl.DataFrame]:
@@ -151,11 +127,18 @@ def _frames(prepared: Prepared, folder: Path) -> Iterator[pl.DataFrame]:
     )
     if prepared.groups is not None:
         extra = extra.with_columns(_taken_groups(prepared, order))
-    for frame in arrange(prepared.drafts.path, order, folder, extra=extra):
+    drafts = prepared.drafts.path
+    for frame in arrange(drafts, order, folder, extra=extra, row_bytes=_row_bytes(prepared)):
         if prepared.groups is None:
             yield frame
         else:
             yield frame.with_columns(pl.coalesce("taken_group", "group").alias("group"))
+
+
+def _row_bytes(prepared: Prepared) -> int:
+    """Return how long texts and targets are on average; the same rows give the same number."""
+    sizes = prepared.keys.select(pl.col("text_bytes", "target_bytes").cast(pl.Int64).sum())
+    return int(sum(sizes.row(0))) // max(prepared.keys.height, 1)
 
 
 def _taken_groups(prepared: Prepared, order: Any) -> pl.Series:
@@ -173,31 +156,24 @@ def _groups_at(drafts: Path, wanted: Any) -> dict[int, str]:
 
     found: dict[int, str] = {}
     done = 0
-    with parquet.ParquetFile(drafts) as file:
-        for batch in file.iter_batches(batch_size=20_000, columns=["group"]):
+    with parquet.ParquetFile(drafts, pre_buffer=False) as file:
+        for batch in bounded_batches(file, ["group"]):
             here = wanted[(wanted >= done) & (wanted < done + batch.num_rows)]
-            texts = batch.column(0).take(_indexes(here - done)).to_pylist()
+            texts = batch.column(0).take(number_array(here - done)).to_pylist()
             found.update(zip(here.tolist(), texts, strict=True))
             done += batch.num_rows
     return found
 
 
-def _indexes(values: Any) -> Any:
-    import pyarrow as pa
-
-    return pa.array(values)
-
-
 def _look_at(frame: pl.DataFrame, written: Written) -> None:
-    counts = frame["label"].value_counts().rows()
+    counts = frame["label"].value_counts().sort("label").rows()
     written.labels.update({label: count for label, count in counts if label})
     left = _ROWS_LOOKED_AT - written.personal.rows
     if left > 0:
         written.personal.look_at(frame.head(left))
     missing = SAMPLES - len(written.samples)
     if missing > 0:
-        rows = frame.select(*_COLUMNS, *_CHAT).head(missing).iter_rows()
-        written.samples += map(_example, rows)
+        written.samples += map(example_of, tuples(frame.head(missing)))
 
 
 def copy_start(source: Path, target: Path, size_bytes: int) -> None:

@@ -1,16 +1,15 @@
 """What a data file's bytes must be, checked as they stream by. Pure."""
 
 import codecs
-import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
 from service.errors import Fault, Invalid
 
-GZIP_MAGIC = b"\x1f\x8b"
+HEAD_BYTES = 16
 _WIDE_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_PIECE_BYTES = 1 << 20
+_WIDE_BLANKS = b" \t\r\n\0\xff\xfe"
 
 
 class TooLarge(Invalid):
@@ -37,67 +36,29 @@ def limited(chunks: Iterable[bytes], *, limit_bytes: int) -> Iterator[bytes]:
         yield chunk
 
 
-def expanded(chunks: Iterable[bytes], *, limit_bytes: int) -> Iterator[bytes]:
-    """Yield the bytes as they are, or what is inside when they are gzip.
-
-    Never holds more than 1 MiB of what a small bomb would expand to. Raises TooLarge past the
-    limit, Invalid `invalid_gzip` for a damaged or cut-off file.
-    """
-    first, rest = _head(chunks)
-    whole = chain([first], rest) if first else rest
-    if first.startswith(GZIP_MAGIC):
-        whole = _gunzip(whole)
-    return limited(whole, limit_bytes=limit_bytes)
-
-
-def _head(chunks: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
-    """Take chunks until there are two bytes to look at."""
+def with_head(chunks: Iterable[bytes], size: int = HEAD_BYTES) -> tuple[bytes, Iterator[bytes]]:
+    """Return the first chunks in one, `size` bytes or all there are, and all of it again."""
     source = iter(chunks)
     head = b""
-    for chunk in source:
+    while len(head) < size and (chunk := next(source, None)) is not None:
         head += chunk
-        if len(head) >= len(GZIP_MAGIC):
-            break
-    return head, source
+    return head, chain([head], source) if head else source
 
 
-def _gunzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    expander = _expander()
-    started = False
-    for chunk in chunks:
-        pending = chunk
-        while pending:
-            if expander.eof:  # a file may be several gzip files in a row
-                expander, started = _expander(), False
-            piece = _expand(expander, pending)
-            started = True
-            pending = expander.unconsumed_tail or expander.unused_data
-            if piece:
-                yield piece
-    if started and not expander.eof:
-        raise Invalid("the gzip file is cut off", code="invalid_gzip")
+def checked_text(
+    chunks: Iterable[bytes], *, line_bytes: int | None, utf8: bool = True
+) -> Iterator[bytes]:
+    """Yield the bytes unchanged while they are text with something in it.
 
-
-def _expander() -> "zlib._Decompress":
-    return zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-
-
-def _expand(expander: "zlib._Decompress", data: bytes) -> bytes:
-    try:
-        return expander.decompress(data, _PIECE_BYTES)
-    except zlib.error as error:
-        raise Invalid("the gzip file is damaged", code="invalid_gzip") from error
-
-
-def checked_text(chunks: Iterable[bytes], *, line_bytes: int | None) -> Iterator[bytes]:
-    """Yield the bytes unchanged while they are UTF-8 text with something in it.
-
-    `line_bytes` None allows lines of any length. Raises Invalid with the line as its fault:
-    `empty_file`, `not_text` at a NUL byte, `wrong_encoding` with the byte's offset,
-    `line_too_long`.
+    `utf8` False leaves the encoding to who reads the text: nothing is decoded, and UTF-16 may
+    say by its mark that NUL bytes are its own. `line_bytes` None allows lines of any length.
+    Raises Invalid with the line as its fault: `empty_file`, `not_text` at a NUL byte,
+    `wrong_encoding` with the byte's offset, `line_too_long`.
     """
-    check = _TextCheck(line_bytes)
-    for chunk in chunks:
+    head, whole = with_head(chunks)
+    wide = head.startswith(_WIDE_MARKS) and not utf8
+    check = _TextCheck(line_bytes, utf8=utf8, wide=wide)
+    for chunk in whole:
         check.feed(chunk)
         yield chunk
     check.finish()
@@ -106,8 +67,10 @@ def checked_text(chunks: Iterable[bytes], *, line_bytes: int | None) -> Iterator
 class _TextCheck:
     """Counts offsets and lines over chunks that may cut a character in two."""
 
-    def __init__(self, line_bytes: int | None) -> None:
+    def __init__(self, line_bytes: int | None, *, utf8: bool, wide: bool) -> None:
         self._line_bytes = line_bytes
+        self._utf8 = utf8
+        self._wide = wide  # UTF-16
         self._tail = b""  # the beginning of a character whose end has not come
         self._offset = 0  # of the tail
         self._lines = 0
@@ -120,8 +83,13 @@ class _TextCheck:
         self._tail = data[self._decodable(data) :]
         whole = data[: len(data) - len(self._tail)]
         self._measure_lines(whole)
-        self._blank = self._blank and not whole.removeprefix(codecs.BOM_UTF8).strip()
+        self._blank = self._blank and not self._filled(whole)
         self._offset += len(whole)
+
+    def _filled(self, data: bytes) -> bool:
+        if self._wide:
+            return bool(data.strip(_WIDE_BLANKS))
+        return bool(data.removeprefix(codecs.BOM_UTF8).strip())
 
     def finish(self) -> None:
         if self._tail:
@@ -130,15 +98,17 @@ class _TextCheck:
             raise Invalid("the file is empty", code="empty_file")
 
     def _refuse_binary(self, data: bytes) -> None:
-        if self._offset == 0 and data.startswith(_WIDE_MARKS):
+        if self._utf8 and self._offset == 0 and data.startswith(_WIDE_MARKS):
             raise self._wrong_encoding(data, 0)
-        at = data.find(b"\0")
+        at = -1 if self._wide else data.find(b"\0")
         if at >= 0:
             message = f"byte {self._offset + at} is NUL: this is not a text file"
             raise self._refusal("not_text", message, data[:at])
 
     def _decodable(self, data: bytes) -> int:
         """Return how many bytes are whole characters; raise when one can never become whole."""
+        if not self._utf8:
+            return len(data)
         try:
             data.decode()
         except UnicodeDecodeError as error:

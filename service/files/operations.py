@@ -1,6 +1,7 @@
 """What can be done with files: upload, list, read, delete."""
 
 import hashlib
+import os
 import re
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -12,7 +13,8 @@ from service.clock import utc_now
 from service.database import Session, Sessions
 from service.errors import Fault, Invalid, NotFound
 from service.files import repository
-from service.files.contents import FileLimits, checked_text, expanded, limited
+from service.files.compression import expanded, refuse_archives
+from service.files.contents import FileLimits, checked_text, limited, with_head
 from service.files.models import File
 from service.files.schemas import FileFormat
 from service.ids import Prefix, new_id
@@ -21,8 +23,11 @@ from service.storage.ports import ObjectStore
 CONTENT_TYPES = {
     FileFormat.JSONL: "application/x-ndjson",
     FileFormat.CSV: "text/csv",
+    FileFormat.TSV: "text/tab-separated-values",
     FileFormat.JSON: "application/json",
+    FileFormat.PARQUET: "application/vnd.apache.parquet",
 }
+PARQUET_MAGIC = b"PAR1"
 _NAME = re.compile(r"[^/\\\x00-\x1f\x7f]{1,255}")
 
 
@@ -37,11 +42,12 @@ def create_file(
     store: ObjectStore,
     limits: FileLimits,
 ) -> File:
-    """Keep an upload. gzip is expanded, and equal bytes are kept once.
+    """Keep an upload. gzip and Zstandard are expanded, and equal bytes are kept once.
 
-    `digest` is the hexadecimal SHA-256 of the bytes as sent, or None. Raises Invalid
-    `invalid_name`, `unknown_format`, `digest_mismatch` and what `checked_text` and `expanded`
-    raise; TooLarge; Unavailable.
+    `digest` is the hexadecimal SHA-256 of the bytes as sent, or None. What begins as Parquet
+    does is kept as Parquet, whatever `format` says. Raises Invalid `invalid_name`,
+    `unknown_format`, `digest_mismatch`, `unreadable_archive`, `invalid_parquet` and what
+    `checked_text` and `expanded` raise; TooLarge; Unavailable.
     """
     known = _known_format(format)
     _check_name(name)
@@ -49,11 +55,8 @@ def create_file(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "upload"
         raw = _hashing(limited(chunks, limit_bytes=limits.upload_bytes), sent)
-        text = checked_text(
-            expanded(raw, limit_bytes=limits.upload_bytes),
-            line_bytes=None if known is FileFormat.JSON else limits.line_bytes,
-        )
-        sha256 = _write(text, path)
+        plain = expanded(raw, limit_bytes=limits.upload_bytes)
+        known, sha256 = _write_checked(plain, path, known, limits)
         if digest is not None and digest.lower() != sent.hexdigest():
             message = "the bytes that came do not have the digest that was promised; send again"
             raise Invalid(message, code="digest_mismatch")
@@ -69,6 +72,36 @@ def create_file(
         )
         _keep(row, path, sessions=sessions, store=store)
     return row
+
+
+def _write_checked(
+    chunks: Iterable[bytes], path: Path, told: FileFormat, limits: FileLimits
+) -> tuple[FileFormat, str]:
+    """Write the expanded bytes; return their true format and their SHA-256."""
+    head, whole = with_head(chunks)
+    refuse_archives(head)
+    if head.startswith(PARQUET_MAGIC):
+        return FileFormat.PARQUET, _write_parquet(whole, path)
+    if told is FileFormat.PARQUET and head:
+        raise Invalid("the file does not begin as Parquet does", code="invalid_parquet")
+    # JSON Lines are UTF-8. The others may be in an encoding that preparing a dataset finds.
+    text = checked_text(
+        whole,
+        line_bytes=None if told is FileFormat.JSON else limits.line_bytes,
+        utf8=told is FileFormat.JSONL,
+    )
+    return told, _write(text, path)
+
+
+def _write_parquet(chunks: Iterable[bytes], path: Path) -> str:
+    sha256 = _write(chunks, path)
+    with path.open("rb") as file:
+        file.seek(-len(PARQUET_MAGIC), os.SEEK_END)
+        at = file.tell()
+        if at == 0 or file.read() != PARQUET_MAGIC:
+            message = "the file does not end as Parquet does: it is cut off; send it again"
+            raise Invalid(message, code="invalid_parquet")
+    return sha256
 
 
 def _known_format(name: str) -> FileFormat:

@@ -10,11 +10,13 @@ from service.files.models import File as FileRow
 
 
 class FileFormat(StrEnum):
-    """How rows are written; each may come gzipped."""
+    """How rows are written; each may come in gzip or Zstandard."""
 
     JSONL = "jsonl"
     CSV = "csv"
+    TSV = "tsv"
     JSON = "json"
+    PARQUET = "parquet"
 
 
 class File(BaseModel):

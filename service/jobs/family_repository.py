@@ -34,8 +34,9 @@ def progress_of_parts(session: Session, job_id: str) -> dict[str, Any]:
     sums = [
         func.coalesce(func.sum(Job.progress[name].as_integer()), 0) for name in ("done", "total")
     ]
-    row = session.execute(select(*sums).where(Job.parent_id == job_id, Job.is_part)).one()
-    return {"done": int(row[0]), "total": int(row[1]), "unit": "items", "stage": "asking"}
+    stage = func.max(Job.progress["stage"].as_string())  # parts of one job do the same
+    row = session.execute(select(*sums, stage).where(Job.parent_id == job_id, Job.is_part)).one()
+    return {"done": int(row[0]), "total": int(row[1]), "unit": "items", "stage": row[2]}
 
 
 def count_children(session: Session, job_id: str) -> tuple[int, int]:

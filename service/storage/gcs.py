@@ -71,6 +71,13 @@ class GcsStore:
             found = self._bucket.list_blobs(prefix=f"{folder.strip('/')}/", **self._patience)
             return [str(blob.name) for blob in found]
 
+    def keys_below(self, folder: str) -> list[str]:
+        own = len(self._name(""))
+        try:
+            return sorted(name[own:] for name in self.names_below(self._name(checked_key(folder))))
+        except NotFound:  # the bucket of an emulator is made by the first object
+            return []
+
     def size(self, key: str) -> int | None:
         with _translated(key):
             blob = self._find(key)

@@ -48,6 +48,13 @@ class LocalStore:
         with _as_unavailable(key):
             self._path(key).unlink(missing_ok=True)
 
+    def keys_below(self, folder: str) -> list[str]:
+        root = self._folder.resolve()
+        found = (path for path in self._path(folder).rglob("*") if path.is_file())
+        return sorted(
+            path.relative_to(root).as_posix() for path in found if not path.name.startswith(".")
+        )
+
     def uri(self, key: str) -> str:
         return f"file:{self._folder / key}"
 

@@ -38,6 +38,10 @@ class ObjectStore(Protocol):
         """Delete; no error where there is nothing."""
         ...
 
+    def keys_below(self, folder: str) -> list[str]:
+        """Return the keys of all objects in a folder and the folders in it, in their order."""
+        ...
+
     def uri(self, key: str) -> str:
         """Return the address others know the object by: `gs://…` or `file:…`."""
         ...

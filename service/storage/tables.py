@@ -93,7 +93,8 @@ def read_parquet(
     """Yield the rows of a file in stored order, without holding all of them."""
     from pyarrow import parquet
 
-    with parquet.ParquetFile(source) as file:
+    # With its buffers ahead, it would keep all it has read.
+    with parquet.ParquetFile(source, pre_buffer=False) as file:
         wanted = None if columns is None else list(columns)
         for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=wanted):
             yield from batch.to_pylist()

@@ -47,12 +47,17 @@ class UrlRules:
     ports: tuple[int, ...] = (443,)
 
 
-def url_rules(*, allow_networks: Iterable[str] = (), ports: Iterable[int] = (443,)) -> UrlRules:
+def url_rules(
+    *,
+    allow_networks: Iterable[str] = (),
+    ports: Iterable[int] = (443,),
+    setting: str = "TUNECURVE_WEBHOOK_ALLOW_NETWORKS",
+) -> UrlRules:
     """Return the rules that settings state. Raises Invalid for what is not a network."""
     try:
         networks = tuple(ip_network(text.strip()) for text in allow_networks)
     except ValueError as error:
-        message = f"TUNECURVE_WEBHOOK_ALLOW_NETWORKS: {error}; write networks as 127.0.0.0/8"
+        message = f"{setting}: {error}; write networks as 127.0.0.0/8"
         raise Invalid(message, code="invalid_setting") from error
     return UrlRules(allow_networks=networks, ports=tuple(ports))
 

@@ -5,14 +5,21 @@ import gzip
 import hashlib
 import threading
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import httpx2
 import pytest
+import zstandard
 
 from tests.api.problems import problem_of
 from tests.api.server import Api, Caller
 
+PARQUET = b"PAR1" + bytes(range(256)) + b"PAR1"
+PACKINGS: dict[str, Callable[[bytes], bytes]] = {
+    "application/gzip": gzip.compress,
+    "application/zstd": zstandard.compress,
+    "application/octet-stream": bytes,
+}
 ROWS = b"text,target\r\ngood,positive\r\nbad,negative\r\n"
 
 
@@ -48,6 +55,9 @@ def test_an_upload_is_kept_and_can_be_read_again(caller: Caller) -> None:
         ("application/jsonl", b'{"a": 1}\n', "jsonl"),
         ("text/csv; charset=utf-8", ROWS, "csv"),
         ("application/json", b'[{"a": 1}]', "json"),
+        ("text/tab-separated-values", b"a\tb\n1\t2\n", "tsv"),
+        ("application/vnd.apache.parquet", PARQUET, "parquet"),
+        ("text/csv", PARQUET, "parquet"),
     ],
 )
 def test_the_media_type_says_how_rows_are_written(
@@ -65,16 +75,21 @@ def test_the_media_type_says_how_rows_are_written(
         ("rows", b'{"a": 1}\n{"a": 2}\n', "jsonl"),
         ("rows.gz", b' [{"a": 1}]', "json"),
         ("rows", b'{"data":\n[]}', "json"),
+        ("rows.tsv", b"a\tb\n", "tsv"),
+        ("rows.csv.zst", ROWS, "csv"),
+        ("rows", PARQUET, "parquet"),
+        ("rows", b"{" * 100_000, "json"),
     ],
 )
-def test_what_is_inside_gzip_is_told_by_the_name_or_the_bytes(
+def test_what_is_inside_is_told_by_the_name_or_the_bytes(
     caller: Caller, name: str, content: bytes, expected: str
 ) -> None:
-    answer = caller.upload(gzip.compress(content), "application/gzip", params={"name": name})
+    for media_type, pack in PACKINGS.items():
+        answer = caller.upload(pack(content), media_type, params={"name": name})
 
-    assert answer.status_code == 201, answer.text
-    assert answer.json()["format"] == expected
-    assert answer.json()["size_bytes"] == len(content)
+        assert answer.status_code == 201, answer.text
+        assert answer.json()["format"] == expected, media_type
+        assert answer.json()["size_bytes"] == len(content)
 
 
 @pytest.mark.parametrize("media_type", ["multipart/form-data; boundary=x", "image/png", ""])
@@ -89,7 +104,8 @@ def test_other_media_types_are_refused_by_name(caller: Caller, media_type: str) 
     [
         (b"", "empty_file"),
         (b"a\0b", "not_text"),
-        (b"caf\xe9", "wrong_encoding"),
+        (b"%PDF-1.7", "unreadable_archive"),
+        (b"PAR1", "invalid_parquet"),
         (b'"' + b"x" * (2 << 20) + b'"', "line_too_long"),
     ],
 )
@@ -97,6 +113,15 @@ def test_bytes_that_are_no_rows_are_refused(caller: Caller, content: bytes, code
     problem_of(caller.upload(content), 422, code)
 
     assert caller.get("/v1/files").json()["data"] == []
+
+
+def test_json_lines_are_utf_8_and_tables_may_be_in_any_encoding(caller: Caller) -> None:
+    content = b'{"a": "caf\xe9"}\n'
+
+    problem = problem_of(caller.upload(content, "application/x-ndjson"), 422, "wrong_encoding")
+
+    assert "row 1" in problem["detail"]
+    assert caller.upload(content).status_code == 201
 
 
 def test_damaged_gzip_is_refused(caller: Caller) -> None:

@@ -74,8 +74,30 @@ def test_a_finished_dataset_is_shown_read_and_deleted(api: Api, caller: Caller) 
     part = caller.get(f"{path}/content", headers={"Range": "bytes=0-3"})
     assert (part.status_code, part.content) == (206, b"PAR1")
 
+    held = caller.get(f"{path}/content", params={"format": "jsonl", "split": "test"})
+    assert [json.loads(line)["id"] for line in held.iter_lines()] == [row["id"] for row in rows]
+    refused = caller.get(f"{path}/content", params={"split": "test"})
+    problem_of(refused, 422, "split_not_allowed")
+
     assert caller.delete(path).status_code == 204
     problem_of(caller.get(path), 404, "dataset_not_found")
+
+
+def test_a_dataset_is_exported_as_training_lines_without_its_test(api: Api, caller: Caller) -> None:
+    dataset = prepared_dataset(api, caller)
+    path = f"/v1/datasets/{dataset['id']}/content"
+    said = json.dumps(dataset["instruction"])[1:-1]
+    members = {"messages": "messages", "openai": "messages", "text_input_output": "text_input"}
+
+    for form, member in {"contents": "contents", **members}.items():
+        answer = caller.get(path, params={"format": form})
+        held = caller.get(path, params={"format": form, "split": "test"})
+
+        lines = [json.loads(line) for line in answer.iter_lines()]
+        assert len(lines) == dataset["splits"]["train"]["rows"]
+        assert all(said in json.dumps(line[member]) for line in lines)
+        assert len(list(held.iter_lines())) == dataset["splits"]["test"]["rows"]
+        assert f'filename="{dataset["id"]}.{form}.jsonl"' in answer.headers["Content-Disposition"]
 
 
 def test_a_dataset_in_use_stays(api: Api, caller: Caller) -> None:

@@ -1,5 +1,6 @@
 """A sweep sends tickets queue by queue: one that nobody reads keeps no other waiting."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -54,4 +55,18 @@ def test_a_queue_that_nobody_reads_does_not_hold_up_the_others(services: Contain
             queue.send("unread", str(number), queue=full)
     sweeps(services)["send_due_tickets"](utc_now())
     assert ("datasets.prepare", (job.id,), Queue.PREPARE) in queue.tickets
+    services.close()
+
+
+def test_a_worker_is_asked_once_an_hour_to_purge_what_preparations_left(
+    services: Container,
+) -> None:
+    queue = services.task_queue
+    assert isinstance(queue, MemoryTaskQueue)
+    purge, now = sweeps(services)["purge"], utc_now()
+
+    for minutes in (0, 30, 61):
+        purge(now + timedelta(minutes=minutes))
+
+    assert queue.tickets == [("datasets.purge", (), Queue.PREPARE)] * 2
     services.close()

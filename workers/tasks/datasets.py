@@ -1,10 +1,11 @@
 """Tasks of dataset preparation."""
 
 from service.container import Container
-from service.datasets.operations import run_prepare
+from service.datasets.operations import purge_shares, run_draft, run_prepare
 from service.jobs.ports import JobRun, Waiting
-from workers.app import app
+from workers.app import app, container
 from workers.job_task import run_job
+from workers.sweep_task import left_to_the_next_ticket
 
 
 @app.task(name="datasets.prepare")
@@ -12,12 +13,31 @@ def prepare(job_id: str) -> None:
     run_job(job_id, _prepare)
 
 
+@app.task(name="datasets.draft")
+def draft(job_id: str) -> None:
+    run_job(job_id, _draft)
+
+
+@app.task(name="datasets.purge")
+def purge() -> None:
+    services = container()
+    with left_to_the_next_ticket("datasets.purge"):
+        purge_shares(sessions=services.sessions, store=services.store)
+
+
 def _prepare(run: JobRun, services: Container) -> Waiting | None:
     return run_prepare(
         run,
         sessions=services.sessions,
         store=services.store,
-        limits=services.file_limits,
+        limits=services.staging_limits,
         google_project=services.settings.google_cloud_project,
         base_model=services.settings.base_model,
+        count_tokens=services.token_counter,
+        sharing=services.sharing,
+        hub=services.hub,
     )
+
+
+def _draft(run: JobRun, services: Container) -> Waiting | None:
+    return run_draft(run, store=services.store)

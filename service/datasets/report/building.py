@@ -181,6 +181,8 @@ def _tokens(keys: pl.DataFrame, calibration: Calibration) -> TokenReport:
         target=round(calibration.tokens(int(keys["target_bytes"].sum()))),
         error=calibration.error,
         counted=calibration.sample,
+        not_counted=calibration.not_counted,
+        synthetic=calibration.synthetic,
     )
 
 

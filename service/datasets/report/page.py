@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from service.datasets.report.schemas import Bar, DatasetReport
+from service.datasets.report.schemas import Bar, DatasetReport, TokenReport
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --paper: #fff; --muted: #57606a;
@@ -122,14 +122,20 @@ def _cost(report: DatasetReport) -> str:
         )
         for row in cost.rows
     )
-    counted = report.tokens.counted
-    how = f"{counted} examples counted by the provider" if counted else "a guess, nothing counted"
+    error, how = report.tokens.error, _how(report.tokens)
     note = (
-        f"Tokens are estimated, within {report.tokens.error:.0%} ({how}). Prices for "
+        f"Tokens are estimated, within {error:.0%} ({how}). Prices for "
         f"{cost.model or 'no named model'}: {cost.source}, {cost.as_of}."
     )
     table = _table("Cost of tuning", ("Train size", "Epochs", "Tokens", "US dollars"), rows)
     return f'{table}<p class="note">{escape(note)}</p>'
+
+
+def _how(tokens: TokenReport) -> str:
+    if tokens.counted:
+        who = "an emulator" if tokens.synthetic else "the provider"
+        return f"{tokens.counted} examples counted by {who}"
+    return ": ".join(filter(None, ("a guess, nothing counted", tokens.not_counted)))
 
 
 def _samples(report: DatasetReport) -> str:

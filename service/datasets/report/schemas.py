@@ -98,7 +98,8 @@ class LeakageReport(BaseModel):
 
 class TokenReport(BaseModel):
     """Estimated tokens of all examples; `error` is relative, for sums; `counted` rows were
-    counted by the provider, and where that is 0 the error is a guess.
+    counted by the provider, and where that is 0 the error is a guess and `not_counted` says why.
+    `synthetic`: an emulator has counted.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -107,6 +108,8 @@ class TokenReport(BaseModel):
     target: int
     error: float
     counted: int
+    not_counted: str = ""
+    synthetic: bool = False
 
 
 class CostRow(BaseModel):

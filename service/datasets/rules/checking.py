@@ -1,8 +1,9 @@
 """All rules about rows over all batches: what was broken, how often, and where first."""
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import polars as pl
 
@@ -26,6 +27,11 @@ class Broken:
     def add(self, numbers: Sequence[int]) -> None:
         self.rows += len(numbers)
         self.first_rows += numbers[: ROWS_REMEMBERED - len(self.first_rows)]
+
+    def absorb(self, other: "Broken") -> None:
+        """Add what another one remembers, of rows that follow ours."""
+        self.rows += other.rows
+        self.first_rows += other.first_rows[: ROWS_REMEMBERED - len(self.first_rows)]
 
 
 class RowChecks:
@@ -57,6 +63,17 @@ class RowChecks:
         self.json_targets += like.height
         bad = [row for row, target in like.iter_rows() if not _parses(target)]
         self._broken[_JSON_RULE].add(bad)
+
+    def summary(self) -> dict[str, Any]:
+        """Return what was found, as JSON that `absorb` takes."""
+        broken = {name: asdict(each) for name, each in self._broken.items() if each.rows}
+        return {"json_targets": self.json_targets, "broken": broken}
+
+    def absorb(self, summary: Mapping[str, Any]) -> None:
+        """Add what others have found in rows that follow ours."""
+        self.json_targets += summary["json_targets"]
+        for name, found in summary["broken"].items():
+            self._broken[name].absorb(Broken(**found))
 
     def broken(self, level: Level) -> Iterator[tuple[RowRule, Broken]]:
         """Yield the rules of a level that some row breaks."""

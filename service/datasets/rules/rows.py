@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from service.datasets.examples import user_turn
 from service.datasets.rules.levels import Level
 from service.datasets.rules.rule import RowRule
 from service.datasets.rules.tokens import BYTES_PER_TOKEN
@@ -153,11 +154,15 @@ def json_like(column: pl.Expr) -> pl.Expr:
     return column.str.contains(_JSON_LIKE)
 
 
-def over_token_limit(limit: int) -> RowRule:
-    """Return the rule that a row must fit into what the model reads of one example."""
-    tokens = tokens_of(_TEXT, _TARGET, _SYSTEM, pl.col("history"))
+def over_token_limit(limit: int, *, instruction: str = "") -> RowRule:
+    """Return the rule that a row, with the preset's instruction before its text, must fit into
+    what the model reads of one example.
+    """
+    room = limit * BYTES_PER_TOKEN - len(user_turn(instruction, "").encode())
+    columns = (_TEXT, _TARGET, _SYSTEM, pl.col("history"))
+    size = pl.sum_horizontal(each.str.len_bytes() for each in columns)
     message = f"the row has about more than {limit} tokens, which the model cuts off; shorten it"
-    return _error("tokens_over_limit", "text", tokens > limit, message)
+    return _error("tokens_over_limit", "text", size.cast(pl.Int64) > room, message)
 
 
 def answer_outside_context() -> RowRule:

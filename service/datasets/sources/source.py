@@ -8,6 +8,7 @@ from service.database import Session, Sessions
 from service.datasets.formats.options import FormatName
 from service.datasets.formats.rows import SourceRow
 from service.datasets.sources.hub_connection import HubConnection
+from service.datasets.staging.limits import StagingLimits
 from service.errors import Fault, NotFound
 from service.files.contents import FileLimits
 from service.storage.ports import ObjectStore
@@ -17,13 +18,14 @@ from service.storage.ports import ObjectStore
 class SourceAccess:
     """What reading may use. `google_project` pays for reading `gs://` addresses.
 
-    `hub` reaches the Hugging Face hub.
+    `hub` reaches the Hugging Face hub. `limits` that are those of uploads leave the others at
+    their defaults.
     """
 
     project_id: str
     sessions: Sessions
     store: ObjectStore
-    limits: FileLimits
+    limits: FileLimits | StagingLimits
     google_project: str
     hub: HubConnection = field(default_factory=HubConnection)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from service.datasets.arrow_arrays import text_array
 from service.datasets.formats.rows import SourceRow
 
 _BATCH_ROWS = 10_000
@@ -47,6 +48,6 @@ def batch_of(rows: list[SourceRow]) -> Batch:
 
     names = dict.fromkeys(name for row in rows for name in row.fields)
     columns = {
-        name: pa.array([row.fields.get(name) for row in rows], pa.string()) for name in names
+        name: text_array([row.fields.get(name) for row in rows]).cast(pa.string()) for name in names
     }
     return Batch([row.number for row in rows], columns)

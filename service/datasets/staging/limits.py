@@ -25,6 +25,8 @@ class StagingLimits:
     parquet_seconds: int = 1800
 
 
-def limits_of(files: FileLimits) -> StagingLimits:
-    """Return the default limits, but for what a deployment has set for its files."""
-    return StagingLimits(source_bytes=files.upload_bytes, row_bytes=files.line_bytes)
+def limits_of(given: FileLimits | StagingLimits) -> StagingLimits:
+    """Return the limits as given; those of files leave the others at their defaults."""
+    if isinstance(given, StagingLimits):
+        return given
+    return StagingLimits(source_bytes=given.upload_bytes, row_bytes=given.line_bytes)

@@ -64,7 +64,7 @@ def _converted(source: Path, target: Path, limits: StagingLimits) -> dict[str, A
 def _batches(texts: Path, reading: Reading) -> Iterator[Batch]:
     from pyarrow import parquet
 
-    with parquet.ParquetFile(texts) as file:
+    with parquet.ParquetFile(texts, pre_buffer=False) as file:
         # The process has renamed a column `row`; its name comes back, to be renamed once.
         names = [name for name in file.schema_arrow.names if name != ROW]
         reading.admit([_given_name(name) for name in names])

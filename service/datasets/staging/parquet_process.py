@@ -50,7 +50,7 @@ def _convert(source: Path, target: Path, reading: Reading) -> int:
     from pyarrow import parquet
 
     try:
-        with parquet.ParquetFile(source, memory_map=True) as file:
+        with parquet.ParquetFile(source, memory_map=True, pre_buffer=False) as file:
             _check_claims(file, reading.limits)
             return _copy(file, StagedWriter(target), reading)
     except MemoryError:

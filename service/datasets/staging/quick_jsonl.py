@@ -43,9 +43,10 @@ def _names(line: bytes) -> list[str]:
 
 
 def _is_plain(block: bytes, *, members: int) -> bool:
-    if any(mark in block for mark in _DOUBTFUL):
+    escapes = b"\\" in block
+    if escapes and any(mark in block for mark in _DOUBTFUL):
         return False
-    quotes = block.count(b'"') - block.count(b'\\"')
+    quotes = block.count(b'"') - (block.count(b'\\"') if escapes else 0)
     texts = block.count(b'":"') + block.count(b'": "')
     return quotes == 4 * members and texts == members and _is_utf8(block)
 

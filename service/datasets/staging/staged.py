@@ -35,7 +35,7 @@ def staged_rows(staged: StagedRows, *, columns: Sequence[str] | None = None) -> 
     from pyarrow import parquet
 
     wanted = None if columns is None else [ROW, *columns]
-    with parquet.ParquetFile(staged.path) as file:
+    with parquet.ParquetFile(staged.path, pre_buffer=False) as file:
         for batch in file.iter_batches(batch_size=5000, columns=wanted):
             names = batch.schema.names[1:]
             numbers, *cells = (column.to_pylist() for column in batch.columns)

@@ -5,6 +5,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from service.datasets.arrow_arrays import number_array
 from service.datasets.staging.digest import RowsDigest
 from service.datasets.staging.staged import ROW
 
@@ -84,7 +87,7 @@ class StagedWriter:
     def _append(self, part: Path, writer: Any) -> None:
         from pyarrow import parquet
 
-        with parquet.ParquetFile(part) as file:
+        with parquet.ParquetFile(part, pre_buffer=False) as file:
             for group in range(file.num_row_groups):
                 table = file.read_row_group(group)
                 present = {name: table.column(name) for name in table.schema.names}
@@ -92,10 +95,9 @@ class StagedWriter:
         part.unlink()
 
     def _table(self, numbers: Any, columns: Mapping[str, Any]) -> Any:
-        import pyarrow as pa
-
         present = {_kept_name(name): array for name, array in columns.items()}
-        return self._complete({ROW: pa.array(numbers, pa.int64()), **present}, len(numbers))
+        row = number_array(np.asarray(numbers, np.int64))
+        return self._complete({ROW: row, **present}, len(numbers))
 
     def _complete(self, present: Mapping[str, Any], rows: int) -> Any:
         import pyarrow as pa

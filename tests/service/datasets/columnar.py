@@ -13,7 +13,7 @@ from service.datasets.examples import Example, Split
 from service.datasets.finishing import finish
 from service.datasets.formats.rows import SourceRow
 from service.datasets.keys import DIGESTS, digest
-from service.datasets.ports import CountTokens
+from service.datasets.ports import TokenCounter
 from service.datasets.preparation import Staged, prepare
 from service.datasets.presets.registry import choose_preset
 from service.datasets.schemas import DatasetReport, PrepareSpec
@@ -51,7 +51,7 @@ def prepare_rows(
     spec: PrepareSpec,
     *,
     given: dict[Split, Sequence[SourceRow]] | None = None,
-    count_tokens: CountTokens | None = None,
+    count_tokens: TokenCounter | None = None,
     model: str = "",
 ) -> Outcome:
     """Prepare and write rows, and read back what a dataset of them would hold."""

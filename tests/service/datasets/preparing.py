@@ -46,11 +46,18 @@ def go(run: MemoryRun, store: LocalStore) -> str:
     return run.outputs["dataset"]
 
 
-def upload(data: bytes, sessions: Sessions, store: LocalStore, project_id: str) -> str:
+def upload(
+    data: bytes,
+    sessions: Sessions,
+    store: LocalStore,
+    project_id: str,
+    *,
+    format: str = "csv",  # noqa: A002  the word of the API
+) -> str:
     return create_file(
         [data],
-        name="rows.csv",
-        format="csv",
+        name=f"rows.{format}",
+        format=format,
         digest=None,
         project_id=project_id,
         sessions=sessions,

@@ -206,7 +206,22 @@ def _squad() -> Iterator[dict[str, str]]:
                 }
 
 
+def _restaurants() -> Iterator[dict[str, str]]:
+    path = shared_data("extraction/restaurant8k_train_0.json.gz")
+    for each in json.loads(gzip.decompress(path.read_bytes())):
+        text = each["userInput"]["text"]
+        spans = {
+            label["slot"]: text[span.get("startIndex", 0) : span.get("endIndex")]
+            for label in each.get("labels", ())
+            for span in [label["valueSpan"]]
+        }
+        asked = each.get("context", {}).get("requestedSlots", ())
+        yield {"text": text, "context": " ".join(asked), "target": json.dumps(spans)}
+
+
 def real(preset: str) -> list[dict[str, str]]:
+    if preset == "extraction":
+        return list(_restaurants())
     if preset == "squad":
         return list(_squad())[::4]
     if preset == "sentiment":
@@ -221,7 +236,7 @@ def numbered(rows: Iterable[dict[str, str]]) -> Iterator[SourceRow]:
         yield SourceRow(number, fields)
 
 
-@pytest.mark.parametrize("preset", ["pii", "squad", "sentiment"])
+@pytest.mark.parametrize("preset", ["pii", "squad", "sentiment", "extraction"])
 def test_the_default_split_of_real_data_has_no_leak_and_a_random_one_is_refused(
     preset: str,
 ) -> None:
@@ -241,6 +256,27 @@ def test_the_default_split_of_real_data_has_no_leak_and_a_random_one_is_refused(
     _check_by_hand(outcome)
     assert raised.value.code == "leakage"
     assert all(names[int(fault.pointer[4:]) - 1] == "test" for fault in raised.value.faults)
+
+
+def test_the_published_layout_of_squad_is_refused_with_its_rows() -> None:
+    rows = real("squad")
+    articles = list(dict.fromkeys(fields["title"] for fields in rows))
+    names = {title: "test" if title in articles[-3:] else "train" for title in articles}
+    given = [(fields, names[fields["title"]]) for fields in rows]
+    train = [fields for fields, name in given if name == "train"]
+    test = [fields for fields, name in given if name == "test"]
+    layout = [*given, *((each, "validation") for each in train), *((e, "shot") for e in test[:3])]
+
+    with pytest.raises(Invalid) as raised:
+        laid_out = ({**fields, "split": name} for fields, name in layout)
+        prepare_rows(numbered(laid_out), spec_of("squad", split_column="split"))
+
+    assert raised.value.code == "leakage"
+    shots = {each.pointer for each in raised.value.faults if each.code == "shot_in_test"}
+    assert shots == {f"row {at}" for at, (each, _) in enumerate(given, 1) if each in test[:3]}
+    copied = [each.pointer for each in raised.value.faults if each.code == "validation_is_train"]
+    assert copied
+    assert all(layout[int(each[4:]) - 1][1] == "validation" for each in copied)
 
 
 def _check_by_hand(outcome: Outcome) -> None:

@@ -130,6 +130,24 @@ def test_runs_of_many_texts_are_those_of_each(texts: list[str]) -> None:
         assert len(set(own.tolist())) == len(shingle_set(text))
 
 
+def python_sets(text: str) -> frozenset[str]:
+    padded = text.ljust(5, "\0")
+    return frozenset(padded[at : at + 5] for at in range(len(padded) - 4))
+
+
+@settings(deadline=None)
+@given(
+    one=st.text(max_size=40) | st.text("ab漢\u4e00\u5e00😀", max_size=20),
+    other=st.text("ab漢\u4e00\u5e00😀", max_size=20),
+)
+def test_jaccard_is_that_of_sets_of_texts(one: str, other: str) -> None:
+    ours, theirs = python_sets(one), python_sets(other)
+
+    found = jaccard(shingle_set(one), shingle_set(other))
+
+    assert found == len(ours & theirs) / len(ours | theirs)
+
+
 @pytest.mark.parametrize(("threshold", "rows"), [(0.5, 2), (0.85, 6), (1.0, 16)])
 def test_bands_are_as_long_as_recall_allows(threshold: float, rows: int) -> None:
     assert rows_per_band(threshold) == rows

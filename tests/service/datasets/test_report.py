@@ -1,7 +1,7 @@
 """The report: every row accounted for, nothing personal in clear, a page that runs nothing."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html.parser import HTMLParser
 from typing import Any
 
@@ -12,9 +12,10 @@ from service.datasets.report.building import bars
 from service.datasets.report.masking import mask
 from service.datasets.report.page import render_report
 from service.datasets.report.schemas import DatasetReport
+from service.datasets.rules.tokens import calibrate
 from service.datasets.schemas import PrepareSpec
 from service.datasets.sources.synthetic import synthetic_rows
-from service.errors import Invalid
+from service.errors import Invalid, TunecurveError, Unavailable
 from tests.service.datasets.columnar import Outcome, prepare_rows
 
 
@@ -166,20 +167,65 @@ def test_cost_is_a_range_by_epochs_with_its_source(outcome: Outcome) -> None:
     assert report.cost.rows[0].tokens_low < size_bytes / 4 < report.cost.rows[0].tokens_high
 
 
-def test_the_providers_counts_narrow_the_error() -> None:
-    counted: list[int] = []
+class Counter:
+    """Counts a token for three bytes, as a provider might, or fails as one might."""
 
-    def count(texts: Any) -> list[int]:
-        counted.append(len(texts))
+    synthetic = True
+
+    def __init__(self, error: TunecurveError | None = None) -> None:
+        self.asked: list[tuple[int, str]] = []
+        self._error = error
+
+    def count(self, texts: Sequence[str], *, model: str) -> list[int]:
+        self.asked.append((len(texts), model))
+        if self._error:
+            raise self._error
         return [len(text.encode()) // 3 for text in texts]
 
-    report = prepare_rows(
-        synthetic_rows(300, seed=2), spec_of(train_sizes=[50]), count_tokens=count
-    ).report
+
+def counted_by(counter: Counter | None) -> DatasetReport:
+    rows = synthetic_rows(300, seed=2)
+    spec = spec_of(train_sizes=[50])
+    return prepare_rows(rows, spec, count_tokens=counter, model="gemini-3.5-flash").report
+
+
+def test_the_providers_counts_narrow_the_error() -> None:
+    counter = Counter()
+
+    report = counted_by(counter)
 
     assert report.tokens is not None
-    assert report.tokens.counted == counted[0] == 20
+    assert counter.asked == [(20, "gemini-3.5-flash")]
+    assert (report.tokens.counted, report.tokens.synthetic) == (20, True)
     assert report.tokens.error < 0.05
+    assert b"20 examples counted by an emulator" in render_report(report, name="ds")
+
+
+@pytest.mark.parametrize(
+    ("counter", "reason"),
+    [
+        (None, "counting is turned off"),
+        (Counter(Unavailable("Vertex AI answered 503")), "Vertex AI answered 503"),
+    ],
+    ids=["off", "failing"],
+)
+def test_a_provider_that_does_not_count_fails_no_preparation(
+    counter: Counter | None, reason: str
+) -> None:
+    report = counted_by(counter)
+
+    assert report.tokens is not None
+    assert (report.tokens.counted, report.tokens.not_counted) == (0, reason)
+    assert report.tokens.error > 0.3
+    assert f"a guess, nothing counted: {reason}".encode() in render_report(report, name="ds")
+
+
+@pytest.mark.parametrize("counts", [[], [0] * 20, [5] * 19])
+def test_counts_that_make_no_sense_teach_nothing(counts: list[int]) -> None:
+    learnt = calibrate([100] * 20, counts)
+
+    assert (learnt.factor, learnt.sample) == (1.0, 0)
+    assert learnt.not_counted
 
 
 def test_a_file_beyond_the_models_limit_is_refused_before_it_is_stored() -> None:

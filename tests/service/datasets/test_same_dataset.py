@@ -1,16 +1,17 @@
 """The same rows make the same dataset, wherever they lie and whatever they are written in."""
 
-import gzip
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from service.database import Sessions
+from service.datasets.models import Dataset
 from service.datasets.operations import get_dataset
 from service.errors import Invalid
 from service.storage.gcs import GcsStore
 from tests.service.datasets.preparing import CountingStore, go, reserve, upload
-from tests.service.datasets.staging.writing import WRITINGS, as_csv
+from tests.service.datasets.staging.writing import WRITINGS, Records, as_csv
 from tests.support.emulator import start_emulator
 
 ROWS = [
@@ -26,6 +27,22 @@ SPEC = {
     "test_size": 30,
     "validation_size": 10,
 }
+TEN_THOUSAND = [
+    {
+        "text": f"caf\u00e9 {number * 7919 % 10_007} in street {number}",
+        "sentiment": ("positive", "neutral")[number % 2],
+    }
+    for number in range(10_000)
+]
+UPLOADS = {
+    "jsonl": "jsonl",
+    "csv": "csv",
+    "csv in Windows-1252": "csv",
+    "tsv": "tsv",
+    "parquet": "parquet",
+    "gzip": "jsonl",
+    "zstd": "jsonl",
+}
 SUFFIXES = {
     "jsonl": "jsonl",
     "gzip": "jsonl.gz",
@@ -38,32 +55,67 @@ SUFFIXES = {
 }
 
 
-def test_one_dataset_comes_of_uploads_and_of_cloud_storage_in_every_format(
+@pytest.fixture
+def prepared(sessions: Sessions, store: CountingStore, project_id: str) -> Callable[..., Dataset]:
+    def prepare(source: dict[str, str]) -> Dataset:
+        made = go(reserve(sessions, project_id, source=source, **SPEC), store)
+        return get_dataset(made, project_id=project_id, sessions=sessions)
+
+    return prepare
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[GcsStore]:
+    with start_emulator() as emulator:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", emulator.url)
+        yield GcsStore("theirs", "", project="p")
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # it is the rows that count
+def test_ten_thousand_rows_make_one_dataset_however_they_are_uploaded_or_stored(
+    prepared: Callable[..., Dataset],
+    cloud: GcsStore,
     sessions: Sessions,
     store: CountingStore,
     project_id: str,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    uploads = [as_csv(ROWS), gzip.compress(as_csv(ROWS, delimiter=";"))]
-    sources = [
-        {"type": "file", "file_id": upload(data, sessions, store, project_id)} for data in uploads
+    ids = [
+        upload(WRITINGS[writing][1](TEN_THOUSAND), sessions, store, project_id, format=told)
+        for writing, told in UPLOADS.items()
     ]
-    with start_emulator() as emulator:
-        monkeypatch.setenv("STORAGE_EMULATOR_HOST", emulator.url)
-        theirs = GcsStore("theirs", "", project="p")
-        for number, (writing, suffix) in enumerate(SUFFIXES.items()):
-            (tmp_path / "sent").write_bytes(WRITINGS[writing][1](ROWS))
-            name = f"rows-{number}.{suffix}"
-            theirs.put_file(name, tmp_path / "sent", content_type="application/octet-stream")
-            sources.append({"type": "gs", "uri": f"gs://theirs/{name}"})
+    sources = [{"type": "file", "file_id": file_id} for file_id in ids]
+    sources.append(sent(cloud, tmp_path, TEN_THOUSAND, writing="zstd", name="rows.jsonl.zst"))
 
-        made = [go(reserve(sessions, project_id, source=each, **SPEC), store) for each in sources]
+    rows = [prepared(source) for source in sources]
 
-    rows = [get_dataset(each, project_id=project_id, sessions=sessions) for each in made]
+    assert len({row.fingerprint for row in rows}) == 1
+    assert len({row.examples_key for row in rows}) == 1
+    assert {row.report["source_rows"] for row in rows} == {10_000}
+
+
+def test_one_dataset_comes_of_cloud_storage_in_every_format(
+    prepared: Callable[..., Dataset], cloud: GcsStore, tmp_path: Path
+) -> None:
+    sources = [
+        sent(cloud, tmp_path, ROWS, writing=writing, name=f"rows-{number}.{suffix}")
+        for number, (writing, suffix) in enumerate(SUFFIXES.items())
+    ]
+
+    rows = [prepared(source) for source in sources]
+
     assert len({row.fingerprint for row in rows}) == 1
     assert len({row.examples_key for row in rows}) == 1
     assert {row.report["source_rows"] for row in rows} == {600}
+
+
+def sent(
+    cloud: GcsStore, folder: Path, rows: Records, *, writing: str, name: str
+) -> dict[str, str]:
+    """Write rows to the cloud; return them as the source of a spec."""
+    (folder / "sent").write_bytes(WRITINGS[writing][1](rows))
+    cloud.put_file(name, folder / "sent", content_type="application/octet-stream")
+    return {"type": "gs", "uri": f"gs://theirs/{name}"}
 
 
 def test_rows_in_another_order_make_the_same_dataset(

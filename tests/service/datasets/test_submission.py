@@ -54,6 +54,12 @@ MISSING = {"type": "file", "file_id": new_id(Prefix.FILE)}
             "unsafe_path",
             "/spec/source/files",
         ),
+        ({"test_source": MISSING}, "input_not_found", "/spec/test_source/file_id"),
+        (
+            {"validation_source": {"type": "gs", "uri": "gs://b"}},
+            "invalid_uri",
+            "/spec/validation_source/uri",
+        ),
         ({"preset": "classification"}, "labels_required", "/spec/labels"),
         ({"labels": ["a"]}, "labels_not_allowed", "/spec/labels"),
         ({"form": "messages"}, "form_not_allowed", "/spec/form"),
@@ -85,12 +91,13 @@ def test_a_file_of_another_project_is_not_found(
 
 
 def test_faults_of_a_spec_inside_another_point_there(sessions: Sessions, project_id: str) -> None:
-    spec = PrepareSpec.model_validate(SMALL | {"source": MISSING})
+    for name in ("source", "test_source", "validation_source"):
+        spec = PrepareSpec.model_validate(SMALL | {name: MISSING})
 
-    with sessions.reading() as session, pytest.raises(NotFound) as raised:
-        check_source(session, spec, project_id=project_id, pointer="/spec/prepare")
+        with sessions.reading() as session, pytest.raises(NotFound) as raised:
+            check_source(session, spec, project_id=project_id, pointer="/spec/prepare")
 
-    assert [fault.pointer for fault in raised.value.faults] == ["/spec/prepare/source/file_id"]
+        assert [each.pointer for each in raised.value.faults] == [f"/spec/prepare/{name}/file_id"]
 
 
 @pytest.mark.parametrize(

@@ -1,22 +1,25 @@
 """What a data file's bytes must be."""
 
+import codecs
 import gzip
 from collections.abc import Callable
 
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
 from service.errors import Invalid
-from service.files.contents import TooLarge, checked_text, expanded, limited, text_lines
+from service.files.compression import expanded, refuse_archives
+from service.files.contents import TooLarge, checked_text, limited, text_lines
 
 
 def cut(data: bytes, size: int) -> list[bytes]:
     return [data[start : start + size] for start in range(0, len(data), size)]
 
 
-def check(data: bytes, *, size: int = 7, line_bytes: int | None = 1000) -> bytes:
-    return b"".join(checked_text(cut(data, size), line_bytes=line_bytes))
+def check(data: bytes, *, size: int = 7, line_bytes: int | None = 1000, utf8: bool = True) -> bytes:
+    return b"".join(checked_text(cut(data, size), line_bytes=line_bytes, utf8=utf8))
 
 
 @given(text=st.text(min_size=1).filter(str.strip), size=st.integers(1, 9))
@@ -64,6 +67,30 @@ def test_what_is_not_text_is_refused_at_its_byte_and_row(
     assert said in fault.message
 
 
+@pytest.mark.parametrize("size", [1, 2, 1000])
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-16", "utf-16-be"])
+def test_text_in_any_encoding_passes_where_its_reader_finds_it(encoding: str, size: int) -> None:
+    mark = codecs.BOM_UTF16_BE if encoding == "utf-16-be" else b""
+    data = mark + "caf\u00e9,au lait\n".encode(encoding)
+
+    assert check(data, size=size, utf8=False) == data
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"caf\xe9\0", "not_text"),
+        (codecs.BOM_UTF16_LE + "\r\n ".encode("utf-16-le"), "empty_file"),
+        (b"caf\xe9 " * 201, "line_too_long"),
+    ],
+)
+def test_in_no_encoding_may_text_be_anything(data: bytes, code: str) -> None:
+    with pytest.raises(Invalid) as raised:
+        check(data, utf8=False)
+
+    assert raised.value.code == code
+
+
 @pytest.mark.parametrize("data", [b"", b"\n \r\n", b"\xef\xbb\xbf", b"\xef\xbb\xbf\n"])
 def test_a_file_with_nothing_in_it_is_refused(data: bytes) -> None:
     with pytest.raises(Invalid) as raised:
@@ -77,39 +104,56 @@ def test_a_line_of_the_longest_length_passes() -> None:
     assert check(b"x" * 5000, line_bytes=None)
 
 
+@pytest.mark.parametrize("compress", [gzip.compress, zstandard.compress])
 @given(data=st.binary(max_size=5000), size=st.integers(1, 700))
-def test_gzip_is_expanded_however_it_is_cut(data: bytes, size: int) -> None:
-    twice = gzip.compress(data) + gzip.compress(data)
+def test_what_is_compressed_is_expanded_however_it_is_cut(
+    compress: Callable[[bytes], bytes], data: bytes, size: int
+) -> None:
+    twice = compress(data) + compress(data)
 
     assert b"".join(expanded(cut(twice, size), limit_bytes=10_000)) == data * 2
 
 
-def test_what_is_not_gzip_passes_as_it_is() -> None:
+def test_what_is_not_compressed_passes_as_it_is() -> None:
     assert b"".join(expanded([b"", b"\x1f", b"plain"], limit_bytes=100)) == b"\x1fplain"
     assert list(expanded([], limit_bytes=100)) == []
 
 
-def test_a_bomb_is_stopped_at_the_limit() -> None:
-    bomb = gzip.compress(bytes(50_000_000))
+@pytest.mark.parametrize(("compress", "held"), [(gzip.compress, 1), (zstandard.compress, 16)])
+def test_a_bomb_is_stopped_at_the_limit(compress: Callable[[bytes], bytes], held: int) -> None:
+    bomb = compress(bytes(50_000_000))
     pieces: list[bytes] = []
 
     with pytest.raises(TooLarge) as raised:
-        pieces.extend(expanded([bomb], limit_bytes=3_000_000))
+        pieces.extend(expanded([bomb], limit_bytes=20_000_000))
 
     assert raised.value.status == 413
     assert raised.value.code == "too_large"
-    assert sum(map(len, pieces)) <= 3_000_000
-    assert max(map(len, pieces)) <= 1 << 20
+    assert sum(map(len, pieces)) <= 20_000_000
+    assert max(map(len, pieces), default=0) <= held << 20
 
 
 @pytest.mark.parametrize("damage", [lambda z: z[:-9], lambda z: z[:20] + b"\xff" * 9 + z[29:]])
-def test_damaged_gzip_is_refused(damage: Callable[[bytes], bytes]) -> None:
-    whole = gzip.compress(b"".join(b"%d," % number for number in range(1000)))
+@pytest.mark.parametrize(
+    ("compress", "code"), [(gzip.compress, "invalid_gzip"), (zstandard.compress, "invalid_zstd")]
+)
+def test_what_is_damaged_is_refused(
+    compress: Callable[[bytes], bytes], code: str, damage: Callable[[bytes], bytes]
+) -> None:
+    whole = compress(b"".join(b"%d," % (number * 7919 % 10007) for number in range(5000)))
 
     with pytest.raises(Invalid) as raised:
         b"".join(expanded(cut(damage(whole), 50), limit_bytes=100_000))
 
-    assert raised.value.code == "invalid_gzip"
+    assert raised.value.code == code
+
+
+@pytest.mark.parametrize("head", [b"PK\x03\x04...", b"%PDF-1.7", gzip.compress(b"a")])
+def test_an_archive_is_refused_by_name(head: bytes) -> None:
+    with pytest.raises(Invalid, match=r"zip archive|PDF|compressed twice") as raised:
+        refuse_archives(head)
+
+    assert raised.value.code == "unreadable_archive"
 
 
 def test_a_limit_counts_all_chunks() -> None:

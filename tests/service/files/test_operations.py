@@ -100,8 +100,12 @@ def test_a_gzipped_upload_is_kept_expanded_and_its_digest_is_of_what_was_sent(
     [
         (b"", {}, "empty_file"),
         (b"\n\n", {}, "empty_file"),
-        (b"PAR1\x00\x01", {}, "not_text"),
-        ("text\ncaf\u00e9\n".encode("latin-1"), {}, "wrong_encoding"),
+        (b"PAR1\x00\x01", {}, "invalid_parquet"),
+        (ROWS, {"format": "parquet"}, "invalid_parquet"),
+        (b"", {"format": "parquet"}, "empty_file"),
+        (b"a\0b", {}, "not_text"),
+        (b"PK\x03\x04\x14\0", {}, "unreadable_archive"),
+        (b'{"a": "caf\xe9"}', {"format": "jsonl"}, "wrong_encoding"),
         (b"text\n" + b"x" * 1001, {}, "line_too_long"),
         (ROWS, {"digest": "0" * 64}, "digest_mismatch"),
         (ROWS, {"format": "xlsx"}, "unknown_format"),
@@ -130,6 +134,22 @@ def test_a_bad_upload_is_refused_and_leaves_nothing(
     assert isinstance(raised.value, TooLarge) == (code == "too_large")
     assert objects(store) == []
     assert list_files(project_id, after=None, limit=10, sessions=sessions) == []
+
+
+@pytest.mark.parametrize("told", ["parquet", "csv"])
+def test_parquet_is_kept_as_it_is_whatever_it_is_said_to_be(upload: Any, told: str) -> None:
+    data = b"PAR1" + bytes(range(256)) * 8 + b"PAR1"
+
+    file = upload(data, format=told)
+
+    assert (file.format, file.size_bytes) == ("parquet", len(data))
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_a_table_may_be_in_any_encoding(upload: Any, encoding: str) -> None:
+    data = "text,label\ncaf\u00e9,a\n".encode(encoding)
+
+    assert upload(data).sha256 == hashlib.sha256(data).hexdigest()
 
 
 def test_one_long_line_is_a_json_document(upload: Any) -> None:

@@ -117,6 +117,16 @@ def test_what_is_not_there_is_not_found(store: ObjectStore) -> None:
     assert raised.value.code == "object_not_found"
 
 
+def test_what_lies_below_a_folder_is_listed(store: ObjectStore, tmp_path: Path) -> None:
+    assert store.keys_below("a") == []
+    source = tmp_path / "source"
+    source.touch()
+    for key in ("a/2/deep/x", "a/1", "ab/1", "b"):
+        put(store, source, key)
+
+    assert store.keys_below("a") == ["a/1", "a/2/deep/x"]
+
+
 def test_deleting_twice_is_no_error(store: ObjectStore, source: Path) -> None:
     put(store, source)
 
@@ -137,6 +147,7 @@ def test_no_key_leaves_the_store(store: ObjectStore, source: Path, key: str) -> 
         lambda: store.size(key),
         lambda: store.delete(key),
         lambda: store.chunks(key),
+        lambda: store.keys_below(key),
     ):
         with pytest.raises(Invalid):
             act()

@@ -1,9 +1,11 @@
 """The named alternatives, each in a process of its own: how teams call Gemini today.
 
-    python bench/inference/alternatives.py NAME --url URL --prompts FILE --requests-per-minute N
+    python bench/inference/alternatives.py NAME --url URL --prompts FILE
+        [--requests-per-minute N] [--cache FILE]
 
-Prints one line of JSON: seconds, lost rows, CPU milliseconds a row and peak memory. They get the
-quota where they have a knob for it, and 64 calls at once, as the measured peers did.
+Prints `ready` once all is imported, begins at a line of input, and prints one line of JSON:
+seconds, lost rows, CPU milliseconds a row and peak memory. They get the quota where they have a
+knob for it, and 64 calls at once, as the measured peers did.
 """
 
 import argparse
@@ -11,12 +13,13 @@ import asyncio
 import json
 import logging
 import resource
+import sqlite3
 import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +41,15 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """`requests_per_minute` is what the alternative is told; 0 is unknown."""
+    """`requests_per_minute` is what the alternative is told; 0 is unknown.
+
+    `cache` is where one that remembers answers keeps them.
+    """
 
     url: str
     prompts: Sequence[str]
     requests_per_minute: float
+    cache: Path | None = None
 
 
 def gather(task: Task) -> int:
@@ -69,6 +76,17 @@ async def _gather(task: Task) -> int:
             return 0
 
     return sum(await asyncio.gather(*map(row, task.prompts)))
+
+
+def cached(task: Task) -> int:
+    """As `gather`, for the prompts that a table in SQLite has no answer to; returns rows lost."""
+    with sqlite3.connect(task.cache or ":memory:") as store:
+        store.execute("CREATE TABLE IF NOT EXISTS answer (prompt TEXT PRIMARY KEY)")
+        query = "SELECT 1 FROM answer WHERE prompt = ?"
+        unknown = [each for each in task.prompts if not store.execute(query, [each]).fetchone()]
+        lost = gather(replace(task, prompts=unknown)) if unknown else 0
+        store.executemany("INSERT INTO answer VALUES (?)", [[prompt] for prompt in unknown])
+    return lost
 
 
 def threads(task: Task) -> int:
@@ -120,6 +138,7 @@ async def _langchain(task: Task) -> int:
 
 ALTERNATIVES: dict[str, Callable[[Task], int]] = {
     "gather": gather,
+    "cached": cached,
     "threads": threads,
     "langchain": langchain,
 }
@@ -154,15 +173,17 @@ def main() -> None:
     parser.add_argument("--url", required=True)
     parser.add_argument("--prompts", type=Path, required=True, help="a JSON list of strings")
     parser.add_argument("--requests-per-minute", type=float, default=0)
+    parser.add_argument("--cache", type=Path)
     options = parser.parse_args()
     prompts = json.loads(options.prompts.read_text())
-    task = Task(options.url, prompts, options.requests_per_minute)
+    task = Task(options.url, prompts, options.requests_per_minute, options.cache)
     _import_all()
+    print("ready", flush=True)
+    sys.stdin.readline()  # the word to begin
     began, cpu = time.monotonic(), _cpu_seconds()
     lost = ALTERNATIVES[options.name](task)
     seconds, cpu = time.monotonic() - began, _cpu_seconds() - cpu
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    run = Run(seconds, lost, 1000 * cpu / len(prompts), peak)
+    run = Run(seconds, lost, 1000 * cpu / len(prompts), _peak_mb())
     sys.stdout.write(json.dumps(asdict(run)) + "\n")
 
 
@@ -171,6 +192,12 @@ def _import_all() -> None:
     import google.genai  # noqa: F401
     import langchain_google_genai  # noqa: F401
     import tenacity  # noqa: F401
+
+
+def _peak_mb() -> float:
+    """Return the peak of this program; `ru_maxrss` begins at what its parent held at the fork."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e6
 
 
 def _cpu_seconds() -> float:

@@ -83,6 +83,16 @@ class House:
         seconds: float = (_moment(last) - _moment(first)).total_seconds()
         return seconds
 
+    def doubled(self, job: Job) -> int:
+        """Return how many answers are stored beyond one for each row and sample."""
+        query = text(
+            "SELECT count(*) FROM (SELECT 1 FROM prediction WHERE evaluation_id = :evaluation"
+            " GROUP BY example_id, sample HAVING count(*) > 1) AS doubled"
+        )
+        keys = {"evaluation": job.outputs["evaluation"]}
+        with self.stack.services.sessions.reading() as session:
+            return int(session.execute(query, keys).scalar_one())
+
     def outcomes(self, job: Job) -> Mapping[str, int]:
         query = text(
             "SELECT outcome, count(*) FROM prediction WHERE evaluation_id = :evaluation"

@@ -2,14 +2,14 @@
 
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
     """`waste_percent` are 429s for 100 rows; `paid_twice` are calls accepted a second time.
 
-    None where a scenario has no such number.
+    None where a scenario has no such number. `more` are figures of one scenario alone.
     """
 
     makespan_ratio: float | None = None
@@ -18,16 +18,23 @@ class Measured:
     paid_twice: float | None = None
     cpu_ms_per_row: float | None = None
     rss_mb: float | None = None
+    more: Mapping[str, float] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, float | None]:
+        """Return the six figures that every scenario has."""
+        return {name: getattr(self, name) for name in FIGURES}
+
+
+FIGURES = tuple(name for name in Measured.__dataclass_fields__ if name != "more")
 
 
 def median_of(runs: Sequence[Measured]) -> Measured:
     """Return the median of each number over the runs that have it."""
-    return Measured(
-        **{
-            field.name: _median([getattr(run, field.name) for run in runs])
-            for field in fields(Measured)
-        }
-    )
+    figures = {name: _median([getattr(run, name) for run in runs]) for name in FIGURES}
+    names = dict.fromkeys(name for run in runs for name in run.more)
+    found = {name: _median([run.more.get(name) for run in runs]) for name in names}
+    more = {name: value for name, value in found.items() if value is not None}
+    return Measured(**figures, more=more)
 
 
 def _median(values: Sequence[float | None]) -> float | None:
@@ -37,9 +44,9 @@ def _median(values: Sequence[float | None]) -> float | None:
 
 def table(results: Mapping[str, Measured]) -> str:
     """Return the results as a Markdown table, a row for each contender."""
-    names = [field.name for field in fields(Measured)]
-    lines = [f"| | {' | '.join(names)} |", f"|---|{'---:|' * len(names)}"]
+    lines = [f"| | {' | '.join(FIGURES)} | more |", f"|---|{'---:|' * len(FIGURES)}---|"]
     for contender, measured in results.items():
-        cells = ["" if value is None else f"{value:g}" for value in asdict(measured).values()]
-        lines.append(f"| {contender} | {' | '.join(cells)} |")
+        cells = ["" if value is None else f"{value:,.4g}" for value in measured.as_json().values()]
+        more = ", ".join(f"{name} {value:,.6g}" for name, value in measured.more.items())
+        lines.append(f"| {contender} | {' | '.join(cells)} | {more} |")
     return "\n".join(lines)

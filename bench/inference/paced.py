@@ -1,28 +1,26 @@
 """Runs of the paced scenarios: ours on a fleet, the alternatives in processes of their own."""
 
-import json
-import subprocess
-import sys
-import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
-from bench.inference.fleet import House, Meter, open_house, until
+from bench.inference.asked import ask_alternative, starting
+from bench.inference.fleet import Meter, open_house, until
 from bench.inference.law import ideal_seconds
 from bench.inference.measured import Measured
 from bench.inference.scenarios import Scenario
 from tests.support.emulator import EmulatorProcess, start_emulator
 
-ROOT = Path(__file__).resolve().parents[2]
+FEWER = {"threads": 10}  # four threads take seven times as long: a tenth of the rows shows it
 
 
-def ideal_of(scenario: Scenario, prompts: list[str]) -> float:
+def ideal_of(scenario: Scenario, prompts: Sequence[str]) -> float:
     """Return the oracle's seconds; tokens are what the emulator's words cost on average."""
     tokens = sum(len(prompt.split()) for prompt in prompts) / len(prompts)
     then = scenario.law.halved() if scenario.halves else None
-    return ideal_seconds(scenario.law, scenario.rows, then=then, tokens=tokens)
+    return ideal_seconds(scenario.law, len(prompts), then=then, tokens=tokens)
 
 
 def run_ours(scenario: Scenario, round_number: int) -> Measured:
@@ -35,51 +33,88 @@ def run_ours(scenario: Scenario, round_number: int) -> Measured:
         emulator = house.stack.emulator
         emulator.configure(**scenario.law.config())
         house.stack.mark()
-        with Meter(house.workers) as meter, _midway(scenario, emulator, house):
-            job = house.evaluate(dataset)
-            ended = house.stack.succeeded(job.id, seconds=900)
+        with (
+            Meter(house.workers) as meter,
+            _midway(scenario, emulator, house.workers[0].kill) as found,
+        ):
+            ended = house.stack.succeeded(house.evaluate(dataset).id, seconds=900)
         usage, rows = meter.usage(), scenario.rows
+        lost = rows - house.outcomes(ended).get("ok", 0)
+        doubled = {"doubled": house.doubled(ended)} if scenario.kills else {}
         return Measured(
             makespan_ratio=house.span(ended) / ideal_of(scenario, prompts),
             waste_percent=100 * _refused(emulator) / rows,
-            lost=rows - house.outcomes(ended).get("ok", 0),
+            lost=lost,
             paid_twice=house.stack.spent("repeated_prompts"),
             cpu_ms_per_row=1000 * usage.cpu_seconds / rows,
             rss_mb=usage.rss_mb,
+            more={"429s": _refused(emulator)} | found | doubled,
         )
 
 
 def run_alternative(name: str, scenario: Scenario, round_number: int) -> Measured:
     """Run one alternative once under the same law."""
+    scenario = replace(scenario, rows=scenario.rows // FEWER.get(name, 1))
     prompts = scenario.prompts(round_number)
-    with start_emulator(**scenario.law.config()) as emulator, _midway(scenario, emulator, None):
-        took = ask_alternative(name, emulator.url, prompts, scenario.told_per_minute)
-        ledger = emulator.ledger()
+    with start_emulator(**scenario.law.config()) as emulator:
+        if scenario.workers > 1:
+            took, found = _run_processes(name, scenario, emulator, prompts)
+        else:
+            with _midway(scenario, emulator, None) as found:
+                took = ask_alternative(name, emulator.url, prompts, scenario.told_per_minute)
+        ledger, refused = emulator.ledger(), _refused(emulator)
     return Measured(
         makespan_ratio=took["seconds"] / ideal_of(scenario, prompts),
-        waste_percent=100 * ledger["rejected_by_status"].get("429", 0) / scenario.rows,
+        waste_percent=100 * refused / scenario.rows,
         lost=took["lost"],
         paid_twice=ledger["repeated_prompts"],
         cpu_ms_per_row=took["cpu_ms_per_row"],
         rss_mb=took["rss_mb"],
+        more={"429s": refused} | found | ({"rows": scenario.rows} if name in FEWER else {}),
     )
 
 
-def ask_alternative(
-    name: str, url: str, prompts: list[str], requests_per_minute: float
-) -> dict[str, float]:
-    """Return what an alternative says of its own run."""
-    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-        json.dump(prompts, file)
-        file.flush()
-        script = Path(__file__).with_name("alternatives.py")
-        words = [name, "--url", url, "--prompts", file.name]
-        words += ["--requests-per-minute", str(requests_per_minute)]
-        done = subprocess.run(  # noqa: S603  our own script
-            [sys.executable, script, *words], cwd=ROOT, capture_output=True, text=True, check=True
+def _run_processes(
+    name: str, scenario: Scenario, emulator: EmulatorProcess, prompts: list[str]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Give each worker's part to a process; the one that is killed is started again at once.
+
+    It begins anew, as nothing that it asked is remembered; what its imports take is not counted.
+    """
+    parts = [prompts[number :: scenario.workers] for number in range(scenario.workers)]
+    with ExitStack() as stack:
+        asked, again = (
+            [stack.enter_context(starting(name, emulator.url, part)) for part in some]
+            for some in (parts, parts[:1])
         )
-    answer: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return answer
+        for each in [*asked, *again]:
+            each.until_ready()
+        killed_at: list[float] = []
+
+        def kill_and_start() -> None:
+            killed_at.append(time.monotonic())
+            asked[0].kill()
+            again[0].go()
+
+        began = time.monotonic()
+        with _midway(scenario, emulator, kill_and_start) as found:
+            for each in asked:
+                each.go()
+            others = [each.result() for each in asked[1:]]
+        first = again[0].result()
+    first |= {"seconds": first["seconds"] + killed_at[0] - began}
+    return _together([first, *others], [len(part) for part in parts]), found
+
+
+def _together(answers: Sequence[dict[str, float]], rows: Sequence[int]) -> dict[str, float]:
+    """Return what several processes took: the longest time, the largest memory, all the CPU."""
+    cpu = sum(each["cpu_ms_per_row"] * share for each, share in zip(answers, rows, strict=True))
+    return {
+        "seconds": max(each["seconds"] for each in answers),
+        "lost": sum(each["lost"] for each in answers),
+        "cpu_ms_per_row": cpu / sum(rows),
+        "rss_mb": max(each["rss_mb"] for each in answers),
+    }
 
 
 def _refused(emulator: EmulatorProcess) -> int:
@@ -87,22 +122,26 @@ def _refused(emulator: EmulatorProcess) -> int:
 
 
 @contextmanager
-def _midway(scenario: Scenario, emulator: EmulatorProcess, house: House | None) -> Iterator[None]:
-    """Do what happens at half time while the block runs."""
+def _midway(
+    scenario: Scenario, emulator: EmulatorProcess, kill: Callable[[], None] | None
+) -> Iterator[dict[str, float]]:
+    """Do what happens at half time while the block runs; yield what is found then."""
+    found: dict[str, float] = {}
     if not scenario.halves and not scenario.kills:
-        yield
+        yield found
         return
-    before = int(emulator.ledger()["calls_accepted"])
+    half = int(emulator.ledger()["calls_accepted"]) + scenario.rows / 2
 
     def wait_and_act() -> None:
-        half = before + scenario.rows / 2
         until(lambda: emulator.ledger()["calls_accepted"] >= half)
         if scenario.halves:
             emulator.configure(**scenario.law.halved().config())
-        if scenario.kills and house:
-            house.workers[0].kill()
+        if scenario.kills and kill:
+            models = emulator.ledger()["by_model"].values()
+            found["in_flight_at_kill"] = sum(model["in_flight"] for model in models)
+            kill()
 
     acting = threading.Thread(target=wait_and_act, daemon=True)
     acting.start()
-    yield
+    yield found
     acting.join(timeout=60)

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from service.datasets.examples import Example, Split
-from service.datasets.operations import DatasetView, read_examples
+from service.datasets.operations import DatasetView, stream_examples
 from service.evaluation.prompts import VariantKind, choose_shots, conversation
 from service.evaluation.schemas import EvaluateSpec
 from service.inference.ports import GenerationRequest
@@ -84,5 +85,17 @@ def shots_of(
     """Return the shots of a few-shot evaluation, chosen from the training split alone."""
     if spec.variant is not VariantKind.FEW_SHOT:
         return ()
-    train = read_examples(dataset.examples_key, Split.TRAIN, store=store)
-    return choose_shots(train, spec.shots, seed=spec.seed)
+    key = dataset.examples_key
+    # The choice needs no texts, and a training split may be as large as memory.
+    train = [_bare(example) for example in stream_examples(key, Split.TRAIN, store=store)]
+    chosen = choose_shots(train, spec.shots, seed=spec.seed)
+    places = {shot.id: place for place, shot in enumerate(chosen)}
+    found = (each for each in stream_examples(key, Split.TRAIN, store=store) if each.id in places)
+    return tuple(sorted(islice(found, len(places)), key=lambda shot: places[shot.id]))
+
+
+def _bare(example: Example) -> Example:
+    """Return the parts of an example by which shots are chosen."""
+    return Example(
+        example.id, "", "", (), group=example.group, row=example.row, label=example.label
+    )

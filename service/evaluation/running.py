@@ -14,10 +14,12 @@ from service.evaluation.reading import require_evaluation
 from service.evaluation.requests import Brief, Target, shots_of
 from service.evaluation.schemas import AskSpec, EvaluateSpec
 from service.evaluation.sharding import Fleet, spread, stop_shares
-from service.jobs.lifecycle import OPEN
+from service.jobs.lifecycle import OPEN, Reason
 from service.jobs.operations import job_states
 from service.jobs.ports import JobCancelled, JobRun, Waiting
 from service.storage.ports import ObjectStore
+
+LOOK_AGAIN_SECONDS = 0.5  # at shares that wind down, in case that the last one's word is lost
 
 
 def run_evaluate(
@@ -32,10 +34,12 @@ def run_evaluate(
 ) -> Waiting | None:
     """Answer the rows that have no outcome yet, then score; a second run asks nothing again.
 
-    A cancelled run stops its shares, and its batch at the provider.
+    A cancelled run stops its shares, and its batch at the provider; it ends after them, when it is
+    known what they cost.
     """
     if run.cancelling:
-        stop_shares(run, sessions=sessions, fleet=fleet)
+        if stop_shares(run, sessions=sessions, fleet=fleet):
+            return Waiting(Reason.CHILDREN, seconds=LOOK_AGAIN_SECONDS)
         if not has_batch(run.outputs["evaluation"], sessions=sessions):
             raise JobCancelled
     spec = EvaluateSpec.model_validate(run.spec)

@@ -108,8 +108,11 @@ def _error_of(share: Job) -> TunecurveError:
     return Conflict(message, code=str(problem.get("code") or "share_failed"))
 
 
-def stop_shares(run: JobRun, *, sessions: Sessions, fleet: Fleet) -> None:
-    """Stop shares that a cancel has not reached: they were written while it came."""
+def stop_shares(run: JobRun, *, sessions: Sessions, fleet: Fleet) -> bool:
+    """Stop shares that a cancel has not reached: they were written while it came.
+
+    Returns whether some have not ended yet.
+    """
     for share in children_of(run.id, sessions=sessions):
         if State(share.state) not in OPEN:
             continue
@@ -123,3 +126,4 @@ def stop_shares(run: JobRun, *, sessions: Sessions, fleet: Fleet) -> None:
             )
         except Conflict:
             continue  # it has just ended
+    return any(State(share.state) in OPEN for share in children_of(run.id, sessions=sessions))

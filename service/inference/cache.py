@@ -68,17 +68,10 @@ def _frame(
     max_output_tokens: int,
     seed: int | None,
 ) -> str:
-    bare = GenerationRequest(
-        key="",
-        target=target,
-        base_model=base_model,
-        location=location,
-        contents=(),
-        temperature=temperature,
-        max_output_tokens=max_output_tokens,
-        seed=seed,
+    settings = settings_of(
+        base_model, temperature=temperature, max_output_tokens=max_output_tokens, seed=seed
     )
-    return _encode([location, target, settings_of(bare)])
+    return _encode([location, target, settings])
 
 
 def remembered(*, scope: str, now: datetime) -> Subquery:

@@ -21,10 +21,10 @@ from service.inference.ports import (
 
 STORE_SECONDS = 0.02  # how far the store may lag behind; a crash pays for this again
 STORE_ROWS = 200
-CHECK_SECONDS = 0.5
+CHECK_SECONDS = 0.1  # part of the 2 s within which a cancel is to be seen
 # A call in flight is paid for, so an ending run still waits for it: below the 20 s of a worker's
 # soft shutdown, the 10 s of an interruption, and the 2 s within which a cancel is to be seen.
-PATIENT_SECONDS, INTERRUPTED_SECONDS, HASTY_SECONDS = 15.0, 5.0, 1.0
+PATIENT_SECONDS, INTERRUPTED_SECONDS, HASTY_SECONDS = 15.0, 5.0, 0.5
 READ_ROWS = 32
 
 Value = TypeVar("Value")
@@ -118,7 +118,7 @@ class Sending:
             self._results.put_nowait(result)
 
     async def _watch(self) -> None:
-        """Ask twice a second whether the run may go on."""
+        """Ask ten times a second whether the run may go on."""
         while True:
             await self._consult(self._check)
             await asyncio.sleep(CHECK_SECONDS)

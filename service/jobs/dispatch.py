@@ -9,9 +9,13 @@ from service.jobs import family_repository, repository
 from service.jobs.lifecycle import State
 from service.jobs.models import Job
 from service.jobs.ports import JobKind
-from service.task_queue import TaskQueue
+from service.task_queue import Queue, TaskQueue
 
 JobKinds = Mapping[str, JobKind]
+
+# Where calls take minutes, the slots of their own queue may be held that long; the steps of
+# experiments are short, so a job that only has to be wound down is seen at once.
+WIND_DOWN_QUEUE = Queue.EXPERIMENT
 
 
 def dispatch(
@@ -36,16 +40,24 @@ def _send(jobs: Sequence[Job], kinds: JobKinds, sessions: Sessions, task_queue: 
 
 
 def _send_one(job: Job, kind: JobKind, task_queue: TaskQueue) -> bool:
+    if job.state == State.CANCELLING and kind.gives_way:
+        return task_queue.send(kind.task, job.id, queue=WIND_DOWN_QUEUE)
     return task_queue.send(kind.task, job.id, queue=kind.queue, priority=job.priority)
 
 
 def dispatch_parent(
     job_id: str, *, kinds: JobKinds, sessions: Sessions, task_queue: TaskQueue
 ) -> None:
-    """Send the ticket of a job's parent when that has just been queued by the job's end."""
+    """Send the ticket of a job's parent when that has just been queued by the job's end.
+
+    Also of one that is cancelling and that nobody holds: it may have waited for this end only.
+    """
     with sessions.reading() as session:
         parent = family_repository.parent_of(session, job_id)
-    if parent and parent.state == State.QUEUED and parent.dispatched_at is None:
+    if parent is None:
+        return
+    is_queued = parent.state == State.QUEUED and parent.dispatched_at is None
+    if is_queued or (parent.state == State.CANCELLING and parent.lease_owner is None):
         dispatch([parent], kinds=kinds, sessions=sessions, task_queue=task_queue)
 
 

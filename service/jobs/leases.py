@@ -22,7 +22,8 @@ from service.webhooks.operations import record_event
 log = structlog.get_logger()
 
 _PROGRESS_SECONDS = 1.0
-_LOOK_SECONDS = 0.5  # a cancel is heard within it, however long the lease is
+_LOOK_SECONDS = 0.2  # a cancel is heard within it, however long the lease is
+_RIVALS_SECONDS = 0.4  # a longer question than that for a cancel
 
 
 def _stays() -> bool:
@@ -54,6 +55,7 @@ class LeasedRun:
         self._asked_before = self._cancelling
         self._lost = self._unwanted = False
         self._began_at, self._reported_at = time.monotonic(), 0.0
+        self._compared_at = self._began_at
         self._stop = threading.Event()
         self._heart = threading.Thread(target=self._beat, name=f"lease-{job.id}", daemon=True)
 
@@ -103,6 +105,8 @@ class LeasedRun:
         if time.monotonic() - self._reported_at < _PROGRESS_SECONDS and done != total:
             return
         self._reported_at = time.monotonic()
+        if self._job.is_part:  # what the worker before us had done is found again bit by bit
+            done = max(done, int(self._job.progress.get("done") or 0))
         progress = {"done": done, "total": total, "unit": unit, "stage": stage or None}
         with self._sessions.transaction() as session:
             if repository.write_progress(
@@ -159,7 +163,8 @@ class LeasedRun:
     def _look(self) -> None:
         with self._sessions.reading() as session:
             self._learn(repository.state_of_lease(session, self.id, self.token))
-            if self._rivals:
+            if self._rivals and time.monotonic() - self._compared_at >= _RIVALS_SECONDS:
+                self._compared_at = time.monotonic()
                 self._unwanted = self._is_outranked(session)
 
     def _learn(self, state: str | None) -> None:

@@ -177,7 +177,7 @@ def contenders(
 ) -> tuple[list[Contender], list[Contender]]:
     """Return the jobs that hold a slot, and those that wait for one.
 
-    A cancelling job that nobody holds waits too: a worker must look at what it has begun.
+    A cancelling job that nobody holds waits for none: it is wound down in another queue.
     """
     # A ticket takes a moment to a free slot: who has just been queued does not wait yet.
     due = and_(
@@ -187,7 +187,11 @@ def contenders(
     held = and_(Job.lease_until.is_not(None), Job.lease_until >= now)
     query = select(held, Job.id, Job.root_id, Job.priority).where(
         Job.kind.in_(list(kinds)),
-        or_(Job.state.in_([State.RUNNING, State.CANCELLING]), and_(Job.state == State.QUEUED, due)),
+        or_(
+            Job.state == State.RUNNING,
+            and_(Job.state == State.CANCELLING, held),
+            and_(Job.state == State.QUEUED, due),
+        ),
     )
     rows = list(session.execute(query.order_by(held.desc(), Job.priority).limit(limit)))
     running = [Contender(*row[1:]) for row in rows if row[0]]

@@ -18,6 +18,11 @@ _SPOOL_BYTES = 16 << 20  # larger objects are read from a temporary file, not fr
 _TIMEOUT_SECONDS = (5.0, 60.0)  # to connect, between two bytes
 
 
+def import_client() -> None:
+    """Import Google's client now and not with the first store: its caller decides what with."""
+    import google.cloud.storage  # noqa: F401  only to have it
+
+
 class GcsStore:
     """Objects are blobs below `prefix`. The SDK's own `STORAGE_EMULATOR_HOST` names an emulator.
 

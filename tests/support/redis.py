@@ -4,6 +4,7 @@ import contextlib
 import importlib.util
 import platform
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -56,6 +57,11 @@ class RedisServer:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def freeze(self) -> None:
+        """Let it answer nothing more while its connections stay open; `kill` ends it."""
+        if self._process:
+            self._process.send_signal(signal.SIGSTOP)
 
     def forget(self, pattern: str) -> None:
         """Delete the keys that a pattern matches."""

@@ -70,8 +70,9 @@ def _read_candidate(candidate: Mapping[str, Any]) -> tuple[Outcome, str, str, st
     return outcome, "".join(texts), reason, ""
 
 
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+def _mapping(value: object) -> dict[str, Any]:
+    # JSON has no other mapping, and to ask for any costs four times the CPU.
+    return value if isinstance(value, dict) else {}
 
 
 def _count(usage: Mapping[str, Any], key: str) -> int:

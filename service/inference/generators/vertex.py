@@ -8,11 +8,14 @@ import asyncio
 import json
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 import aiohttp
+from yarl import URL
 
 from service.inference.generators.answers import read_answer
 from service.inference.generators.bodies import body_of as body_of
+from service.inference.generators.bodies import encoded
 from service.inference.generators.credentials import GoogleToken
 from service.inference.ports import Generation, GenerationRequest, Outcome
 from service.inference.retry import CallFailed, Refusal, classify, without_echo
@@ -21,8 +24,6 @@ EMULATOR_HEADER = "X-Tunecurve-Emulator"
 
 _LOCATION = re.compile(r"/locations/([^/]+)/")
 _OK = 200
-# `json.dumps` and a payload of aiohttp's own cost a tenth of the CPU of a call.
-_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def base_url(location: str, *, endpoint: str = "") -> str:
@@ -40,12 +41,16 @@ def base_url(location: str, *, endpoint: str = "") -> str:
 
 def url_of(request: GenerationRequest, *, project: str, endpoint: str = "") -> str:
     """Return where a request goes: an endpoint is served only where its own name says."""
-    location, name = request.location, request.target
+    return str(_parsed_url(request.location, request.target, project, endpoint))
+
+
+@lru_cache(maxsize=256)  # the same for all rows of an evaluation
+def _parsed_url(location: str, name: str, project: str, endpoint: str) -> URL:
     if found := _LOCATION.search(name):
         location = found[1]
     else:
         name = f"projects/{project}/locations/{location}/publishers/google/models/{name}"
-    return f"{base_url(location, endpoint=endpoint)}/v1/{name}:generateContent"
+    return URL(f"{base_url(location, endpoint=endpoint)}/v1/{name}:generateContent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +82,8 @@ class VertexGenerator:
         }
         try:
             async with link.session.post(
-                url_of(request, project=self._project, endpoint=self._endpoint),
-                data=_encode(body_of(request)).encode(),
+                _parsed_url(request.location, request.target, self._project, self._endpoint),
+                data=encoded(request),
                 headers=headers,
                 allow_redirects=False,
             ) as response:
@@ -112,6 +117,7 @@ class VertexGenerator:
         if loop not in self._links:
             session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0),  # the window of a run is the limit
+                cookie_jar=aiohttp.DummyCookieJar(),  # nothing is asked for that needs any
                 timeout=aiohttp.ClientTimeout(total=self._timeout_seconds),
                 trust_env=not self._emulated,  # a proxy may stand before Google
             )

@@ -20,6 +20,9 @@ from service.datasets.operations import (
 )
 from service.evaluation.models import Evaluation, Prediction
 from service.evaluation.operations import Calling, Fleet, run_evaluate
+from service.evaluation.prompts import VariantKind, choose_shots
+from service.evaluation.requests import shots_of
+from service.evaluation.schemas import EvaluateSpec
 from service.inference.governor import LocalGovernor
 from service.inference.operations import CallLimits, load_prices, shut_down
 from service.inference.pacing import Quota
@@ -149,6 +152,17 @@ def test_a_run_that_gives_way_goes_on_later_with_what_is_missing(room: Room) -> 
     room.governor = LocalGovernor(Quota(requests_per_minute=600_000, burst_seconds=1))
     assert room.go(run).rows == ROWS
     assert len(room.oracle.asked) == len({each.key for each in room.oracle.asked}) == ROWS
+
+
+def test_the_shots_are_those_of_the_whole_training_split(room: Room) -> None:
+    with room.sessions.reading() as session:
+        view = ready_dataset(room.dataset_id, project_id=room.project_id, session=session)
+    train = read_examples(view.examples_key, Split.TRAIN, store=room.store)
+    for seed in range(3):
+        spec = EvaluateSpec(dataset=view.id, variant=VariantKind.FEW_SHOT, shots=5, seed=seed)
+        shots = shots_of(spec, view, store=room.store)
+        assert shots == choose_shots(train, 5, seed=seed)
+        assert all(shot.text and shot.references for shot in shots)
 
 
 def test_examples_are_streamed_by_their_positions(room: Room) -> None:

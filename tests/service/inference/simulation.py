@@ -144,11 +144,13 @@ class Process:
     provider: SimulatedProvider
     window: int = 64
     starts: list[tuple[float, Flow]] = field(default_factory=list)
+    began: dict[Flow, float] = field(default_factory=dict)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def work(self, flow: Flow, *, tokens: int = 0, output: int = 0, calls: int = 10**9) -> None:
         """Send so many calls, a window of them at a time."""
         left = iter(range(calls))
+        self.began[flow] = now()
 
         async def send() -> None:
             for _ in left:
@@ -188,6 +190,7 @@ class Fleet:
     provider: SimulatedProvider
     link_seconds: Callable[[], float] = lambda: 0.0
     processes: list[Process] = field(default_factory=list)
+    everyone: list[Process] = field(default_factory=list)  # the dead included
 
     def __post_init__(self) -> None:
         self.state = SharedState(Pace(self.quota))
@@ -196,11 +199,30 @@ class Fleet:
         link = Link(self.state, self.link_seconds)
         process = Process(LeasingGovernor(link, self.quota), self.provider, window)
         self.processes.append(process)
+        self.everyone.append(process)
         return process
+
+    def starts(self) -> list[float]:
+        """Return when calls were started, by whomever."""
+        return sorted(at for process in self.everyone for at, _ in process.starts)
 
     async def stop(self) -> None:
         for process in self.processes:
             await process.die()
+
+
+def starts_beyond(starts: list[float], *, rate: float, burst_seconds: float) -> int:
+    """Return how many starts a bucket of this rate and burst would not have let through."""
+    used = seen_at = 0.0
+    beyond = 0
+    for at in starts:
+        used, seen_at = max(0.0, used - (at - seen_at) * rate), at
+        # One more than the burst: what a line of spaced starts may show by itself.
+        if used > rate * burst_seconds + 1e-6:
+            beyond += 1
+        else:
+            used += 1
+    return beyond
 
 
 def run_for(seconds: float, fleet: Fleet, begin: Callable[[], object] = lambda: None) -> None:

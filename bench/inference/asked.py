@@ -1,0 +1,89 @@
+"""The alternatives at work: processes of their own, under the law of the same emulator."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Asked:
+    """One process of an alternative: made ready, let go, and asked what it took."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        script = Path(__file__).with_name("alternatives.py")
+        self._process = subprocess.Popen(  # noqa: S603  our own script
+            [sys.executable, script, *words],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def until_ready(self) -> None:
+        """Wait until it has imported what it needs."""
+        assert self._process.stdout  # noqa: S101  mypy: it was asked for
+        if self._process.stdout.readline().strip() != "ready":
+            raise RuntimeError("an alternative did not start")
+
+    def go(self) -> None:
+        """Let it begin to ask."""
+        assert self._process.stdin  # noqa: S101  mypy: it was asked for
+        self._process.stdin.write("go\n")
+        self._process.stdin.flush()
+
+    def result(self) -> dict[str, float]:
+        """Wait for its end and return what it says of its own run."""
+        output, _ = self._process.communicate()
+        if self._process.returncode:
+            raise RuntimeError(f"an alternative ended with {self._process.returncode}")
+        answer: dict[str, float] = json.loads(output.splitlines()[-1])
+        return answer
+
+    def kill(self) -> None:
+        """`kill -9`; harmless when it has ended."""
+        self._process.kill()
+        self._process.wait()
+
+
+@contextmanager
+def starting(
+    name: str,
+    url: str,
+    prompts: Sequence[str],
+    *,
+    requests_per_minute: float = 0,
+    cache: Path | None = None,
+) -> Iterator[Asked]:
+    """Yield an alternative that gets ready; it ends with the block."""
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(list(prompts), file)
+        file.flush()
+        words = [name, "--url", url, "--prompts", file.name]
+        words += ["--requests-per-minute", str(requests_per_minute)]
+        asked = Asked([*words, "--cache", str(cache)] if cache else words)
+        try:
+            yield asked
+        finally:
+            asked.kill()
+
+
+def ask_alternative(
+    name: str,
+    url: str,
+    prompts: Sequence[str],
+    requests_per_minute: float = 0,
+    *,
+    cache: Path | None = None,
+) -> dict[str, float]:
+    """Run an alternative to its end and return what it says of it."""
+    with starting(
+        name, url, prompts, requests_per_minute=requests_per_minute, cache=cache
+    ) as asked:
+        asked.until_ready()
+        asked.go()
+        return asked.result()

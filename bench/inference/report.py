@@ -1,0 +1,72 @@
+"""The results as a chapter of docs/benchmarks.md: the machine, then each scenario."""
+
+import os
+import platform
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+
+import psutil
+
+from bench.inference.bars import judge_all
+from bench.inference.measured import Measured, table
+
+BEGIN, END = "<!-- inference: written by bench/inference/quota.py -->", "<!-- /inference -->"
+
+ABOUT = {
+    "steady": "2,000 prompts, 6,000 requests a minute, latency 0.2 s (median; p99 1 s), one"
+    " worker. The four threads get a tenth of the rows, and an ideal for those.",
+    "slow": "400 prompts, 1,200 requests a minute, latency 0.8 s (p99 4 s), one worker.",
+    "halved": "1,000 prompts as in `steady`; the quota halves when half of them are accepted,"
+    " and 1 % of the calls are answered with 503.",
+    "wrong": "800 prompts; the client is told 6,000 requests a minute, the provider grants 3,000.",
+    "unknown": "2,000 prompts as in `steady`; the client is told nothing.",
+    "fleet": "2,400 prompts in five shares over four workers with one quota of 6,000 requests a"
+    " minute; one worker is ended by `kill -9` when half of them are accepted. Of the alternative's"
+    " four processes the one that is killed is started again at once.",
+    "tokens": "500 prompts of 50 to 5,000 tokens, 1,200,000 tokens a minute.",
+    "fair": "a job of 20,000 rows, and 5 s later one of 200, under the quota of `steady`."
+    " `makespan_ratio` is the small job's time by that of half the quota. gather runs each job in"
+    " a process of its own.",
+    "overhead": "5,000 prompts, no quota, no latency; ours stores every answer, gather none.",
+    "memory": "no quota, no latency; peak of the largest worker process. One round.",
+    "cached": "10,000 prompts that have been asked before. gather looks them up in a table in"
+    " SQLite and stores no results.",
+}
+
+
+def machine(*, rounds: int) -> str:
+    """Return one sentence on where and when this was measured."""
+    memory_gb = psutil.virtual_memory().total / 1e9
+    load = os.getloadavg()[0]
+    return (
+        f"{date.today():%Y-%m-%d}, {_processor()}, {psutil.cpu_count()} cores,"  # noqa: DTZ011
+        f" {memory_gb:.0f} GB, {platform.system()}, Python {platform.python_version()};"
+        f" medians of {rounds} interleaved rounds; load average {load:.1f} at the end."
+    )
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def chapter(results: Mapping[str, Mapping[str, Measured]], *, rounds: int) -> str:
+    """Return the chapter: for each scenario its law, a table and the bars."""
+    parts = [machine(rounds=rounds)]
+    for scenario, found in results.items():
+        bars = "\n".join(f"- {line}" for line in judge_all(scenario, found))
+        parts.append(f"### `{scenario}`\n{ABOUT[scenario]}\n\n{table(found)}\n\n{bars}")
+    return "\n\n".join(parts)
+
+
+def write_chapter(file: Path, text: str) -> None:
+    """Put a chapter between its marks, or at the end of a file that has none."""
+    whole = file.read_text() if file.exists() else ""
+    before, mark, rest = whole.partition(BEGIN)
+    after = rest.partition(END)[2] if mark else "\n"
+    file.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.inference.generators.answers import read_answer
@@ -80,6 +80,7 @@ json_values = st.recursive(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # to draw takes long on a busy machine
 @given(st.dictionaries(names, json_values, max_size=6))
 def test_no_json_object_makes_the_reader_fail(body: dict[str, Any]) -> None:
     read = read_answer(body)

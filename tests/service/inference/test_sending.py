@@ -87,7 +87,8 @@ def test_a_straggler_is_sent_twice_when_asked_for(provider: Provider, shelf: She
     summary = run_with(purse, shelf, 600, limits)
     assert time.monotonic() - begun < 15
     assert 1 <= summary.hedged <= 12
-    assert len(purse.reserved) == 600 + summary.hedged
+    # One whose first call is answered just then is given up before it has reserved anything.
+    assert 600 < len(purse.reserved) <= 600 + summary.hedged
     assert len(set(shelf.keys)) == len(shelf.keys) == 600
 
 

@@ -158,7 +158,7 @@ def test_what_was_sent_is_neither_told_back_nor_logged(
                 answer = other.request(method, path, json=body)
                 assert 400 <= answer.status_code < 500, answer.text
                 assert CANARY not in answer.text
-            upload = other.upload(f"{CANARY}\xff".encode("latin-1"))
+            upload = other.upload(f"{CANARY}\xff".encode("latin-1"), "application/jsonl")
             assert upload.status_code == 422
             assert CANARY not in upload.text
     finally:

@@ -75,7 +75,9 @@ class Settings(BaseSettings):
     cache_shared: bool = Field(default=False, description="projects see each other's answers")
 
     evaluate_slots: int = Field(
-        default=2, ge=1, description="evaluations that run at once, over all workers"
+        default=2,
+        ge=1,
+        description="shares of a large evaluation at most; leave a slot to small ones",
     )
     prepare_shard_rows: int = Field(
         default=500_000, ge=0, description="a larger source is shared out in as many rows; 0: never"

@@ -30,7 +30,7 @@ def fair(round_number: int, *, quick: bool) -> dict[str, Measured]:
         second.go()
         took = second.result()
         first.kill()
-    ratio = took["seconds"] / ideal_seconds(PACED.halved(), len(small))
+    ratio = took["seconds"] / ideal_seconds(PACED.share_of_two(), len(small))
     return {"gather, a process a job": _measured(took, makespan_ratio=ratio)}
 
 

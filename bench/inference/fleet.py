@@ -45,7 +45,10 @@ class House:
         The split is drawn from them and some more like them, of which no other dataset has any.
         """
         # More than a tenth, which the test split may keep for rows to come.
-        spare = [f"{prompts[0]} spare {number}" for number in range(40 + len(prompts) // 4)]
+        spare = [
+            f"{prompts[number % len(prompts)]} spare {number}"
+            for number in range(40 + len(prompts) // 4)
+        ]
         rows = [json.dumps({"text": words, "target": "ok"}) for words in [*prompts, *spare]]
         content = "\n".join(rows).encode()
         file_id = self.stack.upload(content, name="rows.jsonl", file_format="jsonl")

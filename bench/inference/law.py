@@ -13,7 +13,8 @@ DRAWS = 20
 class Law:
     """Quotas a minute (None is none), latency in seconds, share of calls answered 503.
 
-    The bucket holds one second of quota, as in the measurements of the peers.
+    The bucket holds one second of quota, as in the measurements of the peers; 0 stands for one that
+    others have emptied.
     """
 
     requests_per_minute: float | None = None
@@ -21,11 +22,18 @@ class Law:
     latency_median: float = 0.0
     latency_p99: float = 0.0
     error_503_rate: float = 0.0
+    burst_seconds: float = 1.0
 
     @property
     def sigma(self) -> float:
         """Width of the lognormal that has this median and this 99th percentile."""
         return math.log(self.latency_p99 / self.latency_median) / P99 if self.latency_median else 0
+
+    def share_of_two(self) -> "Law":
+        """Return what a job may use that comes second: half the quota, and of the bucket nothing,
+        as the first one has emptied it.
+        """
+        return replace(self.halved(), burst_seconds=0.0)
 
     def halved(self) -> "Law":
         return replace(self, requests_per_minute=(self.requests_per_minute or 0) / 2)
@@ -36,7 +44,7 @@ class Law:
             "answer": "constant",
             "requests_per_minute": self.requests_per_minute,
             "tokens_per_minute": self.tokens_per_minute,
-            "burst_seconds": 1,
+            "burst_seconds": self.burst_seconds,
             "latency_seconds": self.latency_median,
             "latency_sigma": self.sigma,
             "error_503_rate": self.error_503_rate,
@@ -68,7 +76,7 @@ def _spacing(law: Law, tokens: float) -> float:
 
 def _burst(law: Law, tokens: float) -> float:
     spacing = _spacing(law, tokens)
-    return 1 / spacing if spacing else math.inf
+    return law.burst_seconds / spacing if spacing else math.inf
 
 
 def _latency(law: Law, random: Random) -> float:

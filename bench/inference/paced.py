@@ -16,11 +16,11 @@ from tests.support.emulator import EmulatorProcess, start_emulator
 FEWER = {"threads": 10}  # four threads take seven times as long: a tenth of the rows shows it
 
 
-def ideal_of(scenario: Scenario, prompts: Sequence[str]) -> float:
-    """Return the oracle's seconds; tokens are what the emulator's words cost on average."""
-    tokens = sum(len(prompt.split()) for prompt in prompts) / len(prompts)
+def ideal_of(scenario: Scenario, tokens: float) -> float:
+    """Return the oracle's seconds; `tokens` are those of all rows, as the emulator counts them."""
     then = scenario.law.halved() if scenario.halves else None
-    return ideal_seconds(scenario.law, len(prompts), then=then, tokens=tokens)
+    rows = scenario.rows
+    return ideal_seconds(scenario.law, rows, then=then, tokens=tokens / rows)
 
 
 def run_ours(scenario: Scenario, round_number: int) -> Measured:
@@ -33,6 +33,7 @@ def run_ours(scenario: Scenario, round_number: int) -> Measured:
         emulator = house.stack.emulator
         emulator.configure(**scenario.law.config())
         house.stack.mark()
+        before = _tokens(emulator)
         with (
             Meter(house.workers) as meter,
             _midway(scenario, emulator, house.workers[0].kill) as found,
@@ -42,7 +43,7 @@ def run_ours(scenario: Scenario, round_number: int) -> Measured:
         lost = rows - house.outcomes(ended).get("ok", 0)
         doubled = {"doubled": house.doubled(ended)} if scenario.kills else {}
         return Measured(
-            makespan_ratio=house.span(ended) / ideal_of(scenario, prompts),
+            makespan_ratio=house.span(ended) / ideal_of(scenario, _tokens(emulator) - before),
             waste_percent=100 * _refused(emulator) / rows,
             lost=lost,
             paid_twice=house.stack.spent("repeated_prompts"),
@@ -62,9 +63,9 @@ def run_alternative(name: str, scenario: Scenario, round_number: int) -> Measure
         else:
             with _midway(scenario, emulator, None) as found:
                 took = ask_alternative(name, emulator.url, prompts, scenario.told_per_minute)
-        ledger, refused = emulator.ledger(), _refused(emulator)
+        ledger, refused, tokens = emulator.ledger(), _refused(emulator), _tokens(emulator)
     return Measured(
-        makespan_ratio=took["seconds"] / ideal_of(scenario, prompts),
+        makespan_ratio=took["seconds"] / ideal_of(scenario, tokens),
         waste_percent=100 * refused / scenario.rows,
         lost=took["lost"],
         paid_twice=ledger["repeated_prompts"],
@@ -115,6 +116,12 @@ def _together(answers: Sequence[dict[str, float]], rows: Sequence[int]) -> dict[
         "cpu_ms_per_row": cpu / sum(rows),
         "rss_mb": max(each["rss_mb"] for each in answers),
     }
+
+
+def _tokens(emulator: EmulatorProcess) -> int:
+    """Return what was taken of the token quota so far."""
+    models = emulator.ledger()["by_model"].values()
+    return sum(int(model["prompt_tokens"]) + int(model["output_tokens"]) for model in models)
 
 
 def _refused(emulator: EmulatorProcess) -> int:

@@ -26,8 +26,9 @@ ABOUT = {
     " four processes the one that is killed is started again at once.",
     "tokens": "500 prompts of 50 to 5,000 tokens, 1,200,000 tokens a minute.",
     "fair": "a job of 20,000 rows, and 5 s later one of 200, under the quota of `steady`."
-    " `makespan_ratio` is the small job's time by that of half the quota. gather runs each job in"
-    " a process of its own.",
+    " `makespan_ratio` is the small job's time by that of half the quota without a burst, which the"
+    " large job has used up. Ours has two slots for shares and one left over, as docker-compose.yml"
+    " has; gather runs each job in a process of its own.",
     "overhead": "5,000 prompts, no quota, no latency; ours stores every answer, gather none.",
     "memory": "no quota, no latency; peak of the largest worker process. One round.",
     "cached": "10,000 prompts that have been asked before. gather looks them up in a table in"

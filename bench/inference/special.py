@@ -40,7 +40,7 @@ def fair(round_number: int, *, quick: bool) -> dict[str, Measured]:
         if ended.state != State.CANCELLED:
             raise RuntimeError(f"the big job ended as {ended.state}")
         cancelled = time.monotonic() - asked
-    ratio = took / ideal_seconds(PACED.halved(), SMALL)
+    ratio = took / ideal_seconds(PACED.share_of_two(), SMALL)
     return {"ours": Measured(makespan_ratio=ratio, more={"cancel_seconds": round(cancelled, 2)})}
 
 

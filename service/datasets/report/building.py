@@ -39,6 +39,7 @@ from service.datasets.writing import Written
 
 EPOCHS = (1, 3, 10)
 _LABELS_SHOWN = 100
+_MEASURES = [f"{part}_{unit}" for part in ("text", "target") for unit in ("characters", "bytes")]
 Rows = NDArray[np.int64]
 
 
@@ -73,8 +74,11 @@ def _conflicts(prepared: Prepared) -> list[int]:
     """Return the numbers of rows that share their input with a row of another target."""
     kept = np.concatenate(list(prepared.splits.values()))
     rows = prepared.keys.select("row", "normalised", "target")[kept]
-    several = pl.col("target").n_unique().over("normalised") > 1
-    return rows.filter(several)["row"].to_list()
+    of_input = rows.group_by("normalised").agg(
+        least=pl.col("target").min(), most=pl.col("target").max()
+    )
+    several = of_input.filter(pl.col("least") != pl.col("most"))
+    return rows.join(several, on="normalised", how="semi")["row"].to_list()
 
 
 def _groups(keys: pl.DataFrame, rows: Rows) -> pl.DataFrame:
@@ -91,7 +95,7 @@ def build_report(
 ) -> DatasetReport:
     """Return the report; raises nothing: what is wrong was refused before."""
     kept = np.concatenate(list(prepared.splits.values()))
-    keys = prepared.keys[kept]
+    keys = prepared.keys.select(_MEASURES)[kept]
     drops = prepared.drafts.drops
     groups = _groups(prepared.keys, kept)
     near, personal = prepared.drafts.near, written.personal

@@ -48,7 +48,7 @@ def stored_range(
     from pyarrow import parquet
 
     end = _LAST_POSITION if last is None else last
-    with parquet.ParquetFile(source) as file:
+    with parquet.ParquetFile(source, pre_buffer=False) as file:
         groups = [
             index
             for index in range(file.num_row_groups)
@@ -66,7 +66,7 @@ def has_turns(source: IO[bytes], *, split: Split) -> bool:
     """Return whether an example of a split has turns before its text; reads two columns."""
     from pyarrow import compute, parquet
 
-    with parquet.ParquetFile(source) as file:
+    with parquet.ParquetFile(source, pre_buffer=False) as file:
         if "history" not in file.schema_arrow.names:
             return False  # a file from before chats
         for batch in file.iter_batches(columns=["split", "history"]):

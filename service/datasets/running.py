@@ -18,7 +18,6 @@ from service.datasets.schemas import DraftSpec, PrepareSpec
 from service.datasets.shared_preparation import prepare_shares, share_out
 from service.datasets.sharing import (
     Sharing,
-    are_under_way,
     ends_sharing,
     refuse_failed,
     written_shares,
@@ -26,6 +25,7 @@ from service.datasets.sharing import (
 from service.datasets.staging.limits import limits_of
 from service.datasets.staging.staging import stage
 from service.jobs.lifecycle import Reason
+from service.jobs.operations import are_open
 from service.jobs.ports import Waiting
 
 log = structlog.get_logger()
@@ -39,7 +39,7 @@ def make_dataset(run: PrepareRun, *, sharing: Sharing | None = None) -> Waiting 
     share that failed.
     """
     shares = written_shares(run.job, sessions=run.access.sessions) if sharing else []
-    if are_under_way(shares):
+    if are_open(shares):
         return Waiting(Reason.CHILDREN)
     with tempfile.TemporaryDirectory(prefix="tunecurve-") as name:
         if not shares:

@@ -11,16 +11,17 @@ from dataclasses import dataclass
 from service.database import Sessions
 from service.datasets.examples import Split
 from service.datasets.schemas import DraftSpec, PrepareSpec
-from service.errors import Conflict, TunecurveError, Unavailable
+from service.errors import TunecurveError, Unavailable
 from service.ids import Prefix, new_id
 from service.jobs.lifecycle import OPEN, Reason, State
 from service.jobs.operations import (
     Job,
     JobKinds,
-    cancel_job,
     children_of,
     dispatch,
+    first_error,
     job_states,
+    stop_parts,
     write_job,
 )
 from service.jobs.ports import JobCancelled, JobRun, Submission, Waiting
@@ -106,21 +107,11 @@ def written_shares(run: JobRun, *, sessions: Sessions) -> list[Job]:
     return children_of(run.id, sessions=sessions)
 
 
-def are_under_way(shares: Sequence[Job]) -> bool:
-    return any(State(share.state) in OPEN for share in shares)
-
-
 def refuse_failed(shares: Sequence[Job]) -> None:
     """Raise the error of the first share that failed, where one did."""
     failed = [share for share in shares if share.state != State.SUCCEEDED]
     if failed:
-        raise _error_of(min(failed, key=lambda share: share.finished_at or share.created_at))
-
-
-def _error_of(share: Job) -> TunecurveError:
-    problem = share.error or {}
-    message = str(problem.get("detail") or f"{share.id} {share.state}")
-    return Conflict(message, code=str(problem.get("code") or "share_failed"))
+        raise first_error(failed)
 
 
 def stop_sharing(
@@ -130,25 +121,10 @@ def stop_sharing(
 
     Raises JobCancelled once they have and nothing of them is left.
     """
-    shares = written_shares(run, sessions=sessions)
-    for share in shares:
-        if State(share.state) in OPEN:  # a cancel has not reached those written while it came
-            _cancel(share, sessions=sessions, sharing=sharing)
-    if are_under_way(written_shares(run, sessions=sessions)):
+    if stop_parts(run, kinds=sharing.kinds, sessions=sessions, task_queue=sharing.task_queue):
         return Waiting(Reason.CHILDREN, seconds=_LOOK_SECONDS)
     end_sharing(run.id, store=store)
     raise JobCancelled
-
-
-def _cancel(share: Job, *, sessions: Sessions, sharing: Sharing) -> None:
-    with contextlib.suppress(Conflict):  # it has just ended
-        cancel_job(
-            share.id,
-            project_id=share.project_id,
-            kinds=sharing.kinds,
-            sessions=sessions,
-            task_queue=sharing.task_queue,
-        )
 
 
 @contextlib.contextmanager

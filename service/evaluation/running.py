@@ -13,9 +13,9 @@ from service.evaluation.ports import FindModel
 from service.evaluation.reading import require_evaluation
 from service.evaluation.requests import Brief, Target, shots_of
 from service.evaluation.schemas import AskSpec, EvaluateSpec
-from service.evaluation.sharding import Fleet, spread, stop_shares
+from service.evaluation.sharding import Fleet, spread
 from service.jobs.lifecycle import OPEN, Reason
-from service.jobs.operations import job_states
+from service.jobs.operations import job_states, stop_parts
 from service.jobs.ports import JobCancelled, JobRun, Waiting
 from service.storage.ports import ObjectStore
 
@@ -38,7 +38,7 @@ def run_evaluate(
     known what they cost.
     """
     if run.cancelling:
-        if stop_shares(run, sessions=sessions, fleet=fleet):
+        if stop_parts(run, kinds=fleet.kinds, sessions=sessions, task_queue=fleet.task_queue):
             return Waiting(Reason.CHILDREN, seconds=LOOK_AGAIN_SECONDS)
         if not has_batch(run.outputs["evaluation"], sessions=sessions):
             raise JobCancelled

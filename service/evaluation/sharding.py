@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from service.database import Sessions
-from service.errors import Conflict, TunecurveError
 from service.evaluation.asking import Rows
 from service.evaluation.requests import Brief
 from service.evaluation.schemas import AskSpec
 from service.ids import Prefix, new_id
-from service.jobs.lifecycle import OPEN, Reason, State
+from service.jobs.lifecycle import Reason, State
 from service.jobs.operations import (
     Job,
     JobKinds,
-    cancel_job,
+    are_open,
     children_of,
     dispatch,
+    first_error,
     set_priority,
     write_job,
 )
@@ -67,11 +67,11 @@ def spread(
     if not shares:
         shares = _write(run, brief, requests, fleet)
         dispatch(shares, kinds=fleet.kinds, sessions=sessions, task_queue=fleet.task_queue)
-    if any(State(share.state) in OPEN for share in shares):
+    if are_open(shares):
         return Waiting(Reason.CHILDREN)
     failed = [share for share in shares if share.state == State.FAILED]
     if failed:
-        raise _error_of(min(failed, key=lambda share: share.finished_at or share.created_at))
+        raise first_error(failed)
     return None
 
 
@@ -100,30 +100,3 @@ def _share(run: JobRun, brief: Brief, rows: Rows, priority: int) -> Submission:
         priority=priority,
         total=(rows.last - rows.first) * brief.spec.samples,
     )
-
-
-def _error_of(share: Job) -> TunecurveError:
-    problem = share.error or {}
-    message = str(problem.get("detail") or f"{share.id} failed")
-    return Conflict(message, code=str(problem.get("code") or "share_failed"))
-
-
-def stop_shares(run: JobRun, *, sessions: Sessions, fleet: Fleet) -> bool:
-    """Stop shares that a cancel has not reached: they were written while it came.
-
-    Returns whether some have not ended yet.
-    """
-    for share in children_of(run.id, sessions=sessions):
-        if State(share.state) not in OPEN:
-            continue
-        try:
-            cancel_job(
-                share.id,
-                project_id=run.project_id,
-                kinds=fleet.kinds,
-                sessions=sessions,
-                task_queue=fleet.task_queue,
-            )
-        except Conflict:
-            continue  # it has just ended
-    return any(State(share.state) in OPEN for share in children_of(run.id, sessions=sessions))

@@ -13,7 +13,7 @@ from service.datasets.schemas import DatasetReport, SplitInfo, StoredRows
 from service.datasets.stored_examples import SCHEMA
 from service.datasets.writing import Written, copy_start
 from service.storage.ports import ObjectStore
-from service.storage.tables import arrow_schema
+from service.storage.tables import noted
 
 _ROW_GROUP = 5000
 
@@ -108,7 +108,7 @@ def _keep_examples(dataset: Finished, preset: Preset, shelf: _Shelf) -> StoredRo
     from pyarrow import parquet
 
     notes = {"preset": preset.name, "fingerprint": dataset.written.fingerprint}
-    schema = arrow_schema(SCHEMA, notes)
+    schema = _arrow_schema(noted(SCHEMA, notes))
     with (
         pa.ipc.open_stream(dataset.written.ordered) as ordered,
         parquet.ParquetWriter(shelf.path(), schema, compression="zstd") as writer,
@@ -118,6 +118,14 @@ def _keep_examples(dataset: Finished, preset: Preset, shelf: _Shelf) -> StoredRo
             writer.write_table(table, row_group_size=_ROW_GROUP)
     kind = "application/vnd.apache.parquet"
     return shelf.keep(suffix="parquet", rows=dataset.report.kept, content_type=kind)
+
+
+def _arrow_schema(metadata: Mapping[str, str]) -> Any:
+    import pyarrow as pa
+
+    types = {"string": pa.string(), "strings": pa.list_(pa.string()), "int64": pa.int64()}
+    fields = [pa.field(name, types[kind]) for name, kind in SCHEMA.columns.items()]
+    return pa.schema(fields, metadata=metadata)
 
 
 def _manifest(

@@ -2,13 +2,12 @@
 
 import json
 from collections.abc import Iterator
-from itertools import chain
 from typing import IO, Any
 
 from service.datasets.chats import Turn
 from service.datasets.examples import Example, Split
 from service.storage.ports import ObjectStore
-from service.storage.tables import TableSchema, read_parquet
+from service.storage.tables import TableSchema, batch_rows, read_batches, read_parquet
 
 SCHEMA = TableSchema(
     version=1,
@@ -27,7 +26,6 @@ SCHEMA = TableSchema(
     },
 )
 
-_ROWS_AT_ONCE = 250
 _LAST_POSITION = 2**62
 
 
@@ -43,52 +41,33 @@ def stored_range(
 ) -> Iterator[dict[str, Any]]:
     """Yield the rows of a split from position `first` to before `last`, in stored order.
 
-    Reads only the row groups that may hold them, and keeps few rows at a time.
+    Keeps few rows at a time, and reads none behind the range: positions rise within a split.
     """
-    from pyarrow import parquet
-
     end = _LAST_POSITION if last is None else last
-    with parquet.ParquetFile(source, pre_buffer=False) as file:
-        groups = [
-            index
-            for index in range(file.num_row_groups)
-            if _may_hold(file.metadata.row_group(index), split, first, end)
+    for batch in read_batches(source):
+        splits, positions = (batch.column(name).to_pylist() for name in ("split", "position"))
+        places = [
+            (place, position)
+            for place, (its, position) in enumerate(zip(splits, positions, strict=True))
+            if its == split.value and position >= first
         ]
-        # One thread: each of Arrow's own would keep its buffers. And `pyarrow.compute` is not
-        # for a comparison: to import it costs 8 MB.
-        batches = file.iter_batches(batch_size=_ROWS_AT_ONCE, row_groups=groups, use_threads=False)
-        for row in chain.from_iterable(batch.to_pylist() for batch in batches):
-            if row["split"] == split.value and first <= row["position"] < end:
-                yield row
+        wanted = [place for place, position in places if position < end]
+        if wanted:
+            within = batch.slice(wanted[0], wanted[-1] - wanted[0] + 1)
+            yield from batch_rows(within, batch.column_names)
+        if len(wanted) < len(places):
+            return
 
 
 def has_turns(source: IO[bytes], *, split: Split) -> bool:
-    """Return whether an example of a split has turns before its text; reads two columns."""
-    from pyarrow import compute, parquet
+    """Return whether an example of a split has turns before its text.
 
-    with parquet.ParquetFile(source, pre_buffer=False) as file:
-        if "history" not in file.schema_arrow.names:
-            return False  # a file from before chats
-        for batch in file.iter_batches(columns=["split", "history"]):
-            of_split = batch.filter(compute.equal(batch["split"], split.value))
-            lengths = compute.utf8_length(of_split["history"])
-            if compute.any(compute.greater(lengths, len("[]"))).as_py():
-                return True
-    return False
-
-
-def _may_hold(group: Any, split: Split, first: int, end: int) -> bool:
-    """Return whether a row group may hold rows of a range, by the bounds of its columns."""
-    columns = list(SCHEMA.columns)
-    names, positions = (
-        group.column(columns.index(name)).statistics for name in ("split", "position")
+    A file from before chats has no such column.
+    """
+    return any(
+        row["split"] == split.value and len(row.get("history", "")) > len("[]")
+        for row in read_parquet(source, columns=["split", "history"])
     )
-    if not (names and names.has_min_max and positions and positions.has_min_max):
-        return True
-    if not names.min <= split.value <= names.max:
-        return False
-    # Positions count within a split: their bounds say nothing in a group of several splits.
-    return bool(names.min != names.max or (positions.min < end and positions.max >= first))
 
 
 def example_of(row: dict[str, Any]) -> Example:

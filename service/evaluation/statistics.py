@@ -1,15 +1,12 @@
 """Interval arithmetic of scores: a cluster bootstrap over sums of sufficient statistics."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.floating[Any]]
-
-# Half a million counts are 2 MB: a hundred thousand groups stay within a worker's memory.
-_COUNTS_AT_ONCE = 500_000
 
 
 def sum_by_group(statistics: Array, *, groups: Sequence[str] | NDArray[Any]) -> Array:
@@ -23,23 +20,22 @@ def sum_by_group(statistics: Array, *, groups: Sequence[str] | NDArray[Any]) -> 
     return sums
 
 
-def resampled_sums(sums: Array, *, resamples: int, seed: int) -> Iterator[Array]:
-    """Yield the sums of `resamples` bootstrap samples, some rows at a time.
+def resampled_sums(sums: Array, *, resamples: int, seed: int) -> Array:
+    """Return the sums of `resamples` bootstrap samples, a row for each.
 
-    Each sample draws as many groups as there are, with replacement; with the counts of how often
-    each was drawn, a sample's sum is a matrix product. (Counting drawn numbers costs a sixth of
-    drawing the counts from a multinomial distribution.)
+    Each sample draws as many groups as there are, with replacement, and adds them up. (Counts of
+    how often each was drawn would make this a matrix product, but BLAS keeps tens of MB for one.)
     Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 6; for
     resampling clusters instead of rows, Davison and Hinkley (1997), section 3.8.
     """
     drawn = np.random.default_rng(seed)
     count = len(sums)
-    at_once = max(1, _COUNTS_AT_ONCE // count)
-    for start in range(0, resamples, at_once):
-        counts = np.empty((min(at_once, resamples - start), count), dtype=sums.dtype)
-        for row in counts:
-            row[:] = np.bincount(drawn.integers(count, size=count), minlength=count)
-        yield (counts @ sums).astype(np.float64)
+    columns = np.ascontiguousarray(sums.T)
+    samples = np.empty((resamples, len(columns)))
+    for sample in samples:
+        groups = drawn.integers(count, size=count)
+        sample[:] = [column[groups].sum(dtype=np.float64) for column in columns]
+    return samples
 
 
 def bootstrap_interval(
@@ -55,8 +51,7 @@ def bootstrap_interval(
     `sums` has one row for each group; `totals` turns rows of sums into scores. Percentile
     method: Efron and Tibshirani (1993), section 13.3.
     """
-    samples = resampled_sums(sums, resamples=resamples, seed=seed)
-    scores = np.concatenate([totals(sample) for sample in samples])
+    scores = totals(resampled_sums(sums, resamples=resamples, seed=seed))
     tail = 50 * (1 - confidence)
     low, high = np.percentile(scores, [tail, 100 - tail])
     return float(low), float(high)

@@ -3,12 +3,15 @@
 import csv
 import io
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pyarrow import parquet
 
+from service.jobs.ports import JobCancelled
 from service.storage.tables import (
     TableSchema,
     parquet_metadata,
@@ -74,6 +77,31 @@ def test_equal_rows_give_equal_bytes(tmp_path: Path) -> None:
         )
 
     assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
+
+
+def test_any_reader_of_parquet_finds_types_rows_and_metadata(tmp_path: Path) -> None:
+    write_parquet([row()], tmp_path / "t", schema=SCHEMA, metadata={"preset": "pii"})
+
+    table = parquet.read_table(tmp_path / "t")
+    assert [str(field.type) for field in table.schema] == [
+        "string", "list<item: string>", "int64", "double", "bool", "timestamp[us, tz=UTC]",
+    ]  # fmt: skip
+    assert table.to_pylist() == [row()]
+    assert table.schema.metadata == {b"preset": b"pii", b"schema_version": b"3"}
+
+
+def test_what_ends_the_rows_ends_the_writing_as_itself(tmp_path: Path) -> None:
+    def rows() -> Iterator[dict[str, Any]]:
+        yield from [row()] * 1500
+        raise JobCancelled
+
+    with pytest.raises(JobCancelled):
+        write_parquet(rows(), tmp_path / "t", schema=SCHEMA)
+
+
+def test_a_value_of_another_type_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TypeError):
+        write_parquet([row(rows="seven")], tmp_path / "t", schema=SCHEMA)
 
 
 def test_a_column_not_in_snake_case_is_refused() -> None:

@@ -27,7 +27,7 @@ from service.tuning.operations import POLL, TuningPace, ready_model, tune_kind
 from service.tuning.ports import TuningProvider
 from service.tuning.providers.registry import PROVIDERS
 from service.webhooks.addresses import UrlRules, url_rules
-from service.webhooks.sender import WebhookSender
+from service.webhooks.ports import Sender
 from service.webhooks.signing import WebhookSecrets
 
 
@@ -92,7 +92,9 @@ class Container:
         )
 
     @cached_property
-    def sender(self) -> WebhookSender:
+    def sender(self) -> Sender:
+        from service.webhooks.sender import WebhookSender
+
         return WebhookSender(self.url_rules)
 
     @cached_property

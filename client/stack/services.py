@@ -12,8 +12,7 @@ HOST = "127.0.0.1"
 _REDIS, _EMULATOR, _API, _WORK = range(4)
 # Warm stop: a worker may finish what takes seconds. A longer job's lease expires and it resumes.
 _WORKER_GRACE_SECONDS = 4.0
-_WORKER_OPTIONS = ("-P", "prefork", "-c", "2", "-l", "info", "--without-mingle",
-                   "--without-gossip", "--without-heartbeat")  # fmt: skip
+_WORKER_SLOTS = 2
 _GENERAL_QUEUES = "prepare,tune,poll,experiment,notify"
 
 
@@ -59,8 +58,8 @@ def work_services(environment: Mapping[str, str]) -> tuple[Service, ...]:
 
 def _worker(name: str, queues: str, environment: Mapping[str, str]) -> Service:
     command = (
-        *(sys.executable, "-m", "celery", "-A", "workers.app", "worker"),
-        *("-Q", queues, "-n", f"{name}@%h", *_WORKER_OPTIONS),
+        *(sys.executable, "-m", "workers", "--queues", queues),
+        *("--concurrency", str(_WORKER_SLOTS), "--name", f"{name}@%h"),
     )
     return Service(
         f"worker-{name}",

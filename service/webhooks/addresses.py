@@ -11,8 +11,7 @@ from ipaddress import (
     ip_address,
     ip_network,
 )
-
-import httpx2
+from typing import Any
 
 from service.errors import Fault, Invalid
 
@@ -102,7 +101,10 @@ def check_url(url: str, *, rules: UrlRules, pointer: str = "/url") -> str:
     return url
 
 
-def _parse(url: str, pointer: str) -> httpx2.URL:
+def _parse(url: str, pointer: str) -> Any:
+    """Return the URL as the sender's HTTP client reads it."""
+    import httpx2
+
     if len(url) > URL_LENGTH_LIMIT or not url.isprintable() or "\\" in url or " " in url:
         raise _malformed("it is too long or has spaces, backslashes or controls", pointer)
     try:

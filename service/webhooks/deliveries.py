@@ -15,6 +15,7 @@ from service.webhooks.endpoints import require_webhook, touch
 from service.webhooks.events import EventType
 from service.webhooks.models import Delivery as DeliveryRow
 from service.webhooks.models import Webhook as WebhookRow
+from service.webhooks.ports import Answer, Sender
 from service.webhooks.recording import body_of, insert_event, new_delivery, record_event
 from service.webhooks.schedule import has_failed_too_long, next_delay, retry_after
 from service.webhooks.schemas import (
@@ -24,7 +25,6 @@ from service.webhooks.schemas import (
     WebhookState,
     present_delivery,
 )
-from service.webhooks.sender import Answer, WebhookSender
 from service.webhooks.signing import WebhookSecrets, sign
 
 # Longer than the sender's overall deadline: while one worker sends, no other does.
@@ -60,7 +60,7 @@ def deliver(
     delivery_id: str,
     *,
     sessions: Sessions,
-    sender: WebhookSender,
+    sender: Sender,
     secrets: WebhookSecrets,
     now: datetime,
 ) -> None:
@@ -104,9 +104,7 @@ def _pack(row: DeliveryRow, webhook: WebhookRow, now: datetime) -> _Parcel:
     )
 
 
-def _attempt(
-    parcel: _Parcel, *, sender: WebhookSender, secrets: WebhookSecrets, now: datetime
-) -> Answer:
+def _attempt(parcel: _Parcel, *, sender: Sender, secrets: WebhookSecrets, now: datetime) -> Answer:
     headers = sign(
         parcel.body,
         message_id=parcel.message_id,
@@ -183,7 +181,7 @@ def ping_webhook(
     *,
     project_id: str,
     sessions: Sessions,
-    sender: WebhookSender,
+    sender: Sender,
     secrets: WebhookSecrets,
     now: datetime,
 ) -> Delivery:

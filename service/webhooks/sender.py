@@ -4,34 +4,18 @@ import ssl
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 
 import httpcore2
 import httpx2
 
 from service.webhooks.addresses import UrlRules
 from service.webhooks.connections import NotConnected, PinnedBackend, Resolver, resolve
+from service.webhooks.ports import Answer
 
 CONNECT_SECONDS = 5.0
 OVERALL_SECONDS = 15.0
 READ_BYTES_LIMIT = 16 * 1024
 EXCERPT_BYTES_LIMIT = 512
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came of one attempt: a status, or an error code where there was no answer."""
-
-    status: int | None
-    error: str | None
-    latency_ms: int
-    retry_after: str = ""
-    excerpt: str = ""
-
-    @property
-    def succeeded(self) -> bool:
-        """Only 2xx is: a redirect is not followed, so it is a failure."""
-        return self.status is not None and 200 <= self.status < 300  # noqa: PLR2004  HTTP's own numbers
 
 
 class WebhookSender:

@@ -15,8 +15,6 @@ import httpx2
 from tests.support.eventually import eventually
 
 _ROOT = Path(__file__).resolve().parents[2]
-_WORKER = ("-m", "celery", "--app", "workers.app", "worker", "--pool", "prefork")
-_QUIET = ("--without-mingle", "--without-gossip", "--without-heartbeat")
 
 
 def _end_with_parent() -> None:
@@ -78,9 +76,9 @@ class Fleet:
         self, queues: str, *, concurrency: int = 2, name: str = "worker", include: str = ""
     ) -> FleetProcess:
         """Start a worker and return once it reads its queues; `include` names tasks of tests."""
-        slots = ("-c", str(concurrency), "--loglevel", "INFO")
-        extra = ("--include", include) if include else ()
-        words = (*_WORKER, "-Q", queues, "-n", f"{name}@test", *slots, *_QUIET, *extra)
+        words = ("-m", "workers", "--queues", queues, "--name", f"{name}@test")
+        words += ("--concurrency", str(concurrency))
+        words += ("--include", include) if include else ()
         process = self._start(name, words)
         eventually(
             lambda: b"ready." in process.log.read_bytes() or not process.is_alive(),

@@ -15,7 +15,7 @@ def run(job_id: str) -> None:
 
 
 def _run(run: JobRun, services: Container) -> Waiting | None:
-    save_memory()
+    save_memory(cloud_storage=services.settings.resolved_storage.startswith("gs://"))
     return run_evaluate(
         run,
         sessions=services.sessions,
@@ -33,7 +33,7 @@ def ask(job_id: str) -> None:
 
 
 def _ask(run: JobRun, services: Container) -> Waiting | None:
-    save_memory()
+    save_memory(cloud_storage=services.settings.resolved_storage.startswith("gs://"))
     return run_ask(
         run,
         sessions=services.sessions,

@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from service.clock import utc_now
 from service.webhooks.addresses import UrlRules, url_rules
-from service.webhooks.sender import Answer, WebhookSender
+from service.webhooks.ports import Answer
+from service.webhooks.sender import WebhookSender
 from tests.service.webhooks.receivers import Reply, dripping, receiving
 
 PUBLIC = "93.184.215.14"

@@ -1,0 +1,27 @@
+"""What sends webhooks, whatever its HTTP client is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of one attempt: a status, or an error code where there was no answer."""
+
+    status: int | None
+    error: str | None
+    latency_ms: int
+    retry_after: str = ""
+    excerpt: str = ""
+
+    @property
+    def succeeded(self) -> bool:
+        """Only 2xx is: a redirect is not followed, so it is a failure."""
+        return self.status is not None and 200 <= self.status < 300  # noqa: PLR2004  HTTP's own numbers
+
+
+class Sender(Protocol):
+    """Posts once, and answers for failures too. May be shared by threads."""
+
+    def send(self, url: str, body: bytes, *, headers: Mapping[str, str]) -> Answer: ...

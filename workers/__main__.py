@@ -1,0 +1,56 @@
+"""A worker: `python -m workers --queues evaluate,notify --concurrency 2 [--name NAME]`.
+
+Celery's own command line takes the same, and each of its processes 20 MB more: it imports a shell,
+and what importing leaves behind is not given back before the fork.
+"""
+
+import argparse
+import gc
+import sys
+from collections.abc import Sequence
+
+from workers.memory import give_back, without
+
+# What structlog, billiard, Celery and redis import when it is there, and can do without.
+_EXTRAS = frozenset({"rich", "cffi", "psutil", "opentelemetry"})
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Work until stopped; return the exit status."""
+    options = _parser().parse_args(arguments)
+    with without(_EXTRAS):
+        from workers.app import app
+
+        app.conf.include = [*app.conf.include, *options.include]
+        app.loader.import_default_modules()
+        import celery.apps.worker  # noqa: F401  here, so that what follows finds it imported
+    worker = app.Worker(
+        queues=options.queues,
+        concurrency=options.concurrency,
+        hostname=options.name,
+        pool_cls="prefork",
+        without_mingle=True,  # queues, not gossip, keep a fleet together
+        without_gossip=True,
+        without_heartbeat=True,
+    )
+    give_back()
+    gc.freeze()  # what is here now stays: children share these pages as long as nobody counts
+    worker.start()
+    return int(worker.exitcode or 0)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m workers", description="A Tunecurve worker.")
+    parser.add_argument("--queues", type=_names, required=True, help="what it works on: a,b,c")
+    parser.add_argument("--concurrency", type=int, default=1, help="jobs at once (%(default)s)")
+    parser.add_argument("--name", help="its name in the log, such as evaluate1@%%h")
+    parser.add_argument("--include", type=_names, default=[], help="modules with more tasks")
+    return parser
+
+
+def _names(text: str) -> list[str]:
+    return text.split(",")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -7,7 +7,8 @@ from typing import IO, Any
 from service.datasets.chats import Turn
 from service.datasets.examples import Example, Split
 from service.storage.ports import ObjectStore
-from service.storage.tables import TableSchema, batch_rows, read_batches, read_parquet
+from service.storage.tables import Range, TableSchema, read_parquet
+from service.storage.tables_apart import read_range_apart
 
 SCHEMA = TableSchema(
     version=1,
@@ -26,37 +27,12 @@ SCHEMA = TableSchema(
     },
 )
 
-_LAST_POSITION = 2**62
-
 
 def stored_rows(source: IO[bytes], *, split: Split | None = None) -> Iterator[dict[str, Any]]:
     """Yield the rows of an examples file in stored order, of one split or of all."""
     for row in read_parquet(source):
         if split is None or row["split"] == split.value:
             yield row
-
-
-def stored_range(
-    source: IO[bytes], *, split: Split, first: int = 0, last: int | None = None
-) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a split from position `first` to before `last`, in stored order.
-
-    Keeps few rows at a time, and reads none behind the range: positions rise within a split.
-    """
-    end = _LAST_POSITION if last is None else last
-    for batch in read_batches(source):
-        splits, positions = (batch.column(name).to_pylist() for name in ("split", "position"))
-        places = [
-            (place, position)
-            for place, (its, position) in enumerate(zip(splits, positions, strict=True))
-            if its == split.value and position >= first
-        ]
-        wanted = [place for place, position in places if position < end]
-        if wanted:
-            within = batch.slice(wanted[0], wanted[-1] - wanted[0] + 1)
-            yield from batch_rows(within, batch.column_names)
-        if len(wanted) < len(places):
-            return
 
 
 def has_turns(source: IO[bytes], *, split: Split) -> bool:
@@ -97,8 +73,9 @@ def stream_examples(
 
     Holds few of them at a time. Raises NotFound `object_not_found`, Unavailable.
     """
+    wanted = Range("split", split.value, order="position", first=first, last=last)
     with store.open(examples_key) as stream:
-        yield from map(example_of, stored_range(stream, split=split, first=first, last=last))
+        yield from map(example_of, read_range_apart(stream, wanted))
 
 
 def turns_of(history: str) -> tuple[Turn, ...]:

@@ -25,7 +25,8 @@ from service.evaluation.votes import Sample, elect
 from service.inference.ports import Outcome
 from service.jobs.ports import JobRun
 from service.storage.ports import ObjectStore
-from service.storage.tables import TableSchema, write_parquet
+from service.storage.tables import TableSchema
+from service.storage.tables_apart import write_parquet_apart
 
 TABLE = TableSchema(
     version=2,
@@ -156,7 +157,7 @@ def _score_rows(brief: Brief, scores: Sequence[Score]) -> list[ScoreRow]:
 def _write_table(evaluation_id: str, rows: Iterator[dict[str, Any]], *, store: ObjectStore) -> str:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.parquet"
-        write_parquet(rows, path, schema=TABLE, metadata={"evaluation_id": evaluation_id})
+        write_parquet_apart(rows, path, schema=TABLE, metadata={"evaluation_id": evaluation_id})
         with path.open("rb") as file:
             key = f"evaluations/{hashlib.file_digest(file, 'sha256').hexdigest()}.parquet"
         store.put_file(key, path, content_type="application/vnd.apache.parquet")

@@ -13,8 +13,8 @@ from service.storage.keys import checked_key
 from service.storage.ports import StoredObject
 
 CHUNK_BYTES = 1 << 20
-_PART_BYTES = 8 << 20  # one ranged request while streaming
-_SPOOL_BYTES = 16 << 20  # larger objects are read from a temporary file, not from memory
+_PART_BYTES = 8 << 20  # one request while streaming
+_SPOOL_BYTES = 1 << 20  # larger objects are read from a temporary file, not from memory
 _TIMEOUT_SECONDS = (5.0, 60.0)  # to connect, between two bytes
 
 
@@ -119,6 +119,7 @@ class GcsStore:
         from google.api_core.exceptions import PreconditionFailed
 
         blob = self._blob(key)
+        blob.chunk_size = _PART_BYTES  # of a large file; the SDK's own parts are 100 MB of memory
         try:
             blob.upload_from_filename(
                 str(path),

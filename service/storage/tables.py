@@ -157,23 +157,47 @@ def read_parquet(
 
     `columns` are those wanted; one that the file does not have is left out.
     """
-    for batch in read_batches(source):
-        names = batch.column_names
-        yield from batch_rows(batch, [name for name in names if columns is None or name in columns])
+    for batch in _read_batches(source):
+        names = [name for name in batch.column_names if columns is None or name in columns]
+        values = [batch.column(name).to_pylist() for name in names]
+        for row in zip(*values, strict=True):
+            yield dict(zip(names, row, strict=True))
 
 
-def read_batches(source: Path | IO[bytes]) -> Iterator["RecordBatch"]:
-    """Yield a file's rows as Arrow batches of some hundred, without holding all of them."""
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The rows whose `column` is `value`, those whose `order` is from `first` to before `last`.
+
+    Such rows are stored one after the other, and their `order` rises.
+    """
+
+    column: str
+    value: str
+    order: str
+    first: int = 0
+    last: int | None = None
+
+
+def range_batches(source: Path | IO[bytes], wanted: Range) -> Iterator["RecordBatch"]:
+    """Yield the rows of a range in stored order, as Arrow batches; reads none behind it."""
+    for batch in _read_batches(source):
+        values, orders = (batch.column(name).to_pylist() for name in (wanted.column, wanted.order))
+        places = [
+            place
+            for place, (value, order) in enumerate(zip(values, orders, strict=True))
+            if value == wanted.value and order >= wanted.first
+        ]
+        within = [place for place in places if wanted.last is None or orders[place] < wanted.last]
+        if within:
+            yield batch.slice(within[0], len(within))
+        if len(within) < len(places):
+            return
+
+
+def _read_batches(source: Path | IO[bytes]) -> Iterator["RecordBatch"]:
     from arro3.io import read_parquet as read
 
     return iter(read(source, batch_size=_ROWS_READ_AT_ONCE))
-
-
-def batch_rows(batch: "RecordBatch", columns: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a batch."""
-    values = [batch.column(name).to_pylist() for name in columns]
-    for row in zip(*values, strict=True):
-        yield dict(zip(columns, row, strict=True))
 
 
 def parquet_metadata(source: Path | IO[bytes]) -> dict[str, str]:

@@ -136,8 +136,9 @@ class Scoring:
     def _group_sums(self) -> Array:
         if not self._pieces:
             return np.zeros((0, 1))
-        groups, statistics = zip(*self._pieces, strict=True)
-        return sum_by_group(np.concatenate(statistics), groups=np.concatenate(groups))
+        groups, statistics = (np.concatenate(pieces) for pieces in zip(*self._pieces, strict=True))
+        self._pieces = [(groups, statistics)]
+        return sum_by_group(statistics, groups=groups)
 
     def _bound(self, missing: "_Sum") -> float | None:
         """Return the score had the missing rows earned this; None when none is missing."""

@@ -14,9 +14,12 @@ def sum_by_group(statistics: Array, *, groups: Sequence[str] | NDArray[Any]) -> 
 
     The order of the rows does not change the result, so neither does it change an interval.
     """
-    names, places = np.unique(np.asarray(groups), return_inverse=True)
-    sums = np.zeros((len(names), statistics.shape[1]), dtype=statistics.dtype)
-    np.add.at(sums, places, statistics)
+    names = np.asarray(groups)
+    order = np.argsort(names, kind="stable")
+    names = names[order]
+    differs = np.concatenate([[True], names[1:] != names[:-1]])
+    starts = np.flatnonzero(differs[: len(names)])
+    sums: Array = np.add.reduceat(statistics[order], starts, axis=0)
     return sums
 
 
@@ -51,7 +54,8 @@ def bootstrap_interval(
     `sums` has one row for each group; `totals` turns rows of sums into scores. Percentile
     method: Efron and Tibshirani (1993), section 13.3.
     """
-    scores = totals(resampled_sums(sums, resamples=resamples, seed=seed))
-    tail = 50 * (1 - confidence)
-    low, high = np.percentile(scores, [tail, 100 - tail])
+    scores = np.sort(totals(resampled_sums(sums, resamples=resamples, seed=seed)))
+    tail = (1 - confidence) / 2
+    # As `np.percentile` does, which imports masked arrays for it: 1.5 MB of every worker.
+    low, high = np.interp([tail, 1 - tail], np.linspace(0, 1, len(scores)), scores)
     return float(low), float(high)

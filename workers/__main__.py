@@ -8,8 +8,12 @@ import argparse
 import gc
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from workers.memory import give_back, without
+
+if TYPE_CHECKING:
+    from celery import Celery
 
 # What structlog, billiard, Celery and redis import when it is there, and can do without.
 _EXTRAS = frozenset({"rich", "cffi", "psutil", "opentelemetry"})
@@ -17,13 +21,12 @@ _EXTRAS = frozenset({"rich", "cffi", "psutil", "opentelemetry"})
 
 def main(arguments: Sequence[str]) -> int:
     """Work until stopped; return the exit status."""
-    options = _parser().parse_args(arguments)
-    with without(_EXTRAS):
-        from workers.app import app
-
-        app.conf.include = [*app.conf.include, *options.include]
-        app.loader.import_default_modules()
-        import celery.apps.worker  # noqa: F401  here, so that what follows finds it imported
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    app = load_app(options.include)
+    known = list(app.amqp.queues)
+    if unknown := [name for name in options.queues if name not in known]:
+        parser.error(f"no queue {unknown[0]!r}; known: {', '.join(known)}")
     worker = app.Worker(
         queues=options.queues,
         concurrency=options.concurrency,
@@ -39,9 +42,21 @@ def main(arguments: Sequence[str]) -> int:
     return int(worker.exitcode or 0)
 
 
+def load_app(include: Sequence[str]) -> "Celery":
+    """Import the app, its tasks and those of other modules, and Celery's worker."""
+    with without(_EXTRAS):
+        import celery.apps.worker  # noqa: F401  here, so that what follows finds it imported
+
+        from workers.app import app
+
+        app.conf.include = [*app.conf.include, *include]
+        app.loader.import_default_modules()
+    return app
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m workers", description="A Tunecurve worker.")
-    parser.add_argument("--queues", type=_names, required=True, help="what it works on: a,b,c")
+    parser.add_argument("--queues", type=_names, required=True, help="such as evaluate,notify")
     parser.add_argument("--concurrency", type=int, default=1, help="jobs at once (%(default)s)")
     parser.add_argument("--name", help="its name in the log, such as evaluate1@%%h")
     parser.add_argument("--include", type=_names, default=[], help="modules with more tasks")

@@ -55,7 +55,8 @@ def write_parquet(
 ) -> int:
     """Write rows to a file and return how many; the same rows give the same bytes.
 
-    The file's metadata are those given and `schema_version`.
+    The metadata of its Arrow schema are those given and `schema_version`; the file's own hold the
+    latter, too.
     """
     from arro3.core import RecordBatchReader
     from arro3.io import write_parquet as write
@@ -69,7 +70,8 @@ def write_parquet(
             path,
             compression="zstd(1)",
             max_row_group_size=_BATCH_ROWS,
-            key_value_metadata=notes,  # where others than Arrow look for them
+            # A second entry would stand before or after this one, as it happens.
+            key_value_metadata={"schema_version": notes["schema_version"]},
         )
     except Exception:
         if feed.error:

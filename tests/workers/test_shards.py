@@ -1,10 +1,13 @@
 """Large evaluations are shared out over the fleet: nothing is lost, doubled or kept waiting."""
 
+import re
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from service.evaluation.models import Prediction
@@ -149,3 +152,14 @@ def test_a_second_identical_evaluation_makes_no_call(stack: Stack, many: str) ->
     ]
     assert rows[0][1][0].value == rows[1][1][0].value
     assert rows[1][0].usage["cached"] == ROWS
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_worker_that_has_evaluated_holds_no_parquet_library(stack: Stack, many: str) -> None:
+    stack.succeeded(evaluate(stack, many, seed=40, metrics=["exact_match"]).id)
+    worker = psutil.Process(stack.workers[1].pid)
+    assert worker.children()
+    for process in [worker, *worker.children()]:
+        held = " ".join(part.path for part in process.memory_maps())
+        assert not re.search("site-packages/(pyarrow|arro3|polars)", held)
+        assert "site-packages/uvloop" in held

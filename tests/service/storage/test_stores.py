@@ -55,6 +55,18 @@ def test_what_was_put_can_be_read_back(store: ObjectStore, source: Path) -> None
     assert b"".join(store.chunks(KEY)) == source.read_bytes()
 
 
+def test_a_large_object_goes_in_parts_and_comes_back_whole(
+    store: ObjectStore, tmp_path: Path
+) -> None:
+    path = tmp_path / "large"
+    path.write_bytes(os.urandom(17 << 20))  # two parts and a rest
+
+    assert put(store, path)
+
+    with store.open(KEY) as stream:
+        assert stream.read() == path.read_bytes()
+
+
 def test_the_second_put_of_a_key_creates_nothing(
     store: ObjectStore, source: Path, tmp_path: Path
 ) -> None:

@@ -15,8 +15,8 @@ from workers.memory import give_back, without
 if TYPE_CHECKING:
     from celery import Celery
 
-# What structlog, billiard, Celery and redis import when it is there, and can do without.
-_EXTRAS = frozenset({"rich", "cffi", "psutil", "opentelemetry"})
+# What structlog, billiard, Celery, redis and kombu import when it is there, and can do without.
+_EXTRAS = frozenset({"rich", "cffi", "psutil", "opentelemetry", "yaml"})
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -36,6 +36,7 @@ def main(arguments: Sequence[str]) -> int:
         without_gossip=True,
         without_heartbeat=True,
     )
+    gc.collect()
     give_back()
     gc.freeze()  # what is here now stays: children share these pages as long as nobody counts
     worker.start()

@@ -35,7 +35,7 @@ from service.jobs.ports import HandedBack, JobRun, Waiting
 from service.storage.ports import ObjectStore
 
 AWAY_SECONDS = 5.0  # pause after an evaluation has got on and then lost its provider
-CHUNK = 500  # requests that are looked up at once
+CHUNK = 250  # requests that are looked up at once
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ TABLE = TableSchema(
         "answered_at": "timestamp",
     },
 )
-_CHUNK = 500
+_CHUNK = 250
 
 
 def complete(run: JobRun, brief: Brief, *, sessions: Sessions, store: ObjectStore) -> None:

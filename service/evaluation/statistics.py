@@ -18,8 +18,9 @@ def sum_by_group(statistics: Array, *, groups: Sequence[str] | NDArray[Any]) -> 
     names = np.asarray(groups)
     order = np.argsort(names, kind="stable")
     names = names[order]
-    differs = np.concatenate([[True], names[1:] != names[:-1]])
-    starts = np.flatnonzero(differs[: len(names)])
+    differs = np.concatenate([[True], names[1:] != names[:-1]])[: len(names)]
+    del names  # each of these is megabytes
+    starts = np.flatnonzero(differs)
     sums: Array = np.add.reduceat(statistics[order], starts, axis=0)
     return sums
 

@@ -16,8 +16,9 @@ _STARTING = """
 import sys
 from workers.__main__ import load_app
 load_app([])
-print({"rich", "cffi", "psutil", "opentelemetry", "prompt_toolkit", "httpx2"} & sys.modules.keys())
-import rich, psutil
+extras = {"rich", "cffi", "psutil", "opentelemetry", "yaml", "prompt_toolkit", "httpx2"}
+print(extras & sys.modules.keys())
+import rich, psutil, yaml
 print("usable")
 """
 _SAVING = """

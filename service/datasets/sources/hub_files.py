@@ -6,7 +6,6 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from service.datasets.formats.options import FormatName
-from service.datasets.plain_yaml import read_yaml
 from service.datasets.sources.schemas import HubSource
 from service.errors import Fault, Invalid
 
@@ -72,6 +71,8 @@ def _declared(source: HubSource, card: str) -> list[str]:
 
 
 def _configs(card: str) -> list[dict[str, Any]]:
+    from service.datasets.plain_yaml import read_yaml
+
     found = _FRONT.match(card)
     if not found:
         return []

@@ -30,7 +30,7 @@ def main(arguments: Sequence[str]) -> int:
     worker = app.Worker(
         queues=options.queues,
         concurrency=options.concurrency,
-        hostname=options.name,
+        hostname=_full_name(options.name),
         pool_cls="prefork",
         without_mingle=True,  # queues, not gossip, keep a fleet together
         without_gossip=True,
@@ -55,11 +55,18 @@ def load_app(include: Sequence[str]) -> "Celery":
     return app
 
 
+def _full_name(name: str) -> str:
+    """Return the name with its host, as Celery's command line spells it: %h is the host's."""
+    from celery.utils.nodenames import default_nodename, host_format
+
+    return str(host_format(default_nodename(name)))
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m workers", description="A Tunecurve worker.")
     parser.add_argument("--queues", type=_names, required=True, help="such as evaluate,notify")
     parser.add_argument("--concurrency", type=int, default=1, help="jobs at once (%(default)s)")
-    parser.add_argument("--name", help="its name in the log, such as evaluate1@%%h")
+    parser.add_argument("--name", default="", help="its name in the log, such as evaluate1@%%h")
     parser.add_argument("--include", type=_names, default=[], help="modules with more tasks")
     return parser
 

@@ -1,0 +1,32 @@
+"""The worker's own command line."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from workers.__main__ import main
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-m", "workers", *arguments]
+    return subprocess.run(words, cwd=_ROOT, capture_output=True, text=True, check=False)
+
+
+def test_a_queue_that_nobody_fills_is_refused_with_those_there_are() -> None:
+    done = _run("--queues", "evaluate,evalute")
+
+    assert done.returncode == 2
+    assert "no queue 'evalute'; known: " in done.stderr
+    assert "prepare" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_worker_without_queues_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([])
+
+    assert "--queues" in capsys.readouterr().err

@@ -76,9 +76,9 @@ class Fleet:
         self, queues: str, *, concurrency: int = 2, name: str = "worker", include: str = ""
     ) -> FleetProcess:
         """Start a worker and return once it reads its queues; `include` names tasks of tests."""
-        words = ("-m", "workers", "--queues", queues, "--name", f"{name}@test")
-        words += ("--concurrency", str(concurrency))
-        words += ("--include", include) if include else ()
+        slots = ("--concurrency", str(concurrency))
+        extra = ("--include", include) if include else ()
+        words = ("-m", "workers", "--queues", queues, "--name", f"{name}@test", *slots, *extra)
         process = self._start(name, words)
         eventually(
             lambda: b"ready." in process.log.read_bytes() or not process.is_alive(),

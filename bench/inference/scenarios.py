@@ -62,7 +62,7 @@ SCENARIOS = {
             6000,
             alternatives=("gather", "threads", "langchain"),
         ),
-        Scenario("slow", 400, SLOW, _told(1200), 1200),
+        Scenario("slow", 2000, SLOW, _told(1200), 1200),
         Scenario(
             "halved",
             1000,

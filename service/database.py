@@ -155,7 +155,7 @@ def _prepare_sqlite(connection: Any, _entry: ConnectionPoolEntry) -> None:
         "journal_mode=WAL",
         "synchronous=NORMAL",
         "foreign_keys=ON",
-        "cache_size=-1024",  # KB of each connection; the system caches the file, too
+        "cache_size=-1536",  # KB of each connection; the system caches the file, too
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

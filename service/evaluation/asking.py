@@ -36,6 +36,7 @@ from service.storage.ports import ObjectStore
 
 AWAY_SECONDS = 5.0  # pause after an evaluation has got on and then lost its provider
 CHUNK = 250  # requests that are looked up at once
+RECALLED = 1000  # the same where only the database works
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,7 @@ class _Asking:
         self.answers.close()
 
     def recall(self, *, whole: bool) -> None:
-        for requests, missing in self._chunks():
+        for requests, missing in self._chunks(RECALLED):
             if 2 * len(missing) > requests and not whole:
                 return
 
@@ -171,17 +172,17 @@ class _Asking:
         self._run.report(self._found + stored, self._total, unit="items", stage="asking")
 
     def _missing(self) -> Iterator[GenerationRequest]:
-        for _, missing in self._chunks():
+        for _, missing in self._chunks(CHUNK):
             yield from missing
 
-    def _chunks(self) -> Iterator[tuple[int, list[GenerationRequest]]]:
+    def _chunks(self, size: int) -> Iterator[tuple[int, list[GenerationRequest]]]:
         """Yield of each chunk how many requests it makes, and those that have no answer yet.
 
         What is remembered is stored on the way.
         """
         cache = self._keeping.cache
         for requests, unstored in missing_requests(
-            self._brief, self._rows, sessions=self._sessions, store=self._store
+            self._brief, self._rows, sessions=self._sessions, store=self._store, size=size
         ):
             self._look()
             missing = self._recalled(unstored, cache) if cache else unstored
@@ -209,11 +210,11 @@ class _Asking:
 
 
 def missing_requests(
-    brief: Brief, rows: Rows, *, sessions: Sessions, store: ObjectStore
+    brief: Brief, rows: Rows, *, sessions: Sessions, store: ObjectStore, size: int = CHUNK
 ) -> Iterator[tuple[int, list[GenerationRequest]]]:
     """Yield of each chunk of rows how many requests it makes, and those that are not stored."""
     samples = brief.spec.samples
-    for chunk in _chunks(brief, rows, store=store):
+    for chunk in _chunks(brief, rows, store=store, size=size):
         with sessions.reading() as session:
             stored = repository.stored_keys(
                 session, brief.evaluation_id, [example.id for example in chunk]
@@ -228,9 +229,9 @@ def _is_complete(example_id: str, stored: set[tuple[str, int]], samples: int) ->
     return all((example_id, sample) in stored for sample in range(samples))
 
 
-def _chunks(brief: Brief, rows: Rows, *, store: ObjectStore) -> Iterator[list[Example]]:
+def _chunks(brief: Brief, rows: Rows, *, store: ObjectStore, size: int) -> Iterator[list[Example]]:
     examples = stream_examples(
         brief.dataset.examples_key, brief.split, first=rows.first, last=rows.last, store=store
     )
-    while chunk := list(islice(examples, max(1, CHUNK // brief.spec.samples))):
+    while chunk := list(islice(examples, max(1, size // brief.spec.samples))):
         yield chunk

@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from service.database import Session, Sessions
 from service.datasets.operations import DatasetView, ready_dataset
-from service.errors import Conflict, Internal
+from service.errors import Internal
 from service.evaluation.schemas import Asking, EvaluateSpec
 from service.experiments import repository
 from service.experiments.models import Experiment, VariantRow
@@ -14,12 +14,13 @@ from service.experiments.planning import Variant, plan_variants
 from service.experiments.reading import require_experiment
 from service.experiments.schemas import ExperimentSpec
 from service.ids import Prefix, new_id
-from service.jobs.lifecycle import OPEN, Reason, State
+from service.jobs.lifecycle import Reason
 from service.jobs.operations import (
     Job,
     JobKinds,
     Request,
-    cancel_job,
+    are_open,
+    cancel_open,
     reserve_ids,
     write_job,
 )
@@ -40,20 +41,9 @@ def wind_down(
     kinds: JobKinds,
     task_queue: TaskQueue,
 ) -> Waiting:
-    still_open = [child for child in children if State(child.state) in OPEN]
-    if not still_open:
+    if not are_open(children):
         raise JobCancelled
-    for child in still_open:
-        try:
-            cancel_job(
-                child.id,
-                project_id=run.project_id,
-                kinds=kinds,
-                sessions=sessions,
-                task_queue=task_queue,
-            )
-        except Conflict:
-            continue  # it has just ended
+    cancel_open(run, children, kinds=kinds, sessions=sessions, task_queue=task_queue)
     return Waiting(Reason.CHILDREN, seconds=1.0)
 
 

@@ -18,6 +18,7 @@ from service.jobs.dispatch import dispatch_parent as dispatch_parent
 from service.jobs.dispatch import send_due_tickets as send_due_tickets
 from service.jobs.models import Job as Job
 from service.jobs.parts import are_open as are_open
+from service.jobs.parts import cancel_open as cancel_open
 from service.jobs.parts import first_error as first_error
 from service.jobs.parts import stop_parts as stop_parts
 from service.jobs.reading import children_of as children_of

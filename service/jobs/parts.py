@@ -31,7 +31,21 @@ def stop_parts(run: JobRun, *, kinds: JobKinds, sessions: Sessions, task_queue: 
 
     Returns whether some have not ended yet.
     """
-    for part in children_of(run.id, sessions=sessions):
+    parts = children_of(run.id, sessions=sessions)
+    cancel_open(run, parts, kinds=kinds, sessions=sessions, task_queue=task_queue)
+    return are_open(children_of(run.id, sessions=sessions))
+
+
+def cancel_open(
+    run: JobRun,
+    parts: Sequence[Job],
+    *,
+    kinds: JobKinds,
+    sessions: Sessions,
+    task_queue: TaskQueue,
+) -> None:
+    """Ask those of these jobs that are open to stop."""
+    for part in parts:
         if State(part.state) in OPEN:
             with suppress(Conflict):  # it has just ended
                 cancel_job(
@@ -41,4 +55,3 @@ def stop_parts(run: JobRun, *, kinds: JobKinds, sessions: Sessions, task_queue: 
                     sessions=sessions,
                     task_queue=task_queue,
                 )
-    return are_open(children_of(run.id, sessions=sessions))

@@ -15,7 +15,7 @@ def run(job_id: str) -> None:
 
 
 def _run(run: JobRun, services: Container) -> Waiting | None:
-    save_memory(cloud_storage=services.settings.resolved_storage.startswith("gs://"))
+    _save_memory(services)
     return run_evaluate(
         run,
         sessions=services.sessions,
@@ -33,7 +33,7 @@ def ask(job_id: str) -> None:
 
 
 def _ask(run: JobRun, services: Container) -> Waiting | None:
-    save_memory(cloud_storage=services.settings.resolved_storage.startswith("gs://"))
+    _save_memory(services)
     return run_ask(
         run,
         sessions=services.sessions,
@@ -41,3 +41,7 @@ def _ask(run: JobRun, services: Container) -> Waiting | None:
         calling=services.calling,
         find_model=ready_model,
     )
+
+
+def _save_memory(services: Container) -> None:
+    save_memory(cloud_storage=services.settings.resolved_storage.startswith("gs://"))

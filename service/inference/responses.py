@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CursorResult, Subquery, Table, delete, select
+from sqlalchemy import CursorResult, Subquery, Table, delete, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
 from service.database import Session
@@ -44,7 +44,9 @@ def put(session: Session, rows: Sequence[dict[str, Any]]) -> None:
 
 def purge(session: Session, *, before: datetime, limit: int) -> int:
     """Delete about `limit` answers that expired before a time; return how many."""
-    is_expired = _TABLE.c.expires_at < before
-    found = select(_TABLE.c.fingerprint).where(is_expired).limit(limit)
-    gone = session.execute(delete(_TABLE).where(is_expired, _TABLE.c.fingerprint.in_(found)))
+    key = [_TABLE.c[name] for name in _KEY]
+    found = select(*key).where(_TABLE.c.expires_at < before).limit(limit)
+    # What is being replaced just now is skipped: to wait for it could deadlock, too.
+    free = found.with_for_update(skip_locked=True)
+    gone = session.execute(delete(_TABLE).where(tuple_(*key).in_(free)))
     return int(gone.rowcount) if isinstance(gone, CursorResult) else 0

@@ -26,17 +26,25 @@ def dispatch(
     Jobs are marked first: a quick worker may have parked its job before `send` returns, and a
     mark that came after would keep the sweep from sending the next ticket.
     """
-    with sessions.transaction() as session:
-        repository.mark_dispatched(session, [job.id for job in jobs], now=utc_now())
+    _mark(jobs, sessions, now=utc_now())
     return _send(jobs, kinds, sessions, task_queue)
 
 
 def _send(jobs: Sequence[Job], kinds: JobKinds, sessions: Sessions, task_queue: TaskQueue) -> int:
-    unsent = [job.id for job in jobs if not _send_one(job, kinds[job.kind], task_queue)]
-    if unsent:
-        with sessions.transaction() as session:
-            repository.mark_dispatched(session, unsent, now=None)
+    unsent = [job for job in jobs if not _send_one(job, kinds[job.kind], task_queue)]
+    _mark(unsent, sessions, now=None)
     return len(jobs) - len(unsent)
+
+
+def _mark(jobs: Sequence[Job], sessions: Sessions, *, now: datetime | None) -> None:
+    """Mark each in a transaction of its own.
+
+    A job may stand here with its children, and one statement locks its rows in any order: it
+    would deadlock with the end of a child, which locks the child before the job.
+    """
+    for job in jobs:
+        with sessions.transaction() as session:
+            repository.mark_dispatched(session, [job.id], now=now)
 
 
 def _send_one(job: Job, kind: JobKind, task_queue: TaskQueue) -> bool:

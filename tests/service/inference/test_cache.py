@@ -1,5 +1,6 @@
 """An answer that was paid for is used again: for the same question, by whom it may, in time."""
 
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from service.database import Sessions
+from service.database import Sessions, open_sessions
 from service.inference.cache import (
     CacheRules,
     fingerprint_of,
@@ -17,6 +18,7 @@ from service.inference.cache import (
 )
 from service.inference.ports import Generation, GenerationRequest, Outcome, Turn
 from service.inference.sending import Answered
+from tests.support.postgres import PostgresServer
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 LATER = NOW + timedelta(days=30)
@@ -157,3 +159,13 @@ def test_what_has_expired_is_purged_a_thousand_at_a_time(sessions: Sessions) -> 
     assert purge_responses(NOW + timedelta(seconds=1), sessions=sessions) == len(old)
     assert set(found(sessions, *requests, now=early)) == {request.key for request in fresh}
     assert purge_responses(NOW, sessions=sessions) == 0
+
+
+def test_a_purge_waits_for_no_answer_that_is_just_being_replaced(postgres: PostgresServer) -> None:
+    old = [Answered(request, ANSWER, 1) for request in numbered(3)]
+    with postgres.database() as url, closing(open_sessions(url)) as sessions:
+        keep(sessions, *old, until=NOW)
+        with sessions.transaction() as session:
+            remember(session, old[:1], scope=OURS, now=NOW, until=LATER)
+            assert purge_responses(NOW + timedelta(seconds=1), sessions=sessions) == 2
+        assert found(sessions, *(each.request for each in old)).keys() == {"row-0"}

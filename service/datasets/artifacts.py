@@ -1,6 +1,5 @@
 """The files of a dataset in the object store; equal content has one key and is sent once."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from service.datasets.presets.preset import Preset
 from service.datasets.schemas import DatasetReport, SplitInfo, StoredRows
 from service.datasets.stored_examples import SCHEMA
 from service.datasets.writing import Written, copy_start
+from service.storage.content import put_content
 from service.storage.ports import ObjectStore
 from service.storage.tables import noted
 
@@ -57,17 +57,15 @@ class _Shelf:
         return self._folder / "artifact"
 
     def keep(self, *, suffix: str, rows: int, content_type: str) -> StoredRows:
-        sha256 = _sha256(self.path())
-        stored = self._store.put_file(
-            f"datasets/{sha256}.{suffix}", self.path(), content_type=content_type
+        stored = put_content(
+            self.path(),
+            folder="datasets",
+            suffix=suffix,
+            content_type=content_type,
+            store=self._store,
         )
         self.path().unlink()
-        return StoredRows(key=stored.key, uri=stored.uri, sha256=sha256, rows=rows)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return StoredRows(key=stored.key, uri=stored.uri, sha256=stored.sha256, rows=rows)
 
 
 def store_artifacts(
@@ -86,12 +84,12 @@ def store_artifacts(
         training[str(size)] = _keep_lines(shelf, rows=size)
     validation = _keep_validation(dataset, shelf)
     shelf.path().write_bytes(_manifest(dataset, preset, examples, training, validation))
-    manifest = shelf.keep(suffix="manifest.json", rows=1, content_type="application/json")
+    manifest = shelf.keep(suffix=".manifest.json", rows=1, content_type="application/json")
     return Artifacts(examples, training, validation, manifest)
 
 
 def _keep_lines(shelf: _Shelf, *, rows: int) -> StoredRows:
-    return shelf.keep(suffix="jsonl", rows=rows, content_type="application/x-ndjson")
+    return shelf.keep(suffix=".jsonl", rows=rows, content_type="application/x-ndjson")
 
 
 def _keep_validation(dataset: Finished, shelf: _Shelf) -> StoredRows | None:
@@ -117,7 +115,7 @@ def _keep_examples(dataset: Finished, preset: Preset, shelf: _Shelf) -> StoredRo
             table = pa.Table.from_batches([batch]).select(schema.names).cast(schema)
             writer.write_table(table, row_group_size=_ROW_GROUP)
     kind = "application/vnd.apache.parquet"
-    return shelf.keep(suffix="parquet", rows=dataset.report.kept, content_type=kind)
+    return shelf.keep(suffix=".parquet", rows=dataset.report.kept, content_type=kind)
 
 
 def _arrow_schema(metadata: Mapping[str, str]) -> Any:

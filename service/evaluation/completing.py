@@ -3,7 +3,6 @@
 Rows pass through once, some hundred at a time, to the metrics and into the table.
 """
 
-import hashlib
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -24,6 +23,7 @@ from service.evaluation.scoring import Score, Scored, Scoring
 from service.evaluation.votes import Sample, elect
 from service.inference.ports import Outcome
 from service.jobs.ports import JobRun
+from service.storage.content import put_content
 from service.storage.ports import ObjectStore
 from service.storage.tables import TableSchema
 from service.storage.tables_apart import write_parquet_apart
@@ -158,7 +158,10 @@ def _write_table(evaluation_id: str, rows: Iterator[dict[str, Any]], *, store: O
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.parquet"
         write_parquet_apart(rows, path, schema=TABLE, metadata={"evaluation_id": evaluation_id})
-        with path.open("rb") as file:
-            key = f"evaluations/{hashlib.file_digest(file, 'sha256').hexdigest()}.parquet"
-        store.put_file(key, path, content_type="application/vnd.apache.parquet")
-    return key
+        return put_content(
+            path,
+            folder="evaluations",
+            suffix=".parquet",
+            content_type="application/vnd.apache.parquet",
+            store=store,
+        ).key

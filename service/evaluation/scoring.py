@@ -1,6 +1,7 @@
 """Scores of predictions: only answers count, failures lower the coverage, groups give the width."""
 
 import hashlib
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -75,7 +76,7 @@ class Scoring:
         self._metric, self._measure = metric, METRICS.find(metric).measure()
         self._rows = self._answered = 0
         self._earned = self._worst = self._best = _Sum()
-        self._pieces: list[tuple[NDArray[np.uint64], Array]] = []
+        self._groups, self._statistics = array("Q"), array("f")
 
     def take(self, rows: Sequence[Scored]) -> None:
         """Add rows; raises Invalid when one has no reference to score against."""
@@ -95,8 +96,8 @@ class Scoring:
         )
         self._answered += len(rows)
         self._earned = self._earned.plus(statistics)
-        groups = np.asarray([_number(row.group) for row in rows], dtype=np.uint64)
-        self._pieces.append((groups, statistics.astype(np.float32)))
+        self._groups.extend(_number(row.group) for row in rows)
+        self._statistics.frombytes(statistics.astype(np.float32).tobytes())
 
     def score(self, *, resamples: int = 1000, seed: int = 0, confidence: float = 0.95) -> Score:
         """Return the score of all rows so far, with its interval.
@@ -134,11 +135,11 @@ class Scoring:
         return low, high, f"percentile bootstrap, {resamples} resamples of groups"
 
     def _group_sums(self) -> Array:
-        if not self._pieces:
+        if not self._groups:
             return np.zeros((0, 1))
-        groups, statistics = (np.concatenate(pieces) for pieces in zip(*self._pieces, strict=True))
-        self._pieces = [(groups, statistics)]
-        return sum_by_group(statistics, groups=groups)
+        groups = np.frombuffer(self._groups, dtype=np.uint64)
+        statistics = np.frombuffer(self._statistics, dtype=np.float32)
+        return sum_by_group(statistics.reshape(len(groups), -1), groups=groups)
 
     def _bound(self, missing: "_Sum") -> float | None:
         """Return the score had the missing rows earned this; None when none is missing."""

@@ -1,6 +1,6 @@
 """Interval arithmetic of scores: a cluster bootstrap over sums of sufficient statistics."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from random import Random
 from typing import Any
 
@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.floating[Any]]
+
+_BLOCK = 16_384  # groups drawn at once
 
 
 def sum_by_group(statistics: Array, *, groups: Sequence[str] | NDArray[Any]) -> Array:
@@ -35,23 +37,25 @@ def resampled_sums(sums: Array, *, resamples: int, seed: int) -> Array:
     """
     drawn = Random(seed)  # noqa: S311  no secret; NumPy's generators are 7 MB of every worker
     columns = np.ascontiguousarray(sums.T)
-    samples = np.empty((resamples, len(columns)))
+    samples = np.zeros((resamples, len(columns)))
     for sample in samples:
-        groups = _draw(drawn, len(sums))
-        sample[:] = [column[groups].sum(dtype=np.float64) for column in columns]
+        for groups in _draw(drawn, len(sums)):
+            sample += [column[groups].sum(dtype=np.float64) for column in columns]
     return samples
 
 
-def _draw(drawn: Random, count: int) -> NDArray[np.int64]:
-    """Return `count` numbers below `count`: 32 random bits each, scaled to the range.
+def _draw(drawn: Random, count: int) -> Iterator[NDArray[np.int64]]:
+    """Yield `count` numbers below `count`, in blocks: 32 random bits each, scaled to the range.
 
     One is likelier than another by at most `count` in 2**32.
     Source: Lemire, Fast Random Integer Generation in an Interval (2019), section 4.
     """
-    numbers = np.frombuffer(drawn.randbytes(4 * count), dtype=np.uint32).astype(np.int64)
-    numbers *= count
-    numbers >>= 32
-    return numbers
+    for start in range(0, count, _BLOCK):
+        size = min(_BLOCK, count - start)
+        numbers = np.frombuffer(drawn.randbytes(4 * size), dtype=np.uint32).astype(np.int64)
+        numbers *= count
+        numbers >>= 32
+        yield numbers
 
 
 def bootstrap_interval(

@@ -1,6 +1,5 @@
 """The end of an experiment: the curve, the answer, the report and the table."""
 
-import hashlib
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -33,6 +32,7 @@ from service.jobs.ports import (
     InputNotReady,
     JobRun,
 )
+from service.storage.content import put_content
 from service.storage.ports import ObjectStore
 from service.storage.tables import TableSchema, write_parquet
 
@@ -188,7 +188,6 @@ def _write(report: ReportData, *, store: ObjectStore) -> tuple[str, str]:
 
 
 def _put(path: Path, content_type: str, *, store: ObjectStore) -> str:
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    key = f"experiments/{digest}{path.suffix}"
-    store.put_file(key, path, content_type=content_type)
-    return key
+    return put_content(
+        path, folder="experiments", suffix=path.suffix, content_type=content_type, store=store
+    ).key

@@ -13,7 +13,8 @@ from service.storage.keys import checked_key
 from service.storage.ports import StoredObject
 
 CHUNK_BYTES = 1 << 20
-_PART_BYTES = 8 << 20  # one request while streaming
+_PART_BYTES = 8 << 20  # one request while reading
+_UPLOAD_BYTES = 2 << 20  # one while writing: the SDK holds each twice
 _SPOOL_BYTES = 1 << 20  # larger objects are read from a temporary file, not from memory
 _TIMEOUT_SECONDS = (5.0, 60.0)  # to connect, between two bytes
 
@@ -119,15 +120,18 @@ class GcsStore:
         from google.api_core.exceptions import PreconditionFailed
 
         blob = self._blob(key)
-        blob.chunk_size = _PART_BYTES  # of a large file; the SDK's own parts are 100 MB of memory
+        blob.chunk_size = _UPLOAD_BYTES
+        size = path.stat().st_size
         try:
-            blob.upload_from_filename(
-                str(path),
-                content_type=content_type,
-                if_generation_match=0,
-                checksum="crc32c",
-                **self._patience,
-            )
+            with path.open("rb") as stream:
+                blob.upload_from_file(
+                    stream,
+                    size=size if size <= _UPLOAD_BYTES else None,  # unknown is sent in parts
+                    content_type=content_type,
+                    if_generation_match=0,
+                    checksum="crc32c",
+                    **self._patience,
+                )
         except PreconditionFailed:
             return False
         if blob.crc32c != _crc32c(path):

@@ -1,5 +1,6 @@
 """What every object store does alike: one suite for the folder and for Cloud Storage."""
 
+import hashlib
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from service.errors import Invalid, NotFound
+from service.storage.content import put_content
 from service.storage.operations import open_store
 from service.storage.ports import ObjectStore
 from tests.support.emulator import start_emulator
@@ -163,3 +165,15 @@ def test_no_key_leaves_the_store(store: ObjectStore, source: Path, key: str) -> 
     ):
         with pytest.raises(Invalid):
             act()
+
+
+def test_content_is_stored_once_under_its_own_digest(store: ObjectStore, source: Path) -> None:
+    kind = "application/x-ndjson"
+    first, again = (
+        put_content(source, folder="files", suffix=".jsonl", content_type=kind, store=store)
+        for _ in range(2)
+    )
+    assert first == again
+    assert first.sha256 == hashlib.sha256(source.read_bytes()).hexdigest()
+    assert first.key == f"files/{first.sha256}.jsonl"
+    assert store.keys_below("files") == [first.key]

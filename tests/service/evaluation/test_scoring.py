@@ -185,6 +185,6 @@ def test_the_interval_of_bleu_agrees_with_sacrebleus_own_bootstrap() -> None:
 def test_two_hundred_rows_and_a_thousand_resamples_take_less_than_a_second() -> None:
     rows = wmt_rows(200)
     score(rows[:2], "sacrebleu")  # imports take their own time
-    started = time.perf_counter()
+    started = time.process_time()
     score(rows, "sacrebleu")
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1

@@ -5,7 +5,7 @@
 
 Ours runs on a real fleet against the emulator; each alternative runs in a process of its own
 under the same law, one after the other, round by round. Printed are medians and whether each bar
-is kept. All scenarios take about 40 minutes. Set it up with `make .venv/bench`.
+is kept. All scenarios take about 50 minutes. Set it up with `make .venv/bench`.
 """
 
 import argparse

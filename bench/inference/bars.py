@@ -25,7 +25,7 @@ class Bar:
         kept = found is not None and (
             found <= self.limit if self.side == "at most" else found >= self.limit
         )
-        shown = "nothing" if found is None else f"{found:,.0f}" if found >= 1e4 else f"{found:,.4g}"
+        shown = "nothing" if found is None else f"{found:,.5g}"
         return f"{'kept' if kept else 'MISSED'}: {self.what} {shown}, {self.side} {self.limit:,g}"
 
 

@@ -17,21 +17,21 @@ from service.jobs.operations import (
     claim_job,
     dispatch_parent,
     finish_job,
-    hand_back_job,
     job_states,
     park_job,
+    requeue_job,
     retry_job,
 )
 from service.jobs.ports import (
-    HandedBack,
     InputNotReady,
     JobCancelled,
     JobRun,
     LeaseLost,
+    Preempted,
     Waiting,
 )
 from workers.app import container
-from workers.leaving import is_leaving
+from workers.shutdown import is_shutting_down
 
 log = structlog.get_logger()
 
@@ -74,7 +74,7 @@ def _claim_and_run(job_id: str, operation: Operation) -> None:
             sessions=services.sessions,
             lease_seconds=settings.lease_seconds,
             rivals=_rivals(services.kinds, job.kind),
-            leaving=is_leaving,
+            shutting_down=is_shutting_down,
         )
         with lease as run:
             _Ending(job, token, services).record(run, operation)
@@ -83,7 +83,7 @@ def _claim_and_run(job_id: str, operation: Operation) -> None:
 def _rivals(kinds: JobKinds, name: str) -> list[str]:
     """Return the kinds whose jobs share their slots with those of this kind, if it gives way."""
     own = kinds[name]
-    return [kind.name for kind in kinds.values() if own.gives_way and kind.queue is own.queue]
+    return [kind.name for kind in kinds.values() if own.preemptible and kind.queue is own.queue]
 
 
 class _Ending:
@@ -100,8 +100,8 @@ class _Ending:
             self._finish(State.CANCELLED)
         except LeaseLost:
             log.warning("job_lease_lost")
-        except HandedBack:
-            hand_back_job(self._job.id, token=self._token, sessions=self._sessions)
+        except Preempted:
+            requeue_job(self._job.id, token=self._token, sessions=self._sessions)
             log.info("job_handed_back")
         except InputNotReady as missing:
             self._await_input(missing.job_id)
@@ -121,13 +121,13 @@ class _Ending:
             )
 
     def _carry_out(self, run: LeasedRun, operation: Operation) -> None:
-        winds_down = self._services.kinds[self._job.kind].winds_down
-        if run.cancelling and not winds_down:
+        cleans_up_on_cancel = self._services.kinds[self._job.kind].cleans_up_on_cancel
+        if run.cancelling and not cleans_up_on_cancel:
             raise JobCancelled
         try:
             waiting = operation(run, self._services)
         except JobCancelled:
-            if not winds_down or not run.cancelling:
+            if not cleans_up_on_cancel or not run.cancelling:
                 raise
             run.acknowledge_cancel()
             waiting = operation(run, self._services)
@@ -170,7 +170,7 @@ class _Ending:
         park_job(self._job.id, waiting, token=self._token, sessions=self._sessions)
 
     def _retry_or_fail(self, run: LeasedRun, error: TunecurveError, *, passing: bool) -> None:
-        attempt = self._job.fruitless_claims
+        attempt = self._job.attempts_without_progress
         # While the provider is away a cancel that has to reach it is not given up: it bills.
         patient = run.cancelling and error.retryable
         if not passing or (attempt >= self._services.settings.job_attempts and not patient):

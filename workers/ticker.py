@@ -14,7 +14,7 @@ import structlog
 from service.clock import utc_now
 from service.container import Container
 from service.inference.operations import purge_responses
-from service.jobs.operations import purge_keys, requeue_expired, send_due_tickets, wake_due
+from service.jobs.operations import purge_keys, requeue_expired, send_due_messages, wake_due
 from service.logging import configure_logging
 from service.settings import Settings
 from service.task_queue import Queue
@@ -36,7 +36,7 @@ def sweeps(services: Container) -> dict[str, Sweep]:
     return {
         "requeue_expired": partial(requeue_expired, sessions=sessions),
         "wake_due": partial(wake_due, sessions=sessions),
-        "send_due_tickets": partial(_send_tickets, services=services),
+        "send_due_messages": partial(_send_tickets, services=services),
         "poll_tunings": partial(_send_poll, services=services),
         "deliver_webhooks": partial(_send_deliveries, services=services),
         "purge": _hourly(partial(_purge, services=services)),
@@ -57,7 +57,7 @@ def _send_tickets(now: datetime, *, services: Container) -> None:
     # Queue by queue: one that nobody reads must not keep the others waiting.
     kinds = {name: kind for name, kind in services.kinds.items() if _has_room(services, kind.queue)}
     if kinds:
-        send_due_tickets(
+        send_due_messages(
             now,
             kinds=kinds,
             sessions=services.sessions,

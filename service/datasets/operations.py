@@ -96,7 +96,7 @@ PREPARE = JobKind(
     queue=Queue.PREPARE,
     task="datasets.prepare",
     reserve=reserve_dataset,
-    winds_down=True,  # shares may still run, and their working files lie in the store
+    cleans_up_on_cancel=True,  # shares may still run, and their working files lie in the store
 )
 
 
@@ -112,7 +112,7 @@ DRAFT = JobKind(
     queue=Queue.PREPARE,
     task="datasets.draft",
     reserve=_reserve_nothing,
-    is_part=True,
+    is_shard=True,
 )
 
 

@@ -21,7 +21,7 @@ from service.jobs.operations import (
     dispatch,
     first_error,
     job_states,
-    stop_parts,
+    stop_shards,
     write_job,
 )
 from service.jobs.ports import JobCancelled, JobRun, Submission, Waiting
@@ -121,7 +121,7 @@ def stop_sharing(
 
     Raises JobCancelled once they have and nothing of them is left.
     """
-    if stop_parts(run, kinds=sharing.kinds, sessions=sessions, task_queue=sharing.task_queue):
+    if stop_shards(run, kinds=sharing.kinds, sessions=sessions, task_queue=sharing.task_queue):
         return Waiting(Reason.CHILDREN, seconds=_LOOK_SECONDS)
     end_sharing(run.id, store=store)
     raise JobCancelled

@@ -31,7 +31,7 @@ from service.inference.operations import (
 from service.inference.ports import Draining, Flow, GenerationRequest, Generator, Governor
 from service.inference.retry import QuotaExhausted
 from service.jobs.lifecycle import Reason
-from service.jobs.ports import HandedBack, JobRun, Waiting
+from service.jobs.ports import JobRun, Preempted, Waiting
 from service.storage.ports import ObjectStore
 
 AWAY_SECONDS = 5.0  # pause after an evaluation has got on and then lost its provider
@@ -74,7 +74,7 @@ def ask(
     """Ask for the rows that have no outcome yet; a second run asks nothing again.
 
     Returns Waiting when the day's quota is used up, or when the provider went away in the middle.
-    Raises HandedBack, JobCancelled, LeaseLost, BudgetExhausted, and what every call would meet.
+    Raises Preempted, JobCancelled, LeaseLost, BudgetExhausted, and what every call would meet.
     """
     cache = calling.cache if brief.spec.cache else None
     with open_purse(run, price=brief.price, sessions=sessions) as purse:
@@ -85,7 +85,7 @@ def ask(
         except QuotaExhausted as error:
             return Waiting(Reason.QUOTA, seconds=error.resume_seconds)
         except Draining as error:
-            raise HandedBack from error
+            raise Preempted from error
         except Unavailable:
             if not asking.answers.stored:
                 raise  # an attempt without progress: the job's attempts bound them
@@ -115,7 +115,7 @@ def recall_rows(
     try:
         asking.recall(whole=whole)
     except Draining as wanted:
-        raise HandedBack from wanted
+        raise Preempted from wanted
 
 
 class _Asking:
@@ -160,8 +160,8 @@ class _Asking:
     def _look(self) -> None:
         self._run.check()
         try:
-            self._run.give_way()
-        except HandedBack as wanted:
+            self._run.check_preemption()
+        except Preempted as wanted:
             raise Draining from wanted
 
     def _keep(self, batch: Sequence[Answered]) -> None:

@@ -35,7 +35,7 @@ def ask_in_batch(
 
     `requests` is how many have no answer yet. Returns None when the rest is to be asked online,
     which a cancelled run never comes to.
-    Raises what `choose_lane` and `run_batch` raise, and HandedBack.
+    Raises what `choose_lane` and `run_batch` raise, and Preempted.
     """
     price = _batch_price(brief, calling)
     if _lane(run, brief, requests, price, sessions=sessions, store=store) is not Lane.BATCH:

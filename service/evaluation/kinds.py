@@ -65,8 +65,8 @@ def evaluate_kind(
             prices=prices,
             find_model=find_model,
         ),
-        gives_way=True,
-        winds_down=True,  # shares may still run, and a batch at the provider
+        preemptible=True,
+        cleans_up_on_cancel=True,  # shares may still run, and a batch at the provider
     )
 
 
@@ -82,8 +82,8 @@ ASK = JobKind(
     queue=Queue.EVALUATE,
     task="evaluation.ask",
     reserve=_reserve_nothing,
-    is_part=True,
-    gives_way=True,
+    is_shard=True,
+    preemptible=True,
 )
 
 

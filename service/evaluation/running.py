@@ -15,7 +15,7 @@ from service.evaluation.requests import Brief, Target, shots_of
 from service.evaluation.schemas import AskSpec, EvaluateSpec
 from service.evaluation.sharding import Fleet, spread
 from service.jobs.lifecycle import OPEN, Reason
-from service.jobs.operations import job_states, stop_parts
+from service.jobs.operations import job_states, stop_shards
 from service.jobs.ports import JobCancelled, JobRun, Waiting
 from service.storage.ports import ObjectStore
 
@@ -38,7 +38,7 @@ def run_evaluate(
     known what they cost.
     """
     if run.cancelling:
-        if stop_parts(run, kinds=fleet.kinds, sessions=sessions, task_queue=fleet.task_queue):
+        if stop_shards(run, kinds=fleet.kinds, sessions=sessions, task_queue=fleet.task_queue):
             return Waiting(Reason.CHILDREN, seconds=LOOK_AGAIN_SECONDS)
         if not has_batch(run.outputs["evaluation"], sessions=sessions):
             raise JobCancelled

@@ -62,5 +62,5 @@ def experiment_kind(base_model: str, *, prices: Prices, location: str) -> JobKin
         estimate=partial(
             estimate_experiment, base_model=base_model, location=location, prices=prices
         ),
-        winds_down=True,
+        cleans_up_on_cancel=True,
     )

@@ -7,7 +7,7 @@ from service.database import Session, Sessions
 from service.errors import Conflict
 from service.jobs import family_repository, repository
 from service.jobs.dispatch import JobKinds, dispatch
-from service.jobs.family import tell, tell_end
+from service.jobs.family import emit_event, propagate_end
 from service.jobs.lifecycle import OPEN, TERMINAL, State
 from service.jobs.models import Job
 from service.jobs.reading import get_job, required
@@ -59,14 +59,14 @@ def _ask_to_stop(session: Session, job: Job, kinds: JobKinds) -> bool:
     if not repository.move(session, job, state=following, now=now, token=None, **values):
         raise Conflict(f"{job.id} is changing; ask again", code="job_changing")
     if following is State.CANCELLED:
-        tell_end(session, job, now=now)
+        propagate_end(session, job, now=now)
     else:
-        tell(session, job, "job.cancelling")
+        emit_event(session, job, "job.cancelling")
     return True
 
 
 def _may_end_at_once(job: Job, kinds: JobKinds) -> bool:
     """A kind that winds down may have begun something elsewhere once it has run."""
     kind = kinds.get(job.kind)
-    untouched = job.started_at is None or (kind is not None and not kind.winds_down)
+    untouched = job.started_at is None or (kind is not None and not kind.cleans_up_on_cancel)
     return untouched and job.state in {State.QUEUED, State.WAITING}

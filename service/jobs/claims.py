@@ -9,7 +9,7 @@ from service.clock import utc_now
 from service.database import Session, Sessions
 from service.errors import TunecurveError
 from service.jobs import repository
-from service.jobs.family import tell, tell_end
+from service.jobs.family import emit_event, propagate_end
 from service.jobs.lifecycle import Reason, State, may_follow
 from service.jobs.models import Job
 from service.jobs.ports import Waiting
@@ -19,7 +19,7 @@ CostOf = Callable[[Session, str], Mapping[str, Any]]
 
 
 # A job that parks has got on: only claims without progress in between count.
-_GOT_ON: Mapping[str, Any] = {"attempt": 0, "fruitless_claims": 0}
+_GOT_ON: Mapping[str, Any] = {"attempt": 0, "attempts_without_progress": 0}
 
 
 def claim_job(
@@ -40,7 +40,7 @@ def claim_job(
         job = repository.lock(session, job_id)
         if job is None or not _is_claimable(job, now):
             return None
-        claims, done = _fruitless_claims(job)
+        claims, done = _attempts_without_progress(job)
         if claims > attempts_limit and job.state != State.CANCELLING:
             cost = cost_of(session, job.id) if cost_of else {}
             _fail_exhausted(session, job, attempts_limit, cost=cost)
@@ -50,7 +50,7 @@ def claim_job(
             "lease_owner": token,
             "lease_until": now + timedelta(seconds=lease_seconds),
             "attempt": job.attempt + 1,
-            "fruitless_claims": claims,
+            "attempts_without_progress": claims,
             "done_before": done,
             "started_at": job.started_at or now,
             "reason": None,
@@ -61,7 +61,7 @@ def claim_job(
         if not repository.move(session, job, state=state, now=now, token=None, **values):
             return None
         if before is State.QUEUED:
-            tell(session, job, "job.started", attempt=job.attempt)
+            emit_event(session, job, "job.started", attempt=job.attempt)
     return job, token
 
 
@@ -76,7 +76,7 @@ def _is_claimable(job: Job, now: datetime) -> bool:
             return False
 
 
-def _fruitless_claims(job: Job) -> tuple[int, int]:
+def _attempts_without_progress(job: Job) -> tuple[int, int]:
     """Return which claim in a row the next one is, and how far the job had got before it.
 
     A claim that got further than any before it starts the count again: a job that loses its
@@ -85,7 +85,7 @@ def _fruitless_claims(job: Job) -> tuple[int, int]:
     done = int(job.progress.get("done") or 0)
     if done > job.done_before:
         return 1, done
-    return job.fruitless_claims + 1, job.done_before
+    return job.attempts_without_progress + 1, job.done_before
 
 
 def _fail_exhausted(
@@ -138,14 +138,14 @@ def _end(session: Session, job: Job, state: State, *, token: str | None, **value
         **values,
     )
     if ended:
-        tell_end(session, job, now=now)
+        propagate_end(session, job, now=now)
     return ended
 
 
 def park_job(job_id: str, waiting: Waiting, *, token: str, sessions: Sessions) -> bool:
     """Let go of a job until what it waits for has come; a cancelling job stays cancelling."""
     wake = None if waiting.seconds is None else utc_now() + timedelta(seconds=waiting.seconds)
-    return _let_go(
+    return _release(
         job_id,
         State.WAITING,
         token=token,
@@ -157,9 +157,9 @@ def park_job(job_id: str, waiting: Waiting, *, token: str, sessions: Sessions) -
     )
 
 
-def hand_back_job(job_id: str, *, token: str, sessions: Sessions) -> bool:
+def requeue_job(job_id: str, *, token: str, sessions: Sessions) -> bool:
     """Put a job back into the queue: it goes on later, with what is missing by then."""
-    return _let_go(job_id, State.QUEUED, token=token, sessions=sessions, **_GOT_ON)
+    return _release(job_id, State.QUEUED, token=token, sessions=sessions, **_GOT_ON)
 
 
 def set_priority(session: Session, job_id: str, priority: int) -> None:
@@ -174,7 +174,7 @@ def retry_job(
 
     A cancelling job stays cancelling, also when its worker has not heard of the cancel yet.
     """
-    return _let_go(
+    return _release(
         job_id,
         State.WAITING,
         token=token,
@@ -185,7 +185,7 @@ def retry_job(
     )
 
 
-def _let_go(
+def _release(
     job_id: str,
     state: State,
     *,
@@ -208,5 +208,5 @@ def _let_go(
             values["reason"] = reason.value
         moved = repository.move(session, job, state=state, now=now, token=token, **values)
         if moved and state is State.WAITING:
-            tell(session, job, "job.waiting", **(told or {}))
+            emit_event(session, job, "job.waiting", **(told or {}))
         return moved

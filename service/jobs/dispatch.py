@@ -15,7 +15,7 @@ JobKinds = Mapping[str, JobKind]
 
 # Where calls take minutes, the slots of their own queue may be held that long; the steps of
 # experiments are short, so a job that only has to be wound down is seen at once.
-WIND_DOWN_QUEUE = Queue.EXPERIMENT
+CLEANUP_QUEUE = Queue.EXPERIMENT
 
 
 def dispatch(
@@ -48,8 +48,8 @@ def _mark(jobs: Sequence[Job], sessions: Sessions, *, now: datetime | None) -> N
 
 
 def _send_one(job: Job, kind: JobKind, task_queue: TaskQueue) -> bool:
-    if job.state == State.CANCELLING and kind.gives_way:
-        return task_queue.send(kind.task, job.id, queue=WIND_DOWN_QUEUE)
+    if job.state == State.CANCELLING and kind.preemptible:
+        return task_queue.send(kind.task, job.id, queue=CLEANUP_QUEUE)
     return task_queue.send(kind.task, job.id, queue=kind.queue, priority=job.priority)
 
 
@@ -69,7 +69,7 @@ def dispatch_parent(
         dispatch([parent], kinds=kinds, sessions=sessions, task_queue=task_queue)
 
 
-def send_due_tickets(
+def send_due_messages(
     now: datetime,
     *,
     kinds: JobKinds,

@@ -13,7 +13,7 @@ from service.webhooks.operations import record_event
 _BETWEEN_REPORTS = timedelta(seconds=1)
 
 
-def tell_end(session: Session, job: Job, *, now: datetime) -> None:
+def propagate_end(session: Session, job: Job, *, now: datetime) -> None:
     """Record the event of a job that has just ended, after its parent has counted it.
 
     Rows are locked in one order, child before parent before project (every event locks its
@@ -21,24 +21,24 @@ def tell_end(session: Session, job: Job, *, now: datetime) -> None:
     """
     parent = _open_parent(session, job)
     if parent is None:
-        tell(session, job, f"job.{job.state}")
+        emit_event(session, job, f"job.{job.state}")
         return
     ended, total = family_repository.count_children(session, parent.id)
     _show(session, parent, _progress(session, job, parent, ended, total), now=now)
     resumed = ended == total and _wake(session, parent, now=now)
-    tell(session, job, f"job.{job.state}")
-    tell(session, parent, "job.progress", progress=parent.progress)
+    emit_event(session, job, f"job.{job.state}")
+    emit_event(session, parent, "job.progress", progress=parent.progress)
     if resumed:
-        tell(session, parent, "job.resumed")
+        emit_event(session, parent, "job.resumed")
 
 
-def tell_part(session: Session, part: Job, *, now: datetime) -> None:
+def emit_shard_progress(session: Session, part: Job, *, now: datetime) -> None:
     """Let the progress of a running part be seen in its parent's, once a second at most."""
     parent = _open_parent(session, part)
     if parent is None or now - parent.updated_at < _BETWEEN_REPORTS:
         return
-    _show(session, parent, family_repository.progress_of_parts(session, parent.id), now=now)
-    tell(session, parent, "job.progress", progress=parent.progress)
+    _show(session, parent, family_repository.progress_of_shards(session, parent.id), now=now)
+    emit_event(session, parent, "job.progress", progress=parent.progress)
 
 
 def _open_parent(session: Session, child: Job) -> Job | None:
@@ -48,8 +48,8 @@ def _open_parent(session: Session, child: Job) -> Job | None:
 
 def _progress(session: Session, child: Job, parent: Job, ended: int, total: int) -> dict[str, Any]:
     """Return a parent's progress: of its parts what they have done, else how many have ended."""
-    if child.is_part:
-        return family_repository.progress_of_parts(session, parent.id)
+    if child.is_shard:
+        return family_repository.progress_of_shards(session, parent.id)
     return {"done": ended, "total": total, "unit": "jobs", "stage": "children"}
 
 
@@ -67,12 +67,12 @@ def _wake(session: Session, parent: Job, *, now: datetime) -> bool:
     return repository.move(session, parent, state=State.QUEUED, now=now, token=None, **values)
 
 
-def tell(session: Session, job: Job, type_: str, **more: Any) -> None:
+def emit_event(session: Session, job: Job, type_: str, **more: Any) -> None:
     """Record an event about a job, with `more` beside its ids and state.
 
     Of a part nothing is told: it is no job to anybody but its parent.
     """
-    if job.is_part:
+    if job.is_shard:
         return
     record_event(
         session,

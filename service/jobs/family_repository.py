@@ -29,13 +29,13 @@ def family(session: Session, job_id: str) -> list[str]:
     return list(session.scalars(select(line.c.id)))
 
 
-def progress_of_parts(session: Session, job_id: str) -> dict[str, Any]:
+def progress_of_shards(session: Session, job_id: str) -> dict[str, Any]:
     """Return what a job's parts have done together, as progress."""
     sums = [
         func.coalesce(func.sum(Job.progress[name].as_integer()), 0) for name in ("done", "total")
     ]
     stage = func.max(Job.progress["stage"].as_string())  # parts of one job do the same
-    row = session.execute(select(*sums, stage).where(Job.parent_id == job_id, Job.is_part)).one()
+    row = session.execute(select(*sums, stage).where(Job.parent_id == job_id, Job.is_shard)).one()
     return {"done": int(row[0]), "total": int(row[1]), "unit": "items", "stage": row[2]}
 
 

@@ -12,11 +12,11 @@ import structlog
 from service.clock import utc_now
 from service.database import Session, Sessions
 from service.jobs import repository
-from service.jobs.family import tell_part
+from service.jobs.family import emit_shard_progress
 from service.jobs.lifecycle import State
 from service.jobs.models import Job
-from service.jobs.ports import HandedBack, JobCancelled, LeaseLost
-from service.jobs.yielding import should_give_way
+from service.jobs.ports import JobCancelled, LeaseLost, Preempted
+from service.jobs.preemption import should_preempt
 from service.webhooks.operations import record_event
 
 log = structlog.get_logger()
@@ -33,9 +33,9 @@ def _stays() -> bool:
 class LeasedRun:
     """The JobRun of a worker. A thread renews the lease at a third of its length.
 
-    It also learns there that somebody has asked to cancel, or that a job of the `rivals`, the
-    kinds that share its slots, should have this one: so `check` and `give_way` cost nothing.
-    `leaving` says that the worker ends.
+    Renewing also reads whether the job was asked to cancel, and whether a job of the `rivals`,
+    the kinds that share its slots, should take this one: so `check` and `check_preemption` cost
+    nothing. `shutting_down` says that the worker shuts down.
     """
 
     def __init__(
@@ -46,11 +46,11 @@ class LeasedRun:
         sessions: Sessions,
         lease_seconds: float,
         rivals: Sequence[str] = (),
-        leaving: Callable[[], bool] = _stays,
+        shutting_down: Callable[[], bool] = _stays,
     ) -> None:
         self._job, self.token = job, token
         self._sessions, self._lease_seconds = sessions, lease_seconds
-        self._rivals, self._leaving = rivals, leaving
+        self._rivals, self._shutting_down = rivals, shutting_down
         self._cancelling = job.state == State.CANCELLING
         self._asked_before = self._cancelling
         self._lost = self._unwanted = False
@@ -97,15 +97,15 @@ class LeasedRun:
         if self._cancelling and not self._asked_before:
             raise JobCancelled
 
-    def give_way(self) -> None:
-        if self._unwanted or self._leaving():
-            raise HandedBack
+    def check_preemption(self) -> None:
+        if self._unwanted or self._shutting_down():
+            raise Preempted
 
     def report(self, done: int, total: int | None, *, unit: str, stage: str = "") -> None:
         if time.monotonic() - self._reported_at < _PROGRESS_SECONDS and done != total:
             return
         self._reported_at = time.monotonic()
-        if self._job.is_part:  # what the worker before us had done is found again bit by bit
+        if self._job.is_shard:  # what the worker before us had done is found again bit by bit
             done = max(done, int(self._job.progress.get("done") or 0))
         progress = {"done": done, "total": total, "unit": unit, "stage": stage or None}
         with self._sessions.transaction() as session:
@@ -115,8 +115,8 @@ class LeasedRun:
                 self._tell(session, progress)
 
     def _tell(self, session: Session, progress: Mapping[str, Any]) -> None:
-        if self._job.is_part:
-            tell_part(session, self._job, now=utc_now())
+        if self._job.is_shard:
+            emit_shard_progress(session, self._job, now=utc_now())
             return
         record_event(
             session,
@@ -177,4 +177,4 @@ class LeasedRun:
         if own is None or not waiting:
             return False
         ran_seconds = time.monotonic() - self._began_at
-        return should_give_way(own, running=running, waiting=waiting, ran_seconds=ran_seconds)
+        return should_preempt(own, running=running, waiting=waiting, ran_seconds=ran_seconds)

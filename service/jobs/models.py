@@ -19,10 +19,10 @@ class Job(Model):
 
     `lease_owner` is the token of the run that may write; `next_run_at` is when a waiting job
     wakes; `waits_for` is the job whose output it needs. `root_id` is the job that a user
-    submitted, its own id for that job itself. A job that `is_part` is a share of its parent's
+    submitted, its own id for that job itself. A job that `is_shard` is a share of its parent's
     own work. Of queued jobs the one with the lowest `priority` goes first.
 
-    `fruitless_claims` counts the claims in a row that got no further than `done_before`.
+    `attempts_without_progress` counts the claims in a row that got no further than `done_before`.
     """
 
     __tablename__ = "job"
@@ -39,7 +39,7 @@ class Job(Model):
     parent_id: Mapped[str | None] = mapped_column(Id, ForeignKey("job.id"))
     root_id: Mapped[str] = mapped_column(Id, default=_own_id)
     kind: Mapped[str] = mapped_column(String(20))
-    is_part: Mapped[bool] = mapped_column(Boolean, default=False)
+    is_shard: Mapped[bool] = mapped_column("is_part", Boolean, default=False)
     priority: Mapped[int] = mapped_column(Integer, default=0)
     state: Mapped[str] = mapped_column(String(20))
     reason: Mapped[str | None] = mapped_column(String(20))
@@ -50,7 +50,7 @@ class Job(Model):
     cost: Mapped[dict[str, Any]]
     error: Mapped[dict[str, Any] | None]
     attempt: Mapped[int] = mapped_column(Integer, default=0)
-    fruitless_claims: Mapped[int] = mapped_column(Integer, default=0)
+    attempts_without_progress: Mapped[int] = mapped_column("fruitless_claims", Integer, default=0)
     done_before: Mapped[int] = mapped_column(Integer, default=0)
     version: Mapped[int] = mapped_column(Integer, default=1)
     lease_owner: Mapped[str | None] = mapped_column(String(64))

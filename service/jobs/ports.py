@@ -21,8 +21,8 @@ class LeaseLost(Exception):  # noqa: N818  a signal, not an error
     """Another worker has taken the job over; nothing more may be written."""
 
 
-class HandedBack(Exception):  # noqa: N818  a signal, not an error
-    """The job goes back into the queue: its slot is wanted, or its worker ends."""
+class Preempted(Exception):  # noqa: N818  a signal, not an error
+    """The job is requeued: its slot goes to another job, or its worker shuts down."""
 
 
 class InputNotReady(Exception):  # noqa: N818  a signal, not an error
@@ -78,8 +78,8 @@ class JobRun(Protocol):
         """Raise JobCancelled or LeaseLost; cheap, call it between steps."""
         ...
 
-    def give_way(self) -> None:
-        """Raise HandedBack when the worker ends or a job that goes first waits for the slot.
+    def check_preemption(self) -> None:
+        """Raise Preempted when the worker ends or a job that goes first waits for the slot.
 
         Cheap; an operation asks where it loses nothing by going on later.
         """
@@ -142,10 +142,10 @@ class JobKind:
 
     `reserve(session, submission)` checks that the inputs exist (raises Invalid or NotFound with
     a pointer into the spec) and writes the output's row, in the transaction of the submission.
-    Jobs of a kind that `gives_way` hand their slot to others of their queue when it is their turn.
-    A kind that `winds_down` is run once more when cancelled, to stop what it began elsewhere.
-    Jobs of a kind that `is_part` are written by their parent alone: they are shares of its own
-    work, so they announce nothing, and their progress adds up to their parent's.
+    Jobs of a `preemptible` kind give their slot to jobs of their queue that go first.
+    A kind that `cleans_up_on_cancel` is run once more when cancelled, to stop what it began
+    elsewhere. Jobs of a kind that `is_shard` are written by their parent alone: they emit no
+    events, and their progress adds up to their parent's.
     `estimate(session, submission)` says what the job will cost; without one it costs nothing.
     """
 
@@ -156,7 +156,7 @@ class JobKind:
     queue: Queue
     task: str
     reserve: Callable[[Session, Submission], None]
-    winds_down: bool = False
+    cleans_up_on_cancel: bool = False
     estimate: Callable[[Session, Submission], Estimate] | None = None
-    is_part: bool = False
-    gives_way: bool = False
+    is_shard: bool = False
+    preemptible: bool = False

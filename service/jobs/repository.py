@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, aliased
 
 from service.jobs.lifecycle import OPEN, TERMINAL, Reason, State
 from service.jobs.models import IdempotencyKey, Job
-from service.jobs.yielding import Contender
+from service.jobs.preemption import Contender
 
 _ON_ITS_WAY = timedelta(seconds=0.3)
 
@@ -65,7 +65,7 @@ def page(
     """Return up to `limit` jobs, newest first; `after` is the last id of the page before."""
     query = select(Job).where(Job.project_id == project_id).order_by(Job.id.desc()).limit(limit)
     if not parent:
-        query = query.where(~Job.is_part)
+        query = query.where(~Job.is_shard)
     if states:
         query = query.where(Job.state.in_(states))
     if kinds:
@@ -86,7 +86,7 @@ def states(session: Session, job_ids: Iterable[str]) -> dict[str, str]:
 
 def count_open(session: Session, project_id: str) -> int:
     query = select(func.count()).where(
-        Job.project_id == project_id, Job.state.in_(list(OPEN)), ~Job.is_part
+        Job.project_id == project_id, Job.state.in_(list(OPEN)), ~Job.is_shard
     )
     return session.scalar(query) or 0
 

@@ -15,7 +15,7 @@ from service.ids import Prefix, new_id
 from service.jobs import family_repository, repository
 from service.jobs.budgets import open_budget
 from service.jobs.dispatch import JobKinds, dispatch
-from service.jobs.family import tell
+from service.jobs.family import emit_event
 from service.jobs.lifecycle import State
 from service.jobs.models import IdempotencyKey, Job
 from service.jobs.money import dollars_or_none
@@ -132,7 +132,7 @@ def write_job(session: Session, submission: Submission, *, kind: JobKind) -> Job
     repository.add(session, job)
     kind.reserve(session, submission)
     _price(session, job, submission, kind)
-    tell(session, job, "job.created")
+    emit_event(session, job, "job.created")
     return job
 
 
@@ -144,7 +144,7 @@ def _job_row(session: Session, submission: Submission, kind: JobKind) -> Job:
         parent_id=parent_id,
         root_id=family_repository.root_of(session, parent_id) if parent_id else submission.id,
         kind=submission.kind,
-        is_part=kind.is_part,
+        is_shard=kind.is_shard,
         priority=submission.priority,
         state=State.QUEUED.value,
         spec=submission.spec.model_dump(mode="json"),
@@ -164,7 +164,7 @@ def estimate_of(session: Session, submission: Submission, *, kind: JobKind) -> E
     """Return what a job will cost with its children, as far as it is known."""
     if kind.estimate:
         return kind.estimate(session, submission)
-    return Estimate() if kind.is_part else FREE
+    return Estimate() if kind.is_shard else FREE
 
 
 def _price(session: Session, job: Job, submission: Submission, kind: JobKind) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from service.clock import utc_now
 from service.database import Session, Sessions
 from service.jobs import repository
-from service.jobs.family import tell
+from service.jobs.family import emit_event
 from service.jobs.lifecycle import State, event_type
 from service.jobs.models import Job
 
@@ -74,7 +74,7 @@ def _queue_all(
     # Events lock their project's row: one order for all sweeps, so that none deadlocks.
     for job in sorted(queued, key=lambda job: job.project_id):
         if note:
-            tell(session, job, note, **more)
+            emit_event(session, job, note, **more)
     return len(queued)
 
 

@@ -65,7 +65,7 @@ def tune_kind(base_model: str, *, prices: Prices) -> JobKind:
         task="tuning.tune",
         reserve=partial(reserve_tuned, base_model=base_model),
         estimate=partial(estimate_tuning, base_model=base_model, prices=prices),
-        winds_down=True,
+        cleans_up_on_cancel=True,
     )
 
 
@@ -77,5 +77,5 @@ POLL = JobKind(
     queue=Queue.TUNE,
     task="tuning.attach",
     reserve=reserve_polled,
-    winds_down=True,
+    cleans_up_on_cancel=True,
 )

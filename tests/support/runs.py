@@ -10,7 +10,7 @@ from service.database import Session, Sessions
 from service.ids import Prefix, new_id
 from service.jobs.lifecycle import State
 from service.jobs.models import Job
-from service.jobs.ports import HandedBack, JobCancelled, JobKind, Submission
+from service.jobs.ports import JobCancelled, JobKind, Preempted, Submission
 from service.projects.models import Project
 
 
@@ -36,9 +36,9 @@ class MemoryRun:
     def root_id(self) -> str:
         return self.id
 
-    def give_way(self) -> None:
+    def check_preemption(self) -> None:
         if self.handed_back:
-            raise HandedBack
+            raise Preempted
 
     def report(self, done: int, total: int | None, *, unit: str, stage: str = "") -> None:
         self.progress.append((done, total, stage))

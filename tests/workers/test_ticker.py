@@ -11,7 +11,7 @@ from service.jobs.operations import Request, submit_job
 from service.projects.operations import ensure_project
 from service.settings import Settings
 from service.task_queue import Queue
-from tests.support.tickets import MemoryTaskQueue
+from tests.support.task_messages import MemoryTaskQueue
 from workers.ticker import sweeps
 
 PREPARE = {
@@ -53,8 +53,8 @@ def test_a_queue_that_nobody_reads_does_not_hold_up_the_others(services: Contain
     for full in (Queue.NOTIFY, Queue.EVALUATE):
         for number in range(services.settings.queue_length_limit):
             queue.send("unread", str(number), queue=full)
-    sweeps(services)["send_due_tickets"](utc_now())
-    assert ("datasets.prepare", (job.id,), Queue.PREPARE) in queue.tickets
+    sweeps(services)["send_due_messages"](utc_now())
+    assert ("datasets.prepare", (job.id,), Queue.PREPARE) in queue.messages
     services.close()
 
 
@@ -68,5 +68,5 @@ def test_a_worker_is_asked_once_an_hour_to_purge_what_preparations_left(
     for minutes in (0, 30, 61):
         purge(now + timedelta(minutes=minutes))
 
-    assert queue.tickets == [("datasets.purge", (), Queue.PREPARE)] * 2
+    assert queue.messages == [("datasets.purge", (), Queue.PREPARE)] * 2
     services.close()

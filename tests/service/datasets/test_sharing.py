@@ -38,9 +38,9 @@ from service.jobs.operations import (
     claim_job,
     finish_job,
     get_job,
-    hand_back_job,
     list_jobs,
     park_job,
+    requeue_job,
     submit_job,
     wake_due,
 )
@@ -50,7 +50,7 @@ from service.storage.ports import StoredObject
 from service.webhooks.operations import list_events
 from tests.service.datasets.preparing import LIMITS, upload
 from tests.support.runs import add_project
-from tests.support.tickets import MemoryTaskQueue
+from tests.support.task_messages import MemoryTaskQueue
 
 KINDS = {"prepare": PREPARE, "draft": DRAFT}
 
@@ -93,13 +93,13 @@ class Crew:
 
     def work(self, *, rounds: int = 100) -> None:
         """Take tickets until there are none, but no more than `rounds`."""
-        while self.queue.tickets and rounds:
+        while self.queue.messages and rounds:
             rounds -= 1
-            task, (job_id,), _ = self.queue.tickets.pop(0)
+            task, (job_id,), _ = self.queue.messages.pop(0)
             self.run(job_id, task)
-            if not self.queue.tickets:
+            if not self.queue.messages:
                 wake_due(utc_now(), sessions=self.sessions)
-                self.queue.tickets += [
+                self.queue.messages += [
                     (KINDS[job.kind].task, (job.id,), PREPARE.queue) for job in self._queued()
                 ]
 
@@ -129,7 +129,7 @@ class Crew:
     def _fail(self, job_id: str, token: str, error: TunecurveError) -> None:
         if error.retryable and self.retries:
             self.retries -= 1
-            hand_back_job(job_id, token=token, sessions=self.sessions)
+            requeue_job(job_id, token=token, sessions=self.sessions)
         else:
             finish_job(job_id, State.FAILED, token=token, sessions=self.sessions, error=error)
 

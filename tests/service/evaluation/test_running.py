@@ -27,13 +27,13 @@ from service.inference.governor import LocalGovernor
 from service.inference.operations import CallLimits, load_prices, shut_down
 from service.inference.pacing import Quota
 from service.inference.ports import Generation, GenerationRequest, Outcome
-from service.jobs.ports import HandedBack
+from service.jobs.ports import Preempted
 from service.settings import Settings
 from service.storage.local import LocalStore
 from service.storage.tables import read_parquet
 from service.tuning.operations import ready_model
 from tests.support.runs import MemoryRun, add_project, reserve_run
-from tests.support.tickets import MemoryTaskQueue
+from tests.support.task_messages import MemoryTaskQueue
 
 ROWS = 40
 
@@ -43,12 +43,12 @@ class Oracle:
     """A generator that answers by the seed alone; after some calls its `run` is to give way."""
 
     run: MemoryRun | None = None
-    hand_back_after: int = 0
+    requeue_after: int = 0
     asked: list[GenerationRequest] = field(default_factory=list)
 
     async def generate(self, request: GenerationRequest) -> Generation:
         self.asked.append(request)
-        if self.run and len(self.asked) >= self.hand_back_after:
+        if self.run and len(self.asked) >= self.requeue_after:
             self.run.handed_back = True
         text = "no" if request.seed == 0 else "yes"
         return Generation(Outcome.OK, text=text, prompt_tokens=2, output_tokens=1, synthetic=True)
@@ -141,9 +141,9 @@ def test_every_sample_is_asked_with_a_seed_of_its_own_and_the_majority_is_the_an
 
 def test_a_run_that_gives_way_goes_on_later_with_what_is_missing(room: Room) -> None:
     run = room.reserve()
-    room.oracle.run, room.oracle.hand_back_after = run, 3
+    room.oracle.run, room.oracle.requeue_after = run, 3
     room.governor = LocalGovernor(Quota(requests_per_minute=1200, burst_seconds=0.1))
-    with pytest.raises(HandedBack):
+    with pytest.raises(Preempted):
         room.go(run)
     kept = len(room.stored(run))
     assert 3 <= kept < ROWS

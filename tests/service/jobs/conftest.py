@@ -11,7 +11,7 @@ from service.jobs.operations import Job, Request, claim_job, submit_job
 from service.jobs.ports import JobKind, Submission
 from service.projects.operations import ensure_project
 from service.task_queue import Queue
-from tests.support.tickets import MemoryTaskQueue
+from tests.support.task_messages import MemoryTaskQueue
 
 
 class CountSpec(BaseModel):

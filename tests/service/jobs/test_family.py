@@ -123,7 +123,7 @@ def test_a_failure_in_the_moment_of_a_cancel_lets_go_of_the_job(jobs: Jobs) -> N
 
 
 def parts_of(jobs: Jobs, parent: Job, *, count: int) -> list[Job]:
-    kind = replace(KINDS["count"], is_part=True)
+    kind = replace(KINDS["count"], is_shard=True)
     with jobs.sessions.transaction() as session:
         return [
             write_job(
@@ -167,14 +167,14 @@ def test_the_last_child_to_end_queues_a_parent_that_waits_for_it(jobs: Jobs) -> 
     claim = jobs.claim(parent.id)
     assert claim is not None
     park_job(parent.id, Waiting(Reason.CHILDREN), token=claim[1], sessions=jobs.sessions)
-    jobs.task_queue.tickets.clear()
+    jobs.task_queue.messages.clear()
     for part, state in zip(parts, (State.WAITING, State.QUEUED), strict=True):
         held = jobs.claim(part.id)
         assert held is not None
         finish_job(part.id, State.SUCCEEDED, token=held[1], sessions=jobs.sessions)
         assert seen(jobs, parent).state == state
         dispatch_parent(part.id, kinds=KINDS, sessions=jobs.sessions, task_queue=jobs.task_queue)
-    assert [ids for _, ids, _ in jobs.task_queue.tickets] == [(parent.id,)]
+    assert [ids for _, ids, _ in jobs.task_queue.messages] == [(parent.id,)]
 
 
 def test_a_cancel_reaches_the_children_of_children(jobs: Jobs) -> None:

@@ -17,13 +17,13 @@ from service.jobs.operations import (
     cancel_job,
     finish_job,
     get_job,
-    hand_back_job,
     list_jobs,
     park_job,
     purge_keys,
     requeue_expired,
+    requeue_job,
     retry_job,
-    send_due_tickets,
+    send_due_messages,
     submit_job,
     wake_due,
     wake_job,
@@ -46,7 +46,7 @@ def types_of(jobs: Jobs, job_id: str) -> list[str]:
 
 
 def sweep(jobs: Jobs, *, later_seconds: float = 0) -> int:
-    return send_due_tickets(
+    return send_due_messages(
         utc_now() + timedelta(seconds=later_seconds),
         kinds=KINDS,
         sessions=jobs.sessions,
@@ -56,11 +56,11 @@ def sweep(jobs: Jobs, *, later_seconds: float = 0) -> int:
     )
 
 
-def cancel(jobs: Jobs, job_id: str, *, winds_down: bool = False) -> Job:
+def cancel(jobs: Jobs, job_id: str, *, cleans_up_on_cancel: bool = False) -> Job:
     return cancel_job(
         job_id,
         project_id=jobs.project_id,
-        kinds={"count": replace(KINDS["count"], winds_down=winds_down)},
+        kinds={"count": replace(KINDS["count"], cleans_up_on_cancel=cleans_up_on_cancel)},
         sessions=jobs.sessions,
         task_queue=jobs.task_queue,
     )
@@ -81,7 +81,7 @@ def test_a_submitted_job_is_queued_with_its_output_reserved_and_its_ticket_sent(
     assert job.state == State.QUEUED
     assert job.outputs["dataset"].startswith("ds_")
     assert job.spec == {"upto": 3}
-    assert jobs.task_queue.tickets == [("tests.count", (job.id,), KINDS["count"].queue)]
+    assert jobs.task_queue.messages == [("tests.count", (job.id,), KINDS["count"].queue)]
     assert types_of(jobs, job.id) == ["job.created"]
 
 
@@ -142,7 +142,7 @@ def test_work_is_accepted_while_the_broker_is_away_and_sent_when_it_is_back(jobs
     assert sweep(jobs) == 0
     jobs.task_queue.away = False
     assert sweep(jobs) == 1
-    assert jobs.task_queue.tickets[0][1] == (job.id,)
+    assert jobs.task_queue.messages[0][1] == (job.id,)
 
 
 def test_a_ticket_that_was_sent_is_not_sent_again_until_it_must_be_lost(jobs: Jobs) -> None:
@@ -169,7 +169,7 @@ def test_an_expired_lease_is_taken_over_and_the_old_worker_can_write_nothing(job
 
 def test_a_dead_workers_job_is_queued_again_and_dispatched(jobs: Jobs) -> None:
     job, _ = claimed(jobs, lease_seconds=-1)
-    jobs.task_queue.tickets.clear()
+    jobs.task_queue.messages.clear()
     assert requeue_expired(utc_now(), sessions=jobs.sessions) == 1
     assert state_of(jobs, job.id) is State.QUEUED
     assert sweep(jobs) == 1
@@ -236,9 +236,9 @@ def test_an_ended_job_cannot_be_cancelled(jobs: Jobs) -> None:
 def test_a_waiting_job_that_is_cancelled_is_looked_at_once_more(jobs: Jobs) -> None:
     job, token = claimed(jobs)
     park_job(job.id, Waiting(Reason.PROVIDER), token=token, sessions=jobs.sessions)
-    jobs.task_queue.tickets.clear()
-    assert cancel(jobs, job.id, winds_down=True).state == State.CANCELLING
-    assert jobs.task_queue.tickets
+    jobs.task_queue.messages.clear()
+    assert cancel(jobs, job.id, cleans_up_on_cancel=True).state == State.CANCELLING
+    assert jobs.task_queue.messages
     again = jobs.claim(job.id)
     assert again is not None
     assert again[0].state == State.CANCELLING
@@ -269,14 +269,14 @@ def test_a_job_that_is_handed_back_is_queued_for_a_ticket_and_keeps_its_attempts
     jobs: Jobs,
 ) -> None:
     job, token = claimed(jobs)
-    jobs.task_queue.tickets.clear()
-    assert hand_back_job(job.id, token=token, sessions=jobs.sessions)
+    jobs.task_queue.messages.clear()
+    assert requeue_job(job.id, token=token, sessions=jobs.sessions)
     assert state_of(jobs, job.id) == State.QUEUED
     assert sweep(jobs) == 1
     again = jobs.claim(job.id)
     assert again is not None
     assert again[0].attempt == 1
-    assert not hand_back_job(job.id, token=token, sessions=jobs.sessions)
+    assert not requeue_job(job.id, token=token, sessions=jobs.sessions)
 
 
 def test_a_running_job_learns_within_seconds_that_it_is_cancelled(jobs: Jobs) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.jobs.yielding import SLICE_SECONDS, Contender, should_give_way
+from service.jobs.preemption import SLICE_SECONDS, Contender, should_preempt
 
 
 def job(name: str, *, priority: int = 1) -> Contender:
@@ -16,7 +16,7 @@ def leaving(
     return [
         each.id
         for each in running
-        if should_give_way(each, running=running, waiting=waiting, ran_seconds=ran_seconds)
+        if should_preempt(each, running=running, waiting=waiting, ran_seconds=ran_seconds)
     ]
 
 

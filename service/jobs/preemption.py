@@ -1,4 +1,4 @@
-"""Whether a running job should leave its slot to one that waits. Pure."""
+"""Preemption: whether a running job should give its slot to one that waits. Pure."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ class Contender:
     priority: int
 
 
-def should_give_way(
+def should_preempt(
     job: Contender,
     *,
     running: Sequence[Contender],

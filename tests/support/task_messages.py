@@ -7,16 +7,16 @@ class MemoryTaskQueue:
     """Keeps tickets in order; `away` makes it behave as a broker that cannot be reached."""
 
     def __init__(self) -> None:
-        self.tickets: list[tuple[str, tuple[str, ...], Queue]] = []
+        self.messages: list[tuple[str, tuple[str, ...], Queue]] = []
         self.away = False
 
     def send(self, task: str, *ids: str, queue: Queue, priority: int = 0) -> bool:
         if self.away:
             return False
-        self.tickets.append((task, ids, queue))
+        self.messages.append((task, ids, queue))
         return True
 
     def depth(self, queue: Queue) -> int | None:
         if self.away:
             return None
-        return sum(ticket[2] is queue for ticket in self.tickets)
+        return sum(ticket[2] is queue for ticket in self.messages)

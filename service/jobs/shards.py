@@ -26,7 +26,7 @@ def first_error(failed: Sequence[Job]) -> TunecurveError:
     return Conflict(message, code=str(problem.get("code") or "share_failed"))
 
 
-def stop_parts(run: JobRun, *, kinds: JobKinds, sessions: Sessions, task_queue: TaskQueue) -> bool:
+def stop_shards(run: JobRun, *, kinds: JobKinds, sessions: Sessions, task_queue: TaskQueue) -> bool:
     """Stop parts that a cancel has not reached: they were written while it came.
 
     Returns whether some have not ended yet.

@@ -7,10 +7,10 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from service.database import Sessions, open_sessions
+from service.datasets.formats.limits import StagingLimits
 from service.datasets.operations import DRAFT, PREPARE, Sharing
 from service.datasets.ports import TokenCounter
 from service.datasets.sources.hub_connection import HubConnection
-from service.datasets.staging.limits import StagingLimits
 from service.evaluation.operations import ASK, Batching, Calling, Fleet, Target, evaluate_kind
 from service.experiments.operations import experiment_kind
 from service.files.contents import FileLimits

@@ -12,8 +12,8 @@ from api.openapi import answers, files, page_example, problems
 from api.pages import Page, page_of
 from api.tables import MEDIA_TYPES, object_attachment
 from service.datasets import operations
-from service.datasets.contents import ContentFormat, RowFilter
 from service.datasets.examples import Split
+from service.datasets.publishing.content import ContentFormat, RowFilter
 from service.datasets.report.page import render_report
 from service.datasets.schemas import Dataset, DatasetRow, present_dataset
 from service.jobs.operations import job_states

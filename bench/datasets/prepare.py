@@ -99,13 +99,13 @@ def _ours(file: Path, folder: Path) -> dict[str, Any]:
     import pyarrow.parquet  # noqa: F401  imports are not part of the race
     import rensa  # type: ignore[import-untyped]  # noqa: F401  likewise
 
-    from service.datasets.finishing import finish
+    from service.datasets.formats.limits import StagingLimits
+    from service.datasets.ingestion.ingest import stage_file
     from service.datasets.preparation import Staged, prepare
     from service.datasets.presets.pii import PII
+    from service.datasets.publishing.written_dataset import finish
     from service.datasets.schemas import PrepareSpec
     from service.datasets.sources.source import SourceFile
-    from service.datasets.staging.limits import StagingLimits
-    from service.datasets.staging.staging import stage_file
 
     began = time.perf_counter()
     marks = {}

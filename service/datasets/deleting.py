@@ -3,7 +3,7 @@
 from service.database import Sessions
 from service.datasets import repository
 from service.datasets.models import Dataset
-from service.datasets.reading import get_dataset, require_row
+from service.datasets.queries import get_dataset, require_row
 from service.errors import Conflict
 from service.jobs.operations import require_ended
 from service.storage.ports import ObjectStore

@@ -4,30 +4,30 @@ from service.clock import utc_now
 from service.database import Session, Sessions
 from service.datasets import repository
 from service.datasets.deleting import delete_dataset as delete_dataset
+from service.datasets.formats.limits import StagingLimits
 from service.datasets.models import Dataset
-from service.datasets.pointers import pointing
 from service.datasets.ports import TokenCounter
 from service.datasets.presets.preset import Preset
 from service.datasets.presets.registry import choose_preset
-from service.datasets.reading import dataset_content as dataset_content
-from service.datasets.reading import dataset_report as dataset_report
-from service.datasets.reading import examples_key_of as examples_key_of
-from service.datasets.reading import get_dataset as get_dataset
-from service.datasets.reading import list_datasets as list_datasets
-from service.datasets.reading import list_rows as list_rows
-from service.datasets.reading import read_examples as read_examples
-from service.datasets.reading import ready_dataset as ready_dataset
-from service.datasets.reading import require_dataset as require_dataset
+from service.datasets.publishing.stored_examples import SCHEMA
+from service.datasets.publishing.stored_examples import stream_examples as stream_examples
+from service.datasets.queries import dataset_content as dataset_content
+from service.datasets.queries import dataset_report as dataset_report
+from service.datasets.queries import examples_key_of as examples_key_of
+from service.datasets.queries import get_dataset as get_dataset
+from service.datasets.queries import list_datasets as list_datasets
+from service.datasets.queries import list_rows as list_rows
+from service.datasets.queries import read_examples as read_examples
+from service.datasets.queries import ready_dataset as ready_dataset
+from service.datasets.queries import require_dataset as require_dataset
 from service.datasets.schemas import DraftSpec, PrepareSpec
-from service.datasets.sharing import Sharing as Sharing
-from service.datasets.sharing import purge_shares as purge_shares
-from service.datasets.sharing import stop_sharing
+from service.datasets.sharding.shard_jobs import Sharing as Sharing
+from service.datasets.sharding.shard_jobs import purge_shares as purge_shares
+from service.datasets.sharding.shard_jobs import stop_sharing
 from service.datasets.sources.hub_connection import HubConnection
+from service.datasets.sources.pointers import pointing
 from service.datasets.sources.registry import SOURCES
 from service.datasets.sources.source import SourceAccess
-from service.datasets.staging.limits import StagingLimits
-from service.datasets.stored_examples import SCHEMA
-from service.datasets.stored_examples import stream_examples as stream_examples
 from service.datasets.views import DatasetView as DatasetView
 from service.files.contents import FileLimits
 from service.ids import Prefix
@@ -136,8 +136,8 @@ def run_prepare(  # noqa: PLR0913  each is a neighbour or a setting, by its name
     Raises what `make_dataset` raises.
     """
     # Polars: only workers that prepare pay for it.
+    from service.datasets.prepare_job import make_dataset
     from service.datasets.prepare_run import PrepareRun
-    from service.datasets.running import make_dataset
 
     if run.cancelling:
         if sharing is None:
@@ -157,7 +157,7 @@ def run_draft(run: JobRun, *, store: ObjectStore) -> Waiting | None:
 
     Raises Unavailable, JobCancelled, LeaseLost. A second call finds the work done.
     """
-    from service.datasets.draft_shares import draft_share
+    from service.datasets.sharding.shard_conversion import draft_share
 
     share = DraftSpec.model_validate(run.spec)
     draft_share(run, share, preset=_preset_of(share.prepare), store=store)

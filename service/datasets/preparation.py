@@ -12,21 +12,30 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from service.datasets.deduplication import first_of_each
-from service.datasets.drafting import Drafting, DraftPlan, Drafts
+from service.datasets.cleaning.deduplication import first_of_each
+from service.datasets.conversion.row_conversion import Drafting, DraftPlan, Drafts
+from service.datasets.drops import FAULTS_SHOWN, DropReason
 from service.datasets.examples import Split
-from service.datasets.faults import FAULTS_SHOWN, DropReason
-from service.datasets.leakage import Found, Likeness, find_leaks, refuse_leaks
-from service.datasets.membership import Membership, Sizes, assign_rows, cluster_groups
+from service.datasets.ingestion.staged_rows import StagedRows
 from service.datasets.presets.preset import Preset
 from service.datasets.row_faults import RowFault
-from service.datasets.rules.checking import RowChecks
-from service.datasets.rules.limits import ModelLimits, limits_of_model
-from service.datasets.rules.rows import ROW_RULES, answer_outside_context, over_token_limit
-from service.datasets.rules.rule import RowRule
 from service.datasets.schemas import PrepareSpec
-from service.datasets.splits import check_train_sizes
-from service.datasets.staging.staged import StagedRows
+from service.datasets.splitting.hash_split import check_train_sizes
+from service.datasets.splitting.leakage import Found, Likeness, find_leaks, refuse_leaks
+from service.datasets.splitting.split_assignment import (
+    Membership,
+    Sizes,
+    assign_rows,
+    cluster_groups,
+)
+from service.datasets.validation.limits import ModelLimits, limits_of_model
+from service.datasets.validation.row_checks import RowChecks
+from service.datasets.validation.row_rules import (
+    ROW_RULES,
+    answer_outside_context,
+    over_token_limit,
+)
+from service.datasets.validation.rule import RowRule
 from service.errors import Fault, Internal, Invalid
 
 Rows = NDArray[np.int64]

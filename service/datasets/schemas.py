@@ -7,9 +7,9 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
 from service.datasets.chats import Turn
-from service.datasets.conversion import RowForm
 from service.datasets.examples import Split
 from service.datasets.models import Dataset as DatasetModel
+from service.datasets.presets.chat_forms import RowForm
 from service.datasets.presets.definition import Label, PresetDefinition, read_definition
 from service.datasets.presets.json_schema import check_schema
 from service.datasets.presets.registry import PRESETS

@@ -43,7 +43,7 @@ VIOLATIONS = {
     ),
     "Formats do not know each other": (
         "service/datasets/formats/csv.py",
-        "import service.datasets.formats.gemini",
+        "import service.datasets.formats.jsonl",
     ),
     "Presets do not know each other": (
         "service/datasets/presets/pii.py",

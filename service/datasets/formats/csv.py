@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 
 from service.datasets.formats.options import FormatName
-from service.datasets.formats.reading import Reading
+from service.datasets.formats.read_context import Reading
 from service.datasets.formats.rows import SourceRow, is_unicode
 from service.errors import Fault, Invalid
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import IO
 
 from service.datasets.formats.json_values import JsonParser
-from service.datasets.formats.reading import Reading
+from service.datasets.formats.read_context import Reading
 from service.datasets.formats.rows import SourceRow
 from service.datasets.formats.squad_json import squad_rows
 from service.errors import Invalid

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from service.datasets.formats.json_values import JsonParser
 from service.datasets.formats.lines import note_long_line
-from service.datasets.formats.reading import Reading
+from service.datasets.formats.read_context import Reading
 from service.datasets.formats.rows import SourceRow
 
 _NOT_AN_OBJECT = 'the line is not a JSON object; write one {"column": "text"} a line'

@@ -4,7 +4,7 @@ import codecs
 from collections.abc import Iterator
 from typing import IO
 
-from service.datasets.formats.reading import Reading
+from service.datasets.formats.read_context import Reading
 from service.errors import Fault, Invalid
 
 _BLOCK_BYTES = 4 << 20

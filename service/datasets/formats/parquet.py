@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from service.datasets.formats.reading import Reading
+from service.datasets.formats.read_context import Reading
 
 _TOO_DEEP = "lists and objects lie too deep; flatten them"
 

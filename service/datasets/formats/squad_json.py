@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from service.datasets.faults import FAULTS_SHOWN
-from service.datasets.formats.reading import Reading
+from service.datasets.drops import FAULTS_SHOWN
+from service.datasets.formats.read_context import Reading
 from service.datasets.formats.rows import SourceRow
 from service.errors import Fault, Invalid
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import astuple
 
 from service.datasets.chats import Chat
-from service.datasets.conversion import COLUMNS, SYSTEM_COLUMNS, RowForm, chat_of
+from service.datasets.presets.chat_forms import COLUMNS, SYSTEM_COLUMNS, RowForm, chat_of
 from service.datasets.presets.preset import Converted, Draft, Preset
 from service.datasets.wording import fold
 

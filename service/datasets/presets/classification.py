@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from service.datasets.faults import DropReason
+from service.datasets.drops import DropReason
 from service.datasets.presets.preset import Converted, Draft, Preset, RowProblem
 from service.datasets.presets.targets import label_of
 from service.datasets.presets.words import PresetWords, required

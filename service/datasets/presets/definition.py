@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from service.datasets.faults import DropReason
+from service.datasets.drops import DropReason
 from service.datasets.presets.json_schema import check_schema
 from service.datasets.presets.preset import Converted, Draft, Preset, RowProblem
 from service.datasets.presets.targets import json_target, label_of
@@ -89,7 +89,7 @@ def read_definition(text: str) -> PresetDefinition:
 
     Raises ValueError, which names what is wrong by its place: no tags, no anchors, no aliases.
     """
-    from service.datasets.plain_yaml import read_yaml
+    from service.datasets.formats.plain_yaml import read_yaml
 
     loaded = read_yaml(text, limit_characters=YAML_CHARACTERS)
     try:

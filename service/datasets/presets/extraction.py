@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from service.datasets.faults import DropReason
+from service.datasets.drops import DropReason
 from service.datasets.presets.preset import Converted, Draft, Preset, RowProblem
 from service.datasets.presets.targets import json_target
 from service.datasets.presets.words import PresetWords

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from service.datasets.chats import Turn
-from service.datasets.faults import DropReason
+from service.datasets.drops import DropReason
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from service.datasets.conversion import RowForm
+from service.datasets.presets.chat_forms import RowForm
 from service.datasets.presets.chats import chat_preset
 from service.datasets.presets.classification import classification_preset
 from service.datasets.presets.definition import PresetDefinition, defined_preset

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from service.datasets.faults import DropReason
+from service.datasets.drops import DropReason
 from service.datasets.presets.preset import Converted, Draft, Preset, RowProblem
 from service.datasets.wording import fold
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from service.datasets.faults import DropReason
+from service.datasets.drops import DropReason
 from service.datasets.presets.preset import Draft, Preset
 from service.datasets.wording import collapse, fold
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from service.datasets.conversion import RowForm
+from service.datasets.presets.chat_forms import RowForm
 from service.datasets.presets.template import Template
 from service.errors import Fault, Invalid
 

@@ -3,7 +3,7 @@
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.datasets.examples import Split
-from service.datasets.rules.levels import Level
+from service.datasets.validation.levels import Level
 
 
 class StoredRows(BaseModel):

@@ -71,7 +71,7 @@ def _declared(source: HubSource, card: str) -> list[str]:
 
 
 def _configs(card: str) -> list[dict[str, Any]]:
-    from service.datasets.plain_yaml import read_yaml
+    from service.datasets.formats.plain_yaml import read_yaml
 
     found = _FRONT.match(card)
     if not found:

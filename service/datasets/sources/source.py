@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from service.database import Session, Sessions
+from service.datasets.formats.limits import StagingLimits
 from service.datasets.formats.options import FormatName
 from service.datasets.formats.rows import SourceRow
 from service.datasets.sources.hub_connection import HubConnection
-from service.datasets.staging.limits import StagingLimits
 from service.errors import Fault, NotFound
 from service.files.contents import FileLimits
 from service.storage.ports import ObjectStore

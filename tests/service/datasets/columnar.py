@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from service.datasets.conversion.row_keys import DIGESTS, digest
 from service.datasets.examples import Example, Split
-from service.datasets.finishing import finish
 from service.datasets.formats.rows import SourceRow
-from service.datasets.keys import DIGESTS, digest
+from service.datasets.ingestion.ingest import stage_rows
 from service.datasets.ports import TokenCounter
 from service.datasets.preparation import Staged, prepare
 from service.datasets.presets.registry import choose_preset
+from service.datasets.publishing.stored_examples import example_of
+from service.datasets.publishing.written_dataset import finish
 from service.datasets.schemas import DatasetReport, PrepareSpec
-from service.datasets.splits import nested_order, take_rows
-from service.datasets.staging.staging import stage_rows
-from service.datasets.stored_examples import example_of
+from service.datasets.splitting.hash_split import nested_order, take_rows
 
 TODAY = date(2026, 9, 1)
 

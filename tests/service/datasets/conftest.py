@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from service.database import Sessions
-from tests.service.datasets.preparing import CountingStore
+from tests.service.datasets.preparation import CountingStore
 from tests.support.runs import add_project
 
 

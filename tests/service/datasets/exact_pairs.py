@@ -4,8 +4,8 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from service.datasets.near_duplicates import SHORTEST
-from service.datasets.shingles import jaccard, shingle_set
+from service.datasets.cleaning.near_duplicates import SHORTEST
+from service.datasets.cleaning.shingles import jaccard, shingle_set
 
 
 def exact_near_pairs(texts: Sequence[str], threshold: float) -> set[tuple[int, int]]:

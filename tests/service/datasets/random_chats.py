@@ -6,9 +6,9 @@ import sys
 from collections.abc import Iterator
 
 from service.datasets.chats import Chat, Turn
-from service.datasets.conversion import RowForm
 from service.datasets.examples import Example
-from service.datasets.formats.exports import WRITERS
+from service.datasets.presets.chat_forms import RowForm
+from service.datasets.publishing.exports import WRITERS
 
 _PIECES = (
     *("Hello", " ", "\n", "\t", '"', "\\", "é", "💡", "\u2028", "</s>", "{{x}}", "\x7f", "Ж", "漢"),

@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.datasets.chats import Chat
-from service.datasets.conversion import RowForm, chat_of
 from service.datasets.examples import Example
-from service.datasets.formats.exports import WRITERS
-from service.datasets.formats.gemini import training_lines
+from service.datasets.presets.chat_forms import RowForm, chat_of
 from service.datasets.presets.preset import Draft, RowProblem
 from service.datasets.presets.registry import choose_preset
 from service.datasets.presets.template import Template
+from service.datasets.publishing.exports import WRITERS
+from service.datasets.publishing.gemini import training_lines
 from service.errors import Invalid
 from tests.service.datasets.random_chats import example_of, forms_of, random_chats, written
 

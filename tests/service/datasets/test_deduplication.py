@@ -6,7 +6,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.datasets.deduplication import first_of_each
+from service.datasets.cleaning.deduplication import first_of_each
 
 
 def keys(texts: list[str], givens: list[int] | None = None) -> pl.DataFrame:

@@ -6,12 +6,12 @@ from typing import get_args
 import pytest
 
 from service.database import Sessions
-from service.datasets.contents import ContentFormat
 from service.datasets.examples import Split
-from service.datasets.formats.exports import WRITERS
 from service.datasets.operations import dataset_content, get_dataset
+from service.datasets.publishing.content import ContentFormat
+from service.datasets.publishing.exports import WRITERS
 from service.errors import Invalid
-from tests.service.datasets.preparing import CountingStore, go, reserve, upload
+from tests.service.datasets.preparation import CountingStore, go, reserve, upload
 
 TURNS = ["Hello.", "Good day, what is it?", "Where is parcel {}?", "Parcel {} is on its way."]
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from service.datasets.examples import Example
-from service.datasets.formats.gemini import training_lines
-from service.datasets.staging.limits import StagingLimits
-from service.datasets.staging.staged import StagedRows, staged_rows
+from service.datasets.formats.limits import StagingLimits
+from service.datasets.ingestion.staged_rows import StagedRows, staged_rows
+from service.datasets.publishing.gemini import training_lines
 from service.errors import Invalid
-from tests.service.datasets.staging.writing import staged
+from tests.service.datasets.ingestion.files import staged
 
 
 def staged_text(name: str, text: str, folder: str) -> StagedRows:

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.datasets.near_duplicates import SHORTEST, NearDuplicates, rows_per_band
-from service.datasets.shingles import jaccard, shingle_set, shingle_texts
+from service.datasets.cleaning.near_duplicates import SHORTEST, NearDuplicates, rows_per_band
+from service.datasets.cleaning.shingles import jaccard, shingle_set, shingle_texts
 from service.datasets.wording import fold
 from tests.support.shared_data import shared_data
 

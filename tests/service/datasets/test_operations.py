@@ -22,7 +22,7 @@ from service.jobs.ports import JobCancelled
 from service.storage.local import LocalStore
 from service.storage.ports import StoredObject
 from service.storage.tables import parquet_metadata, read_parquet
-from tests.service.datasets.preparing import (
+from tests.service.datasets.preparation import (
     CountingStore,
     go,
     read_object,

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from service.datasets.examples import Example
+from service.datasets.formats.limits import StagingLimits
 from service.datasets.formats.options import FormatName
 from service.datasets.formats.rows import SourceRow
+from service.datasets.ingestion.ingest import stage_file
+from service.datasets.ingestion.staged_rows import staged_rows
 from service.datasets.schemas import PrepareSpec
 from service.datasets.sources.source import SourceFile
-from service.datasets.staging.limits import StagingLimits
-from service.datasets.staging.staged import staged_rows
-from service.datasets.staging.staging import stage_file
 from service.errors import Invalid
 from tests.service.datasets.columnar import Outcome, prepare_rows
 from tests.support.shared_data import shared_data

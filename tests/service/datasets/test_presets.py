@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from service.datasets.faults import DropReason
+from service.datasets.drops import DropReason
 from service.datasets.presets.pii import INSTRUCTION, template_of
 from service.datasets.presets.preset import Converted, Draft, RowProblem
 from service.datasets.presets.registry import PRESETS, choose_preset

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from service.datasets.formats.rows import SourceRow
-from service.datasets.report.building import bars
+from service.datasets.publishing.report_builder import bars
 from service.datasets.report.masking import mask
 from service.datasets.report.page import render_report
 from service.datasets.report.schemas import DatasetReport
-from service.datasets.rules.tokens import calibrate
 from service.datasets.schemas import PrepareSpec
 from service.datasets.sources.synthetic import synthetic_rows
+from service.datasets.validation.token_counts import calibrate
 from service.errors import Invalid, TunecurveError, Unavailable
 from tests.service.datasets.columnar import Outcome, prepare_rows
 

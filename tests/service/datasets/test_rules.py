@@ -9,18 +9,18 @@ import polars as pl
 import pytest
 
 from service.datasets.formats.rows import SourceRow
-from service.datasets.rules.checking import RowChecks
-from service.datasets.rules.levels import Level
-from service.datasets.rules.limits import known_models, limits_of_model, source_of
-from service.datasets.rules.rows import (
+from service.datasets.schemas import PrepareSpec
+from service.datasets.validation.dataset_rules import WHOLE_RULES, Whole, cautions_about
+from service.datasets.validation.levels import Level
+from service.datasets.validation.limits import known_models, limits_of_model, source_of
+from service.datasets.validation.row_checks import RowChecks
+from service.datasets.validation.row_rules import (
     CHARACTER_RULES,
     ROW_RULES,
     answer_outside_context,
     over_token_limit,
 )
-from service.datasets.rules.tokens import UNMEASURED_ERROR, calibrate
-from service.datasets.rules.whole import WHOLE_RULES, Whole, cautions_about
-from service.datasets.schemas import PrepareSpec
+from service.datasets.validation.token_counts import UNMEASURED_ERROR, calibrate
 from service.errors import Invalid
 from tests.service.datasets.columnar import prepare_rows
 

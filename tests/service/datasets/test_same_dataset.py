@@ -10,8 +10,8 @@ from service.datasets.models import Dataset
 from service.datasets.operations import get_dataset
 from service.errors import Invalid
 from service.storage.gcs import GcsStore
-from tests.service.datasets.preparing import CountingStore, go, reserve, upload
-from tests.service.datasets.staging.writing import WRITINGS, Records, as_csv
+from tests.service.datasets.ingestion.files import WRITINGS, Records, as_csv
+from tests.service.datasets.preparation import CountingStore, go, reserve, upload
 from tests.support.emulator import start_emulator
 
 ROWS = [

@@ -4,12 +4,12 @@ import pytest
 
 from service.container import Container
 from service.database import Sessions
+from service.datasets.formats.limits import StagingLimits, limits_of
 from service.datasets.operations import run_prepare
-from service.datasets.staging.limits import StagingLimits, limits_of
 from service.errors import Invalid
 from service.files.contents import FileLimits, TooLarge
 from service.settings import Settings
-from tests.service.datasets.preparing import CountingStore, reserve
+from tests.service.datasets.preparation import CountingStore, reserve
 
 
 def container(**settings: object) -> Container:

@@ -8,7 +8,7 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from service.datasets.examples import Example
-from service.datasets.splits import check_train_sizes
+from service.datasets.splitting.hash_split import check_train_sizes
 from service.errors import Invalid
 from tests.service.datasets.columnar import Splits, split_examples
 

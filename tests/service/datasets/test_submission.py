@@ -13,7 +13,7 @@ from service.datasets.operations import (
 from service.datasets.schemas import PrepareSpec
 from service.errors import Invalid, NotFound
 from service.ids import Prefix, new_id
-from tests.service.datasets.preparing import (
+from tests.service.datasets.preparation import (
     SMALL,
     CountingStore,
     reserve,

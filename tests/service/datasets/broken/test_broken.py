@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from service.datasets.formats.limits import StagingLimits
 from service.datasets.formats.options import FormatName
+from service.datasets.ingestion.ingest import stage_file
 from service.datasets.preparation import Staged, prepare
 from service.datasets.presets.preset import Preset
 from service.datasets.presets.registry import choose_preset
 from service.datasets.schemas import PrepareSpec
 from service.datasets.sources.source import SourceFile
-from service.datasets.staging.limits import StagingLimits
-from service.datasets.staging.staging import stage_file
 from service.errors import Invalid
 from tests.service.datasets.broken.generator import LAYOUTS, Broken, Layout, broken_dataset
 from tests.service.datasets.broken.kinds import Kind

@@ -1,0 +1,1 @@
+"""Source rows become examples."""

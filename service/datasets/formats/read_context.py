@@ -1,0 +1,89 @@
+"""What one pass over a file knows: how it is written, what it may ask for, what went wrong."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from service.datasets.formats.limits import StagingLimits
+from service.datasets.formats.options import FormatOptions
+from service.datasets.formats.rows import SourceRow, as_text, depth_of, is_unicode
+from service.datasets.row_faults import FaultLog
+from service.errors import Invalid
+
+
+@dataclass(slots=True)
+class Reading:
+    """`nested` gathers the columns whose values were lists or objects; `columns` all names.
+
+    `sound`: the file's bytes are known to be text, so that no cell need be looked at for it.
+    """
+
+    limits: StagingLimits = field(default_factory=StagingLimits)
+    options: FormatOptions = field(default_factory=FormatOptions)
+    log: FaultLog = field(default_factory=FaultLog)
+    nested: set[str] = field(default_factory=set)
+    columns: dict[str, None] = field(default_factory=dict)
+    sound: bool = False
+
+    def admit(self, names: list[str]) -> None:
+        """Note columns; raise Invalid `too_many_columns` or `column_name_too_long`."""
+        longest = self.limits.column_name_characters
+        for name in names:
+            if len(name) > longest:
+                message = f"a column's name has more than {longest} characters; is it a header?"
+                raise Invalid(message, code="column_name_too_long")
+        self.columns.update(dict.fromkeys(names))
+        if len(self.columns) > self.limits.columns:
+            message = f"more than {self.limits.columns} columns; leave out those that are not used"
+            raise Invalid(message, code="too_many_columns")
+
+    def object_row(self, number: int, value: Any, *, repeated: bool) -> SourceRow | None:
+        """Return the row of a JSON value that ought to be an object, or None once that is noted.
+
+        `repeated`: some object in it names a member twice.
+        """
+        if not isinstance(value, dict):
+            message = 'not a JSON object; write one {"column": "text"} a row'
+            self.log.add(number, "invalid_json_row", message)
+            return None
+        if repeated:
+            message = "an object names a member twice; keep the one that is meant"
+            self.log.add(number, "duplicate_key", message)
+            return None
+        return self.row_of(number, value)
+
+    def row_of(self, number: int, record: dict[str, Any]) -> SourceRow | None:
+        """Return an object's members as texts, or None once its faults are noted."""
+        fields: dict[str, str] = {}
+        for name, value in record.items():
+            if not name:
+                continue
+            text = value if type(value) is str else self._plain(number, name, value)
+            if text is None:
+                return None
+            if not is_unicode(text) or not is_unicode(name):
+                message = "half of a surrogate pair (\\ud83d without its other half); write both"
+                self.log.add(number, "invalid_unicode", message, column=_sayable(name))
+                return None
+            fields[name] = text
+        if not fields.keys() <= self.columns.keys():
+            self.admit(list(fields))
+        return SourceRow(number, fields)
+
+    def _plain(self, number: int, name: str, value: Any) -> str | None:
+        """Return the text of a value that is none, or None once its fault is noted."""
+        if isinstance(value, list | dict):
+            if depth_of(value, limit=self.limits.depth) > self.limits.depth:
+                message = f"lists and objects lie more than {self.limits.depth} deep; flatten them"
+                self.log.add(number, "too_deep", message, column=_sayable(name))
+                return None
+            self.nested.add(name)
+        try:
+            return as_text(value)
+        except ValueError:
+            message = "a number that is not finite; write null or a text"
+            self.log.add(number, "invalid_number", message, column=_sayable(name))
+            return None
+
+
+def _sayable(name: str) -> str:
+    return name if is_unicode(name) else "?"

@@ -1,0 +1,128 @@
+"""Stages a source: reads it once, whatever it is, into one Parquet file of texts."""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from service.datasets.formats.limits import StagingLimits
+from service.datasets.formats.options import FormatOptions
+from service.datasets.formats.read_context import Reading
+from service.datasets.formats.rows import SourceRow
+from service.datasets.ingestion.batches import Batch, batches_of
+from service.datasets.ingestion.file_batches import batches_of_file
+from service.datasets.ingestion.staged_rows import StagedRows
+from service.datasets.ingestion.staged_writer import StagedWriter
+from service.datasets.row_faults import FaultLog
+from service.datasets.sources.registry import SOURCES
+from service.datasets.sources.source import Files, Rows, SourceAccess, SourceFile
+from service.files.contents import TooLarge
+
+_FILE_NAME = "staged.parquet"
+
+
+def _unwatched(rows: int) -> None:
+    """Nobody wants to know."""
+
+
+def stage(
+    source: Any,
+    *,
+    access: SourceAccess,
+    folder: Path,
+    limits: StagingLimits | None = None,
+    options: FormatOptions | None = None,
+    watch: Callable[[int], None] = _unwatched,
+) -> StagedRows:
+    """Read a source of the spec into a Parquet file in the folder, a batch in memory at a time.
+
+    Bad rows are left out and named in `faults`. `watch` is told the rows so far after each
+    batch and may raise. `options` are those of the source, if none are given. The same source
+    staged again gives the same `sha256`. Raises Invalid, TooLarge, NotFound, Unavailable for
+    what is wrong with the source as a whole; the folder then holds nothing of it.
+    """
+    if options is None:
+        options = getattr(source, "format", FormatOptions())
+    reading = Reading(limits=limits or StagingLimits(), options=options)
+    opened = SOURCES[source.type].open(source, access=access)
+    return _staged(_batches(opened, folder, reading), folder, reading, watch)
+
+
+def _batches(opened: Files | Rows, folder: Path, reading: Reading) -> Iterator[Batch]:
+    match opened:
+        case Rows(rows):
+            return batches_of(rows)
+        case Files(files):
+            return _batches_of_files(files, folder, reading)
+
+
+def stage_rows(
+    rows: Iterable[SourceRow], *, folder: Path, nested: Iterable[str] = ()
+) -> StagedRows:
+    """Stage rows that are at hand."""
+    reading = Reading(nested=set(nested))
+    return _staged(batches_of(rows), folder, reading, _unwatched)
+
+
+def stage_file(
+    file: SourceFile, *, folder: Path, limits: StagingLimits, options: FormatOptions | None = None
+) -> StagedRows:
+    """Stage one file that is at hand."""
+    reading = Reading(limits=limits, options=options or FormatOptions())
+    return _staged(_batches_of_files(iter([file]), folder, reading), folder, reading, _unwatched)
+
+
+def _batches_of_files(
+    files: Iterator[SourceFile], folder: Path, reading: Reading
+) -> Iterator[Batch]:
+    """Yield the rows of all files; numbers go on from one file to the next."""
+    offset = 0
+    for file in files:
+        of_file = Reading(
+            limits=reading.limits,
+            options=reading.options,
+            nested=reading.nested,
+            columns=reading.columns,
+        )
+        name = reading.options.name or file.format_name
+        last = 0
+        for batch in batches_of_file(file.chunks, name=name, folder=folder, reading=of_file):
+            yield batch.shifted(offset)
+            last = max(last, batch.last_number)
+        reading.log.take(of_file.log, offset=offset)
+        offset += max([last, *(fault.row for fault in of_file.log.faults)])
+
+
+def _staged(
+    batches: Iterator[Batch], folder: Path, reading: Reading, watch: Callable[[int], None]
+) -> StagedRows:
+    path = folder / _FILE_NAME
+    writer = StagedWriter(path)
+    try:
+        for batch in batches:
+            writer.write(batch.numbers, batch.columns)
+            _check_rows(writer.rows, reading.limits)
+            watch(writer.rows + reading.log.total)
+        writer.close(sorted(reading.nested))
+    except BaseException:
+        writer.discard()
+        raise
+    return _summary(path, writer, reading, reading.log)
+
+
+def _check_rows(rows: int, limits: StagingLimits) -> None:
+    if rows > limits.rows:
+        message = f"a source may hold {limits.rows} rows; split it"
+        raise TooLarge(message, code="too_many_rows")
+
+
+def _summary(path: Path, writer: StagedWriter, reading: Reading, log: FaultLog) -> StagedRows:
+    return StagedRows(
+        path=path,
+        rows=writer.rows,
+        source_rows=writer.rows + log.total,
+        columns=writer.columns,
+        nested=writer.kept(reading.nested),
+        sha256=writer.sha256,
+        faults=tuple(log.faults),
+        fault_counts=dict(log.counts),
+    )

@@ -1,0 +1,77 @@
+"""Parquet from strangers, read by a process of its own."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import service
+from service.datasets.formats.limits import StagingLimits
+from service.datasets.formats.read_context import Reading
+from service.datasets.ingestion.batches import Batch
+from service.datasets.ingestion.staged_rows import ROW
+from service.datasets.row_faults import FaultLog, RowFault
+from service.errors import Invalid
+from service.files.contents import TooLarge
+
+_ROOT = Path(service.__file__).resolve().parents[1]
+_MODULE = "service.datasets.ingestion.parquet_worker"
+
+
+def parquet_batches(path: Path, reading: Reading) -> Iterator[Batch]:
+    """Note the faults and return the rows as texts; leaves files beside the one at `path`.
+
+    Raises Invalid `invalid_parquet`, TooLarge; whatever the file does, this process lives on.
+    """
+    texts = path.with_name("texts.parquet")
+    notes = _converted(path, texts, reading.limits)
+    reading.nested.update(notes["nested"])
+    faults = [RowFault(*each) for each in notes["faults"]]
+    reading.log.take(FaultLog(faults=faults, counts=notes["counts"]))
+    return _batches(texts, reading)
+
+
+def _converted(source: Path, target: Path, limits: StagingLimits) -> dict[str, Any]:
+    arguments = [str(source.resolve()), str(target.resolve())]
+    arguments.append(json.dumps(dataclasses.asdict(limits)))
+    try:
+        done = subprocess.run(  # noqa: S603  our own module, our own paths
+            [sys.executable, "-m", _MODULE, *arguments],
+            cwd=_ROOT,
+            capture_output=True,
+            timeout=limits.parquet_seconds,
+            check=True,
+        )
+        notes: dict[str, Any] = json.loads(done.stdout)
+    except subprocess.TimeoutExpired as error:
+        message = f"reading the Parquet file takes over {limits.parquet_seconds} s; split it"
+        raise TooLarge(message, code="too_slow") from error
+    except (subprocess.CalledProcessError, ValueError) as error:
+        message = (
+            "the Parquet file cannot be read within "
+            f"{limits.parquet_memory_bytes} bytes of memory; write smaller row groups"
+        )
+        raise Invalid(message, code="invalid_parquet") from error
+    if "error" in notes:
+        code, message, too_large = notes["error"]
+        raise (TooLarge if too_large else Invalid)(message, code=code)
+    return notes
+
+
+def _batches(texts: Path, reading: Reading) -> Iterator[Batch]:
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(texts, pre_buffer=False) as file:
+        # The process has renamed a column `row`; its name comes back, to be renamed once.
+        names = [name for name in file.schema_arrow.names if name != ROW]
+        reading.admit([_given_name(name) for name in names])
+        for batch in file.iter_batches(batch_size=20_000):
+            columns = {_given_name(name): batch.column(name) for name in names}
+            yield Batch(batch.column(ROW).to_pylist(), columns)
+
+
+def _given_name(name: str) -> str:
+    return ROW if name == f"{ROW}_" else name

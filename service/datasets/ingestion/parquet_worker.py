@@ -1,0 +1,118 @@
+"""A process that turns a stranger's Parquet file into one of texts, and may die of it.
+
+A file of 1 KB can claim, or truly hold, more than any machine has: the reader is native code, so
+only a limit on the process itself holds.
+"""
+
+import dataclasses
+import json
+import resource
+import sys
+from importlib.abc import MetaPathFinder
+from pathlib import Path
+from typing import Any
+
+from service.datasets.formats.limits import StagingLimits
+from service.datasets.formats.parquet import readable_columns, text_arrays
+from service.datasets.formats.read_context import Reading
+from service.datasets.ingestion.staged_writer import StagedWriter
+from service.errors import Invalid
+from service.files.contents import TooLarge
+
+_BATCH_ROWS = 5000
+
+
+def main(source: str, target: str, limits_json: str) -> None:
+    """Write the texts of the file `source` to `target`; print what there is to say as JSON."""
+    limits = StagingLimits(**json.loads(limits_json))
+    memory = limits.parquet_memory_bytes
+    resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    reading = Reading(limits=limits)
+    try:
+        rows = _convert(Path(source), Path(target), reading)
+        answer = {"rows": rows, **_notes(reading)}
+    except Invalid as error:
+        answer = {"error": [error.code, error.message, isinstance(error, TooLarge)]}
+    print(json.dumps(answer))  # noqa: T201  standard output is how the parent is told
+
+
+def _notes(reading: Reading) -> dict[str, Any]:
+    return {
+        "nested": sorted(reading.nested),
+        "faults": [dataclasses.astuple(fault) for fault in reading.log.faults],
+        "counts": reading.log.counts,
+    }
+
+
+def _convert(source: Path, target: Path, reading: Reading) -> int:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        with parquet.ParquetFile(source, memory_map=True, pre_buffer=False) as file:
+            _check_claims(file, reading.limits)
+            return _copy(file, StagedWriter(target), reading)
+    except MemoryError:
+        raise _too_greedy(reading.limits) from None
+    except (pa.ArrowException, OSError, ValueError) as error:
+        message = "the Parquet file is damaged or is not what its footer says; write it again"
+        raise Invalid(message, code="invalid_parquet") from error
+
+
+def _check_claims(file: Any, limits: StagingLimits) -> None:
+    """Refuse a file by what its footer says; whether that is true shows later."""
+    about = file.metadata
+    groups = [about.row_group(index) for index in range(about.num_row_groups)]
+    if about.num_rows > limits.rows:
+        raise TooLarge(f"a source may hold {limits.rows} rows; split it", code="too_many_rows")
+    if sum(group.total_byte_size for group in groups) > limits.source_bytes:
+        raise TooLarge(f"a file may hold {limits.source_bytes} bytes, expanded; split it")
+    if about.num_rows < 0 or sum(group.num_rows for group in groups) != about.num_rows:
+        message = "the footer's row groups do not add up to its rows; write the file again"
+        raise Invalid(message, code="invalid_parquet")
+
+
+def _copy(file: Any, writer: StagedWriter, reading: Reading) -> int:
+    names = readable_columns(file.schema_arrow, reading)
+    rows = size_bytes = 0
+    for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=names):
+        numbers = range(rows + 1, rows + 1 + batch.num_rows)
+        rows += batch.num_rows
+        good, columns = text_arrays(_table(batch), numbers, reading)
+        size_bytes += sum(array.nbytes for array in columns.values())
+        if size_bytes > reading.limits.source_bytes:
+            raise TooLarge(f"a file may hold {reading.limits.source_bytes} bytes; split it")
+        writer.write(good, columns)
+    if rows != file.metadata.num_rows:
+        message = f"the footer says {file.metadata.num_rows} rows and {rows} came; write it again"
+        raise Invalid(message, code="invalid_parquet")
+    writer.close(sorted(reading.nested))
+    return rows
+
+
+def _table(batch: Any) -> Any:
+    import pyarrow as pa
+
+    return pa.Table.from_batches([batch])
+
+
+def _too_greedy(limits: StagingLimits) -> TooLarge:
+    message = (
+        f"reading it takes more than {limits.parquet_memory_bytes} bytes of memory; "
+        "write smaller row groups"
+    )
+    return TooLarge(message)
+
+
+class _WithoutPandas(MetaPathFinder):
+    """Arrow looks for pandas when it sees a list, and finding it takes two seconds."""
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> None:  # noqa: ARG002  the finder's signature
+        if fullname == "pandas":
+            raise ModuleNotFoundError(fullname)
+
+
+if __name__ == "__main__":
+    sys.meta_path.insert(0, _WithoutPandas())
+    main(*sys.argv[1:])

@@ -1,0 +1,139 @@
+"""Writes batches of texts to one Parquet file, whose columns may turn up late."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from service.datasets.formats.arrow_arrays import number_array
+from service.datasets.ingestion.digest import RowsDigest
+from service.datasets.ingestion.staged_rows import ROW
+
+_GROUP_ROWS = 50_000
+_GROUP_BYTES = 64 << 20
+
+
+class StagedWriter:
+    """Rows are kept in row groups of about 50,000; `close` leaves one file at `path`.
+
+    A file has one list of columns: when another one turns up, a new part is begun, and the parts
+    are joined in the end.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._parts: list[Path] = []
+        self._writer: Any = None
+        self._pending: list[Any] = []
+        self._columns: dict[str, None] = {}
+        self._digest = RowsDigest()
+        self.rows = 0
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return tuple(_kept_name(name) for name in self._columns)
+
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
+
+    def kept(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return what columns of the source are called in the file."""
+        return tuple(sorted(map(_kept_name, names)))
+
+    def discard(self) -> None:
+        """Leave nothing behind."""
+        self._end_part()
+        for path in [self._path, *self._parts]:
+            path.unlink(missing_ok=True)
+
+    def write(self, numbers: Any, columns: Mapping[str, Any]) -> None:
+        """Add rows: their numbers and one Arrow array of strings for each column."""
+        count = len(numbers)
+        self._digest.update(columns, rows=count)
+        self.rows += count
+        if not columns.keys() <= self._columns.keys():
+            self._flush()
+            self._end_part()
+            self._columns.update(dict.fromkeys(columns))
+        self._pending.append(self._table(numbers, columns))
+        if (
+            sum(table.num_rows for table in self._pending) >= _GROUP_ROWS
+            or sum(table.nbytes for table in self._pending) >= _GROUP_BYTES
+        ):
+            self._flush()
+
+    def close(self, nested: Iterable[str]) -> None:
+        """Finish the file at `path`, noting in its metadata which columns hold JSON."""
+        from pyarrow import parquet
+
+        self._flush()
+        if not self._parts:
+            self._begin_part()
+        note = {"nested": json.dumps(self.kept(nested))}
+        if len(self._parts) == 1:
+            self._writer.add_key_value_metadata(note)
+        self._end_part()
+        if len(self._parts) == 1:
+            self._parts[0].replace(self._path)
+            return
+        with parquet.ParquetWriter(self._path, self._schema(), compression="zstd") as writer:
+            for part in self._parts:
+                self._append(part, writer)
+            writer.add_key_value_metadata(note)
+
+    def _append(self, part: Path, writer: Any) -> None:
+        from pyarrow import parquet
+
+        with parquet.ParquetFile(part, pre_buffer=False) as file:
+            for group in range(file.num_row_groups):
+                table = file.read_row_group(group)
+                present = {name: table.column(name) for name in table.schema.names}
+                writer.write_table(self._complete(present, table.num_rows))
+        part.unlink()
+
+    def _table(self, numbers: Any, columns: Mapping[str, Any]) -> Any:
+        present = {_kept_name(name): array for name, array in columns.items()}
+        row = number_array(np.asarray(numbers, np.int64))
+        return self._complete({ROW: row, **present}, len(numbers))
+
+    def _complete(self, present: Mapping[str, Any], rows: int) -> Any:
+        import pyarrow as pa
+
+        schema = self._schema()
+        missing = pa.nulls(rows, pa.string())
+        return pa.table([present.get(name, missing) for name in schema.names], schema=schema)
+
+    def _schema(self) -> Any:
+        import pyarrow as pa
+
+        texts = [pa.field(name, pa.string()) for name in self.columns]
+        return pa.schema([pa.field(ROW, pa.int64(), nullable=False), *texts])
+
+    def _flush(self) -> None:
+        import pyarrow as pa
+
+        if not self._pending:
+            return
+        if self._writer is None:
+            self._begin_part()
+        self._writer.write_table(pa.concat_tables(self._pending), row_group_size=_GROUP_ROWS * 2)
+        self._pending.clear()
+
+    def _begin_part(self) -> None:
+        from pyarrow import parquet
+
+        part = self._path.with_name(f"{self._path.name}.part{len(self._parts)}")
+        self._parts.append(part)
+        self._writer = parquet.ParquetWriter(part, self._schema(), compression="zstd")
+
+    def _end_part(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+
+def _kept_name(name: str) -> str:
+    return f"{ROW}_" if name == ROW else name

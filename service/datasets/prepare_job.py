@@ -1,0 +1,128 @@
+"""The job `prepare`: stage, prepare, write, store, and only then fill the row."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import structlog
+
+from service.clock import utc_now
+from service.datasets import repository
+from service.datasets.examples import Split
+from service.datasets.formats.limits import limits_of
+from service.datasets.ingestion.ingest import stage
+from service.datasets.preparation import Prepared, Staged, prepare
+from service.datasets.prepare_run import PrepareRun
+from service.datasets.publishing.artifacts import Finished, columns_of, store_artifacts
+from service.datasets.publishing.written_dataset import finish
+from service.datasets.schemas import DraftSpec, PrepareSpec
+from service.datasets.sharding.shard_jobs import (
+    Sharing,
+    ends_sharing,
+    refuse_failed,
+    written_shares,
+)
+from service.datasets.sharding.sharded_preparation import prepare_shares, share_out
+from service.datasets.sources.pointers import pointing
+from service.jobs.lifecycle import Reason
+from service.jobs.operations import are_open
+from service.jobs.ports import Waiting
+
+log = structlog.get_logger()
+
+
+def make_dataset(run: PrepareRun, *, sharing: Sharing | None = None) -> Waiting | None:
+    """Make the dataset that the job has reserved, or share out a large source and wait for that.
+
+    Files are stored first and the row is filled last, so nothing half-made is ever seen.
+    Raises what `stage`, `prepare` and `finish` raise, JobCancelled, LeaseLost, and the error of a
+    share that failed.
+    """
+    shares = written_shares(run.job, sessions=run.access.sessions) if sharing else []
+    if are_open(shares):
+        return Waiting(Reason.CHILDREN)
+    with tempfile.TemporaryDirectory(prefix="tunecurve-") as name:
+        if not shares:
+            return _make_from_source(run, Path(name), sharing)
+        with ends_sharing(run.job.id, store=run.access.store):
+            refuse_failed(shares)
+            specs = [DraftSpec.model_validate(share.spec) for share in shares]
+            _complete(run, prepare_shares(run, specs, folder=Path(name)), Path(name))
+    return None
+
+
+def _make_from_source(run: PrepareRun, folder: Path, sharing: Sharing | None) -> Waiting | None:
+    run.job.check()
+    staged = list(_staged(run, folder))
+    if sharing and sharing.takes(sum(each.rows.rows for each in staged)):
+        return share_out(run, staged, sharing=sharing, scratch=folder)
+    prepared = prepare(
+        staged,
+        preset=run.preset,
+        spec=run.spec,
+        folder=folder,
+        watch=run.watch("checking"),
+        model=run.model,
+    )
+    _complete(run, prepared, folder)
+    return None
+
+
+def _complete(run: PrepareRun, prepared: Prepared, folder: Path) -> None:
+    run.job.check()
+    run.job.report(0, prepared.kept, unit="items", stage="writing")
+    dataset = finish(
+        prepared,
+        preset=run.preset,
+        train_sizes=run.spec.train_sizes,
+        folder=folder,
+        today=utc_now().date(),
+        count_tokens=run.count_tokens,
+    )
+    run.job.check()
+    _store(run, dataset, folder)
+    log.info(
+        "dataset_prepared",
+        dataset_id=run.job.outputs["dataset"],
+        preset=run.preset.name,
+        rows=prepared.kept,
+    )
+
+
+def _staged(run: PrepareRun, folder: Path) -> Iterator[Staged]:
+    spec = run.spec
+    sources = {None: spec.source, Split.TEST: spec.test_source}
+    sources[Split.VALIDATION] = spec.validation_source
+    for number, (split, source) in enumerate(sources.items()):
+        if source is not None:
+            place = folder / f"source_{number}"
+            place.mkdir()
+            name = f"{split.value}_source" if split else "source"
+            with pointing("/spec/source", to=f"/spec/{name}"):
+                rows = stage(
+                    source,
+                    access=run.access,
+                    folder=place,
+                    limits=limits_of(run.access.limits),
+                    watch=run.watch("loading"),
+                )
+            yield Staged(rows, _split_of(split, spec))
+
+
+def _split_of(split: Split | None, spec: PrepareSpec) -> Split | None:
+    """Return where a source's rows belong: the main one's are train where all else is given."""
+    everything = spec.test_source is not None and spec.validation_source is not None
+    return Split.TRAIN if split is None and everything else split
+
+
+def _store(run: PrepareRun, dataset: Finished, folder: Path) -> None:
+    kept, job, store = dataset.report.kept, run.job, run.access.store
+    job.report(0, kept, unit="items", stage="storing")
+    artifacts = store_artifacts(dataset, preset=run.preset, store=store, folder=folder)
+    job.report(kept, kept, unit="items", stage="filling")
+    values = columns_of(dataset, artifacts)
+    with job.fenced() as session:
+        repository.fill(session, job.outputs["dataset"], ready_at=utc_now(), **values)
+    # A dataset of equal content, deleted since, may have taken files along.
+    if any(store.size(file.key) is None for file in artifacts.files):
+        store_artifacts(dataset, preset=run.preset, store=store, folder=folder)

@@ -1,0 +1,1 @@
+"""A split dataset becomes files: examples, tuning files, report, manifest."""

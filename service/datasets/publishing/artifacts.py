@@ -1,0 +1,174 @@
+"""The files of a dataset in the object store; equal content has one key and is sent once."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from service.datasets.examples import Split
+from service.datasets.presets.preset import Preset
+from service.datasets.publishing.example_files import Written, copy_start
+from service.datasets.publishing.stored_examples import SCHEMA
+from service.datasets.schemas import DatasetReport, SplitInfo, StoredRows
+from service.storage.content import put_content
+from service.storage.ports import ObjectStore
+from service.storage.tables import noted
+
+_ROW_GROUP = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Artifacts:
+    """What was stored: all examples, one tuning file for each train size, and the manifest."""
+
+    examples: StoredRows
+    training: dict[str, StoredRows]
+    validation: StoredRows | None
+    manifest: StoredRows
+
+    @property
+    def files(self) -> list[StoredRows]:
+        held_out = [] if self.validation is None else [self.validation]
+        return [self.examples, *self.training.values(), *held_out, self.manifest]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A prepared dataset, written to this machine, with its report; nothing is stored yet."""
+
+    written: Written
+    report: DatasetReport
+    sizes: Mapping[Split, int]
+    groups: Mapping[Split, int]
+
+    def rows(self, split: Split) -> int:
+        return self.sizes[split]
+
+
+class _Shelf:
+    """Writes files below a temporary folder and stores them under their SHA-256."""
+
+    def __init__(self, folder: Path, store: ObjectStore) -> None:
+        self._folder = folder
+        self._store = store
+
+    def path(self) -> Path:
+        return self._folder / "artifact"
+
+    def keep(self, *, suffix: str, rows: int, content_type: str) -> StoredRows:
+        stored = put_content(
+            self.path(),
+            folder="datasets",
+            suffix=suffix,
+            content_type=content_type,
+            store=self._store,
+        )
+        self.path().unlink()
+        return StoredRows(key=stored.key, uri=stored.uri, sha256=stored.sha256, rows=rows)
+
+
+def store_artifacts(
+    dataset: Finished, *, preset: Preset, store: ObjectStore, folder: Path
+) -> Artifacts:
+    """Store every file of a dataset; a second call stores nothing anew.
+
+    `folder` is where its copies are made. Raises Unavailable.
+    """
+    shelf = _Shelf(folder, store)
+    written = dataset.written
+    examples = _keep_examples(dataset, preset, shelf)
+    training = {}
+    for size, end in written.ends.items():
+        copy_start(written.train, shelf.path(), end)
+        training[str(size)] = _keep_lines(shelf, rows=size)
+    validation = _keep_validation(dataset, shelf)
+    shelf.path().write_bytes(_manifest(dataset, preset, examples, training, validation))
+    manifest = shelf.keep(suffix=".manifest.json", rows=1, content_type="application/json")
+    return Artifacts(examples, training, validation, manifest)
+
+
+def _keep_lines(shelf: _Shelf, *, rows: int) -> StoredRows:
+    return shelf.keep(suffix=".jsonl", rows=rows, content_type="application/x-ndjson")
+
+
+def _keep_validation(dataset: Finished, shelf: _Shelf) -> StoredRows | None:
+    rows = dataset.rows(Split.VALIDATION)
+    if not rows:
+        return None
+    copy_start(dataset.written.validation, shelf.path(), dataset.written.validation.stat().st_size)
+    return _keep_lines(shelf, rows=rows)
+
+
+def _keep_examples(dataset: Finished, preset: Preset, shelf: _Shelf) -> StoredRows:
+    """Write the examples as Parquet; the same rows give the same bytes."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    notes = {"preset": preset.name, "fingerprint": dataset.written.fingerprint}
+    schema = _arrow_schema(noted(SCHEMA, notes))
+    with (
+        pa.ipc.open_stream(dataset.written.ordered) as ordered,
+        parquet.ParquetWriter(shelf.path(), schema, compression="zstd") as writer,
+    ):
+        for batch in ordered:
+            table = pa.Table.from_batches([batch]).select(schema.names).cast(schema)
+            writer.write_table(table, row_group_size=_ROW_GROUP)
+    kind = "application/vnd.apache.parquet"
+    return shelf.keep(suffix=".parquet", rows=dataset.report.kept, content_type=kind)
+
+
+def _arrow_schema(metadata: Mapping[str, str]) -> Any:
+    import pyarrow as pa
+
+    types = {"string": pa.string(), "strings": pa.list_(pa.string()), "int64": pa.int64()}
+    fields = [pa.field(name, types[kind]) for name, kind in SCHEMA.columns.items()]
+    return pa.schema(fields, metadata=metadata)
+
+
+def _manifest(
+    dataset: Finished,
+    preset: Preset,
+    examples: StoredRows,
+    training: dict[str, StoredRows],
+    validation: StoredRows | None,
+) -> bytes:
+    """Return what a consumer checks files against; no times, so equal data has equal bytes."""
+    files = {"examples": examples, **{f"train_{size}": file for size, file in training.items()}}
+    if validation is not None:
+        files["validation"] = validation
+    manifest = {
+        "schema_version": SCHEMA.version,
+        "fingerprint": dataset.written.fingerprint,
+        "preset": preset.name,
+        "instruction": preset.instruction,
+        "metrics": list(preset.metrics),
+        "splits": {split.value: dataset.rows(split) for split in Split},
+        "files": {name: file.model_dump(exclude={"uri"}) for name, file in files.items()},
+    }
+    return json.dumps(manifest, indent=1, sort_keys=True).encode() + b"\n"
+
+
+def columns_of(dataset: Finished, artifacts: Artifacts) -> dict[str, Any]:
+    """Return what a finished dataset's row holds, but for the time."""
+    report = dataset.report.model_copy(update={"manifest": artifacts.manifest})
+    return {
+        "splits": {
+            split.value: _split_info(split, dataset, artifacts).model_dump() for split in Split
+        },
+        "training_files": {size: file.model_dump() for size, file in artifacts.training.items()},
+        "report": report.model_dump(mode="json"),
+        "examples_key": artifacts.examples.key,
+        "fingerprint": dataset.written.fingerprint,
+    }
+
+
+def _split_info(split: Split, dataset: Finished, artifacts: Artifacts) -> SplitInfo:
+    file = artifacts.validation if split is Split.VALIDATION else None
+    return SplitInfo(
+        rows=dataset.rows(split),
+        groups=dataset.groups[split],
+        key=file.key if file else None,
+        uri=file.uri if file else None,
+        sha256=file.sha256 if file else None,
+    )

@@ -1,0 +1,154 @@
+"""A dataset's rows for those who download or page through them."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Literal
+
+from service.datasets.examples import Split
+from service.datasets.publishing.exports import WRITERS
+from service.datasets.publishing.stored_examples import SCHEMA, example_of, has_turns, stored_rows
+from service.datasets.schemas import DatasetRow
+from service.errors import Fault, Invalid
+from service.storage.ports import ObjectStore
+from service.storage.tables import rows_as_csv, rows_as_jsonl
+
+ContentFormat = Literal[
+    "jsonl", "csv", "parquet", "contents", "messages", "openai", "text_input_output"
+]
+_JSON_LINES = "application/x-ndjson"
+_TABLES = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A dataset's rows as they are stored, and what is said before each of them."""
+
+    key: str
+    name: str
+    instruction: str
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A file to be downloaded; `key` is its object's where it is stored as it is."""
+
+    file_name: str
+    content_type: str
+    chunks: Iterator[bytes]
+    key: str | None
+
+
+def content_of(
+    stored: Stored,
+    content_format: ContentFormat,
+    *,
+    store: ObjectStore,
+    split: Split | None = None,
+) -> Content:
+    """Return the rows of a split or of all as one file; Parquet is what is stored, the others
+    are made of it.
+
+    The forms for training (those of `WRITERS`) hold the training rows when no split is named: a
+    file that mixed them with the test would leak it into whatever is trained on it. Raises
+    Invalid `split_not_allowed` for Parquet, `several_turns`.
+    """
+    if content_format in WRITERS:
+        chunks = _written(stored, content_format, split or Split.TRAIN, store)
+        return Content(f"{stored.name}.{content_format}.jsonl", _JSON_LINES, chunks, None)
+    if content_format == "parquet" and split is not None:
+        message = "the Parquet file holds all splits; ask for another format, or read its `split`"
+        fault = Fault("split", "split_not_allowed", message)
+        raise Invalid(message, code="split_not_allowed", faults=[fault])
+    return Content(
+        file_name=f"{stored.name}.{content_format}",
+        content_type=_TABLES.get(content_format, _JSON_LINES),
+        chunks=_chunks(stored.key, content_format, split, store),
+        key=stored.key if content_format == "parquet" else None,
+    )
+
+
+def _chunks(
+    key: str, content_format: ContentFormat, split: Split | None, store: ObjectStore
+) -> Iterator[bytes]:
+    match content_format:
+        case "parquet":
+            return store.chunks(key)
+        case "csv":
+            return rows_as_csv(_rows(key, split, store), columns=list(SCHEMA.columns))
+        case _:
+            return rows_as_jsonl(_rows(key, split, store))
+
+
+def _written(stored: Stored, form: str, split: Split, store: ObjectStore) -> Iterator[bytes]:
+    """Return training lines; raises before the first of them what a later one would raise."""
+    if form == "text_input_output":
+        _refuse_turns(stored.key, split, store)
+    examples = map(example_of, _rows(stored.key, split, store))
+    return WRITERS[form](stored.instruction, examples)
+
+
+def _refuse_turns(key: str, split: Split, store: ObjectStore) -> None:
+    with store.open(key) as stream:
+        if has_turns(stream, split=split):
+            message = "some examples have several turns; text_input and output hold one"
+            fault = Fault("format", "several_turns", message)
+            raise Invalid(message, code="several_turns", faults=[fault])
+
+
+def _rows(key: str, split: Split | None, store: ObjectStore) -> Iterator[dict[str, Any]]:
+    with store.open(key) as stream:
+        yield from stored_rows(stream, split=split)
+
+
+@dataclass(frozen=True, slots=True)
+class RowFilter:
+    """Which rows to show; what is None does not count.
+
+    `search` is found in text or target whatever its case; `row` is the number of a source's row.
+    """
+
+    label: str | None = None
+    group: str | None = None
+    row: int | None = None
+    search: str | None = None
+
+    def accepts(self, row: dict[str, Any]) -> bool:
+        wanted = {"label": self.label, "group": self.group, "row": self.row}
+        if any(value is not None and row[name] != value for name, value in wanted.items()):
+            return False
+        if self.search is None:
+            return True
+        sought = self.search.casefold()
+        return sought in row["text"].casefold() or sought in row["target"].casefold()
+
+
+def page_of(
+    examples_key: str,
+    *,
+    split: Split | None,
+    only: RowFilter,
+    after: str | None,
+    limit: int,
+    store: ObjectStore,
+) -> list[DatasetRow]:
+    """Return up to `limit` rows in stored order, those that follow the row with the id `after`."""
+    with store.open(examples_key) as stream:
+        found = stored_rows(stream, split=split)
+        if after is not None:
+            found = _following(found, after)
+        return [dataset_row(row) for row in islice(filter(only.accepts, found), limit)]
+
+
+def dataset_row(row: dict[str, Any]) -> DatasetRow:
+    """Return a stored row as HTTP shows it; a file from before chats has no turns."""
+    chat = {"system": row.pop("system", ""), "history": json.loads(row.pop("history", "") or "[]")}
+    return DatasetRow(**row, **chat)
+
+
+def _following(rows: Iterator[dict[str, Any]], example_id: str) -> Iterator[dict[str, Any]]:
+    for row in rows:
+        if row["id"] == example_id:
+            break
+    return rows

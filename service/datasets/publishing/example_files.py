@@ -1,0 +1,194 @@
+"""The files of a prepared dataset on this machine: examples in stored order and tuning files."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Self
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from service.datasets.conversion.converted_files import bounded_batches
+from service.datasets.examples import Example, Split
+from service.datasets.formats.arrow_arrays import joined_texts, number_array
+from service.datasets.preparation import Prepared
+from service.datasets.presets.preset import Preset
+from service.datasets.publishing.external_sort import arrange
+from service.datasets.publishing.training_columns import (
+    example_of,
+    fingerprint_column,
+    training_column,
+    tuples,
+)
+from service.datasets.report.masking import PersonalData
+from service.datasets.splitting.split_assignment import in_stored_order
+
+SAMPLES = 20
+_ROWS_AT_ONCE = 5000
+_ROWS_LOOKED_AT = 10_000  # for personal data
+
+
+@dataclass(slots=True)
+class Written:
+    """Files in `folder`, and what was counted while they were written.
+
+    `ordered` are the examples in stored order; the first n lines of `train`, which end at byte
+    `ends[n]`, are the tuning file of train size n.
+    """
+
+    ordered: Path
+    train: Path
+    validation: Path
+    ends: dict[int, int] = field(default_factory=dict)
+    fingerprint: str = ""
+    labels: Counter[str] = field(default_factory=Counter)
+    samples: list[Example] = field(default_factory=list)
+    personal: PersonalData = field(default_factory=PersonalData)
+
+
+def write_examples(
+    prepared: Prepared, *, preset: Preset, train_sizes: Sequence[int], folder: Path
+) -> Written:
+    """Write every example once, in stored order; the same dataset gives the same bytes."""
+    written = Written(folder / "ordered.arrow", folder / "train.jsonl", folder / "validation.jsonl")
+    digest = hashlib.sha256()
+    with (
+        written.train.open("wb") as train,
+        written.validation.open("wb") as validation,
+        _Ordered(written.ordered) as ordered,
+    ):
+        lines = _Lines(preset.instruction, tuple(train_sizes), train, validation, written.ends)
+        for frame in _frames(prepared, folder):
+            ordered.write(frame)
+            _look_at(frame, written)
+            for rows in frame.iter_slices(_ROWS_AT_ONCE):
+                digest.update(joined_texts(fingerprint_column(rows))[0])
+                lines.write(rows)
+    written.fingerprint = digest.hexdigest()
+    return written
+
+
+class _Ordered:
+    """Writes frames into one Arrow file, as they come."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._writer: Any = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+    def write(self, frame: pl.DataFrame) -> None:
+        import pyarrow as pa
+
+        table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+        if self._writer is None:
+            self._writer = pa.ipc.new_stream(self._path, table.schema)
+        self._writer.write_table(table)
+
+
+@dataclass(slots=True)
+class _Lines:
+    """Writes tuning lines: of training rows as many as the largest size, of validation all."""
+
+    instruction: str
+    sizes: Sequence[int]
+    train: IO[bytes]
+    validation: IO[bytes]
+    ends: dict[int, int]
+    count: int = 0
+
+    def write(self, rows: pl.DataFrame) -> None:
+        left = max(max(self.sizes) - self.count, 0)
+        train = rows.filter(pl.col("split") == Split.TRAIN).head(left)
+        ends = self._write(self.train, train)
+        reached = [n for n in sorted(self.sizes) if self.count < n <= self.count + train.height]
+        self.ends |= {n: int(ends[n - self.count - 1]) for n in reached}
+        self.count += train.height
+        self._write(self.validation, rows.filter(pl.col("split") == Split.VALIDATION))
+
+    def _write(self, file: IO[bytes], rows: pl.DataFrame) -> NDArray[np.int64]:
+        """Write the lines of rows; return where in the file each of them ends."""
+        begin = file.tell()
+        data, ends = joined_texts(training_column(self.instruction, rows))
+        file.write(data)
+        return begin + ends
+
+
+def _frames(prepared: Prepared, folder: Path) -> Iterator[pl.DataFrame]:
+    order = np.concatenate([rows for _, rows in in_stored_order(prepared.splits)])
+    extra = pl.concat(
+        pl.DataFrame({"position": np.arange(len(rows))}).select(
+            pl.lit(split.value).alias("split"), "position"
+        )
+        for split, rows in in_stored_order(prepared.splits)
+    )
+    if prepared.groups is not None:
+        extra = extra.with_columns(_taken_groups(prepared, order))
+    drafts = prepared.drafts.path
+    for frame in arrange(drafts, order, folder, extra=extra, row_bytes=_row_bytes(prepared)):
+        if prepared.groups is None:
+            yield frame
+        else:
+            yield frame.with_columns(pl.coalesce("taken_group", "group").alias("group"))
+
+
+def _row_bytes(prepared: Prepared) -> int:
+    """Return how long texts and targets are on average; the same rows give the same number."""
+    sizes = prepared.keys.select(pl.col("text_bytes", "target_bytes").cast(pl.Int64).sum())
+    return int(sum(sizes.row(0))) // max(prepared.keys.height, 1)
+
+
+def _taken_groups(prepared: Prepared, order: Any) -> pl.Series:
+    """Return the group that each example has taken from another row, null for its own."""
+    assert prepared.groups is not None  # noqa: S101  asked only where clusters are groups
+    names = prepared.groups[order]
+    taken = names != order
+    found = _groups_at(prepared.drafts.path, np.unique(names[taken]))
+    values = [found[name] if other else None for name, other in zip(names, taken, strict=True)]
+    return pl.Series("taken_group", values, dtype=pl.String)
+
+
+def _groups_at(drafts: Path, wanted: Any) -> dict[int, str]:
+    from pyarrow import parquet
+
+    found: dict[int, str] = {}
+    done = 0
+    with parquet.ParquetFile(drafts, pre_buffer=False) as file:
+        for batch in bounded_batches(file, ["group"]):
+            here = wanted[(wanted >= done) & (wanted < done + batch.num_rows)]
+            texts = batch.column(0).take(number_array(here - done)).to_pylist()
+            found.update(zip(here.tolist(), texts, strict=True))
+            done += batch.num_rows
+    return found
+
+
+def _look_at(frame: pl.DataFrame, written: Written) -> None:
+    counts = frame["label"].value_counts().sort("label").rows()
+    written.labels.update({label: count for label, count in counts if label})
+    left = _ROWS_LOOKED_AT - written.personal.rows
+    if left > 0:
+        written.personal.look_at(frame.head(left))
+    missing = SAMPLES - len(written.samples)
+    if missing > 0:
+        written.samples += map(example_of, tuples(frame.head(missing)))
+
+
+def copy_start(source: Path, target: Path, size_bytes: int) -> None:
+    """Write the first bytes of a file into a new one."""
+    with source.open("rb") as reading, target.open("xb") as file:
+        for piece in _pieces(reading, size_bytes):
+            file.write(piece)
+
+
+def _pieces(file: IO[bytes], size_bytes: int) -> Iterable[bytes]:
+    while size_bytes > 0 and (piece := file.read(min(size_bytes, 1 << 20))):
+        size_bytes -= len(piece)
+        yield piece

@@ -1,0 +1,68 @@
+"""Examples in the forms other tools take: OpenAI's chats, and Gemini's two older ones."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from service.datasets.examples import Example, user_turn
+from service.datasets.publishing.gemini import training_lines
+from service.errors import Invalid
+from service.registry import Registry
+
+Writer = Callable[[str, Iterable[Example]], Iterator[bytes]]
+
+
+def openai_lines(instruction: str, examples: Iterable[Example]) -> Iterator[bytes]:
+    """Yield `messages` with the roles system, user and assistant."""
+    return _lines(_messages(instruction, each, model="assistant") for each in examples)
+
+
+def messages_lines(instruction: str, examples: Iterable[Example]) -> Iterator[bytes]:
+    """Yield `messages` with the roles system, user and model, as Vertex AI once took them."""
+    return _lines(_messages(instruction, each, model="model") for each in examples)
+
+
+def text_input_lines(instruction: str, examples: Iterable[Example]) -> Iterator[bytes]:
+    """Yield `text_input` and `output`, as the Gemini API once took them.
+
+    Raises Invalid `several_turns` where an example has turns before its text: the form has no
+    place for them.
+    """
+    return _lines(_text_input(instruction, each) for each in examples)
+
+
+WRITERS: Registry[Writer] = Registry(
+    "form",
+    {
+        "contents": training_lines,
+        "messages": messages_lines,
+        "openai": openai_lines,
+        "text_input_output": text_input_lines,
+    },
+)
+
+
+def _messages(instruction: str, example: Example, *, model: str) -> dict[str, Any]:
+    roles = {"user": "user", "model": model}
+    system = "\n\n".join(filter(None, (instruction, example.system)))
+    turns = [(roles[turn.role], turn.text) for turn in example.history]
+    spoken = [("system", system)] if system else []
+    return {
+        "messages": [
+            {"role": role, "content": text}
+            for role, text in (*spoken, *turns, ("user", example.text), (model, example.target))
+        ]
+    }
+
+
+def _text_input(instruction: str, example: Example) -> dict[str, Any]:
+    if example.history:
+        message = f"row {example.row} has several turns; text_input and output hold one"
+        raise Invalid(message, code="several_turns")
+    said = "\n\n".join(filter(None, (example.system, instruction)))
+    return {"text_input": user_turn(said, example.text), "output": example.target}
+
+
+def _lines(records: Iterable[dict[str, Any]]) -> Iterator[bytes]:
+    for record in records:
+        yield json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"

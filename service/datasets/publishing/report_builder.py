@@ -1,0 +1,258 @@
+"""From a prepared and written dataset to its report."""
+
+import math
+from collections.abc import Iterable, Sequence
+from datetime import date
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from service.datasets.drops import ROWS_SHOWN, DropReason
+from service.datasets.examples import Split
+from service.datasets.preparation import Prepared
+from service.datasets.presets.preset import Preset
+from service.datasets.publishing.example_files import Written
+from service.datasets.report.masking import mask
+from service.datasets.report.schemas import (
+    Bar,
+    Cost,
+    CostRow,
+    DatasetReport,
+    DatasetWarning,
+    Dropped,
+    Groups,
+    Leak,
+    LeakageReport,
+    Lengths,
+    RowPair,
+    SampleRow,
+    TokenReport,
+)
+from service.datasets.splitting.leakage import MEANINGS, PAIRS_SHOWN
+from service.datasets.validation.dataset_rules import Caution, Whole, cautions_about
+from service.datasets.validation.levels import Level
+from service.datasets.validation.limits import ModelLimits, source_of
+from service.datasets.validation.row_checks import Broken
+from service.datasets.validation.rule import RowRule
+from service.datasets.validation.token_counts import BYTES_PER_TOKEN, Calibration
+
+EPOCHS = (1, 3, 10)
+_LABELS_SHOWN = 100
+_MEASURES = [f"{part}_{unit}" for part in ("text", "target") for unit in ("characters", "bytes")]
+Rows = NDArray[np.int64]
+
+
+def whole_of(
+    prepared: Prepared, written: Written, *, preset: Preset, train_sizes: Sequence[int], today: date
+) -> Whole:
+    """Return what the rules about a whole dataset look at."""
+    splits = prepared.splits
+    conflicts = _conflicts(prepared)
+    like_held_out = prepared.members.dropped.get(DropReason.LIKE_HELD_OUT, ())
+    return Whole(
+        train_rows=len(splits[Split.TRAIN]),
+        validation_rows=len(splits[Split.VALIDATION]),
+        test_groups=_groups(prepared.keys, splits[Split.TEST]).height,
+        largest_train_size=max(train_sizes),
+        training_bytes=max(written.ends.values(), default=0),
+        instruction_tokens=len(preset.instruction.encode()) // BYTES_PER_TOKEN,
+        kept=prepared.kept,
+        moves=prepared.members.moves,
+        limits=prepared.limits,
+        today=today,
+        labels=written.labels,
+        label_set=preset.labels,
+        json_targets=prepared.drafts.checks.json_targets,
+        conflicts=sorted(conflicts)[:ROWS_SHOWN],
+        conflict_rows=len(conflicts),
+        near_test_rows=len(like_held_out),
+    )
+
+
+def _conflicts(prepared: Prepared) -> list[int]:
+    """Return the numbers of rows that share their input with a row of another target."""
+    kept = np.concatenate(list(prepared.splits.values()))
+    rows = prepared.keys.select("row", "normalised", "target")[kept]
+    of_input = rows.group_by("normalised").agg(
+        least=pl.col("target").min(), most=pl.col("target").max()
+    )
+    several = of_input.filter(pl.col("least") != pl.col("most"))
+    return rows.join(several, on="normalised", how="semi")["row"].to_list()
+
+
+def _groups(keys: pl.DataFrame, rows: Rows) -> pl.DataFrame:
+    return keys.select("group_high", "group_low")[rows].group_by("group_high", "group_low").len()
+
+
+def build_report(
+    prepared: Prepared,
+    written: Written,
+    *,
+    whole: Whole,
+    train_sizes: Sequence[int],
+    calibration: Calibration = Calibration(),  # noqa: B008  a frozen value
+) -> DatasetReport:
+    """Return the report; raises nothing: what is wrong was refused before."""
+    kept = np.concatenate(list(prepared.splits.values()))
+    keys = prepared.keys.select(_MEASURES)[kept]
+    drops = prepared.drafts.drops
+    groups = _groups(prepared.keys, kept)
+    near, personal = prepared.drafts.near, written.personal
+    common = personal.common_words()
+    return DatasetReport(
+        source_rows=prepared.source_rows,
+        kept=prepared.kept,
+        duplicates=drops.counts.get(DropReason.DUPLICATE, 0),
+        dropped={
+            reason.value: Dropped(rows=count, first_rows=drops.first_rows[reason])
+            for reason, count in drops.counts.items()
+        },
+        groups=Groups(count=groups.height, largest=int(groups["len"].cast(pl.Int64).max() or 0)),  # type: ignore[arg-type]
+        lengths={name: _lengths(keys[f"{name}_characters"]) for name in ("text", "target")},
+        warnings=[
+            *map(_row_warning, prepared.drafts.checks.broken(Level.WARNING)),
+            *map(_warning, cautions_about(whole)),
+        ],
+        near_duplicate_threshold=near.threshold if near else None,
+        leakage=_leakage(prepared),
+        tokens=_tokens(keys, calibration),
+        cost=_cost(prepared, whole.limits, train_sizes, whole.instruction_tokens, calibration),
+        labels=dict(written.labels.most_common(_LABELS_SHOWN)),
+        histograms=_histograms(keys, calibration),
+        pii=personal.kinds,
+        pii_rows=personal.rows,
+        samples=[
+            SampleRow(
+                row=each.row,
+                text=mask(each.text, common=common),
+                target=mask(each.target, common=common),
+            )
+            for each in written.samples
+        ],
+    )
+
+
+def _row_warning(found: tuple[RowRule, Broken]) -> DatasetWarning:
+    rule, broken = found
+    first = sorted(broken.first_rows)[:ROWS_SHOWN]
+    shown = ", ".join(map(str, first))
+    return DatasetWarning(
+        code=rule.id,
+        message=f"{broken.rows} rows: {rule.message}; the first: {shown}",
+        field=rule.field,
+        rows=broken.rows,
+        first_rows=first,
+    )
+
+
+def _warning(caution: Caution) -> DatasetWarning:
+    return DatasetWarning(
+        code=caution.code,
+        message=caution.message,
+        level=caution.level,
+        rows=caution.count,
+        first_rows=list(caution.rows),
+    )
+
+
+def _lengths(values: pl.Series) -> Lengths:
+    """Return percentiles by nearest rank: each is a length that occurs."""
+    ordered = values.sort()
+    p50, p95, p99 = (
+        int(ordered[math.ceil(len(ordered) * share) - 1]) for share in (0.5, 0.95, 0.99)
+    )
+    return Lengths(p50=p50, p95=p95, p99=p99, max=int(ordered[-1]))
+
+
+def _leakage(prepared: Prepared) -> LeakageReport:
+    leaks = [
+        Leak(
+            rule=rule,
+            split=split,
+            other=other,
+            rows=found.rows,
+            pairs=[RowPair(held=each.held, other=each.other) for each in found.pairs[:PAIRS_SHOWN]],
+        )
+        for (rule, split, other), found in prepared.leaks.items()
+    ]
+    return LeakageReport(rules=sorted(MEANINGS), leaks=leaks, allowed=bool(leaks))
+
+
+def _tokens(keys: pl.DataFrame, calibration: Calibration) -> TokenReport:
+    return TokenReport(
+        text=round(calibration.tokens(int(keys["text_bytes"].sum()))),
+        target=round(calibration.tokens(int(keys["target_bytes"].sum()))),
+        error=calibration.error,
+        counted=calibration.sample,
+        not_counted=calibration.not_counted,
+        synthetic=calibration.synthetic,
+    )
+
+
+def _cost(
+    prepared: Prepared,
+    limits: ModelLimits,
+    train_sizes: Sequence[int],
+    instruction_tokens: int,
+    calibration: Calibration,
+) -> Cost:
+    """Return what each train size costs for some numbers of epochs: the service bills tokens of
+    the file times epochs, and chooses the epochs itself where none are asked for.
+    """
+    train = prepared.keys.select("text_bytes", "target_bytes")[prepared.splits[Split.TRAIN]]
+    sizes = train.sum_horizontal().cum_sum()
+    prices = source_of("prices")
+    rows = [
+        _cost_row(
+            size,
+            epochs,
+            calibration.tokens(float(sizes[size - 1])) + size * instruction_tokens,
+            limits.dollars_per_million_tokens,
+            calibration.error,
+        )
+        for size in train_sizes
+        for epochs in EPOCHS
+    ]
+    return Cost(
+        model=limits.model,
+        dollars_per_million_tokens=limits.dollars_per_million_tokens,
+        source=prices.name,
+        as_of=prices.as_of,
+        rows=rows,
+    )
+
+
+def _cost_row(size: int, epochs: int, tokens: float, price: float | None, error: float) -> CostRow:
+    low, high = (round(tokens * epochs * (1 + side * error)) for side in (-1, 1))
+    return CostRow(
+        train_size=size,
+        epochs=epochs,
+        tokens_low=low,
+        tokens_high=high,
+        dollars_low=None if price is None else round(low * price / 1e6, 4),
+        dollars_high=None if price is None else round(high * price / 1e6, 4),
+    )
+
+
+def _histograms(keys: pl.DataFrame, calibration: Calibration) -> dict[str, list[Bar]]:
+    per_byte = calibration.tokens(1)
+    return {
+        "text_characters": bars(keys["text_characters"].to_numpy()),
+        "target_characters": bars(keys["target_characters"].to_numpy()),
+        "text_tokens": bars(np.ceil(keys["text_bytes"].to_numpy() * per_byte)),
+        "target_tokens": bars(np.ceil(keys["target_bytes"].to_numpy() * per_byte)),
+    }
+
+
+def bars(values: Iterable[float]) -> list[Bar]:
+    """Return how many values lie in each range between powers of two, the empty ones at the ends
+    left out.
+    """
+    exponents = np.frexp(np.maximum(np.asarray(values, np.float64), 0))[1]
+    counts = np.bincount(np.where(np.asarray(values) < 1, 0, exponents))
+    used = np.flatnonzero(counts)
+    return [
+        Bar(low=0 if at == 0 else 1 << (at - 1), high=1 << at, rows=int(counts[at]))
+        for at in range(int(used[0]), int(used[-1]) + 1)
+    ]

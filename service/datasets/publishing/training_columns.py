@@ -1,0 +1,87 @@
+"""Tuning lines and fingerprints of many rows at once, the same bytes as row by row.
+
+Rows of one question and one answer are joined as columns; conversations and rows of several
+answers go through the encoders one by one.
+"""
+
+import json
+from typing import Any
+
+import polars as pl
+
+from service.datasets.examples import Example
+from service.datasets.publishing.gemini import training_lines
+from service.datasets.publishing.json_columns import escaped, with_values
+from service.datasets.publishing.stored_examples import turns_of
+
+COLUMNS = ("split", "position", "id", "text", "target", "references", "group", "label", "row")
+CHAT = ("system", "history")
+_MARK = "\ue000text\ue000"  # of a private area: stands where a line's texts are to be put
+_IS_CHAT = (pl.col("system") != "") | (pl.col("history") != "")
+
+
+def example_of(row: tuple[Any, ...]) -> Example:
+    """Return the example of a row of `COLUMNS` and `CHAT`."""
+    _, _, name, text, target, references, group, label, number, system, history = row
+    return Example(
+        id=name,
+        text=text,
+        target=target,
+        references=tuple(references),
+        group=group,
+        row=number,
+        label=label,
+        system=system,
+        history=turns_of(history),
+    )
+
+
+def training_column(instruction: str, rows: pl.DataFrame) -> pl.Series:
+    """Return the tuning line of each row as `training_lines` writes it, its end included."""
+    head, middle, tail = _around_texts(instruction)
+    texts = pl.DataFrame([escaped(rows[name]) for name in ("text", "target")])
+    parts = (pl.lit(head), pl.col("text"), pl.lit(middle), pl.col("target"), pl.lit(tail))
+    lines = texts.select(pl.concat_str(parts).alias("line"))["line"]
+    chats = rows.select(_IS_CHAT.alias("chat"))["chat"]
+    examples = map(example_of, tuples(rows.filter(chats)))
+    return with_values(
+        lines, chats, [each.decode() for each in training_lines(instruction, examples)]
+    )
+
+
+def _around_texts(instruction: str) -> list[str]:
+    """Return what stands before, between and after the two texts of a line."""
+    example = Example(id="", text=_MARK, target=_MARK, references=(), group="", row=0)
+    line = next(training_lines(instruction, [example])).decode()
+    return line.rsplit(_MARK, 2)
+
+
+def fingerprint_column(rows: pl.DataFrame) -> pl.Series:
+    """Return what of each example counts in the fingerprint: not its position or source row."""
+    names = ("id", "text", "target", "group", "label")
+    texts = pl.DataFrame([rows["split"], *(escaped(rows[name], ascii_only=True) for name in names)])
+    line = pl.format('["{}", "{}", "{}", "{}", ["{}"], "{}", "{}"]\n', *_FINGERPRINTED)
+    lines = texts.select(line.alias("line"))["line"]
+    alone = rows.select(
+        (
+            _IS_CHAT
+            | (pl.col("references").list.len() != 1)
+            | (pl.col("references").list.first() != pl.col("target"))
+        ).alias("alone")
+    )["alone"]
+    return with_values(lines, alone, list(map(_fingerprinted, tuples(rows.filter(alone)))))
+
+
+_FINGERPRINTED = ("split", "id", "text", "target", "target", "group", "label")
+
+
+def _fingerprinted(row: tuple[Any, ...]) -> str:
+    split, _, name, text, target, references, group, label, _, *chat = row
+    parts = [split, name, text, target, references, group, label]
+    return json.dumps(parts + chat if any(chat) else parts) + "\n"
+
+
+def tuples(rows: pl.DataFrame) -> list[tuple[Any, ...]]:
+    """Return rows; by way of Arrow, since Polars makes a series of each list of references."""
+    columns = (rows[name].to_arrow().to_pylist() for name in (*COLUMNS, *CHAT))
+    return list(zip(*columns, strict=True))

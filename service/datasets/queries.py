@@ -1,0 +1,144 @@
+"""Datasets as they stand: one, a page, their rows, their files."""
+
+from itertools import islice
+
+from service.database import Session, Sessions
+from service.datasets import repository
+from service.datasets.examples import Example, Split
+from service.datasets.models import Dataset
+from service.datasets.publishing.content import (
+    Content,
+    ContentFormat,
+    RowFilter,
+    Stored,
+    content_of,
+    page_of,
+)
+from service.datasets.publishing.stored_examples import example_of, stored_rows
+from service.datasets.schemas import DatasetReport, DatasetRow
+from service.datasets.views import DatasetView
+from service.errors import Conflict, Fault, NotFound
+from service.jobs.ports import InputNotReady
+from service.storage.ports import ObjectStore
+
+
+def require_row(session: Session, dataset_id: str, project_id: str) -> Dataset:
+    row = repository.find(session, dataset_id, project_id=project_id)
+    if row is None:
+        raise NotFound(f"no dataset {dataset_id}", code="dataset_not_found")
+    return row
+
+
+def get_dataset(dataset_id: str, *, project_id: str, sessions: Sessions) -> Dataset:
+    """Return a dataset of the project, ready or not; raises NotFound `dataset_not_found`."""
+    with sessions.reading() as session:
+        return require_row(session, dataset_id, project_id)
+
+
+def list_datasets(
+    project_id: str, *, after: str | None, limit: int, sessions: Sessions
+) -> list[Dataset]:
+    """Return a page of datasets, newest first; `after` is the last id of the page before."""
+    with sessions.reading() as session:
+        return repository.page(session, project_id, after=after, limit=limit)
+
+
+def ready_dataset(dataset_id: str, *, project_id: str, session: Session) -> DatasetView:
+    """Return a finished dataset inside the caller's transaction.
+
+    Raises NotFound `dataset_not_found`, and InputNotReady while its job is still to make it:
+    the caller decides whether that job has failed.
+    """
+    row = require_row(session, dataset_id, project_id)
+    if row.ready_at is None or row.examples_key is None or row.fingerprint is None:
+        raise InputNotReady(row.job_id)
+    return DatasetView(
+        id=row.id,
+        job_id=row.job_id,
+        preset=row.preset,
+        instruction=row.instruction,
+        metrics=tuple(row.metrics),
+        examples_key=row.examples_key,
+        training_files=row.training_files,
+        splits=row.splits,
+        fingerprint=row.fingerprint,
+        report=row.report,
+    )
+
+
+def require_dataset(
+    session: Session, dataset_id: str, *, project_id: str, pointer: str = "/spec/dataset"
+) -> None:
+    """Check that a dataset is there, reserved or ready; raises NotFound `input_not_found`."""
+    if repository.find(session, dataset_id, project_id=project_id) is None:
+        message = f"no dataset {dataset_id}"
+        fault = Fault(pointer, "input_not_found", message)
+        raise NotFound(message, code="input_not_found", faults=[fault])
+
+
+def read_examples(
+    examples_key: str, split: Split, *, store: ObjectStore, limit: int | None = None
+) -> list[Example]:
+    """Return the first `limit` examples of a split in stored order: nested order in `train`.
+
+    Raises NotFound `object_not_found`, Unavailable.
+    """
+    with store.open(examples_key) as stream:
+        return [example_of(row) for row in islice(stored_rows(stream, split=split), limit)]
+
+
+def list_rows(
+    dataset_id: str,
+    *,
+    project_id: str,
+    split: Split | None,
+    only: RowFilter = RowFilter(),  # noqa: B008  a frozen value
+    after: str | None,
+    limit: int,
+    sessions: Sessions,
+    store: ObjectStore,
+) -> list[DatasetRow]:
+    """Return up to `limit` rows in stored order, those that follow the row with the id `after`.
+
+    Raises NotFound `dataset_not_found`, Conflict `not_ready`, Unavailable.
+    """
+    key = examples_key_of(dataset_id, project_id=project_id, sessions=sessions)
+    return page_of(key, split=split, only=only, after=after, limit=limit, store=store)
+
+
+def dataset_report(dataset_id: str, *, project_id: str, sessions: Sessions) -> DatasetReport:
+    """Return what the preparation found; raises NotFound, Conflict `not_ready`."""
+    row = get_dataset(dataset_id, project_id=project_id, sessions=sessions)
+    if row.ready_at is None:
+        raise Conflict(f"{dataset_id} is still to be made by its job", code="not_ready")
+    return DatasetReport.model_validate(row.report)
+
+
+def dataset_content(
+    dataset_id: str,
+    content_format: ContentFormat,
+    *,
+    project_id: str,
+    split: Split | None = None,
+    sessions: Sessions,
+    store: ObjectStore,
+) -> Content:
+    """Return the rows of a split, or of all, as one file.
+
+    Raises NotFound `dataset_not_found`, Conflict `not_ready`, Unavailable, and what `content_of`
+    raises.
+    """
+    row = get_dataset(dataset_id, project_id=project_id, sessions=sessions)
+    stored = Stored(_ready_key(row), dataset_id, row.instruction)
+    return content_of(stored, content_format, split=split, store=store)
+
+
+def examples_key_of(dataset_id: str, *, project_id: str, sessions: Sessions) -> str:
+    """Return the key of the dataset's Parquet file; raises NotFound, Conflict `not_ready`."""
+    return _ready_key(get_dataset(dataset_id, project_id=project_id, sessions=sessions))
+
+
+def _ready_key(row: Dataset) -> str:
+    if row.ready_at is None or row.examples_key is None:
+        raise Conflict(f"{row.id} is still to be made by its job", code="not_ready")
+    return row.examples_key

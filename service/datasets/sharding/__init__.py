@@ -1,0 +1,1 @@
+"""A large source is converted by several workers."""

@@ -1,0 +1,138 @@
+"""The rows of shares on their way to the workers that draft them."""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+
+from service.datasets.conversion.row_conversion import DraftPlan, columns_read
+from service.datasets.examples import Split
+from service.datasets.ingestion.staged_rows import ROW, StagedRows
+from service.datasets.preparation import Staged
+from service.datasets.row_faults import RowFault
+from service.datasets.sharding.shard_jobs import Share
+from service.storage.ports import ObjectStore
+
+_BATCH_ROWS = 20_000
+_MOST_SHARES = 1000  # of one source, however few rows a deployment wants in each
+
+
+class SharedSource(BaseModel):
+    """What a staged source leaves behind when its rows are shared out, in `shares` shares."""
+
+    model_config = ConfigDict(frozen=True)
+
+    split: Split | None
+    source_rows: int
+    shares: int
+    faults: tuple[RowFault, ...]
+
+
+_SOURCES = TypeAdapter(tuple[SharedSource, ...])
+
+
+def rows_key(folder: str, number: int) -> str:
+    return f"{folder}/{number}.rows.parquet"
+
+
+def drafts_key(folder: str, number: int) -> str:
+    return f"{folder}/{number}.drafts.tar"
+
+
+def _sources_key(folder: str) -> str:
+    return f"{folder}/sources.json"
+
+
+def store_shares(
+    staged: Sequence[Staged],
+    *,
+    plan: DraftPlan,
+    shard_rows: int,
+    folder: str,
+    store: ObjectStore,
+    scratch: Path,
+    check: Callable[[], None],
+) -> list[Share]:
+    """Store staged sources in shares of about equal size, of about `shard_rows` rows at most.
+
+    They hold only the columns that are read. `check` is called before each and may raise.
+    """
+    shares: list[Share] = []
+    sources = []
+    path = scratch / "share"
+    for each in staged:
+        before = len(shares)
+        for rows in _write_shares(each.rows, plan, shard_rows, path):
+            check()
+            _put(path, rows_key(folder, len(shares)), store)
+            shares.append(Share(rows, each.split))
+        sources.append(
+            SharedSource(
+                split=each.split,
+                source_rows=each.rows.source_rows,
+                shares=len(shares) - before,
+                faults=each.rows.faults,
+            )
+        )
+    path.write_bytes(_SOURCES.dump_json(tuple(sources)))
+    _put(path, _sources_key(folder), store)
+    return shares
+
+
+def _put(path: Path, key: str, store: ObjectStore) -> None:
+    store.put_file(key, path, content_type="application/octet-stream")
+    path.unlink()
+
+
+def _write_shares(rows: StagedRows, plan: DraftPlan, most: int, path: Path) -> Iterator[int]:
+    """Write one share after the other to one path, yielding the rows of each."""
+    from pyarrow import parquet
+
+    count = min(-(-rows.rows // most), _MOST_SHARES)
+    ends = [rows.rows * (number + 1) // count for number in range(count)]
+    with parquet.ParquetFile(rows.path, pre_buffer=False) as file:
+        names = [ROW, *columns_read(plan, file.schema_arrow.names)]
+        batches = file.iter_batches(batch_size=_BATCH_ROWS, columns=names)
+        for _, parts in groupby(_cut(batches, ends), key=itemgetter(0)):
+            yield _write((batch for _, batch in parts), path)
+
+
+def _cut(batches: Iterator[Any], ends: Sequence[int]) -> Iterator[tuple[int, Any]]:
+    """Yield batches with the number of their share, cut where one ends."""
+    share = done = 0
+    for whole in batches:
+        batch = whole
+        while batch.num_rows:
+            taken = batch.slice(0, ends[share] - done)
+            yield share, taken
+            batch, done = batch.slice(taken.num_rows), done + taken.num_rows
+            share += done == ends[share]
+
+
+def _write(batches: Iterator[Any], path: Path) -> int:
+    from pyarrow import parquet
+
+    first = next(batches)
+    with parquet.ParquetWriter(path, first.schema, compression="zstd") as writer:
+        writer.write_batch(first)
+        rows = int(first.num_rows)
+        for batch in batches:
+            writer.write_batch(batch)
+            rows += batch.num_rows
+    return rows
+
+
+def shared_sources(folder: str, *, store: ObjectStore) -> tuple[SharedSource, ...]:
+    """Return what is known of the sources that were shared out into a folder."""
+    return _SOURCES.validate_json(b"".join(store.chunks(_sources_key(folder))))
+
+
+def fetch(key: str, path: Path, *, store: ObjectStore) -> Path:
+    """Copy an object to a new file; raises NotFound, Unavailable."""
+    with path.open("xb") as file:
+        for piece in store.chunks(key):
+            file.write(piece)
+    return path

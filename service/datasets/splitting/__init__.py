@@ -1,0 +1,1 @@
+"""Which row trains and which tests."""

@@ -1,0 +1,117 @@
+"""Which row belongs where: given splits are honoured, the others are cut by hash."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from service.datasets.cleaning.train_near_duplicates import near_copies
+from service.datasets.conversion.row_conversion import GIVEN
+from service.datasets.drops import DropReason
+from service.datasets.examples import Split
+from service.datasets.splitting.hash_split import nested_order, take_rows
+from service.datasets.splitting.leakage import Likeness, leaking_rows
+
+Rows = NDArray[np.int64]
+_BEYOND = {
+    Split.TEST: DropReason.BEYOND_TEST_SIZE,
+    Split.VALIDATION: DropReason.BEYOND_VALIDATION_SIZE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How many rows the held-out splits get where they are not given."""
+
+    test: int
+    validation: int
+    rows_per_group: int | None = None
+
+
+@dataclass(slots=True)
+class Membership:
+    """Rows of each split in stored order, and the rows of none by the reason why."""
+
+    splits: dict[Split, Rows] = field(default_factory=dict)
+    dropped: dict[DropReason, Rows] = field(default_factory=dict)
+    moves: bool = False
+
+    def drop(self, reason: DropReason, rows: Rows) -> None:
+        self.dropped[reason] = np.concatenate((self.dropped.get(reason, rows[:0]), rows))
+
+
+def assign_rows(kept: Rows, likeness: Likeness, *, sizes: Sizes, drops_copies: bool) -> Membership:
+    """Assign every kept row; the same rows give the same splits in any order, anywhere.
+
+    Where a split is cut by hash, rows of later splits that are like its rows are left out; where
+    it is given nothing is, for the firewall to judge. Raises Invalid `test_size_too_large`,
+    `validation_size_too_large`.
+    """
+    result = Membership()
+    given = likeness.keys["given"].to_numpy()[kept]
+    free, begin = kept[given == 0], 0
+    for split, size in ((Split.TEST, sizes.test), (Split.VALIDATION, sizes.validation)):
+        theirs = kept[given == GIVEN[split.value]]
+        if len(theirs) or _is_given(split, given):
+            result.splits[split] = _by_id(likeness.keys, theirs)
+            continue
+        taken = take_rows(
+            likeness.keys,
+            free,
+            size=size,
+            begin=begin,
+            rows_per_group=sizes.rows_per_group,
+            field=f"{split.value}_size",
+        )
+        result.splits[split], free, begin = taken.rows, taken.rest, taken.end
+        result.moves |= taken.moves
+        result.drop(_BEYOND[split], taken.spare)
+        like = leaking_rows(taken.rows, free, likeness)
+        result.drop(DropReason.LIKE_HELD_OUT, like)
+        free = np.setdiff1d(free, like, assume_unique=True)
+    train = np.concatenate((kept[np.isin(given, (GIVEN["train"], GIVEN["shot"]))], free))
+    _fill_train(result, train, likeness, drops_copies=drops_copies)
+    return result
+
+
+def _is_given(split: Split, given: NDArray[np.uint8]) -> bool:
+    """Return whether a column says each row's split, and so that this split has no rows."""
+    return split is Split.VALIDATION and len(given) > 0 and bool((given != 0).all())
+
+
+def _fill_train(result: Membership, train: Rows, likeness: Likeness, *, drops_copies: bool) -> None:
+    if drops_copies:
+        copies = near_copies(train, likeness, first=GIVEN["shot"])
+        result.drop(DropReason.NEAR_DUPLICATE, copies)
+        train = np.setdiff1d(train, copies, assume_unique=True)
+    result.splits[Split.TRAIN] = nested_order(likeness.keys, train, first=GIVEN["shot"])
+
+
+def _by_id(keys: pl.DataFrame, rows: Rows) -> Rows:
+    ids = keys.select("id_high", "id_low")[rows].with_columns(pl.Series("at", rows))
+    return ids.sort("id_high", "id_low")["at"].to_numpy().astype(np.int64)
+
+
+def in_stored_order(splits: Mapping[Split, Rows]) -> Iterator[tuple[Split, Rows]]:
+    for split in Split:
+        yield split, splits[split]
+
+
+def cluster_groups(keys: pl.DataFrame, clusters: Rows) -> tuple[pl.DataFrame, Rows]:
+    """Return keys whose groups are clusters, and the row whose group each row has taken.
+
+    A cluster is named by its member whose group has the lowest hash, whatever came first.
+    """
+    named = (
+        keys.select("group_high", "group_low")
+        .with_row_index("at")
+        .with_columns(pl.Series("cluster", clusters))
+        .sort("group_high", "group_low")
+        .select(pl.col("at").first().over("cluster").alias("name"), "at")
+        .sort("at")
+    )
+    names = named["name"].to_numpy().astype(np.int64)
+    groups = keys.select("group_high", "group_low")[names]
+    return keys.with_columns(groups["group_high"], groups["group_low"]), names

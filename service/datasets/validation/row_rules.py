@@ -1,0 +1,172 @@
+"""The rules about single rows, as expressions over a batch of drafts. Data, but for the hash."""
+
+import polars as pl
+
+from service.datasets.examples import user_turn
+from service.datasets.validation.levels import Level
+from service.datasets.validation.rule import RowRule
+from service.datasets.validation.token_counts import BYTES_PER_TOKEN
+
+_TEXT, _TARGET, _SYSTEM = pl.col("text"), pl.col("target"), pl.col("system")
+_CONTROL = r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
+_INVISIBLE = r"[\u{200b}-\u{200d}\u{2060}\u{00ad}]"
+_DIRECTION = r"[\u{202a}-\u{202e}\u{2066}-\u{2069}]"
+_MOJIBAKE = (
+    r"Ã[\u{80}-\u{bf}]|â€[\u{2122}\u{153}\u{9d}\u{201c}\u{201d}\u{2dc}¦]|ï¿½|Â[\u{a0}-\u{bf}]"
+)
+_MARKUP = r"<\|?(?:im_start|im_end|start_of_turn|end_of_turn|endoftext|eot_id)\|?>|\[/?INST\]"
+_ENTITY = r"&(?:amp|lt|gt|quot|nbsp|apos|#\d{1,6}|#x[0-9a-fA-F]{1,6});"
+_EMPTY_SLOT = r"\{\{\s*\w+\s*\}\}"
+_NOTHING = r"^[\s\u{200b}-\u{200f}\u{2060}\u{feff}\u{00ad}]+$"
+_JSON_LIKE = r"^\s*(?:\{.*|\[\s*[\[{\x22\]].*)"
+LONG_TARGET_TOKENS = 1024  # what an evaluation lets a model say, unless it is told otherwise
+
+
+# Most rows have none of these, so that one look is enough; the rules below are asked of the others.
+_ODD = (
+    rf"[\x00\u{{feff}}\u{{fffd}}]|{_CONTROL}|{_INVISIBLE}|{_DIRECTION}|{_MOJIBAKE}|{_MARKUP}|"
+    rf"{_ENTITY}|{_EMPTY_SLOT}"
+)
+
+
+def _either(pattern: str) -> pl.Expr:
+    return _TEXT.str.contains(pattern) | _TARGET.str.contains(pattern)
+
+
+def tokens_of(*columns: pl.Expr) -> pl.Expr:
+    """Return about how many tokens columns hold together, before any calibration."""
+    return (pl.sum_horizontal(each.str.len_bytes() for each in columns) / BYTES_PER_TOKEN).ceil()
+
+
+def odd() -> pl.Expr:
+    """Return whether a row holds anything that the rules about characters look for."""
+    return _either(_ODD) | pl.col("references").list.join("").str.contains(r"\x00")
+
+
+def _error(rule: str, field: str, broken: pl.Expr, message: str) -> RowRule:
+    return RowRule(rule, Level.ERROR, field, message, broken)
+
+
+def _warning(rule: str, field: str, broken: pl.Expr, message: str) -> RowRule:
+    return RowRule(rule, Level.WARNING, field, message, broken)
+
+
+ROW_RULES = (
+    _error(
+        "row_without_target", "target", _TARGET == "", "the row has no target to learn; fill it"
+    ),
+    _error("row_without_text", "text", _TEXT == "", "the row has no text to answer; fill it"),
+    _error(
+        "blank_target",
+        "target",
+        _TARGET.str.contains(_NOTHING),
+        "the target is invisible characters only; fill it or leave the row out",
+    ),
+    _error(
+        "blank_text",
+        "text",
+        _TEXT.str.contains(_NOTHING),
+        "the text is invisible characters only; fill it or leave the row out",
+    ),
+    _warning(
+        "target_is_text",
+        "target",
+        (_TEXT == _TARGET) & (_TARGET != ""),
+        "the target repeats the text: there is nothing to learn",
+    ),
+    _warning(
+        "target_with_role",
+        "target",
+        _TARGET.str.contains(r"(?i)^(?:model|assistant|answer|output|response)\s*:\s"),
+        "the target begins with a role's name, which the model would learn to say",
+    ),
+    _warning(
+        "long_target",
+        "target",
+        tokens_of(_TARGET) > LONG_TARGET_TOKENS,
+        f"the target has more than {LONG_TARGET_TOKENS} tokens; raise `max_output_tokens` when "
+        "you evaluate, or answers are cut off",
+    ),
+    _warning(
+        "system_in_row",
+        "system",
+        _SYSTEM.str.len_chars() > pl.col("text").str.len_chars() * 20 + 2000,
+        "the system instruction is far longer than the text; it is paid for in every row",
+    ),
+)
+# These are asked only of rows that `odd` picks out.
+CHARACTER_RULES = (
+    _error(
+        "nul_character",
+        "text",
+        _either(r"\x00") | pl.col("references").list.join("").str.contains(r"\x00"),
+        "the row holds a NUL character; remove it: no database keeps it",
+    ),
+    _warning("control_characters", "text", _either(_CONTROL), "the row holds control characters"),
+    _warning(
+        "replacement_characters",
+        "text",
+        _either("\ufffd"),
+        "the row holds U+FFFD: its bytes were cut or read in a wrong encoding",
+    ),
+    _warning(
+        "wrongly_decoded",
+        "text",
+        _either(_MOJIBAKE),
+        "the row looks like UTF-8 that was read as Latin-1; read the source as UTF-8",
+    ),
+    _warning(
+        "invisible_characters",
+        "text",
+        _either(_INVISIBLE),
+        "the row holds invisible characters, which a model sees and a reader does not",
+    ),
+    _warning(
+        "direction_characters",
+        "text",
+        _either(_DIRECTION),
+        "the row holds characters that turn the direction of writing; remove them",
+    ),
+    _warning(
+        "byte_order_mark",
+        "text",
+        _either("\ufeff"),
+        "the row holds a byte order mark; files were joined without removing it",
+    ),
+    _warning("html_entities", "text", _either(_ENTITY), "the row holds HTML entities; decode them"),
+    _warning(
+        "chat_markup",
+        "text",
+        _either(_MARKUP),
+        "the row holds the markup of a chat template; Gemini reads it as plain text",
+    ),
+    _warning(
+        "empty_slot",
+        "text",
+        _TEXT.str.contains(_EMPTY_SLOT),
+        "the text holds a placeholder in double braces that was never filled in",
+    ),
+)
+
+
+def json_like(column: pl.Expr) -> pl.Expr:
+    """Return whether a text looks like a JSON object, or a list of texts or of those."""
+    return column.str.contains(_JSON_LIKE)
+
+
+def over_token_limit(limit: int, *, instruction: str = "") -> RowRule:
+    """Return the rule that a row, with the preset's instruction before its text, must fit into
+    what the model reads of one example.
+    """
+    room = limit * BYTES_PER_TOKEN - len(user_turn(instruction, "").encode())
+    columns = (_TEXT, _TARGET, _SYSTEM, pl.col("history"))
+    size = pl.sum_horizontal(each.str.len_bytes() for each in columns)
+    message = f"the row has about more than {limit} tokens, which the model cuts off; shorten it"
+    return _error("tokens_over_limit", "text", size.cast(pl.Int64) > room, message)
+
+
+def answer_outside_context() -> RowRule:
+    """Return the rule that an answer to be copied must stand in its context."""
+    outside = ~_TEXT.str.contains(_TARGET, literal=True)
+    message = "the answer does not stand in the context word for word"
+    return _warning("answer_not_in_context", "target", outside & (_TARGET != ""), message)

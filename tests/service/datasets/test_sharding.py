@@ -1,0 +1,448 @@
+"""A source in shares: one dataset however many there are, and nothing left behind."""
+
+import csv
+import io
+import json
+import shutil
+import tarfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.clock import utc_now
+from service.database import Sessions, open_sessions
+from service.datasets.models import Dataset
+from service.datasets.operations import (
+    DRAFT,
+    PREPARE,
+    Sharing,
+    get_dataset,
+    purge_shares,
+    run_draft,
+    run_prepare,
+)
+from service.datasets.schemas import PrepareSpec
+from service.datasets.sharding.shard_conversion import SUMMARY
+from service.datasets.sharding.shard_files import drafts_key
+from service.errors import TunecurveError, Unavailable
+from service.jobs.leases import LeasedRun
+from service.jobs.lifecycle import OPEN, Reason, State
+from service.jobs.operations import (
+    Job,
+    Request,
+    cancel_job,
+    children_of,
+    claim_job,
+    finish_job,
+    get_job,
+    list_jobs,
+    park_job,
+    requeue_job,
+    submit_job,
+    wake_due,
+)
+from service.jobs.ports import JobCancelled
+from service.storage.local import LocalStore
+from service.storage.ports import StoredObject
+from service.webhooks.operations import list_events
+from tests.service.datasets.preparation import LIMITS, upload
+from tests.support.runs import add_project
+from tests.support.task_messages import MemoryTaskQueue
+
+KINDS = {"prepare": PREPARE, "draft": DRAFT}
+
+
+class FailingStore(LocalStore):
+    """A folder that cannot be reached once so many objects were put."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.puts_left = 1_000_000
+
+    def put_file(self, key: str, path: Path, *, content_type: str) -> StoredObject:
+        self.puts_left -= 1
+        if self.puts_left < 0:
+            raise Unavailable("the store is away", code="storage_unavailable")
+        return super().put_file(key, path, content_type=content_type)
+
+
+@dataclass
+class Crew:
+    """The workers of one process: they claim, run and end jobs as tickets come."""
+
+    sessions: Sessions
+    store: FailingStore
+    project_id: str
+    queue: MemoryTaskQueue = field(default_factory=MemoryTaskQueue)
+    shard_rows: int = 0
+    retries: int = 0
+
+    def submit(self, spec: Mapping[str, Any]) -> Job:
+        request = Request("prepare", PrepareSpec.model_validate(spec), {}, self.project_id)
+        job, _ = submit_job(
+            request,
+            kinds=KINDS,
+            sessions=self.sessions,
+            task_queue=self.queue,
+            open_jobs_limit=10,
+        )
+        return job
+
+    def work(self, *, rounds: int = 100) -> None:
+        """Take tickets until there are none, but no more than `rounds`."""
+        while self.queue.messages and rounds:
+            rounds -= 1
+            task, (job_id,), _ = self.queue.messages.pop(0)
+            self.run(job_id, task)
+            if not self.queue.messages:
+                wake_due(utc_now(), sessions=self.sessions)
+                self.queue.messages += [
+                    (KINDS[job.kind].task, (job.id,), PREPARE.queue) for job in self._queued()
+                ]
+
+    def _queued(self) -> list[Job]:
+        with self.sessions.reading() as session:
+            return session.query(Job).filter_by(state=State.QUEUED).all()
+
+    def run(self, job_id: str, task: str) -> None:
+        claimed = claim_job(job_id, sessions=self.sessions, lease_seconds=30, attempts_limit=5)
+        if claimed is None:
+            return
+        job, token = claimed
+        with LeasedRun(job, token, sessions=self.sessions, lease_seconds=30) as run:
+            try:
+                waiting = self._operate(run, task)
+            except JobCancelled:
+                finish_job(job_id, State.CANCELLED, token=token, sessions=self.sessions)
+                return
+            except TunecurveError as error:
+                self._fail(job_id, token, error)
+                return
+        if waiting:
+            park_job(job_id, waiting, token=token, sessions=self.sessions)
+        else:
+            finish_job(job_id, State.SUCCEEDED, token=token, sessions=self.sessions)
+
+    def _fail(self, job_id: str, token: str, error: TunecurveError) -> None:
+        if error.retryable and self.retries:
+            self.retries -= 1
+            requeue_job(job_id, token=token, sessions=self.sessions)
+        else:
+            finish_job(job_id, State.FAILED, token=token, sessions=self.sessions, error=error)
+
+    def _operate(self, run: LeasedRun, task: str) -> Any:
+        if task == DRAFT.task:
+            return run_draft(run, store=self.store)
+        return run_prepare(
+            run,
+            sessions=self.sessions,
+            store=self.store,
+            limits=LIMITS,
+            google_project="",
+            sharing=Sharing(KINDS, self.queue, self.shard_rows),
+        )
+
+    def job(self, job_id: str) -> Job:
+        return get_job(job_id, project_id=self.project_id, sessions=self.sessions)
+
+    def shares(self, job: Job) -> list[Job]:
+        return children_of(job.id, sessions=self.sessions)
+
+    def dataset(self, job: Job) -> Dataset:
+        return get_dataset(
+            job.outputs["dataset"], project_id=self.project_id, sessions=self.sessions
+        )
+
+    def made(self, spec: Mapping[str, Any], *, shard_rows: int) -> tuple[Job, dict[str, Any]]:
+        """Return an ended job and all that its dataset's row says of the data."""
+        self.shard_rows = shard_rows
+        job = self.submit(spec)
+        self.work()
+        row = self.dataset(job)
+        names = ("fingerprint", "examples_key", "splits", "training_files", "report")
+        return self.job(job.id), {name: getattr(row, name) for name in names}
+
+    @property
+    def left(self) -> list[str]:
+        return self.store.keys_below("preparing")
+
+
+@pytest.fixture
+def crew(migrated_sqlite: Path, tmp_path: Path) -> Iterator[Crew]:
+    shutil.copy(migrated_sqlite, tmp_path / "test.db")
+    sessions = open_sessions(f"sqlite:///{tmp_path / 'test.db'}")
+    yield Crew(sessions, FailingStore(tmp_path / "objects"), add_project(sessions))
+    sessions.close()
+
+
+def tweets(count: int) -> Iterator[tuple[str, str]]:
+    """Rows with exact and near copies, empty ones, odd characters, other spellings."""
+    for number in range(count):
+        about = number if number % 9 else number % 50
+        words = (f"w{(about + 1) * (at + 3) * 7919 % 9973}" for at in range(14))
+        text = f"{' '.join(words)} {number % 4}"
+        if number % 13 == 0:
+            text = ("", " ", f"{text}\u200b", f"  {text.upper()} {text}")[number % 4]
+        yield text, ("positive", "negative", "neutral")[about % 3]
+
+
+def written(rows: Iterator[tuple[str, str]]) -> bytes:
+    file = io.StringIO(newline="")
+    csv.writer(file).writerows([("text", "sentiment"), *rows])
+    return file.getvalue().encode()
+
+
+@pytest.fixture
+def sources(crew: Crew) -> list[dict[str, str]]:
+    data = [written(tweets(700)), written((f"held {text}", label) for text, label in tweets(41))]
+    return [
+        {"type": "file", "file_id": upload(each, crew.sessions, crew.store, crew.project_id)}
+        for each in data
+    ]
+
+
+SIZES = {"train_sizes": [10, 100], "test_size": 30, "validation_size": 10}
+
+
+def test_one_dataset_comes_of_any_number_of_shares(
+    crew: Crew, sources: list[dict[str, str]]
+) -> None:
+    main, other = sources
+    specs = (
+        {"preset": "sentiment", "source": main, **SIZES},
+        {"preset": "sentiment", "source": main, **SIZES, "near_duplicates": None}
+        | {"max_characters": 150},
+        {"preset": "sentiment", "source": main, "test_source": other, **SIZES}
+        | {"allow_leakage": True, "near_duplicates": 0.95},
+        {"preset": "pii", "source": {"type": "synthetic", "rows": 700, "seed": 0}, **SIZES},
+    )
+    dropped: set[str] = set()
+    for spec in specs:
+        alone, wanted = crew.made(spec, shard_rows=0)
+        assert alone.state == State.SUCCEEDED, alone.error
+        dropped.update(wanted["report"]["dropped"])
+        for shard_rows in (400, 110):
+            job, found = crew.made(spec, shard_rows=shard_rows)
+            assert job.state == State.SUCCEEDED, job.error
+            assert len(crew.shares(job)) >= 700 // shard_rows
+            assert json.dumps(found) == json.dumps(wanted)
+            assert (job.progress["done"], job.progress["total"]) == (wanted["report"]["kept"],) * 2
+    assert {"empty_text", "duplicate", "near_duplicate", "over_long"} <= dropped
+    assert crew.left == []
+
+
+def test_shares_are_about_equal_and_their_progress_is_the_jobs(crew: Crew) -> None:
+    crew.shard_rows = 300
+    spec = {"preset": "pii", "source": {"type": "synthetic", "rows": 1000, "seed": 0}, **SIZES}
+    job = crew.submit(spec)
+    crew.work(rounds=1)
+    parked = crew.job(job.id)
+    assert (parked.state, parked.reason) == (State.WAITING, Reason.CHILDREN)
+    assert [share.spec["rows"] for share in crew.shares(job)] == [250] * 4
+
+    crew.work(rounds=2)
+
+    shown = crew.job(job.id).progress
+    assert (shown["done"], shown["total"], shown["stage"]) == (500, 1000, "checking")
+
+
+def test_what_is_wrong_with_rows_is_told_as_of_one_worker(crew: Crew) -> None:
+    rows = [(text or "x", label) for text, label in tweets(300)]
+    rows[5] = (rows[5][0], "5 stars")
+    rows[17] = ("half \ud83d".encode("utf-8", "surrogatepass").decode("latin-1"), "none")
+    rows[290] = (rows[290][0], "5 stars")
+    data = written(iter(rows)).replace(b"\r\n", b",more\r\n", 100)
+    file_id = upload(data, crew.sessions, crew.store, crew.project_id)
+    spec = {"preset": "sentiment", "source": {"type": "file", "file_id": file_id}, **SIZES}
+
+    alone, _ = crew.made(spec, shard_rows=0)
+    shared, _ = crew.made(spec, shard_rows=50)
+
+    assert alone.error
+    assert len(crew.shares(shared)) > 1
+    assert shared.error == alone.error
+    assert crew.left == []
+
+
+def test_a_share_that_fails_fails_the_job_and_leaves_nothing(
+    crew: Crew, sources: list[dict[str, str]]
+) -> None:
+    crew.shard_rows = 250
+    job = crew.submit({"preset": "sentiment", "source": sources[0], **SIZES})
+    crew.work(rounds=2)
+    crew.store.puts_left = 0
+    crew.work(rounds=1)
+    crew.store.puts_left = 1_000_000
+    crew.work()
+
+    ended = crew.job(job.id)
+    assert ended.state == State.FAILED
+    assert ended.error
+    assert ended.error["code"] == "storage_unavailable"
+    assert crew.dataset(job).ready_at is None
+    assert crew.left == []
+
+
+@pytest.mark.parametrize("puts", [0, 1, 3])
+def test_an_attempt_that_died_while_sharing_out_is_not_mixed_with_the_next(
+    crew: Crew, sources: list[dict[str, str]], puts: int
+) -> None:
+    spec = {"preset": "sentiment", "source": sources[0], **SIZES}
+    crew.shard_rows, crew.retries, crew.store.puts_left = 250, 1, puts
+    job = crew.submit(spec)
+    crew.work(rounds=1)
+    assert len(crew.left) == puts
+    assert not crew.shares(job)
+    crew.store.puts_left = 1_000_000
+
+    crew.work()
+
+    assert crew.job(job.id).state == State.SUCCEEDED
+    assert crew.dataset(job).fingerprint == crew.made(spec, shard_rows=0)[1]["fingerprint"]
+    assert crew.left == []
+
+
+def test_a_job_that_fails_while_it_joins_goes_on_from_the_shares(
+    crew: Crew, sources: list[dict[str, str]]
+) -> None:
+    spec = {"preset": "sentiment", "source": sources[0], **SIZES}
+    crew.shard_rows, crew.retries = 250, 1
+    job = crew.submit(spec)
+    crew.work(rounds=4)
+    shares = [share.id for share in crew.shares(job)]
+    assert crew.job(job.id).state == State.QUEUED
+    crew.store.puts_left = 1
+    crew.work(rounds=1)
+    assert crew.dataset(job).ready_at is None
+    crew.store.puts_left = 1_000_000
+
+    crew.work()
+
+    assert crew.job(job.id).state == State.SUCCEEDED
+    assert [share.id for share in crew.shares(job)] == shares
+    assert crew.left == []
+
+
+def test_drafts_of_another_version_or_lost_ones_are_made_again(
+    crew: Crew, sources: list[dict[str, str]], tmp_path: Path
+) -> None:
+    spec = {"preset": "sentiment", "source": sources[0], **SIZES}
+    crew.shard_rows = 250
+    job = crew.submit(spec)
+    crew.work(rounds=4)
+    folder = crew.shares(job)[0].spec["folder"]
+    crew.store.delete(drafts_key(folder, 0))
+    spoil(drafts_key(folder, 2), crew.store, tmp_path)
+
+    crew.work()
+
+    assert crew.job(job.id).state == State.SUCCEEDED
+    found = crew.dataset(job)
+    assert found.report == crew.made(spec, shard_rows=0)[1]["report"]
+
+
+def spoil(key: str, store: LocalStore, folder: Path) -> None:
+    """Say of drafts that another version of Polars has made them, and drop their keys."""
+    summary = folder / SUMMARY
+    summary.write_text(json.dumps({"made_with": "polars 0"}))
+    with tarfile.open(folder / "tar", "w") as tar:
+        tar.add(summary, arcname=SUMMARY)
+    store.delete(key)
+    store.put_file(key, folder / "tar", content_type="application/x-tar")
+
+
+def test_a_share_that_runs_twice_changes_nothing(crew: Crew, sources: list[dict[str, str]]) -> None:
+    crew.shard_rows = 250
+    job = crew.submit({"preset": "sentiment", "source": sources[0], **SIZES})
+    crew.work(rounds=2)
+    (share, *_) = crew.shares(job)
+    before = crew.left
+    crew.store.puts_left = 0
+
+    with LeasedRun(share, "a-token", sessions=crew.sessions, lease_seconds=30) as run:
+        assert crew._operate(run, DRAFT.task) is None
+
+    assert crew.left == before
+
+
+@pytest.mark.parametrize("rounds", [1, 2, 4])
+def test_a_cancel_reaches_every_share_and_leaves_nothing(
+    crew: Crew, sources: list[dict[str, str]], rounds: int
+) -> None:
+    crew.shard_rows = 250
+    job = crew.submit({"preset": "sentiment", "source": sources[0], **SIZES})
+    crew.work(rounds=rounds)
+
+    cancel_job(
+        job.id,
+        project_id=crew.project_id,
+        kinds=KINDS,
+        sessions=crew.sessions,
+        task_queue=crew.queue,
+    )
+    crew.work()
+
+    assert crew.job(job.id).state == State.CANCELLED
+    assert all(State(share.state) not in OPEN for share in crew.shares(job))
+    assert crew.left == []
+
+
+def test_a_cancelled_job_waits_for_shares_that_may_still_write(
+    crew: Crew, sources: list[dict[str, str]]
+) -> None:
+    crew.shard_rows = 250
+    job = crew.submit({"preset": "sentiment", "source": sources[0], **SIZES})
+    crew.work(rounds=1)
+    share = crew.shares(job)[0].id
+    claimed = claim_job(share, sessions=crew.sessions, lease_seconds=30, attempts_limit=5)
+    assert claimed
+    cancel_job(
+        job.id,
+        project_id=crew.project_id,
+        kinds=KINDS,
+        sessions=crew.sessions,
+        task_queue=crew.queue,
+    )
+
+    crew.work()
+
+    assert crew.job(job.id).state == State.CANCELLING
+    assert crew.left
+    finish_job(share, State.CANCELLED, token=claimed[1], sessions=crew.sessions)
+    crew.run(job.id, PREPARE.task)
+    assert crew.job(job.id).state == State.CANCELLED
+    assert crew.left == []
+
+
+def test_what_a_job_has_left_is_purged_once_it_has_ended(
+    crew: Crew, sources: list[dict[str, str]]
+) -> None:
+    crew.shard_rows = 250
+    job = crew.submit({"preset": "sentiment", "source": sources[0], **SIZES})
+    crew.work(rounds=2)
+    left = crew.left
+    assert left
+    assert purge_shares(sessions=crew.sessions, store=crew.store) == 0
+
+    with crew.sessions.transaction() as session:
+        session.get_one(Job, job.id).state = State.FAILED
+
+    assert purge_shares(sessions=crew.sessions, store=crew.store) == len(left)
+    assert crew.left == []
+
+
+def test_shares_are_no_jobs_to_anybody_but_their_parent(
+    crew: Crew, sources: list[dict[str, str]]
+) -> None:
+    crew.shard_rows = 250
+    job = crew.submit({"preset": "sentiment", "source": sources[0], **SIZES})
+    crew.work()
+
+    assert len(crew.shares(job)) == 3
+    listed = list_jobs(crew.project_id, sessions=crew.sessions, after=None, limit=10)
+    assert [each.id for each in listed] == [job.id]
+    told = list_events(crew.project_id, limit=100, sessions=crew.sessions)
+    assert {event.job for event in told} == {job.id}

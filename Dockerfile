@@ -7,7 +7,7 @@ COPY requirements/core.txt requirements/core.txt
 RUN /opt/tunecurve/bin/python -m pip install --require-virtualenv -r requirements/core.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY api api
-COPY client client
+COPY tunecurve tunecurve
 COPY emulator emulator
 COPY service service
 COPY workers workers

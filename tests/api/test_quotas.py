@@ -4,8 +4,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from client.cli import run
-from client.exit_codes import ExitCode
 from service.inference.event_loop import loop_thread
 from service.inference.governor import RedisGovernor, quota_key
 from service.inference.pacing import Quota
@@ -17,6 +15,8 @@ from tests.api.problems import problem_of
 from tests.api.server import Api, serve
 from tests.support.eventually import eventually
 from tests.support.redis import RedisServer, start_redis
+from tunecurve.cli import run
+from tunecurve.exit_codes import ExitCode
 
 FLOW = Flow("prj", "job")
 

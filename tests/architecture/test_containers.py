@@ -249,7 +249,7 @@ def test_what_is_copied_exists_and_is_sent_to_the_builder() -> None:
 def test_every_package_that_ships_is_copied() -> None:
     copied = {value.split()[0] for word, value in _instructions() if word == "COPY"}
 
-    assert {"api", "client", "emulator", "service", "workers"} <= copied
+    assert {"api", "tunecurve", "emulator", "service", "workers"} <= copied
 
 
 def test_the_dockerfile_is_free_of_known_mistakes() -> None:

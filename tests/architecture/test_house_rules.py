@@ -30,6 +30,9 @@ LONGER = {
     ),
 }
 
+# What other people's programs import: `from tunecurve import Client`.
+PUBLIC_DOOR = Path("tunecurve/__init__.py")
+
 # Written in pieces, so that this file does not find itself.
 LOOSE_ENDS = re.compile(
     r"\b(?:TO" r"DO|FIX" r"ME|XX" r"X)\b|pragma: *no *cover|NotImplemented" r"Error"
@@ -84,7 +87,9 @@ def test_a_package_says_what_it_is_and_nothing_else() -> None:
     busy = [
         str(path)
         for path in modules()
-        if path.name == "__init__.py" and len(ast.parse(text_of(path)).body) != 1
+        if path.name == "__init__.py"
+        and path != PUBLIC_DOOR
+        and len(ast.parse(text_of(path)).body) != 1
     ]
 
     assert busy == []

@@ -15,9 +15,9 @@ VIOLATIONS = {
         "service/clock.py",
         "import workers.queues",
     ),
-    "Client and emulator stand alone": ("client/ids.py", "import emulator.prompts"),
-    "Client and emulator import none of the three": ("client/ids.py", "import service.ids"),
-    "The three import neither client nor emulator": ("workers/queues.py", "import client.ids"),
+    "Package and emulator stand alone": ("tunecurve/ids.py", "import emulator.prompts"),
+    "Package and emulator import none of the three": ("tunecurve/ids.py", "import service.ids"),
+    "The three import neither package nor emulator": ("workers/queues.py", "import tunecurve.ids"),
     "Rooms of the domain form one staircase": (
         "service/storage/keys.py",
         "import service.jobs.lifecycle",

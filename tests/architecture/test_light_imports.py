@@ -27,7 +27,9 @@ finally:
     print(json.dumps(sorted(set(sys.modules) - bare)), file=sys.stderr)
 """
 _APPLICATION = "import api.app, service.settings; api.app.create_app(service.settings.Settings())"
-_COMMAND_LINE = "import runpy; sys.argv = {argv!r}; runpy.run_module('client', run_name='__main__')"
+_COMMAND_LINE = (
+    "import runpy; sys.argv = {argv!r}; runpy.run_module('tunecurve', run_name='__main__')"
+)
 
 
 class _NoJobs(BaseHTTPRequestHandler):
@@ -98,7 +100,7 @@ def test_the_api_starts_without_any_sdk(tmp_path: Path) -> None:
 def test_help_is_printed_without_any_sdk(tmp_path: Path) -> None:
     imported = _imported(_COMMAND_LINE.format(argv=["tunecurve", "--help"]), folder=tmp_path)
 
-    assert "client.cli" in imported
+    assert "tunecurve.cli" in imported
     assert _heavy(imported) == []
 
 
@@ -109,14 +111,14 @@ def test_jobs_are_listed_without_any_sdk(tmp_path: Path, server_url: str) -> Non
         environment={"TUNECURVE_URL": server_url, "TUNECURVE_KEY": "a-key"},
     )
 
-    assert "client.http" in imported
+    assert "tunecurve.http" in imported
     assert _heavy(imported) == []
 
 
 def test_help_answers_in_under_a_second(tmp_path: Path) -> None:
     def seconds() -> float:
         start = time.perf_counter()
-        finished = _run(["-m", "client", "--help"], folder=tmp_path)
+        finished = _run(["-m", "tunecurve", "--help"], folder=tmp_path)
         assert finished.returncode == 0, finished.stderr
         return time.perf_counter() - start
 

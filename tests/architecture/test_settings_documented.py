@@ -12,7 +12,7 @@ from tests.architecture.tree import repository_files, text_of
 README = Path("README.md")
 ROW = re.compile(r"^\| `(TUNECURVE_[A-Z_]+)` \| (.*?) \| (.+?) \|$", re.MULTILINE)
 NAME = re.compile(r"\bTUNECURVE_[A-Z]+(?:_[A-Z]+)*\b")
-SPEAKING = {"client", "emulator", "service", "api", "workers"}  # whose code names settings
+SPEAKING = {"tunecurve", "emulator", "service", "api", "workers"}  # whose code names settings
 
 
 def _default(field: FieldInfo) -> str:

@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-SHIPPED = ("api", "client", "emulator", "service", "workers")
+SHIPPED = ("api", "tunecurve", "emulator", "service", "workers")
 
 
 @cache

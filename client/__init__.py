@@ -1,1 +1,0 @@
-"""The Python client, the tunecurve command and the embedded stack."""

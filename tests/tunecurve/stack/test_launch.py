@@ -1,0 +1,77 @@
+"""`tunecurve up` where it must refuse."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from tunecurve.cli import run
+from tunecurve.exit_codes import ExitCode
+from tunecurve.stack.launch import lock_file
+from tunecurve.stack.locks import locked
+from tunecurve.stack.ports import choose_port
+from tunecurve.stack.state import StackState, read_state, write_state
+
+
+@pytest.fixture
+def folder(bare: Path) -> Path:
+    folder = bare / "data"
+    folder.mkdir()
+    return folder
+
+
+def test_a_second_up_is_refused_and_told_where_the_first_is(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = StackState("http://127.0.0.1:8765", "k", 1, {}, "unix:///r.sock", None)
+    with locked(lock_file(folder)):
+        write_state(folder, state)
+        assert run(["up"]) == ExitCode.CONFIGURATION
+        holder = lock_file(folder).read_text().strip()
+    told = capsys.readouterr().err
+    assert f"process {holder}" in told
+    assert "http://127.0.0.1:8765" in told
+    assert read_state(folder) == state
+
+
+@pytest.mark.usefixtures("bare")
+def test_a_port_that_is_taken_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert run(["up", "--port", str(port)]) == ExitCode.CONFIGURATION
+    told = capsys.readouterr().err
+    assert f"port {port} " in told
+    assert "--port" in told
+
+
+@pytest.mark.usefixtures("bare")
+def test_real_google_needs_a_project_and_a_bucket(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["up", "--no-emulator", "--port", "0"]) == ExitCode.CONFIGURATION
+    told = capsys.readouterr().err
+    assert "TUNECURVE_GOOGLE_CLOUD_PROJECT and TUNECURVE_STORAGE" in told
+
+
+@pytest.mark.usefixtures("bare")
+def test_a_redis_that_does_not_answer_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    monkeypatch.setenv("TUNECURVE_REDIS_URL", f"redis://:secret@127.0.0.1:{port}")
+    assert run(["up", "--port", "0"]) == ExitCode.CONFIGURATION
+    told = capsys.readouterr().err
+    assert "TUNECURVE_REDIS_URL" in told
+    assert "secret" not in told
+
+
+def test_a_data_folder_that_is_a_file_is_a_configuration_error(
+    bare: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (bare / "data").write_text("")
+    assert run(["up", "--port", "0"]) == ExitCode.CONFIGURATION
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_port_0_is_a_free_port() -> None:
+    port = choose_port(0, host="127.0.0.1")
+    assert choose_port(port, host="127.0.0.1") == port

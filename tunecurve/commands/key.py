@@ -1,0 +1,68 @@
+"""`tunecurve key`: make, list and revoke API keys."""
+
+from typing import Annotated
+
+import typer
+
+from tunecurve.commands.options import KeyOption, OutputOption, UrlOption, connect
+from tunecurve.output import Column, OutputFormat, print_json, print_rows
+from tunecurve.progress import say
+
+app = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
+
+_SCOPES = ["read", "write"]
+_COLUMNS: dict[str, Column] = {
+    "ID": lambda key: key["id"],
+    "NAME": lambda key: key["name"],
+    "SCOPES": lambda key: ",".join(key["scopes"]),
+    "CREATED": lambda key: key.get("created_at"),
+    "LAST USED": lambda key: key.get("last_used_at"),
+    "REVOKED": lambda key: key.get("revoked_at"),
+}
+
+
+@app.command("create")
+def create(
+    name: Annotated[str, typer.Argument(help="What the key is for.")],
+    *,
+    scope: Annotated[
+        list[str] | None, typer.Option(help="read, write or admin; may be given several times.")
+    ] = None,
+    url: UrlOption = None,
+    key: KeyOption = None,
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """Make a key; its secret is shown only this once."""
+    with connect(url, key) as client:
+        made = client.create_key(name, scope or _SCOPES)
+    if output is OutputFormat.JSON:
+        print_json(made)
+    else:
+        say(f"{made['id']}: keep the key, it is not shown again")
+        print(made["secret"])
+
+
+@app.command("list")
+def list_keys(
+    *,
+    url: UrlOption = None,
+    key: KeyOption = None,
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """List keys, without their secrets."""
+    with connect(url, key) as client:
+        rows = list(client.list_keys())
+    print_rows(rows, _COLUMNS, output=output)
+
+
+@app.command("revoke")
+def revoke(
+    identifier: Annotated[str, typer.Argument(metavar="KEY_ID")],
+    *,
+    url: UrlOption = None,
+    key: KeyOption = None,
+) -> None:
+    """Make a key useless from now on."""
+    with connect(url, key) as client:
+        client.revoke_key(identifier)
+    say(f"{identifier} is revoked")

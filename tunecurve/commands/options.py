@@ -1,0 +1,38 @@
+"""Options that several verbs share, and the client that they lead to."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tunecurve.output import OutputFormat
+from tunecurve.settings import find_server, read_environment
+
+if TYPE_CHECKING:
+    from tunecurve.http import Client
+
+UrlOption = Annotated[
+    str | None, typer.Option("--url", help="Server; else TUNECURVE_URL, else the running stack.")
+]
+KeyOption = Annotated[str | None, typer.Option("--key", help="API key; else TUNECURVE_KEY.")]
+OutputOption = Annotated[OutputFormat, typer.Option("-o", "--output", help="What to print.")]
+DataDirOption = Annotated[
+    Path | None, typer.Option("--data-dir", help="Folder of the embedded stack.")
+]
+TimeoutOption = Annotated[
+    float | None, typer.Option("--timeout", min=0, help="Seconds to wait at most.")
+]
+
+
+@contextlib.contextmanager
+def connect(
+    url: str | None, key: str | None, *, data_dir: Path | None = None
+) -> "Iterator[Client]":
+    """Yield a client of the server that flags, environment or running stack name."""
+    from tunecurve.http import Client
+
+    server = find_server(read_environment(), url=url, key=key, data_dir=data_dir)
+    with Client(server.url, server.key) as client:
+        yield client

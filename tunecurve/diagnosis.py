@@ -1,0 +1,149 @@
+"""The checks of `tunecurve doctor`: each looks, none changes anything."""
+
+import os
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from tunecurve.errors import TunecurveError
+from tunecurve.http import Client
+from tunecurve.settings import data_folder, find_server
+from tunecurve.stack.environment import Parts, stack_environment
+from tunecurve.stack.launch import lock_file
+from tunecurve.stack.locks import is_locked
+from tunecurve.stack.redis import choose_redis, redis_answers
+from tunecurve.stack.state import read_state
+
+Environment = Mapping[str, str]
+State = Literal["ok", "off", "fail"]
+
+_OLDEST_PYTHON = (3, 11)
+_SHOWN = re.compile(r"^(TUNECURVE_|GOOGLE_|STORAGE_EMULATOR_HOST$|HF_HUB_OFFLINE$)")
+_SECRET_NAME = re.compile(r"KEY|SECRET|TOKEN|PASSWORD")
+_URL_PASSWORD = re.compile(
+    r"(://[^:/@\s]*:)[^@\s]+(?=@)|((?:password|secret|token)=)[^&\s]+", re.IGNORECASE
+)
+_WELL_KNOWN_CREDENTIALS = "~/.config/gcloud/application_default_credentials.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`off` is a part that is not in use, which is no fault."""
+
+    check: str
+    state: State
+    detail: str
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def examine(
+    environment: Environment, *, data_dir: Path | None, url: str | None, key: str | None
+) -> list[Finding]:
+    """Return one finding for each thing that Tunecurve stands on."""
+    folder = data_folder(environment, chosen=data_dir)
+    return [
+        _python(),
+        _folder(folder),
+        _redis(environment),
+        _stack(folder),
+        _server(environment, data_dir=data_dir, url=url, key=key),
+        _credentials(environment),
+    ]
+
+
+def effective_settings(environment: Environment, *, folder: Path) -> dict[str, str]:
+    """Return what the services of an embedded stack get, secrets masked."""
+    state = read_state(folder)
+    emulated = not environment.get("TUNECURVE_VERTEX_ENDPOINT")
+    parts = Parts(
+        folder=folder,
+        redis_url=environment.get("TUNECURVE_REDIS_URL") or (state.redis if state else "(private)"),
+        emulator_url=((state.emulator if state else None) or "(started by up)")
+        if emulated
+        else None,
+        master_key="(kept in the data folder)",
+    )
+    effective = stack_environment(environment, parts)
+    return {
+        name: mask(name, value) for name, value in sorted(effective.items()) if _SHOWN.match(name)
+    }
+
+
+def mask(name: str, value: str) -> str:
+    """Return a setting's value without what opens anything."""
+    if _SECRET_NAME.search(name):
+        return "***"
+    return _URL_PASSWORD.sub(lambda found: f"{found[1] or found[2]}***", value)
+
+
+def _python() -> Finding:
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    state: State = "ok" if sys.version_info >= _OLDEST_PYTHON else "fail"
+    return Finding("python", state, f"{version} at {sys.executable}")
+
+
+def _folder(folder: Path) -> Finding:
+    existing = next(place for place in (folder, *folder.parents) if place.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        return Finding("data folder", "fail", f"{existing} cannot be written to")
+    return Finding("data folder", "ok", str(folder))
+
+
+def _redis(environment: Environment) -> Finding:
+    try:
+        choice = choose_redis(environment)
+    except TunecurveError as error:
+        return Finding("redis", "fail", str(error))
+    if choice.url is not None and not redis_answers(choice.url):
+        return Finding("redis", "fail", f"{choice}: nothing answers there")
+    return Finding("redis", "ok", str(choice))
+
+
+def _stack(folder: Path) -> Finding:
+    state = read_state(folder)
+    if not is_locked(lock_file(folder)):
+        return Finding("stack", "off", "not running; `tunecurve up` starts it")
+    if state is None:
+        return Finding("stack", "ok", "starting or stopping")
+    return Finding("stack", "ok", f"process {state.pid} at {state.url}")
+
+
+def _server(
+    environment: Environment, *, data_dir: Path | None, url: str | None, key: str | None
+) -> Finding:
+    try:
+        server = find_server(environment, url=url, key=key, data_dir=data_dir)
+    except TunecurveError as error:
+        return Finding("server", "off", str(error))
+    try:
+        with Client(server.url, server.key, timeout_seconds=5, retries=0) as client:
+            told = client.ready()
+            if server.key is not None:
+                client.me()
+    except TunecurveError as error:
+        return Finding("server", "fail", f"{server.url}: {error}")
+    parts = ", ".join(f"{name} {_brief(value)}" for name, value in told.items())
+    return Finding("server", "ok", f"{server.url}: {parts}")
+
+
+def _brief(value: object) -> str:
+    return str(value.get("status", value)) if isinstance(value, dict) else str(value)
+
+
+def _credentials(environment: Environment) -> Finding:
+    named = environment.get("GOOGLE_APPLICATION_CREDENTIALS")
+    file = Path(named or _WELL_KNOWN_CREDENTIALS).expanduser()
+    if file.is_file():
+        return Finding("google credentials", "ok", str(file))
+    if named:
+        return Finding("google credentials", "fail", f"{file} does not exist")
+    return Finding(
+        "google credentials",
+        "off",
+        "none in a file; the emulator needs none, Google Cloud machines bring their own",
+    )

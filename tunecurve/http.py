@@ -1,0 +1,206 @@
+"""The Python client: every call of the HTTP API that a program needs, synchronous.
+
+with Client("http://127.0.0.1:8765", key) as client:
+    job = client.submit("experiment", spec)
+    job = client.wait(job["id"])
+"""
+
+import itertools
+import math
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from tunecurve.errors import UnreachableError, WaitTimeoutError
+from tunecurve.transport import Transport
+from tunecurve.uploads import content_digest, media_type_of
+
+Json = dict[str, Any]
+Params = Mapping[str, str | int | None]
+
+TERMINAL_STATES = frozenset({"succeeded", "failed", "cancelled"})
+_PAGE_LIMIT = 100
+_FIRST_PAUSES_SECONDS = (0.25, 0.5)
+_PAUSE_SECONDS = 1.0
+_OUTAGE_SECONDS = 60.0
+
+
+class Client:
+    """One server and one key. Every call may raise ApiError or UnreachableError.
+
+    Requests that a lost connection leaves in doubt are sent again only where a second one does
+    no harm; submissions carry an Idempotency-Key for that.
+    """
+
+    def __init__(
+        self, url: str, key: str | None = None, *, timeout_seconds: float = 30, retries: int = 4
+    ) -> None:
+        self.url = url.rstrip("/")
+        self._transport = Transport(self.url, key, timeout_seconds=timeout_seconds, retries=retries)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._transport.close()
+
+    # ------------------------------------------------------------ jobs
+
+    def submit(
+        self,
+        kind: str,
+        spec: Mapping[str, Any],
+        *,
+        labels: Mapping[str, str] | None = None,
+        budget: str | None = None,
+        idempotency_key: str | None = None,
+        dry_run: bool = False,
+    ) -> Json:
+        """Submit a job and return it; with `dry_run` return its plan instead.
+
+        `budget` is the most that it may spend with its children, in dollars such as `1.50`.
+        Calling again with the same `idempotency_key` and the same job returns that job.
+        """
+        body: Json = {"kind": kind, "spec": dict(spec)}
+        if labels:
+            body["labels"] = dict(labels)
+        if budget:
+            body["budget"] = {"amount": budget, "currency": "USD"}
+        return self._transport.json(
+            "POST",
+            "/v1/jobs",
+            body=body,
+            params={"dry_run": "true"} if dry_run else None,
+            headers={"idempotency-key": idempotency_key or str(uuid.uuid4())},
+        )
+
+    def job(self, identifier: str) -> Json:
+        return self.get("jobs", identifier)
+
+    def jobs(self, *, page_limit: int = _PAGE_LIMIT, **filters: str | int | None) -> Iterator[Json]:
+        """Yield jobs, page by page; filters are those of the API: state, kind, label, parent."""
+        return self._pages("/v1/jobs", filters, limit=page_limit)
+
+    def usage(self, *, first: str | None = None, last: str | None = None) -> Json:
+        """Return what the project has used and paid, by UTC day and base model."""
+        days = {"first": first, "last": last}
+        given = {name: day for name, day in days.items() if day is not None}
+        return self._transport.json("GET", "/v1/usage", params=given or None)
+
+    def quotas(self) -> Iterator[Json]:
+        """Yield the provider's quotas and how they are used."""
+        return self._pages("/v1/quotas", {})
+
+    def cancel(self, identifier: str) -> Json:
+        """Ask for a job's cancellation; cancelling a cancelled job changes nothing."""
+        return self._transport.json("POST", f"/v1/jobs/{identifier}/cancel")
+
+    def wait(
+        self,
+        identifier: str,
+        *,
+        on_update: Callable[[Json], None] | None = None,
+        timeout_seconds: float | None = None,
+    ) -> Json:
+        """Return the job once it has ended, in whichever state.
+
+        `on_update` gets the job after every look, at most each second, and after the last.
+        Raises WaitTimeoutError after `timeout_seconds`; the job itself goes on. A server that
+        was there and goes away is given a minute to come back.
+        """
+        deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+        pauses = itertools.chain(_FIRST_PAUSES_SECONDS, itertools.repeat(_PAUSE_SECONDS))
+        last_answer = -math.inf
+        while True:
+            try:
+                job = self.job(identifier)
+                if on_update is not None:
+                    on_update(job)
+            except UnreachableError:
+                # A server that did answer is perhaps being restarted.
+                if time.monotonic() - last_answer > _OUTAGE_SECONDS:
+                    raise
+            else:
+                last_answer = time.monotonic()
+                if job["state"] in TERMINAL_STATES:
+                    return job
+            if deadline is not None and time.monotonic() >= deadline:
+                raise WaitTimeoutError(
+                    f"{identifier} has not ended after {timeout_seconds:g} s; it goes on"
+                )
+            time.sleep(next(pauses))
+
+    def events(
+        self, *, job: str | None = None, after: int | None = None, page_limit: int = _PAGE_LIMIT
+    ) -> Iterator[Json]:
+        """Yield the events so far, oldest first, after the one numbered `after`."""
+        filters = {"job": job, "after": after}
+        return self._pages("/v1/events", filters, limit=page_limit, cursor="seq")
+
+    # ------------------------------------------------------------ files and outputs
+
+    def upload(self, path: Path, *, name: str | None = None) -> Json:
+        """Upload a data file as it is and return the file; the server checks its digest."""
+        return self._transport.json(
+            "POST",
+            "/v1/files",
+            params={"name": name or path.name},
+            file=path,
+            headers={"content-type": media_type_of(path), "content-digest": content_digest(path)},
+            replayable=False,
+        )
+
+    def get(self, kind: str, identifier: str) -> Json:
+        """Return one object of a collection, such as `get("experiments", "exp_…")`."""
+        return self._transport.json("GET", f"/v1/{kind}/{identifier}")
+
+    def content(self, kind: str, identifier: str, *, content_format: str, to: Path) -> Path:
+        """Download an output into the file `to`, which appears only when it is whole."""
+        self._transport.download(
+            f"/v1/{kind}/{identifier}/content", params={"format": content_format}, to=to
+        )
+        return to
+
+    # ------------------------------------------------------------ keys and the server itself
+
+    def create_key(self, name: str, scopes: list[str]) -> Json:
+        """Make a key and return it with its secret, which is shown only this once."""
+        body = {"name": name, "scopes": scopes}
+        return self._transport.json("POST", "/v1/keys", body=body, replayable=False)
+
+    def list_keys(self) -> Iterator[Json]:
+        return self._pages("/v1/keys", {})
+
+    def revoke_key(self, identifier: str) -> None:
+        self._transport.json("DELETE", f"/v1/keys/{identifier}")
+
+    def me(self) -> Json:
+        return self._transport.json("GET", "/v1/me")
+
+    def ready(self) -> Json:
+        """Return what `/readyz` says; raises ApiError while the server is not ready."""
+        return self._transport.json("GET", "/readyz")
+
+    # ------------------------------------------------------------
+
+    def _pages(
+        self, path: str, filters: Params, *, limit: int = _PAGE_LIMIT, cursor: str = "id"
+    ) -> Iterator[Json]:
+        params = {name: value for name, value in filters.items() if value is not None}
+        while True:
+            page = self._transport.json("GET", path, params={**params, "limit": limit})
+            yield from page["data"]
+            if not page["has_more"] or not page["data"]:
+                return
+            params["after"] = page["data"][-1][cursor]

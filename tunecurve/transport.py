@@ -1,0 +1,165 @@
+"""Requests over HTTP: keys, retries, problem documents. The client's verbs stand on it."""
+
+import itertools
+import os
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2
+
+from tunecurve.errors import ApiError, ConfigurationError, UnreachableError
+from tunecurve.retries import RETRIED_STATUSES, retry_pause
+
+Json = dict[str, Any]
+Params = Mapping[str, str | int]
+
+_CONNECT_SECONDS = 5.0
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_AGENT = "tunecurve-client"
+
+
+class Transport:
+    """Sends requests to one server; the only place that knows the HTTP library."""
+
+    def __init__(self, url: str, key: str | None, *, timeout_seconds: float, retries: int) -> None:
+        self._url = url
+        self._retries = retries
+        self._http = httpx2.Client(
+            base_url=_checked(url),
+            headers=_headers(key),
+            timeout=httpx2.Timeout(timeout_seconds, connect=_CONNECT_SECONDS),
+            # A company's proxy would take requests to this very machine away from it.
+            trust_env=urlsplit(url).hostname not in _LOOPBACK,
+        )
+
+    def close(self) -> None:
+        self._http.close()
+
+    def json(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Params | None = None,
+        body: Json | None = None,
+        file: Path | None = None,
+        headers: Mapping[str, str] | None = None,
+        replayable: bool = True,
+    ) -> Json:
+        """Send one request and return the JSON object of the answer ({} where there is none).
+
+        `replayable`: sending it twice equals sending it once, so a connection that breaks while
+        the answer is on its way is tried again; one that never opened always is.
+        """
+
+        def attempt() -> httpx2.Response:
+            if file is None:
+                return self._http.request(method, path, params=params, json=body, headers=headers)
+            with file.open("rb") as content:
+                return self._http.request(
+                    method, path, params=params, content=content, headers=headers, timeout=None
+                )
+
+        response = self._attempted(attempt, replayable=replayable)
+        return {} if response.status_code == httpx2.codes.NO_CONTENT else self._parsed(response)
+
+    def download(self, path: str, *, params: Params, to: Path) -> None:
+        """Stream the answer's body into `to`, replacing it at once when the last byte is there."""
+
+        def attempt() -> httpx2.Response:
+            with self._http.stream("GET", path, params=params) as response:
+                if response.is_success:
+                    _write_whole(response, to)
+                else:
+                    response.read()
+                return response
+
+        self._attempted(attempt, replayable=True)
+
+    def _attempted(
+        self, attempt: Callable[[], httpx2.Response], *, replayable: bool
+    ) -> httpx2.Response:
+        for number in itertools.count():
+            is_last = number >= self._retries
+            try:
+                response = attempt()
+            except httpx2.TransportError as error:
+                pause = retry_pause(number)
+                if is_last or pause is None or not _may_resend(error, replayable=replayable):
+                    raise self._unreachable(error) from error
+            else:
+                if response.is_success:
+                    return response
+                pause = retry_pause(number, retry_after=response.headers.get("retry-after"))
+                if is_last or pause is None or response.status_code not in RETRIED_STATUSES:
+                    raise _problem(response)
+            time.sleep(pause)
+        raise AssertionError("unreachable")
+
+    def _unreachable(self, error: Exception) -> UnreachableError:
+        reason = str(error) or type(error).__name__
+        return UnreachableError(f"no answer from {self._url}: {reason}")
+
+    def _parsed(self, response: httpx2.Response) -> Json:
+        try:
+            parsed = response.json()
+        except ValueError:
+            parsed = None
+        if not isinstance(parsed, dict):
+            raise UnreachableError(f"{self._url} answered, but not as a Tunecurve server does")
+        return parsed
+
+
+def _may_resend(error: httpx2.TransportError, *, replayable: bool) -> bool:
+    return replayable or isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
+
+
+def _checked(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ConfigurationError(
+            f"{url!r} is not the URL of a server, such as http://127.0.0.1:8765"
+        )
+    return url
+
+
+def _headers(key: str | None) -> dict[str, str]:
+    headers = {"user-agent": _AGENT}
+    if key is None:
+        return headers
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise ConfigurationError("the API key holds characters that no key has; copy it again")
+    return {**headers, "authorization": f"Bearer {key}"}
+
+
+def _problem(response: httpx2.Response) -> ApiError:
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    problem = body if isinstance(body, dict) else {}
+    return ApiError(
+        response.status_code,
+        str(problem.get("code") or f"http_{response.status_code}"),
+        title=str(problem.get("title") or response.reason_phrase or "error"),
+        detail=str(problem.get("detail") or ""),
+        errors=[fault for fault in problem.get("errors") or () if isinstance(fault, dict)],
+    )
+
+
+def _write_whole(response: httpx2.Response, to: Path) -> None:
+    to.parent.mkdir(parents=True, exist_ok=True)
+    handle, partial = tempfile.mkstemp(prefix=f".{to.name}.", dir=to.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            for chunk in response.iter_bytes():
+                file.write(chunk)
+        Path(partial).chmod(0o644)
+        Path(partial).replace(to)
+    except BaseException:
+        Path(partial).unlink(missing_ok=True)
+        raise

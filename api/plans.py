@@ -8,8 +8,8 @@ from pydantic import BaseModel, Field
 
 from service.database import Session, Sessions
 from service.datasets.operations import DatasetView, ready_dataset
-from service.experiments.planning import Variant, plan_variants
 from service.experiments.schemas import ExperimentSpec
+from service.experiments.variants import Variant, plan_variants
 from service.jobs.money import CURRENCY, dollars
 from service.jobs.operations import JobKinds, Request, estimate_of, reserve_ids, write_job
 from service.jobs.ports import Estimate, InputNotReady

@@ -11,8 +11,12 @@ from service.datasets.formats.limits import StagingLimits
 from service.datasets.operations import DRAFT, PREPARE, Sharing
 from service.datasets.ports import TokenCounter
 from service.datasets.sources.hub_connection import HubConnection
-from service.evaluation.operations import ASK, Batching, Calling, Fleet, Target, evaluate_kind
-from service.experiments.operations import experiment_kind
+from service.evaluation.batch_lane import BatchConfig
+from service.evaluation.kinds import ASK, evaluate_kind
+from service.evaluation.plan import Target
+from service.evaluation.request_stage import CallConfig
+from service.evaluation.sharding import ShardConfig
+from service.experiments.kinds import experiment_kind
 from service.files.contents import FileLimits
 from service.inference.batches.ports import BatchProvider
 from service.inference.operations import CacheRules, CallLimits, Prices, load_prices, shut_down
@@ -137,7 +141,7 @@ class Container:
         )
 
     @cached_property
-    def calling(self) -> Calling:
+    def calling(self) -> CallConfig:
         settings = self.settings
         limits = CallLimits(
             in_flight=settings.calls_in_flight,
@@ -145,7 +149,7 @@ class Container:
             timeout_seconds=settings.call_timeout_seconds,
             hedging=settings.hedge_stragglers,
         )
-        return Calling(
+        return CallConfig(
             generator=lambda: self._generator,
             governor=self._governor,
             limits=limits,
@@ -164,8 +168,8 @@ class Container:
         )
 
     @cached_property
-    def fleet(self) -> Fleet:
-        return Fleet(self.kinds, self.task_queue, self.settings.evaluate_slots)
+    def fleet(self) -> ShardConfig:
+        return ShardConfig(self.kinds, self.task_queue, self.settings.evaluate_slots)
 
     @cached_property
     def sharing(self) -> Sharing:
@@ -185,9 +189,9 @@ class Container:
         )
 
     @cached_property
-    def batching(self) -> Batching:
+    def batching(self) -> BatchConfig:
         settings = self.settings
-        return Batching(
+        return BatchConfig(
             provider=lambda: self._batches,
             lines=partial(read_gs_lines, suffix=".jsonl", project=settings.google_cloud_project),
             store=self.store,

@@ -11,7 +11,8 @@ from api.dependencies import AfterEvaluation, EvaluationId, Limit, Services
 from api.openapi import answers, files, page_example, problems
 from api.pages import Page, page_of
 from api.tables import MEDIA_TYPES, TableFormat, table_attachment, table_rows
-from service.evaluation import operations
+from service.evaluation import operations, queries
+from service.evaluation.results import TABLE
 from service.evaluation.schemas import Evaluation, EvaluationRowOut, present_evaluation
 from service.jobs.operations import job_states
 
@@ -34,7 +35,7 @@ def list_evaluations(
     after: AfterEvaluation = None,
     limit: Limit = 20,
 ) -> Page[Evaluation]:
-    found = operations.list_evaluations(
+    found = queries.list_evaluations(
         principal.project_id, after=after, limit=limit + 1, sessions=container.sessions
     )
     states = job_states([row.job_id for row, _ in found], sessions=container.sessions)
@@ -53,7 +54,7 @@ def list_evaluations(
 def get_evaluation(
     evaluation_id: EvaluationId, principal: Reader, container: Services
 ) -> Evaluation:
-    row, scores = operations.get_evaluation(
+    row, scores = queries.get_evaluation(
         evaluation_id, project_id=principal.project_id, sessions=container.sessions
     )
     states = job_states([row.job_id], sessions=container.sessions)
@@ -89,7 +90,7 @@ def list_rows(
     ] = -1,
     limit: Limit = 20,
 ) -> Page[EvaluationRowOut]:
-    key = operations.table_key_of(
+    key = queries.table_key_of(
         evaluation_id, project_id=principal.project_id, sessions=container.sessions
     )
     stored = table_rows(key, store=container.store)
@@ -119,14 +120,14 @@ def get_content(
         str | None, Header(alias="Range", description="of the Parquet file")
     ] = None,
 ) -> Response:
-    key = operations.table_key_of(
+    key = queries.table_key_of(
         evaluation_id, project_id=principal.project_id, sessions=container.sessions
     )
     return table_attachment(
         key,
         name=evaluation_id,
         table_format=content_format,
-        schema=operations.TABLE,
+        schema=TABLE,
         store=container.store,
         byte_range=byte_range,
     )

@@ -13,8 +13,9 @@ from api.openapi import answers, files, page_example, problems
 from api.pages import Page, page_of
 from api.tables import MEDIA_TYPES, object_attachment, table_attachment
 from service.errors import Conflict
-from service.experiments import operations
+from service.experiments import operations, queries
 from service.experiments.schemas import Experiment, present_experiment
+from service.experiments.summary import TABLE
 from service.jobs.operations import job_states
 
 router = APIRouter(prefix="/v1/experiments", tags=["experiments"])
@@ -35,7 +36,7 @@ def list_experiments(
     after: AfterExperiment = None,
     limit: Limit = 20,
 ) -> Page[Experiment]:
-    found = operations.list_experiments(
+    found = queries.list_experiments(
         principal.project_id, after=after, limit=limit + 1, sessions=container.sessions
     )
     states = job_states([row.job_id for row, _ in found], sessions=container.sessions)
@@ -54,7 +55,7 @@ def list_experiments(
 def get_experiment(
     experiment_id: ExperimentId, principal: Reader, container: Services
 ) -> Experiment:
-    row, variants = operations.get_experiment(
+    row, variants = queries.get_experiment(
         experiment_id, project_id=principal.project_id, sessions=container.sessions
     )
     states = job_states([row.job_id], sessions=container.sessions)
@@ -92,7 +93,7 @@ def get_content(
         str | None, Header(alias="Range", description="of the page and the Parquet file")
     ] = None,
 ) -> Response:
-    row, _ = operations.get_experiment(
+    row, _ = queries.get_experiment(
         experiment_id, project_id=principal.project_id, sessions=container.sessions
     )
     if row.ready_at is None or row.report_key is None or row.table_key is None:
@@ -116,7 +117,7 @@ def get_content(
                 row.table_key,
                 name=experiment_id,
                 table_format=content_format,
-                schema=operations.TABLE,
+                schema=TABLE,
                 store=container.store,
                 byte_range=byte_range,
             )

@@ -34,7 +34,7 @@ LONGEST = timedelta(hours=72 + 24 + 1)  # Google queues a batch for 72 h and run
 
 
 @dataclass(frozen=True, slots=True)
-class Batching:
+class BatchConfig:
     """How batches are sent. `lines` reads what a provider has written below an address;
     `settle_seconds` is after when a request that was sent is either listed or will never be.
     """
@@ -47,7 +47,7 @@ class Batching:
 
 
 @dataclass(frozen=True, slots=True)
-class Errands:
+class BatchWork:
     """What an evaluation still has to ask, and where its answers go.
 
     `requests` gives a fresh stream of what is not stored, in the same order each time; `keep`
@@ -64,7 +64,7 @@ class Errands:
 
 
 def run_batch(
-    run: JobRun, errands: Errands, *, batching: Batching, sessions: Sessions
+    run: JobRun, work: BatchWork, *, batching: BatchConfig, sessions: Sessions
 ) -> Waiting | None:
     """Take an evaluation's batch one step further: submit, wait, or store what came of it.
 
@@ -75,14 +75,14 @@ def run_batch(
     When the provider refuses or fails the whole batch, an evaluation that asked for this lane
     raises the provider's words; one in lane `auto` goes online and says so in `lane_reason`.
     """
-    return _Batch(run, errands, batching=batching, sessions=sessions).step()
+    return _Batch(run, work, batching=batching, sessions=sessions).step()
 
 
 class _Batch:
     def __init__(
-        self, run: JobRun, errands: Errands, *, batching: Batching, sessions: Sessions
+        self, run: JobRun, work: BatchWork, *, batching: BatchConfig, sessions: Sessions
     ) -> None:
-        self._run, self._errands = run, errands
+        self._run, self._work = run, work
         self._batching, self._sessions = batching, sessions
         self._evaluation_id = run.outputs["evaluation"]
 
@@ -126,11 +126,11 @@ class _Batch:
 
     def _write(self, path: Path) -> tuple[int, int | None]:
         """Write the requests; return how many they are, and about what they will cost."""
-        price = self._errands.price
+        price = self._work.price
         forecast = Forecast(price) if price else None
         count, nano = 0, 0
         with path.open("wb") as file:
-            for chunk in _chunks(self._errands.requests()):
+            for chunk in _chunks(self._work.requests()):
                 self._run.check()
                 file.writelines(request_lines(chunk))
                 count += len(chunk)
@@ -140,8 +140,8 @@ class _Batch:
     def _submit(self, row: BatchRun) -> Waiting | None:
         order = BatchOrder(
             run_id=self._evaluation_id,
-            model=self._errands.target,
-            location=self._errands.location,
+            model=self._work.target,
+            location=self._work.location,
             input_uri=self._batching.store.uri(row.input_key),
             output_uri=self._batching.store.uri(f"batches/{self._evaluation_id}"),
             display_name=f"tunecurve-{self._evaluation_id}",
@@ -168,7 +168,7 @@ class _Batch:
             return Waiting(Reason.RETRY, seconds=remaining)
         try:
             adopted = self._batching.provider().find(
-                self._evaluation_id, location=self._errands.location
+                self._evaluation_id, location=self._work.location
             )
         except Unavailable:
             return Waiting(Reason.RETRY, seconds=self._batching.settle_seconds)
@@ -194,7 +194,7 @@ class _Batch:
 
     def _refused(self, error: Invalid | Forbidden | NotFound) -> None:
         self._end(BatchState.FAILED, error=error.message)
-        if self._errands.wanted is Lane.BATCH:
+        if self._work.wanted is Lane.BATCH:
             raise error
 
     # ------------------------------------------------------------ until it ends
@@ -228,7 +228,7 @@ class _Batch:
 
     def _go_on(self, row: BatchRun) -> Waiting:
         """Wait on; stop a batch that nobody wants any more or that is out of time."""
-        hours = self._errands.deadline_hours
+        hours = self._work.deadline_hours
         overdue = hours is not None and utc_now() - row.intended_at > timedelta(hours=hours)
         if not (self._run.cancelling or overdue):
             return self._wait()
@@ -242,7 +242,7 @@ class _Batch:
     def _store(self, answers: BatchAnswers) -> None:
         """Keep every answer; a row that was refused by itself stays to be asked online."""
         synthetic = self._batching.provider().synthetic
-        for chunk in _chunks(self._errands.requests()):
+        for chunk in _chunks(self._work.requests()):
             found = ((request, answers.find(request.key)) for request in chunk)
             batch = [
                 Answered(request, replace(answer, synthetic=synthetic), 1)
@@ -250,7 +250,7 @@ class _Batch:
                 if answer
             ]
             if batch:
-                self._errands.keep(batch)
+                self._work.keep(batch)
 
     # ------------------------------------------------------------ the end
 
@@ -267,7 +267,7 @@ class _Batch:
             )
             spent = batch_repository.spent_on(session, self._evaluation_id)
             settle_ahead(session, self._run.id, spent)
-            if state is BatchState.FAILED and self._errands.wanted is Lane.AUTO:
+            if state is BatchState.FAILED and self._work.wanted is Lane.AUTO:
                 reason = f"the batch failed: {error or provider_state}"
                 batch_repository.choose_lane(
                     session, self._evaluation_id, lane=Lane.ONLINE.value, reason=reason[:500]
@@ -277,7 +277,7 @@ class _Batch:
         """After the end: raise what it ended with, or let the rest be asked online."""
         if self._run.cancelling:
             raise JobCancelled
-        if state is BatchState.FAILED and self._errands.wanted is Lane.BATCH:
+        if state is BatchState.FAILED and self._work.wanted is Lane.BATCH:
             raise Internal(f"the provider's batch failed: {words}", code="provider_failed")
 
 

@@ -7,7 +7,7 @@ from service.database import Session
 from service.datasets.operations import require_dataset
 from service.errors import Fault, NotFound
 from service.evaluation import repository
-from service.evaluation.estimating import estimate_evaluation
+from service.evaluation.estimates import estimate_evaluation
 from service.evaluation.metrics.registry import METRICS
 from service.evaluation.models import Evaluation
 from service.evaluation.ports import FindModel
@@ -66,12 +66,12 @@ def evaluate_kind(
             find_model=find_model,
         ),
         preemptible=True,
-        cleans_up_on_cancel=True,  # shares may still run, and a batch at the provider
+        cleans_up_on_cancel=True,  # shards may still run, and a batch at the provider
     )
 
 
 def _reserve_nothing(_session: Session, _submission: Submission) -> None:
-    """A share writes into the evaluation of its parent."""
+    """A shard writes into the evaluation of its parent."""
 
 
 ASK = JobKind(

@@ -22,7 +22,7 @@ class Lane(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
+class LaneInputs:
     """What is to be asked. `storage` is the address of our object store; prices may be unknown."""
 
     base_model: str
@@ -42,61 +42,61 @@ class Choice:
     reason: str
 
 
-def choose_lane(wanted: Lane, errand: Errand) -> Choice:
+def choose_lane(wanted: Lane, inputs: LaneInputs) -> Choice:
     """Return the lane to take; `auto` takes a batch where one can run, in time, for less.
 
     Raises Invalid `lane_not_available` when a batch is wanted that cannot run.
     """
     if wanted is Lane.ONLINE:
         return Choice(Lane.ONLINE, "the job asks for it")
-    obstacle = _obstacle(errand)
+    obstacle = _obstacle(inputs)
     if wanted is Lane.BATCH:
         if obstacle:
             fault = Fault("/spec/lane", "lane_not_available", obstacle)
             raise Invalid(obstacle, code="lane_not_available", faults=[fault])
         return Choice(Lane.BATCH, "the job asks for it")
-    if against := obstacle or _drawback(errand):
+    if against := obstacle or _drawback(inputs):
         return Choice(Lane.ONLINE, against)
-    return Choice(Lane.BATCH, _advantage(errand))
+    return Choice(Lane.BATCH, _advantage(inputs))
 
 
-def _obstacle(errand: Errand) -> str:
+def _obstacle(inputs: LaneInputs) -> str:
     """Return why no batch can run, or nothing."""
-    found = _GENERATION.search(errand.base_model)
-    if errand.tuned and (found is None or int(found[1]) >= _FIRST_WITHOUT):
-        return f"tuned {errand.base_model} has no batch prediction"
-    if not errand.storage.startswith("gs://"):
+    found = _GENERATION.search(inputs.base_model)
+    if inputs.tuned and (found is None or int(found[1]) >= _FIRST_WITHOUT):
+        return f"tuned {inputs.base_model} has no batch prediction"
+    if not inputs.storage.startswith("gs://"):
         return "a batch reads and writes Cloud Storage, and TUNECURVE_STORAGE names none"
-    if errand.requests > MOST_REQUESTS:
-        return f"a batch takes {MOST_REQUESTS} requests, and these are {errand.requests}"
+    if inputs.requests > MOST_REQUESTS:
+        return f"a batch takes {MOST_REQUESTS} requests, and these are {inputs.requests}"
     return ""
 
 
-def _drawback(errand: Errand) -> str:
+def _drawback(inputs: LaneInputs) -> str:
     """Return why a batch that could run is not worth it, or nothing."""
-    hours = errand.deadline_hours
+    hours = inputs.deadline_hours
     if hours is not None and hours < BATCH_HOURS:
         return f"a batch may take {BATCH_HOURS:g} hours, and the deadline is {hours:g}"
-    share = _share(errand)
-    if share is None:
-        return f"no price of {errand.base_model} is known, so a batch may save nothing"
-    if share >= 1:
-        return f"a batch of {errand.base_model} costs no less"
+    ratio = _price_ratio(inputs)
+    if ratio is None:
+        return f"no price of {inputs.base_model} is known, so a batch may save nothing"
+    if ratio >= 1:
+        return f"a batch of {inputs.base_model} costs no less"
     return ""
 
 
-def _advantage(errand: Errand) -> str:
-    hours = errand.deadline_hours
+def _advantage(inputs: LaneInputs) -> str:
+    hours = inputs.deadline_hours
     time = "there is no deadline" if hours is None else f"the deadline of {hours:g} hours allows it"
-    return f"a batch costs {_share(errand) or 0:.0%} of calls online, and {time}"
+    return f"a batch costs {_price_ratio(inputs) or 0:.0%} of calls online, and {time}"
 
 
-def _share(errand: Errand) -> float | None:
+def _price_ratio(inputs: LaneInputs) -> float | None:
     """Return what a batch costs as a part of calls online; None where a price is unknown."""
-    if errand.online is None or errand.batch is None:
+    if inputs.online is None or inputs.batch is None:
         return None
     online, batch = (
         price.cost(prompt_tokens=1_000_000, output_tokens=1_000_000)
-        for price in (errand.online, errand.batch)
+        for price in (inputs.online, inputs.batch)
     )
     return batch / online if online else 1.0

@@ -60,7 +60,7 @@ class Prediction(Model):
 
 
 class ScoreRow(Model):
-    """One metric of one evaluation; see `service.evaluation.scoring.Score`."""
+    """One metric of one evaluation; see `service.evaluation.scores.Score`."""
 
     __tablename__ = "score"
 

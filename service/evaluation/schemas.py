@@ -15,7 +15,7 @@ from service.jobs.lifecycle import State
 from service.jobs.schemas import OutputState, output_state
 
 
-class Asking(BaseModel):
+class GenerationConfig(BaseModel):
     """How rows are put to a model: what evaluations and experiments have in common."""
 
     temperature: float = Field(default=0.0, ge=0, le=2)
@@ -40,7 +40,7 @@ class Asking(BaseModel):
         return self
 
 
-class EvaluateSpec(Asking):
+class EvaluateSpec(GenerationConfig):
     """Run one variant on a split of a dataset and score its answers."""
 
     model_config = ConfigDict(
@@ -78,7 +78,7 @@ class EvaluateSpec(Asking):
 
 
 class AskSpec(BaseModel):
-    """A share of an evaluation: the rows from position `first` to before `last` of its split."""
+    """A shard of an evaluation: the rows from position `first` to before `last` of its split."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -87,7 +87,7 @@ class AskSpec(BaseModel):
     last: int = Field(ge=1)
 
 
-class Metric(BaseModel):
+class Score(BaseModel):
     """A score with its 95 % interval; failures lower the coverage, not the value."""
 
     metric: str
@@ -123,7 +123,7 @@ class Evaluation(BaseModel):
     lane_reason: str | None
     rows: int | None
     outcomes: dict[str, int] = Field(description="rows by outcome")
-    metrics: list[Metric]
+    metrics: list[Score]
     usage: dict[str, int]
     synthetic: bool = Field(description="answered by the emulator, not by Gemini")
     created_at: datetime
@@ -180,6 +180,6 @@ def present_evaluation(
     )
 
 
-def present_score(row: ScoreRow) -> Metric:
-    names: tuple[Any, ...] = tuple(Metric.model_fields)
-    return Metric(**{name: getattr(row, name) for name in names})
+def present_score(row: ScoreRow) -> Score:
+    names: tuple[Any, ...] = tuple(Score.model_fields)
+    return Score(**{name: getattr(row, name) for name in names})

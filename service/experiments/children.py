@@ -7,12 +7,12 @@ from pydantic import BaseModel
 from service.database import Session, Sessions
 from service.datasets.operations import DatasetView, ready_dataset
 from service.errors import Internal
-from service.evaluation.schemas import Asking, EvaluateSpec
+from service.evaluation.schemas import EvaluateSpec, GenerationConfig
 from service.experiments import repository
 from service.experiments.models import Experiment, VariantRow
-from service.experiments.planning import Variant, plan_variants
-from service.experiments.reading import require_experiment
+from service.experiments.queries import require_experiment
 from service.experiments.schemas import ExperimentSpec
+from service.experiments.variants import Variant, plan_variants
 from service.ids import Prefix, new_id
 from service.jobs.lifecycle import Reason
 from service.jobs.operations import (
@@ -122,7 +122,7 @@ def _add_variant(
         base_model=row.base_model,
         shots=variant.shots,
         metrics=(spec.metric,) if spec.metric else (),
-        **{name: getattr(spec, name) for name in Asking.model_fields},
+        **{name: getattr(spec, name) for name in GenerationConfig.model_fields},
     )
     evaluation_id = family.add("evaluate", evaluate, variant.name)
     return VariantRow(

@@ -6,8 +6,8 @@ from enum import StrEnum
 
 from service.evaluation.metrics.registry import METRICS, MetricSpec
 from service.evaluation.prompts import VariantKind
-from service.evaluation.scoring import FULL_COVERAGE
-from service.experiments.fitting import CurveFit, fit_curve
+from service.evaluation.scores import FULL_COVERAGE
+from service.experiments.curve_fit import CurveFit, fit_curve
 
 LEAST_SIZES = 3  # two points fit every shape, so they tell none from another
 WORTHWHILE_GAIN = 0.005  # of the metric's scale: half a point of 100

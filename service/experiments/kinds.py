@@ -7,10 +7,10 @@ from service.database import Session
 from service.datasets.operations import check_source, require_dataset
 from service.evaluation.metrics.registry import METRICS
 from service.experiments import repository
-from service.experiments.estimating import estimate_experiment
+from service.experiments.estimates import estimate_experiment
 from service.experiments.models import Experiment
-from service.experiments.planning import plan_variants
 from service.experiments.schemas import ExperimentSpec
+from service.experiments.variants import plan_variants
 from service.ids import Prefix
 from service.inference.operations import Prices
 from service.jobs.ports import (

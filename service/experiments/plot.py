@@ -8,7 +8,7 @@ from itertools import chain
 
 from service.evaluation.metrics.registry import METRICS
 from service.experiments.curve import LearningCurve, Point
-from service.experiments.fitting import CurveFit
+from service.experiments.curve_fit import CurveFit
 
 WIDTH, HEIGHT = 780, 430
 LEFT, RIGHT, TOP, BOTTOM = 56, 590, 34, 372

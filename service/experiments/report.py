@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from service.evaluation.metrics.registry import METRICS
-from service.evaluation.scoring import FULL_COVERAGE
+from service.evaluation.scores import FULL_COVERAGE
 from service.experiments.curve import LearningCurve, Point, Verdict, answer
 from service.experiments.plot import draw_curve, interval_words
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from service.datasets.schemas import PrepareSpec, TrainSize
 from service.evaluation.prompts import VariantKind
-from service.evaluation.schemas import Asking
+from service.evaluation.schemas import GenerationConfig
 from service.experiments.models import Experiment as ExperimentRow
 from service.ids import Prefix, id_pattern
 from service.jobs.lifecycle import State
@@ -17,7 +17,7 @@ from service.jobs.schemas import OutputState, output_state
 from service.tuning.schemas import HyperparametersSpec, ProviderName
 
 
-class ExperimentSpec(Asking):
+class ExperimentSpec(GenerationConfig):
     """Compare prompting with tuning on growing train sizes, on the same test rows.
 
     Give either `prepare`, a dataset to make, or `dataset`, one that exists.

@@ -13,11 +13,11 @@ from service.datasets.operations import (
     ready_dataset,
 )
 from service.errors import Fault, Internal
-from service.evaluation.operations import get_evaluation
 from service.evaluation.prompts import VariantKind
+from service.evaluation.queries import get_evaluation
 from service.experiments.curve import LearningCurve, Point, answer, learning_curve
 from service.experiments.models import Experiment
-from service.experiments.reading import get_experiment, require_experiment
+from service.experiments.queries import get_experiment, require_experiment
 from service.experiments.report import (
     DatasetFacts,
     ReportData,

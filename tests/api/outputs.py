@@ -6,9 +6,9 @@ from typing import Any
 
 from service.clock import utc_now
 from service.datasets.operations import run_prepare
-from service.evaluation import operations as evaluation
+from service.evaluation import results as evaluation
 from service.evaluation.models import Evaluation, ScoreRow
-from service.experiments import operations as experiments
+from service.experiments import summary as experiments
 from service.experiments.models import Experiment
 from service.jobs.leases import LeasedRun
 from service.jobs.lifecycle import State

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from service.container import Container
-from service.experiments.operations import get_experiment
+from service.experiments.queries import get_experiment
 from service.experiments.schemas import VariantView
 from service.files.operations import create_file
 from service.jobs.lifecycle import OPEN, State

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from service.evaluation.models import BatchRun, Evaluation, Prediction
-from service.evaluation.operations import get_evaluation
+from service.evaluation.queries import get_evaluation
 from service.inference.models import Usage
 from service.jobs.lifecycle import State
 from service.jobs.operations import Job

@@ -9,8 +9,8 @@ from google.cloud import storage
 
 from service.datasets.sources.schemas import SyntheticSource
 from service.datasets.sources.synthetic import synthetic_rows
-from service.evaluation.operations import get_evaluation
-from service.experiments.operations import get_experiment
+from service.evaluation.queries import get_evaluation
+from service.experiments.queries import get_experiment
 from service.jobs.lifecycle import State
 from service.tuning.operations import get_model
 from tests.support.eventually import eventually

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from service.evaluation.operations import get_evaluation
+from service.evaluation.queries import get_evaluation
 from service.jobs.lifecycle import OPEN, State
 from service.jobs.operations import Job
 from tests.support.eventually import eventually

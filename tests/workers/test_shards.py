@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from service.evaluation.models import Prediction
-from service.evaluation.operations import get_evaluation
+from service.evaluation.queries import get_evaluation
 from service.jobs.lifecycle import State
 from service.jobs.operations import Job
 from tests.support.eventually import eventually

@@ -10,10 +10,10 @@ from service.database import Sessions
 from service.datasets.operations import PREPARE
 from service.errors import Internal, NotFound
 from service.evaluation import batch_repository
-from service.evaluation.batch_lane import Batching, Errands, run_batch
+from service.evaluation.batch_lane import BatchConfig, BatchWork, run_batch
+from service.evaluation.kinds import evaluate_kind
 from service.evaluation.lanes import Lane
 from service.evaluation.models import BatchRun, Evaluation
-from service.evaluation.operations import evaluate_kind
 from service.inference.batches.vertex import open_vertex_batches
 from service.inference.operations import Answered
 from service.inference.ports import Generation, GenerationRequest, Outcome, Turn
@@ -63,14 +63,14 @@ class Batch:
 
     run: MemoryRun
     sessions: Sessions
-    batching: Batching
+    batching: BatchConfig
     emulator: EmulatorProcess
     requests: list[GenerationRequest]
-    errands: Errands = field(init=False)
+    work: BatchWork = field(init=False)
     kept: dict[str, Generation] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.errands = Errands(
+        self.work = BatchWork(
             target=MODEL,
             location="us-central1",
             wanted=Lane.BATCH,
@@ -90,7 +90,7 @@ class Batch:
         """Run it once; `settled` lets the time to settle have passed."""
         seconds = -1 if settled else self.batching.settle_seconds
         batching = replace(self.batching, settle_seconds=seconds)
-        return run_batch(self.run, self.errands, batching=batching, sessions=self.sessions)
+        return run_batch(self.run, self.work, batching=batching, sessions=self.sessions)
 
     def until_over(self) -> None:
         """Run it until there is nothing to wait for."""
@@ -133,7 +133,7 @@ def batch(
     spec = {"dataset": prepared.outputs["dataset"], "variant": "zero_shot"}
     run = reserve_run(kind, spec, project_id=project_id, sessions=sessions)
     provider = open_vertex_batches(project=PROJECT, endpoint=proxy.url)
-    batching = Batching(
+    batching = BatchConfig(
         provider=lambda: provider,
         lines=lambda folder: read_gs_lines(folder, suffix=".jsonl", project=PROJECT),
         store=open_store("gs://tunecurve/data", project=PROJECT),
@@ -175,11 +175,11 @@ def test_what_was_stored_before_a_kill_is_not_stored_again(batch: Batch) -> None
 
     batch.step()
     eventually(lambda: batch.batches()[0]["state"] == "JOB_STATE_SUCCEEDED")
-    whole, batch.errands = batch.errands, replace(batch.errands, keep=dying)
+    whole, batch.work = batch.work, replace(batch.work, keep=dying)
     with pytest.raises(LeaseLost):
         batch.step()
     stored = dict(batch.kept)
-    batch.errands = whole
+    batch.work = whole
     assert batch.step() is None
     assert len(batch.kept) == ROWS
     assert all(batch.kept[key] is generation for key, generation in stored.items())
@@ -246,7 +246,7 @@ def test_a_job_cancelled_before_it_was_sent_sends_nothing(batch: Batch) -> None:
 
 def test_a_batch_that_is_out_of_time_leaves_the_rest_to_be_asked_online(batch: Batch) -> None:
     batch.emulator.configure(batch_seconds=600)
-    batch.errands = replace(batch.errands, deadline_hours=1e-9)
+    batch.work = replace(batch.work, deadline_hours=1e-9)
     batch.until_over()
     assert batch.row().state == "stopped"
     assert batch.batches()[0]["state"] == "JOB_STATE_CANCELLED"
@@ -263,7 +263,7 @@ def test_a_provider_that_is_away_for_a_while_does_not_end_a_batch(batch: Batch) 
 
 
 def test_a_batch_that_the_provider_refuses_ends_a_job_that_asked_for_it(batch: Batch) -> None:
-    batch.errands = replace(batch.errands, target="nonesuch")
+    batch.work = replace(batch.work, target="nonesuch")
     with pytest.raises(NotFound, match="nonesuch"):
         batch.step()
     with pytest.raises(Internal, match="nonesuch"):
@@ -271,7 +271,7 @@ def test_a_batch_that_the_provider_refuses_ends_a_job_that_asked_for_it(batch: B
 
 
 def test_a_batch_that_the_provider_refuses_sends_lane_auto_online(batch: Batch) -> None:
-    batch.errands = replace(batch.errands, target="nonesuch", wanted=Lane.AUTO)
+    batch.work = replace(batch.work, target="nonesuch", wanted=Lane.AUTO)
     assert batch.step() is None
     evaluation = batch.evaluation()
     assert evaluation.lane == "online"
@@ -288,7 +288,7 @@ def test_a_batch_that_somebody_deleted_has_failed(batch: Batch) -> None:
 
 def test_a_batch_that_does_not_fit_into_the_budget_is_not_sent(batch: Batch) -> None:
     price = CallPrice(input=150_000, output=1_250_000, cached_input=150_000)
-    batch.errands = replace(batch.errands, price=price)
+    batch.work = replace(batch.work, price=price)
     with batch.sessions.transaction() as session:
         open_budget(session, batch.run.id, limit_nano=1000)
     with pytest.raises(BudgetExhausted, match="the batch does not fit"):

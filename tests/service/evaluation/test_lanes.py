@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 
 from service.errors import Invalid
-from service.evaluation.lanes import MOST_REQUESTS, Errand, Lane, choose_lane
+from service.evaluation.lanes import MOST_REQUESTS, Lane, LaneInputs, choose_lane
 from service.inference.prices import CallPrice
 
 FULL = CallPrice(input=300, output=2500, cached_input=300)
 HALF = CallPrice(input=150, output=1250, cached_input=150)
-ERRAND = Errand(
+INPUTS = LaneInputs(
     base_model="gemini-2.5-flash",
     tuned=False,
     requests=1000,
@@ -53,22 +53,22 @@ ERRAND = Errand(
 def test_auto_weighs_price_deadline_and_what_can_be_done(
     change: dict[str, object], lane: Lane, because: str
 ) -> None:
-    choice = choose_lane(Lane.AUTO, replace(ERRAND, **change))  # type: ignore[arg-type]
+    choice = choose_lane(Lane.AUTO, replace(INPUTS, **change))  # type: ignore[arg-type]
     assert choice.lane is lane
     assert because in choice.reason
 
 
 def test_online_is_never_argued_with() -> None:
-    assert choose_lane(Lane.ONLINE, ERRAND).lane is Lane.ONLINE
+    assert choose_lane(Lane.ONLINE, INPUTS).lane is Lane.ONLINE
 
 
 def test_a_batch_that_is_asked_for_needs_neither_price_nor_time() -> None:
-    errand = replace(ERRAND, online=None, batch=None, deadline_hours=1)
-    assert choose_lane(Lane.BATCH, errand).lane is Lane.BATCH
+    inputs = replace(INPUTS, online=None, batch=None, deadline_hours=1)
+    assert choose_lane(Lane.BATCH, inputs).lane is Lane.BATCH
 
 
 def test_a_batch_that_cannot_run_is_refused_with_the_reason() -> None:
     with pytest.raises(Invalid, match="TUNECURVE_STORAGE") as caught:
-        choose_lane(Lane.BATCH, replace(ERRAND, storage="file:///data"))
+        choose_lane(Lane.BATCH, replace(INPUTS, storage="file:///data"))
     assert caught.value.code == "lane_not_available"
     assert caught.value.faults[0].pointer == "/spec/lane"

@@ -25,7 +25,7 @@ def value_of(metric: str, predictions: list[str], references: list[list[str]]) -
 def test_the_known_metrics_are_listed_without_importing_what_computes_them() -> None:
     lines = [
         "import sys",
-        "import service.evaluation.scoring",
+        "import service.evaluation.scores",
         "from service.evaluation.metrics.registry import METRICS",
         "assert len(METRICS) == 5",
         "assert not {'evaluate', 'datasets', 'sacrebleu'} & set(sys.modules)",

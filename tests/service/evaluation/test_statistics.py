@@ -3,12 +3,17 @@
 import numpy as np
 import pytest
 
-from service.evaluation.statistics import Array, bootstrap_interval, resampled_sums, sum_by_group
+from service.evaluation.metrics.statistics import (
+    Array,
+    bootstrap_interval,
+    resampled_sums,
+    sum_by_group,
+)
 
 
 def mean(sums: Array) -> Array:
-    share: Array = sums[..., 0] / sums[..., 1]
-    return share
+    fraction: Array = sums[..., 0] / sums[..., 1]
+    return fraction
 
 
 def counted(values: Array) -> Array:

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from service.evaluation.requests import key_of, parts_of
-from service.evaluation.sharding import plan_shares, priority_of
+from service.evaluation.plan import key_of, parts_of
+from service.evaluation.sharding import plan_shards, priority_of
 from service.evaluation.votes import Sample, elect
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -51,7 +51,7 @@ def test_the_answer_given_most_often_counts_and_of_equals_the_earliest(
 
 
 @pytest.mark.parametrize(
-    ("rows", "requests", "slots", "shares"),
+    ("rows", "requests", "slots", "shards"),
     [
         (200, 200, 4, 1),
         (201, 201, 4, 2),
@@ -62,12 +62,12 @@ def test_the_answer_given_most_often_counts_and_of_equals_the_earliest(
         (3, 3000, 8, 3),
     ],
 )
-def test_shares_cover_every_row_once_and_none_is_small(
-    rows: int, requests: int, slots: int, shares: int
+def test_shards_cover_every_row_once_and_none_is_small(
+    rows: int, requests: int, slots: int, shards: int
 ) -> None:
-    plan = plan_shares(rows, requests=requests, slots=slots)
-    assert len(plan) == shares
-    assert [row for share in plan for row in range(share.first, share.last)] == list(range(rows))
+    plan = plan_shards(rows, requests=requests, slots=slots)
+    assert len(plan) == shards
+    assert [row for shard in plan for row in range(shard.first, shard.last)] == list(range(rows))
 
 
 def test_who_asks_for_little_goes_first() -> None:

@@ -9,7 +9,7 @@ from service.errors import NotFound
 from service.evaluation.lanes import Lane
 from service.evaluation.ports import FindModel
 from service.evaluation.prompts import VariantKind
-from service.evaluation.schemas import Asking, EvaluateSpec
+from service.evaluation.schemas import EvaluateSpec, GenerationConfig
 from service.inference.operations import Prices
 from service.jobs.ports import Estimate, InputNotReady, Submission
 
@@ -30,7 +30,7 @@ def unpriced(base_model: str) -> Estimate:
 
 def estimate_calls(
     dataset: DatasetView,
-    asking: Asking,
+    asking: GenerationConfig,
     *,
     base_model: str,
     split: str,

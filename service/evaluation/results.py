@@ -17,9 +17,9 @@ from service.datasets.examples import Example
 from service.datasets.operations import stream_examples
 from service.evaluation import repository
 from service.evaluation.models import ScoreRow
-from service.evaluation.reading import require_evaluation
-from service.evaluation.requests import Brief
-from service.evaluation.scoring import Score, Scored, Scoring
+from service.evaluation.plan import EvaluationPlan
+from service.evaluation.queries import require_evaluation
+from service.evaluation.scores import Score, Scored, Scorer
 from service.evaluation.votes import Sample, elect
 from service.inference.ports import Outcome
 from service.jobs.ports import JobRun
@@ -51,16 +51,16 @@ TABLE = TableSchema(
 _CHUNK = 250
 
 
-def complete(run: JobRun, brief: Brief, *, sessions: Sessions, store: ObjectStore) -> None:
+def complete(run: JobRun, plan: EvaluationPlan, *, sessions: Sessions, store: ObjectStore) -> None:
     """Score an evaluation whose rows all have an outcome, and store the table of its rows."""
-    run.report(brief.requests, brief.requests, unit="items", stage="scoring")
-    tally = _Tally(brief.spec.metrics or brief.dataset.metrics)
-    rows = _rows(run, brief, tally, sessions=sessions, store=store)
-    key = _write_table(brief.evaluation_id, rows, store=store)
-    scores = tally.scores(seed=brief.spec.seed)
+    run.report(plan.requests, plan.requests, unit="items", stage="scoring")
+    tally = _Tally(plan.spec.metrics or plan.dataset.metrics)
+    rows = _rows(run, plan, tally, sessions=sessions, store=store)
+    key = _write_table(plan.evaluation_id, rows, store=store)
+    scores = tally.scores(seed=plan.spec.seed)
     with run.fenced() as session:
-        row = require_evaluation(session, brief.evaluation_id, run.project_id)
-        repository.put_scores(session, _score_rows(brief, scores))
+        row = require_evaluation(session, plan.evaluation_id, run.project_id)
+        repository.put_scores(session, _score_rows(plan, scores))
         row.rows = tally.outcomes.total()
         row.outcomes = dict(tally.outcomes)
         row.usage = dict(tally.usage)
@@ -73,14 +73,14 @@ class _Tally:
     """What is known of an evaluation after the rows that have passed."""
 
     def __init__(self, metrics: Sequence[str]) -> None:
-        self._scorings = [Scoring(name) for name in metrics]
+        self._scorers = [Scorer(name) for name in metrics]
         self.outcomes: Counter[str] = Counter()
         self.usage = Counter(requests=0, cached=0, prompt_tokens=0, output_tokens=0)
         self.synthetic = False
 
     def take(self, scored: Sequence[Scored], samples: Sequence[Sample]) -> None:
-        for scoring in self._scorings:
-            scoring.take(scored)
+        for scorer in self._scorers:
+            scorer.take(scored)
         self.outcomes.update(each.outcome.value for each in scored)
         called = [each for each in samples if not each.cached]
         self.usage["requests"] += len(called)
@@ -90,27 +90,27 @@ class _Tally:
         self.synthetic |= any(each.synthetic for each in samples)
 
     def scores(self, *, seed: int) -> list[Score]:
-        return [scoring.score(seed=seed) for scoring in self._scorings]
+        return [scorer.score(seed=seed) for scorer in self._scorers]
 
 
 def _rows(
-    run: JobRun, brief: Brief, tally: _Tally, *, sessions: Sessions, store: ObjectStore
+    run: JobRun, plan: EvaluationPlan, tally: _Tally, *, sessions: Sessions, store: ObjectStore
 ) -> Iterator[dict[str, Any]]:
     """Yield the rows of the table, and let the tally take them."""
-    examples = stream_examples(brief.dataset.examples_key, brief.split, store=store)
+    examples = stream_examples(plan.dataset.examples_key, plan.split, store=store)
     position = 0
     while chunk := list(islice(examples, _CHUNK)):
         run.check()
         with sessions.reading() as session:
             answers = repository.samples_of(
-                session, brief.evaluation_id, [example.id for example in chunk]
+                session, plan.evaluation_id, [example.id for example in chunk]
             )
         tally.take(
             [_scored(example, elect(answers[example.id])[0]) for example in chunk],
             [sample for samples in answers.values() for sample in samples],
         )
         for example in chunk:
-            yield _table_row(brief.evaluation_id, position, example, answers[example.id])
+            yield _table_row(plan.evaluation_id, position, example, answers[example.id])
             position += 1
 
 
@@ -147,8 +147,8 @@ def _table_row(
     }
 
 
-def _score_rows(brief: Brief, scores: Sequence[Score]) -> list[ScoreRow]:
-    stamp = {"evaluation_id": brief.evaluation_id, "leaky": brief.dataset.leaky}
+def _score_rows(plan: EvaluationPlan, scores: Sequence[Score]) -> list[ScoreRow]:
+    stamp = {"evaluation_id": plan.evaluation_id, "leaky": plan.dataset.leaky}
     return [
         ScoreRow(**stamp, position=position, **asdict(each)) for position, each in enumerate(scores)
     ]

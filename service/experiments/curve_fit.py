@@ -185,8 +185,8 @@ def _birge_ratio(chi_squared: Array, *, points: int) -> float:
 def _weights(chi_squared: Array) -> Array:
     best = chi_squared.min(axis=1, keepdims=True)
     weights = _priors() * np.exp(-0.5 * (chi_squared - best))
-    shares: Array = weights / weights.sum(axis=1, keepdims=True)
-    return shares
+    fractions: Array = weights / weights.sum(axis=1, keepdims=True)
+    return fractions
 
 
 def _pick(weights: Array, *, chances: Array) -> NDArray[np.intp]:

@@ -15,9 +15,9 @@ from service.datasets.operations import stream_examples
 from service.errors import Unavailable
 from service.evaluation import repository
 from service.evaluation.answers import Answers
-from service.evaluation.recall_repository import insert_remembered
-from service.evaluation.requests import Brief, Target, key_of, parts_of, requests_of
-from service.evaluation.storing import Keeping
+from service.evaluation.cache_repository import insert_cached
+from service.evaluation.plan import EvaluationPlan, Target, key_of, parts_of, requests_of
+from service.evaluation.prediction_writer import PredictionWriter
 from service.inference.operations import (
     Answered,
     CacheRules,
@@ -36,11 +36,11 @@ from service.storage.ports import ObjectStore
 
 AWAY_SECONDS = 5.0  # pause after an evaluation has got on and then lost its provider
 CHUNK = 250  # requests that are looked up at once
-RECALLED = 1000  # the same where only the database works
+CACHE_CHUNK = 1000  # the same where only the database works
 
 
 @dataclass(frozen=True, slots=True)
-class Calling:
+class CallConfig:
     """How calls are made: the adapter, the pace of a target, and the limits of one process.
 
     `cache` is None where answers are not remembered.
@@ -64,22 +64,22 @@ class Rows:
 
 def ask(
     run: JobRun,
-    brief: Brief,
+    plan: EvaluationPlan,
     rows: Rows,
     *,
     sessions: Sessions,
     store: ObjectStore,
-    calling: Calling,
+    calling: CallConfig,
 ) -> Waiting | None:
     """Ask for the rows that have no outcome yet; a second run asks nothing again.
 
     Returns Waiting when the day's quota is used up, or when the provider went away in the middle.
     Raises Preempted, JobCancelled, LeaseLost, BudgetExhausted, and what every call would meet.
     """
-    cache = calling.cache if brief.spec.cache else None
-    with open_purse(run, price=brief.price, sessions=sessions) as purse:
-        keeping = Keeping(run, brief, price=brief.price, purse=purse, cache=cache)
-        asking = _Asking(keeping, rows, sessions=sessions, store=store)
+    cache = calling.cache if plan.spec.cache else None
+    with open_purse(run, price=plan.price, sessions=sessions) as purse:
+        writer = PredictionWriter(run, plan, price=plan.price, purse=purse, cache=cache)
+        asking = RequestStage(writer, rows, sessions=sessions, store=store)
         try:
             asking.send(calling)
         except QuotaExhausted as error:
@@ -93,45 +93,45 @@ def ask(
     return None
 
 
-def recall_rows(
+def cache_lookup(
     run: JobRun,
-    brief: Brief,
+    plan: EvaluationPlan,
     *,
     sessions: Sessions,
     store: ObjectStore,
-    calling: Calling,
+    calling: CallConfig,
     whole: bool = False,
 ) -> None:
     """Store what is remembered, from the first row on, as long as that is most of a chunk.
 
-    Remembered answers are had faster than a share of them is handed to another worker. `whole`
+    Remembered answers are had faster than a shard of them is handed to another worker. `whole`
     goes on to the last row: a batch should hold nothing that is known.
     """
-    cache = calling.cache if brief.spec.cache else None
+    cache = calling.cache if plan.spec.cache else None
     if cache is None:
         return
-    keeping = Keeping(run, brief, price=brief.price, purse=None, cache=cache)
-    asking = _Asking(keeping, Rows(0, brief.rows), sessions=sessions, store=store)
+    writer = PredictionWriter(run, plan, price=plan.price, purse=None, cache=cache)
+    asking = RequestStage(writer, Rows(0, plan.rows), sessions=sessions, store=store)
     try:
         asking.recall(whole=whole)
     except Draining as wanted:
         raise Preempted from wanted
 
 
-class _Asking:
+class RequestStage:
     """One run over a range of rows. Requests are read in one thread, answers stored in another."""
 
     def __init__(
-        self, keeping: Keeping, rows: Rows, *, sessions: Sessions, store: ObjectStore
+        self, writer: PredictionWriter, rows: Rows, *, sessions: Sessions, store: ObjectStore
     ) -> None:
-        self._keeping, self._rows = keeping, rows
-        self._run, self._brief = keeping.run, keeping.brief
+        self._writer, self._rows = writer, rows
+        self._run, self._plan = writer.run, writer.plan
         self._sessions, self._store = sessions, store
-        self._total = (rows.last - rows.first) * self._brief.spec.samples
+        self._total = (rows.last - rows.first) * self._plan.spec.samples
         self._found = 0
         self.answers = Answers(self._keep)
 
-    def send(self, calling: Calling) -> None:
+    def send(self, calling: CallConfig) -> None:
         requests = self._missing()
         first = next(requests, None)
         if first is None:  # no connection is opened for nothing
@@ -139,17 +139,17 @@ class _Asking:
         generate_all(
             chain([first], requests),
             generator=calling.generator(),
-            governor=calling.governor(self._brief.target),
+            governor=calling.governor(self._plan.target),
             flow=Flow(self._run.project_id, self._run.root_id),
             limits=calling.limits,
-            purse=self._keeping.purse,
+            purse=self._writer.purse,
             store=self.answers.take,
             check=self._check,
         )
         self.answers.close()
 
     def recall(self, *, whole: bool) -> None:
-        for requests, missing in self._chunks(RECALLED):
+        for requests, missing in self._chunks(CACHE_CHUNK):
             if 2 * len(missing) > requests and not whole:
                 return
 
@@ -165,7 +165,7 @@ class _Asking:
             raise Draining from wanted
 
     def _keep(self, batch: Sequence[Answered]) -> None:
-        self._keeping.keep(batch)
+        self._writer.keep(batch)
         self._report(self.answers.stored + len(batch))
 
     def _report(self, stored: int) -> None:
@@ -180,17 +180,17 @@ class _Asking:
 
         What is remembered is stored on the way.
         """
-        cache = self._keeping.cache
+        cache = self._writer.cache
         for requests, unstored in missing_requests(
-            self._brief, self._rows, sessions=self._sessions, store=self._store, size=size
+            self._plan, self._rows, sessions=self._sessions, store=self._store, size=size
         ):
             self._look()
-            missing = self._recalled(unstored, cache) if cache else unstored
+            missing = self._cached(unstored, cache) if cache else unstored
             self._found += requests - len(missing)
             self._report(self.answers.stored)
             yield requests, missing
 
-    def _recalled(
+    def _cached(
         self, requests: Sequence[GenerationRequest], cache: CacheRules
     ) -> list[GenerationRequest]:
         """Store the answers that are remembered, and return the requests that are not."""
@@ -199,9 +199,9 @@ class _Asking:
         now, scope = utc_now(), cache.scope(self._run.project_id)
         wanted = {parts_of(each.key): fingerprint_of(each) for each in requests}
         with self._run.fenced() as session:
-            stored = insert_remembered(
+            stored = insert_cached(
                 session,
-                self._brief.evaluation_id,
+                self._plan.evaluation_id,
                 wanted,
                 remembered(scope=scope, now=now),
                 now=now,
@@ -210,17 +210,17 @@ class _Asking:
 
 
 def missing_requests(
-    brief: Brief, rows: Rows, *, sessions: Sessions, store: ObjectStore, size: int = CHUNK
+    plan: EvaluationPlan, rows: Rows, *, sessions: Sessions, store: ObjectStore, size: int = CHUNK
 ) -> Iterator[tuple[int, list[GenerationRequest]]]:
     """Yield of each chunk of rows how many requests it makes, and those that are not stored."""
-    samples = brief.spec.samples
-    for chunk in _chunks(brief, rows, store=store, size=size):
+    samples = plan.spec.samples
+    for chunk in _chunks(plan, rows, store=store, size=size):
         with sessions.reading() as session:
             stored = repository.stored_keys(
-                session, brief.evaluation_id, [example.id for example in chunk]
+                session, plan.evaluation_id, [example.id for example in chunk]
             )
         bare = [each for each in chunk if not _is_complete(each.id, stored, samples)]
-        requests = requests_of(bare, brief)
+        requests = requests_of(bare, plan)
         known = {key_of(*key) for key in stored}
         yield len(chunk) * samples, [each for each in requests if each.key not in known]
 
@@ -229,9 +229,11 @@ def _is_complete(example_id: str, stored: set[tuple[str, int]], samples: int) ->
     return all((example_id, sample) in stored for sample in range(samples))
 
 
-def _chunks(brief: Brief, rows: Rows, *, store: ObjectStore, size: int) -> Iterator[list[Example]]:
+def _chunks(
+    plan: EvaluationPlan, rows: Rows, *, store: ObjectStore, size: int
+) -> Iterator[list[Example]]:
     examples = stream_examples(
-        brief.dataset.examples_key, brief.split, first=rows.first, last=rows.last, store=store
+        plan.dataset.examples_key, plan.split, first=rows.first, last=rows.last, store=store
     )
-    while chunk := list(islice(examples, max(1, size // brief.spec.samples))):
+    while chunk := list(islice(examples, max(1, size // plan.spec.samples))):
         yield chunk

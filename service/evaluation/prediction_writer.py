@@ -8,7 +8,7 @@ from typing import Any
 from service.clock import utc_now
 from service.evaluation import repository
 from service.evaluation.lanes import Lane
-from service.evaluation.requests import Brief, parts_of
+from service.evaluation.plan import EvaluationPlan, parts_of
 from service.inference.operations import (
     Answered,
     BudgetPurse,
@@ -21,11 +21,11 @@ from service.jobs.ports import JobRun
 
 
 @dataclass(frozen=True, slots=True)
-class Keeping:
+class PredictionWriter:
     """Where the answers of a run go, and what they cost there. `cache` is None when it is off."""
 
     run: JobRun
-    brief: Brief
+    plan: EvaluationPlan
     price: CallPrice | None
     purse: BudgetPurse | None
     cache: CacheRules | None
@@ -40,13 +40,13 @@ class Keeping:
                 batch,
                 project_id=run.project_id,
                 job_id=run.id,
-                base_model=self.brief.target.base_model,
+                base_model=self.plan.target.base_model,
                 price=self.price,
                 purse=self.purse,
                 lane=self.lane.value,
             )
             rows = [
-                _row(self.brief.evaluation_id, answer, cost, now)
+                _row(self.plan.evaluation_id, answer, cost, now)
                 for answer, cost in zip(batch, costs, strict=True)
             ]
             repository.insert_predictions(session, rows)

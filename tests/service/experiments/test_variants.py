@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from service.errors import Invalid
 from service.evaluation.prompts import VariantKind
-from service.experiments.planning import Variant, plan_variants
+from service.experiments.variants import Variant, plan_variants
 
 SIZES = st.lists(st.integers(1, 10_000), min_size=1, max_size=8, unique=True)
 

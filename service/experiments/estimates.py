@@ -5,10 +5,10 @@ from dataclasses import replace
 
 from service.database import Session
 from service.datasets.operations import DatasetView, ready_dataset
-from service.evaluation.estimating import NOT_READY, estimate_calls, unpriced
+from service.evaluation.estimates import NOT_READY, estimate_calls, unpriced
 from service.evaluation.prompts import VariantKind
-from service.experiments.planning import Variant, plan_variants
 from service.experiments.schemas import ExperimentSpec
+from service.experiments.variants import Variant, plan_variants
 from service.inference.operations import Prices
 from service.jobs.ports import Estimate, InputNotReady, Submission
 from service.tuning.costs import estimate_training

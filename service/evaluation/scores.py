@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from service.errors import Fault, Invalid
 from service.evaluation.metrics.registry import METRICS
-from service.evaluation.statistics import Array, bootstrap_interval, sum_by_group
+from service.evaluation.metrics.statistics import Array, bootstrap_interval, sum_by_group
 from service.inference.ports import Outcome
 
 FULL_COVERAGE = 0.99  # below it a comparison is given with bounds
@@ -61,12 +61,12 @@ def score(
     Raises Invalid for an unknown metric, a row without references, or an interval nobody can
     draw.
     """
-    scoring = Scoring(metric)
-    scoring.take(rows)
-    return scoring.score(resamples=resamples, seed=seed, confidence=confidence)
+    scorer = Scorer(metric)
+    scorer.take(rows)
+    return scorer.score(resamples=resamples, seed=seed, confidence=confidence)
 
 
-class Scoring:
+class Scorer:
     """One metric over rows that come in pieces: of a row it keeps numbers, never its texts.
 
     A hundred thousand rows are a few megabytes, whatever was answered.

@@ -26,7 +26,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Brief:
+class EvaluationPlan:
     """All that makes the requests of an evaluation, but for its rows."""
 
     evaluation_id: str
@@ -60,11 +60,11 @@ def parts_of(key: str) -> tuple[str, int]:
     return example_id, int(sample)
 
 
-def requests_of(examples: Iterable[Example], brief: Brief) -> Iterator[GenerationRequest]:
+def requests_of(examples: Iterable[Example], plan: EvaluationPlan) -> Iterator[GenerationRequest]:
     """Yield the requests of examples: as many as there are samples, each with a seed of its own."""
-    spec, target = brief.spec, brief.target
+    spec, target = plan.spec, plan.target
     for example in examples:
-        contents = conversation(brief.dataset.instruction, example, shots=brief.shots)
+        contents = conversation(plan.dataset.instruction, example, shots=plan.shots)
         for sample in range(spec.samples):
             yield GenerationRequest(
                 key=key_of(example.id, sample),

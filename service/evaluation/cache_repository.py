@@ -26,7 +26,7 @@ _COPIED = (
 Key = tuple[str, int]
 
 
-def insert_remembered(
+def insert_cached(
     session: Session,
     evaluation_id: str,
     wanted: Mapping[Key, str],

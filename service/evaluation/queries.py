@@ -4,7 +4,6 @@ from service.database import Session, Sessions
 from service.errors import Conflict, NotFound
 from service.evaluation import repository
 from service.evaluation.models import Evaluation, ScoreRow
-from service.jobs.operations import require_ended
 
 
 def require_evaluation(session: Session, evaluation_id: str, project_id: str) -> Evaluation:
@@ -31,19 +30,6 @@ def list_evaluations(
         rows = repository.page(session, project_id, after=after, limit=limit)
         scores = list(repository.scores(session, [row.id for row in rows]))
     return [(row, [each for each in scores if each.evaluation_id == row.id]) for row in rows]
-
-
-def delete_evaluation(evaluation_id: str, *, project_id: str, sessions: Sessions) -> None:
-    """Delete an evaluation with its predictions and scores.
-
-    Raises NotFound, and Conflict `not_ready` while its job may still write.
-    """
-    row, _ = get_evaluation(evaluation_id, project_id=project_id, sessions=sessions)
-    if row.ready_at is None:
-        require_ended(row.job_id, sessions=sessions)
-    with sessions.transaction() as session:
-        if not repository.remove(session, row.id):
-            raise Conflict(f"{evaluation_id} belongs to an experiment", code="in_use")
 
 
 def table_key_of(evaluation_id: str, *, project_id: str, sessions: Sessions) -> str:

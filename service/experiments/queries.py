@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from service.database import Session, Sessions
 from service.errors import NotFound
-from service.evaluation.operations import get_evaluation
+from service.evaluation.queries import get_evaluation
 from service.experiments import repository
 from service.experiments.models import Experiment, VariantRow
 from service.experiments.schemas import VariantView
@@ -12,7 +12,6 @@ from service.jobs.lifecycle import State
 from service.jobs.operations import (
     Job,
     children_of,
-    require_ended,
 )
 from service.jobs.schemas import output_state
 
@@ -82,15 +81,3 @@ def _reason(job: Job) -> str | None:
     if job.state == State.CANCELLED:
         return "cancelled"
     return str(job.error["code"]) if job.error else None
-
-
-def delete_experiment(experiment_id: str, *, project_id: str, sessions: Sessions) -> None:
-    """Delete an experiment; its dataset, models and evaluations stay.
-
-    Raises NotFound, and Conflict `not_ready` while its job may still write.
-    """
-    row, _ = get_experiment(experiment_id, project_id=project_id, sessions=sessions)
-    if row.ready_at is None:
-        require_ended(row.job_id, sessions=sessions)
-    with sessions.transaction() as session:
-        repository.delete(session, require_experiment(session, experiment_id, project_id))

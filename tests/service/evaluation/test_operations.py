@@ -19,10 +19,12 @@ from service.datasets.operations import (
     stream_examples,
 )
 from service.evaluation.models import Evaluation, Prediction
-from service.evaluation.operations import Calling, Fleet, run_evaluate
+from service.evaluation.operations import run_evaluate
+from service.evaluation.plan import shots_of
 from service.evaluation.prompts import VariantKind, choose_shots
-from service.evaluation.requests import shots_of
+from service.evaluation.request_stage import CallConfig
 from service.evaluation.schemas import EvaluateSpec
+from service.evaluation.sharding import ShardConfig
 from service.inference.governor import LocalGovernor
 from service.inference.operations import CallLimits, load_prices, shut_down
 from service.inference.pacing import Quota
@@ -77,7 +79,7 @@ class Room:
         return reserve_run(kind, asked, project_id=self.project_id, sessions=self.sessions)
 
     def go(self, run: MemoryRun) -> Evaluation:
-        calling = Calling(
+        calling = CallConfig(
             generator=lambda: self.oracle,
             governor=lambda _target: self.governor,
             limits=CallLimits(in_flight=8, attempts=2, timeout_seconds=5),
@@ -90,7 +92,7 @@ class Room:
             store=self.store,
             calling=calling,
             find_model=ready_model,
-            fleet=Fleet(self.services.kinds, MemoryTaskQueue(), slots=1),
+            fleet=ShardConfig(self.services.kinds, MemoryTaskQueue(), slots=1),
             batching=self.services.batching,
         )
         assert waiting is None

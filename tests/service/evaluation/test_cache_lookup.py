@@ -8,9 +8,9 @@ import pytest
 
 from service.database import Sessions, open_sessions
 from service.datasets.operations import PREPARE
+from service.evaluation.cache_repository import Key, insert_cached
+from service.evaluation.kinds import evaluate_kind
 from service.evaluation.models import Prediction
-from service.evaluation.operations import evaluate_kind
-from service.evaluation.recall_repository import Key, insert_remembered
 from service.inference.operations import Answered, fingerprint_of, load_prices, remember, remembered
 from service.inference.ports import Generation, GenerationRequest, Outcome, Turn
 from service.tuning.operations import ready_model
@@ -72,7 +72,7 @@ def copied(
 ) -> set[Key]:
     answers = remembered(scope="ours", now=now)
     with sessions.transaction() as session:
-        return insert_remembered(session, evaluation_id, asked_for, answers, now=now)
+        return insert_cached(session, evaluation_id, asked_for, answers, now=now)
 
 
 def stored(sessions: Sessions) -> dict[str, Prediction]:
@@ -126,7 +126,7 @@ def test_sqlite_looks_up_each_request_and_does_not_read_the_whole_memory(
         connection: Any = session.connection().connection.dbapi_connection
         connection.set_trace_callback(statements.append)
         answers = remembered(scope="ours", now=NOW)
-        insert_remembered(session, "eval_none", wanted(range(5)), answers, now=NOW)
+        insert_cached(session, "eval_none", wanted(range(5)), answers, now=NOW)
         connection.set_trace_callback(None)
         insert = next(each for each in statements if each.startswith("INSERT"))
         plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {insert}")]

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from service.database import Session, Sessions
-from service.datasets.operations import DatasetView, ready_dataset
+from service.datasets.queries import DatasetView, ready_dataset
 from service.experiments.schemas import ExperimentSpec
 from service.experiments.variants import Variant, plan_variants
 from service.jobs.money import CURRENCY, dollars

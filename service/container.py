@@ -7,10 +7,11 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from service.database import Sessions, open_sessions
-from service.datasets.formats.limits import StagingLimits
-from service.datasets.operations import DRAFT, PREPARE, Sharing
+from service.datasets.formats.read_context import IngestionLimits
+from service.datasets.operations import DRAFT, PREPARE
 from service.datasets.ports import TokenCounter
-from service.datasets.sources.hub_connection import HubConnection
+from service.datasets.sharding.shard_jobs import ShardingConfig
+from service.datasets.sources.hub_client import HubClient
 from service.evaluation.batch_lane import BatchConfig
 from service.evaluation.kinds import ASK, evaluate_kind
 from service.evaluation.plan import Target
@@ -67,9 +68,9 @@ class Container:
         )
 
     @cached_property
-    def staging_limits(self) -> StagingLimits:
+    def ingestion_limits(self) -> IngestionLimits:
         settings = self.settings
-        return StagingLimits(
+        return IngestionLimits(
             source_bytes=settings.source_bytes_limit,
             row_bytes=settings.line_bytes_limit,
             cell_characters=settings.cell_characters_limit,
@@ -82,11 +83,11 @@ class Container:
         )
 
     @cached_property
-    def hub(self) -> HubConnection:
+    def hub(self) -> HubClient:
         networks, setting = self.settings.hub_allow_networks, "TUNECURVE_HUB_ALLOW_NETWORKS"
         rules = url_rules(allow_networks=networks, setting=setting)
         endpoint = self.settings.hub_endpoint.rstrip("/")
-        return HubConnection(endpoint, rules) if endpoint else HubConnection(rules=rules)
+        return HubClient(endpoint, rules) if endpoint else HubClient(rules=rules)
 
     @cached_property
     def url_rules(self) -> UrlRules:
@@ -172,8 +173,8 @@ class Container:
         return ShardConfig(self.kinds, self.task_queue, self.settings.evaluate_slots)
 
     @cached_property
-    def sharing(self) -> Sharing:
-        return Sharing(self.kinds, self.task_queue, self.settings.prepare_shard_rows)
+    def prepare_sharding(self) -> ShardingConfig:
+        return ShardingConfig(self.kinds, self.task_queue, self.settings.prepare_shard_rows)
 
     @cached_property
     def token_counter(self) -> TokenCounter | None:

@@ -11,7 +11,7 @@ from api.downloads import attachment
 from api.openapi import answers, files, page_example, problems
 from api.pages import Page, page_of
 from api.tables import MEDIA_TYPES, object_attachment
-from service.datasets import operations
+from service.datasets import operations, queries
 from service.datasets.examples import Split
 from service.datasets.publishing.content import ContentFormat, RowFilter
 from service.datasets.report.page import render_report
@@ -49,7 +49,7 @@ def list_datasets(
     after: AfterDataset = None,
     limit: Limit = 20,
 ) -> Page[Dataset]:
-    found = operations.list_datasets(
+    found = queries.list_datasets(
         principal.project_id, sessions=container.sessions, after=after, limit=limit + 1
     )
     states = job_states([row.job_id for row in found], sessions=container.sessions)
@@ -64,7 +64,7 @@ def list_datasets(
     responses=answers(examples.DATASET, 404),
 )
 def get_dataset(dataset_id: DatasetId, principal: Reader, container: Services) -> Dataset:
-    row = operations.get_dataset(
+    row = queries.get_dataset(
         dataset_id, project_id=principal.project_id, sessions=container.sessions
     )
     states = job_states([row.job_id], sessions=container.sessions)
@@ -105,7 +105,7 @@ def list_rows(
     ] = None,
     limit: Limit = 20,
 ) -> Page[DatasetRow]:
-    rows = operations.list_rows(
+    rows = queries.list_rows(
         dataset_id,
         project_id=principal.project_id,
         sessions=container.sessions,
@@ -131,7 +131,7 @@ def get_report(
     container: Services,
     report_format: Annotated[Literal["json", "html"], Query(alias="format")] = "json",
 ) -> Response:
-    report = operations.dataset_report(
+    report = queries.dataset_report(
         dataset_id, project_id=principal.project_id, sessions=container.sessions
     )
     name = f"{dataset_id}.report.{report_format}"
@@ -164,7 +164,7 @@ def get_content(
         str | None, Header(alias="Range", description="of the Parquet file")
     ] = None,
 ) -> Response:
-    content = operations.dataset_content(
+    content = queries.dataset_content(
         dataset_id,
         content_format,
         split=split,

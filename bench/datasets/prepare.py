@@ -99,7 +99,7 @@ def _ours(file: Path, folder: Path) -> dict[str, Any]:
     import pyarrow.parquet  # noqa: F401  imports are not part of the race
     import rensa  # type: ignore[import-untyped]  # noqa: F401  likewise
 
-    from service.datasets.formats.limits import StagingLimits
+    from service.datasets.formats.read_context import IngestionLimits
     from service.datasets.ingestion.ingest import stage_file
     from service.datasets.preparation import Staged, prepare
     from service.datasets.presets.pii import PII
@@ -112,7 +112,7 @@ def _ours(file: Path, folder: Path) -> dict[str, Any]:
     with file.open("rb") as stream:
         pieces = iter(lambda: stream.read(1 << 20), b"")
         source = SourceFile(pieces, "jsonl")
-        staged = stage_file(source, folder=folder, limits=StagingLimits())
+        staged = stage_file(source, folder=folder, limits=IngestionLimits())
     marks["stage"] = time.perf_counter() - began
     size = max(1, min(1_000_000, staged.rows // 2))
     wish = {"preset": "pii", "source": {"type": "synthetic"}, "test_size": TEST_SIZE}

@@ -1,15 +1,49 @@
-"""One example of a dataset, and the words that put it to a model."""
+"""One example of a dataset, its conversation, its id, and how texts are compared. Pure."""
 
+import hashlib
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal
 
-from service.datasets.chats import Turn
+Role = Literal["user", "model"]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    role: Role
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """Turns alternate, the first is the user's and the last the model's: what is to be learnt."""
+
+    system: str
+    turns: tuple[Turn, ...]
+
+    @property
+    def text(self) -> str:
+        """The user's last words."""
+        return self.turns[-2].text
+
+    @property
+    def target(self) -> str:
+        return self.turns[-1].text
+
+    @property
+    def history(self) -> tuple[Turn, ...]:
+        """The turns before the user's last words."""
+        return self.turns[:-2]
 
 
 class Split(StrEnum):
     TRAIN = "train"
     VALIDATION = "validation"
     TEST = "test"
+
+
+# What the column that gives a row's split may say, and the number that stands for it in keys.
+SPLIT_CODES = {"train": 1, "validation": 2, "test": 3, "shot": 4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +72,24 @@ class Example:
 def user_turn(instruction: str, text: str) -> str:
     """Return the first user turn: the instruction, a blank line, the text."""
     return f"{instruction}\n\n{text}" if instruction else text
+
+
+def collapse(text: str) -> str:
+    """Return the text with every run of white space as one space and none at the ends."""
+    if "  " not in text and text.isprintable():  # the only white space that prints is a space
+        return text.strip(" ")
+    return " ".join(text.split())
+
+
+def fold(text: str) -> str:
+    """Return what two texts have in common that differ in case and white space only."""
+    return collapse(text).casefold()
+
+
+def example_id(text: str, target: str) -> str:
+    """Return an id that the content decides, whatever the order of the rows."""
+    hashed = hashlib.blake2b(digest_size=16)
+    for part in (text, target):
+        encoded = part.encode()
+        hashed.update(len(encoded).to_bytes(8, "big") + encoded)
+    return f"ex_{hashed.hexdigest()}"

@@ -3,34 +3,23 @@
 from service.clock import utc_now
 from service.database import Session, Sessions
 from service.datasets import repository
-from service.datasets.deleting import delete_dataset as delete_dataset
-from service.datasets.formats.limits import StagingLimits
+from service.datasets.formats.read_context import IngestionLimits
 from service.datasets.models import Dataset
 from service.datasets.ports import TokenCounter
 from service.datasets.presets.preset import Preset
 from service.datasets.presets.registry import choose_preset
 from service.datasets.publishing.stored_examples import SCHEMA
-from service.datasets.publishing.stored_examples import stream_examples as stream_examples
-from service.datasets.queries import dataset_content as dataset_content
-from service.datasets.queries import dataset_report as dataset_report
-from service.datasets.queries import examples_key_of as examples_key_of
-from service.datasets.queries import get_dataset as get_dataset
-from service.datasets.queries import list_datasets as list_datasets
-from service.datasets.queries import list_rows as list_rows
-from service.datasets.queries import read_examples as read_examples
-from service.datasets.queries import ready_dataset as ready_dataset
-from service.datasets.queries import require_dataset as require_dataset
+from service.datasets.queries import get_dataset, require_row
 from service.datasets.schemas import DraftSpec, PrepareSpec
-from service.datasets.sharding.shard_jobs import Sharing as Sharing
-from service.datasets.sharding.shard_jobs import purge_shares as purge_shares
-from service.datasets.sharding.shard_jobs import stop_sharing
-from service.datasets.sources.hub_connection import HubConnection
-from service.datasets.sources.pointers import pointing
+from service.datasets.sharding.shard_jobs import ShardingConfig, stop_sharding
+from service.datasets.sources.hub_client import HubClient
+from service.datasets.sources.pointers import repoint_faults
 from service.datasets.sources.registry import SOURCES
 from service.datasets.sources.source import SourceAccess
-from service.datasets.views import DatasetView as DatasetView
+from service.errors import Conflict
 from service.files.contents import FileLimits
 from service.ids import Prefix
+from service.jobs.operations import require_ended
 from service.jobs.ports import JobCancelled, JobKind, JobRun, Submission, Waiting
 from service.storage.ports import ObjectStore
 from service.task_queue import Queue
@@ -46,12 +35,12 @@ def check_source(
     Raises Invalid `unknown_preset`, `unknown_column`, `template_required`, `invalid_uri` and
     others; NotFound `input_not_found`.
     """
-    with pointing("/spec", to=pointer):
+    with repoint_faults("/spec", to=pointer):
         preset = _preset_of(spec)
     for name in ("source", "test_source", "validation_source"):
         source = getattr(spec, name)
         if source is not None:
-            with pointing("/spec/source", to=f"{pointer}/{name}"):
+            with repoint_faults("/spec/source", to=f"{pointer}/{name}"):
                 SOURCES[source.type].check(source, project_id=project_id, session=session)
     return preset
 
@@ -121,12 +110,12 @@ def run_prepare(  # noqa: PLR0913  each is a neighbour or a setting, by its name
     *,
     sessions: Sessions,
     store: ObjectStore,
-    limits: FileLimits | StagingLimits,
+    limits: FileLimits | IngestionLimits,
     google_project: str,
     base_model: str = "",
     count_tokens: TokenCounter | None = None,
-    sharing: Sharing | None = None,
-    hub: HubConnection = HubConnection(),  # noqa: B008  a frozen value
+    sharding: ShardingConfig | None = None,
+    hub: HubClient = HubClient(),  # noqa: B008  a frozen value
 ) -> Waiting | None:
     """Make the dataset that the job has reserved; do nothing when it is ready.
 
@@ -136,20 +125,20 @@ def run_prepare(  # noqa: PLR0913  each is a neighbour or a setting, by its name
     Raises what `make_dataset` raises.
     """
     # Polars: only workers that prepare pay for it.
+    from service.datasets.preparation import PrepareRun
     from service.datasets.prepare_job import make_dataset
-    from service.datasets.prepare_run import PrepareRun
 
     if run.cancelling:
-        if sharing is None:
+        if sharding is None:
             raise JobCancelled
-        return stop_sharing(run, sessions=sessions, store=store, sharing=sharing)
+        return stop_sharding(run, sessions=sessions, store=store, sharding=sharding)
     dataset_id = run.outputs["dataset"]
     if get_dataset(dataset_id, project_id=run.project_id, sessions=sessions).ready_at is not None:
         return None
     spec = PrepareSpec.model_validate(run.spec)
     access = SourceAccess(run.project_id, sessions, store, limits, google_project, hub)
     prepare_run = PrepareRun(run, spec, _preset_of(spec), access, base_model, count_tokens)
-    return make_dataset(prepare_run, sharing=sharing)
+    return make_dataset(prepare_run, sharding=sharding)
 
 
 def run_draft(run: JobRun, *, store: ObjectStore) -> Waiting | None:
@@ -157,8 +146,38 @@ def run_draft(run: JobRun, *, store: ObjectStore) -> Waiting | None:
 
     Raises Unavailable, JobCancelled, LeaseLost. A second call finds the work done.
     """
-    from service.datasets.sharding.shard_conversion import draft_share
+    from service.datasets.sharding.shard_conversion import convert_shard
 
-    share = DraftSpec.model_validate(run.spec)
-    draft_share(run, share, preset=_preset_of(share.prepare), store=store)
+    shard = DraftSpec.model_validate(run.spec)
+    convert_shard(run, shard, preset=_preset_of(shard.prepare), store=store)
     return None
+
+
+# ----------------------------------------------------------------------------------- deleting
+
+
+def delete_dataset(
+    dataset_id: str, *, project_id: str, sessions: Sessions, store: ObjectStore
+) -> None:
+    """Delete a dataset, and those of its objects that no other dataset shares.
+
+    Raises NotFound `dataset_not_found`; Conflict `not_ready` while its job may still write, or
+    `in_use`.
+    """
+    row = get_dataset(dataset_id, project_id=project_id, sessions=sessions)
+    if row.ready_at is None:
+        require_ended(row.job_id, sessions=sessions)
+    with sessions.transaction() as session:
+        keys = _object_keys(require_row(session, dataset_id, project_id))
+        if not repository.remove(session, dataset_id):
+            message = f"{dataset_id} is used by models, evaluations or experiments"
+            raise Conflict(message, code="in_use")
+        orphans = repository.unused(session, keys)
+    for key in orphans:
+        store.delete(key)
+
+
+def _object_keys(row: Dataset) -> list[str]:
+    manifest = row.report.get("manifest") or {"key": None}  # none where the job has failed
+    files = [*row.training_files.values(), *row.splits.values(), manifest]
+    return [key for key in (row.examples_key, *(file["key"] for file in files)) if key]

@@ -1,4 +1,4 @@
-"""From staged files to a split dataset and an account of every row; see `drafting` for stages."""
+"""From staged files to split rows and a count of every row; see `row_conversion` for the stages."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,18 +13,21 @@ import polars as pl
 from numpy.typing import NDArray
 
 from service.datasets.cleaning.deduplication import first_of_each
-from service.datasets.conversion.row_conversion import Drafting, DraftPlan, Drafts
+from service.datasets.cleaning.similarity_index import SimilarityIndex
+from service.datasets.conversion.row_conversion import ConversionPlan, ConvertedRows, RowConverter
 from service.datasets.drops import FAULTS_SHOWN, DropReason
 from service.datasets.examples import Split
 from service.datasets.ingestion.staged_rows import StagedRows
+from service.datasets.ports import TokenCounter
 from service.datasets.presets.preset import Preset
 from service.datasets.row_faults import RowFault
 from service.datasets.schemas import PrepareSpec
+from service.datasets.sources.source import SourceAccess
 from service.datasets.splitting.hash_split import check_train_sizes
-from service.datasets.splitting.leakage import Found, Likeness, find_leaks, refuse_leaks
+from service.datasets.splitting.leakage import FoundLeaks, find_leaks, refuse_leaks
 from service.datasets.splitting.split_assignment import (
-    Membership,
     Sizes,
+    SplitAssignment,
     assign_rows,
     cluster_groups,
 )
@@ -32,14 +35,37 @@ from service.datasets.validation.limits import ModelLimits, limits_of_model
 from service.datasets.validation.row_checks import RowChecks
 from service.datasets.validation.row_rules import (
     ROW_RULES,
+    RowRule,
     answer_outside_context,
     over_token_limit,
 )
-from service.datasets.validation.rule import RowRule
 from service.errors import Fault, Internal, Invalid
+from service.jobs.ports import JobRun
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareRun:
+    """`model` is whose limits apply when the spec names none; see `TokenCounter`."""
+
+    job: JobRun
+    spec: PrepareSpec
+    preset: Preset
+    access: SourceAccess
+    model: str = ""
+    count_tokens: TokenCounter | None = None
+
+    def progress(self, stage: str, *, total: int | None = None) -> Callable[[int], None]:
+        """Return what is told the rows so far; it looks up whether the job may go on."""
+
+        def progress(rows: int) -> None:
+            self.job.check()
+            self.job.report(rows, total, unit="items", stage=stage)
+
+        return progress
+
 
 Rows = NDArray[np.int64]
-Watch = Callable[[int], None]
+Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,39 +77,39 @@ class Staged:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class SplitDataset:
     """Where every row belongs, before anything is written.
 
     `groups` names, for each draft, the draft whose group it has.
     """
 
-    drafts: Drafts
-    members: Membership
+    converted: ConvertedRows
+    assignment: SplitAssignment
     keys: pl.DataFrame
     groups: Rows | None
-    leaks: Found
+    leaks: FoundLeaks
     source_rows: int
     limits: ModelLimits
 
     @property
     def splits(self) -> Mapping[Split, Rows]:
-        return self.members.splits
+        return self.assignment.splits
 
     @property
     def kept(self) -> int:
         return sum(map(len, self.splits.values()))
 
 
-class Drafter(Protocol):
+class Converter(Protocol):
     """What has drafted all rows of some sources; see `Drafting`."""
 
     def take_faults(self) -> list[RowFault]: ...
 
-    def finish(self) -> Drafts: ...
+    def finish(self) -> ConvertedRows: ...
 
 
 @dataclass(frozen=True, slots=True)
-class DraftedSource:
+class ConvertedSource:
     """What is left of a source once its rows are drafts."""
 
     split: Split | None
@@ -97,9 +123,9 @@ def prepare(
     preset: Preset,
     spec: PrepareSpec,
     folder: Path,
-    watch: Watch = lambda _: None,
+    progress: Progress = lambda _: None,
     model: str = "",
-) -> Prepared:
+) -> SplitDataset:
     """Convert, check, deduplicate and split rows; the same rows and spec give the same dataset.
 
     Working files are left in `folder`. `watch` is told the rows so far. Raises what
@@ -107,16 +133,16 @@ def prepare(
     """
     check_sources(staged, preset=preset, spec=spec)
     checks = row_checks(preset, spec, model)
-    with closing(Drafting(draft_plan(preset, spec), folder, checks=checks)) as drafting:
-        sources = [_drafted(drafting, each, watch) for each in staged]
-        return split_up(drafting, sources, preset=preset, spec=spec, model=model)
+    with closing(RowConverter(conversion_plan(preset, spec), folder, checks=checks)) as drafting:
+        sources = [_converted(drafting, each, progress) for each in staged]
+        return split_rows(drafting, sources, preset=preset, spec=spec, model=model)
 
 
-def _drafted(drafting: Drafting, staged: Staged, watch: Watch) -> DraftedSource:
+def _converted(drafting: RowConverter, staged: Staged, progress: Progress) -> ConvertedSource:
     for rows in drafting.add(staged.rows.path, split=staged.split):
-        watch(rows)
+        progress(rows)
     faults = [*staged.rows.faults, *drafting.take_faults()]
-    return DraftedSource(staged.split, staged.rows.source_rows, faults)
+    return ConvertedSource(staged.split, staged.rows.source_rows, faults)
 
 
 def check_sources(staged: Sequence[Staged], *, preset: Preset, spec: PrepareSpec) -> None:
@@ -127,40 +153,40 @@ def check_sources(staged: Sequence[Staged], *, preset: Preset, spec: PrepareSpec
         _check_columns(each.rows, preset, spec)
 
 
-def split_up(
-    drafter: Drafter,
-    sources: Sequence[DraftedSource],
+def split_rows(
+    drafter: Converter,
+    sources: Sequence[ConvertedSource],
     *,
     preset: Preset,
     spec: PrepareSpec,
     model: str,
-) -> Prepared:
+) -> SplitDataset:
     """Find duplicates, splits and leaks of drafts; ask `drafter` nothing more once it is closed.
 
     Everything wrong with rows is raised together. Raises Invalid: what rules and readers find,
     `no_rows`, `test_size_too_large`, `train_size_too_large`, `leakage`.
     """
     _refuse([_fault(f, each.split, spec) for each in sources for f in _shown(each.faults)])
-    drafts = drafter.finish()
-    if not drafts.keys.height:
+    converted = drafter.finish()
+    if not converted.keys.height:
         raise Invalid("no row of the source can be used", code="no_rows")
-    likeness, groups, kept = _likeness(drafts, preset)
+    index, groups, kept = _similarity_index(converted, preset)
     sizes = Sizes(spec.test_size, spec.validation_size, preset.held_out_rows_per_group)
     copies = preset.drops_near_duplicates
-    members = assign_rows(kept, likeness, sizes=sizes, drops_copies=copies)
-    leaks = find_leaks(members.splits, likeness)
+    assignment = assign_rows(kept, index, sizes=sizes, drops_copies=copies)
+    leaks = find_leaks(assignment.splits, index)
     if not spec.allow_leakage:
         refuse_leaks(leaks, name=lambda split, row: _row_name(row, split, spec))
-    counts = {split.value: len(rows) for split, rows in members.splits.items()}
+    counts = {split.value: len(rows) for split, rows in assignment.splits.items()}
     check_train_sizes(spec.train_sizes, **counts)
     source_rows = sum(each.source_rows for each in sources)
-    _account(drafts, members, source_rows)
+    _account(converted, assignment, source_rows)
     limits = limits_of_model(spec.model or model)
-    return Prepared(drafts, members, likeness.keys, groups, leaks, source_rows, limits)
+    return SplitDataset(converted, assignment, index.keys, groups, leaks, source_rows, limits)
 
 
-def draft_plan(preset: Preset, spec: PrepareSpec) -> DraftPlan:
-    return DraftPlan(
+def conversion_plan(preset: Preset, spec: PrepareSpec) -> ConversionPlan:
+    return ConversionPlan(
         preset=preset,
         columns=spec.columns,
         seed=spec.seed,
@@ -235,28 +261,36 @@ def _refuse(faults: Sequence[Fault]) -> None:
 # ------------------------------------------------------------------------------------- rows
 
 
-def _likeness(drafts: Drafts, preset: Preset) -> tuple[Likeness, Rows | None, Rows]:
+def _similarity_index(
+    converted: ConvertedRows, preset: Preset
+) -> tuple[SimilarityIndex, Rows | None, Rows]:
     """Return what tells that rows are alike, whose group each has, and the rows that stay."""
-    kept = np.flatnonzero(first_of_each(drafts.keys))
-    numbers = drafts.keys["row"].to_numpy()
-    drafts.drops.add(DropReason.DUPLICATE, np.delete(numbers, kept).tolist())
-    if drafts.near is None:
-        clusters = np.arange(drafts.keys.height)
+    kept = np.flatnonzero(first_of_each(converted.keys))
+    numbers = converted.keys["row"].to_numpy()
+    converted.drops.add(DropReason.DUPLICATE, np.delete(numbers, kept).tolist())
+    if converted.near is None:
+        clusters = np.arange(converted.keys.height)
     else:
-        by_id = np.argsort(drafts.keys["id_high"].to_numpy()[kept], kind="stable")
-        clusters = drafts.near.clusters(kept[by_id])
+        by_id = np.argsort(converted.keys["id_high"].to_numpy()[kept], kind="stable")
+        clusters = converted.near.clusters(kept[by_id])
     groups: Rows | None = None
-    keys = drafts.keys
+    keys = converted.keys
     if preset.near_groups:
         keys, groups = cluster_groups(keys, clusters)
-    return Likeness(keys, drafts.near, clusters, groups=not preset.near_groups), groups, kept
+    return (
+        SimilarityIndex(keys, converted.near, clusters, groups=not preset.near_groups),
+        groups,
+        kept,
+    )
 
 
-def _account(drafts: Drafts, members: Membership, source_rows: int) -> None:
+def _account(converted: ConvertedRows, assignment: SplitAssignment, source_rows: int) -> None:
     """Note every row that is in no split; raise Internal when one has got lost."""
-    numbers = drafts.keys["row"].to_numpy()
-    for reason, rows in members.dropped.items():
-        drafts.drops.add(reason, numbers[rows].tolist())
-    kept = sum(map(len, members.splits.values()))
-    if source_rows != kept + drafts.drops.total:
-        raise Internal(f"{source_rows} rows came, {kept} stay, {drafts.drops.total} were dropped")
+    numbers = converted.keys["row"].to_numpy()
+    for reason, rows in assignment.dropped.items():
+        converted.drops.add(reason, numbers[rows].tolist())
+    kept = sum(map(len, assignment.splits.values()))
+    if source_rows != kept + converted.drops.total:
+        raise Internal(
+            f"{source_rows} rows came, {kept} stay, {converted.drops.total} were dropped"
+        )

@@ -9,21 +9,20 @@ import structlog
 from service.clock import utc_now
 from service.datasets import repository
 from service.datasets.examples import Split
-from service.datasets.formats.limits import limits_of
+from service.datasets.formats.read_context import limits_of
 from service.datasets.ingestion.ingest import stage
-from service.datasets.preparation import Prepared, Staged, prepare
-from service.datasets.prepare_run import PrepareRun
-from service.datasets.publishing.artifacts import Finished, columns_of, store_artifacts
+from service.datasets.preparation import PrepareRun, SplitDataset, Staged, prepare
+from service.datasets.publishing.artifacts import WrittenDataset, columns_of, store_artifacts
 from service.datasets.publishing.written_dataset import finish
 from service.datasets.schemas import DraftSpec, PrepareSpec
 from service.datasets.sharding.shard_jobs import (
-    Sharing,
-    ends_sharing,
-    refuse_failed,
-    written_shares,
+    ShardingConfig,
+    cleans_up_shards,
+    find_shard_jobs,
+    raise_shard_error,
 )
-from service.datasets.sharding.sharded_preparation import prepare_shares, share_out
-from service.datasets.sources.pointers import pointing
+from service.datasets.sharding.sharded_preparation import prepare_from_shards, start_sharding
+from service.datasets.sources.pointers import repoint_faults
 from service.jobs.lifecycle import Reason
 from service.jobs.operations import are_open
 from service.jobs.ports import Waiting
@@ -31,44 +30,46 @@ from service.jobs.ports import Waiting
 log = structlog.get_logger()
 
 
-def make_dataset(run: PrepareRun, *, sharing: Sharing | None = None) -> Waiting | None:
+def make_dataset(run: PrepareRun, *, sharding: ShardingConfig | None = None) -> Waiting | None:
     """Make the dataset that the job has reserved, or share out a large source and wait for that.
 
     Files are stored first and the row is filled last, so nothing half-made is ever seen.
     Raises what `stage`, `prepare` and `finish` raise, JobCancelled, LeaseLost, and the error of a
     share that failed.
     """
-    shares = written_shares(run.job, sessions=run.access.sessions) if sharing else []
-    if are_open(shares):
+    shards = find_shard_jobs(run.job, sessions=run.access.sessions) if sharding else []
+    if are_open(shards):
         return Waiting(Reason.CHILDREN)
     with tempfile.TemporaryDirectory(prefix="tunecurve-") as name:
-        if not shares:
-            return _make_from_source(run, Path(name), sharing)
-        with ends_sharing(run.job.id, store=run.access.store):
-            refuse_failed(shares)
-            specs = [DraftSpec.model_validate(share.spec) for share in shares]
-            _complete(run, prepare_shares(run, specs, folder=Path(name)), Path(name))
+        if not shards:
+            return _make_from_source(run, Path(name), sharding)
+        with cleans_up_shards(run.job.id, store=run.access.store):
+            raise_shard_error(shards)
+            specs = [DraftSpec.model_validate(shard.spec) for shard in shards]
+            _complete(run, prepare_from_shards(run, specs, folder=Path(name)), Path(name))
     return None
 
 
-def _make_from_source(run: PrepareRun, folder: Path, sharing: Sharing | None) -> Waiting | None:
+def _make_from_source(
+    run: PrepareRun, folder: Path, sharding: ShardingConfig | None
+) -> Waiting | None:
     run.job.check()
     staged = list(_staged(run, folder))
-    if sharing and sharing.takes(sum(each.rows.rows for each in staged)):
-        return share_out(run, staged, sharing=sharing, scratch=folder)
+    if sharding and sharding.takes(sum(each.rows.rows for each in staged)):
+        return start_sharding(run, staged, sharding=sharding, scratch=folder)
     prepared = prepare(
         staged,
         preset=run.preset,
         spec=run.spec,
         folder=folder,
-        watch=run.watch("checking"),
+        progress=run.progress("checking"),
         model=run.model,
     )
     _complete(run, prepared, folder)
     return None
 
 
-def _complete(run: PrepareRun, prepared: Prepared, folder: Path) -> None:
+def _complete(run: PrepareRun, prepared: SplitDataset, folder: Path) -> None:
     run.job.check()
     run.job.report(0, prepared.kept, unit="items", stage="writing")
     dataset = finish(
@@ -98,13 +99,13 @@ def _staged(run: PrepareRun, folder: Path) -> Iterator[Staged]:
             place = folder / f"source_{number}"
             place.mkdir()
             name = f"{split.value}_source" if split else "source"
-            with pointing("/spec/source", to=f"/spec/{name}"):
+            with repoint_faults("/spec/source", to=f"/spec/{name}"):
                 rows = stage(
                     source,
                     access=run.access,
                     folder=place,
                     limits=limits_of(run.access.limits),
-                    watch=run.watch("loading"),
+                    progress=run.progress("loading"),
                 )
             yield Staged(rows, _split_of(split, spec))
 
@@ -115,7 +116,7 @@ def _split_of(split: Split | None, spec: PrepareSpec) -> Split | None:
     return Split.TRAIN if split is None and everything else split
 
 
-def _store(run: PrepareRun, dataset: Finished, folder: Path) -> None:
+def _store(run: PrepareRun, dataset: WrittenDataset, folder: Path) -> None:
     kept, job, store = dataset.report.kept, run.job, run.access.store
     job.report(0, kept, unit="items", stage="storing")
     artifacts = store_artifacts(dataset, preset=run.preset, store=store, folder=folder)

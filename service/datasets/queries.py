@@ -1,6 +1,10 @@
 """Datasets as they stand: one, a page, their rows, their files."""
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from itertools import islice
+from math import ceil
+from typing import Any
 
 from service.database import Session, Sessions
 from service.datasets import repository
@@ -16,10 +20,49 @@ from service.datasets.publishing.content import (
 )
 from service.datasets.publishing.stored_examples import example_of, stored_rows
 from service.datasets.schemas import DatasetReport, DatasetRow
-from service.datasets.views import DatasetView
+from service.datasets.sizes import tokens_in
 from service.errors import Conflict, Fault, NotFound
 from service.jobs.ports import InputNotReady
 from service.storage.ports import ObjectStore
+from service.storage.tables import Range
+from service.storage.tables_apart import read_range_apart
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetView:
+    """A finished dataset, as other rooms see it. The first metric is the primary one.
+
+    The mappings are JSON objects: `splits` of `SplitInfo`, `training_files` of `StoredRows` by
+    train size as text, `report` of `DatasetReport`.
+    """
+
+    id: str
+    job_id: str
+    preset: str
+    instruction: str
+    metrics: tuple[str, ...]
+    examples_key: str
+    training_files: Mapping[str, Mapping[str, Any]]
+    splits: Mapping[str, Mapping[str, Any]]
+    fingerprint: str
+    report: Mapping[str, Any]
+
+    @property
+    def leaky(self) -> bool:
+        """Whether held-out rows leak into training and the spec allowed it: scores must say so."""
+        leakage = self.report.get("leakage") or {}
+        return bool(leakage.get("allowed"))
+
+
+def typical_tokens(dataset: DatasetView, column: str) -> int:
+    """Return about how many tokens a `text` or `target` has: most are short, a few are long."""
+    lengths: Mapping[str, Any] = (dataset.report.get("lengths") or {}).get(column) or {}
+    median, long = int(lengths.get("p50") or 0), int(lengths.get("p95") or 0)
+    return tokens_in(ceil((2 * median + long) / 3))
+
+
+def instruction_tokens(dataset: DatasetView) -> int:
+    return tokens_in(len(dataset.instruction))
 
 
 def require_row(session: Session, dataset_id: str, project_id: str) -> Dataset:
@@ -85,6 +128,23 @@ def read_examples(
     """
     with store.open(examples_key) as stream:
         return [example_of(row) for row in islice(stored_rows(stream, split=split), limit)]
+
+
+def stream_examples(
+    examples_key: str,
+    split: Split,
+    *,
+    first: int = 0,
+    last: int | None = None,
+    store: ObjectStore,
+) -> Iterator[Example]:
+    """Yield the examples of a split from position `first` to before `last`, in stored order.
+
+    Holds few of them at a time. Raises NotFound `object_not_found`, Unavailable.
+    """
+    wanted = Range("split", split.value, order="position", first=first, last=last)
+    with store.open(examples_key) as stream:
+        yield from map(example_of, read_range_apart(stream, wanted))
 
 
 def list_rows(

@@ -1,6 +1,7 @@
 """What is wrong with rows: every fault is counted, the first thousand are kept."""
 
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 
 FAULTS_KEPT = 1000
 
@@ -42,3 +43,10 @@ class FaultLog:
     @property
     def total(self) -> int:
         return sum(self.counts.values())
+
+
+class Level(StrEnum):
+    """An error ends the job before anything is stored; a warning goes into the report."""
+
+    ERROR = "error"
+    WARNING = "warning"

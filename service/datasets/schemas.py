@@ -6,14 +6,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
-from service.datasets.chats import Turn
-from service.datasets.examples import Split
+from service.datasets.examples import Split, Turn
 from service.datasets.models import Dataset as DatasetModel
 from service.datasets.presets.chat_forms import RowForm
 from service.datasets.presets.definition import Label, PresetDefinition, read_definition
-from service.datasets.presets.json_schema import check_schema
+from service.datasets.presets.options import Template
 from service.datasets.presets.registry import PRESETS
-from service.datasets.presets.template import Template
+from service.datasets.presets.targets import check_schema
 from service.datasets.report.schemas import DatasetReport as DatasetReport
 from service.datasets.report.schemas import StoredRows as StoredRows
 from service.datasets.sources.schemas import AnySource

@@ -3,8 +3,7 @@
 from math import ceil
 
 from service.database import Session
-from service.datasets.operations import DatasetView, ready_dataset
-from service.datasets.sizes import instruction_tokens, typical_tokens
+from service.datasets.queries import DatasetView, instruction_tokens, ready_dataset, typical_tokens
 from service.errors import NotFound
 from service.evaluation.lanes import Lane
 from service.evaluation.ports import FindModel

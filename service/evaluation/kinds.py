@@ -4,7 +4,7 @@ from functools import partial
 
 from service.clock import utc_now
 from service.database import Session
-from service.datasets.operations import require_dataset
+from service.datasets.queries import require_dataset
 from service.errors import Fault, NotFound
 from service.evaluation import repository
 from service.evaluation.estimates import estimate_evaluation

@@ -1,7 +1,7 @@
 """Runs of `evaluate` and `ask` jobs: see that every row has an outcome, then score."""
 
 from service.database import Session, Sessions
-from service.datasets.operations import ready_dataset
+from service.datasets.queries import ready_dataset
 from service.errors import Conflict
 from service.evaluation import repository
 from service.evaluation.batch_lane import BatchConfig

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from service.datasets.examples import Example, Split
-from service.datasets.operations import DatasetView, stream_examples
+from service.datasets.queries import DatasetView, stream_examples
 from service.evaluation.prompts import VariantKind, choose_shots, conversation
 from service.evaluation.schemas import EvaluateSpec
 from service.inference.ports import GenerationRequest

@@ -11,7 +11,7 @@ from itertools import chain, islice
 from service.clock import utc_now
 from service.database import Sessions
 from service.datasets.examples import Example
-from service.datasets.operations import stream_examples
+from service.datasets.queries import stream_examples
 from service.errors import Unavailable
 from service.evaluation import repository
 from service.evaluation.answers import Answers

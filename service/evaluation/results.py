@@ -14,7 +14,7 @@ from typing import Any
 from service.clock import utc_now
 from service.database import Sessions
 from service.datasets.examples import Example
-from service.datasets.operations import stream_examples
+from service.datasets.queries import stream_examples
 from service.evaluation import repository
 from service.evaluation.models import ScoreRow
 from service.evaluation.plan import EvaluationPlan

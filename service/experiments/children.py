@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pydantic import BaseModel
 
 from service.database import Session, Sessions
-from service.datasets.operations import DatasetView, ready_dataset
+from service.datasets.queries import DatasetView, ready_dataset
 from service.errors import Internal
 from service.evaluation.schemas import EvaluateSpec, GenerationConfig
 from service.experiments import repository

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from service.database import Session
-from service.datasets.operations import DatasetView, ready_dataset
+from service.datasets.queries import DatasetView, ready_dataset
 from service.evaluation.estimates import NOT_READY, estimate_calls, unpriced
 from service.evaluation.prompts import VariantKind
 from service.experiments.schemas import ExperimentSpec

@@ -4,7 +4,8 @@ from functools import partial
 
 from service.clock import utc_now
 from service.database import Session
-from service.datasets.operations import check_source, require_dataset
+from service.datasets.operations import check_source
+from service.datasets.queries import require_dataset
 from service.evaluation.metrics.registry import METRICS
 from service.experiments import repository
 from service.experiments.estimates import estimate_experiment

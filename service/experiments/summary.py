@@ -8,10 +8,7 @@ from typing import Any
 
 from service.clock import rfc3339, utc_now
 from service.database import Session, Sessions
-from service.datasets.operations import (
-    DatasetView,
-    ready_dataset,
-)
+from service.datasets.queries import DatasetView, ready_dataset
 from service.errors import Fault, Internal
 from service.evaluation.prompts import VariantKind
 from service.evaluation.queries import get_evaluation

@@ -1,8 +1,8 @@
 """What tunings cost: estimated at submission, held while they run, entered when they end."""
 
 from service.database import Session, Sessions
-from service.datasets.operations import DatasetView, ready_dataset
-from service.datasets.sizes import instruction_tokens, tokens_in, typical_tokens
+from service.datasets.queries import DatasetView, instruction_tokens, ready_dataset, typical_tokens
+from service.datasets.sizes import tokens_in
 from service.inference.operations import (
     Prices,
     UsageTotals,

@@ -4,7 +4,7 @@ from functools import partial
 
 from service.clock import utc_now
 from service.database import Session
-from service.datasets.operations import require_dataset
+from service.datasets.queries import require_dataset
 from service.ids import Prefix
 from service.inference.operations import Prices
 from service.jobs.ports import (

@@ -9,7 +9,7 @@ import structlog
 
 from service.clock import utc_now
 from service.database import Sessions
-from service.datasets.operations import DatasetView, ready_dataset
+from service.datasets.queries import DatasetView, ready_dataset
 from service.errors import (
     Fault,
     Forbidden,

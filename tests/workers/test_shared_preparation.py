@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from service.datasets.operations import PREPARE, get_dataset, run_prepare
+from service.datasets.operations import PREPARE, run_prepare
+from service.datasets.queries import get_dataset
 from service.jobs.lifecycle import State
 from service.jobs.operations import Job
 from tests.support.eventually import eventually
@@ -66,7 +67,7 @@ def made_alone(stack: Stack, spec: dict[str, Any]) -> str | None:
 
 def until_both_draft(stack: Stack, job: Job) -> None:
     def both() -> bool:
-        return [share.state for share in stack.children(job.id)].count(State.RUNNING) == 2
+        return [shard.state for shard in stack.children(job.id)].count(State.RUNNING) == 2
 
     eventually(both, seconds=60, pause=0.02, what="no two shares are drafted at once")
 
@@ -80,7 +81,7 @@ def test_a_shared_preparation_hears_a_cancel_and_survives_the_death_of_a_worker(
     pair.cancel(cancelled.id)
 
     assert pair.ended(cancelled.id, seconds=30).state == State.CANCELLED
-    states = {share.state for share in pair.children(cancelled.id)}
+    states = {shard.state for shard in pair.children(cancelled.id)}
     assert State.CANCELLED in states <= {State.CANCELLED, State.SUCCEEDED}
     assert pair.services.store.keys_below("preparing") == []
 
@@ -89,8 +90,8 @@ def test_a_shared_preparation_hears_a_cancel_and_survives_the_death_of_a_worker(
     pair.workers[0].kill()
 
     ended = pair.succeeded(job.id, seconds=60)
-    shares = pair.children(job.id)
-    assert [share.kind for share in shares] == ["draft"] * (ROWS // SHARD_ROWS)
-    assert not any(pair.events(share.id) for share in shares)
+    shards = pair.children(job.id)
+    assert [shard.kind for shard in shards] == ["draft"] * (ROWS // SHARD_ROWS)
+    assert not any(pair.events(shard.id) for shard in shards)
     assert fingerprint(pair, ended.outputs["dataset"]) == made_alone(pair, spec)
     assert pair.services.store.keys_below("preparing") == []

@@ -1,7 +1,8 @@
 """Tasks of dataset preparation."""
 
 from service.container import Container
-from service.datasets.operations import purge_shares, run_draft, run_prepare
+from service.datasets.operations import run_draft, run_prepare
+from service.datasets.sharding.shard_jobs import purge_shard_files
 from service.jobs.ports import JobRun, Waiting
 from workers.app import app, container
 from workers.job_task import run_job
@@ -15,14 +16,14 @@ def prepare(job_id: str) -> None:
 
 @app.task(name="datasets.draft")
 def draft(job_id: str) -> None:
-    run_job(job_id, _draft)
+    run_job(job_id, _convert)
 
 
 @app.task(name="datasets.purge")
 def purge() -> None:
     services = container()
     with left_to_the_next_ticket("datasets.purge"):
-        purge_shares(sessions=services.sessions, store=services.store)
+        purge_shard_files(sessions=services.sessions, store=services.store)
 
 
 def _prepare(run: JobRun, services: Container) -> Waiting | None:
@@ -30,14 +31,14 @@ def _prepare(run: JobRun, services: Container) -> Waiting | None:
         run,
         sessions=services.sessions,
         store=services.store,
-        limits=services.staging_limits,
+        limits=services.ingestion_limits,
         google_project=services.settings.google_cloud_project,
         base_model=services.settings.base_model,
         count_tokens=services.token_counter,
-        sharing=services.sharing,
+        sharding=services.prepare_sharding,
         hub=services.hub,
     )
 
 
-def _draft(run: JobRun, services: Container) -> Waiting | None:
+def _convert(run: JobRun, services: Container) -> Waiting | None:
     return run_draft(run, store=services.store)

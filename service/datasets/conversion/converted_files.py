@@ -8,7 +8,7 @@ _BATCH_ROWS = 5000
 _BATCH_BYTES = 8 << 20
 
 
-def drafts_writer(path: Path, schema: Any) -> Any:
+def converted_rows_writer(path: Path, schema: Any) -> Any:
     """Return a writer of drafts: nearly every text occurs once, and nobody looks for one."""
     from pyarrow import parquet
 

@@ -22,29 +22,25 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from service.datasets.chats import Turn
 from service.datasets.cleaning.near_duplicates import NearDuplicates
-from service.datasets.conversion.converted_files import bounded_batches, drafts_writer
-from service.datasets.conversion.row_keys import digest, join_keys, keys_of
+from service.datasets.conversion.converted_files import bounded_batches, converted_rows_writer
+from service.datasets.conversion.row_keys import concat_keys, digest, row_keys
 from service.datasets.drops import DropReason, Drops
-from service.datasets.examples import Split
+from service.datasets.examples import SPLIT_CODES, Split, Turn, example_id, fold
 from service.datasets.formats.arrow_arrays import number_array, text_array, text_lists
-from service.datasets.presets.preset import Draft, Preset, RowProblem
+from service.datasets.presets.preset import ConvertedExample, Preset, RowProblem
 from service.datasets.row_faults import FaultLog, RowFault
 from service.datasets.validation.row_checks import RowChecks
-from service.datasets.wording import example_id, fold
 
 _DIGESTS_KEPT = 1000  # of groups and labels, which may be long texts
 SCHEMA = ("row", "id", "text", "target", "references", "group", "label", "system", "history")
-_DRAFTED = (*SCHEMA, "given", "identity", "identity_target")
+_CONVERTED = (*SCHEMA, "given", "identity", "identity_target")
 _NUMBERS = {"row": np.int64, "given": np.uint8}
 _NO_TEXTS = (*_NUMBERS, "references")
-# What the column that gives a row's split may say, and the number that stands for it in keys.
-GIVEN = {"train": 1, "validation": 2, "test": 3, "shot": 4}
 
 
 @dataclass(frozen=True, slots=True)
-class DraftPlan:
+class ConversionPlan:
     """What drafting needs of a spec; `given` names the column that says a row's split."""
 
     preset: Preset
@@ -56,7 +52,7 @@ class DraftPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Drafts:
+class ConvertedRows:
     """What came of the rows; `checks` knows what is odd about some of them."""
 
     path: Path
@@ -83,10 +79,10 @@ class _Row(NamedTuple):
     given: int
 
 
-class Drafting:
+class RowConverter:
     """Takes staged files one after the other; `finish` tells what came of them."""
 
-    def __init__(self, plan: DraftPlan, folder: Path, *, checks: RowChecks) -> None:
+    def __init__(self, plan: ConversionPlan, folder: Path, *, checks: RowChecks) -> None:
         self._plan = plan
         self._path = folder / "drafts.parquet"
         self._keys: list[pl.DataFrame] = []
@@ -108,7 +104,7 @@ class Drafting:
         with parquet.ParquetFile(path, pre_buffer=False) as file:
             wanted = ["row", *columns_read(self._plan, file.schema_arrow.names)]
             for batch in bounded_batches(file, wanted):
-                self._draft(batch.to_pydict(), split)
+                self._convert(batch.to_pydict(), split)
                 self._source_rows += batch.num_rows
                 yield self._source_rows
 
@@ -128,22 +124,22 @@ class Drafting:
         if self._near is not None:
             self._near.close()
 
-    def finish(self) -> Drafts:
+    def finish(self) -> ConvertedRows:
         if self._writer is not None:
             self._writer.close()
-        return Drafts(
+        return ConvertedRows(
             path=self._path,
-            keys=join_keys(self._keys),
+            keys=concat_keys(self._keys),
             near=self._near,
             checks=self._checks,
             drops=self._drops,
         )
 
-    def _draft(self, columns: Mapping[str, Sequence[Any]], split: Split | None) -> None:
+    def _convert(self, columns: Mapping[str, Sequence[Any]], split: Split | None) -> None:
         batch = _Batch()
         for row in self._rows(columns, split):
             match self._plan.preset.convert(row.values):
-                case Draft() as draft:
+                case ConvertedExample() as draft:
                     self._keep(row, draft, batch)
                 case RowProblem(code, message):
                     self._log.add(row.number, code, message)
@@ -176,16 +172,16 @@ class Drafting:
 
     def _given(self, number: int, cell: str | None, split: Split | None) -> int:
         if split is not None:
-            return GIVEN[split.value]
+            return SPLIT_CODES[split.value]
         if self._plan.given is None:
             return 0
-        found = GIVEN.get(fold(cell or ""), 0)
+        found = SPLIT_CODES.get(fold(cell or ""), 0)
         if not found:
-            message = f"the split is none of {', '.join(GIVEN)}"
+            message = f"the split is none of {', '.join(SPLIT_CODES)}"
             self._log.add(number, "unknown_split", message, column=self._plan.given)
         return found
 
-    def _keep(self, row: _Row, draft: Draft, batch: _Batch) -> None:
+    def _keep(self, row: _Row, draft: ConvertedExample, batch: _Batch) -> None:
         limit = self._plan.max_characters
         if limit is not None and len(draft.text) + len(draft.target) > limit:
             self._drops.add(DropReason.OVER_LONG, [row.number])
@@ -195,7 +191,7 @@ class Drafting:
         except UnicodeEncodeError:
             self._log.add(row.number, "invalid_unicode", "the row holds half of a surrogate pair")
 
-    def _note(self, row: _Row, draft: Draft, batch: _Batch) -> None:
+    def _note(self, row: _Row, draft: ConvertedExample, batch: _Batch) -> None:
         name = example_id(draft.text, draft.target)
         spelling = "\0".join((draft.text, draft.target, *draft.references, draft.group))
         batch.digests += (
@@ -223,20 +219,20 @@ class Drafting:
         )
 
     def _write(self, batch: _Batch) -> None:
-        columns = dict(zip(_DRAFTED, zip(*batch.rows, strict=True), strict=True))
+        columns = dict(zip(_CONVERTED, zip(*batch.rows, strict=True), strict=True))
         table = _table(columns)
         frame = pl.DataFrame(table)
         self._checks.check(frame)
-        self._keys.append(keys_of(frame, batch.digests, batch.compared))
+        self._keys.append(row_keys(frame, batch.digests, batch.compared))
         if self._near is not None:
             self._near.add(batch.compared)
         table = table.select(list(SCHEMA))
         if self._writer is None:
-            self._writer = drafts_writer(self._path, table.schema)
+            self._writer = converted_rows_writer(self._path, table.schema)
         self._writer.write_table(table)
 
 
-def columns_read(plan: DraftPlan, names: Sequence[str]) -> list[str]:
+def columns_read(plan: ConversionPlan, names: Sequence[str]) -> list[str]:
     """Return those of a source's columns that its drafts are made of."""
     preset, columns = plan.preset, plan.columns
     asked = [columns.get(name, name) for name in (*preset.columns, *preset.optional_columns)]
@@ -252,8 +248,8 @@ def _as_json(history: Sequence[Turn]) -> str:
 def _table(columns: Mapping[str, Sequence[Any]]) -> Any:
     import pyarrow as pa
 
-    arrays = {name: text_array(columns[name]) for name in _DRAFTED if name not in _NO_TEXTS}
+    arrays = {name: text_array(columns[name]) for name in _CONVERTED if name not in _NO_TEXTS}
     arrays["references"] = text_lists(columns["references"])
     for name, kind in _NUMBERS.items():
         arrays[name] = number_array(np.array(columns[name], kind))
-    return pa.table([arrays[name] for name in _DRAFTED], names=list(_DRAFTED))
+    return pa.table([arrays[name] for name in _CONVERTED], names=list(_CONVERTED))

@@ -23,7 +23,9 @@ def digest(seed: int, text: str) -> bytes:
     return hashlib.blake2b(text.encode(), key=seed.to_bytes(8, "big"), digest_size=16).digest()
 
 
-def keys_of(drafts: pl.DataFrame, digests: Iterable[bytes], compared: list[str]) -> pl.DataFrame:
+def row_keys(
+    converted: pl.DataFrame, digests: Iterable[bytes], compared: list[str]
+) -> pl.DataFrame:
     """Return the keys of drafts, one row each; `digests` are four for each, as in `DIGESTS`."""
     words = np.frombuffer(b"".join(digests), ">u8").astype(np.uint64).reshape(-1, 8)
     decided = {
@@ -31,7 +33,7 @@ def keys_of(drafts: pl.DataFrame, digests: Iterable[bytes], compared: list[str])
         for at, name in enumerate(DIGESTS)
         for part, half in enumerate(("high", "low"))
     }
-    keys = drafts.with_columns(pl.Series("compared", compared)).select(
+    keys = converted.with_columns(pl.Series("compared", compared)).select(
         "row",
         "given",
         pl.struct("identity", "identity_target").hash(1).alias("identity_1"),
@@ -52,7 +54,7 @@ def keys_of(drafts: pl.DataFrame, digests: Iterable[bytes], compared: list[str])
     return keys.with_columns(**_unsigned(decided))
 
 
-def join_keys(frames: list[pl.DataFrame]) -> pl.DataFrame:
+def concat_keys(frames: list[pl.DataFrame]) -> pl.DataFrame:
     """Return the keys of all frames and empty the list, column by column: never all of it twice."""
     names = frames[0].columns if frames else []
     columns: dict[str, list[pl.Series]] = {name: [] for name in names}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 
 from service.datasets.formats.options import FormatName
-from service.datasets.formats.read_context import Reading
+from service.datasets.formats.read_context import ReadContext
 from service.datasets.formats.rows import SourceRow, is_unicode
 from service.errors import Fault, Invalid
 
@@ -14,7 +14,7 @@ DELIMITERS = (",", "\t", ";", "|")
 _SAMPLE_LINES = 50
 
 
-def csv_rows(lines: Iterable[str], reading: Reading) -> Iterator[SourceRow]:
+def csv_rows(lines: Iterable[str], context: ReadContext) -> Iterator[SourceRow]:
     """Yield the records of decoded lines and note the faults; numbers count records, not lines.
 
     Columns without a name are left out. Strict about quotes: a quote that is never closed
@@ -22,13 +22,13 @@ def csv_rows(lines: Iterable[str], reading: Reading) -> Iterator[SourceRow]:
     `duplicate_column`, `too_many_columns`, `row_too_long`.
     """
     head = list(islice(it := iter(lines), _SAMPLE_LINES))
-    guard = _Guard(chain(head, it), reading.limits.row_bytes)
-    records = _records(_reader(guard, reading, head))
-    header = list(reading.options.columns) or _read_header(records)
-    reading.admit([name for name in header if name])
+    guard = _Guard(chain(head, it), context.limits.row_bytes)
+    records = _records(_reader(guard, context, head))
+    header = list(context.options.columns) or _read_header(records)
+    context.add_columns([name for name in header if name])
     for number, cells in enumerate(records, start=1):
         guard.characters = 0
-        fields = _fields(number, header, cells, reading)
+        fields = _fields(number, header, cells, context)
         if fields is not None:
             yield SourceRow(number, fields)
 
@@ -53,21 +53,21 @@ class _Guard:
         return line
 
 
-def _reader(lines: Iterable[str], reading: Reading, head: Sequence[str]) -> Iterator[list[str]]:
-    delimiter = _delimiter(reading, head)
-    if reading.options.quoting:
+def _reader(lines: Iterable[str], context: ReadContext, head: Sequence[str]) -> Iterator[list[str]]:
+    delimiter = _delimiter(context, head)
+    if context.options.quoting:
         return csv.reader(lines, strict=True, delimiter=delimiter)
     return csv.reader(lines, strict=True, delimiter=delimiter, quoting=csv.QUOTE_NONE)
 
 
-def _delimiter(reading: Reading, head: Sequence[str]) -> str:
-    options = reading.options
+def _delimiter(context: ReadContext, head: Sequence[str]) -> str:
+    options = context.options
     if options.delimiter:
         return options.delimiter
-    return "\t" if options.name is FormatName.TSV else found_delimiter(head)
+    return "\t" if options.name is FormatName.TSV else detect_delimiter(head)
 
 
-def found_delimiter(head: Sequence[str]) -> str:
+def detect_delimiter(head: Sequence[str]) -> str:
     """Return the delimiter that cuts the first lines into the most cells, equally many in each."""
     return max(DELIMITERS, key=lambda each: _evenness(head, each))
 
@@ -113,24 +113,24 @@ def _records(records: Iterator[list[str]]) -> Iterator[list[str] | None]:
 
 
 def _fields(
-    number: int, header: Sequence[str], cells: list[str] | None, reading: Reading
+    number: int, header: Sequence[str], cells: list[str] | None, context: ReadContext
 ) -> dict[str, str] | None:
     """Return a record's cells by name, or None once its fault is noted."""
     if cells is None:
         message = "quotes are wrong or a cell is too long; double the quotes inside a quoted cell"
-        reading.log.add(number, "invalid_csv_row", message)
+        context.log.add(number, "invalid_csv_row", message)
     elif len(cells) != len(header):
         message = (
             f"{len(cells)} cells, the header has {len(header)}; quote cells that hold a delimiter"
         )
-        reading.log.add(number, "ragged_row", message)
+        context.log.add(number, "ragged_row", message)
     else:
         fields = {name: cell for name, cell in zip(header, cells, strict=True) if name}
-        if reading.sound:
+        if context.validated:
             return fields
         broken = next((name for name, cell in fields.items() if not is_unicode(cell)), None)
         if broken is None:
             return fields
         message = "bytes that are not text in the file's encoding; save the file as UTF-8"
-        reading.log.add(number, "wrong_encoding", message, column=broken)
+        context.log.add(number, "wrong_encoding", message, column=broken)
     return None

@@ -23,22 +23,22 @@ class Encoding:
     """`sound`: every byte was seen to be part of a character."""
 
     name: str
-    sound: bool
+    validated: bool
 
 
-def found_encoding(path: Path) -> Encoding:
+def detect_encoding(path: Path) -> Encoding:
     """Return `utf-8-sig`, `utf-16`, `cp1252` or `latin-1`.
 
     A byte order mark decides. Else it is UTF-8, even with some damage: only where bytes that are
     none outnumber the characters beyond ASCII that are, every byte is taken for a character.
     """
     if _is_utf8(path):
-        return Encoding("utf-8-sig", sound=True)
+        return Encoding("utf-8-sig", validated=True)
     with path.open("rb") as file:
         head = file.read(4)
     for mark, name in _MARKS.items():
         if head.startswith(mark):
-            return Encoding(name, sound=False)
+            return Encoding(name, validated=False)
     return _by_counting(path)
 
 
@@ -64,8 +64,8 @@ def _by_counting(path: Path) -> Encoding:
         beyond += len(_BEYOND_ASCII.findall(text))
         strange += len(_NOT_WINDOWS.findall(text))
     if broken <= beyond:
-        return Encoding("utf-8-sig", sound=False)
-    return Encoding("latin-1" if strange else "cp1252", sound=True)
+        return Encoding("utf-8-sig", validated=False)
+    return Encoding("latin-1" if strange else "cp1252", validated=True)
 
 
 def _blocks(path: Path) -> Iterator[bytes]:

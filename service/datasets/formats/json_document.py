@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 from typing import IO
 
-from service.datasets.formats.json_values import JsonParser
-from service.datasets.formats.read_context import Reading
-from service.datasets.formats.rows import SourceRow
+from service.datasets.formats.read_context import ReadContext
+from service.datasets.formats.rows import JsonParser, SourceRow
 from service.datasets.formats.squad_json import squad_rows
 from service.errors import Invalid
 
@@ -14,7 +13,7 @@ _BETWEEN = " \t\r\n"
 _LAYOUTS = "a list of objects, an object with one list of objects, or SQuAD's layout"
 
 
-def json_rows(file: IO[str], reading: Reading) -> Iterator[SourceRow]:
+def json_rows(file: IO[str], context: ReadContext) -> Iterator[SourceRow]:
     """Yield the rows and note the faults; a list is read element by element.
 
     Raises Invalid `invalid_json`, `invalid_layout`, `row_too_long`, `document_too_large`.
@@ -23,17 +22,17 @@ def json_rows(file: IO[str], reading: Reading) -> Iterator[SourceRow]:
     while head and head in _BETWEEN:
         head = file.read(1)
     if head == "[":
-        return _elements(file, reading)
+        return _elements(file, context)
     if head == "{":
-        return _members(head, file, reading)
+        return _members(head, file, context)
     raise _no_document()
 
 
-def _elements(file: IO[str], reading: Reading) -> Iterator[SourceRow]:
-    elements = _Elements(file, reading)
+def _elements(file: IO[str], context: ReadContext) -> Iterator[SourceRow]:
+    elements = _Elements(file, context)
     number = 0
     for number, value in enumerate(elements.values(), start=1):
-        row = reading.object_row(number, value, repeated=elements.parser.repeated)
+        row = context.object_row(number, value, repeated=elements.parser.repeated)
         if row is not None:
             yield row
     if number == 0:
@@ -43,10 +42,10 @@ def _elements(file: IO[str], reading: Reading) -> Iterator[SourceRow]:
 class _Elements:
     """Takes the elements of a list one by one out of a text that is read in blocks."""
 
-    def __init__(self, file: IO[str], reading: Reading) -> None:
+    def __init__(self, file: IO[str], context: ReadContext) -> None:
         self.parser = JsonParser()
         self._file = file
-        self._limit = reading.limits.row_bytes
+        self._limit = context.limits.row_bytes
         self._buffer = ""
         self._at = 0
         self._ended = False
@@ -102,9 +101,9 @@ class _Elements:
         self._at = 0
 
 
-def _members(head: str, file: IO[str], reading: Reading) -> Iterator[SourceRow]:
-    text = head + file.read(reading.limits.document_bytes)
-    if len(text) > reading.limits.document_bytes:
+def _members(head: str, file: IO[str], context: ReadContext) -> Iterator[SourceRow]:
+    text = head + file.read(context.limits.document_bytes)
+    if len(text) > context.limits.document_bytes:
         message = "an object is read whole, and this one is too large; write a list or JSON Lines"
         raise Invalid(message, code="document_too_large")
     try:
@@ -112,13 +111,13 @@ def _members(head: str, file: IO[str], reading: Reading) -> Iterator[SourceRow]:
     except (ValueError, RecursionError):
         raise _no_document() from None
     if "data" in document:
-        yield from squad_rows(document, reading)
+        yield from squad_rows(document, context)
         return
     lists = [value for value in document.values() if isinstance(value, list) and value]
     if len(lists) != 1:
         raise Invalid(f"the document is none of: {_LAYOUTS}", code="invalid_layout")
     for number, value in enumerate(lists[0], start=1):
-        row = reading.object_row(number, value, repeated=False)
+        row = context.object_row(number, value, repeated=False)
         if row is not None:
             yield row
 

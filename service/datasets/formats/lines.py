@@ -4,13 +4,13 @@ import codecs
 from collections.abc import Iterator
 from typing import IO
 
-from service.datasets.formats.read_context import Reading
+from service.datasets.formats.read_context import ReadContext
 from service.errors import Fault, Invalid
 
 _BLOCK_BYTES = 4 << 20
 
 
-def blocks_of(file: IO[bytes], reading: Reading) -> Iterator[tuple[int, bytes]]:
+def blocks_of(file: IO[bytes], context: ReadContext) -> Iterator[tuple[int, bytes]]:
     """Yield whole lines, some 4 MiB at a time, each time with the number of the first.
 
     A line longer than `row_bytes` is a fault, and where it does not fit a block it is left out.
@@ -30,21 +30,21 @@ def blocks_of(file: IO[bytes], reading: Reading) -> Iterator[tuple[int, bytes]]:
         if cut:
             yield number, data[:cut]
             number += data.count(b"\n", 0, cut)
-        if len(rest) > reading.limits.row_bytes:
-            note_long_line(number, reading)
+        if len(rest) > context.limits.row_bytes:
+            note_long_line(number, context)
             rest, skipping = b"", True
     if rest := rest.removeprefix(codecs.BOM_UTF8) if first else rest:
         yield number, rest
 
 
-def note_long_line(number: int, reading: Reading) -> None:
-    message = f"the line is longer than {reading.limits.row_bytes} bytes; shorten or split it"
-    reading.log.add(number, "line_too_long", message)
+def note_long_line(number: int, context: ReadContext) -> None:
+    message = f"the line is longer than {context.limits.row_bytes} bytes; shorten or split it"
+    context.log.add(number, "line_too_long", message)
 
 
-def text_lines_of(file: IO[str], reading: Reading) -> Iterator[str]:
+def text_lines_of(file: IO[str], context: ReadContext) -> Iterator[str]:
     """Yield lines with their ends. Raises Invalid `line_too_long`: what follows is not known."""
-    limit = reading.limits.row_bytes
+    limit = context.limits.row_bytes
     number = 0
     while line := file.readline(limit + 1):
         number += 1

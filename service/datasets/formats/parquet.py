@@ -4,18 +4,18 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from service.datasets.formats.read_context import Reading
+from service.datasets.formats.read_context import ReadContext
 
 _TOO_DEEP = "lists and objects lie too deep; flatten them"
 
 
-def readable_columns(schema: Any, reading: Reading) -> list[str]:
+def readable_columns(schema: Any, context: ReadContext) -> list[str]:
     """Return the columns that can be text: those with a name and without bytes in them.
 
     Raises Invalid `too_many_columns`, `column_name_too_long`.
     """
     names = [field.name for field in schema if field.name and not _holds_bytes(field.type, 0)]
-    reading.admit(names)
+    context.add_columns(names)
     return names
 
 
@@ -31,7 +31,7 @@ def _holds_bytes(kind: Any, depth: int) -> bool:
 
 
 def text_arrays(
-    table: Any, numbers: Sequence[int], reading: Reading
+    table: Any, numbers: Sequence[int], context: ReadContext
 ) -> tuple[list[int], dict[str, Any]]:
     """Return the numbers of the good rows and their columns as Arrow arrays of strings.
 
@@ -42,7 +42,7 @@ def text_arrays(
     bad: set[int] = set()
     columns: dict[str, Any] = {}
     for name in table.schema.names:
-        notes = _Notes(name, numbers, bad, reading)
+        notes = _Notes(name, numbers, bad, context)
         columns[name] = _as_texts(table.column(name).combine_chunks(), notes)
         _refuse_long(columns[name], notes)
     if not bad:
@@ -55,16 +55,18 @@ def text_arrays(
 class _Notes:
     """Notes at most one fault of a row."""
 
-    def __init__(self, name: str, numbers: Sequence[int], bad: set[int], reading: Reading) -> None:
+    def __init__(
+        self, name: str, numbers: Sequence[int], bad: set[int], context: ReadContext
+    ) -> None:
         self.name = name
-        self.reading = reading
+        self.context = context
         self._numbers = numbers
         self._bad = bad
 
     def fault(self, index: int, code: str, message: str) -> None:
         if index not in self._bad:
             self._bad.add(index)
-            self.reading.log.add(self._numbers[index], code, message, column=self.name)
+            self.context.log.add(self._numbers[index], code, message, column=self.name)
 
 
 def _as_texts(array: Any, notes: _Notes) -> Any:
@@ -82,7 +84,7 @@ def _as_texts(array: Any, notes: _Notes) -> Any:
         return array.cast(pa.string()).fill_null("")
     spell = _spelled_nested if types.is_nested(kind) else _spelled
     if types.is_nested(kind):
-        notes.reading.nested.add(notes.name)
+        notes.context.nested.add(notes.name)
     return pa.array(_spell_all(array.to_pylist(), spell, notes), pa.string())
 
 
@@ -102,7 +104,7 @@ def _refuse_long(array: Any, notes: _Notes) -> None:
     """Note cells longer than a row may be, of an array of strings without nulls."""
     from pyarrow import compute
 
-    limit = notes.reading.limits.row_bytes
+    limit = notes.context.limits.row_bytes
     lengths = compute.binary_length(array)
     if len(array) and compute.max(lengths).as_py() > limit:
         for index in compute.indices_nonzero(compute.greater(lengths, limit)).to_pylist():

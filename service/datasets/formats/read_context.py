@@ -1,30 +1,57 @@
-"""What one pass over a file knows: how it is written, what it may ask for, what went wrong."""
+"""What one pass over a file may use, how the file is written, and which faults were found."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
-from service.datasets.formats.limits import StagingLimits
 from service.datasets.formats.options import FormatOptions
 from service.datasets.formats.rows import SourceRow, as_text, depth_of, is_unicode
 from service.datasets.row_faults import FaultLog
 from service.errors import Invalid
+from service.files.contents import FileLimits
+
+
+@dataclass(frozen=True, slots=True)
+class IngestionLimits:
+    """`source_bytes` bounds a file as sent and as expanded, `row_bytes` one row of it.
+
+    A document that cannot be read piece by piece may hold `document_bytes`. Parquet is read by
+    a process of its own that may use `parquet_memory_bytes` and `parquet_seconds`.
+    """
+
+    source_bytes: int = 4 << 30
+    row_bytes: int = 1 << 20
+    cell_characters: int = 1 << 17
+    rows: int = 20_000_000
+    columns: int = 1000
+    column_name_characters: int = 200
+    depth: int = 64
+    document_bytes: int = 256 << 20
+    parquet_memory_bytes: int = 2 << 30
+    parquet_seconds: int = 1800
+
+
+def limits_of(given: FileLimits | IngestionLimits) -> IngestionLimits:
+    """Return the limits as given; those of files leave the others at their defaults."""
+    if isinstance(given, IngestionLimits):
+        return given
+    return IngestionLimits(source_bytes=given.upload_bytes, row_bytes=given.line_bytes)
 
 
 @dataclass(slots=True)
-class Reading:
+class ReadContext:
     """`nested` gathers the columns whose values were lists or objects; `columns` all names.
 
     `sound`: the file's bytes are known to be text, so that no cell need be looked at for it.
     """
 
-    limits: StagingLimits = field(default_factory=StagingLimits)
+    limits: IngestionLimits = field(default_factory=IngestionLimits)
     options: FormatOptions = field(default_factory=FormatOptions)
     log: FaultLog = field(default_factory=FaultLog)
     nested: set[str] = field(default_factory=set)
     columns: dict[str, None] = field(default_factory=dict)
-    sound: bool = False
+    validated: bool = False
 
-    def admit(self, names: list[str]) -> None:
+    def add_columns(self, names: list[str]) -> None:
         """Note columns; raise Invalid `too_many_columns` or `column_name_too_long`."""
         longest = self.limits.column_name_characters
         for name in names:
@@ -66,7 +93,7 @@ class Reading:
                 return None
             fields[name] = text
         if not fields.keys() <= self.columns.keys():
-            self.admit(list(fields))
+            self.add_columns(list(fields))
         return SourceRow(number, fields)
 
     def _plain(self, number: int, name: str, value: Any) -> str | None:

@@ -1,4 +1,4 @@
-"""One row of a source, whatever it was written in."""
+"""One row of a source, whatever its format, and the JSON values it is made of."""
 
 import json
 import re
@@ -43,3 +43,27 @@ def depth_of(value: Any, *, limit: int) -> int:
             child for each in level for child in (each.values() if isinstance(each, dict) else each)
         ]
     return depth
+
+
+class JsonParser:
+    """Parses with the standard library; `repeated` says whether the last value was ambiguous."""
+
+    def __init__(self) -> None:
+        self.repeated = False
+        self._decoder = json.JSONDecoder(object_pairs_hook=self._members)
+
+    def parse(self, text: str) -> Any:
+        """Return the value; raises ValueError, RecursionError."""
+        self.repeated = False
+        return self._decoder.decode(text)
+
+    def scan(self, text: str, start: int) -> tuple[Any, int]:
+        """Return the value that begins at `start` and where it ends; raises like `parse`."""
+        self.repeated = False
+        return self._decoder.raw_decode(text, start)
+
+    def _members(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        members = dict(pairs)
+        if len(members) < len(pairs):
+            self.repeated = True
+        return members

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from service.datasets.drops import FAULTS_SHOWN
-from service.datasets.formats.read_context import Reading
+from service.datasets.formats.read_context import ReadContext
 from service.datasets.formats.rows import SourceRow
 from service.errors import Fault, Invalid
 
@@ -35,7 +35,7 @@ class _Document(BaseModel):
     data: list[_Article]
 
 
-def squad_rows(document: dict[str, Any], reading: Reading) -> Iterator[SourceRow]:
+def squad_rows(document: dict[str, Any], context: ReadContext) -> Iterator[SourceRow]:
     """Yield one row for each question: title, context, question, answers (a JSON list).
 
     Questions that cannot be answered have an empty list. Rows are numbered by question.
@@ -46,7 +46,7 @@ def squad_rows(document: dict[str, Any], reading: Reading) -> Iterator[SourceRow
         for paragraph in article.paragraphs:
             for question in paragraph.qas:
                 number += 1
-                row = reading.row_of(number, _record(article, paragraph, question))
+                row = context.row_of(number, _record(article, paragraph, question))
                 if row is not None:
                     yield row
 

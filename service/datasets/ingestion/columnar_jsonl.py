@@ -3,14 +3,14 @@
 import json
 from typing import Any
 
-from service.datasets.formats.read_context import Reading
+from service.datasets.formats.read_context import ReadContext
 from service.datasets.ingestion.batches import Batch
 
 # A half character by escape, and escapes after which quotes could no longer be counted.
 _DOUBTFUL = (b"\\ud", b"\\uD", b"\\\\", b'\\":"', b'\\": "')
 
 
-def quick_batch(block: bytes, number: int, reading: Reading) -> Batch | None:
+def columnar_batch(block: bytes, number: int, context: ReadContext) -> Batch | None:
     """Return the rows of a block of lines, or None where it must be read line by line.
 
     Polars takes the first of two equal members, makes texts of numbers and nothing of lone
@@ -22,12 +22,12 @@ def quick_batch(block: bytes, number: int, reading: Reading) -> Batch | None:
     lines = block.count(b"\n") + (not block.endswith(b"\n"))
     if not names or not _is_plain(block, members=len(names) * lines):
         return None
-    if _longest_line(block) > reading.limits.row_bytes:
+    if _longest_line(block) > context.limits.row_bytes:
         return None
     frame = _parsed(block, names)
     if frame is None or frame.height != lines or any(frame.null_count().row(0)):
         return None
-    reading.admit(names)
+    context.add_columns(names)
     return Batch(range(number, number + lines), _columns(frame))
 
 

@@ -4,47 +4,66 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from service.datasets.formats.compression import keep_plain
 from service.datasets.formats.csv import csv_rows
-from service.datasets.formats.encoding import Encoding, found_encoding
+from service.datasets.formats.encoding import Encoding, detect_encoding
 from service.datasets.formats.json_document import json_rows
 from service.datasets.formats.jsonl import jsonl_rows
 from service.datasets.formats.lines import blocks_of, text_lines_of
 from service.datasets.formats.options import FormatName
-from service.datasets.formats.read_context import Reading
+from service.datasets.formats.read_context import ReadContext
 from service.datasets.formats.rows import SourceRow
 from service.datasets.ingestion.batches import Batch, batches_of
-from service.datasets.ingestion.columnar_jsonl import quick_batch
+from service.datasets.ingestion.columnar_jsonl import columnar_batch
 from service.datasets.ingestion.parquet_subprocess import parquet_batches
 from service.errors import Invalid
+from service.files.compression import expanded, refuse_archives
+from service.files.contents import limited, with_head
+
+
+def decompress_to_file(chunks: Iterable[bytes], *, folder: Path, limit_bytes: int) -> Path:
+    """Write a source's bytes, expanded once, to a file in the folder and return its path.
+
+    `limit_bytes` bounds both what comes and what it expands to. Raises TooLarge, Invalid
+    `invalid_gzip`, `invalid_zstd`, `unreadable_archive`, `empty_file`.
+    """
+    sent = limited(chunks, limit_bytes=limit_bytes)
+    head, whole = with_head(expanded(sent, limit_bytes=limit_bytes))
+    if not head:
+        raise Invalid("the file is empty", code="empty_file")
+    refuse_archives(head)
+    plain = folder / "plain"
+    with plain.open("wb") as file:
+        file.writelines(whole)
+    return plain
+
 
 _PARQUET_MAGIC = b"PAR1"
 
 
 def batches_of_file(
-    chunks: Iterable[bytes], *, name: FormatName, folder: Path, reading: Reading
+    chunks: Iterable[bytes], *, name: FormatName, folder: Path, context: ReadContext
 ) -> Iterator[Batch]:
     """Yield the rows of a file that may be compressed, and note the faults of the others.
 
     Raises Invalid, TooLarge for what is wrong with the file as a whole.
     """
-    limit_bytes = reading.limits.source_bytes
+    limit_bytes = context.limits.source_bytes
     with tempfile.TemporaryDirectory(dir=folder) as own:
-        plain = keep_plain(chunks, folder=Path(own), limit_bytes=limit_bytes)
-        yield from _batches(plain, name, reading)
+        plain = decompress_to_file(chunks, folder=Path(own), limit_bytes=limit_bytes)
+        yield from _batches(plain, name, context)
 
 
-def _batches(plain: Path, name: FormatName, reading: Reading) -> Iterator[Batch]:
+def _batches(plain: Path, name: FormatName, context: ReadContext) -> Iterator[Batch]:
     if _begins_as_parquet(plain):
-        return parquet_batches(plain, reading)
+        return parquet_batches(plain, context)
     match name:
         case FormatName.PARQUET:
             message = "the file does not begin as Parquet does; name its format"
             raise Invalid(message, code="invalid_parquet")
         case FormatName.JSONL:
-            return _jsonl_batches(plain, reading)
+            return _jsonl_batches(plain, context)
         case _:
-            return batches_of(_decoded_rows(plain, name, reading))
+            return batches_of(_decoded_rows(plain, name, context))
 
 
 def _begins_as_parquet(path: Path) -> bool:
@@ -52,25 +71,25 @@ def _begins_as_parquet(path: Path) -> bool:
         return file.read(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC
 
 
-def _jsonl_batches(plain: Path, reading: Reading) -> Iterator[Batch]:
+def _jsonl_batches(plain: Path, context: ReadContext) -> Iterator[Batch]:
     with plain.open("rb") as file:
-        for number, block in blocks_of(file, reading):
-            quick = quick_batch(block, number, reading)
+        for number, block in blocks_of(file, context):
+            quick = columnar_batch(block, number, context)
             if quick is not None:
                 yield quick
                 continue
-            yield from batches_of(jsonl_rows(block, number, reading))
+            yield from batches_of(jsonl_rows(block, number, context))
 
 
-def _decoded_rows(plain: Path, name: FormatName, reading: Reading) -> Iterator[SourceRow]:
+def _decoded_rows(plain: Path, name: FormatName, context: ReadContext) -> Iterator[SourceRow]:
     """Yield the rows of a text file. A byte that is no text becomes half a character here, which
     readers find in the row that it is in.
     """
-    given = reading.options.encoding
-    encoding = Encoding(given, sound=False) if given else found_encoding(plain)
-    reading.sound = encoding.sound
+    given = context.options.encoding
+    encoding = Encoding(given, validated=False) if given else detect_encoding(plain)
+    context.validated = encoding.validated
     with plain.open(encoding=encoding.name, errors="surrogateescape", newline="\n") as file:
         if name is FormatName.JSON:
-            yield from json_rows(file, reading)
+            yield from json_rows(file, context)
         else:
-            yield from csv_rows(text_lines_of(file, reading), reading)
+            yield from csv_rows(text_lines_of(file, context), context)

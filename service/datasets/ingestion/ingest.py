@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from service.datasets.formats.limits import StagingLimits
 from service.datasets.formats.options import FormatOptions
-from service.datasets.formats.read_context import Reading
+from service.datasets.formats.read_context import IngestionLimits, ReadContext
 from service.datasets.formats.rows import SourceRow
 from service.datasets.ingestion.batches import Batch, batches_of
 from service.datasets.ingestion.file_batches import batches_of_file
@@ -20,7 +19,7 @@ from service.files.contents import TooLarge
 _FILE_NAME = "staged.parquet"
 
 
-def _unwatched(rows: int) -> None:
+def _no_progress(rows: int) -> None:
     """Nobody wants to know."""
 
 
@@ -29,9 +28,9 @@ def stage(
     *,
     access: SourceAccess,
     folder: Path,
-    limits: StagingLimits | None = None,
+    limits: IngestionLimits | None = None,
     options: FormatOptions | None = None,
-    watch: Callable[[int], None] = _unwatched,
+    progress: Callable[[int], None] = _no_progress,
 ) -> StagedRows:
     """Read a source of the spec into a Parquet file in the folder, a batch in memory at a time.
 
@@ -42,86 +41,86 @@ def stage(
     """
     if options is None:
         options = getattr(source, "format", FormatOptions())
-    reading = Reading(limits=limits or StagingLimits(), options=options)
+    context = ReadContext(limits=limits or IngestionLimits(), options=options)
     opened = SOURCES[source.type].open(source, access=access)
-    return _staged(_batches(opened, folder, reading), folder, reading, watch)
+    return _staged(_batches(opened, folder, context), folder, context, progress)
 
 
-def _batches(opened: Files | Rows, folder: Path, reading: Reading) -> Iterator[Batch]:
+def _batches(opened: Files | Rows, folder: Path, context: ReadContext) -> Iterator[Batch]:
     match opened:
         case Rows(rows):
             return batches_of(rows)
         case Files(files):
-            return _batches_of_files(files, folder, reading)
+            return _batches_of_files(files, folder, context)
 
 
 def stage_rows(
     rows: Iterable[SourceRow], *, folder: Path, nested: Iterable[str] = ()
 ) -> StagedRows:
     """Stage rows that are at hand."""
-    reading = Reading(nested=set(nested))
-    return _staged(batches_of(rows), folder, reading, _unwatched)
+    context = ReadContext(nested=set(nested))
+    return _staged(batches_of(rows), folder, context, _no_progress)
 
 
 def stage_file(
-    file: SourceFile, *, folder: Path, limits: StagingLimits, options: FormatOptions | None = None
+    file: SourceFile, *, folder: Path, limits: IngestionLimits, options: FormatOptions | None = None
 ) -> StagedRows:
     """Stage one file that is at hand."""
-    reading = Reading(limits=limits, options=options or FormatOptions())
-    return _staged(_batches_of_files(iter([file]), folder, reading), folder, reading, _unwatched)
+    context = ReadContext(limits=limits, options=options or FormatOptions())
+    return _staged(_batches_of_files(iter([file]), folder, context), folder, context, _no_progress)
 
 
 def _batches_of_files(
-    files: Iterator[SourceFile], folder: Path, reading: Reading
+    files: Iterator[SourceFile], folder: Path, context: ReadContext
 ) -> Iterator[Batch]:
     """Yield the rows of all files; numbers go on from one file to the next."""
     offset = 0
     for file in files:
-        of_file = Reading(
-            limits=reading.limits,
-            options=reading.options,
-            nested=reading.nested,
-            columns=reading.columns,
+        of_file = ReadContext(
+            limits=context.limits,
+            options=context.options,
+            nested=context.nested,
+            columns=context.columns,
         )
-        name = reading.options.name or file.format_name
+        name = context.options.name or file.format_name
         last = 0
-        for batch in batches_of_file(file.chunks, name=name, folder=folder, reading=of_file):
+        for batch in batches_of_file(file.chunks, name=name, folder=folder, context=of_file):
             yield batch.shifted(offset)
             last = max(last, batch.last_number)
-        reading.log.take(of_file.log, offset=offset)
+        context.log.take(of_file.log, offset=offset)
         offset += max([last, *(fault.row for fault in of_file.log.faults)])
 
 
 def _staged(
-    batches: Iterator[Batch], folder: Path, reading: Reading, watch: Callable[[int], None]
+    batches: Iterator[Batch], folder: Path, context: ReadContext, progress: Callable[[int], None]
 ) -> StagedRows:
     path = folder / _FILE_NAME
     writer = StagedWriter(path)
     try:
         for batch in batches:
             writer.write(batch.numbers, batch.columns)
-            _check_rows(writer.rows, reading.limits)
-            watch(writer.rows + reading.log.total)
-        writer.close(sorted(reading.nested))
+            _check_rows(writer.rows, context.limits)
+            progress(writer.rows + context.log.total)
+        writer.close(sorted(context.nested))
     except BaseException:
         writer.discard()
         raise
-    return _summary(path, writer, reading, reading.log)
+    return _summary(path, writer, context, context.log)
 
 
-def _check_rows(rows: int, limits: StagingLimits) -> None:
+def _check_rows(rows: int, limits: IngestionLimits) -> None:
     if rows > limits.rows:
         message = f"a source may hold {limits.rows} rows; split it"
         raise TooLarge(message, code="too_many_rows")
 
 
-def _summary(path: Path, writer: StagedWriter, reading: Reading, log: FaultLog) -> StagedRows:
+def _summary(path: Path, writer: StagedWriter, context: ReadContext, log: FaultLog) -> StagedRows:
     return StagedRows(
         path=path,
         rows=writer.rows,
         source_rows=writer.rows + log.total,
         columns=writer.columns,
-        nested=writer.kept(reading.nested),
+        nested=writer.kept(context.nested),
         sha256=writer.sha256,
         faults=tuple(log.faults),
         fault_counts=dict(log.counts),

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import service
-from service.datasets.formats.limits import StagingLimits
-from service.datasets.formats.read_context import Reading
+from service.datasets.formats.read_context import IngestionLimits, ReadContext
 from service.datasets.ingestion.batches import Batch
 from service.datasets.ingestion.staged_rows import ROW
 from service.datasets.row_faults import FaultLog, RowFault
@@ -21,20 +20,20 @@ _ROOT = Path(service.__file__).resolve().parents[1]
 _MODULE = "service.datasets.ingestion.parquet_worker"
 
 
-def parquet_batches(path: Path, reading: Reading) -> Iterator[Batch]:
+def parquet_batches(path: Path, context: ReadContext) -> Iterator[Batch]:
     """Note the faults and return the rows as texts; leaves files beside the one at `path`.
 
     Raises Invalid `invalid_parquet`, TooLarge; whatever the file does, this process lives on.
     """
     texts = path.with_name("texts.parquet")
-    notes = _converted(path, texts, reading.limits)
-    reading.nested.update(notes["nested"])
+    notes = _converted(path, texts, context.limits)
+    context.nested.update(notes["nested"])
     faults = [RowFault(*each) for each in notes["faults"]]
-    reading.log.take(FaultLog(faults=faults, counts=notes["counts"]))
-    return _batches(texts, reading)
+    context.log.take(FaultLog(faults=faults, counts=notes["counts"]))
+    return _batches(texts, context)
 
 
-def _converted(source: Path, target: Path, limits: StagingLimits) -> dict[str, Any]:
+def _converted(source: Path, target: Path, limits: IngestionLimits) -> dict[str, Any]:
     arguments = [str(source.resolve()), str(target.resolve())]
     arguments.append(json.dumps(dataclasses.asdict(limits)))
     try:
@@ -61,13 +60,13 @@ def _converted(source: Path, target: Path, limits: StagingLimits) -> dict[str, A
     return notes
 
 
-def _batches(texts: Path, reading: Reading) -> Iterator[Batch]:
+def _batches(texts: Path, context: ReadContext) -> Iterator[Batch]:
     from pyarrow import parquet
 
     with parquet.ParquetFile(texts, pre_buffer=False) as file:
         # The process has renamed a column `row`; its name comes back, to be renamed once.
         names = [name for name in file.schema_arrow.names if name != ROW]
-        reading.admit([_given_name(name) for name in names])
+        context.add_columns([_given_name(name) for name in names])
         for batch in file.iter_batches(batch_size=20_000):
             columns = {_given_name(name): batch.column(name) for name in names}
             yield Batch(batch.column(ROW).to_pylist(), columns)

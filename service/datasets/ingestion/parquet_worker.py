@@ -12,9 +12,8 @@ from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import Any
 
-from service.datasets.formats.limits import StagingLimits
 from service.datasets.formats.parquet import readable_columns, text_arrays
-from service.datasets.formats.read_context import Reading
+from service.datasets.formats.read_context import IngestionLimits, ReadContext
 from service.datasets.ingestion.staged_writer import StagedWriter
 from service.errors import Invalid
 from service.files.contents import TooLarge
@@ -24,43 +23,43 @@ _BATCH_ROWS = 5000
 
 def main(source: str, target: str, limits_json: str) -> None:
     """Write the texts of the file `source` to `target`; print what there is to say as JSON."""
-    limits = StagingLimits(**json.loads(limits_json))
+    limits = IngestionLimits(**json.loads(limits_json))
     memory = limits.parquet_memory_bytes
     resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    reading = Reading(limits=limits)
+    context = ReadContext(limits=limits)
     try:
-        rows = _convert(Path(source), Path(target), reading)
-        answer = {"rows": rows, **_notes(reading)}
+        rows = _convert(Path(source), Path(target), context)
+        answer = {"rows": rows, **_notes(context)}
     except Invalid as error:
         answer = {"error": [error.code, error.message, isinstance(error, TooLarge)]}
     print(json.dumps(answer))  # noqa: T201  standard output is how the parent is told
 
 
-def _notes(reading: Reading) -> dict[str, Any]:
+def _notes(context: ReadContext) -> dict[str, Any]:
     return {
-        "nested": sorted(reading.nested),
-        "faults": [dataclasses.astuple(fault) for fault in reading.log.faults],
-        "counts": reading.log.counts,
+        "nested": sorted(context.nested),
+        "faults": [dataclasses.astuple(fault) for fault in context.log.faults],
+        "counts": context.log.counts,
     }
 
 
-def _convert(source: Path, target: Path, reading: Reading) -> int:
+def _convert(source: Path, target: Path, context: ReadContext) -> int:
     import pyarrow as pa
     from pyarrow import parquet
 
     try:
         with parquet.ParquetFile(source, memory_map=True, pre_buffer=False) as file:
-            _check_claims(file, reading.limits)
-            return _copy(file, StagedWriter(target), reading)
+            _check_footer(file, context.limits)
+            return _copy(file, StagedWriter(target), context)
     except MemoryError:
-        raise _too_greedy(reading.limits) from None
+        raise _memory_exceeded(context.limits) from None
     except (pa.ArrowException, OSError, ValueError) as error:
         message = "the Parquet file is damaged or is not what its footer says; write it again"
         raise Invalid(message, code="invalid_parquet") from error
 
 
-def _check_claims(file: Any, limits: StagingLimits) -> None:
+def _check_footer(file: Any, limits: IngestionLimits) -> None:
     """Refuse a file by what its footer says; whether that is true shows later."""
     about = file.metadata
     groups = [about.row_group(index) for index in range(about.num_row_groups)]
@@ -73,21 +72,21 @@ def _check_claims(file: Any, limits: StagingLimits) -> None:
         raise Invalid(message, code="invalid_parquet")
 
 
-def _copy(file: Any, writer: StagedWriter, reading: Reading) -> int:
-    names = readable_columns(file.schema_arrow, reading)
+def _copy(file: Any, writer: StagedWriter, context: ReadContext) -> int:
+    names = readable_columns(file.schema_arrow, context)
     rows = size_bytes = 0
     for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=names):
         numbers = range(rows + 1, rows + 1 + batch.num_rows)
         rows += batch.num_rows
-        good, columns = text_arrays(_table(batch), numbers, reading)
+        good, columns = text_arrays(_table(batch), numbers, context)
         size_bytes += sum(array.nbytes for array in columns.values())
-        if size_bytes > reading.limits.source_bytes:
-            raise TooLarge(f"a file may hold {reading.limits.source_bytes} bytes; split it")
+        if size_bytes > context.limits.source_bytes:
+            raise TooLarge(f"a file may hold {context.limits.source_bytes} bytes; split it")
         writer.write(good, columns)
     if rows != file.metadata.num_rows:
         message = f"the footer says {file.metadata.num_rows} rows and {rows} came; write it again"
         raise Invalid(message, code="invalid_parquet")
-    writer.close(sorted(reading.nested))
+    writer.close(sorted(context.nested))
     return rows
 
 
@@ -97,7 +96,7 @@ def _table(batch: Any) -> Any:
     return pa.Table.from_batches([batch])
 
 
-def _too_greedy(limits: StagingLimits) -> TooLarge:
+def _memory_exceeded(limits: IngestionLimits) -> TooLarge:
     message = (
         f"reading it takes more than {limits.parquet_memory_bytes} bytes of memory; "
         "write smaller row groups"

@@ -1,14 +1,15 @@
-"""Rows that are conversations already, in the forms that people keep them in. Pure."""
+"""Rows that are conversations already, in the forms in which they are kept. Pure."""
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import astuple
 from enum import StrEnum
 from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
-from service.datasets.chats import Chat, Role, Turn
-from service.datasets.presets.preset import RowProblem
+from service.datasets.examples import Chat, Role, Turn, fold
+from service.datasets.presets.preset import Converted, ConvertedExample, Preset, RowProblem
 
 Fields = Mapping[str, str]
 
@@ -175,3 +176,39 @@ def _checked(turns: list[Turn]) -> tuple[Turn, ...]:
     if not all(turn.text for turn in turns):
         raise _UnusableError("empty_turn", "a turn is empty; leave the row out or fill it")
     return tuple(turns)
+
+
+def chat_preset(form: RowForm) -> Preset:
+    """Return the preset of rows of a form; `auto` looks at each row."""
+    known = tuple(name for columns in COLUMNS.values() for name in columns)
+    required = () if form is RowForm.AUTO else COLUMNS[form]
+    optional = known if form is RowForm.AUTO else ()
+
+    def convert(fields: Mapping[str, str]) -> Converted:
+        chat = chat_of(form, fields)
+        return _convert(chat) if isinstance(chat, Chat) else chat
+
+    return Preset(
+        name="generic",
+        instruction="",
+        columns=required,
+        optional_columns=(*optional, *SYSTEM_COLUMNS),
+        metrics=("exact_match", "sacrebleu"),
+        convert=convert,
+        near_groups=True,
+        pointer="/spec/form",
+    )
+
+
+def _convert(chat: Chat) -> ConvertedExample:
+    turns = json.dumps([chat.system, [astuple(turn) for turn in chat.turns[:-1]]])
+    asked = [turn.text for turn in chat.turns[:-1]]
+    return ConvertedExample(
+        chat.text,
+        chat.target,
+        (chat.target,),
+        fold("\n".join(asked)),
+        (turns, chat.target),
+        system=chat.system,
+        history=chat.history,
+    )

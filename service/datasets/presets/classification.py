@@ -3,28 +3,28 @@
 from collections.abc import Callable, Mapping
 
 from service.datasets.drops import DropReason
-from service.datasets.presets.preset import Converted, Draft, Preset, RowProblem
+from service.datasets.examples import fold
+from service.datasets.presets.options import PresetOptions, required_option
+from service.datasets.presets.preset import Converted, ConvertedExample, Preset, RowProblem
 from service.datasets.presets.targets import label_of
-from service.datasets.presets.words import PresetWords, required
-from service.datasets.wording import fold
 
 
-def classification_preset(words: PresetWords) -> Preset:
+def classification_preset(options: PresetOptions) -> Preset:
     """Return the preset of a set of labels.
 
     Raises Invalid `labels_required`, `template_not_allowed` and so on.
     """
-    words.only("labels", preset="classification")
-    if not words.labels:
-        raise required("labels", "the preset 'classification' needs the labels there are")
+    options.allow_only("labels", preset="classification")
+    if not options.labels:
+        raise required_option("labels", "the preset 'classification' needs the labels there are")
     return Preset(
         name="classification",
-        instruction=instruction_for(words.labels),
+        instruction=instruction_for(options.labels),
         columns=("text", "label"),
         metrics=("accuracy", "exact_match"),
-        convert=_converter(words.labels),
+        convert=_converter(options.labels),
         near_groups=True,
-        labels=words.labels,
+        labels=options.labels,
     )
 
 
@@ -42,6 +42,6 @@ def _converter(labels: tuple[str, ...]) -> Callable[[Mapping[str, str]], Convert
         if isinstance(label, RowProblem):
             return label
         same = fold(text)
-        return Draft(f"Text: {text}", label, (label,), same, (same, label), label=label)
+        return ConvertedExample(f"Text: {text}", label, (label,), same, (same, label), label=label)
 
     return convert

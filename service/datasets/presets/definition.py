@@ -8,11 +8,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from service.datasets.drops import DropReason
-from service.datasets.presets.json_schema import check_schema
-from service.datasets.presets.preset import Converted, Draft, Preset, RowProblem
-from service.datasets.presets.targets import json_target, label_of
-from service.datasets.presets.template import columns_in, fill
-from service.datasets.wording import collapse, fold
+from service.datasets.examples import collapse, fold
+from service.datasets.presets.options import columns_in, fill
+from service.datasets.presets.preset import Converted, ConvertedExample, Preset, RowProblem
+from service.datasets.presets.targets import check_schema, json_target, label_of
 
 YAML_CHARACTERS = 65_536
 Label = Annotated[str, Field(min_length=1, max_length=200)]
@@ -144,7 +143,7 @@ def _converter(definition: PresetDefinition) -> Callable[[Mapping[str, str]], Co
             return target
         group = fold(fill(definition.group, fields)) or fold(text)
         label = target if spelled else ""
-        return Draft(text, target, (target,), group, (text, target), label=label)
+        return ConvertedExample(text, target, (target,), group, (text, target), label=label)
 
     return convert
 

@@ -5,24 +5,24 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from service.datasets.drops import DropReason
-from service.datasets.presets.preset import Converted, Draft, Preset, RowProblem
+from service.datasets.examples import fold
+from service.datasets.presets.options import PresetOptions
+from service.datasets.presets.preset import Converted, ConvertedExample, Preset, RowProblem
 from service.datasets.presets.targets import json_target
-from service.datasets.presets.words import PresetWords
-from service.datasets.wording import fold
 
 _ASKED = "Extract the information from the text as JSON. Return only the JSON."
 
 
-def extraction_preset(words: PresetWords) -> Preset:
+def extraction_preset(options: PresetOptions) -> Preset:
     """Return the preset of targets that are JSON, of a schema if one is given."""
-    words.only("target_schema", preset="extraction")
+    options.allow_only("target_schema", preset="extraction")
     return Preset(
         name="extraction",
-        instruction=instruction_for(words.target_schema),
+        instruction=instruction_for(options.target_schema),
         columns=("text", "target"),
         optional_columns=("context",),
         metrics=("exact_match",),
-        convert=_converter(words.target_schema),
+        convert=_converter(options.target_schema),
         near_groups=True,
     )
 
@@ -43,7 +43,9 @@ def _converter(schema: Mapping[str, Any] | None) -> Callable[[Mapping[str, str]]
             return target
         # The same text may ask for other things in another context: both make the question.
         asked = f"Context: {context}\nText: {text}" if context else f"Text: {text}"
-        return Draft(asked, target, (target,), fold(asked), (fold(asked), _sorted(target)))
+        return ConvertedExample(
+            asked, target, (target,), fold(asked), (fold(asked), _sorted(target))
+        )
 
     return convert
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from service.datasets.presets.preset import Draft, Preset
-from service.datasets.presets.template import Template, fill
-from service.datasets.wording import fold
+from service.datasets.examples import fold
+from service.datasets.presets.options import Template, fill
+from service.datasets.presets.preset import ConvertedExample, Preset
 from service.errors import Fault, Invalid
 
 
@@ -15,11 +15,11 @@ def generic_preset(template: Template | None) -> Preset:
         fault = Fault("/spec/template", "template_required", message)
         raise Invalid(message, code="template_required", faults=[fault])
 
-    def convert(fields: Mapping[str, str]) -> Draft:
+    def convert(fields: Mapping[str, str]) -> ConvertedExample:
         text = fill(template.text, fields).strip()
         target = fill(template.target, fields).strip()
         group = fold(fill(template.group, fields)) or fold(text)
-        return Draft(text, target, (target,), group, (text, target))
+        return ConvertedExample(text, target, (target,), group, (text, target))
 
     return Preset(
         name="generic",

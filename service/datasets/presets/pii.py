@@ -3,8 +3,8 @@
 import re
 from collections.abc import Mapping
 
-from service.datasets.presets.preset import Draft, Preset
-from service.datasets.wording import fold
+from service.datasets.examples import fold
+from service.datasets.presets.preset import ConvertedExample, Preset
 
 LABELS = (
     "PREFIX, FIRSTNAME, LASTNAME, DATE, TIME, PHONEIMEI, USERNAME, GENDER, CITY, STATE, URL, "
@@ -34,10 +34,10 @@ def template_of(masked: str) -> str:
     return fold(_PLACEHOLDER.sub("[]", masked))
 
 
-def _convert(fields: Mapping[str, str]) -> Draft:
+def _convert(fields: Mapping[str, str]) -> ConvertedExample:
     source, target = fields["source_text"].strip(), fields["target_text"].strip()
     text = f"Text: {source}" if source else ""
-    return Draft(text, target, (target,), template_of(target), (text, target))
+    return ConvertedExample(text, target, (target,), template_of(target), (text, target))
 
 
 # Source and target keep their inner white space and case: the task is to change nothing else.

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from service.datasets.chats import Turn
 from service.datasets.drops import DropReason
+from service.datasets.examples import Turn
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class ConvertedExample:
     """An example before it has an id. Drafts of equal `identity` are duplicates.
 
     `history` are the turns before `text`, `system` is what the system says in this row only.
@@ -32,7 +32,7 @@ class RowProblem:
     message: str
 
 
-Converted = Draft | DropReason | RowProblem
+Converted = ConvertedExample | DropReason | RowProblem
 
 
 @dataclass(frozen=True, slots=True)

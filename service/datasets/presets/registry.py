@@ -3,41 +3,39 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from service.datasets.presets.chat_forms import RowForm
-from service.datasets.presets.chats import chat_preset
+from service.datasets.presets.chat_forms import RowForm, chat_preset
 from service.datasets.presets.classification import classification_preset
 from service.datasets.presets.definition import PresetDefinition, defined_preset
 from service.datasets.presets.extraction import extraction_preset
 from service.datasets.presets.generic import generic_preset
+from service.datasets.presets.options import PresetOptions, Template
 from service.datasets.presets.pii import PII
 from service.datasets.presets.preset import Preset
 from service.datasets.presets.sentiment import SENTIMENT
 from service.datasets.presets.squad import SQUAD
-from service.datasets.presets.template import Template
-from service.datasets.presets.words import PresetWords
 from service.errors import Fault, Invalid
 from service.registry import Registry
 
-PresetMaker = Callable[[PresetWords], Preset]
+PresetMaker = Callable[[PresetOptions], Preset]
 
 
 def _fixed(preset: Preset) -> PresetMaker:
-    def make(words: PresetWords) -> Preset:
-        words.only(preset=preset.name)
+    def make(options: PresetOptions) -> Preset:
+        options.allow_only(preset=preset.name)
         return preset
 
     return make
 
 
-def _generic(words: PresetWords) -> Preset:
-    words.only("template", "form", preset="generic")
-    if words.form is None:
-        return generic_preset(words.template)
-    if words.template is not None:
+def _generic(options: PresetOptions) -> Preset:
+    options.allow_only("template", "form", preset="generic")
+    if options.form is None:
+        return generic_preset(options.template)
+    if options.template is not None:
         message = "rows that are chats already need no template; leave it out"
         fault = Fault("/spec/template", "template_not_allowed", message)
         raise Invalid(message, code="template_not_allowed", faults=[fault])
-    return chat_preset(words.form)
+    return chat_preset(options.form)
 
 
 PRESETS: Registry[PresetMaker] = Registry(
@@ -70,14 +68,14 @@ def choose_preset(
     like it, `unknown_column`.
     """
     make = PRESETS.find(name, pointer="/spec/preset")
-    words = PresetWords(template, form, labels, target_schema)
-    preset = make(words) if definition is None else _defined(name, definition, words)
+    options = PresetOptions(template, form, labels, target_schema)
+    preset = make(options) if definition is None else _defined(name, definition, options)
     _check_columns(preset, columns)
     return preset
 
 
-def _defined(name: str, definition: PresetDefinition, words: PresetWords) -> Preset:
-    words.only(preset=definition.name)
+def _defined(name: str, definition: PresetDefinition, options: PresetOptions) -> Preset:
+    options.allow_only(preset=definition.name)
     if name != "generic" or definition.name in PRESETS:
         message = "a definition goes with the preset 'generic', and has a name of its own"
         fault = Fault("/spec/definition", "definition_not_allowed", message)

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from service.datasets.drops import DropReason
-from service.datasets.presets.preset import Converted, Draft, Preset, RowProblem
-from service.datasets.wording import fold
+from service.datasets.examples import fold
+from service.datasets.presets.preset import Converted, ConvertedExample, Preset, RowProblem
 
 LABELS = ("positive", "negative", "neutral")
 
@@ -16,7 +16,7 @@ def _convert(fields: Mapping[str, str]) -> Converted:
     if label and label not in LABELS:
         return RowProblem("unknown_label", f"the label is none of {', '.join(LABELS)}")
     same = fold(text)
-    return Draft(f"Text: {text}", label, (label,), same, (same, label), label=label)
+    return ConvertedExample(f"Text: {text}", label, (label,), same, (same, label), label=label)
 
 
 # The text keeps its case and inner white space; labels are lower-cased. Texts that differ in

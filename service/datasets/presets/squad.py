@@ -5,18 +5,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from service.datasets.drops import DropReason
-from service.datasets.presets.preset import Draft, Preset
-from service.datasets.wording import collapse, fold
+from service.datasets.examples import collapse, fold
+from service.datasets.presets.preset import ConvertedExample, Preset
 
 
-def _convert(fields: Mapping[str, str]) -> Draft | DropReason:
+def _convert(fields: Mapping[str, str]) -> ConvertedExample | DropReason:
     context, question = collapse(fields["context"]), collapse(fields["question"])
     answers = tuple(dict.fromkeys(filter(None, map(collapse, _answers(fields["answers"])))))
     if not answers:
         return DropReason.UNANSWERABLE
     text = f"Context: {context}\nQuestion: {question}" if context and question else ""
     group = fold(fields["title"]) or fold(context)
-    return Draft(text, answers[0], answers, group, (fold(text), fold(answers[0])))
+    return ConvertedExample(text, answers[0], answers, group, (fold(text), fold(answers[0])))
 
 
 def _answers(field: str) -> list[str]:

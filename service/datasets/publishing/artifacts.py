@@ -8,7 +8,7 @@ from typing import Any
 
 from service.datasets.examples import Split
 from service.datasets.presets.preset import Preset
-from service.datasets.publishing.example_files import Written, copy_start
+from service.datasets.publishing.example_files import WrittenFiles, copy_start
 from service.datasets.publishing.stored_examples import SCHEMA
 from service.datasets.schemas import DatasetReport, SplitInfo, StoredRows
 from service.storage.content import put_content
@@ -34,10 +34,10 @@ class Artifacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class WrittenDataset:
     """A prepared dataset, written to this machine, with its report; nothing is stored yet."""
 
-    written: Written
+    written: WrittenFiles
     report: DatasetReport
     sizes: Mapping[Split, int]
     groups: Mapping[Split, int]
@@ -46,7 +46,7 @@ class Finished:
         return self.sizes[split]
 
 
-class _Shelf:
+class _ArtifactWriter:
     """Writes files below a temporary folder and stores them under their SHA-256."""
 
     def __init__(self, folder: Path, store: ObjectStore) -> None:
@@ -69,13 +69,13 @@ class _Shelf:
 
 
 def store_artifacts(
-    dataset: Finished, *, preset: Preset, store: ObjectStore, folder: Path
+    dataset: WrittenDataset, *, preset: Preset, store: ObjectStore, folder: Path
 ) -> Artifacts:
     """Store every file of a dataset; a second call stores nothing anew.
 
     `folder` is where its copies are made. Raises Unavailable.
     """
-    shelf = _Shelf(folder, store)
+    shelf = _ArtifactWriter(folder, store)
     written = dataset.written
     examples = _keep_examples(dataset, preset, shelf)
     training = {}
@@ -88,11 +88,11 @@ def store_artifacts(
     return Artifacts(examples, training, validation, manifest)
 
 
-def _keep_lines(shelf: _Shelf, *, rows: int) -> StoredRows:
+def _keep_lines(shelf: _ArtifactWriter, *, rows: int) -> StoredRows:
     return shelf.keep(suffix=".jsonl", rows=rows, content_type="application/x-ndjson")
 
 
-def _keep_validation(dataset: Finished, shelf: _Shelf) -> StoredRows | None:
+def _keep_validation(dataset: WrittenDataset, shelf: _ArtifactWriter) -> StoredRows | None:
     rows = dataset.rows(Split.VALIDATION)
     if not rows:
         return None
@@ -100,7 +100,7 @@ def _keep_validation(dataset: Finished, shelf: _Shelf) -> StoredRows | None:
     return _keep_lines(shelf, rows=rows)
 
 
-def _keep_examples(dataset: Finished, preset: Preset, shelf: _Shelf) -> StoredRows:
+def _keep_examples(dataset: WrittenDataset, preset: Preset, shelf: _ArtifactWriter) -> StoredRows:
     """Write the examples as Parquet; the same rows give the same bytes."""
     import pyarrow as pa
     from pyarrow import parquet
@@ -127,7 +127,7 @@ def _arrow_schema(metadata: Mapping[str, str]) -> Any:
 
 
 def _manifest(
-    dataset: Finished,
+    dataset: WrittenDataset,
     preset: Preset,
     examples: StoredRows,
     training: dict[str, StoredRows],
@@ -149,7 +149,7 @@ def _manifest(
     return json.dumps(manifest, indent=1, sort_keys=True).encode() + b"\n"
 
 
-def columns_of(dataset: Finished, artifacts: Artifacts) -> dict[str, Any]:
+def columns_of(dataset: WrittenDataset, artifacts: Artifacts) -> dict[str, Any]:
     """Return what a finished dataset's row holds, but for the time."""
     report = dataset.report.model_copy(update={"manifest": artifacts.manifest})
     return {
@@ -163,7 +163,7 @@ def columns_of(dataset: Finished, artifacts: Artifacts) -> dict[str, Any]:
     }
 
 
-def _split_info(split: Split, dataset: Finished, artifacts: Artifacts) -> SplitInfo:
+def _split_info(split: Split, dataset: WrittenDataset, artifacts: Artifacts) -> SplitInfo:
     file = artifacts.validation if split is Split.VALIDATION else None
     return SplitInfo(
         rows=dataset.rows(split),

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any, Literal
 
 from service.datasets.examples import Split
-from service.datasets.publishing.exports import WRITERS
+from service.datasets.publishing.export_forms import WRITERS
 from service.datasets.publishing.stored_examples import SCHEMA, example_of, has_turns, stored_rows
 from service.datasets.schemas import DatasetRow
 from service.errors import Fault, Invalid

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from service.datasets.conversion.converted_files import bounded_batches
 from service.datasets.examples import Example, Split
 from service.datasets.formats.arrow_arrays import joined_texts, number_array
-from service.datasets.preparation import Prepared
+from service.datasets.preparation import SplitDataset
 from service.datasets.presets.preset import Preset
-from service.datasets.publishing.external_sort import arrange
+from service.datasets.publishing.external_sort import sort_externally
 from service.datasets.publishing.training_columns import (
     example_of,
     fingerprint_column,
@@ -32,7 +32,7 @@ _ROWS_LOOKED_AT = 10_000  # for personal data
 
 
 @dataclass(slots=True)
-class Written:
+class WrittenFiles:
     """Files in `folder`, and what was counted while they were written.
 
     `ordered` are the examples in stored order; the first n lines of `train`, which end at byte
@@ -50,10 +50,12 @@ class Written:
 
 
 def write_examples(
-    prepared: Prepared, *, preset: Preset, train_sizes: Sequence[int], folder: Path
-) -> Written:
+    prepared: SplitDataset, *, preset: Preset, train_sizes: Sequence[int], folder: Path
+) -> WrittenFiles:
     """Write every example once, in stored order; the same dataset gives the same bytes."""
-    written = Written(folder / "ordered.arrow", folder / "train.jsonl", folder / "validation.jsonl")
+    written = WrittenFiles(
+        folder / "ordered.arrow", folder / "train.jsonl", folder / "validation.jsonl"
+    )
     digest = hashlib.sha256()
     with (
         written.train.open("wb") as train,
@@ -63,7 +65,7 @@ def write_examples(
         lines = _Lines(preset.instruction, tuple(train_sizes), train, validation, written.ends)
         for frame in _frames(prepared, folder):
             ordered.write(frame)
-            _look_at(frame, written)
+            _scan(frame, written)
             for rows in frame.iter_slices(_ROWS_AT_ONCE):
                 digest.update(joined_texts(fingerprint_column(rows))[0])
                 lines.write(rows)
@@ -122,7 +124,7 @@ class _Lines:
         return begin + ends
 
 
-def _frames(prepared: Prepared, folder: Path) -> Iterator[pl.DataFrame]:
+def _frames(prepared: SplitDataset, folder: Path) -> Iterator[pl.DataFrame]:
     order = np.concatenate([rows for _, rows in in_stored_order(prepared.splits)])
     extra = pl.concat(
         pl.DataFrame({"position": np.arange(len(rows))}).select(
@@ -132,36 +134,38 @@ def _frames(prepared: Prepared, folder: Path) -> Iterator[pl.DataFrame]:
     )
     if prepared.groups is not None:
         extra = extra.with_columns(_taken_groups(prepared, order))
-    drafts = prepared.drafts.path
-    for frame in arrange(drafts, order, folder, extra=extra, row_bytes=_row_bytes(prepared)):
+    converted = prepared.converted.path
+    for frame in sort_externally(
+        converted, order, folder, extra=extra, row_bytes=_row_bytes(prepared)
+    ):
         if prepared.groups is None:
             yield frame
         else:
             yield frame.with_columns(pl.coalesce("taken_group", "group").alias("group"))
 
 
-def _row_bytes(prepared: Prepared) -> int:
+def _row_bytes(prepared: SplitDataset) -> int:
     """Return how long texts and targets are on average; the same rows give the same number."""
     sizes = prepared.keys.select(pl.col("text_bytes", "target_bytes").cast(pl.Int64).sum())
     return int(sum(sizes.row(0))) // max(prepared.keys.height, 1)
 
 
-def _taken_groups(prepared: Prepared, order: Any) -> pl.Series:
+def _taken_groups(prepared: SplitDataset, order: Any) -> pl.Series:
     """Return the group that each example has taken from another row, null for its own."""
     assert prepared.groups is not None  # noqa: S101  asked only where clusters are groups
     names = prepared.groups[order]
     taken = names != order
-    found = _groups_at(prepared.drafts.path, np.unique(names[taken]))
+    found = _groups_at(prepared.converted.path, np.unique(names[taken]))
     values = [found[name] if other else None for name, other in zip(names, taken, strict=True)]
     return pl.Series("taken_group", values, dtype=pl.String)
 
 
-def _groups_at(drafts: Path, wanted: Any) -> dict[int, str]:
+def _groups_at(converted: Path, wanted: Any) -> dict[int, str]:
     from pyarrow import parquet
 
     found: dict[int, str] = {}
     done = 0
-    with parquet.ParquetFile(drafts, pre_buffer=False) as file:
+    with parquet.ParquetFile(converted, pre_buffer=False) as file:
         for batch in bounded_batches(file, ["group"]):
             here = wanted[(wanted >= done) & (wanted < done + batch.num_rows)]
             texts = batch.column(0).take(number_array(here - done)).to_pylist()
@@ -170,12 +174,12 @@ def _groups_at(drafts: Path, wanted: Any) -> dict[int, str]:
     return found
 
 
-def _look_at(frame: pl.DataFrame, written: Written) -> None:
+def _scan(frame: pl.DataFrame, written: WrittenFiles) -> None:
     counts = frame["label"].value_counts().sort("label").rows()
     written.labels.update({label: count for label, count in counts if label})
     left = _ROWS_LOOKED_AT - written.personal.rows
     if left > 0:
-        written.personal.look_at(frame.head(left))
+        written.personal.scan(frame.head(left))
     missing = SAMPLES - len(written.samples)
     if missing > 0:
         written.samples += map(example_of, tuples(frame.head(missing)))

@@ -16,8 +16,8 @@ _BUCKET_BYTES = 64 << 20
 _MOST_BUCKETS = 200  # files open at once
 
 
-def arrange(
-    drafts: Path,
+def sort_externally(
+    converted: Path,
     order: NDArray[np.int64],
     folder: Path,
     *,
@@ -31,7 +31,7 @@ def arrange(
     """
     width = min(_BUCKET_ROWS, _BUCKET_BYTES // max(row_bytes, 1))
     width = max(width, -(-len(order) // _MOST_BUCKETS), 1)
-    _scatter(drafts, order, width, folder)
+    _scatter(converted, order, width, folder)
     for number, begin in enumerate(range(0, len(order), width)):
         path = folder / f"bucket_{number}"
         rows = pl.read_ipc_stream(path).sort("place").drop("place")
@@ -45,12 +45,12 @@ def _places(order: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     return places
 
 
-def _scatter(drafts: Path, order: NDArray[np.int64], width: int, folder: Path) -> None:
+def _scatter(converted: Path, order: NDArray[np.int64], width: int, folder: Path) -> None:
     """Write each draft that stays into the bucket of its place."""
     import pyarrow as pa
 
     writers: dict[int, Any] = {}
-    for here, table in _placed(drafts, order):
+    for here, table in _placed(converted, order):
         for number in np.unique(here[here >= 0] // width).tolist():
             if number not in writers:
                 writers[number] = pa.ipc.new_stream(folder / f"bucket_{number}", table.schema)
@@ -60,12 +60,12 @@ def _scatter(drafts: Path, order: NDArray[np.int64], width: int, folder: Path) -
         writer.close()
 
 
-def _placed(drafts: Path, order: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], Any]]:
+def _placed(converted: Path, order: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], Any]]:
     """Yield tables of drafts, and the place of each draft: -1 for those that do not stay."""
     import pyarrow as pa
     from pyarrow import parquet
 
-    with parquet.ParquetFile(drafts, pre_buffer=False) as file:
+    with parquet.ParquetFile(converted, pre_buffer=False) as file:
         places = _places(order, file.metadata.num_rows)
         done = 0
         for batch in bounded_batches(file):

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from service.datasets.drops import ROWS_SHOWN, DropReason
 from service.datasets.examples import Split
-from service.datasets.preparation import Prepared
+from service.datasets.preparation import SplitDataset
 from service.datasets.presets.preset import Preset
-from service.datasets.publishing.example_files import Written
+from service.datasets.publishing.example_files import WrittenFiles
 from service.datasets.report.masking import mask
 from service.datasets.report.schemas import (
     Bar,
@@ -29,12 +29,12 @@ from service.datasets.report.schemas import (
     SampleRow,
     TokenReport,
 )
+from service.datasets.row_faults import Level
 from service.datasets.splitting.leakage import MEANINGS, PAIRS_SHOWN
-from service.datasets.validation.dataset_rules import Caution, Whole, cautions_about
-from service.datasets.validation.levels import Level
+from service.datasets.validation.dataset_rules import DatasetFacts, Finding, dataset_findings
 from service.datasets.validation.limits import ModelLimits, source_of
-from service.datasets.validation.row_checks import Broken
-from service.datasets.validation.rule import RowRule
+from service.datasets.validation.row_checks import RuleViolations
+from service.datasets.validation.row_rules import RowRule
 from service.datasets.validation.token_counts import BYTES_PER_TOKEN, Calibration
 
 EPOCHS = (1, 3, 10)
@@ -43,14 +43,19 @@ _MEASURES = [f"{part}_{unit}" for part in ("text", "target") for unit in ("chara
 Rows = NDArray[np.int64]
 
 
-def whole_of(
-    prepared: Prepared, written: Written, *, preset: Preset, train_sizes: Sequence[int], today: date
-) -> Whole:
+def dataset_facts(
+    prepared: SplitDataset,
+    written: WrittenFiles,
+    *,
+    preset: Preset,
+    train_sizes: Sequence[int],
+    today: date,
+) -> DatasetFacts:
     """Return what the rules about a whole dataset look at."""
     splits = prepared.splits
     conflicts = _conflicts(prepared)
-    like_held_out = prepared.members.dropped.get(DropReason.LIKE_HELD_OUT, ())
-    return Whole(
+    like_held_out = prepared.assignment.dropped.get(DropReason.LIKE_HELD_OUT, ())
+    return DatasetFacts(
         train_rows=len(splits[Split.TRAIN]),
         validation_rows=len(splits[Split.VALIDATION]),
         test_groups=_groups(prepared.keys, splits[Split.TEST]).height,
@@ -58,19 +63,19 @@ def whole_of(
         training_bytes=max(written.ends.values(), default=0),
         instruction_tokens=len(preset.instruction.encode()) // BYTES_PER_TOKEN,
         kept=prepared.kept,
-        moves=prepared.members.moves,
+        moves=prepared.assignment.moves,
         limits=prepared.limits,
         today=today,
         labels=written.labels,
         label_set=preset.labels,
-        json_targets=prepared.drafts.checks.json_targets,
+        json_targets=prepared.converted.checks.json_targets,
         conflicts=sorted(conflicts)[:ROWS_SHOWN],
         conflict_rows=len(conflicts),
         near_test_rows=len(like_held_out),
     )
 
 
-def _conflicts(prepared: Prepared) -> list[int]:
+def _conflicts(prepared: SplitDataset) -> list[int]:
     """Return the numbers of rows that share their input with a row of another target."""
     kept = np.concatenate(list(prepared.splits.values()))
     rows = prepared.keys.select("row", "normalised", "target")[kept]
@@ -86,19 +91,19 @@ def _groups(keys: pl.DataFrame, rows: Rows) -> pl.DataFrame:
 
 
 def build_report(
-    prepared: Prepared,
-    written: Written,
+    prepared: SplitDataset,
+    written: WrittenFiles,
     *,
-    whole: Whole,
+    facts: DatasetFacts,
     train_sizes: Sequence[int],
     calibration: Calibration = Calibration(),  # noqa: B008  a frozen value
 ) -> DatasetReport:
     """Return the report; raises nothing: what is wrong was refused before."""
     kept = np.concatenate(list(prepared.splits.values()))
     keys = prepared.keys.select(_MEASURES)[kept]
-    drops = prepared.drafts.drops
+    drops = prepared.converted.drops
     groups = _groups(prepared.keys, kept)
-    near, personal = prepared.drafts.near, written.personal
+    near, personal = prepared.converted.near, written.personal
     common = personal.common_words()
     return DatasetReport(
         source_rows=prepared.source_rows,
@@ -111,13 +116,13 @@ def build_report(
         groups=Groups(count=groups.height, largest=int(groups["len"].cast(pl.Int64).max() or 0)),  # type: ignore[arg-type]
         lengths={name: _lengths(keys[f"{name}_characters"]) for name in ("text", "target")},
         warnings=[
-            *map(_row_warning, prepared.drafts.checks.broken(Level.WARNING)),
-            *map(_warning, cautions_about(whole)),
+            *map(_row_warning, prepared.converted.checks.broken(Level.WARNING)),
+            *map(_warning, dataset_findings(facts)),
         ],
         near_duplicate_threshold=near.threshold if near else None,
         leakage=_leakage(prepared),
         tokens=_tokens(keys, calibration),
-        cost=_cost(prepared, whole.limits, train_sizes, whole.instruction_tokens, calibration),
+        cost=_cost(prepared, facts.limits, train_sizes, facts.instruction_tokens, calibration),
         labels=dict(written.labels.most_common(_LABELS_SHOWN)),
         histograms=_histograms(keys, calibration),
         pii=personal.kinds,
@@ -133,7 +138,7 @@ def build_report(
     )
 
 
-def _row_warning(found: tuple[RowRule, Broken]) -> DatasetWarning:
+def _row_warning(found: tuple[RowRule, RuleViolations]) -> DatasetWarning:
     rule, broken = found
     first = sorted(broken.first_rows)[:ROWS_SHOWN]
     shown = ", ".join(map(str, first))
@@ -146,7 +151,7 @@ def _row_warning(found: tuple[RowRule, Broken]) -> DatasetWarning:
     )
 
 
-def _warning(caution: Caution) -> DatasetWarning:
+def _warning(caution: Finding) -> DatasetWarning:
     return DatasetWarning(
         code=caution.code,
         message=caution.message,
@@ -165,7 +170,7 @@ def _lengths(values: pl.Series) -> Lengths:
     return Lengths(p50=p50, p95=p95, p99=p99, max=int(ordered[-1]))
 
 
-def _leakage(prepared: Prepared) -> LeakageReport:
+def _leakage(prepared: SplitDataset) -> LeakageReport:
     leaks = [
         Leak(
             rule=rule,
@@ -191,7 +196,7 @@ def _tokens(keys: pl.DataFrame, calibration: Calibration) -> TokenReport:
 
 
 def _cost(
-    prepared: Prepared,
+    prepared: SplitDataset,
     limits: ModelLimits,
     train_sizes: Sequence[int],
     instruction_tokens: int,

@@ -4,11 +4,8 @@ import json
 from collections.abc import Iterator
 from typing import IO, Any
 
-from service.datasets.chats import Turn
-from service.datasets.examples import Example, Split
-from service.storage.ports import ObjectStore
-from service.storage.tables import Range, TableSchema, read_parquet
-from service.storage.tables_apart import read_range_apart
+from service.datasets.examples import Example, Split, Turn
+from service.storage.tables import TableSchema, read_parquet
 
 SCHEMA = TableSchema(
     version=1,
@@ -59,23 +56,6 @@ def example_of(row: dict[str, Any]) -> Example:
         system=row.get("system") or "",
         history=turns_of(row.get("history") or ""),
     )
-
-
-def stream_examples(
-    examples_key: str,
-    split: Split,
-    *,
-    first: int = 0,
-    last: int | None = None,
-    store: ObjectStore,
-) -> Iterator[Example]:
-    """Yield the examples of a split from position `first` to before `last`, in stored order.
-
-    Holds few of them at a time. Raises NotFound `object_not_found`, Unavailable.
-    """
-    wanted = Range("split", split.value, order="position", first=first, last=last)
-    with store.open(examples_key) as stream:
-        yield from map(example_of, read_range_apart(stream, wanted))
 
 
 def turns_of(history: str) -> tuple[Turn, ...]:

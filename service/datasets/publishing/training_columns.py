@@ -1,18 +1,39 @@
-"""Tuning lines and fingerprints of many rows at once, the same bytes as row by row.
-
-Rows of one question and one answer are joined as columns; conversations and rows of several
-answers go through the encoders one by one.
-"""
+"""Tuning lines and fingerprints of many rows at once, the same bytes as row by row."""
 
 import json
+from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import Any
 
 import polars as pl
 
 from service.datasets.examples import Example
-from service.datasets.publishing.gemini import training_lines
-from service.datasets.publishing.json_columns import escaped, with_values
+from service.datasets.publishing.export_forms import training_lines
 from service.datasets.publishing.stored_examples import turns_of
+
+# What a backslash and one letter do not stand for here is left to Python's own encoder.
+_ODD = r"[\x00-\x08\x0b\x0c\x0e-\x1f]"
+_ODD_IN_ASCII = r"[^\x20-\x7e\n\r\t]"
+_ESCAPES = (("\\", r"\\"), ('"', r"\""), ("\n", r"\n"), ("\r", r"\r"), ("\t", r"\t"))
+
+
+def json_escaped(column: pl.Series, *, ascii_only: bool = False) -> pl.Series:
+    """Return what stands between the quotes of each JSON text; `ascii_only` as `ensure_ascii`."""
+    text = pl.col(column.name)
+    has_unusual_characters = text.str.contains(_ODD_IN_ASCII if ascii_only else _ODD).alias("odd")
+    for raw, spelled in _ESCAPES:
+        text = text.str.replace_all(raw, spelled, literal=True)
+    found = column.to_frame().select(text, has_unusual_characters)
+    encode = encode_basestring_ascii if ascii_only else encode_basestring
+    values = [encode(each)[1:-1] for each in column.filter(found["odd"])]
+    return replace_where(found[column.name], found["odd"], values)
+
+
+def replace_where(column: pl.Series, where: pl.Series, values: list[str]) -> pl.Series:
+    """Return a column of texts with others where `where` is true, taken one by one."""
+    if not values:
+        return column
+    return column.scatter(where.arg_true(), pl.Series(values, dtype=pl.String))
+
 
 COLUMNS = ("split", "position", "id", "text", "target", "references", "group", "label", "row")
 CHAT = ("system", "history")
@@ -39,12 +60,12 @@ def example_of(row: tuple[Any, ...]) -> Example:
 def training_column(instruction: str, rows: pl.DataFrame) -> pl.Series:
     """Return the tuning line of each row as `training_lines` writes it, its end included."""
     head, middle, tail = _around_texts(instruction)
-    texts = pl.DataFrame([escaped(rows[name]) for name in ("text", "target")])
+    texts = pl.DataFrame([json_escaped(rows[name]) for name in ("text", "target")])
     parts = (pl.lit(head), pl.col("text"), pl.lit(middle), pl.col("target"), pl.lit(tail))
     lines = texts.select(pl.concat_str(parts).alias("line"))["line"]
     chats = rows.select(_IS_CHAT.alias("chat"))["chat"]
     examples = map(example_of, tuples(rows.filter(chats)))
-    return with_values(
+    return replace_where(
         lines, chats, [each.decode() for each in training_lines(instruction, examples)]
     )
 
@@ -59,7 +80,9 @@ def _around_texts(instruction: str) -> list[str]:
 def fingerprint_column(rows: pl.DataFrame) -> pl.Series:
     """Return what of each example counts in the fingerprint: not its position or source row."""
     names = ("id", "text", "target", "group", "label")
-    texts = pl.DataFrame([rows["split"], *(escaped(rows[name], ascii_only=True) for name in names)])
+    texts = pl.DataFrame(
+        [rows["split"], *(json_escaped(rows[name], ascii_only=True) for name in names)]
+    )
     line = pl.format('["{}", "{}", "{}", "{}", ["{}"], "{}", "{}"]\n', *_FINGERPRINTED)
     lines = texts.select(line.alias("line"))["line"]
     alone = rows.select(
@@ -69,7 +92,7 @@ def fingerprint_column(rows: pl.DataFrame) -> pl.Series:
             | (pl.col("references").list.first() != pl.col("target"))
         ).alias("alone")
     )["alone"]
-    return with_values(lines, alone, list(map(_fingerprinted, tuples(rows.filter(alone)))))
+    return replace_where(lines, alone, list(map(_fingerprinted, tuples(rows.filter(alone)))))
 
 
 _FINGERPRINTED = ("split", "id", "text", "target", "target", "group", "label")

@@ -10,13 +10,13 @@ import structlog
 
 from service.datasets.examples import Split
 from service.datasets.ports import TokenCounter
-from service.datasets.preparation import Prepared
+from service.datasets.preparation import SplitDataset
 from service.datasets.presets.preset import Preset
-from service.datasets.publishing.artifacts import Finished
-from service.datasets.publishing.example_files import Written, write_examples
-from service.datasets.publishing.report_builder import build_report, whole_of
-from service.datasets.validation.dataset_rules import Whole, cautions_about
-from service.datasets.validation.levels import Level
+from service.datasets.publishing.artifacts import WrittenDataset
+from service.datasets.publishing.example_files import WrittenFiles, write_examples
+from service.datasets.publishing.report_builder import build_report, dataset_facts
+from service.datasets.row_faults import Level
+from service.datasets.validation.dataset_rules import DatasetFacts, dataset_findings
 from service.datasets.validation.token_counts import Calibration, calibrate
 from service.errors import Fault, Invalid, TunecurveError
 
@@ -24,29 +24,29 @@ log = structlog.get_logger()
 
 
 def finish(
-    prepared: Prepared,
+    prepared: SplitDataset,
     *,
     preset: Preset,
     train_sizes: Sequence[int],
     folder: Path,
     today: date,
     count_tokens: TokenCounter | None = None,
-) -> Finished:
+) -> WrittenDataset:
     """Write a dataset's files into `folder` and report on them.
 
     Raises Invalid for what the model's limits do not allow, naming every limit.
     """
     written = write_examples(prepared, preset=preset, train_sizes=train_sizes, folder=folder)
-    whole = whole_of(prepared, written, preset=preset, train_sizes=train_sizes, today=today)
-    _refuse(whole)
+    facts = dataset_facts(prepared, written, preset=preset, train_sizes=train_sizes, today=today)
+    _refuse(facts)
     report = build_report(
         prepared,
         written,
-        whole=whole,
+        facts=facts,
         train_sizes=train_sizes,
         calibration=_calibration(written, prepared.limits.model, count_tokens),
     )
-    return Finished(
+    return WrittenDataset(
         written=written,
         report=report,
         sizes={split: len(rows) for split, rows in prepared.splits.items()},
@@ -54,19 +54,19 @@ def finish(
     )
 
 
-def _refuse(whole: Whole) -> None:
-    errors = [each for each in cautions_about(whole) if each.level is Level.ERROR]
+def _refuse(facts: DatasetFacts) -> None:
+    errors = [each for each in dataset_findings(facts) if each.level is Level.ERROR]
     if errors:
         faults = [Fault("/spec", each.code, each.message) for each in errors]
         raise Invalid(errors[0].message, code=errors[0].code, faults=faults)
 
 
-def _groups(prepared: Prepared, split: Split) -> int:
+def _groups(prepared: SplitDataset, split: Split) -> int:
     rows = prepared.keys.select("group_high", "group_low")[prepared.splits[split]]
     return int(rows.select(pl.struct(pl.all()).n_unique()).item()) if rows.height else 0
 
 
-def _calibration(written: Written, model: str, counter: TokenCounter | None) -> Calibration:
+def _calibration(written: WrittenFiles, model: str, counter: TokenCounter | None) -> Calibration:
     """Return what the provider's counts of a sample teach; without any, our own guess.
 
     A provider that cannot be asked ends no preparation: the report says so.

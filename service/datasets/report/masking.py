@@ -39,7 +39,7 @@ class PersonalData:
     kinds: dict[str, int] = field(default_factory=dict)
     words: Counter[str] = field(default_factory=Counter)
 
-    def look_at(self, examples: pl.DataFrame) -> None:
+    def scan(self, examples: pl.DataFrame) -> None:
         self.rows += examples.height
         found = examples.select(
             pl.col("text").str.contains(pattern).sum().alias(kind)

@@ -3,7 +3,7 @@
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.datasets.examples import Split
-from service.datasets.validation.levels import Level
+from service.datasets.row_faults import Level
 
 
 class StoredRows(BaseModel):

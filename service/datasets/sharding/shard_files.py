@@ -8,37 +8,37 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from service.datasets.conversion.row_conversion import DraftPlan, columns_read
+from service.datasets.conversion.row_conversion import ConversionPlan, columns_read
 from service.datasets.examples import Split
 from service.datasets.ingestion.staged_rows import ROW, StagedRows
 from service.datasets.preparation import Staged
 from service.datasets.row_faults import RowFault
-from service.datasets.sharding.shard_jobs import Share
+from service.datasets.sharding.shard_jobs import Shard
 from service.storage.ports import ObjectStore
 
 _BATCH_ROWS = 20_000
-_MOST_SHARES = 1000  # of one source, however few rows a deployment wants in each
+_MAX_SHARDS = 1000  # of one source, however few rows a deployment wants in each
 
 
-class SharedSource(BaseModel):
+class ShardedSource(BaseModel):
     """What a staged source leaves behind when its rows are shared out, in `shares` shares."""
 
     model_config = ConfigDict(frozen=True)
 
     split: Split | None
     source_rows: int
-    shares: int
+    shards: int
     faults: tuple[RowFault, ...]
 
 
-_SOURCES = TypeAdapter(tuple[SharedSource, ...])
+_SOURCES = TypeAdapter(tuple[ShardedSource, ...])
 
 
 def rows_key(folder: str, number: int) -> str:
     return f"{folder}/{number}.rows.parquet"
 
 
-def drafts_key(folder: str, number: int) -> str:
+def converted_key(folder: str, number: int) -> str:
     return f"{folder}/{number}.drafts.tar"
 
 
@@ -46,40 +46,40 @@ def _sources_key(folder: str) -> str:
     return f"{folder}/sources.json"
 
 
-def store_shares(
+def store_shards(
     staged: Sequence[Staged],
     *,
-    plan: DraftPlan,
+    plan: ConversionPlan,
     shard_rows: int,
     folder: str,
     store: ObjectStore,
     scratch: Path,
     check: Callable[[], None],
-) -> list[Share]:
+) -> list[Shard]:
     """Store staged sources in shares of about equal size, of about `shard_rows` rows at most.
 
     They hold only the columns that are read. `check` is called before each and may raise.
     """
-    shares: list[Share] = []
+    shards: list[Shard] = []
     sources = []
     path = scratch / "share"
     for each in staged:
-        before = len(shares)
-        for rows in _write_shares(each.rows, plan, shard_rows, path):
+        before = len(shards)
+        for rows in _write_shard_files(each.rows, plan, shard_rows, path):
             check()
-            _put(path, rows_key(folder, len(shares)), store)
-            shares.append(Share(rows, each.split))
+            _put(path, rows_key(folder, len(shards)), store)
+            shards.append(Shard(rows, each.split))
         sources.append(
-            SharedSource(
+            ShardedSource(
                 split=each.split,
                 source_rows=each.rows.source_rows,
-                shares=len(shares) - before,
+                shards=len(shards) - before,
                 faults=each.rows.faults,
             )
         )
     path.write_bytes(_SOURCES.dump_json(tuple(sources)))
     _put(path, _sources_key(folder), store)
-    return shares
+    return shards
 
 
 def _put(path: Path, key: str, store: ObjectStore) -> None:
@@ -87,11 +87,13 @@ def _put(path: Path, key: str, store: ObjectStore) -> None:
     path.unlink()
 
 
-def _write_shares(rows: StagedRows, plan: DraftPlan, most: int, path: Path) -> Iterator[int]:
+def _write_shard_files(
+    rows: StagedRows, plan: ConversionPlan, most: int, path: Path
+) -> Iterator[int]:
     """Write one share after the other to one path, yielding the rows of each."""
     from pyarrow import parquet
 
-    count = min(-(-rows.rows // most), _MOST_SHARES)
+    count = min(-(-rows.rows // most), _MAX_SHARDS)
     ends = [rows.rows * (number + 1) // count for number in range(count)]
     with parquet.ParquetFile(rows.path, pre_buffer=False) as file:
         names = [ROW, *columns_read(plan, file.schema_arrow.names)]
@@ -102,14 +104,14 @@ def _write_shares(rows: StagedRows, plan: DraftPlan, most: int, path: Path) -> I
 
 def _cut(batches: Iterator[Any], ends: Sequence[int]) -> Iterator[tuple[int, Any]]:
     """Yield batches with the number of their share, cut where one ends."""
-    share = done = 0
+    shard = done = 0
     for whole in batches:
         batch = whole
         while batch.num_rows:
-            taken = batch.slice(0, ends[share] - done)
-            yield share, taken
+            taken = batch.slice(0, ends[shard] - done)
+            yield shard, taken
             batch, done = batch.slice(taken.num_rows), done + taken.num_rows
-            share += done == ends[share]
+            shard += done == ends[shard]
 
 
 def _write(batches: Iterator[Any], path: Path) -> int:
@@ -125,7 +127,7 @@ def _write(batches: Iterator[Any], path: Path) -> int:
     return rows
 
 
-def shared_sources(folder: str, *, store: ObjectStore) -> tuple[SharedSource, ...]:
+def sharded_sources(folder: str, *, store: ObjectStore) -> tuple[ShardedSource, ...]:
     """Return what is known of the sources that were shared out into a folder."""
     return _SOURCES.validate_json(b"".join(store.chunks(_sources_key(folder))))
 

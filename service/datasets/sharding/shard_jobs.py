@@ -34,7 +34,7 @@ _PRIORITY = 1  # small preparations pass the shares of large ones
 
 
 @dataclass(frozen=True, slots=True)
-class Sharing:
+class ShardingConfig:
     """Where shares go, and how many rows make a source large enough for more than one; 0: none."""
 
     kinds: JobKinds
@@ -46,46 +46,46 @@ class Sharing:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class Shard:
     """Rows of one source to be drafted together; `split` is where all of them belong."""
 
     rows: int
     split: Split | None
 
 
-def new_folder(job_id: str) -> str:
+def new_shard_folder(job_id: str) -> str:
     """Return a folder of the store for one attempt of a job: what a killed one left is not mixed
     with what the next one writes.
     """
     return f"{ROOT}/{job_id}/{uuid.uuid4().hex}"
 
 
-def write_shares(
+def start_shards(
     run: JobRun,
     spec: PrepareSpec,
-    shares: Sequence[Share],
+    shards: Sequence[Shard],
     *,
     folder: str,
     model: str,
     sessions: Sessions,
-    sharing: Sharing,
+    sharding: ShardingConfig,
 ) -> None:
     """Write a job for each share, all or none, and send them off."""
-    kind = sharing.kinds["draft"]
+    kind = sharding.kinds["draft"]
     specs = [
         DraftSpec(
             prepare=spec,
             model=model,
             folder=folder,
             number=number,
-            rows=share.rows,
-            split=share.split,
+            rows=shard.rows,
+            split=shard.split,
         )
-        for number, share in enumerate(shares)
+        for number, shard in enumerate(shards)
     ]
     with run.fenced() as session:
         jobs = [write_job(session, _submission(run, each), kind=kind) for each in specs]
-    dispatch(jobs, kinds=sharing.kinds, sessions=sessions, task_queue=sharing.task_queue)
+    dispatch(jobs, kinds=sharding.kinds, sessions=sessions, task_queue=sharding.task_queue)
 
 
 def _submission(run: JobRun, spec: DraftSpec) -> Submission:
@@ -102,50 +102,50 @@ def _submission(run: JobRun, spec: DraftSpec) -> Submission:
     )
 
 
-def written_shares(run: JobRun, *, sessions: Sessions) -> list[Job]:
+def find_shard_jobs(run: JobRun, *, sessions: Sessions) -> list[Job]:
     """Return the jobs that draft the shares of a preparation, none where it is not shared."""
     return children_of(run.id, sessions=sessions)
 
 
-def refuse_failed(shares: Sequence[Job]) -> None:
+def raise_shard_error(shards: Sequence[Job]) -> None:
     """Raise the error of the first share that failed, where one did."""
-    failed = [share for share in shares if share.state != State.SUCCEEDED]
+    failed = [shard for shard in shards if shard.state != State.SUCCEEDED]
     if failed:
         raise first_error(failed)
 
 
-def stop_sharing(
-    run: JobRun, *, sessions: Sessions, store: ObjectStore, sharing: Sharing
+def stop_sharding(
+    run: JobRun, *, sessions: Sessions, store: ObjectStore, sharding: ShardingConfig
 ) -> Waiting:
     """Wait until every share of a cancelled job has stopped, so that none writes any more.
 
     Raises JobCancelled once they have and nothing of them is left.
     """
-    if stop_shards(run, kinds=sharing.kinds, sessions=sessions, task_queue=sharing.task_queue):
+    if stop_shards(run, kinds=sharding.kinds, sessions=sessions, task_queue=sharding.task_queue):
         return Waiting(Reason.CHILDREN, seconds=_LOOK_SECONDS)
-    end_sharing(run.id, store=store)
+    delete_shard_files(run.id, store=store)
     raise JobCancelled
 
 
 @contextlib.contextmanager
-def ends_sharing(job_id: str, *, store: ObjectStore) -> Iterator[None]:
+def cleans_up_shards(job_id: str, *, store: ObjectStore) -> Iterator[None]:
     """End the sharing with the block, unless the job is to be tried again or goes on elsewhere."""
     try:
         yield
     except TunecurveError as error:
         if not error.retryable:
-            end_sharing(job_id, store=store)
+            delete_shard_files(job_id, store=store)
         raise
-    end_sharing(job_id, store=store)
+    delete_shard_files(job_id, store=store)
 
 
-def end_sharing(job_id: str, *, store: ObjectStore) -> None:
+def delete_shard_files(job_id: str, *, store: ObjectStore) -> None:
     """Delete what the shares of a job have left in the store; what stays for now is purged."""
     with contextlib.suppress(Unavailable):
         _delete(store.keys_below(f"{ROOT}/{job_id}"), store)
 
 
-def purge_shares(*, sessions: Sessions, store: ObjectStore) -> int:
+def purge_shard_files(*, sessions: Sessions, store: ObjectStore) -> int:
     """Delete what was left by jobs that have ended without doing so; return how many objects."""
     keys = store.keys_below(ROOT)
     states = job_states({_job_of(key) for key in keys}, sessions=sessions)

@@ -6,77 +6,85 @@ from contextlib import closing
 from pathlib import Path
 
 from service.datasets.preparation import (
-    DraftedSource,
-    Prepared,
+    ConvertedSource,
+    PrepareRun,
+    SplitDataset,
     Staged,
     check_sources,
-    draft_plan,
+    conversion_plan,
     row_checks,
-    split_up,
+    split_rows,
 )
-from service.datasets.prepare_run import PrepareRun
 from service.datasets.schemas import DraftSpec
-from service.datasets.sharding.shard_conversion import fetch_and_draft
-from service.datasets.sharding.shard_files import shared_sources, store_shares
-from service.datasets.sharding.shard_jobs import Sharing, end_sharing, new_folder, write_shares
-from service.datasets.sharding.shard_merge import Joining, unpack_drafts
+from service.datasets.sharding.shard_conversion import ShardMerger, fetch_and_convert, unpack_shard
+from service.datasets.sharding.shard_files import sharded_sources, store_shards
+from service.datasets.sharding.shard_jobs import (
+    ShardingConfig,
+    delete_shard_files,
+    new_shard_folder,
+    start_shards,
+)
 from service.jobs.lifecycle import Reason
 from service.jobs.ports import Waiting
 
 
-def share_out(
-    run: PrepareRun, staged: Sequence[Staged], *, sharing: Sharing, scratch: Path
+def start_sharding(
+    run: PrepareRun, staged: Sequence[Staged], *, sharding: ShardingConfig, scratch: Path
 ) -> Waiting:
     """Have staged sources drafted by others; raises what `check_sources` raises, Unavailable."""
     check_sources(staged, preset=run.preset, spec=run.spec)
-    end_sharing(run.job.id, store=run.access.store)  # what an attempt that died has left
-    folder = new_folder(run.job.id)
-    shares = store_shares(
+    delete_shard_files(run.job.id, store=run.access.store)  # what an attempt that died has left
+    folder = new_shard_folder(run.job.id)
+    shards = store_shards(
         staged,
-        plan=draft_plan(run.preset, run.spec),
-        shard_rows=sharing.shard_rows,
+        plan=conversion_plan(run.preset, run.spec),
+        shard_rows=sharding.shard_rows,
         folder=folder,
         store=run.access.store,
         scratch=scratch,
         check=run.job.check,
     )
-    write_shares(
+    start_shards(
         run.job,
         run.spec,
-        shares,
+        shards,
         folder=folder,
         model=run.model,
         sessions=run.access.sessions,
-        sharing=sharing,
+        sharding=sharding,
     )
     return Waiting(Reason.CHILDREN)
 
 
-def prepare_shares(run: PrepareRun, shares: Sequence[DraftSpec], *, folder: Path) -> Prepared:
+def prepare_from_shards(
+    run: PrepareRun, shards: Sequence[DraftSpec], *, folder: Path
+) -> SplitDataset:
     """Go on where all shares are drafted, as `prepare` does once it has drafted all rows.
 
     Raises what `split_up` raises, Unavailable.
     """
-    ordered = iter(sorted(shares, key=lambda share: share.number))
+    ordered = iter(sorted(shards, key=lambda shard: shard.number))
     checks = row_checks(run.preset, run.spec, run.model)
-    with closing(Joining(draft_plan(run.preset, run.spec), folder, checks=checks)) as joining:
+    with closing(
+        ShardMerger(conversion_plan(run.preset, run.spec), folder, checks=checks)
+    ) as joining:
         sources = []
-        for source in shared_sources(shares[0].folder, store=run.access.store):
-            for _ in range(source.shares):
+        for source in sharded_sources(shards[0].folder, store=run.access.store):
+            for _ in range(source.shards):
                 run.job.check()
-                joining.add(_drafts_of(next(ordered), run, folder / "share"))
+                joining.add(_converted_shard(next(ordered), run, folder / "share"))
             faults = [*source.faults, *joining.take_faults()]
-            sources.append(DraftedSource(source.split, source.source_rows, faults))
-        return split_up(joining, sources, preset=run.preset, spec=run.spec, model=run.model)
+            sources.append(ConvertedSource(source.split, source.source_rows, faults))
+        return split_rows(joining, sources, preset=run.preset, spec=run.spec, model=run.model)
 
 
-def _drafts_of(share: DraftSpec, run: PrepareRun, folder: Path) -> Path:
+def _converted_shard(shard: DraftSpec, run: PrepareRun, folder: Path) -> Path:
     """Return a folder with the drafts of a share: those of its worker, or made anew where they
     are of no use here.
     """
     store = run.access.store
-    if not unpack_drafts(share.folder, share.number, store=store, into=folder):
+    if not unpack_shard(shard.folder, shard.number, store=store, into=folder):
         shutil.rmtree(folder)
-        watch = run.watch("checking", total=share.rows)
-        fetch_and_draft(share, preset=run.preset, store=store, folder=folder, watch=watch)
+        progress = run.progress("checking", total=shard.rows)
+        fetch_and_convert(shard, preset=run.preset, store=store, folder=folder, progress=progress)
     return folder

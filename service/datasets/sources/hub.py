@@ -5,8 +5,8 @@ from urllib.parse import quote
 
 from service.database import Session
 from service.datasets.formats.options import format_of_name
-from service.datasets.sources.hub_connection import HubConnection
-from service.datasets.sources.hub_files import CARD, CARD_BYTES, check_paths, chosen_files
+from service.datasets.sources.hub_client import HubClient
+from service.datasets.sources.hub_files import CARD, CARD_BYTES, check_paths, select_files
 from service.datasets.sources.schemas import HubSource
 from service.datasets.sources.source import Files, SourceAccess, SourceFile, missing_input
 from service.errors import NotFound, Unavailable
@@ -26,11 +26,11 @@ class HubDataset:
             card = _card(source, hub) if CARD in names else ""
         except NotFound as error:
             raise missing_input(error.message, pointer=_POINTER) from error
-        files = chosen_files(source, names, card, limit=_FILES)
+        files = select_files(source, names, card, limit=_FILES)
         return Files(_opened(files, source, hub))
 
 
-def _names(source: HubSource, hub: HubConnection) -> list[str]:
+def _names(source: HubSource, hub: HubClient) -> list[str]:
     about = hub.json(f"/api/datasets/{source.repo}/revision/{source.revision}")
     siblings = about.get("siblings") if isinstance(about, dict) else None
     if not isinstance(siblings, list) or about.get("sha") != source.revision:
@@ -39,7 +39,7 @@ def _names(source: HubSource, hub: HubConnection) -> list[str]:
     return [str(each.get("rfilename", "")) for each in siblings if isinstance(each, dict)]
 
 
-def _card(source: HubSource, hub: HubConnection) -> str:
+def _card(source: HubSource, hub: HubClient) -> str:
     return hub.read(_path(source, CARD), limit_bytes=CARD_BYTES).decode("utf-8", "replace")
 
 
@@ -47,7 +47,7 @@ def _path(source: HubSource, name: str) -> str:
     return f"/datasets/{source.repo}/resolve/{source.revision}/{quote(name)}"
 
 
-def _opened(names: list[str], source: HubSource, hub: HubConnection) -> Iterator[SourceFile]:
+def _opened(names: list[str], source: HubSource, hub: HubClient) -> Iterator[SourceFile]:
     for name in names:
         file_format = source.format.name or format_of_name(name, pointer="/spec/source/files")
         yield SourceFile(hub.chunks(_path(source, name)), file_format)

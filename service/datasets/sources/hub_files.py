@@ -19,7 +19,7 @@ _SPLITS = ("train", "validation", "valid", "dev", "test", "eval")
 _CARD_CHARACTERS = 200_000
 
 
-def chosen_files(source: HubSource, names: Iterable[str], card: str, *, limit: int) -> list[str]:
+def select_files(source: HubSource, names: Iterable[str], card: str, *, limit: int) -> list[str]:
     """Return the names of the data files, in order.
 
     Raises Invalid `hub_wants_code` where only code would make them, `hub_no_files`,

@@ -7,7 +7,7 @@ from service.errors import Fault, TunecurveError
 
 
 @contextmanager
-def pointing(prefix: str, *, to: str) -> Iterator[None]:
+def repoint_faults(prefix: str, *, to: str) -> Iterator[None]:
     """Raise what the block raises with the beginning of its faults' pointers changed."""
     try:
         yield

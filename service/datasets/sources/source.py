@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from service.database import Session, Sessions
-from service.datasets.formats.limits import StagingLimits
 from service.datasets.formats.options import FormatName
+from service.datasets.formats.read_context import IngestionLimits
 from service.datasets.formats.rows import SourceRow
-from service.datasets.sources.hub_connection import HubConnection
+from service.datasets.sources.hub_client import HubClient
 from service.errors import Fault, NotFound
 from service.files.contents import FileLimits
 from service.storage.ports import ObjectStore
@@ -25,9 +25,9 @@ class SourceAccess:
     project_id: str
     sessions: Sessions
     store: ObjectStore
-    limits: FileLimits | StagingLimits
+    limits: FileLimits | IngestionLimits
     google_project: str
-    hub: HubConnection = field(default_factory=HubConnection)
+    hub: HubClient = field(default_factory=HubClient)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ _ALL = 1 << 64
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class HeldOut:
     """`rows` fill a held-out split; `spare` are reserved for it and in no split; `rest` is free.
 
     Groups of the rest have hashes from `end` on. `moves` is true where added rows could push a
@@ -34,7 +34,7 @@ class Taken:
     moves: bool
 
 
-def take_rows(
+def hold_out_rows(
     keys: pl.DataFrame,
     free: Rows,
     *,
@@ -42,14 +42,14 @@ def take_rows(
     begin: int = 0,
     rows_per_group: int | None = None,
     field: str,
-) -> Taken:
+) -> HeldOut:
     """Take whole groups, in the order of their hashes from `begin` on, until `size` rows are had.
 
     Of one group no more than `rows_per_group` rows count. The same rows and hashes give the same
     result in any order. Raises Invalid `<field>_too_large`.
     """
     if not size:
-        return Taken(free[:0], free[:0], free, begin, moves=False)
+        return HeldOut(free[:0], free[:0], free, begin, moves=False)
     rows = _ordered(keys, free)
     limit = rows_per_group or len(free)
     counted = rows.filter(pl.col("rank") < limit).with_row_index("place")
@@ -63,7 +63,7 @@ def take_rows(
     moves = int((reserved & ~used).sum()) > SPARE_SHARE * len(free)
     held = used if moves else reserved
     inside = rows["at"].is_in(chosen["at"].implode())
-    return Taken(
+    return HeldOut(
         rows=_sorted_by_id(chosen),
         spare=_numbers(rows.filter(held & ~inside)),
         rest=_numbers(rows.filter(~held)),

@@ -7,12 +7,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from service.datasets.cleaning.train_near_duplicates import near_copies
-from service.datasets.conversion.row_conversion import GIVEN
+from service.datasets.cleaning.deduplication import train_near_duplicates
+from service.datasets.cleaning.similarity_index import SimilarityIndex
 from service.datasets.drops import DropReason
-from service.datasets.examples import Split
-from service.datasets.splitting.hash_split import nested_order, take_rows
-from service.datasets.splitting.leakage import Likeness, leaking_rows
+from service.datasets.examples import SPLIT_CODES, Split
+from service.datasets.splitting.hash_split import hold_out_rows, nested_order
 
 Rows = NDArray[np.int64]
 _BEYOND = {
@@ -31,7 +30,7 @@ class Sizes:
 
 
 @dataclass(slots=True)
-class Membership:
+class SplitAssignment:
     """Rows of each split in stored order, and the rows of none by the reason why."""
 
     splits: dict[Split, Rows] = field(default_factory=dict)
@@ -42,23 +41,25 @@ class Membership:
         self.dropped[reason] = np.concatenate((self.dropped.get(reason, rows[:0]), rows))
 
 
-def assign_rows(kept: Rows, likeness: Likeness, *, sizes: Sizes, drops_copies: bool) -> Membership:
+def assign_rows(
+    kept: Rows, index: SimilarityIndex, *, sizes: Sizes, drops_copies: bool
+) -> SplitAssignment:
     """Assign every kept row; the same rows give the same splits in any order, anywhere.
 
     Where a split is cut by hash, rows of later splits that are like its rows are left out; where
     it is given nothing is, for the firewall to judge. Raises Invalid `test_size_too_large`,
     `validation_size_too_large`.
     """
-    result = Membership()
-    given = likeness.keys["given"].to_numpy()[kept]
+    result = SplitAssignment()
+    given = index.keys["given"].to_numpy()[kept]
     free, begin = kept[given == 0], 0
     for split, size in ((Split.TEST, sizes.test), (Split.VALIDATION, sizes.validation)):
-        theirs = kept[given == GIVEN[split.value]]
+        theirs = kept[given == SPLIT_CODES[split.value]]
         if len(theirs) or _is_given(split, given):
-            result.splits[split] = _by_id(likeness.keys, theirs)
+            result.splits[split] = _by_id(index.keys, theirs)
             continue
-        taken = take_rows(
-            likeness.keys,
+        taken = hold_out_rows(
+            index.keys,
             free,
             size=size,
             begin=begin,
@@ -68,11 +69,13 @@ def assign_rows(kept: Rows, likeness: Likeness, *, sizes: Sizes, drops_copies: b
         result.splits[split], free, begin = taken.rows, taken.rest, taken.end
         result.moves |= taken.moves
         result.drop(_BEYOND[split], taken.spare)
-        like = leaking_rows(taken.rows, free, likeness)
+        like = index.similar_rows(taken.rows, free)
         result.drop(DropReason.LIKE_HELD_OUT, like)
         free = np.setdiff1d(free, like, assume_unique=True)
-    train = np.concatenate((kept[np.isin(given, (GIVEN["train"], GIVEN["shot"]))], free))
-    _fill_train(result, train, likeness, drops_copies=drops_copies)
+    train = np.concatenate(
+        (kept[np.isin(given, (SPLIT_CODES["train"], SPLIT_CODES["shot"]))], free)
+    )
+    _fill_train(result, train, index, drops_copies=drops_copies)
     return result
 
 
@@ -81,12 +84,14 @@ def _is_given(split: Split, given: NDArray[np.uint8]) -> bool:
     return split is Split.VALIDATION and len(given) > 0 and bool((given != 0).all())
 
 
-def _fill_train(result: Membership, train: Rows, likeness: Likeness, *, drops_copies: bool) -> None:
+def _fill_train(
+    result: SplitAssignment, train: Rows, index: SimilarityIndex, *, drops_copies: bool
+) -> None:
     if drops_copies:
-        copies = near_copies(train, likeness, first=GIVEN["shot"])
+        copies = train_near_duplicates(train, index, first=SPLIT_CODES["shot"])
         result.drop(DropReason.NEAR_DUPLICATE, copies)
         train = np.setdiff1d(train, copies, assume_unique=True)
-    result.splits[Split.TRAIN] = nested_order(likeness.keys, train, first=GIVEN["shot"])
+    result.splits[Split.TRAIN] = nested_order(index.keys, train, first=SPLIT_CODES["shot"])
 
 
 def _by_id(keys: pl.DataFrame, rows: Rows) -> Rows:

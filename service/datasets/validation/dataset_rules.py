@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from service.datasets.validation.levels import Level
+from service.datasets.examples import fold
+from service.datasets.row_faults import Level
 from service.datasets.validation.limits import ModelLimits, known_models
-from service.datasets.wording import fold
 
 FEW_TEST_GROUPS = 10
 _FEW_OF_A_LABEL = 5
@@ -17,7 +17,7 @@ _LABELS_LOOKED_AT = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
+class DatasetFacts:
     """What the rules need to know. `labels` counts examples of all splits, `json_targets` those
     whose target looks like JSON, `conflicts` those that share their input but not their target.
     """
@@ -41,7 +41,7 @@ class Whole:
 
 
 @dataclass(frozen=True, slots=True)
-class Caution:
+class Finding:
     """A rule that the dataset does not pass; `rows` are numbers, where it is about rows."""
 
     code: str
@@ -51,111 +51,111 @@ class Caution:
     count: int | None = None
 
 
-WholeRule = Callable[[Whole], Iterator[Caution]]
+DatasetRule = Callable[[DatasetFacts], Iterator[Finding]]
 
 
-def few_training_rows(whole: Whole) -> Iterator[Caution]:
-    advised = whole.limits.advised_rows
-    if whole.train_rows < advised:
-        message = f"{whole.train_rows} rows for training; tuning is advised from {advised}"
-        yield Caution("few_training_rows", message)
+def few_training_rows(facts: DatasetFacts) -> Iterator[Finding]:
+    advised = facts.limits.advised_rows
+    if facts.train_rows < advised:
+        message = f"{facts.train_rows} rows for training; tuning is advised from {advised}"
+        yield Finding("few_training_rows", message)
 
 
-def few_test_groups(whole: Whole) -> Iterator[Caution]:
-    if whole.test_groups < FEW_TEST_GROUPS:
+def few_test_groups(facts: DatasetFacts) -> Iterator[Finding]:
+    if facts.test_groups < FEW_TEST_GROUPS:
         message = (
-            f"the test rows come from {whole.test_groups} groups: their scores say little "
+            f"the test rows come from {facts.test_groups} groups: their scores say little "
             "about others"
         )
-        yield Caution("few_test_groups", message)
+        yield Finding("few_test_groups", message)
 
 
-def unknown_model(whole: Whole) -> Iterator[Caution]:
-    if whole.limits.model and not whole.limits.known:
+def unknown_model(facts: DatasetFacts) -> Iterator[Finding]:
+    if facts.limits.model and not facts.limits.known:
         message = (
-            f"the limits of {whole.limits.model!r} are not known; the general ones were applied. "
+            f"the limits of {facts.limits.model!r} are not known; the general ones were applied. "
             f"Known: {', '.join(known_models())}"
         )
-        yield Caution("unknown_model", message)
+        yield Finding("unknown_model", message)
 
 
-def model_retires(whole: Whole) -> Iterator[Caution]:
-    retires = whole.limits.retires
-    if retires is not None and retires <= whole.today:
-        message = f"{whole.limits.model} was said to retire on {retires}; choose a newer model"
-        yield Caution("model_retired", message)
+def model_retires(facts: DatasetFacts) -> Iterator[Finding]:
+    retires = facts.limits.retires
+    if retires is not None and retires <= facts.today:
+        message = f"{facts.limits.model} was said to retire on {retires}; choose a newer model"
+        yield Finding("model_retired", message)
 
 
-def training_rows_over_limit(whole: Whole) -> Iterator[Caution]:
-    most = whole.limits.training_rows
-    if whole.largest_train_size > most:
-        message = f"{whole.largest_train_size} training rows; the model takes {most}"
-        yield Caution("training_rows_over_limit", message, Level.ERROR)
+def training_rows_over_limit(facts: DatasetFacts) -> Iterator[Finding]:
+    most = facts.limits.training_rows
+    if facts.largest_train_size > most:
+        message = f"{facts.largest_train_size} training rows; the model takes {most}"
+        yield Finding("training_rows_over_limit", message, Level.ERROR)
 
 
-def training_file_over_limit(whole: Whole) -> Iterator[Caution]:
-    most = whole.limits.file_bytes
-    if whole.training_bytes > most:
-        message = f"a training file of about {whole.training_bytes} bytes; {most} are allowed"
-        yield Caution("training_file_over_limit", message, Level.ERROR)
+def training_file_over_limit(facts: DatasetFacts) -> Iterator[Finding]:
+    most = facts.limits.file_bytes
+    if facts.training_bytes > most:
+        message = f"a training file of about {facts.training_bytes} bytes; {most} are allowed"
+        yield Finding("training_file_over_limit", message, Level.ERROR)
 
 
-def validation_rows_over_limit(whole: Whole) -> Iterator[Caution]:
-    rows, limits = whole.validation_rows, whole.limits
-    share = int(limits.validation_share * whole.largest_train_size)
+def validation_rows_over_limit(facts: DatasetFacts) -> Iterator[Finding]:
+    rows, limits = facts.validation_rows, facts.limits
+    share = int(limits.validation_share * facts.largest_train_size)
     if rows > limits.validation_rows:
         message = f"{rows} validation rows; {limits.validation_rows} are allowed"
-        yield Caution("validation_rows_over_limit", message, Level.ERROR)
+        yield Finding("validation_rows_over_limit", message, Level.ERROR)
     elif rows > limits.validation_rows_free and rows > share:
         message = (
             f"{rows} validation rows; beyond {limits.validation_rows_free} they may be "
             f"{limits.validation_share:.0%} of the training rows, here {share}"
         )
-        yield Caution("validation_share_over_limit", message, Level.ERROR)
+        yield Finding("validation_share_over_limit", message, Level.ERROR)
 
 
-def long_instruction(whole: Whole) -> Iterator[Caution]:
-    half = whole.limits.tokens_per_example // 2
-    if whole.instruction_tokens > half:
-        message = f"the instruction has about {whole.instruction_tokens} tokens of the {2 * half}"
-        yield Caution("long_instruction", message)
+def long_instruction(facts: DatasetFacts) -> Iterator[Finding]:
+    half = facts.limits.tokens_per_example // 2
+    if facts.instruction_tokens > half:
+        message = f"the instruction has about {facts.instruction_tokens} tokens of the {2 * half}"
+        yield Finding("long_instruction", message)
 
 
-def single_label(whole: Whole) -> Iterator[Caution]:
-    if len(whole.labels) == 1 and "" not in whole.labels:
-        yield Caution("single_label", "all rows have one label: there is nothing to tell apart")
+def single_label(facts: DatasetFacts) -> Iterator[Finding]:
+    if len(facts.labels) == 1 and "" not in facts.labels:
+        yield Finding("single_label", "all rows have one label: there is nothing to tell apart")
 
 
-def dominant_label(whole: Whole) -> Iterator[Caution]:
-    if len(set(whole.labels)) <= 1:
+def dominant_label(facts: DatasetFacts) -> Iterator[Finding]:
+    if len(set(facts.labels)) <= 1:
         return
-    label, count = Counter(whole.labels).most_common(1)[0]
-    total = sum(whole.labels.values())
+    label, count = Counter(facts.labels).most_common(1)[0]
+    total = sum(facts.labels.values())
     if count > _DOMINANT * total and label:
         message = f"one label has {count} of {total} rows: always answering it scores as much"
-        yield Caution("dominant_label", message)
+        yield Finding("dominant_label", message)
 
 
-def rare_labels(whole: Whole) -> Iterator[Caution]:
-    rare = [label for label, count in whole.labels.items() if label and count < _FEW_OF_A_LABEL]
-    if rare and whole.kept >= whole.limits.advised_rows:
+def rare_labels(facts: DatasetFacts) -> Iterator[Finding]:
+    rare = [label for label, count in facts.labels.items() if label and count < _FEW_OF_A_LABEL]
+    if rare and facts.kept >= facts.limits.advised_rows:
         message = f"{len(rare)} labels have fewer than {_FEW_OF_A_LABEL} rows each"
-        yield Caution("rare_labels", message)
+        yield Finding("rare_labels", message)
 
 
-def labels_differ_in_case(whole: Whole) -> Iterator[Caution]:
-    spelt = Counter(fold(label) for label in whole.labels)
+def labels_differ_in_case(facts: DatasetFacts) -> Iterator[Finding]:
+    spelt = Counter(fold(label) for label in facts.labels)
     twice = sum(1 for count in spelt.values() if count > 1)
     if twice:
         message = f"{twice} labels are spelt in several ways, by case or white space; use one"
-        yield Caution("labels_differ_in_case", message)
+        yield Finding("labels_differ_in_case", message)
 
 
-def labels_in_several_scripts(whole: Whole) -> Iterator[Caution]:
-    scripts = {script for label in list(whole.labels)[:_LABELS_LOOKED_AT] for script in _of(label)}
+def labels_in_several_scripts(facts: DatasetFacts) -> Iterator[Finding]:
+    scripts = {script for label in list(facts.labels)[:_LABELS_LOOKED_AT] for script in _of(label)}
     if len(scripts) > 1:
         message = f"the labels are written in {', '.join(sorted(scripts))}; use one language"
-        yield Caution("labels_in_several_scripts", message)
+        yield Finding("labels_in_several_scripts", message)
 
 
 def _of(label: str) -> set[str]:
@@ -163,47 +163,47 @@ def _of(label: str) -> set[str]:
     return {unicodedata.name(each, "OTHER").split()[0] for each in label if each.isalpha()}
 
 
-def missing_labels(whole: Whole) -> Iterator[Caution]:
-    missing = sorted(set(whole.label_set) - set(whole.labels))
-    if missing and whole.label_set:
+def missing_labels(facts: DatasetFacts) -> Iterator[Finding]:
+    missing = sorted(set(facts.label_set) - set(facts.labels))
+    if missing and facts.label_set:
         message = f"{len(missing)} labels of the set never occur: {', '.join(missing[:10])}"
-        yield Caution("labels_never_used", message)
+        yield Finding("labels_never_used", message)
 
 
-def mixed_targets(whole: Whole) -> Iterator[Caution]:
-    if 0.5 * whole.kept < whole.json_targets < whole.kept:
-        others = whole.kept - whole.json_targets
-        message = f"{whole.json_targets} targets are JSON and {others} are not; use one form"
-        yield Caution("mixed_target_forms", message)
+def mixed_targets(facts: DatasetFacts) -> Iterator[Finding]:
+    if 0.5 * facts.kept < facts.json_targets < facts.kept:
+        others = facts.kept - facts.json_targets
+        message = f"{facts.json_targets} targets are JSON and {others} are not; use one form"
+        yield Finding("mixed_target_forms", message)
 
 
-def conflicting_targets(whole: Whole) -> Iterator[Caution]:
-    if whole.conflict_rows:
+def conflicting_targets(facts: DatasetFacts) -> Iterator[Finding]:
+    if facts.conflict_rows:
         message = (
-            f"{whole.conflict_rows} rows share their input with a row of another target: "
+            f"{facts.conflict_rows} rows share their input with a row of another target: "
             "no model can be right on both"
         )
-        yield Caution(
-            "conflicting_targets", message, rows=whole.conflicts, count=whole.conflict_rows
+        yield Finding(
+            "conflicting_targets", message, rows=facts.conflicts, count=facts.conflict_rows
         )
 
 
-def rows_like_held_out(whole: Whole) -> Iterator[Caution]:
-    if whole.near_test_rows > 0.1 * max(whole.kept, 1):
+def rows_like_held_out(facts: DatasetFacts) -> Iterator[Finding]:
+    if facts.near_test_rows > 0.1 * max(facts.kept, 1):
         message = (
-            f"{whole.near_test_rows} rows were left out because they are too like held-out rows; "
+            f"{facts.near_test_rows} rows were left out because they are too like held-out rows; "
             "name a better group"
         )
-        yield Caution("many_rows_like_held_out", message)
+        yield Finding("many_rows_like_held_out", message)
 
 
-def splits_move(whole: Whole) -> Iterator[Caution]:
-    if whole.moves:
+def splits_move(facts: DatasetFacts) -> Iterator[Finding]:
+    if facts.moves:
         message = "the data are few for this test size: added rows may change what is in the test"
-        yield Caution("splits_move", message)
+        yield Finding("splits_move", message)
 
 
-WHOLE_RULES: tuple[WholeRule, ...] = (
+DATASET_RULES: tuple[DatasetRule, ...] = (
     few_training_rows,
     few_test_groups,
     training_rows_over_limit,
@@ -225,6 +225,6 @@ WHOLE_RULES: tuple[WholeRule, ...] = (
 )
 
 
-def cautions_about(whole: Whole) -> list[Caution]:
+def dataset_findings(facts: DatasetFacts) -> list[Finding]:
     """Return every rule about the whole that a dataset does not pass."""
-    return [caution for rule in WHOLE_RULES for caution in rule(whole)]
+    return [caution for rule in DATASET_RULES for caution in rule(facts)]

@@ -7,18 +7,21 @@ from typing import Any
 
 import polars as pl
 
-from service.datasets.row_faults import RowFault
-from service.datasets.validation.levels import Level
-from service.datasets.validation.row_rules import CHARACTER_RULES, json_like, odd
-from service.datasets.validation.rule import RowRule
+from service.datasets.row_faults import Level, RowFault
+from service.datasets.validation.row_rules import (
+    CHARACTER_RULES,
+    RowRule,
+    has_unusual_characters,
+    json_like,
+)
 
-ROWS_REMEMBERED = 1000
+ROWS_KEPT = 1000
 _JSON_RULE = "json_target_does_not_parse"
 _JSON_MESSAGE = "the target begins like JSON and does not parse; mend its quotes and brackets"
 
 
 @dataclass(slots=True)
-class Broken:
+class RuleViolations:
     """Rows that break one rule: how many, and the numbers of the first thousand."""
 
     rows: int = 0
@@ -26,12 +29,12 @@ class Broken:
 
     def add(self, numbers: Sequence[int]) -> None:
         self.rows += len(numbers)
-        self.first_rows += numbers[: ROWS_REMEMBERED - len(self.first_rows)]
+        self.first_rows += numbers[: ROWS_KEPT - len(self.first_rows)]
 
-    def absorb(self, other: "Broken") -> None:
+    def absorb(self, other: "RuleViolations") -> None:
         """Add what another one remembers, of rows that follow ours."""
         self.rows += other.rows
-        self.first_rows += other.first_rows[: ROWS_REMEMBERED - len(self.first_rows)]
+        self.first_rows += other.first_rows[: ROWS_KEPT - len(self.first_rows)]
 
 
 class RowChecks:
@@ -40,26 +43,26 @@ class RowChecks:
     def __init__(self, rules: Sequence[RowRule]) -> None:
         self._plain = tuple(rules)
         self.rules = (*rules, *CHARACTER_RULES, _json_rule())
-        self._broken = {rule.id: Broken() for rule in self.rules}
+        self._broken = {rule.id: RuleViolations() for rule in self.rules}
         self.json_targets = 0
 
-    def check(self, drafts: pl.DataFrame) -> None:
+    def check(self, converted: pl.DataFrame) -> None:
         """Note which of the drafts break which rule."""
-        self._check(drafts, self._plain)
-        odd_rows = drafts.filter(odd())
+        self._check(converted, self._plain)
+        odd_rows = converted.filter(has_unusual_characters())
         if odd_rows.height:
             self._check(odd_rows, CHARACTER_RULES)
-        self._check_json(drafts)
+        self._check_json(converted)
 
-    def _check(self, drafts: pl.DataFrame, rules: Sequence[RowRule]) -> None:
+    def _check(self, converted: pl.DataFrame, rules: Sequence[RowRule]) -> None:
         broken = [rule.broken.fill_null(value=False).alias(rule.id) for rule in rules]
-        found = drafts.select("row", *broken)
+        found = converted.select("row", *broken)
         for rule in rules:
             if found[rule.id].any():
                 self._broken[rule.id].add(found.filter(pl.col(rule.id))["row"].to_list())
 
-    def _check_json(self, drafts: pl.DataFrame) -> None:
-        like = drafts.filter(json_like(pl.col("target"))).select("row", "target")
+    def _check_json(self, converted: pl.DataFrame) -> None:
+        like = converted.filter(json_like(pl.col("target"))).select("row", "target")
         self.json_targets += like.height
         bad = [row for row, target in like.iter_rows() if not _parses(target)]
         self._broken[_JSON_RULE].add(bad)
@@ -73,9 +76,9 @@ class RowChecks:
         """Add what others have found in rows that follow ours."""
         self.json_targets += summary["json_targets"]
         for name, found in summary["broken"].items():
-            self._broken[name].absorb(Broken(**found))
+            self._broken[name].absorb(RuleViolations(**found))
 
-    def broken(self, level: Level) -> Iterator[tuple[RowRule, Broken]]:
+    def broken(self, level: Level) -> Iterator[tuple[RowRule, RuleViolations]]:
         """Yield the rules of a level that some row breaks."""
         for rule in self.rules:
             broken = self._broken[rule.id]
@@ -87,7 +90,7 @@ class RowChecks:
         found = []
         for rule, broken in self.broken(Level.ERROR):
             found += [RowFault(n, rule.field, rule.id, rule.message) for n in broken.first_rows]
-            self._broken[rule.id] = Broken()
+            self._broken[rule.id] = RuleViolations()
         return found
 
 

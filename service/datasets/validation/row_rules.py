@@ -1,11 +1,27 @@
-"""The rules about single rows, as expressions over a batch of drafts. Data, but for the hash."""
+"""The rules about single rows, as expressions over a batch of converted rows."""
+
+from dataclasses import dataclass
 
 import polars as pl
 
 from service.datasets.examples import user_turn
-from service.datasets.validation.levels import Level
-from service.datasets.validation.rule import RowRule
+from service.datasets.row_faults import Level
 from service.datasets.validation.token_counts import BYTES_PER_TOKEN
+
+
+@dataclass(frozen=True, slots=True)
+class RowRule:
+    """`broken` is true for the rows of a batch of drafts that break the rule.
+
+    `message` is about one row and says how to mend it; it never holds content.
+    """
+
+    id: str
+    level: Level
+    field: str
+    message: str
+    broken: pl.Expr
+
 
 _TEXT, _TARGET, _SYSTEM = pl.col("text"), pl.col("target"), pl.col("system")
 _CONTROL = r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
@@ -38,7 +54,7 @@ def tokens_of(*columns: pl.Expr) -> pl.Expr:
     return (pl.sum_horizontal(each.str.len_bytes() for each in columns) / BYTES_PER_TOKEN).ceil()
 
 
-def odd() -> pl.Expr:
+def has_unusual_characters() -> pl.Expr:
     """Return whether a row holds anything that the rules about characters look for."""
     return _either(_ODD) | pl.col("references").list.join("").str.contains(r"\x00")
 

@@ -19,7 +19,7 @@ from service.datasets.presets.registry import choose_preset
 from service.datasets.publishing.stored_examples import example_of
 from service.datasets.publishing.written_dataset import finish
 from service.datasets.schemas import DatasetReport, PrepareSpec
-from service.datasets.splitting.hash_split import nested_order, take_rows
+from service.datasets.splitting.hash_split import hold_out_rows, nested_order
 
 TODAY = date(2026, 9, 1)
 
@@ -92,14 +92,14 @@ def split_examples(
     """Split examples as a preparation does, and return them instead of their rows."""
     population = list(examples)
     keys = keys_of_examples(population, seed)
-    test = take_rows(
+    test = hold_out_rows(
         keys,
         np.arange(len(population)),
         size=test_size,
         rows_per_group=rows_per_group,
         field="test_size",
     )
-    validation = take_rows(
+    validation = hold_out_rows(
         keys,
         test.rest,
         size=validation_size,

@@ -5,10 +5,9 @@ import random
 import sys
 from collections.abc import Iterator
 
-from service.datasets.chats import Chat, Turn
-from service.datasets.examples import Example
+from service.datasets.examples import Chat, Example, Turn
 from service.datasets.presets.chat_forms import RowForm
-from service.datasets.publishing.exports import WRITERS
+from service.datasets.publishing.export_forms import WRITERS
 
 _PIECES = (
     *("Hello", " ", "\n", "\t", '"', "\\", "é", "💡", "\u2028", "</s>", "{{x}}", "\x7f", "Ж", "漢"),

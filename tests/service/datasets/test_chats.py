@@ -13,14 +13,12 @@ from google.protobuf import json_format
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.datasets.chats import Chat
-from service.datasets.examples import Example
+from service.datasets.examples import Chat, Example
 from service.datasets.presets.chat_forms import RowForm, chat_of
-from service.datasets.presets.preset import Draft, RowProblem
+from service.datasets.presets.options import Template
+from service.datasets.presets.preset import ConvertedExample, RowProblem
 from service.datasets.presets.registry import choose_preset
-from service.datasets.presets.template import Template
-from service.datasets.publishing.exports import WRITERS
-from service.datasets.publishing.gemini import training_lines
+from service.datasets.publishing.export_forms import WRITERS, training_lines
 from service.errors import Invalid
 from tests.service.datasets.random_chats import example_of, forms_of, random_chats, written
 
@@ -136,10 +134,10 @@ def test_parts_may_be_several_or_a_single_object_and_system_plain_text() -> None
     assert (chat.system, chat.text, chat.target) == ("Be brief.", "What now?", "This.")
 
 
-def drafted(messages: list[dict[str, str]]) -> Draft:
+def drafted(messages: list[dict[str, str]]) -> ConvertedExample:
     preset = choose_preset("generic", template=None, columns=(), form=RowForm.MESSAGES)
     draft = preset.convert({"messages": json.dumps(messages)})
-    assert isinstance(draft, Draft)
+    assert isinstance(draft, ConvertedExample)
     return draft
 
 

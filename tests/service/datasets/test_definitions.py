@@ -14,7 +14,7 @@ from service.datasets.presets.definition import (
     defined_preset,
     read_definition,
 )
-from service.datasets.presets.preset import Draft, Preset, RowProblem
+from service.datasets.presets.preset import ConvertedExample, Preset, RowProblem
 from service.datasets.presets.registry import choose_preset
 from service.datasets.schemas import PrepareSpec
 from service.errors import Invalid
@@ -28,9 +28,9 @@ def preset(**changes: Any) -> Preset:
     return defined_preset(PresetDefinition.model_validate(SMALL | changes))
 
 
-def drafted(made: Preset, **fields: str) -> Draft:
+def drafted(made: Preset, **fields: str) -> ConvertedExample:
     draft = made.convert(dict.fromkeys(made.optional_columns, "") | fields)
-    assert isinstance(draft, Draft)
+    assert isinstance(draft, ConvertedExample)
     return draft
 
 

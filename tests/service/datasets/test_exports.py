@@ -7,9 +7,9 @@ import pytest
 
 from service.database import Sessions
 from service.datasets.examples import Split
-from service.datasets.operations import dataset_content, get_dataset
 from service.datasets.publishing.content import ContentFormat
-from service.datasets.publishing.exports import WRITERS
+from service.datasets.publishing.export_forms import WRITERS
+from service.datasets.queries import dataset_content, get_dataset
 from service.errors import Invalid
 from tests.service.datasets.preparation import CountingStore, go, reserve, upload
 

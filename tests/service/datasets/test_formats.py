@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from service.datasets.examples import Example
-from service.datasets.formats.limits import StagingLimits
+from service.datasets.formats.read_context import IngestionLimits
 from service.datasets.ingestion.staged_rows import StagedRows, staged_rows
-from service.datasets.publishing.gemini import training_lines
+from service.datasets.publishing.export_forms import training_lines
 from service.errors import Invalid
 from tests.service.datasets.ingestion.files import staged
 
 
 def staged_text(name: str, text: str, folder: str) -> StagedRows:
-    return staged(text.encode(), name, Path(folder), limits=StagingLimits(), chunk=5000)
+    return staged(text.encode(), name, Path(folder), limits=IngestionLimits(), chunk=5000)
 
 
 def read(name: str, text: str) -> list[tuple[int, dict[str, str]]]:

@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 
-from service.datasets.examples import Split
+from service.datasets.examples import Split, fold
 from service.datasets.formats.rows import SourceRow
 from service.datasets.schemas import PrepareSpec
-from service.datasets.wording import fold
 from service.errors import Invalid
 from tests.service.datasets.columnar import Outcome, prepare_rows
 from tests.support.shared_data import shared_data

@@ -9,12 +9,11 @@ from random import Random
 import pytest
 from faker import Faker
 
-from service.datasets.examples import Split
+from service.datasets.examples import Split, fold
 from service.datasets.formats.rows import SourceRow
 from service.datasets.schemas import PrepareSpec
 from service.datasets.sources.synthetic_templates import SENTENCES, WORDS
 from service.datasets.sources.synthetic_values import VALUES
-from service.datasets.wording import fold
 from tests.service.datasets.columnar import prepare_rows
 from tests.service.datasets.exact_pairs import exact_near_pairs
 from tests.service.datasets.test_near_duplicates import near_pairs

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from service.datasets.cleaning.near_duplicates import SHORTEST, NearDuplicates, rows_per_band
 from service.datasets.cleaning.shingles import jaccard, shingle_set, shingle_texts
-from service.datasets.wording import fold
+from service.datasets.examples import fold
 from tests.support.shared_data import shared_data
 
 WORDS = (  # noqa: SIM905  prose reads better

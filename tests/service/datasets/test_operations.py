@@ -8,12 +8,8 @@ import pytest
 
 from service.database import Sessions
 from service.datasets.examples import Split
-from service.datasets.operations import (
-    delete_dataset,
-    get_dataset,
-    read_examples,
-    ready_dataset,
-)
+from service.datasets.operations import delete_dataset
+from service.datasets.queries import get_dataset, read_examples, ready_dataset
 from service.datasets.schemas import present_dataset
 from service.errors import Invalid, NotFound, Unavailable
 from service.files.operations import delete_file

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from service.datasets.examples import Example
-from service.datasets.formats.limits import StagingLimits
 from service.datasets.formats.options import FormatName
+from service.datasets.formats.read_context import IngestionLimits
 from service.datasets.formats.rows import SourceRow
 from service.datasets.ingestion.ingest import stage_file
 from service.datasets.ingestion.staged_rows import staged_rows
@@ -44,7 +44,7 @@ def many(count: int) -> list[tuple[str, str]]:
 def shared_rows(name: str, format_name: str) -> Iterator[SourceRow]:
     file = SourceFile([shared_data(name).read_bytes()], FormatName(format_name))
     with tempfile.TemporaryDirectory() as folder:
-        yield from staged_rows(stage_file(file, folder=Path(folder), limits=StagingLimits()))
+        yield from staged_rows(stage_file(file, folder=Path(folder), limits=IngestionLimits()))
 
 
 def groups(examples: Iterable[Example]) -> set[str]:

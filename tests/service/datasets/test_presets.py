@@ -5,10 +5,10 @@ import time
 import pytest
 
 from service.datasets.drops import DropReason
+from service.datasets.presets.options import Template
 from service.datasets.presets.pii import INSTRUCTION, template_of
-from service.datasets.presets.preset import Converted, Draft, RowProblem
+from service.datasets.presets.preset import Converted, ConvertedExample, RowProblem
 from service.datasets.presets.registry import PRESETS, choose_preset
-from service.datasets.presets.template import Template
 from service.errors import Invalid
 
 
@@ -18,9 +18,9 @@ def convert(name: str, *, template: Template | None = None, **fields: str) -> Co
     return preset.convert(optional | fields)
 
 
-def draft(name: str, *, template: Template | None = None, **fields: str) -> Draft:
+def draft(name: str, *, template: Template | None = None, **fields: str) -> ConvertedExample:
     converted = convert(name, template=template, **fields)
-    assert isinstance(converted, Draft)
+    assert isinstance(converted, ConvertedExample)
     return converted
 
 

@@ -11,9 +11,9 @@ import pytest
 from service.clock import utc_now
 from service.database import Sessions
 from service.datasets.examples import Split
-from service.datasets.operations import (
+from service.datasets.operations import delete_dataset
+from service.datasets.queries import (
     dataset_content,
-    delete_dataset,
     get_dataset,
     list_datasets,
     list_rows,

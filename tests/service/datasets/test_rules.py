@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 from service.datasets.formats.rows import SourceRow
+from service.datasets.row_faults import Level
 from service.datasets.schemas import PrepareSpec
-from service.datasets.validation.dataset_rules import WHOLE_RULES, Whole, cautions_about
-from service.datasets.validation.levels import Level
+from service.datasets.validation.dataset_rules import DATASET_RULES, DatasetFacts, dataset_findings
 from service.datasets.validation.limits import known_models, limits_of_model, source_of
 from service.datasets.validation.row_checks import RowChecks
 from service.datasets.validation.row_rules import (
@@ -50,7 +50,7 @@ PLANTED: dict[str, dict[str, Any]] = {
 ALL_ROW_RULES = (*ROW_RULES, over_token_limit(1000), answer_outside_context())
 
 
-def drafts(*changes: dict[str, Any]) -> pl.DataFrame:
+def converted(*changes: dict[str, Any]) -> pl.DataFrame:
     plain = {
         "text": "Context: what colour is the sky, which is blue",
         "target": "blue",
@@ -66,7 +66,7 @@ def drafts(*changes: dict[str, Any]) -> pl.DataFrame:
 def test_a_planted_fault_is_found_in_its_row(rule: str) -> None:
     checks = RowChecks(ALL_ROW_RULES)
 
-    checks.check(drafts({}, PLANTED[rule], {}))
+    checks.check(converted({}, PLANTED[rule], {}))
 
     found = {each.id: broken.first_rows for level in Level for each, broken in checks.broken(level)}
     assert found[rule] == [2]
@@ -110,7 +110,7 @@ def test_all_faults_of_all_rows_are_found_in_one_pass() -> None:
 
 # --------------------------------------------------------------------------------- the whole
 
-SOUND = Whole(
+SOUND = DatasetFacts(
     train_rows=1000,
     validation_rows=100,
     test_groups=50,
@@ -148,19 +148,19 @@ PLANTED_WHOLE: dict[str, dict[str, Any]] = {
 
 
 def test_a_sound_dataset_breaks_no_rule() -> None:
-    assert cautions_about(SOUND) == []
+    assert dataset_findings(SOUND) == []
 
 
 @pytest.mark.parametrize("rule", sorted(PLANTED_WHOLE))
 def test_a_fault_of_the_whole_is_found_and_only_it(rule: str) -> None:
-    found = cautions_about(replace(SOUND, **PLANTED_WHOLE[rule]))
+    found = dataset_findings(replace(SOUND, **PLANTED_WHOLE[rule]))
 
     assert [each.code for each in found] == [rule]
     assert (found[0].level is Level.ERROR) == rule.endswith("_over_limit")
 
 
 def test_there_are_at_least_as_many_planted_faults_as_rules() -> None:
-    assert len(PLANTED_WHOLE) >= len(WHOLE_RULES)
+    assert len(PLANTED_WHOLE) >= len(DATASET_RULES)
     assert len(PLANTED) + len(PLANTED_WHOLE) >= 25
 
 
@@ -169,7 +169,7 @@ def test_an_unknown_model_only_warns_and_gets_the_general_limits() -> None:
 
     assert unknown.tokens_per_example == known.tokens_per_example == 131_072
     assert unknown.dollars_per_million_tokens is None
-    (caution,) = cautions_about(replace(SOUND, limits=unknown))
+    (caution,) = dataset_findings(replace(SOUND, limits=unknown))
     assert caution.level is Level.WARNING
     assert all(model in caution.message for model in known_models())
 

@@ -7,7 +7,7 @@ import pytest
 
 from service.database import Sessions
 from service.datasets.models import Dataset
-from service.datasets.operations import get_dataset
+from service.datasets.queries import get_dataset
 from service.errors import Invalid
 from service.storage.gcs import GcsStore
 from tests.service.datasets.ingestion.files import WRITINGS, Records, as_csv

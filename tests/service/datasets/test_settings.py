@@ -4,7 +4,7 @@ import pytest
 
 from service.container import Container
 from service.database import Sessions
-from service.datasets.formats.limits import StagingLimits, limits_of
+from service.datasets.formats.read_context import IngestionLimits, limits_of
 from service.datasets.operations import run_prepare
 from service.errors import Invalid
 from service.files.contents import FileLimits, TooLarge
@@ -17,14 +17,14 @@ def container(**settings: object) -> Container:
 
 
 def test_the_defaults_of_the_settings_are_those_of_staging() -> None:
-    assert container().staging_limits == StagingLimits()
+    assert container().ingestion_limits == IngestionLimits()
 
 
 def test_limits_of_uploads_leave_the_others_at_their_defaults() -> None:
     limits = limits_of(FileLimits(upload_bytes=10, line_bytes=5))
 
     assert (limits.source_bytes, limits.row_bytes) == (10, 5)
-    assert limits.rows == StagingLimits().rows
+    assert limits.rows == IngestionLimits().rows
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -32,7 +32,7 @@ def test_a_source_over_a_limit_that_was_set_is_refused(
     sessions: Sessions, store: CountingStore, project_id: str
 ) -> None:
     run = reserve(sessions, project_id)
-    limits = container(source_rows_limit=300).staging_limits
+    limits = container(source_rows_limit=300).ingestion_limits
 
     with pytest.raises(TooLarge) as raised:
         run_prepare(run, sessions=sessions, store=store, limits=limits, google_project="p")

@@ -15,18 +15,12 @@ import pytest
 from service.clock import utc_now
 from service.database import Sessions, open_sessions
 from service.datasets.models import Dataset
-from service.datasets.operations import (
-    DRAFT,
-    PREPARE,
-    Sharing,
-    get_dataset,
-    purge_shares,
-    run_draft,
-    run_prepare,
-)
+from service.datasets.operations import DRAFT, PREPARE, run_draft, run_prepare
+from service.datasets.queries import get_dataset
 from service.datasets.schemas import PrepareSpec
 from service.datasets.sharding.shard_conversion import SUMMARY
-from service.datasets.sharding.shard_files import drafts_key
+from service.datasets.sharding.shard_files import converted_key
+from service.datasets.sharding.shard_jobs import ShardingConfig, purge_shard_files
 from service.errors import TunecurveError, Unavailable
 from service.jobs.leases import LeasedRun
 from service.jobs.lifecycle import OPEN, Reason, State
@@ -142,13 +136,13 @@ class Crew:
             store=self.store,
             limits=LIMITS,
             google_project="",
-            sharing=Sharing(KINDS, self.queue, self.shard_rows),
+            sharding=ShardingConfig(KINDS, self.queue, self.shard_rows),
         )
 
     def job(self, job_id: str) -> Job:
         return get_job(job_id, project_id=self.project_id, sessions=self.sessions)
 
-    def shares(self, job: Job) -> list[Job]:
+    def shards(self, job: Job) -> list[Job]:
         return children_of(job.id, sessions=self.sessions)
 
     def dataset(self, job: Job) -> Dataset:
@@ -227,7 +221,7 @@ def test_one_dataset_comes_of_any_number_of_shares(
         for shard_rows in (400, 110):
             job, found = crew.made(spec, shard_rows=shard_rows)
             assert job.state == State.SUCCEEDED, job.error
-            assert len(crew.shares(job)) >= 700 // shard_rows
+            assert len(crew.shards(job)) >= 700 // shard_rows
             assert json.dumps(found) == json.dumps(wanted)
             assert (job.progress["done"], job.progress["total"]) == (wanted["report"]["kept"],) * 2
     assert {"empty_text", "duplicate", "near_duplicate", "over_long"} <= dropped
@@ -241,7 +235,7 @@ def test_shares_are_about_equal_and_their_progress_is_the_jobs(crew: Crew) -> No
     crew.work(rounds=1)
     parked = crew.job(job.id)
     assert (parked.state, parked.reason) == (State.WAITING, Reason.CHILDREN)
-    assert [share.spec["rows"] for share in crew.shares(job)] == [250] * 4
+    assert [shard.spec["rows"] for shard in crew.shards(job)] == [250] * 4
 
     crew.work(rounds=2)
 
@@ -262,7 +256,7 @@ def test_what_is_wrong_with_rows_is_told_as_of_one_worker(crew: Crew) -> None:
     shared, _ = crew.made(spec, shard_rows=50)
 
     assert alone.error
-    assert len(crew.shares(shared)) > 1
+    assert len(crew.shards(shared)) > 1
     assert shared.error == alone.error
     assert crew.left == []
 
@@ -295,7 +289,7 @@ def test_an_attempt_that_died_while_sharing_out_is_not_mixed_with_the_next(
     job = crew.submit(spec)
     crew.work(rounds=1)
     assert len(crew.left) == puts
-    assert not crew.shares(job)
+    assert not crew.shards(job)
     crew.store.puts_left = 1_000_000
 
     crew.work()
@@ -312,7 +306,7 @@ def test_a_job_that_fails_while_it_joins_goes_on_from_the_shares(
     crew.shard_rows, crew.retries = 250, 1
     job = crew.submit(spec)
     crew.work(rounds=4)
-    shares = [share.id for share in crew.shares(job)]
+    shards = [shard.id for shard in crew.shards(job)]
     assert crew.job(job.id).state == State.QUEUED
     crew.store.puts_left = 1
     crew.work(rounds=1)
@@ -322,7 +316,7 @@ def test_a_job_that_fails_while_it_joins_goes_on_from_the_shares(
     crew.work()
 
     assert crew.job(job.id).state == State.SUCCEEDED
-    assert [share.id for share in crew.shares(job)] == shares
+    assert [shard.id for shard in crew.shards(job)] == shards
     assert crew.left == []
 
 
@@ -333,9 +327,9 @@ def test_drafts_of_another_version_or_lost_ones_are_made_again(
     crew.shard_rows = 250
     job = crew.submit(spec)
     crew.work(rounds=4)
-    folder = crew.shares(job)[0].spec["folder"]
-    crew.store.delete(drafts_key(folder, 0))
-    spoil(drafts_key(folder, 2), crew.store, tmp_path)
+    folder = crew.shards(job)[0].spec["folder"]
+    crew.store.delete(converted_key(folder, 0))
+    spoil(converted_key(folder, 2), crew.store, tmp_path)
 
     crew.work()
 
@@ -358,11 +352,11 @@ def test_a_share_that_runs_twice_changes_nothing(crew: Crew, sources: list[dict[
     crew.shard_rows = 250
     job = crew.submit({"preset": "sentiment", "source": sources[0], **SIZES})
     crew.work(rounds=2)
-    (share, *_) = crew.shares(job)
+    (shard, *_) = crew.shards(job)
     before = crew.left
     crew.store.puts_left = 0
 
-    with LeasedRun(share, "a-token", sessions=crew.sessions, lease_seconds=30) as run:
+    with LeasedRun(shard, "a-token", sessions=crew.sessions, lease_seconds=30) as run:
         assert crew._operate(run, DRAFT.task) is None
 
     assert crew.left == before
@@ -386,7 +380,7 @@ def test_a_cancel_reaches_every_share_and_leaves_nothing(
     crew.work()
 
     assert crew.job(job.id).state == State.CANCELLED
-    assert all(State(share.state) not in OPEN for share in crew.shares(job))
+    assert all(State(shard.state) not in OPEN for shard in crew.shards(job))
     assert crew.left == []
 
 
@@ -396,8 +390,8 @@ def test_a_cancelled_job_waits_for_shares_that_may_still_write(
     crew.shard_rows = 250
     job = crew.submit({"preset": "sentiment", "source": sources[0], **SIZES})
     crew.work(rounds=1)
-    share = crew.shares(job)[0].id
-    claimed = claim_job(share, sessions=crew.sessions, lease_seconds=30, attempts_limit=5)
+    shard = crew.shards(job)[0].id
+    claimed = claim_job(shard, sessions=crew.sessions, lease_seconds=30, attempts_limit=5)
     assert claimed
     cancel_job(
         job.id,
@@ -411,7 +405,7 @@ def test_a_cancelled_job_waits_for_shares_that_may_still_write(
 
     assert crew.job(job.id).state == State.CANCELLING
     assert crew.left
-    finish_job(share, State.CANCELLED, token=claimed[1], sessions=crew.sessions)
+    finish_job(shard, State.CANCELLED, token=claimed[1], sessions=crew.sessions)
     crew.run(job.id, PREPARE.task)
     assert crew.job(job.id).state == State.CANCELLED
     assert crew.left == []
@@ -425,12 +419,12 @@ def test_what_a_job_has_left_is_purged_once_it_has_ended(
     crew.work(rounds=2)
     left = crew.left
     assert left
-    assert purge_shares(sessions=crew.sessions, store=crew.store) == 0
+    assert purge_shard_files(sessions=crew.sessions, store=crew.store) == 0
 
     with crew.sessions.transaction() as session:
         session.get_one(Job, job.id).state = State.FAILED
 
-    assert purge_shares(sessions=crew.sessions, store=crew.store) == len(left)
+    assert purge_shard_files(sessions=crew.sessions, store=crew.store) == len(left)
     assert crew.left == []
 
 
@@ -441,7 +435,7 @@ def test_shares_are_no_jobs_to_anybody_but_their_parent(
     job = crew.submit({"preset": "sentiment", "source": sources[0], **SIZES})
     crew.work()
 
-    assert len(crew.shares(job)) == 3
+    assert len(crew.shards(job)) == 3
     listed = list_jobs(crew.project_id, sessions=crew.sessions, after=None, limit=10)
     assert [each.id for each in listed] == [job.id]
     told = list_events(crew.project_id, limit=100, sessions=crew.sessions)

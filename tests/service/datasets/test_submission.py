@@ -6,10 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from service.database import Sessions
-from service.datasets.operations import (
-    check_source,
-    list_datasets,
-)
+from service.datasets.operations import check_source
+from service.datasets.queries import list_datasets
 from service.datasets.schemas import PrepareSpec
 from service.errors import Invalid, NotFound
 from service.ids import Prefix, new_id

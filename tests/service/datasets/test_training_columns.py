@@ -11,13 +11,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from service.datasets.formats.arrow_arrays import joined_texts, text_lists
-from service.datasets.publishing.gemini import training_lines
-from service.datasets.publishing.json_columns import escaped
+from service.datasets.publishing.export_forms import training_lines
 from service.datasets.publishing.training_columns import (
     CHAT,
     COLUMNS,
     example_of,
     fingerprint_column,
+    json_escaped,
     training_column,
 )
 
@@ -57,7 +57,7 @@ def test_texts_are_escaped_as_json_dumps_does(values: list[str]) -> None:
 
     for ascii_only in (False, True):
         expected = [json.dumps(value, ensure_ascii=ascii_only)[1:-1] for value in values]
-        assert escaped(column, ascii_only=ascii_only).to_list() == expected
+        assert json_escaped(column, ascii_only=ascii_only).to_list() == expected
 
 
 @settings(deadline=None)

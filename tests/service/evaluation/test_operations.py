@@ -11,13 +11,8 @@ import pytest
 from service.container import Container
 from service.database import Sessions
 from service.datasets.examples import Split
-from service.datasets.operations import (
-    PREPARE,
-    read_examples,
-    ready_dataset,
-    run_prepare,
-    stream_examples,
-)
+from service.datasets.operations import PREPARE, run_prepare
+from service.datasets.queries import read_examples, ready_dataset, stream_examples
 from service.evaluation.models import Evaluation, Prediction
 from service.evaluation.operations import run_evaluate
 from service.evaluation.plan import shots_of

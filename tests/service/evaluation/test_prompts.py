@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.datasets import chats
+from service.datasets import examples
 from service.datasets.examples import Example, user_turn
 from service.errors import Invalid
 from service.evaluation.prompts import choose_shots, conversation
@@ -39,7 +39,7 @@ def test_without_shots_the_question_is_the_turn_that_tuning_teaches() -> None:
 
 
 def test_what_was_said_before_stands_before_the_question() -> None:
-    history = (chats.Turn("user", "Hello"), chats.Turn("model", "Hi"))
+    history = (examples.Turn("user", "Hello"), examples.Turn("model", "Hi"))
     asked = replace(asking("I am Ann"), history=history)
     turns = conversation("Mask it.", asked, shots=[example(1)])
     assert [turn.text for turn in turns] == [

@@ -8,7 +8,7 @@ import pytest
 
 from service.datasets.examples import Example, user_turn
 from service.datasets.formats.rows import SourceRow
-from service.datasets.publishing.gemini import training_lines
+from service.datasets.publishing.export_forms import training_lines
 from service.datasets.schemas import PrepareSpec
 from service.errors import Invalid
 from service.storage.gcs import GcsStore

@@ -27,7 +27,7 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
+class RuleViolations:
     """A dataset, and what is wrong with which row of it."""
 
     layout: Layout
@@ -134,7 +134,7 @@ LAYOUTS = (
 )  # fmt: skip
 
 
-def broken_dataset(layout: Layout, seed: int) -> Broken:
+def broken_dataset(layout: Layout, seed: int) -> RuleViolations:
     """Return a dataset of 20 to 60 rows with one to six faults; the seed decides which."""
     chance = random.Random(f"{layout.name} {seed}")  # noqa: S311  where to plant, nothing secret
     rows = chance.randrange(20, 60)
@@ -147,4 +147,4 @@ def broken_dataset(layout: Layout, seed: int) -> Broken:
         kind = layout.kinds[chosen[place]] if place in chosen else sound
         encoded.append((kind.change(layout.row(place)), kind))
     planted = {(f"row {place + 1}", layout.kinds[name].code) for place, name in chosen.items()}
-    return Broken(layout, layout.encode(encoded), frozenset(planted), frozenset(names))
+    return RuleViolations(layout, layout.encode(encoded), frozenset(planted), frozenset(names))

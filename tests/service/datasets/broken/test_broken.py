@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from service.datasets.formats.limits import StagingLimits
 from service.datasets.formats.options import FormatName
+from service.datasets.formats.read_context import IngestionLimits
 from service.datasets.ingestion.ingest import stage_file
 from service.datasets.preparation import Staged, prepare
 from service.datasets.presets.preset import Preset
@@ -13,7 +13,7 @@ from service.datasets.presets.registry import choose_preset
 from service.datasets.schemas import PrepareSpec
 from service.datasets.sources.source import SourceFile
 from service.errors import Invalid
-from tests.service.datasets.broken.generator import LAYOUTS, Broken, Layout, broken_dataset
+from tests.service.datasets.broken.generator import LAYOUTS, Layout, RuleViolations, broken_dataset
 from tests.service.datasets.broken.kinds import Kind
 
 # A Parquet file is read by a process of its own, which takes its time to start.
@@ -38,11 +38,11 @@ def preset_of(spec: PrepareSpec) -> Preset:
     )
 
 
-def reported(broken: Broken, folder: Path) -> set[tuple[str, str]]:
+def reported(broken: RuleViolations, folder: Path) -> set[tuple[str, str]]:
     """Return what preparing the dataset reports. No store is at hand: nothing can be kept."""
     spec = spec_of(broken.layout)
     file = SourceFile([broken.data], FormatName(broken.layout.format_name))
-    rows = stage_file(file, folder=folder, limits=StagingLimits())
+    rows = stage_file(file, folder=folder, limits=IngestionLimits())
     with pytest.raises(Invalid) as raised:
         prepare([Staged(rows)], preset=preset_of(spec), spec=spec, folder=folder)
     assert all(len(fault.message) > 20 for fault in raised.value.faults)
@@ -78,7 +78,7 @@ def test_without_a_fault_the_same_rows_are_prepared(layout: Layout, tmp_path: Pa
     data = layout.encode([(layout.row(number), Kind("")) for number in range(60)])
     file = SourceFile([data], FormatName(layout.format_name))
 
-    rows = stage_file(file, folder=tmp_path, limits=StagingLimits())
+    rows = stage_file(file, folder=tmp_path, limits=IngestionLimits())
     prepared = prepare([Staged(rows)], preset=preset_of(spec), spec=spec, folder=tmp_path)
 
     assert (rows.rows, rows.faults) == (60, ())

@@ -12,14 +12,14 @@ import pyarrow as pa
 import zstandard
 from pyarrow import parquet
 
-from service.datasets.formats.limits import StagingLimits
 from service.datasets.formats.options import FormatName, FormatOptions
+from service.datasets.formats.read_context import IngestionLimits
 from service.datasets.ingestion.ingest import stage_file
 from service.datasets.ingestion.staged_rows import StagedRows, staged_rows
 from service.datasets.sources.source import SourceFile
 
 Records = Sequence[Mapping[str, Any]]
-SMALL = StagingLimits(source_bytes=8 << 20, row_bytes=1 << 16, document_bytes=1 << 20)
+SMALL = IngestionLimits(source_bytes=8 << 20, row_bytes=1 << 16, document_bytes=1 << 20)
 
 
 def staged(
@@ -27,7 +27,7 @@ def staged(
     name: str,
     folder: Path,
     *,
-    limits: StagingLimits = SMALL,
+    limits: IngestionLimits = SMALL,
     chunk: int = 50_000,
     **options: Any,
 ) -> StagedRows:

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.datasets.formats.jsonl import jsonl_rows
-from service.datasets.formats.read_context import Reading
+from service.datasets.formats.read_context import ReadContext
 from service.datasets.ingestion.batches import batch_of
-from service.datasets.ingestion.columnar_jsonl import quick_batch
+from service.datasets.ingestion.columnar_jsonl import columnar_batch
 
 NAMES = st.sampled_from(["a", "b", 'q"', "", "ü", "a:", "row"])
 # What a careless reader of JSON trips over.
@@ -65,10 +65,10 @@ def test_a_block_read_by_columns_equals_the_same_read_line_by_line(
 ) -> None:
     data = b"\n".join(block * times) + end
 
-    quick = quick_batch(data, 3, Reading())
+    quick = columnar_batch(data, 3, ReadContext())
 
     if quick is not None:
-        careful = Reading()
+        careful = ReadContext()
         rows = list(jsonl_rows(data, 3, careful))
         wanted = batch_of(rows)
         assert careful.log.counts == {}
@@ -81,7 +81,7 @@ def test_a_block_read_by_columns_equals_the_same_read_line_by_line(
 def test_plain_rows_are_read_by_columns() -> None:
     data = b'{"a": "x \\"y\\"", "b": "[1]"}\n{"b":"\\u00e9 \\n","a":"{"}\n'
 
-    quick = quick_batch(data, 1, Reading())
+    quick = columnar_batch(data, 1, ReadContext())
 
     assert quick is not None
     assert quick.columns["a"].to_pylist() == ['x "y"', "{"]
@@ -90,8 +90,10 @@ def test_plain_rows_are_read_by_columns() -> None:
 
 def test_a_member_named_twice_is_never_read_by_columns() -> None:
     # Chosen so that the number of quotes and of texts is right, taken over both lines.
-    assert quick_batch(b'{"a":5,"a":6,"b":"abc\\":"}\n', 1, Reading()) is None
+    assert columnar_batch(b'{"a":5,"a":6,"b":"abc\\":"}\n', 1, ReadContext()) is None
     assert (
-        quick_batch(b'{"a":"x","b":"y"}\n{"a":"1","a":"2","b":"3"}\n{"a":"4"}\n', 1, Reading())
+        columnar_batch(
+            b'{"a":"x","b":"y"}\n{"a":"1","a":"2","b":"3"}\n{"a":"4"}\n', 1, ReadContext()
+        )
         is None
     )

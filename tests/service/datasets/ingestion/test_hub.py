@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from service.datasets.ingestion.ingest import stage
 from service.datasets.ingestion.staged_rows import StagedRows, staged_rows
-from service.datasets.sources.hub_connection import HubConnection
-from service.datasets.sources.hub_files import chosen_files
+from service.datasets.sources.hub_client import HubClient
+from service.datasets.sources.hub_files import select_files
 from service.datasets.sources.registry import SOURCES
 from service.datasets.sources.schemas import HubSource
 from service.datasets.sources.source import SourceAccess
@@ -47,15 +47,15 @@ def source(**changes: Any) -> HubSource:
     return HubSource.model_validate(given)
 
 
-def access_to(connection: HubConnection, folder: Path) -> SourceAccess:
+def access_to(connection: HubClient, folder: Path) -> SourceAccess:
     nobody: Any = None  # no database is asked
     limits = FileLimits(1 << 24, 1 << 16)
     return SourceAccess("project", nobody, LocalStore(folder / "own"), limits, "", hub=connection)
 
 
-def loopback(hub: LoopbackHub, **changes: Any) -> HubConnection:
+def loopback(hub: LoopbackHub, **changes: Any) -> HubClient:
     rules = url_rules(allow_networks=["127.0.0.0/8"])
-    return replace(HubConnection(endpoint=hub.url, rules=rules), **changes)
+    return replace(HubClient(endpoint=hub.url, rules=rules), **changes)
 
 
 def read(hub: LoopbackHub, folder: Path, **changes: Any) -> StagedRows:
@@ -114,7 +114,7 @@ def test_rows_of_the_hub_have_the_hash_of_the_same_rows_in_a_file(tmp_path: Path
 def test_files_are_found_by_their_names(
     names: Sequence[str], split: str, chosen: Sequence[str]
 ) -> None:
-    assert chosen_files(source(split=split), names, "", limit=9) == list(chosen)
+    assert select_files(source(split=split), names, "", limit=9) == list(chosen)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_datasets_that_cannot_be_read_safely_are_refused(
     changes: dict[str, Any], names: Sequence[str], card: str, code: str
 ) -> None:
     with pytest.raises(Invalid) as raised:
-        chosen_files(source(**changes), names, card, limit=9)
+        select_files(source(**changes), names, card, limit=9)
 
     assert raised.value.code == code
     assert [fault.pointer.startswith("/spec/source/") for fault in raised.value.faults] == [True]
@@ -153,7 +153,7 @@ def test_datasets_that_cannot_be_read_safely_are_refused(
     "card", ["---\na: &x [1]\nb: *x\n---\n", "---\n- [\n---\n", "---\nconfigs: 5\n---\n", "no card"]
 )
 def test_a_card_that_says_nothing_is_passed_over(card: str) -> None:
-    assert chosen_files(source(), ["train.csv"], card, limit=9) == ["train.csv"]
+    assert select_files(source(), ["train.csv"], card, limit=9) == ["train.csv"]
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_a_public_name_that_leads_inside_is_never_connected_to(
         return ["93.184.215.14", address]
 
     with loopback_hub({"train.csv": as_csv(ROWS)}) as hub:
-        connection = HubConnection(endpoint="https://hub.example.com", resolver=resolver)
+        connection = HubClient(endpoint="https://hub.example.com", resolver=resolver)
         with pytest.raises(Invalid) as raised:
             stage(source(), access=access_to(connection, tmp_path), folder=tmp_path)
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from service.datasets.formats.limits import StagingLimits
 from service.datasets.formats.options import FormatName, FormatOptions
+from service.datasets.formats.read_context import IngestionLimits
 from service.datasets.ingestion.ingest import stage_file
 from service.datasets.ingestion.staged_rows import StagedRows, staged_rows
 from service.datasets.sources.source import SourceFile
@@ -18,7 +18,7 @@ from tests.support.shared_data import shared_data
 def staged_data(name: str, folder: Path, format_name: str, **options: Any) -> StagedRows:
     file = SourceFile([shared_data(name).read_bytes()], FormatName(format_name))
     given = FormatOptions(**options)
-    return stage_file(file, folder=folder, limits=StagingLimits(), options=given)
+    return stage_file(file, folder=folder, limits=IngestionLimits(), options=given)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_nested_rows_have_one_hash_as_json_and_as_parquet(tmp_path: Path) -> Non
     file = SourceFile([as_parquet(records)], FormatName.PARQUET)
 
     as_json = staged_data("pii/presidio_synth_v2_shared.jsonl", tmp_path, "jsonl")
-    as_table = stage_file(file, folder=tmp_path, limits=StagingLimits())
+    as_table = stage_file(file, folder=tmp_path, limits=IngestionLimits())
 
     assert as_json.sha256 == as_table.sha256
     assert as_json.nested == as_table.nested

@@ -26,7 +26,7 @@ _PIECE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class HubConnection:
+class HubClient:
     """`rules` say where connections may go, for the hub and for every address it redirects to.
 
     No key is sent: only public datasets are read. Nothing is taken from the environment.
@@ -108,12 +108,12 @@ class _CheckedConnection(HTTPConnection):
         self._resolver = resolver
 
     def connect(self) -> None:
-        self.sock = self._dialled()
+        self.sock = self._open_socket()
         if self._secure:
             context = ssl.create_default_context()
             self.sock = context.wrap_socket(self.sock, server_hostname=self.host)
 
-    def _dialled(self) -> socket.socket:
+    def _open_socket(self) -> socket.socket:
         addresses = [ip_address(each) for each in self._resolver(self.host, self.port)]
         if not all(may_connect(each, self.port, self._rules) for each in addresses):
             message = "the hub's name or a redirect leads to an address that is not public"

@@ -1,9 +1,14 @@
-"""The words of a preset, with places for columns; nothing in a template is ever run."""
+"""What a spec says about its task beside the preset's name: template, form, labels, schema."""
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from service.datasets.presets.chat_forms import RowForm
+from service.errors import Fault, Invalid
 
 # A name and nothing else: a template looks nothing up in objects. White space around the name is
 # stripped afterwards, since a pattern with three ways to match a space takes cubic time.
@@ -35,3 +40,28 @@ def columns_in(*templates: str) -> tuple[str, ...]:
     """Return the columns that templates name, in order, each once."""
     found = (name.strip() for template in templates for name in _PLACEHOLDER.findall(template))
     return tuple(dict.fromkeys(found))
+
+
+@dataclass(frozen=True, slots=True)
+class PresetOptions:
+    """Each preset takes some of these and refuses the others."""
+
+    template: Template | None = None
+    form: RowForm | None = None
+    labels: tuple[str, ...] = ()
+    target_schema: Mapping[str, Any] | None = None
+
+    def allow_only(self, *allowed: str, preset: str) -> None:
+        """Raise Invalid `template_not_allowed`, `labels_not_allowed` … for what is not allowed."""
+        for each in fields(self):
+            if each.name not in allowed and getattr(self, each.name):
+                message = f"the preset {preset!r} has its own words; leave the {each.name} out"
+                code = f"{each.name}_not_allowed"
+                fault = Fault(f"/spec/{each.name}", code, message)
+                raise Invalid(message, code=code, faults=[fault])
+
+
+def required_option(name: str, message: str) -> Invalid:
+    """Return the error for words that a preset cannot do without."""
+    code = f"{name}_required"
+    return Invalid(message, code=code, faults=[Fault(f"/spec/{name}", code, message)])

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tunecurve.client import Client
     from tunecurve.errors import ApiError, JobFailedError, TunecurveError, UnreachableError
-    from tunecurve.http import Client
 
 __all__ = ["ApiError", "Client", "JobFailedError", "TunecurveError", "UnreachableError"]
 
@@ -15,4 +15,4 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'tunecurve' has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"tunecurve.{'http' if name == 'Client' else 'errors'}"), name)
+    return getattr(import_module(f"tunecurve.{'client' if name == 'Client' else 'errors'}"), name)

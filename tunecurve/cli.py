@@ -1,4 +1,4 @@
-"""The `tunecurve` command: verbs, exit codes, and never a traceback."""
+"""The `tunecurve` command: its verbs and exit codes; errors become messages."""
 
 import io
 import os
@@ -8,23 +8,9 @@ from typing import NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from tunecurve.commands import (
-    cancel,
-    demo,
-    doctor,
-    emulator,
-    get,
-    jobs,
-    key,
-    quotas,
-    submit,
-    up,
-    usage,
-    watch,
-)
-from tunecurve.errors import TunecurveError
-from tunecurve.exit_codes import ExitCode
-from tunecurve.progress import say
+from tunecurve.commands import demo, doctor, jobs, key, stack, usage
+from tunecurve.errors import ExitCode, TunecurveError
+from tunecurve.output import print_message
 
 app = typer.Typer(
     name="tunecurve",
@@ -35,22 +21,22 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-app.command("up")(up.up)
+app.command("up")(stack.up)
 app.command("demo")(demo.demo)
-app.command("emulator", context_settings=emulator.SETTINGS)(emulator.emulator)
-app.command("submit")(submit.submit)
-app.command("watch")(watch.watch)
+app.command("emulator", context_settings=stack.EMULATOR_SETTINGS)(stack.emulator)
+app.command("submit")(jobs.submit)
+app.command("watch")(jobs.watch)
 app.command("jobs")(jobs.jobs)
-app.command("get")(get.get)
-app.command("cancel")(cancel.cancel)
-app.command("quotas")(quotas.quotas)
+app.command("get")(jobs.get)
+app.command("cancel")(jobs.cancel)
+app.command("quotas")(usage.quotas)
 app.command("usage")(usage.usage)
 app.add_typer(key.app, name="key")
 app.command("doctor")(doctor.doctor)
 
 
 def main() -> NoReturn:
-    """Run the command line and exit with the code that `tunecurve.exit_codes` documents."""
+    """Run the command line and exit with one of the codes of `ExitCode`."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that lacks a character shows a question mark, not a defect.
@@ -65,7 +51,7 @@ def run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
-        # `tunecurve jobs | head`: the reader has what it wanted. Nothing more may be flushed.
+        # `tunecurve jobs | head`: the reader has closed the pipe. Nothing more may be flushed.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
     except Exception as error:  # noqa: BLE001 - the outermost edge; a person gets no traceback
@@ -84,12 +70,12 @@ def _invoke(arguments: list[str]) -> int:
 def _explain(error: Exception) -> int:
     match error:
         case TunecurveError():
-            say(f"Error: {error}")
+            print_message(f"Error: {error}")
             return error.exit_code
         case TyperException():
             return _show_usage(error)
         case OSError():
-            say(f"Error: {error}")
+            print_message(f"Error: {error}")
             return ExitCode.CONFIGURATION
         case _:
             return _defect(error)
@@ -101,15 +87,15 @@ def _show_usage(error: TyperException) -> int:
     if callable(show):
         show()
     else:
-        say(f"Error: {error.format_message()}")
+        print_message(f"Error: {error.format_message()}")
     return ExitCode.USAGE
 
 
 def _defect(error: Exception) -> int:
     if os.environ.get("TUNECURVE_DEBUG"):
         raise error
-    say(
+    print_message(
         f"Error: a defect in tunecurve ({type(error).__name__}: {error}); "
-        "TUNECURVE_DEBUG=1 shows where"
+        "TUNECURVE_DEBUG=1 prints the traceback"
     )
     return ExitCode.DEFECT

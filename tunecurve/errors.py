@@ -1,9 +1,44 @@
-"""Everything that the client raises: one tree, each error with its exit code."""
+"""Everything that the package raises: one tree, each error with the exit code of the command."""
 
 from collections.abc import Mapping, Sequence
+from enum import IntEnum
 from typing import Any
 
-from tunecurve.exit_codes import ExitCode, exit_code_of_status
+
+class ExitCode(IntEnum):
+    """The exit status of `tunecurve`.
+
+    70 and 75 are those of sysexits.h, 124 that of timeout(1), 130 that of SIGINT.
+    """
+
+    OK = 0
+    JOB_FAILED = 1
+    USAGE = 2
+    CONFIGURATION = 3
+    CONFLICT = 4
+    SERVER = 5
+    DEFECT = 70
+    RATE_LIMITED = 75
+    TIMEOUT = 124
+    INTERRUPTED = 130
+
+
+_CLIENT_ERRORS = range(400, 500)
+_BY_STATUS = {
+    401: ExitCode.CONFIGURATION,
+    403: ExitCode.CONFIGURATION,
+    404: ExitCode.CONFLICT,
+    408: ExitCode.SERVER,
+    409: ExitCode.CONFLICT,
+    412: ExitCode.CONFLICT,
+    429: ExitCode.RATE_LIMITED,
+}
+
+
+def exit_code_of_status(status: int) -> ExitCode:
+    """Return the exit code of an HTTP error: other 4xx mean that the request was wrong."""
+    fallback = ExitCode.USAGE if status in _CLIENT_ERRORS else ExitCode.SERVER
+    return _BY_STATUS.get(status, fallback)
 
 
 class TunecurveError(Exception):
@@ -17,7 +52,7 @@ class UnreachableError(TunecurveError):
 
 
 class UsageError(TunecurveError):
-    """The caller asked for something that makes no sense."""
+    """An argument is missing, malformed or contradicts another."""
 
     exit_code = ExitCode.USAGE
 
@@ -29,13 +64,13 @@ class ConfigurationError(TunecurveError):
 
 
 class JobFailedError(TunecurveError):
-    """The job ended, and not with `succeeded`."""
+    """The job ended as `failed` or `cancelled`."""
 
     exit_code = ExitCode.JOB_FAILED
 
 
 class WaitTimeoutError(TunecurveError):
-    """The job had not ended in the time allowed; it goes on."""
+    """The job had not ended in the time allowed; it keeps running."""
 
     exit_code = ExitCode.TIMEOUT
 
@@ -75,10 +110,10 @@ class ApiError(TunecurveError):
 
 def describe_problem(problem: Mapping[str, Any]) -> str:
     """Return a problem object as lines for people: what happened, then each fault."""
-    told = problem.get("detail") or problem.get("title") or "no reason was given"
+    reason = problem.get("detail") or problem.get("title") or "no reason was given"
     code = problem.get("code")
     faults = [_describe_fault(fault) for fault in problem.get("errors") or ()]
-    return "\n".join([f"{told} ({code})" if code else str(told), *faults])
+    return "\n".join([f"{reason} ({code})" if code else str(reason), *faults])
 
 
 def _describe_fault(fault: Mapping[str, Any]) -> str:

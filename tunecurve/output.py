@@ -1,6 +1,7 @@
-"""Standard output is data: aligned text for people, JSON for programs."""
+"""What commands print: data on standard output, as a table or JSON; messages on standard error."""
 
 import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
@@ -12,6 +13,11 @@ Column = Callable[[Row], object]
 class OutputFormat(StrEnum):
     TABLE = "table"
     JSON = "json"
+
+
+def print_message(message: str) -> None:
+    """Print a message for people on standard error; standard output stays clean for data."""
+    print(message, file=sys.stderr, flush=True)
 
 
 def print_json(data: object) -> None:
@@ -27,13 +33,15 @@ def print_rows(rows: Sequence[Row], columns: Mapping[str, Column], *, output: Ou
 
 
 def print_object(item: Row, *, output: OutputFormat) -> None:
-    """Print one object: as it is in JSON, or a line for each of its fields that says something."""
+    """Print one object: as it is in JSON, or one line for each field that is not empty."""
     if output is OutputFormat.JSON:
         print_json(item)
         return
-    told = {name: _told(value) for name, value in item.items() if name not in {"object", "links"}}
-    width = max((len(name) for name, value in told.items() if value), default=0)
-    for name, value in told.items():
+    shown = {
+        name: _field_text(value) for name, value in item.items() if name not in {"object", "links"}
+    }
+    width = max((len(name) for name, value in shown.items() if value), default=0)
+    for name, value in shown.items():
         if value:
             print(f"{name:<{width}}  {value}")
 
@@ -77,7 +85,7 @@ def _is_number_or_none(value: object) -> bool:
     return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
-def _told(value: object) -> str:
+def _field_text(value: object) -> str:
     if isinstance(value, dict | list):
         return json.dumps(value, ensure_ascii=False) if value else ""
     return "" if value is None else str(value)

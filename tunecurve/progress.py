@@ -1,39 +1,67 @@
-"""How a job and its children are shown while one waits: bars on a terminal, lines elsewhere."""
+"""How jobs are shown: state, progress and cost; while a command waits, bars or lines."""
 
 import contextlib
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
-from tunecurve.costs import cost_of
+from tunecurve.errors import JobFailedError, describe_problem
+from tunecurve.output import print_message
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from tunecurve.http import Client
+    from tunecurve.client import Client
 
 Job = Mapping[str, Any]
 
 _NAME_WIDTH = 14
 _KIND_WIDTH = 10
+_NO_COST = "0.00"
 
 
 class Display(Protocol):
-    """Shows jobs; it is told of all of them again at every look."""
+    """Shows jobs; every call gets all of them."""
 
     def show(self, jobs: Sequence[Job]) -> None: ...
 
 
-def say(message: str) -> None:
-    """Tell people something; standard output stays clean for data."""
-    print(message, file=sys.stderr, flush=True)
+def wait_for_job(
+    client: "Client",
+    identifier: str,
+    *,
+    timeout_seconds: float | None = None,
+    resume: str = "tunecurve watch",
+) -> dict[str, Any]:
+    """Show a job until it ends and return it, in whichever state.
+
+    Raises WaitTimeoutError. Ctrl-C leaves the job running and prints the command that resumes.
+    """
+    try:
+        with open_display() as display:
+            return client.wait(
+                identifier,
+                on_update=lambda job: display.show(_with_children(client, job)),
+                timeout_seconds=timeout_seconds,
+            )
+    except KeyboardInterrupt:
+        print_message(f"detached; the job keeps running. Resume with: {resume} {identifier}")
+        raise
 
 
-def with_children(client: "Client", job: Job) -> list[Job]:
+def require_success(job: Job) -> None:
+    """Raise JobFailedError with the reason unless the job succeeded."""
+    if job["state"] == "succeeded":
+        return
+    reason = describe_problem(job["error"]) if job.get("error") else ""
+    raise JobFailedError(f"{job['id']} {job['state']}{f': {reason}' if reason else ''}")
+
+
+def _with_children(client: "Client", job: Job) -> list[Job]:
     """Return a job and its children, oldest first; a job of another kind has none."""
     if job["kind"] != "experiment":
         return [job]
-    return [job, *sorted(client.jobs(parent=job["id"]), key=lambda child: str(child["id"]))]
+    return [job, *sorted(client.list("jobs", parent=job["id"]), key=lambda child: str(child["id"]))]
 
 
 @contextlib.contextmanager
@@ -49,7 +77,7 @@ def open_display(stream: TextIO | None = None) -> Iterator[Display]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
-        TextColumn("{task.fields[standing]}"),
+        TextColumn("{task.fields[state]}"),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=Console(file=target), refresh_per_second=4) as progress:
@@ -57,19 +85,19 @@ def open_display(stream: TextIO | None = None) -> Iterator[Display]:
 
 
 class PlainDisplay:
-    """Writes a line when a job's standing changes, not for each item it gets done."""
+    """Writes a line when a job's state changes, not for each item done."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._told: dict[str, str] = {}
+        self._shown: dict[str, str] = {}
 
     def show(self, jobs: Sequence[Job]) -> None:
         for job in jobs:
-            standing = standing_of(job)
-            if self._told.get(job["id"]) == standing:
+            state = state_text(job)
+            if self._shown.get(job["id"]) == state:
                 continue
-            self._told[job["id"]] = standing
-            line = f"{name_of(job)}  {standing}  {progress_of(job)}  {cost_of(job)}".rstrip()
+            self._shown[job["id"]] = state
+            line = f"{job_title(job)}  {state}  {progress_text(job)}  {cost_text(job)}".rstrip()
             print(line, file=self._stream, flush=True)
 
 
@@ -83,23 +111,23 @@ class BarDisplay:
     def show(self, jobs: Sequence[Job]) -> None:
         for job in jobs:
             if job["id"] not in self._bars:
-                self._bars[job["id"]] = self._progress.add_task(name_of(job), standing="")
+                self._bars[job["id"]] = self._progress.add_task(job_title(job), state="")
             done, total = _counts(job)
             self._progress.update(
                 self._bars[job["id"]],
                 completed=done,
                 total=total,
-                standing=f"{standing_of(job)}  {progress_of(job)}  {cost_of(job)}".rstrip(),
+                state=f"{state_text(job)}  {progress_text(job)}  {cost_text(job)}".rstrip(),
             )
 
 
-def name_of(job: Job) -> str:
-    """Return what a person calls the job: its variant and kind, such as `tuned@200  evaluate`."""
+def job_title(job: Job) -> str:
+    """Return variant and kind of a job, padded, such as `tuned@200  evaluate`."""
     variant = (job.get("labels") or {}).get("variant", "")
     return f"{variant:<{_NAME_WIDTH}}{job['kind']:<{_KIND_WIDTH}}"
 
 
-def standing_of(job: Job) -> str:
+def state_text(job: Job) -> str:
     """Return the state and its reason, such as `waiting (provider)`, and the stage if any."""
     reason = f" ({job['reason']})" if job.get("reason") else ""
     stage = (job.get("progress") or {}).get("stage")
@@ -107,13 +135,32 @@ def standing_of(job: Job) -> str:
     return f"{job['state']}{reason}{working}"
 
 
-def progress_of(job: Job) -> str:
+def progress_text(job: Job) -> str:
     """Return how far it is, such as `40/200 items`; empty where nothing has been counted."""
     progress = job.get("progress") or {}
     done, total = progress.get("done") or 0, progress.get("total")
     if not done and not total:
         return ""
     return f"{done}{f'/{total}' if total else ''} {progress.get('unit') or ''}".rstrip()
+
+
+def cost_text(job: Job) -> str:
+    """Return what a job has cost, such as `0.0123 of 1.50 USD`; empty where it cost nothing.
+
+    Amounts are the decimal strings of the API.
+    """
+    cost = job.get("cost") or {}
+    actual, budget = cost.get("actual"), (job.get("budget") or {}).get("amount")
+    if actual is None:
+        return "no price known" if cost.get("requests") or cost.get("training_tokens") else ""
+    if actual == _NO_COST and budget is None:
+        return ""
+    return f"{actual}{f' of {budget}' if budget else ''} {cost.get('currency', 'USD')}"
+
+
+def summary_line(job: Job) -> str:
+    """Return one line about a job: its id, state, and cost if any."""
+    return "  ".join(part for part in (job["id"], job["state"], cost_text(job)) if part)
 
 
 def _counts(job: Job) -> tuple[int, int | None]:

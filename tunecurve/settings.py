@@ -1,4 +1,4 @@
-"""What the command line reads from its surroundings, and where it finds the server."""
+"""The command line's environment, data folder, and server address."""
 
 import os
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ Environment = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where requests go and the key that opens it."""
+    """The address of a server and its API key."""
 
     url: str
     key: str | None

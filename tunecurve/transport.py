@@ -1,7 +1,8 @@
-"""Requests over HTTP: keys, retries, problem documents. The client's verbs stand on it."""
+"""Requests over HTTP: keys, retries, problem documents."""
 
 import itertools
 import os
+import secrets
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -12,12 +13,17 @@ from urllib.parse import urlsplit
 import httpx2
 
 from tunecurve.errors import ApiError, ConfigurationError, UnreachableError
-from tunecurve.retries import RETRIED_STATUSES, retry_pause
 
 Json = dict[str, Any]
 Params = Mapping[str, str | int]
+Draw = Callable[[float, float], float]
 
+RETRIED_STATUSES = frozenset({408, 429, 502, 503, 504})
+LONGEST_PAUSE_SECONDS = 30.0
+_FIRST_PAUSE_SECONDS = 0.25
+_CEILING_SECONDS = 8.0
 _CONNECT_SECONDS = 5.0
+_draw: Draw = secrets.SystemRandom().uniform
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _AGENT = "tunecurve-client"
 
@@ -68,7 +74,7 @@ class Transport:
         return {} if response.status_code == httpx2.codes.NO_CONTENT else self._parsed(response)
 
     def download(self, path: str, *, params: Params, to: Path) -> None:
-        """Stream the answer's body into `to`, replacing it at once when the last byte is there."""
+        """Stream the response body into `to`, which is replaced only by a complete file."""
 
         def attempt() -> httpx2.Response:
             with self._http.stream("GET", path, params=params) as response:
@@ -112,6 +118,26 @@ class Transport:
         if not isinstance(parsed, dict):
             raise UnreachableError(f"{self._url} answered, but not as a Tunecurve server does")
         return parsed
+
+
+def retry_pause(
+    attempt: int, *, retry_after: str | None = None, draw: Draw = _draw
+) -> float | None:
+    """Return the seconds to wait after failed attempt number `attempt` (from 0), full jitter.
+
+    A `Retry-After` in seconds is honoured and jittered on top, so that many clients do not come
+    back at once. None: the server asks for a pause longer than LONGEST_PAUSE_SECONDS.
+    """
+    jitter = draw(0, min(_CEILING_SECONDS, _FIRST_PAUSE_SECONDS * 2**attempt))
+    requested = _seconds(retry_after)
+    if requested is None:
+        return jitter
+    return None if requested > LONGEST_PAUSE_SECONDS else requested + jitter / 4
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    # The other form, an HTTP date, counts as absent: the pause is then only shorter.
+    return float(retry_after) if retry_after and retry_after.strip().isdecimal() else None
 
 
 def _may_resend(error: httpx2.TransportError, *, replayable: bool) -> bool:

@@ -16,7 +16,7 @@ from tests.api.server import Api, serve
 from tests.support.eventually import eventually
 from tests.support.redis import RedisServer, start_redis
 from tunecurve.cli import run
-from tunecurve.exit_codes import ExitCode
+from tunecurve.errors import ExitCode
 
 FLOW = Flow("prj", "job")
 

@@ -15,9 +15,13 @@ VIOLATIONS = {
         "service/clock.py",
         "import workers.queues",
     ),
-    "Package and emulator stand alone": ("tunecurve/ids.py", "import emulator.prompts"),
-    "Package and emulator import none of the three": ("tunecurve/ids.py", "import service.ids"),
-    "The three import neither package nor emulator": ("workers/queues.py", "import tunecurve.ids"),
+    "Package and emulator stand alone": ("tunecurve/output.py", "import emulator.prompts"),
+    "Package and emulator import none of the three": ("tunecurve/output.py", "import service.ids"),
+    "The three import neither package nor emulator": (
+        "workers/queues.py",
+        "import tunecurve.output",
+    ),
+    "The package forms one staircase": ("tunecurve/errors.py", "import tunecurve.client"),
     "Rooms of the domain form one staircase": (
         "service/storage/keys.py",
         "import service.jobs.lifecycle",

@@ -111,7 +111,7 @@ def test_jobs_are_listed_without_any_sdk(tmp_path: Path, server_url: str) -> Non
         environment={"TUNECURVE_URL": server_url, "TUNECURVE_KEY": "a-key"},
     )
 
-    assert "tunecurve.http" in imported
+    assert "tunecurve.client" in imported
     assert _heavy(imported) == []
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.tunecurve.tiny_service import KEY, TinyService, serve_tiny_service
-from tunecurve.http import Client
+from tunecurve.client import Client
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from tests.support.eventually import eventually
 from tests.tunecurve.tiny_service import Answer, TinyService, json_answer, new_job, problem
 from tunecurve.cli import run
-from tunecurve.exit_codes import ExitCode
+from tunecurve.errors import ExitCode
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = {

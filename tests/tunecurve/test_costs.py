@@ -7,8 +7,8 @@ import pytest
 
 from tests.tunecurve.tiny_service import TinyService, new_job
 from tunecurve.cli import run
-from tunecurve.costs import cost_of, ending_of
-from tunecurve.exit_codes import ExitCode
+from tunecurve.errors import ExitCode
+from tunecurve.progress import cost_text, summary_line
 
 BUDGET = {"amount": "1.50", "currency": "USD"}
 USED = {"requests": 400, "training_tokens": 0, "currency": "USD", "actual": "0.10000000001"}
@@ -28,8 +28,8 @@ USED = {"requests": 400, "training_tokens": 0, "currency": "USD", "actual": "0.1
     ids=["old server", "no cost", "nothing", "a budget", "paid", "paid of a budget", "no price"],
 )
 def test_a_cost_is_shown_as_it_came(job: dict[str, Any], shown: str) -> None:
-    assert cost_of(job) == shown
-    assert ending_of({**job, "id": "job_1", "state": "failed"}).endswith(shown or "failed")
+    assert cost_text(job) == shown
+    assert summary_line({**job, "id": "job_1", "state": "failed"}).endswith(shown or "failed")
 
 
 def test_jobs_are_listed_with_their_cost(

@@ -8,7 +8,7 @@ import pytest
 
 from tests.tunecurve.tiny_service import KEY, TinyService, new_job
 from tunecurve.cli import run
-from tunecurve.exit_codes import ExitCode
+from tunecurve.errors import ExitCode
 from tunecurve.stack.launch import lock_file
 from tunecurve.stack.locks import locked
 from tunecurve.stack.state import StackState, read_state, write_state

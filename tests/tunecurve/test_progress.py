@@ -17,7 +17,7 @@ def test_a_child_is_named_by_its_variant_and_why_it_waits() -> None:
     assert stream.getvalue().split() == ["tuned@200", "tune", "waiting", "(provider)"]
 
 
-def test_a_line_is_written_only_when_a_jobs_standing_changes() -> None:
+def test_a_line_is_written_only_when_a_jobs_state_changes() -> None:
     stream = io.StringIO()
     display = PlainDisplay(stream)
     counting = {"done": 3, "total": 200, "unit": "items", "stage": "predict"}
@@ -37,11 +37,11 @@ def test_what_is_no_terminal_gets_plain_lines() -> None:
 
 def test_a_terminal_gets_one_bar_for_each_job() -> None:
     stream = io.StringIO()
-    columns = (TextColumn("{task.description} {task.fields[standing]} {task.percentage:.0f}"),)
+    columns = (TextColumn("{task.description} {task.fields[state]} {task.percentage:.0f}"),)
     console = Console(file=stream, force_terminal=True, width=100)
     with Progress(*columns, console=console, auto_refresh=False) as progress:
         display = BarDisplay(progress)
         display.show([new_job(1, "experiment"), CHILD])
         display.show([new_job(1, "experiment", state="succeeded"), CHILD])
         assert [task.percentage for task in progress.tasks] == [100, 0]
-        assert progress.tasks[1].fields["standing"] == "waiting (provider)"
+        assert progress.tasks[1].fields["state"] == "waiting (provider)"

@@ -1,35 +1,70 @@
-"""`tunecurve demo`: one experiment from start to report, on a stack of its own if need be."""
+"""`tunecurve demo`: one experiment from its data to its report, on a stack that it may start."""
 
 import contextlib
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tunecurve.commands.options import DataDirOption, KeyOption, UrlOption, connect
-from tunecurve.demonstration import (
-    DemoPlan,
-    describe,
-    download_results,
-    parse_sizes,
-    submit_experiment,
-    summarise,
-    write_summary,
+from tunecurve.errors import UsageError
+from tunecurve.output import (
+    Column,
+    interval_text,
+    print_message,
+    render_table,
+    score_text,
+    share_text,
 )
-from tunecurve.progress import say
+from tunecurve.progress import require_success, wait_for_job
 from tunecurve.settings import data_folder, read_environment
-from tunecurve.waiting import require_success, see_through
 
 if TYPE_CHECKING:
-    from tunecurve.http import Client
+    from tunecurve.client import Client
+
+Json = dict[str, Any]
+
+_SYNTHETIC_ROWS = 3000
+_GENERATED_PRESET = "pii"
+_FILES = {"html": "report.html", "json": "curve.json", "parquet": "curve.parquet"}
+_VARIANT_FIELDS = (
+    "name", "kind", "train_size", "metric", "score", "low", "high", "coverage", "test_rows",
+)  # fmt: skip
+_COLUMNS: Mapping[str, Column] = {
+    "VARIANT": lambda variant: variant["name"],
+    "TRAIN SIZE": lambda variant: variant["train_size"],
+    "METRIC": lambda variant: variant["metric"],
+    "SCORE": lambda variant: score_text(variant["score"]),
+    "95 % INTERVAL": lambda variant: interval_text(variant["low"], variant["high"]),
+    "COVERAGE": lambda variant: share_text(variant["coverage"]),
+    "ROWS": lambda variant: variant["test_rows"],
+}
 
 
 class Preset(StrEnum):
     PII = "pii"
     SQUAD = "squad"
     SENTIMENT = "sentiment"
+
+
+@dataclass(frozen=True, slots=True)
+class DemoPlan:
+    """What to measure; sizes count examples. Raises UsageError for a plan that cannot work."""
+
+    preset: str
+    data: Path | None
+    train_sizes: tuple[int, ...]
+    test_size: int
+    shots: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        if self.data is None and self.preset != _GENERATED_PRESET:
+            raise UsageError(f"--preset {self.preset} has no data of its own; give --data FILE")
 
 
 def demo(  # noqa: PLR0913 - typer turns each argument into an option
@@ -62,8 +97,8 @@ def demo(  # noqa: PLR0913 - typer turns each argument into an option
     plan = DemoPlan(preset, data, parse_sizes(train_sizes), test_size, shots, seed)
     with _server(url, key, data_dir) as client:
         job = submit_experiment(client, plan)
-        say(f"submitted {job['id']}")
-        ended = see_through(client, job["id"], resume="tunecurve up, then tunecurve watch")
+        print_message(f"submitted {job['id']}")
+        ended = wait_for_job(client, job["id"], resume="tunecurve up, then tunecurve watch")
         require_success(ended)
         experiment = client.get("experiments", ended["outputs"]["experiment"])
         report = download_results(client, experiment["id"], folder=out)
@@ -83,7 +118,86 @@ def _server(url: str | None, key: str | None, data_dir: Path | None) -> "Iterato
 
     folder = data_folder(environment, chosen=data_dir)
     with (
-        running_stack(folder, environment, report=say) as stack,
+        running_stack(folder, environment, report=print_message) as stack,
         connect(stack.url, key, data_dir=folder) as client,
     ):
         yield client
+
+
+def parse_sizes(text: str) -> tuple[int, ...]:
+    """Return `50,200` as numbers; raises UsageError for anything but distinct sizes above 0."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise UsageError(f"--train-sizes {text!r}: sizes are whole numbers above 0, like 50,200")
+    if len(set(parts)) < len(parts):
+        raise UsageError(f"--train-sizes {text!r}: each size may stand only once")
+    return tuple(sorted(int(part) for part in parts))
+
+
+def submit_experiment(client: "Client", plan: DemoPlan) -> Json:
+    """Upload the data where there is a file, submit the experiment and return its job."""
+    source: Json = {"type": "synthetic", "rows": _SYNTHETIC_ROWS, "seed": plan.seed}
+    if plan.data is not None:
+        source = {"type": "file", "file_id": client.upload(plan.data)["id"]}
+    prepare = {
+        "preset": plan.preset,
+        "source": source,
+        "train_sizes": list(plan.train_sizes),
+        "test_size": plan.test_size,
+        "seed": plan.seed,
+    }
+    spec = {"prepare": prepare, "shots": plan.shots, "seed": plan.seed}
+    return client.submit("experiment", spec)
+
+
+def download_results(client: "Client", experiment: str, *, folder: Path) -> Path:
+    """Download the report and the curve into the folder and return the report's path."""
+    for content_format, name in _FILES.items():
+        client.content("experiments", experiment, content_format=content_format, to=folder / name)
+    return folder / _FILES["html"]
+
+
+def summarise(experiment: Json, *, report: Path) -> Json:
+    """Return the experiment as `--json` writes it."""
+    return {
+        "experiment": experiment["id"],
+        "synthetic": experiment["synthetic"],
+        "answer": experiment["answer"],
+        "report": str(report),
+        "variants": [
+            {field: variant[field] for field in _VARIANT_FIELDS}
+            for variant in experiment["variants"]
+        ],
+    }
+
+
+def write_summary(file: Path, summary: Json) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(summary, indent=2, ensure_ascii=False)
+    file.write_text(text + "\n", encoding="utf-8")
+
+
+def describe(experiment: Json, *, report: Path) -> str:
+    """Return the experiment for people: the table, what failed, the answer, the report."""
+    mark = "  SYNTHETIC (Google was emulated)" if experiment["synthetic"] else ""
+    failures = [
+        f"{variant['name']}: {_failure(variant['error'])}"
+        for variant in experiment["variants"]
+        if variant.get("error")
+    ]
+    lines = [
+        f"Experiment {experiment['id']}{mark}",
+        "",
+        render_table(_COLUMNS, experiment["variants"]),
+        *failures,
+        "",
+        f"Answer: {experiment['answer']}",
+        f"Report: {report}",
+    ]
+    return "\n".join(lines)
+
+
+def _failure(error: object) -> str:
+    if isinstance(error, dict):
+        return str(error.get("detail") or error.get("title") or error.get("code"))
+    return str(error)

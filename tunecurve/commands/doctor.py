@@ -1,16 +1,45 @@
-"""`tunecurve doctor`: what is set, what is there, what is missing."""
+"""`tunecurve doctor`: what is set, what is there, what is missing. It changes nothing."""
 
-from typing import TYPE_CHECKING
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from operator import itemgetter
+from pathlib import Path
+from typing import Literal
 
 import typer
 
 from tunecurve.commands.options import DataDirOption, KeyOption, OutputOption, UrlOption
-from tunecurve.exit_codes import ExitCode
-from tunecurve.output import Column, OutputFormat, print_json, render_table
-from tunecurve.settings import data_folder, read_environment
+from tunecurve.errors import ExitCode, TunecurveError
+from tunecurve.output import Column, OutputFormat, Row, print_json, render_table
+from tunecurve.settings import data_folder, find_server, read_environment
+from tunecurve.stack.launch import lock_file
+from tunecurve.stack.locks import is_locked
+from tunecurve.stack.redis import choose_redis, redis_answers
+from tunecurve.stack.services import INSTALL_HINT, Parts, server_folder, stack_environment
+from tunecurve.stack.state import read_state
 
-if TYPE_CHECKING:
-    from tunecurve.diagnosis import Finding
+Environment = Mapping[str, str]
+State = Literal["ok", "off", "fail"]
+
+_OLDEST_PYTHON = (3, 11)
+_SHOWN = re.compile(r"^(TUNECURVE_|GOOGLE_|STORAGE_EMULATOR_HOST$|HF_HUB_OFFLINE$)")
+_SECRET_NAME = re.compile(r"KEY|SECRET|TOKEN|PASSWORD")
+_URL_PASSWORD = re.compile(
+    r"(://[^:/@\s]*:)[^@\s]+(?=@)|((?:password|secret|token)=)[^&\s]+", re.IGNORECASE
+)
+_WELL_KNOWN_CREDENTIALS = "~/.config/gcloud/application_default_credentials.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The result of one check; `off` is a part that is not in use, which is no fault."""
+
+    check: str
+    state: State
+    detail: str
 
 
 def doctor(
@@ -24,31 +53,143 @@ def doctor(
 
     Secrets are masked. Exits with 3 when something is wrong.
     """
-    from tunecurve.diagnosis import effective_settings, examine
-
     environment = read_environment()
     folder = data_folder(environment, chosen=data_dir)
     findings = examine(environment, data_dir=data_dir, url=url, key=key)
     settings = effective_settings(environment, folder=folder)
+    checks = [asdict(finding) for finding in findings]
     if output is OutputFormat.JSON:
-        print_json({"checks": [finding.as_json() for finding in findings], "settings": settings})
+        print_json({"checks": checks, "settings": settings})
     else:
-        _print(findings, settings)
+        _print(checks, settings)
     if any(finding.state == "fail" for finding in findings):
         raise typer.Exit(ExitCode.CONFIGURATION)
 
 
-def _print(findings: "list[Finding]", settings: dict[str, str]) -> None:
-    checks: dict[str, Column] = {
-        "CHECK": lambda row: row["check"],
-        "STATE": lambda row: row["state"],
-        "DETAIL": lambda row: row["detail"],
-    }
-    print(render_table(checks, [finding.as_json() for finding in findings]))
+def _print(findings: Sequence[Row], settings: Mapping[str, str]) -> None:
+    checks = {name.upper(): itemgetter(name) for name in ("check", "state", "detail")}
+    print(render_table(checks, findings))
     print()
-    columns: dict[str, Column] = {
-        "SETTING": lambda row: row["name"],
-        "VALUE": lambda row: row["value"],
-    }
+    columns: dict[str, Column] = {"SETTING": itemgetter("name"), "VALUE": itemgetter("value")}
     rows = [{"name": name, "value": value} for name, value in settings.items()]
     print(render_table(columns, rows))
+
+
+def examine(
+    environment: Environment, *, data_dir: Path | None, url: str | None, key: str | None
+) -> list[Finding]:
+    """Return one finding for each thing that Tunecurve needs."""
+    folder = data_folder(environment, chosen=data_dir)
+    return [
+        _python(),
+        _installed(),
+        _folder(folder),
+        _redis(environment),
+        _stack(folder),
+        _server(environment, data_dir=data_dir, url=url, key=key),
+        _credentials(environment),
+    ]
+
+
+def effective_settings(environment: Environment, *, folder: Path) -> dict[str, str]:
+    """Return what the services of an embedded stack get, secrets masked."""
+    state = read_state(folder)
+    emulated = not environment.get("TUNECURVE_VERTEX_ENDPOINT")
+    parts = Parts(
+        folder=folder,
+        redis_url=environment.get("TUNECURVE_REDIS_URL") or (state.redis if state else "(private)"),
+        emulator_url=((state.emulator if state else None) or "(started by up)")
+        if emulated
+        else None,
+        master_key="(kept in the data folder)",
+    )
+    effective = stack_environment(environment, parts)
+    return {
+        name: mask(name, value) for name, value in sorted(effective.items()) if _SHOWN.match(name)
+    }
+
+
+def mask(name: str, value: str) -> str:
+    """Return a setting's value without what opens anything."""
+    if _SECRET_NAME.search(name):
+        return "***"
+    return _URL_PASSWORD.sub(lambda found: f"{found[1] or found[2]}***", value)
+
+
+def _python() -> Finding:
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    state: State = "ok" if sys.version_info >= _OLDEST_PYTHON else "fail"
+    return Finding("python", state, f"{version} at {sys.executable}")
+
+
+def _installed() -> Finding:
+    folder = server_folder()
+    if folder is None:
+        return Finding("server packages", "off", INSTALL_HINT)
+    return Finding("server packages", "ok", f"in {folder}")
+
+
+def _folder(folder: Path) -> Finding:
+    existing = next(place for place in (folder, *folder.parents) if place.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        return Finding("data folder", "fail", f"{existing} cannot be written to")
+    return Finding("data folder", "ok", str(folder))
+
+
+def _redis(environment: Environment) -> Finding:
+    if server_folder() is None:
+        return Finding("redis", "off", "only the server needs it")
+    try:
+        choice = choose_redis(environment)
+    except TunecurveError as error:
+        return Finding("redis", "fail", str(error))
+    if choice.url is not None and not redis_answers(choice.url):
+        return Finding("redis", "fail", f"{choice}: nothing answers there")
+    return Finding("redis", "ok", str(choice))
+
+
+def _stack(folder: Path) -> Finding:
+    state = read_state(folder)
+    if not is_locked(lock_file(folder)):
+        return Finding("stack", "off", "not running; `tunecurve up` starts it")
+    if state is None:
+        return Finding("stack", "ok", "starting or stopping")
+    return Finding("stack", "ok", f"process {state.pid} at {state.url}")
+
+
+def _server(
+    environment: Environment, *, data_dir: Path | None, url: str | None, key: str | None
+) -> Finding:
+    from tunecurve.client import Client
+
+    try:
+        server = find_server(environment, url=url, key=key, data_dir=data_dir)
+    except TunecurveError as error:
+        return Finding("server", "off", str(error))
+    try:
+        with Client(server.url, server.key, timeout_seconds=5, retries=0) as client:
+            status = client.ready()
+            if server.key is not None:
+                client.me()
+    except TunecurveError as error:
+        return Finding("server", "fail", f"{server.url}: {error}")
+    parts = ", ".join(f"{name} {_status_text(value)}" for name, value in status.items())
+    return Finding("server", "ok", f"{server.url}: {parts}")
+
+
+def _status_text(value: object) -> str:
+    return str(value.get("status", value)) if isinstance(value, dict) else str(value)
+
+
+def _credentials(environment: Environment) -> Finding:
+    named = environment.get("GOOGLE_APPLICATION_CREDENTIALS")
+    file = Path(named or _WELL_KNOWN_CREDENTIALS).expanduser()
+    if file.is_file():
+        return Finding("google credentials", "ok", str(file))
+    if named:
+        return Finding("google credentials", "fail", f"{file} does not exist")
+    return Finding(
+        "google credentials",
+        "off",
+        "none in a file; the emulator needs none, Google Cloud machines bring their own",
+    )

@@ -5,8 +5,7 @@ from typing import Annotated
 import typer
 
 from tunecurve.commands.options import KeyOption, OutputOption, UrlOption, connect
-from tunecurve.output import Column, OutputFormat, print_json, print_rows
-from tunecurve.progress import say
+from tunecurve.output import Column, OutputFormat, print_json, print_message, print_rows
 
 app = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
 
@@ -38,7 +37,7 @@ def create(
     if output is OutputFormat.JSON:
         print_json(made)
     else:
-        say(f"{made['id']}: keep the key, it is not shown again")
+        print_message(f"{made['id']}: keep the key, it is not shown again")
         print(made["secret"])
 
 
@@ -51,7 +50,7 @@ def list_keys(
 ) -> None:
     """List keys, without their secrets."""
     with connect(url, key) as client:
-        rows = list(client.list_keys())
+        rows = list(client.list("keys"))
     print_rows(rows, _COLUMNS, output=output)
 
 
@@ -62,7 +61,7 @@ def revoke(
     url: UrlOption = None,
     key: KeyOption = None,
 ) -> None:
-    """Make a key useless from now on."""
+    """Revoke a key at once."""
     with connect(url, key) as client:
-        client.revoke_key(identifier)
-    say(f"{identifier} is revoked")
+        client.delete("keys", identifier)
+    print_message(f"{identifier} is revoked")

@@ -1,4 +1,4 @@
-"""Options that several verbs share, and the client that they lead to."""
+"""Options that several verbs share, and the client that they select."""
 
 import contextlib
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from tunecurve.output import OutputFormat
 from tunecurve.settings import find_server, read_environment
 
 if TYPE_CHECKING:
-    from tunecurve.http import Client
+    from tunecurve.client import Client
 
 UrlOption = Annotated[
     str | None, typer.Option("--url", help="Server; else TUNECURVE_URL, else the running stack.")
@@ -30,8 +30,8 @@ TimeoutOption = Annotated[
 def connect(
     url: str | None, key: str | None, *, data_dir: Path | None = None
 ) -> "Iterator[Client]":
-    """Yield a client of the server that flags, environment or running stack name."""
-    from tunecurve.http import Client
+    """Yield a client of the server named by flags, environment or the running stack."""
+    from tunecurve.client import Client
 
     server = find_server(read_environment(), url=url, key=key, data_dir=data_dir)
     with Client(server.url, server.key) as client:

@@ -1,13 +1,31 @@
-"""`tunecurve usage`: what the project has used and paid."""
+"""`tunecurve usage` and `tunecurve quotas`: what was paid, and at which pace calls start."""
 
 from typing import Annotated, Any
 
 import typer
 
 from tunecurve.commands.options import KeyOption, OutputOption, UrlOption, connect
-from tunecurve.output import Column, OutputFormat, print_json, render_table
+from tunecurve.output import (
+    Column,
+    OutputFormat,
+    Row,
+    print_json,
+    print_message,
+    print_rows,
+    render_table,
+)
 
-_COLUMNS: dict[str, Column] = {
+
+def _quota_state(quota: Row) -> str:
+    if quota["parked_until"]:
+        return f"parked until {quota['parked_until']}"
+    if quota["slow_start"]:
+        return "slow start"
+    ceiling = quota["ceiling"]
+    return "steady" if ceiling and quota["requests_per_minute"] >= ceiling else "adapting"
+
+
+_USAGE_COLUMNS: dict[str, Column] = {
     "DAY": lambda row: row["day"],
     "BASE MODEL": lambda row: row["base_model"],
     "REQUESTS": lambda row: row["requests"],
@@ -15,6 +33,17 @@ _COLUMNS: dict[str, Column] = {
     "OUTPUT TOKENS": lambda row: row["output_tokens"],
     "TRAINING TOKENS": lambda row: row["training_tokens"],
     "COST": lambda row: row["cost"],
+}
+_QUOTA_COLUMNS: dict[str, Column] = {
+    "LOCATION": lambda quota: quota["location"],
+    "BASE MODEL": lambda quota: quota["base_model"],
+    "RPM NOW": lambda quota: quota["requests_per_minute"],
+    "CEILING": lambda quota: quota["ceiling"],
+    "STATE": _quota_state,
+    "LAST CUT": lambda quota: quota["last_cut_at"],
+    "WAITING": lambda quota: quota["waiting"],
+    "IN FLIGHT": lambda quota: quota["in_flight"],
+    "WORKERS": lambda quota: quota["processes"],
 }
 
 
@@ -28,12 +57,26 @@ def usage(
 ) -> None:
     """Show what was used and paid, by day and base model."""
     with connect(url, key) as client:
-        told = client.usage(first=first, last=last)
+        used = client.usage(first=first, last=last)
     if output is OutputFormat.JSON:
-        print_json(told)
+        print_json(used)
     else:
-        print(render_table(_COLUMNS, [*told["days"], _total(told)]))
+        print(render_table(_USAGE_COLUMNS, [*used["days"], _total(used)]))
 
 
-def _total(told: dict[str, Any]) -> dict[str, Any]:
-    return {**told["total"], "day": "total", "base_model": told["currency"]}
+def quotas(
+    *,
+    url: UrlOption = None,
+    key: KeyOption = None,
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """Show the provider's quotas: the rate now, the last cut, what waits and what is in flight."""
+    with connect(url, key) as client:
+        rows = list(client.list("quotas"))
+    print_rows(rows, _QUOTA_COLUMNS, output=output)
+    if not rows and output is OutputFormat.TABLE:
+        print_message("No calls in the last week.")
+
+
+def _total(used: dict[str, Any]) -> dict[str, Any]:
+    return {**used["total"], "day": "total", "base_model": used["currency"]}

@@ -10,12 +10,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tunecurve.errors import ConfigurationError, TunecurveError
-from tunecurve.stack.environment import process_environment
 from tunecurve.stack.launch import lock_file
 from tunecurve.stack.locks import is_locked
-from tunecurve.stack.private_files import make_private_folder
 from tunecurve.stack.processes import end_with_parent
-from tunecurve.stack.state import StackState, read_state
+from tunecurve.stack.services import process_environment, require_server
+from tunecurve.stack.state import StackState, make_private_folder, read_state
 from tunecurve.stack.supervisor import Report
 
 _SECONDS_TO_START = 180.0
@@ -29,13 +28,14 @@ def running_stack(
 ) -> Iterator[StackState]:
     """Yield the state of the folder's stack; one that had to be started is stopped afterwards.
 
-    Raises TunecurveError with the exit code of `tunecurve up` when it does not come up.
+    Raises TunecurveError with the exit code of `tunecurve up` when it does not start.
     """
     if is_locked(lock_file(folder)):
         state = _await_state(folder, None)
         report(f"using the stack at {state.url}")
         yield state
         return
+    require_server()
     process = _start(make_private_folder(folder), environment)
     try:
         yield _await_state(folder, process)
@@ -51,9 +51,9 @@ def _start(folder: Path, environment: Mapping[str, str]) -> subprocess.Popen[byt
         command,
         env=process_environment(environment),
         stdin=subprocess.DEVNULL,
-        # It prints the key there; the progress on standard error is for the person who waits.
+        # It prints the key there; its progress on standard error is shown.
         stdout=subprocess.DEVNULL,
-        # A group of its own: Ctrl-C is for the command, which then stops the stack in order.
+        # A group of its own: Ctrl-C reaches only the command, which then stops the stack in order.
         start_new_session=True,
         preexec_fn=end_with_parent(),  # noqa: PLW1509 - this program has one thread
     )
@@ -70,11 +70,11 @@ def _await_state(folder: Path, process: subprocess.Popen[bytes] | None) -> Stack
         if process is not None and process.poll() is not None:
             raise _StackFailedError(process.returncode)
         time.sleep(_PAUSE_SECONDS)
-    raise ConfigurationError(f"the stack of {folder} did not come up in {_SECONDS_TO_START:g} s")
+    raise ConfigurationError(f"the stack of {folder} did not start in {_SECONDS_TO_START:g} s")
 
 
 class _StackFailedError(TunecurveError):
-    """`tunecurve up` has already said why."""
+    """`tunecurve up` has printed the reason."""
 
     def __init__(self, status: int) -> None:
         if status > 0:

@@ -1,22 +1,29 @@
-"""Brings the embedded stack up and holds it until a signal comes."""
+"""Runs the embedded stack until a signal comes: one stack for each data folder."""
 
 import contextlib
+import errno
+import socket
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from tunecurve.errors import ConfigurationError, TunecurveError
-from tunecurve.stack.environment import uses_emulator
 from tunecurve.stack.locks import LockedError, locked
-from tunecurve.stack.ports import choose_port
-from tunecurve.stack.private_files import make_private_folder
 from tunecurve.stack.redis import remove_private_socket
-from tunecurve.stack.services import HOST
+from tunecurve.stack.services import HOST, require_server, uses_emulator
 from tunecurve.stack.start import Start
-from tunecurve.stack.state import StackState, read_state, remove_state, write_state
+from tunecurve.stack.state import (
+    StackState,
+    make_private_folder,
+    read_state,
+    remove_state,
+    write_state,
+)
 from tunecurve.stack.supervisor import Report, StopRequestedError, Supervisor
 
 _SECONDS_FOR_A_KILLED_STACK = 5.0
+_PAUSE_SECONDS = 0.1
 
 Environment = Mapping[str, str]
 Announce = Callable[[StackState, str | None], None]
@@ -40,9 +47,10 @@ def run_stack(
 ) -> None:
     """Run the stack until a signal comes; `announce` gets its state, and the key the first time.
 
-    Raises ConfigurationError when the folder's stack runs already, a setting is missing or the
-    port is taken, and StackError when a process does not come up.
+    Raises ConfigurationError when the server is not installed, the folder's stack runs already, a
+    setting is missing or the port is taken, and StackError when a process does not start.
     """
+    require_server()
     folder = make_private_folder(options.folder)
     try:
         with locked(lock_file(folder)):
@@ -54,12 +62,12 @@ def run_stack(
 def _run_locked(
     options: StackOptions, environment: Environment, *, report: Report, announce: Announce
 ) -> None:
-    with_emulator = uses_emulator(environment, wanted=options.emulator)
+    with_emulator = uses_emulator(environment, enabled=options.emulator)
     port = _free_port(options)
-    _forget_killed_stack(options.folder)
+    _clean_up_killed_stack(options.folder)
     with contextlib.ExitStack() as resources:
         supervisor = resources.enter_context(Supervisor(options.folder, report=report))
-        resources.enter_context(supervisor.heeding_signals())
+        resources.enter_context(supervisor.stopping_on_signals())
         resources.callback(remove_state, options.folder)
         with contextlib.suppress(StopRequestedError):
             start = Start(options.folder, environment, supervisor, resources)
@@ -86,15 +94,36 @@ def _already_running(folder: Path, error: LockedError) -> TunecurveError:
 
 
 def _free_port(options: StackOptions) -> int:
-    # A killed supervisor's API needs a moment to hear of it and to give the port back.
+    # The API of a killed supervisor ends, and frees the port, a moment later.
     killed = read_state(options.folder) is not None
     patience = _SECONDS_FOR_A_KILLED_STACK if killed else 0
     return choose_port(options.port, host=HOST, patience_seconds=patience)
 
 
-def _forget_killed_stack(folder: Path) -> None:
-    """Remove what a supervisor that was killed could not."""
+def _clean_up_killed_stack(folder: Path) -> None:
+    """Remove the state and the socket that a killed supervisor left."""
     state = read_state(folder)
     if state is not None:
         remove_private_socket(state.redis)
     remove_state(folder)
+
+
+def choose_port(port: int, *, host: str, patience_seconds: float = 0) -> int:
+    """Return the port if it is free, or any free one for 0.
+
+    Raises ConfigurationError naming a port that is still taken after `patience_seconds`.
+    """
+    deadline = time.monotonic() + patience_seconds
+    while True:
+        try:
+            with socket.create_server((host, port)) as server:
+                return int(server.getsockname()[1])
+        except OSError as error:
+            if error.errno not in {errno.EADDRINUSE, errno.EACCES}:
+                raise
+            if time.monotonic() >= deadline:
+                raise ConfigurationError(
+                    f"port {port} cannot be used ({error.strerror}); choose another with --port "
+                    "(0 picks a free one)"
+                ) from error
+        time.sleep(_PAUSE_SECONDS)

@@ -1,4 +1,4 @@
-"""Locks on files: held as long as the process, or a child it was handed to, lives."""
+"""Locks on files: held while the process, or a child that inherits the descriptor, runs."""
 
 import contextlib
 import fcntl
@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _PAUSE_SECONDS = 0.1
-# Another command may hold the lock for an instant, to see whether it is held.
-_GLANCE_SECONDS = 0.3
+# `is_locked` of another command holds the lock for an instant.
+_CHECK_SECONDS = 0.3
 
 
 class LockedError(Exception):
-    """Somebody else holds the lock; `holder` is the pid written in the file, if any."""
+    """Another process holds the lock; `holder` is the pid written in the file, if any."""
 
     def __init__(self, file: Path, holder: int | None) -> None:
         self.file = file
@@ -43,7 +43,7 @@ def take_lock(file: Path, *, patience_seconds: float = 0) -> int:
 @contextlib.contextmanager
 def locked(file: Path) -> Iterator[None]:
     """Hold the lock and name this process in the file; raises LockedError."""
-    descriptor = take_lock(file, patience_seconds=_GLANCE_SECONDS)
+    descriptor = take_lock(file, patience_seconds=_CHECK_SECONDS)
     try:
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"{os.getpid()}\n".encode())
@@ -53,7 +53,7 @@ def locked(file: Path) -> Iterator[None]:
 
 
 def is_locked(file: Path) -> bool:
-    """True while some process holds the lock; looking changes nothing."""
+    """Return whether some process holds the lock."""
     if not file.exists():
         return False
     try:

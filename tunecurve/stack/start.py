@@ -7,10 +7,8 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from tunecurve.client import Client
 from tunecurve.errors import ConfigurationError, TunecurveError
-from tunecurve.http import Client
-from tunecurve.stack.environment import Parts, process_environment, stack_environment
-from tunecurve.stack.private_files import make_private_folder, read_or_make_secret, write_private
 from tunecurve.stack.redis import (
     RedisChoice,
     choose_redis,
@@ -21,13 +19,21 @@ from tunecurve.stack.redis import (
 )
 from tunecurve.stack.services import (
     HOST,
+    Parts,
     api_service,
     emulator_service,
     migrate_command,
+    process_environment,
     redis_service,
+    stack_environment,
     work_services,
 )
-from tunecurve.stack.state import StackState
+from tunecurve.stack.state import (
+    StackState,
+    make_private_folder,
+    read_or_make_secret,
+    write_private,
+)
 from tunecurve.stack.supervisor import StackError, Supervisor, log_tail
 
 _SECONDS_TO_START = 30.0
@@ -40,7 +46,7 @@ Environment = Mapping[str, str]
 
 
 class Start:
-    """The steps of a start, in their order; what they open is closed with `resources`."""
+    """The steps of a start, in order; what they open is closed with `resources`."""
 
     def __init__(
         self,
@@ -56,7 +62,7 @@ class Start:
         self._process_environment = process_environment(environment)
 
     def parts(self, *, with_emulator: bool) -> Parts:
-        """Bring up what the services stand on: Redis and the emulator."""
+        """Start what the services need: Redis and the emulator."""
         choice = choose_redis(self._environment)
         redis_url = self._redis(choice)
         emulator_url = self._emulator() if with_emulator else None
@@ -118,12 +124,12 @@ class Start:
             seconds=_SECONDS_TO_START,
         )
         port = _printed_port(process.log) or 0
-        # The others know its address by now: a restarted emulator comes back to the same one.
+        # The services have its address: a restarted emulator must listen on the same port.
         process.service = emulator_service(folder, port=port, environment=environment)
         return _url(port)
 
     def _migrate(self, environment: Environment) -> str | None:
-        """Bring the tables up to date; keep and return the key that the first time prints."""
+        """Migrate the database; store and return the key that the first migration prints."""
         self._supervisor.pause()
         log = self._supervisor.log_file("migrate")
         with log.open("wb") as errors:

@@ -1,4 +1,4 @@
-"""Keeps the stack's processes alive, and ends them in the reverse order of their start."""
+"""Keeps the stack's processes running, and ends them in the reverse order of their start."""
 
 import contextlib
 import signal
@@ -19,11 +19,11 @@ _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class StopRequestedError(Exception):
-    """A signal asked for the end; raised only between two steps, never inside one."""
+    """A stop signal came; raised only between two steps, never inside one."""
 
 
 class StackError(TunecurveError):
-    """A process of the stack did not come up; the message carries the end of its log."""
+    """A process of the stack did not start; the message carries the end of its log."""
 
 
 class Supervisor:
@@ -47,9 +47,9 @@ class Supervisor:
         self.stop()
 
     @contextlib.contextmanager
-    def heeding_signals(self) -> Iterator[None]:
-        """Let SIGTERM, SIGINT and SIGHUP end the stack instead of this program at once."""
-        previous = {number: signal.signal(number, self._ask_to_stop) for number in _STOP_SIGNALS}
+    def stopping_on_signals(self) -> Iterator[None]:
+        """Turn SIGTERM, SIGINT and SIGHUP into StopRequestedError at the next step."""
+        previous = {number: signal.signal(number, self._request_stop) for number in _STOP_SIGNALS}
         try:
             yield
         finally:
@@ -65,21 +65,19 @@ class Supervisor:
     def start(self, service: Service) -> Supervised:
         self._report(f"starting {service.name}")
         log = self.log_file(service.name)
-        _set_aside(log)
+        _rotate(log)
         process = Supervised(service, folder=self._folder, log=log)
         process.start()
         self._processes.append(process)
         return process
 
     def wait_until(self, probe: Callable[[], bool], *, what: str, seconds: float) -> None:
-        """Return once `probe` says so. Raises StackError when a process dies or time is up."""
+        """Return once `probe` is true. Raises StackError when a process ends or time is up."""
         deadline = time.monotonic() + seconds
         while not probe():
             self.check()
             if time.monotonic() > deadline:
-                raise StackError(
-                    f"{what} did not come up in {seconds:g} s; see {self._folder}/logs"
-                )
+                raise StackError(f"{what} did not start in {seconds:g} s; see {self._folder}/logs")
             self.pause()
 
     def check(self) -> None:
@@ -92,16 +90,16 @@ class Supervisor:
                 )
 
     def watch(self, *, on_restart: Callable[[], None]) -> None:
-        """Bring dead processes back until a signal asks for the end."""
+        """Restart processes that end until a stop signal comes."""
         while True:
             self.pause()
             for process in self._processes:
-                if process.revive():
-                    self._report(f"restarted {process.service.name}, which had died")
+                if process.restart_if_ended():
+                    self._report(f"restarted {process.service.name}, which had ended")
                     on_restart()
 
     def pause(self) -> None:
-        """Wait a moment. Raises StopRequestedError when a signal has come."""
+        """Wait 0.1 s. Raises StopRequestedError when a stop signal has come."""
         if self._stopping:
             raise StopRequestedError
         time.sleep(_PAUSE_SECONDS)
@@ -115,7 +113,7 @@ class Supervisor:
             _stop_together([item for item in self._processes if item.service.stage == stage])
         self._processes.clear()
 
-    def _ask_to_stop(self, _number: int, _frame: FrameType | None) -> None:
+    def _request_stop(self, _number: int, _frame: FrameType | None) -> None:
         self._stopping = True
 
 
@@ -125,7 +123,7 @@ def log_tail(log: Path) -> str:
     return "\n".join(f"  {line}" for line in lines[-_TAIL_LINES:]) or "  (nothing)"
 
 
-def _set_aside(log: Path) -> None:
+def _rotate(log: Path) -> None:
     log.parent.mkdir(parents=True, exist_ok=True)
     if log.exists():
         log.replace(log.with_suffix(".log.1"))
@@ -133,7 +131,7 @@ def _set_aside(log: Path) -> None:
 
 def _stop_together(processes: list[Supervised]) -> None:
     for process in processes:
-        process.ask_to_stop()
+        process.terminate()
     deadline = time.monotonic() + max(process.service.grace_seconds for process in processes)
     while time.monotonic() < deadline and any(process.is_alive() for process in processes):
         time.sleep(_PAUSE_SECONDS / 2)

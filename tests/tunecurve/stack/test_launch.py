@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 
 from tunecurve.cli import run
-from tunecurve.exit_codes import ExitCode
-from tunecurve.stack.launch import lock_file
+from tunecurve.errors import ExitCode
+from tunecurve.stack.launch import choose_port, lock_file
 from tunecurve.stack.locks import locked
-from tunecurve.stack.ports import choose_port
 from tunecurve.stack.state import StackState, read_state, write_state
 
 

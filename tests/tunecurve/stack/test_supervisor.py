@@ -55,7 +55,7 @@ def test_a_killed_process_is_restarted(supervisor: Supervisor) -> None:
     process = supervisor.start(service("ticker", IDLE))
     first = process.pid
     os.kill(first, signal.SIGKILL)
-    eventually(process.revive, what="it was not restarted")
+    eventually(process.restart_if_ended, what="it was not restarted")
     assert process.is_alive()
     assert process.pid != first
     assert supervisor.pids() == {"ticker": process.pid}
@@ -65,11 +65,11 @@ def test_a_process_that_keeps_dying_is_given_a_pause_before_each_start(tmp_path:
     process = Supervised(service("api", ""), folder=tmp_path, log=tmp_path / "api.log")
     process.start()
     eventually(lambda: not process.is_alive(), what="it did not die")
-    assert not process.revive()
-    eventually(process.revive, what="it was not restarted")
+    assert not process.restart_if_ended()
+    eventually(process.restart_if_ended, what="it was not restarted")
     eventually(lambda: not process.is_alive(), what="it did not die again")
-    assert not process.revive()
-    assert process.deaths == 2
+    assert not process.restart_if_ended()
+    assert process.ended_count == 2
 
 
 def test_what_a_killed_process_started_ends_before_its_successor_starts(
@@ -79,7 +79,7 @@ def test_what_a_killed_process_started_ends_before_its_successor_starts(
     eventually(lambda: lines(process), what="the child did not start")
     child = psutil.Process(int(lines(process)[0]))
     os.kill(process.pid, signal.SIGKILL)
-    eventually(process.revive, what="it was not restarted")
+    eventually(process.restart_if_ended, what="it was not restarted")
     eventually(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
 
 
@@ -119,7 +119,7 @@ def test_a_process_that_ends_while_starting_is_told_with_its_last_words(
 
 def test_what_does_not_come_up_in_time_is_told(supervisor: Supervisor) -> None:
     supervisor.start(service("api", IDLE))
-    with pytest.raises(StackError, match=r"the API did not come up in 0\.2 s"):
+    with pytest.raises(StackError, match=r"the API did not start in 0\.2 s"):
         supervisor.wait_until(lambda: False, what="the API", seconds=0.2)
 
 
@@ -152,7 +152,7 @@ def test_a_signal_ends_the_watch_and_everything_it_watched(tmp_path: Path) -> No
 def watch_one(folder: Path) -> None:
     from tunecurve.stack.supervisor import StopRequestedError
 
-    with Supervisor(folder, report=lambda _: None) as supervisor, supervisor.heeding_signals():
+    with Supervisor(folder, report=lambda _: None) as supervisor, supervisor.stopping_on_signals():
         print(supervisor.start(service("ticker", IDLE)).pid, flush=True)
         try:
             supervisor.watch(on_restart=lambda: None)

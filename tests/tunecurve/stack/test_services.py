@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tunecurve.errors import ConfigurationError
-from tunecurve.stack.environment import ROOT, Parts, stack_environment, uses_emulator
+from tunecurve.stack.services import Parts, server_folder, stack_environment, uses_emulator
 
 EMULATOR = "http://127.0.0.1:5555"
 GOOGLE = {"TUNECURVE_GOOGLE_CLOUD_PROJECT": "p", "TUNECURVE_STORAGE": "gs://b/x"}
@@ -44,8 +44,8 @@ def test_what_is_set_stays() -> None:
 
 def test_the_checkout_comes_first_on_the_import_path() -> None:
     environment = stack_environment({"PYTHONPATH": "/more"}, parts())
-    assert environment["PYTHONPATH"] == f"{ROOT}:/more"
-    assert (ROOT / "tunecurve" / "__init__.py").is_file()
+    assert environment["PYTHONPATH"] == f"{server_folder()}:/more"
+    assert (server_folder() or Path()).joinpath("workers", "__init__.py").is_file()
 
 
 def test_with_real_google_nothing_points_at_an_emulator() -> None:
@@ -66,9 +66,9 @@ def test_with_real_google_nothing_points_at_an_emulator() -> None:
 def test_the_emulator_is_left_out_when_told_or_when_there_is_another(
     environment: dict[str, str], *, wanted: bool, expected: bool
 ) -> None:
-    assert uses_emulator(environment, wanted=wanted) is expected
+    assert uses_emulator(environment, enabled=wanted) is expected
 
 
 def test_without_the_emulator_what_is_missing_is_named() -> None:
     with pytest.raises(ConfigurationError, match=r"set TUNECURVE_STORAGE$"):
-        uses_emulator({"TUNECURVE_GOOGLE_CLOUD_PROJECT": "p"}, wanted=False)
+        uses_emulator({"TUNECURVE_GOOGLE_CLOUD_PROJECT": "p"}, enabled=False)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunecurve.retries import LONGEST_PAUSE_SECONDS, retry_pause
+from tunecurve.transport import LONGEST_PAUSE_SECONDS, retry_pause
 
 
 def longest(_low: float, high: float) -> float:

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 from tests.tunecurve.tiny_service import KEY, Answer, TinyService, json_answer, new_job, problem
+from tunecurve.client import Client
 from tunecurve.errors import (
     ApiError,
     ConfigurationError,
+    ExitCode,
     UnreachableError,
     UsageError,
     WaitTimeoutError,
 )
-from tunecurve.exit_codes import ExitCode
-from tunecurve.http import Client
 
 
 def test_a_job_is_submitted_with_its_key_its_labels_and_a_new_idempotency_key(
@@ -125,7 +125,7 @@ def test_a_key_with_a_line_break_is_refused_before_it_is_sent() -> None:
 
 def test_lists_are_followed_to_their_last_page(client: Client, service: TinyService) -> None:
     service.lists["/v1/jobs"] = [new_job(number) for number in range(7)]
-    found = list(client.jobs(page_limit=3, state="queued"))
+    found = list(client.list("jobs", page_limit=3, state="queued"))
     assert [job["id"] for job in found] == [f"job_{number:026d}" for number in range(7)]
     assert len(service.seen) == 3
     assert all(seen.query["state"] == "queued" for seen in service.seen)

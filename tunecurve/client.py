@@ -5,18 +5,19 @@ with Client("http://127.0.0.1:8765", key) as client:
     job = client.wait(job["id"])
 """
 
+import base64
+import hashlib
 import itertools
 import math
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tunecurve.errors import UnreachableError, WaitTimeoutError
+from tunecurve.errors import UnreachableError, UsageError, WaitTimeoutError
 from tunecurve.transport import Transport
-from tunecurve.uploads import content_digest, media_type_of
 
 Json = dict[str, Any]
 Params = Mapping[str, str | int | None]
@@ -26,6 +27,16 @@ _PAGE_LIMIT = 100
 _FIRST_PAUSES_SECONDS = (0.25, 0.5)
 _PAUSE_SECONDS = 1.0
 _OUTAGE_SECONDS = 60.0
+_MEDIA_TYPES = {
+    ".jsonl": "application/x-ndjson",
+    ".ndjson": "application/x-ndjson",
+    ".csv": "text/csv",
+    ".tsv": "text/tab-separated-values",
+    ".json": "application/json",
+    ".parquet": "application/vnd.apache.parquet",
+    ".gz": "application/gzip",
+    ".zst": "application/zstd",
+}
 
 
 class Client:
@@ -85,22 +96,11 @@ class Client:
             headers={"idempotency-key": idempotency_key or str(uuid.uuid4())},
         )
 
-    def job(self, identifier: str) -> Json:
-        return self.get("jobs", identifier)
-
-    def jobs(self, *, page_limit: int = _PAGE_LIMIT, **filters: str | int | None) -> Iterator[Json]:
-        """Yield jobs, page by page; filters are those of the API: state, kind, label, parent."""
-        return self._pages("/v1/jobs", filters, limit=page_limit)
-
     def usage(self, *, first: str | None = None, last: str | None = None) -> Json:
         """Return what the project has used and paid, by UTC day and base model."""
         days = {"first": first, "last": last}
         given = {name: day for name, day in days.items() if day is not None}
         return self._transport.json("GET", "/v1/usage", params=given or None)
-
-    def quotas(self) -> Iterator[Json]:
-        """Yield the provider's quotas and how they are used."""
-        return self._pages("/v1/quotas", {})
 
     def cancel(self, identifier: str) -> Json:
         """Ask for a job's cancellation; cancelling a cancelled job changes nothing."""
@@ -116,15 +116,15 @@ class Client:
         """Return the job once it has ended, in whichever state.
 
         `on_update` gets the job after every look, at most each second, and after the last.
-        Raises WaitTimeoutError after `timeout_seconds`; the job itself goes on. A server that
-        was there and goes away is given a minute to come back.
+        Raises WaitTimeoutError after `timeout_seconds`; the job keeps running. A server
+        that answered before may be away for a minute.
         """
         deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         pauses = itertools.chain(_FIRST_PAUSES_SECONDS, itertools.repeat(_PAUSE_SECONDS))
         last_answer = -math.inf
         while True:
             try:
-                job = self.job(identifier)
+                job = self.get("jobs", identifier)
                 if on_update is not None:
                     on_update(job)
             except UnreachableError:
@@ -137,7 +137,7 @@ class Client:
                     return job
             if deadline is not None and time.monotonic() >= deadline:
                 raise WaitTimeoutError(
-                    f"{identifier} has not ended after {timeout_seconds:g} s; it goes on"
+                    f"{identifier} has not ended after {timeout_seconds:g} s; it keeps running"
                 )
             time.sleep(next(pauses))
 
@@ -148,42 +148,52 @@ class Client:
         filters = {"job": job, "after": after}
         return self._pages("/v1/events", filters, limit=page_limit, cursor="seq")
 
-    # ------------------------------------------------------------ files and outputs
+    # ------------------------------------------------------------ any collection, files
 
     def upload(self, path: Path, *, name: str | None = None) -> Json:
-        """Upload a data file as it is and return the file; the server checks its digest."""
+        """Upload a data file as it is and return the file; the server checks its digest.
+
+        Raises UsageError for a suffix that no data file has.
+        """
         return self._transport.json(
             "POST",
             "/v1/files",
             params={"name": name or path.name},
             file=path,
-            headers={"content-type": media_type_of(path), "content-digest": content_digest(path)},
+            headers={"content-type": _media_type_of(path), "content-digest": _content_digest(path)},
             replayable=False,
         )
 
-    def get(self, kind: str, identifier: str) -> Json:
+    def get(self, collection: str, identifier: str) -> Json:
         """Return one object of a collection, such as `get("experiments", "exp_…")`."""
-        return self._transport.json("GET", f"/v1/{kind}/{identifier}")
+        return self._transport.json("GET", f"/v1/{collection}/{identifier}")
 
-    def content(self, kind: str, identifier: str, *, content_format: str, to: Path) -> Path:
-        """Download an output into the file `to`, which appears only when it is whole."""
+    def list(
+        self, collection: str, *, page_limit: int = _PAGE_LIMIT, **filters: str | int | None
+    ) -> Iterator[Json]:
+        """Yield the objects of a collection, fetched page by page.
+
+        Filters are those of the API, for `jobs` state, kind, label and parent.
+        """
+        return self._pages(f"/v1/{collection}", filters, limit=page_limit)
+
+    def delete(self, collection: str, identifier: str) -> None:
+        """Delete a file, dataset, webhook or other object; revoke a key."""
+        self._transport.json("DELETE", f"/v1/{collection}/{identifier}")
+
+    def content(self, collection: str, identifier: str, *, content_format: str, to: Path) -> Path:
+        """Download an output into the file `to`, which appears only when it is complete."""
         self._transport.download(
-            f"/v1/{kind}/{identifier}/content", params={"format": content_format}, to=to
+            f"/v1/{collection}/{identifier}/content", params={"format": content_format}, to=to
         )
         return to
 
     # ------------------------------------------------------------ keys and the server itself
 
-    def create_key(self, name: str, scopes: list[str]) -> Json:
+    def create_key(self, name: str, scopes: Sequence[str]) -> Json:
         """Make a key and return it with its secret, which is shown only this once."""
-        body = {"name": name, "scopes": scopes}
+        body = {"name": name, "scopes": [*scopes]}
         return self._transport.json("POST", "/v1/keys", body=body, replayable=False)
-
-    def list_keys(self) -> Iterator[Json]:
-        return self._pages("/v1/keys", {})
-
-    def revoke_key(self, identifier: str) -> None:
-        self._transport.json("DELETE", f"/v1/keys/{identifier}")
 
     def me(self) -> Json:
         return self._transport.json("GET", "/v1/me")
@@ -195,7 +205,7 @@ class Client:
     # ------------------------------------------------------------
 
     def _pages(
-        self, path: str, filters: Params, *, limit: int = _PAGE_LIMIT, cursor: str = "id"
+        self, path: str, filters: Params, *, limit: int, cursor: str = "id"
     ) -> Iterator[Json]:
         params = {name: value for name, value in filters.items() if value is not None}
         while True:
@@ -204,3 +214,19 @@ class Client:
             if not page["has_more"] or not page["data"]:
                 return
             params["after"] = page["data"][-1][cursor]
+
+
+def _media_type_of(path: Path) -> str:
+    """Return the media type by the file's suffix; raises UsageError naming the known ones."""
+    media_type = _MEDIA_TYPES.get(path.suffix.lower())
+    if media_type is None:
+        known = ", ".join(sorted(_MEDIA_TYPES))
+        raise UsageError(f"{path} has no known suffix; known: {known}")
+    return media_type
+
+
+def _content_digest(path: Path) -> str:
+    """Return the file's `Content-Digest` (RFC 9530), read once without holding it in memory."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").digest()
+    return f"sha-256=:{base64.b64encode(digest).decode()}:"

@@ -11,8 +11,8 @@ from service.datasets.queries import DatasetView, ready_dataset
 from service.experiments.schemas import ExperimentSpec
 from service.experiments.variants import Variant, plan_variants
 from service.jobs.money import CURRENCY, dollars
-from service.jobs.operations import JobKinds, Request, estimate_of, reserve_ids, write_job
-from service.jobs.ports import Estimate, InputNotReady
+from service.jobs.operations import Request, estimate_of, reserve_ids, write_job
+from service.jobs.ports import Estimate, InputNotReady, JobKinds
 
 
 class PlannedJob(BaseModel):

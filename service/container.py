@@ -22,7 +22,7 @@ from service.files.contents import FileLimits
 from service.inference.batches.ports import BatchProvider
 from service.inference.operations import CacheRules, CallLimits, Prices, load_prices, shut_down
 from service.inference.ports import Generator, Governor
-from service.jobs.operations import JobKinds
+from service.jobs.ports import JobKinds, JobServices
 from service.registry import Registry
 from service.settings import Settings
 from service.storage.operations import open_store, read_gs_lines
@@ -127,6 +127,10 @@ class Container:
         return {kind.name: kind for kind in kinds}
 
     @cached_property
+    def jobs(self) -> JobServices:
+        return JobServices(self.kinds, self.sessions, self.task_queue)
+
+    @cached_property
     def providers(self) -> Registry[TuningProvider]:
         return Registry(
             PROVIDERS.noun, {name: build(self.settings) for name, build in PROVIDERS.items()}
@@ -170,11 +174,11 @@ class Container:
 
     @cached_property
     def fleet(self) -> ShardConfig:
-        return ShardConfig(self.kinds, self.task_queue, self.settings.evaluate_slots)
+        return ShardConfig(self.jobs, self.settings.evaluate_slots)
 
     @cached_property
     def prepare_sharding(self) -> ShardingConfig:
-        return ShardingConfig(self.kinds, self.task_queue, self.settings.prepare_shard_rows)
+        return ShardingConfig(self.jobs, self.settings.prepare_shard_rows)
 
     @cached_property
     def token_counter(self) -> TokenCounter | None:

@@ -9,27 +9,21 @@ import structlog
 from service.container import Container
 from service.errors import Internal, Invalid, TunecurveError
 from service.inference.operations import cost_of_job
+from service.jobs.claims import claim_job, finish_job, park_job, requeue_job, retry_job
+from service.jobs.dispatch import dispatch_parent
 from service.jobs.leases import LeasedRun
 from service.jobs.lifecycle import Reason, State
-from service.jobs.operations import (
-    Job,
-    JobKinds,
-    claim_job,
-    dispatch_parent,
-    finish_job,
-    job_states,
-    park_job,
-    requeue_job,
-    retry_job,
-)
 from service.jobs.ports import (
     InputNotReady,
     JobCancelled,
+    JobKinds,
+    JobRecord,
     JobRun,
     LeaseLost,
     Preempted,
     Waiting,
 )
+from service.jobs.queries import job_states
 from workers.app import container
 from workers.shutdown import is_shutting_down
 
@@ -89,7 +83,7 @@ def _rivals(kinds: JobKinds, name: str) -> list[str]:
 class _Ending:
     """Turns what an operation returns or raises into the job's next state."""
 
-    def __init__(self, job: Job, token: str, services: Container) -> None:
+    def __init__(self, job: JobRecord, token: str, services: Container) -> None:
         self._job, self._token, self._services = job, token, services
         self._sessions = services.sessions
 
@@ -145,12 +139,7 @@ class _Ending:
             error=error,
             cost=self._cost(),
         )
-        dispatch_parent(
-            self._job.id,
-            kinds=self._services.kinds,
-            sessions=self._sessions,
-            task_queue=self._services.task_queue,
-        )
+        dispatch_parent(self._job.id, services=self._services.jobs)
         code = error.code if error else None
         log.info("job_ended" if ended else "job_lease_lost", state=state.value, code=code)
 

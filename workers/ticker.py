@@ -6,6 +6,7 @@ It may run any number of times: rows are taken with SKIP LOCKED and every sweep 
 import signal
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -14,7 +15,8 @@ import structlog
 from service.clock import utc_now
 from service.container import Container
 from service.inference.operations import purge_responses
-from service.jobs.operations import purge_keys, requeue_expired, send_due_messages, wake_due
+from service.jobs.dispatch import send_due_messages
+from service.jobs.sweeps import purge_keys, requeue_expired, wake_due
 from service.logging import configure_logging
 from service.settings import Settings
 from service.task_queue import Queue
@@ -59,9 +61,7 @@ def _send_tickets(now: datetime, *, services: Container) -> None:
     if kinds:
         send_due_messages(
             now,
-            kinds=kinds,
-            sessions=services.sessions,
-            task_queue=services.task_queue,
+            services=replace(services.jobs, kinds=kinds),
             redispatch_seconds=services.settings.redispatch_seconds,
             limit=TICKETS_A_SWEEP,
         )

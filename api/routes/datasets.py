@@ -16,7 +16,7 @@ from service.datasets.examples import Split
 from service.datasets.publishing.content import ContentFormat, RowFilter
 from service.datasets.report.page import render_report
 from service.datasets.schemas import Dataset, DatasetRow, present_dataset
-from service.jobs.operations import job_states
+from service.jobs.queries import job_states
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
 

@@ -14,7 +14,7 @@ from api.tables import MEDIA_TYPES, TableFormat, table_attachment, table_rows
 from service.evaluation import operations, queries
 from service.evaluation.results import TABLE
 from service.evaluation.schemas import Evaluation, EvaluationRowOut, present_evaluation
-from service.jobs.operations import job_states
+from service.jobs.queries import job_states
 
 router = APIRouter(prefix="/v1/evaluations", tags=["evaluations"])
 

@@ -14,7 +14,7 @@ from api.openapi import answers, example_of, page_example, problems
 from api.pages import Page, page_of
 from service.database import Sessions
 from service.jobs.lifecycle import TERMINAL
-from service.jobs.operations import get_job, job_states
+from service.jobs.queries import get_job, job_states
 from service.webhooks.events import EventType
 from service.webhooks.operations import list_events as find_events
 from service.webhooks.schemas import Event

@@ -16,7 +16,7 @@ from service.errors import Conflict
 from service.experiments import operations, queries
 from service.experiments.schemas import Experiment, present_experiment
 from service.experiments.summary import TABLE
-from service.jobs.operations import job_states
+from service.jobs.queries import job_states
 
 router = APIRouter(prefix="/v1/experiments", tags=["experiments"])
 

@@ -17,9 +17,9 @@ from api.plans import Plan, plan_of
 from api.submissions import Submitted, budget_nano_of
 from service.database import Sessions
 from service.inference.operations import costs_of
-from service.jobs import operations
+from service.jobs import operations, queries
 from service.jobs.lifecycle import OPEN, State
-from service.jobs.operations import Job as JobRow
+from service.jobs.ports import JobRecord
 from service.jobs.schemas import LABEL_PATTERN, Job, present_job
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -79,9 +79,7 @@ def create_job(
         return JSONResponse(plan.model_dump(mode="json"))
     row, replayed = operations.submit_job(
         request,
-        kinds=container.kinds,
-        sessions=container.sessions,
-        task_queue=container.task_queue,
+        services=container.jobs,
         open_jobs_limit=container.settings.open_jobs_limit,
     )
     [job] = _shown([row], container.sessions)
@@ -92,7 +90,7 @@ def create_job(
     return job
 
 
-def _shown(rows: Sequence[JobRow], sessions: Sessions) -> list[Job]:
+def _shown(rows: Sequence[JobRecord], sessions: Sessions) -> list[Job]:
     """Return jobs as HTTP shows them; what those that go on have used is summed now."""
     going_on = [row.id for row in rows if State(row.state) in OPEN]
     with sessions.reading() as session:
@@ -129,7 +127,7 @@ def list_jobs(  # noqa: PLR0913, PLR0917  FastAPI reads a request's parts from p
     limit: Limit = 20,
 ) -> Page[Job]:
     name, _, value = (label or "").partition(":")
-    rows = operations.list_jobs(
+    rows = queries.list_jobs(
         principal.project_id,
         sessions=container.sessions,
         states=[each.value for each in state or ()],
@@ -157,7 +155,7 @@ def get_job(
     container: Services,
     if_none_match: Annotated[str | None, Header(description="the ETag seen last")] = None,
 ) -> Job | Response:
-    row = operations.get_job(job_id, project_id=principal.project_id, sessions=container.sessions)
+    row = queries.get_job(job_id, project_id=principal.project_id, sessions=container.sessions)
     [job] = _shown([row], container.sessions)
     headers = _headers(job)
     if is_known(if_none_match, headers["ETag"]):
@@ -184,9 +182,7 @@ def cancel_job(job_id: JobId, response: Response, principal: Writer, container: 
     row = operations.cancel_job(
         job_id,
         project_id=principal.project_id,
-        kinds=container.kinds,
-        sessions=container.sessions,
-        task_queue=container.task_queue,
+        services=container.jobs,
     )
     [job] = _shown([row], container.sessions)
     response.headers.update(_headers(job))

@@ -7,7 +7,7 @@ from api.auth import Reader, Writer
 from api.dependencies import AfterModel, Limit, ModelId, Services
 from api.openapi import answers, page_example, problems
 from api.pages import Page, page_of
-from service.jobs.operations import job_states
+from service.jobs.queries import job_states
 from service.tuning import operations
 from service.tuning.schemas import Model, present_model
 

@@ -13,7 +13,7 @@ from typing import Any, Self
 import psutil
 from sqlalchemy import text
 
-from service.jobs.operations import Job
+from service.jobs.models import Job
 from service.migrations.upgrade import upgrade
 from tests.support.fleet import FleetProcess
 from tests.support.postgres import start_postgres

@@ -19,8 +19,8 @@ from service.datasets.sources.source import SourceAccess
 from service.errors import Conflict
 from service.files.contents import FileLimits
 from service.ids import Prefix
-from service.jobs.operations import require_ended
 from service.jobs.ports import JobCancelled, JobKind, JobRun, Submission, Waiting
+from service.jobs.queries import require_ended
 from service.storage.ports import ObjectStore
 from service.task_queue import Queue
 
@@ -131,7 +131,7 @@ def run_prepare(  # noqa: PLR0913  each is a neighbour or a setting, by its name
     if run.cancelling:
         if sharding is None:
             raise JobCancelled
-        return stop_sharding(run, sessions=sessions, store=store, sharding=sharding)
+        return stop_sharding(run, store=store, sharding=sharding)
     dataset_id = run.outputs["dataset"]
     if get_dataset(dataset_id, project_id=run.project_id, sessions=sessions).ready_at is not None:
         return None

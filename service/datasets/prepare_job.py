@@ -18,14 +18,13 @@ from service.datasets.schemas import DraftSpec, PrepareSpec
 from service.datasets.sharding.shard_jobs import (
     ShardingConfig,
     cleans_up_shards,
-    find_shard_jobs,
-    raise_shard_error,
 )
 from service.datasets.sharding.sharded_preparation import prepare_from_shards, start_sharding
 from service.datasets.sources.pointers import repoint_faults
 from service.jobs.lifecycle import Reason
-from service.jobs.operations import are_open
 from service.jobs.ports import Waiting
+from service.jobs.queries import children_of
+from service.jobs.shards import are_open, refuse_incomplete
 
 log = structlog.get_logger()
 
@@ -37,14 +36,14 @@ def make_dataset(run: PrepareRun, *, sharding: ShardingConfig | None = None) -> 
     Raises what `stage`, `prepare` and `finish` raise, JobCancelled, LeaseLost, and the error of a
     share that failed.
     """
-    shards = find_shard_jobs(run.job, sessions=run.access.sessions) if sharding else []
+    shards = children_of(run.job.id, sessions=run.access.sessions) if sharding else []
     if are_open(shards):
         return Waiting(Reason.CHILDREN)
     with tempfile.TemporaryDirectory(prefix="tunecurve-") as name:
         if not shards:
             return _make_from_source(run, Path(name), sharding)
         with cleans_up_shards(run.job.id, store=run.access.store):
-            raise_shard_error(shards)
+            refuse_incomplete(shards)
             specs = [DraftSpec.model_validate(shard.spec) for shard in shards]
             _complete(run, prepare_from_shards(run, specs, folder=Path(name)), Path(name))
     return None

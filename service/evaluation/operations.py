@@ -14,12 +14,11 @@ from service.evaluation.request_stage import CallConfig, Rows, ask, cache_lookup
 from service.evaluation.results import complete
 from service.evaluation.schemas import AskSpec, EvaluateSpec
 from service.evaluation.sharding import ShardConfig, spread
-from service.jobs.lifecycle import OPEN, Reason
-from service.jobs.operations import job_states, require_ended, stop_shards
+from service.jobs.lifecycle import OPEN
 from service.jobs.ports import JobCancelled, JobRun, Waiting
+from service.jobs.queries import job_states, require_ended
+from service.jobs.shards import stop_shards
 from service.storage.ports import ObjectStore
-
-LOOK_AGAIN_SECONDS = 0.5  # at shards that wind down, in case that the last one's word is lost
 
 
 def run_evaluate(
@@ -38,8 +37,9 @@ def run_evaluate(
     known what they cost.
     """
     if run.cancelling:
-        if stop_shards(run, kinds=fleet.kinds, sessions=sessions, task_queue=fleet.task_queue):
-            return Waiting(Reason.CHILDREN, seconds=LOOK_AGAIN_SECONDS)
+        waiting = stop_shards(run, services=fleet.jobs)
+        if waiting is not None:
+            return waiting
         if not has_batch(run.outputs["evaluation"], sessions=sessions):
             raise JobCancelled
     spec = EvaluateSpec.model_validate(run.spec)

@@ -14,40 +14,18 @@ from service.experiments.queries import require_experiment
 from service.experiments.schemas import ExperimentSpec
 from service.experiments.variants import Variant, plan_variants
 from service.ids import Prefix, new_id
-from service.jobs.lifecycle import Reason
-from service.jobs.operations import (
-    Job,
-    JobKinds,
-    Request,
-    are_open,
-    cancel_open,
-    reserve_ids,
-    write_job,
-)
+from service.jobs.operations import Request, reserve_ids, write_job
 from service.jobs.ports import (
-    JobCancelled,
+    JobKinds,
+    JobRecord,
     JobRun,
-    Waiting,
 )
-from service.task_queue import TaskQueue
 from service.tuning.schemas import TuneSpec
 
 
-def wind_down(
-    run: JobRun,
-    children: Sequence[Job],
-    *,
-    sessions: Sessions,
-    kinds: JobKinds,
-    task_queue: TaskQueue,
-) -> Waiting:
-    if not are_open(children):
-        raise JobCancelled
-    cancel_open(run, children, kinds=kinds, sessions=sessions, task_queue=task_queue)
-    return Waiting(Reason.CHILDREN, seconds=1.0)
-
-
-def begin(run: JobRun, row: Experiment, *, kinds: JobKinds, sessions: Sessions) -> list[Job]:
+def begin(
+    run: JobRun, row: Experiment, *, kinds: JobKinds, sessions: Sessions
+) -> Sequence[JobRecord]:
     """Write every child with its reserved output in one transaction: all of them or none."""
     spec = ExperimentSpec.model_validate(run.spec)
     with sessions.reading() as session:
@@ -83,7 +61,7 @@ class _Family:
 
     def __init__(self, session: Session, run: JobRun, kinds: JobKinds) -> None:
         self._session, self._run, self._kinds = session, run, kinds
-        self.jobs: list[Job] = []
+        self.jobs: list[JobRecord] = []
 
     def add(self, kind_name: str, spec: BaseModel | None, label: str) -> str:
         """Write one child and return the id of its output."""

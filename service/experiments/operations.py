@@ -1,24 +1,19 @@
 """One step of an `experiment` job: plan it, wait for its children, sum it up."""
 
+from collections.abc import Sequence
+
 from service.database import Sessions
 from service.experiments import repository
-from service.experiments.children import begin, wind_down
+from service.experiments.children import begin
 from service.experiments.queries import get_experiment, require_experiment
 from service.experiments.summary import sum_up
+from service.jobs.budgets import refuse_if_used_up
+from service.jobs.dispatch import dispatch
 from service.jobs.lifecycle import OPEN, Reason, State
-from service.jobs.operations import (
-    JobKinds,
-    children_of,
-    dispatch,
-    refuse_if_used_up,
-    require_ended,
-)
-from service.jobs.ports import (
-    JobRun,
-    Waiting,
-)
+from service.jobs.ports import JobCancelled, JobRecord, JobRun, JobServices, Waiting
+from service.jobs.queries import children_of, require_ended
+from service.jobs.shards import stop_shards
 from service.storage.ports import ObjectStore
-from service.task_queue import TaskQueue
 
 
 def run_experiment(
@@ -26,8 +21,7 @@ def run_experiment(
     *,
     sessions: Sessions,
     store: ObjectStore,
-    kinds: JobKinds,
-    task_queue: TaskQueue,
+    jobs: JobServices,
 ) -> Waiting | None:
     """Take an experiment one step further: plan it, wait for its children, or sum it up."""
     with sessions.reading() as session:
@@ -35,12 +29,15 @@ def run_experiment(
     if row.ready_at is not None:
         _require_budget(run, sessions=sessions)
         return None
-    children = children_of(run.id, sessions=sessions)
     if run.cancelling:
-        return wind_down(run, children, sessions=sessions, kinds=kinds, task_queue=task_queue)
+        waiting = stop_shards(run, services=jobs)
+        if waiting is None:
+            raise JobCancelled
+        return waiting
+    children: Sequence[JobRecord] = children_of(run.id, sessions=sessions)
     if not children:
-        children = begin(run, row, kinds=kinds, sessions=sessions)
-        dispatch(children, kinds=kinds, sessions=sessions, task_queue=task_queue)
+        children = begin(run, row, kinds=jobs.kinds, sessions=sessions)
+        dispatch(children, services=jobs)
     ended = sum(State(child.state) not in OPEN for child in children)
     run.report(ended, len(children), unit="jobs", stage="children")
     if ended < len(children):

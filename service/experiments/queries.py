@@ -9,10 +9,8 @@ from service.experiments import repository
 from service.experiments.models import Experiment, VariantRow
 from service.experiments.schemas import VariantView
 from service.jobs.lifecycle import State
-from service.jobs.operations import (
-    Job,
-    children_of,
-)
+from service.jobs.ports import JobRecord
+from service.jobs.queries import children_of
 from service.jobs.schemas import output_state
 
 
@@ -46,7 +44,7 @@ def list_experiments(
 
 
 def _view(
-    variant: VariantRow, jobs: Mapping[str, Job], *, project_id: str, sessions: Sessions
+    variant: VariantRow, jobs: Mapping[str, JobRecord], *, project_id: str, sessions: Sessions
 ) -> VariantView:
     evaluation, scores = get_evaluation(
         variant.evaluation_id, project_id=project_id, sessions=sessions
@@ -76,7 +74,7 @@ def _view(
     )
 
 
-def _reason(job: Job) -> str | None:
+def _reason(job: JobRecord) -> str | None:
     """Return why a child has no result: its error's code, or that it was cancelled."""
     if job.state == State.CANCELLED:
         return "cancelled"

@@ -22,11 +22,9 @@ from service.experiments.report import (
     render_report,
 )
 from service.experiments.schemas import ExperimentSpec, VariantView
-from service.jobs.operations import (
-    Job,
-)
 from service.jobs.ports import (
     InputNotReady,
+    JobRecord,
     JobRun,
 )
 from service.storage.content import put_content
@@ -55,7 +53,7 @@ TABLE = TableSchema(
 def sum_up(
     run: JobRun,
     row: Experiment,
-    children: Sequence[Job],
+    children: Sequence[JobRecord],
     *,
     sessions: Sessions,
     store: ObjectStore,
@@ -93,14 +91,16 @@ def sum_up(
         done.ready_at = utc_now()
 
 
-def _finished_dataset(session: Session, row: Experiment, children: Sequence[Job]) -> DatasetView:
+def _finished_dataset(
+    session: Session, row: Experiment, children: Sequence[JobRecord]
+) -> DatasetView:
     try:
         return ready_dataset(row.dataset_id or "", project_id=row.project_id, session=session)
     except InputNotReady as error:
         raise _no_scores(children) from error
 
 
-def _no_scores(children: Sequence[Job]) -> Internal:
+def _no_scores(children: Sequence[JobRecord]) -> Internal:
     """Return the failure of the first child that failed by itself, in its own words."""
     failed = [child for child in children if child.error]
     own = [child for child in failed if (child.error or {}).get("code") != "input_failed"]

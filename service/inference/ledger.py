@@ -19,8 +19,9 @@ from service.inference.spending import (
     cost_of,
     thinking_tokens_of,
 )
+from service.jobs.budgets import reserved_of
 from service.jobs.money import CURRENCY, dollars_or_none
-from service.jobs.operations import descendants_of, reserved_of
+from service.jobs.queries import subtrees_of
 
 
 def record_usage(
@@ -93,7 +94,7 @@ def costs_of(session: Session, job_ids: Collection[str]) -> dict[str, dict[str, 
     money as decimal strings, `actual` null where a part has no price, `reserved` null without a
     budget.
     """
-    families = descendants_of(session, job_ids)
+    families = subtrees_of(session, job_ids)
     members = {member for family in families.values() for member in family}
     used, reserved = usage_by_job(session, members), reserved_of(session, members)
     return {

@@ -1,6 +1,6 @@
-"""SQL of budgets and of the families that share them.
+"""SQL of budgets and of the job trees that share them.
 
-Whoever changes `drawn_nano` of a reservation holds the lock of its budget.
+A transaction that changes `drawn_nano` of a reservation holds the lock of its budget.
 """
 
 from collections.abc import Collection
@@ -18,17 +18,6 @@ _RUN_BY_A_WORKER = (State.RUNNING, State.CANCELLING)
 def add(session: Session, row: Budget | Reservation) -> None:
     session.add(row)
     session.flush()
-
-
-def descendants_of(session: Session, job_ids: Collection[str]) -> dict[str, list[str]]:
-    """Return by job the ids of itself, its children and theirs."""
-    tree = select(Job.id.label("top"), Job.id).where(Job.id.in_(job_ids))
-    families = tree.cte("families", recursive=True)
-    below = select(families.c.top, Job.id).join(families, Job.parent_id == families.c.id)
-    found: dict[str, list[str]] = {job_id: [] for job_id in job_ids}
-    for top, member in session.execute(select(families.union_all(below))):
-        found[top].append(member)
-    return found
 
 
 def find(session: Session, root_id: str) -> Budget | None:
@@ -55,7 +44,7 @@ def spend(session: Session, holder_id: str, nano: int) -> None:
     )
 
 
-def forsaken(session: Session, root_id: str, *, now: datetime) -> list[Reservation]:
+def abandoned(session: Session, root_id: str, *, now: datetime) -> list[Reservation]:
     """Return reservations that hold more than they need and whose job no worker runs."""
     run = and_(Job.state.in_(_RUN_BY_A_WORKER), Job.lease_until >= now)
     query = (

@@ -12,9 +12,9 @@ from service.clock import utc_now
 from service.database import Session
 from service.errors import Conflict
 from service.jobs import budget_repository as repository
-from service.jobs.family_repository import root_of
 from service.jobs.models import Budget, Reservation
 from service.jobs.money import dollars
+from service.jobs.tree_repository import root_of
 
 # A block is at most this part of what is left: towards its end a budget is shared finely.
 _PART_OF_THE_REST = 8
@@ -36,7 +36,7 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """What a draw has brought: nothing while others may still give back, or for ever."""
+    """What a draw has granted: nothing while others may still give back, or for ever."""
 
     nano: int
     used_up: bool = False
@@ -48,7 +48,7 @@ def open_budget(session: Session, job_id: str, limit_nano: int) -> None:
 
 
 def holder_of(session: Session, job_id: str) -> Holder | None:
-    """Return the job as a holder of its family's budget; None when there is no budget."""
+    """Return the job as a holder of its tree's budget; None when there is no budget."""
     root_id = root_of(session, job_id)
     return Holder(job_id, root_id) if repository.find(session, root_id) else None
 
@@ -57,8 +57,8 @@ def draw(session: Session, holder: Holder, *, in_flight: int, need: int, want: i
     """Take at least `need` and about `want` nano-dollars for coming calls.
 
     The calls `in_flight` keep what was drawn for them; what else the holder held is counted
-    back first. Brings nothing while calls in flight may give back enough, and is the last draw
-    of the whole family once they cannot.
+    back first. Grants nothing while calls in flight may give back enough, and is the last draw
+    of the whole tree once they cannot.
     """
     now = utc_now()
     budget = repository.lock(session, holder.root_id)
@@ -96,7 +96,7 @@ def give_back(session: Session, holder: Holder) -> None:
 
 def hold_ahead(session: Session, holder: Holder, nano: int) -> bool:
     """Take what work at the provider will cost, until `settle_ahead`; a second call replaces
-    the first. Returns False when it does not fit: then nobody of the family draws any more.
+    the first. Returns False when it does not fit: then no job of the tree draws any more.
     """
     now = utc_now()
     budget = repository.lock(session, holder.root_id)
@@ -128,7 +128,7 @@ def settle_ahead(session: Session, job_id: str, nano: int = 0) -> None:
 
 
 def refusal(session: Session, holder: Holder, *, what: str) -> BudgetExhausted:
-    """Return the error that ends a job whose family may spend no more."""
+    """Return the error that ends a job whose tree may spend no more."""
     budget = repository.lock(session, holder.root_id)
     limit, left = dollars(budget.limit_nano), dollars(max(0, _free(budget)))
     message = f"{what} does not fit into the budget of {limit} USD of which {left} USD are left"
@@ -136,7 +136,7 @@ def refusal(session: Session, holder: Holder, *, what: str) -> BudgetExhausted:
 
 
 def refuse_if_used_up(session: Session, job_id: str) -> None:
-    """Raise BudgetExhausted when the family of a job has met the end of its budget."""
+    """Raise BudgetExhausted when the budget of a job's tree is used up."""
     holder = holder_of(session, job_id)
     if holder is None:
         return
@@ -148,11 +148,6 @@ def refuse_if_used_up(session: Session, job_id: str) -> None:
 def reserved_of(session: Session, job_ids: Collection[str]) -> dict[str, int]:
     """Return by job the nano-dollars it holds and has not spent; only jobs that ever held some."""
     return repository.reserved_of(session, job_ids)
-
-
-def descendants_of(session: Session, job_ids: Collection[str]) -> dict[str, list[str]]:
-    """Return by job the ids of itself and all jobs below it."""
-    return repository.descendants_of(session, job_ids)
 
 
 def _reservation(session: Session, holder: Holder) -> Reservation:
@@ -179,8 +174,8 @@ def _redraw(budget: Budget, own: Reservation, drawn_nano: int) -> None:
 
 
 def _take_back(session: Session, budget: Budget, *, now: datetime) -> None:
-    """Take what is held by jobs that nobody runs: their worker has died, or they have ended."""
-    for own in repository.forsaken(session, budget.root_id, now=now):
+    """Take what is held by jobs that no worker runs: their worker has died, or they have ended."""
+    for own in repository.abandoned(session, budget.root_id, now=now):
         _redraw(budget, own, own.spent_nano + own.ahead_nano)
     session.flush()
 

@@ -9,7 +9,7 @@ from service.clock import utc_now
 from service.database import Session, Sessions
 from service.errors import TunecurveError
 from service.jobs import repository
-from service.jobs.family import emit_event, propagate_end
+from service.jobs.events import emit_event, propagate_end
 from service.jobs.lifecycle import Reason, State, may_follow
 from service.jobs.models import Job
 from service.jobs.ports import Waiting

@@ -1,42 +1,37 @@
-"""How tickets are sent: after the commit, and again when they must be lost."""
+"""Task messages of jobs: sent after the commit, and again when they must be lost."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from service.clock import utc_now
 from service.database import Sessions
-from service.jobs import family_repository, repository
+from service.jobs import repository, tree_repository
 from service.jobs.lifecycle import State
-from service.jobs.models import Job
-from service.jobs.ports import JobKind
-from service.task_queue import Queue, TaskQueue
-
-JobKinds = Mapping[str, JobKind]
+from service.jobs.ports import JobRecord, JobServices
+from service.task_queue import Queue
 
 # Where calls take minutes, the slots of their own queue may be held that long; the steps of
-# experiments are short, so a job that only has to be wound down is seen at once.
+# experiments are short, so a job that only has to clean up runs at once.
 CLEANUP_QUEUE = Queue.EXPERIMENT
 
 
-def dispatch(
-    jobs: Sequence[Job], *, kinds: JobKinds, sessions: Sessions, task_queue: TaskQueue
-) -> int:
-    """Send tickets after the commit; what the broker does not take is left to the sweep.
+def dispatch(jobs: Sequence[JobRecord], *, services: JobServices) -> int:
+    """Send task messages after the commit; what the broker does not take is left to the sweep.
 
     Jobs are marked first: a quick worker may have parked its job before `send` returns, and a
-    mark that came after would keep the sweep from sending the next ticket.
+    mark that came after would keep the sweep from sending the next message.
     """
-    _mark(jobs, sessions, now=utc_now())
-    return _send(jobs, kinds, sessions, task_queue)
+    _mark(jobs, services.sessions, now=utc_now())
+    return _send(jobs, services)
 
 
-def _send(jobs: Sequence[Job], kinds: JobKinds, sessions: Sessions, task_queue: TaskQueue) -> int:
-    unsent = [job for job in jobs if not _send_one(job, kinds[job.kind], task_queue)]
-    _mark(unsent, sessions, now=None)
+def _send(jobs: Sequence[JobRecord], services: JobServices) -> int:
+    unsent = [job for job in jobs if not _send_one(job, services)]
+    _mark(unsent, services.sessions, now=None)
     return len(jobs) - len(unsent)
 
 
-def _mark(jobs: Sequence[Job], sessions: Sessions, *, now: datetime | None) -> None:
+def _mark(jobs: Sequence[JobRecord], sessions: Sessions, *, now: datetime | None) -> None:
     """Mark each in a transaction of its own.
 
     A job may stand here with its children, and one statement locks its rows in any order: it
@@ -47,41 +42,38 @@ def _mark(jobs: Sequence[Job], sessions: Sessions, *, now: datetime | None) -> N
             repository.mark_dispatched(session, [job.id], now=now)
 
 
-def _send_one(job: Job, kind: JobKind, task_queue: TaskQueue) -> bool:
+def _send_one(job: JobRecord, services: JobServices) -> bool:
+    kind, send = services.kinds[job.kind], services.task_queue.send
     if job.state == State.CANCELLING and kind.preemptible:
-        return task_queue.send(kind.task, job.id, queue=CLEANUP_QUEUE)
-    return task_queue.send(kind.task, job.id, queue=kind.queue, priority=job.priority)
+        return send(kind.task, job.id, queue=CLEANUP_QUEUE)
+    return send(kind.task, job.id, queue=kind.queue, priority=job.priority)
 
 
-def dispatch_parent(
-    job_id: str, *, kinds: JobKinds, sessions: Sessions, task_queue: TaskQueue
-) -> None:
-    """Send the ticket of a job's parent when that has just been queued by the job's end.
+def dispatch_parent(job_id: str, *, services: JobServices) -> None:
+    """Send the task message of a job's parent that the job's end has just queued.
 
-    Also of one that is cancelling and that nobody holds: it may have waited for this end only.
+    Also of a cancelling parent without a lease: it may have waited for this end only.
     """
-    with sessions.reading() as session:
-        parent = family_repository.parent_of(session, job_id)
+    with services.sessions.reading() as session:
+        parent = tree_repository.parent_of(session, job_id)
     if parent is None:
         return
     is_queued = parent.state == State.QUEUED and parent.dispatched_at is None
     if is_queued or (parent.state == State.CANCELLING and parent.lease_owner is None):
-        dispatch([parent], kinds=kinds, sessions=sessions, task_queue=task_queue)
+        dispatch([parent], services=services)
 
 
 def send_due_messages(
     now: datetime,
     *,
-    kinds: JobKinds,
-    sessions: Sessions,
-    task_queue: TaskQueue,
+    services: JobServices,
     redispatch_seconds: float,
     limit: int,
 ) -> int:
-    """Send the tickets of jobs of these kinds that have none, or whose must have been lost."""
+    """Send the task messages of jobs of these kinds that have none, or whose must be lost."""
     sent_before = now - timedelta(seconds=redispatch_seconds)
-    with sessions.transaction() as session:
+    with services.sessions.transaction() as session:
         due = repository.take_due(
-            session, kinds=kinds, now=now, sent_before=sent_before, limit=limit
+            session, kinds=services.kinds, now=now, sent_before=sent_before, limit=limit
         )
-    return _send(due, kinds, sessions, task_queue)
+    return _send(due, services)

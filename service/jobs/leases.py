@@ -12,7 +12,7 @@ import structlog
 from service.clock import utc_now
 from service.database import Session, Sessions
 from service.jobs import repository
-from service.jobs.family import emit_shard_progress
+from service.jobs.events import emit_shard_progress
 from service.jobs.lifecycle import State
 from service.jobs.models import Job
 from service.jobs.ports import JobCancelled, LeaseLost, Preempted

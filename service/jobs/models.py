@@ -19,8 +19,8 @@ class Job(Model):
 
     `lease_owner` is the token of the run that may write; `next_run_at` is when a waiting job
     wakes; `waits_for` is the job whose output it needs. `root_id` is the job that a user
-    submitted, its own id for that job itself. A job that `is_shard` is a share of its parent's
-    own work. Of queued jobs the one with the lowest `priority` goes first.
+    submitted, its own id for that job itself. A job that `is_shard` does part of its
+    parent's own work. Of queued jobs the one with the lowest `priority` goes first.
 
     `attempts_without_progress` counts the claims in a row that got no further than `done_before`.
     """
@@ -66,7 +66,7 @@ class Job(Model):
 
 
 class IdempotencyKey(Model):
-    """`fingerprint` is the SHA-256 of path and canonical body of the first request."""
+    """`fingerprint` is the SHA-256 of the first request; see `operations.fingerprint_of`."""
 
     __tablename__ = "idempotency_key"
 
@@ -92,7 +92,7 @@ class Budget(Model):
 
 
 class Reservation(Model):
-    """What one job of a family holds of its budget, in nano-dollars.
+    """What one job of a tree holds of the tree's budget, in nano-dollars.
 
     `drawn_nano` counts all it ever took, `spent_nano` the part that was paid; `ahead_nano` is
     the part that stays taken while the job waits for its provider.

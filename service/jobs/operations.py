@@ -1,38 +1,230 @@
-"""The room's door: what can be done with jobs."""
+"""What a client does with a job: submit it, and cancel it."""
 
-from service.jobs.budgets import BudgetExhausted as BudgetExhausted
-from service.jobs.budgets import descendants_of as descendants_of
-from service.jobs.budgets import refuse_if_used_up as refuse_if_used_up
-from service.jobs.budgets import reserved_of as reserved_of
-from service.jobs.budgets import settle_ahead as settle_ahead
-from service.jobs.cancelling import cancel_job as cancel_job
-from service.jobs.claims import claim_job as claim_job
-from service.jobs.claims import finish_job as finish_job
-from service.jobs.claims import park_job as park_job
-from service.jobs.claims import requeue_job as requeue_job
-from service.jobs.claims import retry_job as retry_job
-from service.jobs.claims import set_priority as set_priority
-from service.jobs.dispatch import JobKinds as JobKinds
-from service.jobs.dispatch import dispatch as dispatch
-from service.jobs.dispatch import dispatch_parent as dispatch_parent
-from service.jobs.dispatch import send_due_messages as send_due_messages
-from service.jobs.models import Job as Job
-from service.jobs.reading import children_of as children_of
-from service.jobs.reading import family_ids as family_ids
-from service.jobs.reading import get_job as get_job
-from service.jobs.reading import job_states as job_states
-from service.jobs.reading import list_jobs as list_jobs
-from service.jobs.reading import require_ended as require_ended
-from service.jobs.shards import are_open as are_open
-from service.jobs.shards import cancel_open as cancel_open
-from service.jobs.shards import first_error as first_error
-from service.jobs.shards import stop_shards as stop_shards
-from service.jobs.submission import Request as Request
-from service.jobs.submission import estimate_of as estimate_of
-from service.jobs.submission import reserve_ids as reserve_ids
-from service.jobs.submission import submit_job as submit_job
-from service.jobs.submission import write_job as write_job
-from service.jobs.sweeps import purge_keys as purge_keys
-from service.jobs.sweeps import requeue_expired as requeue_expired
-from service.jobs.sweeps import wake_due as wake_due
-from service.jobs.sweeps import wake_job as wake_job
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from service.clock import utc_now
+from service.database import Session
+from service.errors import Conflict, Fault, Invalid, RateLimited
+from service.ids import Prefix, new_id
+from service.jobs import repository, tree_repository
+from service.jobs.budgets import open_budget
+from service.jobs.dispatch import dispatch
+from service.jobs.events import emit_event, propagate_end
+from service.jobs.lifecycle import OPEN, TERMINAL, State
+from service.jobs.models import IdempotencyKey, Job
+from service.jobs.money import dollars_or_none
+from service.jobs.ports import FREE, Estimate, JobKind, JobKinds, JobServices, Submission
+from service.jobs.queries import get_job, required
+from service.jobs.schemas import initial_cost
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A client's request, before ids are reserved; `idempotency_key` makes a repeat harmless."""
+
+    kind: str
+    spec: BaseModel
+    labels: Mapping[str, str]
+    project_id: str
+    idempotency_key: str | None = None
+    request_id: str | None = None
+    budget_nano: int | None = None
+
+
+def fingerprint_of(request: Request) -> str:
+    """Return the SHA-256 of what was asked, however its JSON was written."""
+    asked: dict[str, Any] = {
+        "kind": request.kind,
+        "spec": request.spec.model_dump(mode="json"),
+        "labels": dict(request.labels),
+    }
+    if request.budget_nano is not None:
+        asked["budget_nano"] = request.budget_nano
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+
+
+def submit_job(
+    request: Request,
+    *,
+    services: JobServices,
+    open_jobs_limit: int,
+) -> tuple[Job, bool]:
+    """Write a job, its output, event and key in one transaction, then send its task message.
+
+    Returns the job and whether it was there already (same key, same body). Raises Invalid
+    `idempotency_key_reused`, RateLimited `queue_full`, and what the kind's `reserve` raises.
+    """
+    try:
+        job, replayed = _write_once(request, services, open_jobs_limit)
+    except repository.KeyTaken:  # a twin of this request was faster: answer as it was answered
+        job, replayed = _write_once(request, services, open_jobs_limit)
+    if not replayed:
+        dispatch([job], services=services)
+    return job, replayed
+
+
+def _write_once(request: Request, services: JobServices, open_jobs_limit: int) -> tuple[Job, bool]:
+    with services.sessions.transaction() as session:
+        known = _replayed(session, request)
+        if known is not None:
+            return known, True
+        if repository.count_open(session, request.project_id) >= open_jobs_limit:
+            message = f"the project has {open_jobs_limit} open jobs; wait for some to end"
+            raise RateLimited(message, code="queue_full")
+        kind = services.kinds[request.kind]
+        job = write_job(session, reserve_ids(request, kind), kind=kind)
+        if request.idempotency_key:
+            _write_key(session, request, job)
+    return job, False
+
+
+def _replayed(session: Session, request: Request) -> Job | None:
+    if not request.idempotency_key:
+        return None
+    known = repository.find_key(session, request.project_id, request.idempotency_key)
+    if known is None:
+        return None
+    if known.fingerprint != fingerprint_of(request):
+        message = "this Idempotency-Key was used with another body; use a new key"
+        raise Invalid(message, code="idempotency_key_reused")
+    return repository.find(session, known.job_id)
+
+
+def _write_key(session: Session, request: Request, job: Job) -> None:
+    key = IdempotencyKey(
+        project_id=request.project_id,
+        key=request.idempotency_key or "",
+        fingerprint=fingerprint_of(request),
+        job_id=job.id,
+        created_at=utc_now(),
+    )
+    repository.add_key(session, key)
+
+
+def reserve_ids(request: Request, kind: JobKind, *, parent_id: str | None = None) -> Submission:
+    """Return the submission with fresh ids for the job and its output."""
+    return Submission(
+        id=new_id(Prefix.JOB),
+        project_id=request.project_id,
+        kind=request.kind,
+        spec=request.spec,
+        outputs={kind.output: new_id(kind.prefix)},
+        parent_id=parent_id,
+        labels=request.labels,
+        request_id=request.request_id,
+        budget_nano=request.budget_nano,
+    )
+
+
+def write_job(session: Session, submission: Submission, *, kind: JobKind) -> Job:
+    """Insert a queued job and its reserved output inside the caller's transaction."""
+    job = _job_row(session, submission, kind)
+    repository.add(session, job)
+    kind.reserve(session, submission)
+    _price(session, job, submission, kind)
+    emit_event(session, job, "job.created")
+    return job
+
+
+def _job_row(session: Session, submission: Submission, kind: JobKind) -> Job:
+    now, parent_id = utc_now(), submission.parent_id
+    return Job(
+        id=submission.id,
+        project_id=submission.project_id,
+        parent_id=parent_id,
+        root_id=tree_repository.root_of(session, parent_id) if parent_id else submission.id,
+        kind=submission.kind,
+        is_shard=kind.is_shard,
+        priority=submission.priority,
+        state=State.QUEUED.value,
+        spec=submission.spec.model_dump(mode="json"),
+        outputs=dict(submission.outputs),
+        labels=dict(submission.labels),
+        progress={"done": 0, "total": submission.total, "unit": "items"},
+        cost=initial_cost(budget_nano=submission.budget_nano),
+        request_id=submission.request_id,
+        attempt=0,
+        version=1,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def estimate_of(session: Session, submission: Submission, *, kind: JobKind) -> Estimate:
+    """Return what a job will cost with its children, as far as it is known."""
+    if kind.estimate:
+        return kind.estimate(session, submission)
+    return Estimate() if kind.is_shard else FREE
+
+
+def _price(session: Session, job: Job, submission: Submission, kind: JobKind) -> None:
+    """Note what the job will cost, and open its budget."""
+    estimate = estimate_of(session, submission, kind=kind)
+    job.cost = {**job.cost, "estimated": dollars_or_none(estimate.cost_nano)}
+    if submission.budget_nano is None:
+        return
+    if estimate.unpriced:
+        message = (
+            f"no price is known for {', '.join(estimate.unpriced)}, so a budget cannot be kept; "
+            "add one to the file that TUNECURVE_PRICES names"
+        )
+        fault = Fault("/budget", "price_unknown", message)
+        raise Invalid(message, code="price_unknown", faults=[fault])
+    open_budget(session, job.id, submission.budget_nano)
+
+
+def cancel_job(job_id: str, *, project_id: str, services: JobServices) -> Job:
+    """Ask a job, its children, and theirs, to stop. A second call changes nothing.
+
+    A job that no worker runs and that has started nothing at a provider ends at once; others are
+    `cancelling` until their worker, or the provider, has stopped. Raises NotFound, and Conflict
+    `job_finished`.
+    """
+    with services.sessions.transaction() as session:
+        job = required(repository.lock(session, job_id, project_id=project_id), job_id)
+        stopping = [job] if _request_stop(session, job, services.kinds) else []
+        descendants = tree_repository.subtrees(session, [job_id])[job_id][1:]
+    for descendant_id in descendants:
+        stopping += _cancel_descendant(descendant_id, services)
+    unheld = [each for each in stopping if each.state == State.CANCELLING]
+    dispatch(unheld, services=services)
+    return get_job(job_id, project_id=project_id, sessions=services.sessions)
+
+
+def _cancel_descendant(job_id: str, services: JobServices) -> list[Job]:
+    with services.sessions.transaction() as session:
+        job = required(repository.lock(session, job_id), job_id)
+        is_open = State(job.state) in OPEN
+        return [job] if is_open and _request_stop(session, job, services.kinds) else []
+
+
+def _request_stop(session: Session, job: Job, kinds: JobKinds) -> bool:
+    state, now = State(job.state), utc_now()
+    if state in {State.CANCELLING, State.CANCELLED}:
+        return False
+    if state in TERMINAL:
+        raise Conflict(f"{job.id} has already {state}", code="job_finished")
+    following = State.CANCELLED if _may_end_at_once(job, kinds) else State.CANCELLING
+    values: dict[str, Any] = {"reason": None, "next_run_at": None, "dispatched_at": None}
+    if following is State.CANCELLED:
+        values["finished_at"] = now
+    if not repository.move(session, job, state=following, now=now, token=None, **values):
+        raise Conflict(f"{job.id} is changing; ask again", code="job_changing")
+    if following is State.CANCELLED:
+        propagate_end(session, job, now=now)
+    else:
+        emit_event(session, job, "job.cancelling")
+    return True
+
+
+def _may_end_at_once(job: Job, kinds: JobKinds) -> bool:
+    """A kind that cleans up on cancel may have started something at a provider once it has run."""
+    kind = kinds.get(job.kind)
+    untouched = job.started_at is None or (kind is not None and not kind.cleans_up_on_cancel)
+    return untouched and job.state in {State.QUEUED, State.WAITING}

@@ -3,14 +3,15 @@
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 
 from pydantic import BaseModel
 
-from service.database import Session
+from service.database import Session, Sessions
 from service.ids import Prefix
 from service.jobs.lifecycle import Reason
-from service.task_queue import Queue
+from service.task_queue import Queue, TaskQueue
 
 
 class JobCancelled(Exception):  # noqa: N818  a signal, not an error
@@ -160,3 +161,41 @@ class JobKind:
     estimate: Callable[[Session, Submission], Estimate] | None = None
     is_shard: bool = False
     preemptible: bool = False
+
+
+JobKinds = Mapping[str, JobKind]
+
+
+@dataclass(frozen=True, slots=True)
+class JobServices:
+    """What is needed to write jobs and to send their task messages."""
+
+    kinds: JobKinds
+    sessions: Sessions
+    task_queue: TaskQueue
+
+
+class JobRecord(Protocol):
+    """A job's row as other rooms see it; only this room writes it. Fields: `models.Job`."""
+
+    id: str
+    project_id: str
+    parent_id: str | None
+    kind: str
+    priority: int
+    state: str
+    reason: str | None
+    spec: dict[str, Any]
+    outputs: dict[str, str]
+    labels: dict[str, str]
+    progress: dict[str, Any]
+    cost: dict[str, Any]
+    error: dict[str, Any] | None
+    attempt: int
+    attempts_without_progress: int
+    version: int
+    next_run_at: datetime | None
+    created_at: datetime
+    started_at: datetime | None
+    updated_at: datetime
+    finished_at: datetime | None

@@ -9,7 +9,7 @@ SLICE_SECONDS = 10.0  # among equals a job keeps its slot for so long
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A job that holds a slot or waits for one; `root_id` names the family it belongs to."""
+    """A job that holds a slot or waits for one; `root_id` names the job tree it belongs to."""
 
     id: str
     root_id: str
@@ -26,8 +26,8 @@ def should_preempt(
     """Return whether `job`, which is among `running`, should go back into the queue.
 
     A job with a lower priority number takes the slot at once, that of the last of those that go
-    after it. Between jobs of one priority the families share the slots: one that waits gets a
-    slot of the family that holds the most, when that is more than its own.
+    after it. Between jobs of one priority the trees share the slots: one that waits gets a
+    slot of the tree that holds the most, when that is more than its own.
     """
     better = sum(each.priority < job.priority for each in waiting)
     worse = sum((each.priority, each.id) > (job.priority, job.id) for each in running)

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from service.errors import TunecurveError
 from service.jobs.lifecycle import TERMINAL, State
-from service.jobs.models import Job as JobRow
 from service.jobs.money import AMOUNT_PATTERN, CURRENCY, dollars, dollars_or_none, parse_dollars
+from service.jobs.ports import JobRecord
 
 OutputState = Literal["creating", "ready", "failed"]
 
@@ -105,7 +105,7 @@ def initial_cost(*, budget_nano: int | None = None) -> dict[str, Any]:
     return {**cost.model_dump(), "budget": dollars_or_none(budget_nano)}
 
 
-def present_job(row: JobRow, *, cost: Mapping[str, Any] | None = None) -> Job:
+def present_job(row: JobRecord, *, cost: Mapping[str, Any] | None = None) -> Job:
     """Return a row as HTTP shows it; `cost` is newer than what the row keeps."""
     links = {"self": f"/v1/jobs/{row.id}", "events": f"/v1/events?job={row.id}"}
     if State(row.state) not in TERMINAL:
@@ -151,7 +151,7 @@ def problem_of(error: TunecurveError) -> dict[str, Any]:
     ).model_dump()
 
 
-def event_data(row: JobRow, **more: Any) -> dict[str, Any]:
+def event_data(row: JobRecord, **more: Any) -> dict[str, Any]:
     """Return what an event tells about a job: ids and states, never rows or prompts."""
     error: Mapping[str, Any] = row.error or {}
     data = {

@@ -7,7 +7,7 @@ from typing import Any
 from service.clock import utc_now
 from service.database import Session, Sessions
 from service.jobs import repository
-from service.jobs.family import emit_event
+from service.jobs.events import emit_event
 from service.jobs.lifecycle import State, event_type
 from service.jobs.models import Job
 

@@ -10,7 +10,7 @@ from service.inference.operations import (
     record_usage,
     reserve_ahead,
 )
-from service.jobs.operations import settle_ahead
+from service.jobs.budgets import settle_ahead
 from service.jobs.ports import Estimate, InputNotReady, JobRun, Submission
 from service.storage.ports import ObjectStore
 from service.tuning.schemas import TuneSpec

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from service.database import Session, Sessions
 from service.errors import Conflict, Invalid, NotFound
-from service.jobs.operations import require_ended
 from service.jobs.ports import (
     InputNotReady,
 )
+from service.jobs.queries import require_ended
 from service.tuning import repository
 from service.tuning.models import TunedModel
 

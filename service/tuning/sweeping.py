@@ -10,7 +10,7 @@ import structlog
 from service.clock import utc_now
 from service.database import Sessions
 from service.errors import NotFound, TunecurveError
-from service.jobs.operations import wake_job
+from service.jobs.sweeps import wake_job
 from service.tuning import repository
 from service.tuning.models import TuningRun
 from service.tuning.polling import is_overdue, next_poll

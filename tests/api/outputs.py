@@ -10,9 +10,9 @@ from service.evaluation import results as evaluation
 from service.evaluation.models import Evaluation, ScoreRow
 from service.experiments import summary as experiments
 from service.experiments.models import Experiment
+from service.jobs.claims import claim_job, finish_job
 from service.jobs.leases import LeasedRun
 from service.jobs.lifecycle import State
-from service.jobs.operations import claim_job, finish_job
 from service.storage.tables import TableSchema, write_parquet
 from tests.api.server import PREPARE, Api, Caller, Json
 

@@ -6,8 +6,8 @@ import pytest
 
 from service.inference.ledger import record_usage
 from service.inference.repository import UsageTotals
+from service.jobs.claims import claim_job, finish_job
 from service.jobs.lifecycle import State
-from service.jobs.operations import claim_job, finish_job
 from service.projects.schemas import Scope
 from tests.api.outputs import prepared_dataset
 from tests.api.problems import problem_of

@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from service.jobs.operations import get_job
+from service.jobs.queries import get_job
 from tests.api.problems import problem_of
 from tests.api.server import PREPARE, Api, Caller
 from tests.support.eventually import eventually

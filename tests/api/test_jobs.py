@@ -6,8 +6,8 @@ from itertools import chain
 import httpx2
 import pytest
 
+from service.jobs.claims import claim_job
 from service.jobs.leases import LeasedRun
-from service.jobs.operations import claim_job
 from tests.api.server import PREPARE, Api, Caller
 
 

@@ -14,7 +14,9 @@ from service.experiments.queries import get_experiment
 from service.experiments.schemas import VariantView
 from service.files.operations import create_file
 from service.jobs.lifecycle import OPEN, State
-from service.jobs.operations import Job, Request, cancel_job, children_of, get_job, submit_job
+from service.jobs.models import Job
+from service.jobs.operations import Request, cancel_job, submit_job
+from service.jobs.queries import children_of, get_job
 from service.projects.operations import ensure_project
 from service.settings import Settings
 from service.webhooks.operations import list_events
@@ -74,9 +76,7 @@ class Stack:
         )
         job, _ = submit_job(
             request,
-            kinds=self.services.kinds,
-            sessions=self.services.sessions,
-            task_queue=self.services.task_queue,
+            services=self.services.jobs,
             open_jobs_limit=100,
         )
         return job
@@ -114,9 +114,7 @@ class Stack:
         return cancel_job(
             job_id,
             project_id=self.project_id,
-            kinds=self.services.kinds,
-            sessions=self.services.sessions,
-            task_queue=self.services.task_queue,
+            services=self.services.jobs,
         )
 
     def ended(self, job_id: str, *, seconds: float = 120) -> Job:

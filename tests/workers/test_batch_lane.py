@@ -8,7 +8,7 @@ from service.evaluation.models import BatchRun, Evaluation, Prediction
 from service.evaluation.queries import get_evaluation
 from service.inference.models import Usage
 from service.jobs.lifecycle import State
-from service.jobs.operations import Job
+from service.jobs.models import Job
 from tests.support.eventually import eventually
 from tests.support.stack import Stack
 

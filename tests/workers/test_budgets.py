@@ -10,9 +10,9 @@ import pytest
 
 from service.inference.operations import cost_of_job
 from service.jobs.lifecycle import State
-from service.jobs.models import Budget
+from service.jobs.models import Budget, Job
 from service.jobs.money import NANO, dollars, parse_dollars
-from service.jobs.operations import Job, Request, estimate_of, reserve_ids
+from service.jobs.operations import Request, estimate_of, reserve_ids
 from tests.support.eventually import eventually
 from tests.support.stack import Stack, start_stack
 

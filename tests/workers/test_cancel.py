@@ -6,7 +6,7 @@ import pytest
 
 from service.clock import utc_now
 from service.jobs.lifecycle import State
-from service.jobs.operations import Job
+from service.jobs.models import Job
 from tests.support.eventually import eventually
 from tests.support.stack import Stack
 

@@ -9,7 +9,7 @@ import pytest
 
 from service.evaluation.models import Prediction
 from service.inference.governor import QuotaState, read_states
-from service.jobs.operations import Job
+from service.jobs.models import Job
 from tests.support.eventually import eventually
 from tests.support.postgres import PostgresServer
 from tests.support.stack import GENERAL, Stack, start_stack

@@ -11,7 +11,7 @@ import pytest
 
 from service.evaluation.queries import get_evaluation
 from service.jobs.lifecycle import OPEN, State
-from service.jobs.operations import Job
+from service.jobs.models import Job
 from tests.support.eventually import eventually
 from tests.support.stack import Stack
 

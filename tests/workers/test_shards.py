@@ -13,7 +13,7 @@ import pytest
 from service.evaluation.models import Prediction
 from service.evaluation.queries import get_evaluation
 from service.jobs.lifecycle import State
-from service.jobs.operations import Job
+from service.jobs.models import Job
 from tests.support.eventually import eventually
 from tests.support.postgres import PostgresServer
 from tests.support.stack import GENERAL, Stack, start_stack

@@ -9,7 +9,7 @@ import pytest
 from service.datasets.operations import PREPARE, run_prepare
 from service.datasets.queries import get_dataset
 from service.jobs.lifecycle import State
-from service.jobs.operations import Job
+from service.jobs.models import Job
 from tests.support.eventually import eventually
 from tests.support.postgres import PostgresServer
 from tests.support.runs import reserve_run

@@ -44,9 +44,7 @@ def test_a_queue_that_nobody_reads_does_not_hold_up_the_others(services: Contain
     )
     job, _ = submit_job(
         request,
-        kinds=kinds,
-        sessions=services.sessions,
-        task_queue=queue,
+        services=services.jobs,
         open_jobs_limit=10,
     )
     queue.away = False

@@ -17,6 +17,5 @@ def _run(run: JobRun, services: Container) -> Waiting | None:
         run,
         sessions=services.sessions,
         store=services.store,
-        kinds=services.kinds,
-        task_queue=services.task_queue,
+        jobs=services.jobs,
     )

@@ -13,7 +13,7 @@ from service.datasets.examples import Split
 from service.datasets.ingestion.staged_rows import ROW, StagedRows
 from service.datasets.preparation import Staged
 from service.datasets.row_faults import RowFault
-from service.datasets.sharding.shard_jobs import Shard
+from service.datasets.sharding.shard_jobs import SourceShard
 from service.storage.ports import ObjectStore
 
 _BATCH_ROWS = 20_000
@@ -55,12 +55,12 @@ def store_shards(
     store: ObjectStore,
     scratch: Path,
     check: Callable[[], None],
-) -> list[Shard]:
+) -> list[SourceShard]:
     """Store staged sources in shares of about equal size, of about `shard_rows` rows at most.
 
     They hold only the columns that are read. `check` is called before each and may raise.
     """
-    shards: list[Shard] = []
+    shards: list[SourceShard] = []
     sources = []
     path = scratch / "share"
     for each in staged:
@@ -68,7 +68,7 @@ def store_shards(
         for rows in _write_shard_files(each.rows, plan, shard_rows, path):
             check()
             _put(path, rows_key(folder, len(shards)), store)
-            shards.append(Shard(rows, each.split))
+            shards.append(SourceShard(rows, each.split))
         sources.append(
             ShardedSource(
                 split=each.split,

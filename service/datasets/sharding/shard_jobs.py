@@ -12,24 +12,13 @@ from service.database import Sessions
 from service.datasets.examples import Split
 from service.datasets.schemas import DraftSpec, PrepareSpec
 from service.errors import TunecurveError, Unavailable
-from service.ids import Prefix, new_id
-from service.jobs.lifecycle import OPEN, Reason, State
-from service.jobs.operations import (
-    Job,
-    JobKinds,
-    children_of,
-    dispatch,
-    first_error,
-    job_states,
-    stop_shards,
-    write_job,
-)
-from service.jobs.ports import JobCancelled, JobRun, Submission, Waiting
+from service.jobs.lifecycle import OPEN
+from service.jobs.ports import JobCancelled, JobRun, JobServices, Waiting
+from service.jobs.queries import job_states
+from service.jobs.shards import Shard, start_shards, stop_shards
 from service.storage.ports import ObjectStore
-from service.task_queue import TaskQueue
 
 ROOT = "preparing"
-_LOOK_SECONDS = 0.5  # between two looks whether all shares of a cancelled job have stopped
 _PRIORITY = 1  # small preparations pass the shares of large ones
 
 
@@ -37,8 +26,7 @@ _PRIORITY = 1  # small preparations pass the shares of large ones
 class ShardingConfig:
     """Where shares go, and how many rows make a source large enough for more than one; 0: none."""
 
-    kinds: JobKinds
-    task_queue: TaskQueue
+    jobs: JobServices
     shard_rows: int
 
     def takes(self, rows: int) -> bool:
@@ -46,7 +34,7 @@ class ShardingConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class Shard:
+class SourceShard:
     """Rows of one source to be drafted together; `split` is where all of them belong."""
 
     rows: int
@@ -60,19 +48,17 @@ def new_shard_folder(job_id: str) -> str:
     return f"{ROOT}/{job_id}/{uuid.uuid4().hex}"
 
 
-def start_shards(
+def start_draft_jobs(
     run: JobRun,
     spec: PrepareSpec,
-    shards: Sequence[Shard],
+    shards: Sequence[SourceShard],
     *,
     folder: str,
     model: str,
-    sessions: Sessions,
     sharding: ShardingConfig,
 ) -> None:
-    """Write a job for each share, all or none, and send them off."""
-    kind = sharding.kinds["draft"]
-    specs = [
+    """Write a job for each shard, all or none, and send them off."""
+    drafts = [
         DraftSpec(
             prepare=spec,
             model=model,
@@ -83,48 +69,25 @@ def start_shards(
         )
         for number, shard in enumerate(shards)
     ]
-    with run.fenced() as session:
-        jobs = [write_job(session, _submission(run, each), kind=kind) for each in specs]
-    dispatch(jobs, kinds=sharding.kinds, sessions=sessions, task_queue=sharding.task_queue)
-
-
-def _submission(run: JobRun, spec: DraftSpec) -> Submission:
-    return Submission(
-        id=new_id(Prefix.JOB),
-        project_id=run.project_id,
-        kind="draft",
-        spec=spec,
-        outputs=dict(run.outputs),
-        parent_id=run.id,
-        labels=dict(run.labels),
+    start_shards(
+        run,
+        "draft",
+        [Shard(draft, items=draft.rows) for draft in drafts],
         priority=_PRIORITY,
-        total=spec.rows,
+        services=sharding.jobs,
     )
 
 
-def find_shard_jobs(run: JobRun, *, sessions: Sessions) -> list[Job]:
-    """Return the jobs that draft the shares of a preparation, none where it is not shared."""
-    return children_of(run.id, sessions=sessions)
-
-
-def raise_shard_error(shards: Sequence[Job]) -> None:
-    """Raise the error of the first share that failed, where one did."""
-    failed = [shard for shard in shards if shard.state != State.SUCCEEDED]
-    if failed:
-        raise first_error(failed)
-
-
-def stop_sharding(
-    run: JobRun, *, sessions: Sessions, store: ObjectStore, sharding: ShardingConfig
-) -> Waiting:
-    """Wait until every share of a cancelled job has stopped, so that none writes any more.
+def stop_sharding(run: JobRun, *, store: ObjectStore, sharding: ShardingConfig) -> Waiting:
+    """Wait until every shard of a cancelled job has stopped, so that none writes any more.
 
     Raises JobCancelled once they have and nothing of them is left.
     """
-    if stop_shards(run, kinds=sharding.kinds, sessions=sessions, task_queue=sharding.task_queue):
-        return Waiting(Reason.CHILDREN, seconds=_LOOK_SECONDS)
-    delete_shard_files(run.id, store=store)
-    raise JobCancelled
+    waiting = stop_shards(run, services=sharding.jobs)
+    if waiting is None:
+        delete_shard_files(run.id, store=store)
+        raise JobCancelled
+    return waiting
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ from service.datasets.sharding.shard_jobs import (
     ShardingConfig,
     delete_shard_files,
     new_shard_folder,
-    start_shards,
+    start_draft_jobs,
 )
 from service.jobs.lifecycle import Reason
 from service.jobs.ports import Waiting
@@ -44,13 +44,12 @@ def start_sharding(
         scratch=scratch,
         check=run.job.check,
     )
-    start_shards(
+    start_draft_jobs(
         run.job,
         run.spec,
         shards,
         folder=folder,
         model=run.model,
-        sessions=run.access.sessions,
         sharding=sharding,
     )
     return Waiting(Reason.CHILDREN)

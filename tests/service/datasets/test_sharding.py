@@ -22,23 +22,14 @@ from service.datasets.sharding.shard_conversion import SUMMARY
 from service.datasets.sharding.shard_files import converted_key
 from service.datasets.sharding.shard_jobs import ShardingConfig, purge_shard_files
 from service.errors import TunecurveError, Unavailable
+from service.jobs.claims import claim_job, finish_job, park_job, requeue_job
 from service.jobs.leases import LeasedRun
 from service.jobs.lifecycle import OPEN, Reason, State
-from service.jobs.operations import (
-    Job,
-    Request,
-    cancel_job,
-    children_of,
-    claim_job,
-    finish_job,
-    get_job,
-    list_jobs,
-    park_job,
-    requeue_job,
-    submit_job,
-    wake_due,
-)
-from service.jobs.ports import JobCancelled
+from service.jobs.models import Job
+from service.jobs.operations import Request, cancel_job, submit_job
+from service.jobs.ports import JobCancelled, JobServices
+from service.jobs.queries import children_of, get_job, list_jobs
+from service.jobs.sweeps import wake_due
 from service.storage.local import LocalStore
 from service.storage.ports import StoredObject
 from service.webhooks.operations import list_events
@@ -74,13 +65,15 @@ class Crew:
     shard_rows: int = 0
     retries: int = 0
 
+    @property
+    def jobs(self) -> JobServices:
+        return JobServices(KINDS, self.sessions, self.queue)
+
     def submit(self, spec: Mapping[str, Any]) -> Job:
         request = Request("prepare", PrepareSpec.model_validate(spec), {}, self.project_id)
         job, _ = submit_job(
             request,
-            kinds=KINDS,
-            sessions=self.sessions,
-            task_queue=self.queue,
+            services=self.jobs,
             open_jobs_limit=10,
         )
         return job
@@ -136,7 +129,7 @@ class Crew:
             store=self.store,
             limits=LIMITS,
             google_project="",
-            sharding=ShardingConfig(KINDS, self.queue, self.shard_rows),
+            sharding=ShardingConfig(self.jobs, self.shard_rows),
         )
 
     def job(self, job_id: str) -> Job:
@@ -373,9 +366,7 @@ def test_a_cancel_reaches_every_share_and_leaves_nothing(
     cancel_job(
         job.id,
         project_id=crew.project_id,
-        kinds=KINDS,
-        sessions=crew.sessions,
-        task_queue=crew.queue,
+        services=crew.jobs,
     )
     crew.work()
 
@@ -396,9 +387,7 @@ def test_a_cancelled_job_waits_for_shares_that_may_still_write(
     cancel_job(
         job.id,
         project_id=crew.project_id,
-        kinds=KINDS,
-        sessions=crew.sessions,
-        task_queue=crew.queue,
+        services=crew.jobs,
     )
 
     crew.work()

@@ -30,7 +30,6 @@ from service.storage.local import LocalStore
 from service.storage.tables import read_parquet
 from service.tuning.operations import ready_model
 from tests.support.runs import MemoryRun, add_project, reserve_run
-from tests.support.task_messages import MemoryTaskQueue
 
 ROWS = 40
 
@@ -87,7 +86,7 @@ class Room:
             store=self.store,
             calling=calling,
             find_model=ready_model,
-            fleet=ShardConfig(self.services.kinds, MemoryTaskQueue(), slots=1),
+            fleet=ShardConfig(self.services.jobs, slots=1),
             batching=self.services.batching,
         )
         assert waiting is None

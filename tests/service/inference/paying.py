@@ -13,9 +13,10 @@ from service.inference.ports import Generation, GenerationRequest, Outcome, Turn
 from service.inference.prices import CallPrice
 from service.inference.sending import Answered
 from service.inference.spending import BudgetPurse
+from service.jobs.claims import claim_job
 from service.jobs.leases import LeasedRun
 from service.jobs.models import Job
-from service.jobs.operations import claim_job, write_job
+from service.jobs.operations import write_job
 from service.jobs.ports import JobKind, Submission
 from tests.service.jobs.conftest import KINDS, CountSpec
 

@@ -11,10 +11,10 @@ from service.inference.event_loop import loop_thread
 from service.inference.ledger import cost_of_job, usage_of
 from service.inference.spending import BudgetPurse, open_purse, reserve_ahead
 from service.jobs.budgets import BudgetExhausted, holder_of, settle_ahead
+from service.jobs.claims import finish_job
 from service.jobs.lifecycle import State
 from service.jobs.models import Budget, Job, Reservation
 from service.jobs.money import dollars
-from service.jobs.operations import finish_job
 from service.jobs.schemas import Job as ShownJob
 from service.jobs.schemas import present_job
 from service.projects.operations import ensure_project

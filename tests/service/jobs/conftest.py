@@ -7,8 +7,10 @@ from pydantic import BaseModel, ConfigDict
 
 from service.database import Session, Sessions
 from service.ids import Prefix
-from service.jobs.operations import Job, Request, claim_job, submit_job
-from service.jobs.ports import JobKind, Submission
+from service.jobs.claims import claim_job
+from service.jobs.models import Job
+from service.jobs.operations import Request, submit_job
+from service.jobs.ports import JobKind, JobServices, Submission
 from service.projects.operations import ensure_project
 from service.task_queue import Queue
 from tests.support.task_messages import MemoryTaskQueue
@@ -45,6 +47,10 @@ class Jobs:
     project_id: str
     task_queue: MemoryTaskQueue
 
+    @property
+    def services(self) -> JobServices:
+        return JobServices(KINDS, self.sessions, self.task_queue)
+
     def submit(
         self, *, key: str | None = None, upto: int = 3, labels: dict[str, str] | None = None
     ) -> tuple[Job, bool]:
@@ -57,9 +63,7 @@ class Jobs:
         )
         return submit_job(
             request,
-            kinds=KINDS,
-            sessions=self.sessions,
-            task_queue=self.task_queue,
+            services=self.services,
             open_jobs_limit=100,
         )
 

@@ -9,23 +9,14 @@ from service.database import Sessions
 from service.errors import Unavailable
 from service.ids import Prefix, new_id
 from service.jobs import repository
+from service.jobs.claims import finish_job, park_job, retry_job
+from service.jobs.dispatch import dispatch, dispatch_parent
 from service.jobs.leases import LeasedRun
 from service.jobs.lifecycle import Reason, State
-from service.jobs.operations import (
-    Job,
-    Request,
-    cancel_job,
-    dispatch,
-    dispatch_parent,
-    finish_job,
-    get_job,
-    list_jobs,
-    park_job,
-    reserve_ids,
-    retry_job,
-    write_job,
-)
+from service.jobs.models import Job
+from service.jobs.operations import Request, cancel_job, reserve_ids, write_job
 from service.jobs.ports import Submission, Waiting
+from service.jobs.queries import get_job, list_jobs
 from service.webhooks.operations import list_events
 from tests.service.jobs.conftest import KINDS, CountSpec, Jobs
 from tests.support.eventually import eventually
@@ -42,9 +33,7 @@ def cancel(jobs: Jobs, job_id: str) -> None:
     cancel_job(
         job_id,
         project_id=jobs.project_id,
-        kinds=KINDS,
-        sessions=jobs.sessions,
-        task_queue=jobs.task_queue,
+        services=jobs.services,
     )
 
 
@@ -78,9 +67,7 @@ def test_a_family_is_sent_while_a_child_of_it_ends(jobs: Jobs) -> None:
         sending = pool.submit(
             dispatch,
             [parent, child],
-            kinds=KINDS,
-            sessions=jobs.sessions,
-            task_queue=jobs.task_queue,
+            services=jobs.services,
         )
         eventually(lambda: somebody_waits(jobs.sessions), what="nobody waits for the child")
         repository.lock(session, parent.id)
@@ -173,7 +160,7 @@ def test_the_last_child_to_end_queues_a_parent_that_waits_for_it(jobs: Jobs) -> 
         assert held is not None
         finish_job(part.id, State.SUCCEEDED, token=held[1], sessions=jobs.sessions)
         assert seen(jobs, parent).state == state
-        dispatch_parent(part.id, kinds=KINDS, sessions=jobs.sessions, task_queue=jobs.task_queue)
+        dispatch_parent(part.id, services=jobs.services)
     assert [ids for _, ids, _ in jobs.task_queue.messages] == [(parent.id,)]
 
 

@@ -9,26 +9,15 @@ import pytest
 from service.clock import utc_now
 from service.database import Sessions
 from service.errors import Conflict, Invalid, NotFound, RateLimited
+from service.jobs.claims import finish_job, park_job, requeue_job, retry_job
+from service.jobs.dispatch import send_due_messages
 from service.jobs.leases import LeasedRun
 from service.jobs.lifecycle import Reason, State
-from service.jobs.operations import (
-    Job,
-    Request,
-    cancel_job,
-    finish_job,
-    get_job,
-    list_jobs,
-    park_job,
-    purge_keys,
-    requeue_expired,
-    requeue_job,
-    retry_job,
-    send_due_messages,
-    submit_job,
-    wake_due,
-    wake_job,
-)
+from service.jobs.models import Job
+from service.jobs.operations import Request, cancel_job, submit_job
 from service.jobs.ports import JobCancelled, LeaseLost, Waiting
+from service.jobs.queries import get_job, list_jobs
+from service.jobs.sweeps import purge_keys, requeue_expired, wake_due, wake_job
 from service.webhooks.operations import list_events
 from tests.service.jobs.conftest import KINDS, CountSpec, Jobs
 from tests.support.eventually import eventually
@@ -48,22 +37,16 @@ def types_of(jobs: Jobs, job_id: str) -> list[str]:
 def sweep(jobs: Jobs, *, later_seconds: float = 0) -> int:
     return send_due_messages(
         utc_now() + timedelta(seconds=later_seconds),
-        kinds=KINDS,
-        sessions=jobs.sessions,
-        task_queue=jobs.task_queue,
+        services=jobs.services,
         redispatch_seconds=20,
         limit=100,
     )
 
 
 def cancel(jobs: Jobs, job_id: str, *, cleans_up_on_cancel: bool = False) -> Job:
-    return cancel_job(
-        job_id,
-        project_id=jobs.project_id,
-        kinds={"count": replace(KINDS["count"], cleans_up_on_cancel=cleans_up_on_cancel)},
-        sessions=jobs.sessions,
-        task_queue=jobs.task_queue,
-    )
+    kinds = {"count": replace(KINDS["count"], cleans_up_on_cancel=cleans_up_on_cancel)}
+    services = replace(jobs.services, kinds=kinds)
+    return cancel_job(job_id, project_id=jobs.project_id, services=services)
 
 
 def claimed(jobs: Jobs, *, lease_seconds: float = 30) -> tuple[Job, str]:
@@ -128,9 +111,7 @@ def test_a_full_project_is_told_to_wait(jobs: Jobs) -> None:
     with pytest.raises(RateLimited) as caught:
         submit_job(
             request,
-            kinds=KINDS,
-            sessions=jobs.sessions,
-            task_queue=jobs.task_queue,
+            services=jobs.services,
             open_jobs_limit=1,
         )
     assert caught.value.code == "queue_full"

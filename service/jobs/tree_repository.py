@@ -1,5 +1,6 @@
-"""SQL of families: a job, its children, and theirs."""
+"""SQL of job trees: a root, its children, and their descendants."""
 
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import func, select
@@ -22,19 +23,23 @@ def root_of(session: Session, job_id: str) -> str:
     return session.scalars(select(Job.root_id).where(Job.id == job_id)).one()
 
 
-def family(session: Session, job_id: str) -> list[str]:
-    """Return the job and its descendants, each after its parent."""
-    line = select(Job.id, Job.parent_id).where(Job.id == job_id).cte("line", recursive=True)
-    line = line.union_all(select(Job.id, Job.parent_id).where(Job.parent_id == line.c.id))
-    return list(session.scalars(select(line.c.id)))
+def subtrees(session: Session, job_ids: Collection[str]) -> dict[str, list[str]]:
+    """Return by job the ids of itself and its descendants, each after its parent."""
+    tops = select(Job.id.label("top"), Job.id).where(Job.id.in_(job_ids))
+    tree = tops.cte("tree", recursive=True)
+    below = select(tree.c.top, Job.id).join(tree, Job.parent_id == tree.c.id)
+    found: dict[str, list[str]] = {job_id: [] for job_id in job_ids}
+    for top, member in session.execute(select(tree.union_all(below))):
+        found[top].append(member)
+    return found
 
 
 def progress_of_shards(session: Session, job_id: str) -> dict[str, Any]:
-    """Return what a job's parts have done together, as progress."""
+    """Return what a job's shards have done together, as progress."""
     sums = [
         func.coalesce(func.sum(Job.progress[name].as_integer()), 0) for name in ("done", "total")
     ]
-    stage = func.max(Job.progress["stage"].as_string())  # parts of one job do the same
+    stage = func.max(Job.progress["stage"].as_string())  # shards of one job do the same
     row = session.execute(select(*sums, stage).where(Job.parent_id == job_id, Job.is_shard)).one()
     return {"done": int(row[0]), "total": int(row[1]), "unit": "items", "stage": row[2]}
 

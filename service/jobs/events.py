@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from service.database import Session
-from service.jobs import family_repository, repository
+from service.jobs import repository, tree_repository
 from service.jobs.lifecycle import TERMINAL, Reason, State
 from service.jobs.models import Job
 from service.jobs.schemas import event_data
@@ -23,7 +23,7 @@ def propagate_end(session: Session, job: Job, *, now: datetime) -> None:
     if parent is None:
         emit_event(session, job, f"job.{job.state}")
         return
-    ended, total = family_repository.count_children(session, parent.id)
+    ended, total = tree_repository.count_children(session, parent.id)
     _show(session, parent, _progress(session, job, parent, ended, total), now=now)
     resumed = ended == total and _wake(session, parent, now=now)
     emit_event(session, job, f"job.{job.state}")
@@ -37,7 +37,7 @@ def emit_shard_progress(session: Session, part: Job, *, now: datetime) -> None:
     parent = _open_parent(session, part)
     if parent is None or now - parent.updated_at < _BETWEEN_REPORTS:
         return
-    _show(session, parent, family_repository.progress_of_shards(session, parent.id), now=now)
+    _show(session, parent, tree_repository.progress_of_shards(session, parent.id), now=now)
     emit_event(session, parent, "job.progress", progress=parent.progress)
 
 
@@ -49,7 +49,7 @@ def _open_parent(session: Session, child: Job) -> Job | None:
 def _progress(session: Session, child: Job, parent: Job, ended: int, total: int) -> dict[str, Any]:
     """Return a parent's progress: of its parts what they have done, else how many have ended."""
     if child.is_shard:
-        return family_repository.progress_of_shards(session, parent.id)
+        return tree_repository.progress_of_shards(session, parent.id)
     return {"done": ended, "total": total, "unit": "jobs", "stage": "children"}
 
 

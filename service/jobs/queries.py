@@ -1,11 +1,11 @@
-"""Jobs as they stand: one, a page, a family, and whether they have ended."""
+"""Jobs as they stand: one, a page, a tree, and whether they have ended."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
-from service.database import Sessions
+from service.database import Session, Sessions
 from service.errors import Conflict, NotFound
-from service.jobs import family_repository, repository
+from service.jobs import repository, tree_repository
 from service.jobs.lifecycle import OPEN, State
 from service.jobs.models import Job
 
@@ -36,13 +36,12 @@ def job_states(job_ids: Iterable[str], *, sessions: Sessions) -> dict[str, State
 
 def children_of(job_id: str, *, sessions: Sessions) -> list[Job]:
     with sessions.reading() as session:
-        return family_repository.children(session, job_id)
+        return tree_repository.children(session, job_id)
 
 
-def family_ids(job_id: str, *, sessions: Sessions) -> list[str]:
-    """Return the ids of a job, its children, and theirs."""
-    with sessions.reading() as session:
-        return family_repository.family(session, job_id)
+def subtrees_of(session: Session, job_ids: Collection[str]) -> dict[str, list[str]]:
+    """Return by job the ids of itself and its descendants, each after its parent."""
+    return tree_repository.subtrees(session, job_ids)
 
 
 def require_ended(job_id: str, *, sessions: Sessions) -> None:

@@ -50,15 +50,20 @@ class Admission:
         await asyncio.sleep(self.started + share * self.seconds - time.monotonic())
 
     def finish(
-        self, response: Mapping[str, Any], use: ModelUse, *, max_output_tokens: int | None
+        self,
+        response: Mapping[str, Any],
+        use: ModelUse,
+        *,
+        location: str,
+        max_output_tokens: int | None,
     ) -> dict[str, Any]:
         """Return the body the client is to get, its tokens entered in ledger and quota."""
         fault = content_fault(self.settings, digest=self.digest)
         body = spoil(response, fault, max_output_tokens=max_output_tokens)
         usage = body["usageMetadata"]
         output_tokens = usage.get("candidatesTokenCount", 0) + usage.get("thoughtsTokenCount", 0)
-        use.prompt_tokens += usage["promptTokenCount"]
-        use.output_tokens += output_tokens
+        prompt_tokens = usage["promptTokenCount"]
+        use.charge(prompt_tokens=prompt_tokens, output_tokens=output_tokens, location=location)
         self.quotas.settle(self.base_model, self.settings, output_tokens=output_tokens)
         return body
 

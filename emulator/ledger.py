@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from emulator.catalogue import describe_prices, generation_cost
 from emulator.clock import CLOCK, Clock
-from emulator.prices import describe_prices, generation_cost
 
 _MOST_SECONDS = 900
 _MOST_REPEATED = 20
@@ -18,6 +18,7 @@ class ModelUse:
     """Calls to one model name or endpoint and the tokens of those that were answered.
 
     `output_tokens` include thoughts, as the bill does. `repeated` counts prompts paid for again.
+    `cost_usd` is the list price of what was answered, None where no price is known.
     """
 
     base_model: str = ""
@@ -29,19 +30,23 @@ class ModelUse:
     output_tokens: int = 0
     in_flight: int = 0
     peak_in_flight: int = 0
+    cost_usd: float | None = 0.0
 
-    @property
-    def cost_usd(self) -> float | None:
-        """The list price of what was answered; None where the catalogue has no price."""
-        return generation_cost(
+    def charge(self, *, prompt_tokens: int, output_tokens: int, location: str) -> None:
+        """Add the tokens of an answer and its list price at the location it was asked at."""
+        self.prompt_tokens += prompt_tokens
+        self.output_tokens += output_tokens
+        cost = generation_cost(
             self.base_model,
+            location=location,
             tuned=self.tuned,
-            prompt_tokens=self.prompt_tokens,
-            output_tokens=self.output_tokens,
+            prompt_tokens=prompt_tokens,
+            output_tokens=output_tokens,
         )
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self) | {"cost_usd": self.cost_usd}
+        if cost is None or self.cost_usd is None:
+            self.cost_usd = None
+        else:
+            self.cost_usd += cost
 
 
 class SecondCounts:
@@ -146,7 +151,7 @@ class Ledger:
             ],
             "peak_in_flight": self._peak_in_flight,
             "generation_cost_usd": sum(cost for cost in costs if cost is not None),
-            "by_model": {model: use.as_json() for model, use in sorted(self._by_model.items())},
+            "by_model": {model: asdict(use) for model, use in sorted(self._by_model.items())},
             "per_second": self._seconds.as_json(),
             "prices": describe_prices(),
         }

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
+from emulator.catalogue import MODELS
 from emulator.errors import GoogleError, Violation
-from emulator.tuning.catalogue import is_known_model
 
 TUNING_OUTCOMES = (
     "succeed",
@@ -206,8 +206,9 @@ def _model_violations(models: object) -> list[Violation]:
     violations = []
     for name, own in models.items():
         place = f"models.{name}"
-        if not is_known_model(name):
-            violations.append(Violation(place, f"no base model named {name!r}; known: gemini-...."))
+        if name not in MODELS:
+            text = f"no base model named {name!r}; known: {', '.join(sorted(MODELS))}."
+            violations.append(Violation(place, text))
         elif not isinstance(own, dict | None):
             violations.append(Violation(place, f"{place} must be an object of settings, or null."))
         elif own:

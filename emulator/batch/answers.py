@@ -7,6 +7,7 @@ from typing import Any
 from emulator.batch.queue import Answers
 from emulator.batch.records import BatchJob
 from emulator.batch.rows import Answer
+from emulator.catalogue import MODELS
 from emulator.clock import CLOCK
 from emulator.errors import GoogleError
 from emulator.faults import content_fault, refuse_by_chance, refuse_row_by_chance, spoil
@@ -29,14 +30,15 @@ def find_batch_target(emulator: Emulator, model: str, *, place: str) -> Target:
     """
     if "/publishers/" in f"/{model}":
         publisher = f"/{model}".partition("/publishers/")[2].partition("/")[0]
-        return publisher_target(model, publisher=publisher)
+        location = place.rpartition("/")[2]
+        return publisher_target(model, publisher=publisher, location=location)
     name = _with_number(model)
     tuned = emulator.tunings.find_model(name)
     if tuned is None and "/endpoints/" not in name:
         raise GoogleError(404, f"Model {model} is not found.")
-    target = endpoint_target(emulator, tuned.endpoint if tuned else name)
+    target = endpoint_target(tuned.endpoint if tuned else name, tunings=emulator.tunings)
     # Before the place: tuned in a region and served from `us`, it has no place that would be right.
-    if target.base_model.startswith("gemini-3"):
+    if not MODELS[target.base_model].has_tuned_batch:
         message = f"Batch prediction is not supported for tuned {target.base_model} models."
         raise GoogleError(400, message)
     if not name.startswith(f"{place}/"):
@@ -61,7 +63,7 @@ def answers_in(emulator: Emulator) -> Answers:
         types = emulator.request_types.generate_content
 
         async def answer(document: dict[str, Any], number: int) -> dict[str, Any]:
-            question = read_question(document, types, model=target.name)
+            question = read_question(document, types, target=target)
             await _wait_for_capacity(emulator, target.base_model)
             settings = emulator.settings.of_model(target.base_model)
             refuse_row_by_chance(settings, digest=question.digest)

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from emulator.prices import generation_cost
+from emulator.catalogue import generation_cost
 
 
 class State(StrEnum):
@@ -74,6 +74,7 @@ class BatchJob:
         """The list price of the rows answered; None where the catalogue has no price."""
         return generation_cost(
             self.base_model,
+            location=self.location,
             tuned=self.tuned,
             batch=True,
             prompt_tokens=self.counts.prompt_tokens,

@@ -34,9 +34,9 @@ async def admit(request: Request) -> Call:
     target = None
     try:
         body = await request.body()
-        target = find_target(request)
+        target = find_target(request.path_params, tunings=emulator.tunings)
         types = emulator.request_types.generate_content
-        question = read_question(parse_json(body), types, model=target.name)
+        question = read_question(parse_json(body), types, target=target)
         admission = emulator.gate.admit(
             target.base_model,
             emulator.settings,
@@ -75,8 +75,12 @@ async def generate(emulator: Emulator, call: Call) -> dict[str, Any]:
 async def generate_at_once(emulator: Emulator, call: Call, use: ModelUse) -> dict[str, Any]:
     """Return the response body without its delay, its tokens entered in ledger and quota."""
     response = await respond(emulator, call.target, call.question, attempt=call.admission.attempt)
-    most = call.question.max_output_tokens
-    return call.admission.finish(response, use, max_output_tokens=most)
+    return call.admission.finish(
+        response,
+        use,
+        location=call.target.location,
+        max_output_tokens=call.question.max_output_tokens,
+    )
 
 
 async def respond(

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from emulator.catalogue import MODELS
 from emulator.errors import GoogleError, Violation
 from emulator.inference.plain import plain_message
+from emulator.inference.targets import Target
 from emulator.parsing import parse_message
 from emulator.prompts import Turn
 
@@ -55,11 +57,14 @@ class Question:
         return self.system_instruction + "".join(text for _, text in self.turns)
 
 
-def read_question(document: dict[str, Any], types: Any, *, model: str) -> Question:
+def read_question(document: dict[str, Any], types: Any, *, target: Target) -> Question:
     """Return what is asked. `types` is the protobuf message class of the request.
 
-    Raises GoogleError 400 for unknown fields, wrong values and parts that are not text.
+    A model that ignores sampling is asked at temperature 0, whatever the request says.
+    Raises GoogleError 400 for unknown fields, wrong values, parts that are not text, and penalties
+    that the model refuses.
     """
+    base_model = MODELS[target.base_model]
     newer: dict[str, Any] = {}
     message = plain_message(document, types)
     if message is None:
@@ -67,7 +72,8 @@ def read_question(document: dict[str, Any], types: Any, *, model: str) -> Questi
         message = parse_message(_with_lists(known), types)
     config = message.generation_config
     _check_ranges(config)
-    digest = hashlib.blake2b(model.encode(), digest_size=16)
+    _check_penalties(config, target.base_model)
+    digest = hashlib.blake2b(target.name.encode(), digest_size=16)
     digest.update(message.SerializeToString(deterministic=True))
     if newer:
         digest.update(json.dumps(newer, sort_keys=True).encode())
@@ -77,7 +83,7 @@ def read_question(document: dict[str, Any], types: Any, *, model: str) -> Questi
         max_output_tokens=config.max_output_tokens if "max_output_tokens" in config else None,
         stop_sequences=list(config.stop_sequences),
         candidate_count=max(1, config.candidate_count),
-        temperature=config.temperature,
+        temperature=config.temperature if base_model.honours_sampling else 0.0,
         top_p=config.top_p if "top_p" in config else 1.0,
         top_k=int(config.top_k),
         seed=config.seed if "seed" in config else None,
@@ -139,6 +145,17 @@ def _check_ranges(config: Any) -> None:
             raise _out_of_range(name, value, low, high)
     if len(config.stop_sequences) > _MOST_STOPS:
         raise _unable(f"it has more than {_MOST_STOPS} stop sequences")
+
+
+def _check_penalties(config: Any, base_model: str) -> None:
+    if MODELS[base_model].accepts_penalties:
+        return
+    for name, field in (
+        ("presencePenalty", "presence_penalty"),
+        ("frequencyPenalty", "frequency_penalty"),
+    ):
+        if field in config:
+            raise _unable(f"{name} is not supported by {base_model}")
 
 
 def _out_of_range(name: str, value: float, low: float, high: float) -> GoogleError:

@@ -23,11 +23,9 @@ async def generate_content(request: Request) -> Response:
 async def count_tokens(request: Request) -> Response:
     """Count; it is not billed, so it neither takes from the quota nor enters the ledger."""
     body = await request.body()
-    target = find_target(request)
+    target = find_target(request.path_params, tunings=emulator_of(request).tunings)
     types = emulator_of(request).request_types.count_tokens
-    return JSONResponse(
-        describe_token_count(read_question(parse_json(body), types, model=target.name))
-    )
+    return JSONResponse(describe_token_count(read_question(parse_json(body), types, target=target)))
 
 
 _VERBS = {

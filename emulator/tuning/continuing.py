@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from emulator.catalogue import MODELS
 from emulator.projects import project_number
-from emulator.tuning.catalogue import serving_location
 from emulator.tuning.examples import Example
 from emulator.tuning.records import Tuning
 
@@ -34,7 +34,7 @@ def choose_parent(name: str, checkpoint_id: str, *, find: FindTuning, location: 
     tuning = find(f"projects/{project_number(head)}/{rest}")
     if tuning is None:
         raise UnfitParentError("tuned_model_name names a tuned model that was not found.")
-    if serving_location(tuning.base_model, location) != tuning.model_location:
+    if MODELS[tuning.base_model].tuned_location(location) != tuning.model_location:
         raise UnfitParentError(f"tuned_model_name names a model that is not tuned in {location}.")
     ids = {str(number): epoch for number, epoch in enumerate(tuning.checkpoints, start=1)}
     chosen = checkpoint_id or list(ids)[-1]

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from emulator.prices import tuning_cost
+from emulator.catalogue import tuning_cost
 from emulator.tuning.checkpoints import checkpoint_endpoint_id, kept_epochs
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from google.protobuf import json_format
 
+from emulator.catalogue import MODELS, bare_name
 from emulator.errors import GoogleError, Violation
 from emulator.learners.history import default_epochs
 from emulator.parsing import parse_message
-from emulator.tuning.catalogue import check_adapter_size, check_model, model_name
 from emulator.tuning.continuing import FindTuning, Parent, UnfitParentError, choose_parent
 from emulator.tuning.examples import count_rows
 
@@ -68,16 +68,16 @@ def read_order(
     """
     message = parse_message(document, types, root=_ROOT)
     parent = _read_parent(message, find_model=find_model, location=location)
-    base_model = parent.tuning.base_model if parent else model_name(message.base_model)
+    base_model = parent.tuning.base_model if parent else bare_name(message.base_model)
     violations = [
-        *check_model(base_model, location=location),
+        *_check_model(base_model, location=location),
         *_check_names(message),
         *_check_spec(message.supervised_tuning_spec, find_file=find_file),
     ]
     sent = json_format.MessageToDict(message)
     parameters = sent.get("supervisedTuningSpec", {}).get("hyperParameters", {})
     size = parameters.get("adapterSize", "ADAPTER_SIZE_UNSPECIFIED")
-    violations += check_adapter_size(size, base_model=base_model)
+    violations += _check_adapter_size(size, base_model=base_model)
     if violations:
         raise _refused(violations)
     epochs = int(message.supervised_tuning_spec.hyper_parameters.epoch_count)
@@ -122,6 +122,24 @@ def _order(
         echoed=echoed,
         parent=parent,
     )
+
+
+def _check_model(base_model: str, *, location: str) -> list[Violation]:
+    field = f"{_ROOT}.base_model"
+    if base_model not in MODELS:
+        return [Violation(field, f"Base model {base_model} is not supported.")]
+    if MODELS[base_model].tuned_location(location) is None:
+        return [Violation(field, f"Base model {base_model} cannot be tuned in {location}.")]
+    return []
+
+
+def _check_adapter_size(name: str, *, base_model: str) -> list[Violation]:
+    """Compare `ADAPTER_SIZE_FOUR` and the like with the sizes of the base model."""
+    sizes = MODELS[base_model].adapter_sizes if base_model in MODELS else ()
+    if not sizes or name.removeprefix("ADAPTER_SIZE_") in {"UNSPECIFIED", *sizes}:
+        return []
+    message = f"{name} is not supported for {base_model}; supported: {', '.join(sizes)}."
+    return [Violation(f"{_SPEC}.hyper_parameters.adapter_size", message)]
 
 
 def _check_names(message: Any) -> list[Violation]:

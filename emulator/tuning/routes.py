@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from emulator.catalogue import MODELS
 from emulator.errors import GoogleError
 from emulator.filters import Fields, read_filter
 from emulator.paging import page_of
@@ -16,7 +17,6 @@ from emulator.projects import project_number
 from emulator.state import Emulator, emulator_of
 from emulator.storage.objects import StoredObject
 from emulator.timestamps import timestamp
-from emulator.tuning.catalogue import serving_location
 from emulator.tuning.continuing import model_of_child
 from emulator.tuning.records import ENDED, State, Tuning
 from emulator.tuning.requests import Order, read_order
@@ -73,7 +73,7 @@ def _new_tuning(emulator: Emulator, order: Order, *, project: str, location: str
         epochs=order.epochs,
         learning_rate_multiplier=order.learning_rate_multiplier,
         seed=_seed(emulator, order),
-        model_location=serving_location(order.base_model, location),
+        model_location=MODELS[order.base_model].tuned_location(location) or location,
         model_id=model_id,
         model_version=version,
         ancestors=[*parent.ancestors, parent.tuning_id] if parent else [],

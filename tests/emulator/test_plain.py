@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from emulator.errors import GoogleError
 from emulator.inference.plain import plain_message
 from emulator.inference.requests import read_question
+from emulator.inference.targets import Target
 from emulator.parsing import parse_message
 
 # The full package: the emulator's shells would break it for the other tests of this process.
 REQUEST: Any = GenerateContentRequest.pb()
+TARGET = Target("m", "gemini-2.5-flash", "gemini-2.5-flash", "us-central1")
 # Values of the right type, of a wrong one, and at the edges of each.
 VALUES = st.one_of(
     st.none(),
@@ -99,7 +101,7 @@ def test_both_ways_give_a_question_the_same_digest() -> None:
     long = {"contents": content, "generation_config": {"top_k": 1, "seed": "4"}}
     assert plain_message(long, REQUEST) is None
 
-    questions = [read_question(document, REQUEST, model="m") for document in (short, long)]
+    questions = [read_question(document, REQUEST, target=TARGET) for document in (short, long)]
 
     assert questions[0] == questions[1]
 
@@ -109,4 +111,4 @@ def test_what_the_parser_refuses_stays_refused(config: dict[str, Any]) -> None:
     document = {"contents": [{"parts": [{"text": "x"}]}], "generationConfig": config}
 
     with pytest.raises(GoogleError):
-        read_question(document, REQUEST, model="m")
+        read_question(document, REQUEST, target=TARGET)

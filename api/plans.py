@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from service.database import Session, Sessions
 from service.datasets.queries import DatasetView, ready_dataset
 from service.experiments.schemas import ExperimentSpec
-from service.experiments.variants import Variant, plan_variants
+from service.experiments.variants import Variant, variants_of
 from service.jobs.money import CURRENCY, dollars
 from service.jobs.operations import Request, estimate_of, reserve_ids, write_job
 from service.jobs.ports import Estimate, InputNotReady, JobKinds
@@ -112,12 +112,11 @@ def _of_experiment(session: Session, spec: ExperimentSpec, project_id: str) -> I
     yield PlannedJob(kind="experiment", label="experiment")
     if spec.prepare is not None:
         yield PlannedJob(kind="prepare", label="dataset")
-        yield from _of_variants(plan_variants(spec.prepare.train_sizes, shots=spec.shots))
+        yield from _of_variants(variants_of(spec, None))
         return
     dataset = _ready(session, spec.dataset or "", project_id)
     if dataset is not None:
-        sizes = spec.train_sizes or sorted(map(int, dataset.training_files))
-        yield from _of_variants(plan_variants(sizes, shots=spec.shots))
+        yield from _of_variants(variants_of(spec, dataset))
 
 
 def _of_variants(variants: Sequence[Variant]) -> Iterable[PlannedJob]:

@@ -48,6 +48,11 @@ class DatasetView:
     report: Mapping[str, Any]
 
     @property
+    def train_sizes(self) -> tuple[int, ...]:
+        """The train sizes that it was prepared with, smallest first."""
+        return tuple(sorted(map(int, self.training_files)))
+
+    @property
     def leaky(self) -> bool:
         """Whether held-out rows leak into training and the spec allowed it: scores must say so."""
         leakage = self.report.get("leakage") or {}

@@ -12,7 +12,7 @@ from service.experiments import repository
 from service.experiments.models import Experiment, VariantRow
 from service.experiments.queries import require_experiment
 from service.experiments.schemas import ExperimentSpec
-from service.experiments.variants import Variant, plan_variants
+from service.experiments.variants import Variant, variants_of
 from service.ids import Prefix, new_id
 from service.jobs.operations import Request, reserve_ids, write_job
 from service.jobs.ports import (
@@ -30,7 +30,7 @@ def begin(
     spec = ExperimentSpec.model_validate(run.spec)
     with sessions.reading() as session:
         dataset = _given_dataset(session, spec, run.project_id)
-    variants = plan_variants(_sizes(spec, dataset), shots=spec.shots)
+    variants = variants_of(spec, dataset)
     with run.fenced() as session:
         family = _Family(session, run, kinds)
         dataset_id = dataset.id if dataset else family.add("prepare", spec.prepare, "dataset")
@@ -47,13 +47,6 @@ def _given_dataset(session: Session, spec: ExperimentSpec, project_id: str) -> D
     if spec.dataset is None:
         return None
     return ready_dataset(spec.dataset, project_id=project_id, session=session)
-
-
-def _sizes(spec: ExperimentSpec, dataset: DatasetView | None) -> Sequence[int]:
-    if spec.prepare is not None:
-        return spec.prepare.train_sizes
-    prepared = sorted(int(size) for size in dataset.training_files) if dataset else []
-    return spec.train_sizes or prepared
 
 
 class _Family:

@@ -1,6 +1,6 @@
 """What an experiment will cost: its tunings and evaluations, summed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 
 from service.database import Session
@@ -8,7 +8,7 @@ from service.datasets.queries import DatasetView, ready_dataset
 from service.evaluation.estimates import NOT_READY, estimate_calls, unpriced
 from service.evaluation.prompts import VariantKind
 from service.experiments.schemas import ExperimentSpec
-from service.experiments.variants import Variant, plan_variants
+from service.experiments.variants import Variant, variants_of
 from service.inference.operations import Prices
 from service.jobs.ports import Estimate, InputNotReady, Submission
 from service.tuning.costs import estimate_training
@@ -41,15 +41,13 @@ def _dataset(session: Session, spec: ExperimentSpec, project_id: str) -> Dataset
 def _requests(spec: ExperimentSpec) -> int | None:
     if spec.prepare is None:
         return None
-    variants = plan_variants(spec.prepare.train_sizes, shots=spec.shots)
-    return len(variants) * spec.prepare.test_size * spec.samples
+    return len(variants_of(spec, None)) * spec.prepare.test_size * spec.samples
 
 
 def _parts(
     dataset: DatasetView, spec: ExperimentSpec, base_model: str, *, location: str, prices: Prices
 ) -> Iterable[Estimate]:
-    sizes: Sequence[int] = spec.train_sizes or sorted(map(int, dataset.training_files))
-    for variant in plan_variants(sizes, shots=spec.shots):
+    for variant in variants_of(spec, dataset):
         if variant.train_size is not None:
             yield estimate_training(
                 dataset,

@@ -11,7 +11,7 @@ from service.experiments import repository
 from service.experiments.estimates import estimate_experiment
 from service.experiments.models import Experiment
 from service.experiments.schemas import ExperimentSpec
-from service.experiments.variants import plan_variants
+from service.experiments.variants import variants_of
 from service.ids import Prefix
 from service.inference.operations import Prices
 from service.jobs.ports import (
@@ -27,7 +27,7 @@ def reserve_experiment(session: Session, submission: Submission, *, base_model: 
     if spec.metric is not None:
         METRICS.find(spec.metric, pointer="/spec/metric")
     if spec.prepare is not None:
-        plan_variants(spec.prepare.train_sizes, shots=spec.shots)
+        variants_of(spec, None)
         check_source(
             session,
             spec.prepare,

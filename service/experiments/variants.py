@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from service.datasets.queries import DatasetView
 from service.errors import Fault, Invalid
 from service.evaluation.prompts import VariantKind
+from service.experiments.schemas import ExperimentSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +17,17 @@ class Variant:
     kind: VariantKind
     shots: int = 0
     train_size: int | None = None
+
+
+def variants_of(spec: ExperimentSpec, dataset: DatasetView | None) -> tuple[Variant, ...]:
+    """Return the variants of a spec with the train sizes that apply: those of the dataset to be
+    made, those that are asked for, or every size that `dataset` was prepared with.
+
+    Raises what `plan_variants` raises.
+    """
+    prepared = dataset.train_sizes if dataset else ()
+    asked = spec.prepare.train_sizes if spec.prepare else spec.train_sizes
+    return plan_variants(asked or prepared, shots=spec.shots)
 
 
 def plan_variants(train_sizes: Sequence[int], *, shots: int) -> tuple[Variant, ...]:

@@ -126,8 +126,8 @@ def _inputs(run: JobRun, spec: TuneSpec, *, sessions: Sessions) -> tuple[Dataset
         model = repository.model(session, run.outputs["model"], project_id=run.project_id)
     if model is None:
         raise NotFound(f"no model {run.outputs['model']}", code="model_not_found")
-    if str(spec.train_size) not in dataset.training_files:
-        sizes = ", ".join(sorted(dataset.training_files, key=int))
+    if spec.train_size not in dataset.train_sizes:
+        sizes = ", ".join(map(str, dataset.train_sizes))
         message = f"{dataset.id} has no training file of {spec.train_size} rows; it has: {sizes}"
         fault = Fault("/spec/train_size", "unknown_train_size", message)
         raise Invalid(message, code="unknown_train_size", faults=[fault])

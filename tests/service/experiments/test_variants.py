@@ -4,9 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.datasets.queries import DatasetView
 from service.errors import Invalid
 from service.evaluation.prompts import VariantKind
-from service.experiments.variants import Variant, plan_variants
+from service.experiments.schemas import ExperimentSpec
+from service.experiments.variants import Variant, plan_variants, variants_of
 
 SIZES = st.lists(st.integers(1, 10_000), min_size=1, max_size=8, unique=True)
 
@@ -56,3 +58,42 @@ def test_all_faults_are_told_at_once() -> None:
         "train_sizes_repeated",
         "shots_negative",
     ]
+
+
+def _dataset_with(*sizes: int) -> DatasetView:
+    files = {str(size): {"key": f"datasets/{size}.jsonl"} for size in sizes}
+    return DatasetView("ds", "job", "pii", "", (), "key", files, {}, "", {})
+
+
+@pytest.mark.parametrize(
+    ("spec", "dataset", "sizes"),
+    [
+        (
+            {"dataset": "ds_01jd5v0000000000000000000a"},
+            _dataset_with(200, 50, 1000),
+            [50, 200, 1000],
+        ),
+        (
+            {"dataset": "ds_01jd5v0000000000000000000a", "train_sizes": [50]},
+            _dataset_with(50, 200),
+            [50],
+        ),
+        (
+            {
+                "prepare": {
+                    "preset": "pii",
+                    "source": {"type": "synthetic"},
+                    "train_sizes": [20, 40],
+                }
+            },
+            None,
+            [20, 40],
+        ),
+    ],
+)
+def test_train_sizes_are_those_asked_for_or_all_that_were_prepared(
+    spec: dict[str, object], dataset: DatasetView | None, sizes: list[int]
+) -> None:
+    variants = variants_of(ExperimentSpec.model_validate(spec), dataset)
+
+    assert [each.train_size for each in variants if each.train_size] == sizes

@@ -20,8 +20,10 @@ from service.evaluation.sharding import ShardConfig
 from service.experiments.kinds import experiment_kind
 from service.files.contents import FileLimits
 from service.inference.batches.ports import BatchProvider
-from service.inference.operations import CacheRules, CallLimits, Prices, load_prices, shut_down
-from service.inference.ports import Generator, Governor
+from service.inference.cache import CacheRules
+from service.inference.operations import shut_down
+from service.inference.ports import CallLimits, Generator, Governor
+from service.inference.prices import Prices, load_prices
 from service.jobs.ports import JobKinds, JobServices
 from service.registry import Registry
 from service.settings import Settings
@@ -185,7 +187,7 @@ class Container:
         settings = self.settings
         if not (settings.count_tokens and settings.google_cloud_project):
             return None
-        from service.inference.generators.counting import VertexTokenCounter
+        from service.inference.generators.token_counter import VertexTokenCounter
 
         return VertexTokenCounter(
             project=settings.google_cloud_project,
@@ -229,8 +231,8 @@ class Container:
 
     def _governor(self, target: Target) -> Governor:
         """Return the process's one governor of a quota; endpoints share their base model's."""
-        from service.inference.governor import RedisGovernor, quota_key
-        from service.inference.quotas import quota_of
+        from service.inference.quotas import quota_key, quota_of
+        from service.inference.redis_governor import RedisGovernor
 
         settings = self.settings
         key = quota_key(

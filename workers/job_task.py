@@ -8,7 +8,7 @@ import structlog
 
 from service.container import Container
 from service.errors import Internal, Invalid, TunecurveError
-from service.inference.operations import cost_of_job
+from service.inference.ledger import cost_of_job
 from service.jobs.claims import claim_job, finish_job, park_job, requeue_job, retry_job
 from service.jobs.dispatch import dispatch_parent
 from service.jobs.leases import LeasedRun

@@ -14,7 +14,7 @@ import structlog
 
 from service.clock import utc_now
 from service.container import Container
-from service.inference.operations import purge_responses
+from service.inference.cache import purge_cache
 from service.jobs.dispatch import send_due_messages
 from service.jobs.sweeps import purge_keys, requeue_expired, wake_due
 from service.logging import configure_logging
@@ -99,7 +99,7 @@ def _purge(now: datetime, *, services: Container) -> None:
     purge_keys(now - timedelta(hours=settings.idempotency_hours), sessions=sessions)
     purge_deliveries(now - timedelta(days=settings.delivery_days), sessions=sessions)
     purge_events(now - timedelta(days=settings.event_days), sessions=sessions)
-    purge_responses(now, sessions=sessions)
+    purge_cache(now, sessions=sessions)
     # By a worker: opening the store takes seconds, and memory that a ticker does not need.
     services.task_queue.send("datasets.purge", queue=Queue.PREPARE)
 

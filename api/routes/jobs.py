@@ -16,7 +16,7 @@ from api.pages import Page, page_of
 from api.plans import Plan, plan_of
 from api.submissions import Submitted, budget_nano_of
 from service.database import Sessions
-from service.inference.operations import costs_of
+from service.inference.ledger import costs_of
 from service.jobs import operations, queries
 from service.jobs.lifecycle import OPEN, State
 from service.jobs.ports import JobRecord

@@ -14,8 +14,9 @@ from api.dependencies import Services
 from api.openapi import answers
 from service.clock import utc_now
 from service.errors import Fault, Invalid
-from service.inference.operations import UsageTotals, usage_of_project
+from service.inference.ledger import usage_of_project
 from service.inference.prices import Price
+from service.inference.schemas import UsageTotals
 from service.jobs.money import CURRENCY, dollars_or_none
 
 router = APIRouter(prefix="/v1", tags=["usage"])

@@ -3,9 +3,9 @@
     .venv/bin/python bench/inference/quota.py --scenario NAME|all [--rounds 3] [--quick]
         [--json FILE] [--markdown FILE]
 
-Ours runs on a real fleet against the emulator; each alternative runs in a process of its own
-under the same law, one after the other, round by round. Printed are medians and whether each bar
-is kept. All scenarios take about 50 minutes. Set it up with `make .venv/bench`.
+Ours runs on a real fleet against the emulator; each baseline runs in a process of its own
+under the same quota, one after the other, round by round. Printed are medians and whether each
+threshold is kept. All scenarios take about 50 minutes. Set it up with `make .venv/bench`.
 """
 
 import argparse
@@ -20,37 +20,37 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from bench.inference.bars import judge_all
-from bench.inference.beside import BESIDE
-from bench.inference.measured import Measured, median_of, table
-from bench.inference.paced import run_alternative, run_ours
+from bench.inference.baselines import BASELINES
+from bench.inference.measurements import Measurement, median_of, table
+from bench.inference.other_scenarios import OTHER_SCENARIOS
+from bench.inference.paced_scenarios import run_baseline_scenario, run_ours
 from bench.inference.report import chapter, write_chapter
 from bench.inference.scenarios import SCENARIOS
-from bench.inference.special import SPECIAL
+from bench.inference.thresholds import judge_all
 
 QUICK_SHARE = 4
 ONCE = {"memory"}  # 100,000 rows take minutes, and memory varies by a few MB
 
-Results = Mapping[str, Measured]
+Results = Mapping[str, Measurement]
 
 
-def run_round(name: str, round_number: int, *, quick: bool) -> dict[str, Measured]:
+def run_round(name: str, round_number: int, *, quick: bool) -> dict[str, Measurement]:
     """Run every contender of a scenario once."""
-    if name in SPECIAL:
-        found = SPECIAL[name](round_number, quick=quick)
-        return found | BESIDE[name](round_number, quick=quick)
+    if name in OTHER_SCENARIOS:
+        found = OTHER_SCENARIOS[name](round_number, quick=quick)
+        return found | BASELINES[name](round_number, quick=quick)
     scenario = SCENARIOS[name]
     if quick:
         scenario = replace(scenario, rows=scenario.rows // QUICK_SHARE)
     found = {"ours": run_ours(scenario, round_number)}
-    for alternative in scenario.alternatives:
-        found[alternative] = run_alternative(alternative, scenario, round_number)
+    for baseline in scenario.baselines:
+        found[baseline] = run_baseline_scenario(baseline, scenario, round_number)
     return found
 
 
 def run_scenario(name: str, *, rounds: int, quick: bool) -> Results:
     """Run the rounds of a scenario, print what they came to, and return the medians."""
-    runs: dict[str, list[Measured]] = defaultdict(list)
+    runs: dict[str, list[Measurement]] = defaultdict(list)
     began = time.monotonic()
     for round_number in range(rounds):
         # Prompts of another run would be repeats: a round's name holds the time.
@@ -66,10 +66,10 @@ def run_scenario(name: str, *, rounds: int, quick: bool) -> Results:
 
 
 def main() -> None:
-    """Run one scenario or all, keep the medians where asked."""
+    """Run one scenario or all, keep the medians where process."""
     options = _options()
     every = options.scenario == "all"
-    names = [*SCENARIOS, *SPECIAL] if every else [options.scenario]
+    names = [*SCENARIOS, *OTHER_SCENARIOS] if every else [options.scenario]
     found: dict[str, Results] = {}
     for name in names:
         rounds = 1 if every and name in ONCE else options.rounds
@@ -93,7 +93,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--scenario", choices=["all", *SCENARIOS, *SPECIAL], required=True)
+    parser.add_argument("--scenario", choices=["all", *SCENARIOS, *OTHER_SCENARIOS], required=True)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="fewer rows: what is kept says little")
     parser.add_argument("--json", type=Path, help="where to keep the medians")

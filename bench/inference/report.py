@@ -8,8 +8,8 @@ from pathlib import Path
 
 import psutil
 
-from bench.inference.bars import judge_all
-from bench.inference.measured import Measured, table
+from bench.inference.measurements import Measurement, table
+from bench.inference.thresholds import judge_all
 
 BEGIN, END = "<!-- inference: written by bench/inference/quota.py -->", "<!-- /inference -->"
 
@@ -24,7 +24,7 @@ ABOUT = {
     "wrong": "800 prompts; the client is told 6,000 requests a minute, the provider grants 3,000.",
     "unknown": "2,000 prompts as in `steady`; the client is told nothing.",
     "fleet": "2,400 prompts in five shares over four workers with one quota of 6,000 requests a"
-    " minute; one worker is ended by `kill -9` when half of them are accepted. Of the alternative's"
+    " minute; one worker is ended by `kill -9` when half of them are accepted. Of the baseline's"
     " four processes the one that is killed is started again at once.",
     "tokens": "500 prompts of 50 to 5,000 tokens, 1,200,000 tokens a minute.",
     "fair": "a job of 20,000 rows, and 5 s later one of 200, under the quota of `steady`."
@@ -58,12 +58,12 @@ def _processor() -> str:
     return names[0] if names else platform.machine()
 
 
-def chapter(results: Mapping[str, Mapping[str, Measured]], *, rounds: int) -> str:
-    """Return the chapter: for each scenario its law, a table and the bars."""
+def chapter(results: Mapping[str, Mapping[str, Measurement]], *, rounds: int) -> str:
+    """Return the chapter: for each scenario its description, a table and the thresholds."""
     parts = [machine(rounds=rounds)]
     for scenario, found in results.items():
-        bars = "\n".join(f"- {line}" for line in judge_all(scenario, found))
-        parts.append(f"### `{scenario}`\n{ABOUT[scenario]}\n\n{table(found)}\n\n{bars}")
+        thresholds = "\n".join(f"- {line}" for line in judge_all(scenario, found))
+        parts.append(f"### `{scenario}`\n{ABOUT[scenario]}\n\n{table(found)}\n\n{thresholds}")
     return "\n\n".join(parts)
 
 

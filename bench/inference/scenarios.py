@@ -1,32 +1,32 @@
-"""The scenarios of paced calls: how many rows, under which law, told what."""
+"""The scenarios of paced calls: how many rows, under which quota, with which settings."""
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
 
-from bench.inference.law import Law
+from bench.inference.quota_model import QuotaModel
 
-PACED = Law(requests_per_minute=6000, latency_median=0.2, latency_p99=1.0)
-SLOW = Law(requests_per_minute=1200, latency_median=0.8, latency_p99=4.0)
-TOKENS = Law(tokens_per_minute=1_200_000, latency_median=0.2, latency_p99=1.0)
+PACED = QuotaModel(requests_per_minute=6000, latency_median=0.2, latency_p99=1.0)
+SLOW = QuotaModel(requests_per_minute=1200, latency_median=0.8, latency_p99=4.0)
+TOKENS = QuotaModel(tokens_per_minute=1_200_000, latency_median=0.2, latency_p99=1.0)
 WORD_TOKENS = 1  # the emulator counts about a token a short word
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """`told` are Tunecurve's settings; `told_per_minute` is what the alternatives are told.
+    """`told` are Tunecurve's settings; `told_per_minute` is what the baselines are told.
 
     `halves` halves the quota once half of the rows are accepted, `kills` ends one worker then
-    by kill -9. What ours has to keep is in `bars`.
+    by kill -9. What ours has to keep is in `thresholds`.
     """
 
     name: str
     rows: int
-    law: Law
+    quota_model: QuotaModel
     told: Mapping[str, str]
     told_per_minute: float = 0
-    alternatives: tuple[str, ...] = ("gather", "langchain")
+    baselines: tuple[str, ...] = ("gather", "langchain")
     workers: int = 1
     halves: bool = False
     kills: bool = False
@@ -60,13 +60,13 @@ SCENARIOS = {
             PACED,
             _told(6000),
             6000,
-            alternatives=("gather", "threads", "langchain"),
+            baselines=("gather", "threads", "langchain"),
         ),
         Scenario("slow", 2000, SLOW, _told(1200), 1200),
         Scenario(
             "halved",
             1000,
-            Law(6000, None, 0.2, 1.0, error_503_rate=0.01),
+            QuotaModel(6000, None, 0.2, 1.0, error_503_rate=0.01),
             _told(6000),
             6000,
             halves=True,
@@ -74,17 +74,17 @@ SCENARIOS = {
         Scenario(
             "wrong",
             800,
-            Law(3000, None, 0.2, 1.0),
+            QuotaModel(3000, None, 0.2, 1.0),
             _told(6000, burst_known=False),
             6000,
-            alternatives=("gather",),  # langchain's limiter would be told what is wrong, too
+            baselines=("gather",),  # langchain's limiter would be told what is wrong, too
         ),
         Scenario(
             "unknown",
             2000,
             PACED,
             _told(0, burst_known=False),
-            alternatives=("gather",),  # langchain's limiter needs a number
+            baselines=("gather",),  # langchain's limiter needs a number
         ),
         Scenario(
             "fleet",
@@ -93,7 +93,7 @@ SCENARIOS = {
             # Five shares for four workers: one has two of them.
             _told(6000) | {"evaluate_slots": "5"},
             6000,
-            alternatives=("gather",),
+            baselines=("gather",),
             workers=4,
             kills=True,
         ),
@@ -102,7 +102,7 @@ SCENARIOS = {
             500,
             TOKENS,
             _told(60_000) | {"tokens_per_minute": "1200000"},
-            alternatives=("gather",),
+            baselines=("gather",),
             token_sizes=(50, 5000),
         ),
     )

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Sequence
 
 from service.errors import Unavailable
-from service.inference.operations import Answered
+from service.inference.ports import GenerationResult
 
 # So many calls in a row that reached nobody, each after all its tries, are no accident.
 SILENCE = 10
 
-Store = Callable[[Sequence[Answered]], None]
+Store = Callable[[Sequence[GenerationResult]], None]
 
 
 class Answers:
@@ -21,7 +21,7 @@ class Answers:
         self._store = store
         self._unreached = self._silence = self.stored = 0
 
-    def take(self, batch: Sequence[Answered]) -> None:
+    def take(self, batch: Sequence[GenerationResult]) -> None:
         """Store what came back; the rest stays missing, so a later run asks for it."""
         came = [answer for answer in batch if answer.reached]
         self._unreached += len(batch) - len(came)

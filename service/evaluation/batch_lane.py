@@ -17,10 +17,9 @@ from service.evaluation.lanes import Lane
 from service.evaluation.models import BatchRun
 from service.inference.batches.files import BatchAnswers, open_answers, request_lines
 from service.inference.batches.ports import BatchOrder, BatchProvider, BatchState, ProviderBatch
-from service.inference.operations import Answered
-from service.inference.ports import GenerationRequest
+from service.inference.budget_guard import CostForecast, reserve_ahead
+from service.inference.ports import GenerationRequest, GenerationResult
 from service.inference.prices import CallPrice
-from service.inference.spending import Forecast, reserve_ahead
 from service.jobs.budgets import settle_ahead
 from service.jobs.lifecycle import Reason
 from service.jobs.ports import JobCancelled, JobRun, Waiting
@@ -60,7 +59,7 @@ class BatchWork:
     deadline_hours: float | None
     price: CallPrice | None
     requests: Callable[[], Iterable[GenerationRequest]]
-    keep: Callable[[Sequence[Answered]], None]
+    keep: Callable[[Sequence[GenerationResult]], None]
 
 
 def run_batch(
@@ -127,7 +126,7 @@ class _Batch:
     def _write(self, path: Path) -> tuple[int, int | None]:
         """Write the requests; return how many they are, and about what they will cost."""
         price = self._work.price
-        forecast = Forecast(price) if price else None
+        forecast = CostForecast(price) if price else None
         count, nano = 0, 0
         with path.open("wb") as file:
             for chunk in _chunks(self._work.requests()):
@@ -245,7 +244,7 @@ class _Batch:
         for chunk in _chunks(self._work.requests()):
             found = ((request, answers.find(request.key)) for request in chunk)
             batch = [
-                Answered(request, replace(answer, synthetic=synthetic), 1)
+                GenerationResult(request, replace(answer, synthetic=synthetic), 1)
                 for request, answer in found
                 if answer
             ]

@@ -95,7 +95,9 @@ def _work(
     calling: CallConfig,
 ) -> BatchWork:
     cache = calling.cache if plan.spec.cache else None
-    writer = PredictionWriter(run, plan, price=price, purse=None, cache=cache, lane=Lane.BATCH)
+    writer = PredictionWriter(
+        run, plan, price=price, budget_guard=None, cache=cache, lane=Lane.BATCH
+    )
 
     def requests() -> Iterator[GenerationRequest]:
         rows = Rows(0, plan.rows)

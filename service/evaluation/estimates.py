@@ -9,7 +9,7 @@ from service.evaluation.lanes import Lane
 from service.evaluation.ports import FindModel
 from service.evaluation.prompts import VariantKind
 from service.evaluation.schemas import EvaluateSpec, GenerationConfig
-from service.inference.operations import Prices
+from service.inference.prices import Prices
 from service.jobs.ports import Estimate, InputNotReady, Submission
 
 # A model says more than the target as long as it has not learned to be short.

@@ -13,7 +13,7 @@ from service.evaluation.models import Evaluation
 from service.evaluation.ports import FindModel
 from service.evaluation.schemas import AskSpec, EvaluateSpec
 from service.ids import Prefix
-from service.inference.operations import Prices
+from service.inference.prices import Prices
 from service.jobs.ports import InputNotReady, JobKind, Submission
 from service.task_queue import Queue
 

@@ -9,13 +9,10 @@ from service.clock import utc_now
 from service.evaluation import repository
 from service.evaluation.lanes import Lane
 from service.evaluation.plan import EvaluationPlan, parts_of
-from service.inference.operations import (
-    Answered,
-    BudgetPurse,
-    CacheRules,
-    record_calls,
-    remember,
-)
+from service.inference.budget_guard import JobBudgetGuard
+from service.inference.cache import CacheRules, cache_results
+from service.inference.ledger import record_calls
+from service.inference.ports import GenerationResult
 from service.inference.prices import CallPrice
 from service.jobs.ports import JobRun
 
@@ -27,11 +24,11 @@ class PredictionWriter:
     run: JobRun
     plan: EvaluationPlan
     price: CallPrice | None
-    purse: BudgetPurse | None
+    budget_guard: JobBudgetGuard | None
     cache: CacheRules | None
     lane: Lane = Lane.ONLINE
 
-    def keep(self, batch: Sequence[Answered]) -> None:
+    def keep(self, batch: Sequence[GenerationResult]) -> None:
         """Store answers while the lease is ours: all that follows from them, or none of it."""
         run, now = self.run, utc_now()
         with run.fenced() as session:
@@ -42,7 +39,7 @@ class PredictionWriter:
                 job_id=run.id,
                 base_model=self.plan.target.base_model,
                 price=self.price,
-                purse=self.purse,
+                budget_guard=self.budget_guard,
                 lane=self.lane.value,
             )
             rows = [
@@ -52,11 +49,11 @@ class PredictionWriter:
             repository.insert_predictions(session, rows)
             if self.cache:
                 scope, until = self.cache.scope(run.project_id), self.cache.until(now)
-                remember(session, batch, scope=scope, now=now, until=until)
+                cache_results(session, batch, scope=scope, now=now, until=until)
 
 
 def _row(
-    evaluation_id: str, answer: Answered, cost_nano: int | None, now: datetime
+    evaluation_id: str, answer: GenerationResult, cost_nano: int | None, now: datetime
 ) -> dict[str, Any]:
     generation = answer.generation
     example_id, sample = parts_of(answer.key)

@@ -18,20 +18,21 @@ from service.evaluation.answers import Answers
 from service.evaluation.cache_repository import insert_cached
 from service.evaluation.plan import EvaluationPlan, Target, key_of, parts_of, requests_of
 from service.evaluation.prediction_writer import PredictionWriter
-from service.inference.operations import (
-    Answered,
-    CacheRules,
+from service.inference.budget_guard import open_budget_guard
+from service.inference.cache import CacheRules, cached_answers, fingerprint_of
+from service.inference.operations import generate_all
+from service.inference.ports import (
     CallLimits,
-    Prices,
-    fingerprint_of,
-    generate_all,
-    open_purse,
-    remembered,
+    Flow,
+    GenerationRequest,
+    GenerationResult,
+    Generator,
+    Governor,
 )
-from service.inference.ports import Draining, Flow, GenerationRequest, Generator, Governor
+from service.inference.prices import Prices
 from service.inference.retry import QuotaExhausted
 from service.jobs.lifecycle import Reason
-from service.jobs.ports import JobRun, Preempted, Waiting
+from service.jobs.ports import JobRun, Waiting
 from service.storage.ports import ObjectStore
 
 AWAY_SECONDS = 5.0  # pause after an evaluation has got on and then lost its provider
@@ -77,15 +78,15 @@ def ask(
     Raises Preempted, JobCancelled, LeaseLost, BudgetExhausted, and what every call would meet.
     """
     cache = calling.cache if plan.spec.cache else None
-    with open_purse(run, price=plan.price, sessions=sessions) as purse:
-        writer = PredictionWriter(run, plan, price=plan.price, purse=purse, cache=cache)
+    with open_budget_guard(run, price=plan.price, sessions=sessions) as budget_guard:
+        writer = PredictionWriter(
+            run, plan, price=plan.price, budget_guard=budget_guard, cache=cache
+        )
         asking = RequestStage(writer, rows, sessions=sessions, store=store)
         try:
             asking.send(calling)
         except QuotaExhausted as error:
             return Waiting(Reason.QUOTA, seconds=error.resume_seconds)
-        except Draining as error:
-            raise Preempted from error
         except Unavailable:
             if not asking.answers.stored:
                 raise  # an attempt without progress: the job's attempts bound them
@@ -110,12 +111,9 @@ def cache_lookup(
     cache = calling.cache if plan.spec.cache else None
     if cache is None:
         return
-    writer = PredictionWriter(run, plan, price=plan.price, purse=None, cache=cache)
+    writer = PredictionWriter(run, plan, price=plan.price, budget_guard=None, cache=cache)
     asking = RequestStage(writer, Rows(0, plan.rows), sessions=sessions, store=store)
-    try:
-        asking.recall(whole=whole)
-    except Draining as wanted:
-        raise Preempted from wanted
+    asking.recall(whole=whole)
 
 
 class RequestStage:
@@ -142,7 +140,7 @@ class RequestStage:
             governor=calling.governor(self._plan.target),
             flow=Flow(self._run.project_id, self._run.root_id),
             limits=calling.limits,
-            purse=self._writer.purse,
+            budget_guard=self._writer.budget_guard,
             store=self.answers.take,
             check=self._check,
         )
@@ -154,17 +152,14 @@ class RequestStage:
                 return
 
     def _check(self) -> None:
-        self._look()
+        self._check_run()
         self.answers.check()
 
-    def _look(self) -> None:
+    def _check_run(self) -> None:
         self._run.check()
-        try:
-            self._run.check_preemption()
-        except Preempted as wanted:
-            raise Draining from wanted
+        self._run.check_preemption()
 
-    def _keep(self, batch: Sequence[Answered]) -> None:
+    def _keep(self, batch: Sequence[GenerationResult]) -> None:
         self._writer.keep(batch)
         self._report(self.answers.stored + len(batch))
 
@@ -184,7 +179,7 @@ class RequestStage:
         for requests, unstored in missing_requests(
             self._plan, self._rows, sessions=self._sessions, store=self._store, size=size
         ):
-            self._look()
+            self._check_run()
             missing = self._cached(unstored, cache) if cache else unstored
             self._found += requests - len(missing)
             self._report(self.answers.stored)
@@ -203,7 +198,7 @@ class RequestStage:
                 session,
                 self._plan.evaluation_id,
                 wanted,
-                remembered(scope=scope, now=now),
+                cached_answers(scope=scope, now=now),
                 now=now,
             )
         return [each for each in requests if parts_of(each.key) not in stored]

@@ -9,7 +9,7 @@ from service.evaluation.estimates import NOT_READY, estimate_calls, unpriced
 from service.evaluation.prompts import VariantKind
 from service.experiments.schemas import ExperimentSpec
 from service.experiments.variants import Variant, variants_of
-from service.inference.operations import Prices
+from service.inference.prices import Prices
 from service.jobs.ports import Estimate, InputNotReady, Submission
 from service.tuning.costs import estimate_training
 

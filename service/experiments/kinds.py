@@ -13,7 +13,7 @@ from service.experiments.models import Experiment
 from service.experiments.schemas import ExperimentSpec
 from service.experiments.variants import variants_of
 from service.ids import Prefix
-from service.inference.operations import Prices
+from service.inference.prices import Prices
 from service.jobs.ports import (
     JobKind,
     Submission,

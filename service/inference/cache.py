@@ -1,4 +1,4 @@
-"""Answers that were paid for are used again: found by what was asked, for as long as they last."""
+"""The response cache: answers found by the fingerprint of their request, until they expire."""
 
 import hashlib
 import json
@@ -6,18 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
 
 from sqlalchemy import Subquery
 
 from service.database import Session, Sessions
-from service.inference import responses
+from service.inference import repository
+from service.inference.answer_columns import answer_values
 from service.inference.generators.bodies import settings_of, words_of
-from service.inference.ports import Generation, GenerationRequest, Outcome
-from service.inference.sending import Answered
+from service.inference.ports import GenerationRequest, GenerationResult, Outcome
 
-# What is unparsable or failed today may be well tomorrow.
-REMEMBERED = frozenset({Outcome.OK, Outcome.TRUNCATED, Outcome.REFUSED})
+# An unparsable or failed answer may turn out well the next time.
+CACHED_OUTCOMES = frozenset({Outcome.OK, Outcome.TRUNCATED, Outcome.REFUSED})
 PURGED_AT_ONCE = 1000
 _ALL_PROJECTS = "all"
 
@@ -27,7 +26,7 @@ _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 @dataclass(frozen=True, slots=True)
 class CacheRules:
-    """How long answers are remembered, for whom, and whether an emulator gives them."""
+    """How long answers are cached, for whom, and whether they come from an emulator."""
 
     days: float
     shared: bool
@@ -74,52 +73,46 @@ def _frame(
     return _encode([location, target, settings])
 
 
-def remembered(*, scope: str, now: datetime) -> Subquery:
-    """Return the answers of a scope as a table to select from: `fingerprint` and an answer.
+def cached_answers(*, scope: str, now: datetime) -> Subquery:
+    """Return the answers of a scope as a table to select from: `fingerprint` and ANSWER_COLUMNS.
 
-    They are copied inside the database: to carry each through this process costs three times
-    the CPU.
+    Answers are copied inside the database: reading and writing each here takes three times the
+    CPU.
     """
-    return responses.remembered(scope=scope, now=now)
+    return repository.cached_responses(scope=scope, now=now)
 
 
-def remember(
-    session: Session, answers: Sequence[Answered], *, scope: str, now: datetime, until: datetime
+def cache_results(
+    session: Session,
+    results: Sequence[GenerationResult],
+    *,
+    scope: str,
+    now: datetime,
+    until: datetime,
 ) -> None:
-    """Keep answers in the caller's transaction; of two to the same request the last one."""
+    """Cache results in the caller's transaction; of two for the same request the last one."""
     rows = {
         fingerprint_of(each.request): each.generation
-        for each in answers
-        if each.generation.outcome in REMEMBERED
+        for each in results
+        if each.generation.outcome in CACHED_OUTCOMES
     }
     if rows:
-        kept = [
-            _row(generation)
-            | {"scope": scope, "fingerprint": name, "created_at": now, "expires_at": until}
-            for name, generation in rows.items()
-        ]
-        responses.put(session, kept)
+        common = {"scope": scope, "created_at": now, "expires_at": until}
+        repository.put_responses(
+            session,
+            [
+                {"fingerprint": fingerprint, **common, **answer_values(generation)}
+                for fingerprint, generation in rows.items()
+            ],
+        )
 
 
-def purge_responses(before: datetime, *, sessions: Sessions) -> int:
-    """Forget answers that expired before a time, a thousand a transaction; return how many."""
-    gone = 0
+def purge_cache(before: datetime, *, sessions: Sessions) -> int:
+    """Delete answers that expired before a time, 1,000 a transaction; return how many."""
+    deleted = 0
     while True:
         with sessions.transaction() as session:
-            count = responses.purge(session, before=before, limit=PURGED_AT_ONCE)
-        gone += count
+            count = repository.delete_expired(session, before=before, limit=PURGED_AT_ONCE)
+        deleted += count
         if count < PURGED_AT_ONCE:
-            return gone
-
-
-def _row(generation: Generation) -> dict[str, Any]:
-    return {
-        "outcome": generation.outcome.value,
-        "text": generation.text,
-        "finish_reason": generation.finish_reason[:50],
-        "error": generation.error[:500],
-        "prompt_tokens": generation.prompt_tokens,
-        "output_tokens": generation.output_tokens,
-        "usage": dict(generation.usage),
-        "synthetic": generation.synthetic,
-    }
+            return deleted

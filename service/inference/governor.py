@@ -1,255 +1,251 @@
-"""The quota governor: paces the starts of calls in one process, or fleet-wide through Redis."""
+"""The quota governor: calls queue for their start; starts are leased ahead, one lease per flow."""
 
 import asyncio
-import math
+import random
+import uuid
+from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Protocol
 
-import redis
-import structlog
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
-
-from service.errors import Unavailable
-from service.inference.leasing import LeasingGovernor
-from service.inference.pacing import STALE_SECONDS, Lease, News, Pace, Quota
+from service.inference.pace import Lease, Pace, Quota, UsageReport
 from service.inference.ports import Flow
+from service.inference.retry import QuotaExhausted
 
-log = structlog.get_logger()
-
-SOCKET_SECONDS = 1.0
-RETURN_SECONDS = 0.5  # pause between two looks whether Redis is back
-QUOTAS_KEY = "quotas"
-_LUA = Path(__file__).with_suffix(".lua")
+REPORT_SECONDS = 1.0
+MOST_CALLS_OF_A_LEASE = 200
+_EARLY_SECONDS = 0.0005  # the resolution of a loop's timers
+_CUT_KNOWN_SECONDS = 0.45  # a rate just cut is not cut again, so the request can be skipped
 
 
-def quota_key(project: str, *, location: str, base_model: str) -> str:
-    """Return the name of one quota: Google counts per project, location and base model."""
-    return f"quota:{project}/{location}/{base_model}"
+class PaceSource(Protocol):
+    """Where leases come from: this process, or the Redis of a fleet."""
+
+    async def lease(
+        self, usage: UsageReport, *, flow: Flow, credit: float, tokens: list[int]
+    ) -> Lease: ...
+
+    async def cut(self, usage: UsageReport, *, hold_seconds: float) -> bool: ...
+
+    async def park(self, usage: UsageReport, *, seconds: float) -> None: ...
+
+    async def report(self, usage: UsageReport) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+@dataclass(slots=True)
+class _Waiting:
+    tokens: Callable[[], int]
+    start: asyncio.Future[int]  # resolves to the tokens reserved for the call
+
+
+@dataclass(slots=True)
+class _FlowQueue:
+    flow: Flow
+    calls: deque[_Waiting] = field(default_factory=deque)
+    last_lease: int = 2
+    task: asyncio.Task[None] | None = None
+
+    def head(self) -> list[int]:
+        """Return the tokens of the next calls, as many as a lease may hold."""
+        while self.calls and self.calls[0].start.done():
+            self.calls.popleft()
+        most = min(len(self.calls), 2 * self.last_lease + 4, MOST_CALLS_OF_A_LEASE)
+        return [self.calls[position].tokens() for position in range(most)]
+
+    def pop(self) -> _Waiting | None:
+        """Return the next call that still waits."""
+        while self.calls:
+            call = self.calls.popleft()
+            if not call.start.done():
+                return call
+        return None
+
+
+class LeasingGovernor:
+    """A Governor over any PaceSource. Belongs to the event loop that uses it first."""
+
+    def __init__(self, source: PaceSource, quota: Quota) -> None:
+        self.name = uuid.uuid4().hex
+        self._source, self._lapse_seconds = source, quota.lapse_seconds
+        self._report_seconds = REPORT_SECONDS / 4 if quota.in_flight else REPORT_SECONDS
+        self._queues: dict[Flow, _FlowQueue] = {}
+        self._in_flight, self._held, self._waiting, self._settle = 0, 0, 0, 0
+        self._cuts, self._cut_at = 0, -1e9
+        self._reporting: asyncio.Task[None] | None = None
+
+    async def acquire(self, flow: Flow, *, tokens: Callable[[], int], first: bool = False) -> int:
+        call = _Waiting(tokens, asyncio.get_running_loop().create_future())
+        queue = self._queue(flow)
+        if first:
+            queue.calls.appendleft(call)
+        else:
+            queue.calls.append(call)
+        self._waiting += 1
+        try:
+            return await call.start
+        except asyncio.CancelledError:
+            if call.start.done() and not call.start.cancelled():  # a start that is not used
+                self.release(flow, estimated=call.start.result(), used=0)
+            raise
+        finally:
+            self._waiting -= 1
+
+    def release(self, flow: Flow, *, estimated: int, used: int) -> None:  # noqa: ARG002
+        self._in_flight -= 1
+        self._settle += used - estimated
+
+    async def refused(self, *, hold_seconds: float = 0.0) -> None:
+        loop = asyncio.get_running_loop()
+        if not hold_seconds and loop.time() - self._cut_at < _CUT_KNOWN_SECONDS:
+            return
+        requested_at = loop.time()
+        if await self._source.cut(self._usage_report(), hold_seconds=hold_seconds):
+            self._cut_at = requested_at
+            self._cuts += 1  # the starts that remain leased have the old spacing
+
+    async def park(self, seconds: float) -> None:
+        await self._source.park(self._usage_report(), seconds=seconds)
+        for queue in list(self._queues.values()):
+            _refuse(queue, seconds)
+
+    async def close(self) -> None:
+        """Cancel all waiting calls and close the source; the next call starts afresh."""
+        tasks = [queue.task for queue in self._queues.values()] + [self._reporting]
+        for task in filter(None, tasks):
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        self._queues, self._reporting = {}, None
+        self._in_flight = self._held = self._waiting = 0
+        await self._source.close()
+
+    # ------------------------------------------------------------ one queue
+
+    def _queue(self, flow: Flow) -> _FlowQueue:
+        queue = self._queues.get(flow)
+        if queue is None:
+            queue = self._queues[flow] = _FlowQueue(flow)
+            queue.task = asyncio.create_task(self._serve(queue))
+            if self._reporting is None or self._reporting.done():
+                self._reporting = asyncio.create_task(self._report())
+        return queue
+
+    async def _serve(self, queue: _FlowQueue) -> None:
+        """Request leases while calls wait; a call that joins too late opens a new queue."""
+        try:
+            await asyncio.sleep(0)  # lets the calls of the same turn join the first lease
+            await self._start_all(queue)
+        except Exception as error:  # noqa: BLE001  raised again by every waiting call
+            _refuse_all(queue, error)
+        finally:
+            self._queues.pop(queue.flow, None)
+            for call in queue.calls:
+                call.start.cancel()
+
+    async def _start_all(self, queue: _FlowQueue) -> None:
+        credit = 0.0
+        while tokens := queue.head():
+            lease = await self._source.lease(
+                self._usage_report(), flow=queue.flow, credit=credit, tokens=tokens
+            )
+            credit = lease.credit
+            if lease.parked > 0:
+                _refuse(queue, lease.parked)
+            elif not lease.waits:
+                await asyncio.sleep(lease.retry_seconds * random.uniform(0.8, 1.2))  # noqa: S311  spread
+            else:
+                queue.last_lease = len(lease.waits)
+                await self._start_leased(queue, lease, tokens[: len(lease.waits)])
+
+    async def _start_leased(self, queue: _FlowQueue, lease: Lease, tokens: list[int]) -> None:
+        loop, cuts = asyncio.get_running_loop(), self._cuts
+        # Counted from the answer: a start may be late, which lapses, but never early.
+        arrived = loop.time()
+        self._held += len(tokens)
+        used = 0
+        try:
+            for wait in lease.waits:
+                delay = arrived + wait - loop.time()
+                if delay > _EARLY_SECONDS:
+                    await asyncio.sleep(delay)
+                    delay = arrived + wait - loop.time()
+                if cuts != self._cuts:
+                    break
+                if delay >= -self._lapse_seconds and not self._start(queue, tokens[used]):
+                    break
+                if delay < -self._lapse_seconds:
+                    self._settle -= tokens[used]
+                used += 1
+                self._held -= 1
+        finally:
+            self._held -= len(tokens) - used
+            self._settle -= sum(tokens[used:])
+
+    def _start(self, queue: _FlowQueue, tokens: int) -> bool:
+        call = queue.pop()
+        if call is None:
+            return False
+        self._in_flight += 1
+        call.start.set_result(tokens)
+        return True
+
+    # ------------------------------------------------------------ usage reports
+
+    def _usage_report(self) -> UsageReport:
+        settle, self._settle = self._settle, 0
+        in_flight = self._in_flight + self._held
+        return UsageReport(self.name, in_flight=in_flight, waiting=self._waiting, settle=settle)
+
+    async def _report(self) -> None:
+        """Report once a second what is in flight, and once more when nothing is."""
+        busy = True
+        while busy:
+            await asyncio.sleep(self._report_seconds)
+            busy = self._in_flight + self._waiting > 0
+            await self._source.report(self._usage_report())
 
 
 class LocalGovernor(LeasingGovernor):
     """Paces the calls of one process."""
 
     def __init__(self, quota: Quota) -> None:
-        super().__init__(LocalPaces(Pace(quota)), quota)
+        super().__init__(LocalPace(Pace(quota)), quota)
 
 
-class RedisGovernor(LeasingGovernor):
-    """Paces the calls of every process that names the same `key` on the same Redis.
-
-    Starts are leased 50 ms at a time, so a process that dies takes at most that much quota
-    along. While Redis is away, each process paces itself at its share of the rate last seen.
-    A wiped Redis costs nothing but the memory of past 429s.
-    """
-
-    def __init__(self, url: str, *, key: str, quota: Quota) -> None:
-        super().__init__(SharedPaces(url, key=key, quota=quota), quota)
-
-
-class LocalPaces:
-    """Leases by the law in Python, on the event loop's clock."""
+class LocalPace:
+    """A PaceSource within this process, on the event loop's clock."""
 
     def __init__(self, pace: Pace) -> None:
         self._pace = pace
 
-    async def lease(self, news: News, *, flow: Flow, credit: float, tokens: list[int]) -> Lease:
-        return self._pace.lease(news, _now(), flow=flow, credit=credit, tokens=tokens)
+    async def lease(
+        self, usage: UsageReport, *, flow: Flow, credit: float, tokens: list[int]
+    ) -> Lease:
+        return self._pace.lease(
+            usage, asyncio.get_running_loop().time(), flow=flow, credit=credit, tokens=tokens
+        )
 
-    async def cut(self, news: News, *, hold_seconds: float) -> bool:
-        return self._pace.cut(news, _now(), hold_seconds=hold_seconds)
+    async def cut(self, usage: UsageReport, *, hold_seconds: float) -> bool:
+        return self._pace.cut(usage, asyncio.get_running_loop().time(), hold_seconds=hold_seconds)
 
-    async def park(self, news: News, *, seconds: float) -> None:
-        self._pace.park(news, _now(), seconds=seconds)
+    async def park(self, usage: UsageReport, *, seconds: float) -> None:
+        self._pace.park(usage, asyncio.get_running_loop().time(), seconds=seconds)
 
-    async def report(self, news: News) -> None:
-        self._pace.report(news, _now())
+    async def report(self, usage: UsageReport) -> None:
+        self._pace.report(usage, asyncio.get_running_loop().time())
 
     async def close(self) -> None:
         """Nothing is held."""
 
 
-class SharedPaces:
-    """Leases by the law in Lua; while Redis is away, this process's share by the one in Python."""
-
-    def __init__(self, url: str, *, key: str, quota: Quota) -> None:
-        self._url, self._key, self._quota = url, key, quota
-        self._keys = [key, f"{key}:flows", f"{key}:governors", QUOTAS_KEY]
-        per_second = quota.requests_per_minute / 60, quota.tokens_per_minute / 60
-        self._limits = (*per_second, quota.usable_burst, quota.in_flight)
-        self._client: Redis | None = None
-        self._script: Any = None
-        self._known_rate, self._governors = 0.0, 1
-        self._away = False
-        self._stand_in = LocalPaces(Pace(quota))
-        self._looking: asyncio.Task[None] | None = None
-
-    async def lease(self, news: News, *, flow: Flow, credit: float, tokens: list[int]) -> Lease:
-        member = f"{flow.project_id} {flow.job_id} {flow.weight:g}"
-        answer = await self._shared("lease", news, member, credit, *tokens)
-        if answer is None:
-            return await self._stand_in.lease(news, flow=flow, credit=credit, tokens=tokens)
-        parked, again, rate, governors, left, *waits = answer
-        return Lease(parked, rate, int(governors), again, left, waits)
-
-    async def cut(self, news: News, *, hold_seconds: float) -> bool:
-        answer = await self._shared("cut", news, hold_seconds)
-        if answer is None:
-            return await self._stand_in.cut(news, hold_seconds=hold_seconds)
-        return answer[1] > 0
-
-    async def park(self, news: News, *, seconds: float) -> None:
-        if await self._shared("park", news, seconds) is None:
-            await self._stand_in.park(news, seconds=seconds)
-
-    async def report(self, news: News) -> None:
-        if await self._shared("report", news) is None:
-            await self._stand_in.report(news)
-
-    async def close(self) -> None:
-        """Let go of the connections; the next call opens new ones."""
-        looking, self._looking, self._away = self._looking, None, False
-        if looking:
-            looking.cancel()
-            with suppress(asyncio.CancelledError):
-                await looking
-        client, self._client, self._script = self._client, None, None
-        if client:
-            await client.aclose(close_connection_pool=True)
-
-    async def _shared(
-        self, operation: str, news: News, *arguments: float | str
-    ) -> list[float] | None:
-        """Run the script; None while Redis is away."""
-        if self._away:
-            return None
-        try:
-            return await self._run(operation, news, *arguments)
-        except (RedisError, OSError) as error:
-            self._degrade(news, error)
-            return None
-
-    async def _run(self, operation: str, news: News, *arguments: float | str) -> list[float]:
-        if self._script is None:
-            self._client = _client(self._url)
-            self._script = self._client.register_script(_LUA.read_text())
-        told = (news.governor, news.in_flight, news.waiting, news.settle, self._known_rate)
-        answer = await self._script(self._keys, [operation, *self._limits, *told, *arguments])
-        numbers = [float(number) for number in answer]
-        self._known_rate, self._governors = numbers[2], max(1, int(numbers[3]))
-        return numbers
-
-    def _degrade(self, news: News, error: Exception) -> None:
-        if self._away:
-            return
-        self._away = True
-        pace = _share(self._quota, rate=self._known_rate, governors=self._governors)
-        self._stand_in = LocalPaces(pace)
-        self._looking = asyncio.create_task(self._look_for_redis(replace(news, settle=0)))
-        log.warning("governor_degraded", key=self._key, error=type(error).__name__)
-
-    async def _look_for_redis(self, news: News) -> None:
-        """Ask until Redis answers, then go back to the shared pace."""
-        while self._away:
-            await asyncio.sleep(RETURN_SECONDS)
-            with suppress(RedisError, OSError):
-                await self._run("resume", news)
-                self._away = False
-                log.info("governor_restored", key=self._key)
+def _refuse(queue: _FlowQueue, seconds: float) -> None:
+    message = f"the provider's quota is used up for another {seconds:.0f} s"
+    _refuse_all(queue, QuotaExhausted(message, resume_seconds=seconds))
 
 
-@dataclass(frozen=True, slots=True)
-class QuotaState:
-    """One quota as Redis holds it: rates per second, moments in seconds of the epoch or 0."""
-
-    key: str
-    rate: float
-    failing_rate: float
-    ceiling: float
-    tokens_per_second: float
-    cap: int
-    cut_at: float
-    parked_until: float
-    seen_at: float
-    in_flight: int
-    waiting: int
-    processes: int
-
-
-def read_states(url: str) -> list[QuotaState]:
-    """Return the state of every quota, by name; raises Unavailable when Redis is away."""
-    try:
-        with redis.Redis.from_url(
-            url, decode_responses=True, socket_timeout=SOCKET_SECONDS, socket_connect_timeout=1
-        ) as client:
-            seconds, micros = client.time()
-            states = [_read_state(client, key, seconds + micros / 1e6) for key in _keys(client)]
-    except (redis.RedisError, OSError, ValueError) as error:
-        raise Unavailable("the quotas' state is in Redis, which is away") from error
-    return [state for state in states if state]
-
-
-def _keys(client: "redis.Redis") -> list[str]:
-    return sorted(str(key) for key in client.zrange(QUOTAS_KEY, 0, -1))
-
-
-def _read_state(client: "redis.Redis", key: str, now: float) -> QuotaState | None:
-    held: Any = client.hgetall(key)
-    if "ceiling" not in held:
-        return None
-    told: Any = client.hvals(f"{key}:governors")
-    counts = [tuple(float(number) for number in line.split()) for line in told]
-    living = [count for count in counts if abs(now - count[0]) <= STALE_SECONDS]
-    parked_until = float(held["parked_until"])
-    return QuotaState(
-        key=key,
-        rate=float(held["rate"]),
-        failing_rate=float(held["failing_rate"]),
-        ceiling=float(held["ceiling"]),
-        tokens_per_second=float(held["tokens_per_second"]),
-        cap=int(held["cap"]),
-        cut_at=float(held["cut_at"]),
-        parked_until=parked_until if parked_until > now else 0.0,
-        seen_at=float(held["seen_at"]),
-        in_flight=sum(int(calls) for _, calls, _ in living),
-        waiting=sum(int(waiting) for _, _, waiting in living),
-        processes=len(living),
-    )
-
-
-def _share(quota: Quota, *, rate: float, governors: int) -> Pace:
-    """Return the pace of one of so many governors that cannot see each other."""
-    own = replace(
-        quota,
-        requests_per_minute=quota.requests_per_minute / governors,
-        tokens_per_minute=quota.tokens_per_minute / governors,
-        in_flight=math.ceil(quota.in_flight / governors),
-    )
-    if not rate:
-        return Pace(own)
-    # A slow start that nobody watches would run away: from here it only creeps.
-    pace = Pace(own, rate=rate / governors, failing_rate=rate / governors, seen_at=_now())
-    pace.resume(News(""), _now())
-    return pace
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
-
-
-def _client(url: str) -> Redis:
-    # A script that timed out may have run: asked again, it would take a second lease. And the
-    # default pool raises where a hundred callers meet.
-    pool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=4,
-        timeout=SOCKET_SECONDS,
-        socket_timeout=SOCKET_SECONDS,
-        socket_connect_timeout=SOCKET_SECONDS,
-        retry=Retry(NoBackoff(), 0),
-    )
-    return Redis(connection_pool=pool)
+def _refuse_all(queue: _FlowQueue, error: Exception) -> None:
+    while call := queue.pop():
+        call.start.set_exception(error)

@@ -9,16 +9,12 @@ from typing import Any
 
 from service.clock import utc_now
 from service.database import Session
+from service.inference.budget_guard import JobBudgetGuard
 from service.inference.models import Usage
+from service.inference.ports import Generation, GenerationResult
 from service.inference.prices import CallPrice
-from service.inference.repository import UsageTotals, add_usage, usage_by_day, usage_by_job
-from service.inference.sending import Answered
-from service.inference.spending import (
-    BudgetPurse,
-    cached_tokens_of,
-    cost_of,
-    thinking_tokens_of,
-)
+from service.inference.repository import add_usage, usage_by_day, usage_by_job
+from service.inference.schemas import UsageTotals
 from service.jobs.budgets import reserved_of
 from service.jobs.money import CURRENCY, dollars_or_none
 from service.jobs.queries import subtrees_of
@@ -53,16 +49,16 @@ def record_usage(
 
 def record_calls(
     session: Session,
-    batch: Sequence[Answered],
+    batch: Sequence[GenerationResult],
     *,
     project_id: str,
     job_id: str,
     base_model: str,
     price: CallPrice | None,
-    purse: BudgetPurse | None = None,
+    budget_guard: JobBudgetGuard | None = None,
     lane: str = "online",
 ) -> list[int | None]:
-    """Enter a batch of answers into the ledger and settle the purse, in the transaction that
+    """Enter a batch of answers into the ledger and settle the budget_guard, in the transaction that
     stores them. Returns the nano-dollars of each answer: None without a price.
     """
     costs = [cost_of(answer.generation, price) for answer in batch]
@@ -79,8 +75,8 @@ def record_calls(
         record_usage(
             session, used, project_id=project_id, job_id=job_id, base_model=base_model, lane=lane
         )
-    if purse is not None:
-        purse.settle(session, batch, costs)
+    if budget_guard is not None:
+        budget_guard.settle(session, batch, costs)
     return costs
 
 
@@ -124,3 +120,28 @@ def _cost(totals: UsageTotals, reserved: Sequence[int]) -> dict[str, Any]:
     held = dollars_or_none(sum(reserved)) if reserved else None
     cost = {**told, "currency": CURRENCY, "actual": actual}
     return cost if held is None else {**cost, "reserved": held}
+
+
+def cost_of(generation: Generation, price: CallPrice | None) -> int | None:
+    """Return the nano-dollars of one answer; None where no price is known."""
+    if price is None:
+        return None
+    return price.cost(
+        prompt_tokens=generation.prompt_tokens,
+        output_tokens=generation.output_tokens,
+        cached_tokens=min(generation.prompt_tokens, cached_tokens_of(generation)),
+    )
+
+
+def cached_tokens_of(generation: Generation) -> int:
+    """Return how many tokens of the prompt the provider had cached."""
+    return _count(generation, "cachedContentTokenCount")
+
+
+def thinking_tokens_of(generation: Generation) -> int:
+    return _count(generation, "thoughtsTokenCount")
+
+
+def _count(generation: Generation, name: str) -> int:
+    value = generation.usage.get(name)
+    return value if isinstance(value, int) and value > 0 else 0

@@ -1,12 +1,12 @@
 """Rows of the cost ledger, and answers that are remembered."""
 
 from datetime import date, datetime
-from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Date, ForeignKey, Index, Integer, String, Text
+from sqlalchemy import BigInteger, Date, ForeignKey, Index, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.database import Id, Model
+from service.inference.answer_columns import AnswerColumns
 
 
 class Usage(Model):
@@ -40,20 +40,12 @@ class Usage(Model):
     created_at: Mapped[datetime]
 
 
-class CachedResponse(Model):
-    """One answer, found by the hash of its request. `scope` says who may see it."""
+class CachedResponse(AnswerColumns, Model):
+    """One answer, found by the hash of its request; `scope` says who may see it."""
 
     __tablename__ = "response_cache"
 
     fingerprint: Mapped[str] = mapped_column(String(64), primary_key=True)
     scope: Mapped[str] = mapped_column(String(60), primary_key=True)
-    outcome: Mapped[str] = mapped_column(String(20))
-    text: Mapped[str] = mapped_column(Text)
-    finish_reason: Mapped[str] = mapped_column(String(50), default="")
-    error: Mapped[str] = mapped_column(String(500), default="")
-    prompt_tokens: Mapped[int] = mapped_column(Integer, default=0)
-    output_tokens: Mapped[int] = mapped_column(Integer, default=0)
-    usage: Mapped[dict[str, Any]] = mapped_column(default=dict)
-    synthetic: Mapped[bool] = mapped_column(Boolean, default=False)
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(index=True)

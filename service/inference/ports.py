@@ -1,4 +1,4 @@
-"""What inference asks of the outside: calls that generate text, permits and money for them."""
+"""What inference needs from outside: a model that generates, a governor of pace, a budget guard."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -61,6 +61,39 @@ class Generation:
     error: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class CallLimits:
+    """`in_flight` bounds the requests of a run between reading and storing, thus its memory.
+
+    `attempts` are the tries of one request, 429s not counted; `timeout_seconds` is the deadline
+    of each. `hedging` sends stragglers a second time, which may be paid for twice.
+    """
+
+    in_flight: int
+    attempts: int
+    timeout_seconds: float
+    hedging: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationResult:
+    """One result: the request, what came, and after how many tries (429s apart).
+
+    `reached` is False for a failure whose last try did not reach the provider. `reserved` counts
+    the reservations that the budget guard made for it.
+    """
+
+    request: GenerationRequest
+    generation: Generation
+    attempts: int
+    reached: bool = True
+    reserved: int = 1
+
+    @property
+    def key(self) -> str:
+        return self.request.key
+
+
 class Generator(Protocol):
     """Sends one request, once. Raises `service.inference.retry.CallFailed` when there is no
     answer, saying what kind of refusal it was; never retries by itself.
@@ -73,7 +106,7 @@ class Generator(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """Who asks for quota: fairness is first between projects, then between their jobs.
+    """Whose calls these are: quota is shared first between projects, then between their jobs.
 
     `job_id` is the job that a user submitted, thus the root of its family. `weight` counts
     within the project: a job of weight 2 gets twice what one of weight 1 gets.
@@ -87,9 +120,9 @@ class Flow:
 class Governor(Protocol):
     """Paces the starts of all calls of one quota.
 
-    `acquire` returns when a call may start, before all others of its flow if it is to be the
-    `first`; raises QuotaExhausted while the quota is parked. `tokens` is asked when its turn comes
-    near: an estimate made then knows more; what was reserved is returned. `release` notes that
+    `acquire` waits until the call may start and returns the tokens reserved for it; `first` puts
+    it before all others of its flow. Raises QuotaExhausted while the quota is parked. `tokens` is
+    evaluated shortly before the start, when the estimate has learned most. `release` notes that
     a call has ended, and the `used` tokens in place of those `estimated`. `refused` reports a 429,
     and how long the provider says to hold; `park` a quota that is used up for so many seconds.
     """
@@ -107,16 +140,10 @@ class Governor(Protocol):
     async def close(self) -> None: ...
 
 
-class Purse(Protocol):
-    """The money of a run. `reserve` is awaited before every call that may be billed: the first
+class BudgetGuard(Protocol):
+    """The budget of a run. `reserve` is awaited before every call that may be billed: the first
     try of a request, a try after one of unknown end (no answer in time, connection lost), a hedge.
     What it raises (BudgetExhausted) ends the run as a used-up quota does.
     """
 
     async def reserve(self, request: GenerationRequest) -> None: ...
-
-
-class Draining(Exception):  # noqa: N818  a signal, not an error
-    """Raised by the `check` or the requests of a run to end it without haste: nothing more starts,
-    and calls in flight are awaited as long as 15 s. Any other error of theirs gives one second.
-    """

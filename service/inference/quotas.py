@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from service.inference.pacing import Quota
+from service.inference.pace import Quota
 from service.inference.schemas import QuotaView
 from service.settings import QuotaSetting, Settings
 
@@ -21,9 +21,14 @@ def quota_of(settings: Settings, *, location: str, base_model: str) -> Quota:
     return replace(general, **own.model_dump(exclude_none=True))
 
 
+def quota_key(project: str, *, location: str, base_model: str) -> str:
+    """Return the name of one quota: Google counts per project, location and base model."""
+    return f"quota:{project}/{location}/{base_model}"
+
+
 def list_quotas(redis_url: str) -> list[QuotaView]:
     """Return the quotas that were used in the last week; raises Unavailable without Redis."""
-    from service.inference.governor import QuotaState, read_states
+    from service.inference.redis_governor import QuotaState, read_states
 
     def view(state: QuotaState) -> QuotaView:
         location, base_model = state.key.split("/", 2)[1:]

@@ -1,15 +1,26 @@
-"""SQL of the cost ledger."""
+"""SQL of the cost ledger and of cached responses."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    Subquery,
+    Table,
+    delete,
+    func,
+    select,
+    tuple_,
+)
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Row
 
 from service.database import Session
-from service.inference.models import Usage
+from service.inference.answer_columns import ANSWER_COLUMNS
+from service.inference.models import CachedResponse, Usage
+from service.inference.schemas import UsageTotals
 
 _SUMMED = (
     Usage.requests,
@@ -20,31 +31,6 @@ _SUMMED = (
     Usage.cached_tokens,
     Usage.cost_nano,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class UsageTotals:
-    """Calls and billed tokens, summed; `cost_nano` is None where a part of it has no price."""
-
-    requests: int = 0
-    prompt_tokens: int = 0
-    output_tokens: int = 0
-    training_tokens: int = 0
-    thinking_tokens: int = 0
-    cached_tokens: int = 0
-    cost_nano: int | None = 0
-
-    def __add__(self, other: "UsageTotals") -> "UsageTotals":
-        known = self.cost_nano is not None and other.cost_nano is not None
-        return UsageTotals(
-            requests=self.requests + other.requests,
-            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
-            output_tokens=self.output_tokens + other.output_tokens,
-            training_tokens=self.training_tokens + other.training_tokens,
-            thinking_tokens=self.thinking_tokens + other.thinking_tokens,
-            cached_tokens=self.cached_tokens + other.cached_tokens,
-            cost_nano=(self.cost_nano or 0) + (other.cost_nano or 0) if known else None,
-        )
 
 
 def add_usage(session: Session, usage: Usage) -> None:
@@ -80,3 +66,37 @@ def _totals(values: "Row[Any] | Sequence[Any]") -> UsageTotals:
     *sums, cost, unpriced = (int(value) for value in values)
     names = [column.key for column in _SUMMED[:-1]]
     return UsageTotals(**dict(zip(names, sums, strict=True)), cost_nano=None if unpriced else cost)
+
+
+# ------------------------------------------------------------ cached responses
+
+# The bare table: the ORM's own bulk path costs twice the CPU a row.
+_RESPONSES: Table = CachedResponse.metadata.tables[CachedResponse.__tablename__]
+_RESPONSE_KEY = ("fingerprint", "scope")
+
+
+def cached_responses(*, scope: str, now: datetime) -> Subquery:
+    """Return the responses of a scope that have not expired: `fingerprint` and an answer."""
+    columns = [_RESPONSES.c[name] for name in ("fingerprint", *ANSWER_COLUMNS)]
+    is_ours = (_RESPONSES.c.scope == scope) & (_RESPONSES.c.expires_at > now)
+    return select(*columns).where(is_ours).subquery("cached")
+
+
+def put_responses(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    """Write responses; one with the same key is replaced."""
+    # One order for all writers: two that met in opposite orders would deadlock on PostgreSQL.
+    ordered = sorted(rows, key=lambda row: str(row["fingerprint"]))
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    insert = dialect.insert(_RESPONSES)
+    fresh = {name: insert.excluded[name] for name in (*ANSWER_COLUMNS, "created_at", "expires_at")}
+    session.execute(insert.on_conflict_do_update(index_elements=_RESPONSE_KEY, set_=fresh), ordered)
+
+
+def delete_expired(session: Session, *, before: datetime, limit: int) -> int:
+    """Delete up to `limit` responses that expired before a time; return how many."""
+    key = [_RESPONSES.c[name] for name in _RESPONSE_KEY]
+    found = select(*key).where(_RESPONSES.c.expires_at < before).limit(limit)
+    # A row that is just being replaced is skipped: waiting for it could deadlock, too.
+    free = found.with_for_update(skip_locked=True)
+    gone = session.execute(delete(_RESPONSES).where(tuple_(*key).in_(free)))
+    return int(gone.rowcount) if isinstance(gone, CursorResult) else 0

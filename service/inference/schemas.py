@@ -1,5 +1,6 @@
-"""What crosses HTTP about quotas."""
+"""What crosses HTTP: the state of quotas, and sums of usage."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -45,3 +46,28 @@ class QuotaView(BaseModel):
     in_flight_limit: int | None
     processes: int = Field(description="workers that make calls now")
     seen_at: AwareDatetime
+
+
+@dataclass(frozen=True, slots=True)
+class UsageTotals:
+    """Calls and billed tokens, summed; `cost_nano` is None where a part of it has no price."""
+
+    requests: int = 0
+    prompt_tokens: int = 0
+    output_tokens: int = 0
+    training_tokens: int = 0
+    thinking_tokens: int = 0
+    cached_tokens: int = 0
+    cost_nano: int | None = 0
+
+    def __add__(self, other: "UsageTotals") -> "UsageTotals":
+        known = self.cost_nano is not None and other.cost_nano is not None
+        return UsageTotals(
+            requests=self.requests + other.requests,
+            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            training_tokens=self.training_tokens + other.training_tokens,
+            thinking_tokens=self.thinking_tokens + other.thinking_tokens,
+            cached_tokens=self.cached_tokens + other.cached_tokens,
+            cost_nano=(self.cost_nano or 0) + (other.cost_nano or 0) if known else None,
+        )

@@ -6,7 +6,7 @@ from service.clock import utc_now
 from service.database import Session
 from service.datasets.queries import require_dataset
 from service.ids import Prefix
-from service.inference.operations import Prices
+from service.inference.prices import Prices
 from service.jobs.ports import (
     JobKind,
     Submission,

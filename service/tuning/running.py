@@ -20,7 +20,7 @@ from service.errors import (
     Unavailable,
 )
 from service.ids import Prefix, new_id
-from service.inference.operations import Prices
+from service.inference.prices import Prices
 from service.jobs.lifecycle import Reason
 from service.jobs.ports import (
     JobCancelled,

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 from service.inference.event_loop import loop_thread
-from service.inference.governor import RedisGovernor, quota_key
-from service.inference.pacing import Quota
+from service.inference.pace import Quota
 from service.inference.ports import Flow
-from service.inference.quotas import list_quotas
+from service.inference.quotas import list_quotas, quota_key
+from service.inference.redis_governor import RedisGovernor
 from service.projects.schemas import Scope
 from service.settings import Settings
 from tests.api.problems import problem_of

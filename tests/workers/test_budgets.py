@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from service.inference.operations import cost_of_job
+from service.inference.ledger import cost_of_job
 from service.jobs.lifecycle import State
 from service.jobs.models import Budget, Job
 from service.jobs.money import NANO, dollars, parse_dollars

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from service.evaluation.models import Prediction
-from service.inference.governor import QuotaState, read_states
+from service.inference.redis_governor import QuotaState, read_states
 from service.jobs.models import Job
 from tests.support.eventually import eventually
 from tests.support.postgres import PostgresServer

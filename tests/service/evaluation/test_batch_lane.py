@@ -15,8 +15,7 @@ from service.evaluation.kinds import evaluate_kind
 from service.evaluation.lanes import Lane
 from service.evaluation.models import BatchRun, Evaluation
 from service.inference.batches.vertex import open_vertex_batches
-from service.inference.operations import Answered
-from service.inference.ports import Generation, GenerationRequest, Outcome, Turn
+from service.inference.ports import Generation, GenerationRequest, GenerationResult, Outcome, Turn
 from service.inference.prices import CallPrice, load_prices
 from service.jobs.budgets import BudgetExhausted, open_budget
 from service.jobs.lifecycle import Reason
@@ -83,7 +82,7 @@ class Batch:
     def missing(self) -> Iterator[GenerationRequest]:
         return (each for each in self.requests if each.key not in self.kept)
 
-    def keep(self, batch: Sequence[Answered]) -> None:
+    def keep(self, batch: Sequence[GenerationResult]) -> None:
         self.kept |= {answer.key: answer.generation for answer in batch}
 
     def step(self, *, settled: bool = False) -> Waiting | None:
@@ -169,7 +168,7 @@ def test_nothing_to_ask_sends_nothing(batch: Batch) -> None:
 
 
 def test_what_was_stored_before_a_kill_is_not_stored_again(batch: Batch) -> None:
-    def dying(answers: Sequence[Answered]) -> None:
+    def dying(answers: Sequence[GenerationResult]) -> None:
         batch.keep(answers[:10])
         raise LeaseLost
 

@@ -11,8 +11,9 @@ from service.datasets.operations import PREPARE
 from service.evaluation.cache_repository import Key, insert_cached
 from service.evaluation.kinds import evaluate_kind
 from service.evaluation.models import Prediction
-from service.inference.operations import Answered, fingerprint_of, load_prices, remember, remembered
-from service.inference.ports import Generation, GenerationRequest, Outcome, Turn
+from service.inference.cache import cache_results, cached_answers, fingerprint_of
+from service.inference.ports import Generation, GenerationRequest, GenerationResult, Outcome, Turn
+from service.inference.prices import load_prices
 from service.tuning.operations import ready_model
 from tests.support.runs import add_project, reserve_run
 
@@ -57,9 +58,9 @@ def evaluation_id(sessions: Sessions) -> str:
     run = reserve_run(kind, spec, project_id=project_id, sessions=sessions)
     with sessions.transaction() as session:
         for scope in ("ours", "theirs"):
-            answers = [Answered(asked(number), answer(number), 1) for number in range(ROWS)]
+            answers = [GenerationResult(asked(number), answer(number), 1) for number in range(ROWS)]
             until = NOW + timedelta(days=1)
-            remember(session, answers, scope=scope, now=NOW, until=until)
+            cache_results(session, answers, scope=scope, now=NOW, until=until)
     return run.outputs["evaluation"]
 
 
@@ -70,7 +71,7 @@ def wanted(numbers: range) -> dict[Key, str]:
 def copied(
     sessions: Sessions, evaluation_id: str, asked_for: dict[Key, str], *, now: datetime = NOW
 ) -> set[Key]:
-    answers = remembered(scope="ours", now=now)
+    answers = cached_answers(scope="ours", now=now)
     with sessions.transaction() as session:
         return insert_cached(session, evaluation_id, asked_for, answers, now=now)
 
@@ -125,7 +126,7 @@ def test_sqlite_looks_up_each_request_and_does_not_read_the_whole_memory(
     with opened.transaction() as session:
         connection: Any = session.connection().connection.dbapi_connection
         connection.set_trace_callback(statements.append)
-        answers = remembered(scope="ours", now=NOW)
+        answers = cached_answers(scope="ours", now=NOW)
         insert_cached(session, "eval_none", wanted(range(5)), answers, now=NOW)
         connection.set_trace_callback(None)
         insert = next(each for each in statements if each.startswith("INSERT"))

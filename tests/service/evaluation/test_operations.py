@@ -21,9 +21,10 @@ from service.evaluation.request_stage import CallConfig
 from service.evaluation.schemas import EvaluateSpec
 from service.evaluation.sharding import ShardConfig
 from service.inference.governor import LocalGovernor
-from service.inference.operations import CallLimits, load_prices, shut_down
-from service.inference.pacing import Quota
-from service.inference.ports import Generation, GenerationRequest, Outcome
+from service.inference.operations import shut_down
+from service.inference.pace import Quota
+from service.inference.ports import CallLimits, Generation, GenerationRequest, Outcome
+from service.inference.prices import load_prices
 from service.jobs.ports import Preempted
 from service.settings import Settings
 from service.storage.local import LocalStore

@@ -4,24 +4,23 @@ import pytest
 
 from service.errors import Unavailable
 from service.evaluation.answers import SILENCE, Answers
-from service.inference.operations import Answered
-from service.inference.ports import Generation, GenerationRequest, Outcome
+from service.inference.ports import Generation, GenerationRequest, GenerationResult, Outcome
 
 
 def request(key: str) -> GenerationRequest:
     return GenerationRequest(key, "m", "m", "global", ())
 
 
-def answered(key: str) -> Answered:
-    return Answered(request(key), Generation(Outcome.OK, text="yes"), 1)
+def answered(key: str) -> GenerationResult:
+    return GenerationResult(request(key), Generation(Outcome.OK, text="yes"), 1)
 
 
-def refused(key: str) -> Answered:
-    return Answered(request(key), Generation(Outcome.FAILED, error="400"), 1)
+def refused(key: str) -> GenerationResult:
+    return GenerationResult(request(key), Generation(Outcome.FAILED, error="400"), 1)
 
 
-def unreached(key: str) -> Answered:
-    return Answered(request(key), Generation(Outcome.FAILED), 6, reached=False)
+def unreached(key: str) -> GenerationResult:
+    return GenerationResult(request(key), Generation(Outcome.FAILED), 6, reached=False)
 
 
 def test_what_came_is_stored_and_what_reached_nobody_is_asked_again() -> None:

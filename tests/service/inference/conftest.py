@@ -8,7 +8,7 @@ from service.inference.generators.vertex import VertexGenerator
 from service.inference.operations import shut_down
 from service.inference.ports import Generator, Governor
 from tests.service.inference.provider import Provider, start_provider
-from tests.service.inference.shelf import Shelf
+from tests.service.inference.result_store import Shelf
 from tests.support.redis import RedisServer, start_redis
 
 Closing = Callable[[Generator | Governor], None]

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-from service.inference.leasing import LeasingGovernor
-from service.inference.pacing import Lease, News, Pace, Quota
+from service.inference.governor import LeasingGovernor
+from service.inference.pace import Lease, Pace, Quota, UsageReport
 from service.inference.ports import Flow
 
 
@@ -67,23 +67,25 @@ class Link:
     async def _there(self) -> None:
         await asyncio.sleep(self.seconds())
 
-    async def lease(self, news: News, *, flow: Flow, credit: float, tokens: list[int]) -> Lease:
+    async def lease(
+        self, usage: UsageReport, *, flow: Flow, credit: float, tokens: list[int]
+    ) -> Lease:
         await self._there()
         lease = self.state.pace.lease(
-            news, self.state.clock, flow=flow, credit=credit, tokens=tokens
+            usage, self.state.clock, flow=flow, credit=credit, tokens=tokens
         )
         await self._there()
         return lease
 
-    async def cut(self, news: News, *, hold_seconds: float) -> bool:
+    async def cut(self, usage: UsageReport, *, hold_seconds: float) -> bool:
         await self._there()
-        return self.state.pace.cut(news, self.state.clock, hold_seconds=hold_seconds)
+        return self.state.pace.cut(usage, self.state.clock, hold_seconds=hold_seconds)
 
-    async def park(self, news: News, *, seconds: float) -> None:
-        self.state.pace.park(news, self.state.clock, seconds=seconds)
+    async def park(self, usage: UsageReport, *, seconds: float) -> None:
+        self.state.pace.park(usage, self.state.clock, seconds=seconds)
 
-    async def report(self, news: News) -> None:
-        self.state.pace.report(news, self.state.clock)
+    async def report(self, usage: UsageReport) -> None:
+        self.state.pace.report(usage, self.state.clock)
 
     async def close(self) -> None:
         """Nothing is held."""

@@ -11,13 +11,12 @@ from sqlalchemy import select
 from service.database import Sessions, open_sessions
 from service.inference.cache import (
     CacheRules,
+    cache_results,
+    cached_answers,
     fingerprint_of,
-    purge_responses,
-    remember,
-    remembered,
+    purge_cache,
 )
-from service.inference.ports import Generation, GenerationRequest, Outcome, Turn
-from service.inference.sending import Answered
+from service.inference.ports import Generation, GenerationRequest, GenerationResult, Outcome, Turn
 from tests.support.postgres import PostgresServer
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -51,12 +50,12 @@ def numbered(count: int) -> list[GenerationRequest]:
 
 def keep(
     sessions: Sessions,
-    *answers: Answered,
+    *answers: GenerationResult,
     scope: str = OURS,
     until: datetime = LATER,
 ) -> None:
     with sessions.transaction() as session:
-        remember(session, answers, scope=scope, now=NOW, until=until)
+        cache_results(session, answers, scope=scope, now=NOW, until=until)
 
 
 def found(
@@ -66,7 +65,7 @@ def found(
     now: datetime = NOW,
 ) -> dict[str, Generation]:
     """Return what is remembered, by the key of its request."""
-    answers = remembered(scope=scope, now=now)
+    answers = cached_answers(scope=scope, now=now)
     names = [column.name for column in answers.c if column.name != "fingerprint"]
     with sessions.reading() as session:
         rows = {
@@ -78,7 +77,7 @@ def found(
 
 
 def test_the_same_question_under_another_key_gets_the_whole_answer(sessions: Sessions) -> None:
-    keep(sessions, Answered(REQUEST, ANSWER, 1))
+    keep(sessions, GenerationResult(REQUEST, ANSWER, 1))
     again, twin = replace(REQUEST, key="other"), replace(REQUEST, key="twin")
     assert found(sessions, again, twin) == {"other": ANSWER, "twin": ANSWER}
 
@@ -114,7 +113,7 @@ def test_only_answers_of_the_model_are_kept(sessions: Sessions) -> None:
     requests = numbered(len(Outcome))
     kept = {Outcome.OK, Outcome.TRUNCATED, Outcome.REFUSED}
     answers = [
-        Answered(request, Generation(outcome), 1)
+        GenerationResult(request, Generation(outcome), 1)
         for request, outcome in zip(requests, Outcome, strict=True)
     ]
     keep(sessions, *answers)
@@ -123,7 +122,7 @@ def test_only_answers_of_the_model_are_kept(sessions: Sessions) -> None:
 
 
 def test_projects_see_their_own_answers_and_all_where_they_are_shared(sessions: Sessions) -> None:
-    keep(sessions, Answered(REQUEST, ANSWER, 1))
+    keep(sessions, GenerationResult(REQUEST, ANSWER, 1))
     theirs = CacheRules(days=30, shared=False, emulated=False).scope("proj_b")
     assert found(sessions, REQUEST, scope=theirs) == {}
     shared = CacheRules(days=30, shared=True, emulated=False)
@@ -142,30 +141,30 @@ def test_an_answer_expires_and_the_next_one_takes_its_place(sessions: Sessions) 
     rules = CacheRules(days=0.5, shared=False, emulated=False)
     until = rules.until(NOW)
     assert until - NOW == timedelta(hours=12)
-    keep(sessions, Answered(REQUEST, ANSWER, 1), until=until)
+    keep(sessions, GenerationResult(REQUEST, ANSWER, 1), until=until)
     assert found(sessions, REQUEST, now=until - timedelta(seconds=1))
     assert found(sessions, REQUEST, now=until) == {}
-    keep(sessions, Answered(REQUEST, replace(ANSWER, text="no"), 1), until=LATER)
+    keep(sessions, GenerationResult(REQUEST, replace(ANSWER, text="no"), 1), until=LATER)
     assert found(sessions, REQUEST, now=until)["row-1"].text == "no"
 
 
 def test_what_has_expired_is_purged_a_thousand_at_a_time(sessions: Sessions) -> None:
     requests = numbered(2500)
     old, fresh = requests[:2200], requests[2200:]
-    keep(sessions, *(Answered(request, ANSWER, 1) for request in old), until=NOW)
-    keep(sessions, *(Answered(request, ANSWER, 1) for request in fresh))
+    keep(sessions, *(GenerationResult(request, ANSWER, 1) for request in old), until=NOW)
+    keep(sessions, *(GenerationResult(request, ANSWER, 1) for request in fresh))
     early = NOW - timedelta(hours=1)
     assert len(found(sessions, *requests, now=early)) == len(requests)
-    assert purge_responses(NOW + timedelta(seconds=1), sessions=sessions) == len(old)
+    assert purge_cache(NOW + timedelta(seconds=1), sessions=sessions) == len(old)
     assert set(found(sessions, *requests, now=early)) == {request.key for request in fresh}
-    assert purge_responses(NOW, sessions=sessions) == 0
+    assert purge_cache(NOW, sessions=sessions) == 0
 
 
 def test_a_purge_waits_for_no_answer_that_is_just_being_replaced(postgres: PostgresServer) -> None:
-    old = [Answered(request, ANSWER, 1) for request in numbered(3)]
+    old = [GenerationResult(request, ANSWER, 1) for request in numbered(3)]
     with postgres.database() as url, closing(open_sessions(url)) as sessions:
         keep(sessions, *old, until=NOW)
         with sessions.transaction() as session:
-            remember(session, old[:1], scope=OURS, now=NOW, until=LATER)
-            assert purge_responses(NOW + timedelta(seconds=1), sessions=sessions) == 2
+            cache_results(session, old[:1], scope=OURS, now=NOW, until=LATER)
+            assert purge_cache(NOW + timedelta(seconds=1), sessions=sessions) == 2
         assert found(sessions, *(each.request for each in old)).keys() == {"row-0"}

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.inference.pacing import LEASE_SECONDS, Quota
+from service.inference.pace import LEASE_SECONDS, Quota
 from service.inference.ports import Flow
 from tests.service.inference.simulation import (
     Fleet,

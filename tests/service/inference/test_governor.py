@@ -1,4 +1,4 @@
-"""Both governors keep the same law; the shared one survives the loss of its Redis."""
+"""Both governors pace alike; the one of a fleet survives the loss of its Redis."""
 
 import asyncio
 import time
@@ -9,9 +9,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from service.inference.event_loop import loop_thread
-from service.inference.governor import LocalGovernor, RedisGovernor, quota_key
-from service.inference.pacing import Quota
+from service.inference.governor import LocalGovernor
+from service.inference.pace import Quota
 from service.inference.ports import Flow, Governor
+from service.inference.quotas import quota_key
+from service.inference.redis_governor import RedisGovernor
 from service.inference.retry import QuotaExhausted
 from tests.service.inference.conftest import Closing
 from tests.support.eventually import eventually

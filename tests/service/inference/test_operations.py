@@ -9,13 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 from structlog.testing import capture_logs
 
-from service.inference.governor import LocalGovernor, RedisGovernor, read_states
-from service.inference.operations import CallLimits, Summary
-from service.inference.pacing import Quota
-from service.inference.ports import GenerationRequest, Outcome
+from service.inference.generation_run import Summary
+from service.inference.governor import LocalGovernor
+from service.inference.pace import Quota
+from service.inference.ports import CallLimits, GenerationRequest, Outcome
+from service.inference.redis_governor import RedisGovernor, read_states
 from tests.service.inference.conftest import Closing
 from tests.service.inference.provider import DROP, GARBAGE, HANG, Provider
-from tests.service.inference.shelf import Shelf, expected, requests
+from tests.service.inference.result_store import Shelf, expected, requests
 from tests.support.redis import RedisServer
 
 

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from service.inference.pacing import Quota
+from service.inference.pace import Quota
 from service.inference.quotas import quota_of
 from service.settings import Settings
 

@@ -8,7 +8,7 @@ from service.inference.generators.vertex import VertexGenerator
 from service.inference.retry import CallFailed
 from tests.service.inference.provider import Provider
 from tests.service.inference.recorded import Recorded, everything, needs_recordings
-from tests.service.inference.shelf import requests
+from tests.service.inference.result_store import requests
 
 # Source, verb, status, and what becomes of it. Only `generateContent` is ours to call; where a
 # text is missing, the answer is a call of a function or of another service.

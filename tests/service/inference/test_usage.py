@@ -5,10 +5,10 @@ from datetime import timedelta
 
 from service.clock import utc_now
 from service.database import Sessions
-from service.inference.ledger import record_usage
-from service.inference.operations import UsageTotals, costs_of, usage_of, usage_of_project
+from service.inference.ledger import costs_of, record_usage, usage_of, usage_of_project
+from service.inference.schemas import UsageTotals
 from service.projects.operations import ensure_project
-from tests.service.inference.paying import write
+from tests.service.inference.budgeted_calls import write
 
 USED = UsageTotals(
     requests=2,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class Measurement:
     """`waste_percent` are 429s for 100 rows; `paid_twice` are calls accepted a second time.
 
     None where a scenario has no such number. `more` are figures of one scenario alone.
@@ -25,16 +25,16 @@ class Measured:
         return {name: getattr(self, name) for name in FIGURES}
 
 
-FIGURES = tuple(name for name in Measured.__dataclass_fields__ if name != "more")
+FIGURES = tuple(name for name in Measurement.__dataclass_fields__ if name != "more")
 
 
-def median_of(runs: Sequence[Measured]) -> Measured:
+def median_of(runs: Sequence[Measurement]) -> Measurement:
     """Return the median of each number over the runs that have it."""
     figures = {name: _median([getattr(run, name) for run in runs]) for name in FIGURES}
     names = dict.fromkeys(name for run in runs for name in run.more)
     found = {name: _median([run.more.get(name) for run in runs]) for name in names}
     more = {name: value for name, value in found.items() if value is not None}
-    return Measured(**figures, more=more)
+    return Measurement(**figures, more=more)
 
 
 def _median(values: Sequence[float | None]) -> float | None:
@@ -42,7 +42,7 @@ def _median(values: Sequence[float | None]) -> float | None:
     return round(statistics.median(known), 4) if known else None
 
 
-def table(results: Mapping[str, Measured]) -> str:
+def table(results: Mapping[str, Measurement]) -> str:
     """Return the results as a Markdown table, a row for each contender."""
     lines = [f"| | {' | '.join(FIGURES)} | more |", f"|---|{'---:|' * len(FIGURES)}---|"]
     for contender, measured in results.items():

@@ -1,27 +1,27 @@
-"""The alternatives of the scenarios that are no race against a quota."""
+"""The baselines of the scenarios that are no race against a quota."""
 
 import tempfile
 import time
 from pathlib import Path
 
-from bench.inference.asked import ask_alternative, starting
-from bench.inference.law import Law, ideal_seconds
-from bench.inference.measured import Measured
+from bench.inference.baseline_process import run_baseline, start_baseline
+from bench.inference.measurements import Measurement
+from bench.inference.quota_model import QuotaModel, ideal_seconds
 from bench.inference.scenarios import PACED, numbered
 from tests.support.emulator import start_emulator
 
-FREE = Law()
+FREE = QuotaModel()
 FEW, MANY = 2_000, 20_000  # gather's memory grows: ten times as many rows show it
 
 
-def fair(round_number: int, *, quick: bool) -> dict[str, Measured]:
+def fair(round_number: int, *, quick: bool) -> dict[str, Measurement]:
     """Two processes of gather, the small one started 5 s after the large one."""
     large = numbered("large", round_number, 2_000 if quick else 20_000)
     small = numbered("small", round_number, 200)
     with (
         start_emulator(**PACED.config()) as emulator,
-        starting("gather", emulator.url, large) as first,
-        starting("gather", emulator.url, small) as second,
+        start_baseline("gather", emulator.url, large) as first,
+        start_baseline("gather", emulator.url, small) as second,
     ):
         for each in (first, second):
             each.until_ready()
@@ -34,32 +34,32 @@ def fair(round_number: int, *, quick: bool) -> dict[str, Measured]:
     return {"gather, a process a job": _measured(took, makespan_ratio=ratio)}
 
 
-def overhead(round_number: int, *, quick: bool) -> dict[str, Measured]:
+def overhead(round_number: int, *, quick: bool) -> dict[str, Measurement]:
     """Let gather run on google-genai; it stores nothing."""
     prompts = numbered("overhead", round_number, 1_000 if quick else 5_000)
     with start_emulator(**FREE.config()) as emulator:
-        return {"gather": _measured(ask_alternative("gather", emulator.url, prompts))}
+        return {"gather": _measured(run_baseline("gather", emulator.url, prompts))}
 
 
-def memory(round_number: int, *, quick: bool) -> dict[str, Measured]:
+def memory(round_number: int, *, quick: bool) -> dict[str, Measurement]:
     """Let gather ask few rows, and ten times as many."""
     found = {}
     for rows in (FEW, FEW * 2 if quick else MANY):
         prompts = numbered(f"memory {rows}", round_number, rows)
         with start_emulator(**FREE.config()) as emulator:
-            took = ask_alternative("gather", emulator.url, prompts)
+            took = run_baseline("gather", emulator.url, prompts)
         found[f"gather, {rows:,} rows"] = _measured(took)
     return found
 
 
-def cached(round_number: int, *, quick: bool) -> dict[str, Measured]:
+def cached(round_number: int, *, quick: bool) -> dict[str, Measurement]:
     """Let gather ask twice behind a table of answers in SQLite; it stores no results."""
     prompts = numbered("cached", round_number, 2_000 if quick else 10_000)
     with tempfile.TemporaryDirectory() as folder, start_emulator(**FREE.config()) as emulator:
         cache = Path(folder) / "answers.db"
-        ask_alternative("cached", emulator.url, prompts, cache=cache)
+        run_baseline("cached", emulator.url, prompts, cache=cache)
         before = emulator.ledger()["calls_received"]
-        took = ask_alternative("cached", emulator.url, prompts, cache=cache)
+        took = run_baseline("cached", emulator.url, prompts, cache=cache)
         calls = emulator.ledger()["calls_received"] - before
     speed = len(prompts) / took["seconds"]
     more = {"calls": calls, "rows_per_second": round(speed)}
@@ -72,8 +72,8 @@ def _measured(
     makespan_ratio: float | None = None,
     paid_twice: float | None = None,
     more: dict[str, float] | None = None,
-) -> Measured:
-    return Measured(
+) -> Measurement:
+    return Measurement(
         makespan_ratio=makespan_ratio,
         lost=took["lost"],
         paid_twice=paid_twice,
@@ -83,4 +83,4 @@ def _measured(
     )
 
 
-BESIDE = {"fair": fair, "overhead": overhead, "memory": memory, "cached": cached}
+BASELINES = {"fair": fair, "overhead": overhead, "memory": memory, "cached": cached}

@@ -6,23 +6,31 @@ from dataclasses import dataclass, field
 import pytest
 
 from service.errors import RateLimited
-from service.inference.estimating import TokenEstimates
+from service.inference.generation_run import Summary
 from service.inference.governor import LocalGovernor
-from service.inference.hedging import Hedges
-from service.inference.operations import Answered, CallLimits, Summary, generate_all
-from service.inference.pacing import Quota
-from service.inference.ports import Generation, GenerationRequest, Outcome, Turn
+from service.inference.hedges import Hedges
+from service.inference.operations import generate_all
+from service.inference.pace import Quota
+from service.inference.ports import (
+    CallLimits,
+    Generation,
+    GenerationRequest,
+    GenerationResult,
+    Outcome,
+    Turn,
+)
 from service.inference.retry import QuotaExhausted
+from service.inference.token_estimates import TokenEstimates
 from tests.service.inference.provider import DAY_USED_UP, DROP, HANG, Provider
-from tests.service.inference.shelf import FLOW, LIMITS, Shelf, fast, requests
+from tests.service.inference.result_store import FLOW, LIMITS, Shelf, fast, requests
 
 
 class Spent(Exception):  # noqa: N818  a signal, not an error
-    """What a purse raises when it is empty."""
+    """What the guard of an exhausted budget raises."""
 
 
 @dataclass
-class Purse:
+class BudgetGuard:
     """So many calls may be made."""
 
     calls: int = 10_000
@@ -34,40 +42,44 @@ class Purse:
         self.reserved.append(request.key)
 
 
-def run_with(purse: Purse, shelf: Shelf, count: int, limits: CallLimits = LIMITS) -> Summary:
+def run_with(
+    budget_guard: BudgetGuard, shelf: Shelf, count: int, limits: CallLimits = LIMITS
+) -> Summary:
     return generate_all(
         requests(count),
         generator=shelf.generator,
         governor=fast(),
         flow=FLOW,
         limits=limits,
-        purse=purse,
+        budget_guard=budget_guard,
         store=shelf.store,
         check=shelf.check,
     )
 
 
-def test_an_empty_purse_ends_the_run_and_what_was_paid_is_stored(
+def test_an_exhausted_budget_ends_the_run_and_what_was_paid_is_stored(
     provider: Provider, shelf: Shelf
 ) -> None:
-    purse = Purse(calls=100)
+    budget_guard = BudgetGuard(calls=100)
     with pytest.raises(Spent):
-        run_with(purse, shelf, 5000)
+        run_with(budget_guard, shelf, 5000)
     assert len(provider.paths) == 100
-    assert sorted(shelf.keys) == sorted(purse.reserved)
+    assert sorted(shelf.keys) == sorted(budget_guard.reserved)
 
 
 def test_only_a_try_that_may_be_billed_is_reserved(provider: Provider, shelf: Shelf) -> None:
     provider.faults.extend([503, DROP, HANG, 429])
-    purse = Purse()
-    summary = run_with(purse, shelf, 10, CallLimits(in_flight=8, attempts=4, timeout_seconds=0.4))
+    budget_guard = BudgetGuard()
+    summary = run_with(
+        budget_guard, shelf, 10, CallLimits(in_flight=8, attempts=4, timeout_seconds=0.4)
+    )
     assert (summary.answered, summary.retried, summary.refused_429) == (10, 3, 1)
     # The lost connection and the silence may have cost money; a 503 and a 429 have not.
-    assert len(purse.reserved) == 12
+    assert len(budget_guard.reserved) == 12
     assert sum(result.reserved for result in shelf.answered) == 12
 
 
-def test_without_a_purse_each_answer_counts_once(shelf: Shelf) -> None:
+def test_without_a_budget_guard_each_answer_counts_once(shelf: Shelf) -> None:
     shelf.run(requests(3))
     assert [result.reserved for result in shelf.answered] == [1, 1, 1]
 
@@ -82,22 +94,22 @@ def test_a_straggler_is_sent_twice_when_asked_for(provider: Provider, shelf: She
             provider.always.clear()
 
     shelf.on_check = let_go
-    purse = Purse()
+    budget_guard = BudgetGuard()
     begun = time.monotonic()
-    summary = run_with(purse, shelf, 600, limits)
+    summary = run_with(budget_guard, shelf, 600, limits)
     assert time.monotonic() - begun < 15
     assert 1 <= summary.hedged <= 12
     # One whose first call is answered just then is given up before it has reserved anything.
-    assert 600 < len(purse.reserved) <= 600 + summary.hedged
+    assert 600 < len(budget_guard.reserved) <= 600 + summary.hedged
     assert len(set(shelf.keys)) == len(shelf.keys) == 600
 
 
 def test_stragglers_are_the_slowest_and_few() -> None:
     hedges = Hedges()
-    assert (hedges.patience(), hedges.take()) == (3.0, False)
+    assert (hedges.threshold_seconds(), hedges.take()) == (3.0, False)
     for number in range(400):
-        hedges.learn(0.1 if number % 100 else 2.0)
-    assert hedges.patience() == pytest.approx(3.0)
+        hedges.observe(0.1 if number % 100 else 2.0)
+    assert hedges.threshold_seconds() == pytest.approx(3.0)
     assert [hedges.take() for _ in range(12)] == [True] * 8 + [False] * 4
 
 
@@ -111,9 +123,9 @@ def test_token_estimates_follow_what_calls_really_took() -> None:
     assert 500 < estimates.of(request) < 700
     for _ in range(50):
         answer = Generation(Outcome.OK, prompt_tokens=1500, output_tokens=8)
-        estimates.learn(request, answer)
+        estimates.observe(request, answer)
     assert estimates.of(request) == pytest.approx(1510, abs=15)
-    estimates.learn(request, Generation(Outcome.FAILED))
+    estimates.observe(request, Generation(Outcome.FAILED))
     assert estimates.of(request) == pytest.approx(1510, abs=15)
 
 
@@ -142,6 +154,6 @@ def test_a_used_up_day_stops_other_runs_before_they_call(provider: Provider, she
 
 def test_a_request_is_returned_with_its_answer(shelf: Shelf) -> None:
     shelf.run(requests(2))
-    answered: list[Answered] = shelf.answered
+    answered: list[GenerationResult] = shelf.answered
     assert {result.request for result in answered} == set(requests(2))
     assert {result.key for result in answered} == {"row-0", "row-1"}

@@ -3,11 +3,19 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from service.inference.generation_run import Summary
 from service.inference.generators.vertex import VertexGenerator
 from service.inference.governor import LocalGovernor
-from service.inference.operations import Answered, CallLimits, Summary, generate_all
-from service.inference.pacing import Quota
-from service.inference.ports import Flow, GenerationRequest, Governor, Turn
+from service.inference.operations import generate_all
+from service.inference.pace import Quota
+from service.inference.ports import (
+    CallLimits,
+    Flow,
+    GenerationRequest,
+    GenerationResult,
+    Governor,
+    Turn,
+)
 
 FLOW = Flow("prj_a", "job_a")
 LIMITS = CallLimits(in_flight=64, attempts=4, timeout_seconds=10)
@@ -37,11 +45,11 @@ class Shelf:
     """Keeps what a run stores, and lets it check."""
 
     generator: VertexGenerator
-    batches: list[list[Answered]] = field(default_factory=list)
+    batches: list[list[GenerationResult]] = field(default_factory=list)
     checks: int = 0
     on_check: Callable[[int], None] = lambda _checks: None
 
-    def store(self, batch: Sequence[Answered]) -> None:
+    def store(self, batch: Sequence[GenerationResult]) -> None:
         self.batches.append(list(batch))
 
     def check(self) -> None:
@@ -66,7 +74,7 @@ class Shelf:
         )
 
     @property
-    def answered(self) -> list[Answered]:
+    def answered(self) -> list[GenerationResult]:
         return [result for batch in self.batches for result in batch]
 
     @property

@@ -1,4 +1,4 @@
-"""Runs of the paced scenarios: ours on a fleet, the alternatives in processes of their own."""
+"""Runs of the paced scenarios: ours on a fleet, the baselines in processes of their own."""
 
 import threading
 import time
@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
-from bench.inference.asked import ask_alternative, starting
+from bench.inference.baseline_process import run_baseline, start_baseline
 from bench.inference.fleet import Meter, open_house, until
-from bench.inference.law import ideal_seconds
-from bench.inference.measured import Measured
+from bench.inference.measurements import Measurement
+from bench.inference.quota_model import ideal_seconds
 from bench.inference.scenarios import Scenario
 from tests.support.emulator import EmulatorProcess, start_emulator
 
@@ -18,12 +18,12 @@ FEWER = {"threads": 10}  # four threads take seven times as long: a tenth of the
 
 def ideal_of(scenario: Scenario, tokens: float) -> float:
     """Return the oracle's seconds; `tokens` are those of all rows, as the emulator counts them."""
-    then = scenario.law.halved() if scenario.halves else None
+    then = scenario.quota_model.halved() if scenario.halves else None
     rows = scenario.rows
-    return ideal_seconds(scenario.law, rows, then=then, tokens=tokens / rows)
+    return ideal_seconds(scenario.quota_model, rows, then=then, tokens=tokens / rows)
 
 
-def run_ours(scenario: Scenario, round_number: int) -> Measured:
+def run_ours(scenario: Scenario, round_number: int) -> Measurement:
     """Run a scenario once through Celery and read what it came to from ledger and database."""
     prompts = scenario.prompts(round_number)
     with open_house(
@@ -31,7 +31,7 @@ def run_ours(scenario: Scenario, round_number: int) -> Measured:
     ) as house:
         dataset = house.dataset(prompts)
         emulator = house.stack.emulator
-        emulator.configure(**scenario.law.config())
+        emulator.configure(**scenario.quota_model.config())
         house.stack.mark()
         before = _tokens(emulator)
         with (
@@ -42,7 +42,7 @@ def run_ours(scenario: Scenario, round_number: int) -> Measured:
         usage, rows = meter.usage(), scenario.rows
         lost = rows - house.outcomes(ended).get("ok", 0)
         doubled = {"doubled": house.doubled(ended)} if scenario.kills else {}
-        return Measured(
+        return Measurement(
             makespan_ratio=house.span(ended) / ideal_of(scenario, _tokens(emulator) - before),
             waste_percent=100 * _refused(emulator) / rows,
             lost=lost,
@@ -53,18 +53,18 @@ def run_ours(scenario: Scenario, round_number: int) -> Measured:
         )
 
 
-def run_alternative(name: str, scenario: Scenario, round_number: int) -> Measured:
-    """Run one alternative once under the same law."""
+def run_baseline_scenario(name: str, scenario: Scenario, round_number: int) -> Measurement:
+    """Run one baseline once under the same quota."""
     scenario = replace(scenario, rows=scenario.rows // FEWER.get(name, 1))
     prompts = scenario.prompts(round_number)
-    with start_emulator(**scenario.law.config()) as emulator:
+    with start_emulator(**scenario.quota_model.config()) as emulator:
         if scenario.workers > 1:
             took, found = _run_processes(name, scenario, emulator, prompts)
         else:
             with _midway(scenario, emulator, None) as found:
-                took = ask_alternative(name, emulator.url, prompts, scenario.told_per_minute)
+                took = run_baseline(name, emulator.url, prompts, scenario.told_per_minute)
         ledger, refused, tokens = emulator.ledger(), _refused(emulator), _tokens(emulator)
-    return Measured(
+    return Measurement(
         makespan_ratio=took["seconds"] / ideal_of(scenario, tokens),
         waste_percent=100 * refused / scenario.rows,
         lost=took["lost"],
@@ -84,24 +84,24 @@ def _run_processes(
     """
     parts = [prompts[number :: scenario.workers] for number in range(scenario.workers)]
     with ExitStack() as stack:
-        asked, again = (
-            [stack.enter_context(starting(name, emulator.url, part)) for part in some]
+        processes, again = (
+            [stack.enter_context(start_baseline(name, emulator.url, part)) for part in some]
             for some in (parts, parts[:1])
         )
-        for each in [*asked, *again]:
+        for each in [*processes, *again]:
             each.until_ready()
         killed_at: list[float] = []
 
         def kill_and_start() -> None:
             killed_at.append(time.monotonic())
-            asked[0].kill()
+            processes[0].kill()
             again[0].go()
 
         began = time.monotonic()
         with _midway(scenario, emulator, kill_and_start) as found:
-            for each in asked:
+            for each in processes:
                 each.go()
-            others = [each.result() for each in asked[1:]]
+            others = [each.result() for each in processes[1:]]
         first = again[0].result()
     first |= {"seconds": first["seconds"] + killed_at[0] - began}
     return _together([first, *others], [len(part) for part in parts]), found
@@ -142,7 +142,7 @@ def _midway(
     def wait_and_act() -> None:
         until(lambda: emulator.ledger()["calls_accepted"] >= half)
         if scenario.halves:
-            emulator.configure(**scenario.law.halved().config())
+            emulator.configure(**scenario.quota_model.halved().config())
         if scenario.kills and kill:
             models = emulator.ledger()["by_model"].values()
             found["in_flight_at_kill"] = sum(model["in_flight"] for model in models)

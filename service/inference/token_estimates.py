@@ -1,4 +1,4 @@
-"""How many tokens a call will take: from its characters, corrected by what calls really took."""
+"""Estimates of the tokens of a call: from its characters, corrected by the calls before it."""
 
 import math
 
@@ -8,7 +8,7 @@ CHARACTERS_PER_TOKEN = 4.0
 TOKENS_PER_TURN = 2
 FIRST_OUTPUT_TOKENS = 128
 _PRIOR_CALLS = 3.0
-_FADE = 0.99  # what the calls before weigh beside the newest: about the last hundred count
+_FADE = 0.99  # weight of older calls: about the last hundred count
 
 
 def prompt_tokens(request: GenerationRequest) -> float:
@@ -18,20 +18,20 @@ def prompt_tokens(request: GenerationRequest) -> float:
 
 
 class TokenEstimates:
-    """The estimates of one run; they follow the language and the tokenizer it meets."""
+    """The estimates of one run; they adapt to its language and to the model's tokenizer."""
 
     def __init__(self) -> None:
         self._estimated = self._actual = 0.0
         self._calls, self._output = _PRIOR_CALLS, _PRIOR_CALLS * FIRST_OUTPUT_TOKENS
 
     def of(self, request: GenerationRequest) -> int:
-        """Return what a call is expected to take of a token quota: prompt and output."""
+        """Return the tokens that a call is expected to take of a quota: prompt and output."""
         ratio = self._actual / self._estimated if self._estimated else 1.0
         output = min(float(request.max_output_tokens), self._output / self._calls)
         return math.ceil(prompt_tokens(request) * ratio + output)
 
-    def learn(self, request: GenerationRequest, generation: Generation) -> None:
-        """Take notice of what an answered call took."""
+    def observe(self, request: GenerationRequest, generation: Generation) -> None:
+        """Record the tokens that an answered call took."""
         if generation.outcome is Outcome.FAILED or not generation.prompt_tokens:
             return
         self._estimated = _FADE * self._estimated + prompt_tokens(request)

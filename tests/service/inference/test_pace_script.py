@@ -1,4 +1,4 @@
-"""The law in Lua and the law in Python are one law."""
+"""`pace.lua` and `pace.py` implement the same algorithm."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from service.inference import governor
-from service.inference.pacing import Lease, News, Pace, Quota
+from service.inference import redis_governor
+from service.inference.pace import Lease, Pace, Quota, UsageReport
 from service.inference.ports import Flow
 from tests.support.redis import RedisServer
 
@@ -24,8 +24,8 @@ quotas = st.builds(
     burst_seconds=st.sampled_from([0.0, 0.1, 0.3, 2.0]),
     in_flight=st.sampled_from([0, 5]),
 )
-news = st.builds(
-    News,
+usage = st.builds(
+    UsageReport,
     governor=st.sampled_from(GOVERNORS),
     in_flight=st.integers(0, 4),
     waiting=st.integers(0, 9),
@@ -39,7 +39,7 @@ step = st.sampled_from([-1.5371, 0.0, 0.0041, 0.0513, 0.4127, 0.6219, 1.5713, 30
 
 @dataclass
 class Script:
-    """The Lua law on a clock of numbers."""
+    """The Lua script on a simulated clock."""
 
     client: Any
     quota: Quota
@@ -48,11 +48,11 @@ class Script:
 
     def __post_init__(self) -> None:
         clock = "local clock = redis.call('TIME')"
-        text = governor._LUA.read_text()
+        text = redis_governor._LUA.read_text()
         assert clock in text
         self.source = text.replace(clock, "local clock = {table.remove(ARGV), 0}")
 
-    def run(self, operation: str, news: News, now: float, *more: object) -> list[float]:
+    def run(self, operation: str, usage: UsageReport, now: float, *more: object) -> list[float]:
         quota = self.quota
         keys = [self.key, f"{self.key}:flows", f"{self.key}:governors", "quotas"]
         limits = (
@@ -61,54 +61,56 @@ class Script:
             quota.usable_burst,
             quota.in_flight,
         )
-        told = (news.governor, news.in_flight, news.waiting, news.settle, news.known_rate)
-        arguments = [operation, *limits, *told, *more, repr(now)]
+        counts = (usage.governor, usage.in_flight, usage.waiting, usage.settle, usage.known_rate)
+        arguments = [operation, *limits, *counts, *more, repr(now)]
         return [float(text) for text in self.client.eval(self.source, 4, *keys, *arguments)]
 
 
 @dataclass
 class Both:
-    """One law, asked twice; it must say the same."""
+    """One algorithm in two languages: both must return the same."""
 
     script: Script
     pace: Pace
     now: float = BEGIN
 
-    def lease(self, news: News, flow: Flow, credit: float, tokens: list[int]) -> None:
+    def lease(self, usage: UsageReport, flow: Flow, credit: float, tokens: list[int]) -> None:
         member = f"{flow.project_id} {flow.job_id} {flow.weight:g}"
         parked, again, rate, _, left, *waits = self.script.run(
-            "lease", news, self.now, member, credit, *tokens
+            "lease", usage, self.now, member, credit, *tokens
         )
-        lease = self.pace.lease(news, self.now, flow=flow, credit=credit, tokens=tokens)
+        lease = self.pace.lease(usage, self.now, flow=flow, credit=credit, tokens=tokens)
         assert _numbers(lease) == pytest.approx(
             [parked, again, rate, left, *waits], rel=1e-4, abs=1e-3
         )
 
-    def cut(self, news: News, hold: float) -> None:
-        _, was_cut, rate, _ = self.script.run("cut", news, self.now, hold)
-        assert self.pace.cut(news, self.now, hold_seconds=hold) is bool(was_cut)
+    def cut(self, usage: UsageReport, hold: float) -> None:
+        _, was_cut, rate, _ = self.script.run("cut", usage, self.now, hold)
+        assert self.pace.cut(usage, self.now, hold_seconds=hold) is bool(was_cut)
         assert self.pace.rate == pytest.approx(rate, rel=1e-4)
 
-    def park(self, news: News, seconds: float) -> None:
-        self.script.run("park", news, self.now, seconds)
-        self.pace.park(news, self.now, seconds=seconds)
+    def park(self, usage: UsageReport, seconds: float) -> None:
+        self.script.run("park", usage, self.now, seconds)
+        self.pace.park(usage, self.now, seconds=seconds)
 
-    def tell(self, news: News, operation: str) -> None:
-        self.script.run(operation, news, self.now)
-        method: Callable[[News, float], None] = getattr(self.pace, operation)
-        method(news, self.now)
+    def notify(self, usage: UsageReport, operation: str) -> None:
+        self.script.run(operation, usage, self.now)
+        method: Callable[[UsageReport, float], None] = getattr(self.pace, operation)
+        method(usage, self.now)
 
 
 def _numbers(lease: Lease) -> list[float]:
     credit = 0.0 if lease.parked else lease.credit
-    return [lease.parked, lease.again, lease.rate, credit, *lease.waits]
+    return [lease.parked, lease.retry_seconds, lease.rate, credit, *lease.waits]
 
 
 operation = st.one_of(
-    st.tuples(st.just("lease"), news, st.sampled_from(FLOWS), st.sampled_from([0.0, 0.02]), tokens),
-    st.tuples(st.just("cut"), news, st.sampled_from([0.0, 20.0])),
-    st.tuples(st.just("park"), news, st.just(0.5)),
-    st.tuples(st.just("tell"), news, st.sampled_from(["report", "resume"])),
+    st.tuples(
+        st.just("lease"), usage, st.sampled_from(FLOWS), st.sampled_from([0.0, 0.02]), tokens
+    ),
+    st.tuples(st.just("cut"), usage, st.sampled_from([0.0, 20.0])),
+    st.tuples(st.just("park"), usage, st.just(0.5)),
+    st.tuples(st.just("notify"), usage, st.sampled_from(["report", "resume"])),
 )
 
 

@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bench.inference.measured import Measured
+from bench.inference.measurements import Measurement
 
-Results = Mapping[str, Measured]
+Results = Mapping[str, Measurement]
 OURS, OURS_FEW = "ours", "ours, 2,000 rows"
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class Threshold:
     """A figure of the results and its limit; `of` returns None where it was not measured."""
 
     what: str
@@ -30,8 +30,8 @@ class Bar:
 
 
 def judge_all(scenario: str, results: Results) -> list[str]:
-    """Return a line for each bar of a scenario."""
-    return [bar.judge(results) for bar in BARS[scenario]]
+    """Return a line for each threshold of a scenario."""
+    return [threshold.judge(results) for threshold in THRESHOLDS[scenario]]
 
 
 def _figure(name: str, contender: str = OURS) -> Callable[[Results], float | None]:
@@ -60,44 +60,46 @@ def _growth_percent(results: Results) -> float | None:
     return 100 * abs(many / few - 1) if few and many else None
 
 
-def _paced(most_ratio: float, most_waste_percent: float | None = None) -> Sequence[Bar]:
-    bars = [Bar("makespan / ideal", most_ratio, _figure("makespan_ratio")), _LOST]
+def _paced(most_ratio: float, most_waste_percent: float | None = None) -> Sequence[Threshold]:
+    thresholds = [Threshold("makespan / ideal", most_ratio, _figure("makespan_ratio")), _LOST]
     if most_waste_percent is not None:
-        bars.insert(1, Bar("429s a hundred rows", most_waste_percent, _figure("waste_percent")))
-    return bars
+        thresholds.insert(
+            1, Threshold("429s a hundred rows", most_waste_percent, _figure("waste_percent"))
+        )
+    return thresholds
 
 
-_LOST = Bar("rows lost", 0, _figure("lost"))
+_LOST = Threshold("rows lost", 0, _figure("lost"))
 
-BARS: Mapping[str, Sequence[Bar]] = {
+THRESHOLDS: Mapping[str, Sequence[Threshold]] = {
     "steady": _paced(1.03, 0.3),
     "slow": _paced(1.03, 0.3),
-    "halved": [*_paced(1.06), Bar("429s of the one change", 20, _more("429s"))],
+    "halved": [*_paced(1.06), Threshold("429s of the one change", 20, _more("429s"))],
     "wrong": _paced(1.06),
     "unknown": _paced(1.25),
     "fleet": [
         *_paced(1.05, 0.5),
-        Bar("rows doubled", 0, _more("doubled")),
-        Bar("paid twice beyond those in flight at the kill", 10, _paid_beyond_flight),
+        Threshold("rows doubled", 0, _more("doubled")),
+        Threshold("paid twice beyond those in flight at the kill", 10, _paid_beyond_flight),
     ],
     "tokens": [
-        Bar("share of the token rate", 0.95, _token_rate_share, "at least"),
-        Bar("429s a hundred rows", 1.0, _figure("waste_percent")),
+        Threshold("share of the token rate", 0.95, _token_rate_share, "at least"),
+        Threshold("429s a hundred rows", 1.0, _figure("waste_percent")),
         _LOST,
     ],
     "fair": [
-        Bar("small job / its fair-share time", 1.3, _figure("makespan_ratio")),
-        Bar("seconds until the large job is cancelled", 2, _more("cancel_seconds")),
+        Threshold("small job / its fair-share time", 1.3, _figure("makespan_ratio")),
+        Threshold("seconds until the large job is cancelled", 2, _more("cancel_seconds")),
     ],
-    "overhead": [Bar("CPU ms a row", 1.0, _figure("cpu_ms_per_row")), _LOST],
+    "overhead": [Threshold("CPU ms a row", 1.0, _figure("cpu_ms_per_row")), _LOST],
     "memory": [
-        Bar("MB of the largest worker process", 150, _figure("rss_mb")),
-        Bar("change in % from 2,000 rows", 10, _growth_percent),
+        Threshold("MB of the largest worker process", 150, _figure("rss_mb")),
+        Threshold("change in % from 2,000 rows", 10, _growth_percent),
         _LOST,
     ],
     "cached": [
-        Bar("provider calls", 0, _more("calls")),
-        Bar("rows a second", 10_000, _more("rows_per_second"), "at least"),
+        Threshold("provider calls", 0, _more("calls")),
+        Threshold("rows a second", 10_000, _more("rows_per_second"), "at least"),
         _LOST,
     ],
 }

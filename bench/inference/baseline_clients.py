@@ -1,6 +1,6 @@
-"""The named alternatives, each in a process of its own: how teams call Gemini today.
+"""The named baselines, each in a process of its own: how teams call Gemini today.
 
-    python bench/inference/alternatives.py NAME --url URL --prompts FILE
+    python bench/inference/baselines.py NAME --url URL --prompts FILE
         [--requests-per-minute N] [--cache FILE]
 
 Prints `ready` once all is imported, begins at a line of input, and prints one line of JSON:
@@ -31,7 +31,7 @@ ATTEMPTS = 8
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one alternative took."""
+    """What one baseline took."""
 
     seconds: float
     lost: int
@@ -41,7 +41,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """`requests_per_minute` is what the alternative is told; 0 is unknown.
+    """`requests_per_minute` is what the baseline is told; 0 is unknown.
 
     `cache` is where one that remembers answers keeps them.
     """
@@ -165,7 +165,7 @@ def _client(url: str) -> Any:
 
 
 def main() -> None:
-    """Run one alternative and print what it took."""
+    """Run one baseline and print what it took."""
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)
     parser = argparse.ArgumentParser(description=__doc__)

@@ -1,14 +1,14 @@
-"""The law of the pace, on a clock of numbers."""
+"""The pacing algorithm, on a simulated clock."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.inference.pacing import News, Pace, Quota
+from service.inference.pace import Pace, Quota, UsageReport
 from service.inference.ports import Flow
 
 FLOW = Flow("p", "a")
-ME = News("me")
+ME = UsageReport("me")
 
 
 def pace_of(per_second: float, burst_seconds: float = 0.1) -> Pace:
@@ -127,13 +127,13 @@ def test_tokens_that_were_not_used_are_given_back_with_the_next_question() -> No
     quota = Quota(requests_per_minute=60_000, tokens_per_minute=60_000, burst_seconds=1)
     pace = Pace(quota)
     pace.lease(ME, 0, flow=FLOW, credit=0.0, tokens=[2000])
-    back = News("me", settle=-1500)
+    back = UsageReport("me", settle=-1500)
     assert pace.lease(back, 0, flow=FLOW, credit=0.0, tokens=[400]).waits[0] < 0.01
-    more = News("me", settle=2000)
+    more = UsageReport("me", settle=2000)
     assert pace.lease(more, 0, flow=FLOW, credit=0.0, tokens=[400]).waits[0] > 2
 
 
 def test_a_memory_that_was_wiped_begins_at_the_rate_its_asker_knows() -> None:
     pace = pace_of(100)
-    pace.lease(News("me", known_rate=40), 0, flow=FLOW, credit=0.0, tokens=[0])
+    pace.lease(UsageReport("me", known_rate=40), 0, flow=FLOW, credit=0.0, tokens=[0])
     assert pace.rate == 40

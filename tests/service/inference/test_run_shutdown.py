@@ -11,14 +11,23 @@ import pytest
 
 from service.errors import Forbidden, NotFound
 from service.inference.event_loop import loop_thread
+from service.inference.generation_run import CANCELLED_SECONDS
 from service.inference.governor import LocalGovernor
-from service.inference.operations import Answered, generate_all
-from service.inference.pacing import Quota
-from service.inference.ports import Draining, Flow, GenerationRequest
+from service.inference.operations import generate_all
+from service.inference.pace import Quota
+from service.inference.ports import Flow, GenerationRequest, GenerationResult
 from service.inference.retry import QuotaExhausted
-from service.inference.sending import HASTY_SECONDS
+from service.jobs.ports import Preempted
 from tests.service.inference.provider import DAY_USED_UP, HANG, Provider
-from tests.service.inference.shelf import FLOW, LIMITS, Shelf, Stopped, expected, fast, requests
+from tests.service.inference.result_store import (
+    FLOW,
+    LIMITS,
+    Shelf,
+    Stopped,
+    expected,
+    fast,
+    requests,
+)
 from tests.support.eventually import eventually
 
 
@@ -58,7 +67,7 @@ def test_a_resumed_run_sends_only_what_it_is_given(provider: Provider, shelf: Sh
 
 
 def test_an_error_of_the_store_ends_the_run(provider: Provider, shelf: Shelf) -> None:
-    def refuse(_batch: Sequence[Answered]) -> None:
+    def refuse(_batch: Sequence[GenerationResult]) -> None:
         raise Stopped
 
     with pytest.raises(Stopped):
@@ -128,7 +137,7 @@ def test_a_stopped_run_waits_for_hanging_calls_no_longer_than_a_cancel_may_take(
     begun = time.monotonic()
     with pytest.raises(Stopped):
         shelf.run(requests(5))
-    assert HASTY_SECONDS < time.monotonic() - begun < 2
+    assert CANCELLED_SECONDS < time.monotonic() - begun < 2
     assert len(shelf.keys) == 4
 
 
@@ -137,11 +146,11 @@ def test_a_draining_run_waits_for_its_calls_and_starts_none(
 ) -> None:
     def drain(checks: int) -> None:
         if checks == 6:
-            raise Draining
+            raise Preempted
 
     provider.latency_seconds = 2.5
     shelf.on_check = drain
-    with pytest.raises(Draining):
+    with pytest.raises(Preempted):
         shelf.run(requests(5000), governor=LocalGovernor(Quota(requests_per_minute=6000)))
     assert set(shelf.keys) == {prompt.replace("prompt", "row") for prompt in provider.accepted}
     assert 20 < len(provider.paths) == len(shelf.keys) < 100

@@ -1,9 +1,10 @@
-"""The law of the pace: when the next calls may start, for whom, and what a 429 does to the rate.
+"""The pacing algorithm: when the next calls may start, whose they are, and how a 429 cuts the rate.
 
-Starts are spaced (GCRA: a line of start times, of which a small burst may be used at once),
+Starts are spaced (GCRA, the generic cell rate algorithm: each start moves the earliest next one;
+a small burst may be used at once),
 because a limit on calls in flight neither fills a quota nor keeps to it: measured, a
-semaphore with backoff wasted 29 % of its calls, spaced starts none. Whoever asks is served at
-once, at the end of the line; fairness is in how much of the line one question gets.
+semaphore with backoff wasted 29 % of its calls, spaced starts none. A request is
+served at once, behind all starts granted before; fairness is in how many starts one request gets.
 """
 
 import math
@@ -13,14 +14,14 @@ from dataclasses import dataclass, field
 
 from service.inference.ports import Flow
 
-LEASE_SECONDS = 0.05  # what a dead worker takes along
-LAPSE_SECONDS = 0.05  # a start nobody took in time: kept, they would add up to a burst
-UNKNOWN_BURST_SECONDS = 0.1  # a careful guess: a larger one is refused where it is wrong
-AGAIN_SECONDS = 0.05
+LEASE_SECONDS = 0.05  # what a worker that dies wastes of the quota
+LAPSE_SECONDS = 0.05  # a start not used in time is dropped: kept, they would add up to a burst
+UNKNOWN_BURST_SECONDS = 0.1  # a cautious guess: a larger burst is refused where it is wrong
+RETRY_SECONDS = 0.05
 
 _ROUND_SECONDS = 5.0
 _ACTIVE_SECONDS = 0.1
-STALE_SECONDS = 5.0  # a process that says nothing for so long is dead
+STALE_SECONDS = 5.0  # a process without a report for so long counts as dead
 _CUT_FACTOR = 0.7
 _FIRST_CUT_FACTOR = 0.5  # a slow start overshoots while the provider's burst lasts
 _CUT_QUIET_SECONDS = 0.5  # one change of the quota shows as many 429s; the first one cuts
@@ -30,7 +31,7 @@ _GROWTH_AFTER_SECONDS = 1.0
 _NEAR_FAILING = 0.95
 _FAST_GROWTH = 0.10
 _FIRST_PROBE = 0.002
-_NOTHING = 1e-9
+_EPSILON = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,42 +60,42 @@ class Quota:
 
 
 @dataclass(frozen=True, slots=True)
-class News:
-    """What a governor tells with each question: its calls, and tokens used beyond estimates."""
+class UsageReport:
+    """What a governor sends with each request: its calls, and tokens used beyond the estimates."""
 
     governor: str
     in_flight: int = 0
     waiting: int = 0
     settle: int = 0
-    known_rate: float = 0.0  # starts per second, for a memory that was wiped
+    known_rate: float = 0.0  # starts per second, for a Redis that was wiped
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """`waits` are the seconds until each start; none: ask again in `again` seconds, or parked.
+    """`waits` are the seconds until each start; if empty, retry in `retry_seconds`, unless parked.
 
-    `credit` goes into the next question of the same flow, as long as calls of it wait.
+    `credit` goes into the next request of the same flow, as long as calls of it wait.
     """
 
     parked: float
     rate: float
     governors: int
-    again: float = 0.0
+    retry_seconds: float = 0.0
     credit: float = 0.0
     waits: Sequence[float] = ()
 
 
 @dataclass(slots=True)
 class Pace:
-    """One quota. Times are seconds of any clock; `governor.lua` holds the same law for a fleet.
+    """One quota. Times are seconds of any clock; `pace.lua` is the same algorithm for a fleet.
 
-    A `rate` of 0 is not known yet: the first question sets it.
+    A `rate` of 0 is not known yet: the first request sets it.
     """
 
     quota: Quota
     rate: float = 0.0
-    line: float = 0.0
-    token_line: float = 0.0
+    next_start_at: float = 0.0
+    next_token_start_at: float = 0.0
     cut_at: float = -1e9
     failing_rate: float = -1.0
     seen_at: float = -1e9
@@ -109,27 +110,27 @@ class Pace:
         return self.quota.requests_per_minute / 60
 
     def lease(
-        self, news: News, now: float, *, flow: Flow, credit: float, tokens: Sequence[int]
+        self, usage: UsageReport, now: float, *, flow: Flow, credit: float, tokens: Sequence[int]
     ) -> Lease:
-        """Return the next starts for calls of so many `tokens` at the head of a flow's line."""
-        now = self._hear(news, now)
+        """Return the next starts for calls of so many `tokens` at the head of a flow's queue."""
+        now = self._observe(usage, now)
         if self.parked_until > now:
             return Lease(self.parked_until - now, self.rate, len(self.counts))
-        share, smallest = self._shares((flow, news.governor), now)
+        share, smallest = self._shares((flow, usage.governor), now)
         waits, credit = self._grant(
             tokens[: self._room()], now, credit=credit, share=share, smallest=smallest
         )
-        until = now + (waits[-1] if waits else AGAIN_SECONDS)
-        self.active[flow, news.governor] = until + _ACTIVE_SECONDS
+        until = now + (waits[-1] if waits else RETRY_SECONDS)
+        self.active[flow, usage.governor] = until + _ACTIVE_SECONDS
         if not self.ceiling:
             self._grow(len(waits) / self.rate, now)
-        self._tell(news, now, granted=len(waits))
-        again = 0.0 if waits else AGAIN_SECONDS
-        return Lease(0.0, self.rate, len(self.counts), again, credit, waits)
+        self._count_calls(usage, now, granted=len(waits))
+        retry_seconds = 0.0 if waits else RETRY_SECONDS
+        return Lease(0.0, self.rate, len(self.counts), retry_seconds, credit, waits)
 
-    def cut(self, news: News, now: float, *, hold_seconds: float = 0.0) -> bool:
+    def cut(self, usage: UsageReport, now: float, *, hold_seconds: float = 0.0) -> bool:
         """Note a 429: the rate falls, once for all 429s of the same half second."""
-        now = self._hear(news, now)
+        now = self._observe(usage, now)
         burst = self.quota.usable_burst
         was_cut = now - self.cut_at > _CUT_QUIET_SECONDS
         if was_cut:
@@ -138,55 +139,60 @@ class Pace:
             self.rate = max(self.rate * factor, _FLOOR_PER_SECOND)
             # More than the burst that is left at this rate: the pause lets the provider's own
             # bucket fill up (a quota that halves is met with 17 refusals instead of 29).
-            self.line = max(self.line, now + burst)
-            self.token_line = max(self.token_line, now + burst)
-        self.line = max(self.line, now + burst + hold_seconds)
+            self.next_start_at = max(self.next_start_at, now + burst)
+            self.next_token_start_at = max(self.next_token_start_at, now + burst)
+        self.next_start_at = max(self.next_start_at, now + burst + hold_seconds)
         return was_cut
 
-    def park(self, news: News, now: float, *, seconds: float) -> None:
+    def park(self, usage: UsageReport, now: float, *, seconds: float) -> None:
         """Grant nothing for so long: the quota is used up."""
-        now = self._hear(news, now)
+        now = self._observe(usage, now)
         self.parked_until = max(self.parked_until, now + seconds)
 
-    def report(self, news: News, now: float) -> None:
-        """Take notice of a governor's news."""
-        self._hear(news, now)
+    def report(self, usage: UsageReport, now: float) -> None:
+        """Record a governor's usage."""
+        self._observe(usage, now)
 
-    def resume(self, news: News, now: float) -> None:
-        """Spend the burst: while nobody asked here, the quota was used all the same."""
-        now = self._hear(news, now)
-        self.line = max(self.line, now + self.quota.usable_burst)
+    def resume(self, usage: UsageReport, now: float) -> None:
+        """Spend the burst: while this pace was not asked, the quota was used all the same."""
+        now = self._observe(usage, now)
+        self.next_start_at = max(self.next_start_at, now + self.quota.usable_burst)
 
     # ------------------------------------------------------------ what has changed
 
-    def _hear(self, news: News, now: float) -> float:
+    def _observe(self, usage: UsageReport, now: float) -> float:
         if not self.rate:
-            self._begin(news, now)
-        back = max(0.0, self.seen_at - now)  # a clock that was set back takes all times along
-        self.line, self.token_line = self.line - back, self.token_line - back
+            self._begin(usage, now)
+        back = max(0.0, self.seen_at - now)  # a clock that was set back moves all times with it
+        self.next_start_at, self.next_token_start_at = (
+            self.next_start_at - back,
+            self.next_token_start_at - back,
+        )
         self.cut_at, self.parked_until = self.cut_at - back, self.parked_until - back
         elapsed, self.seen_at = max(0.0, now - self.seen_at), now
         self.peak *= math.exp(-elapsed / 5)
         if self.ceiling:
             self._grow(elapsed, now)
         if tokens_rate := self._tokens_rate():
-            self.token_line = max(self.token_line, now) + news.settle / tokens_rate
-        self._tell(news, now, granted=0)
+            self.next_token_start_at = (
+                max(self.next_token_start_at, now) + usage.settle / tokens_rate
+            )
+        self._count_calls(usage, now, granted=0)
         return now
 
-    def _begin(self, news: News, now: float) -> None:
+    def _begin(self, usage: UsageReport, now: float) -> None:
         self.seen_at = now
-        self.rate = self._limited(news.known_rate or self.ceiling or _FIRST_RATE)
+        self.rate = self._limited(usage.known_rate or self.ceiling or _FIRST_RATE)
         if self.failing_rate < 0:
             self.failing_rate = self.ceiling
-        if news.known_rate:
-            self.line = now + self.quota.usable_burst
+        if usage.known_rate:
+            self.next_start_at = now + self.quota.usable_burst
 
-    def _tell(self, news: News, now: float, *, granted: int) -> None:
-        calls = news.in_flight + granted
-        self.counts[news.governor] = (now, calls, news.waiting)
-        if calls + news.waiting == 0:
-            del self.counts[news.governor]
+    def _count_calls(self, usage: UsageReport, now: float, *, granted: int) -> None:
+        calls = usage.in_flight + granted
+        self.counts[usage.governor] = (now, calls, usage.waiting)
+        if calls + usage.waiting == 0:
+            del self.counts[usage.governor]
 
     def _room(self) -> int | None:
         """Return how many calls may start below the cap; None without one."""
@@ -220,21 +226,21 @@ class Pace:
 
     @property
     def _scale(self) -> float:
-        """A 429 does not say which quota was meant, so both lines slow down alike."""
+        """A 429 does not say which quota was meant, so requests and tokens slow down alike."""
         return self.rate / self.ceiling if self.ceiling else 1.0
 
     def _tokens_rate(self) -> float:
         return self.quota.tokens_per_minute / 60 * self._scale
 
-    # ------------------------------------------------------------ the lines
+    # ------------------------------------------------------------ the next starts
 
-    def _shares(self, asker: tuple[Flow, str], now: float) -> tuple[float, float]:
-        """Return the asker's part of the quota and the smallest part of any.
+    def _shares(self, member: tuple[Flow, str], now: float) -> tuple[float, float]:
+        """Return the member's part of the quota and the smallest part of any.
 
         Projects share equally, their jobs by weight, the processes of a job equally.
         """
-        self.active = {who: until for who, until in self.active.items() if until > now}
-        self.active.setdefault(asker, now + 1)
+        self.active = {each: until for each, until in self.active.items() if until > now}
+        self.active.setdefault(member, now + 1)
         members = Counter((flow.project_id, flow.job_id) for flow, _ in self.active)
         weights = {(flow.project_id, flow.job_id): flow.weight for flow, _ in self.active}
         totals: dict[str, float] = {}
@@ -244,7 +250,7 @@ class Pace:
             job: weights[job] / totals[job[0]] / len(totals) / count
             for job, count in members.items()
         }
-        return parts[asker[0].project_id, asker[0].job_id], min(parts.values())
+        return parts[member[0].project_id, member[0].job_id], min(parts.values())
 
     def _grant(
         self, tokens: Sequence[int], now: float, *, credit: float, share: float, smallest: float
@@ -262,19 +268,19 @@ class Pace:
                 longest = max(self.peak, interval) / smallest
                 turn = share * min(_ROUND_SECONDS, max(LEASE_SECONDS, longest))
                 credit = min(credit, turn) + turn
-            elif credit <= _NOTHING:
+            elif credit <= _EPSILON:
                 break
             waits.append(self._place(cost, now) - now)
             credit -= max(interval, cost)
         return waits, credit
 
     def _place(self, tokens_seconds: float, now: float) -> float:
-        """Return the start of a call behind all that were placed before, in both lines."""
+        """Return the start of a call behind all placed before, by requests and by tokens."""
         burst = self.quota.usable_burst
-        start = max(now, self.line - burst * self._scale)
+        start = max(now, self.next_start_at - burst * self._scale)
         if tokens_seconds:
             room = burst - min(tokens_seconds, burst)
-            start = max(start, self.token_line - room)
-            self.token_line = max(self.token_line, start) + tokens_seconds
-        self.line = max(self.line, start) + 1 / self.rate
+            start = max(start, self.next_token_start_at - room)
+            self.next_token_start_at = max(self.next_token_start_at, start) + tokens_seconds
+        self.next_start_at = max(self.next_start_at, start) + 1 / self.rate
         return start

@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 
 from service.database import Sessions
 from service.ids import Prefix, new_id
+from service.inference.budget_guard import JobBudgetGuard
 from service.inference.event_loop import loop_thread
 from service.inference.ledger import record_calls
-from service.inference.ports import Generation, GenerationRequest, Outcome, Turn
+from service.inference.ports import Generation, GenerationRequest, GenerationResult, Outcome, Turn
 from service.inference.prices import CallPrice
-from service.inference.sending import Answered
-from service.inference.spending import BudgetPurse
 from service.jobs.claims import claim_job
 from service.jobs.leases import LeasedRun
 from service.jobs.models import Job
@@ -37,9 +36,9 @@ def request(key: str) -> GenerationRequest:
     )
 
 
-def answer(asked: GenerationRequest) -> Answered:
+def answer(asked: GenerationRequest) -> GenerationResult:
     generation = Generation(Outcome.OK, text="a", prompt_tokens=60, output_tokens=40)
-    return Answered(asked, generation, attempts=1)
+    return GenerationResult(asked, generation, attempts=1)
 
 
 @dataclass
@@ -88,11 +87,11 @@ class Spender:
 
     family: Family
     run: LeasedRun
-    purse: BudgetPurse
+    budget_guard: JobBudgetGuard
     made: list[str] = field(default_factory=list)
 
     def spend(self, calls: int, *, at_once: int = 8) -> None:
-        """Make calls until they are made or the purse refuses one; raises what it raises."""
+        """Make calls until they are made or the budget_guard refuses one; raises what it raises."""
         loop_thread().run(self._spend(calls, at_once))
 
     async def _spend(self, calls: int, at_once: int) -> None:
@@ -107,12 +106,12 @@ class Spender:
     async def _lane(self, keys: Sequence[str]) -> None:
         for key in keys:
             asked = request(key)
-            await self.purse.reserve(asked)
+            await self.budget_guard.reserve(asked)
             self.made.append(key)
             await asyncio.sleep(0)
             await asyncio.to_thread(self.store, [answer(asked)])
 
-    def store(self, batch: Sequence[Answered]) -> None:
+    def store(self, batch: Sequence[GenerationResult]) -> None:
         with self.run.fenced() as session:
             record_calls(
                 session,
@@ -121,7 +120,7 @@ class Spender:
                 job_id=self.run.id,
                 base_model="m",
                 price=PRICE,
-                purse=self.purse,
+                budget_guard=self.budget_guard,
             )
 
 

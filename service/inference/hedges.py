@@ -1,45 +1,48 @@
-"""Stragglers: a call that takes far longer than the others may be sent a second time."""
+"""Hedged requests: a call that takes far longer than the others may be sent a second time."""
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-REMEMBERED_CALLS = 400
-FEWEST_CALLS = 50
-FIRST_PATIENCE_SECONDS = 3.0  # while fewer are known
-PATIENCE = 1.5  # times the 99th percentile
-SHARE_OF_CALLS = 0.02
+LATENCY_SAMPLES = 400
+MIN_SAMPLES = 50
+FIRST_THRESHOLD_SECONDS = 3.0  # until there are enough samples
+STRAGGLER_FACTOR = 1.5  # times the 99th percentile
+HEDGED_SHARE = 0.02
 
 Answer = TypeVar("Answer")
 
 
 class Hedges:
-    """Says when a call is a straggler, and keeps the second ones below 2 % of all calls."""
+    """Decides when a call is a straggler, and keeps hedges below 2 % of all calls."""
 
     def __init__(self) -> None:
-        self._seconds: deque[float] = deque(maxlen=REMEMBERED_CALLS)
-        self._patience, self._stale = 0.0, 0
+        self._seconds: deque[float] = deque(maxlen=LATENCY_SAMPLES)
+        self._threshold_seconds, self._stale = 0.0, 0
         self._calls, self._hedged = 0, 0
 
-    def learn(self, seconds: float) -> None:
-        """Take notice of how long an answered call took."""
+    def observe(self, seconds: float) -> None:
+        """Record how long an answered call took."""
         self._seconds.append(seconds)
         self._calls += 1
         self._stale -= 1
 
-    def patience(self) -> float:
+    def threshold_seconds(self) -> float:
         """Return after how many seconds a call is a straggler."""
-        if len(self._seconds) < FEWEST_CALLS:
-            return FIRST_PATIENCE_SECONDS
+        if len(self._seconds) < MIN_SAMPLES:
+            return FIRST_THRESHOLD_SECONDS
         if self._stale <= 0:
             rank = int(len(self._seconds) * 0.99)
-            self._patience, self._stale = PATIENCE * sorted(self._seconds)[rank], 20
-        return self._patience
+            self._threshold_seconds, self._stale = (
+                STRAGGLER_FACTOR * sorted(self._seconds)[rank],
+                20,
+            )
+        return self._threshold_seconds
 
     def take(self) -> bool:
-        """Use one second call, if the share allows it."""
-        if self._hedged + 1 > SHARE_OF_CALLS * self._calls:
+        """Take one hedge if the share allows it; return whether it did."""
+        if self._hedged + 1 > HEDGED_SHARE * self._calls:
             return False
         self._hedged += 1
         return True
@@ -59,7 +62,7 @@ async def hedged(
     tasks = {first}
     try:
         while not first.done() and len(tasks) == 1:
-            await asyncio.wait(tasks, timeout=hedges.patience())
+            await asyncio.wait(tasks, timeout=hedges.threshold_seconds())
             if not first.done() and hedges.take():
                 tasks.add(asyncio.create_task(again()))
                 await _first_answer(tasks)

@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from service.inference.governor import LocalPaces
-from service.inference.leasing import LeasingGovernor
-from service.inference.pacing import Lease, News, Pace, Quota
+from service.inference.governor import LeasingGovernor, LocalPace
+from service.inference.pace import Lease, Pace, Quota, UsageReport
 from service.inference.ports import Flow
 from tests.service.inference.simulation import now, simulate
 
@@ -20,26 +19,28 @@ class Listening:
     """Leases as usual, and keeps what the governor tells."""
 
     quota: Quota = QUOTA
-    told: list[News] = field(default_factory=list)
+    told: list[UsageReport] = field(default_factory=list)
     breaks: bool = False
 
     def __post_init__(self) -> None:
-        self.paces = LocalPaces(Pace(self.quota))
+        self.paces = LocalPace(Pace(self.quota))
 
-    async def lease(self, news: News, *, flow: Flow, credit: float, tokens: list[int]) -> Lease:
+    async def lease(
+        self, usage: UsageReport, *, flow: Flow, credit: float, tokens: list[int]
+    ) -> Lease:
         if self.breaks:
             raise RuntimeError("broken")
-        self.told.append(news)
-        return await self.paces.lease(news, flow=flow, credit=credit, tokens=tokens)
+        self.told.append(usage)
+        return await self.paces.lease(usage, flow=flow, credit=credit, tokens=tokens)
 
-    async def cut(self, news: News, *, hold_seconds: float) -> bool:
-        return await self.paces.cut(news, hold_seconds=hold_seconds)
+    async def cut(self, usage: UsageReport, *, hold_seconds: float) -> bool:
+        return await self.paces.cut(usage, hold_seconds=hold_seconds)
 
-    async def park(self, news: News, *, seconds: float) -> None:
-        await self.paces.park(news, seconds=seconds)
+    async def park(self, usage: UsageReport, *, seconds: float) -> None:
+        await self.paces.park(usage, seconds=seconds)
 
-    async def report(self, news: News) -> None:
-        self.told.append(news)
+    async def report(self, usage: UsageReport) -> None:
+        self.told.append(usage)
 
     async def close(self) -> None:
         """Nothing is held."""
@@ -95,7 +96,7 @@ def test_the_truth_about_tokens_goes_with_the_next_question() -> None:
         await governor.close()
 
     simulate(main)
-    assert [news.settle for news in source.told] == [0, -180]
+    assert [usage.settle for usage in source.told] == [0, -180]
 
 
 def test_what_is_in_flight_is_told_once_a_second_and_its_end_too() -> None:
@@ -110,7 +111,7 @@ def test_what_is_in_flight_is_told_once_a_second_and_its_end_too() -> None:
         await governor.close()
 
     simulate(main)
-    assert [news.in_flight for news in source.told[1:]] == [1, 1, 1, 0]
+    assert [usage.in_flight for usage in source.told[1:]] == [1, 1, 1, 0]
 
 
 def test_a_broken_source_is_told_to_whoever_waits() -> None:

@@ -1,4 +1,4 @@
-"""The alternatives at work: processes of their own, under the law of the same emulator."""
+"""The baselines at work: processes of their own, under the quota of the same emulator."""
 
 import json
 import subprocess
@@ -11,11 +11,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
-class Asked:
-    """One process of an alternative: made ready, let go, and asked what it took."""
+class BaselineProcess:
+    """One process of a baseline: made ready, let go, and asked what it took."""
 
     def __init__(self, words: Sequence[str]) -> None:
-        script = Path(__file__).with_name("alternatives.py")
+        script = Path(__file__).with_name("baselines.py")
         self._process = subprocess.Popen(  # noqa: S603  our own script
             [sys.executable, script, *words],
             cwd=ROOT,
@@ -28,7 +28,7 @@ class Asked:
         """Wait until it has imported what it needs."""
         assert self._process.stdout  # noqa: S101  mypy: it was asked for
         if self._process.stdout.readline().strip() != "ready":
-            raise RuntimeError("an alternative did not start")
+            raise RuntimeError("a baseline did not start")
 
     def go(self) -> None:
         """Let it begin to ask."""
@@ -40,7 +40,7 @@ class Asked:
         """Wait for its end and return what it says of its own run."""
         output, _ = self._process.communicate()
         if self._process.returncode:
-            raise RuntimeError(f"an alternative ended with {self._process.returncode}")
+            raise RuntimeError(f"a baseline ended with {self._process.returncode}")
         answer: dict[str, float] = json.loads(output.splitlines()[-1])
         return answer
 
@@ -51,28 +51,28 @@ class Asked:
 
 
 @contextmanager
-def starting(
+def start_baseline(
     name: str,
     url: str,
     prompts: Sequence[str],
     *,
     requests_per_minute: float = 0,
     cache: Path | None = None,
-) -> Iterator[Asked]:
-    """Yield an alternative that gets ready; it ends with the block."""
+) -> Iterator[BaselineProcess]:
+    """Yield a baseline that gets ready; it ends with the block."""
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(list(prompts), file)
         file.flush()
         words = [name, "--url", url, "--prompts", file.name]
         words += ["--requests-per-minute", str(requests_per_minute)]
-        asked = Asked([*words, "--cache", str(cache)] if cache else words)
+        process = BaselineProcess([*words, "--cache", str(cache)] if cache else words)
         try:
-            yield asked
+            yield process
         finally:
-            asked.kill()
+            process.kill()
 
 
-def ask_alternative(
+def run_baseline(
     name: str,
     url: str,
     prompts: Sequence[str],
@@ -80,10 +80,10 @@ def ask_alternative(
     *,
     cache: Path | None = None,
 ) -> dict[str, float]:
-    """Run an alternative to its end and return what it says of it."""
-    with starting(
+    """Run a baseline to its end and return what it says of it."""
+    with start_baseline(
         name, url, prompts, requests_per_minute=requests_per_minute, cache=cache
-    ) as asked:
-        asked.until_ready()
-        asked.go()
-        return asked.result()
+    ) as process:
+        process.until_ready()
+        process.go()
+        return process.result()

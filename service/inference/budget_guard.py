@@ -1,4 +1,4 @@
-"""The money of a run: reserved before each call, settled with each batch of answers."""
+"""The budget of a run: reserved before each call, settled with each batch of results."""
 
 import asyncio
 import threading
@@ -9,18 +9,17 @@ from math import ceil
 
 from service.database import Session, Sessions
 from service.errors import Unavailable
-from service.inference.ports import Generation, GenerationRequest
+from service.inference.ports import GenerationRequest, GenerationResult
 from service.inference.prices import CallPrice
-from service.inference.sending import Answered
 from service.jobs import budgets
 from service.jobs.budgets import BudgetExhausted, Drawn, Holder
 from service.jobs.ports import JobRun, LeaseLost
 
 CHARACTERS_PER_TOKEN = 4
-FIRST_OUTPUT_TOKENS = 256  # of a call, until the run has seen some
+FIRST_OUTPUT_TOKENS = 256  # of a call, until the run has results
 BLOCK_SECONDS = 1.0
 WAIT_SECONDS = 0.1
-_MARGIN = 1.5  # of the mean output: answers differ in length
+_MARGIN = 1.5  # times the mean output: answers differ in length
 
 
 def prompt_tokens_of(request: GenerationRequest) -> int:
@@ -28,8 +27,8 @@ def prompt_tokens_of(request: GenerationRequest) -> int:
     return ceil(sum(map(len, request.texts)) / CHARACTERS_PER_TOKEN)
 
 
-class Forecast:
-    """What the next call will cost, learned from those that have been answered."""
+class CostForecast:
+    """The expected cost of the next call, estimated from the results so far."""
 
     def __init__(self, price: CallPrice) -> None:
         self._price = price
@@ -43,7 +42,7 @@ class Forecast:
         output = min(request.max_output_tokens, self._output_tokens())
         return self._price.cost(prompt_tokens=guess, output_tokens=output)
 
-    def learn(self, answer: Answered) -> None:
+    def observe(self, answer: GenerationResult) -> None:
         generation = answer.generation
         if generation.prompt_tokens:
             self._answers += 1
@@ -57,27 +56,27 @@ class Forecast:
         return ceil(_MARGIN * self._output / self._answers) + 1
 
 
-class BudgetPurse:
-    """Draws on the budget of a job's family, a block at a time, while the job's lease is ours.
+class JobBudgetGuard:
+    """Draws on the budget of a job's family in blocks, while this worker holds the job's lease.
 
-    A call that does not fit waits as long as calls in flight, here or elsewhere, may give back
-    what they need; then BudgetExhausted. `reserve` is called on the event loop, `settle` and
+    A call that does not fit waits while calls in flight, here or in other workers, may still
+    return enough; then BudgetExhausted. `reserve` is called on the event loop, `settle` and
     `close` in other threads.
     """
 
     def __init__(self, run: JobRun, holder: Holder, *, price: CallPrice) -> None:
         self._run, self._holder = run, holder
-        self._forecast = Forecast(price)
-        self._taking = asyncio.Lock()
+        self._cost_forecast = CostForecast(price)
+        self._reserving = asyncio.Lock()
         self._drawing, self._counting = threading.Lock(), threading.Lock()
         self._left, self._block, self._drawn_at = 0, 0, 0.0
         self._in_flight: Counter[str] = Counter()
         self._closed = False
 
     async def reserve(self, request: GenerationRequest) -> None:
-        """Put money aside for one call; raises BudgetExhausted, LeaseLost, Unavailable."""
-        async with self._taking:
-            need = self._forecast.cost_of(request)
+        """Reserve the cost of one call; raises BudgetExhausted, LeaseLost, Unavailable."""
+        async with self._reserving:
+            need = self._cost_forecast.cost_of(request)
             while self._left < need:
                 await self._refill(need)
             with self._counting:
@@ -85,11 +84,11 @@ class BudgetPurse:
                 self._in_flight[request.key] += need
 
     def settle(
-        self, session: Session, batch: Sequence[Answered], costs: Sequence[int | None]
+        self, session: Session, batch: Sequence[GenerationResult], costs: Sequence[int | None]
     ) -> None:
-        """Note what answers have cost, in the transaction that stores them.
+        """Book the cost of results in the transaction that stores them.
 
-        A try of unknown end counts as if it had been billed: the cap is a promise.
+        A try whose end is unknown counts as billed: the budget is a hard limit.
         """
         spent = 0
         with self._counting:
@@ -97,19 +96,19 @@ class BudgetPurse:
                 reserved = self._in_flight.pop(answer.key, 0)
                 lost = reserved * (answer.reserved - 1) // max(1, answer.reserved)
                 spent += (cost or 0) + max(0, lost)
-                self._forecast.learn(answer)
+                self._cost_forecast.observe(answer)
         if spent:
             budgets.spend(session, self._holder, spent)
 
     def close(self) -> None:
-        """Return what is left; where that fails, others take it once the lease has run out."""
+        """Return what is left; if that fails, it becomes free when the lease expires."""
         with self._drawing:
             self._closed = True
             with suppress(LeaseLost, Unavailable), self._run.fenced() as session:
                 budgets.give_back(session, self._holder)
 
     async def _refill(self, need: int) -> None:
-        """Draw a block that lasts about a second, or wait a little for others to give back."""
+        """Draw a block that lasts about a second, or wait shortly for others to return theirs."""
         now = asyncio.get_running_loop().time()
         want = self._block * 2 if now - self._drawn_at < BLOCK_SECONDS else self._block // 2
         drawn = await asyncio.to_thread(self._draw, need, want)
@@ -124,10 +123,10 @@ class BudgetPurse:
     def _draw(self, need: int, want: int) -> Drawn:
         with self._drawing:
             if self._closed:
-                message = "the purse of an ended run was asked for money"
+                message = "a reservation after the end of the run"
                 raise RuntimeError(message)
             with self._run.fenced() as session:
-                # The job's row is locked: a batch is settled either before this or after.
+                # The job's row is locked, so a batch is settled either before this or after.
                 with self._counting:
                     in_flight = self._in_flight.total()
                 return budgets.draw(
@@ -145,12 +144,12 @@ def has_budget(session: Session, job_id: str) -> bool:
 
 
 @contextmanager
-def open_purse(
+def open_budget_guard(
     run: JobRun, *, price: CallPrice | None, sessions: Sessions
-) -> Iterator[BudgetPurse | None]:
-    """Yield the purse of a run, or None where the job that was submitted has no budget.
+) -> Iterator[JobBudgetGuard | None]:
+    """Yield the budget guard of a run, or None where the submitted job has no budget.
 
-    What a dead worker held for the same job is returned first, what is left at the end last.
+    Reservations of a worker that died with this job are returned first, the rest at the end.
     Raises BudgetExhausted `price_unknown` when there is a budget and no price.
     """
     with sessions.reading() as session:
@@ -163,18 +162,18 @@ def open_purse(
         raise BudgetExhausted(message, code="price_unknown")
     with run.fenced() as session:
         budgets.give_back(session, holder)
-    purse = BudgetPurse(run, holder, price=price)
+    budget_guard = JobBudgetGuard(run, holder, price=price)
     try:
-        yield purse
+        yield budget_guard
     finally:
-        purse.close()
+        budget_guard.close()
 
 
 def reserve_ahead(run: JobRun, nano: int | None, *, what: str) -> None:
-    """Put money aside for work that goes on at the provider while the job waits.
+    """Reserve the cost of work that the provider does while the job waits.
 
-    Without a budget do nothing; a second call replaces the first. `budgets.settle_ahead` puts
-    the truth in its place. Raises BudgetExhausted, and LeaseLost.
+    Does nothing without a budget; a second call replaces the first. `budgets.settle_ahead` puts
+    the actual cost in its place. Raises BudgetExhausted, and LeaseLost.
     """
     with run.fenced() as session:
         holder = budgets.holder_of(session, run.id)
@@ -184,28 +183,3 @@ def reserve_ahead(run: JobRun, nano: int | None, *, what: str) -> None:
             return
         refused = budgets.refusal(session, holder, what=what)
     raise refused
-
-
-def cost_of(generation: Generation, price: CallPrice | None) -> int | None:
-    """Return the nano-dollars of one answer; None where no price is known."""
-    if price is None:
-        return None
-    return price.cost(
-        prompt_tokens=generation.prompt_tokens,
-        output_tokens=generation.output_tokens,
-        cached_tokens=min(generation.prompt_tokens, cached_tokens_of(generation)),
-    )
-
-
-def cached_tokens_of(generation: Generation) -> int:
-    """Return how many tokens of the prompt the provider had cached."""
-    return _count(generation, "cachedContentTokenCount")
-
-
-def thinking_tokens_of(generation: Generation) -> int:
-    return _count(generation, "thoughtsTokenCount")
-
-
-def _count(generation: Generation, name: str) -> int:
-    value = generation.usage.get(name)
-    return value if isinstance(value, int) and value > 0 else 0

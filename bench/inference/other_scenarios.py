@@ -2,22 +2,22 @@
 
 import time
 
-from bench.inference.bars import OURS, OURS_FEW
 from bench.inference.fleet import House, Meter, open_house
-from bench.inference.law import Law, ideal_seconds
-from bench.inference.measured import Measured
+from bench.inference.measurements import Measurement
+from bench.inference.quota_model import QuotaModel, ideal_seconds
 from bench.inference.scenarios import PACED, numbered
+from bench.inference.thresholds import OURS, OURS_FEW
 from service.jobs.lifecycle import State
 
 BIG, SMALL = 20_000, 200
 OVERHEAD_ROWS = 5_000
 FEW, MANY = 2_000, 100_000
 CACHED_ROWS = 10_000
-FREE = Law()
+FREE = QuotaModel()
 UNPACED = {"requests_per_minute": "60000000", "burst_seconds": "1"}
 
 
-def fair(round_number: int, *, quick: bool) -> dict[str, Measured]:
+def fair(round_number: int, *, quick: bool) -> dict[str, Measurement]:
     """A job of 20,000 rows first, then one of 200: how long the second takes of its fair share.
 
     Two slots are for shares and one is left over, as in docker-compose.yml.
@@ -34,17 +34,17 @@ def fair(round_number: int, *, quick: bool) -> dict[str, Measured]:
         second = house.evaluate(small)
         house.stack.succeeded(second.id, seconds=300)
         took = time.monotonic() - began
-        asked = time.monotonic()
+        cancelled_at = time.monotonic()
         house.stack.cancel(first.id)
         ended = house.stack.ended(first.id, seconds=60)
         if ended.state != State.CANCELLED:
             raise RuntimeError(f"the big job ended as {ended.state}")
-        cancelled = time.monotonic() - asked
+        cancelled = time.monotonic() - cancelled_at
     ratio = took / ideal_seconds(PACED.share_of_two(), SMALL)
-    return {"ours": Measured(makespan_ratio=ratio, more={"cancel_seconds": round(cancelled, 2)})}
+    return {"ours": Measurement(makespan_ratio=ratio, more={"cancel_seconds": round(cancelled, 2)})}
 
 
-def overhead(round_number: int, *, quick: bool) -> dict[str, Measured]:
+def overhead(round_number: int, *, quick: bool) -> dict[str, Measurement]:
     """CPU a row without quota and latency, results stored."""
     rows = OVERHEAD_ROWS // 5 if quick else OVERHEAD_ROWS
     prompts = numbered("overhead", round_number, rows)
@@ -52,7 +52,7 @@ def overhead(round_number: int, *, quick: bool) -> dict[str, Measured]:
         return {"ours": _measured(house, prompts)}
 
 
-def memory(round_number: int, *, quick: bool) -> dict[str, Measured]:
+def memory(round_number: int, *, quick: bool) -> dict[str, Measurement]:
     """Peak memory of the largest worker process for few and for many rows."""
     many = MANY // 10 if quick else MANY
     found = {}
@@ -63,7 +63,7 @@ def memory(round_number: int, *, quick: bool) -> dict[str, Measured]:
     return found
 
 
-def cached(round_number: int, *, quick: bool) -> dict[str, Measured]:
+def cached(round_number: int, *, quick: bool) -> dict[str, Measurement]:
     """The same evaluation twice: what the second one asks for, and how fast it goes."""
     rows = CACHED_ROWS // 5 if quick else CACHED_ROWS
     with open_house(UNPACED | {"cache_days": "30"}) as house:
@@ -77,7 +77,7 @@ def cached(round_number: int, *, quick: bool) -> dict[str, Measured]:
         speed = rows / house.span(again)
         lost = rows - house.outcomes(again).get("ok", 0)
     return {
-        "ours": Measured(
+        "ours": Measurement(
             lost=lost,
             paid_twice=calls,
             cpu_ms_per_row=1000 * usage.cpu_seconds / rows,
@@ -87,14 +87,14 @@ def cached(round_number: int, *, quick: bool) -> dict[str, Measured]:
     }
 
 
-def _measured(house: House, prompts: list[str]) -> Measured:
+def _measured(house: House, prompts: list[str]) -> Measurement:
     dataset = house.dataset(prompts)
     house.stack.emulator.configure(**FREE.config())
     house.stack.mark()
     with Meter(house.workers) as meter:
         job = house.stack.succeeded(house.evaluate(dataset).id, seconds=1200)
     usage, rows = meter.usage(), len(prompts)
-    return Measured(
+    return Measurement(
         lost=rows - house.outcomes(job).get("ok", 0),
         paid_twice=house.stack.spent("repeated_prompts"),
         cpu_ms_per_row=1000 * usage.cpu_seconds / rows,
@@ -102,4 +102,4 @@ def _measured(house: House, prompts: list[str]) -> Measured:
     )
 
 
-SPECIAL = {"fair": fair, "overhead": overhead, "memory": memory, "cached": cached}
+OTHER_SCENARIOS = {"fair": fair, "overhead": overhead, "memory": memory, "cached": cached}

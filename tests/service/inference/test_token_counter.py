@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from service.errors import Forbidden, Invalid, NotFound, RateLimited, TunecurveError, Unavailable
-from service.inference.generators.counting import VertexTokenCounter
+from service.inference.generators.token_counter import VertexTokenCounter
 from service.inference.operations import shut_down
 from tests.support.emulator import start_emulator
 

@@ -1,5 +1,5 @@
 -- The pace of one provider quota, shared by the fleet. Seconds throughout; time is the Redis
--- server's. The same law in Python, with the reasons, is service/inference/pacing.py.
+-- server's. The same algorithm in Python, with the reasons, is pace.py.
 --
 -- KEYS     1 hash: rate and the lines of requests and tokens      2 zset: flows at work, until when
 --          3 hash: governor -> "seen_at in_flight waiting"        4 zset: the quotas there are

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from service.database import Sessions
+from service.inference.budget_guard import JobBudgetGuard, open_budget_guard, reserve_ahead
 from service.inference.event_loop import loop_thread
 from service.inference.ledger import cost_of_job, usage_of
-from service.inference.spending import BudgetPurse, open_purse, reserve_ahead
 from service.jobs.budgets import BudgetExhausted, holder_of, settle_ahead
 from service.jobs.claims import finish_job
 from service.jobs.lifecycle import State
@@ -18,7 +18,7 @@ from service.jobs.money import dollars
 from service.jobs.schemas import Job as ShownJob
 from service.jobs.schemas import present_job
 from service.projects.operations import ensure_project
-from tests.service.inference.paying import (
+from tests.service.inference.budgeted_calls import (
     CALL_NANO,
     PRICE,
     Family,
@@ -39,10 +39,10 @@ def family(sessions: Sessions, *, calls: float) -> Family:
 def spending(of: Family, job_id: str, *, lease_seconds: float = 30) -> Iterator[Spender]:
     with (
         of.run(job_id, lease_seconds=lease_seconds) as run,
-        open_purse(run, price=PRICE, sessions=of.sessions) as purse,
+        open_budget_guard(run, price=PRICE, sessions=of.sessions) as budget_guard,
     ):
-        assert purse is not None
-        yield Spender(of, run, purse)
+        assert budget_guard is not None
+        yield Spender(of, run, budget_guard)
 
 
 def dying(of: Family, job_id: str, *, calls: int) -> Spender:
@@ -51,9 +51,9 @@ def dying(of: Family, job_id: str, *, calls: int) -> Spender:
     with of.sessions.reading() as session:
         holder = holder_of(session, job_id)
     assert holder is not None
-    spender = Spender(of, run, BudgetPurse(run, holder, price=PRICE))
+    spender = Spender(of, run, JobBudgetGuard(run, holder, price=PRICE))
     spender.spend(calls)
-    loop_thread().run(spender.purse.reserve(request("in flight at the kill")))
+    loop_thread().run(spender.budget_guard.reserve(request("in flight at the kill")))
     return spender
 
 
@@ -151,7 +151,7 @@ def test_a_lost_try_counts_as_billed(sessions: Sessions) -> None:
     with spending(of, of.root_id) as spender:
         asked = request("timed out once")
         for _ in range(2):
-            loop_thread().run(spender.purse.reserve(asked))
+            loop_thread().run(spender.budget_guard.reserve(asked))
         answered = answer(asked)
         spender.store([type(answered)(asked, answered.generation, attempts=2, reserved=2)])
 
@@ -181,23 +181,28 @@ def test_work_that_does_not_fit_is_refused_before_it_starts(sessions: Sessions) 
     assert state_of(of)[0] == 0
 
 
-def test_without_a_budget_there_is_no_purse(sessions: Sessions) -> None:
+def test_without_a_budget_there_is_no_budget_guard(sessions: Sessions) -> None:
     project_id = ensure_project("default", sessions=sessions)
     of = Family(sessions, project_id, write(sessions, project_id))
-    with of.run(of.root_id) as run, open_purse(run, price=None, sessions=sessions) as purse:
+    with (
+        of.run(of.root_id) as run,
+        open_budget_guard(run, price=None, sessions=sessions) as budget_guard,
+    ):
         reserve_ahead(run, 10**15, what="the tuning")
 
-    assert purse is None
+    assert budget_guard is None
     with sessions.reading() as session:
         assert "reserved" not in cost_of_job(session, of.root_id)
 
 
-def test_a_budget_for_a_model_without_a_price_is_refused_at_the_purse(sessions: Sessions) -> None:
+def test_a_budget_for_a_model_without_a_price_is_refused_at_the_budget_guard(
+    sessions: Sessions,
+) -> None:
     of = family(sessions, calls=10)
     with (
         of.run(of.root_id) as run,
         pytest.raises(BudgetExhausted, match="no price") as caught,
-        open_purse(run, price=None, sessions=sessions),
+        open_budget_guard(run, price=None, sessions=sessions),
     ):
         pass
 

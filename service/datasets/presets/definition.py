@@ -11,7 +11,7 @@ from service.datasets.drops import DropReason
 from service.datasets.examples import collapse, fold
 from service.datasets.presets.options import columns_in, fill
 from service.datasets.presets.preset import Converted, ConvertedExample, Preset, RowProblem
-from service.datasets.presets.targets import check_schema, json_target, label_of
+from service.datasets.presets.targets import TargetSchema, check_schema, json_target, label_of
 
 YAML_CHARACTERS = 65_536
 Label = Annotated[str, Field(min_length=1, max_length=200)]
@@ -132,13 +132,14 @@ def _instruction(definition: PresetDefinition) -> str:
 
 def _converter(definition: PresetDefinition) -> Callable[[Mapping[str, str]], Converted]:
     spelled = {fold(label): label for label in definition.labels}
+    schema = TargetSchema(definition.target_schema) if definition.target_schema else None
 
     def convert(given: Mapping[str, str]) -> Converted:
         fields = _normalised(given, definition.normalise)
         if not any(fields[name] for name in columns_in(definition.text)):
             return DropReason.EMPTY_TEXT
         text = fill(definition.text, fields).strip()
-        target = _target(fill(definition.target, fields).strip(), definition, spelled)
+        target = _target(fill(definition.target, fields).strip(), definition, schema, spelled)
         if isinstance(target, RowProblem):
             return target
         group = fold(fill(definition.group, fields)) or fold(text)
@@ -149,10 +150,13 @@ def _converter(definition: PresetDefinition) -> Callable[[Mapping[str, str]], Co
 
 
 def _target(
-    given: str, definition: PresetDefinition, spelled: Mapping[str, str]
+    given: str,
+    definition: PresetDefinition,
+    schema: TargetSchema | None,
+    spelled: Mapping[str, str],
 ) -> str | RowProblem:
     if definition.target_schema is not None:
-        return json_target(given, definition.target_schema)
+        return json_target(given, schema)
     return label_of(given, spelled) if spelled else given
 
 

@@ -8,7 +8,7 @@ from service.datasets.drops import DropReason
 from service.datasets.examples import fold
 from service.datasets.presets.options import PresetOptions
 from service.datasets.presets.preset import Converted, ConvertedExample, Preset, RowProblem
-from service.datasets.presets.targets import json_target
+from service.datasets.presets.targets import TargetSchema, json_target
 
 _ASKED = "Extract the information from the text as JSON. Return only the JSON."
 
@@ -33,7 +33,9 @@ def instruction_for(schema: Mapping[str, Any] | None) -> str:
     return f"{_ASKED}\nSchema: {json.dumps(schema, ensure_ascii=False)}"
 
 
-def _converter(schema: Mapping[str, Any] | None) -> Callable[[Mapping[str, str]], Converted]:
+def _converter(given: Mapping[str, Any] | None) -> Callable[[Mapping[str, str]], Converted]:
+    schema = TargetSchema(given) if given else None
+
     def convert(fields: Mapping[str, str]) -> Converted:
         text, context = fields["text"].strip(), fields["context"].strip()
         if not text:

@@ -92,6 +92,34 @@ def test_a_schema_makes_targets_json() -> None:
     ]
 
 
+def test_what_a_target_lacks_is_named_by_place_and_its_content_is_not_quoted() -> None:
+    schema = {
+        "type": "object",
+        "required": ["n", "of"],
+        "additionalProperties": False,
+        "properties": {
+            "n": {"type": ["integer", "null"]},
+            "tags": {"type": "array", "items": {"enum": ["a", "b"]}},
+        },
+    }
+    made = preset(target_schema=schema)
+
+    target = '{"n": 1.0, "tags": ["a", "secret"], "hidden": 1}'
+    problem = made.convert({"a": "x", "b": target})
+    whole = made.convert({"a": "x", "b": '["secret"]'})
+
+    assert isinstance(problem, RowProblem)
+    assert isinstance(whole, RowProblem)
+    said = problem.message.removesuffix("; mend the target or the schema").split("; ")
+    assert said == [
+        "/of is missing",
+        "the target has members that are not in the schema",
+        "/n is no integer or null",
+    ]
+    assert whole.message == "the target is no object; mend the target or the schema"
+    assert "secret" not in problem.message
+
+
 @pytest.mark.parametrize(
     "text",
     [

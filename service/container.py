@@ -6,6 +6,7 @@ Everything is built when first asked for: the API never pays for what only worke
 from functools import cached_property, partial
 from pathlib import Path
 
+from service.catalogue.catalogue import Catalogue, load_catalogue
 from service.database import Sessions, open_sessions
 from service.datasets.formats.read_context import IngestionLimits
 from service.datasets.operations import DRAFT, PREPARE
@@ -23,7 +24,6 @@ from service.inference.batches.ports import BatchProvider
 from service.inference.cache import CacheRules
 from service.inference.operations import shut_down
 from service.inference.ports import CallLimits, Generator, Governor
-from service.inference.prices import Prices, load_prices
 from service.jobs.ports import JobKinds, JobServices
 from service.registry import Registry
 from service.settings import Settings
@@ -109,22 +109,24 @@ class Container:
         return WebhookSecrets(self.settings.master_key.get_secret_value())
 
     @cached_property
-    def prices(self) -> Prices:
-        file = self.settings.prices
-        return load_prices(Path(file) if file else None)
+    def catalogue(self) -> Catalogue:
+        file, prices = self.settings.catalogue, self.settings.prices
+        return load_catalogue(Path(file) if file else None, prices=Path(prices) if prices else None)
 
     @cached_property
     def kinds(self) -> JobKinds:
         base_model, location = self.settings.base_model, self.settings.location
-        prices = self.prices
+        catalogue = self.catalogue
         kinds = (
             PREPARE,
             DRAFT,
-            tune_kind(base_model, prices=prices),
+            tune_kind(base_model, catalogue=catalogue),
             POLL,
-            evaluate_kind(base_model, find_model=ready_model, prices=prices, location=location),
+            evaluate_kind(
+                base_model, find_model=ready_model, catalogue=catalogue, location=location
+            ),
             ASK,
-            experiment_kind(base_model, prices=prices, location=location),
+            experiment_kind(base_model, catalogue=catalogue, location=location),
         )
         return {kind.name: kind for kind in kinds}
 
@@ -161,7 +163,7 @@ class Container:
             governor=self._governor,
             limits=limits,
             location=settings.location,
-            prices=self.prices,
+            catalogue=self.catalogue,
             cache=self._cache,
         )
 

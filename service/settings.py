@@ -45,9 +45,11 @@ class Settings(BaseSettings):
         default="", description="`http://127.0.0.1:PORT` means an emulator; empty means Google"
     )
     base_model: str = Field(default="gemini-2.5-flash", description="used when a spec names none")
-    prices: str = Field(
-        default="", description="file like `service/inference/prices.toml`: replaces its entries"
+    catalogue: str = Field(
+        default="",
+        description="file like `service/catalogue/base_models.toml`, merged into it",
     )
+    prices: str = Field(default="", description="deprecated: prices alone; use the catalogue")
 
     requests_per_minute: float = Field(
         default=0, ge=0, description="quota per base model; 0 is unknown: a slow start finds it"

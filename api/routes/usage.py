@@ -12,10 +12,10 @@ from pydantic import BaseModel, Field
 from api.auth import Reader
 from api.dependencies import Services
 from api.openapi import answers
+from service.catalogue.entry import Price
 from service.clock import utc_now
 from service.errors import Fault, Invalid
 from service.inference.ledger import usage_of_project
-from service.inference.prices import Price
 from service.inference.schemas import UsageTotals
 from service.jobs.money import CURRENCY, dollars_or_none
 
@@ -135,7 +135,9 @@ def get_usage(
 def list_prices(_principal: Reader, container: Services) -> PriceList:
     return PriceList(
         data=[
-            ListedPrice(base_model=name, **price.model_dump()) for name, price in container.prices
+            ListedPrice(base_model=entry.name, **entry.prices.model_dump())
+            for entry in container.catalogue
+            if entry.prices is not None
         ]
     )
 

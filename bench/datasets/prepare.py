@@ -99,6 +99,7 @@ def _ours(file: Path, folder: Path) -> dict[str, Any]:
     import pyarrow.parquet  # noqa: F401  imports are not part of the race
     import rensa  # type: ignore[import-untyped]  # noqa: F401  likewise
 
+    from service.catalogue.catalogue import load_catalogue
     from service.datasets.formats.read_context import IngestionLimits
     from service.datasets.ingestion.ingest import stage_file
     from service.datasets.preparation import Staged, prepare
@@ -117,13 +118,19 @@ def _ours(file: Path, folder: Path) -> dict[str, Any]:
     size = max(1, min(1_000_000, staged.rows // 2))
     wish = {"preset": "pii", "source": {"type": "synthetic"}, "test_size": TEST_SIZE}
     spec = PrepareSpec.model_validate(wish | {"train_sizes": [size], "near_duplicates": THRESHOLD})
-    prepared = prepare([Staged(staged)], preset=PII, spec=spec, folder=folder)
+    model = load_catalogue().entry("")
+    prepared = prepare([Staged(staged)], preset=PII, spec=spec, folder=folder, base_model=model)
     marks["prepare"] = time.perf_counter() - began
     train = len(prepared.splits["train"])
     # All training rows are written, as the alternative does, or as many as Gemini takes.
     sizes = [min(train, MOST_TRAIN)]
     finished = finish(
-        prepared, preset=PII, train_sizes=sizes, folder=folder, today=date(2026, 9, 1)
+        prepared,
+        preset=PII,
+        train_sizes=sizes,
+        folder=folder,
+        today=date(2026, 9, 1),
+        known_models=(),
     )
     marks["finish"] = time.perf_counter() - began
     dropped = {reason: each.rows for reason, each in finished.report.dropped.items()}

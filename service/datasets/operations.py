@@ -1,5 +1,6 @@
 """What can be done with datasets: reserve, prepare, list, read, delete."""
 
+from service.catalogue.catalogue import Catalogue
 from service.clock import utc_now
 from service.database import Session, Sessions
 from service.datasets import repository
@@ -112,6 +113,7 @@ def run_prepare(  # noqa: PLR0913  each is a neighbour or a setting, by its name
     store: ObjectStore,
     limits: FileLimits | IngestionLimits,
     google_project: str,
+    catalogue: Catalogue,
     base_model: str = "",
     count_tokens: TokenCounter | None = None,
     sharding: ShardingConfig | None = None,
@@ -137,11 +139,13 @@ def run_prepare(  # noqa: PLR0913  each is a neighbour or a setting, by its name
         return None
     spec = PrepareSpec.model_validate(run.spec)
     access = SourceAccess(run.project_id, sessions, store, limits, google_project, hub)
-    prepare_run = PrepareRun(run, spec, _preset_of(spec), access, base_model, count_tokens)
+    prepare_run = PrepareRun(
+        run, spec, _preset_of(spec), access, catalogue, base_model, count_tokens
+    )
     return make_dataset(prepare_run, sharding=sharding)
 
 
-def run_draft(run: JobRun, *, store: ObjectStore) -> Waiting | None:
+def run_draft(run: JobRun, *, store: ObjectStore, catalogue: Catalogue) -> Waiting | None:
     """Draft a share of a large source's rows; its `prepare` job joins them.
 
     Raises Unavailable, JobCancelled, LeaseLost. A second call finds the work done.
@@ -149,7 +153,7 @@ def run_draft(run: JobRun, *, store: ObjectStore) -> Waiting | None:
     from service.datasets.sharding.shard_conversion import convert_shard
 
     shard = DraftSpec.model_validate(run.spec)
-    convert_shard(run, shard, preset=_preset_of(shard.prepare), store=store)
+    convert_shard(run, shard, preset=_preset_of(shard.prepare), store=store, catalogue=catalogue)
     return None
 
 

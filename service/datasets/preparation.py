@@ -12,6 +12,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from service.catalogue.catalogue import Catalogue
+from service.catalogue.entry import ModelEntry
 from service.datasets.cleaning.deduplication import first_of_each
 from service.datasets.cleaning.similarity_index import SimilarityIndex
 from service.datasets.conversion.row_conversion import ConversionPlan, ConvertedRows, RowConverter
@@ -31,11 +33,9 @@ from service.datasets.splitting.split_assignment import (
     assign_rows,
     cluster_groups,
 )
-from service.datasets.validation.limits import ModelLimits, limits_of_model
 from service.datasets.validation.row_checks import RowChecks
 from service.datasets.validation.row_rules import (
     ROW_RULES,
-    RowRule,
     answer_outside_context,
     over_token_limit,
 )
@@ -45,14 +45,19 @@ from service.jobs.ports import JobRun
 
 @dataclass(frozen=True, slots=True)
 class PrepareRun:
-    """`model` is whose limits apply when the spec names none; see `TokenCounter`."""
+    """`default_model` is whose limits apply when the spec names none; see `TokenCounter`."""
 
     job: JobRun
     spec: PrepareSpec
     preset: Preset
     access: SourceAccess
-    model: str = ""
+    catalogue: Catalogue
+    default_model: str = ""
     count_tokens: TokenCounter | None = None
+
+    @property
+    def base_model(self) -> ModelEntry:
+        return self.catalogue.entry(self.spec.model or self.default_model)
 
     def progress(self, stage: str, *, total: int | None = None) -> Callable[[int], None]:
         """Return what is told the rows so far; it looks up whether the job may go on."""
@@ -89,7 +94,7 @@ class SplitDataset:
     groups: Rows | None
     leaks: FoundLeaks
     source_rows: int
-    limits: ModelLimits
+    base_model: ModelEntry
 
     @property
     def splits(self) -> Mapping[Split, Rows]:
@@ -123,8 +128,8 @@ def prepare(
     preset: Preset,
     spec: PrepareSpec,
     folder: Path,
+    base_model: ModelEntry,
     progress: Progress = lambda _: None,
-    model: str = "",
 ) -> SplitDataset:
     """Convert, check, deduplicate and split rows; the same rows and spec give the same dataset.
 
@@ -132,10 +137,10 @@ def prepare(
     `check_sources` and `split_up` raise.
     """
     check_sources(staged, preset=preset, spec=spec)
-    checks = row_checks(preset, spec, model)
+    checks = row_checks(preset, base_model)
     with closing(RowConverter(conversion_plan(preset, spec), folder, checks=checks)) as drafting:
         sources = [_converted(drafting, each, progress) for each in staged]
-        return split_rows(drafting, sources, preset=preset, spec=spec, model=model)
+        return split_rows(drafting, sources, preset=preset, spec=spec, base_model=base_model)
 
 
 def _converted(drafting: RowConverter, staged: Staged, progress: Progress) -> ConvertedSource:
@@ -159,7 +164,7 @@ def split_rows(
     *,
     preset: Preset,
     spec: PrepareSpec,
-    model: str,
+    base_model: ModelEntry,
 ) -> SplitDataset:
     """Find duplicates, splits and leaks of drafts; ask `drafter` nothing more once it is closed.
 
@@ -181,8 +186,7 @@ def split_rows(
     check_train_sizes(spec.train_sizes, **counts)
     source_rows = sum(each.source_rows for each in sources)
     _account(converted, assignment, source_rows)
-    limits = limits_of_model(spec.model or model)
-    return SplitDataset(converted, assignment, index.keys, groups, leaks, source_rows, limits)
+    return SplitDataset(converted, assignment, index.keys, groups, leaks, source_rows, base_model)
 
 
 def conversion_plan(preset: Preset, spec: PrepareSpec) -> ConversionPlan:
@@ -196,15 +200,12 @@ def conversion_plan(preset: Preset, spec: PrepareSpec) -> ConversionPlan:
     )
 
 
-def row_checks(preset: Preset, spec: PrepareSpec, model: str) -> RowChecks:
-    """Return the checks of rows; `model` is whose limits apply when the spec names none."""
-    return RowChecks(_rules(preset, limits_of_model(spec.model or model)))
-
-
-def _rules(preset: Preset, limits: ModelLimits) -> tuple[RowRule, ...]:
+def row_checks(preset: Preset, base_model: ModelEntry) -> RowChecks:
+    """Return the checks of rows; the limits are those of the base model."""
     copied = (answer_outside_context(),) if "context" in preset.columns else ()
-    fits = over_token_limit(limits.tokens_per_example, instruction=preset.instruction)
-    return (*ROW_RULES, fits, *copied)
+    most = base_model.limits.tokens_per_example
+    fits = over_token_limit(most, instruction=preset.instruction)
+    return RowChecks((*ROW_RULES, fits, *copied))
 
 
 def _check_columns(staged: StagedRows, preset: Preset, spec: PrepareSpec) -> None:

@@ -62,7 +62,7 @@ def _make_from_source(
         spec=run.spec,
         folder=folder,
         progress=run.progress("checking"),
-        model=run.model,
+        base_model=run.base_model,
     )
     _complete(run, prepared, folder)
     return None
@@ -77,6 +77,7 @@ def _complete(run: PrepareRun, prepared: SplitDataset, folder: Path) -> None:
         train_sizes=run.spec.train_sizes,
         folder=folder,
         today=utc_now().date(),
+        known_models=run.catalogue.names,
         count_tokens=run.count_tokens,
     )
     run.job.check()

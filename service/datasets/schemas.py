@@ -141,7 +141,7 @@ class DraftSpec(BaseModel):
     """A share of a large source; written by its `prepare` job alone.
 
     `folder` of the object store has its `rows` and takes their drafts, under its `number`; `split`
-    is where all of them belong; `model` is whose limits apply when the spec names none.
+    is where all of them belong; `model` is whose limits apply.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

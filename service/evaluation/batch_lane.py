@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 
 import structlog
 
+from service.catalogue.prices import CallPrice
 from service.clock import utc_now
 from service.database import Sessions
 from service.errors import Forbidden, Internal, Invalid, NotFound, RateLimited, Unavailable
@@ -19,7 +20,6 @@ from service.inference.batches.files import BatchAnswers, open_answers, request_
 from service.inference.batches.ports import BatchOrder, BatchProvider, BatchState, ProviderBatch
 from service.inference.budget_guard import CostForecast, reserve_ahead
 from service.inference.ports import GenerationRequest, GenerationResult
-from service.inference.prices import CallPrice
 from service.jobs.budgets import settle_ahead
 from service.jobs.lifecycle import Reason
 from service.jobs.ports import JobCancelled, JobRun, Waiting

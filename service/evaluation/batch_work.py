@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from service.catalogue.prices import CallPrice
 from service.database import Sessions
 from service.evaluation import batch_repository
 from service.evaluation.batch_lane import BatchConfig, BatchWork, run_batch
@@ -10,7 +11,6 @@ from service.evaluation.plan import EvaluationPlan
 from service.evaluation.prediction_writer import PredictionWriter
 from service.evaluation.request_stage import CallConfig, Rows, cache_lookup, missing_requests
 from service.inference.ports import GenerationRequest
-from service.inference.prices import CallPrice
 from service.jobs.ports import JobCancelled, JobRun, Waiting
 from service.storage.ports import ObjectStore
 
@@ -38,7 +38,8 @@ def ask_in_batch(
     Raises what `choose_lane` and `run_batch` raise, and Preempted.
     """
     price = _batch_price(plan, calling)
-    if _lane(run, plan, requests, price, sessions=sessions, store=store) is not Lane.BATCH:
+    lane = _lane(run, plan, requests, price, sessions=sessions, store=store, calling=calling)
+    if lane is not Lane.BATCH:
         if run.cancelling:
             raise JobCancelled
         return None
@@ -56,13 +57,14 @@ def _lane(
     *,
     sessions: Sessions,
     store: ObjectStore,
+    calling: CallConfig,
 ) -> Lane:
     """Return the evaluation's lane; it is chosen when there first is something to ask."""
     with sessions.reading() as session:
         known = batch_repository.lane_of(session, plan.evaluation_id)
     if known or not requests:
         return Lane(known or Lane.ONLINE)
-    choice = _choose(plan, requests, price, store=store)
+    choice = _choose(plan, requests, price, store=store, calling=calling)
     with run.fenced() as session:
         batch_repository.choose_lane(
             session, plan.evaluation_id, lane=choice.lane.value, reason=choice.reason
@@ -71,11 +73,18 @@ def _lane(
 
 
 def _choose(
-    plan: EvaluationPlan, requests: int, price: CallPrice | None, *, store: ObjectStore
+    plan: EvaluationPlan,
+    requests: int,
+    price: CallPrice | None,
+    *,
+    store: ObjectStore,
+    calling: CallConfig,
 ) -> Choice:
+    serving = calling.catalogue.entry(plan.target.base_model).serving
     inputs = LaneInputs(
         base_model=plan.target.base_model,
         tuned=plan.target.tuned,
+        has_batch=serving.batch_tuned if plan.target.tuned else serving.batch_base,
         requests=requests,
         deadline_hours=plan.spec.deadline_hours,
         storage=store.uri("batches"),
@@ -117,6 +126,6 @@ def _work(
 
 def _batch_price(plan: EvaluationPlan, calling: CallConfig) -> CallPrice | None:
     target = plan.target
-    return calling.prices.of_calls(
+    return calling.catalogue.price_of_calls(
         target.base_model, location=target.location, tuned=target.tuned, batch=True
     )

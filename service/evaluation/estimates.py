@@ -2,6 +2,7 @@
 
 from math import ceil
 
+from service.catalogue.catalogue import Catalogue
 from service.database import Session
 from service.datasets.queries import DatasetView, instruction_tokens, ready_dataset, typical_tokens
 from service.errors import NotFound
@@ -9,7 +10,6 @@ from service.evaluation.lanes import Lane
 from service.evaluation.ports import FindModel
 from service.evaluation.prompts import VariantKind
 from service.evaluation.schemas import EvaluateSpec, GenerationConfig
-from service.inference.prices import Prices
 from service.jobs.ports import Estimate, InputNotReady, Submission
 
 # A model says more than the target as long as it has not learned to be short.
@@ -36,14 +36,14 @@ def estimate_calls(
     shots: int,
     tuned: bool,
     location: str,
-    prices: Prices,
+    catalogue: Catalogue,
 ) -> Estimate:
     """Return what asking about a split costs; pure. `cost_nano` is None without a price."""
     requests = int(dataset.splits[split]["rows"]) * asking.samples
     text, target = typical_tokens(dataset, "text"), typical_tokens(dataset, "target")
     prompt = instruction_tokens(dataset) + text + shots * (text + target)
     output = min(asking.max_output_tokens, ceil(_OUTPUT_FACTOR * target) + 1)
-    price = prices.of_calls(
+    price = catalogue.price_of_calls(
         base_model,
         location=_TUNED_LOCATION if tuned else location,
         tuned=tuned,
@@ -69,7 +69,7 @@ def estimate_evaluation(
     *,
     base_model: str,
     location: str,
-    prices: Prices,
+    catalogue: Catalogue,
     find_model: FindModel,
 ) -> Estimate:
     """Return what an `evaluate` job will cost; what is not known yet is None."""
@@ -78,7 +78,7 @@ def estimate_evaluation(
     try:
         dataset = ready_dataset(spec.dataset, project_id=submission.project_id, session=session)
     except InputNotReady:
-        return NOT_READY if prices.find(asked) else unpriced(asked)
+        return NOT_READY if catalogue.find(asked) else unpriced(asked)
     return estimate_calls(
         dataset,
         spec,
@@ -87,7 +87,7 @@ def estimate_evaluation(
         shots=spec.shots,
         tuned=spec.variant is VariantKind.TUNED,
         location=location,
-        prices=prices,
+        catalogue=catalogue,
     )
 
 

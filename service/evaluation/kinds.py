@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from service.catalogue.catalogue import Catalogue
 from service.clock import utc_now
 from service.database import Session
 from service.datasets.queries import require_dataset
@@ -13,7 +14,6 @@ from service.evaluation.models import Evaluation
 from service.evaluation.ports import FindModel
 from service.evaluation.schemas import AskSpec, EvaluateSpec
 from service.ids import Prefix
-from service.inference.prices import Prices
 from service.jobs.ports import InputNotReady, JobKind, Submission
 from service.task_queue import Queue
 
@@ -47,7 +47,7 @@ def reserve_evaluation(
 
 
 def evaluate_kind(
-    base_model: str, *, find_model: FindModel, prices: Prices, location: str
+    base_model: str, *, find_model: FindModel, catalogue: Catalogue, location: str
 ) -> JobKind:
     """Return the `evaluate` kind; `base_model` is used where a spec names none."""
     return JobKind(
@@ -62,7 +62,7 @@ def evaluate_kind(
             estimate_evaluation,
             base_model=base_model,
             location=location,
-            prices=prices,
+            catalogue=catalogue,
             find_model=find_model,
         ),
         preemptible=True,

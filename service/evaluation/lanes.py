@@ -1,18 +1,14 @@
 """Which way an evaluation's requests go: one by one at once, or as a file within a day. Pure."""
 
-import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from service.catalogue.prices import CallPrice
 from service.errors import Fault, Invalid
-from service.inference.prices import CallPrice
 
 # What Google says of a batch: queued up to 72 h, then run for 24 h at most; usually within 24 h.
 BATCH_HOURS = 24.0
 MOST_REQUESTS = 200_000
-
-_GENERATION = re.compile(r"gemini-(\d+)")
-_FIRST_WITHOUT = 3  # tuned models have batches before this generation of Gemini
 
 
 class Lane(StrEnum):
@@ -27,6 +23,7 @@ class LaneInputs:
 
     base_model: str
     tuned: bool
+    has_batch: bool
     requests: int
     deadline_hours: float | None
     storage: str
@@ -62,9 +59,8 @@ def choose_lane(wanted: Lane, inputs: LaneInputs) -> Choice:
 
 def _obstacle(inputs: LaneInputs) -> str:
     """Return why no batch can run, or nothing."""
-    found = _GENERATION.search(inputs.base_model)
-    if inputs.tuned and (found is None or int(found[1]) >= _FIRST_WITHOUT):
-        return f"tuned {inputs.base_model} has no batch prediction"
+    if not inputs.has_batch:
+        return f"{'tuned ' if inputs.tuned else ''}{inputs.base_model} has no batch prediction"
     if not inputs.storage.startswith("gs://"):
         return "a batch reads and writes Cloud Storage, and TUNECURVE_STORAGE names none"
     if inputs.requests > MOST_REQUESTS:

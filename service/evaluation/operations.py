@@ -120,7 +120,7 @@ def _plan(
         if row.ready_at is not None:
             return None
         dataset = ready_dataset(spec.dataset, project_id=run.project_id, session=session)
-        target = _target(session, spec, row, run, find_model, location=calling.location)
+        target = _target(session, spec, row, run, find_model, calling)
     if job_states([row.job_id], sessions=sessions).get(row.job_id) not in OPEN:
         raise Conflict(f"{row.job_id} has ended", code="evaluation_ended")
     return EvaluationPlan(
@@ -129,7 +129,7 @@ def _plan(
         dataset=dataset,
         target=target,
         shots=shots_of(spec, dataset, store=store),
-        price=calling.prices.of_calls(
+        price=calling.catalogue.price_of_calls(
             target.base_model, location=target.location, tuned=target.tuned
         ),
     )
@@ -141,13 +141,14 @@ def _target(
     row: Evaluation,
     run: JobRun,
     find_model: FindModel,
-    *,
-    location: str,
+    calling: CallConfig,
 ) -> Target:
     if spec.model is None:
-        return Target(name=row.base_model, base_model=row.base_model, location=location)
+        base, settings = row.base_model, calling.catalogue.entry(row.base_model).call_settings
+        return Target(base, base, calling.location, settings=settings)
     model = find_model(spec.model, project_id=run.project_id, session=session)
-    return Target(model.endpoint, model.base_model, model.location, tuned=True)
+    settings = calling.catalogue.entry(model.base_model).call_settings
+    return Target(model.endpoint, model.base_model, model.location, tuned=True, settings=settings)
 
 
 def _missing(plan: EvaluationPlan, *, sessions: Sessions) -> int:

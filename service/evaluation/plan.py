@@ -4,12 +4,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+from service.catalogue.entry import NO_SETTINGS, CallSettings
+from service.catalogue.prices import CallPrice
 from service.datasets.examples import Example, Split
 from service.datasets.queries import DatasetView, stream_examples
 from service.evaluation.prompts import VariantKind, choose_shots, conversation
 from service.evaluation.schemas import EvaluateSpec
 from service.inference.ports import GenerationRequest
-from service.inference.prices import CallPrice
 from service.storage.ports import ObjectStore
 
 _SEEDS = 2**31
@@ -23,6 +24,7 @@ class Target:
     base_model: str
     location: str
     tuned: bool = False
+    settings: CallSettings = NO_SETTINGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ def requests_of(examples: Iterable[Example], plan: EvaluationPlan) -> Iterator[G
                 temperature=spec.temperature,
                 max_output_tokens=spec.max_output_tokens,
                 seed=(spec.seed + sample) % _SEEDS,
+                settings=target.settings,
             )
 
 

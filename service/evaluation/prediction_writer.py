@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from service.catalogue.prices import CallPrice
 from service.clock import utc_now
 from service.evaluation import repository
 from service.evaluation.lanes import Lane
@@ -13,7 +14,6 @@ from service.inference.budget_guard import JobBudgetGuard
 from service.inference.cache import CacheRules, cache_results
 from service.inference.ledger import record_calls
 from service.inference.ports import GenerationResult
-from service.inference.prices import CallPrice
 from service.jobs.ports import JobRun
 
 

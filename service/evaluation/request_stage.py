@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 
+from service.catalogue.catalogue import Catalogue
 from service.clock import utc_now
 from service.database import Sessions
 from service.datasets.examples import Example
@@ -29,7 +30,6 @@ from service.inference.ports import (
     Generator,
     Governor,
 )
-from service.inference.prices import Prices
 from service.inference.retry import QuotaExhausted
 from service.jobs.lifecycle import Reason
 from service.jobs.ports import JobRun, Waiting
@@ -51,7 +51,7 @@ class CallConfig:
     governor: Callable[[Target], Governor]
     limits: CallLimits
     location: str
-    prices: Prices
+    catalogue: Catalogue
     cache: CacheRules | None = None
 
 

@@ -3,25 +3,30 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
+from service.catalogue.catalogue import Catalogue
 from service.database import Session
 from service.datasets.queries import DatasetView, ready_dataset
 from service.evaluation.estimates import NOT_READY, estimate_calls, unpriced
 from service.evaluation.prompts import VariantKind
 from service.experiments.schemas import ExperimentSpec
 from service.experiments.variants import Variant, variants_of
-from service.inference.prices import Prices
 from service.jobs.ports import Estimate, InputNotReady, Submission
 from service.tuning.costs import estimate_training
 
 
 def estimate_experiment(
-    session: Session, submission: Submission, *, base_model: str, location: str, prices: Prices
+    session: Session,
+    submission: Submission,
+    *,
+    base_model: str,
+    location: str,
+    catalogue: Catalogue,
 ) -> Estimate:
     """Return what an `experiment` job will cost with its children; None for what is not known."""
     spec = ExperimentSpec.model_validate(submission.spec.model_dump())
     asked = spec.base_model or base_model
-    price_of_training = prices.training_cost(asked, tokens=1)
-    if prices.find(asked) is None or price_of_training is None:
+    price_of_training = catalogue.training_cost(asked, tokens=1)
+    if catalogue.find(asked) is None or price_of_training is None:
         return replace(unpriced(asked), requests=_requests(spec))
     try:
         dataset = _dataset(session, spec, submission.project_id)
@@ -29,7 +34,7 @@ def estimate_experiment(
         return NOT_READY
     if dataset is None:
         return replace(NOT_READY, requests=_requests(spec))
-    return total(_parts(dataset, spec, asked, location=location, prices=prices))
+    return total(_parts(dataset, spec, asked, location=location, catalogue=catalogue))
 
 
 def _dataset(session: Session, spec: ExperimentSpec, project_id: str) -> DatasetView | None:
@@ -45,7 +50,12 @@ def _requests(spec: ExperimentSpec) -> int | None:
 
 
 def _parts(
-    dataset: DatasetView, spec: ExperimentSpec, base_model: str, *, location: str, prices: Prices
+    dataset: DatasetView,
+    spec: ExperimentSpec,
+    base_model: str,
+    *,
+    location: str,
+    catalogue: Catalogue,
 ) -> Iterable[Estimate]:
     for variant in variants_of(spec, dataset):
         if variant.train_size is not None:
@@ -54,9 +64,9 @@ def _parts(
                 base_model=base_model,
                 train_size=variant.train_size,
                 epochs=spec.hyperparameters.epochs,
-                prices=prices,
+                catalogue=catalogue,
             )
-        yield _calls(dataset, spec, variant, base_model, location=location, prices=prices)
+        yield _calls(dataset, spec, variant, base_model, location=location, catalogue=catalogue)
 
 
 def _calls(
@@ -66,7 +76,7 @@ def _calls(
     base_model: str,
     *,
     location: str,
-    prices: Prices,
+    catalogue: Catalogue,
 ) -> Estimate:
     return estimate_calls(
         dataset,
@@ -76,7 +86,7 @@ def _calls(
         shots=variant.shots,
         tuned=variant.kind is VariantKind.TUNED,
         location=location,
-        prices=prices,
+        catalogue=catalogue,
     )
 
 

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from service.catalogue.catalogue import Catalogue
 from service.clock import utc_now
 from service.database import Session
 from service.datasets.operations import check_source
@@ -13,7 +14,6 @@ from service.experiments.models import Experiment
 from service.experiments.schemas import ExperimentSpec
 from service.experiments.variants import variants_of
 from service.ids import Prefix
-from service.inference.prices import Prices
 from service.jobs.ports import (
     JobKind,
     Submission,
@@ -50,7 +50,7 @@ def reserve_experiment(session: Session, submission: Submission, *, base_model: 
     )
 
 
-def experiment_kind(base_model: str, *, prices: Prices, location: str) -> JobKind:
+def experiment_kind(base_model: str, *, catalogue: Catalogue, location: str) -> JobKind:
     """Return the `experiment` kind; `base_model` is used where a spec names none."""
     return JobKind(
         name="experiment",
@@ -61,7 +61,7 @@ def experiment_kind(base_model: str, *, prices: Prices, location: str) -> JobKin
         task="experiments.run",
         reserve=partial(reserve_experiment, base_model=base_model),
         estimate=partial(
-            estimate_experiment, base_model=base_model, location=location, prices=prices
+            estimate_experiment, base_model=base_model, location=location, catalogue=catalogue
         ),
         cleans_up_on_cancel=True,
     )

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from math import ceil
 
+from service.catalogue.prices import CallPrice
 from service.database import Session, Sessions
 from service.errors import Unavailable
 from service.inference.ports import GenerationRequest, GenerationResult
-from service.inference.prices import CallPrice
 from service.jobs import budgets
 from service.jobs.budgets import BudgetExhausted, Drawn, Holder
 from service.jobs.ports import JobRun, LeaseLost

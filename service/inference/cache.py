@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from sqlalchemy import Subquery
 
+from service.catalogue.entry import CallSettings
 from service.database import Session, Sessions
 from service.inference import repository
 from service.inference.answer_columns import answer_values
@@ -48,7 +49,7 @@ def fingerprint_of(request: GenerationRequest) -> str:
     """
     frame = _frame(
         request.target,
-        request.base_model,
+        request.settings,
         request.location,
         request.temperature,
         request.max_output_tokens,
@@ -61,14 +62,14 @@ def fingerprint_of(request: GenerationRequest) -> str:
 @lru_cache(maxsize=256)  # the same for all rows of an evaluation, and most of the work
 def _frame(
     target: str,
-    base_model: str,
+    model: CallSettings,
     location: str,
     temperature: float,
     max_output_tokens: int,
     seed: int | None,
 ) -> str:
     settings = settings_of(
-        base_model, temperature=temperature, max_output_tokens=max_output_tokens, seed=seed
+        model, temperature=temperature, max_output_tokens=max_output_tokens, seed=seed
     )
     return _encode([location, target, settings])
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, Protocol
 
+from service.catalogue.entry import NO_SETTINGS, CallSettings
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
@@ -28,7 +30,7 @@ class GenerationRequest:
 
     `target` is a publisher model (`gemini-2.5-flash`) or an endpoint's full resource name;
     `base_model` is what the quota counts: endpoints share their base model's. `system` is the
-    system instruction.
+    system instruction; `settings` are what the base model's entry in the catalogue asks for.
     """
 
     key: str
@@ -40,6 +42,7 @@ class GenerationRequest:
     max_output_tokens: int = 1024
     seed: int | None = None
     system: str = ""
+    settings: CallSettings = NO_SETTINGS
 
     @property
     def texts(self) -> list[str]:

@@ -172,7 +172,7 @@ def _price(session: Session, job: Job, submission: Submission, kind: JobKind) ->
     if estimate.unpriced:
         message = (
             f"no price is known for {', '.join(estimate.unpriced)}, so a budget cannot be kept; "
-            "add one to the file that TUNECURVE_PRICES names"
+            "add one to the file that TUNECURVE_CATALOGUE names"
         )
         fault = Fault("/budget", "price_unknown", message)
         raise Invalid(message, code="price_unknown", faults=[fault])

@@ -1,38 +1,36 @@
 """What tunings cost: estimated at submission, held while they run, entered when they end."""
 
+from service.catalogue.catalogue import Catalogue
 from service.database import Session, Sessions
 from service.datasets.queries import DatasetView, instruction_tokens, ready_dataset, typical_tokens
 from service.datasets.sizes import tokens_in
 from service.inference.budget_guard import has_budget, reserve_ahead
 from service.inference.ledger import record_usage
-from service.inference.prices import Prices
 from service.inference.schemas import UsageTotals
 from service.jobs.budgets import settle_ahead
 from service.jobs.ports import Estimate, InputNotReady, JobRun, Submission
 from service.storage.ports import ObjectStore
 from service.tuning.schemas import TuneSpec
 
-# What the provider chooses where a spec names no epochs: seen with 166 examples, the most that
-# is known. A budget is a promise, so it is the figure to count with.
-CHOSEN_EPOCHS = 40
 _LINE_BYTES = 90  # of JSON around the words of an example
-
-_EPOCHS_NOTE = (
-    "epochs_assumed",
-    f"without `hyperparameters.epochs` the provider chooses; the estimate counts {CHOSEN_EPOCHS}",
-)
 
 
 def estimate_training(
-    dataset: DatasetView, *, base_model: str, train_size: int, epochs: int | None, prices: Prices
+    dataset: DatasetView,
+    *,
+    base_model: str,
+    train_size: int,
+    epochs: int | None,
+    catalogue: Catalogue,
 ) -> Estimate:
     """Return what tuning on some examples costs, told from the lengths of their texts; pure."""
     a_row = instruction_tokens(dataset) + sum(
         typical_tokens(dataset, column) for column in ("text", "target")
     )
-    tokens = train_size * a_row * (epochs or CHOSEN_EPOCHS)
-    cost = prices.training_cost(base_model, tokens=tokens)
-    notes = [] if epochs else [_EPOCHS_NOTE]
+    assumed = catalogue.entry(base_model).epochs.assumed
+    tokens = train_size * a_row * (epochs or assumed)
+    cost = catalogue.training_cost(base_model, tokens=tokens)
+    notes = [] if epochs else [_epochs_note(assumed)]
     if cost is None:
         notes.append(("price_unknown", f"no price of training is known for {base_model}"))
     return Estimate(
@@ -46,13 +44,18 @@ def estimate_training(
     )
 
 
+def _epochs_note(assumed: int) -> tuple[str, str]:
+    words = f"the provider chooses; the estimate counts {assumed}"
+    return "epochs_assumed", f"without `hyperparameters.epochs` {words}"
+
+
 def estimate_tuning(
-    session: Session, submission: Submission, *, base_model: str, prices: Prices
+    session: Session, submission: Submission, *, base_model: str, catalogue: Catalogue
 ) -> Estimate:
     """Return what a `tune` job will cost; what is not known yet is None."""
     spec = TuneSpec.model_validate(submission.spec.model_dump())
     tuned = spec.base_model or base_model
-    if prices.training_cost(tuned, tokens=1) is None:
+    if catalogue.training_cost(tuned, tokens=1) is None:
         note = ("price_unknown", f"no price of training is known for {tuned}")
         return Estimate(requests=0, unpriced=(tuned,), notes=(note,))
     try:
@@ -65,7 +68,7 @@ def estimate_tuning(
         base_model=tuned,
         train_size=spec.train_size,
         epochs=spec.hyperparameters.epochs,
-        prices=prices,
+        catalogue=catalogue,
     )
 
 
@@ -77,7 +80,7 @@ def hold_training(
     base_model: str,
     sessions: Sessions,
     store: ObjectStore,
-    prices: Prices,
+    catalogue: Catalogue,
 ) -> None:
     """Hold what the tuning will cost before it is sent; without a budget do nothing.
 
@@ -90,8 +93,8 @@ def hold_training(
     size_bytes = store.size(dataset.training_files[str(spec.train_size)]["key"]) or 0
     words = max(0, size_bytes - _LINE_BYTES * spec.train_size)
     tokens = tokens_in(words) + spec.train_size
-    tokens *= spec.hyperparameters.epochs or CHOSEN_EPOCHS
-    cost = prices.training_cost(base_model, tokens=tokens)
+    tokens *= spec.hyperparameters.epochs or catalogue.entry(base_model).epochs.assumed
+    cost = catalogue.training_cost(base_model, tokens=tokens)
     reserve_ahead(run, cost, what=f"a tuning on {spec.train_size} examples, about {tokens} tokens,")
 
 
@@ -108,11 +111,11 @@ def enter_training(
     base_model: str,
     tokens: int,
     epochs: int | None,
-    prices: Prices,
+    catalogue: Catalogue,
 ) -> None:
     """Enter a finished tuning into the ledger; `tokens` are those of one pass, as billed."""
     trained = tokens * (epochs or 1)
-    cost = prices.training_cost(base_model, tokens=trained)
+    cost = catalogue.training_cost(base_model, tokens=trained)
     used = UsageTotals(training_tokens=trained, cost_nano=cost)
     record_usage(
         session,

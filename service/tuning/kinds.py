@@ -2,11 +2,11 @@
 
 from functools import partial
 
+from service.catalogue.catalogue import Catalogue
 from service.clock import utc_now
 from service.database import Session
 from service.datasets.queries import require_dataset
 from service.ids import Prefix
-from service.inference.prices import Prices
 from service.jobs.ports import (
     JobKind,
     Submission,
@@ -54,7 +54,7 @@ def reserve_polled(session: Session, submission: Submission) -> None:
     )
 
 
-def tune_kind(base_model: str, *, prices: Prices) -> JobKind:
+def tune_kind(base_model: str, *, catalogue: Catalogue) -> JobKind:
     """Return the `tune` kind; `base_model` is used where a spec names none."""
     return JobKind(
         name="tune",
@@ -64,7 +64,7 @@ def tune_kind(base_model: str, *, prices: Prices) -> JobKind:
         queue=Queue.TUNE,
         task="tuning.tune",
         reserve=partial(reserve_tuned, base_model=base_model),
-        estimate=partial(estimate_tuning, base_model=base_model, prices=prices),
+        estimate=partial(estimate_tuning, base_model=base_model, catalogue=catalogue),
         cleans_up_on_cancel=True,
     )
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import structlog
 
+from service.catalogue.catalogue import Catalogue
+from service.catalogue.locations import location_of
 from service.clock import utc_now
 from service.database import Sessions
 from service.datasets.queries import DatasetView, ready_dataset
@@ -20,7 +22,6 @@ from service.errors import (
     Unavailable,
 )
 from service.ids import Prefix, new_id
-from service.inference.prices import Prices
 from service.jobs.lifecycle import Reason
 from service.jobs.ports import (
     JobCancelled,
@@ -65,7 +66,7 @@ def run_tune(
     providers: Providers,
     pace: TuningPace,
     store: ObjectStore,
-    prices: Prices,
+    catalogue: Catalogue,
 ) -> Waiting | None:
     """Take a `tune` job one step further: submit, wait, or end it.
 
@@ -85,7 +86,7 @@ def run_tune(
             base_model=model.base_model,
             sessions=sessions,
             store=store,
-            prices=prices,
+            catalogue=catalogue,
         )
         tuning = _write_intent(run, spec.provider)
         return _submit(run, tuning, _request(tuning, spec, dataset, model), provider, pace=pace)
@@ -94,7 +95,7 @@ def run_tune(
         return _resume_submission(
             run, tuning, _request(tuning, spec, dataset, model), provider, pace=pace
         )
-    return _see_through(run, tuning, provider, sessions=sessions, prices=prices)
+    return _see_through(run, tuning, provider, sessions=sessions, catalogue=catalogue)
 
 
 def run_poll(
@@ -233,12 +234,12 @@ def _see_through(
     provider: TuningProvider,
     *,
     sessions: Sessions,
-    prices: Prices | None = None,
+    catalogue: Catalogue | None = None,
 ) -> Waiting | None:
-    """Wait for a tuning, or end its job; `prices` only where this job has paid for it."""
+    """Wait for a tuning, or end its job; `catalogue` only where this job has paid for it."""
     match TuningState(tuning.state):
         case TuningState.SUCCEEDED:
-            _complete(run, tuning, synthetic=provider.synthetic, prices=prices)
+            _complete(run, tuning, synthetic=provider.synthetic, catalogue=catalogue)
             return None
         case TuningState.CANCELLED if run.cancelling:
             raise JobCancelled
@@ -264,21 +265,23 @@ def _failure(tuning: TuningRun) -> TunecurveError:
     )
 
 
-def _complete(run: JobRun, tuning: TuningRun, *, synthetic: bool, prices: Prices | None) -> None:
+def _complete(
+    run: JobRun, tuning: TuningRun, *, synthetic: bool, catalogue: Catalogue | None
+) -> None:
     result = tuning.result
     with run.fenced() as session:
         model = repository.model(session, run.outputs["model"], project_id=run.project_id)
         if model is None or model.ready_at is not None:
             return
         _fill(model, result, synthetic=synthetic)
-        if prices is not None:
+        if catalogue is not None:
             enter_training(
                 session,
                 run,
                 base_model=model.base_model,
                 tokens=int(result.get("training_tokens") or 0),
                 epochs=model.hyperparameters.get("epochs"),
-                prices=prices,
+                catalogue=catalogue,
             )
 
 
@@ -288,7 +291,7 @@ def _fill(model: TunedModel, result: Mapping[str, Any], *, synthetic: bool) -> N
     model.hyperparameters = {**(result.get("hyperparameters") or {}), **model.hyperparameters}
     model.resource_name = result.get("model")
     model.endpoint = result.get("endpoint")
-    model.location = (result.get("endpoint") or "////").split("/")[3] or None
+    model.location = location_of(model.endpoint or "") or None
     model.checkpoints = result.get("checkpoints") or []
     model.statistics = result.get("statistics") or {}
     model.synthetic = synthetic

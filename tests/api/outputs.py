@@ -30,6 +30,7 @@ def prepared_dataset(api: Api, caller: Caller, **spec: Any) -> Json:
             store=services.store,
             limits=services.file_limits,
             google_project="",
+            catalogue=services.catalogue,
         )
     finish_job(job["id"], State.SUCCEEDED, token=claimed[1], sessions=services.sessions)
     dataset: Json = caller.get(f"/v1/datasets/{job['outputs']['dataset']}").json()

@@ -31,7 +31,7 @@ def test_a_dry_run_tells_tokens_and_cost_of_an_evaluation(api: Api, caller: Call
 
     plan = caller.post("/v1/jobs?dry_run=true", evaluation(dataset)).json()
 
-    price = api.services.prices.of_calls("gemini-2.5-flash", location="us-central1")
+    price = api.services.catalogue.price_of_calls("gemini-2.5-flash", location="us-central1")
     use_ = plan["estimate"]
     assert price is not None
     assert use_["requests"] == PREPARE["test_size"]

@@ -106,7 +106,7 @@ def test_a_budget_that_suffices_changes_nothing(stack: Stack, dataset: str) -> N
     ended = stack.succeeded(job.id)
 
     [tuning] = stack.new_tunings()
-    training = stack.services.prices.training_cost(
+    training = stack.services.catalogue.training_cost(
         "gemini-2.5-flash", tokens=tuning["trained_tokens"]
     )
     assert training is not None

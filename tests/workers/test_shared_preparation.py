@@ -61,6 +61,7 @@ def made_alone(stack: Stack, spec: dict[str, Any]) -> str | None:
         store=services.store,
         limits=services.file_limits,
         google_project="",
+        catalogue=services.catalogue,
     )
     return fingerprint(stack, run.outputs["dataset"])
 

@@ -33,6 +33,7 @@ def _prepare(run: JobRun, services: Container) -> Waiting | None:
         store=services.store,
         limits=services.ingestion_limits,
         google_project=services.settings.google_cloud_project,
+        catalogue=services.catalogue,
         base_model=services.settings.base_model,
         count_tokens=services.token_counter,
         sharding=services.prepare_sharding,
@@ -41,4 +42,4 @@ def _prepare(run: JobRun, services: Container) -> Waiting | None:
 
 
 def _convert(run: JobRun, services: Container) -> Waiting | None:
-    return run_draft(run, store=services.store)
+    return run_draft(run, store=services.store, catalogue=services.catalogue)

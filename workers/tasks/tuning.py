@@ -35,7 +35,7 @@ def _tune(run: JobRun, services: Container) -> Waiting | None:
         providers=services.providers,
         pace=services.pace,
         store=services.store,
-        prices=services.prices,
+        catalogue=services.catalogue,
     )
 
 

@@ -32,7 +32,6 @@ from service.datasets.report.schemas import (
 from service.datasets.row_faults import Level
 from service.datasets.splitting.leakage import MEANINGS, PAIRS_SHOWN
 from service.datasets.validation.dataset_rules import DatasetFacts, Finding, dataset_findings
-from service.datasets.validation.limits import ModelLimits, source_of
 from service.datasets.validation.row_checks import RuleViolations
 from service.datasets.validation.row_rules import RowRule
 from service.datasets.validation.token_counts import BYTES_PER_TOKEN, Calibration
@@ -50,6 +49,7 @@ def dataset_facts(
     preset: Preset,
     train_sizes: Sequence[int],
     today: date,
+    known_models: Sequence[str],
 ) -> DatasetFacts:
     """Return what the rules about a whole dataset look at."""
     splits = prepared.splits
@@ -64,7 +64,8 @@ def dataset_facts(
         instruction_tokens=len(preset.instruction.encode()) // BYTES_PER_TOKEN,
         kept=prepared.kept,
         moves=prepared.assignment.moves,
-        limits=prepared.limits,
+        base_model=prepared.base_model,
+        known_models=known_models,
         today=today,
         labels=written.labels,
         label_set=preset.labels,
@@ -122,7 +123,7 @@ def build_report(
         near_duplicate_threshold=near.threshold if near else None,
         leakage=_leakage(prepared),
         tokens=_tokens(keys, calibration),
-        cost=_cost(prepared, facts.limits, train_sizes, facts.instruction_tokens, calibration),
+        cost=_cost(prepared, train_sizes, facts.instruction_tokens, calibration),
         labels=dict(written.labels.most_common(_LABELS_SHOWN)),
         histograms=_histograms(keys, calibration),
         pii=personal.kinds,
@@ -197,7 +198,6 @@ def _tokens(keys: pl.DataFrame, calibration: Calibration) -> TokenReport:
 
 def _cost(
     prepared: SplitDataset,
-    limits: ModelLimits,
     train_sizes: Sequence[int],
     instruction_tokens: int,
     calibration: Calibration,
@@ -207,23 +207,24 @@ def _cost(
     """
     train = prepared.keys.select("text_bytes", "target_bytes")[prepared.splits[Split.TRAIN]]
     sizes = train.sum_horizontal().cum_sum()
-    prices = source_of("prices")
+    prices = prepared.base_model.prices
+    price = None if prices is None or prices.training is None else float(prices.training)
     rows = [
         _cost_row(
             size,
             epochs,
             calibration.tokens(float(sizes[size - 1])) + size * instruction_tokens,
-            limits.dollars_per_million_tokens,
+            price,
             calibration.error,
         )
         for size in train_sizes
         for epochs in EPOCHS
     ]
     return Cost(
-        model=limits.model,
-        dollars_per_million_tokens=limits.dollars_per_million_tokens,
-        source=prices.name,
-        as_of=prices.as_of,
+        model=prepared.base_model.name,
+        dollars_per_million_tokens=price,
+        source=prices.source if prices else "not known",
+        as_of=prices.as_of if prices else "",
         rows=rows,
     )
 

@@ -30,6 +30,7 @@ def finish(
     train_sizes: Sequence[int],
     folder: Path,
     today: date,
+    known_models: Sequence[str],
     count_tokens: TokenCounter | None = None,
 ) -> WrittenDataset:
     """Write a dataset's files into `folder` and report on them.
@@ -37,14 +38,21 @@ def finish(
     Raises Invalid for what the model's limits do not allow, naming every limit.
     """
     written = write_examples(prepared, preset=preset, train_sizes=train_sizes, folder=folder)
-    facts = dataset_facts(prepared, written, preset=preset, train_sizes=train_sizes, today=today)
+    facts = dataset_facts(
+        prepared,
+        written,
+        preset=preset,
+        train_sizes=train_sizes,
+        today=today,
+        known_models=known_models,
+    )
     _refuse(facts)
     report = build_report(
         prepared,
         written,
         facts=facts,
         train_sizes=train_sizes,
-        calibration=_calibration(written, prepared.limits.model, count_tokens),
+        calibration=_calibration(written, prepared.base_model.name, count_tokens),
     )
     return WrittenDataset(
         written=written,

@@ -125,7 +125,7 @@ def _cost(report: DatasetReport) -> str:
     error, how = report.tokens.error, _how(report.tokens)
     note = (
         f"Tokens are estimated, within {error:.0%} ({how}). Prices for "
-        f"{cost.model or 'no named model'}: {cost.source}, {cost.as_of}."
+        f"{cost.model or 'no named model'}: {', '.join(filter(None, (cost.source, cost.as_of)))}."
     )
     table = _table("Cost of tuning", ("Train size", "Epochs", "Tokens", "US dollars"), rows)
     return f'{table}<p class="note">{escape(note)}</p>'

@@ -13,6 +13,8 @@ from typing import Any
 
 import polars as pl
 
+from service.catalogue.catalogue import Catalogue
+from service.catalogue.entry import ModelEntry
 from service.datasets.cleaning.near_duplicates import NearDuplicates
 from service.datasets.conversion.converted_files import converted_rows_writer
 from service.datasets.conversion.row_conversion import ConversionPlan, ConvertedRows, RowConverter
@@ -34,7 +36,9 @@ CONVERTED, KEYS, SUMMARY = "drafts.parquet", "keys.arrow", "summary.json"
 MADE_WITH = f"polars {pl.__version__} {platform.machine()}"
 
 
-def convert_shard(run: JobRun, shard: DraftSpec, *, preset: Preset, store: ObjectStore) -> None:
+def convert_shard(
+    run: JobRun, shard: DraftSpec, *, preset: Preset, store: ObjectStore, catalogue: Catalogue
+) -> None:
     """Store the drafts of a share unless they are there; raises what stores and `run` raise."""
     target = converted_key(shard.folder, shard.number)
     if store.size(target) is not None:
@@ -43,7 +47,12 @@ def convert_shard(run: JobRun, shard: DraftSpec, *, preset: Preset, store: Objec
         folder = Path(name)
         made = folder / "made"
         fetch_and_convert(
-            shard, preset=preset, store=store, folder=made, progress=_progress(run, shard)
+            shard,
+            preset=preset,
+            store=store,
+            base_model=catalogue.entry(shard.prepare.model or shard.model),
+            folder=made,
+            progress=_progress(run, shard),
         )
         run.check()
         store.put_file(target, _packed(made, folder / "tar"), content_type="application/x-tar")
@@ -62,6 +71,7 @@ def fetch_and_convert(
     *,
     preset: Preset,
     store: ObjectStore,
+    base_model: ModelEntry,
     folder: Path,
     progress: Callable[[int], None],
 ) -> None:
@@ -72,7 +82,7 @@ def fetch_and_convert(
         rows,
         spec=shard.prepare,
         preset=preset,
-        model=shard.model,
+        base_model=base_model,
         split=shard.split,
         folder=folder,
         progress=progress,
@@ -85,12 +95,12 @@ def convert_rows(
     *,
     spec: PrepareSpec,
     preset: Preset,
-    model: str,
+    base_model: ModelEntry,
     split: Split | None,
     folder: Path,
     progress: Callable[[int], None],
 ) -> None:
-    checks = row_checks(preset, spec, model)
+    checks = row_checks(preset, base_model)
     with closing(RowConverter(conversion_plan(preset, spec), folder, checks=checks)) as drafting:
         for rows in drafting.add(path, split=split):
             progress(rows)

@@ -49,7 +49,7 @@ def start_sharding(
         run.spec,
         shards,
         folder=folder,
-        model=run.model,
+        model=run.base_model.name,
         sharding=sharding,
     )
     return Waiting(Reason.CHILDREN)
@@ -63,7 +63,7 @@ def prepare_from_shards(
     Raises what `split_up` raises, Unavailable.
     """
     ordered = iter(sorted(shards, key=lambda shard: shard.number))
-    checks = row_checks(run.preset, run.spec, run.model)
+    checks = row_checks(run.preset, run.base_model)
     with closing(
         ShardMerger(conversion_plan(run.preset, run.spec), folder, checks=checks)
     ) as joining:
@@ -74,7 +74,9 @@ def prepare_from_shards(
                 joining.add(_converted_shard(next(ordered), run, folder / "share"))
             faults = [*source.faults, *joining.take_faults()]
             sources.append(ConvertedSource(source.split, source.source_rows, faults))
-        return split_rows(joining, sources, preset=run.preset, spec=run.spec, model=run.model)
+        return split_rows(
+            joining, sources, preset=run.preset, spec=run.spec, base_model=run.base_model
+        )
 
 
 def _converted_shard(shard: DraftSpec, run: PrepareRun, folder: Path) -> Path:
@@ -85,5 +87,12 @@ def _converted_shard(shard: DraftSpec, run: PrepareRun, folder: Path) -> Path:
     if not unpack_shard(shard.folder, shard.number, store=store, into=folder):
         shutil.rmtree(folder)
         progress = run.progress("checking", total=shard.rows)
-        fetch_and_convert(shard, preset=run.preset, store=store, folder=folder, progress=progress)
+        fetch_and_convert(
+            shard,
+            preset=run.preset,
+            store=store,
+            base_model=run.base_model,
+            folder=folder,
+            progress=progress,
+        )
     return folder

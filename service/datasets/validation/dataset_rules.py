@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
+from service.catalogue.entry import ModelEntry
 from service.datasets.examples import fold
 from service.datasets.row_faults import Level
-from service.datasets.validation.limits import ModelLimits, known_models
 
 FEW_TEST_GROUPS = 10
 _FEW_OF_A_LABEL = 5
@@ -30,7 +30,8 @@ class DatasetFacts:
     instruction_tokens: int
     kept: int
     moves: bool
-    limits: ModelLimits
+    base_model: ModelEntry
+    known_models: Sequence[str]
     today: date
     labels: Mapping[str, int] = field(default_factory=dict)
     label_set: Sequence[str] = ()
@@ -55,7 +56,7 @@ DatasetRule = Callable[[DatasetFacts], Iterator[Finding]]
 
 
 def few_training_rows(facts: DatasetFacts) -> Iterator[Finding]:
-    advised = facts.limits.advised_rows
+    advised = facts.base_model.limits.advised_rows
     if facts.train_rows < advised:
         message = f"{facts.train_rows} rows for training; tuning is advised from {advised}"
         yield Finding("few_training_rows", message)
@@ -71,37 +72,37 @@ def few_test_groups(facts: DatasetFacts) -> Iterator[Finding]:
 
 
 def unknown_model(facts: DatasetFacts) -> Iterator[Finding]:
-    if facts.limits.model and not facts.limits.known:
+    if facts.base_model.name and not facts.base_model.listed:
         message = (
-            f"the limits of {facts.limits.model!r} are not known; the general ones were applied. "
-            f"Known: {', '.join(known_models())}"
+            f"the limits of {facts.base_model.name!r} are not known; the general ones were "
+            f"applied. Known: {', '.join(facts.known_models)}"
         )
         yield Finding("unknown_model", message)
 
 
 def model_retires(facts: DatasetFacts) -> Iterator[Finding]:
-    retires = facts.limits.retires
-    if retires is not None and retires <= facts.today:
-        message = f"{facts.limits.model} was said to retire on {retires}; choose a newer model"
+    retired = facts.base_model.retirement_due(facts.today)
+    if retired is not None:
+        message = f"{facts.base_model.name} was said to retire on {retired}; choose a newer model"
         yield Finding("model_retired", message)
 
 
 def training_rows_over_limit(facts: DatasetFacts) -> Iterator[Finding]:
-    most = facts.limits.training_rows
+    most = facts.base_model.limits.training_rows
     if facts.largest_train_size > most:
         message = f"{facts.largest_train_size} training rows; the model takes {most}"
         yield Finding("training_rows_over_limit", message, Level.ERROR)
 
 
 def training_file_over_limit(facts: DatasetFacts) -> Iterator[Finding]:
-    most = facts.limits.file_bytes
+    most = facts.base_model.limits.file_bytes
     if facts.training_bytes > most:
         message = f"a training file of about {facts.training_bytes} bytes; {most} are allowed"
         yield Finding("training_file_over_limit", message, Level.ERROR)
 
 
 def validation_rows_over_limit(facts: DatasetFacts) -> Iterator[Finding]:
-    rows, limits = facts.validation_rows, facts.limits
+    rows, limits = facts.validation_rows, facts.base_model.limits
     share = int(limits.validation_share * facts.largest_train_size)
     if rows > limits.validation_rows:
         message = f"{rows} validation rows; {limits.validation_rows} are allowed"
@@ -115,7 +116,7 @@ def validation_rows_over_limit(facts: DatasetFacts) -> Iterator[Finding]:
 
 
 def long_instruction(facts: DatasetFacts) -> Iterator[Finding]:
-    half = facts.limits.tokens_per_example // 2
+    half = facts.base_model.limits.tokens_per_example // 2
     if facts.instruction_tokens > half:
         message = f"the instruction has about {facts.instruction_tokens} tokens of the {2 * half}"
         yield Finding("long_instruction", message)
@@ -138,7 +139,7 @@ def dominant_label(facts: DatasetFacts) -> Iterator[Finding]:
 
 def rare_labels(facts: DatasetFacts) -> Iterator[Finding]:
     rare = [label for label, count in facts.labels.items() if label and count < _FEW_OF_A_LABEL]
-    if rare and facts.kept >= facts.limits.advised_rows:
+    if rare and facts.kept >= facts.base_model.limits.advised_rows:
         message = f"{len(rare)} labels have fewer than {_FEW_OF_A_LABEL} rows each"
         yield Finding("rare_labels", message)
 

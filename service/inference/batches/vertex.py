@@ -10,6 +10,7 @@ from typing import Any
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import aiplatform_v1 as v1
 
+from service.catalogue.locations import endpoint_of, location_of
 from service.errors import Invalid
 from service.inference.batches.calls import CALL_SECONDS, ask
 from service.inference.batches.ports import BatchOrder, BatchState, ProviderBatch
@@ -75,7 +76,7 @@ class VertexBatches:
         return str(listed[0]) if listed else None
 
     def poll(self, resource_name: str) -> ProviderBatch:
-        client = self._client(_location_of(resource_name))
+        client = self._client(location_of(resource_name))
         job = ask(
             lambda: client.get_batch_prediction_job(
                 name=resource_name, timeout=CALL_SECONDS, retry=None
@@ -85,7 +86,7 @@ class VertexBatches:
         return read_batch(v1.BatchPredictionJob.to_dict(job, use_integers_for_enums=False))
 
     def cancel(self, resource_name: str) -> None:
-        client = self._client(_location_of(resource_name))
+        client = self._client(location_of(resource_name))
         try:
             ask(
                 lambda: client.cancel_batch_prediction_job(
@@ -103,26 +104,12 @@ class VertexBatches:
         if location not in self._clients:
             options: dict[str, Any] = {
                 "transport": "rest",
-                "client_options": {"api_endpoint": self._endpoint or _host(location)},
+                "client_options": {"api_endpoint": endpoint_of(location, emulator=self._endpoint)},
             }
             if self.synthetic:
                 options["credentials"] = AnonymousCredentials()  # type: ignore[no-untyped-call]
             self._clients[location] = v1.JobServiceClient(**options)
         return self._clients[location]
-
-
-def _host(location: str) -> str:
-    match location:
-        case "global":
-            return "aiplatform.googleapis.com"
-        case "us" | "eu":
-            return f"aiplatform.{location}.rep.googleapis.com"
-        case _:
-            return f"{location}-aiplatform.googleapis.com"
-
-
-def _location_of(resource_name: str) -> str:
-    return resource_name.split("/")[3]
 
 
 def _job(order: BatchOrder) -> Any:

@@ -1,22 +1,15 @@
 """What Gemini is sent: the JSON body of `generateContent`. Pure."""
 
 import json
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from service.catalogue.entry import CallSettings
 from service.inference.ports import GenerationRequest
 
 _HARMS = ("HATE_SPEECH", "SEXUALLY_EXPLICIT", "DANGEROUS_CONTENT", "HARASSMENT")
 # A filter in the way would be measured as a wrong answer of the model.
 _SAFETY = [{"category": f"HARM_CATEGORY_{harm}", "threshold": "BLOCK_NONE"} for harm in _HARMS]
-
-# Thinking eats maxOutputTokens and is billed; models that are not named cannot turn it off.
-_THINKING: Mapping[str, Mapping[str, Any]] = {
-    "gemini-2.5-flash": {"thinkingBudget": 0},
-    "gemini-3.1-flash-lite": {"thinkingLevel": "MINIMAL"},
-    "gemini-3.5-flash": {"thinkingLevel": "MINIMAL"},
-}
 
 
 # `json.dumps` would build this encoder anew for every request.
@@ -26,7 +19,7 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 def body_of(request: GenerationRequest) -> dict[str, Any]:
     """Return the JSON body of a request."""
     settings = settings_of(
-        request.base_model,
+        request.settings,
         temperature=request.temperature,
         max_output_tokens=request.max_output_tokens,
         seed=request.seed,
@@ -37,7 +30,7 @@ def body_of(request: GenerationRequest) -> dict[str, Any]:
 def encoded(request: GenerationRequest) -> bytes:
     """Return the JSON of `body_of`; what the rows of an evaluation share is written only once."""
     settings = _encoded_settings(
-        request.base_model, request.temperature, request.max_output_tokens, request.seed
+        request.settings, request.temperature, request.max_output_tokens, request.seed
     )
     return f"{_encode(words_of(request))[:-1]},{settings[1:]}".encode()
 
@@ -52,24 +45,24 @@ def words_of(request: GenerationRequest) -> dict[str, Any]:
 
 
 def settings_of(
-    base_model: str, *, temperature: float, max_output_tokens: int, seed: int | None
+    model: CallSettings, *, temperature: float, max_output_tokens: int, seed: int | None
 ) -> dict[str, Any]:
-    """Return the rest of a body: how it is to be answered."""
+    """Return the rest of a body: how it is to be answered. Thinking uses up `maxOutputTokens`
+    and is billed, so the model does as little of it as it can.
+    """
     settings: dict[str, Any] = {"temperature": temperature, "maxOutputTokens": max_output_tokens}
     if seed is not None:
         settings["seed"] = seed
-    family = next((name for name in _THINKING if base_model.startswith(name)), None)
-    if family:
-        settings["thinkingConfig"] = dict(_THINKING[family])
-    return {"generationConfig": settings, "safetySettings": _SAFETY}
+    if model.thinking:
+        settings["thinkingConfig"] = dict(model.thinking)
+    sent = {name: value for name, value in settings.items() if name not in model.refused}
+    return {"generationConfig": sent, "safetySettings": _SAFETY}
 
 
 @lru_cache(maxsize=256)
 def _encoded_settings(
-    base_model: str, temperature: float, max_output_tokens: int, seed: int | None
+    model: CallSettings, temperature: float, max_output_tokens: int, seed: int | None
 ) -> str:
     return _encode(
-        settings_of(
-            base_model, temperature=temperature, max_output_tokens=max_output_tokens, seed=seed
-        )
+        settings_of(model, temperature=temperature, max_output_tokens=max_output_tokens, seed=seed)
     )

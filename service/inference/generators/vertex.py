@@ -6,13 +6,13 @@ few hundred calls per second asks for; the protocol is one POST.
 
 import asyncio
 import json
-import re
 from dataclasses import dataclass
 from functools import lru_cache
 
 import aiohttp
 from yarl import URL
 
+from service.catalogue.locations import endpoint_of, location_of
 from service.inference.generators.answers import read_answer
 from service.inference.generators.bodies import body_of as body_of
 from service.inference.generators.bodies import encoded
@@ -22,21 +22,7 @@ from service.inference.retry import CallFailed, Refusal, classify, without_echo
 
 EMULATOR_HEADER = "X-Tunecurve-Emulator"
 
-_LOCATION = re.compile(r"/locations/([^/]+)/")
 _OK = 200
-
-
-def base_url(location: str, *, endpoint: str = "") -> str:
-    """Return scheme and host that serve a location; `endpoint` replaces all of Google's."""
-    if endpoint:
-        return endpoint.rstrip("/")
-    match location:
-        case "global":
-            return "https://aiplatform.googleapis.com"
-        case "us" | "eu":
-            return f"https://aiplatform.{location}.rep.googleapis.com"
-        case _:
-            return f"https://{location}-aiplatform.googleapis.com"
 
 
 def url_of(request: GenerationRequest, *, project: str, endpoint: str = "") -> str:
@@ -46,11 +32,11 @@ def url_of(request: GenerationRequest, *, project: str, endpoint: str = "") -> s
 
 @lru_cache(maxsize=256)  # the same for all rows of an evaluation
 def _parsed_url(location: str, name: str, project: str, endpoint: str) -> URL:
-    if found := _LOCATION.search(name):
-        location = found[1]
+    if own := location_of(name):
+        location = own
     else:
         name = f"projects/{project}/locations/{location}/publishers/google/models/{name}"
-    return URL(f"{base_url(location, endpoint=endpoint)}/v1/{name}:generateContent")
+    return URL(f"{endpoint_of(location, emulator=endpoint)}/v1/{name}:generateContent")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Any
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import aiplatform_v1 as v1
 
+from service.catalogue.locations import endpoint_of, location_of
 from service.errors import Invalid
 from service.inference.batches.calls import CALL_SECONDS, ask
 from service.tuning.ports import Hyperparameters, ProviderTuning, TuningRequest, TuningState
@@ -85,7 +86,7 @@ class VertexTuning:
         return str(listed[0]) if listed else None
 
     def poll(self, resource_name: str) -> ProviderTuning:
-        client = self._client(_location_of(resource_name))
+        client = self._client(location_of(resource_name))
         job = ask(
             lambda: client.get_tuning_job(name=resource_name, timeout=CALL_SECONDS, retry=None),
             missing=_MISSING,
@@ -93,7 +94,7 @@ class VertexTuning:
         return read_tuning(v1.TuningJob.to_dict(job, use_integers_for_enums=False))
 
     def cancel(self, resource_name: str) -> None:
-        client = self._client(_location_of(resource_name))
+        client = self._client(location_of(resource_name))
         try:
             ask(
                 lambda: client.cancel_tuning_job(
@@ -109,7 +110,7 @@ class VertexTuning:
 
     def _client(self, location: str) -> Any:
         if location not in self._clients:
-            endpoint = self._endpoint or f"{location}-aiplatform.googleapis.com"
+            endpoint = endpoint_of(location, emulator=self._endpoint)
             options: dict[str, Any] = {
                 "transport": "rest",
                 "client_options": {"api_endpoint": endpoint},
@@ -118,10 +119,6 @@ class VertexTuning:
                 options["credentials"] = AnonymousCredentials()  # type: ignore[no-untyped-call]
             self._clients[location] = v1.GenAiTuningServiceClient(**options)
         return self._clients[location]
-
-
-def _location_of(resource_name: str) -> str:
-    return resource_name.split("/")[3]
 
 
 def _hyperparameters(wanted: Hyperparameters) -> Any:

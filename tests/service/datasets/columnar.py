@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from service.catalogue.catalogue import load_catalogue
 from service.datasets.conversion.row_keys import DIGESTS, digest
 from service.datasets.examples import Example, Split
 from service.datasets.formats.rows import SourceRow
@@ -22,6 +23,7 @@ from service.datasets.schemas import DatasetReport, PrepareSpec
 from service.datasets.splitting.hash_split import hold_out_rows, nested_order
 
 TODAY = date(2026, 9, 1)
+CATALOGUE = load_catalogue()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +65,20 @@ def prepare_rows(
             place = folder / split.value
             place.mkdir()
             staged.append(Staged(stage_rows(held, folder=place), split))
-        prepared = prepare(staged, preset=preset, spec=spec, folder=folder, model=model)
+        prepared = prepare(
+            staged,
+            preset=preset,
+            spec=spec,
+            folder=folder,
+            base_model=CATALOGUE.entry(spec.model or model),
+        )
         finished = finish(
             prepared,
             preset=preset,
             train_sizes=spec.train_sizes,
             folder=folder,
             today=TODAY,
+            known_models=CATALOGUE.names,
             count_tokens=count_tokens,
         )
         stored = pl.read_ipc_stream(finished.written.ordered).to_dicts()

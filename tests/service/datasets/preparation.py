@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from service.catalogue.catalogue import load_catalogue
 from service.database import Sessions
 from service.datasets.operations import PREPARE, run_prepare
 from service.files.contents import FileLimits
@@ -40,7 +41,12 @@ def reserve(sessions: Sessions, project_id: str, **changes: Any) -> MemoryRun:
 
 def go(run: MemoryRun, store: LocalStore) -> str:
     done = run_prepare(
-        run, sessions=run.sessions, store=store, limits=LIMITS, google_project="a-project"
+        run,
+        sessions=run.sessions,
+        store=store,
+        limits=LIMITS,
+        google_project="a-project",
+        catalogue=load_catalogue(),
     )
     assert done is None
     return run.outputs["dataset"]

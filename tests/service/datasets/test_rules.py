@@ -8,11 +8,11 @@ from typing import Any
 import polars as pl
 import pytest
 
+from service.catalogue.catalogue import load_catalogue
 from service.datasets.formats.rows import SourceRow
 from service.datasets.row_faults import Level
 from service.datasets.schemas import PrepareSpec
 from service.datasets.validation.dataset_rules import DATASET_RULES, DatasetFacts, dataset_findings
-from service.datasets.validation.limits import known_models, limits_of_model, source_of
 from service.datasets.validation.row_checks import RowChecks
 from service.datasets.validation.row_rules import (
     CHARACTER_RULES,
@@ -110,6 +110,7 @@ def test_all_faults_of_all_rows_are_found_in_one_pass() -> None:
 
 # --------------------------------------------------------------------------------- the whole
 
+CATALOGUE = load_catalogue()
 SOUND = DatasetFacts(
     train_rows=1000,
     validation_rows=100,
@@ -119,7 +120,8 @@ SOUND = DatasetFacts(
     instruction_tokens=50,
     kept=1300,
     moves=False,
-    limits=limits_of_model("gemini-3.5-flash"),
+    base_model=CATALOGUE.entry("gemini-3.5-flash"),
+    known_models=CATALOGUE.names,
     today=date(2026, 11, 21),
     labels={"yes": 700, "no": 600},
     label_set=("no", "yes"),
@@ -131,8 +133,8 @@ PLANTED_WHOLE: dict[str, dict[str, Any]] = {
     "training_file_over_limit": {"training_bytes": 1_000_000_001},
     "validation_rows_over_limit": {"validation_rows": 5001, "largest_train_size": 100_000},
     "validation_share_over_limit": {"validation_rows": 1001},
-    "unknown_model": {"limits": limits_of_model("gemini-9-ultra")},
-    "model_retired": {"limits": limits_of_model("gemini-2.5-flash")},
+    "unknown_model": {"base_model": CATALOGUE.entry("gemini-9-ultra")},
+    "model_retired": {"base_model": CATALOGUE.entry("gemini-2.5-flash")},
     "long_instruction": {"instruction_tokens": 70_000},
     "single_label": {"labels": {"yes": 1300}, "label_set": ()},
     "dominant_label": {"labels": {"yes": 1290, "no": 10}},
@@ -165,19 +167,13 @@ def test_there_are_at_least_as_many_planted_faults_as_rules() -> None:
 
 
 def test_an_unknown_model_only_warns_and_gets_the_general_limits() -> None:
-    known, unknown = limits_of_model("gemini-2.5-pro"), limits_of_model("gemini-9-ultra")
+    known, unknown = CATALOGUE.entry("gemini-3.5-flash"), CATALOGUE.entry("gemini-9-ultra")
 
-    assert unknown.tokens_per_example == known.tokens_per_example == 131_072
-    assert unknown.dollars_per_million_tokens is None
-    (caution,) = dataset_findings(replace(SOUND, limits=unknown))
+    assert unknown.limits.tokens_per_example == known.limits.tokens_per_example == 131_072
+    assert unknown.prices is None
+    (caution,) = dataset_findings(replace(SOUND, base_model=unknown))
     assert caution.level is Level.WARNING
-    assert all(model in caution.message for model in known_models())
-
-
-@pytest.mark.parametrize("figures", ["limits", "prices", "retirement"])
-def test_every_figure_has_a_source_and_a_date(figures: str) -> None:
-    assert date.fromisoformat(source_of(figures).as_of) <= SOUND.today
-    assert source_of(figures).name
+    assert all(model in caution.message for model in CATALOGUE.names)
 
 
 # -------------------------------------------------------------------------------- tokens

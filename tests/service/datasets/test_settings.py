@@ -2,6 +2,7 @@
 
 import pytest
 
+from service.catalogue.catalogue import load_catalogue
 from service.container import Container
 from service.database import Sessions
 from service.datasets.formats.read_context import IngestionLimits, limits_of
@@ -35,7 +36,14 @@ def test_a_source_over_a_limit_that_was_set_is_refused(
     limits = container(source_rows_limit=300).ingestion_limits
 
     with pytest.raises(TooLarge) as raised:
-        run_prepare(run, sessions=sessions, store=store, limits=limits, google_project="p")
+        run_prepare(
+            run,
+            sessions=sessions,
+            store=store,
+            limits=limits,
+            google_project="p",
+            catalogue=load_catalogue(),
+        )
 
     assert raised.value.code == "too_many_rows"
     assert "300" in raised.value.message

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from service.catalogue.catalogue import load_catalogue
 from service.clock import utc_now
 from service.database import Sessions, open_sessions
 from service.datasets.models import Dataset
@@ -122,13 +123,14 @@ class Crew:
 
     def _operate(self, run: LeasedRun, task: str) -> Any:
         if task == DRAFT.task:
-            return run_draft(run, store=self.store)
+            return run_draft(run, store=self.store, catalogue=load_catalogue())
         return run_prepare(
             run,
             sessions=self.sessions,
             store=self.store,
             limits=LIMITS,
             google_project="",
+            catalogue=load_catalogue(),
             sharding=ShardingConfig(self.jobs, self.shard_rows),
         )
 

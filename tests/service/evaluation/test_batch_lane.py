@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from service.catalogue.catalogue import load_catalogue
+from service.catalogue.prices import CallPrice
 from service.database import Sessions
 from service.datasets.operations import PREPARE
 from service.errors import Internal, NotFound
@@ -16,7 +18,6 @@ from service.evaluation.lanes import Lane
 from service.evaluation.models import BatchRun, Evaluation
 from service.inference.batches.vertex import open_vertex_batches
 from service.inference.ports import Generation, GenerationRequest, GenerationResult, Outcome, Turn
-from service.inference.prices import CallPrice, load_prices
 from service.jobs.budgets import BudgetExhausted, open_budget
 from service.jobs.lifecycle import Reason
 from service.jobs.ports import JobCancelled, LeaseLost, Waiting
@@ -127,7 +128,7 @@ def batch(
     prepare = {"preset": "pii", "source": source, "train_sizes": [10], "test_size": 10}
     prepared = reserve_run(PREPARE, prepare, project_id=project_id, sessions=sessions)
     kind = evaluate_kind(
-        MODEL, find_model=ready_model, prices=load_prices(), location="us-central1"
+        MODEL, find_model=ready_model, catalogue=load_catalogue(), location="us-central1"
     )
     spec = {"dataset": prepared.outputs["dataset"], "variant": "zero_shot"}
     run = reserve_run(kind, spec, project_id=project_id, sessions=sessions)

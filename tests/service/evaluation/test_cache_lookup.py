@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from service.catalogue.catalogue import load_catalogue
 from service.database import Sessions, open_sessions
 from service.datasets.operations import PREPARE
 from service.evaluation.cache_repository import Key, insert_cached
@@ -13,7 +14,6 @@ from service.evaluation.kinds import evaluate_kind
 from service.evaluation.models import Prediction
 from service.inference.cache import cache_results, cached_answers, fingerprint_of
 from service.inference.ports import Generation, GenerationRequest, GenerationResult, Outcome, Turn
-from service.inference.prices import load_prices
 from service.tuning.operations import ready_model
 from tests.support.runs import add_project, reserve_run
 
@@ -52,7 +52,10 @@ def evaluation_id(sessions: Sessions) -> str:
     prepare = {"preset": "pii", "source": source, "train_sizes": [10], "test_size": 10}
     prepared = reserve_run(PREPARE, prepare, project_id=project_id, sessions=sessions)
     kind = evaluate_kind(
-        "gemini-2.5-flash", find_model=ready_model, prices=load_prices(), location="us-central1"
+        "gemini-2.5-flash",
+        find_model=ready_model,
+        catalogue=load_catalogue(),
+        location="us-central1",
     )
     spec = {"dataset": prepared.outputs["dataset"], "variant": "zero_shot"}
     run = reserve_run(kind, spec, project_id=project_id, sessions=sessions)

@@ -4,15 +4,17 @@ from dataclasses import replace
 
 import pytest
 
+from service.catalogue.catalogue import load_catalogue
+from service.catalogue.prices import CallPrice
 from service.errors import Invalid
 from service.evaluation.lanes import MOST_REQUESTS, Lane, LaneInputs, choose_lane
-from service.inference.prices import CallPrice
 
 FULL = CallPrice(input=300, output=2500, cached_input=300)
 HALF = CallPrice(input=150, output=1250, cached_input=150)
 INPUTS = LaneInputs(
     base_model="gemini-2.5-flash",
     tuned=False,
+    has_batch=True,
     requests=1000,
     deadline_hours=None,
     storage="gs://bucket/data/x",
@@ -53,7 +55,10 @@ INPUTS = LaneInputs(
 def test_auto_weighs_price_deadline_and_what_can_be_done(
     change: dict[str, object], lane: Lane, because: str
 ) -> None:
-    choice = choose_lane(Lane.AUTO, replace(INPUTS, **change))  # type: ignore[arg-type]
+    inputs = replace(INPUTS, **change)  # type: ignore[arg-type]
+    serving = load_catalogue().entry(inputs.base_model).serving
+    has_batch = serving.batch_tuned if inputs.tuned else serving.batch_base
+    choice = choose_lane(Lane.AUTO, replace(inputs, has_batch=has_batch))
     assert choice.lane is lane
     assert because in choice.reason
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from service.catalogue.catalogue import load_catalogue
 from service.container import Container
 from service.database import Sessions
 from service.datasets.examples import Split
@@ -24,7 +25,6 @@ from service.inference.governor import LocalGovernor
 from service.inference.operations import shut_down
 from service.inference.pace import Quota
 from service.inference.ports import CallLimits, Generation, GenerationRequest, Outcome
-from service.inference.prices import load_prices
 from service.jobs.ports import Preempted
 from service.settings import Settings
 from service.storage.local import LocalStore
@@ -79,7 +79,7 @@ class Room:
             governor=lambda _target: self.governor,
             limits=CallLimits(in_flight=8, attempts=2, timeout_seconds=5),
             location="us-central1",
-            prices=load_prices(),
+            catalogue=load_catalogue(),
         )
         waiting = run_evaluate(
             run,
@@ -113,7 +113,14 @@ def room(sessions: Sessions, tmp_path: Path) -> Iterator[Room]:
     source = {"type": "synthetic", "rows": 200, "seed": 0}
     spec = {"preset": "pii", "source": source, "train_sizes": [10], "test_size": ROWS}
     run = reserve_run(PREPARE, spec, project_id=project_id, sessions=sessions)
-    run_prepare(run, sessions=sessions, store=store, limits=services.file_limits, google_project="")
+    run_prepare(
+        run,
+        sessions=sessions,
+        store=store,
+        limits=services.file_limits,
+        google_project="",
+        catalogue=load_catalogue(),
+    )
     made = Room(sessions, store, project_id, run.outputs["dataset"], services)
     yield made
     shut_down(made.oracle, made.governor)

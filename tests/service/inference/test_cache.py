@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from service.catalogue.catalogue import load_catalogue
+from service.catalogue.entry import NO_SETTINGS
 from service.database import Sessions, open_sessions
 from service.inference.cache import (
     CacheRules,
@@ -28,6 +30,7 @@ REQUEST = GenerationRequest(
     location="us-central1",
     contents=(Turn("user", "Is it good?"),),
     seed=7,
+    settings=load_catalogue().entry("gemini-2.5-flash").call_settings,
 )
 ANSWER = Generation(
     outcome=Outcome.OK,
@@ -93,7 +96,7 @@ def test_the_same_question_under_another_key_gets_the_whole_answer(sessions: Ses
         {"max_output_tokens": 7},
         {"seed": 8},
         {"seed": None},
-        {"base_model": "gemini-2.5-pro"},
+        {"settings": NO_SETTINGS},
     ],
     ids=lambda change: next(iter(change)),
 )

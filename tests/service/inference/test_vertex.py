@@ -1,12 +1,17 @@
 """The Vertex client against a server that speaks its protocol."""
 
+import json
 from dataclasses import replace
 
 import pytest
 
+from service.catalogue.catalogue import load_catalogue
+from service.catalogue.entry import NO_SETTINGS, CallSettings
+from service.catalogue.locations import endpoint_of
 from service.inference.cache import fingerprint_of
 from service.inference.event_loop import loop_thread
-from service.inference.generators.vertex import VertexGenerator, base_url, body_of, url_of
+from service.inference.generators.bodies import encoded
+from service.inference.generators.vertex import VertexGenerator, body_of, url_of
 from service.inference.ports import GenerationRequest, Outcome, Turn
 from service.inference.retry import CallFailed, Refusal
 from tests.service.inference.conftest import Closing
@@ -19,6 +24,7 @@ REQUEST = GenerationRequest(
     location="us-central1",
     contents=(Turn("user", "hello there, dear model"),),
     seed=7,
+    settings=load_catalogue().entry("gemini-2.5-flash").call_settings,
 )
 ENDPOINT = "projects/123/locations/us/endpoints/456"
 
@@ -34,8 +40,8 @@ ENDPOINT = "projects/123/locations/us/endpoints/456"
     ],
 )
 def test_a_location_has_a_host_and_an_emulator_replaces_it(location: str, host: str) -> None:
-    assert base_url(location) == host
-    assert base_url(location, endpoint="http://127.0.0.1:1/") == "http://127.0.0.1:1"
+    assert endpoint_of(location) == host
+    assert endpoint_of(location, emulator="http://127.0.0.1:1/") == "http://127.0.0.1:1"
 
 
 def test_a_publisher_model_is_called_where_the_request_says() -> None:
@@ -69,8 +75,15 @@ def test_the_body_turns_filters_and_thinking_off() -> None:
     }
     assert {setting["threshold"] for setting in body["safetySettings"]} == {"BLOCK_NONE"}
     assert len(body["safetySettings"]) == 4
-    other = body_of(replace(REQUEST, base_model="gemini-2.5-pro", seed=None))
+    other = body_of(replace(REQUEST, settings=NO_SETTINGS, seed=None))
     assert set(other["generationConfig"]) == {"temperature", "maxOutputTokens"}
+
+
+def test_a_setting_that_the_model_refuses_is_not_sent() -> None:
+    refusing = CallSettings(refused=frozenset({"temperature", "seed"}))
+    body = body_of(replace(REQUEST, settings=refusing))
+    assert body["generationConfig"] == {"maxOutputTokens": 1024}
+    assert json.loads(encoded(replace(REQUEST, settings=refusing))) == body
 
 
 def test_an_answer_of_an_emulator_is_marked_synthetic(

@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
+from service.catalogue.catalogue import load_catalogue
 from service.clock import utc_now
 from service.database import Sessions
 from service.datasets.operations import PREPARE, run_prepare
 from service.files.contents import FileLimits
-from service.inference.prices import load_prices
 from service.jobs.lifecycle import State
 from service.jobs.models import Job
 from service.registry import Registry
@@ -27,8 +27,8 @@ from tests.support.runs import MemoryRun, add_project, reserve_run
 
 TRAIN_SIZE = 12
 PROJECT = "tunecurve-test"
-PRICES = load_prices()
-TUNE = tune_kind("gemini-2.5-flash", prices=PRICES)
+CATALOGUE = load_catalogue()
+TUNE = tune_kind("gemini-2.5-flash", catalogue=CATALOGUE)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ class Tuning:
             providers=self.providers,
             pace=pace,
             store=self.store,
-            prices=PRICES,
+            catalogue=CATALOGUE,
         )
 
     def poll_until_ended(self) -> None:
@@ -131,6 +131,7 @@ def _prepare(sessions: Sessions, project_id: str) -> MemoryRun:
         store=_store(),
         limits=FileLimits(upload_bytes=1 << 20, line_bytes=1 << 20),
         google_project=PROJECT,
+        catalogue=CATALOGUE,
     )
     with sessions.transaction() as session:
         session.get_one(Job, run.id).state = State.SUCCEEDED.value

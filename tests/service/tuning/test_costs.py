@@ -8,7 +8,7 @@ from service.jobs.models import Budget, Reservation
 from service.jobs.money import NANO, dollars
 from service.jobs.ports import JobCancelled
 from service.tuning.models import TuningRun
-from tests.service.tuning.conftest import PRICES, TRAIN_SIZE, Tuning
+from tests.service.tuning.conftest import CATALOGUE, TRAIN_SIZE, Tuning
 from tests.support.faulty_proxy import FaultyProxy
 
 
@@ -36,7 +36,9 @@ def test_a_tuning_that_fits_is_held_while_it_runs_and_settled_when_it_ends(tunin
         cost = cost_of_job(session, tuning.run.id)
     told = tuning.tunings()[0]
     assert used.training_tokens == told["trained_tokens"]
-    assert used.cost_nano == PRICES.training_cost("gemini-2.5-flash", tokens=used.training_tokens)
+    assert used.cost_nano == CATALOGUE.training_cost(
+        "gemini-2.5-flash", tokens=used.training_tokens
+    )
     assert 0 < (used.cost_nano or 0) <= reserved
     assert budget.drawn_nano == used.cost_nano
     assert (cost["actual"], cost["reserved"]) == (dollars(used.cost_nano or 0), "0.00")

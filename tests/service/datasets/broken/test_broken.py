@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from service.catalogue.catalogue import load_catalogue
 from service.datasets.formats.options import FormatName
 from service.datasets.formats.read_context import IngestionLimits
 from service.datasets.ingestion.ingest import stage_file
@@ -18,6 +19,7 @@ from tests.service.datasets.broken.kinds import Kind
 
 # A Parquet file is read by a process of its own, which takes its time to start.
 SEEDS = {layout.name: range(4 if layout.format_name == "parquet" else 28) for layout in LAYOUTS}
+MODEL = load_catalogue().entry("")
 SOURCE = {"type": "gs", "uri": "gs://bucket/rows.jsonl"}
 
 
@@ -44,7 +46,7 @@ def reported(broken: RuleViolations, folder: Path) -> set[tuple[str, str]]:
     file = SourceFile([broken.data], FormatName(broken.layout.format_name))
     rows = stage_file(file, folder=folder, limits=IngestionLimits())
     with pytest.raises(Invalid) as raised:
-        prepare([Staged(rows)], preset=preset_of(spec), spec=spec, folder=folder)
+        prepare([Staged(rows)], preset=preset_of(spec), spec=spec, folder=folder, base_model=MODEL)
     assert all(len(fault.message) > 20 for fault in raised.value.faults)
     return {(fault.pointer, fault.code) for fault in raised.value.faults}
 
@@ -79,7 +81,9 @@ def test_without_a_fault_the_same_rows_are_prepared(layout: Layout, tmp_path: Pa
     file = SourceFile([data], FormatName(layout.format_name))
 
     rows = stage_file(file, folder=tmp_path, limits=IngestionLimits())
-    prepared = prepare([Staged(rows)], preset=preset_of(spec), spec=spec, folder=tmp_path)
+    prepared = prepare(
+        [Staged(rows)], preset=preset_of(spec), spec=spec, folder=tmp_path, base_model=MODEL
+    )
 
     assert (rows.rows, rows.faults) == (60, ())
     assert prepared.source_rows == 60

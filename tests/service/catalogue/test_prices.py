@@ -6,25 +6,27 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
+from service.catalogue.catalogue import load_catalogue
+from service.catalogue.prices import CallPrice
 from service.errors import Invalid
-from service.inference.prices import CallPrice, load_prices
 from service.jobs.money import NANO, dollars, parse_dollars
 
 MILLION = 1_000_000
-PRICES = load_prices()
-NAMES = [name for name, _ in PRICES]
+CATALOGUE = load_catalogue()
+PRICED = [entry.name for entry in CATALOGUE if entry.prices]
 
 
 def call_price(base_model: str, *, tuned: bool = False, batch: bool = False) -> CallPrice:
-    price = PRICES.of_calls(base_model, location="global", tuned=tuned, batch=batch)
+    price = CATALOGUE.price_of_calls(base_model, location="global", tuned=tuned, batch=batch)
     assert price is not None
     return price
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", PRICED)
 def test_every_entry_names_its_source_and_date_and_costs_something(name: str) -> None:
-    entry = PRICES.find(name)
+    entry = CATALOGUE.entry(name).prices
 
     assert entry is not None
     assert entry.source
@@ -55,7 +57,7 @@ def test_calls_cost_what_the_list_says(
 def test_tuned_regional_and_batch_calls_have_their_factors() -> None:
     base = call_price("gemini-3.1-flash-lite").cost(prompt_tokens=1000, output_tokens=0)
     tuned = call_price("gemini-3.1-flash-lite", tuned=True)
-    regional = PRICES.of_calls("gemini-3.1-flash-lite", location="us", tuned=True)
+    regional = CATALOGUE.price_of_calls("gemini-3.1-flash-lite", location="us", tuned=True)
 
     assert base == 250_000
     assert tuned.cost(prompt_tokens=1000, output_tokens=0) == 375_000
@@ -68,35 +70,37 @@ def test_tuned_regional_and_batch_calls_have_their_factors() -> None:
 
 
 def test_training_counts_the_tokens_of_all_epochs() -> None:
-    assert PRICES.training_cost("gemini-2.5-flash", tokens=3 * MILLION) == 15 * NANO
-    assert PRICES.training_cost("gemini-3.5-flash-lite", tokens=1) is None
+    assert CATALOGUE.training_cost("gemini-2.5-flash", tokens=3 * MILLION) == 15 * NANO
+    assert CATALOGUE.training_cost("gemini-3.5-flash-lite", tokens=1) is None
 
 
 @pytest.mark.parametrize("name", ["gemini-2.5-flash-001", "gemini-2.5-flash@default"])
 def test_a_version_costs_what_its_model_does(name: str) -> None:
-    assert PRICES.find(name) == PRICES.find("gemini-2.5-flash")
+    assert CATALOGUE.find(name) == CATALOGUE.find("gemini-2.5-flash")
 
 
 @pytest.mark.parametrize("name", ["gemini-9", "gemini-2.5", "gemini-2.5-flash-preview-09-2025", ""])
 def test_another_model_has_no_price(name: str) -> None:
-    assert PRICES.of_calls(name, location="global") is None
-    assert PRICES.training_cost(name, tokens=1) is None
+    assert CATALOGUE.price_of_calls(name, location="global") is None
+    assert CATALOGUE.training_cost(name, tokens=1) is None
 
 
-def test_a_users_entries_replace_ours(tmp_path: Path) -> None:
+def test_a_users_file_of_prices_alone_still_replaces_ours_with_a_warning(tmp_path: Path) -> None:
     file = tmp_path / "prices.toml"
     file.write_text(
         '["gemini-2.5-flash"]\ninput = 0.2\ncached_input = 0.05\noutput = 2\n'
         'source = "our contract"\nas_of = "2026-11-01"\n'
     )
 
-    prices = load_prices(file)
-    price = prices.of_calls("gemini-2.5-flash", location="global")
+    with capture_logs() as logs:
+        prices = load_catalogue(prices=file)
+    price = prices.price_of_calls("gemini-2.5-flash", location="global")
 
     assert price is not None
     assert price.cost(prompt_tokens=100, output_tokens=0, cached_tokens=40) == 60 * 200 + 40 * 50
     assert prices.training_cost("gemini-2.5-flash", tokens=1) is None
-    assert prices.find("gemini-2.5-pro") == PRICES.find("gemini-2.5-pro")
+    assert prices.find("gemini-2.5-pro") == CATALOGUE.find("gemini-2.5-pro")
+    assert [each["setting"] for each in logs] == ["TUNECURVE_PRICES"]
 
 
 @pytest.mark.parametrize(
@@ -115,9 +119,9 @@ def test_a_catalogue_that_is_not_valid_is_refused_and_named(tmp_path: Path, text
     file.write_text(text)
 
     with pytest.raises(Invalid, match=r"prices\.toml") as caught:
-        load_prices(file)
+        load_catalogue(prices=file)
 
-    assert caught.value.code == "prices_invalid"
+    assert caught.value.code == "catalogue_invalid"
 
 
 @pytest.mark.parametrize(

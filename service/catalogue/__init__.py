@@ -1,0 +1,1 @@
+"""Objects in Cloud Storage or a local folder, and rows as files."""

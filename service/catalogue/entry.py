@@ -1,0 +1,179 @@
+"""What is known of one base model: each group of facts with its source and date."""
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Rate = Annotated[Decimal, Field(ge=0, le=10_000, max_digits=10, decimal_places=6)]
+Factor = Annotated[Decimal, Field(gt=0, le=100, max_digits=8, decimal_places=4)]
+
+
+class ModelState(StrEnum):
+    """Whether a base model can be tuned and called, only called, or neither."""
+
+    TUNABLE = "tunable"
+    SERVING_ONLY = "serving_only"
+    RETIRED = "retired"
+
+
+class SettingEffect(StrEnum):
+    """What a model does with a sampling setting that a call names."""
+
+    HONOURED = "honoured"
+    IGNORED = "ignored"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class CallSettings:
+    """What a model adds to each call, and the settings that it must not be sent."""
+
+    thinking: tuple[tuple[str, str | int], ...] = ()
+    refused: frozenset[str] = frozenset()
+
+
+NO_SETTINGS = CallSettings()
+
+
+class _Facts(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    source: str = Field(min_length=1, max_length=500)
+    as_of: str = Field(pattern=r"^\d{4}-\d{2}(-\d{2})?$")
+
+
+class Lifecycle(_Facts):
+    """`retires` is the earliest date that was announced, `retired` the day it happened."""
+
+    state: ModelState
+    retires: date | None = None
+    retired: date | None = None
+    extended_until: date | None = Field(default=None, description="end of paid extended access")
+
+
+class Tuning(_Facts):
+    """How a base model is tuned; no `regions` means that they are not known."""
+
+    regions: tuple[str, ...]
+    adapter_sizes: tuple[int, ...]
+    methods: tuple[str, ...]
+
+
+class ObservedEpochs(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rows: int
+    epochs: int
+
+
+class Epochs(_Facts):
+    """How many epochs the provider chooses: `assumed` is what estimates count with."""
+
+    assumed: int = Field(ge=1)
+    observed: tuple[ObservedEpochs, ...] = ()
+
+
+class Serving(_Facts):
+    """Where the base and the tuned model answer (empty: anywhere), and which has batches."""
+
+    base: tuple[str, ...]
+    tuned: tuple[str, ...]
+    batch_base: bool
+    batch_tuned: bool
+
+
+class Limits(_Facts):
+    """Limits of a tuning. Validation rows beyond `validation_rows_free` may be no more than
+    `validation_share` of the training rows.
+    """
+
+    tokens_per_example: int
+    training_rows: int
+    file_bytes: int
+    validation_rows: int
+    validation_rows_free: int
+    validation_share: float
+    advised_rows: int
+
+
+class Sampling(_Facts):
+    """What a model does with each setting of a call."""
+
+    temperature: SettingEffect
+    top_p: SettingEffect
+    top_k: SettingEffect
+    seed: SettingEffect
+
+
+class Thinking(_Facts):
+    """The `thinkingConfig` with the least thinking; empty where it cannot be set."""
+
+    setting: dict[str, str | int]
+
+
+class Price(_Facts):
+    """US dollars for a million tokens, and factors. No `training` or `tuned_factor` means that
+    the price is not known; cached input without a price of its own costs what input does.
+    """
+
+    input: Rate
+    output: Rate
+    cached_input: Rate | None = None
+    training: Rate | None = None
+    long_prompt_tokens: int | None = Field(default=None, ge=1)
+    long_input: Rate | None = None
+    long_output: Rate | None = None
+    batch_factor: Factor = Decimal(1)
+    tuned_factor: Factor | None = None
+    regional_factor: Factor = Decimal(1)
+
+    @model_validator(mode="after")
+    def _long_prompts_are_whole(self) -> Self:
+        parts = (self.long_prompt_tokens, self.long_input, self.long_output)
+        if any(part is None for part in parts) and any(part is not None for part in parts):
+            message = "long_prompt_tokens, long_input and long_output come together"
+            raise ValueError(message)
+        return self
+
+
+class ModelEntry(BaseModel):
+    """All that is known of one base model; `listed` is false for one the catalogue lacks."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    listed: bool = Field(default=True, exclude=True)
+    family: str = ""
+    lifecycle: Lifecycle | None = Field(default=None, description="null: not known")
+    tuning: Tuning
+    epochs: Epochs
+    serving: Serving
+    limits: Limits
+    sampling: Sampling
+    thinking: Thinking
+    prices: Price | None = Field(default=None, description="null: not known")
+
+    @property
+    def call_settings(self) -> CallSettings:
+        effects = self.sampling.model_dump(exclude={"source", "as_of"})
+        refused = (name for name, effect in effects.items() if effect is SettingEffect.REFUSED)
+        return CallSettings(tuple(sorted(self.thinking.setting.items())), frozenset(refused))
+
+    @property
+    def is_retired(self) -> bool:
+        return self.lifecycle is not None and self.lifecycle.state is ModelState.RETIRED
+
+    @property
+    def is_tunable(self) -> bool:
+        return self.lifecycle is None or self.lifecycle.state is ModelState.TUNABLE
+
+    def retirement_due(self, today: date) -> date | None:
+        """Return the announced or past date of retirement, where `today` has reached it."""
+        lifecycle = self.lifecycle
+        day = lifecycle and (lifecycle.retired or lifecycle.retires)
+        return day if day and day <= today else None

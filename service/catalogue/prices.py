@@ -1,0 +1,67 @@
+"""What calls and tunings cost, in whole pico- and nano-dollars. Pure."""
+
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, Decimal
+
+from service.catalogue.entry import Price
+
+_PICO_A_NANO = 1000
+# A dollar for a million tokens is a million pico-dollars for one.
+_PICO_A_TOKEN = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class CallPrice:
+    """What the calls of one target cost: whole pico-dollars for a token, factors included."""
+
+    input: int
+    output: int
+    cached_input: int
+    long_prompt_tokens: int | None = None
+    long_input: int = 0
+    long_output: int = 0
+
+    def cost(self, *, prompt_tokens: int, output_tokens: int, cached_tokens: int = 0) -> int:
+        """Return nano-dollars, rounded up; output tokens include thoughts.
+
+        `cached_tokens` are those of the prompt that the provider had cached.
+        """
+        given, asked, cached = self.input, self.output, self.cached_input
+        if self.long_prompt_tokens is not None and prompt_tokens > self.long_prompt_tokens:
+            given, asked, cached = self.long_input, self.long_output, self.long_input
+        fresh = prompt_tokens - cached_tokens
+        pico = fresh * given + cached_tokens * cached + output_tokens * asked
+        return _nano(pico)
+
+
+def price_of_calls(price: Price, *, regional: bool, tuned: bool, batch: bool) -> CallPrice | None:
+    """Return what calls cost; `regional` ones go to any location but `global`, `tuned` ones to a
+    model tuned from the base. None where a factor is not known.
+    """
+    if tuned and price.tuned_factor is None:
+        return None
+    factor = price.regional_factor if regional else Decimal(1)
+    factor *= (price.tuned_factor or 1) if tuned else 1
+    factor *= price.batch_factor if batch else 1
+    cached = price.input if price.cached_input is None else price.cached_input
+    return CallPrice(
+        input=_pico(price.input, factor),
+        output=_pico(price.output, factor),
+        cached_input=_pico(cached, factor),
+        long_prompt_tokens=price.long_prompt_tokens,
+        long_input=_pico(price.long_input or Decimal(0), factor),
+        long_output=_pico(price.long_output or Decimal(0), factor),
+    )
+
+
+def price_of_training(price: Price, *, tokens: int) -> int | None:
+    """Return nano-dollars for training on so many tokens, all epochs counted; None: unknown."""
+    return None if price.training is None else _nano(tokens * _pico(price.training, Decimal(1)))
+
+
+def _pico(rate: Decimal, factor: Decimal) -> int:
+    return int((rate * factor * _PICO_A_TOKEN).to_integral_value(ROUND_CEILING))
+
+
+def _nano(pico: int) -> int:
+    return -(-pico // _PICO_A_NANO)

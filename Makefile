@@ -12,8 +12,9 @@ demo: .venv/core
 up: .venv/core
 	$(BIN)/tunecurve up $(ARGS)
 
+# Tests wait more than they compute: four processes keep two cores busy.
 test: .venv/dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: .venv/dev
 	$(BIN)/ruff format --check .

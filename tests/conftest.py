@@ -11,6 +11,12 @@ from service.migrations.upgrade import upgrade
 from tests.support.postgres import PostgresServer, start_postgres
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the files with journeys first: a long file that starts last keeps only one core busy."""
+    long_files = {item.path for item in items if item.get_closest_marker("journey")}
+    items.sort(key=lambda item: item.path not in long_files)
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """One private PostgreSQL server a test session, on a unix socket."""

@@ -32,7 +32,7 @@ def page_of(
     not shift the rest. Raises ValueError when the token is not one of ours.
     """
     after = _decode(token) if token else ""
-    is_folder = bool(delimiter) and after.endswith(delimiter)
+    _, is_folder = _entry(after, prefix, delimiter)
     entries = _entries(names(after + _LAST if is_folder else after), prefix, delimiter)
     shown = list(islice(entries, limit))
     has_more = next(entries, None) is not None

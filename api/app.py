@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from starlette.types import Scope
 
 from api.errors import add_error_handlers
-from api.live_events import StreamSlots
+from api.event_stream import StreamSlots
 from api.middleware import BodyLimit, RequestContext
 from api.openapi import TITLE, document
 from api.routes import (

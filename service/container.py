@@ -35,7 +35,7 @@ from service.tuning.ports import TuningProvider
 from service.tuning.providers.registry import PROVIDERS
 from service.webhooks.addresses import UrlRules, url_rules
 from service.webhooks.ports import Sender
-from service.webhooks.signing import WebhookSecrets
+from service.webhooks.signatures import WebhookSecrets
 
 
 def broker_url(redis_url: str) -> str:

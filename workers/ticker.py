@@ -21,7 +21,8 @@ from service.logging import configure_logging
 from service.settings import Settings
 from service.task_queue import Queue
 from service.tuning.operations import has_due_tunings
-from service.webhooks.operations import due_deliveries, purge_deliveries, purge_events
+from service.webhooks.deliveries import due_deliveries, purge_deliveries
+from service.webhooks.event_log import purge_events
 from workers.health import beat
 
 log = structlog.get_logger()

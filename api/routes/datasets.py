@@ -7,10 +7,9 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from api import examples
 from api.auth import Reader, Writer
 from api.dependencies import AfterDataset, DatasetId, Limit, Services
-from api.downloads import attachment
+from api.downloads import MEDIA_TYPES, attachment, object_attachment
 from api.openapi import answers, files, page_example, problems
-from api.pages import Page, page_of
-from api.tables import MEDIA_TYPES, object_attachment
+from api.pagination import Page, page_of
 from service.datasets import operations, queries
 from service.datasets.examples import Split
 from service.datasets.publishing.content import ContentFormat, RowFilter

@@ -8,9 +8,9 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from api import examples
 from api.auth import Reader, Writer
 from api.dependencies import AfterEvaluation, EvaluationId, Limit, Services
+from api.downloads import MEDIA_TYPES, TableFormat, table_attachment, table_rows
 from api.openapi import answers, files, page_example, problems
-from api.pages import Page, page_of
-from api.tables import MEDIA_TYPES, TableFormat, table_attachment, table_rows
+from api.pagination import Page, page_of
 from service.evaluation import operations, queries
 from service.evaluation.results import TABLE
 from service.evaluation.schemas import Evaluation, EvaluationRowOut, present_evaluation

@@ -9,14 +9,14 @@ from pydantic import AfterValidator
 
 from api.auth import Reader
 from api.dependencies import AfterJob, Limit, Services
-from api.live_events import BATCH, EventStream, Look, StreamSlots, event_text
+from api.event_stream import BATCH, EventBatch, EventStream, StreamSlots, event_text
 from api.openapi import answers, example_of, page_example, problems
-from api.pages import Page, page_of
+from api.pagination import Page, page_of
 from service.database import Sessions
 from service.jobs.lifecycle import TERMINAL
 from service.jobs.queries import get_job, job_states
+from service.webhooks.event_log import list_events as find_events
 from service.webhooks.events import EventType
-from service.webhooks.operations import list_events as find_events
 from service.webhooks.schemas import Event
 
 router = APIRouter(prefix="/v1/events", tags=["events"])
@@ -102,18 +102,18 @@ def stream_events(
     sessions = container.sessions
     if job is not None:
         get_job(job, project_id=principal.project_id, sessions=sessions)
-    look = _looking(principal.project_id, job=job, types=types or [], sessions=sessions)
+    poll = _looking(principal.project_id, job=job, types=types or [], sessions=sessions)
     slots: StreamSlots = request.app.state.stream_slots
     slots.take(principal.key_id)
     return EventStream(
-        look, after_seq=last_event_id, on_close=partial(slots.give_back, principal.key_id)
+        poll, after_seq=last_event_id, on_close=partial(slots.give_back, principal.key_id)
     )
 
 
 def _looking(
     project_id: str, *, job: str | None, types: list[str], sessions: Sessions
-) -> Callable[[int], Look]:
-    def look(after_seq: int) -> Look:
+) -> Callable[[int], EventBatch]:
+    def poll(after_seq: int) -> EventBatch:
         # The state is read first: the last event is written together with it, so a job that had
         # ended before the events were read has no event that these do not hold.
         over = job is not None and job_states([job], sessions=sessions).get(job) in TERMINAL
@@ -125,6 +125,6 @@ def _looking(
             limit=BATCH,
             sessions=sessions,
         )
-        return Look(found, ended=over and len(found) < BATCH)
+        return EventBatch(found, ended=over and len(found) < BATCH)
 
-    return look
+    return poll

@@ -8,10 +8,9 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from api import examples
 from api.auth import Reader, Writer
 from api.dependencies import AfterExperiment, ExperimentId, Limit, Services
-from api.downloads import attachment
+from api.downloads import MEDIA_TYPES, attachment, object_attachment, table_attachment
 from api.openapi import answers, files, page_example, problems
-from api.pages import Page, page_of
-from api.tables import MEDIA_TYPES, object_attachment, table_attachment
+from api.pagination import Page, page_of
 from service.errors import Conflict
 from service.experiments import operations, queries
 from service.experiments.schemas import Experiment, present_experiment

@@ -10,7 +10,7 @@ from api.auth import Reader, Writer
 from api.dependencies import AfterFile, FileId, Limit, Services
 from api.downloads import Stored, stored_attachment
 from api.openapi import answers, files, page_example, problems
-from api.pages import Page, page_of
+from api.pagination import Page, page_of
 from api.uploads import MEDIA_TYPES, blocking_chunks, digest_of, format_of
 from service.files import operations
 from service.files.schemas import File, present_file

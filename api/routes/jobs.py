@@ -11,10 +11,10 @@ from api.auth import Reader, Writer
 from api.dependencies import AfterJob, JobId, Limit, RequestId, Services
 from api.etags import etag_of, is_known
 from api.idempotency import IdempotencyKey
+from api.job_requests import Submitted, budget_nano_of
 from api.openapi import WITH_BODY, answers, page_example
-from api.pages import Page, page_of
+from api.pagination import Page, page_of
 from api.plans import Plan, plan_of
-from api.submissions import Submitted, budget_nano_of
 from service.database import Sessions
 from service.inference.ledger import costs_of
 from service.jobs import operations, queries

@@ -7,9 +7,9 @@ from pydantic import BeforeValidator
 
 from api.auth import Admin, Caller
 from api.dependencies import AfterKey, KeyId, Limit, Services
+from api.job_requests import storable
 from api.openapi import WITH_BODY, answers, example_of, page_example, problems
-from api.pages import Page, page_of
-from api.submissions import storable
+from api.pagination import Page, page_of
 from api.version import VERSION
 from service.projects import operations
 from service.projects.schemas import Key, KeyCreate, KeyWithSecret, Me

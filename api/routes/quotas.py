@@ -5,7 +5,7 @@ from fastapi import APIRouter
 from api.auth import Reader
 from api.dependencies import Services
 from api.openapi import answers, example_of, page_example
-from api.pages import Page
+from api.pagination import Page
 from service.inference.quotas import list_quotas
 from service.inference.schemas import QuotaView
 

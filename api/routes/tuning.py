@@ -6,7 +6,7 @@ from api import examples
 from api.auth import Reader, Writer
 from api.dependencies import AfterModel, Limit, ModelId, Services
 from api.openapi import answers, page_example, problems
-from api.pages import Page, page_of
+from api.pagination import Page, page_of
 from service.jobs.queries import job_states
 from service.tuning import operations
 from service.tuning.schemas import Model, present_model

@@ -14,11 +14,11 @@ from api.dependencies import (
     WebhookId,
 )
 from api.etags import etag_of, expected_version
+from api.job_requests import storable
 from api.openapi import WITH_BODY, answers, example_of, page_example, problems
-from api.pages import Page, page_of
-from api.submissions import storable
+from api.pagination import Page, page_of
 from service.clock import utc_now
-from service.webhooks import operations
+from service.webhooks import deliveries, endpoints
 from service.webhooks.schemas import (
     Delivery,
     DeliveryState,
@@ -53,7 +53,7 @@ def create_webhook(
     principal: Admin,
     container: Services,
 ) -> WebhookWithSecret:
-    webhook = operations.create_webhook(
+    webhook = endpoints.create_webhook(
         wanted,
         project_id=principal.project_id,
         sessions=container.sessions,
@@ -78,7 +78,7 @@ def list_webhooks(
     after: AfterWebhook = None,
     limit: Limit = 20,
 ) -> Page[Webhook]:
-    found = operations.list_webhooks(
+    found = endpoints.list_webhooks(
         principal.project_id, after=after, limit=limit + 1, sessions=container.sessions
     )
     return page_of(found, limit=limit, cursor=lambda webhook: webhook.id, request=request)
@@ -93,7 +93,7 @@ def list_webhooks(
 def get_webhook(
     webhook_id: WebhookId, response: Response, principal: Admin, container: Services
 ) -> Webhook:
-    webhook = operations.get_webhook(
+    webhook = endpoints.get_webhook(
         webhook_id, project_id=principal.project_id, sessions=container.sessions
     )
     response.headers["ETag"] = etag_of(webhook.version)
@@ -114,10 +114,10 @@ def update_webhook(
     container: Services,
     if_match: IfMatch = None,
 ) -> Webhook:
-    current = operations.get_webhook(
+    current = endpoints.get_webhook(
         webhook_id, project_id=principal.project_id, sessions=container.sessions
     )
-    webhook = operations.update_webhook(
+    webhook = endpoints.update_webhook(
         webhook_id,
         wanted,
         project_id=principal.project_id,
@@ -137,7 +137,7 @@ def update_webhook(
     responses=problems(404),
 )
 def delete_webhook(webhook_id: WebhookId, principal: Admin, container: Services) -> None:
-    operations.delete_webhook(
+    endpoints.delete_webhook(
         webhook_id, project_id=principal.project_id, sessions=container.sessions
     )
 
@@ -149,7 +149,7 @@ def delete_webhook(webhook_id: WebhookId, principal: Admin, container: Services)
     responses=answers(_DELIVERY, 404),
 )
 def ping_webhook(webhook_id: WebhookId, principal: Admin, container: Services) -> Delivery:
-    return operations.ping_webhook(
+    return deliveries.ping_webhook(
         webhook_id,
         project_id=principal.project_id,
         sessions=container.sessions,
@@ -171,7 +171,7 @@ def rotate_secret(
     container: Services,
     wanted: Annotated[RotateSecret, Body()] = RotateSecret(),
 ) -> WebhookWithSecret:
-    return operations.rotate_secret(
+    return endpoints.rotate_secret(
         webhook_id,
         project_id=principal.project_id,
         overlap_seconds=wanted.overlap_seconds,
@@ -192,7 +192,7 @@ def rotate_secret(
 def redeliver(
     webhook_id: WebhookId, wanted: Redeliver, principal: Admin, container: Services
 ) -> Redelivered:
-    count = operations.redeliver(
+    count = deliveries.redeliver(
         webhook_id,
         wanted,
         project_id=principal.project_id,
@@ -217,7 +217,7 @@ def list_deliveries(
     after: AfterDelivery = None,
     limit: Limit = 20,
 ) -> Page[Delivery]:
-    found = operations.list_deliveries(
+    found = deliveries.list_deliveries(
         webhook_id,
         project_id=principal.project_id,
         state=state,

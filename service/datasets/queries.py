@@ -24,8 +24,8 @@ from service.datasets.sizes import tokens_in
 from service.errors import Conflict, Fault, NotFound
 from service.jobs.ports import InputNotReady
 from service.storage.ports import ObjectStore
+from service.storage.table_subprocess import read_range_in_subprocess
 from service.storage.tables import Range
-from service.storage.tables_apart import read_range_apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ def stream_examples(
     """
     wanted = Range("split", split.value, order="position", first=first, last=last)
     with store.open(examples_key) as stream:
-        yield from map(example_of, read_range_apart(stream, wanted))
+        yield from map(example_of, read_range_in_subprocess(stream, wanted))
 
 
 def list_rows(

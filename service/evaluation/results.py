@@ -23,10 +23,10 @@ from service.evaluation.scores import Score, Scored, Scorer
 from service.evaluation.votes import Sample, elect
 from service.inference.ports import Outcome
 from service.jobs.ports import JobRun
-from service.storage.content import put_content
+from service.storage.object_keys import put_content
 from service.storage.ports import ObjectStore
+from service.storage.table_subprocess import write_parquet_in_subprocess
 from service.storage.tables import TableSchema
-from service.storage.tables_apart import write_parquet_apart
 
 TABLE = TableSchema(
     version=2,
@@ -157,7 +157,9 @@ def _score_rows(plan: EvaluationPlan, scores: Sequence[Score]) -> list[ScoreRow]
 def _write_table(evaluation_id: str, rows: Iterator[dict[str, Any]], *, store: ObjectStore) -> str:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.parquet"
-        write_parquet_apart(rows, path, schema=TABLE, metadata={"evaluation_id": evaluation_id})
+        write_parquet_in_subprocess(
+            rows, path, schema=TABLE, metadata={"evaluation_id": evaluation_id}
+        )
         return put_content(
             path,
             folder="evaluations",

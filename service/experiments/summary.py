@@ -27,7 +27,7 @@ from service.jobs.ports import (
     JobRecord,
     JobRun,
 )
-from service.storage.content import put_content
+from service.storage.object_keys import put_content
 from service.storage.ports import ObjectStore
 from service.storage.tables import TableSchema, write_parquet
 

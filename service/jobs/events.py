@@ -8,7 +8,7 @@ from service.jobs import repository, tree_repository
 from service.jobs.lifecycle import TERMINAL, Reason, State
 from service.jobs.models import Job
 from service.jobs.schemas import event_data
-from service.webhooks.operations import record_event
+from service.webhooks.event_log import record_event
 
 _BETWEEN_REPORTS = timedelta(seconds=1)
 

@@ -17,7 +17,7 @@ from service.jobs.lifecycle import State
 from service.jobs.models import Job
 from service.jobs.ports import JobCancelled, LeaseLost, Preempted
 from service.jobs.preemption import should_preempt
-from service.webhooks.operations import record_event
+from service.webhooks.event_log import record_event
 
 log = structlog.get_logger()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from service.errors import NotFound, TunecurveError, Unavailable
-from service.storage.keys import checked_key
+from service.storage.object_keys import checked_key
 from service.storage.ports import StoredObject
 
 CHUNK_BYTES = 1 << 20

@@ -12,11 +12,11 @@ from service.database import Session, Sessions
 from service.errors import Conflict
 from service.webhooks import repository
 from service.webhooks.endpoints import require_webhook, touch
+from service.webhooks.event_log import body_of, insert_event, new_delivery, record_event
 from service.webhooks.events import EventType
 from service.webhooks.models import Delivery as DeliveryRow
 from service.webhooks.models import Webhook as WebhookRow
-from service.webhooks.ports import Answer, Sender
-from service.webhooks.recording import body_of, insert_event, new_delivery, record_event
+from service.webhooks.ports import Sender, SendResult
 from service.webhooks.schedule import has_failed_too_long, next_delay, retry_after
 from service.webhooks.schemas import (
     Delivery,
@@ -25,11 +25,11 @@ from service.webhooks.schemas import (
     WebhookState,
     present_delivery,
 )
-from service.webhooks.signing import WebhookSecrets, sign
+from service.webhooks.signatures import WebhookSecrets, sign
 
 # Longer than the sender's overall deadline: while one worker sends, no other does.
 CLAIM = timedelta(seconds=60)
-_ATTEMPTS_KEPT = 10
+_MAX_LOGGED_ATTEMPTS = 10
 _GONE = 410
 
 log = structlog.get_logger()
@@ -37,7 +37,7 @@ _random = SystemRandom()
 
 
 @dataclass(frozen=True, slots=True)
-class _Parcel:
+class _AttemptInput:
     """All that an attempt needs, read before it so that no transaction spans the network."""
 
     delivery_id: str
@@ -70,15 +70,15 @@ def deliver(
     any number of times. Raises Unavailable without a master key; it is due again in a minute.
     """
     with sessions.transaction() as session:
-        parcel = _claim(session, delivery_id, now)
-    if parcel is None:
+        attempt = _claim(session, delivery_id, now)
+    if attempt is None:
         return
-    answer = _attempt(parcel, sender=sender, secrets=secrets, now=now)
+    answer = _attempt(attempt, sender=sender, secrets=secrets, now=now)
     with sessions.transaction() as session:
-        _record_attempt(session, parcel, answer, now=now)
+        _record_attempt(session, attempt, answer, now=now)
 
 
-def _claim(session: Session, delivery_id: str, now: datetime) -> _Parcel | None:
+def _claim(session: Session, delivery_id: str, now: datetime) -> _AttemptInput | None:
     row = repository.claim_delivery(session, delivery_id, now=now, until=now + CLAIM)
     if row is None:
         return None
@@ -89,10 +89,10 @@ def _claim(session: Session, delivery_id: str, now: datetime) -> _Parcel | None:
     return _pack(row, webhook, now)
 
 
-def _pack(row: DeliveryRow, webhook: WebhookRow, now: datetime) -> _Parcel:
+def _pack(row: DeliveryRow, webhook: WebhookRow, now: datetime) -> _AttemptInput:
     overlaps = webhook.previous_until is not None and webhook.previous_until > now
     newest = webhook.generation
-    return _Parcel(
+    return _AttemptInput(
         delivery_id=row.id,
         webhook_id=webhook.id,
         project_id=row.project_id,
@@ -104,37 +104,39 @@ def _pack(row: DeliveryRow, webhook: WebhookRow, now: datetime) -> _Parcel:
     )
 
 
-def _attempt(parcel: _Parcel, *, sender: Sender, secrets: WebhookSecrets, now: datetime) -> Answer:
+def _attempt(
+    attempt: _AttemptInput, *, sender: Sender, secrets: WebhookSecrets, now: datetime
+) -> SendResult:
     headers = sign(
-        parcel.body,
-        message_id=parcel.message_id,
+        attempt.body,
+        message_id=attempt.message_id,
         timestamp=now,
-        secrets=[secrets.secret(parcel.webhook_id, number) for number in parcel.generations],
+        secrets=[secrets.secret(attempt.webhook_id, number) for number in attempt.generations],
     )
-    return sender.send(parcel.url, parcel.body, headers=headers)
+    return sender.send(attempt.url, attempt.body, headers=headers)
 
 
 def _record_attempt(
-    session: Session, parcel: _Parcel, answer: Answer, *, now: datetime
+    session: Session, attempt: _AttemptInput, answer: SendResult, *, now: datetime
 ) -> DeliveryRow | None:
     """Write down an attempt, unless the claim was lost or the endpoint deleted meanwhile."""
-    webhook = repository.lock_webhook(session, parcel.webhook_id, parcel.project_id)
-    row = repository.lock_delivery(session, parcel.delivery_id)
-    if webhook is None or row is None or row.next_attempt_at != parcel.token:
-        log.warning("delivery_claim_lost", delivery_id=parcel.delivery_id)
+    webhook = repository.lock_webhook(session, attempt.webhook_id, attempt.project_id)
+    row = repository.lock_delivery(session, attempt.delivery_id)
+    if webhook is None or row is None or row.next_attempt_at != attempt.token:
+        log.warning("delivery_claim_lost", delivery_id=attempt.delivery_id)
         return None
     row.attempts += 1
-    row.attempt_log = [*row.attempt_log, _log_entry(answer, now)][-_ATTEMPTS_KEPT:]
+    row.attempt_log = [*row.attempt_log, _log_entry(answer, now)][-_MAX_LOGGED_ATTEMPTS:]
     if answer.succeeded:
         row.state, row.next_attempt_at, row.delivered_at = DeliveryState.DELIVERED.value, None, now
         webhook.failing_since = None
         return row
     _schedule(row, answer, now)
-    _judge_endpoint(session, webhook, answer, now)
+    _disable_if_failing(session, webhook, answer, now)
     return row
 
 
-def _log_entry(answer: Answer, now: datetime) -> dict[str, Any]:
+def _log_entry(answer: SendResult, now: datetime) -> dict[str, Any]:
     return {
         "at": rfc3339(now),
         "status": answer.status,
@@ -144,7 +146,7 @@ def _log_entry(answer: Answer, now: datetime) -> dict[str, Any]:
     }
 
 
-def _schedule(row: DeliveryRow, answer: Answer, now: datetime) -> None:
+def _schedule(row: DeliveryRow, answer: SendResult, now: datetime) -> None:
     asked = retry_after(answer.status or 0, answer.retry_after, now=now)
     delay = next_delay(row.attempts, retry_after=asked, jitter=_random.uniform(-1, 1))
     # a ping, which has no next attempt to begin with, is tried once
@@ -154,7 +156,9 @@ def _schedule(row: DeliveryRow, answer: Answer, now: datetime) -> None:
         row.next_attempt_at = now + delay
 
 
-def _judge_endpoint(session: Session, webhook: WebhookRow, answer: Answer, now: datetime) -> None:
+def _disable_if_failing(
+    session: Session, webhook: WebhookRow, answer: SendResult, now: datetime
+) -> None:
     """Disable an endpoint that says it is gone, or that has failed for five days."""
     webhook.failing_since = webhook.failing_since or now
     gone = answer.status == _GONE
@@ -194,10 +198,10 @@ def ping_webhook(
         webhook = require_webhook(row, webhook_id)
         secrets.secret(webhook.id, webhook.generation)  # without a master key, write nothing
         ping = _write_ping(session, webhook)
-        parcel = _pack(ping, webhook, now)
-    answer = _attempt(parcel, sender=sender, secrets=secrets, now=now)
+        attempt = _pack(ping, webhook, now)
+    answer = _attempt(attempt, sender=sender, secrets=secrets, now=now)
     with sessions.transaction() as session:
-        recorded = _record_attempt(session, parcel, answer, now=now)
+        recorded = _record_attempt(session, attempt, answer, now=now)
     return present_delivery(recorded or ping)
 
 
@@ -245,7 +249,7 @@ def redeliver(
         row = repository.lock_webhook(session, webhook_id, project_id)
         if require_webhook(row, webhook_id).state == WebhookState.DISABLED:
             raise Conflict("the webhook is disabled; enable it first", code="webhook_disabled")
-        return repository.send_again(
+        return repository.redeliver_rows(
             session,
             webhook_id,
             delivery_ids=wanted.delivery_ids,

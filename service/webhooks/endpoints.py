@@ -18,7 +18,7 @@ from service.webhooks.schemas import (
     WebhookWithSecret,
     present_webhook,
 )
-from service.webhooks.signing import WebhookSecrets
+from service.webhooks.signatures import WebhookSecrets
 
 # Every event is written once for each endpoint: the number of endpoints is a factor of cost.
 WEBHOOKS_LIMIT = 20

@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class SendResult:
     """What came of one attempt: a status, or an error code where there was no answer."""
 
     status: int | None
@@ -24,4 +24,4 @@ class Answer:
 class Sender(Protocol):
     """Posts once, and answers for failures too. May be shared by threads."""
 
-    def send(self, url: str, body: bytes, *, headers: Mapping[str, str]) -> Answer: ...
+    def send(self, url: str, body: bytes, *, headers: Mapping[str, str]) -> SendResult: ...

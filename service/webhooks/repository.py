@@ -135,7 +135,7 @@ def page_of_deliveries(
     return list(session.scalars(query.order_by(Delivery.id.desc()).limit(limit)))
 
 
-def send_again(
+def redeliver_rows(
     session: Session,
     webhook_id: str,
     *,

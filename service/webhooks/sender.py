@@ -10,7 +10,7 @@ import httpx2
 
 from service.webhooks.addresses import UrlRules
 from service.webhooks.connections import NotConnected, PinnedBackend, Resolver, resolve
-from service.webhooks.ports import Answer
+from service.webhooks.ports import SendResult
 
 CONNECT_SECONDS = 5.0
 OVERALL_SECONDS = 15.0
@@ -38,21 +38,21 @@ class WebhookSender:
         self._connect_seconds = connect_seconds
         self._overall_seconds = overall_seconds
 
-    def send(self, url: str, body: bytes, *, headers: Mapping[str, str]) -> Answer:
+    def send(self, url: str, body: bytes, *, headers: Mapping[str, str]) -> SendResult:
         """POST once and return what came of it; network failures are answers, not exceptions."""
         started = time.monotonic()
         try:
             status, retry_after, excerpt = self._post(url, body, headers, started)
         except NotConnected as error:
-            return Answer(None, error.code, _milliseconds_since(started))
+            return SendResult(None, error.code, _milliseconds_since(started))
         except (httpcore2.TimeoutException, TimeoutError):
-            return Answer(None, "timeout", _milliseconds_since(started))
+            return SendResult(None, "timeout", _milliseconds_since(started))
         except (httpcore2.NetworkError, OSError) as error:
             code = "tls_failed" if _is_tls(error) else "connection_failed"
-            return Answer(None, code, _milliseconds_since(started))
+            return SendResult(None, code, _milliseconds_since(started))
         except (httpcore2.ProtocolError, httpcore2.UnsupportedProtocol):
-            return Answer(None, "protocol_error", _milliseconds_since(started))
-        return Answer(status, None, _milliseconds_since(started), retry_after, excerpt)
+            return SendResult(None, "protocol_error", _milliseconds_since(started))
+        return SendResult(status, None, _milliseconds_since(started), retry_after, excerpt)
 
     def _post(
         self, url: str, body: bytes, headers: Mapping[str, str], started: float

@@ -9,7 +9,7 @@ from itertools import islice
 import httpx2
 import pytest
 
-from api.live_events import STREAMS_PER_KEY
+from api.event_stream import STREAMS_PER_KEY
 from tests.api.problems import problem_of
 from tests.api.server import PREPARE, Api, Caller, Json
 from tests.support.eventually import eventually

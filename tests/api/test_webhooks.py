@@ -7,7 +7,7 @@ from standardwebhooks import Webhook as Verifier
 
 from service.clock import utc_now
 from service.settings import Settings
-from service.webhooks.operations import deliver, due_deliveries
+from service.webhooks.deliveries import deliver, due_deliveries
 from tests.api.problems import problem_of
 from tests.api.server import PREPARE, Api, Caller, Json, serve
 from tests.service.webhooks.receivers import Reply, receiving

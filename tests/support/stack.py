@@ -19,7 +19,7 @@ from service.jobs.operations import Request, cancel_job, submit_job
 from service.jobs.queries import children_of, get_job
 from service.projects.operations import ensure_project
 from service.settings import Settings
-from service.webhooks.operations import list_events
+from service.webhooks.event_log import list_events
 from service.webhooks.schemas import Event
 from tests.support.emulator import EmulatorProcess, start_emulator
 from tests.support.eventually import eventually

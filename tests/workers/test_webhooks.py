@@ -4,8 +4,8 @@ import pytest
 from standardwebhooks import Webhook
 
 from service.clock import utc_now
+from service.webhooks.endpoints import create_webhook
 from service.webhooks.models import Delivery
-from service.webhooks.operations import create_webhook
 from service.webhooks.schemas import WebhookCreate
 from tests.service.webhooks.receivers import Receiver, Reply, receiving
 from tests.support.eventually import eventually

@@ -1,7 +1,7 @@
 """Tasks of webhook delivery."""
 
 from service.clock import utc_now
-from service.webhooks.operations import deliver as deliver_one
+from service.webhooks.deliveries import deliver as deliver_one
 from workers.app import app, container
 from workers.sweep_task import left_to_the_next_ticket
 

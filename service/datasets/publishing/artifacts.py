@@ -11,7 +11,7 @@ from service.datasets.presets.preset import Preset
 from service.datasets.publishing.example_files import WrittenFiles, copy_start
 from service.datasets.publishing.stored_examples import SCHEMA
 from service.datasets.schemas import DatasetReport, SplitInfo, StoredRows
-from service.storage.content import put_content
+from service.storage.object_keys import put_content
 from service.storage.ports import ObjectStore
 from service.storage.tables import noted
 

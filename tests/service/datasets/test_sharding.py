@@ -33,7 +33,7 @@ from service.jobs.queries import children_of, get_job, list_jobs
 from service.jobs.sweeps import wake_due
 from service.storage.local import LocalStore
 from service.storage.ports import StoredObject
-from service.webhooks.operations import list_events
+from service.webhooks.event_log import list_events
 from tests.service.datasets.preparation import LIMITS, upload
 from tests.support.runs import add_project
 from tests.support.task_messages import MemoryTaskQueue

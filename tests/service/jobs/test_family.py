@@ -17,7 +17,7 @@ from service.jobs.models import Job
 from service.jobs.operations import Request, cancel_job, reserve_ids, write_job
 from service.jobs.ports import Submission, Waiting
 from service.jobs.queries import get_job, list_jobs
-from service.webhooks.operations import list_events
+from service.webhooks.event_log import list_events
 from tests.service.jobs.conftest import KINDS, CountSpec, Jobs
 from tests.support.eventually import eventually
 

@@ -18,7 +18,7 @@ from service.jobs.operations import Request, cancel_job, submit_job
 from service.jobs.ports import JobCancelled, LeaseLost, Waiting
 from service.jobs.queries import get_job, list_jobs
 from service.jobs.sweeps import purge_keys, requeue_expired, wake_due, wake_job
-from service.webhooks.operations import list_events
+from service.webhooks.event_log import list_events
 from tests.service.jobs.conftest import KINDS, CountSpec, Jobs
 from tests.support.eventually import eventually
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from service.errors import Invalid, NotFound
-from service.storage.content import put_content
+from service.storage.object_keys import put_content
 from service.storage.operations import open_store
 from service.storage.ports import ObjectStore
 from tests.support.emulator import start_emulator

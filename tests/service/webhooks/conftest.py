@@ -6,7 +6,7 @@ from service.database import Sessions
 from service.projects.operations import ensure_project
 from service.webhooks.addresses import UrlRules, url_rules
 from service.webhooks.sender import WebhookSender
-from service.webhooks.signing import WebhookSecrets
+from service.webhooks.signatures import WebhookSecrets
 from tests.service.webhooks.house import House
 
 

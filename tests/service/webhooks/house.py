@@ -6,17 +6,15 @@ from datetime import datetime
 from service.clock import utc_now
 from service.database import Sessions
 from service.webhooks.addresses import UrlRules
-from service.webhooks.operations import (
-    create_webhook,
+from service.webhooks.deliveries import (
     deliver,
     due_deliveries,
-    get_webhook,
     list_deliveries,
     ping_webhook,
-    record_event,
     redeliver,
-    update_webhook,
 )
+from service.webhooks.endpoints import create_webhook, get_webhook, update_webhook
+from service.webhooks.event_log import record_event
 from service.webhooks.schemas import (
     Delivery,
     DeliveryState,
@@ -27,7 +25,7 @@ from service.webhooks.schemas import (
     WebhookWithSecret,
 )
 from service.webhooks.sender import WebhookSender
-from service.webhooks.signing import WebhookSecrets
+from service.webhooks.signatures import WebhookSecrets
 
 
 @dataclass

@@ -8,17 +8,15 @@ from standardwebhooks import Webhook as Verifier
 
 from service.clock import utc_now
 from service.errors import Unavailable
-from service.webhooks.operations import (
-    due_deliveries,
-    list_events,
-    rotate_secret,
-)
+from service.webhooks.deliveries import due_deliveries
+from service.webhooks.endpoints import rotate_secret
+from service.webhooks.event_log import list_events
 from service.webhooks.schemas import (
     DeliveryState,
     WebhookState,
 )
 from service.webhooks.sender import WebhookSender
-from service.webhooks.signing import WebhookSecrets
+from service.webhooks.signatures import WebhookSecrets
 from tests.service.webhooks.house import House
 from tests.service.webhooks.receivers import Reply, receiving
 

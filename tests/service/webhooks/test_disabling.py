@@ -4,10 +4,8 @@ import json
 from datetime import timedelta
 
 from service.clock import utc_now
-from service.webhooks.operations import (
-    due_deliveries,
-    list_events,
-)
+from service.webhooks.deliveries import due_deliveries
+from service.webhooks.event_log import list_events
 from service.webhooks.schemas import (
     DeliveryState,
     WebhookState,

@@ -11,20 +11,17 @@ from service.database import Sessions
 from service.errors import Conflict, Invalid, NotFound, PreconditionFailed, Unavailable
 from service.projects.operations import ensure_project
 from service.webhooks.addresses import UrlRules
-from service.webhooks.endpoints import WEBHOOKS_LIMIT
-from service.webhooks.operations import (
+from service.webhooks.deliveries import due_deliveries, list_deliveries, redeliver
+from service.webhooks.endpoints import (
+    WEBHOOKS_LIMIT,
     create_webhook,
     delete_webhook,
-    due_deliveries,
     get_webhook,
-    list_deliveries,
-    list_events,
     list_webhooks,
-    record_event,
-    redeliver,
     rotate_secret,
     update_webhook,
 )
+from service.webhooks.event_log import list_events, record_event
 from service.webhooks.schemas import (
     Redeliver,
     RotateSecret,
@@ -34,7 +31,7 @@ from service.webhooks.schemas import (
     WebhookUpdate,
     WebhookWithSecret,
 )
-from service.webhooks.signing import WebhookSecrets
+from service.webhooks.signatures import WebhookSecrets
 
 URL = "https://hooks.example.com/a"
 

@@ -7,11 +7,8 @@ import pytest
 
 from service.clock import utc_now
 from service.errors import Conflict
-from service.webhooks.operations import (
-    list_deliveries,
-    list_events,
-    purge_deliveries,
-)
+from service.webhooks.deliveries import list_deliveries, purge_deliveries
+from service.webhooks.event_log import list_events
 from service.webhooks.schemas import (
     DeliveryState,
     Redeliver,

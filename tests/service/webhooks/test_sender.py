@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from service.clock import utc_now
 from service.webhooks.addresses import UrlRules, url_rules
-from service.webhooks.ports import Answer
+from service.webhooks.ports import SendResult
 from service.webhooks.sender import WebhookSender
 from tests.service.webhooks.receivers import Reply, dripping, receiving
 
@@ -67,7 +67,7 @@ def _as_the_system_does(host: str) -> Sequence[str]:
         return [socket.inet_ntoa(socket.inet_aton(host.rstrip(".")))]
 
 
-def post(sender: WebhookSender, url: str) -> Answer:
+def post(sender: WebhookSender, url: str) -> SendResult:
     return sender.send(url, b"{}", headers={"webhook-id": "m"})
 
 

@@ -8,7 +8,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from service.clock import utc_now
 from service.errors import Unavailable
-from service.webhooks.signing import WebhookSecrets, derive_secret, sign
+from service.webhooks.signatures import WebhookSecrets, derive_secret, sign
 
 BODY = b'{"type":"job.succeeded","data":{"name":"caf\\u00e9"}}'
 

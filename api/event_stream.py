@@ -47,22 +47,22 @@ class StreamSlots:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What one look at the table found; `ended` when nothing can follow these events."""
+class EventBatch:
+    """What one poll at the table found; `ended` when nothing can follow these events."""
 
     events: list[Event]
     ended: bool
 
 
 class EventStream(StreamingResponse):
-    """Streams what `look(after_seq)` finds, which is called in a thread."""
+    """Streams what `poll(after_seq)` finds, which is called in a thread."""
 
     media_type = "text/event-stream"
 
     def __init__(
-        self, look: Callable[[int], Look], *, after_seq: int, on_close: Callable[[], None]
+        self, poll: Callable[[int], EventBatch], *, after_seq: int, on_close: Callable[[], None]
     ) -> None:
-        super().__init__(event_lines(look, after_seq=after_seq), headers=_UNBUFFERED)
+        super().__init__(event_lines(poll, after_seq=after_seq), headers=_UNBUFFERED)
         self._on_close = on_close
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,13 +72,13 @@ class EventStream(StreamingResponse):
             self._on_close()
 
 
-async def event_lines(look: Callable[[int], Look], *, after_seq: int) -> AsyncIterator[str]:
+async def event_lines(poll: Callable[[int], EventBatch], *, after_seq: int) -> AsyncIterator[str]:
     """Yield events as they come, and a comment now and then that keeps proxies patient."""
     now = time.monotonic()
     deadline, next_ping = now + STREAM_SECONDS, now + PING_SECONDS
     yield ": hello\n\n"
     while (now := time.monotonic()) < deadline:
-        found = await to_thread.run_sync(look, after_seq)
+        found = await to_thread.run_sync(poll, after_seq)
         for event in found.events:
             yield event_text(event)
             after_seq, next_ping = event.seq, now + PING_SECONDS

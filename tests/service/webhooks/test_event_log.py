@@ -12,17 +12,11 @@ from service.errors import Internal
 from service.ids import Prefix, new_id
 from service.projects.operations import ensure_project
 from service.webhooks.addresses import UrlRules
-from service.webhooks.operations import (
-    create_webhook,
-    due_deliveries,
-    list_deliveries,
-    list_events,
-    purge_events,
-    record_event,
-    update_webhook,
-)
+from service.webhooks.deliveries import due_deliveries, list_deliveries
+from service.webhooks.endpoints import create_webhook, update_webhook
+from service.webhooks.event_log import list_events, purge_events, record_event
 from service.webhooks.schemas import WebhookCreate, WebhookState, WebhookUpdate
-from service.webhooks.signing import WebhookSecrets
+from service.webhooks.signatures import WebhookSecrets
 
 
 def record(

@@ -12,8 +12,8 @@ import pytest
 
 from service.errors import Unavailable
 from service.jobs.ports import JobCancelled
+from service.storage.table_subprocess import read_range_in_subprocess, write_parquet_in_subprocess
 from service.storage.tables import Range, TableSchema, write_parquet
-from service.storage.tables_apart import read_range_apart, write_parquet_apart
 
 SCHEMA = TableSchema(
     columns={
@@ -52,7 +52,7 @@ def table(tmp_path: Path) -> Path:
 
 def read(path: Path, wanted: Range) -> list[dict[str, Any]]:
     with path.open("rb") as stream:
-        return list(read_range_apart(stream, wanted))
+        return list(read_range_in_subprocess(stream, wanted))
 
 
 def positions(path: Path, wanted: Range) -> list[int]:
@@ -64,7 +64,7 @@ def table_processes() -> list[psutil.Process]:
     found = []
     for child in psutil.Process().children():
         with suppress(psutil.ZombieProcess):
-            if "service.storage.tables_process" in child.cmdline():
+            if "service.storage.table_subprocess" in child.cmdline():
                 found.append(child)
     return found
 
@@ -73,7 +73,7 @@ def test_a_process_writes_the_same_bytes(tmp_path: Path) -> None:
     some = rows("train", 1700) + rows("train", 1, text="", references=[], made_at=None)
     write_parquet(some, tmp_path / "here", schema=SCHEMA, metadata={"preset": "pii"})
 
-    write_parquet_apart(some, tmp_path / "apart", schema=SCHEMA, metadata={"preset": "pii"})
+    write_parquet_in_subprocess(some, tmp_path / "apart", schema=SCHEMA, metadata={"preset": "pii"})
 
     assert (tmp_path / "apart").read_bytes() == (tmp_path / "here").read_bytes()
 
@@ -101,7 +101,7 @@ def test_another_value_has_rows_of_its_own_or_none(table: Path) -> None:
 
 def test_who_has_enough_ends_the_process(table: Path) -> None:
     with table.open("rb") as stream:
-        some = read_range_apart(stream, TRAIN)
+        some = read_range_in_subprocess(stream, TRAIN)
         assert next(some)["position"] == 0
         (process,) = table_processes()
         some.close()  # type: ignore[attr-defined]  # a generator is more than an iterator
@@ -125,10 +125,10 @@ def test_what_ends_the_rows_ends_the_writing_as_itself(tmp_path: Path) -> None:
         raise JobCancelled
 
     with pytest.raises(JobCancelled):
-        write_parquet_apart(ending(), tmp_path / "table", schema=SCHEMA)
+        write_parquet_in_subprocess(ending(), tmp_path / "table", schema=SCHEMA)
     assert not table_processes()
 
 
 def test_a_process_that_cannot_write_is_told_of(tmp_path: Path) -> None:
     with pytest.raises(Unavailable):
-        write_parquet_apart(rows("train", 20_000), tmp_path / "no" / "table", schema=SCHEMA)
+        write_parquet_in_subprocess(rows("train", 20_000), tmp_path / "no" / "table", schema=SCHEMA)

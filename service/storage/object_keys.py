@@ -1,0 +1,43 @@
+"""Object keys: which are valid, and content-addressed ones, so that equal bytes are stored once."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from service.errors import Invalid
+from service.storage.ports import ObjectStore
+
+_KEY = re.compile(r"[A-Za-z0-9_][\w.-]*(/[A-Za-z0-9_][\w.-]*)*", re.ASCII)
+MAX_LENGTH = 200  # what the tables hold
+
+
+@dataclass(frozen=True, slots=True)
+class StoredContent:
+    """A stored file; `sha256` is in hexadecimal digits and the name in `key`."""
+
+    key: str
+    uri: str
+    sha256: str
+
+
+def put_content(
+    path: Path, *, folder: str, suffix: str, content_type: str, store: ObjectStore
+) -> StoredContent:
+    """Store a file as `folder/<sha256><suffix>` unless it is there already; raises Unavailable."""
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    stored = store.put_file(f"{folder}/{sha256}{suffix}", path, content_type=content_type)
+    return StoredContent(stored.key, stored.uri, sha256)
+
+
+def checked_key(key: str) -> str:
+    """Return the key, or raise Invalid `invalid_object_key`.
+
+    Parts of letters, digits, `_`, `-` and `.`, none of which begins with a dot: so no key
+    climbs out of its folder or its prefix, and temporary files have names no key can have.
+    """
+    if len(key) > MAX_LENGTH or not _KEY.fullmatch(key):
+        message = "a key is up to 200 characters: names of letters, digits, _ - . between slashes"
+        raise Invalid(message, code="invalid_object_key")
+    return key

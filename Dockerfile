@@ -7,11 +7,11 @@ COPY requirements/core.txt requirements/core.txt
 RUN /opt/tunecurve/bin/python -m pip install --require-virtualenv -r requirements/core.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY api api
-COPY tunecurve tunecurve
 COPY emulator emulator
 COPY service service
+COPY tunecurve tunecurve
 COPY workers workers
-RUN /opt/tunecurve/bin/python -m pip install --require-virtualenv --no-deps .
+RUN /opt/tunecurve/bin/python -m pip install --require-virtualenv --no-deps ./tunecurve .
 
 FROM python:3.12.12-slim-bookworm
 RUN groupadd --gid 10001 tunecurve \
@@ -19,6 +19,7 @@ RUN groupadd --gid 10001 tunecurve \
  && install --directory --owner=10001 --group=10001 /data /state
 COPY --from=builder /opt/tunecurve /opt/tunecurve
 ENV PATH=/opt/tunecurve/bin:$PATH \
+    PYTHONSAFEPATH=1 \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     HF_HUB_OFFLINE=1 \

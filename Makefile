@@ -4,7 +4,9 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
 
-.PHONY: demo test lint fmt up openapi pins clean
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-annotate --no-header --no-emit-package tunecurve pyproject.toml
+
+.PHONY: demo test lint fmt up openapi wheels pins clean
 
 demo: .venv/core
 	$(BIN)/tunecurve demo $(ARGS)
@@ -30,19 +32,23 @@ fmt: .venv/dev
 openapi: .venv/core
 	$(BIN)/python -m api openapi > docs/openapi.json
 
+# Two wheels in out/wheels: `tunecurve` (client and command) and `tunecurve-server`.
+wheels: .venv/core
+	$(PIP) wheel --quiet --no-deps --wheel-dir out/wheels ./tunecurve .
+
 # Pins for every platform, without the address of any index.
 pins: .venv/dev
 	$(PIP) install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-annotate --no-header --extra embedded pyproject.toml -o requirements/core.txt
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-annotate --no-header --extra embedded --group dev pyproject.toml -o requirements/dev.txt
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-annotate --no-header --extra embedded --group dev --group bench pyproject.toml -o requirements/bench.txt
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-annotate --no-header --extra embedded --extra local pyproject.toml -o requirements/local.txt
+	$(COMPILE) --extra embedded -o requirements/core.txt
+	$(COMPILE) --extra embedded --group dev -o requirements/dev.txt
+	$(COMPILE) --extra embedded --group dev --group bench -o requirements/bench.txt
+	$(COMPILE) --extra embedded --extra local -o requirements/local.txt
 
-.venv/core: requirements/core.txt pyproject.toml
+.venv/core: requirements/core.txt pyproject.toml tunecurve/pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Tunecurve needs Python 3.11 or newer; set PYTHON=python3.12, say") if sys.version_info < (3, 11) else None'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(PIP) install --quiet -r requirements/core.txt
-	$(PIP) install --quiet --no-deps -e .
+	$(PIP) install --quiet --no-deps -e ./tunecurve -e .
 	touch .venv/core
 
 .venv/dev: .venv/core requirements/dev.txt

@@ -6,6 +6,7 @@ and what importing leaves behind is not given back before the fork.
 
 import argparse
 import gc
+import importlib
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -51,7 +52,10 @@ def load_app(include: Sequence[str]) -> "Celery":
         from workers.app import app
 
         app.conf.include = [*app.conf.include, *include]
-        app.loader.import_default_modules()
+        # Celery imports these with the current folder first on the path, where a person's own
+        # module may have the name of one that they need: here, it finds them imported.
+        for module in app.conf.include:
+            importlib.import_module(module)
     return app
 
 

@@ -1,9 +1,9 @@
 """The documents speak of this tree: what they point to is there."""
 
 import re
-import tomllib
 from pathlib import Path
 
+from api.version import VERSION
 from tests.architecture.tree import ROOT, SHIPPED, repository_files, text_of
 
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
@@ -65,9 +65,8 @@ def test_decisions_are_numbered_without_gaps_and_all_of_one_form() -> None:
 
 
 def test_the_newest_entry_of_the_changelog_is_the_version_that_ships() -> None:
-    shipped = tomllib.loads(text_of(Path("pyproject.toml")))["project"]["version"]
     entries = re.findall(
         r"^## \[(\d[^\]]*)\] - \d{4}-\d\d-\d\d$", text_of(Path("CHANGELOG.md")), re.MULTILINE
     )
 
-    assert entries[0] == shipped
+    assert entries[0] == VERSION

@@ -9,7 +9,8 @@ import pytest
 
 pytestmark = pytest.mark.journey
 
-ROOT = Path(__file__).resolve().parents[2]
+# Packages of a person, in the folder they work in and on their PYTHONPATH: none may be imported.
+SOMEBODY_ELSES = ("api", "client", "emulator", "service", "workers")
 COLUMNS = {
     "name",
     "kind",
@@ -23,10 +24,21 @@ COLUMNS = {
 }
 
 
+@pytest.fixture(autouse=True)
+def work_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Create the folder that the command runs in, with modules of the names of ours."""
+    folder = tmp_path / "work"
+    for name in SOMEBODY_ELSES:
+        (folder / name).mkdir(parents=True)
+        (folder / name / "__init__.py").write_text("raise SystemExit('a module of somebody else')")
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+
+
 def demo(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [
             sys.executable,
+            "-P",  # as the console script: without the current folder on the import path
             "-m",
             "tunecurve",
             "demo",
@@ -36,7 +48,7 @@ def demo(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
             str(folder / "out"),
             *arguments,
         ],
-        cwd=ROOT,
+        cwd=folder / "work",
         capture_output=True,
         text=True,
         timeout=280,

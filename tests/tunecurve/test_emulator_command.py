@@ -13,12 +13,12 @@ ANNOUNCEMENT = "emulator listening on "
 
 
 @contextmanager
-def running(arguments: Sequence[str]) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def running(
+    arguments: Sequence[str], *, folder: Path
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Yield the process and the address it tells of."""
-    command = [sys.executable, "-m", "tunecurve", "emulator", *arguments]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).resolve().parents[2]
-    )
+    command = [sys.executable, "-P", "-m", "tunecurve", "emulator", *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=folder)
     assert process.stdout is not None
     try:
         line = process.stdout.readline()
@@ -32,14 +32,23 @@ def running(arguments: Sequence[str]) -> Iterator[tuple[subprocess.Popen[str], s
 
 def test_it_serves_keeps_its_state_and_ends_by_a_signal(tmp_path: Path) -> None:
     state = str(tmp_path / "state")
-    with running(["--state", state, "--latency-seconds", "0.25"]) as (process, url):
+    own = tmp_path / "emulator"
+    own.mkdir()
+    (own / "__init__.py").write_text("raise SystemExit('a module of somebody else')")
+    with running(["--state", state, "--latency-seconds", "0.25"], folder=tmp_path) as (
+        process,
+        url,
+    ):
         assert url.startswith("http://127.0.0.1:")
         assert httpx2.get(f"{url}/_emulator/config").json()["latency_seconds"] == 0.25
         created = httpx2.post(f"{url}/storage/v1/b?project=lab", json={"name": "kept"})
         assert created.status_code == 200
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=20) in {0, -signal.SIGTERM}
-    with running(["--state", state, "--host", "127.0.0.1", "--port", "0"]) as (_, url):
+    with running(["--state", state, "--host", "127.0.0.1", "--port", "0"], folder=tmp_path) as (
+        _,
+        url,
+    ):
         assert httpx2.get(f"{url}/storage/v1/b/kept").json()["name"] == "kept"
 
 

@@ -11,9 +11,9 @@ from workers.__main__ import main
 _ROOT = Path(__file__).resolve().parents[2]
 
 
-def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, "-m", "workers", *arguments]
-    return subprocess.run(words, cwd=_ROOT, capture_output=True, text=True, check=False)
+def _run(*arguments: str, folder: Path = _ROOT) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-P", "-m", "workers", *arguments]
+    return subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
 
 
 def test_a_queue_that_nobody_fills_is_refused_with_those_there_are() -> None:
@@ -23,6 +23,15 @@ def test_a_queue_that_nobody_fills_is_refused_with_those_there_are() -> None:
     assert "no queue 'evalute'; known: " in done.stderr
     assert "prepare" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_persons_own_modules_in_the_current_folder_are_not_imported(tmp_path: Path) -> None:
+    for name in ("api", "client", "evaluate", "html", "mmap", "numpy", "service", "workers"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('a module of somebody else')")
+
+    done = _run("--queues", "evalute", folder=tmp_path)
+
+    assert "no queue 'evalute'; known: " in done.stderr
 
 
 def test_a_worker_without_queues_is_none(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,10 +1,9 @@
-"""The command line: its exit codes, what goes to which stream, and how fast it answers."""
+"""The command line: its exit codes, what goes to which stream, and what it imports."""
 
 import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ from tests.tunecurve.tiny_service import Answer, TinyService, json_answer, new_j
 from tunecurve.cli import run
 from tunecurve.errors import ExitCode
 
-ROOT = Path(__file__).resolve().parents[2]
 HEAVY = {
     "google", "evaluate", "datasets", "torch", "celery", "sqlalchemy", "fastapi",
     "service", "api", "workers", "emulator",
@@ -203,13 +201,6 @@ def test_doctor_exits_with_3_when_something_is_wrong(
     assert "unauthenticated" in capsys.readouterr().out
 
 
-def test_help_answers_in_under_a_second() -> None:
-    command = [sys.executable, "-m", "tunecurve", "--help"]
-    # The best of three: other work on the machine is not what is measured.
-    seconds = min(_seconds(command) for _ in range(3))
-    assert seconds < 1
-
-
 def test_no_command_imports_what_is_heavy(bare: Path) -> None:
     program = (
         "import sys, pkgutil, importlib;"
@@ -255,9 +246,3 @@ def test_a_reader_that_has_seen_enough_is_no_error(known: TinyService) -> None:
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
-
-
-def _seconds(command: list[str]) -> float:
-    start = time.perf_counter()
-    subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
-    return time.perf_counter() - start

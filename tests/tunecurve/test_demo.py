@@ -9,9 +9,8 @@ import pytest
 from tests.tunecurve.tiny_service import KEY, TinyService, new_job
 from tunecurve.cli import run
 from tunecurve.errors import ExitCode
-from tunecurve.stack.launch import lock_file
 from tunecurve.stack.locks import locked
-from tunecurve.stack.state import StackState, read_state, write_state
+from tunecurve.stack.state import StackState, lock_file, read_state, write_state
 
 EXPERIMENT = f"exp_{1:026d}"
 VARIANTS: list[dict[str, Any]] = [

@@ -15,11 +15,10 @@ from tunecurve.commands.options import DataDirOption, KeyOption, OutputOption, U
 from tunecurve.errors import ExitCode, TunecurveError
 from tunecurve.output import Column, OutputFormat, Row, print_json, render_table
 from tunecurve.settings import data_folder, find_server, read_environment
-from tunecurve.stack.launch import lock_file
 from tunecurve.stack.locks import is_locked
 from tunecurve.stack.redis import choose_redis, redis_answers
 from tunecurve.stack.services import INSTALL_HINT, Parts, server_folder, stack_environment
-from tunecurve.stack.state import read_state
+from tunecurve.stack.state import lock_file, read_state
 
 Environment = Mapping[str, str]
 State = Literal["ok", "off", "fail"]

@@ -10,11 +10,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tunecurve.errors import ConfigurationError, TunecurveError
-from tunecurve.stack.launch import lock_file
 from tunecurve.stack.locks import is_locked
 from tunecurve.stack.processes import end_with_parent
 from tunecurve.stack.services import process_environment, require_server
-from tunecurve.stack.state import StackState, make_private_folder, read_state
+from tunecurve.stack.state import StackState, lock_file, make_private_folder, read_state
 from tunecurve.stack.supervisor import Report
 
 _SECONDS_TO_START = 180.0

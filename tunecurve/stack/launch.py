@@ -15,6 +15,7 @@ from tunecurve.stack.services import HOST, require_server, uses_emulator
 from tunecurve.stack.start import Start
 from tunecurve.stack.state import (
     StackState,
+    lock_file,
     make_private_folder,
     read_state,
     remove_state,
@@ -36,10 +37,6 @@ class StackOptions:
     folder: Path
     port: int
     emulator: bool = True
-
-
-def lock_file(folder: Path) -> Path:
-    return folder / "stack.lock"
 
 
 def run_stack(

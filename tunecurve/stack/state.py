@@ -23,6 +23,11 @@ class StackState:
     emulator: str | None
 
 
+def lock_file(folder: Path) -> Path:
+    """Return the file that the folder's running stack holds locked."""
+    return folder / "stack.lock"
+
+
 def state_file(folder: Path) -> Path:
     return folder / "stack.json"
 

@@ -7,9 +7,9 @@ import pytest
 
 from tunecurve.cli import run
 from tunecurve.errors import ExitCode
-from tunecurve.stack.launch import choose_port, lock_file
+from tunecurve.stack.launch import choose_port
 from tunecurve.stack.locks import locked
-from tunecurve.stack.state import StackState, read_state, write_state
+from tunecurve.stack.state import StackState, lock_file, read_state, write_state
 
 
 @pytest.fixture

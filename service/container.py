@@ -13,12 +13,15 @@ from service.datasets.operations import DRAFT, PREPARE
 from service.datasets.ports import TokenCounter
 from service.datasets.sharding.shard_jobs import ShardingConfig
 from service.datasets.sources.hub_client import HubClient
-from service.evaluation.batch_lane import BatchConfig
-from service.evaluation.kinds import ASK, evaluate_kind
-from service.evaluation.plan import Target
-from service.evaluation.request_stage import CallConfig
-from service.evaluation.sharding import ShardConfig
-from service.experiments.kinds import experiment_kind
+from service.evaluation.operations import ASK, evaluate_kind
+from service.evaluation.ports import (
+    BatchConfig,
+    CallConfig,
+    EvaluationServices,
+    ShardConfig,
+    Target,
+)
+from service.experiments.operations import experiment_kind
 from service.files.contents import FileLimits
 from service.inference.batches.ports import BatchProvider
 from service.inference.cache import CacheRules
@@ -150,7 +153,18 @@ class Container:
         )
 
     @cached_property
-    def calling(self) -> CallConfig:
+    def evaluation_services(self) -> EvaluationServices:
+        return EvaluationServices(
+            sessions=self.sessions,
+            store=self.store,
+            find_model=ready_model,
+            calls=self._call_config,
+            batches=self._batch_config,
+            shards=ShardConfig(self.jobs, self.settings.evaluate_slots),
+        )
+
+    @cached_property
+    def _call_config(self) -> CallConfig:
         settings = self.settings
         limits = CallLimits(
             in_flight=settings.calls_in_flight,
@@ -177,10 +191,6 @@ class Container:
         )
 
     @cached_property
-    def fleet(self) -> ShardConfig:
-        return ShardConfig(self.jobs, self.settings.evaluate_slots)
-
-    @cached_property
     def prepare_sharding(self) -> ShardingConfig:
         return ShardingConfig(self.jobs, self.settings.prepare_shard_rows)
 
@@ -198,7 +208,7 @@ class Container:
         )
 
     @cached_property
-    def batching(self) -> BatchConfig:
+    def _batch_config(self) -> BatchConfig:
         settings = self.settings
         return BatchConfig(
             provider=lambda: self._batches,

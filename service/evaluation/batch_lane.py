@@ -16,33 +16,20 @@ from service.errors import Forbidden, Internal, Invalid, NotFound, RateLimited, 
 from service.evaluation import batch_repository
 from service.evaluation.lanes import Lane
 from service.evaluation.models import BatchRun
+from service.evaluation.ports import BatchConfig
 from service.inference.batches.files import BatchAnswers, open_answers, request_lines
-from service.inference.batches.ports import BatchOrder, BatchProvider, BatchState, ProviderBatch
+from service.inference.batches.ports import BatchOrder, BatchState, ProviderBatch
 from service.inference.budget_guard import CostForecast, reserve_ahead
 from service.inference.ports import GenerationRequest, GenerationResult
 from service.jobs.budgets import settle_ahead
 from service.jobs.lifecycle import Reason
 from service.jobs.ports import JobCancelled, JobRun, Waiting
-from service.storage.ports import ObjectStore
 
 log = structlog.get_logger()
 
 CANCEL_AGAIN_SECONDS = 10.0
 CHUNK = 500
 LONGEST = timedelta(hours=72 + 24 + 1)  # Google queues a batch for 72 h and runs it for 24 h
-
-
-@dataclass(frozen=True, slots=True)
-class BatchConfig:
-    """How batches are sent. `lines` reads what a provider has written below an address;
-    `settle_seconds` is after when a request that was sent is either listed or will never be.
-    """
-
-    provider: Callable[[], BatchProvider]
-    lines: Callable[[str], Iterator[bytes]]
-    store: ObjectStore
-    poll_seconds: float
-    settle_seconds: float
 
 
 @dataclass(frozen=True, slots=True)

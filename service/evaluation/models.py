@@ -3,10 +3,11 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Float, ForeignKey, Index, Integer, String, Text, false
+from sqlalchemy import BigInteger, Boolean, Float, ForeignKey, Index, Integer, String, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.database import Id, Model
+from service.inference.answer_columns import AnswerColumns
 
 
 class Evaluation(Model):
@@ -36,7 +37,7 @@ class Evaluation(Model):
     ready_at: Mapped[datetime | None]
 
 
-class Prediction(Model):
+class Prediction(AnswerColumns, Model):
     """One answer. The key makes a second write of the same answer impossible."""
 
     __tablename__ = "prediction"
@@ -46,13 +47,6 @@ class Prediction(Model):
     )
     example_id: Mapped[str] = mapped_column(String(64), primary_key=True)
     sample: Mapped[int] = mapped_column(Integer, primary_key=True, default=0)
-    outcome: Mapped[str] = mapped_column(String(20))
-    text: Mapped[str] = mapped_column(Text)
-    finish_reason: Mapped[str] = mapped_column(String(50), default="")
-    error: Mapped[str] = mapped_column(String(500), default="")
-    prompt_tokens: Mapped[int] = mapped_column(Integer, default=0)
-    output_tokens: Mapped[int] = mapped_column(Integer, default=0)
-    usage: Mapped[dict[str, Any]] = mapped_column(default=dict)
     cost_nano: Mapped[int | None] = mapped_column(BigInteger)
     synthetic: Mapped[bool] = mapped_column(Boolean, default=False)
     cached: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())

@@ -1,160 +1,159 @@
-"""Runs of `evaluate` and `ask` jobs: see that every row has an outcome, then score."""
+"""Operations of evaluation: reserve, run, shard and delete, and the two kinds of job for them."""
 
+from functools import partial
+
+from service.catalogue.catalogue import Catalogue
+from service.clock import utc_now
 from service.database import Session, Sessions
-from service.datasets.queries import ready_dataset
-from service.errors import Conflict
+from service.datasets.queries import require_dataset
+from service.errors import Conflict, Fault, NotFound
 from service.evaluation import repository
-from service.evaluation.batch_lane import BatchConfig
-from service.evaluation.batch_work import ask_in_batch, has_batch
+from service.evaluation.batch_work import has_batch, run_batch_lane
+from service.evaluation.estimates import estimate_evaluation
+from service.evaluation.metrics.registry import METRICS
 from service.evaluation.models import Evaluation
-from service.evaluation.plan import EvaluationPlan, Target, shots_of
-from service.evaluation.ports import FindModel
-from service.evaluation.queries import get_evaluation, require_evaluation
-from service.evaluation.request_stage import CallConfig, Rows, ask, cache_lookup
+from service.evaluation.plan import EvaluationPlan, plan_evaluation
+from service.evaluation.ports import EvaluationServices, FindModel
+from service.evaluation.queries import get_evaluation
+from service.evaluation.request_stage import copy_cached_answers, send_requests
 from service.evaluation.results import complete
 from service.evaluation.schemas import AskSpec, EvaluateSpec
-from service.evaluation.sharding import ShardConfig, spread
-from service.jobs.lifecycle import OPEN
-from service.jobs.ports import JobCancelled, JobRun, Waiting
-from service.jobs.queries import job_states, require_ended
+from service.evaluation.sharding import run_shards
+from service.ids import Prefix
+from service.jobs.ports import InputNotReady, JobCancelled, JobKind, JobRun, Submission, Waiting
+from service.jobs.queries import require_ended
 from service.jobs.shards import stop_shards
-from service.storage.ports import ObjectStore
+from service.task_queue import Queue
 
 
-def run_evaluate(
-    run: JobRun,
-    *,
-    sessions: Sessions,
-    store: ObjectStore,
-    calling: CallConfig,
-    find_model: FindModel,
-    fleet: ShardConfig,
-    batching: BatchConfig,
-) -> Waiting | None:
-    """Answer the rows that have no outcome yet, then score; a second run asks nothing again.
-
-    A cancelled run stops its shards, and its batch at the provider; it ends after them, when it is
-    known what they cost.
-    """
-    if run.cancelling:
-        waiting = stop_shards(run, services=fleet.jobs)
-        if waiting is not None:
-            return waiting
-        if not has_batch(run.outputs["evaluation"], sessions=sessions):
-            raise JobCancelled
-    spec = EvaluateSpec.model_validate(run.spec)
-    plan = _plan(run, spec, sessions=sessions, store=store, calling=calling, find_model=find_model)
-    if plan is None:
-        return None
-    waiting = ask_in_batch(
-        run,
-        plan,
-        requests=_missing(plan, sessions=sessions),
-        sessions=sessions,
-        store=store,
-        calling=calling,
-        batching=batching,
-    ) or _ask_all(run, plan, sessions=sessions, store=store, calling=calling, fleet=fleet)
-    if waiting is None:
-        complete(run, plan, sessions=sessions, store=store)
-    return waiting
-
-
-def _ask_all(
-    run: JobRun,
-    plan: EvaluationPlan,
-    *,
-    sessions: Sessions,
-    store: ObjectStore,
-    calling: CallConfig,
-    fleet: ShardConfig,
-) -> Waiting | None:
-    """See that every row has an outcome, here or in the shards of others."""
-    if not _missing(plan, sessions=sessions):
-        return None
-    cache_lookup(run, plan, sessions=sessions, store=store, calling=calling)
-    missing = _missing(plan, sessions=sessions)
-    if not missing:
-        return None
-    waiting = spread(run, plan, requests=missing, sessions=sessions, fleet=fleet)
-    if waiting is not None:
-        return waiting
-    rows = Rows(0, plan.rows)
-    return ask(run, plan, rows, sessions=sessions, store=store, calling=calling)
-
-
-def run_ask(
-    run: JobRun,
-    *,
-    sessions: Sessions,
-    store: ObjectStore,
-    calling: CallConfig,
-    find_model: FindModel,
-) -> Waiting | None:
-    """Answer a shard of the rows of an evaluation; its `evaluate` job scores them."""
-    shard = AskSpec.model_validate(run.spec)
-    plan = _plan(
-        run, shard.evaluate, sessions=sessions, store=store, calling=calling, find_model=find_model
-    )
-    if plan is None:
-        return None
-    rows = Rows(shard.first, shard.last)
-    return ask(run, plan, rows, sessions=sessions, store=store, calling=calling)
-
-
-def _plan(
-    run: JobRun,
-    spec: EvaluateSpec,
-    *,
-    sessions: Sessions,
-    store: ObjectStore,
-    calling: CallConfig,
-    find_model: FindModel,
-) -> EvaluationPlan | None:
-    """Return what is to be asked; None when the evaluation is complete.
-
-    Raises InputNotReady, and Conflict when the job that the evaluation belongs to has ended.
-    """
-    with sessions.reading() as session:
-        row = require_evaluation(session, run.outputs["evaluation"], run.project_id)
-        if row.ready_at is not None:
-            return None
-        dataset = ready_dataset(spec.dataset, project_id=run.project_id, session=session)
-        target = _target(session, spec, row, run, find_model, calling)
-    if job_states([row.job_id], sessions=sessions).get(row.job_id) not in OPEN:
-        raise Conflict(f"{row.job_id} has ended", code="evaluation_ended")
-    return EvaluationPlan(
-        evaluation_id=row.id,
-        spec=spec,
-        dataset=dataset,
-        target=target,
-        shots=shots_of(spec, dataset, store=store),
-        price=calling.catalogue.price_of_calls(
-            target.base_model, location=target.location, tuned=target.tuned
+def reserve_evaluation(
+    session: Session, submission: Submission, *, base_model: str, find_model: FindModel
+) -> None:
+    """Write the evaluation's row; raises Invalid for an unknown metric, NotFound for inputs."""
+    spec = EvaluateSpec.model_validate(submission.spec)
+    for position, name in enumerate(spec.metrics):
+        METRICS.find(name, pointer=f"/spec/metrics/{position}")
+    require_dataset(session, spec.dataset, project_id=submission.project_id)
+    if spec.model is not None:
+        _require_model(session, spec.model, submission.project_id, find_model)
+    repository.add(
+        session,
+        Evaluation(
+            id=submission.outputs["evaluation"],
+            project_id=submission.project_id,
+            job_id=submission.id,
+            dataset_id=spec.dataset,
+            model_id=spec.model,
+            base_model=spec.base_model or base_model,
+            kind=spec.variant.value,
+            shots=spec.shots,
+            samples=spec.samples,
+            split=spec.split,
+            created_at=utc_now(),
         ),
     )
 
 
-def _target(
-    session: Session,
-    spec: EvaluateSpec,
-    row: Evaluation,
-    run: JobRun,
-    find_model: FindModel,
-    calling: CallConfig,
-) -> Target:
-    if spec.model is None:
-        base, settings = row.base_model, calling.catalogue.entry(row.base_model).call_settings
-        return Target(base, base, calling.location, settings=settings)
-    model = find_model(spec.model, project_id=run.project_id, session=session)
-    settings = calling.catalogue.entry(model.base_model).call_settings
-    return Target(model.endpoint, model.base_model, model.location, tuned=True, settings=settings)
+def _require_model(session: Session, model_id: str, project_id: str, find_model: FindModel) -> None:
+    try:
+        find_model(model_id, project_id=project_id, session=session)
+    except InputNotReady:
+        return  # reserved: the job will wait for it
+    except NotFound as error:
+        fault = Fault("/spec/model", "input_not_found", error.message)
+        raise NotFound(error.message, code="input_not_found", faults=[fault]) from error
+
+
+def evaluate_kind(
+    base_model: str, *, find_model: FindModel, catalogue: Catalogue, location: str
+) -> JobKind:
+    """Return the `evaluate` kind; `base_model` is used where a spec names none."""
+    return JobKind(
+        name="evaluate",
+        spec=EvaluateSpec,
+        output="evaluation",
+        prefix=Prefix.EVALUATION,
+        queue=Queue.EVALUATE,
+        task="evaluation.run",
+        reserve=partial(reserve_evaluation, base_model=base_model, find_model=find_model),
+        estimate=partial(
+            estimate_evaluation,
+            base_model=base_model,
+            location=location,
+            catalogue=catalogue,
+            find_model=find_model,
+        ),
+        preemptible=True,
+        cleans_up_on_cancel=True,  # shards may still run, and a batch at the provider
+    )
+
+
+def _reserve_nothing(_session: Session, _submission: Submission) -> None:
+    """A shard writes into the evaluation of its parent."""
+
+
+ASK = JobKind(
+    name="ask",
+    spec=AskSpec,
+    output="evaluation",
+    prefix=Prefix.EVALUATION,
+    queue=Queue.EVALUATE,
+    task="evaluation.ask",
+    reserve=_reserve_nothing,
+    is_shard=True,
+    preemptible=True,
+)
+
+
+def run_evaluate(run: JobRun, *, services: EvaluationServices) -> Waiting | None:
+    """Get an answer to each row that has none, then score; a second run sends nothing again.
+
+    A cancelled run stops its shards and its batch at the provider, and ends after them, when it
+    is known what they cost.
+    """
+    if run.cancelling:
+        waiting = stop_shards(run, services=services.shards.jobs)
+        if waiting is not None:
+            return waiting
+        if not has_batch(run.outputs["evaluation"], sessions=services.sessions):
+            raise JobCancelled
+    plan = plan_evaluation(run, EvaluateSpec.model_validate(run.spec), services=services)
+    if plan is None:
+        return None
+    requests = _missing(plan, sessions=services.sessions)
+    waiting = run_batch_lane(run, plan, requests=requests, services=services)
+    waiting = waiting or _run_online(run, plan, services=services)
+    if waiting is None:
+        complete(run, plan, services=services)
+    return waiting
+
+
+def _run_online(
+    run: JobRun, plan: EvaluationPlan, *, services: EvaluationServices
+) -> Waiting | None:
+    """Get an answer to each row that has none: from the cache, in shards, or in this run."""
+    if not _missing(plan, sessions=services.sessions):
+        return None
+    copy_cached_answers(run, plan, services=services)
+    missing = _missing(plan, sessions=services.sessions)
+    if not missing:
+        return None
+    waiting = run_shards(run, plan, requests=missing, services=services)
+    return waiting or send_requests(run, plan, range(plan.rows), services=services)
 
 
 def _missing(plan: EvaluationPlan, *, sessions: Sessions) -> int:
     with sessions.reading() as session:
-        stored = repository.count_predictions(session, plan.evaluation_id)
-    return plan.requests - stored
+        return plan.requests - repository.count_predictions(session, plan.evaluation_id)
+
+
+def run_ask(run: JobRun, *, services: EvaluationServices) -> Waiting | None:
+    """Get the answers to a shard of an evaluation's rows; its `evaluate` job scores them."""
+    shard = AskSpec.model_validate(run.spec)
+    plan = plan_evaluation(run, shard.evaluate, services=services)
+    if plan is None:
+        return None
+    return send_requests(run, plan, range(shard.first, shard.last), services=services)
 
 
 def delete_evaluation(evaluation_id: str, *, project_id: str, sessions: Sessions) -> None:

@@ -1,8 +1,17 @@
-"""What evaluation asks of its neighbours: where a tuned model answers."""
+"""What evaluation asks of its neighbours, and the bundle of services that its steps work with."""
 
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
-from service.database import Session
+from service.catalogue.catalogue import Catalogue
+from service.catalogue.entry import NO_SETTINGS, CallSettings
+from service.database import Session, Sessions
+from service.inference.batches.ports import BatchProvider
+from service.inference.cache import CacheRules
+from service.inference.ports import CallLimits, Generator, Governor
+from service.jobs.ports import JobServices
+from service.storage.ports import ObjectStore
 
 
 class TunedEndpoint(Protocol):
@@ -22,3 +31,62 @@ class FindModel(Protocol):
     """Returns a finished model; raises NotFound, and InputNotReady while it is being made."""
 
     def __call__(self, model_id: str, *, project_id: str, session: Session) -> TunedEndpoint: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The model that the requests of an evaluation are sent to; `tuned` for a tuned endpoint."""
+
+    name: str
+    base_model: str
+    location: str
+    tuned: bool = False
+    settings: CallSettings = NO_SETTINGS
+
+
+@dataclass(frozen=True, slots=True)
+class CallConfig:
+    """How calls are made: the adapter, the governor of a target, and the limits of one process.
+
+    `cache` is None where answers are not cached.
+    """
+
+    generator: Callable[[], Generator]
+    governor: Callable[[Target], Governor]
+    limits: CallLimits
+    location: str
+    catalogue: Catalogue
+    cache: CacheRules | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchConfig:
+    """How batches are sent. `lines` reads what a provider has written below an address;
+    `settle_seconds` is after when a request that was sent is either listed or will never be.
+    """
+
+    provider: Callable[[], BatchProvider]
+    lines: Callable[[str], Iterator[bytes]]
+    store: ObjectStore
+    poll_seconds: float
+    settle_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ShardConfig:
+    """How shard jobs are written, and how many shards a large evaluation has at most."""
+
+    jobs: JobServices
+    slots: int
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationServices:
+    """All that the steps of an evaluation work with; built once for each process."""
+
+    sessions: Sessions
+    store: ObjectStore
+    find_model: FindModel
+    calls: CallConfig
+    batches: BatchConfig
+    shards: ShardConfig

@@ -1,75 +1,115 @@
-"""The store step: a batch of answers, their cost and their memory, in one fenced transaction."""
+"""The one writer of predictions: results of calls, and answers copied from the cache."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from service.catalogue.prices import CallPrice
 from service.clock import utc_now
+from service.errors import Unavailable
 from service.evaluation import repository
 from service.evaluation.lanes import Lane
-from service.evaluation.plan import EvaluationPlan, parts_of
+from service.evaluation.plan import EvaluationPlan, parse_key
+from service.inference.answer_columns import answer_values
 from service.inference.budget_guard import JobBudgetGuard
-from service.inference.cache import CacheRules, cache_results
+from service.inference.cache import cache_results, cached_answers, fingerprint_of
 from service.inference.ledger import record_calls
-from service.inference.ports import GenerationResult
+from service.inference.ports import GenerationRequest, GenerationResult
 from service.jobs.ports import JobRun
 
+# So many calls in a row that reached no provider, each after all its attempts, are no accident.
+UNREACHED_LIMIT = 10
 
-@dataclass(frozen=True, slots=True)
+
 class PredictionWriter:
-    """Where the answers of a run go, and what they cost there. `cache` is None when it is off."""
+    """Writes the predictions of one run, each batch in one transaction fenced by the job's lease.
 
-    run: JobRun
-    plan: EvaluationPlan
-    price: CallPrice | None
-    budget_guard: JobBudgetGuard | None
-    cache: CacheRules | None
-    lane: Lane = Lane.ONLINE
+    `stored` counts the results written. A refused call is an outcome and is stored; a call that
+    reached no provider says nothing about its row, which stays missing for a later run.
+    """
 
-    def keep(self, batch: Sequence[GenerationResult]) -> None:
-        """Store answers while the lease is ours: all that follows from them, or none of it."""
-        run, now = self.run, utc_now()
+    def __init__(
+        self,
+        run: JobRun,
+        plan: EvaluationPlan,
+        *,
+        price: CallPrice | None,
+        lane: Lane = Lane.ONLINE,
+        budget_guard: JobBudgetGuard | None = None,
+    ) -> None:
+        self._run, self._plan = run, plan
+        self._price, self._lane, self._budget_guard = price, lane, budget_guard
+        self.stored = self._unreached = self._unreached_in_a_row = 0
+
+    def write(self, results: Sequence[GenerationResult]) -> None:
+        """Store the results that reached the provider; raises LeaseLost."""
+        reached = [result for result in results if result.reached]
+        self._unreached += len(results) - len(reached)
+        self._unreached_in_a_row = 0 if reached else self._unreached_in_a_row + len(results)
+        if reached:
+            self._store(reached)
+            self.stored += len(reached)
+
+    def _store(self, results: Sequence[GenerationResult]) -> None:
+        """Write predictions, their cost and their copies in the cache: all of it or nothing."""
+        run, plan, now = self._run, self._plan, utc_now()
         with run.fenced() as session:
             costs = record_calls(
                 session,
-                batch,
+                results,
                 project_id=run.project_id,
                 job_id=run.id,
-                base_model=self.plan.target.base_model,
-                price=self.price,
-                budget_guard=self.budget_guard,
-                lane=self.lane.value,
+                base_model=plan.target.base_model,
+                price=self._price,
+                budget_guard=self._budget_guard,
+                lane=self._lane.value,
             )
-            rows = [
-                _row(self.plan.evaluation_id, answer, cost, now)
-                for answer, cost in zip(batch, costs, strict=True)
-            ]
+            pairs = zip(results, costs, strict=True)
+            rows = [_row(plan.evaluation_id, result, cost, now) for result, cost in pairs]
             repository.insert_predictions(session, rows)
-            if self.cache:
-                scope, until = self.cache.scope(run.project_id), self.cache.until(now)
-                cache_results(session, batch, scope=scope, now=now, until=until)
+            if plan.cache:
+                scope, until = plan.cache.scope(run.project_id), plan.cache.until(now)
+                cache_results(session, results, scope=scope, now=now, until=until)
+
+    def write_cached(self, requests: Sequence[GenerationRequest]) -> list[GenerationRequest]:
+        """Store the answers that the cache has, and return the requests that it has none for."""
+        cache, now = self._plan.cache, utc_now()
+        if cache is None or not requests:
+            return list(requests)
+        fingerprints = {parse_key(each.key): fingerprint_of(each) for each in requests}
+        answers = cached_answers(scope=cache.scope(self._run.project_id), now=now)
+        with self._run.fenced() as session:
+            stored = repository.insert_cached(
+                session, self._plan.evaluation_id, fingerprints, answers, now=now
+            )
+        return [each for each in requests if parse_key(each.key) not in stored]
+
+    def check(self) -> None:
+        """Raise Unavailable once UNREACHED_LIMIT calls in a row have reached no provider."""
+        if self._unreached_in_a_row >= UNREACHED_LIMIT:
+            raise _unavailable(self._unreached_in_a_row)
+
+    def close(self) -> None:
+        """Raise Unavailable when rows are missing because their calls reached no provider."""
+        if self._unreached:
+            raise _unavailable(self._unreached)
+
+
+def _unavailable(calls: int) -> Unavailable:
+    message = f"{calls} calls did not reach the provider"
+    return Unavailable(message, code="provider_unavailable")
 
 
 def _row(
-    evaluation_id: str, answer: GenerationResult, cost_nano: int | None, now: datetime
+    evaluation_id: str, result: GenerationResult, cost_nano: int | None, now: datetime
 ) -> dict[str, Any]:
-    generation = answer.generation
-    example_id, sample = parts_of(answer.key)
+    example_id, sample = parse_key(result.key)
     return {
+        **answer_values(result.generation),
         "evaluation_id": evaluation_id,
         "example_id": example_id,
         "sample": sample,
-        "outcome": generation.outcome.value,
-        "text": generation.text,
-        "finish_reason": generation.finish_reason[:50],
-        "error": generation.error[:500],
-        "prompt_tokens": generation.prompt_tokens,
-        "output_tokens": generation.output_tokens,
-        "usage": dict(generation.usage),
         "cost_nano": cost_nano,
-        "synthetic": generation.synthetic,
         "cached": False,
         "created_at": now,
     }

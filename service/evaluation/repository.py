@@ -1,19 +1,39 @@
 """SQL of evaluations, predictions and scores."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import fields
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Table, func, select
+from sqlalchemy import FromClause, Subquery, Table, cast, column, func, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Session
 
-from service.database import delete_unless_used
+from service.database import Json, Session, UtcDateTime, delete_unless_used
 from service.evaluation.models import Evaluation, Prediction, ScoreRow
-from service.evaluation.votes import Sample
+from service.inference.answer_columns import ANSWER_COLUMNS
 
 # The bare table: the ORM's own bulk path costs twice the CPU a row.
 _PREDICTION: Table = Prediction.metadata.tables[Prediction.__tablename__]
+
+SampleKey = tuple[str, int]  # an example's id and the number of the sample
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One stored answer to one row, without the provider's account of its tokens."""
+
+    example_id: str
+    sample: int
+    outcome: str
+    text: str
+    finish_reason: str
+    error: str
+    prompt_tokens: int
+    output_tokens: int
+    synthetic: bool
+    cached: bool
+    created_at: datetime
 
 
 def add(session: Session, row: Evaluation) -> None:
@@ -35,10 +55,15 @@ def page(session: Session, project_id: str, *, after: str | None, limit: int) ->
     return list(session.scalars(query.order_by(Evaluation.id.desc()).limit(limit)))
 
 
-def stored_keys(
-    session: Session, evaluation_id: str, example_ids: Sequence[str]
-) -> set[tuple[str, int]]:
-    """Return the example and the sample of those answers to some examples that are stored."""
+def remove(session: Session, evaluation_id: str) -> bool:
+    return delete_unless_used(session, Evaluation, evaluation_id)
+
+
+# ------------------------------------------------------------ predictions
+
+
+def stored_keys(session: Session, evaluation_id: str, example_ids: Sequence[str]) -> set[SampleKey]:
+    """Return the keys of the stored answers to some examples."""
     query = select(_PREDICTION.c.example_id, _PREDICTION.c.sample).where(
         _PREDICTION.c.evaluation_id == evaluation_id,
         _PREDICTION.c.example_id.in_(example_ids),
@@ -53,8 +78,58 @@ def count_predictions(session: Session, evaluation_id: str) -> int:
 
 def insert_predictions(session: Session, rows: Sequence[dict[str, Any]]) -> None:
     """Insert answers; one that is stored already stays as it is."""
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    session.execute(insert(_PREDICTION).on_conflict_do_nothing(), list(rows))
+    insert = _dialect(session).insert(_PREDICTION)
+    session.execute(insert.on_conflict_do_nothing(), list(rows))
+
+
+def insert_cached(
+    session: Session,
+    evaluation_id: str,
+    fingerprints: Mapping[SampleKey, str],
+    answers: Subquery,
+    *,
+    now: datetime,
+) -> set[SampleKey]:
+    """Copy cached answers inside the database, and return the keys of those that were inserted.
+
+    `fingerprints` has the fingerprint of each request; `answers` has the column `fingerprint`
+    and those of an answer.
+    """
+    is_server = session.get_bind().dialect.name == "postgresql"
+    value = _listed(fingerprints, is_server=is_server).c.value
+    values: dict[str, Any] = {
+        "evaluation_id": literal(evaluation_id),
+        "example_id": value[1].as_string(),
+        "sample": value[2].as_integer(),
+        "cost_nano": literal(0),
+        "cached": literal(True),  # noqa: FBT003  a value of SQL
+        "created_at": literal(now, UtcDateTime),
+        **{name: answers.c[name] for name in ANSWER_COLUMNS},
+    }
+    found = select(*values.values()).where(answers.c.fingerprint == value[0].as_string())
+    copied = _dialect(session).insert(_PREDICTION).from_select(list(values), found)
+    inserted = session.execute(
+        copied.on_conflict_do_nothing().returning(_PREDICTION.c.example_id, _PREDICTION.c.sample)
+    )
+    return {(row[0], row[1]) for row in inserted}
+
+
+def _listed(fingerprints: Mapping[SampleKey, str], *, is_server: bool) -> FromClause:
+    """Return the requests as rows of JSON: one variable, however many they are.
+
+    The limit keeps SQLite from the plan it prefers: all cached answers, against each request.
+    """
+    rows = json.dumps([[fingerprint, *key] for key, fingerprint in fingerprints.items()])
+    value = column("value", Json)
+    if is_server:
+        listed = func.jsonb_array_elements(cast(literal(rows), postgresql.JSONB))
+    else:
+        listed = func.json_each(rows)
+    return select(listed.table_valued(value).c.value).limit(len(fingerprints)).subquery("requests")
+
+
+def _dialect(session: Session) -> Any:
+    return postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
 
 
 def samples_of(
@@ -73,6 +148,9 @@ def samples_of(
     return found
 
 
+# ------------------------------------------------------------ scores
+
+
 def put_scores(session: Session, rows: Sequence[ScoreRow]) -> None:
     for row in rows:
         session.merge(row)
@@ -85,7 +163,3 @@ def scores(session: Session, evaluation_ids: Sequence[str]) -> Iterator[ScoreRow
         .order_by(ScoreRow.evaluation_id, ScoreRow.position)
     )
     yield from session.scalars(query)
-
-
-def remove(session: Session, evaluation_id: str) -> bool:
-    return delete_unless_used(session, Evaluation, evaluation_id)

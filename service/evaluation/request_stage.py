@@ -1,222 +1,155 @@
-"""The asking stage: rows are streamed, what is stored or remembered is passed over, the rest sent.
+"""The request stage: rows are streamed, those stored or cached are skipped, the rest are sent.
 
 Nothing here grows with the number of rows: examples come from Parquet some hundred at a time,
-and of each such chunk the database is asked what it holds already.
+and the database is asked which of each chunk it has.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 
-from service.catalogue.catalogue import Catalogue
-from service.clock import utc_now
-from service.database import Sessions
 from service.datasets.examples import Example
 from service.datasets.queries import stream_examples
 from service.errors import Unavailable
 from service.evaluation import repository
-from service.evaluation.answers import Answers
-from service.evaluation.cache_repository import insert_cached
-from service.evaluation.plan import EvaluationPlan, Target, key_of, parts_of, requests_of
+from service.evaluation.plan import EvaluationPlan, request_key, requests_of
+from service.evaluation.ports import EvaluationServices
 from service.evaluation.prediction_writer import PredictionWriter
-from service.inference.budget_guard import open_budget_guard
-from service.inference.cache import CacheRules, cached_answers, fingerprint_of
+from service.inference.budget_guard import JobBudgetGuard, open_budget_guard
 from service.inference.operations import generate_all
-from service.inference.ports import (
-    CallLimits,
-    Flow,
-    GenerationRequest,
-    GenerationResult,
-    Generator,
-    Governor,
-)
+from service.inference.ports import Flow, GenerationRequest, GenerationResult
 from service.inference.retry import QuotaExhausted
 from service.jobs.lifecycle import Reason
 from service.jobs.ports import JobRun, Waiting
-from service.storage.ports import ObjectStore
 
-AWAY_SECONDS = 5.0  # pause after an evaluation has got on and then lost its provider
+UNAVAILABLE_SECONDS = 5.0  # pause after a run that stored answers and then lost its provider
 CHUNK = 250  # requests that are looked up at once
 CACHE_CHUNK = 1000  # the same where only the database works
 
 
-@dataclass(frozen=True, slots=True)
-class CallConfig:
-    """How calls are made: the adapter, the pace of a target, and the limits of one process.
-
-    `cache` is None where answers are not remembered.
-    """
-
-    generator: Callable[[], Generator]
-    governor: Callable[[Target], Governor]
-    limits: CallLimits
-    location: str
-    catalogue: Catalogue
-    cache: CacheRules | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """The rows of a split from position `first` to before `last`."""
-
-    first: int
-    last: int
-
-
-def ask(
-    run: JobRun,
-    plan: EvaluationPlan,
-    rows: Rows,
-    *,
-    sessions: Sessions,
-    store: ObjectStore,
-    calling: CallConfig,
+def send_requests(
+    run: JobRun, plan: EvaluationPlan, rows: range, *, services: EvaluationServices
 ) -> Waiting | None:
-    """Ask for the rows that have no outcome yet; a second run asks nothing again.
+    """Send the requests of the rows at these positions of the split that have no answer yet.
 
-    Returns Waiting when the day's quota is used up, or when the provider went away in the middle.
-    Raises Preempted, JobCancelled, LeaseLost, BudgetExhausted, and what every call would meet.
+    Returns Waiting when the day's quota is used up, or when the provider became unavailable
+    after some answers. Raises Preempted, JobCancelled, LeaseLost, BudgetExhausted, Unavailable,
+    and the refusal that every call would meet. A second call sends nothing again.
     """
-    cache = calling.cache if plan.spec.cache else None
-    with open_budget_guard(run, price=plan.price, sessions=sessions) as budget_guard:
-        writer = PredictionWriter(
-            run, plan, price=plan.price, budget_guard=budget_guard, cache=cache
-        )
-        asking = RequestStage(writer, rows, sessions=sessions, store=store)
+    with open_budget_guard(run, price=plan.price, sessions=services.sessions) as budget_guard:
+        writer = PredictionWriter(run, plan, price=plan.price, budget_guard=budget_guard)
+        stage = RequestStage(run, plan, rows, writer=writer, services=services)
         try:
-            asking.send(calling)
+            stage.send(budget_guard)
         except QuotaExhausted as error:
             return Waiting(Reason.QUOTA, seconds=error.resume_seconds)
         except Unavailable:
-            if not asking.answers.stored:
+            if not writer.stored:
                 raise  # an attempt without progress: the job's attempts bound them
-            return Waiting(Reason.RETRY, seconds=AWAY_SECONDS)
+            return Waiting(Reason.RETRY, seconds=UNAVAILABLE_SECONDS)
     return None
 
 
-def cache_lookup(
-    run: JobRun,
-    plan: EvaluationPlan,
-    *,
-    sessions: Sessions,
-    store: ObjectStore,
-    calling: CallConfig,
-    whole: bool = False,
+def copy_cached_answers(
+    run: JobRun, plan: EvaluationPlan, *, services: EvaluationServices, whole: bool = False
 ) -> None:
-    """Store what is remembered, from the first row on, as long as that is most of a chunk.
+    """Store cached answers, from the first row on, as long as the cache has most of a chunk.
 
-    Remembered answers are had faster than a shard of them is handed to another worker. `whole`
-    goes on to the last row: a batch should hold nothing that is known.
+    Copying is faster than starting a shard on another worker. `whole` continues to the last row:
+    a batch should send no request that the cache can answer. Raises what `send_requests` raises.
     """
-    cache = calling.cache if plan.spec.cache else None
-    if cache is None:
-        return
-    writer = PredictionWriter(run, plan, price=plan.price, budget_guard=None, cache=cache)
-    asking = RequestStage(writer, Rows(0, plan.rows), sessions=sessions, store=store)
-    asking.recall(whole=whole)
+    if plan.cache is not None:
+        writer = PredictionWriter(run, plan, price=plan.price)
+        stage = RequestStage(run, plan, range(plan.rows), writer=writer, services=services)
+        stage.copy_cached(whole=whole)
 
 
 class RequestStage:
-    """One run over a range of rows. Requests are read in one thread, answers stored in another."""
+    """One run over a range of rows. Requests are read in one thread, results stored in another."""
 
     def __init__(
-        self, writer: PredictionWriter, rows: Rows, *, sessions: Sessions, store: ObjectStore
+        self,
+        run: JobRun,
+        plan: EvaluationPlan,
+        rows: range,
+        *,
+        writer: PredictionWriter,
+        services: EvaluationServices,
     ) -> None:
-        self._writer, self._rows = writer, rows
-        self._run, self._plan = writer.run, writer.plan
-        self._sessions, self._store = sessions, store
-        self._total = (rows.last - rows.first) * self._plan.spec.samples
-        self._found = 0
-        self.answers = Answers(self._keep)
+        self._run, self._plan, self._rows = run, plan, rows
+        self._writer, self._services = writer, services
+        self._total = len(rows) * plan.spec.samples
+        self._known = 0  # requests that were stored or cached before this run sent any
 
-    def send(self, calling: CallConfig) -> None:
+    def send(self, budget_guard: JobBudgetGuard | None) -> None:
         requests = self._missing()
         first = next(requests, None)
-        if first is None:  # no connection is opened for nothing
+        if first is None:  # no connection is opened without a request
             return
+        calls = self._services.calls
         generate_all(
             chain([first], requests),
-            generator=calling.generator(),
-            governor=calling.governor(self._plan.target),
+            generator=calls.generator(),
+            governor=calls.governor(self._plan.target),
             flow=Flow(self._run.project_id, self._run.root_id),
-            limits=calling.limits,
-            budget_guard=self._writer.budget_guard,
-            store=self.answers.take,
+            limits=calls.limits,
+            budget_guard=budget_guard,
+            store=self._store,
             check=self._check,
         )
-        self.answers.close()
+        self._writer.close()
 
-    def recall(self, *, whole: bool) -> None:
+    def copy_cached(self, *, whole: bool) -> None:
         for requests, missing in self._chunks(CACHE_CHUNK):
             if 2 * len(missing) > requests and not whole:
                 return
 
+    def _store(self, results: Sequence[GenerationResult]) -> None:
+        self._writer.write(results)
+        self._report()
+
     def _check(self) -> None:
         self._check_run()
-        self.answers.check()
+        self._writer.check()
 
     def _check_run(self) -> None:
         self._run.check()
         self._run.check_preemption()
 
-    def _keep(self, batch: Sequence[GenerationResult]) -> None:
-        self._writer.keep(batch)
-        self._report(self.answers.stored + len(batch))
-
-    def _report(self, stored: int) -> None:
-        self._run.report(self._found + stored, self._total, unit="items", stage="asking")
+    def _report(self) -> None:
+        done = self._known + self._writer.stored
+        self._run.report(done, self._total, unit="items", stage="asking")
 
     def _missing(self) -> Iterator[GenerationRequest]:
         for _, missing in self._chunks(CHUNK):
             yield from missing
 
     def _chunks(self, size: int) -> Iterator[tuple[int, list[GenerationRequest]]]:
-        """Yield of each chunk how many requests it makes, and those that have no answer yet.
+        """Yield of each chunk how many requests it has, and those without an answer.
 
-        What is remembered is stored on the way.
+        Cached answers are stored on the way.
         """
-        cache = self._writer.cache
-        for requests, unstored in missing_requests(
-            self._plan, self._rows, sessions=self._sessions, store=self._store, size=size
-        ):
+        chunks = missing_requests(self._plan, self._rows, services=self._services, size=size)
+        for requests, unstored in chunks:
             self._check_run()
-            missing = self._cached(unstored, cache) if cache else unstored
-            self._found += requests - len(missing)
-            self._report(self.answers.stored)
+            missing = self._writer.write_cached(unstored)
+            self._known += requests - len(missing)
+            self._report()
             yield requests, missing
-
-    def _cached(
-        self, requests: Sequence[GenerationRequest], cache: CacheRules
-    ) -> list[GenerationRequest]:
-        """Store the answers that are remembered, and return the requests that are not."""
-        if not requests:
-            return []
-        now, scope = utc_now(), cache.scope(self._run.project_id)
-        wanted = {parts_of(each.key): fingerprint_of(each) for each in requests}
-        with self._run.fenced() as session:
-            stored = insert_cached(
-                session,
-                self._plan.evaluation_id,
-                wanted,
-                cached_answers(scope=scope, now=now),
-                now=now,
-            )
-        return [each for each in requests if parts_of(each.key) not in stored]
 
 
 def missing_requests(
-    plan: EvaluationPlan, rows: Rows, *, sessions: Sessions, store: ObjectStore, size: int = CHUNK
+    plan: EvaluationPlan, rows: range, *, services: EvaluationServices, size: int = CHUNK
 ) -> Iterator[tuple[int, list[GenerationRequest]]]:
-    """Yield of each chunk of rows how many requests it makes, and those that are not stored."""
+    """Yield of each chunk of rows how many requests it has, and those that are not stored."""
     samples = plan.spec.samples
-    for chunk in _chunks(plan, rows, store=store, size=size):
-        with sessions.reading() as session:
+    for chunk in _example_chunks(plan, rows, services=services, size=size):
+        with services.sessions.reading() as session:
             stored = repository.stored_keys(
                 session, plan.evaluation_id, [example.id for example in chunk]
             )
-        bare = [each for each in chunk if not _is_complete(each.id, stored, samples)]
-        requests = requests_of(bare, plan)
-        known = {key_of(*key) for key in stored}
+        incomplete = [each for each in chunk if not _is_complete(each.id, stored, samples)]
+        known = {request_key(*key) for key in stored}
+        requests = requests_of(incomplete, plan)
         yield len(chunk) * samples, [each for each in requests if each.key not in known]
 
 
@@ -224,11 +157,15 @@ def _is_complete(example_id: str, stored: set[tuple[str, int]], samples: int) ->
     return all((example_id, sample) in stored for sample in range(samples))
 
 
-def _chunks(
-    plan: EvaluationPlan, rows: Rows, *, store: ObjectStore, size: int
+def _example_chunks(
+    plan: EvaluationPlan, rows: range, *, services: EvaluationServices, size: int
 ) -> Iterator[list[Example]]:
     examples = stream_examples(
-        plan.dataset.examples_key, plan.split, first=rows.first, last=rows.last, store=store
+        plan.dataset.examples_key,
+        plan.split,
+        first=rows.start,
+        last=rows.stop,
+        store=services.store,
     )
     while chunk := list(islice(examples, max(1, size // plan.spec.samples))):
         yield chunk

@@ -1,6 +1,8 @@
-"""The end of an evaluation: every row has an outcome, so score them and write the table.
+"""The results of an evaluation whose rows all have an outcome: its scores and its table.
 
-Rows pass through once, some hundred at a time, to the metrics and into the table.
+Rows pass through once, some hundred at a time, to the metrics and into the table. Of several
+answers to one row the one given most often counts (self-consistency: Wang et al.,
+Self-Consistency Improves Chain of Thought Reasoning in Language Models, 2023).
 """
 
 import tempfile
@@ -12,15 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from service.clock import utc_now
-from service.database import Sessions
 from service.datasets.examples import Example
 from service.datasets.queries import stream_examples
 from service.evaluation import repository
 from service.evaluation.models import ScoreRow
 from service.evaluation.plan import EvaluationPlan
+from service.evaluation.ports import EvaluationServices
 from service.evaluation.queries import require_evaluation
+from service.evaluation.repository import Sample
 from service.evaluation.scores import Score, Scored, Scorer
-from service.evaluation.votes import Sample, elect
 from service.inference.ports import Outcome
 from service.jobs.ports import JobRun
 from service.storage.object_keys import put_content
@@ -51,26 +53,26 @@ TABLE = TableSchema(
 _CHUNK = 250
 
 
-def complete(run: JobRun, plan: EvaluationPlan, *, sessions: Sessions, store: ObjectStore) -> None:
+def complete(run: JobRun, plan: EvaluationPlan, *, services: EvaluationServices) -> None:
     """Score an evaluation whose rows all have an outcome, and store the table of its rows."""
     run.report(plan.requests, plan.requests, unit="items", stage="scoring")
-    tally = _Tally(plan.spec.metrics or plan.dataset.metrics)
-    rows = _rows(run, plan, tally, sessions=sessions, store=store)
-    key = _write_table(plan.evaluation_id, rows, store=store)
-    scores = tally.scores(seed=plan.spec.seed)
+    totals = _Totals(plan.spec.metrics or plan.dataset.metrics)
+    rows = _rows(run, plan, totals, services=services)
+    key = _write_table(plan.evaluation_id, rows, store=services.store)
+    scores = totals.scores(seed=plan.spec.seed)
     with run.fenced() as session:
         row = require_evaluation(session, plan.evaluation_id, run.project_id)
         repository.put_scores(session, _score_rows(plan, scores))
-        row.rows = tally.outcomes.total()
-        row.outcomes = dict(tally.outcomes)
-        row.usage = dict(tally.usage)
-        row.synthetic = tally.synthetic
+        row.rows = totals.outcomes.total()
+        row.outcomes = dict(totals.outcomes)
+        row.usage = dict(totals.usage)
+        row.synthetic = totals.synthetic
         row.table_key = key
         row.ready_at = utc_now()
 
 
-class _Tally:
-    """What is known of an evaluation after the rows that have passed."""
+class _Totals:
+    """Scores, outcomes and usage of the rows that have been added."""
 
     def __init__(self, metrics: Sequence[str]) -> None:
         self._scorers = [Scorer(name) for name in metrics]
@@ -78,7 +80,7 @@ class _Tally:
         self.usage = Counter(requests=0, cached=0, prompt_tokens=0, output_tokens=0)
         self.synthetic = False
 
-    def take(self, scored: Sequence[Scored], samples: Sequence[Sample]) -> None:
+    def add(self, scored: Sequence[Scored], samples: Sequence[Sample]) -> None:
         for scorer in self._scorers:
             scorer.take(scored)
         self.outcomes.update(each.outcome.value for each in scored)
@@ -94,24 +96,40 @@ class _Tally:
 
 
 def _rows(
-    run: JobRun, plan: EvaluationPlan, tally: _Tally, *, sessions: Sessions, store: ObjectStore
+    run: JobRun, plan: EvaluationPlan, totals: _Totals, *, services: EvaluationServices
 ) -> Iterator[dict[str, Any]]:
-    """Yield the rows of the table, and let the tally take them."""
-    examples = stream_examples(plan.dataset.examples_key, plan.split, store=store)
+    """Yield the rows of the table, and add them to the totals."""
+    examples = stream_examples(plan.dataset.examples_key, plan.split, store=services.store)
     position = 0
     while chunk := list(islice(examples, _CHUNK)):
         run.check()
-        with sessions.reading() as session:
+        with services.sessions.reading() as session:
             answers = repository.samples_of(
                 session, plan.evaluation_id, [example.id for example in chunk]
             )
-        tally.take(
-            [_scored(example, elect(answers[example.id])[0]) for example in chunk],
+        totals.add(
+            [_scored(example, majority(answers[example.id])[0]) for example in chunk],
             [sample for samples in answers.values() for sample in samples],
         )
         for example in chunk:
             yield _table_row(plan.evaluation_id, position, example, answers[example.id])
             position += 1
+
+
+def majority(samples: Sequence[Sample]) -> tuple[Sample, int]:
+    """Return the sample that most samples of a row agree with, and how many do.
+
+    Only samples with outcome `ok` count, and outer white space makes no difference. Of equals the
+    earliest wins; without any `ok` the first sample is the row's outcome, and none agrees.
+    `samples` are in order, at least one.
+    """
+    voters = [each for each in samples if each.outcome == Outcome.OK]
+    if not voters:
+        return samples[0], 0
+    votes = Counter(each.text.strip() for each in voters)
+    most = max(votes.values())
+    elected = next(each for each in voters if votes[each.text.strip()] == most)
+    return elected, most
 
 
 def _scored(example: Example, elected: Sample) -> Scored:
@@ -127,7 +145,7 @@ def _scored(example: Example, elected: Sample) -> Scored:
 def _table_row(
     evaluation_id: str, position: int, example: Example, samples: Sequence[Sample]
 ) -> dict[str, Any]:
-    elected, agreement = elect(samples)
+    elected, agreement = majority(samples)
     return {
         "evaluation_id": evaluation_id,
         "position": position,

@@ -3,7 +3,6 @@
 from service.container import Container
 from service.evaluation.operations import run_ask, run_evaluate
 from service.jobs.ports import JobRun, Waiting
-from service.tuning.operations import ready_model
 from workers.app import app
 from workers.job_task import run_job
 from workers.memory import save_memory
@@ -16,15 +15,7 @@ def run(job_id: str) -> None:
 
 def _run(run: JobRun, services: Container) -> Waiting | None:
     _save_memory(services)
-    return run_evaluate(
-        run,
-        sessions=services.sessions,
-        store=services.store,
-        calling=services.calling,
-        find_model=ready_model,
-        fleet=services.fleet,
-        batching=services.batching,
-    )
+    return run_evaluate(run, services=services.evaluation_services)
 
 
 @app.task(name="evaluation.ask")
@@ -34,13 +25,7 @@ def ask(job_id: str) -> None:
 
 def _ask(run: JobRun, services: Container) -> Waiting | None:
     _save_memory(services)
-    return run_ask(
-        run,
-        sessions=services.sessions,
-        store=services.store,
-        calling=services.calling,
-        find_model=ready_model,
-    )
+    return run_ask(run, services=services.evaluation_services)
 
 
 def _save_memory(services: Container) -> None:

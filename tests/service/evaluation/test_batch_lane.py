@@ -12,10 +12,11 @@ from service.database import Sessions
 from service.datasets.operations import PREPARE
 from service.errors import Internal, NotFound
 from service.evaluation import batch_repository
-from service.evaluation.batch_lane import BatchConfig, BatchWork, run_batch
-from service.evaluation.kinds import evaluate_kind
+from service.evaluation.batch_lane import BatchWork, run_batch
 from service.evaluation.lanes import Lane
 from service.evaluation.models import BatchRun, Evaluation
+from service.evaluation.operations import evaluate_kind
+from service.evaluation.ports import BatchConfig
 from service.inference.batches.vertex import open_vertex_batches
 from service.inference.ports import Generation, GenerationRequest, GenerationResult, Outcome, Turn
 from service.jobs.budgets import BudgetExhausted, open_budget

@@ -1,4 +1,4 @@
-"""Remembered answers are copied into an evaluation: those that are wanted, whole, and once."""
+"""Cached answers are copied into an evaluation: those that are asked for, whole, and once."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,9 +9,9 @@ import pytest
 from service.catalogue.catalogue import load_catalogue
 from service.database import Sessions, open_sessions
 from service.datasets.operations import PREPARE
-from service.evaluation.cache_repository import Key, insert_cached
-from service.evaluation.kinds import evaluate_kind
 from service.evaluation.models import Prediction
+from service.evaluation.operations import evaluate_kind
+from service.evaluation.repository import SampleKey, insert_cached
 from service.inference.cache import cache_results, cached_answers, fingerprint_of
 from service.inference.ports import Generation, GenerationRequest, GenerationResult, Outcome, Turn
 from service.tuning.operations import ready_model
@@ -46,7 +46,7 @@ def answer(number: int) -> Generation:
 
 @pytest.fixture
 def evaluation_id(sessions: Sessions) -> str:
-    """An evaluation without answers, and a memory of answers to all its rows."""
+    """An evaluation without answers, and cached answers to all its rows."""
     project_id = add_project(sessions)
     source = {"type": "synthetic", "rows": 120, "seed": 3}
     prepare = {"preset": "pii", "source": source, "train_sizes": [10], "test_size": 10}
@@ -67,13 +67,13 @@ def evaluation_id(sessions: Sessions) -> str:
     return run.outputs["evaluation"]
 
 
-def wanted(numbers: range) -> dict[Key, str]:
+def wanted(numbers: range) -> dict[SampleKey, str]:
     return {(f"row-{number}", 0): fingerprint_of(asked(number)) for number in numbers}
 
 
 def copied(
-    sessions: Sessions, evaluation_id: str, asked_for: dict[Key, str], *, now: datetime = NOW
-) -> set[Key]:
+    sessions: Sessions, evaluation_id: str, asked_for: dict[SampleKey, str], *, now: datetime = NOW
+) -> set[SampleKey]:
     answers = cached_answers(scope="ours", now=now)
     with sessions.transaction() as session:
         return insert_cached(session, evaluation_id, asked_for, answers, now=now)
@@ -84,7 +84,7 @@ def stored(sessions: Sessions) -> dict[str, Prediction]:
         return {row.example_id: row for row in session.query(Prediction)}
 
 
-def test_what_is_wanted_and_remembered_is_stored_whole(
+def test_cached_answers_that_are_asked_for_are_stored_whole(
     sessions: Sessions, evaluation_id: str
 ) -> None:
     asked_for = wanted(range(500)) | {("stranger", 0): "0" * 64}
@@ -121,7 +121,7 @@ def test_what_has_expired_is_not_copied(sessions: Sessions, evaluation_id: str) 
     assert copied(sessions, evaluation_id, wanted(range(5)), now=expired) == set()
 
 
-def test_sqlite_looks_up_each_request_and_does_not_read_the_whole_memory(
+def test_sqlite_looks_up_each_request_and_does_not_read_the_whole_cache(
     migrated_sqlite: Path,
 ) -> None:
     opened = open_sessions(f"sqlite:///{migrated_sqlite}")

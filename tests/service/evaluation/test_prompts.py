@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from service.datasets import examples
 from service.datasets.examples import Example, user_turn
 from service.errors import Invalid
+from service.evaluation.plan import parse_key, request_key
 from service.evaluation.prompts import choose_shots, conversation
 from service.inference.ports import Turn
 
@@ -114,3 +115,7 @@ def test_shots_that_are_not_there_are_refused(k: int) -> None:
     with pytest.raises(Invalid, match="has 2 examples") as caught:
         choose_shots([example(0), example(1)], k, seed=0)
     assert caught.value.faults[0].pointer == "/spec/shots"
+
+
+def test_a_key_names_an_example_whatever_its_id_holds() -> None:
+    assert parse_key(request_key("a/b", 12)) == ("a/b", 12)

@@ -129,7 +129,10 @@ def open_house(
             upgrade(url)
         running = stack.enter_context(
             start_stack(
-                folder, url, **_SETTINGS | {"evaluate_slots": str(workers)} | dict(settings)
+                folder,
+                url,
+                afresh=True,  # memory and computing are measured
+                **_SETTINGS | {"evaluate_slots": str(workers)} | dict(settings),
             )
         )
         running.fleet.start_ticker()

@@ -1,7 +1,6 @@
 """`python -m api`, as an operator runs it."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from service.database import open_sessions
 from service.projects.operations import authenticate, ensure_project, list_keys, revoke_key
 from service.projects.schemas import Scope
+from tests.support.processes import run_process
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -19,15 +19,7 @@ def database_url(tmp_path: Path) -> str:
 
 
 def _run(url: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "api", *arguments],
-        cwd=ROOT,
-        env={"PATH": "/usr/bin:/bin", "TUNECURVE_DATABASE_URL": url},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return run_process("api", arguments, env={"TUNECURVE_DATABASE_URL": url})
 
 
 def test_the_first_migration_prints_one_key_and_the_second_none(database_url: str) -> None:

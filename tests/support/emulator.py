@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,15 +12,16 @@ from typing import IO, Any, cast
 
 import httpx2
 
-_ROOT = Path(__file__).resolve().parents[2]
+from tests.support.processes import Process, inherited, parent_pid, start_process
+
 _ANNOUNCEMENT = "emulator listening on "
 _FEW_EPOCHS = ("--default-epochs", "3")  # by itself it takes forty passes over a small file
 
 
 class EmulatorProcess:
-    """The emulator at `url`; `parent_pid` ties its life to this test process."""
+    """The emulator at `url`; its life is tied to this test process."""
 
-    def __init__(self, process: "subprocess.Popen[str]", *, url: str) -> None:
+    def __init__(self, process: Process, *, url: str) -> None:
         self.process = process
         self.url = url
 
@@ -42,38 +42,31 @@ class EmulatorProcess:
         response.raise_for_status()
         return cast("dict[str, Any]", response.json())
 
-    def stop(self) -> float:
-        """End it with SIGTERM and return the seconds that took."""
-        return self._end(signal.SIGTERM)
+    def stop(self) -> None:
+        self._end(signal.SIGTERM)
 
-    def kill(self) -> float:
-        return self._end(signal.SIGKILL)
+    def kill(self) -> None:
+        self._end(signal.SIGKILL)
 
     def start_again(self, state: Path, **config: Any) -> None:
         """After `stop` or `kill`: serve at the same address what is kept in the folder."""
         self.close()
         port = self.url.rpartition(":")[2]
-        self.process = _launch(["--port", port, "--state", str(state)], errors=subprocess.DEVNULL)
-        _read_url(self.process)
+        with Path(os.devnull).open("w") as errors:
+            self.process, _ = _launch(["--port", port, "--state", str(state)], errors=errors)
         self.configure(**config)
 
     def close(self) -> None:
         """Ask first, so that it removes its temporary folder; then insist."""
-        self.process.terminate()
+        self.process.send_signal(signal.SIGTERM)
         try:
-            self.process.wait(timeout=10)
+            self.process.wait(timeout=60)
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        if self.process.stdout:
-            self.process.stdout.close()
+            self._end(signal.SIGKILL)
 
-    def _end(self, number: signal.Signals) -> float:
-        started = time.monotonic()
-        if self.process.poll() is None:
-            self.process.send_signal(number)
-        self.process.wait(timeout=20)
-        return time.monotonic() - started
+    def _end(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+        self.process.wait(timeout=60)
 
 
 @contextmanager
@@ -85,15 +78,13 @@ def start_emulator(
     if state is not None:
         arguments += ["--state", str(state)]
     with tempfile.TemporaryFile("w+") as errors:
-        process = _launch(arguments, errors=errors)
         try:
-            emulator = EmulatorProcess(process, url=_read_url(process))
+            process, url = _launch(arguments, errors=errors)
         except RuntimeError:
-            process.kill()
-            process.wait()
             errors.seek(0)
             sys.stderr.write(errors.read())
             raise
+        emulator = EmulatorProcess(process, url=url)
         try:
             emulator.configure(**config)
             yield emulator
@@ -101,19 +92,18 @@ def start_emulator(
             emulator.close()
 
 
-def _launch(arguments: Sequence[str], *, errors: IO[str] | int) -> "subprocess.Popen[str]":
-    words = [*_FEW_EPOCHS, *arguments, "--parent-pid", str(os.getpid())]
-    return subprocess.Popen(
-        [sys.executable, "-m", "emulator", *words],
-        cwd=_ROOT,
-        stdout=subprocess.PIPE,
-        stderr=errors,
-        text=True,
-    )
-
-
-def _read_url(process: "subprocess.Popen[str]") -> str:
-    line = process.stdout.readline() if process.stdout else ""
+def _launch(arguments: Sequence[str], *, errors: IO[str]) -> tuple[Process, str]:
+    """Return the process and its URL; raise RuntimeError when it does not announce one."""
+    words = [*_FEW_EPOCHS, *arguments, "--parent-pid", str(parent_pid())]
+    reading, writing = os.pipe()
+    with os.fdopen(reading) as announced:
+        process = start_process(
+            "emulator", words, env=os.environ | inherited(), output=writing, errors=errors
+        )
+        os.close(writing)
+        line = announced.readline()
     if not line.startswith(_ANNOUNCEMENT):
+        process.send_signal(signal.SIGKILL)
+        process.wait()
         raise RuntimeError("the emulator did not start; its standard error follows")
-    return line.removeprefix(_ANNOUNCEMENT).strip()
+    return process, line.removeprefix(_ANNOUNCEMENT).strip()

@@ -1,44 +1,36 @@
 """A fleet for tests: real worker, ticker and API processes on a real Redis, database, emulator."""
 
 import contextlib
-import ctypes
 import os
 import signal
 import socket
 import subprocess
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import httpx2
 
 from tests.support.eventually import eventually
-
-_ROOT = Path(__file__).resolve().parents[2]
-
-
-def _end_with_parent() -> None:
-    """Let a killed test run take its processes along (Linux: PR_SET_PDEATHSIG is 1)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+from tests.support.processes import inherited, run_process, start_process
 
 
 class FleetProcess:
     """One process in a group of its own, so that a kill reaches its children too."""
 
     def __init__(
-        self, name: str, words: tuple[str, ...], *, env: Mapping[str, str], log: Path
+        self,
+        name: str,
+        words: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        log: Path,
+        afresh: bool = False,
     ) -> None:
         self.name, self.log = name, log
+        module, *arguments = words
         with log.open("ab") as output:
-            self._process = subprocess.Popen(
-                [sys.executable, *words],
-                cwd=_ROOT,
-                env=dict(env),
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-                preexec_fn=_end_with_parent,  # noqa: PLW1509  one system call, no locks
+            self._process = start_process(
+                module, arguments, env=env, output=output, errors=output, afresh=afresh
             )
 
     @property
@@ -63,11 +55,15 @@ class FleetProcess:
 
 
 class Fleet:
-    """Starts processes with one environment and ends them all; `env` may be changed between."""
+    """Starts processes with one environment and ends them all; `env` may be changed between.
 
-    def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
+    `afresh` starts each as an operator does, where its memory or its start is what counts.
+    """
+
+    def __init__(self, folder: Path, env: Mapping[str, str], *, afresh: bool = False) -> None:
         self.folder = folder
-        self.env = {**_inherited(), **env}
+        self.env = {**inherited(), **env}
+        self.afresh = afresh
         self.processes: list[FleetProcess] = []
         self.url = ""
         self.key = ""
@@ -78,7 +74,7 @@ class Fleet:
         """Start a worker and return once it reads its queues; `include` names tasks of tests."""
         slots = ("--concurrency", str(concurrency))
         extra = ("--include", include) if include else ()
-        words = ("-m", "workers", "--queues", queues, "--name", f"{name}@test", *slots, *extra)
+        words = ("workers", "--queues", queues, "--name", f"{name}@test", *slots, *extra)
         process = self._start(name, words)
         eventually(
             lambda: b"ready." in process.log.read_bytes() or not process.is_alive(),
@@ -89,22 +85,16 @@ class Fleet:
         return process
 
     def start_ticker(self) -> FleetProcess:
-        return self._start("ticker", ("-m", "workers.ticker"))
+        return self._start("ticker", ("workers.ticker",))
 
     def start_api(self) -> FleetProcess:
         """Make tables and a key, serve on a free port, return once it is ready."""
-        made = subprocess.run(
-            [sys.executable, "-m", "api", "migrate"],
-            cwd=_ROOT,
-            env=self.env,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        made = run_process("api", ["migrate"], env=self.env)
+        made.check_returncode()
         self.key = self.key or made.stdout.split("key: ")[1].split()[0]
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        process = self._start("api", ("-m", "api", "serve", "--port", str(port)))
+        process = self._start("api", ("api", "serve", "--port", str(port)))
         eventually(self._is_ready, seconds=40, what="the API is not ready")
         return process
 
@@ -128,7 +118,7 @@ class Fleet:
 
     def _start(self, name: str, words: tuple[str, ...]) -> FleetProcess:
         log = self.folder / f"{name}-{len(self.processes)}.log"
-        process = FleetProcess(name, words, env=self.env, log=log)
+        process = FleetProcess(name, words, env=self.env, log=log, afresh=self.afresh)
         self.processes.append(process)
         return process
 
@@ -138,15 +128,6 @@ class Fleet:
         return False
 
 
-def _inherited() -> dict[str, str]:
-    """The environment without settings of a developer's own stack."""
-    return {
-        key: value
-        for key, value in os.environ.items()
-        if not key.startswith(("TUNECURVE_", "GOOGLE_", "STORAGE_EMULATOR"))
-    } | {"HF_HUB_OFFLINE": "1", "PYTHONPATH": str(_ROOT)}
-
-
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -154,9 +135,9 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def start_fleet(folder: Path, env: Mapping[str, str]) -> Iterator[Fleet]:
+def start_fleet(folder: Path, env: Mapping[str, str], *, afresh: bool = False) -> Iterator[Fleet]:
     """Yield a fleet without processes; what is started ends with the block."""
-    fleet = Fleet(folder, env)
+    fleet = Fleet(folder, env, afresh=afresh)
     try:
         yield fleet
     finally:

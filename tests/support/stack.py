@@ -143,7 +143,9 @@ class Stack:
 
 
 @contextlib.contextmanager
-def start_stack(folder: Path, database_url: str, **settings: str) -> Iterator[Stack]:
+def start_stack(
+    folder: Path, database_url: str, *, afresh: bool = False, **settings: str
+) -> Iterator[Stack]:
     """Yield a stack whose processes are not started yet; `settings` are without their prefix."""
     with (
         start_redis() as redis,
@@ -177,6 +179,6 @@ def start_stack(folder: Path, database_url: str, **settings: str) -> Iterator[St
             monkeypatch.setenv(name, value)
         services = Container(Settings())
         project_id = ensure_project("default", sessions=services.sessions)
-        with start_fleet(folder, env) as fleet:
+        with start_fleet(folder, env, afresh=afresh) as fleet:
             yield Stack(services, project_id, redis, emulator, fleet)
         services.close()

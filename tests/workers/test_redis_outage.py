@@ -25,10 +25,10 @@ OUTAGE_SECONDS = HANGS_SECONDS + GONE_SECONDS
 @pytest.fixture
 def pair(tmp_path: Path, postgres: PostgresServer) -> Iterator[Stack]:
     """Two evaluate workers that share one quota, which the provider keeps to."""
-    told = {"requests_per_minute": str(60 * PER_SECOND), "evaluate_slots": "2"}
+    pace = str(60 * PER_SECOND)
     with (
-        postgres.database() as database_url,
-        start_stack(tmp_path, database_url, **told) as started,
+        postgres.database() as url,
+        start_stack(tmp_path, url, requests_per_minute=pace, evaluate_slots="2") as started,
     ):
         started.fleet.start_ticker()
         started.workers = [

@@ -9,48 +9,25 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from emulator.batch.answers import answers_in
-from emulator.batch.routes import batch_routes
-from emulator.connections import DroppedConnectionError, DroppedResponse
-from emulator.control import control_routes
+from emulator.admission.connections import DroppedConnectionError, DroppedResponse
+from emulator.container import Emulator
+from emulator.control import ControlRoutes
 from emulator.errors import GoogleError
-from emulator.evaluation.routes import evaluation_routes
-from emulator.experiments.routes import experiment_routes
-from emulator.inference.routes import inference_routes
-from emulator.models.routes import model_routes
 from emulator.settings import Settings
-from emulator.state import open_emulator
-from emulator.storage.routes import storage_routes
-from emulator.tuning.routes import tuning_routes
-
-_VERSIONS = ("v1", "v1beta1")
-_GOOGLE_ROUTES = (
-    inference_routes,
-    batch_routes,
-    evaluation_routes,
-    tuning_routes,
-    model_routes,
-    experiment_routes,
-)
 
 
 def create_app(root: Path, *, settings: Settings) -> Starlette:
     """Return the application over a folder, which may hold what an earlier server left."""
+    emulator = Emulator(root, settings=settings)
 
     @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        emulator = open_emulator(root, settings=settings)
-        app.state.emulator = emulator
-        emulator.queue.resume()
-        emulator.batches.resume(answers_in(emulator))
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        emulator.resume()
         yield
         await emulator.stop()
 
-    google = [
-        route for version in _VERSIONS for routes in _GOOGLE_ROUTES for route in routes(version)
-    ]
     return Starlette(
-        routes=[*google, *storage_routes(), *control_routes()],
+        routes=emulator.routes() + ControlRoutes(emulator).routes(),
         lifespan=lifespan,
         exception_handlers={
             GoogleError: _answer_error,

@@ -60,3 +60,13 @@ class Clock:
 
 CLOCK = Clock()
 """The clock of this process: a server has one time, whoever asks."""
+
+
+def timestamp() -> str:
+    """Return the present moment as RFC 3339 with microseconds, in UTC."""
+    return CLOCK.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def seconds_of(moment: str) -> float:
+    """Return the seconds since 1970 of a `timestamp`."""
+    return datetime.fromisoformat(moment).timestamp()

@@ -7,16 +7,13 @@ from pathlib import Path
 
 import structlog
 
-from emulator.batch.records import ENDED, BatchJob, Counts, State
-from emulator.batch.rows import Answer, answer_row
-from emulator.batch.store import BatchStore
-from emulator.clock import CLOCK
+from emulator.batch.records import ENDED, BatchJob, BatchStore, Counts, State
+from emulator.batch.rows import RowGenerator
+from emulator.clock import CLOCK, timestamp
 from emulator.errors import GoogleError
 from emulator.settings import Settings
-from emulator.storage.objects import Draft, Preconditions
-from emulator.storage.payloads import Payload
-from emulator.storage.store import ObjectStore
-from emulator.timestamps import timestamp
+from emulator.storage.objects import Draft, Preconditions, split_uri
+from emulator.storage.store import ObjectStore, Payload
 
 log = structlog.get_logger()
 
@@ -25,16 +22,13 @@ _INVALID_CODE = 3
 _NOT_FOUND_CODE = 5
 _INTERNAL_CODE = 13
 _MOST_ROWS = 200_000
-_LOOK_AGAIN_SECONDS = 0.1
+_MOST_ROW_NUMBERS = 10**6
+_POLL_SECONDS = 0.1
 _LONGEST_RUN_SECONDS = 24 * 3600
 
 
-class OutOfTimeError(Exception):
-    """The job has been RUNNING for as long as the service lets it."""
-
-
-Answers = Callable[[BatchJob], Answer]
-"""Finds what answers a job's rows; raises GoogleError when its model is not there."""
+class RunTimeExceededError(Exception):
+    """The job has been RUNNING for the longest time that the service allows."""
 
 
 class BatchQueue:
@@ -44,41 +38,47 @@ class BatchQueue:
     """
 
     def __init__(
-        self, jobs: BatchStore, *, objects: ObjectStore, settings: Callable[[], Settings]
+        self,
+        jobs: BatchStore,
+        *,
+        objects: ObjectStore,
+        rows: RowGenerator,
+        settings: Callable[[], Settings],
     ) -> None:
         self.jobs = jobs
         self._objects = objects
+        self._rows = rows
         self._settings = settings
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
-    def resume(self, answers: Answers) -> None:
-        """Take up what an earlier server left unfinished; its rows start over."""
+    def resume(self) -> None:
+        """Continue the jobs that an earlier server left unfinished; their rows start over."""
         for job in self.jobs.all():
             if job.state == State.CANCELLING:
                 self._end(job.job_id, State.CANCELLED)
             elif job.state not in ENDED:
-                self.submit(job, answers)
+                self.submit(job)
 
-    def submit(self, job: BatchJob, answers: Answers) -> None:
-        self._tasks[job.job_id] = asyncio.create_task(self._see_through(job, answers))
+    def submit(self, job: BatchJob) -> None:
+        self._tasks[job.job_id] = asyncio.create_task(self._run_to_end(job))
 
     def cancel(self, job_id: str) -> None:
         """Begin to cancel: the state is CANCELLING now and CANCELLED soon."""
         self.jobs.change(job_id, state=State.CANCELLING)
         self._tasks[job_id].cancel()
 
-    async def drop(self) -> None:
-        """Stop all work at once; what was not ended stays so, for `resume`."""
+    async def halt(self) -> None:
+        """Stop all work at once; unfinished jobs stay so, for `resume`."""
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._tasks.clear()
 
-    async def _see_through(self, job: BatchJob, answers: Answers) -> None:
+    async def _run_to_end(self, job: BatchJob) -> None:
         output = self._objects.new_payload()
         try:
-            await self._run(job, answers, output)
+            await self._run(job, output)
         except GoogleError as error:
             code = _NOT_FOUND_CODE if error.http_code == 404 else _INVALID_CODE  # noqa: PLR2004
             self._end_failed(job, code, error.message)
@@ -89,49 +89,48 @@ class BatchQueue:
             if current is None or current.state != State.CANCELLING:
                 raise
             self._end_cancelled(current, output)
-        except OutOfTimeError:
+        except RunTimeExceededError:
             self._end_cancelled(job, output, reason="after 24 hours")
         finally:
             output.discard()
             self._tasks.pop(job.job_id, None)
 
-    async def _run(self, job: BatchJob, answers: Answers, output: Payload) -> None:
+    async def _run(self, job: BatchJob, output: Payload) -> None:
         started = CLOCK.seconds()
         self.jobs.change(job.job_id, state=State.RUNNING, started=timestamp())
-        bucket, name = split_uri(job.input_uri)
-        path = self._objects.payload_path(self._objects.get(bucket, name))
+        path = self._objects.path_of(job.input_uri)
         self._objects.get_bucket(split_uri(job.output_prefix)[0])
-        await self._answer_rows(job.job_id, path, answers(job), output, started=started)
-        await self._wait_out(started)
+        await self._answer_rows(job, path, output, started=started)
+        await self._wait_until_elapsed(started)
         directory = self._deliver(job, output)
         self._end(job.job_id, State.SUCCEEDED, output_directory=directory)
 
-    async def _wait_out(self, started: float) -> None:
+    async def _wait_until_elapsed(self, started: float) -> None:
         """Wait until `batch_seconds` have passed, looking again for a changed setting or clock."""
         while (left := self._left_seconds(started)) > 0:
             self._check_time(started)
-            await asyncio.sleep(min(left / CLOCK.speed, _LOOK_AGAIN_SECONDS))
+            await asyncio.sleep(min(left / CLOCK.speed, _POLL_SECONDS))
 
     def _left_seconds(self, started: float) -> float:
         return started + self._settings().batch_seconds - CLOCK.seconds()
 
     def _check_time(self, started: float) -> None:
         if CLOCK.seconds() - started > _LONGEST_RUN_SECONDS:
-            raise OutOfTimeError
+            raise RunTimeExceededError
 
     async def _answer_rows(
-        self, job_id: str, path: Path, answer: Answer, output: Payload, *, started: float
+        self, job: BatchJob, path: Path, output: Payload, *, started: float
     ) -> None:
+        target = self._rows.find_target(job.model, parent=job.parent)
         total = _count_rows(path)
-        self._count(job_id, Counts(incomplete=total))
+        self._count(job.job_id, Counts(incomplete=total))
         with path.open("rb") as lines:
             for number, line in enumerate(filter(bytes.strip, lines)):
                 self._check_time(started)
-                # Google writes these moments with milliseconds and an offset.
-                moment = timestamp()[:23] + "+00:00"
-                row = await answer_row(line, answer, number=number, moment=moment)
+                serial = job.serial * _MOST_ROW_NUMBERS + number
+                row = await self._rows.answer(line, target=target, serial=serial)
                 output.write(row.line)
-                self._count(job_id, row.counted(self._counts(job_id)))
+                self._count(job.job_id, row.added_to(self._counts(job.job_id)))
 
     def _counts(self, job_id: str) -> Counts:
         job = self.jobs.get(job_id)
@@ -162,12 +161,6 @@ class BatchQueue:
     def _end(self, job_id: str, state: State, **changes: object) -> None:
         self.jobs.change(job_id, state=state, ended=timestamp(), **changes)
         log.info("batch_ended", job_id=job_id, state=state.value)
-
-
-def split_uri(uri: str) -> tuple[str, str]:
-    """Return bucket and name of a gs:// URI."""
-    bucket, _, name = uri.removeprefix("gs://").partition("/")
-    return bucket, name
 
 
 def _count_rows(path: Path) -> int:

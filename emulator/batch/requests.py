@@ -9,7 +9,7 @@ from google.protobuf import json_format
 
 from emulator.errors import GoogleError, Violation
 from emulator.inference.targets import Target
-from emulator.parsing import parse_message
+from emulator.messages import parse_message
 
 _ROOT = "batch_prediction_job"
 _URI = re.compile(r"gs://[a-z0-9][a-z0-9._-]+/[^*]+")
@@ -27,7 +27,7 @@ _ECHOED = (
 
 
 @dataclass(frozen=True, slots=True)
-class BatchOrder:
+class BatchRequest:
     """A valid request; `echoed` is the client's part of the resource."""
 
     model: str
@@ -37,12 +37,12 @@ class BatchOrder:
     echoed: dict[str, Any]
 
 
-def read_batch_order(
+def read_batch_request(
     document: dict[str, Any], types: Any, *, find: Callable[[str], Target]
-) -> BatchOrder:
-    """Return what is ordered.
+) -> BatchRequest:
+    """Return the checked request.
 
-    `find` returns what a model name means and raises GoogleError for a model that has no batch
+    `find` returns the target of a model name and raises GoogleError for a model that has no batch
     prediction. Raises GoogleError 400 with one violation for each thing wrong, and 501 for what the
     emulator does not serve.
     """
@@ -58,7 +58,7 @@ def read_batch_order(
         raise GoogleError(400, text, violations=violations)
     target = find(message.model)
     sent = json_format.MessageToDict(message)
-    return BatchOrder(
+    return BatchRequest(
         model=message.model,
         target=target,
         input_uri=source.gcs_source.uris[0],

@@ -9,26 +9,40 @@ from starlette.routing import Route
 from emulator.errors import GoogleError, Violation
 from emulator.evaluation.bleu import score_bleu
 from emulator.evaluation.rouge import ROUGE_TYPES, score_rouge
-from emulator.parsing import parse_json, parse_message
-from emulator.state import emulator_of
+from emulator.messages import parse_json, parse_message
 
 
-async def evaluate_instances(request: Request) -> Response:
-    types = emulator_of(request).request_types.evaluate_instances
-    message = parse_message(parse_json(await request.body()), types)
-    metric = message.WhichOneof("metric_inputs")
-    match metric:
-        case "exact_match_input":
-            scores = _score_exact_match(message.exact_match_input)
-        case "bleu_input":
-            scores = _score_bleu(message.bleu_input)
-        case "rouge_input":
-            scores = _score_rouge(message.rouge_input)
-        case None:
-            raise GoogleError(400, "One metric input is required.")
-        case _:
-            raise GoogleError(501, f"The emulator has no {metric}; it has no model to judge by.")
-    return JSONResponse(_describe(metric.removesuffix("_input"), scores))
+class EvaluationRoutes:
+    """The handler of `:evaluateInstances`; `types` is the message class of its request."""
+
+    def __init__(self, types: Any) -> None:
+        self._types = types
+
+    def routes(self, version: str) -> list[Route]:
+        """Return the route; one SDK writes it with a slash before the colon."""
+        home = f"/{version}/projects/{{project}}/locations/{{location}}"
+        return [
+            Route(f"{home}{slash}:evaluateInstances", self.evaluate_instances, methods=["POST"])
+            for slash in ("", "/")
+        ]
+
+    async def evaluate_instances(self, request: Request) -> Response:
+        message = parse_message(parse_json(await request.body()), self._types)
+        metric = message.WhichOneof("metric_inputs")
+        match metric:
+            case "exact_match_input":
+                scores = _score_exact_match(message.exact_match_input)
+            case "bleu_input":
+                scores = _score_bleu(message.bleu_input)
+            case "rouge_input":
+                scores = _score_rouge(message.rouge_input)
+            case None:
+                raise GoogleError(400, "One metric input is required.")
+            case _:
+                raise GoogleError(
+                    501, f"The emulator has no {metric}; it has no model to judge by."
+                )
+        return JSONResponse(_describe(metric.removesuffix("_input"), scores))
 
 
 def _describe(metric: str, scores: list[float]) -> dict[str, Any]:
@@ -71,12 +85,3 @@ def _instances(given: Any) -> Any:
     if not given.instances:
         raise GoogleError(400, "At least one instance is required.")
     return given.instances
-
-
-def evaluation_routes(version: str) -> list[Route]:
-    """Return the route; one SDK writes it with a slash before the colon."""
-    home = f"/{version}/projects/{{project}}/locations/{{location}}"
-    return [
-        Route(f"{home}{slash}:evaluateInstances", evaluate_instances, methods=["POST"])
-        for slash in ("", "/")
-    ]

@@ -8,9 +8,9 @@ from typing import Any
 
 from emulator.catalogue import MODELS
 from emulator.errors import GoogleError, Violation
-from emulator.inference.plain import plain_message
+from emulator.inference.fast_parser import fast_message
 from emulator.inference.targets import Target
-from emulator.parsing import parse_message
+from emulator.messages import parse_message
 from emulator.prompts import Turn
 
 _LISTS = frozenset({"contents", "parts", "tools", "safetySettings", "safety_settings"})
@@ -36,7 +36,7 @@ _MOST_STOPS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class GenerationRequest:
     """A request as the emulator understands it; `digest` is the same for the same request."""
 
     turns: list[Turn]
@@ -48,8 +48,8 @@ class Question:
     top_p: float
     top_k: int
     seed: int | None
-    tells_probabilities: bool
-    told_options: int
+    returns_logprobs: bool
+    top_logprobs: int
     digest: bytes
 
     @property
@@ -57,16 +57,18 @@ class Question:
         return self.system_instruction + "".join(text for _, text in self.turns)
 
 
-def read_question(document: dict[str, Any], types: Any, *, target: Target) -> Question:
-    """Return what is asked. `types` is the protobuf message class of the request.
+def read_generation_request(
+    document: dict[str, Any], types: Any, *, target: Target
+) -> GenerationRequest:
+    """Return the request. `types` is the protobuf message class of the request.
 
-    A model that ignores sampling is asked at temperature 0, whatever the request says.
+    For a model that ignores sampling the temperature is 0, whatever the request says.
     Raises GoogleError 400 for unknown fields, wrong values, parts that are not text, and penalties
     that the model refuses.
     """
     base_model = MODELS[target.base_model]
     newer: dict[str, Any] = {}
-    message = plain_message(document, types)
+    message = fast_message(document, types)
     if message is None:
         known, newer = _without_newer_fields(document)
         message = parse_message(_with_lists(known), types)
@@ -77,7 +79,7 @@ def read_question(document: dict[str, Any], types: Any, *, target: Target) -> Qu
     digest.update(message.SerializeToString(deterministic=True))
     if newer:
         digest.update(json.dumps(newer, sort_keys=True).encode())
-    return Question(
+    return GenerationRequest(
         turns=_read_turns(message.contents),
         system_instruction=_read_text(message.system_instruction),
         max_output_tokens=config.max_output_tokens if "max_output_tokens" in config else None,
@@ -87,8 +89,8 @@ def read_question(document: dict[str, Any], types: Any, *, target: Target) -> Qu
         top_p=config.top_p if "top_p" in config else 1.0,
         top_k=int(config.top_k),
         seed=config.seed if "seed" in config else None,
-        tells_probabilities=config.response_logprobs,
-        told_options=config.logprobs,
+        returns_logprobs=config.response_logprobs,
+        top_logprobs=config.logprobs,
         digest=digest.digest(),
     )
 

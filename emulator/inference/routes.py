@@ -4,43 +4,37 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from emulator.inference.answers import describe_token_count
-from emulator.inference.generation import admit, generate
-from emulator.inference.requests import read_question
-from emulator.inference.streaming import stream_content
-from emulator.inference.targets import find_target
-from emulator.parsing import encode_json, parse_json
-from emulator.state import emulator_of
+from emulator.inference.generation import Generator
+from emulator.inference.streams import stream_content
+from emulator.messages import encode_json
 
 
-async def generate_content(request: Request) -> Response:
-    call = await admit(request)
-    body = encode_json(await generate(emulator_of(request), call))
-    response = Response(body, media_type="application/json")
-    return call.admission.deliver(response)
+class InferenceRoutes:
+    def __init__(self, generator: Generator) -> None:
+        self._generator = generator
 
+    def routes(self, version: str) -> list[Route]:
+        home = f"/{version}/projects/{{project}}/locations/{{location}}"
+        model = f"{home}/publishers/{{publisher}}/models/{{model}}"
+        verbs = {
+            "generateContent": self.generate_content,
+            "streamGenerateContent": self.stream_generate_content,
+            "countTokens": self.count_tokens,
+        }
+        return [
+            Route(f"{place}:{verb}", handler, methods=["POST"])
+            for place in (model, f"{home}/endpoints/{{endpoint}}")
+            for verb, handler in verbs.items()
+        ]
 
-async def count_tokens(request: Request) -> Response:
-    """Count; it is not billed, so it neither takes from the quota nor enters the ledger."""
-    body = await request.body()
-    target = find_target(request.path_params, tunings=emulator_of(request).tunings)
-    types = emulator_of(request).request_types.count_tokens
-    return JSONResponse(describe_token_count(read_question(parse_json(body), types, target=target)))
+    async def generate_content(self, request: Request) -> Response:
+        call = await self._generator.admit(request)
+        body = encode_json(await self._generator.generate(call))
+        return call.admission.deliver(Response(body, media_type="application/json"))
 
+    async def stream_generate_content(self, request: Request) -> Response:
+        return await stream_content(request, generator=self._generator)
 
-_VERBS = {
-    "generateContent": generate_content,
-    "streamGenerateContent": stream_content,
-    "countTokens": count_tokens,
-}
-
-
-def inference_routes(version: str) -> list[Route]:
-    home = f"/{version}/projects/{{project}}/locations/{{location}}"
-    model = f"{home}/publishers/{{publisher}}/models/{{model}}"
-    endpoint = f"{home}/endpoints/{{endpoint}}"
-    return [
-        Route(f"{place}:{verb}", handler, methods=["POST"])
-        for place in (model, endpoint)
-        for verb, handler in _VERBS.items()
-    ]
+    async def count_tokens(self, request: Request) -> Response:
+        body = await request.body()
+        return JSONResponse(self._generator.count(request.path_params, body))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from emulator.catalogue import MODELS, bare_name
 from emulator.errors import GoogleError
-from emulator.projects import project_number
+from emulator.resources import project_number
 from emulator.tuning.records import Tuning
 from emulator.tuning.store import TuningStore
 

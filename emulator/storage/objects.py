@@ -7,6 +7,12 @@ from urllib.parse import quote
 from emulator.errors import StorageError
 
 
+def split_uri(uri: str) -> tuple[str, str]:
+    """Return bucket and object name of a gs:// URI."""
+    bucket, _, name = uri.removeprefix("gs://").partition("/")
+    return bucket, name
+
+
 @dataclass(frozen=True, slots=True)
 class Bucket:
     name: str

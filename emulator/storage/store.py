@@ -1,21 +1,90 @@
 """Buckets and objects in a folder, safe under kill -9: bytes first, then the record naming them."""
 
+import hashlib
 import re
 import secrets
 import time
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
+import google_crc32c
+
+from emulator.clock import timestamp
+from emulator.documents import Documents, empty_folder, read_folder, write_json
 from emulator.errors import StorageError
-from emulator.files import empty_folder, read_folder, write_json
-from emulator.storage.index import ObjectIndex
-from emulator.storage.objects import Bucket, Draft, Preconditions, StoredObject
-from emulator.storage.payloads import Payload
-from emulator.timestamps import timestamp
+from emulator.storage.objects import Bucket, Draft, Preconditions, StoredObject, split_uri
 
 _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 _LONGEST_NAME_BYTES = 1024
+_SEPARATOR = "\n"
+"""Between bucket and name in a key; a bucket's name has none."""
+_CHECKSUM: Any = google_crc32c.Checksum
+
+
+class ObjectIndex:
+    """The live generation of each object by bucket and name."""
+
+    def __init__(self, path: Path) -> None:
+        self._documents = Documents(path)
+
+    def close(self) -> None:
+        self._documents.close()
+
+    def clear(self) -> None:
+        self._documents.clear()
+
+    def find(self, bucket: str, name: str) -> StoredObject | None:
+        document = self._documents.get(f"{bucket}{_SEPARATOR}{name}")
+        return StoredObject(**document) if document else None
+
+    def put(self, stored: StoredObject, *, payload: str) -> None:
+        """Record an object; `payload` names the file with its bytes."""
+        key = f"{stored.bucket}{_SEPARATOR}{stored.name}"
+        self._documents.put(key, asdict(stored), tag=payload)
+
+    def delete(self, stored: StoredObject) -> None:
+        self._documents.delete(f"{stored.bucket}{_SEPARATOR}{stored.name}")
+
+    def names(self, bucket: str, *, prefix: str = "", after: str = "") -> Iterator[str]:
+        """Yield in order the names with the prefix that come after a name."""
+        start = f"{bucket}{_SEPARATOR}"
+        for key in self._documents.keys(prefix=start + prefix, after=start + after):
+            yield key.removeprefix(start)
+
+    def payloads(self) -> set[str]:
+        return set(self._documents.tags())
+
+
+class Payload:
+    """A growing file with the checksums Cloud Storage keeps; `write` costs no second reading."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.size_bytes = 0
+        self._crc32c = _CHECKSUM()
+        self._md5 = hashlib.md5(usedforsecurity=False)
+        path.touch()
+
+    def write(self, chunk: bytes) -> None:
+        with self.path.open("ab") as stream:
+            stream.write(chunk)
+        self.size_bytes += len(chunk)
+        self._crc32c.update(chunk)
+        self._md5.update(chunk)
+
+    def discard(self) -> None:
+        self.path.unlink(missing_ok=True)
+
+    @property
+    def crc32c(self) -> str:
+        return b64encode(self._crc32c.digest()).decode()
+
+    @property
+    def md5(self) -> str:
+        return b64encode(self._md5.digest()).decode()
 
 
 class ObjectStore:
@@ -94,6 +163,10 @@ class ObjectStore:
 
     def new_payload(self) -> Payload:
         return Payload(self._folders["uploads"] / secrets.token_hex(16))
+
+    def path_of(self, uri: str) -> Path:
+        """Return the file of a gs:// URI. Raises StorageError 404 for a missing object."""
+        return self.payload_path(self.get(*split_uri(uri)))
 
     def payload_path(self, stored: StoredObject) -> Path:
         return self._folders["payloads"] / str(stored.generation)

@@ -1,120 +1,130 @@
 """The three ways to upload an object: in one body, as multipart, and resumable in chunks."""
 
 import secrets
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from emulator.errors import StorageError
-from emulator.parsing import parse_json
-from emulator.state import Emulator, base_url_of, emulator_of
-from emulator.storage.multipart import split_parts
-from emulator.storage.objects import Draft, StoredObject
-from emulator.storage.payloads import Payload
+from emulator.messages import parse_json
+from emulator.storage.objects import Draft, Preconditions, StoredObject
 from emulator.storage.requests import (
+    base_url_of,
     read_content_range,
     read_draft,
     read_hashes,
     read_preconditions,
+    split_parts,
 )
-from emulator.storage.resumable import ResumableUpload
+from emulator.storage.store import ObjectStore, Payload
 
 
-async def start_upload(request: Request) -> Response:
-    kind = request.query_params.get("uploadType", "")
-    match kind:
-        case "media":
-            return await _upload_media(request)
-        case "multipart":
-            return await _upload_multipart(request)
-        case "resumable":
-            return await _start_resumable(request)
-        case _:
-            raise StorageError(400, f"Unknown uploadType {kind!r}.", reason="invalid")
+@dataclass(slots=True)
+class ResumableUpload:
+    """`stored` is set once the upload is complete."""
+
+    draft: Draft
+    preconditions: Preconditions
+    payload: Payload
+    stored: StoredObject | None = None
 
 
-async def _upload_media(request: Request) -> Response:
-    emulator = emulator_of(request)
-    draft = read_draft(
-        {},
-        bucket=request.path_params["bucket"],
-        name=request.query_params.get("name"),
-        content_type=request.headers.get("content-type", ""),
-    )
-    preconditions = read_preconditions(request.query_params)
-    emulator.objects.check_upload(draft, preconditions)
-    payload = emulator.objects.new_payload()
-    async for chunk in request.stream():
-        payload.write(chunk)
-    draft = _with_hashes(draft, request)
-    return _stored(request, emulator.objects.put(draft, payload, preconditions=preconditions))
+class Uploads:
+    """The handlers of uploads. Resumable ones under way are in memory and end with the server."""
 
+    def __init__(self, objects: ObjectStore) -> None:
+        self._objects = objects
+        self._resumable: dict[str, ResumableUpload] = {}
 
-async def _upload_multipart(request: Request) -> Response:
-    emulator = emulator_of(request)
-    parts = split_parts(await request.body(), content_type=request.headers.get("content-type", ""))
-    draft = read_draft(
-        parse_json(parts.description),
-        bucket=request.path_params["bucket"],
-        name=request.query_params.get("name"),
-        content_type=parts.content_type,
-    )
-    preconditions = read_preconditions(request.query_params)
-    emulator.objects.check_upload(draft, preconditions)
-    payload = emulator.objects.new_payload()
-    payload.write(parts.content)
-    return _stored(request, emulator.objects.put(draft, payload, preconditions=preconditions))
+    def clear(self) -> None:
+        self._resumable.clear()
 
+    async def start_upload(self, request: Request) -> Response:
+        kind = request.query_params.get("uploadType", "")
+        match kind:
+            case "media":
+                return await self._upload_media(request)
+            case "multipart":
+                return await self._upload_multipart(request)
+            case "resumable":
+                return await self._start_resumable(request)
+            case _:
+                raise StorageError(400, f"Unknown uploadType {kind!r}.", reason="invalid")
 
-async def _start_resumable(request: Request) -> Response:
-    emulator = emulator_of(request)
-    draft = read_draft(
-        parse_json(await request.body()),
-        bucket=request.path_params["bucket"],
-        name=request.query_params.get("name"),
-        content_type=request.headers.get("x-upload-content-type", ""),
-    )
-    preconditions = read_preconditions(request.query_params)
-    emulator.objects.check_upload(draft, preconditions)
-    upload_id = secrets.token_urlsafe(32)
-    emulator.uploads[upload_id] = ResumableUpload(
-        draft=draft, preconditions=preconditions, payload=emulator.objects.new_payload()
-    )
-    path = f"/upload/storage/v1/b/{draft.bucket}/o?uploadType=resumable&upload_id={upload_id}"
-    headers = {"Location": f"{base_url_of(request)}{path}", "X-GUploader-UploadID": upload_id}
-    return Response(status_code=200, headers=headers)
+    async def _upload_media(self, request: Request) -> Response:
+        draft = read_draft(
+            {},
+            bucket=request.path_params["bucket"],
+            name=request.query_params.get("name"),
+            content_type=request.headers.get("content-type", ""),
+        )
+        preconditions = read_preconditions(request.query_params)
+        self._objects.check_upload(draft, preconditions)
+        payload = self._objects.new_payload()
+        async for chunk in request.stream():
+            payload.write(chunk)
+        draft = _with_hashes(draft, request)
+        return _stored(request, self._objects.put(draft, payload, preconditions=preconditions))
 
+    async def _upload_multipart(self, request: Request) -> Response:
+        parts = split_parts(
+            await request.body(), content_type=request.headers.get("content-type", "")
+        )
+        draft = read_draft(
+            parse_json(parts.description),
+            bucket=request.path_params["bucket"],
+            name=request.query_params.get("name"),
+            content_type=parts.content_type,
+        )
+        preconditions = read_preconditions(request.query_params)
+        self._objects.check_upload(draft, preconditions)
+        payload = self._objects.new_payload()
+        payload.write(parts.content)
+        return _stored(request, self._objects.put(draft, payload, preconditions=preconditions))
 
-async def continue_upload(request: Request) -> Response:
-    """Take the next chunk; answers 308 with the bytes held so far, or 200 with the object."""
-    emulator = emulator_of(request)
-    upload = _find_upload(emulator, request)
-    if upload.stored:
+    async def _start_resumable(self, request: Request) -> Response:
+        draft = read_draft(
+            parse_json(await request.body()),
+            bucket=request.path_params["bucket"],
+            name=request.query_params.get("name"),
+            content_type=request.headers.get("x-upload-content-type", ""),
+        )
+        preconditions = read_preconditions(request.query_params)
+        self._objects.check_upload(draft, preconditions)
+        upload_id = secrets.token_urlsafe(32)
+        self._resumable[upload_id] = ResumableUpload(
+            draft=draft, preconditions=preconditions, payload=self._objects.new_payload()
+        )
+        path = f"/upload/storage/v1/b/{draft.bucket}/o?uploadType=resumable&upload_id={upload_id}"
+        headers = {"Location": f"{base_url_of(request)}{path}", "X-GUploader-UploadID": upload_id}
+        return Response(status_code=200, headers=headers)
+
+    async def continue_upload(self, request: Request) -> Response:
+        """Take the next chunk; answers 308 with the bytes held so far, or 200 with the object."""
+        upload = self._find_upload(request)
+        if upload.stored:
+            return _stored(request, upload.stored)
+        whole = read_content_range(request.headers.get("content-range"))
+        if whole.first is not None:
+            await _append(request, upload.payload, first=whole.first)
+        if not whole.is_complete(upload.payload.size_bytes):
+            return _incomplete(upload.payload)
+        draft = _with_hashes(upload.draft, request)
+        upload.stored = self._objects.put(draft, upload.payload, preconditions=upload.preconditions)
         return _stored(request, upload.stored)
-    whole = read_content_range(request.headers.get("content-range"))
-    if whole.first is not None:
-        await _append(request, upload.payload, first=whole.first)
-    if not whole.is_complete(upload.payload.size_bytes):
-        return _incomplete(upload.payload)
-    draft = _with_hashes(upload.draft, request)
-    upload.stored = emulator.objects.put(draft, upload.payload, preconditions=upload.preconditions)
-    return _stored(request, upload.stored)
 
+    async def cancel_upload(self, request: Request) -> Response:
+        upload = self._find_upload(request)
+        upload.payload.discard()
+        del self._resumable[request.query_params["upload_id"]]
+        return Response(status_code=499)
 
-async def cancel_upload(request: Request) -> Response:
-    emulator = emulator_of(request)
-    upload = _find_upload(emulator, request)
-    upload.payload.discard()
-    del emulator.uploads[request.query_params["upload_id"]]
-    return Response(status_code=499)
-
-
-def _find_upload(emulator: Emulator, request: Request) -> ResumableUpload:
-    upload = emulator.uploads.get(request.query_params.get("upload_id", ""))
-    if upload is None:
-        raise StorageError(404, "No such upload; start it again.", reason="notFound")
-    return upload
+    def _find_upload(self, request: Request) -> ResumableUpload:
+        upload = self._resumable.get(request.query_params.get("upload_id", ""))
+        if upload is None:
+            raise StorageError(404, "No such upload; start it again.", reason="notFound")
+        return upload
 
 
 async def _append(request: Request, payload: Payload, *, first: int) -> None:

@@ -1,7 +1,7 @@
-"""Reading the JSONL of a tuning: each row a conversation whose last turn is the target."""
+"""ParsedFile the JSONL of a tuning: each row a conversation whose last turn is the target."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,14 +28,14 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """The good rows, and the numbers of the bad ones counted from 1."""
+class ParsedFile:
+    """The valid rows of a file, and the numbers of the invalid ones counted from 1."""
 
     examples: list[Example]
     bad_rows: list[int]
 
 
-def read_examples(lines: Iterable[bytes]) -> Reading:
+def read_examples(lines: Iterable[bytes]) -> ParsedFile:
     """Read the rows of a file; empty lines do not count as rows."""
     examples: list[Example] = []
     bad_rows: list[int] = []
@@ -44,7 +44,17 @@ def read_examples(lines: Iterable[bytes]) -> Reading:
             examples.append(_read_row(line))
         except (ValueError, RecursionError):  # BadRowError, broken JSON, broken UTF-8
             bad_rows.append(number)
-    return Reading(examples=examples, bad_rows=bad_rows)
+    return ParsedFile(examples=examples, bad_rows=bad_rows)
+
+
+def join_examples(files: Sequence[Sequence[Example]]) -> list[Example]:
+    """Return the rows of all files, oldest first; a prompt in several keeps its newest rows."""
+    joined: list[Example] = []
+    later: set[str] = set()
+    for examples in reversed(files):
+        joined = [example for example in examples if example.prompt not in later] + joined
+        later |= {example.prompt for example in examples}
+    return joined
 
 
 def count_rows(path: Path) -> int:
@@ -96,7 +106,7 @@ def _read_text(content: Any) -> str:
 
 
 def describe_bad_rows(bad_rows: list[int], *, total: int) -> str:
-    """Say which rows are wrong by their numbers; the text of a row is nobody's business."""
+    """Name the wrong rows by their numbers; the text of a row is private."""
     shown_count = 20
     shown = ", ".join(map(str, bad_rows[:shown_count]))
     more = f" and {len(bad_rows) - shown_count} more" if len(bad_rows) > shown_count else ""

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from emulator.draws import unit
+from emulator.randomness import unit
 from emulator.settings import Settings
-from emulator.tuning.learner import Reply
 from emulator.tuning.records import State, Tuning
+from emulator.tuning.trainer import Reply
 
 NOT_FOUND_CODE = 5
 INTERNAL_CODE = 13

@@ -7,12 +7,10 @@ from typing import Any
 
 import structlog
 
-from emulator.clock import CLOCK
+from emulator.clock import CLOCK, seconds_of, timestamp
 from emulator.errors import StorageError
 from emulator.settings import Settings
 from emulator.storage.store import ObjectStore
-from emulator.timestamps import seconds_of, timestamp
-from emulator.tuning.learner import Learner, Reply
 from emulator.tuning.outcomes import (
     INTERNAL_CODE,
     NOT_FOUND_CODE,
@@ -24,7 +22,7 @@ from emulator.tuning.outcomes import (
 )
 from emulator.tuning.records import Stage, State, Tuning
 from emulator.tuning.store import TuningStore
-from emulator.tuning.tasks import Task
+from emulator.tuning.trainer import Reply, Trainer, TrainingTask
 
 log = structlog.get_logger()
 
@@ -45,24 +43,24 @@ class TuningQueue:
         tunings: TuningStore,
         *,
         objects: ObjectStore,
-        learner: Learner,
+        trainer: Trainer,
         deploy: Callable[[Tuning], Awaitable[None]],
         settings: Callable[[], Settings],
     ) -> None:
         self._tunings = tunings
         self._objects = objects
-        self._learner = learner
+        self._trainer = trainer
         self._deploy = deploy
         self._settings = settings
         self._turn = asyncio.Lock()
         self._waiting: dict[str, None] = {}
         self._running: set[str] = set()
-        self._past_cancelling: set[str] = set()
+        self._cancelled_too_late: set[str] = set()
         self._changed = asyncio.Event()
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def resume(self) -> None:
-        """Take up what an earlier server left unfinished; learning starts over."""
+        """Continue the tunings that an earlier server left unfinished; training starts over."""
         for tuning in self._tunings.unfinished():
             if tuning.state == State.CANCELLING:
                 self._end(tuning.tuning_id, cancellation())
@@ -71,10 +69,10 @@ class TuningQueue:
 
     def submit(self, tuning_id: str) -> None:
         self._waiting[tuning_id] = None
-        self._tasks[tuning_id] = asyncio.create_task(self._see_through(tuning_id))
+        self._tasks[tuning_id] = asyncio.create_task(self._run_to_end(tuning_id))
 
     def is_full(self) -> bool:
-        """Tell whether one more tuning would have to wait for its place."""
+        """Return whether one more tuning would wait for its place."""
         return len(self._tasks) >= self._settings().concurrent_tunings
 
     def cancel(self, tuning_id: str) -> None:
@@ -85,7 +83,7 @@ class TuningQueue:
         """
         tuning = self._tunings.change(tuning_id, state=State.CANCELLING)
         if self._settings().of_model(tuning.base_model).cancel_outcome == "succeed":
-            self._past_cancelling.add(tuning_id)
+            self._cancelled_too_late.add(tuning_id)
             self.wake()
         else:
             self._tasks[tuning_id].cancel()
@@ -95,8 +93,8 @@ class TuningQueue:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    async def drop(self) -> None:
-        """Stop all work at once; what was not ended stays so, for `resume`."""
+    async def halt(self) -> None:
+        """Stop all work at once; unfinished tunings stay so, for `resume`."""
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
@@ -104,22 +102,22 @@ class TuningQueue:
         self._tasks.clear()
 
     async def stop(self) -> None:
-        await self.drop()
-        self._learner.kill()
+        await self.halt()
+        self._trainer.kill()
 
-    async def _see_through(self, tuning_id: str) -> None:
+    async def _run_to_end(self, tuning_id: str) -> None:
         try:
             await self._run(tuning_id)
         except asyncio.CancelledError:
             tuning = self._tunings.get(tuning_id)
             if tuning is None or tuning.state != State.CANCELLING:
                 raise
-            await self._wait_out(tuning, "cancel_seconds", since=CLOCK.seconds())
+            await self._wait_until_elapsed(tuning, "cancel_seconds", since=CLOCK.seconds())
             self._end(tuning_id, cancellation())
         finally:
             self._waiting.pop(tuning_id, None)
             self._running.discard(tuning_id)
-            self._past_cancelling.discard(tuning_id)
+            self._cancelled_too_late.discard(tuning_id)
             self._tasks.pop(tuning_id, None)
             self.wake()
 
@@ -127,7 +125,7 @@ class TuningQueue:
         tuning = self._tunings.get(tuning_id)
         if tuning is None:
             return
-        await self._wait_out(tuning, "pending_seconds", since=seconds_of(tuning.created))
+        await self._wait_until_elapsed(tuning, "pending_seconds", since=seconds_of(tuning.created))
         await self._wait_for_place(tuning_id)
         started = CLOCK.seconds()
         tuning = self._move(
@@ -136,7 +134,7 @@ class TuningQueue:
         log.info("tuning_started", tuning_id=tuning_id, base_model=tuning.base_model)
         outcome = outcome_of(tuning, self._settings())
         reply = unlearned(outcome) or await self._learn(tuning, started=started)
-        await self._wait_out(tuning, "tuning_seconds", since=started)
+        await self._wait_until_elapsed(tuning, "tuning_seconds", since=started)
         self._end(tuning_id, ending(outcome, reply))
 
     async def _wait_for_place(self, tuning_id: str) -> None:
@@ -151,16 +149,16 @@ class TuningQueue:
         self.wake()
 
     def _is_next(self, tuning_id: str) -> bool:
-        if tuning_id in self._past_cancelling:
+        if tuning_id in self._cancelled_too_late:
             return True
         has_place = len(self._running) < self._settings().concurrent_tunings
         return has_place and next(iter(self._waiting)) == tuning_id
 
-    async def _wait_out(
+    async def _wait_until_elapsed(
         self, tuning: Tuning, name: str, *, since: float, share: float = 1.0
     ) -> None:
         """Wait until a share of a setting's seconds has passed; look again when things change."""
-        while tuning.tuning_id not in self._past_cancelling:
+        while tuning.tuning_id not in self._cancelled_too_late:
             seconds = getattr(self._settings().of_model(tuning.base_model), name)
             left = since + share * seconds - CLOCK.seconds()
             if left <= 0:
@@ -172,7 +170,7 @@ class TuningQueue:
 
     def _move(self, tuning_id: str, state: State, stage: Stage, **changes: Any) -> Tuning:
         """Change state and stage; one whose cancellation came too late stays CANCELLING."""
-        if tuning_id in self._past_cancelling:
+        if tuning_id in self._cancelled_too_late:
             state = State.CANCELLING
         return self._tunings.change(tuning_id, state=state, stage=stage, **changes)
 
@@ -199,7 +197,7 @@ class TuningQueue:
     async def _train(self, tuning: Tuning, report: Callable[[Reply], None]) -> Reply:
         try:
             async with self._turn:
-                reply = await self._learner.learn(self._task(tuning), report=report)
+                reply = await self._trainer.train(self._task(tuning), report=report)
             if reply["outcome"] == "learned":
                 await self._deploy(tuning)
         except StorageError as error:
@@ -219,17 +217,17 @@ class TuningQueue:
         for number in range(1, tuning.epochs + 1):
             epoch = await epochs.get()
             share = _TRAINING_SHARE * number / tuning.epochs
-            await self._wait_out(tuning, "tuning_seconds", since=started, share=share)
+            await self._wait_until_elapsed(tuning, "tuning_seconds", since=started, share=share)
             current = self._tunings.get(tuning.tuning_id)
             if current:
                 current.history.append({**epoch, "moment": timestamp()})
 
-    def _task(self, tuning: Tuning) -> Task:
+    def _task(self, tuning: Tuning) -> TrainingTask:
         validation = tuning.validation_uri
-        training = self._path(tuning.training_uri)
-        return Task(
+        training = self._objects.path_of(tuning.training_uri)
+        return TrainingTask(
             training=str(self._tunings.keep_data(tuning, training)),
-            validation=self._path(validation) if validation else None,
+            validation=str(self._objects.path_of(validation)) if validation else None,
             models={
                 epoch: str(self._tunings.model_path(tuning, endpoint=endpoint))
                 for epoch, endpoint in tuning.checkpoints.items()
@@ -240,10 +238,6 @@ class TuningQueue:
             earlier=[str(self._tunings.data_path(each)) for each in tuning.ancestors],
             epochs_before=tuning.epochs_before,
         )
-
-    def _path(self, uri: str) -> str:
-        bucket, _, name = uri.removeprefix("gs://").partition("/")
-        return str(self._objects.payload_path(self._objects.get(bucket, name)))
 
     def _end(self, tuning_id: str, changes: dict[str, Any]) -> None:
         tuning = self._tunings.change(tuning_id, stage=None, ended=timestamp(), **changes)

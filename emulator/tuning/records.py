@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 from emulator.catalogue import tuning_cost
-from emulator.tuning.checkpoints import checkpoint_endpoint_id, kept_epochs
+from emulator.resources import derived_id
 
 
 class State(StrEnum):
@@ -31,6 +31,19 @@ class Stage(StrEnum):
 
 SERVED = frozenset({State.SUCCEEDED, State.PARTIALLY_SUCCEEDED})
 ENDED = SERVED | {State.FAILED, State.CANCELLED, State.EXPIRED}
+_MOST_CHECKPOINTS = 10
+
+
+def kept_epochs(epochs: int, *, last_only: bool) -> list[int]:
+    """Return the epochs after which the model is kept: all of up to ten, else ten evenly spread.
+
+    The last is always one of them. Source: Google's page on checkpoints in supervised fine-tuning,
+    which says "around 10" without the exact epochs.
+    """
+    if last_only:
+        return [epochs]
+    count = min(epochs, _MOST_CHECKPOINTS)
+    return [-(-epochs * number // count) for number in range(1, count + 1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +168,7 @@ class Tuning:
         spec = self.requested.get("supervisedTuningSpec", {})
         epochs = kept_epochs(self.epochs, last_only=bool(spec.get("exportLastCheckpointOnly")))
         home = self.endpoint.removesuffix(self.endpoint_id)
-        names = {epoch: home + checkpoint_endpoint_id(self.endpoint_id, epoch) for epoch in epochs}
+        names = {epoch: home + derived_id(self.endpoint_id, epoch) for epoch in epochs}
         return names | {self.epochs: self.endpoint}
 
     @property

@@ -12,8 +12,8 @@ from google.protobuf import json_format
 from emulator.catalogue import MODELS, bare_name
 from emulator.errors import GoogleError, Violation
 from emulator.learners.history import default_epochs
-from emulator.parsing import parse_message
-from emulator.tuning.continuing import FindTuning, Parent, UnfitParentError, choose_parent
+from emulator.messages import parse_message
+from emulator.tuning.continuation import FindTuning, Parent, UnfitParentError, choose_parent
 from emulator.tuning.examples import count_rows
 
 _ROOT = "tuning_job"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from statistics import fmean, median
 from typing import Any
 
-from emulator.tokens import count_billable_characters, count_tokens
+from emulator.prompts import count_billable_characters, count_tokens
 from emulator.tuning.examples import Example
 
 _LONGEST_EXAMPLE_TOKENS = 131_072

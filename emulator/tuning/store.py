@@ -7,10 +7,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from emulator.documents import Documents
+from emulator.clock import timestamp
+from emulator.documents import Documents, empty_folder
 from emulator.errors import GoogleError
-from emulator.files import empty_folder
-from emulator.timestamps import timestamp
 from emulator.tuning.records import ENDED, SERVED, Tuning, read_tuning
 
 _MOST_REMEMBERED = 64
@@ -111,7 +110,7 @@ class TuningStore:
         """Return where the rows a tuning learned are kept for those that go on from its model."""
         return self._models / f"{tuning_id}.jsonl"
 
-    def keep_data(self, tuning: Tuning, path: str) -> Path:
+    def keep_data(self, tuning: Tuning, path: Path) -> Path:
         """Keep the file of training rows, whatever becomes of the object; a link takes no space."""
         kept = self.data_path(tuning.tuning_id)
         kept.unlink(missing_ok=True)

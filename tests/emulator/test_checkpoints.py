@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from emulator.learners.learning import LearnedModel, learn
-from emulator.tuning.checkpoints import kept_epochs
+from emulator.tuning.records import kept_epochs
 from tests.emulator.clients import genai_client, rest_client
 from tests.emulator.examples import create, finish, labelled, order, upload
 from tests.emulator.learners.test_learning import CLASS

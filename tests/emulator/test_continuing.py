@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from google.api_core.exceptions import BadRequest, MethodNotImplemented, NotFound
 
-from emulator.tuning.continuing import join_examples
-from emulator.tuning.examples import Example
+from emulator.tuning.examples import Example, join_examples
 from tests.emulator.clients import genai_client, in_event_loop, rest_client
 from tests.emulator.examples import ask, create, finish, jsonl, labelled, order, row, upload
 from tests.support.emulator import EmulatorProcess

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from emulator.storage.listing import page_of
+from emulator.pages import page_of_names
 
 names = st.sets(st.text(alphabet="ab/é", min_size=1, max_size=6), max_size=20)
 
@@ -20,10 +20,12 @@ def ordered(names: set[str], prefix: str = "") -> Callable[[str], list[str]]:
 def test_pages_together_hold_every_name_and_prefix_once(
     names: set[str], prefix: str, limit: int
 ) -> None:
-    whole = page_of(ordered(names, prefix), prefix=prefix, delimiter="/", token=None, limit=1000)
+    whole = page_of_names(
+        ordered(names, prefix), prefix=prefix, delimiter="/", token=None, limit=1000
+    )
     found_names, found_prefixes, token = [], [], None
     while True:
-        page = page_of(
+        page = page_of_names(
             ordered(names, prefix), prefix=prefix, delimiter="/", token=token, limit=limit
         )
         found_names += page.names
@@ -36,6 +38,6 @@ def test_pages_together_hold_every_name_and_prefix_once(
 
 @given(names=names)
 def test_without_a_delimiter_the_names_come_sorted(names: set[str]) -> None:
-    page = page_of(ordered(names), prefix="", delimiter="", token=None, limit=1000)
+    page = page_of_names(ordered(names), prefix="", delimiter="", token=None, limit=1000)
     assert page.names == sorted(names)
     assert page.next_token is None

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from emulator.errors import GoogleError
 from emulator.filters import read_filter
-from emulator.paging import page_of
+from emulator.pages import page_of
 
 FIELDS = {name: itemgetter(name) for name in ("name", "labels", "parents")}
 

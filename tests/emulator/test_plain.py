@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emulator.errors import GoogleError
-from emulator.inference.plain import plain_message
-from emulator.inference.requests import read_question
+from emulator.inference.fast_parser import fast_message
+from emulator.inference.requests import read_generation_request
 from emulator.inference.targets import Target
-from emulator.parsing import parse_message
+from emulator.messages import parse_message
 
 # The full package: the emulator's shells would break it for the other tests of this process.
 REQUEST: Any = GenerateContentRequest.pb()
@@ -62,7 +62,7 @@ DOCUMENTS = st.fixed_dictionaries(
 @settings(max_examples=1500, deadline=None)
 @given(document=DOCUMENTS)
 def test_what_the_short_way_takes_the_parser_takes_alike(document: dict[str, Any]) -> None:
-    message = plain_message(document, REQUEST)
+    message = fast_message(document, REQUEST)
 
     if message is not None:
         assert message == parse_message(document, REQUEST)
@@ -87,7 +87,7 @@ def test_common_requests_take_the_short_way_to_the_same_message(
 ) -> None:
     document = {"contents": [content], "systemInstruction": content, "generationConfig": config}
 
-    message = plain_message(document, REQUEST)
+    message = fast_message(document, REQUEST)
 
     assert message is not None
     assert message == parse_message(document, REQUEST)
@@ -99,11 +99,13 @@ def test_both_ways_give_a_question_the_same_digest() -> None:
     content = {"role": "user", "parts": [{"text": "x"}]}
     short = {"contents": [content], "generationConfig": {"topK": 1, "seed": 4}}
     long = {"contents": content, "generation_config": {"top_k": 1, "seed": "4"}}
-    assert plain_message(long, REQUEST) is None
+    assert fast_message(long, REQUEST) is None
 
-    questions = [read_question(document, REQUEST, target=TARGET) for document in (short, long)]
+    requests = [
+        read_generation_request(document, REQUEST, target=TARGET) for document in (short, long)
+    ]
 
-    assert questions[0] == questions[1]
+    assert requests[0] == requests[1]
 
 
 @pytest.mark.parametrize("config", [{"seed": 2**31}, {"temperature": 3.5e38}, {"topP": "x"}])
@@ -111,4 +113,4 @@ def test_what_the_parser_refuses_stays_refused(config: dict[str, Any]) -> None:
     document = {"contents": [{"parts": [{"text": "x"}]}], "generationConfig": config}
 
     with pytest.raises(GoogleError):
-        read_question(document, REQUEST, target=TARGET)
+        read_generation_request(document, REQUEST, target=TARGET)

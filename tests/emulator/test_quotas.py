@@ -11,9 +11,9 @@ from typing import Any
 import httpx2
 import pytest
 
+from emulator.admission.quotas import Quotas
 from emulator.clock import Clock
 from emulator.errors import GoogleError
-from emulator.quotas import Quotas
 from emulator.settings import Settings, change_settings
 from tests.support.emulator import EmulatorProcess
 

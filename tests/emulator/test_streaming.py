@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator.inference.streaming import split_response, split_text
+from emulator.inference.streams import split_response, split_text
 from tests.emulator.clients import genai_client, in_event_loop, rest_client
 from tests.emulator.recordings import same_shape, streamed_responses
 from tests.support.emulator import EmulatorProcess

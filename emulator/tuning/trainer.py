@@ -1,15 +1,13 @@
-"""The server's side of the learning process: start it, give it one task at a time, kill it."""
+"""The server's side of the training worker: start it, give it one task at a time, kill it."""
 
 import asyncio
 import json
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
-
-from emulator.tuning.tasks import Task
 
 _LONGEST_LINE_BYTES = 1 << 28
 _ROOT = Path(__file__).resolve().parents[2]
@@ -17,13 +15,30 @@ _ROOT = Path(__file__).resolve().parents[2]
 Reply = Mapping[str, Any]
 
 
-class Learner:
-    """One process for all tunings: starting it costs about a second of imports."""
+@dataclass(frozen=True, slots=True)
+class TrainingTask:
+    """Paths of the JSONL files, what to learn with, and where to write the model after an epoch.
+
+    `earlier` are files learned before, oldest first, by a model that had `epochs_before` passes.
+    """
+
+    training: str
+    validation: str | None
+    models: dict[int, str]
+    epochs: int
+    learning_rate_multiplier: float
+    seed: int
+    earlier: list[str] = field(default_factory=list)
+    epochs_before: int = 0
+
+
+class Trainer:
+    """One worker process for all tunings: starting it costs about a second of imports."""
 
     def __init__(self) -> None:
         self._process: asyncio.subprocess.Process | None = None
 
-    async def learn(self, task: Task, *, report: Callable[[Reply], None]) -> Reply:
+    async def train(self, task: TrainingTask, *, report: Callable[[Reply], None]) -> Reply:
         """Carry out the task and return its last reply; earlier ones go to `report`.
 
         The reply's `outcome` is `learned` or `failed`. When the caller is cancelled, or the process
@@ -39,7 +54,7 @@ class Learner:
             return await _last_reply(stdout, report)
         except (OSError, EOFError, ValueError):
             self.kill()
-            return {"outcome": "failed", "code": 13, "message": "The learning process died."}
+            return {"outcome": "failed", "code": 13, "message": "The training process died."}
         except asyncio.CancelledError:
             self.kill()
             raise
@@ -53,7 +68,7 @@ class Learner:
         if self._process is None or self._process.returncode is not None:
             paths = [str(_ROOT), os.environ.get("PYTHONPATH", "")]
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "emulator.tuning.learning_process"),
+                *(sys.executable, "-m", "emulator.tuning.training_worker"),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))},

@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emulator.learners.history import EpochRecord
-from emulator.tuning.continuing import join_examples
-from emulator.tuning.examples import Example, describe_bad_rows, read_examples
+from emulator.tuning.examples import Example, describe_bad_rows, join_examples, read_examples
 from emulator.tuning.statistics import describe_examples, is_too_long
-from emulator.tuning.tasks import Task
+from emulator.tuning.trainer import TrainingTask
 
 if TYPE_CHECKING:
     from emulator.learners.learning import LearnedModel
@@ -38,7 +37,7 @@ class UnlearnableError(Exception):
 def main() -> None:
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    tasks: queue.Queue[Task] = queue.Queue()
+    tasks: queue.Queue[TrainingTask] = queue.Queue()
     threading.Thread(target=_read_tasks, args=(tasks,), daemon=True).start()
 
     def reply(document: dict[str, Any]) -> None:
@@ -49,16 +48,16 @@ def main() -> None:
         _carry_out(tasks.get(), reply=reply)
 
 
-def _read_tasks(tasks: "queue.Queue[Task]") -> None:
+def _read_tasks(tasks: "queue.Queue[TrainingTask]") -> None:
     for line in sys.stdin:
         document = json.loads(line)
         # JSON has only texts for keys.
         models = {int(epoch): path for epoch, path in document["models"].items()}
-        tasks.put(Task(**(document | {"models": models})))
+        tasks.put(TrainingTask(**(document | {"models": models})))
     os._exit(0)
 
 
-def _carry_out(task: Task, *, reply: Reply) -> None:
+def _carry_out(task: TrainingTask, *, reply: Reply) -> None:
     try:
         reply(_learn(task, reply=reply))
     except UnlearnableError as error:
@@ -73,7 +72,7 @@ def _carry_out(task: Task, *, reply: Reply) -> None:
         )
 
 
-def _learn(task: Task, *, reply: Reply) -> dict[str, Any]:
+def _learn(task: TrainingTask, *, reply: Reply) -> dict[str, Any]:
     training = _read(task.training, what="training")
     validation = _read(task.validation, what="validation") if task.validation else []
     _check_validation_size(len(training), len(validation))
@@ -97,7 +96,7 @@ def _without_long(examples: list[Example]) -> list[Example]:
 
 
 def _train(
-    task: Task, examples: list[Example], *, validation: list[Example], reply: Reply
+    task: TrainingTask, examples: list[Example], *, validation: list[Example], reply: Reply
 ) -> "LearnedModel":
     """Learn the rows; what earlier tunings learned, from which this one goes on, is among them.
 

@@ -1,4 +1,4 @@
-"""Answers from the base rules or a learned model, beside the event loop where they cost time."""
+"""Predictions of the base rules or a tuned model, in threads where they take long."""
 
 import asyncio
 import hashlib
@@ -10,7 +10,7 @@ from random import Random
 from threading import Lock
 from typing import Protocol
 
-from emulator.inference.requests import Question
+from emulator.inference.requests import GenerationRequest
 from emulator.learners.drawing import Draw, Sampling
 from emulator.learners.rules import answer_base, expect_base
 from emulator.prompts import prompt_of
@@ -27,7 +27,7 @@ _SHORT_PROMPT = 1000
 
 
 class Model(Protocol):
-    """A learned model, as far as answering goes."""
+    """What a tuned model offers for predictions."""
 
     def answer(self, prompt: str) -> str: ...
 
@@ -41,40 +41,40 @@ def _load(path: Path) -> Model:
     return load_model(path)
 
 
-class Answerer:
+class Predictor:
     """Keeps the models used last in memory; a model is about 10 MB."""
 
     def __init__(self, tunings: TuningStore) -> None:
         self._tunings = tunings
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="answers")
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="predictions")
         self._loaded: OrderedDict[Path, Model] = OrderedDict()
         self._loading = Lock()
 
-    async def draw(
+    async def sample(
         self,
-        question: Question,
+        request: GenerationRequest,
         *,
         tuning: Tuning | None,
         endpoint: str,
-        facts: tuple[Settings, int],
+        settings: Settings,
+        attempt: int,
     ) -> Sequence[Draw]:
-        """Return one whole answer a candidate: the learned model's, or without a tuning the base's.
+        """Return one answer for each candidate: the tuned model's, without a tuning the base's.
 
-        `endpoint` decides which checkpoint answers. `facts` are the settings and how often this
-        question came before, by which answers at a temperature vary when it names no seed.
+        `endpoint` decides which checkpoint answers. `attempt` counts earlier sendings of the same
+        request: without a seed of its own, its answers at a temperature vary with them.
         """
-        settings, attempt = facts
         if settings.answer == "constant":
-            return [Draw(CONSTANT_ANSWER)] * question.candidate_count
-        sampling = _sampling(question, settings, attempt)
-        if tuning is None and len(question.text) <= _SHORT_PROMPT:
-            return _draw_base(question, sampling)
+            return [Draw(CONSTANT_ANSWER)] * request.candidate_count
+        sampling = _sampling(request, settings, attempt)
+        if tuning is None and len(request.text) <= _SHORT_PROMPT:
+            return _draw_base(request, sampling)
         path = self._tunings.model_path(tuning, endpoint=endpoint) if tuning else None
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._draw, question, sampling, path)
+        return await loop.run_in_executor(self._threads, self._draw, request, sampling, path)
 
     async def load(self, tuning: Tuning) -> None:
-        """Have the model of a tuning in memory before it is called."""
+        """Load the model of a tuning before its first call."""
         loop = asyncio.get_running_loop()
         path = self._tunings.model_path(tuning, endpoint=tuning.endpoint)
         await loop.run_in_executor(self._threads, self._model, path)
@@ -86,12 +86,14 @@ class Answerer:
     def stop(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _draw(self, question: Question, sampling: Sampling, path: Path | None) -> list[Draw]:
+    def _draw(
+        self, request: GenerationRequest, sampling: Sampling, path: Path | None
+    ) -> list[Draw]:
         if path is None:
-            return _draw_base(question, sampling)
+            return _draw_base(request, sampling)
         model = self._model(path)
-        prompt = prompt_of(question.turns, system_instruction=question.system_instruction)
-        if _is_certain(question):
+        prompt = prompt_of(request.turns, system_instruction=request.system_instruction)
+        if _is_deterministic(request):
             return [Draw(model.answer(prompt))] * sampling.count
         return model.draw(prompt, sampling)
 
@@ -106,29 +108,28 @@ class Answerer:
             return model
 
 
-def _draw_base(question: Question, sampling: Sampling) -> list[Draw]:
-    turns, system = question.turns, question.system_instruction
-    if _is_certain(question):
+def _draw_base(request: GenerationRequest, sampling: Sampling) -> list[Draw]:
+    turns, system = request.turns, request.system_instruction
+    if _is_deterministic(request):
         return [Draw(answer_base(turns, system_instruction=system))] * sampling.count
     dice = Random(sampling.seed)  # noqa: S311  (repeatable draws, nothing secret)
     outlook = expect_base(turns, system_instruction=system)
     return [outlook.draw(sampling, dice) for _ in range(sampling.count)]
 
 
-def _is_certain(question: Question) -> bool:
-    """Tell whether neither chance nor probabilities are asked for."""
-    return not question.temperature and not question.tells_probabilities
+def _is_deterministic(request: GenerationRequest) -> bool:
+    return not request.temperature and not request.returns_logprobs
 
 
-def _sampling(question: Question, settings: Settings, attempt: int) -> Sampling:
-    """Return how to draw: with a seed in the question always alike, else by sending."""
-    facts = (settings.seed, attempt) if question.seed is None else ("seed", question.seed)
-    digest = hashlib.blake2b(repr(facts).encode() + question.digest, digest_size=8).digest()
+def _sampling(request: GenerationRequest, settings: Settings, attempt: int) -> Sampling:
+    """Return how to draw: with a seed in the request always alike, else by sending."""
+    facts = (settings.seed, attempt) if request.seed is None else ("seed", request.seed)
+    digest = hashlib.blake2b(repr(facts).encode() + request.digest, digest_size=8).digest()
     return Sampling(
-        temperature=question.temperature,
-        count=question.candidate_count,
-        top=question.told_options if question.tells_probabilities else 0,
-        top_k=question.top_k,
-        top_p=question.top_p,
+        temperature=request.temperature,
+        count=request.candidate_count,
+        top=request.top_logprobs if request.returns_logprobs else 0,
+        top_k=request.top_k,
+        top_p=request.top_p,
         seed=int.from_bytes(digest, "big"),
     )

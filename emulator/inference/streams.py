@@ -10,33 +10,32 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from emulator.admission import Admission
-from emulator.connections import DroppedConnectionError
+from emulator.admission.connections import DroppedConnectionError
+from emulator.admission.gate import Admission
 from emulator.errors import GoogleError
-from emulator.inference.generation import admit, generate_at_once, held
-from emulator.state import emulator_of
-from emulator.tokens import CHARACTERS_PER_TOKEN
+from emulator.inference.generation import Generator
+from emulator.prompts import CHARACTERS_PER_TOKEN
 
 _FIRST_TOKENS = 1
 _GROWTH = 4
 _MOST_TOKENS = 64
 
 
-async def stream_content(request: Request) -> Response:
+async def stream_content(request: Request, *, generator: Generator) -> Response:
     """Answer in pieces; `?alt=sse` asks for events, any other `alt` for an array.
 
     An error before the first piece has an HTTP status of its own, in an array its body is an array.
     """
     is_sse = request.query_params.get("alt") == "sse"
     try:
-        call = await admit(request)
+        call = await generator.admit(request)
     except GoogleError as error:
         if is_sse or isinstance(error, DroppedConnectionError):
             raise
         return Response(json.dumps([error.body()]), error.http_code, media_type="application/json")
     with ExitStack() as stack:
-        use = stack.enter_context(held(emulator_of(request), call))
-        pieces = split_response(await generate_at_once(emulator_of(request), call, use))
+        use = stack.enter_context(generator.in_flight(call))
+        pieces = split_response(await generator.generate_at_once(call, use))
         # A call that hangs has no headers, either. Nothing of a spoiled delivery comes early; one
         # that is whole comes piece by piece.
         await call.admission.wait(1.0 if call.admission.delivery_fault() else 0.0)
@@ -54,7 +53,7 @@ def _respond(
 
 
 class HeldResponse(Response):
-    """Another response; when it has been sent, or its client is gone, `holds` are let go."""
+    """Another response; `holds` end when it has been sent or its client is gone."""
 
     def __init__(self, whole: Response, holds: ExitStack) -> None:
         super().__init__()

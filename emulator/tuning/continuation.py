@@ -1,11 +1,10 @@
-"""Tuning a tuned model further: which model is meant, and what the new one is called."""
+"""Continuous tuning: the tuned model it starts from, and the name of the new one."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from emulator.catalogue import MODELS
-from emulator.projects import project_number
-from emulator.tuning.examples import Example
+from emulator.resources import with_project_number
 from emulator.tuning.records import Tuning
 
 FindTuning = Callable[[str], Tuning | None]
@@ -13,12 +12,12 @@ FindTuning = Callable[[str], Tuning | None]
 
 
 class UnfitParentError(ValueError):
-    """The model named cannot be tuned further here; the text says why."""
+    """The named model cannot be tuned further here; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parent:
-    """A tuned model to go on from, and how many passes its checkpoint has had."""
+    """The tuned model that a continuous tuning starts from, and the epochs of its checkpoint."""
 
     tuning: Tuning
     checkpoint_id: str
@@ -30,8 +29,7 @@ def choose_parent(name: str, checkpoint_id: str, *, find: FindTuning, location: 
 
     Raises UnfitParentError for a model or checkpoint that is not there or is served elsewhere.
     """
-    head, _, rest = name.removeprefix("projects/").partition("/")
-    tuning = find(f"projects/{project_number(head)}/{rest}")
+    tuning = find(with_project_number(name))
     if tuning is None:
         raise UnfitParentError("tuned_model_name names a tuned model that was not found.")
     if MODELS[tuning.base_model].tuned_location(location) != tuning.model_location:
@@ -50,13 +48,3 @@ def model_of_child(
     if display_name and display_name != parent.display_name:
         return new_id, 1
     return parent.model_id, max(versions, default=0) + 1
-
-
-def join_examples(files: Sequence[Sequence[Example]]) -> list[Example]:
-    """Return the rows of all files, oldest file first; a prompt's newest file alone has a say."""
-    joined: list[Example] = []
-    later: set[str] = set()
-    for examples in reversed(files):
-        joined = [example for example in examples if example.prompt not in later] + joined
-        later |= {example.prompt for example in examples}
-    return joined

@@ -3,11 +3,12 @@
 import json
 from collections.abc import Mapping
 from enum import StrEnum
+from math import exp
 from typing import Any
 
-from emulator.connections import DroppedConnectionError
-from emulator.draws import unit
+from emulator.admission.connections import DroppedConnectionError
 from emulator.errors import GoogleError
+from emulator.randomness import normal, unit
 from emulator.settings import Settings
 
 THOUGHTS_WITHOUT_LIMIT = 1024
@@ -68,7 +69,7 @@ _CONTENTS = (
 )
 
 
-def refuse_by_chance(settings: Settings, *, digest: bytes, attempt: int) -> None:
+def raise_random_error(settings: Settings, *, digest: bytes, attempt: int) -> None:
     """Raise what an unlucky call gets before any work: GoogleError 500 or 503, or no answer.
 
     Sending the call again draws anew, so retries get through as often as the rates allow.
@@ -85,7 +86,7 @@ def refuse_by_chance(settings: Settings, *, digest: bytes, attempt: int) -> None
             pass
 
 
-def refuse_row_by_chance(settings: Settings, *, digest: bytes) -> None:
+def raise_random_row_error(settings: Settings, *, digest: bytes) -> None:
     """Raise what an unlucky row of a batch gets: GoogleError 503, the same row every time."""
     if unit(settings.seed, "batch_error", digest) < settings.batch_error_rate:
         message = "The service is currently unavailable."
@@ -110,7 +111,7 @@ def _drawn(kinds: tuple[Fault, ...], settings: Settings, *facts: object) -> Faul
     return None
 
 
-def spoil(
+def apply_content_fault(
     response: Mapping[str, Any], fault: Fault | None, *, max_output_tokens: int | None
 ) -> dict[str, Any]:
     """Return a response body as it is when the fault has struck; it keeps the recorded shapes."""
@@ -174,3 +175,21 @@ def break_json(text: str) -> str:
         if text.lstrip().startswith(("{", "[")):
             return kept
     return '{"answer": ' + json.dumps(text, ensure_ascii=False)
+
+
+def delay_seconds(settings: Settings, *, digest: bytes, attempt: int) -> tuple[float, float]:
+    """Return how long a call hangs before anything comes, and how long its answer takes then.
+
+    Both in real seconds; with `latency_sigma` 0 the latter is the median itself. `attempt` counts
+    the sendings of the same call.
+    """
+    seconds = settings.latency_seconds
+    if seconds and settings.latency_sigma:
+        draw = normal(settings.seed, "latency", digest, attempt)
+        seconds *= exp(settings.latency_sigma * draw)
+    hangs = settings.hang_rate and _hangs(settings, digest, attempt)
+    return (settings.hang_seconds if hangs else 0.0), seconds
+
+
+def _hangs(settings: Settings, digest: bytes, attempt: int) -> bool:
+    return unit(settings.seed, "hang", digest, attempt) < settings.hang_rate

@@ -1,8 +1,8 @@
-"""A short way for the requests that most clients send: plain text and plain numbers.
+"""A fast parser for the requests that most clients send: plain text and plain numbers.
 
-Google's JSON parser in Python costs more than all else a call does. What is known here by name and
-exact type goes straight into the same message; anything else, right or wrong, is left to the
-parser, so this decides nothing about what is refused.
+Google's JSON parser in Python costs more than the rest of a call. Fields known here by name and
+exact type go straight into the same message; everything else, right or wrong, is left to Google's
+parser, so this one decides nothing about what is refused.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ _LARGEST_INT = 2**31 - 1
 _LARGEST_FLOAT = 3.4e38
 
 
-def plain_message(document: Mapping[str, Any], message_type: Any) -> Any | None:
+def fast_message(document: Mapping[str, Any], message_type: Any) -> Any | None:
     """Return the message the parser would return, or None when only the parser can tell."""
     known = _read(document, _REQUEST)
     if known is None:

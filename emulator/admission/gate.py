@@ -10,14 +10,20 @@ from typing import Any
 
 from starlette.responses import Response
 
-from emulator.connections import DroppedResponse, MalformedResponse, TruncatedResponse
-from emulator.faults import Fault, content_fault, delivery_fault, refuse_by_chance, spoil
-from emulator.latency import delay_seconds
+from emulator.admission.connections import DroppedResponse, MalformedResponse, TruncatedResponse
+from emulator.admission.faults import (
+    Fault,
+    apply_content_fault,
+    content_fault,
+    delay_seconds,
+    delivery_fault,
+    raise_random_error,
+)
+from emulator.admission.quotas import Quotas
 from emulator.ledger import ModelUse
-from emulator.quotas import Quotas
 from emulator.settings import Settings
 
-_MOST_REMEMBERED = 200_000
+_MOST_ATTEMPTS = 200_000
 
 
 @dataclass(slots=True)
@@ -59,7 +65,7 @@ class Admission:
     ) -> dict[str, Any]:
         """Return the body the client is to get, its tokens entered in ledger and quota."""
         fault = content_fault(self.settings, digest=self.digest)
-        body = spoil(response, fault, max_output_tokens=max_output_tokens)
+        body = apply_content_fault(response, fault, max_output_tokens=max_output_tokens)
         usage = body["usageMetadata"]
         output_tokens = usage.get("candidatesTokenCount", 0) + usage.get("thoughtsTokenCount", 0)
         prompt_tokens = usage["promptTokenCount"]
@@ -84,7 +90,7 @@ class Admission:
 
 
 class Attempts:
-    """How often each call was sent, so that a retry draws anew; the oldest are forgotten."""
+    """How often each call was sent, so that a retry draws anew; the oldest are dropped."""
 
     def __init__(self) -> None:
         self._counts: OrderedDict[bytes, int] = OrderedDict()
@@ -96,7 +102,7 @@ class Attempts:
         """Return 0 for the first time, then 1, 2 and so on."""
         attempt = self._counts.pop(digest, -1) + 1
         self._counts[digest] = attempt
-        if len(self._counts) > _MOST_REMEMBERED:
+        if len(self._counts) > _MOST_ATTEMPTS:
             self._counts.popitem(last=False)
         return attempt
 
@@ -108,7 +114,7 @@ class Gate:
         self._quotas = quotas
         self._attempts = Attempts()
 
-    def forget_attempts(self) -> None:
+    def clear_attempts(self) -> None:
         """Start the draws anew: the next sending of any call counts as its first."""
         self._attempts.clear()
 
@@ -121,6 +127,6 @@ class Gate:
         """
         own = settings.of_model(base_model)
         attempt = self._attempts.next(digest)
-        refuse_by_chance(own, digest=digest, attempt=attempt)
+        raise_random_error(own, digest=digest, attempt=attempt)
         self._quotas.admit(base_model, own, tokens=prompt_tokens)
         return Admission(base_model, own, digest, attempt, self._quotas)

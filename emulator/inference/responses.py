@@ -7,10 +7,10 @@ from itertools import accumulate
 from typing import Any
 from zlib import crc32
 
-from emulator.inference.requests import Question
+from emulator.clock import timestamp
+from emulator.inference.requests import GenerationRequest
 from emulator.learners.drawing import Choice, Draw
-from emulator.timestamps import timestamp
-from emulator.tokens import CHARACTERS_PER_TOKEN, count_billable_characters, count_tokens
+from emulator.prompts import CHARACTERS_PER_TOKEN, count_billable_characters, count_tokens
 
 _ID_SHIFT = 14
 # JSON has no word for minus infinity.
@@ -18,8 +18,8 @@ _LEAST_LOG = -1e4
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What is left of an answer after the limits, and why it ended."""
+class Candidate:
+    """An answer after the limits of its request, and why it ended."""
 
     text: str
     finish_reason: str
@@ -30,15 +30,15 @@ class Answer:
         return count_tokens(self.text) if self.text else 0
 
 
-def limit_answer(draw: Draw, question: Question) -> Answer:
+def limited_candidate(draw: Draw, request: GenerationRequest) -> Candidate:
     """Cut an answer before its first stop sequence, then at the token limit."""
     text = draw.text
-    ends = [text.find(stop) for stop in question.stop_sequences if stop and stop in text]
+    ends = [text.find(stop) for stop in request.stop_sequences if stop and stop in text]
     text, reason = text[: min(ends)] if ends else text, "STOP"
-    most = question.max_output_tokens
+    most = request.max_output_tokens
     if most is not None and count_tokens(text) > most:
         text, reason = text[: most * CHARACTERS_PER_TOKEN], "MAX_TOKENS"
-    return Answer(text, reason, _choices_within(draw.choices, len(text)))
+    return Candidate(text, reason, _choices_within(draw.choices, len(text)))
 
 
 def _choices_within(choices: Sequence[Choice], size: int) -> tuple[Choice, ...]:
@@ -48,15 +48,15 @@ def _choices_within(choices: Sequence[Choice], size: int) -> tuple[Choice, ...]:
     return tuple(kept)
 
 
-def describe_answers(
-    draws: Sequence[Draw], question: Question, *, model_version: str
+def response_body(
+    draws: Sequence[Draw], request: GenerationRequest, *, model_version: str
 ) -> dict[str, Any]:
     """Return the response body, one candidate a draw.
 
     An empty answer has neither parts nor a candidates count.
     """
-    answers = [limit_answer(draw, question) for draw in draws]
-    prompt_tokens = count_tokens(question.text)
+    answers = [limited_candidate(draw, request) for draw in draws]
+    prompt_tokens = count_tokens(request.text)
     output_tokens = sum(answer.tokens for answer in answers)
     usage: dict[str, Any] = {
         "promptTokenCount": prompt_tokens,
@@ -68,7 +68,7 @@ def describe_answers(
         usage["candidatesTokenCount"] = output_tokens
         usage["candidatesTokensDetails"] = _details(output_tokens)
     return {
-        "candidates": [_candidate(answer, at, question) for at, answer in enumerate(answers)],
+        "candidates": [_candidate(answer, at, request) for at, answer in enumerate(answers)],
         "usageMetadata": usage,
         "modelVersion": model_version,
         "createTime": timestamp(),
@@ -76,13 +76,13 @@ def describe_answers(
     }
 
 
-def _candidate(answer: Answer, index: int, question: Question) -> dict[str, Any]:
+def _candidate(answer: Candidate, index: int, request: GenerationRequest) -> dict[str, Any]:
     content: dict[str, Any] = {"role": "model"}
     if answer.text:
         content["parts"] = [{"text": answer.text}]
     candidate: dict[str, Any] = {"content": content, "finishReason": answer.finish_reason}
-    if question.tells_probabilities and answer.choices:
-        candidate |= describe_choices(answer.choices, options=bool(question.told_options))
+    if request.returns_logprobs and answer.choices:
+        candidate |= describe_choices(answer.choices, options=bool(request.top_logprobs))
     return candidate | ({"index": index} if index else {})
 
 
@@ -107,11 +107,11 @@ def _token(text: str, log_probability: float) -> dict[str, Any]:
     }
 
 
-def describe_token_count(question: Question) -> dict[str, Any]:
-    tokens = count_tokens(question.text)
+def token_count_body(request: GenerationRequest) -> dict[str, Any]:
+    tokens = count_tokens(request.text)
     return {
         "totalTokens": tokens,
-        "totalBillableCharacters": count_billable_characters(question.text),
+        "totalBillableCharacters": count_billable_characters(request.text),
         "promptTokensDetails": _details(tokens),
     }
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from emulator.clock import CLOCK, Clock
-from emulator.draws import unit
 from emulator.errors import GoogleError
+from emulator.randomness import unit
 from emulator.settings import Settings
 
 _EXHAUSTED = (

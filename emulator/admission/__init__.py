@@ -1,0 +1,1 @@
+"""Admission of calls: quotas, faults drawn by seed, delays, and broken connections."""

@@ -152,7 +152,7 @@ def test_what_was_sent_is_neither_told_back_nor_logged(
         )
     try:
         with httpx2.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:
-            eventually(lambda: _answers(http), seconds=60, what="the server has not started")
+            eventually(lambda: _answers(http), what="the server has not started")
             other = Caller(http, caller.project_id, caller.secret)
             for method, path, body in BODIES:
                 answer = other.request(method, path, json=body)

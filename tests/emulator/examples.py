@@ -61,7 +61,7 @@ def finish(emulator: EmulatorProcess, name: str) -> dict[str, Any]:
         tuning = emulator.request("GET", f"/v1/{name}")
         return tuning if tuning["state"] in ENDED else None
 
-    tuning = eventually(ended, seconds=90, what=f"{name} did not end")
+    tuning = eventually(ended, what=f"{name} did not end")
     assert tuning is not None
     return tuning
 

@@ -54,7 +54,7 @@ def ended(genai: Any, name: str) -> Any:
         job = genai.batches.get(name=name)
         return job if job.state.name in ENDED else None
 
-    return eventually(look, seconds=30, what=f"{name} did not end")
+    return eventually(look, what=f"{name} did not end")
 
 
 def run(genai: Any, uri: str, *, model: str = "gemini-2.5-flash") -> Any:
@@ -215,9 +215,7 @@ def test_the_job_client_creates_gets_and_deletes(emulator: EmulatorProcess, jobs
         },
     )
     made = jobs.create_batch_prediction_job(parent=PARENT, batch_prediction_job=job, timeout=30)
-    done = eventually(
-        lambda: _succeeded(jobs.get_batch_prediction_job(name=made.name, timeout=30)), seconds=30
-    )
+    done = eventually(lambda: _succeeded(jobs.get_batch_prediction_job(name=made.name, timeout=30)))
     assert done.completion_stats.successful_count == 1
     jobs.cancel_batch_prediction_job(name=made.name, timeout=30)
     jobs.delete_batch_prediction_job(name=made.name, timeout=30).result(timeout=10)

@@ -120,7 +120,7 @@ def test_checkpoints_are_served_one_by_one_while_the_tuning_runs(
 
     checkpoints: list[Any] = []
     points: list[Any] = []
-    eventually(lambda: emulator.ledger()["tunings"][-1]["training_rows"], seconds=60)
+    eventually(lambda: emulator.ledger()["tunings"][-1]["training_rows"])
     assert made() == []
     for count in (1, 2, 3):
         advance(emulator, 900)

@@ -53,9 +53,7 @@ def test_the_rest_client_sees_a_tuning_through(
     client = rest_client(emulator, v1.GenAiTuningServiceClient)
     job = tuning_job(v1, uri, labels={"by": "rest"})
     made = client.create_tuning_job(parent=PARENT, tuning_job=job, timeout=30)
-    done = eventually(
-        lambda: _succeeded(client.get_tuning_job(name=made.name, timeout=30)), seconds=90
-    )
+    done = eventually(lambda: _succeeded(client.get_tuning_job(name=made.name, timeout=30)))
     assert done.supervised_tuning_spec.hyper_parameters.adapter_size.name == "ADAPTER_SIZE_TWO"
     request = v1.ListTuningJobsRequest(parent=PARENT, filter='labels.by="rest"')
     assert [each.name for each in client.list_tuning_jobs(request=request, timeout=30)] == [
@@ -98,9 +96,7 @@ def test_the_asynchronous_rest_client_does_the_same_calls(
     found, names, cancelled = in_event_loop(work())
     assert found.base_model == "gemini-2.5-flash"
     assert names[:3] == names[:2:-1]
-    state = eventually(
-        lambda: emulator.request("GET", f"/v1/{cancelled.name}").get("endTime"), seconds=30
-    )
+    state = eventually(lambda: emulator.request("GET", f"/v1/{cancelled.name}").get("endTime"))
     assert state
 
 
@@ -115,7 +111,7 @@ def test_the_gen_ai_client_tunes_lists_and_calls(
     made = genai.tunings.tune(
         base_model="gemini-2.5-flash", training_dataset=dataset, config=config
     )
-    done = eventually(lambda: _succeeded(genai.tunings.get(name=made.name)), seconds=90)
+    done = eventually(lambda: _succeeded(genai.tunings.get(name=made.name)))
     assert done.name in [job.name for job in genai.tunings.list(config={"page_size": 1})]
     endpoint = done.tuned_model.endpoint
     text = "note 3: a dreadful and sorry day"

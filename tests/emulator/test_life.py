@@ -58,11 +58,9 @@ def test_one_tuning_runs_and_the_next_is_queued_until_the_clock_is_stepped(
     reach(emulator, first, "RUNNING")
     waiting = reach(emulator, second, "QUEUED")
     assert waiting["tuningJobState"] == "TUNING_JOB_STATE_WAITING_FOR_QUOTA"
-    eventually(lambda: get(emulator, first)["tuningJobState"].endswith("_TUNING"), seconds=60)
+    eventually(lambda: get(emulator, first)["tuningJobState"].endswith("_TUNING"))
     advance(emulator, 0.95 * HOUR)
-    eventually(
-        lambda: get(emulator, first)["tuningJobState"].endswith("POST_PROCESSING"), seconds=60
-    )
+    eventually(lambda: get(emulator, first)["tuningJobState"].endswith("POST_PROCESSING"))
     assert get(emulator, first)["state"] == "JOB_STATE_RUNNING"
     advance(emulator, 0.05 * HOUR)
     done = finish(emulator, first)
@@ -148,7 +146,7 @@ def test_a_rate_of_failures_strikes_the_same_tunings_again(
             found = [get(emulator, name)["state"].removeprefix("JOB_STATE_") for name in names]
             return found if set(found) <= set(ended) else []
 
-        return eventually(settled, seconds=60)
+        return eventually(settled)
 
     first = states()
     assert set(first[:6]) == {"SUCCEEDED", "EXPIRED"}

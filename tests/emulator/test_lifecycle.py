@@ -36,7 +36,7 @@ def test_sigterm_ends_it_at_once_while_a_tuning_learns() -> None:
         uri = upload(emulator, labelled(good="GOOD", bad="BAD"), name="long.jsonl")
         create(emulator, order(uri, epochs=1_000_000))
         parent = psutil.Process(emulator.process.pid)
-        children = eventually(lambda: parent.children(recursive=True), seconds=30)
+        children = eventually(lambda: parent.children(recursive=True))
         emulator.stop()  # learning it to the end takes hours
         gone, alive = psutil.wait_procs(children, timeout=60)
         assert (len(gone), alive) == (len(children), [])
@@ -47,7 +47,7 @@ def test_the_learning_process_dies_with_a_killed_server() -> None:
         uri = upload(emulator, labelled(good="GOOD", bad="BAD"), name="long.jsonl")
         create(emulator, order(uri, epochs=1_000_000))
         server = psutil.Process(emulator.process.pid)
-        children = eventually(lambda: server.children(recursive=True), seconds=30)
+        children = eventually(lambda: server.children(recursive=True))
         emulator.kill()
         _, alive = psutil.wait_procs(children, timeout=60)
         assert alive == []
@@ -71,7 +71,7 @@ def test_it_ends_when_its_parent_is_gone() -> None:
     )
     number, _, announcement = parent.stdout.partition(" ")
     assert announcement.startswith("emulator listening on http://127.0.0.1:")
-    eventually(lambda: not _is_alive(int(number)), seconds=10)
+    eventually(lambda: not _is_alive(int(number)))
 
 
 def _is_alive(number: int) -> bool:

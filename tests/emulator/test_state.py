@@ -94,7 +94,7 @@ def test_nothing_confirmed_is_lost_by_a_kill_in_the_middle_of_writes(tmp_path: P
                 check(emulator, writer)
             writer = Writer(emulator.url, start=round_number * 100_000)
             writer.start()
-            eventually(partial(has_written, writer), seconds=30)
+            eventually(partial(has_written, writer))
             emulator.kill()
             writer.join(timeout=20)
     with start_emulator(tmp_path, tuning_seconds=3600) as emulator:

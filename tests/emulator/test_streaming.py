@@ -120,7 +120,7 @@ def test_a_stream_its_client_leaves_is_no_longer_in_flight(emulator: EmulatorPro
     def in_flight() -> int:
         return int(emulator.ledger()["by_model"]["gemini-2.5-flash"]["in_flight"])
 
-    eventually(lambda: in_flight() == 0, seconds=5, what="the stream stays in flight")
+    eventually(lambda: in_flight() == 0, what="the stream stays in flight")
 
 
 def test_a_refused_stream_answers_with_its_status(emulator: EmulatorProcess, genai: Any) -> None:

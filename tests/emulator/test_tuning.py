@@ -267,7 +267,7 @@ def test_a_waiting_and_a_learning_tuning_can_be_cancelled(
 ) -> None:
     learning = create(emulator, order(uri, epochs=100_000))["name"]
     waiting = create(emulator, order(uri))["name"]
-    states = eventually(lambda: _states(emulator, learning, "RUNNING"), seconds=30)
+    states = eventually(lambda: _states(emulator, learning, "RUNNING"))
     assert states
     for name in (waiting, learning):
         client.cancel_tuning_job(name=name, timeout=30)

@@ -6,9 +6,16 @@ from typing import TypeVar
 
 Result = TypeVar("Result")
 
+PATIENCE_SECONDS = 300
+"""Enough on a machine that is ten times too busy; it costs nothing where all is well."""
+
 
 def eventually(
-    probe: Callable[[], Result], *, seconds: float = 20, pause: float = 0.05, what: str = ""
+    probe: Callable[[], Result],
+    *,
+    seconds: float = PATIENCE_SECONDS,
+    pause: float = 0.05,
+    what: str = "",
 ) -> Result:
     """Return the first truthy answer of `probe`; fail after `seconds` naming `what`."""
     deadline = time.monotonic() + seconds

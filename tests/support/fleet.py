@@ -78,7 +78,6 @@ class Fleet:
         process = self._start(name, words)
         eventually(
             lambda: b"ready." in process.log.read_bytes() or not process.is_alive(),
-            seconds=40,
             what=f"{name} is not ready",
         )
         assert process.is_alive(), process.log.read_text()[-2000:]
@@ -95,7 +94,7 @@ class Fleet:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         process = self._start("api", ("api", "serve", "--port", str(port)))
-        eventually(self._is_ready, seconds=40, what="the API is not ready")
+        eventually(self._is_ready, what="the API is not ready")
         return process
 
     def request(self, method: str, path: str, **options: object) -> httpx2.Response:

@@ -22,7 +22,7 @@ from service.settings import Settings
 from service.webhooks.event_log import list_events
 from service.webhooks.schemas import Event
 from tests.support.emulator import EmulatorProcess, start_emulator
-from tests.support.eventually import eventually
+from tests.support.eventually import PATIENCE_SECONDS, eventually
 from tests.support.fleet import Fleet, FleetProcess, start_fleet
 from tests.support.redis import RedisServer, start_redis
 
@@ -117,7 +117,7 @@ class Stack:
             services=self.services.jobs,
         )
 
-    def ended(self, job_id: str, *, seconds: float = 120) -> Job:
+    def ended(self, job_id: str, *, seconds: float = PATIENCE_SECONDS) -> Job:
         """Wait for a job to end, whatever the end."""
         eventually(
             lambda: State(self.job(job_id).state) not in OPEN,
@@ -127,7 +127,7 @@ class Stack:
         )
         return self.job(job_id)
 
-    def succeeded(self, job_id: str, *, seconds: float = 120) -> Job:
+    def succeeded(self, job_id: str, *, seconds: float = PATIENCE_SECONDS) -> Job:
         job = self.ended(job_id, seconds=seconds)
         told = [(each.kind, each.state, each.error) for each in self.children(job_id)]
         assert job.state == State.SUCCEEDED, f"{job.error} {told}"

@@ -83,7 +83,7 @@ def batches(stack: Stack, job: Job) -> list[dict[str, Any]]:
 
 
 def until_sent(stack: Stack, job: Job) -> None:
-    eventually(lambda: batches(stack, job), seconds=30, pause=0.02, what="no batch was sent")
+    eventually(lambda: batches(stack, job), pause=0.02, what="no batch was sent")
 
 
 def test_a_batch_answers_as_calls_do_for_half_the_price(stack: Stack, dataset: str) -> None:
@@ -142,11 +142,9 @@ def test_a_cancel_stops_the_batch_at_the_provider(stack: Stack, dataset: str) ->
     stack.emulator.configure(batch_seconds=600)
     job = submit(stack, dataset, seed=5)
     until_sent(stack, job)
-    eventually(
-        lambda: stack.job(job.id).state == State.WAITING, seconds=20, what="it does not wait"
-    )
+    eventually(lambda: stack.job(job.id).state == State.WAITING, what="it does not wait")
     stack.cancel(job.id)
-    ended = stack.ended(job.id, seconds=30)
+    ended = stack.ended(job.id)
     assert ended.state == State.CANCELLED
     assert batches(stack, job)[0]["state"] == "JOB_STATE_CANCELLED"
     assert lanes_paid(stack, job).keys() <= {"batch"}

@@ -47,7 +47,7 @@ def until_asking(stack: Stack, dataset: str, *, seed: int) -> Job:
     stack.emulator.configure(latency_seconds=LATENCY_SECONDS)
     before = stack.spent("calls_accepted")
     job = submit(stack, dataset, seed=seed)
-    eventually(lambda: stack.spent("calls_accepted") >= before + 50, seconds=40, what="no calls")
+    eventually(lambda: stack.spent("calls_accepted") >= before + 50, what="no calls")
     return job
 
 
@@ -55,7 +55,7 @@ def seconds_to_cancel(stack: Stack, job: Job) -> float:
     """Return the time from the request to the end, as the database has it."""
     asked = utc_now()
     stack.cancel(job.id)
-    ended = stack.ended(job.id, seconds=20)
+    ended = stack.ended(job.id)
     assert ended.state == State.CANCELLED
     assert ended.finished_at
     return (ended.finished_at - asked).total_seconds()
@@ -93,7 +93,7 @@ def test_a_cancel_waits_for_no_slot_that_others_hold(stack: Stack, many: str) ->
     try:
         for seed in (22, 23):
             jobs.append(submit(stack, many, seed=seed))
-            idling = eventually(idle, seconds=40, what="both slots are not held")
+            idling = eventually(idle, what="both slots are not held")
             took.append(seconds_to_cancel(stack, idling[0]))
         assert min(took) <= MOST_SECONDS, took
     finally:

@@ -33,9 +33,7 @@ def test_an_experiment_survives_the_death_of_its_workers_and_a_wiped_broker(
     stack = fresh_stack
     stack.emulator.configure(latency_seconds=0.4, tuning_seconds=3)
     job = stack.submit("experiment", experiment(test_size=120, rows=1200))
-    eventually(
-        lambda: stack.emulator.ledger()["calls_accepted"] > 30, seconds=60, what="no calls yet"
-    )
+    eventually(lambda: stack.emulator.ledger()["calls_accepted"] > 30, what="no calls yet")
     for worker in stack.workers:
         worker.kill()
     unstored = accepted_at_rest(stack) - stored_answers(stack)
@@ -43,12 +41,10 @@ def test_an_experiment_survives_the_death_of_its_workers_and_a_wiped_broker(
     stack.redis.kill()
     stack.redis.start()
     stack.start_workers()
-    eventually(
-        lambda: stack.emulator.ledger()["tunings_created"] >= 1, seconds=60, what="no tuning yet"
-    )
+    eventually(lambda: stack.emulator.ledger()["tunings_created"] >= 1, what="no tuning yet")
     stack.workers[0].kill()
     stack.start_workers()
-    stack.succeeded(job.id, seconds=180)
+    stack.succeeded(job.id)
     ledger = stack.emulator.ledger()
     labels = [tuning["labels"]["tunecurve-run"] for tuning in ledger["tunings"]]
     assert len(labels) == len(set(labels)) == len(SIZES)

@@ -49,7 +49,7 @@ def asking(stack: Stack) -> Job:
     }
     dataset = stack.succeeded(stack.submit("prepare", spec).id).outputs["dataset"]
     job = stack.submit("evaluate", {"dataset": dataset, "variant": "zero_shot"})
-    eventually(lambda: shared(stack) is not None, seconds=40, what="no pace is shared")
+    eventually(lambda: shared(stack) is not None, what="no pace is shared")
     return job
 
 
@@ -88,11 +88,11 @@ def test_twenty_seconds_without_redis_cost_no_row_and_the_pace_is_shared_again(
     assert min(spans) > 0.3 * 2 * PER_SECOND, spans
     assert 0.7 * OUTAGE_SECONDS < sum(spans) / PER_SECOND <= OUTAGE_SECONDS + 2, spans
     pair.redis.start()
-    state = eventually(lambda: shared(pair), seconds=20, what="the pace is not shared again")
+    state = eventually(lambda: shared(pair), what="the pace is not shared again")
     assert state
     assert state.ceiling == PER_SECOND
     assert 0.5 * PER_SECOND < state.rate <= PER_SECOND
-    pair.succeeded(job.id, seconds=60)
+    pair.succeeded(job.id)
     rows = stored(pair, job)
     assert len(rows) == len({example for example, _ in rows}) == ROWS
     assert {outcome for _, outcome in rows} == {"ok"}

@@ -27,9 +27,7 @@ def test_a_worker_with_one_of_two_slots_busy_survives_a_redis_restart(tmp_path: 
                 assert not queue.send("tests.slow", str(tmp_path), "lost", "0", queue=Queue.TUNE)
                 redis.start()
                 queue.send("tests.slow", str(tmp_path), after, "0", queue=Queue.TUNE)
-                eventually(
-                    (tmp_path / f"{after}.ended").exists, seconds=40, what=worker.log.read_text()
-                )
+                eventually((tmp_path / f"{after}.ended").exists, what=worker.log.read_text())
                 eventually((tmp_path / f"{busy}.ended").exists, what="the slow task ends")
                 assert worker.is_alive()
             assert not (tmp_path / "lost.started").exists()

@@ -54,11 +54,11 @@ def until_state(stack: Stack, job_id: str, state: State, reason: str | None = No
         job = stack.job(job_id)
         return job.state == state and (reason is None or job.reason == reason)
 
-    eventually(reached, seconds=30, what=f"{job_id} is not {state} {reason}")
+    eventually(reached, what=f"{job_id} is not {state} {reason}")
 
 
 def until_calls(stack: Stack, count: int) -> None:
-    eventually(lambda: stack.spent("calls_accepted") >= count, seconds=90, what="no calls yet")
+    eventually(lambda: stack.spent("calls_accepted") >= count, what="no calls yet")
 
 
 def assert_told_in_order(stack: Stack, job: Job) -> None:
@@ -82,14 +82,13 @@ def test_an_experiment_shows_progress_and_survives_a_provider_that_is_away(stack
     stack.emulator.configure(latency_seconds=0.3, requests_per_minute=400, tuning_seconds=8)
     spec = {"prepare": preparation(seed=1), "shots": 2, "seed": 1}
     job = stack.submit("experiment", spec, team="red")
-    eventually(lambda: stack.spent("tunings_created") == len(SIZES), seconds=60, what="no tunings")
+    eventually(lambda: stack.spent("tunings_created") == len(SIZES), what="no tunings")
     until_calls(stack, 20)
     names = {tuning["name"] for tuning in stack.new_tunings()}
     stack.emulator.kill()
     evaluating = [child.id for child in stack.children(job.id) if child.kind == "evaluate"][:2]
     eventually(
         lambda: any(stack.job(each).reason == "retry" for each in evaluating),
-        seconds=60,
         what="no evaluation has noticed that its provider is away",
     )
     stack.start_emulator_again(tuning_seconds=0.5)
@@ -140,13 +139,13 @@ def test_a_cancel_ends_a_job_in_whatever_state_it_is(stack: Stack, dataset: str)
     for job in (awaiting, preparing, asking, tune):
         stack.cancel(job.id)
     for job in (awaiting, preparing, asking, tune):
-        ended = stack.ended(job.id, seconds=20)
+        ended = stack.ended(job.id)
         assert ended.state == State.CANCELLED, ended.kind
         assert ended.error is None
         assert_told_in_order(stack, ended)
     assert stack.new_tunings()[0]["state"] in {"JOB_STATE_CANCELLED", "JOB_STATE_CANCELLING"}
     orphan = evaluation(dataset, seed=22, variant="tuned", model=tune.outputs["model"])
-    failed = stack.ended(stack.submit("evaluate", orphan).id, seconds=20)
+    failed = stack.ended(stack.submit("evaluate", orphan).id)
     assert (failed.error or {})["code"] == "input_failed"
 
 
@@ -155,10 +154,10 @@ def test_an_experiment_goes_on_without_a_child_that_was_cancelled(
 ) -> None:
     stack.emulator.configure(tuning_seconds=6)
     job = stack.submit("experiment", {"dataset": dataset, "shots": 0, "seed": 30})
-    eventually(lambda: stack.spent("tunings_created") == len(SIZES), seconds=60, what="no tunings")
+    eventually(lambda: stack.spent("tunings_created") == len(SIZES), what="no tunings")
     tune = next(child for child in stack.children(job.id) if child.kind == "tune")
     stack.cancel(tune.id)
-    assert stack.ended(tune.id, seconds=20).state == State.CANCELLED
+    assert stack.ended(tune.id).state == State.CANCELLED
     variants = stack.variants(stack.succeeded(job.id))
     assert [variant.error for variant in variants.values()] == [None, "cancelled", None]
     assert [variant.state for variant in variants.values()] == ["ready", "failed", "ready"]
@@ -188,12 +187,11 @@ def test_a_worker_that_was_stopped_longer_than_its_lease_writes_nothing_more(
     stopped = stack.workers[1]
     os.killpg(stopped.pid, signal.SIGSTOP)
     stack.workers[1] = stack.fleet.start_worker("evaluate", name="second")
-    eventually(lambda: stack.job(job.id).attempt == 2, seconds=30, what="nobody took over")
+    eventually(lambda: stack.job(job.id).attempt == 2, what="nobody took over")
     os.killpg(stopped.pid, signal.SIGCONT)
     ended = stack.succeeded(job.id)
     eventually(
         lambda: b"job_lease_lost" in stopped.log.read_bytes(),
-        seconds=30,
         what="the worker has not noticed",
     )
     stopped.kill()
@@ -212,7 +210,7 @@ def test_a_worker_that_is_asked_to_end_leaves_no_job_behind(stack: Stack, datase
     stack.workers[1] = stack.fleet.start_worker("evaluate", name="third")
     for job in jobs:
         assert outcomes(stack, stack.succeeded(job.id)) == {"ok": TEST_ROWS}
-    eventually(lambda: not leaving.is_alive(), seconds=30, what="the worker has not ended")
+    eventually(lambda: not leaving.is_alive(), what="the worker has not ended")
     assert stack.spent("repeated_prompts") == 0
 
 

@@ -46,7 +46,7 @@ def stored(stack: Stack, job: Job) -> list[tuple[str, int]]:
 
 
 def until_stored(stack: Stack, job: Job, count: int) -> None:
-    eventually(lambda: len(stored(stack, job)) >= count, seconds=90, what="no answers yet")
+    eventually(lambda: len(stored(stack, job)) >= count, what="no answers yet")
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_a_shared_out_evaluation_survives_the_death_of_a_worker(pair: Stack) -> 
     assert [share.kind for share in shares] == ["ask", "ask"]
     in_flight = pair.emulator.ledger()["peak_in_flight"]
     pair.workers[1].kill()
-    ended = pair.succeeded(job.id, seconds=120)
+    ended = pair.succeeded(job.id)
     keys = stored(pair, job)
     assert len(keys) == len(set(keys)) == ROWS
     assert pair.emulator.ledger()["repeated_prompts"] <= in_flight + 10
@@ -106,16 +106,16 @@ def test_a_small_evaluation_passes_a_large_one_and_a_cancel_reaches_every_share(
     stack.emulator.configure(requests_per_minute=1200, latency_seconds=0.2)
     large = evaluate(stack, many, seed=10)
     until_stored(stack, large, 50)
-    small = stack.succeeded(evaluate(stack, few, seed=11).id, seconds=45)
+    small = stack.succeeded(evaluate(stack, few, seed=11).id)
     assert stack.job(large.id).state == State.WAITING
     assert small.progress["done"] == FEW
     stack.cancel(large.id)
     asked = time.monotonic()
-    ended = stack.ended(large.id, seconds=10)
+    ended = stack.ended(large.id)
     took = time.monotonic() - asked
     assert ended.state == State.CANCELLED
     for share in stack.children(large.id):
-        assert stack.ended(share.id, seconds=10).state == State.CANCELLED
+        assert stack.ended(share.id).state == State.CANCELLED
     assert took < 5, f"{took:.1f} s"  # 2 s on a quiet machine
     assert len(stored(stack, large)) < ROWS
 

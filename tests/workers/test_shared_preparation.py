@@ -70,7 +70,7 @@ def until_both_draft(stack: Stack, job: Job) -> None:
     def both() -> bool:
         return [shard.state for shard in stack.children(job.id)].count(State.RUNNING) == 2
 
-    eventually(both, seconds=60, pause=0.02, what="no two shares are drafted at once")
+    eventually(both, pause=0.02, what="no two shares are drafted at once")
 
 
 def test_a_shared_preparation_hears_a_cancel_and_survives_the_death_of_a_worker(
@@ -81,7 +81,7 @@ def test_a_shared_preparation_hears_a_cancel_and_survives_the_death_of_a_worker(
     until_both_draft(pair, cancelled)
     pair.cancel(cancelled.id)
 
-    assert pair.ended(cancelled.id, seconds=30).state == State.CANCELLED
+    assert pair.ended(cancelled.id).state == State.CANCELLED
     states = {shard.state for shard in pair.children(cancelled.id)}
     assert State.CANCELLED in states <= {State.CANCELLED, State.SUCCEEDED}
     assert pair.services.store.keys_below("preparing") == []
@@ -90,7 +90,7 @@ def test_a_shared_preparation_hears_a_cancel_and_survives_the_death_of_a_worker(
     until_both_draft(pair, job)
     pair.workers[0].kill()
 
-    ended = pair.succeeded(job.id, seconds=60)
+    ended = pair.succeeded(job.id)
     shards = pair.children(job.id)
     assert [shard.kind for shard in shards] == ["draft"] * (ROWS // SHARD_ROWS)
     assert not any(pair.events(shard.id) for shard in shards)

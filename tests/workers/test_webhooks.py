@@ -49,7 +49,6 @@ def test_a_receiver_that_fails_twice_gets_the_completion_a_third_time_and_can_ve
         for attempt in (1, 2, 3):
             eventually(
                 lambda wanted=attempt: len(receiver.received) >= wanted,  # type: ignore[misc]
-                seconds=30,
                 what=f"attempt {attempt} did not come",
             )
             make_due(stack)

@@ -95,7 +95,7 @@ class Batch:
 
     def until_over(self) -> None:
         """Run it until there is nothing to wait for."""
-        eventually(lambda: self.step() is None, seconds=20, pause=0.1, what="the batch goes on")
+        eventually(lambda: self.step() is None, pause=0.1, what="the batch goes on")
 
     def row(self) -> BatchRun:
         with self.sessions.reading() as session:

@@ -67,7 +67,7 @@ class Tuning:
         )
 
     def poll_until_ended(self) -> None:
-        eventually(self._poll, seconds=60, what="the tuning has not ended")
+        eventually(self._poll, what="the tuning has not ended")
 
     def row(self) -> TuningRun:
         with self.sessions.reading() as session:

@@ -66,7 +66,6 @@ def statistics_of(
         job = provider.submit(request)
         eventually(
             lambda: provider.poll(job).state is TuningState.SUCCEEDED,
-            seconds=60,
             what="the tuning has not ended",
         )
         told = emulator.request("GET", f"/v1/{job}")["tuningDataStats"]

@@ -6,7 +6,7 @@ ARGS ?=
 
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-annotate --no-header --no-emit-package tunecurve pyproject.toml
 
-.PHONY: demo test lint fmt up openapi wheels pins clean
+.PHONY: demo test lint fmt up openapi settings wheels pins clean
 
 demo: .venv/core
 	$(BIN)/tunecurve demo $(ARGS)
@@ -31,6 +31,9 @@ fmt: .venv/dev
 
 openapi: .venv/core
 	$(BIN)/python -m api openapi > docs/openapi.json
+
+settings: .venv/core
+	$(BIN)/python -m api settings > docs/settings.md
 
 # Two wheels in out/wheels: `tunecurve` (client and command) and `tunecurve-server`.
 wheels: .venv/core

@@ -1,4 +1,4 @@
-"""`python -m api`: serve, migrate, make a key, print the contract."""
+"""`python -m api`: serve, migrate, make a key, print the contract or the page of settings."""
 
 import argparse
 import ipaddress
@@ -10,6 +10,7 @@ import structlog
 import uvicorn
 
 from api.app import create_app
+from api.settings_page import settings_page
 from service.container import Container
 from service.errors import TunecurveError
 from service.logging import configure_logging
@@ -37,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 migrate(settings)
             case "key":
                 print_new_key(settings, asked.project, name=asked.name, scopes=asked.scopes)
+            case "settings":
+                sys.stdout.write(settings_page())
             case _:
                 print_document(settings)
     except TunecurveError as error:
@@ -57,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     key.add_argument("--scopes", type=_scopes, required=True, help="of read,write,admin")
     key.add_argument("--project", default=DEFAULT_PROJECT)
     commands.add_parser("openapi", help="print the contract")
+    commands.add_parser("settings", help="print every setting with its default and meaning")
     return parser
 
 

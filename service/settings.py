@@ -28,23 +28,42 @@ class Settings(BaseSettings):
     )
 
     data_dir: Path = Field(
-        default=Path("~/.local/share/tunecurve"), description="folder of the embedded stack"
+        default=Path("~/.local/share/tunecurve"),
+        description="folder of the embedded stack: database, key, logs",
     )
-    database_url: str = Field(default="", description="empty: SQLite in the data folder")
-    redis_url: str = Field(default="", description="broker and quota governor")
-    storage: str = Field(default="", description="`file:/folder` or `gs://bucket/prefix`")
+    database_url: str = Field(
+        default="", description="`postgresql://…`; empty means SQLite in the data folder"
+    )
+    redis_url: str = Field(
+        default="",
+        description=(
+            "`redis://…` or `unix://…`: broker and quota governor; `tunecurve up` starts a "
+            "private server when it is empty"
+        ),
+    )
+    storage: str = Field(
+        default="",
+        description="`file:/folder` or `gs://bucket/prefix`; empty: a folder in the data folder",
+    )
     master_key: SecretStr = Field(
-        default=SecretStr(""), description="derives webhook secrets; required to use webhooks"
+        default=SecretStr(""),
+        description="webhook secrets are derived from it; `tunecurve up` makes one",
     )
-    log_format: Literal["json", "console"] = "json"
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "console"] = Field(
+        default="json", description="`json` or `console`"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="`debug`, `info`, `warning` or `error`"
+    )
 
     google_cloud_project: str = Field(default="", description="the project that pays")
-    location: str = Field(default="us-central1", description="where tunings run")
-    vertex_endpoint: str = Field(
-        default="", description="`http://127.0.0.1:PORT` means an emulator; empty means Google"
+    location: str = Field(
+        default="us-central1", description="where tunings run and base models are called"
     )
-    base_model: str = Field(default="gemini-2.5-flash", description="used when a spec names none")
+    vertex_endpoint: str = Field(
+        default="", description="address of an emulator (`http://…`); empty means Google"
+    )
+    base_model: str = Field(default="gemini-2.5-flash", description="used when a job names none")
     catalogue: str = Field(
         default="",
         description="file like `service/catalogue/base_models.toml`, merged into it",
@@ -52,88 +71,172 @@ class Settings(BaseSettings):
     prices: str = Field(default="", description="deprecated: prices alone; use the catalogue")
 
     requests_per_minute: float = Field(
-        default=0, ge=0, description="quota per base model; 0 is unknown: a slow start finds it"
+        default=0,
+        ge=0,
+        description=(
+            "calls a minute for each base model, all workers together; `0` means unknown: a "
+            "slow start finds it"
+        ),
     )
-    tokens_per_minute: float = Field(default=0, ge=0, description="likewise; 0 is no limit")
+    tokens_per_minute: float = Field(
+        default=0,
+        ge=0,
+        description="tokens a minute for each base model, all workers together; `0` means no limit",
+    )
     burst_seconds: float = Field(
-        default=0.1, ge=0, description="share of quota usable at once; 0.1 where it is unknown"
+        default=0.1,
+        ge=0,
+        description=(
+            "how many seconds of that quota the provider lets be used at once; `0.1` where "
+            "that is unknown"
+        ),
     )
     quotas: Annotated[dict[str, QuotaSetting], NoDecode] = Field(
-        default={}, description='JSON, by `base_model` or `location/base_model`: {"m": {...}}'
+        default={},
+        description=(
+            'what differs for a model, as JSON: `{"gemini-2.5-flash": {"requests_per_minute": '
+            '1000, "tokens_per_minute": 4000000, "burst_seconds": 1, "in_flight": 500}}`; the '
+            "name may be `location/model`"
+        ),
     )
     fleet_calls_in_flight: int = Field(
-        default=0, ge=0, description="safety cap of all processes per base model; 0 is none"
+        default=0,
+        ge=0,
+        description=(
+            "calls that all workers together keep open for each base model at most; `0` means "
+            "no limit"
+        ),
     )
-    calls_in_flight: int = Field(default=256, ge=1, description="safety cap of one run")
-    call_timeout_seconds: float = Field(default=60, gt=0, description="deadline of one attempt")
-    call_attempts: int = Field(default=6, ge=1, description="tries of one call; 429s not counted")
+    calls_in_flight: int = Field(
+        default=256, ge=1, description="calls that one run keeps open at most"
+    )
+    call_timeout_seconds: float = Field(
+        default=60, gt=0, description="time for one call to the model"
+    )
+    call_attempts: int = Field(
+        default=6, ge=1, description="attempts of one call; refusals for quota are not counted"
+    )
     hedge_stragglers: bool = Field(
-        default=False, description="send a call twice that takes 1.5 x p99; 2 % of calls at most"
+        default=False,
+        description=(
+            "send a call a second time when it takes 1.5 times as long as 99 % of the others; "
+            "at most 2 % of calls, which may be paid for twice"
+        ),
     )
 
     cache_days: float = Field(
-        default=30, ge=0, description="how long an answer is used again; 0 turns it off"
+        default=30,
+        ge=0,
+        description="how long the answer to a request is used again; `0` turns the cache off",
     )
-    cache_shared: bool = Field(default=False, description="projects see each other's answers")
+    cache_shared: bool = Field(default=False, description="projects use each other's answers")
 
     evaluate_slots: int = Field(
         default=2,
         ge=1,
-        description="shares of a large evaluation at most; leave a slot to small ones",
+        description=(
+            "shards of a large evaluation at most; leave one slot of the workers to small ones"
+        ),
     )
     prepare_shard_rows: int = Field(
-        default=500_000, ge=0, description="a larger source is shared out in as many rows; 0: never"
+        default=500_000,
+        ge=0,
+        description=(
+            "a source of more rows is split into shards of this size for all workers of the "
+            "queue `prepare`; `0` keeps it on one worker"
+        ),
     )
     count_tokens: bool = Field(
-        default=True, description="the provider counts the tokens of 20 examples of a dataset"
+        default=True,
+        description=(
+            "Vertex AI counts the tokens of 20 examples of each dataset, so that estimates "
+            "state their error; needs a Google Cloud project"
+        ),
     )
-    lease_seconds: float = Field(default=30, gt=0, description="a job's worker must renew in time")
-    job_attempts: int = Field(default=5, ge=1, description="claims of one job before it fails")
-    redispatch_seconds: float = Field(default=20, gt=0, description="a lost ticket is sent again")
-    ticker_seconds: float = Field(default=0.5, gt=0, description="pause between two sweeps")
-    poll_seconds: float = Field(default=30, gt=0, description="pause between polls of a tuning")
+    lease_seconds: float = Field(
+        default=30,
+        gt=0,
+        description=(
+            "a worker that does not renew the lease of its job in this time loses the job to "
+            "another"
+        ),
+    )
+    job_attempts: int = Field(default=5, ge=1, description="attempts of one job before it fails")
+    redispatch_seconds: float = Field(
+        default=20,
+        gt=0,
+        description="a task message that no worker has taken in this time is sent again",
+    )
+    ticker_seconds: float = Field(
+        default=0.5, gt=0, description="pause between two sweeps of the ticker"
+    )
+    poll_seconds: float = Field(default=30, gt=0, description="pause between two polls of a tuning")
     settle_seconds: float = Field(
-        default=45, gt=0, description="after which an unanswered tuning request is listed or lost"
+        default=45,
+        gt=0,
+        description="an unanswered tuning request is listed by Google after this time, or lost",
     )
-    tuning_deadline_hours: float = Field(default=72, gt=0)
-    queue_length_limit: int = Field(default=300, ge=1, description="tickets a queue may hold")
+    tuning_deadline_hours: float = Field(
+        default=72, gt=0, description="a tuning that takes longer is cancelled"
+    )
+    queue_length_limit: int = Field(
+        default=300, ge=1, description="task messages that a queue holds at most"
+    )
 
-    open_jobs_limit: int = Field(default=1000, ge=1, description="open jobs of one project")
-    upload_bytes_limit: int = Field(default=1 << 30, ge=1)
-    body_bytes_limit: int = Field(default=1 << 20, ge=1)
-    line_bytes_limit: int = Field(default=1 << 20, ge=1, description="one row of a data file")
+    open_jobs_limit: int = Field(default=1000, ge=1, description="unfinished jobs of one project")
+    upload_bytes_limit: int = Field(default=1 << 30, ge=1, description="size of an uploaded file")
+    body_bytes_limit: int = Field(default=1 << 20, ge=1, description="size of any other request")
+    line_bytes_limit: int = Field(
+        default=1 << 20, ge=1, description="size of one row of a data file"
+    )
 
     source_bytes_limit: int = Field(
-        default=4 << 30, ge=1, description="one file of a dataset's source, as sent and expanded"
+        default=4 << 30,
+        ge=1,
+        description="size of one file of a dataset's source, as sent and as expanded",
     )
-    source_rows_limit: int = Field(default=20_000_000, ge=1)
-    source_columns_limit: int = Field(default=1000, ge=1)
-    cell_characters_limit: int = Field(default=1 << 17, ge=1, description="one cell of CSV")
-    json_depth_limit: int = Field(default=64, ge=1, description="lists and objects in each other")
+    source_rows_limit: int = Field(default=20_000_000, ge=1, description="rows of a source")
+    source_columns_limit: int = Field(default=1000, ge=1, description="columns of a source")
+    cell_characters_limit: int = Field(
+        default=1 << 17, ge=1, description="characters of one cell of a CSV or TSV source"
+    )
+    json_depth_limit: int = Field(
+        default=64, ge=1, description="nesting depth of lists and objects in a source"
+    )
     json_bytes_limit: int = Field(
-        default=256 << 20, ge=1, description="a JSON document that must be held as a whole"
+        default=256 << 20,
+        ge=1,
+        description="size of a JSON document that cannot be read row by row",
     )
     parquet_memory_bytes: int = Field(
-        default=2 << 30, ge=256 << 20, description="of the process that reads a Parquet source"
+        default=2 << 30,
+        ge=256 << 20,
+        description="memory of the process that reads a Parquet source",
     )
-    parquet_seconds: int = Field(default=1800, ge=1, description="of the same process")
+    parquet_seconds: int = Field(
+        default=1800, ge=1, description="time of the process that reads a Parquet source"
+    )
     hub_endpoint: str = Field(
-        default="", description="a mirror of the Hugging Face hub; empty means the hub itself"
+        default="",
+        description="address of a mirror of the Hugging Face hub; empty means the hub itself",
     )
     hub_allow_networks: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(), description="networks that are not public where the mirror may be"
+        default=(), description="private networks where that mirror may be, such as `10.0.0.0/8`"
     )
 
     webhook_allow_networks: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(), description="networks that are not public yet allowed, e.g. 127.0.0.0/8"
+        default=(),
+        description="private networks that webhooks may reach, such as `127.0.0.0/8,10.0.0.0/8`",
     )
     webhook_ports: Annotated[tuple[int, ...], NoDecode] = Field(
         default=(443,), description="ports that webhooks may use; allowed networks may use any"
     )
 
-    idempotency_hours: float = 24
-    delivery_days: float = 30
-    event_days: float = 90
+    idempotency_hours: float = Field(
+        default=24, description="how long an `Idempotency-Key` is remembered"
+    )
+    delivery_days: float = Field(default=30, description="how long webhook deliveries are kept")
+    event_days: float = Field(default=90, description="how long events are kept")
 
     @field_validator("quotas", mode="before")
     @classmethod

@@ -11,7 +11,7 @@ from service.datasets.presets.preset import Preset
 from service.datasets.presets.registry import choose_preset
 from service.datasets.publishing.stored_examples import SCHEMA
 from service.datasets.queries import get_dataset, require_row
-from service.datasets.schemas import DraftSpec, PrepareSpec
+from service.datasets.schemas import ConversionShardSpec, PrepareSpec
 from service.datasets.sharding.shard_jobs import ShardingConfig, stop_sharding
 from service.datasets.sources.hub_client import HubClient
 from service.datasets.sources.pointers import repoint_faults
@@ -86,17 +86,17 @@ PREPARE = JobKind(
     queue=Queue.PREPARE,
     task="datasets.prepare",
     reserve=reserve_dataset,
-    cleans_up_on_cancel=True,  # shares may still run, and their working files lie in the store
+    cleans_up_on_cancel=True,  # shards may still run, and their files are in the store
 )
 
 
 def _reserve_nothing(_session: Session, _submission: Submission) -> None:
-    """A share's rows go into the dataset of its parent."""
+    """The rows of a shard go into the dataset of its parent."""
 
 
 DRAFT = JobKind(
     name="draft",
-    spec=DraftSpec,
+    spec=ConversionShardSpec,
     output="dataset",
     prefix=Prefix.DATASET,
     queue=Queue.PREPARE,
@@ -122,8 +122,8 @@ def run_prepare(  # noqa: PLR0913  each is a neighbour or a setting, by its name
     """Make the dataset that the job has reserved; do nothing when it is ready.
 
     `base_model` is whose limits apply when the spec names none; `count_tokens` asks the provider
-    for the tokens of a few texts. With `sharing`, a large source is drafted by other workers,
-    and the job waits for them. `hub` is where the hub's datasets are read.
+    for the tokens of a few texts. With `sharding`, a large source is converted by other
+    workers, and the job waits for them. `hub` reads the datasets of the hub.
     Raises what `make_dataset` raises.
     """
     # Polars: only workers that prepare pay for it.
@@ -146,13 +146,13 @@ def run_prepare(  # noqa: PLR0913  each is a neighbour or a setting, by its name
 
 
 def run_draft(run: JobRun, *, store: ObjectStore, catalogue: Catalogue) -> Waiting | None:
-    """Draft a share of a large source's rows; its `prepare` job joins them.
+    """Convert a shard of a large source; its `prepare` job merges the results.
 
     Raises Unavailable, JobCancelled, LeaseLost. A second call finds the work done.
     """
     from service.datasets.sharding.shard_conversion import convert_shard
 
-    shard = DraftSpec.model_validate(run.spec)
+    shard = ConversionShardSpec.model_validate(run.spec)
     convert_shard(run, shard, preset=_preset_of(shard.prepare), store=store, catalogue=catalogue)
     return None
 

@@ -6,7 +6,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import polars as pl
@@ -16,7 +15,8 @@ from service.catalogue.catalogue import Catalogue
 from service.catalogue.entry import ModelEntry
 from service.datasets.cleaning.deduplication import first_of_each
 from service.datasets.cleaning.similarity_index import SimilarityIndex
-from service.datasets.conversion.row_conversion import ConversionPlan, ConvertedRows, RowConverter
+from service.datasets.conversion.converted_rows import ConvertedRows, ConvertedRowsWriter
+from service.datasets.conversion.row_conversion import ConversionPlan, RowConverter
 from service.datasets.drops import FAULTS_SHOWN, DropReason
 from service.datasets.examples import Split
 from service.datasets.ingestion.staged_rows import StagedRows
@@ -42,10 +42,16 @@ from service.datasets.validation.row_rules import (
 from service.errors import Fault, Internal, Invalid
 from service.jobs.ports import JobRun
 
+Rows = NDArray[np.int64]
+Progress = Callable[[int], None]
+
 
 @dataclass(frozen=True, slots=True)
 class PrepareRun:
-    """`default_model` is whose limits apply when the spec names none; see `TokenCounter`."""
+    """What one run of a `prepare` job works with.
+
+    The limits of `default_model` apply if the spec names no model.
+    """
 
     job: JobRun
     spec: PrepareSpec
@@ -60,17 +66,13 @@ class PrepareRun:
         return self.catalogue.entry(self.spec.model or self.default_model)
 
     def progress(self, stage: str, *, total: int | None = None) -> Callable[[int], None]:
-        """Return what is told the rows so far; it looks up whether the job may go on."""
+        """Return a callback that reports the rows so far and raises if the job must stop."""
 
         def progress(rows: int) -> None:
             self.job.check()
             self.job.report(rows, total, unit="items", stage=stage)
 
         return progress
-
-
-Rows = NDArray[np.int64]
-Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ class Staged:
 class SplitDataset:
     """Where every row belongs, before anything is written.
 
-    `groups` names, for each draft, the draft whose group it has.
+    `groups` names, for each example, the example whose group it has.
     """
 
     converted: ConvertedRows
@@ -105,17 +107,9 @@ class SplitDataset:
         return sum(map(len, self.splits.values()))
 
 
-class Converter(Protocol):
-    """What has drafted all rows of some sources; see `Drafting`."""
-
-    def take_faults(self) -> list[RowFault]: ...
-
-    def finish(self) -> ConvertedRows: ...
-
-
 @dataclass(frozen=True, slots=True)
 class ConvertedSource:
-    """What is left of a source once its rows are drafts."""
+    """What is kept of a source whose rows are converted."""
 
     split: Split | None
     source_rows: int
@@ -133,21 +127,20 @@ def prepare(
 ) -> SplitDataset:
     """Convert, check, deduplicate and split rows; the same rows and spec give the same dataset.
 
-    Working files are left in `folder`. `watch` is told the rows so far. Raises what
-    `check_sources` and `split_up` raise.
+    Working files are left in `folder`. `progress` is called with the rows so far. Raises what
+    `check_sources` and `split_rows` raise.
     """
     check_sources(staged, preset=preset, spec=spec)
-    checks = row_checks(preset, base_model)
-    with closing(RowConverter(conversion_plan(preset, spec), folder, checks=checks)) as drafting:
-        sources = [_converted(drafting, each, progress) for each in staged]
-        return split_rows(drafting, sources, preset=preset, spec=spec, base_model=base_model)
-
-
-def _converted(drafting: RowConverter, staged: Staged, progress: Progress) -> ConvertedSource:
-    for rows in drafting.add(staged.rows.path, split=staged.split):
-        progress(rows)
-    faults = [*staged.rows.faults, *drafting.take_faults()]
-    return ConvertedSource(staged.split, staged.rows.source_rows, faults)
+    plan = conversion_plan(preset, spec)
+    with closing(open_writer(folder, preset=preset, spec=spec, base_model=base_model)) as rows:
+        converter = RowConverter(plan, rows)
+        sources = []
+        for each in staged:
+            for count in converter.convert(each.rows.path, split=each.split):
+                progress(count)
+            faults = [*each.rows.faults, *rows.take_faults()]
+            sources.append(ConvertedSource(each.split, each.rows.source_rows, faults))
+        return split_rows(rows, sources, preset=preset, spec=spec, base_model=base_model)
 
 
 def check_sources(staged: Sequence[Staged], *, preset: Preset, spec: PrepareSpec) -> None:
@@ -159,20 +152,20 @@ def check_sources(staged: Sequence[Staged], *, preset: Preset, spec: PrepareSpec
 
 
 def split_rows(
-    drafter: Converter,
+    rows: ConvertedRowsWriter,
     sources: Sequence[ConvertedSource],
     *,
     preset: Preset,
     spec: PrepareSpec,
     base_model: ModelEntry,
 ) -> SplitDataset:
-    """Find duplicates, splits and leaks of drafts; ask `drafter` nothing more once it is closed.
+    """Find duplicates, splits and leaks; the result is of use until `rows` is closed.
 
     Everything wrong with rows is raised together. Raises Invalid: what rules and readers find,
     `no_rows`, `test_size_too_large`, `train_size_too_large`, `leakage`.
     """
     _refuse([_fault(f, each.split, spec) for each in sources for f in _shown(each.faults)])
-    converted = drafter.finish()
+    converted = rows.finish()
     if not converted.keys.height:
         raise Invalid("no row of the source can be used", code="no_rows")
     index, groups, kept = _similarity_index(converted, preset)
@@ -194,18 +187,20 @@ def conversion_plan(preset: Preset, spec: PrepareSpec) -> ConversionPlan:
         preset=preset,
         columns=spec.columns,
         seed=spec.seed,
-        near_threshold=spec.near_duplicates,
         given=spec.split_column,
         max_characters=spec.max_characters,
     )
 
 
-def row_checks(preset: Preset, base_model: ModelEntry) -> RowChecks:
-    """Return the checks of rows; the limits are those of the base model."""
+def open_writer(
+    folder: Path, *, preset: Preset, spec: PrepareSpec, base_model: ModelEntry
+) -> ConvertedRowsWriter:
+    """Return a writer whose row rules apply the limits of the base model; close it."""
     copied = (answer_outside_context(),) if "context" in preset.columns else ()
     most = base_model.limits.tokens_per_example
     fits = over_token_limit(most, instruction=preset.instruction)
-    return RowChecks((*ROW_RULES, fits, *copied))
+    checks = RowChecks((*ROW_RULES, fits, *copied))
+    return ConvertedRowsWriter(folder, near_threshold=spec.near_duplicates, checks=checks)
 
 
 def _check_columns(staged: StagedRows, preset: Preset, spec: PrepareSpec) -> None:
@@ -265,7 +260,7 @@ def _refuse(faults: Sequence[Fault]) -> None:
 def _similarity_index(
     converted: ConvertedRows, preset: Preset
 ) -> tuple[SimilarityIndex, Rows | None, Rows]:
-    """Return what tells that rows are alike, whose group each has, and the rows that stay."""
+    """Return the index, the example whose group each example has, and the rows that are kept."""
     kept = np.flatnonzero(first_of_each(converted.keys))
     numbers = converted.keys["row"].to_numpy()
     converted.drops.add(DropReason.DUPLICATE, np.delete(numbers, kept).tolist())
@@ -286,7 +281,7 @@ def _similarity_index(
 
 
 def _account(converted: ConvertedRows, assignment: SplitAssignment, source_rows: int) -> None:
-    """Note every row that is in no split; raise Internal when one has got lost."""
+    """Note every row that is in no split; raise Internal if the counts do not add up."""
     numbers = converted.keys["row"].to_numpy()
     for reason, rows in assignment.dropped.items():
         converted.drops.add(reason, numbers[rows].tolist())

@@ -10,11 +10,11 @@ from service.clock import utc_now
 from service.datasets import repository
 from service.datasets.examples import Split
 from service.datasets.formats.read_context import limits_of
-from service.datasets.ingestion.ingest import stage
+from service.datasets.ingestion.staged_rows import stage_source
 from service.datasets.preparation import PrepareRun, SplitDataset, Staged, prepare
 from service.datasets.publishing.artifacts import WrittenDataset, columns_of, store_artifacts
 from service.datasets.publishing.written_dataset import finish
-from service.datasets.schemas import DraftSpec, PrepareSpec
+from service.datasets.schemas import ConversionShardSpec, PrepareSpec
 from service.datasets.sharding.shard_jobs import (
     ShardingConfig,
     cleans_up_shards,
@@ -30,11 +30,11 @@ log = structlog.get_logger()
 
 
 def make_dataset(run: PrepareRun, *, sharding: ShardingConfig | None = None) -> Waiting | None:
-    """Make the dataset that the job has reserved, or share out a large source and wait for that.
+    """Make the dataset that the job has reserved, or start the shards of a large source and wait.
 
-    Files are stored first and the row is filled last, so nothing half-made is ever seen.
-    Raises what `stage`, `prepare` and `finish` raise, JobCancelled, LeaseLost, and the error of a
-    share that failed.
+    Files are stored first and the row is filled last, so an incomplete dataset is never seen.
+    Raises what `stage_source`, `prepare` and `write_dataset` raise, JobCancelled, LeaseLost, and
+    the error of a shard that failed.
     """
     shards = children_of(run.job.id, sessions=run.access.sessions) if sharding else []
     if are_open(shards):
@@ -44,7 +44,7 @@ def make_dataset(run: PrepareRun, *, sharding: ShardingConfig | None = None) -> 
             return _make_from_source(run, Path(name), sharding)
         with cleans_up_shards(run.job.id, store=run.access.store):
             refuse_incomplete(shards)
-            specs = [DraftSpec.model_validate(shard.spec) for shard in shards]
+            specs = [ConversionShardSpec.model_validate(shard.spec) for shard in shards]
             _complete(run, prepare_from_shards(run, specs, folder=Path(name)), Path(name))
     return None
 
@@ -54,7 +54,7 @@ def _make_from_source(
 ) -> Waiting | None:
     run.job.check()
     staged = list(_staged(run, folder))
-    if sharding and sharding.takes(sum(each.rows.rows for each in staged)):
+    if sharding and sharding.applies_to(sum(each.rows.rows for each in staged)):
         return start_sharding(run, staged, sharding=sharding, scratch=folder)
     prepared = prepare(
         staged,
@@ -100,7 +100,7 @@ def _staged(run: PrepareRun, folder: Path) -> Iterator[Staged]:
             place.mkdir()
             name = f"{split.value}_source" if split else "source"
             with repoint_faults("/spec/source", to=f"/spec/{name}"):
-                rows = stage(
+                rows = stage_source(
                     source,
                     access=run.access,
                     folder=place,

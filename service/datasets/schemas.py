@@ -137,10 +137,10 @@ class PrepareSpec(BaseModel):
         return sizes
 
 
-class DraftSpec(BaseModel):
-    """A share of a large source; written by its `prepare` job alone.
+class ConversionShardSpec(BaseModel):
+    """A shard of a large source; written by its `prepare` job alone.
 
-    `folder` of the object store has its `rows` and takes their drafts, under its `number`; `split`
+    `folder` of the object store has its `rows` and takes its result, under its `number`; `split`
     is where all of them belong; `model` is whose limits apply.
     """
 

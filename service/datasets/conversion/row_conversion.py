@@ -1,15 +1,15 @@
-"""From staged rows to drafts on disk, and a small table of keys that the later stages work on.
+"""From staged rows to examples on disk, and a small table of keys that the later stages work on.
 
 The stages of a preparation, each columnar, none holding the texts of all rows:
 
-    staged Parquet --drafting--> drafts.parquet (texts), keys (hashes and lengths), sketches
+    staged Parquet --row_conversion--> examples (texts), keys (hashes and lengths), sketches
     keys --deduplication--> kept rows       sketches --near_duplicates--> clusters
-    keys, clusters --splits--> split and position of each row
+    keys, clusters --split_assignment--> split and position of each row
     keys, clusters --leakage--> rows to leave out, pairs that leak
-    drafts.parquet, positions --arranging--> examples.parquet in stored order
-    examples.parquet --artifacts--> tuning files, manifest, report
+    examples, positions --external_sort--> examples in stored order
+    examples in stored order --artifacts--> tuning files, manifest, report
 
-A row is known by its index in drafts.parquet; `keys` has one row for each, in that order.
+An example is identified by its index in the file; `keys` has one row for each, in that order.
 """
 
 import json
@@ -22,15 +22,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from service.datasets.cleaning.near_duplicates import NearDuplicates
-from service.datasets.conversion.converted_files import bounded_batches, converted_rows_writer
-from service.datasets.conversion.row_keys import concat_keys, digest, row_keys
-from service.datasets.drops import DropReason, Drops
+from service.datasets.conversion.converted_rows import ConvertedRowsWriter, bounded_batches
+from service.datasets.conversion.row_keys import digest, row_keys
+from service.datasets.drops import DropReason
 from service.datasets.examples import SPLIT_CODES, Split, Turn, example_id, fold
 from service.datasets.formats.arrow_arrays import number_array, text_array, text_lists
 from service.datasets.presets.preset import ConvertedExample, Preset, RowProblem
-from service.datasets.row_faults import FaultLog, RowFault
-from service.datasets.validation.row_checks import RowChecks
 
 _DIGESTS_KEPT = 1000  # of groups and labels, which may be long texts
 SCHEMA = ("row", "id", "text", "target", "references", "group", "label", "system", "history")
@@ -41,30 +38,18 @@ _NO_TEXTS = (*_NUMBERS, "references")
 
 @dataclass(frozen=True, slots=True)
 class ConversionPlan:
-    """What drafting needs of a spec; `given` names the column that says a row's split."""
+    """What conversion needs of a spec; `given` names the column that says a row's split."""
 
     preset: Preset
     columns: Mapping[str, str]
     seed: int
-    near_threshold: float | None
     given: str | None = None
     max_characters: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ConvertedRows:
-    """What came of the rows; `checks` knows what is odd about some of them."""
-
-    path: Path
-    keys: pl.DataFrame
-    near: NearDuplicates | None
-    checks: RowChecks
-    drops: Drops
-
-
 @dataclass(slots=True)
 class _Batch:
-    """The rows of one batch that became drafts."""
+    """The rows of one batch that became examples."""
 
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     digests: list[bytes] = field(default_factory=list)
@@ -72,7 +57,7 @@ class _Batch:
 
 
 class _Row(NamedTuple):
-    """`values` go by the preset's names; `given` numbers the split that is given, 0 for none."""
+    """`values` have the preset's names; `given` is the code of the split that is given, or 0."""
 
     number: int
     values: Mapping[str, str]
@@ -80,76 +65,45 @@ class _Row(NamedTuple):
 
 
 class RowConverter:
-    """Takes staged files one after the other; `finish` tells what came of them."""
+    """Converts staged files one after the other; what it makes is collected in `rows`."""
 
-    def __init__(self, plan: ConversionPlan, folder: Path, *, checks: RowChecks) -> None:
+    def __init__(self, plan: ConversionPlan, rows: ConvertedRowsWriter) -> None:
         self._plan = plan
-        self._path = folder / "drafts.parquet"
-        self._keys: list[pl.DataFrame] = []
-        self._writer: Any = None
+        self._rows = rows
         self._source_rows = 0
         self._digest = lru_cache(maxsize=_DIGESTS_KEPT)(lambda text: digest(plan.seed, text))
-        self._near: NearDuplicates | None = None
-        if plan.near_threshold is not None:
-            self._near = NearDuplicates(folder, threshold=plan.near_threshold)
-        self._log, self._drops, self._checks = FaultLog(), Drops(), checks
 
-    def add(self, path: Path, *, split: Split | None = None) -> Iterator[int]:
-        """Draft the rows of a staged file, yielding now and then how many there were so far.
+    def convert(self, path: Path, *, split: Split | None = None) -> Iterator[int]:
+        """Convert a staged file; yield the number of source rows so far after each batch.
 
         `split` is where all of them belong; None leaves that to their column or to the split.
         """
         from pyarrow import parquet
 
         with parquet.ParquetFile(path, pre_buffer=False) as file:
-            wanted = ["row", *columns_read(self._plan, file.schema_arrow.names)]
-            for batch in bounded_batches(file, wanted):
+            names = ["row", *columns_read(self._plan, file.schema_arrow.names)]
+            for batch in bounded_batches(file, names):
                 self._convert(batch.to_pydict(), split)
                 self._source_rows += batch.num_rows
                 yield self._source_rows
 
-    def take_faults(self) -> list[RowFault]:
-        """Return what is wrong with the rows since the last call."""
-        return [*self.take_log().faults, *self._checks.take_faults()]
-
-    def take_log(self) -> FaultLog:
-        """Return what rows could not be read as since the last call; not what checks found."""
-        log, self._log = self._log, FaultLog()
-        return log
-
-    def close(self) -> None:
-        """Close what is open; the drafts' near-duplicates can be asked until then."""
-        if self._writer is not None:
-            self._writer.close()
-        if self._near is not None:
-            self._near.close()
-
-    def finish(self) -> ConvertedRows:
-        if self._writer is not None:
-            self._writer.close()
-        return ConvertedRows(
-            path=self._path,
-            keys=concat_keys(self._keys),
-            near=self._near,
-            checks=self._checks,
-            drops=self._drops,
-        )
-
     def _convert(self, columns: Mapping[str, Sequence[Any]], split: Split | None) -> None:
         batch = _Batch()
-        for row in self._rows(columns, split):
+        for row in self._complete_rows(columns, split):
             match self._plan.preset.convert(row.values):
-                case ConvertedExample() as draft:
-                    self._keep(row, draft, batch)
+                case ConvertedExample() as example:
+                    self._add(row, example, batch)
                 case RowProblem(code, message):
-                    self._log.add(row.number, code, message)
+                    self._rows.log.add(row.number, code, message)
                 case DropReason() as reason:
-                    self._drops.add(reason, [row.number])
+                    self._rows.drops.add(reason, [row.number])
         if batch.rows:
             self._write(batch)
 
-    def _rows(self, columns: Mapping[str, Sequence[Any]], split: Split | None) -> Iterator[_Row]:
-        """Yield the rows that have all columns the preset needs; log the others."""
+    def _complete_rows(
+        self, columns: Mapping[str, Sequence[Any]], split: Split | None
+    ) -> Iterator[_Row]:
+        """Yield the rows that have all columns the preset needs; note the others as faults."""
         preset, renamed = self._plan.preset, self._plan.columns
         absent = [""] * len(columns["row"])
         names = (*preset.columns, *preset.optional_columns)
@@ -168,7 +122,9 @@ class RowConverter:
     def _log_absent(self, number: int, values: Mapping[str, str | None]) -> None:
         name = next(name for name, value in values.items() if value is None)
         message = "the row lacks a column that the others have; fill it or leave the row out"
-        self._log.add(number, "missing_column", message, column=self._plan.columns.get(name, name))
+        self._rows.log.add(
+            number, "missing_column", message, column=self._plan.columns.get(name, name)
+        )
 
     def _given(self, number: int, cell: str | None, split: Split | None) -> int:
         if split is not None:
@@ -178,43 +134,45 @@ class RowConverter:
         found = SPLIT_CODES.get(fold(cell or ""), 0)
         if not found:
             message = f"the split is none of {', '.join(SPLIT_CODES)}"
-            self._log.add(number, "unknown_split", message, column=self._plan.given)
+            self._rows.log.add(number, "unknown_split", message, column=self._plan.given)
         return found
 
-    def _keep(self, row: _Row, draft: ConvertedExample, batch: _Batch) -> None:
+    def _add(self, row: _Row, example: ConvertedExample, batch: _Batch) -> None:
         limit = self._plan.max_characters
-        if limit is not None and len(draft.text) + len(draft.target) > limit:
-            self._drops.add(DropReason.OVER_LONG, [row.number])
+        if limit is not None and len(example.text) + len(example.target) > limit:
+            self._rows.drops.add(DropReason.OVER_LONG, [row.number])
             return
         try:
-            self._note(row, draft, batch)
+            self._append(row, example, batch)
         except UnicodeEncodeError:
-            self._log.add(row.number, "invalid_unicode", "the row holds half of a surrogate pair")
+            self._rows.log.add(
+                row.number, "invalid_unicode", "the row holds half of a surrogate pair"
+            )
 
-    def _note(self, row: _Row, draft: ConvertedExample, batch: _Batch) -> None:
-        name = example_id(draft.text, draft.target)
-        spelling = "\0".join((draft.text, draft.target, *draft.references, draft.group))
+    def _append(self, row: _Row, example: ConvertedExample, batch: _Batch) -> None:
+        name = example_id(example.text, example.target)
+        spelling = "\0".join((example.text, example.target, *example.references, example.group))
         batch.digests += (
-            self._digest(draft.group),
+            self._digest(example.group),
             digest(self._plan.seed, name),
-            self._digest(draft.label),
+            self._digest(example.label),
             digest(0, spelling),
         )
-        asked = " ".join([*(turn.text for turn in draft.history), draft.text])
-        batch.compared.append(fold(asked))
+        question = " ".join([*(turn.text for turn in example.history), example.text])
+        batch.compared.append(fold(question))
         batch.rows.append(
             (
                 row.number,
                 name,
-                draft.text,
-                draft.target,
-                list(draft.references),
-                draft.group,
-                draft.label,
-                draft.system,
-                _as_json(draft.history),
+                example.text,
+                example.target,
+                list(example.references),
+                example.group,
+                example.label,
+                example.system,
+                _as_json(example.history),
                 row.given,
-                *draft.identity,
+                *example.identity,
             )
         )
 
@@ -222,21 +180,18 @@ class RowConverter:
         columns = dict(zip(_CONVERTED, zip(*batch.rows, strict=True), strict=True))
         table = _table(columns)
         frame = pl.DataFrame(table)
-        self._checks.check(frame)
-        self._keys.append(row_keys(frame, batch.digests, batch.compared))
-        if self._near is not None:
-            self._near.add(batch.compared)
-        table = table.select(list(SCHEMA))
-        if self._writer is None:
-            self._writer = converted_rows_writer(self._path, table.schema)
-        self._writer.write_table(table)
+        self._rows.checks.check(frame)
+        self._rows.keys.append(row_keys(frame, batch.digests, batch.compared))
+        if self._rows.near is not None:
+            self._rows.near.add(batch.compared)
+        self._rows.append(table.select(list(SCHEMA)))
 
 
 def columns_read(plan: ConversionPlan, names: Sequence[str]) -> list[str]:
-    """Return those of a source's columns that its drafts are made of."""
+    """Return those of a source's columns that its examples are made of."""
     preset, columns = plan.preset, plan.columns
-    asked = [columns.get(name, name) for name in (*preset.columns, *preset.optional_columns)]
-    return [name for name in dict.fromkeys([*asked, plan.given or ""]) if name in names]
+    used = [columns.get(name, name) for name in (*preset.columns, *preset.optional_columns)]
+    return [name for name in dict.fromkeys([*used, plan.given or ""]) if name in names]
 
 
 def _as_json(history: Sequence[Turn]) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import service
 from service.datasets.formats.read_context import IngestionLimits, ReadContext
 from service.datasets.ingestion.batches import Batch
-from service.datasets.ingestion.staged_rows import ROW
+from service.datasets.ingestion.staged_writer import ROW
 from service.datasets.row_faults import FaultLog, RowFault
 from service.errors import Invalid
 from service.files.contents import TooLarge

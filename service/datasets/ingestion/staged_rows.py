@@ -1,13 +1,20 @@
-"""A staged source: one Parquet file of texts, and what is known about it."""
+"""A staged source: one Parquet file of texts, what is known about it, and how it is made."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from service.datasets.formats.options import FormatOptions
+from service.datasets.formats.read_context import IngestionLimits, ReadContext
 from service.datasets.formats.rows import SourceRow
-from service.datasets.row_faults import RowFault
-
-ROW = "row"
+from service.datasets.ingestion.batches import Batch, batches_of
+from service.datasets.ingestion.file_batches import batches_of_file
+from service.datasets.ingestion.staged_writer import ROW, StagedWriter
+from service.datasets.row_faults import FaultLog, RowFault
+from service.datasets.sources.registry import SOURCES
+from service.datasets.sources.source import Files, Rows, SourceAccess, SourceFile
+from service.files.contents import TooLarge
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +49,114 @@ def staged_rows(staged: StagedRows, *, columns: Sequence[str] | None = None) -> 
             for number, *values in zip(numbers, *cells, strict=True):
                 pairs = zip(names, values, strict=True)
                 yield SourceRow(number, {name: each for name, each in pairs if each is not None})
+
+
+_FILE_NAME = "staged.parquet"
+
+
+def _no_progress(rows: int) -> None:
+    """Nobody wants to know."""
+
+
+def stage_source(
+    source: Any,
+    *,
+    access: SourceAccess,
+    folder: Path,
+    limits: IngestionLimits | None = None,
+    options: FormatOptions | None = None,
+    progress: Callable[[int], None] = _no_progress,
+) -> StagedRows:
+    """Read a source of the spec into a Parquet file in the folder, a batch in memory at a time.
+
+    Bad rows are left out and named in `faults`. `watch` is told the rows so far after each
+    batch and may raise. `options` are those of the source, if none are given. The same source
+    staged again gives the same `sha256`. Raises Invalid, TooLarge, NotFound, Unavailable for
+    what is wrong with the source as a whole; the folder then holds nothing of it.
+    """
+    if options is None:
+        options = getattr(source, "format", FormatOptions())
+    context = ReadContext(limits=limits or IngestionLimits(), options=options)
+    opened = SOURCES[source.type].open(source, access=access)
+    return _staged(_batches(opened, folder, context), folder, context, progress)
+
+
+def _batches(opened: Files | Rows, folder: Path, context: ReadContext) -> Iterator[Batch]:
+    match opened:
+        case Rows(rows):
+            return batches_of(rows)
+        case Files(files):
+            return _batches_of_files(files, folder, context)
+
+
+def stage_rows(
+    rows: Iterable[SourceRow], *, folder: Path, nested: Iterable[str] = ()
+) -> StagedRows:
+    """Stage rows that are at hand."""
+    context = ReadContext(nested=set(nested))
+    return _staged(batches_of(rows), folder, context, _no_progress)
+
+
+def stage_file(
+    file: SourceFile, *, folder: Path, limits: IngestionLimits, options: FormatOptions | None = None
+) -> StagedRows:
+    """Stage one file that is at hand."""
+    context = ReadContext(limits=limits, options=options or FormatOptions())
+    return _staged(_batches_of_files(iter([file]), folder, context), folder, context, _no_progress)
+
+
+def _batches_of_files(
+    files: Iterator[SourceFile], folder: Path, context: ReadContext
+) -> Iterator[Batch]:
+    """Yield the rows of all files; numbers go on from one file to the next."""
+    offset = 0
+    for file in files:
+        of_file = ReadContext(
+            limits=context.limits,
+            options=context.options,
+            nested=context.nested,
+            columns=context.columns,
+        )
+        name = context.options.name or file.format_name
+        last = 0
+        for batch in batches_of_file(file.chunks, name=name, folder=folder, context=of_file):
+            yield batch.shifted(offset)
+            last = max(last, batch.last_number)
+        context.log.take(of_file.log, offset=offset)
+        offset += max([last, *(fault.row for fault in of_file.log.faults)])
+
+
+def _staged(
+    batches: Iterator[Batch], folder: Path, context: ReadContext, progress: Callable[[int], None]
+) -> StagedRows:
+    path = folder / _FILE_NAME
+    writer = StagedWriter(path)
+    try:
+        for batch in batches:
+            writer.write(batch.numbers, batch.columns)
+            _check_rows(writer.rows, context.limits)
+            progress(writer.rows + context.log.total)
+        writer.close(sorted(context.nested))
+    except BaseException:
+        writer.discard()
+        raise
+    return _summary(path, writer, context, context.log)
+
+
+def _check_rows(rows: int, limits: IngestionLimits) -> None:
+    if rows > limits.rows:
+        message = f"a source may hold {limits.rows} rows; split it"
+        raise TooLarge(message, code="too_many_rows")
+
+
+def _summary(path: Path, writer: StagedWriter, context: ReadContext, log: FaultLog) -> StagedRows:
+    return StagedRows(
+        path=path,
+        rows=writer.rows,
+        source_rows=writer.rows + log.total,
+        columns=writer.columns,
+        nested=writer.kept(context.nested),
+        sha256=writer.sha256,
+        faults=tuple(log.faults),
+        fault_counts=dict(log.counts),
+    )

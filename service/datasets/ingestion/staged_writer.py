@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from service.datasets.formats.arrow_arrays import number_array
-from service.datasets.ingestion.staged_rows import ROW
 
 _ZEROS = 1 << 20
 
@@ -64,6 +63,7 @@ def _feed(array: Any, lengths: "hashlib._Hash", data: "hashlib._Hash") -> None:
         data.update(memoryview(values)[bounds[0] : bounds[-1]])
 
 
+ROW = "row"
 _GROUP_ROWS = 50_000
 _GROUP_BYTES = 64 << 20
 

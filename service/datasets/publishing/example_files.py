@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from service.datasets.conversion.converted_files import bounded_batches
+from service.datasets.conversion.converted_rows import bounded_batches
 from service.datasets.examples import Example, Split
 from service.datasets.formats.arrow_arrays import joined_texts, number_array
 from service.datasets.preparation import SplitDataset

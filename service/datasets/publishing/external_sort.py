@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from service.datasets.conversion.converted_files import bounded_batches
+from service.datasets.conversion.converted_rows import bounded_batches
 from service.datasets.formats.arrow_arrays import number_array
 
 _BUCKET_ROWS = 10_000

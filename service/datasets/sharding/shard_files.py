@@ -1,4 +1,4 @@
-"""The rows of shares on their way to the workers that draft them."""
+"""The rows of shards in the object store, for the workers that convert them."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
@@ -6,28 +6,29 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, TypeAdapter
 
 from service.datasets.conversion.row_conversion import ConversionPlan, columns_read
 from service.datasets.examples import Split
-from service.datasets.ingestion.staged_rows import ROW, StagedRows
+from service.datasets.ingestion.staged_rows import StagedRows
+from service.datasets.ingestion.staged_writer import ROW
 from service.datasets.preparation import Staged
 from service.datasets.row_faults import RowFault
 from service.datasets.sharding.shard_jobs import SourceShard
 from service.storage.ports import ObjectStore
 
 _BATCH_ROWS = 20_000
-_MAX_SHARDS = 1000  # of one source, however few rows a deployment wants in each
+_MAX_SHARDS = 1000  # of one source, however small the shards are configured
 
 
 class ShardedSource(BaseModel):
-    """What a staged source leaves behind when its rows are shared out, in `shares` shares."""
+    """What is kept of a staged source whose rows were stored in shards."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
 
     split: Split | None
     source_rows: int
-    shards: int
+    shards: int = Field(validation_alias=AliasChoices("shards", "shares"))  # as of 0.1
     faults: tuple[RowFault, ...]
 
 
@@ -56,13 +57,13 @@ def store_shards(
     scratch: Path,
     check: Callable[[], None],
 ) -> list[SourceShard]:
-    """Store staged sources in shares of about equal size, of about `shard_rows` rows at most.
+    """Store staged sources in shards of about equal size, of about `shard_rows` rows at most.
 
     They hold only the columns that are read. `check` is called before each and may raise.
     """
     shards: list[SourceShard] = []
     sources = []
-    path = scratch / "share"
+    path = scratch / "shard"
     for each in staged:
         before = len(shards)
         for rows in _write_shard_files(each.rows, plan, shard_rows, path):
@@ -90,7 +91,7 @@ def _put(path: Path, key: str, store: ObjectStore) -> None:
 def _write_shard_files(
     rows: StagedRows, plan: ConversionPlan, most: int, path: Path
 ) -> Iterator[int]:
-    """Write one share after the other to one path, yielding the rows of each."""
+    """Write one shard after the other to one path, yielding the rows of each."""
     from pyarrow import parquet
 
     count = min(-(-rows.rows // most), _MAX_SHARDS)
@@ -103,7 +104,7 @@ def _write_shard_files(
 
 
 def _cut(batches: Iterator[Any], ends: Sequence[int]) -> Iterator[tuple[int, Any]]:
-    """Yield batches with the number of their share, cut where one ends."""
+    """Yield batches with the number of their shard, cut where one ends."""
     shard = done = 0
     for whole in batches:
         batch = whole
@@ -128,7 +129,7 @@ def _write(batches: Iterator[Any], path: Path) -> int:
 
 
 def sharded_sources(folder: str, *, store: ObjectStore) -> tuple[ShardedSource, ...]:
-    """Return what is known of the sources that were shared out into a folder."""
+    """Return what is kept of the sources whose shards are in a folder."""
     return _SOURCES.validate_json(b"".join(store.chunks(_sources_key(folder))))
 
 

@@ -1,6 +1,6 @@
-"""A large source is drafted by several workers: one job for each share of its rows.
+"""A large source is converted by several workers: one job of kind `draft` for each shard.
 
-Shares pass through the object store, below a folder of their job; `shares` writes and reads them.
+Shards pass through the object store, in a folder of their job; see `shard_files`.
 """
 
 import contextlib
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from service.database import Sessions
 from service.datasets.examples import Split
-from service.datasets.schemas import DraftSpec, PrepareSpec
+from service.datasets.schemas import ConversionShardSpec, PrepareSpec
 from service.errors import TunecurveError, Unavailable
 from service.jobs.lifecycle import OPEN
 from service.jobs.ports import JobCancelled, JobRun, JobServices, Waiting
@@ -19,38 +19,39 @@ from service.jobs.shards import Shard, start_shards, stop_shards
 from service.storage.ports import ObjectStore
 
 ROOT = "preparing"
-_PRIORITY = 1  # small preparations pass the shares of large ones
+_PRIORITY = 1  # small preparations go before the shards of large ones
 
 
 @dataclass(frozen=True, slots=True)
 class ShardingConfig:
-    """Where shares go, and how many rows make a source large enough for more than one; 0: none."""
+    """How shards are written: of sources with more than `shard_rows` rows; 0: of none."""
 
     jobs: JobServices
     shard_rows: int
 
-    def takes(self, rows: int) -> bool:
+    def applies_to(self, rows: int) -> bool:
         return 0 < self.shard_rows < rows
 
 
 @dataclass(frozen=True, slots=True)
 class SourceShard:
-    """Rows of one source to be drafted together; `split` is where all of them belong."""
+    """Rows of one source to be converted together; `split` is where all of them belong."""
 
     rows: int
     split: Split | None
 
 
 def new_shard_folder(job_id: str) -> str:
-    """Return a folder of the store for one attempt of a job: what a killed one left is not mixed
-    with what the next one writes.
+    """Return a folder of the store for one attempt of a job.
+
+    What a killed attempt left is not mixed with what the next one writes.
     """
     return f"{ROOT}/{job_id}/{uuid.uuid4().hex}"
 
 
-def start_draft_jobs(
+def start_shard_jobs(
     run: JobRun,
-    spec: PrepareSpec,
+    prepare: PrepareSpec,
     shards: Sequence[SourceShard],
     *,
     folder: str,
@@ -58,9 +59,9 @@ def start_draft_jobs(
     sharding: ShardingConfig,
 ) -> None:
     """Write a job for each shard, all or none, and send them off."""
-    drafts = [
-        DraftSpec(
-            prepare=spec,
+    specs = [
+        ConversionShardSpec(
+            prepare=prepare,
             model=model,
             folder=folder,
             number=number,
@@ -72,7 +73,7 @@ def start_draft_jobs(
     start_shards(
         run,
         "draft",
-        [Shard(draft, items=draft.rows) for draft in drafts],
+        [Shard(spec, items=spec.rows) for spec in specs],
         priority=_PRIORITY,
         services=sharding.jobs,
     )
@@ -81,7 +82,7 @@ def start_draft_jobs(
 def stop_sharding(run: JobRun, *, store: ObjectStore, sharding: ShardingConfig) -> Waiting:
     """Wait until every shard of a cancelled job has stopped, so that none writes any more.
 
-    Raises JobCancelled once they have and nothing of them is left.
+    Raises JobCancelled once they have and their files are deleted.
     """
     waiting = stop_shards(run, services=sharding.jobs)
     if waiting is None:
@@ -103,13 +104,13 @@ def cleans_up_shards(job_id: str, *, store: ObjectStore) -> Iterator[None]:
 
 
 def delete_shard_files(job_id: str, *, store: ObjectStore) -> None:
-    """Delete what the shares of a job have left in the store; what stays for now is purged."""
+    """Delete the shard files of a job; what cannot be deleted now is purged later."""
     with contextlib.suppress(Unavailable):
         _delete(store.keys_below(f"{ROOT}/{job_id}"), store)
 
 
 def purge_shard_files(*, sessions: Sessions, store: ObjectStore) -> int:
-    """Delete what was left by jobs that have ended without doing so; return how many objects."""
+    """Delete the shard files of jobs that have ended; return how many objects."""
     keys = store.keys_below(ROOT)
     states = job_states({_job_of(key) for key in keys}, sessions=sessions)
     return _delete([key for key in keys if states.get(_job_of(key)) not in OPEN], store)

@@ -1,4 +1,4 @@
-"""A preparation whose rows are drafted by others: shared out first, joined when they have ended."""
+"""A preparation in shards: written as jobs first, merged when all of them have ended."""
 
 import shutil
 from collections.abc import Sequence
@@ -12,17 +12,17 @@ from service.datasets.preparation import (
     Staged,
     check_sources,
     conversion_plan,
-    row_checks,
+    open_writer,
     split_rows,
 )
-from service.datasets.schemas import DraftSpec
+from service.datasets.schemas import ConversionShardSpec
 from service.datasets.sharding.shard_conversion import ShardMerger, fetch_and_convert, unpack_shard
 from service.datasets.sharding.shard_files import sharded_sources, store_shards
 from service.datasets.sharding.shard_jobs import (
     ShardingConfig,
     delete_shard_files,
     new_shard_folder,
-    start_draft_jobs,
+    start_shard_jobs,
 )
 from service.jobs.lifecycle import Reason
 from service.jobs.ports import Waiting
@@ -31,9 +31,12 @@ from service.jobs.ports import Waiting
 def start_sharding(
     run: PrepareRun, staged: Sequence[Staged], *, sharding: ShardingConfig, scratch: Path
 ) -> Waiting:
-    """Have staged sources drafted by others; raises what `check_sources` raises, Unavailable."""
+    """Have staged sources converted by other workers.
+
+    Raises what `check_sources` raises, Unavailable.
+    """
     check_sources(staged, preset=run.preset, spec=run.spec)
-    delete_shard_files(run.job.id, store=run.access.store)  # what an attempt that died has left
+    delete_shard_files(run.job.id, store=run.access.store)  # those of an attempt that died
     folder = new_shard_folder(run.job.id)
     shards = store_shards(
         staged,
@@ -44,7 +47,7 @@ def start_sharding(
         scratch=scratch,
         check=run.job.check,
     )
-    start_draft_jobs(
+    start_shard_jobs(
         run.job,
         run.spec,
         shards,
@@ -56,33 +59,30 @@ def start_sharding(
 
 
 def prepare_from_shards(
-    run: PrepareRun, shards: Sequence[DraftSpec], *, folder: Path
+    run: PrepareRun, shards: Sequence[ConversionShardSpec], *, folder: Path
 ) -> SplitDataset:
-    """Go on where all shares are drafted, as `prepare` does once it has drafted all rows.
+    """Merge the results of all shards and split them; the same dataset as from `prepare`.
 
-    Raises what `split_up` raises, Unavailable.
+    Raises what `split_rows` raises, Unavailable.
     """
     ordered = iter(sorted(shards, key=lambda shard: shard.number))
-    checks = row_checks(run.preset, run.base_model)
-    with closing(
-        ShardMerger(conversion_plan(run.preset, run.spec), folder, checks=checks)
-    ) as joining:
+    writer = open_writer(folder, preset=run.preset, spec=run.spec, base_model=run.base_model)
+    with closing(writer) as rows:
+        merger = ShardMerger(rows)
         sources = []
         for source in sharded_sources(shards[0].folder, store=run.access.store):
             for _ in range(source.shards):
                 run.job.check()
-                joining.add(_converted_shard(next(ordered), run, folder / "share"))
-            faults = [*source.faults, *joining.take_faults()]
+                merger.add(_converted_shard(next(ordered), run, folder / "shard"))
+            faults = [*source.faults, *rows.take_faults()]
             sources.append(ConvertedSource(source.split, source.source_rows, faults))
         return split_rows(
-            joining, sources, preset=run.preset, spec=run.spec, base_model=run.base_model
+            rows, sources, preset=run.preset, spec=run.spec, base_model=run.base_model
         )
 
 
-def _converted_shard(shard: DraftSpec, run: PrepareRun, folder: Path) -> Path:
-    """Return a folder with the drafts of a share: those of its worker, or made anew where they
-    are of no use here.
-    """
+def _converted_shard(shard: ConversionShardSpec, run: PrepareRun, folder: Path) -> Path:
+    """Return a folder with the result of a shard, converted here if its worker's cannot be used."""
     store = run.access.store
     if not unpack_shard(shard.folder, shard.number, store=store, into=folder):
         shutil.rmtree(folder)

@@ -13,7 +13,7 @@ from service.catalogue.catalogue import load_catalogue
 from service.datasets.conversion.row_keys import DIGESTS, digest
 from service.datasets.examples import Example, Split
 from service.datasets.formats.rows import SourceRow
-from service.datasets.ingestion.ingest import stage_rows
+from service.datasets.ingestion.staged_rows import stage_rows
 from service.datasets.ports import TokenCounter
 from service.datasets.preparation import Staged, prepare
 from service.datasets.presets.registry import choose_preset

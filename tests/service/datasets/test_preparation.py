@@ -14,8 +14,7 @@ from service.datasets.examples import Example
 from service.datasets.formats.options import FormatName
 from service.datasets.formats.read_context import IngestionLimits
 from service.datasets.formats.rows import SourceRow
-from service.datasets.ingestion.ingest import stage_file
-from service.datasets.ingestion.staged_rows import staged_rows
+from service.datasets.ingestion.staged_rows import stage_file, staged_rows
 from service.datasets.schemas import PrepareSpec
 from service.datasets.sources.source import SourceFile
 from service.errors import Invalid

@@ -1,4 +1,4 @@
-"""A source in shares: one dataset however many there are, and nothing left behind."""
+"""A source in shards: one dataset however many there are, and no file left behind."""
 
 import csv
 import io
@@ -19,8 +19,8 @@ from service.datasets.models import Dataset
 from service.datasets.operations import DRAFT, PREPARE, run_draft, run_prepare
 from service.datasets.queries import get_dataset
 from service.datasets.schemas import PrepareSpec
-from service.datasets.sharding.shard_conversion import SUMMARY
-from service.datasets.sharding.shard_files import converted_key
+from service.datasets.sharding.shard_conversion import _SUMMARY
+from service.datasets.sharding.shard_files import converted_key, sharded_sources
 from service.datasets.sharding.shard_jobs import ShardingConfig, purge_shard_files
 from service.errors import TunecurveError, Unavailable
 from service.jobs.claims import claim_job, finish_job, park_job, requeue_job
@@ -42,7 +42,7 @@ KINDS = {"prepare": PREPARE, "draft": DRAFT}
 
 
 class FailingStore(LocalStore):
-    """A folder that cannot be reached once so many objects were put."""
+    """A folder that becomes unavailable after a number of objects were put."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -57,7 +57,7 @@ class FailingStore(LocalStore):
 
 @dataclass
 class Crew:
-    """The workers of one process: they claim, run and end jobs as tickets come."""
+    """The workers of one process: they claim, run and end jobs as task messages come."""
 
     sessions: Sessions
     store: FailingStore
@@ -196,7 +196,7 @@ def sources(crew: Crew) -> list[dict[str, str]]:
 SIZES = {"train_sizes": [10, 100], "test_size": 30, "validation_size": 10}
 
 
-def test_one_dataset_comes_of_any_number_of_shares(
+def test_any_number_of_shards_gives_the_same_dataset(
     crew: Crew, sources: list[dict[str, str]]
 ) -> None:
     main, other = sources
@@ -223,7 +223,7 @@ def test_one_dataset_comes_of_any_number_of_shares(
     assert crew.left == []
 
 
-def test_shares_are_about_equal_and_their_progress_is_the_jobs(crew: Crew) -> None:
+def test_shards_are_about_equal_and_their_progress_is_the_jobs(crew: Crew) -> None:
     crew.shard_rows = 300
     spec = {"preset": "pii", "source": {"type": "synthetic", "rows": 1000, "seed": 0}, **SIZES}
     job = crew.submit(spec)
@@ -238,7 +238,7 @@ def test_shares_are_about_equal_and_their_progress_is_the_jobs(crew: Crew) -> No
     assert (shown["done"], shown["total"], shown["stage"]) == (500, 1000, "checking")
 
 
-def test_what_is_wrong_with_rows_is_told_as_of_one_worker(crew: Crew) -> None:
+def test_faults_of_rows_are_reported_as_by_one_worker(crew: Crew) -> None:
     rows = [(text or "x", label) for text, label in tweets(300)]
     rows[5] = (rows[5][0], "5 stars")
     rows[17] = ("half \ud83d".encode("utf-8", "surrogatepass").decode("latin-1"), "none")
@@ -256,7 +256,7 @@ def test_what_is_wrong_with_rows_is_told_as_of_one_worker(crew: Crew) -> None:
     assert crew.left == []
 
 
-def test_a_share_that_fails_fails_the_job_and_leaves_nothing(
+def test_a_shard_that_fails_fails_the_job_and_leaves_no_files(
     crew: Crew, sources: list[dict[str, str]]
 ) -> None:
     crew.shard_rows = 250
@@ -276,7 +276,7 @@ def test_a_share_that_fails_fails_the_job_and_leaves_nothing(
 
 
 @pytest.mark.parametrize("puts", [0, 1, 3])
-def test_an_attempt_that_died_while_sharing_out_is_not_mixed_with_the_next(
+def test_shards_of_an_attempt_that_died_are_not_mixed_with_the_next(
     crew: Crew, sources: list[dict[str, str]], puts: int
 ) -> None:
     spec = {"preset": "sentiment", "source": sources[0], **SIZES}
@@ -294,7 +294,7 @@ def test_an_attempt_that_died_while_sharing_out_is_not_mixed_with_the_next(
     assert crew.left == []
 
 
-def test_a_job_that_fails_while_it_joins_goes_on_from_the_shares(
+def test_a_job_that_fails_while_it_merges_continues_from_the_shards(
     crew: Crew, sources: list[dict[str, str]]
 ) -> None:
     spec = {"preset": "sentiment", "source": sources[0], **SIZES}
@@ -315,7 +315,7 @@ def test_a_job_that_fails_while_it_joins_goes_on_from_the_shares(
     assert crew.left == []
 
 
-def test_drafts_of_another_version_or_lost_ones_are_made_again(
+def test_results_of_another_version_or_lost_ones_are_made_again(
     crew: Crew, sources: list[dict[str, str]], tmp_path: Path
 ) -> None:
     spec = {"preset": "sentiment", "source": sources[0], **SIZES}
@@ -334,16 +334,16 @@ def test_drafts_of_another_version_or_lost_ones_are_made_again(
 
 
 def spoil(key: str, store: LocalStore, folder: Path) -> None:
-    """Say of drafts that another version of Polars has made them, and drop their keys."""
-    summary = folder / SUMMARY
+    """Mark results as made by another version of Polars, and drop their keys."""
+    summary = folder / _SUMMARY
     summary.write_text(json.dumps({"made_with": "polars 0"}))
     with tarfile.open(folder / "tar", "w") as tar:
-        tar.add(summary, arcname=SUMMARY)
+        tar.add(summary, arcname=_SUMMARY)
     store.delete(key)
     store.put_file(key, folder / "tar", content_type="application/x-tar")
 
 
-def test_a_share_that_runs_twice_changes_nothing(crew: Crew, sources: list[dict[str, str]]) -> None:
+def test_a_shard_that_runs_twice_changes_nothing(crew: Crew, sources: list[dict[str, str]]) -> None:
     crew.shard_rows = 250
     job = crew.submit({"preset": "sentiment", "source": sources[0], **SIZES})
     crew.work(rounds=2)
@@ -358,7 +358,7 @@ def test_a_share_that_runs_twice_changes_nothing(crew: Crew, sources: list[dict[
 
 
 @pytest.mark.parametrize("rounds", [1, 2, 4])
-def test_a_cancel_reaches_every_share_and_leaves_nothing(
+def test_a_cancel_reaches_every_shard_and_leaves_no_files(
     crew: Crew, sources: list[dict[str, str]], rounds: int
 ) -> None:
     crew.shard_rows = 250
@@ -377,7 +377,7 @@ def test_a_cancel_reaches_every_share_and_leaves_nothing(
     assert crew.left == []
 
 
-def test_a_cancelled_job_waits_for_shares_that_may_still_write(
+def test_a_cancelled_job_waits_for_shards_that_may_still_write(
     crew: Crew, sources: list[dict[str, str]]
 ) -> None:
     crew.shard_rows = 250
@@ -402,7 +402,7 @@ def test_a_cancelled_job_waits_for_shares_that_may_still_write(
     assert crew.left == []
 
 
-def test_what_a_job_has_left_is_purged_once_it_has_ended(
+def test_files_of_a_job_are_purged_once_it_has_ended(
     crew: Crew, sources: list[dict[str, str]]
 ) -> None:
     crew.shard_rows = 250
@@ -419,7 +419,7 @@ def test_what_a_job_has_left_is_purged_once_it_has_ended(
     assert crew.left == []
 
 
-def test_shares_are_no_jobs_to_anybody_but_their_parent(
+def test_shards_are_shown_to_no_one_but_their_parent(
     crew: Crew, sources: list[dict[str, str]]
 ) -> None:
     crew.shard_rows = 250
@@ -431,3 +431,14 @@ def test_shares_are_no_jobs_to_anybody_but_their_parent(
     assert [each.id for each in listed] == [job.id]
     told = list_events(crew.project_id, limit=100, sessions=crew.sessions)
     assert {event.job for event in told} == {job.id}
+
+
+def test_sources_that_version_0_1_has_sharded_are_still_read(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path / "store")
+    stored = '[{"split": null, "source_rows": 7, "shares": 2, "faults": []}]'
+    (tmp_path / "sources").write_text(stored)
+    store.put_file("preparing/job/one/sources.json", tmp_path / "sources", content_type="a/b")
+
+    (source,) = sharded_sources("preparing/job/one", store=store)
+
+    assert (source.shards, source.source_rows) == (2, 7)

@@ -14,8 +14,7 @@ from pyarrow import parquet
 
 from service.datasets.formats.options import FormatName, FormatOptions
 from service.datasets.formats.read_context import IngestionLimits
-from service.datasets.ingestion.ingest import stage_file
-from service.datasets.ingestion.staged_rows import StagedRows, staged_rows
+from service.datasets.ingestion.staged_rows import StagedRows, stage_file, staged_rows
 from service.datasets.sources.source import SourceFile
 
 Records = Sequence[Mapping[str, Any]]

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from service.datasets.ingestion.ingest import stage
-from service.datasets.ingestion.staged_rows import StagedRows, staged_rows
+from service.datasets.ingestion.staged_rows import StagedRows, stage_source, staged_rows
 from service.datasets.sources.hub_client import HubClient
 from service.datasets.sources.hub_files import select_files
 from service.datasets.sources.registry import SOURCES
@@ -60,7 +59,7 @@ def loopback(hub: LoopbackHub, **changes: Any) -> HubClient:
 
 def read(hub: LoopbackHub, folder: Path, **changes: Any) -> StagedRows:
     access = access_to(loopback(hub), folder)
-    return stage(source(**changes), access=access, folder=folder)
+    return stage_source(source(**changes), access=access, folder=folder)
 
 
 def test_rows_of_the_hub_have_the_hash_of_the_same_rows_in_a_file(tmp_path: Path) -> None:
@@ -221,7 +220,7 @@ def test_a_public_name_that_leads_inside_is_never_connected_to(
     with loopback_hub({"train.csv": as_csv(ROWS)}) as hub:
         connection = HubClient(endpoint="https://hub.example.com", resolver=resolver)
         with pytest.raises(Invalid) as raised:
-            stage(source(), access=access_to(connection, tmp_path), folder=tmp_path)
+            stage_source(source(), access=access_to(connection, tmp_path), folder=tmp_path)
 
     assert raised.value.code == "url_not_allowed"
     assert asked == ["hub.example.com"]

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from service.datasets.formats.rows import SourceRow
-from service.datasets.ingestion.ingest import stage, stage_rows
-from service.datasets.ingestion.staged_rows import staged_rows
+from service.datasets.ingestion.staged_rows import stage_rows, stage_source, staged_rows
 from service.datasets.sources.registry import SOURCES
 from service.datasets.sources.schemas import GsSource
 from service.datasets.sources.source import SourceAccess
@@ -91,7 +90,7 @@ def test_ten_thousand_rows_have_one_hash_from_files_and_from_cloud_storage(
     for name, data in files.items():
         (tmp_path / "sent").write_bytes(data)
         bucket.put_file(name, tmp_path / "sent", content_type="application/octet-stream")
-        rows = stage(
+        rows = stage_source(
             GsSource(type="gs", uri=f"gs://theirs/{name}"),
             access=access_to(tmp_path),
             folder=tmp_path,

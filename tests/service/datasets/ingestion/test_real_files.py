@@ -8,8 +8,7 @@ import pytest
 
 from service.datasets.formats.options import FormatName, FormatOptions
 from service.datasets.formats.read_context import IngestionLimits
-from service.datasets.ingestion.ingest import stage_file
-from service.datasets.ingestion.staged_rows import StagedRows, staged_rows
+from service.datasets.ingestion.staged_rows import StagedRows, stage_file, staged_rows
 from service.datasets.sources.source import SourceFile
 from tests.service.datasets.ingestion.files import as_parquet, staged
 from tests.support.shared_data import shared_data

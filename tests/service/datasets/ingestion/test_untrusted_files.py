@@ -18,7 +18,7 @@ import zstandard
 from pyarrow import parquet
 
 from service.datasets.formats.options import FormatName
-from service.datasets.ingestion.ingest import stage_file
+from service.datasets.ingestion.staged_rows import stage_file
 from service.datasets.sources.source import SourceFile
 from service.errors import Invalid
 from service.files.contents import TooLarge

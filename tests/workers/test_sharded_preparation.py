@@ -66,19 +66,19 @@ def made_alone(stack: Stack, spec: dict[str, Any]) -> str | None:
     return fingerprint(stack, run.outputs["dataset"])
 
 
-def until_both_draft(stack: Stack, job: Job) -> None:
+def until_both_convert(stack: Stack, job: Job) -> None:
     def both() -> bool:
         return [shard.state for shard in stack.children(job.id)].count(State.RUNNING) == 2
 
-    eventually(both, pause=0.02, what="no two shares are drafted at once")
+    eventually(both, pause=0.02, what="no two shards are converted at once")
 
 
-def test_a_shared_preparation_hears_a_cancel_and_survives_the_death_of_a_worker(
+def test_a_sharded_preparation_stops_on_a_cancel_and_survives_the_death_of_a_worker(
     pair: Stack,
 ) -> None:
     spec = tweets(pair)
     cancelled = pair.submit("prepare", spec)
-    until_both_draft(pair, cancelled)
+    until_both_convert(pair, cancelled)
     pair.cancel(cancelled.id)
 
     assert pair.ended(cancelled.id).state == State.CANCELLED
@@ -87,7 +87,7 @@ def test_a_shared_preparation_hears_a_cancel_and_survives_the_death_of_a_worker(
     assert pair.services.store.keys_below("preparing") == []
 
     job = pair.submit("prepare", spec)
-    until_both_draft(pair, job)
+    until_both_convert(pair, job)
     pair.workers[0].kill()
 
     ended = pair.succeeded(job.id)

@@ -20,12 +20,12 @@ from service.datasets.publishing.content import (
 )
 from service.datasets.publishing.stored_examples import example_of, stored_rows
 from service.datasets.schemas import DatasetReport, DatasetRow
-from service.datasets.sizes import tokens_in
 from service.errors import Conflict, Fault, NotFound
 from service.jobs.ports import InputNotReady
 from service.storage.ports import ObjectStore
 from service.storage.table_subprocess import read_range_in_subprocess
 from service.storage.tables import Range
+from service.tokens import tokens_in
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,20 +11,14 @@ from service.catalogue.prices import CallPrice
 from service.database import Session, Sessions
 from service.errors import Unavailable
 from service.inference.ports import GenerationRequest, GenerationResult
+from service.inference.token_estimates import FIRST_OUTPUT_TOKENS, prompt_tokens
 from service.jobs import budgets
 from service.jobs.budgets import BudgetExhausted, Drawn, Holder
 from service.jobs.ports import JobRun, LeaseLost
 
-CHARACTERS_PER_TOKEN = 4
-FIRST_OUTPUT_TOKENS = 256  # of a call, until the run has results
 BLOCK_SECONDS = 1.0
 WAIT_SECONDS = 0.1
 _MARGIN = 1.5  # times the mean output: answers differ in length
-
-
-def prompt_tokens_of(request: GenerationRequest) -> int:
-    """Return about how many tokens the prompt of a request has."""
-    return ceil(sum(map(len, request.texts)) / CHARACTERS_PER_TOKEN)
 
 
 class CostForecast:
@@ -36,7 +30,7 @@ class CostForecast:
 
     def cost_of(self, request: GenerationRequest) -> int:
         """Return nano-dollars: about what the call will cost, never more than it can."""
-        guess = prompt_tokens_of(request)
+        guess = prompt_tokens(request)
         if self._guessed:
             guess = max(guess, ceil(guess * self._prompt / self._guessed))
         output = min(request.max_output_tokens, self._output_tokens())
@@ -46,7 +40,7 @@ class CostForecast:
         generation = answer.generation
         if generation.prompt_tokens:
             self._answers += 1
-            self._guessed += prompt_tokens_of(answer.request)
+            self._guessed += prompt_tokens(answer.request)
             self._prompt += generation.prompt_tokens
             self._output += generation.output_tokens
 

@@ -14,24 +14,36 @@ from dataclasses import dataclass, field
 
 from service.inference.ports import Flow
 
-LEASE_SECONDS = 0.05  # what a worker that dies wastes of the quota
 LAPSE_SECONDS = 0.05  # a start not used in time is dropped: kept, they would add up to a burst
 UNKNOWN_BURST_SECONDS = 0.1  # a cautious guess: a larger burst is refused where it is wrong
-RETRY_SECONDS = 0.05
+_NEVER = -1e9
 
-_ROUND_SECONDS = 5.0
-_ACTIVE_SECONDS = 0.1
-STALE_SECONDS = 5.0  # a process without a report for so long counts as dead
-_CUT_FACTOR = 0.7
-_FIRST_CUT_FACTOR = 0.5  # a slow start overshoots while the provider's burst lasts
-_CUT_QUIET_SECONDS = 0.5  # one change of the quota shows as many 429s; the first one cuts
-_FLOOR_PER_SECOND = 0.1
-_FIRST_RATE = 5.0
-_GROWTH_AFTER_SECONDS = 1.0
-_NEAR_FAILING = 0.95
-_FAST_GROWTH = 0.10
-_FIRST_PROBE = 0.002
-_EPSILON = 1e-9
+
+@dataclass(frozen=True, slots=True)
+class PaceConstants:
+    """The constants of the algorithm; `pace.lua` gets them as an argument."""
+
+    lease_seconds: float = 0.05  # what a worker that dies wastes of the quota
+    retry_seconds: float = 0.05
+    round_seconds: float = 5.0
+    active_seconds: float = 0.1
+    stale_seconds: float = 5.0  # a process without a report for so long counts as dead
+    peak_seconds: float = 5.0  # time constant by which the largest call is forgotten
+    cut_factor: float = 0.7
+    first_cut_factor: float = 0.5  # a slow start overshoots while the provider's burst lasts
+    cut_quiet_seconds: float = 0.5  # one change of quota causes many 429s; only the first one cuts
+    floor_per_second: float = 0.1
+    first_rate: float = 5.0
+    growth_after_seconds: float = 1.0
+    near_failing: float = 0.95
+    fast_growth: float = 0.10
+    first_probe: float = 0.002
+    largest_probe: float = 0.25
+    probe_doubling_seconds: float = 2.0
+    epsilon: float = 1e-9
+
+
+CONSTANTS = PaceConstants()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +108,10 @@ class Pace:
     rate: float = 0.0
     next_start_at: float = 0.0
     next_token_start_at: float = 0.0
-    cut_at: float = -1e9
+    cut_at: float = _NEVER
     failing_rate: float = -1.0
-    seen_at: float = -1e9
-    parked_until: float = -1e9
+    seen_at: float = _NEVER
+    parked_until: float = _NEVER
     peak: float = 0.0
     active: dict[tuple[Flow, str], float] = field(default_factory=dict)
     counts: dict[str, tuple[float, int, int]] = field(default_factory=dict)
@@ -113,30 +125,30 @@ class Pace:
         self, usage: UsageReport, now: float, *, flow: Flow, credit: float, tokens: Sequence[int]
     ) -> Lease:
         """Return the next starts for calls of so many `tokens` at the head of a flow's queue."""
-        now = self._observe(usage, now)
+        self.report(usage, now)
         if self.parked_until > now:
             return Lease(self.parked_until - now, self.rate, len(self.counts))
         share, smallest = self._shares((flow, usage.governor), now)
         waits, credit = self._grant(
             tokens[: self._room()], now, credit=credit, share=share, smallest=smallest
         )
-        until = now + (waits[-1] if waits else RETRY_SECONDS)
-        self.active[flow, usage.governor] = until + _ACTIVE_SECONDS
+        until = now + (waits[-1] if waits else CONSTANTS.retry_seconds)
+        self.active[flow, usage.governor] = until + CONSTANTS.active_seconds
         if not self.ceiling:
             self._grow(len(waits) / self.rate, now)
         self._count_calls(usage, now, granted=len(waits))
-        retry_seconds = 0.0 if waits else RETRY_SECONDS
+        retry_seconds = 0.0 if waits else CONSTANTS.retry_seconds
         return Lease(0.0, self.rate, len(self.counts), retry_seconds, credit, waits)
 
     def cut(self, usage: UsageReport, now: float, *, hold_seconds: float = 0.0) -> bool:
         """Note a 429: the rate falls, once for all 429s of the same half second."""
-        now = self._observe(usage, now)
+        self.report(usage, now)
         burst = self.quota.usable_burst
-        was_cut = now - self.cut_at > _CUT_QUIET_SECONDS
+        was_cut = now - self.cut_at > CONSTANTS.cut_quiet_seconds
         if was_cut:
-            factor = _CUT_FACTOR if self.failing_rate else _FIRST_CUT_FACTOR
+            factor = CONSTANTS.cut_factor if self.failing_rate else CONSTANTS.first_cut_factor
             self.failing_rate, self.cut_at = self.rate, now
-            self.rate = max(self.rate * factor, _FLOOR_PER_SECOND)
+            self.rate = max(self.rate * factor, CONSTANTS.floor_per_second)
             # More than the burst that is left at this rate: the pause lets the provider's own
             # bucket fill up (a quota that halves is met with 17 refusals instead of 29).
             self.next_start_at = max(self.next_start_at, now + burst)
@@ -146,21 +158,18 @@ class Pace:
 
     def park(self, usage: UsageReport, now: float, *, seconds: float) -> None:
         """Grant nothing for so long: the quota is used up."""
-        now = self._observe(usage, now)
+        self.report(usage, now)
         self.parked_until = max(self.parked_until, now + seconds)
-
-    def report(self, usage: UsageReport, now: float) -> None:
-        """Record a governor's usage."""
-        self._observe(usage, now)
 
     def resume(self, usage: UsageReport, now: float) -> None:
         """Spend the burst: while this pace was not asked, the quota was used all the same."""
-        now = self._observe(usage, now)
+        self.report(usage, now)
         self.next_start_at = max(self.next_start_at, now + self.quota.usable_burst)
 
     # ------------------------------------------------------------ what has changed
 
-    def _observe(self, usage: UsageReport, now: float) -> float:
+    def report(self, usage: UsageReport, now: float) -> None:
+        """Record a governor's usage, and what the time since the last request changes."""
         if not self.rate:
             self._begin(usage, now)
         back = max(0.0, self.seen_at - now)  # a clock that was set back moves all times with it
@@ -170,7 +179,7 @@ class Pace:
         )
         self.cut_at, self.parked_until = self.cut_at - back, self.parked_until - back
         elapsed, self.seen_at = max(0.0, now - self.seen_at), now
-        self.peak *= math.exp(-elapsed / 5)
+        self.peak *= math.exp(-elapsed / CONSTANTS.peak_seconds)
         if self.ceiling:
             self._grow(elapsed, now)
         if tokens_rate := self._tokens_rate():
@@ -178,11 +187,10 @@ class Pace:
                 max(self.next_token_start_at, now) + usage.settle / tokens_rate
             )
         self._count_calls(usage, now, granted=0)
-        return now
 
     def _begin(self, usage: UsageReport, now: float) -> None:
         self.seen_at = now
-        self.rate = self._limited(usage.known_rate or self.ceiling or _FIRST_RATE)
+        self.rate = self._limited(usage.known_rate or self.ceiling or CONSTANTS.first_rate)
         if self.failing_rate < 0:
             self.failing_rate = self.ceiling
         if usage.known_rate:
@@ -198,7 +206,10 @@ class Pace:
         """Return how many calls may start below the cap; None without one."""
         if not self.quota.in_flight:
             return None
-        oldest, newest = self.seen_at - STALE_SECONDS, self.seen_at + STALE_SECONDS
+        oldest, newest = (
+            self.seen_at - CONSTANTS.stale_seconds,
+            self.seen_at + CONSTANTS.stale_seconds,
+        )
         self.counts = {
             name: count for name, count in self.counts.items() if oldest <= count[0] <= newest
         }
@@ -214,12 +225,13 @@ class Pace:
     def _growth(self, quiet: float) -> float:
         if not self.failing_rate:
             return 1.0  # slow start: per second of use, so an idle fleet does not run ahead
-        if quiet <= _GROWTH_AFTER_SECONDS:
+        if quiet <= CONSTANTS.growth_after_seconds:
             return 0.0
-        if self.rate < _NEAR_FAILING * self.failing_rate:
-            return _FAST_GROWTH
+        if self.rate < CONSTANTS.near_failing * self.failing_rate:
+            return CONSTANTS.fast_growth
+        doublings = quiet / CONSTANTS.probe_doubling_seconds
         # With a steady slow probe a worker that met a greedy neighbour stayed near zero.
-        return float(min(0.25, _FIRST_PROBE * 2 ** min(quiet / 2, 20)))
+        return float(min(CONSTANTS.largest_probe, CONSTANTS.first_probe * 2 ** min(doublings, 20)))
 
     def _limited(self, rate: float) -> float:
         return min(rate, self.ceiling) if self.ceiling else rate
@@ -266,9 +278,9 @@ class Pace:
             self.peak = max(self.peak, cost)
             if not waits:
                 longest = max(self.peak, interval) / smallest
-                turn = share * min(_ROUND_SECONDS, max(LEASE_SECONDS, longest))
+                turn = share * min(CONSTANTS.round_seconds, max(CONSTANTS.lease_seconds, longest))
                 credit = min(credit, turn) + turn
-            elif credit <= _EPSILON:
+            elif credit <= CONSTANTS.epsilon:
                 break
             waits.append(self._place(cost, now) - now)
             credit -= max(interval, cost)

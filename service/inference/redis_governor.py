@@ -1,9 +1,10 @@
 """The quota governor of a fleet: one pace for all processes, kept in Redis."""
 
 import asyncio
+import json
 import math
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from redis.exceptions import RedisError
 
 from service.errors import Unavailable
 from service.inference.governor import LeasingGovernor, LocalPace
-from service.inference.pace import STALE_SECONDS, Lease, Pace, Quota, UsageReport
+from service.inference.pace import CONSTANTS, Lease, Pace, Quota, UsageReport
 from service.inference.ports import Flow
 
 log = structlog.get_logger()
@@ -25,6 +26,7 @@ SOCKET_SECONDS = 1.0
 PROBE_SECONDS = 0.5  # pause between two probes of a Redis that is away
 QUOTAS_KEY = "quotas"
 _LUA = Path(__file__).with_name("pace.lua")
+_CONSTANTS = json.dumps(asdict(CONSTANTS))
 
 
 class RedisGovernor(LeasingGovernor):
@@ -108,7 +110,9 @@ class RedisPace:
             self._client = _client(self._url)
             self._script = self._client.register_script(_LUA.read_text())
         counts = (usage.governor, usage.in_flight, usage.waiting, usage.settle, self._known_rate)
-        answer = await self._script(self._keys, [operation, *self._limits, *counts, *arguments])
+        answer = await self._script(
+            self._keys, [operation, *self._limits, *counts, _CONSTANTS, *arguments]
+        )
         numbers = [float(number) for number in answer]
         self._known_rate, self._governors = numbers[2], max(1, int(numbers[3]))
         return numbers
@@ -173,7 +177,7 @@ def _read_state(client: "redis.Redis", key: str, now: float) -> QuotaState | Non
         return None
     entries: Any = client.hvals(f"{key}:governors")
     counts = [tuple(float(number) for number in entry.split()) for entry in entries]
-    living = [count for count in counts if abs(now - count[0]) <= STALE_SECONDS]
+    living = [count for count in counts if abs(now - count[0]) <= CONSTANTS.stale_seconds]
     parked_until = float(held["parked_until"])
     return QuotaState(
         key=key,

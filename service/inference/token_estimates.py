@@ -3,18 +3,18 @@
 import math
 
 from service.inference.ports import Generation, GenerationRequest, Outcome
+from service.tokens import tokens_in
 
-CHARACTERS_PER_TOKEN = 4.0
-TOKENS_PER_TURN = 2
-FIRST_OUTPUT_TOKENS = 128
+# Of the first calls. Too much only delays their start or holds budget until they are answered;
+# too little would let a run exceed its budget.
+FIRST_OUTPUT_TOKENS = 256
 _PRIOR_CALLS = 3.0
 _FADE = 0.99  # weight of older calls: about the last hundred count
 
 
-def prompt_tokens(request: GenerationRequest) -> float:
+def prompt_tokens(request: GenerationRequest) -> int:
     """Return about how many tokens the prompt has, before any correction."""
-    characters = sum(map(len, request.texts))
-    return characters / CHARACTERS_PER_TOKEN + TOKENS_PER_TURN * len(request.contents)
+    return tokens_in(sum(map(len, request.texts)))
 
 
 class TokenEstimates:

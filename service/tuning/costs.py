@@ -3,13 +3,13 @@
 from service.catalogue.catalogue import Catalogue
 from service.database import Session, Sessions
 from service.datasets.queries import DatasetView, instruction_tokens, ready_dataset, typical_tokens
-from service.datasets.sizes import tokens_in
 from service.inference.budget_guard import has_budget, reserve_ahead
 from service.inference.ledger import record_usage
 from service.inference.schemas import UsageTotals
 from service.jobs.budgets import settle_ahead
 from service.jobs.ports import Estimate, InputNotReady, JobRun, Submission
 from service.storage.ports import ObjectStore
+from service.tokens import tokens_in
 from service.tuning.schemas import TuneSpec
 
 _LINE_BYTES = 90  # of JSON around the words of an example

@@ -4,9 +4,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# A rule of thumb of Google's guides is four characters a token. Bytes instead of characters give
-# languages beyond ASCII the more tokens that they take.
-BYTES_PER_TOKEN = 4
+from service.tokens import CHARACTERS_PER_TOKEN
+
+# Bytes in place of characters: languages beyond ASCII take more tokens a character.
+BYTES_PER_TOKEN = CHARACTERS_PER_TOKEN
 UNMEASURED_ERROR = 0.35
 FEWEST_COUNTED = 5
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.inference.pace import LEASE_SECONDS, Quota
+from service.inference.pace import CONSTANTS, Quota
 from service.inference.ports import Flow
 from tests.service.inference.simulation import (
     Fleet,
@@ -128,7 +128,9 @@ def test_a_fleet_never_exceeds_the_declared_burst_and_rate(
     beyond = starts_beyond(fleet.starts(), rate=rate, burst_seconds=burst)
     # A clock that leaps forward looks like a pause: it gives one burst beside what is leased.
     leaps = sum(seconds > 0 for _, seconds in skews)
-    assert beyond <= leaps * (rate * (burst + 2 * LEASE_SECONDS) + 2 * lines_of(workers, deaths))
+    assert beyond <= leaps * (
+        rate * (burst + 2 * CONSTANTS.lease_seconds) + 2 * lines_of(workers, deaths)
+    )
     if not leaps and all(share >= 1 for _, share in shares):
         assert provider.refused == 0
 

@@ -62,7 +62,7 @@ class Script:
             quota.in_flight,
         )
         counts = (usage.governor, usage.in_flight, usage.waiting, usage.settle, usage.known_rate)
-        arguments = [operation, *limits, *counts, *more, repr(now)]
+        arguments = [operation, *limits, *counts, redis_governor._CONSTANTS, *more, repr(now)]
         return [float(text) for text in self.client.eval(self.source, 4, *keys, *arguments)]
 
 

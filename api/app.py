@@ -12,6 +12,7 @@ from api.event_stream import StreamSlots
 from api.middleware import BodyLimit, RequestContext
 from api.openapi import TITLE, document
 from api.routes import (
+    catalogue,
     datasets,
     evaluation,
     events,
@@ -34,6 +35,7 @@ _ROOMS = (
     events,
     files,
     datasets,
+    catalogue,  # before tuning: `/v1/models/catalogue` is no model
     tuning,
     evaluation,
     experiments,

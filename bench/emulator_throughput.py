@@ -22,7 +22,7 @@ from urllib.request import Request, urlopen
 import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
-MODEL = "/v1/projects/lab/locations/global/publishers/google/models/gemini-2.5-flash"
+MODEL = "/v1/projects/lab/locations/global/publishers/google/models/gemini-3.1-flash-lite"
 CONNECTIONS = 32
 BAR = 2000
 PROMPT = "Classify the text as positive or negative.\n\nText: a wonderful and happy day {}"

@@ -6,7 +6,7 @@ Everything is built when first asked for: the API never pays for what only worke
 from functools import cached_property, partial
 from pathlib import Path
 
-from service.catalogue.catalogue import Catalogue, load_catalogue
+from service.catalogue.catalogue import Catalogue, Places, load_catalogue
 from service.database import Sessions, open_sessions
 from service.datasets.formats.read_context import IngestionLimits
 from service.datasets.operations import DRAFT, PREPARE
@@ -113,23 +113,24 @@ class Container:
 
     @cached_property
     def catalogue(self) -> Catalogue:
-        file, prices = self.settings.catalogue, self.settings.prices
-        return load_catalogue(Path(file) if file else None, prices=Path(prices) if prices else None)
+        settings = self.settings
+        return load_catalogue(
+            Path(settings.catalogue) if settings.catalogue else None,
+            prices=Path(settings.prices) if settings.prices else None,
+            places=Places(settings.location, settings.serving_location),
+        )
 
     @cached_property
     def kinds(self) -> JobKinds:
-        base_model, location = self.settings.base_model, self.settings.location
-        catalogue = self.catalogue
+        base_model, catalogue = self.settings.base_model, self.catalogue
         kinds = (
             PREPARE,
             DRAFT,
             tune_kind(base_model, catalogue=catalogue),
             POLL,
-            evaluate_kind(
-                base_model, find_model=ready_model, catalogue=catalogue, location=location
-            ),
+            evaluate_kind(base_model, find_model=ready_model, catalogue=catalogue),
             ASK,
-            experiment_kind(base_model, catalogue=catalogue, location=location),
+            experiment_kind(base_model, catalogue=catalogue),
         )
         return {kind.name: kind for kind in kinds}
 
@@ -176,7 +177,6 @@ class Container:
             generator=lambda: self._generator,
             governor=self._governor,
             limits=limits,
-            location=settings.location,
             catalogue=self.catalogue,
             cache=self._cache,
         )
@@ -203,7 +203,7 @@ class Container:
 
         return VertexTokenCounter(
             project=settings.google_cloud_project,
-            location=settings.location,
+            locate=self.catalogue.serving_location,
             endpoint=settings.vertex_endpoint,
         )
 

@@ -57,13 +57,20 @@ class Settings(BaseSettings):
     )
 
     google_cloud_project: str = Field(default="", description="the project that pays")
-    location: str = Field(
-        default="us-central1", description="where tunings run and base models are called"
+    location: str = Field(default="us-central1", description="where tunings run")
+    serving_location: str = Field(
+        default="",
+        description=(
+            "where models are called; empty: where base and tuned models answer by the catalogue, "
+            "nearest to `TUNECURVE_LOCATION`"
+        ),
     )
     vertex_endpoint: str = Field(
         default="", description="address of an emulator (`http://…`); empty means Google"
     )
-    base_model: str = Field(default="gemini-2.5-flash", description="used when a job names none")
+    base_model: str = Field(
+        default="gemini-3.1-flash-lite", description="used when a job names none"
+    )
     catalogue: str = Field(
         default="",
         description="file like `service/catalogue/base_models.toml`, merged into it",
@@ -94,7 +101,7 @@ class Settings(BaseSettings):
     quotas: Annotated[dict[str, QuotaSetting], NoDecode] = Field(
         default={},
         description=(
-            'what differs for a model, as JSON: `{"gemini-2.5-flash": {"requests_per_minute": '
+            'what differs for a model, as JSON: `{"gemini-3.1-flash-lite": {"requests_per_minute": '
             '1000, "tokens_per_minute": 4000000, "burst_seconds": 1, "in_flight": 500}}`; the '
             "name may be `location/model`"
         ),

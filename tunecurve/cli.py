@@ -8,7 +8,7 @@ from typing import NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from tunecurve.commands import demo, doctor, jobs, key, stack, usage
+from tunecurve.commands import catalogue, demo, doctor, jobs, key, stack, usage
 from tunecurve.errors import ExitCode, TunecurveError
 from tunecurve.output import print_message
 
@@ -31,6 +31,7 @@ app.command("get")(jobs.get)
 app.command("cancel")(jobs.cancel)
 app.command("quotas")(usage.quotas)
 app.command("usage")(usage.usage)
+app.command("catalogue")(catalogue.catalogue)
 app.add_typer(key.app, name="key")
 app.command("doctor")(doctor.doctor)
 

@@ -102,6 +102,10 @@ class Client:
         given = {name: day for name, day in days.items() if day is not None}
         return self._transport.json("GET", "/v1/usage", params=given or None)
 
+    def catalogue(self) -> Json:
+        """Return what the server knows of base models, each fact with source and date."""
+        return self._transport.json("GET", "/v1/models/catalogue")
+
     def cancel(self, identifier: str) -> Json:
         """Ask for a job's cancellation; cancelling a cancelled job changes nothing."""
         return self._transport.json("POST", f"/v1/jobs/{identifier}/cancel")

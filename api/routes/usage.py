@@ -38,10 +38,10 @@ _EXAMPLE: dict[str, Any] = {
     "last": "2026-11-21",
     "currency": "USD",
     "total": _EXAMPLE_SUM,
-    "days": [{"day": "2026-11-21", "base_model": "gemini-2.5-flash", **_EXAMPLE_SUM}],
+    "days": [{"day": "2026-11-21", "base_model": "gemini-3.1-flash-lite", **_EXAMPLE_SUM}],
 }
 _PRICE_EXAMPLE: dict[str, Any] = {
-    "base_model": "gemini-2.5-flash",
+    "base_model": "gemini-3.1-flash-lite",
     "input": "0.30",
     "output": "2.50",
     "cached_input": None,

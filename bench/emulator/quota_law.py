@@ -21,7 +21,7 @@ from typing import Any
 import aiohttp
 
 _ROOT = Path(__file__).resolve().parents[2]
-_MODEL = "projects/lab/locations/global/publishers/google/models/gemini-2.5-flash"
+_MODEL = "projects/lab/locations/global/publishers/google/models/gemini-3.1-flash-lite"
 _PROCESSES = 4
 _PER_MINUTE = 6000
 _SETTLING_SECONDS = 2

@@ -77,7 +77,7 @@ def upload(name: str, content: bytes) -> tuple[str, bytes]:
 def tuning(name: str) -> tuple[str, bytes]:
     spec = {"trainingDatasetUri": f"gs://data/{name}", "hyperParameters": {"epochCount": 1}}
     return _JOBS, json.dumps(
-        {"baseModel": "gemini-2.5-flash", "supervisedTuningSpec": spec}
+        {"baseModel": "gemini-3.1-flash-lite", "supervisedTuningSpec": spec}
     ).encode()
 
 

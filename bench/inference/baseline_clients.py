@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-MODEL = "gemini-2.5-flash"
+MODEL = "gemini-3.1-flash-lite"
 AT_ONCE = 64
 ARTICLE_THREADS = 4
 ATTEMPTS = 8
@@ -125,7 +125,7 @@ async def _langchain(task: Task) -> int:
         model=MODEL,
         vertexai=True,
         project="bench",
-        location="us-central1",
+        location="global",
         credentials=_credentials(),
         base_url=task.url,
         rate_limiter=limiter,
@@ -158,7 +158,7 @@ def _client(url: str) -> Any:
     return Client(
         vertexai=True,
         project="bench",
-        location="us-central1",
+        location="global",
         credentials=_credentials(),
         http_options=HttpOptions(base_url=url, api_version="v1"),
     )

@@ -3,6 +3,7 @@
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial, reduce
 from itertools import chain
@@ -13,7 +14,7 @@ import structlog
 from pydantic import ValidationError
 
 from service.catalogue.entry import ModelEntry
-from service.catalogue.locations import GLOBAL
+from service.catalogue.locations import GLOBAL, nearest
 from service.catalogue.prices import CallPrice, price_of_calls, price_of_training
 from service.errors import Invalid
 
@@ -24,11 +25,25 @@ _VERSION = re.compile(r"(@[\w.-]+|-\d{3})$")
 _Tables = Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where tunings run, and where models are called; empty `serving`: chosen for each model."""
+
+    tuning: str = "us-central1"
+    serving: str = ""
+
+
+DEFAULT_PLACES = Places()
+
+
 class Catalogue:
     """What is known of base models; iterates over the listed ones by name."""
 
-    def __init__(self, entries: Mapping[str, ModelEntry], general: ModelEntry) -> None:
+    def __init__(
+        self, entries: Mapping[str, ModelEntry], general: ModelEntry, places: Places
+    ) -> None:
         self._entries, self._general = dict(sorted(entries.items())), general
+        self.places = places
 
     def __iter__(self) -> Iterator[ModelEntry]:
         return iter(self._entries.values())
@@ -48,6 +63,21 @@ class Catalogue:
         """
         return (self.find(base_model) or self._general).model_copy(update={"name": base_model})
 
+    def serving_location(self, base_model: str) -> str:
+        """Return where a base model is called: where models tuned from it answer, too, so that
+        both are measured at the same place.
+        """
+        entry = self.entry(base_model)
+        if self.places.serving:
+            return self.places.serving
+        shared = [each for each in entry.serving.base if each in entry.serving.tuned]
+        served = shared if entry.is_tunable and shared else entry.serving.base
+        return nearest(self.places.tuning, served)
+
+    def tuned_location(self, base_model: str) -> str:
+        """Return where a model answers that is tuned from a base model here."""
+        return nearest(self.places.tuning, self.entry(base_model).serving.tuned)
+
     def price_of_calls(
         self, base_model: str, *, location: str, tuned: bool = False, batch: bool = False
     ) -> CallPrice | None:
@@ -63,7 +93,9 @@ class Catalogue:
         return None if price is None else price_of_training(price, tokens=tokens)
 
 
-def load_catalogue(file: Path | None = None, *, prices: Path | None = None) -> Catalogue:
+def load_catalogue(
+    file: Path | None = None, *, prices: Path | None = None, places: Places = DEFAULT_PLACES
+) -> Catalogue:
     """Return the shipped catalogue with the tables of `file` merged into its own.
 
     `prices` is a file of the old form, by base model: its entries replace the prices.
@@ -77,7 +109,7 @@ def load_catalogue(file: Path | None = None, *, prices: Path | None = None) -> C
         own = _read(file)
         _require_sources(own, file)
         tables = _merged(tables, own, depth=3)
-    return _parsed(tables, file or prices or _SHIPPED)
+    return _parsed(tables, file or prices or _SHIPPED, places)
 
 
 def _with_prices(tables: _Tables, prices: _Tables) -> _Tables:
@@ -116,14 +148,14 @@ def _merged(ours: _Tables, theirs: _Tables, *, depth: int) -> dict[str, Any]:
     return merged
 
 
-def _parsed(tables: _Tables, file: Path) -> Catalogue:
+def _parsed(tables: _Tables, file: Path, places: Places) -> Catalogue:
     general, families = tables["default"], tables["families"]
     try:
         entries = {
             name: _entry(name, general, families.get(own.get("family", ""), {}), own)
             for name, own in tables["models"].items()
         }
-        return Catalogue(entries, _entry("", general, {"listed": False}))
+        return Catalogue(entries, _entry("", general, {"listed": False}), places)
     except (ValidationError, AttributeError, TypeError) as error:
         raise _invalid(file, str(error)) from error
 

@@ -14,7 +14,6 @@ from service.jobs.ports import Estimate, InputNotReady, Submission
 
 # A model says more than the target as long as it has not learned to be short.
 _OUTPUT_FACTOR = 1.5
-_TUNED_LOCATION = "us"  # tuned models are served by no global endpoint
 
 NOT_READY = Estimate(
     notes=(("dataset_not_ready", "the dataset is still being made: its sizes are not known yet"),)
@@ -35,7 +34,6 @@ def estimate_calls(
     split: str,
     shots: int,
     tuned: bool,
-    location: str,
     catalogue: Catalogue,
 ) -> Estimate:
     """Return what asking about a split costs; pure. `cost_nano` is None without a price."""
@@ -43,9 +41,10 @@ def estimate_calls(
     text, target = typical_tokens(dataset, "text"), typical_tokens(dataset, "target")
     prompt = instruction_tokens(dataset) + text + shots * (text + target)
     output = min(asking.max_output_tokens, ceil(_OUTPUT_FACTOR * target) + 1)
+    locate = catalogue.tuned_location if tuned else catalogue.serving_location
     price = catalogue.price_of_calls(
         base_model,
-        location=_TUNED_LOCATION if tuned else location,
+        location=locate(base_model),
         tuned=tuned,
         batch=asking.lane is Lane.BATCH,
     )
@@ -68,7 +67,6 @@ def estimate_evaluation(
     submission: Submission,
     *,
     base_model: str,
-    location: str,
     catalogue: Catalogue,
     find_model: FindModel,
 ) -> Estimate:
@@ -86,7 +84,6 @@ def estimate_evaluation(
         split=spec.split,
         shots=spec.shots,
         tuned=spec.variant is VariantKind.TUNED,
-        location=location,
         catalogue=catalogue,
     )
 

@@ -30,6 +30,7 @@ class Evaluation(Model):
     outcomes: Mapped[dict[str, Any]] = mapped_column(default=dict)
     usage: Mapped[dict[str, Any]] = mapped_column(default=dict)
     synthetic: Mapped[bool] = mapped_column(Boolean, default=False)
+    unlisted_model: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     table_key: Mapped[str | None] = mapped_column(String(200))
     lane: Mapped[str | None] = mapped_column(String(10))
     lane_reason: Mapped[str | None] = mapped_column(String(500))

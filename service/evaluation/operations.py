@@ -3,6 +3,7 @@
 from functools import partial
 
 from service.catalogue.catalogue import Catalogue
+from service.catalogue.checks import POINTER, check_base_model, check_location
 from service.clock import utc_now
 from service.database import Session, Sessions
 from service.datasets.queries import require_dataset
@@ -27,15 +28,22 @@ from service.task_queue import Queue
 
 
 def reserve_evaluation(
-    session: Session, submission: Submission, *, base_model: str, find_model: FindModel
+    session: Session,
+    submission: Submission,
+    *,
+    base_model: str,
+    find_model: FindModel,
+    catalogue: Catalogue,
 ) -> None:
-    """Write the evaluation's row; raises Invalid for an unknown metric, NotFound for inputs."""
+    """Write the evaluation's row; raises Invalid for an unknown metric or what `check_base_model`
+    refuses, NotFound for inputs.
+    """
     spec = EvaluateSpec.model_validate(submission.spec)
     for position, name in enumerate(spec.metrics):
         METRICS.find(name, pointer=f"/spec/metrics/{position}")
     require_dataset(session, spec.dataset, project_id=submission.project_id)
-    if spec.model is not None:
-        _require_model(session, spec.model, submission.project_id, find_model)
+    asked = spec.base_model or base_model
+    unlisted = _check_model(session, spec, asked, submission.project_id, find_model, catalogue)
     repository.add(
         session,
         Evaluation(
@@ -44,7 +52,8 @@ def reserve_evaluation(
             job_id=submission.id,
             dataset_id=spec.dataset,
             model_id=spec.model,
-            base_model=spec.base_model or base_model,
+            base_model=asked,
+            unlisted_model=unlisted,
             kind=spec.variant.value,
             shots=spec.shots,
             samples=spec.samples,
@@ -54,19 +63,35 @@ def reserve_evaluation(
     )
 
 
-def _require_model(session: Session, model_id: str, project_id: str, find_model: FindModel) -> None:
+def _check_model(
+    session: Session,
+    spec: EvaluateSpec,
+    base_model: str,
+    project_id: str,
+    find_model: FindModel,
+    catalogue: Catalogue,
+) -> bool:
+    """Return whether a model is used that only `allow_unlisted_model` lets through."""
+    pointer = POINTER if spec.model is None else "/spec/model"
     try:
-        find_model(model_id, project_id=project_id, session=session)
+        if spec.model is not None:
+            base_model = find_model(spec.model, project_id=project_id, session=session).base_model
     except InputNotReady:
-        return  # reserved: the job will wait for it
+        pass  # reserved: the job will wait for it, and the tuning's base model was checked
     except NotFound as error:
-        fault = Fault("/spec/model", "input_not_found", error.message)
+        fault = Fault(pointer, "input_not_found", error.message)
         raise NotFound(error.message, code="input_not_found", faults=[fault]) from error
+    if not base_model:
+        return False  # an adopted tuning whose base model the provider did not name
+    unlisted = check_base_model(
+        catalogue, base_model, allow_unlisted=spec.allow_unlisted_model, pointer=pointer
+    )
+    if spec.model is None and not unlisted:
+        check_location(catalogue, base_model)
+    return unlisted
 
 
-def evaluate_kind(
-    base_model: str, *, find_model: FindModel, catalogue: Catalogue, location: str
-) -> JobKind:
+def evaluate_kind(base_model: str, *, find_model: FindModel, catalogue: Catalogue) -> JobKind:
     """Return the `evaluate` kind; `base_model` is used where a spec names none."""
     return JobKind(
         name="evaluate",
@@ -75,11 +100,12 @@ def evaluate_kind(
         prefix=Prefix.EVALUATION,
         queue=Queue.EVALUATE,
         task="evaluation.run",
-        reserve=partial(reserve_evaluation, base_model=base_model, find_model=find_model),
+        reserve=partial(
+            reserve_evaluation, base_model=base_model, find_model=find_model, catalogue=catalogue
+        ),
         estimate=partial(
             estimate_evaluation,
             base_model=base_model,
-            location=location,
             catalogue=catalogue,
             find_model=find_model,
         ),

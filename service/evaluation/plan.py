@@ -38,6 +38,7 @@ class EvaluationPlan:
     shots: tuple[Example, ...] = ()
     price: CallPrice | None = None
     cache: CacheRules | None = None
+    unlisted_model: bool = False
 
     @property
     def rows(self) -> int:
@@ -78,6 +79,7 @@ def plan_evaluation(
             target.base_model, location=target.location, tuned=target.tuned
         ),
         cache=calls.cache if spec.cache else None,
+        unlisted_model=row.unlisted_model,
     )
 
 
@@ -89,11 +91,13 @@ def _target(
     base_model: str,
     services: EvaluationServices,
 ) -> Target:
+    catalogue = services.calls.catalogue
     if spec.model is None:
-        settings = services.calls.catalogue.entry(base_model).call_settings
-        return Target(base_model, base_model, services.calls.location, settings=settings)
+        location = catalogue.serving_location(base_model)
+        settings = catalogue.entry(base_model).call_settings
+        return Target(base_model, base_model, location, settings=settings)
     model = services.find_model(spec.model, project_id=run.project_id, session=session)
-    settings = services.calls.catalogue.entry(model.base_model).call_settings
+    settings = catalogue.entry(model.base_model).call_settings
     return Target(model.endpoint, model.base_model, model.location, tuned=True, settings=settings)
 
 

@@ -54,7 +54,6 @@ class CallConfig:
     generator: Callable[[], Generator]
     governor: Callable[[Target], Governor]
     limits: CallLimits
-    location: str
     catalogue: Catalogue
     cache: CacheRules | None = None
 

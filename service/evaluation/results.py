@@ -58,7 +58,7 @@ def complete(run: JobRun, plan: EvaluationPlan, *, services: EvaluationServices)
     run.report(plan.requests, plan.requests, unit="items", stage="scoring")
     totals = _Totals(plan.spec.metrics or plan.dataset.metrics)
     rows = _rows(run, plan, totals, services=services)
-    key = _write_table(plan.evaluation_id, rows, store=services.store)
+    key = _write_table(plan, rows, store=services.store)
     scores = totals.scores(seed=plan.spec.seed)
     with run.fenced() as session:
         row = require_evaluation(session, plan.evaluation_id, run.project_id)
@@ -172,12 +172,15 @@ def _score_rows(plan: EvaluationPlan, scores: Sequence[Score]) -> list[ScoreRow]
     ]
 
 
-def _write_table(evaluation_id: str, rows: Iterator[dict[str, Any]], *, store: ObjectStore) -> str:
+def _write_table(
+    plan: EvaluationPlan, rows: Iterator[dict[str, Any]], *, store: ObjectStore
+) -> str:
+    metadata = {"evaluation_id": plan.evaluation_id}
+    if plan.unlisted_model:
+        metadata["unlisted_model"] = plan.target.base_model
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.parquet"
-        write_parquet_in_subprocess(
-            rows, path, schema=TABLE, metadata={"evaluation_id": evaluation_id}
-        )
+        write_parquet_in_subprocess(rows, path, schema=TABLE, metadata=metadata)
         return put_content(
             path,
             folder="evaluations",

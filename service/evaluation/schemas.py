@@ -24,6 +24,9 @@ class GenerationConfig(BaseModel):
     samples: int = Field(
         default=1, ge=1, le=64, description="answers a row, of which the majority counts"
     )
+    allow_unlisted_model: bool = Field(
+        default=False, description="use a base model that is unknown or retired; results say so"
+    )
     cache: bool = Field(default=True, description="use answers to the same requests again")
     lane: Lane = Field(
         default=Lane.ONLINE, description="`batch` costs less and takes hours; `auto` chooses"
@@ -52,7 +55,7 @@ class EvaluateSpec(GenerationConfig):
                     "dataset": "ds_01jd5v3q0e8k3v7m2x9y4z6abc",
                     "variant": "few_shot",
                     "shots": 3,
-                    "base_model": "gemini-2.5-flash",
+                    "base_model": "gemini-3.1-flash-lite",
                 }
             ]
         },
@@ -126,6 +129,7 @@ class Evaluation(BaseModel):
     metrics: list[Score]
     usage: dict[str, int]
     synthetic: bool = Field(description="answered by the emulator, not by Gemini")
+    unlisted_model: bool = Field(description="unknown or retired, used as the job allowed")
     created_at: datetime
     ready_at: datetime | None
     links: dict[str, str]
@@ -170,6 +174,7 @@ def present_evaluation(
         metrics=[present_score(score) for score in scores],
         usage=row.usage,
         synthetic=row.synthetic,
+        unlisted_model=row.unlisted_model,
         created_at=row.created_at,
         ready_at=row.ready_at,
         links={

@@ -83,6 +83,7 @@ def _add_variant(
             base_model=row.base_model,
             hyperparameters=spec.hyperparameters,
             provider=spec.provider,
+            allow_unlisted_model=spec.allow_unlisted_model,
         )
         model_id = family.add("tune", tune, variant.name)
         tune_job_id = family.jobs[-1].id

@@ -19,7 +19,6 @@ def estimate_experiment(
     submission: Submission,
     *,
     base_model: str,
-    location: str,
     catalogue: Catalogue,
 ) -> Estimate:
     """Return what an `experiment` job will cost with its children; None for what is not known."""
@@ -34,7 +33,7 @@ def estimate_experiment(
         return NOT_READY
     if dataset is None:
         return replace(NOT_READY, requests=_requests(spec))
-    return total(_parts(dataset, spec, asked, location=location, catalogue=catalogue))
+    return total(_parts(dataset, spec, asked, catalogue=catalogue))
 
 
 def _dataset(session: Session, spec: ExperimentSpec, project_id: str) -> DatasetView | None:
@@ -54,7 +53,6 @@ def _parts(
     spec: ExperimentSpec,
     base_model: str,
     *,
-    location: str,
     catalogue: Catalogue,
 ) -> Iterable[Estimate]:
     for variant in variants_of(spec, dataset):
@@ -66,7 +64,7 @@ def _parts(
                 epochs=spec.hyperparameters.epochs,
                 catalogue=catalogue,
             )
-        yield _calls(dataset, spec, variant, base_model, location=location, catalogue=catalogue)
+        yield _calls(dataset, spec, variant, base_model, catalogue=catalogue)
 
 
 def _calls(
@@ -75,7 +73,6 @@ def _calls(
     variant: Variant,
     base_model: str,
     *,
-    location: str,
     catalogue: Catalogue,
 ) -> Estimate:
     return estimate_calls(
@@ -85,7 +82,6 @@ def _calls(
         split="test",
         shots=variant.shots,
         tuned=variant.kind is VariantKind.TUNED,
-        location=location,
         catalogue=catalogue,
     )
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from service.catalogue.catalogue import Catalogue
+from service.catalogue.checks import check_base_model, check_location
 from service.clock import utc_now
 from service.database import Session, Sessions
 from service.datasets.operations import check_source
@@ -36,7 +37,9 @@ from service.storage.ports import ObjectStore
 from service.task_queue import Queue
 
 
-def reserve_experiment(session: Session, submission: Submission, *, base_model: str) -> None:
+def reserve_experiment(
+    session: Session, submission: Submission, *, base_model: str, catalogue: Catalogue
+) -> None:
     """Write the experiment's row; what can be checked before any work is checked here."""
     spec = ExperimentSpec.model_validate(submission.spec)
     if spec.metric is not None:
@@ -51,6 +54,12 @@ def reserve_experiment(session: Session, submission: Submission, *, base_model: 
         )
     if spec.dataset is not None:
         require_dataset(session, spec.dataset, project_id=submission.project_id)
+    asked = spec.base_model or base_model
+    unlisted = check_base_model(
+        catalogue, asked, tunes=True, allow_unlisted=spec.allow_unlisted_model
+    )
+    if not unlisted:
+        check_location(catalogue, asked, compares=True)
     repository.add(
         session,
         Experiment(
@@ -58,14 +67,15 @@ def reserve_experiment(session: Session, submission: Submission, *, base_model: 
             project_id=submission.project_id,
             job_id=submission.id,
             dataset_id=spec.dataset,
-            base_model=spec.base_model or base_model,
+            base_model=asked,
+            unlisted_model=unlisted,
             metric=spec.metric,
             created_at=utc_now(),
         ),
     )
 
 
-def experiment_kind(base_model: str, *, catalogue: Catalogue, location: str) -> JobKind:
+def experiment_kind(base_model: str, *, catalogue: Catalogue) -> JobKind:
     """Return the `experiment` kind; `base_model` is used where a spec names none."""
     return JobKind(
         name="experiment",
@@ -74,10 +84,8 @@ def experiment_kind(base_model: str, *, catalogue: Catalogue, location: str) -> 
         prefix=Prefix.EXPERIMENT,
         queue=Queue.EXPERIMENT,
         task="experiments.run",
-        reserve=partial(reserve_experiment, base_model=base_model),
-        estimate=partial(
-            estimate_experiment, base_model=base_model, location=location, catalogue=catalogue
-        ),
+        reserve=partial(reserve_experiment, base_model=base_model, catalogue=catalogue),
+        estimate=partial(estimate_experiment, base_model=base_model, catalogue=catalogue),
         cleans_up_on_cancel=True,
     )
 

@@ -11,6 +11,7 @@ from service.experiments.curve import LearningCurve, Point, Verdict, answer
 from service.experiments.plot import draw_curve, interval_words
 
 SYNTHETIC_NOTICE = "SYNTHETIC: produced by the Tunecurve emulator, not by Gemini"
+UNLISTED_NOTICE = "UNLISTED: the base model is unknown to the catalogue, or retired"
 LEAKY_NOTICE = "LEAKS: test rows are known to leak into training, so these scores flatter"
 
 _VERDICTS = {
@@ -48,6 +49,7 @@ class ReportData:
     synthetic: bool
     created_at: datetime
     leaky: bool = False
+    unlisted_model: bool = False
     ids: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -74,6 +76,7 @@ def render_report(report: ReportData) -> str:
         full_coverage=FULL_COVERAGE,
         synthetic_notice=SYNTHETIC_NOTICE,
         leaky_notice=LEAKY_NOTICE,
+        unlisted_notice=UNLISTED_NOTICE,
         cells=_cells,
         bounds=_bounds,
         dataset_facts=_dataset(report.dataset),

@@ -35,7 +35,7 @@ class ExperimentSpec(GenerationConfig):
                         "train_sizes": [50, 200, 800],
                         "test_size": 200,
                     },
-                    "base_model": "gemini-2.5-flash",
+                    "base_model": "gemini-3.1-flash-lite",
                     "shots": 3,
                 }
             ]
@@ -125,6 +125,7 @@ class Experiment(BaseModel):
     answer: str | None = Field(description="one sentence")
     verdict: str | None = Field(description="whether more data would still help")
     synthetic: bool = Field(description="answered by the emulator, not by Gemini")
+    unlisted_model: bool = Field(description="unknown or retired, used as the job allowed")
     variants: list[ExperimentVariant]
     curve: dict[str, Any]
     created_at: datetime
@@ -146,6 +147,7 @@ def present_experiment(
         answer=row.answer,
         verdict=row.verdict,
         synthetic=row.synthetic,
+        unlisted_model=row.unlisted_model,
         variants=[ExperimentVariant.model_validate(variant) for variant in variants],
         curve=row.curve,
         created_at=row.created_at,

@@ -78,6 +78,7 @@ def sum_up(
         seed=spec.seed,
         synthetic=synthetic,
         leaky=any(variant.leaky for variant in scored),
+        unlisted_model=row.unlisted_model,
         created_at=utc_now(),
         ids=_ids(run, dataset, variants),
     )
@@ -177,6 +178,8 @@ def _write(report: ReportData, *, store: ObjectStore) -> tuple[str, str]:
             "experiment_id": report.experiment_id,
             "created_at": rfc3339(report.created_at),
         }
+        if report.unlisted_model:
+            metadata["unlisted_model"] = report.base_model
         write_parquet(rows, table, schema=TABLE, metadata=metadata)
         return (
             _put(page, "text/html; charset=utf-8", store=store),

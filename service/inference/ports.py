@@ -28,7 +28,7 @@ class Outcome(StrEnum):
 class GenerationRequest:
     """One call. `key` is the caller's own name for it and comes back with the result.
 
-    `target` is a publisher model (`gemini-2.5-flash`) or an endpoint's full resource name;
+    `target` is a publisher model (`gemini-3.1-flash-lite`) or an endpoint's full resource name;
     `base_model` is what the quota counts: endpoints share their base model's. `system` is the
     system instruction; `settings` are what the base model's entry in the catalogue asks for.
     """

@@ -14,8 +14,8 @@ class QuotaView(BaseModel):
             "examples": [
                 {
                     "object": "quota",
-                    "location": "us-central1",
-                    "base_model": "gemini-2.5-flash",
+                    "location": "us",
+                    "base_model": "gemini-3.1-flash-lite",
                     "requests_per_minute": 4200.0,
                     "ceiling": 6000.0,
                     "tokens_per_minute": None,

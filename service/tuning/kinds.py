@@ -3,6 +3,7 @@
 from functools import partial
 
 from service.catalogue.catalogue import Catalogue
+from service.catalogue.checks import check_base_model
 from service.clock import utc_now
 from service.database import Session
 from service.datasets.queries import require_dataset
@@ -18,10 +19,16 @@ from service.tuning.models import TunedModel
 from service.tuning.schemas import PollSpec, TuneSpec
 
 
-def reserve_tuned(session: Session, submission: Submission, *, base_model: str) -> None:
+def reserve_tuned(
+    session: Session, submission: Submission, *, base_model: str, catalogue: Catalogue
+) -> None:
     """Write the model row of a `tune` job; raises NotFound for a dataset of nobody's."""
     spec = TuneSpec.model_validate(submission.spec)
     require_dataset(session, spec.dataset, project_id=submission.project_id)
+    asked = spec.base_model or base_model
+    unlisted = check_base_model(
+        catalogue, asked, tunes=True, allow_unlisted=spec.allow_unlisted_model
+    )
     repository.add(
         session,
         TunedModel(
@@ -30,7 +37,8 @@ def reserve_tuned(session: Session, submission: Submission, *, base_model: str) 
             job_id=submission.id,
             dataset_id=spec.dataset,
             provider=spec.provider,
-            base_model=spec.base_model or base_model,
+            base_model=asked,
+            unlisted_model=unlisted,
             train_size=spec.train_size,
             hyperparameters=spec.hyperparameters.model_dump(exclude_none=True),
             created_at=utc_now(),
@@ -63,7 +71,7 @@ def tune_kind(base_model: str, *, catalogue: Catalogue) -> JobKind:
         prefix=Prefix.MODEL,
         queue=Queue.TUNE,
         task="tuning.tune",
-        reserve=partial(reserve_tuned, base_model=base_model),
+        reserve=partial(reserve_tuned, base_model=base_model, catalogue=catalogue),
         estimate=partial(estimate_tuning, base_model=base_model, catalogue=catalogue),
         cleans_up_on_cancel=True,
     )

@@ -35,7 +35,7 @@ class TuneSpec(BaseModel):
                 {
                     "dataset": "ds_01jd5v3q0e8k3v7m2x9y4z6abc",
                     "train_size": 200,
-                    "base_model": "gemini-2.5-flash",
+                    "base_model": "gemini-3.1-flash-lite",
                     "hyperparameters": {"epochs": 4, "adapter_size": 1},
                 }
             ]
@@ -50,6 +50,9 @@ class TuneSpec(BaseModel):
     hyperparameters: HyperparametersSpec = HyperparametersSpec()
     provider: ProviderName = "vertex"
     display_name: str | None = Field(default=None, max_length=128)
+    allow_unlisted_model: bool = Field(
+        default=False, description="use a base model that is unknown or retired; results say so"
+    )
 
 
 class PollSpec(BaseModel):
@@ -84,6 +87,7 @@ class Model(BaseModel):
     checkpoints: list[dict[str, Any]]
     training: dict[str, Any] = Field(description="statistics as the provider told them")
     synthetic: bool = Field(description="made by the emulator, not by Gemini")
+    unlisted_model: bool = Field(description="unknown or retired, used as the job allowed")
     created_at: datetime
     ready_at: datetime | None
 
@@ -107,6 +111,7 @@ def present_model(row: TunedModel, *, job: State | None) -> Model:
         checkpoints=row.checkpoints,
         training=row.statistics,
         synthetic=row.synthetic,
+        unlisted_model=row.unlisted_model,
         created_at=row.created_at,
         ready_at=row.ready_at,
     )

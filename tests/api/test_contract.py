@@ -21,7 +21,7 @@ OPERATIONS = {
     "createFile", "listFiles", "getFile", "deleteFile", "getFileContent",
     "listDatasets", "getDataset", "deleteDataset", "listDatasetRows", "getDatasetContent",
     "getDatasetReport",
-    "listModels", "getModel", "deleteModel",
+    "listModels", "getModel", "deleteModel", "getModelCatalogue",
     "listEvaluations", "getEvaluation", "deleteEvaluation", "listEvaluationRows",
     "getEvaluationContent",
     "listExperiments", "getExperiment", "deleteExperiment", "getExperimentContent",

@@ -31,7 +31,7 @@ def test_a_dry_run_tells_tokens_and_cost_of_an_evaluation(api: Api, caller: Call
 
     plan = caller.post("/v1/jobs?dry_run=true", evaluation(dataset)).json()
 
-    price = api.services.catalogue.price_of_calls("gemini-2.5-flash", location="us-central1")
+    price = api.services.catalogue.price_of_calls("gemini-3.1-flash-lite", location="us")
     use_ = plan["estimate"]
     assert price is not None
     assert use_["requests"] == PREPARE["test_size"]
@@ -59,7 +59,7 @@ def test_a_dry_run_of_an_experiment_adds_up_its_tunings(api: Api, caller: Caller
 
 def test_a_model_without_a_price_costs_null_and_takes_no_budget(api: Api, caller: Caller) -> None:
     dataset = prepared_dataset(api, caller)["id"]
-    body = evaluation(dataset, base_model="gemini-9")
+    body = evaluation(dataset, base_model="gemini-9", allow_unlisted_model=True)
 
     plan = caller.post("/v1/jobs?dry_run=true", body).json()
     problem = problem_of(caller.post("/v1/jobs", {**body, "budget": BUDGET}), 422, "price_unknown")
@@ -212,6 +212,6 @@ def test_usage_needs_the_read_scope_and_a_period_that_makes_sense(api: Api) -> N
 def test_the_prices_are_shown_with_source_and_date(caller: Caller) -> None:
     prices = {each["base_model"]: each for each in caller.get("/v1/prices").json()["data"]}
 
-    assert float(prices["gemini-2.5-flash"]["output"]) == 2.5
+    assert float(prices["gemini-3.1-flash-lite"]["output"]) == 1.5
     assert prices["gemini-3.5-flash-lite"]["training"] is None
     assert all(each["source"] and each["as_of"] for each in prices.values())

@@ -30,7 +30,7 @@ def redis() -> Iterator[RedisServer]:
 @pytest.fixture
 def busy(redis: RedisServer, settings: Settings) -> Iterator[Api]:
     """An API beside a fleet of one, whose quota has been cut and then used up for a day."""
-    key = quota_key("p", location="us-central1", base_model="gemini-2.5-flash")
+    key = quota_key("p", location="us", base_model="gemini-3.1-flash-lite")
     governor = RedisGovernor(redis.url, key=key, quota=Quota(600, 60_000, in_flight=40))
 
     async def use() -> None:
@@ -53,7 +53,7 @@ def test_a_quota_shows_its_rate_its_calls_and_until_when_it_is_parked(busy: Api)
     answer = busy.caller("default", Scope.READ).get("/v1/quotas")
     assert answer.status_code == 200
     (quota,) = answer.json()["data"]
-    assert (quota["location"], quota["base_model"]) == ("us-central1", "gemini-2.5-flash")
+    assert (quota["location"], quota["base_model"]) == ("us", "gemini-3.1-flash-lite")
     assert 400 < quota["requests_per_minute"] < 600 == quota["ceiling"]
     assert quota["tokens_per_minute"] == 60_000
     assert (quota["in_flight"], quota["in_flight_limit"], quota["waiting"]) == (3, 40, 0)
@@ -66,7 +66,7 @@ def test_the_command_line_shows_the_same(busy: Api, capsys: pytest.CaptureFixtur
     caller = busy.caller()
     assert run(["quotas", "--url", busy.url, "--key", caller.secret]) == ExitCode.OK
     printed = capsys.readouterr().out
-    assert "gemini-2.5-flash" in printed
+    assert "gemini-3.1-flash-lite" in printed
     assert "parked until" in printed
 
 

@@ -201,6 +201,25 @@ def test_doctor_exits_with_3_when_something_is_wrong(
     assert "unauthenticated" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("warnings", "state"),
+    [([], "ok"), ([{"code": "base_model_retired", "message": "m was retired"}], "fail")],
+)
+def test_doctor_checks_the_default_model_as_the_server_knows_it(
+    known: TinyService,
+    capsys: pytest.CaptureFixture[str],
+    warnings: list[dict[str, str]],
+    state: str,
+) -> None:
+    default = {"base_model": "m", "warnings": warnings}
+    known.objects["/v1/models/catalogue"] = {"default": default, "data": []}
+    expected = ExitCode.OK if state == "ok" else ExitCode.CONFIGURATION
+    assert run(["doctor", "-o", "json"]) == expected
+    checks = {check["check"]: check for check in json.loads(capsys.readouterr().out)["checks"]}
+    told = checks["default model"]
+    assert (told["state"], told["detail"].startswith("m")) == (state, True)
+
+
 def test_no_command_imports_what_is_heavy(bare: Path) -> None:
     program = (
         "import sys, pkgutil, importlib;"

@@ -57,13 +57,13 @@ def test_usage_is_shown_by_day_with_its_sum(
     known: TinyService, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tokens = {"requests": 2, "prompt_tokens": 7, "output_tokens": 3, "training_tokens": 0}
-    day = {"day": "2026-11-21", "base_model": "gemini-2.5-flash", **tokens, "cost": "0.05"}
+    day = {"day": "2026-11-21", "base_model": "gemini-3.1-flash-lite", **tokens, "cost": "0.05"}
     told = {"currency": "USD", "total": {**tokens, "cost": None}, "days": [day]}
     known.objects["/v1/usage"] = told
 
     assert run(["usage", "--first", "2026-11-01"]) == ExitCode.OK
     lines = capsys.readouterr().out.splitlines()
-    assert lines[1].split() == ["2026-11-21", "gemini-2.5-flash", "2", "7", "3", "0", "0.05"]
+    assert lines[1].split() == ["2026-11-21", "gemini-3.1-flash-lite", "2", "7", "3", "0", "0.05"]
     assert lines[2].split() == ["total", "USD", "2", "7", "3", "0", "-"]
     assert known.seen[0].query == {"first": "2026-11-01"}
 

@@ -107,7 +107,7 @@ def test_a_budget_that_suffices_changes_nothing(stack: Stack, dataset: str) -> N
 
     [tuning] = stack.new_tunings()
     training = stack.services.catalogue.training_cost(
-        "gemini-2.5-flash", tokens=tuning["trained_tokens"]
+        "gemini-3.1-flash-lite", tokens=tuning["trained_tokens"]
     )
     assert training is not None
     assert spent(ended) == sum(spent(child) for child in stack.children(job.id))

@@ -115,7 +115,7 @@ def test_a_poll_job_attaches_to_a_tuning_that_exists_and_its_model_can_be_evalua
         attached.outputs["model"], project_id=stack.project_id, sessions=stack.services.sessions
     )
     assert model.endpoint
-    assert model.base_model == "gemini-2.5-flash"
+    assert model.base_model == "gemini-3.1-flash-lite"
     assert stack.spent("tunings_created") == len(SIZES)
     prepared = next(child for child in stack.children(job.id) if child.kind == "prepare")
     spec = {"dataset": prepared.outputs["dataset"], "variant": "tuned", "model": model.id}

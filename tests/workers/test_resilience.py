@@ -166,12 +166,13 @@ def test_an_experiment_goes_on_without_a_child_that_was_cancelled(
 def test_a_tuning_that_the_provider_refuses_leaves_the_other_variants(
     stack: Stack, dataset: str
 ) -> None:
-    refused = {"base_model": "gemini-2.5-pro", "hyperparameters": {"adapter_size": 16}}
+    refused = {"hyperparameters": {"adapter_size": 32}}
     spec = {"dataset": dataset, "shots": 1, "seed": 40, **refused}
     variants = stack.variants(stack.succeeded(stack.submit("experiment", spec).id))
     errors = [variant.error for variant in variants.values()]
     assert errors == [None, None, "provider_refused", "provider_refused"]
     unknown = {"dataset": dataset, "shots": 1, "seed": 41, "base_model": "nonesuch"}
+    unknown["allow_unlisted_model"] = True
     failed = stack.ended(stack.submit("experiment", unknown).id)
     assert failed.state == State.FAILED
     assert (failed.error or {})["code"].startswith("provider_")

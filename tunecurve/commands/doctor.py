@@ -86,6 +86,7 @@ def examine(
         _redis(environment),
         _stack(folder),
         _server(environment, data_dir=data_dir, url=url, key=key),
+        _default_model(environment, data_dir=data_dir, url=url, key=key),
         _credentials(environment),
     ]
 
@@ -174,6 +175,26 @@ def _server(
         return Finding("server", "fail", f"{server.url}: {error}")
     parts = ", ".join(f"{name} {_status_text(value)}" for name, value in status.items())
     return Finding("server", "ok", f"{server.url}: {parts}")
+
+
+def _default_model(
+    environment: Environment, *, data_dir: Path | None, url: str | None, key: str | None
+) -> Finding:
+    from tunecurve.client import Client
+
+    check = "default model"
+    try:
+        server = find_server(environment, url=url, key=key, data_dir=data_dir)
+        if server.key is None:
+            return Finding(check, "off", "the server tells it with a key")
+        with Client(server.url, server.key, timeout_seconds=5, retries=0) as client:
+            default = client.catalogue()["default"]
+    except TunecurveError as error:
+        return Finding(check, "off", f"the server was not asked: {error}")
+    warnings = [warning["message"] for warning in default["warnings"]]
+    if warnings:
+        return Finding(check, "fail", "; ".join(warnings))
+    return Finding(check, "ok", default["base_model"])
 
 
 def _status_text(value: object) -> str:

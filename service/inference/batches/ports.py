@@ -19,7 +19,7 @@ class BatchState(StrEnum):
 class BatchOrder:
     """`run_id` travels as a label: it is how a lost answer is found again.
 
-    `model` is a publisher model (`gemini-2.5-flash`) or an endpoint's full resource name.
+    `model` is a publisher model (`gemini-3.1-flash-lite`) or an endpoint's full resource name.
     `input_uri` is a JSONL of `{"key": …, "request": …}`; the answers go below `output_uri`.
     """
 

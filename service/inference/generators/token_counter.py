@@ -4,11 +4,12 @@ Importing that client costs 1.3 s and 80 MB: it is imported when the first texts
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import aiohttp
 
+from service.catalogue.locations import endpoint_of
 from service.errors import Forbidden, Invalid, NotFound, RateLimited, TunecurveError, Unavailable
 from service.inference.event_loop import loop_thread
 
@@ -18,12 +19,12 @@ _TOO_MANY, _NOT_FOUND, _SERVER = 429, 404, 500
 
 
 class VertexTokenCounter:
-    """Counts by the tokenizers of one location's models; `endpoint` is an emulator's `http://…`,
-    or empty for Google.
+    """Counts by a base model's tokenizer, where `locate` says that it answers; `endpoint` is an
+    emulator's `http://…`, or empty for Google.
     """
 
-    def __init__(self, *, project: str, location: str, endpoint: str = "") -> None:
-        self._project, self._location, self._endpoint = project, location, endpoint
+    def __init__(self, *, project: str, locate: Callable[[str], str], endpoint: str = "") -> None:
+        self._project, self._locate, self._endpoint = project, locate, endpoint
 
     @property
     def synthetic(self) -> bool:
@@ -43,7 +44,7 @@ class VertexTokenCounter:
 
         try:
             async with asyncio.timeout(_SECONDS), aiohttp.ClientSession() as session:
-                client = self._client(session).aio
+                client = self._client(session, self._locate(model)).aio
                 # One after another: twenty texts take two seconds, and nobody waits for them.
                 return [await _tokens(client, text, model) for text in texts]
         except APIError as error:
@@ -55,12 +56,12 @@ class VertexTokenCounter:
             message = f"Vertex AI did not count: {type(error).__name__}"
             raise Unavailable(message, code="provider_unavailable") from None
 
-    def _client(self, session: aiohttp.ClientSession) -> Any:
+    def _client(self, session: aiohttp.ClientSession, location: str) -> Any:
         from google.genai import Client, types
         from google.oauth2.credentials import Credentials
 
         options = types.HttpOptions(
-            base_url=self._endpoint or None,
+            base_url=endpoint_of(location, emulator=self._endpoint),
             api_version="v1",
             timeout=_ATTEMPT_SECONDS * 1000,
             retry_options=types.HttpRetryOptions(attempts=1),
@@ -70,7 +71,7 @@ class VertexTokenCounter:
         return Client(
             enterprise=True,
             project=self._project,
-            location=self._location,
+            location=location,
             credentials=Credentials(token=token) if token else None,  # type: ignore[no-untyped-call]
             http_options=options,
         )

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from service.catalogue.catalogue import Catalogue, load_catalogue
+from service.catalogue.catalogue import Catalogue, Places, load_catalogue
+from service.catalogue.checks import check_base_model, check_location, warnings_about
 from service.catalogue.entry import CallSettings, ModelEntry, ModelState, SettingEffect
 from service.catalogue.locations import location_of, nearest
 from service.errors import Invalid
+from service.settings import Settings
 
 CATALOGUE = load_catalogue()
 LITE = "gemini-3.1-flash-lite"
@@ -168,3 +170,92 @@ def test_the_nearest_location_that_serves_a_model_is_used(
     location: str, served: tuple[str, ...], nearest_one: str
 ) -> None:
     assert nearest(location, served) == nearest_one
+
+
+# ------------------------------------------------------------------------------------- places
+
+
+@pytest.mark.parametrize(
+    ("places", "called", "tuned"),
+    [
+        (Places("us-central1"), "us", "us"),
+        (Places("europe-west4"), "eu", "eu"),
+        (Places("us-central1", "eu"), "eu", "us"),
+        (Places("us-central1", "global"), "global", "us"),
+        (Places("asia-east1"), "us", "us"),
+    ],
+)
+def test_a_base_model_is_called_where_its_tuned_models_answer_unless_a_place_is_set(
+    places: Places, called: str, tuned: str
+) -> None:
+    catalogue = load_catalogue(places=places)
+
+    assert catalogue.serving_location(LITE) == called
+    assert catalogue.tuned_location(LITE) == tuned
+    if called == tuned:
+        check_location(catalogue, LITE, compares=True)
+        return
+    check_location(catalogue, LITE)
+    with pytest.raises(Invalid, match="TUNECURVE_SERVING_LOCATION") as caught:
+        check_location(catalogue, LITE, compares=True)
+    assert caught.value.code == "locations_differ"
+    assert caught.value.faults[0].pointer == "/spec/base_model"
+
+
+def test_a_model_that_serves_everywhere_is_called_where_it_is_tuned() -> None:
+    assert CATALOGUE.serving_location("gemini-2.5-flash") == "us-central1"
+    assert CATALOGUE.tuned_location("gemini-2.5-flash") == "us-central1"
+
+
+def test_a_base_model_is_not_called_where_it_does_not_answer() -> None:
+    catalogue = load_catalogue(places=Places("us-central1", "us-central1"))
+
+    with pytest.raises(Invalid, match="global, us, eu") as caught:
+        check_location(catalogue, LITE)
+    assert caught.value.code == "location_not_served"
+
+
+# ------------------------------------------------------------------------------------- checks
+
+
+@pytest.mark.parametrize(
+    ("name", "tunes", "code"),
+    [
+        ("gemini-2.5-flash", False, "base_model_retired"),
+        ("gemini-2.5-flash-001", True, "base_model_retired"),
+        ("gemini-9-ultra", False, "base_model_unknown"),
+        ("", False, "base_model_unknown"),
+        ("gemini-3.6-flash", True, "base_model_not_tunable"),
+    ],
+)
+def test_a_model_that_cannot_be_used_is_refused_and_those_that_can_are_named(
+    name: str, *, tunes: bool, code: str
+) -> None:
+    with pytest.raises(Invalid) as caught:
+        check_base_model(CATALOGUE, name, tunes=tunes)
+
+    assert (caught.value.code, caught.value.faults[0].pointer) == (code, "/spec/base_model")
+    assert f"{LITE}, gemini-3.5-flash" in caught.value.message
+    assert ("gemini-3.6-flash" in caught.value.message) == (not tunes or name.endswith("3.6-flash"))
+    assert check_base_model(CATALOGUE, name, tunes=tunes, allow_unlisted=True) is True
+
+
+@pytest.mark.parametrize("name", [LITE, f"{LITE}-001", "gemini-3.5-flash"])
+def test_a_listed_model_needs_no_permission_and_gets_no_stamp(name: str) -> None:
+    assert check_base_model(CATALOGUE, name, tunes=True, allow_unlisted=True) is False
+
+
+def test_the_default_model_is_the_catalogues_and_nothing_speaks_against_it() -> None:
+    default = Settings(_env_file=None)
+    catalogue = load_catalogue(places=Places(default.location, default.serving_location))
+    tried_on = date(2026, 11, 29)
+
+    assert default.base_model == LITE
+    assert list(warnings_about(catalogue, LITE, today=tried_on)) == []
+    later = dict(warnings_about(catalogue, LITE, today=date(2027, 5, 7)))
+    assert list(later) == ["base_model_retirement_due"]
+    assert "2027-05-07" in later["base_model_retirement_due"]
+    past = dict(warnings_about(catalogue, "gemini-2.5-flash", today=tried_on))
+    assert list(past) == ["base_model_retired"]
+    elsewhere = load_catalogue(places=Places("us-east1"))
+    assert list(dict(warnings_about(elsewhere, LITE, today=tried_on))) == ["region_not_tunable"]

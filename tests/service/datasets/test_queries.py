@@ -145,7 +145,7 @@ def test_a_dataset_that_a_model_was_tuned_on_is_in_use(
                 job_id=run.id,
                 dataset_id=dataset_id,
                 provider="vertex",
-                base_model="gemini-2.5-flash",
+                base_model="gemini-3.1-flash-lite",
                 created_at=utc_now(),
             )
         )

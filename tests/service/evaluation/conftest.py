@@ -73,7 +73,6 @@ class Room:
             generator=lambda: self.oracle,
             governor=lambda _target: self.governor,
             limits=CallLimits(in_flight=8, attempts=2, timeout_seconds=5),
-            location="us-central1",
             catalogue=load_catalogue(),
         )
         jobs = JobServices(self.services.kinds, self.sessions, MemoryTaskQueue())

@@ -30,7 +30,7 @@ from tests.support.faulty_proxy import FaultyProxy, start_faulty_proxy
 from tests.support.runs import MemoryRun, add_project, reserve_run
 
 PROJECT = "tunecurve-test"
-MODEL = "gemini-2.5-flash"
+MODEL = "gemini-3.1-flash-lite"
 ROWS = 30
 
 
@@ -51,7 +51,7 @@ def asked(number: int, **change: Any) -> GenerationRequest:
         key=f"row-{number}/0",
         target=MODEL,
         base_model=MODEL,
-        location="us-central1",
+        location="us",
         contents=(Turn("user", f"Classify the text as good or bad.\n\nText: day {number}"),),
         max_output_tokens=64,
     )
@@ -73,7 +73,7 @@ class Batch:
     def __post_init__(self) -> None:
         self.work = BatchWork(
             target=MODEL,
-            location="us-central1",
+            location="us",
             wanted=Lane.BATCH,
             deadline_hours=None,
             price=None,
@@ -109,7 +109,7 @@ class Batch:
 
     def batches(self) -> list[dict[str, Any]]:
         """Return what the provider has seen of this evaluation."""
-        parent = f"/v1/projects/{PROJECT}/locations/us-central1/batchPredictionJobs"
+        parent = f"/v1/projects/{PROJECT}/locations/us/batchPredictionJobs"
         listed = self.emulator.request("GET", parent).get("batchPredictionJobs", [])
         label = self.run.outputs["evaluation"]
         return [each for each in listed if each["labels"]["tunecurve-run"] == label]
@@ -128,9 +128,7 @@ def batch(
     source = {"type": "synthetic", "rows": 120, "seed": 3}
     prepare = {"preset": "pii", "source": source, "train_sizes": [10], "test_size": 10}
     prepared = reserve_run(PREPARE, prepare, project_id=project_id, sessions=sessions)
-    kind = evaluate_kind(
-        MODEL, find_model=ready_model, catalogue=load_catalogue(), location="us-central1"
-    )
+    kind = evaluate_kind(MODEL, find_model=ready_model, catalogue=load_catalogue())
     spec = {"dataset": prepared.outputs["dataset"], "variant": "zero_shot"}
     run = reserve_run(kind, spec, project_id=project_id, sessions=sessions)
     provider = open_vertex_batches(project=PROJECT, endpoint=proxy.url)

@@ -25,9 +25,9 @@ ROWS = 600
 def asked(number: int) -> GenerationRequest:
     return GenerationRequest(
         key=f"row-{number}/0",
-        target="gemini-2.5-flash",
-        base_model="gemini-2.5-flash",
-        location="us-central1",
+        target="gemini-3.1-flash-lite",
+        base_model="gemini-3.1-flash-lite",
+        location="us",
         contents=(Turn("user", f"Is {number} good?"),),
     )
 
@@ -52,10 +52,9 @@ def evaluation_id(sessions: Sessions) -> str:
     prepare = {"preset": "pii", "source": source, "train_sizes": [10], "test_size": 10}
     prepared = reserve_run(PREPARE, prepare, project_id=project_id, sessions=sessions)
     kind = evaluate_kind(
-        "gemini-2.5-flash",
+        "gemini-3.1-flash-lite",
         find_model=ready_model,
         catalogue=load_catalogue(),
-        location="us-central1",
     )
     spec = {"dataset": prepared.outputs["dataset"], "variant": "zero_shot"}
     run = reserve_run(kind, spec, project_id=project_id, sessions=sessions)

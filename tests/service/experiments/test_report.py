@@ -22,6 +22,7 @@ from service.experiments.plot import (
 from service.experiments.report import (
     LEAKY_NOTICE,
     SYNTHETIC_NOTICE,
+    UNLISTED_NOTICE,
     DatasetFacts,
     ReportData,
     curve_rows,
@@ -67,7 +68,7 @@ def report(curve: LearningCurve = CURVE, *, synthetic: bool = False) -> ReportDa
         title="PII masking",
         curve=curve,
         dataset=DatasetFacts("ds_1", rows=7000, kept=6800, dropped={"duplicate": 200}),
-        base_model="gemini-2.5-flash",
+        base_model="gemini-3.1-flash-lite",
         seed=7,
         synthetic=synthetic,
         created_at=datetime(2026, 1, 2, tzinfo=UTC),
@@ -78,6 +79,11 @@ def report(curve: LearningCurve = CURVE, *, synthetic: bool = False) -> ReportDa
 def test_leaks_that_were_allowed_are_told_above_all_else() -> None:
     assert LEAKY_NOTICE not in render_report(report())
     assert LEAKY_NOTICE in render_report(replace(report(), leaky=True))
+
+
+def test_a_base_model_that_is_not_listed_is_told() -> None:
+    assert UNLISTED_NOTICE not in render_report(report())
+    assert UNLISTED_NOTICE in render_report(replace(report(), unlisted_model=True))
 
 
 def test_the_page_needs_nothing_from_outside() -> None:
@@ -93,7 +99,16 @@ def test_the_page_needs_nothing_from_outside() -> None:
 
 def test_the_page_says_all_it_should() -> None:
     words = [data for _, data in Page(render_report(report())).words]
-    for expected in ("7,000", "6,800", "200", "gemini-2.5-flash", "exp_1", "ds_1", "job_1", "7"):
+    for expected in (
+        "7,000",
+        "6,800",
+        "200",
+        "gemini-3.1-flash-lite",
+        "exp_1",
+        "ds_1",
+        "job_1",
+        "7",
+    ):
         assert expected in words
     assert any(each.startswith("Tuning on 800 examples scores") for each in words)
     assert any(each.startswith("Undecided:") for each in words)

@@ -37,7 +37,7 @@ def page_file(tmp_path: Path) -> Path:
         title="A title with <script>alert(1)</script> in it",
         curve=curve,
         dataset=DatasetFacts("ds_1", 3000, 2990, {"duplicate": 10}),
-        base_model="gemini-2.5-flash",
+        base_model="gemini-3.1-flash-lite",
         seed=0,
         synthetic=True,
         created_at=datetime(2026, 11, 21, tzinfo=UTC),

@@ -33,9 +33,9 @@ def requests(count: int, *, start: int = 0) -> Iterator[GenerationRequest]:
     for number in range(start, start + count):
         yield GenerationRequest(
             key=f"row-{number}",
-            target="gemini-2.5-flash",
-            base_model="gemini-2.5-flash",
-            location="us-central1",
+            target="gemini-3.1-flash-lite",
+            base_model="gemini-3.1-flash-lite",
+            location="us",
             contents=(Turn("user", f"prompt-{number}"),),
         )
 

@@ -10,9 +10,9 @@ from tests.support.shared_data import shared_data
 
 REQUEST = GenerationRequest(
     key="ex-1/0",
-    target="gemini-2.5-flash",
-    base_model="gemini-2.5-flash",
-    location="us-central1",
+    target="gemini-3.1-flash-lite",
+    base_model="gemini-3.1-flash-lite",
+    location="us",
     contents=(Turn("user", "Grüße\n\u2028\ud800"),),
     seed=1,
 )

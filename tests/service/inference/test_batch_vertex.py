@@ -30,7 +30,7 @@ def vertex(emulator: EmulatorProcess, monkeypatch: pytest.MonkeyPatch) -> Vertex
     return open_vertex_batches(project=PROJECT, endpoint=emulator.url)
 
 
-def ordered(tmp_path: Path, run_id: str, *, model: str = "gemini-2.5-flash") -> BatchOrder:
+def ordered(tmp_path: Path, run_id: str, *, model: str = "gemini-3.1-flash-lite") -> BatchOrder:
     """Upload a file of two rows, and return the order to answer it."""
     store = open_store("gs://tunecurve/data", project=PROJECT)
     path = tmp_path / "rows.jsonl"
@@ -41,7 +41,7 @@ def ordered(tmp_path: Path, run_id: str, *, model: str = "gemini-2.5-flash") -> 
     return BatchOrder(
         run_id=run_id,
         model=model,
-        location="us-central1",
+        location="us",
         input_uri=store.uri(key),
         output_uri=store.uri(f"batches/{run_id}"),
         display_name="a test",
@@ -51,9 +51,9 @@ def ordered(tmp_path: Path, run_id: str, *, model: str = "gemini-2.5-flash") -> 
 def test_a_batch_is_sent_found_by_its_label_and_read(tmp_path: Path, vertex: VertexBatches) -> None:
     name = vertex.submit(ordered(tmp_path, "eval_1"))
     vertex.submit(ordered(tmp_path, "eval_2"))
-    assert vertex.find("eval_1", location="us-central1") == name
+    assert vertex.find("eval_1", location="us") == name
     assert vertex.find("eval_1", location="europe-west4") is None
-    assert vertex.find("eval_3", location="us-central1") is None
+    assert vertex.find("eval_3", location="us") is None
     eventually(lambda: vertex.poll(name).state is BatchState.SUCCEEDED)
     told = vertex.poll(name)
     assert told.output_uri is not None
@@ -79,7 +79,7 @@ def test_a_refused_batch_carries_the_providers_words(tmp_path: Path, vertex: Ver
     with pytest.raises(NotFound, match="nonesuch"):
         vertex.submit(ordered(tmp_path, "eval_5", model="nonesuch"))
     with pytest.raises(NotFound) as caught:
-        vertex.poll(f"projects/{PROJECT}/locations/us-central1/batchPredictionJobs/1")
+        vertex.poll(f"projects/{PROJECT}/locations/us/batchPredictionJobs/1")
     assert caught.value.code == "batch_not_found"
 
 

@@ -19,7 +19,7 @@ from tests.service.inference.conftest import Closing
 from tests.support.eventually import eventually
 from tests.support.redis import RedisServer
 
-KEY = quota_key("p", location="us-central1", base_model="gemini-2.5-flash")
+KEY = quota_key("p", location="us", base_model="gemini-3.1-flash-lite")
 
 FLOW = Flow("prj", "job")
 

@@ -12,7 +12,7 @@ from service.inference.generators.token_counter import VertexTokenCounter
 from service.inference.operations import shut_down
 from tests.support.emulator import start_emulator
 
-MODEL = "gemini-2.5-flash"
+MODEL = "gemini-3.1-flash-lite"
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +22,7 @@ def _loop_ends() -> Iterator[None]:
 
 
 def counter_at(url: str) -> VertexTokenCounter:
-    return VertexTokenCounter(project="p", location="us-central1", endpoint=url)
+    return VertexTokenCounter(project="p", locate=lambda _: "us", endpoint=url)
 
 
 @contextmanager

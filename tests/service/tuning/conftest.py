@@ -28,7 +28,7 @@ from tests.support.runs import MemoryRun, add_project, reserve_run
 TRAIN_SIZE = 12
 PROJECT = "tunecurve-test"
 CATALOGUE = load_catalogue()
-TUNE = tune_kind("gemini-2.5-flash", catalogue=CATALOGUE)
+TUNE = tune_kind("gemini-3.1-flash-lite", catalogue=CATALOGUE)
 
 
 @pytest.fixture(scope="module")

@@ -37,7 +37,7 @@ def test_a_tuning_that_fits_is_held_while_it_runs_and_settled_when_it_ends(tunin
     told = tuning.tunings()[0]
     assert used.training_tokens == told["trained_tokens"]
     assert used.cost_nano == CATALOGUE.training_cost(
-        "gemini-2.5-flash", tokens=used.training_tokens
+        "gemini-3.1-flash-lite", tokens=used.training_tokens
     )
     assert 0 < (used.cost_nano or 0) <= reserved
     assert budget.drawn_nano == used.cost_nano

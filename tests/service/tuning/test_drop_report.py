@@ -62,7 +62,9 @@ def statistics_of(
         (tmp_path / name).write_bytes(b"".join(lines))
         store.put_file(name, tmp_path / name, content_type="application/x-ndjson")
         wish = Hyperparameters(epochs=1)
-        request = TuningRequest(run_id, "gemini-2.5-flash", f"gs://theirs/{name}", None, name, wish)
+        request = TuningRequest(
+            run_id, "gemini-3.1-flash-lite", f"gs://theirs/{name}", None, name, wish
+        )
         job = provider.submit(request)
         eventually(
             lambda: provider.poll(job).state is TuningState.SUCCEEDED,
@@ -98,7 +100,7 @@ def test_the_service_drops_the_rows_that_validation_has_named(statistics_of: Any
 def test_of_a_dataset_that_leaves_them_out_nothing_is_dropped_and_the_tokens_are_as_told(
     statistics_of: Any,
 ) -> None:
-    outcome = prepare_rows(rows(), spec_of(max_characters=4000), model="gemini-2.5-flash")
+    outcome = prepare_rows(rows(), spec_of(max_characters=4000), model="gemini-3.1-flash-lite")
 
     told = statistics_of("kept", outcome.lines[:TRAIN_SIZE])
 

@@ -13,7 +13,7 @@ from tests.support.emulator import EmulatorProcess
 def request(run_id: str, **more: object) -> TuningRequest:
     values = {
         "run_id": run_id,
-        "base_model": "gemini-2.5-flash",
+        "base_model": "gemini-3.1-flash-lite",
         "training_uri": "gs://nowhere/rows.jsonl",
         "validation_uri": None,
         "display_name": "a test",
@@ -53,7 +53,7 @@ def test_an_answer_keeps_counts_and_drops_the_users_examples() -> None:
         {
             "name": "projects/1/locations/us/tuningJobs/2",
             "state": "JOB_STATE_SUCCEEDED",
-            "base_model": "gemini-2.5-flash",
+            "base_model": "gemini-3.1-flash-lite",
             "tuned_model": {"model": "m", "endpoint": "projects/1/locations/us/endpoints/3"},
             "supervised_tuning_spec": {
                 "hyper_parameters": {"epoch_count": "10", "adapter_size": "ADAPTER_SIZE_FOUR"}

@@ -11,7 +11,7 @@ from service.datasets.queries import DatasetView, ready_dataset
 from service.experiments.schemas import ExperimentSpec
 from service.experiments.variants import Variant, variants_of
 from service.jobs.money import CURRENCY, dollars
-from service.jobs.operations import Request, estimate_of, reserve_ids, write_job
+from service.jobs.operations import Request, reserve_ids, write_job
 from service.jobs.ports import Estimate, InputNotReady, JobKinds
 
 
@@ -63,8 +63,7 @@ def plan_of(request: Request, *, kinds: JobKinds, sessions: Sessions) -> Plan:
     kind, estimate = kinds[request.kind], Estimate()
     with suppress(_DryRun), sessions.transaction() as session:
         submission = reserve_ids(request, kind)
-        write_job(session, submission, kind=kind)
-        estimate = estimate_of(session, submission, kind=kind)
+        _, estimate = write_job(session, submission, kind=kind)
         raise _DryRun
     with sessions.reading() as session:
         jobs = list(_jobs(session, request))

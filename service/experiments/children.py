@@ -68,7 +68,8 @@ class _Family:
             project_id=self._run.project_id,
         )
         submission = reserve_ids(request, kind, parent_id=self._run.id)
-        self.jobs.append(write_job(self._session, submission, kind=kind))
+        job, _ = write_job(self._session, submission, kind=kind)
+        self.jobs.append(job)
         return submission.outputs[kind.output]
 
 

@@ -78,7 +78,7 @@ def _write_once(request: Request, services: JobServices, open_jobs_limit: int) -
             message = f"the project has {open_jobs_limit} open jobs; wait for some to end"
             raise RateLimited(message, code="queue_full")
         kind = services.kinds[request.kind]
-        job = write_job(session, reserve_ids(request, kind), kind=kind)
+        job, _ = write_job(session, reserve_ids(request, kind), kind=kind)
         if request.idempotency_key:
             _write_key(session, request, job)
     return job, False
@@ -122,14 +122,18 @@ def reserve_ids(request: Request, kind: JobKind, *, parent_id: str | None = None
     )
 
 
-def write_job(session: Session, submission: Submission, *, kind: JobKind) -> Job:
-    """Insert a queued job and its reserved output inside the caller's transaction."""
+def write_job(session: Session, submission: Submission, *, kind: JobKind) -> tuple[Job, Estimate]:
+    """Insert a queued job and its reserved output inside the caller's transaction.
+
+    Returns the job and what it will cost with its children, as far as that is known.
+    """
     job = _job_row(session, submission, kind)
     repository.add(session, job)
     kind.reserve(session, submission)
-    _price(session, job, submission, kind)
+    estimate = _estimate(session, submission, kind)
+    _price(session, job, submission, estimate)
     emit_event(session, job, "job.created")
-    return job
+    return job, estimate
 
 
 def _job_row(session: Session, submission: Submission, kind: JobKind) -> Job:
@@ -156,16 +160,14 @@ def _job_row(session: Session, submission: Submission, kind: JobKind) -> Job:
     )
 
 
-def estimate_of(session: Session, submission: Submission, *, kind: JobKind) -> Estimate:
-    """Return what a job will cost with its children, as far as it is known."""
+def _estimate(session: Session, submission: Submission, kind: JobKind) -> Estimate:
     if kind.estimate:
         return kind.estimate(session, submission)
     return Estimate() if kind.is_shard else FREE
 
 
-def _price(session: Session, job: Job, submission: Submission, kind: JobKind) -> None:
+def _price(session: Session, job: Job, submission: Submission, estimate: Estimate) -> None:
     """Note what the job will cost, and open its budget."""
-    estimate = estimate_of(session, submission, kind=kind)
     job.cost = {**job.cost, "estimated": dollars_or_none(estimate.cost_nano)}
     if submission.budget_nano is None:
         return

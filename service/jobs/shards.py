@@ -45,7 +45,7 @@ def start_shards(
     kind = services.kinds[kind_name]
     with run.fenced() as session:
         jobs = [
-            write_job(session, _submission(run, kind_name, shard, priority), kind=kind)
+            write_job(session, _submission(run, kind_name, shard, priority), kind=kind)[0]
             for shard in shards
         ]
     dispatch(jobs, services=services)

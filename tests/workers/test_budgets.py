@@ -12,7 +12,7 @@ from service.inference.ledger import cost_of_job
 from service.jobs.lifecycle import State
 from service.jobs.models import Budget, Job
 from service.jobs.money import NANO, dollars, parse_dollars
-from service.jobs.operations import Request, estimate_of, reserve_ids
+from service.jobs.operations import Request, reserve_ids
 from tests.support.eventually import eventually
 from tests.support.stack import Stack, start_stack
 
@@ -68,8 +68,9 @@ def estimated(stack: Stack, spec: dict[str, Any]) -> int:
     """Return what an evaluation is expected to cost in full: more than it will, less than twice."""
     kind = stack.services.kinds["evaluate"]
     request = Request("evaluate", kind.spec.model_validate(spec), {}, stack.project_id)
+    assert kind.estimate
     with stack.services.sessions.reading() as session:
-        return estimate_of(session, reserve_ids(request, kind), kind=kind).cost_nano or 0
+        return kind.estimate(session, reserve_ids(request, kind)).cost_nano or 0
 
 
 def test_an_evaluation_stops_at_its_budget_also_when_its_worker_is_killed(

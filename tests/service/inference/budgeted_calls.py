@@ -78,7 +78,7 @@ def write(
         budget_nano=budget_nano,
     )
     with sessions.transaction() as session:
-        return write_job(session, submission, kind=KIND).id
+        return write_job(session, submission, kind=KIND)[0].id
 
 
 @dataclass

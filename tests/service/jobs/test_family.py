@@ -26,7 +26,7 @@ def child_of(jobs: Jobs, parent: Job) -> Job:
     request = Request(kind="count", spec=CountSpec(), labels={}, project_id=jobs.project_id)
     submission = reserve_ids(request, KINDS["count"], parent_id=parent.id)
     with jobs.sessions.transaction() as session:
-        return write_job(session, submission, kind=KINDS["count"])
+        return write_job(session, submission, kind=KINDS["count"])[0]
 
 
 def cancel(jobs: Jobs, job_id: str) -> None:
@@ -125,7 +125,7 @@ def parts_of(jobs: Jobs, parent: Job, *, count: int) -> list[Job]:
                     total=10,
                 ),
                 kind=kind,
-            )
+            )[0]
             for _ in range(count)
         ]
 

@@ -27,15 +27,19 @@ from service.inference.batches.ports import BatchProvider
 from service.inference.cache import CacheRules
 from service.inference.operations import shut_down
 from service.inference.ports import CallLimits, Generator, Governor
+from service.jobs.paid_operation_sweep import PolledTables
+from service.jobs.paid_operations import OperationPace
 from service.jobs.ports import JobKinds, JobServices
 from service.registry import Registry
 from service.settings import Settings
 from service.storage.operations import open_store, read_gs_lines
 from service.storage.ports import ObjectStore
 from service.task_queue import CeleryTaskQueue, TaskQueue
-from service.tuning.operations import POLL, TuningPace, ready_model, tune_kind
+from service.tuning.kinds import POLL, tune_kind
+from service.tuning.operations import TuningServices, polled_tunings
 from service.tuning.ports import TuningProvider
 from service.tuning.providers.registry import PROVIDERS
+from service.tuning.queries import ready_model
 from service.webhooks.addresses import UrlRules, url_rules
 from service.webhooks.ports import Sender
 from service.webhooks.signatures import WebhookSecrets
@@ -145,13 +149,23 @@ class Container:
         )
 
     @cached_property
-    def pace(self) -> TuningPace:
-        settings = self.settings
-        return TuningPace(
-            poll_seconds=settings.poll_seconds,
-            settle_seconds=settings.settle_seconds,
-            deadline_hours=settings.tuning_deadline_hours,
+    def pace(self) -> OperationPace:
+        return OperationPace(self.settings.poll_seconds, self.settings.settle_seconds)
+
+    @cached_property
+    def tuning(self) -> TuningServices:
+        return TuningServices(
+            sessions=self.sessions,
+            providers=self.providers,
+            pace=self.pace,
+            deadline_hours=self.settings.tuning_deadline_hours,
+            store=self.store,
+            catalogue=self.catalogue,
         )
+
+    @cached_property
+    def polled_tables(self) -> PolledTables:
+        return (polled_tunings(lambda: self.providers),)
 
     @cached_property
     def evaluation_services(self) -> EvaluationServices:

@@ -16,6 +16,9 @@ from sqlalchemy import (
     create_engine,
     delete,
     event,
+    func,
+    select,
+    type_coerce,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Connection, Engine, make_url
@@ -100,8 +103,29 @@ class Sessions:
         ):
             yield session
 
+    def now(self) -> datetime:
+        """Return the database's time, as `database_now` does."""
+        with self.reading() as session:
+            return database_now(session)
+
     def close(self) -> None:
         self.engine.dispose()
+
+
+def database_now(session: Session) -> datetime:
+    """Return the database's time, read once in each transaction.
+
+    Leases, due times and take-overs of a fleet are judged by this clock alone: those of its
+    machines differ. On SQLite it has milliseconds.
+    """
+    if "now" not in session.info:
+        on_sqlite = session.get_bind().dialect.name == "sqlite"
+        clock = (
+            func.strftime("%Y-%m-%d %H:%M:%f000", "now") if on_sqlite else func.clock_timestamp()
+        )
+        session.info["now"] = session.scalar(select(type_coerce(clock, UtcDateTime)))
+    now: datetime = session.info["now"]
+    return now
 
 
 def delete_unless_used(session: Session, model: type[Model], row_id: str) -> bool:

@@ -1,6 +1,6 @@
-"""Tickets for the workers: the one place outside `workers/` that knows Celery.
+"""Task messages to the workers: the one place outside `workers/` that knows Celery.
 
-A ticket is a hint: it carries an id, and losing or doubling it is harmless because the
+A task message is a hint: it carries an id, and losing or doubling it is harmless because the
 database row decides. So sending fails fast and quietly, and the ticker sends again.
 """
 
@@ -21,24 +21,24 @@ class Queue(StrEnum):
     NOTIFY = "notify"
 
 
-# The order in which tickets of one queue are taken, the lowest first. Each step is a list of its
-# own in Redis, so both sides must know them all: who does not, neither reads nor counts them.
+# The order in which messages of one queue are taken, the lowest first. Each step is a list of its
+# own in Redis, so both sides must know them all: an unknown one is neither read nor counted.
 PRIORITIES = range(4)
 PRIORITY_OPTIONS = {"priority_steps": list(PRIORITIES)}
 
 
 class TaskQueue(Protocol):
     def send(self, task: str, *ids: str, queue: Queue, priority: int = 0) -> bool:
-        """Return True when the broker took the ticket; of those waiting the lowest goes first."""
+        """Return True when the broker took the message; of those waiting the lowest goes first."""
         ...
 
     def depth(self, queue: Queue) -> int | None:
-        """Return how many tickets wait, or None when the broker is away."""
+        """Return how many messages wait, or None when the broker is away."""
         ...
 
 
 class CeleryTaskQueue:
-    """The producer. Celery is imported at the first ticket: the API starts without it."""
+    """The producer. Celery is imported at the first message: the API starts without it."""
 
     def __init__(self, broker_url: str) -> None:
         from celery import Celery
@@ -66,7 +66,7 @@ class CeleryTaskQueue:
         try:
             self._app.send_task(task, args=list(ids), queue=queue.value, priority=step)
         except (self._unavailable, OSError):
-            log.warning("ticket_unsent", task=task, queue=queue.value)
+            log.warning("task_message_unsent", task=task, queue=queue.value)
             return False
         return True
 

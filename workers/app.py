@@ -22,6 +22,7 @@ app = Celery(
         "workers.tasks.datasets",
         "workers.tasks.evaluation",
         "workers.tasks.experiments",
+        "workers.tasks.jobs",
         "workers.tasks.tuning",
         "workers.tasks.webhooks",
     ],
@@ -29,12 +30,12 @@ app = Celery(
 app.conf.update(
     task_queues=QUEUES,
     task_default_queue="prepare",
-    task_create_missing_queues=False,  # a typo must fail, not make a queue nobody reads
+    task_create_missing_queues=False,  # a typo must fail, not make a queue without a reader
     task_serializer="json",
     accept_content=["json"],  # ids only; no pickle
     task_ignore_result=True,  # the database holds state; no result backend
-    task_acks_late=True,  # a ticket survives a crash of its worker
-    task_reject_on_worker_lost=True,  # a killed child's ticket comes back; claims are capped
+    task_acks_late=True,  # a message survives a crash of its worker
+    task_reject_on_worker_lost=True,  # a killed child's message comes back; claims are capped
     task_acks_on_failure_or_timeout=True,  # a failure is recorded in the database, not re-queued
     worker_prefetch_multiplier=1,  # with late acks, unacked equals running: least loss, fair
     worker_eta_task_limit=100,  # a safety net: long waits live in the database
@@ -53,7 +54,7 @@ app.conf.update(
     broker_connection_max_retries=None,  # the default gives up after 100
     broker_transport_options={
         **PRIORITY_OPTIONS,
-        "visibility_timeout": 900,  # only cleans stale tickets; leases decide about recovery
+        "visibility_timeout": 900,  # only cleans stale messages; leases decide about recovery
         "socket_timeout": 30,
         "socket_connect_timeout": 5,
         "socket_keepalive": True,

@@ -1,4 +1,4 @@
-"""From a ticket to a finished job: claim, run the operation, record how it ended."""
+"""From a task message to a finished job: claim, run the operation, record how it ended."""
 
 from collections.abc import Callable
 from random import Random

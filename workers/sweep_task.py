@@ -1,4 +1,4 @@
-"""Tasks that belong to no job: the ticker sends them again, so an outage is only told."""
+"""Tasks that belong to no job: the ticker sends them again, so an outage is only logged."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,8 +11,8 @@ log = structlog.get_logger()
 
 
 @contextmanager
-def left_to_the_next_ticket(task: str) -> Iterator[None]:
-    """Tell of an outage and end: the row stays due, and the ticker sends the next ticket.
+def left_to_the_next_message(task: str) -> Iterator[None]:
+    """Log an outage and end: the row stays due, and the ticker sends the next message.
 
     Anything else is a fault of ours and is raised.
     """

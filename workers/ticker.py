@@ -1,4 +1,4 @@
-"""The ticker: a small process that sweeps the database and sends tickets.
+"""The ticker: a small process that sweeps the database and sends task messages.
 
 It may run any number of times: rows are taken with SKIP LOCKED and every sweep is idempotent.
 """
@@ -16,11 +16,11 @@ from service.clock import utc_now
 from service.container import Container
 from service.inference.cache import purge_cache
 from service.jobs.dispatch import send_due_messages
+from service.jobs.paid_operation_sweep import has_due_operations
 from service.jobs.sweeps import purge_keys, requeue_expired, wake_due
 from service.logging import configure_logging
 from service.settings import Settings
 from service.task_queue import Queue
-from service.tuning.operations import has_due_tunings
 from service.webhooks.deliveries import due_deliveries, purge_deliveries
 from service.webhooks.event_log import purge_events
 from workers.health import beat
@@ -28,7 +28,7 @@ from workers.health import beat
 log = structlog.get_logger()
 
 PURGE_SECONDS = 3600
-TICKETS_A_SWEEP = 200
+MESSAGES_A_SWEEP = 200
 
 Sweep = Callable[[datetime], object]
 
@@ -39,15 +39,15 @@ def sweeps(services: Container) -> dict[str, Sweep]:
     return {
         "requeue_expired": partial(requeue_expired, sessions=sessions),
         "wake_due": partial(wake_due, sessions=sessions),
-        "send_due_messages": partial(_send_tickets, services=services),
-        "poll_tunings": partial(_send_poll, services=services),
+        "send_due_messages": partial(_send_messages, services=services),
+        "poll_operations": partial(_send_poll, services=services),
         "deliver_webhooks": partial(_send_deliveries, services=services),
         "purge": _hourly(partial(_purge, services=services)),
     }
 
 
 def _has_room(services: Container, queue: Queue) -> bool:
-    """Return whether the broker answers and its queue is short: then tickets may be sent."""
+    """Return whether the broker answers and its queue is short: then messages may be sent."""
     depth = services.task_queue.depth(queue)
     return depth is not None and depth < services.settings.queue_length_limit
 
@@ -56,27 +56,28 @@ def _is_empty(services: Container, queue: Queue) -> bool:
     return services.task_queue.depth(queue) == 0
 
 
-def _send_tickets(now: datetime, *, services: Container) -> None:
-    # Queue by queue: one that nobody reads must not keep the others waiting.
+def _send_messages(now: datetime, *, services: Container) -> None:
+    # Queue by queue: one that no worker reads must not keep the others waiting.
     kinds = {name: kind for name, kind in services.kinds.items() if _has_room(services, kind.queue)}
     if kinds:
         send_due_messages(
             now,
             services=replace(services.jobs, kinds=kinds),
             redispatch_seconds=services.settings.redispatch_seconds,
-            limit=TICKETS_A_SWEEP,
+            limit=MESSAGES_A_SWEEP,
         )
 
 
-def _send_poll(now: datetime, *, services: Container) -> None:
-    # One ticket waiting is enough: it polls everything that is due.
-    if has_due_tunings(now, sessions=services.sessions) and _is_empty(services, Queue.POLL):
-        services.task_queue.send("tuning.poll", queue=Queue.POLL)
+def _send_poll(_now: datetime, *, services: Container) -> None:
+    # One message waiting is enough: it polls everything that is due.
+    tables, sessions = services.polled_tables, services.sessions
+    if has_due_operations(tables, sessions=sessions) and _is_empty(services, Queue.POLL):
+        services.task_queue.send("jobs.poll_operations", queue=Queue.POLL)
 
 
 def _send_deliveries(now: datetime, *, services: Container) -> None:
-    due = due_deliveries(now, TICKETS_A_SWEEP, sessions=services.sessions)
-    # A delivery stays due until a worker takes it: sent at every tick, its tickets would pile up.
+    due = due_deliveries(now, MESSAGES_A_SWEEP, sessions=services.sessions)
+    # A delivery stays due until a worker takes it: sent at every tick, its messages would pile up.
     if due and _is_empty(services, Queue.NOTIFY):
         for delivery_id in due:
             services.task_queue.send("webhooks.deliver", delivery_id, queue=Queue.NOTIFY)

@@ -8,7 +8,7 @@ from api.dependencies import AfterModel, Limit, ModelId, Services
 from api.openapi import answers, page_example, problems
 from api.pagination import Page, page_of
 from service.jobs.queries import job_states
-from service.tuning import operations
+from service.tuning import operations, queries
 from service.tuning.schemas import Model, present_model
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
@@ -27,7 +27,7 @@ def list_models(
     after: AfterModel = None,
     limit: Limit = 20,
 ) -> Page[Model]:
-    rows = operations.list_models(
+    rows = queries.list_models(
         principal.project_id, after=after, limit=limit + 1, sessions=container.sessions
     )
     states = job_states([row.job_id for row in rows], sessions=container.sessions)
@@ -42,9 +42,7 @@ def list_models(
     responses=answers(examples.MODEL, 404),
 )
 def get_model(model_id: ModelId, principal: Reader, container: Services) -> Model:
-    row = operations.get_model(
-        model_id, project_id=principal.project_id, sessions=container.sessions
-    )
+    row = queries.get_model(model_id, project_id=principal.project_id, sessions=container.sessions)
     states = job_states([row.job_id], sessions=container.sessions)
     return present_model(row, job=states.get(row.job_id))
 

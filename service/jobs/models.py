@@ -1,5 +1,6 @@
 """Rows of jobs, of the keys that made them, and of the money they may spend."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -105,3 +106,31 @@ class Reservation(Model):
     drawn_nano: Mapped[int] = mapped_column(BigInteger, default=0)
     spent_nano: Mapped[int] = mapped_column(BigInteger, default=0)
     ahead_nano: Mapped[int] = mapped_column(BigInteger, default=0)
+
+
+class PaidOperationRow:
+    """Columns of the record of one operation at a provider; each kind of operation has a table.
+
+    The row is written before the provider is called (the intent). `resource_name` is set once the
+    provider's answer, or a search by label, has named it; `state` is an `OperationState`;
+    `next_poll_at` is when the sweep asks again, and None before the operation is accepted and
+    once its job was woken. `missing_since` is the first of the latest polls in a row that found
+    nothing; after `deadline_at` the operation is asked to stop.
+    """
+
+    job_id: Mapped[str] = mapped_column(Id, ForeignKey("job.id"), unique=True)
+    state: Mapped[str] = mapped_column(String(30))
+    provider_state: Mapped[str | None] = mapped_column(String(50))
+    resource_name: Mapped[str | None] = mapped_column(String(500))
+    intended_at: Mapped[datetime]
+    submitted_at: Mapped[datetime | None]
+    deadline_at: Mapped[datetime | None]
+    next_poll_at: Mapped[datetime | None] = mapped_column(index=True)
+    polled_at: Mapped[datetime | None]
+    missing_since: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+    def record(self, *, result: Mapping[str, Any], error: Mapping[str, Any] | None) -> None:
+        """Keep how the operation ended, in columns of its table; `error` has a `message`, and
+        a `kind` where it is no word of the provider.
+        """

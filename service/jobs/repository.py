@@ -179,7 +179,7 @@ def contenders(
 
     A cancelling job that nobody holds waits for none: it is wound down in another queue.
     """
-    # A ticket takes a moment to a free slot: who has just been queued does not wait yet.
+    # A message takes a moment to a free slot: a job that has just been queued does not wait yet.
     due = and_(
         or_(Job.next_run_at.is_(None), Job.next_run_at <= now),
         Job.updated_at <= now - _ON_ITS_WAY,
@@ -206,9 +206,9 @@ def take_due(
     sent_before: datetime,
     limit: int,
 ) -> list[Job]:
-    """Mark jobs of some kinds whose ticket must be (re)sent as dispatched now, and return them.
+    """Mark jobs of some kinds whose message must be (re)sent as dispatched now, and return them.
 
-    Due are queued jobs, and cancelling ones that nobody runs, without a ticket newer than
+    Due are queued jobs, and cancelling ones that no worker runs, without a message newer than
     `sent_before`.
     """
     unheld = or_(Job.lease_until.is_(None), Job.lease_until < now)

@@ -33,7 +33,7 @@ def wake_due(now: datetime, *, sessions: Sessions, limit: int = 100) -> int:
 def wake_job(job_id: str, *, sessions: Sessions) -> bool:
     """Let a parked job be looked at now; return False when its worker holds it: ask again.
 
-    A waiting job is queued, a cancelling one is due for a ticket; for others nothing is needed.
+    A waiting job is queued, a cancelling one is due for a message; for others nothing is needed.
     """
     now = utc_now()
     with sessions.transaction() as session:

@@ -98,12 +98,6 @@ def hold_training(
     reserve_ahead(run, cost, what=f"a tuning on {spec.train_size} examples, about {tokens} tokens,")
 
 
-def release_training(run: JobRun) -> None:
-    """Return what was held for a tuning that was never started."""
-    with run.fenced() as session:
-        settle_ahead(session, run.id)
-
-
 def enter_training(
     session: Session,
     run: JobRun,

@@ -22,7 +22,7 @@ from service.tuning.schemas import PollSpec, TuneSpec
 def reserve_tuned(
     session: Session, submission: Submission, *, base_model: str, catalogue: Catalogue
 ) -> None:
-    """Write the model row of a `tune` job; raises NotFound for a dataset of nobody's."""
+    """Write the model row of a `tune` job; raises NotFound for an unknown dataset."""
     spec = TuneSpec.model_validate(submission.spec)
     require_dataset(session, spec.dataset, project_id=submission.project_id)
     asked = spec.base_model or base_model
@@ -47,7 +47,7 @@ def reserve_tuned(
 
 
 def reserve_polled(session: Session, submission: Submission) -> None:
-    """Write the model row of a `poll` job; the base model is learned from the provider."""
+    """Write the model row of a `poll` job; the provider names its base model."""
     spec = PollSpec.model_validate(submission.spec)
     repository.add(
         session,
@@ -82,8 +82,8 @@ POLL = JobKind(
     spec=PollSpec,
     output="model",
     prefix=Prefix.MODEL,
-    queue=Queue.TUNE,
-    task="tuning.attach",
+    queue=Queue.POLL,
+    task="tuning.poll",
     reserve=reserve_polled,
     cleans_up_on_cancel=True,
 )

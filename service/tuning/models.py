@@ -1,5 +1,6 @@
 """Rows of tuning runs and of the models that came of them."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -7,33 +8,22 @@ from sqlalchemy import Boolean, ForeignKey, Index, Integer, String, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.database import Id, Model
+from service.jobs.models import PaidOperationRow
 
 
-class TuningRun(Model):
-    """The domain's record of one tuning at a provider.
-
-    The row is written before the provider is called (the intent). `resource_name` is set once
-    the provider's answer, or a search by label, has told it; `state` is our own word for the
-    provider's; `next_poll_at` is when the sweep asks again and is None once it is over.
-    """
+class TuningRun(PaidOperationRow, Model):
+    """The domain's record of one tuning at a provider; `id` is the label of its request."""
 
     __tablename__ = "tuning_run"
-    __table_args__ = (Index("ix_tuning_run_next_poll_at", "next_poll_at"),)
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     project_id: Mapped[str] = mapped_column(Id, ForeignKey("project.id"))
-    job_id: Mapped[str] = mapped_column(Id, ForeignKey("job.id"), unique=True)
     provider: Mapped[str] = mapped_column(String(50))
-    resource_name: Mapped[str | None] = mapped_column(String(500))
-    state: Mapped[str] = mapped_column(String(30), default="intended")
-    provider_state: Mapped[str | None] = mapped_column(String(50))
     result: Mapped[dict[str, Any]] = mapped_column(default=dict)
     error: Mapped[dict[str, Any] | None]
-    intended_at: Mapped[datetime]
-    submitted_at: Mapped[datetime | None]
-    next_poll_at: Mapped[datetime | None]
-    polled_at: Mapped[datetime | None]
-    finished_at: Mapped[datetime | None]
+
+    def record(self, *, result: Mapping[str, Any], error: Mapping[str, Any] | None) -> None:
+        self.result, self.error = dict(result), dict(error) if error else None
 
 
 class TunedModel(Model):

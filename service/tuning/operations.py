@@ -1,15 +1,289 @@
-"""The room's door: what can be done with tunings and models."""
+"""The jobs that end as a model: `tune` pays for a tuning, `poll` attaches to one."""
 
-from service.tuning.kinds import POLL as POLL
-from service.tuning.kinds import tune_kind as tune_kind
-from service.tuning.reading import ModelView as ModelView
-from service.tuning.reading import delete_model as delete_model
-from service.tuning.reading import get_model as get_model
-from service.tuning.reading import list_models as list_models
-from service.tuning.reading import ready_model as ready_model
-from service.tuning.running import Providers as Providers
-from service.tuning.running import TuningPace as TuningPace
-from service.tuning.running import run_poll as run_poll
-from service.tuning.running import run_tune as run_tune
-from service.tuning.sweeping import has_due_tunings as has_due_tunings
-from service.tuning.sweeping import poll_tunings as poll_tunings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from service.catalogue.catalogue import Catalogue
+from service.catalogue.locations import location_of
+from service.clock import utc_now
+from service.database import Session, Sessions
+from service.datasets.queries import DatasetView, ready_dataset
+from service.errors import Conflict, Fault, Internal, Invalid, NotFound, TunecurveError
+from service.ids import Prefix, new_id
+from service.jobs.budgets import settle_ahead
+from service.jobs.paid_operation_sweep import PolledTable
+from service.jobs.paid_operations import (
+    OperationPace,
+    OperationState,
+    OperationStatus,
+    advance,
+)
+from service.jobs.ports import JobCancelled, JobRun, Waiting
+from service.jobs.queries import require_ended
+from service.registry import Registry
+from service.storage.ports import ObjectStore
+from service.tuning import repository
+from service.tuning.costs import enter_training, hold_training
+from service.tuning.models import TunedModel, TuningRun
+from service.tuning.ports import (
+    Hyperparameters,
+    ProviderTuning,
+    TuningProvider,
+    TuningRequest,
+)
+from service.tuning.queries import get_model
+from service.tuning.schemas import PollSpec, TuneSpec
+
+Providers = Registry[TuningProvider]
+
+# What is kept of a tuning that has ended, of the fields of `ProviderTuning`.
+_RESULT = (
+    "base_model",
+    "model",
+    "endpoint",
+    "checkpoints",
+    "statistics",
+    "hyperparameters",
+    "training_tokens",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TuningServices:
+    """What tuning jobs work with; `deadline_hours` is how long one tuning may take."""
+
+    sessions: Sessions
+    providers: Providers
+    pace: OperationPace
+    deadline_hours: float
+    store: ObjectStore
+    catalogue: Catalogue
+
+
+def run_tune(run: JobRun, services: TuningServices) -> Waiting | None:
+    """Take a `tune` job one step further: submit, wait, or end it.
+
+    Raises BudgetExhausted when the budget of the job's tree does not hold what it will cost.
+    """
+    spec = TuneSpec.model_validate(run.spec)
+    provider = services.providers.find(spec.provider, pointer="/spec/provider")
+    return _see_through(run, _Tuning(run, spec, provider, services), services)
+
+
+def run_poll(run: JobRun, services: TuningServices) -> Waiting | None:
+    """Take a `poll` job one step further: attach, wait, or end it."""
+    spec = PollSpec.model_validate(run.spec)
+    provider = services.providers.find(spec.provider, pointer="/spec/provider")
+    return _see_through(run, _Attachment(run, spec, provider, services), services)
+
+
+@dataclass(frozen=True, slots=True)
+class _Attachment:
+    """A tuning that exists at the provider already: there is nothing to pay for or to send."""
+
+    run: JobRun
+    spec: PollSpec
+    provider: TuningProvider
+    services: TuningServices
+    pays = False
+
+    @property
+    def deadline(self) -> timedelta:
+        return timedelta(hours=self.services.deadline_hours)
+
+    def connect(self) -> None:
+        self.provider.poll(self.spec.resource_name)  # it exists, or this job ends here
+
+    def prepare(self) -> TuningRun:
+        return _new_run(self.run, self.spec.provider)
+
+    def submit(self, _row: TuningRun) -> str:
+        return self.spec.resource_name
+
+    def find(self, _row: TuningRun) -> str:
+        return self.spec.resource_name
+
+    def cancel(self, row: TuningRun) -> None:
+        self.provider.cancel(row.resource_name or "")
+
+    def release(self, session: Session, row: TuningRun) -> None:
+        """Nothing was held."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Tuning:
+    """A tuning that its job sends and pays for."""
+
+    run: JobRun
+    spec: TuneSpec
+    provider: TuningProvider
+    services: TuningServices
+    pays = True
+
+    @property
+    def deadline(self) -> timedelta:
+        return timedelta(hours=self.services.deadline_hours)
+
+    def connect(self) -> None:
+        self.provider.connect()
+
+    def prepare(self) -> TuningRun:
+        dataset, model = self._inputs()
+        hold_training(
+            self.run,
+            self.spec,
+            dataset,
+            base_model=model.base_model,
+            sessions=self.services.sessions,
+            store=self.services.store,
+            catalogue=self.services.catalogue,
+        )
+        return _new_run(self.run, self.spec.provider)
+
+    def submit(self, row: TuningRun) -> str:
+        return self.provider.submit(_request(row, self.spec, *self._inputs()))
+
+    def find(self, row: TuningRun) -> str | None:
+        return self.provider.find(row.id)
+
+    def cancel(self, row: TuningRun) -> None:
+        self.provider.cancel(row.resource_name or "")
+
+    def release(self, session: Session, row: TuningRun) -> None:
+        settle_ahead(session, row.job_id)
+
+    def _inputs(self) -> tuple[DatasetView, TunedModel]:
+        return _inputs(self.run, self.spec, sessions=self.services.sessions)
+
+
+def _new_run(run: JobRun, provider: str) -> TuningRun:
+    return TuningRun(
+        id=new_id(Prefix.TUNING_RUN), project_id=run.project_id, provider=provider, result={}
+    )
+
+
+def _inputs(run: JobRun, spec: TuneSpec, *, sessions: Sessions) -> tuple[DatasetView, TunedModel]:
+    with sessions.reading() as session:
+        dataset = ready_dataset(spec.dataset, project_id=run.project_id, session=session)
+        model = repository.model(session, run.outputs["model"], project_id=run.project_id)
+    if model is None:
+        raise NotFound(f"no model {run.outputs['model']}", code="model_not_found")
+    if spec.train_size not in dataset.train_sizes:
+        sizes = ", ".join(map(str, dataset.train_sizes))
+        message = f"{dataset.id} has no training file of {spec.train_size} rows; it has: {sizes}"
+        fault = Fault("/spec/train_size", "unknown_train_size", message)
+        raise Invalid(message, code="unknown_train_size", faults=[fault])
+    return dataset, model
+
+
+def _request(
+    row: TuningRun, spec: TuneSpec, dataset: DatasetView, model: TunedModel
+) -> TuningRequest:
+    file = dataset.training_files[str(spec.train_size)]
+    validation: Mapping[str, Any] = dataset.splits.get("validation") or {}
+    return TuningRequest(
+        run_id=row.id,
+        base_model=model.base_model,
+        training_uri=file["uri"],
+        validation_uri=validation.get("uri"),
+        display_name=spec.display_name or f"tunecurve-{spec.train_size}-{row.id[-8:]}",
+        hyperparameters=Hyperparameters(**spec.hyperparameters.model_dump()),
+    )
+
+
+def _see_through(
+    run: JobRun, operation: _Tuning | _Attachment, services: TuningServices
+) -> Waiting | None:
+    """Wait for a tuning, or end its job."""
+    row = advance(run, operation, table=TuningRun, pace=services.pace, sessions=services.sessions)
+    if isinstance(row, Waiting):
+        return row
+    if row.state != OperationState.SUCCEEDED:
+        raise _failure(row, cancelling=run.cancelling)
+    catalogue = services.catalogue if operation.pays else None
+    _complete(run, row, synthetic=operation.provider.synthetic, catalogue=catalogue)
+    return None
+
+
+def _failure(row: TuningRun, *, cancelling: bool) -> TunecurveError | JobCancelled:
+    error = row.error or {}
+    words = error.get("message") or "no reason given"
+    if row.state == OperationState.CANCELLED and cancelling:
+        return JobCancelled()
+    if row.state == OperationState.CANCELLED and not error.get("kind"):
+        return Invalid("the tuning was cancelled at the provider", code="provider_cancelled")
+    return Internal(
+        f"the provider's tuning ended as {row.provider_state}: {words}",
+        code=str(error.get("kind") or "provider_failed"),
+    )
+
+
+def polled_tunings(providers: Callable[[], Providers]) -> PolledTable[TuningRun]:
+    """Return how the sweep asks about tunings; the providers are opened at the first one."""
+
+    def poll(row: TuningRun) -> OperationStatus:
+        return _status_of(providers().find(row.provider).poll(row.resource_name or ""))
+
+    def cancel(row: TuningRun) -> None:
+        providers().find(row.provider).cancel(row.resource_name or "")
+
+    return PolledTable(TuningRun, poll, cancel)
+
+
+def _status_of(reported: ProviderTuning) -> OperationStatus:
+    kept = {name: getattr(reported, name) for name in _RESULT}
+    return OperationStatus(
+        reported.state,
+        reported.provider_state,
+        error=reported.error,
+        result=kept | {"checkpoints": list(reported.checkpoints)},
+    )
+
+
+def _complete(
+    run: JobRun, tuning: TuningRun, *, synthetic: bool, catalogue: Catalogue | None
+) -> None:
+    result = tuning.result
+    with run.fenced() as session:
+        model = repository.model(session, run.outputs["model"], project_id=run.project_id)
+        if model is None or model.ready_at is not None:
+            return
+        _fill(model, result, synthetic=synthetic)
+        if catalogue is not None:
+            enter_training(
+                session,
+                run,
+                base_model=model.base_model,
+                tokens=int(result.get("training_tokens") or 0),
+                epochs=model.hyperparameters.get("epochs"),
+                catalogue=catalogue,
+            )
+
+
+def _fill(model: TunedModel, result: Mapping[str, Any], *, synthetic: bool) -> None:
+    """Write into a model's row what its tuning has brought."""
+    model.base_model = model.base_model or result.get("base_model") or ""
+    model.hyperparameters = {**(result.get("hyperparameters") or {}), **model.hyperparameters}
+    model.resource_name = result.get("model")
+    model.endpoint = result.get("endpoint")
+    model.location = location_of(model.endpoint or "") or None
+    model.checkpoints = result.get("checkpoints") or []
+    model.statistics = result.get("statistics") or {}
+    model.synthetic = synthetic
+    model.ready_at = utc_now()
+
+
+def delete_model(model_id: str, *, project_id: str, sessions: Sessions) -> None:
+    """Forget a model; what lies at the provider stays there.
+
+    Raises NotFound, Conflict `not_ready` while its job may still write, or `in_use`.
+    """
+    row = get_model(model_id, project_id=project_id, sessions=sessions)
+    if row.ready_at is None:
+        require_ended(row.job_id, sessions=sessions)
+    with sessions.transaction() as session:
+        if not repository.remove_model(session, row.id):
+            message = f"{model_id} is used by evaluations or experiments; delete them first"
+            raise Conflict(message, code="in_use")

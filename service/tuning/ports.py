@@ -2,21 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any, Protocol
 
-
-class TuningState(StrEnum):
-    """Our own words: each SDK has another idea of which states are final."""
-
-    INTENDED = "intended"  # written down, perhaps sent, no answer seen yet
-    ACCEPTED = "accepted"  # the provider queues or runs it
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-FINAL_STATES = frozenset({TuningState.SUCCEEDED, TuningState.FAILED, TuningState.CANCELLED})
+from service.jobs.paid_operations import OperationState
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +30,14 @@ class TuningRequest:
 
 @dataclass(frozen=True, slots=True)
 class ProviderTuning:
-    """A tuning as the provider tells it now.
+    """A tuning as its provider reports it now.
 
     `endpoint` is where the tuned model answers and names its own location; a failed tuning may
     still have left a `model` behind, which is billed.
     """
 
     resource_name: str
-    state: TuningState
+    state: OperationState
     provider_state: str
     base_model: str = ""
     model: str | None = None
@@ -71,6 +59,10 @@ class TuningProvider(Protocol):
     @property
     def synthetic(self) -> bool:
         """True when the models are an emulator's."""
+        ...
+
+    def connect(self) -> None:
+        """Build the client of `submit` now; raises Forbidden where it has no credentials."""
         ...
 
     def submit(self, request: TuningRequest) -> str:

@@ -1,10 +1,11 @@
-"""A local HTTP proxy that can lose a request or its answer, as networks do."""
+"""A local HTTP proxy that can lose a request or its answer, or answer something else."""
 
 import contextlib
+import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import httpx2
 
@@ -12,17 +13,26 @@ Fault = Literal["request", "answer"]
 
 
 class FaultyProxy:
-    """Forwards to `upstream`; `lose_next` drops the next POST before or after it is forwarded."""
+    """Forwards to `upstream`; `lose_next` drops the next POST before or after it is forwarded.
+
+    `answer_next` answers the next request of a method with an error; that of a POST comes after
+    the request was forwarded, that of a GET in its place.
+    """
 
     def __init__(self, upstream: str) -> None:
-        self._upstream = upstream
-        self._faults: list[Fault] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.upstream = upstream
+        self.faults: list[Fault] = []
+        self.statuses: dict[str, list[int]] = {"GET": [], "POST": []}
+        handler = type("Handler", (_Handler,), {"proxy": self})
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
     def lose_next(self, fault: Fault) -> None:
-        self._faults.append(fault)
+        self.faults.append(fault)
+
+    def answer_next(self, method: str, status: int) -> None:
+        self.statuses[method].append(status)
 
     def start(self) -> None:
         self._thread.start()
@@ -32,45 +42,58 @@ class FaultyProxy:
         self._server.server_close()
         self._thread.join()
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        proxy = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:  # the name http.server looks for
-                self._forward(None)
+class _Handler(BaseHTTPRequestHandler):
+    proxy: ClassVar[FaultyProxy]
 
-            def do_POST(self) -> None:
-                self._forward(proxy._faults.pop(0) if proxy._faults else None)
+    def do_GET(self) -> None:  # the name http.server looks for
+        if statuses := self.proxy.statuses["GET"]:
+            self._answer_error(statuses.pop(0))
+        else:
+            self._answer(self._forward())
 
-            def _forward(self, fault: Fault | None) -> None:
-                body = self.rfile.read(int(self.headers.get("content-length") or 0))
-                if fault == "request":
-                    self._drop()
-                    return
-                answer = httpx2.request(
-                    self.command,
-                    f"{proxy._upstream}{self.path}",
-                    content=body,
-                    headers={"content-type": self.headers.get("content-type") or ""},
-                    timeout=30,
-                )
-                if fault == "answer":
-                    self._drop()
-                    return
-                self.send_response(answer.status_code)
-                self.send_header("content-type", answer.headers.get("content-type", ""))
-                self.send_header("content-length", str(len(answer.content)))
-                self.end_headers()
-                self.wfile.write(answer.content)
+    def do_POST(self) -> None:
+        fault = self.proxy.faults.pop(0) if self.proxy.faults else None
+        if fault == "request":
+            self._drop()
+            return
+        answer, statuses = self._forward(), self.proxy.statuses["POST"]
+        if fault == "answer":
+            self._drop()
+        elif statuses:
+            self._answer_error(statuses.pop(0))
+        else:
+            self._answer(answer)
 
-            def _drop(self) -> None:
-                self.close_connection = True
-                self.connection.close()
+    def _forward(self) -> httpx2.Response:
+        return httpx2.request(
+            self.command,
+            f"{self.proxy.upstream}{self.path}",
+            content=self.rfile.read(int(self.headers.get("content-length") or 0)),
+            headers={"content-type": self.headers.get("content-type") or ""},
+            timeout=30,
+        )
 
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  its signature
-                """Say nothing: standard error belongs to the tests."""
+    def _answer(self, answer: httpx2.Response) -> None:
+        self._send(answer.status_code, answer.headers.get("content-type", ""), answer.content)
 
-        return Handler
+    def _answer_error(self, status: int) -> None:
+        error = {"error": {"code": status, "message": "an odd answer"}}
+        self._send(status, "application/json", json.dumps(error).encode())
+
+    def _send(self, status: int, content_type: str, content: bytes) -> None:
+        self.send_response(status, "odd")
+        self.send_header("content-type", content_type)
+        self.send_header("content-length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def _drop(self) -> None:
+        self.close_connection = True
+        self.connection.close()
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  its signature
+        """Say nothing: standard error belongs to the tests."""
 
 
 @contextlib.contextmanager

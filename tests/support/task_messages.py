@@ -4,7 +4,7 @@ from service.task_queue import Queue
 
 
 class MemoryTaskQueue:
-    """Keeps tickets in order; `away` makes it behave as a broker that cannot be reached."""
+    """Keeps messages in order; `away` makes it behave as a broker that cannot be reached."""
 
     def __init__(self) -> None:
         self.messages: list[tuple[str, tuple[str, ...], Queue]] = []
@@ -19,4 +19,4 @@ class MemoryTaskQueue:
     def depth(self, queue: Queue) -> int | None:
         if self.away:
             return None
-        return sum(ticket[2] is queue for ticket in self.messages)
+        return sum(message[2] is queue for message in self.messages)

@@ -12,7 +12,7 @@ from service.datasets.sources.synthetic import synthetic_rows
 from service.evaluation.queries import get_evaluation
 from service.experiments.queries import get_experiment
 from service.jobs.lifecycle import State
-from service.tuning.operations import get_model
+from service.tuning.queries import get_model
 from tests.support.eventually import eventually
 from tests.support.stack import Stack
 

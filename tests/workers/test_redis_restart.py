@@ -59,7 +59,7 @@ def test_tickets_that_go_first_are_taken_first_and_all_are_counted(tmp_path: Pat
         env = {"TUNECURVE_REDIS_URL": redis.url, "TUNECURVE_DATA_DIR": str(tmp_path)}
         with start_fleet(tmp_path, env) as fleet:
             fleet.start_worker("evaluate", concurrency=1, include="tests.support.slow_task")
-            eventually((tmp_path / "0-9.ended").exists, what="the last ticket is taken")
+            eventually((tmp_path / "0-9.ended").exists, what="the last message is taken")
             ended = sorted(tmp_path.glob("*.ended"), key=lambda file: file.stat().st_mtime_ns)
             assert [file.stem for file in ended] == ["2-0", "1-1", "3-1", "0-9"]
             assert queue.depth(Queue.EVALUATE) == 0

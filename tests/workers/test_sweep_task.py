@@ -1,28 +1,29 @@
-"""Tasks of the ticker: an outage leaves the work to the next ticket, a fault of ours is raised."""
+"""Tasks of the ticker: an outage leaves the work to the next message, a fault of ours is raised."""
 
 import pytest
 
-from service.clock import utc_now
 from service.database import open_sessions
 from service.errors import Internal
+from service.jobs.paid_operation_sweep import poll_operations
+from service.jobs.paid_operations import OperationPace
 from service.registry import Registry
-from service.tuning.operations import TuningPace, poll_tunings
+from service.tuning.operations import polled_tunings
 from tests.support.fleet import free_port
-from workers.sweep_task import left_to_the_next_ticket
+from workers.sweep_task import left_to_the_next_message
 
-PACE = TuningPace(poll_seconds=1, settle_seconds=1, deadline_hours=1)
+TABLES = [polled_tunings(lambda: Registry("provider", {}))]
 
 
-def test_a_database_that_is_away_leaves_the_poll_to_the_next_ticket(
+def test_a_database_that_is_away_leaves_the_poll_to_the_next_message(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     sessions = open_sessions(f"postgresql+psycopg://nobody@127.0.0.1:{free_port()}/nothing")
-    with left_to_the_next_ticket("tuning.poll"):
-        poll_tunings(utc_now(), sessions=sessions, providers=Registry("provider", {}), pace=PACE)
+    with left_to_the_next_message("jobs.poll_operations"):
+        poll_operations(TABLES, sessions=sessions, pace=OperationPace(1, 1))
     sessions.close()
     assert "database_unavailable" in "".join(capfd.readouterr())
 
 
 def test_a_fault_of_ours_is_raised() -> None:
-    with pytest.raises(Internal), left_to_the_next_ticket("tuning.poll"):
+    with pytest.raises(Internal), left_to_the_next_message("jobs.poll_operations"):
         raise Internal("ours")

@@ -1,4 +1,4 @@
-"""A sweep sends tickets queue by queue: one that nobody reads keeps no other waiting."""
+"""A sweep sends messages queue by queue: one that nobody reads keeps no other waiting."""
 
 from datetime import timedelta
 from pathlib import Path

@@ -6,7 +6,7 @@ from service.datasets.sharding.shard_jobs import purge_shard_files
 from service.jobs.ports import JobRun, Waiting
 from workers.app import app, container
 from workers.job_task import run_job
-from workers.sweep_task import left_to_the_next_ticket
+from workers.sweep_task import left_to_the_next_message
 
 
 @app.task(name="datasets.prepare")
@@ -22,7 +22,7 @@ def draft(job_id: str) -> None:
 @app.task(name="datasets.purge")
 def purge() -> None:
     services = container()
-    with left_to_the_next_ticket("datasets.purge"):
+    with left_to_the_next_message("datasets.purge"):
         purge_shard_files(sessions=services.sessions, store=services.store)
 
 

@@ -41,7 +41,7 @@ def _translated(error: google_errors.GoogleAPICallError, missing: str) -> Tunecu
             return NotFound(f"Vertex AI: {words}", code=missing)
         case google_errors.Forbidden() | google_errors.Unauthorized():
             return Forbidden(f"Vertex AI: {words}", code="provider_forbidden")
-        case google_errors.ClientError():
+        case google_errors.BadRequest() | google_errors.MethodNotAllowed():
             return Invalid(f"Vertex AI: {words}", code="provider_refused")
-        case _:
+        case _:  # 409, 499 and the rest leave open whether the request was carried out
             return Unavailable(f"Vertex AI: {words}", code="provider_unavailable")

@@ -13,7 +13,8 @@ from google.cloud import aiplatform_v1 as v1
 from service.catalogue.locations import endpoint_of, location_of
 from service.errors import Invalid
 from service.inference.batches.calls import CALL_SECONDS, ask
-from service.tuning.ports import Hyperparameters, ProviderTuning, TuningRequest, TuningState
+from service.jobs.paid_operations import OperationState
+from service.tuning.ports import Hyperparameters, ProviderTuning, TuningRequest
 
 RUN_LABEL = "tunecurve-run"
 _MISSING = "tuning_not_found"
@@ -23,11 +24,11 @@ _ADAPTERS = {1: "ONE", 2: "TWO", 4: "FOUR", 8: "EIGHT", 16: "SIXTEEN", 32: "THIR
 
 # Each SDK has its own set of final states; this one is ours (facts of the v1 JobState).
 _STATES = {
-    "JOB_STATE_SUCCEEDED": TuningState.SUCCEEDED,
-    "JOB_STATE_PARTIALLY_SUCCEEDED": TuningState.SUCCEEDED,
-    "JOB_STATE_FAILED": TuningState.FAILED,
-    "JOB_STATE_EXPIRED": TuningState.FAILED,
-    "JOB_STATE_CANCELLED": TuningState.CANCELLED,
+    "JOB_STATE_SUCCEEDED": OperationState.SUCCEEDED,
+    "JOB_STATE_PARTIALLY_SUCCEEDED": OperationState.SUCCEEDED,
+    "JOB_STATE_FAILED": OperationState.FAILED,
+    "JOB_STATE_EXPIRED": OperationState.FAILED,
+    "JOB_STATE_CANCELLED": OperationState.CANCELLED,
 }
 
 
@@ -49,6 +50,9 @@ class VertexTuning:
     @property
     def synthetic(self) -> bool:
         return self._endpoint.startswith("http://")
+
+    def connect(self) -> None:
+        ask(lambda: self._client(self._location), missing=_MISSING)
 
     def submit(self, request: TuningRequest) -> str:
         client = self._client(self._location)
@@ -146,7 +150,7 @@ def read_tuning(job: Mapping[str, Any]) -> ProviderTuning:
     spec = (job.get("supervised_tuning_spec") or {}).get("hyper_parameters") or {}
     return ProviderTuning(
         resource_name=str(job.get("name", "")),
-        state=_STATES.get(state, TuningState.ACCEPTED),
+        state=_STATES.get(state, OperationState.ACCEPTED),
         provider_state=state,
         base_model=str(job.get("base_model", "")),
         model=tuned.get("model") or None,

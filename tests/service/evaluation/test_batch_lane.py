@@ -23,7 +23,7 @@ from service.jobs.budgets import BudgetExhausted, open_budget
 from service.jobs.lifecycle import Reason
 from service.jobs.ports import JobCancelled, LeaseLost, Waiting
 from service.storage.operations import open_store, read_gs_lines
-from service.tuning.operations import ready_model
+from service.tuning.queries import ready_model
 from tests.support.emulator import EmulatorProcess, start_emulator
 from tests.support.eventually import eventually
 from tests.support.faulty_proxy import FaultyProxy, start_faulty_proxy

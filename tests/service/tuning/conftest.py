@@ -13,11 +13,14 @@ from service.datasets.operations import PREPARE, run_prepare
 from service.files.contents import FileLimits
 from service.jobs.lifecycle import State
 from service.jobs.models import Job
+from service.jobs.paid_operation_sweep import poll_operations
+from service.jobs.paid_operations import OperationPace
 from service.registry import Registry
 from service.storage.operations import open_store
 from service.storage.ports import ObjectStore
+from service.tuning.kinds import tune_kind
 from service.tuning.models import TuningRun
-from service.tuning.operations import TuningPace, poll_tunings, run_tune, tune_kind
+from service.tuning.operations import TuningServices, polled_tunings, run_tune
 from service.tuning.ports import TuningProvider
 from service.tuning.providers.vertex import open_vertex
 from tests.support.emulator import EmulatorProcess, start_emulator
@@ -51,19 +54,32 @@ class Tuning:
     sessions: Sessions
     providers: Registry[TuningProvider]
     emulator: EmulatorProcess
-    pace: TuningPace
+    pace: OperationPace
     store: ObjectStore
 
     def step(self, *, settled: bool = False) -> object:
         """Run the job's operation once; `settled` lets the time to settle have passed."""
-        pace = replace(self.pace, settle_seconds=-1) if settled else self.pace
-        return run_tune(
-            self.run,
+        return run_tune(self.run, self.services(settled=settled))
+
+    def services(self, *, settled: bool = False) -> TuningServices:
+        return TuningServices(
             sessions=self.sessions,
             providers=self.providers,
-            pace=pace,
+            pace=replace(self.pace, settle_seconds=-1) if settled else self.pace,
+            deadline_hours=72,
             store=self.store,
             catalogue=CATALOGUE,
+        )
+
+    def poll(self, *, settled: bool = False) -> None:
+        """Run the sweep once, with every tuning due."""
+        with self.sessions.transaction() as session:
+            for row in session.query(TuningRun).where(TuningRun.next_poll_at.is_not(None)):
+                row.next_poll_at = utc_now() - timedelta(hours=1)
+        poll_operations(
+            [polled_tunings(lambda: self.providers)],
+            sessions=self.sessions,
+            pace=self.services(settled=settled).pace,
         )
 
     def poll_until_ended(self) -> None:
@@ -84,12 +100,7 @@ class Tuning:
         ]
 
     def _poll(self) -> bool:
-        poll_tunings(
-            utc_now() + timedelta(hours=1),
-            sessions=self.sessions,
-            providers=self.providers,
-            pace=self.pace,
-        )
+        self.poll()
         return self.row().finished_at is not None
 
 
@@ -108,7 +119,7 @@ def tuning(
     provider: TuningProvider = open_vertex(
         project=PROJECT, location="us-central1", endpoint=proxy.url
     )
-    pace = TuningPace(poll_seconds=0.1, settle_seconds=60, deadline_hours=72)
+    pace = OperationPace(poll_seconds=0.1, settle_seconds=60)
     providers = Registry("provider", {"vertex": provider})
     return Tuning(run, sessions, providers, emulator, pace, _store())
 

@@ -11,8 +11,9 @@ from service.datasets.formats.rows import SourceRow
 from service.datasets.publishing.export_forms import training_lines
 from service.datasets.schemas import PrepareSpec
 from service.errors import Invalid
+from service.jobs.paid_operations import OperationState
 from service.storage.gcs import GcsStore
-from service.tuning.ports import Hyperparameters, TuningRequest, TuningState
+from service.tuning.ports import Hyperparameters, TuningRequest
 from service.tuning.providers.vertex import open_vertex
 from tests.service.datasets.columnar import prepare_rows
 from tests.support.emulator import EmulatorProcess
@@ -67,7 +68,7 @@ def statistics_of(
         )
         job = provider.submit(request)
         eventually(
-            lambda: provider.poll(job).state is TuningState.SUCCEEDED,
+            lambda: provider.poll(job).state is OperationState.SUCCEEDED,
             what="the tuning has not ended",
         )
         told = emulator.request("GET", f"/v1/{job}")["tuningDataStats"]

@@ -1,19 +1,26 @@
 """A tuning is paid for once, whatever is lost on the way."""
 
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from dataclasses import fields as dataclass_fields
+from datetime import timedelta
 
 import pytest
 
-from service.database import Sessions
-from service.errors import Internal, Invalid, NotFound
+from service.database import Session, Sessions
+from service.errors import Forbidden, Internal, Invalid, NotFound
 from service.jobs.lifecycle import Reason
-from service.jobs.ports import JobCancelled, Waiting
-from service.tuning.models import TuningRun
-from service.tuning.operations import get_model, ready_model
-from service.tuning.ports import TuningState
+from service.jobs.paid_operations import OperationState
+from service.jobs.ports import JobCancelled, LeaseLost, Waiting
+from service.registry import Registry
+from service.tuning.models import TunedModel, TuningRun
+from service.tuning.ports import TuningProvider
+from service.tuning.providers.vertex import VertexTuning
+from service.tuning.queries import get_model, ready_model
 from tests.service.tuning.conftest import TRAIN_SIZE, TUNE, Tuning
 from tests.support.faulty_proxy import FaultyProxy
-from tests.support.runs import reserve_run
+from tests.support.runs import MemoryRun, reserve_run
 
 
 def test_a_tuning_is_submitted_polled_and_becomes_a_model(tuning: Tuning) -> None:
@@ -58,13 +65,166 @@ def test_a_lost_request_is_sent_again_once_it_must_be_lost(
     assert len(tuning.tunings()) == 1
 
 
+@pytest.mark.parametrize("status", [408, 409, 499, 503])
+def test_an_answer_that_leaves_open_whether_a_tuning_was_created_has_it_looked_for(
+    tuning: Tuning, proxy: FaultyProxy, status: int
+) -> None:
+    proxy.answer_next("POST", status)
+    waiting = tuning.step()
+    assert isinstance(waiting, Waiting)
+    assert waiting.reason is Reason.RETRY
+    assert tuning.step(settled=True) == Waiting(Reason.PROVIDER)
+    assert [each["name"] for each in tuning.tunings()] == [tuning.row().resource_name]
+
+
+def test_a_search_that_is_refused_for_a_while_is_made_again(
+    tuning: Tuning, proxy: FaultyProxy
+) -> None:
+    proxy.lose_next("answer")
+    tuning.step()
+    proxy.answer_next("GET", 403)
+    waiting = tuning.step(settled=True)
+    assert isinstance(waiting, Waiting)
+    assert waiting.reason is Reason.RETRY
+    assert tuning.step(settled=True) == Waiting(Reason.PROVIDER)
+    assert len(tuning.tunings()) == 1
+
+
+def test_a_tuning_that_is_not_listed_at_the_first_look_is_asked_about_again(
+    tuning: Tuning, proxy: FaultyProxy
+) -> None:
+    tuning.step()
+    proxy.answer_next("GET", 404)
+    tuning.poll()
+    assert tuning.row().missing_since is not None
+    tuning.poll_until_ended()
+    assert tuning.row().missing_since is None
+    assert tuning.step() is None
+
+
+def test_a_tuning_that_stays_missing_has_failed(tuning: Tuning, proxy: FaultyProxy) -> None:
+    tuning.step()
+    for _ in range(2):
+        proxy.answer_next("GET", 404)
+        tuning.poll(settled=True)
+    with pytest.raises(Internal) as caught:
+        tuning.step()
+    assert caught.value.code == "tuning_not_found"
+
+
+def test_a_poll_that_is_refused_is_made_again(tuning: Tuning, proxy: FaultyProxy) -> None:
+    tuning.step()
+    proxy.answer_next("GET", 403)
+    tuning.poll()
+    assert tuning.row().finished_at is None
+    tuning.poll_until_ended()
+    assert tuning.step() is None
+
+
+def test_a_refusal_returns_what_was_held_and_is_not_sent_again(
+    tuning: Tuning, sessions: Sessions
+) -> None:
+    with sessions.transaction() as session:
+        model = session.get_one(TunedModel, tuning.run.outputs["model"])
+        model.base_model = "nonesuch"
+    with pytest.raises((Invalid, NotFound)):
+        tuning.step()
+    assert tuning.row().state == OperationState.FAILED
+    with pytest.raises(Internal, match="nonesuch"):
+        tuning.step()
+
+
+@dataclass
+class StoppedRun(MemoryRun):
+    """A run whose process stands still after it has written the intent, for so many seconds."""
+
+    stands_still: timedelta = timedelta()
+    lost: bool = False
+
+    @contextmanager
+    def fenced(self) -> Iterator[Session]:
+        with self.sessions.transaction() as session:
+            row = session.query(TuningRun).filter_by(job_id=self.id).one_or_none()
+            if row and row.resource_name is None:
+                if self.lost:
+                    raise LeaseLost
+                row.intended_at -= self.stands_still
+                session.flush()
+            yield session
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_a_process_that_stood_still_before_the_request_sends_nothing(
+    tuning: Tuning, *, lost: bool
+) -> None:
+    fields = {field.name: getattr(tuning.run, field.name) for field in dataclass_fields(MemoryRun)}
+    run = StoppedRun(**fields, stands_still=timedelta(seconds=11), lost=lost)
+    stopped = replace(tuning, run=run)
+    if lost:
+        with pytest.raises(LeaseLost):
+            stopped.step()
+    else:
+        waiting = stopped.step()
+        assert isinstance(waiting, Waiting)
+        assert waiting.reason is Reason.RETRY
+    assert tuning.tunings() == []
+
+
+def test_without_credentials_nothing_is_written_and_nothing_is_held(tuning: Tuning) -> None:
+    class NoCredentials(VertexTuning):
+        def connect(self) -> None:
+            raise Forbidden("no Google credentials", code="provider_credentials")
+
+    provider: TuningProvider = NoCredentials(project="p", location="l", endpoint="http://x")
+    providers = Registry("provider", {"vertex": provider})
+    with pytest.raises(Forbidden):
+        replace(tuning, providers=providers).step()
+    with tuning.sessions.reading() as session:
+        assert session.query(TuningRun).filter_by(job_id=tuning.run.id).count() == 0
+
+
+def test_a_tuning_past_its_deadline_is_cancelled_and_its_job_says_so(
+    tuning: Tuning, sessions: Sessions
+) -> None:
+    tuning.emulator.configure(tuning_seconds=60)
+    try:
+        tuning.step()
+        with sessions.transaction() as session:
+            row = session.query(TuningRun).filter_by(job_id=tuning.run.id).one()
+            row.deadline_at = row.submitted_at
+        tuning.poll_until_ended()
+        with pytest.raises(Internal) as caught:
+            tuning.step()
+        assert caught.value.code == "deadline_exceeded"
+        assert tuning.tunings()[0]["state"] == "JOB_STATE_CANCELLED"
+    finally:
+        tuning.emulator.configure(tuning_seconds=0.1)
+
+
+def test_a_cancel_that_is_refused_for_a_while_still_reaches_the_provider(
+    tuning: Tuning, proxy: FaultyProxy
+) -> None:
+    tuning.emulator.configure(tuning_seconds=60)
+    try:
+        tuning.step()
+        tuning.run.cancelling = True
+        proxy.lose_next("request")
+        assert isinstance(tuning.step(), Waiting)
+        assert isinstance(tuning.step(), Waiting)
+        tuning.poll_until_ended()
+        with pytest.raises(JobCancelled):
+            tuning.step()
+    finally:
+        tuning.emulator.configure(tuning_seconds=0.1)
+
+
 def test_a_worker_that_died_before_it_could_write_the_answer_down_is_taken_over(
     tuning: Tuning, sessions: Sessions
 ) -> None:
     tuning.step()
     with sessions.transaction() as session:  # as if the process had died after the provider's yes
         row = session.query(TuningRun).filter_by(job_id=tuning.run.id).one()
-        row.resource_name, row.state, row.next_poll_at = None, TuningState.INTENDED.value, None
+        row.resource_name, row.state, row.next_poll_at = None, OperationState.INTENDED.value, None
     assert tuning.step(settled=True) == Waiting(Reason.PROVIDER)
     assert len(tuning.tunings()) == 1
 
@@ -122,7 +282,7 @@ def test_a_tuning_that_failed_tells_the_providers_reason(
     tuning.step()
     with sessions.transaction() as session:
         row = session.query(TuningRun).filter_by(job_id=tuning.run.id).one()
-        row.state, row.provider_state = TuningState.FAILED.value, "JOB_STATE_FAILED"
+        row.state, row.provider_state = OperationState.FAILED.value, "JOB_STATE_FAILED"
         row.error = {"code": 13, "message": "could not deploy"}
     with pytest.raises(Internal) as caught:
         tuning.step()

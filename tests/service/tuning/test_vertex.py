@@ -5,7 +5,8 @@ import json
 import pytest
 
 from service.errors import Invalid, NotFound, Unavailable
-from service.tuning.ports import Hyperparameters, TuningRequest, TuningState
+from service.jobs.paid_operations import OperationState
+from service.tuning.ports import Hyperparameters, TuningRequest
 from service.tuning.providers.vertex import open_vertex, read_tuning
 from tests.support.emulator import EmulatorProcess
 
@@ -67,7 +68,7 @@ def test_an_answer_keeps_counts_and_drops_the_users_examples() -> None:
             },
         }
     )
-    assert told.state is TuningState.SUCCEEDED
+    assert told.state is OperationState.SUCCEEDED
     assert told.statistics["tuning_dataset_example_count"] == 500
     assert told.training_tokens == 255243
     assert told.hyperparameters == {"epochs": 10, "adapter_size": 4}
@@ -77,16 +78,16 @@ def test_an_answer_keeps_counts_and_drops_the_users_examples() -> None:
 @pytest.mark.parametrize(
     ("state", "ours"),
     [
-        ("JOB_STATE_QUEUED", TuningState.ACCEPTED),
-        ("JOB_STATE_PENDING", TuningState.ACCEPTED),
-        ("JOB_STATE_RUNNING", TuningState.ACCEPTED),
-        ("JOB_STATE_PAUSED", TuningState.ACCEPTED),
-        ("JOB_STATE_CANCELLING", TuningState.ACCEPTED),
-        ("JOB_STATE_PARTIALLY_SUCCEEDED", TuningState.SUCCEEDED),
-        ("JOB_STATE_EXPIRED", TuningState.FAILED),
-        ("JOB_STATE_CANCELLED", TuningState.CANCELLED),
-        ("a state of next year", TuningState.ACCEPTED),
+        ("JOB_STATE_QUEUED", OperationState.ACCEPTED),
+        ("JOB_STATE_PENDING", OperationState.ACCEPTED),
+        ("JOB_STATE_RUNNING", OperationState.ACCEPTED),
+        ("JOB_STATE_PAUSED", OperationState.ACCEPTED),
+        ("JOB_STATE_CANCELLING", OperationState.ACCEPTED),
+        ("JOB_STATE_PARTIALLY_SUCCEEDED", OperationState.SUCCEEDED),
+        ("JOB_STATE_EXPIRED", OperationState.FAILED),
+        ("JOB_STATE_CANCELLED", OperationState.CANCELLED),
+        ("a state of next year", OperationState.ACCEPTED),
     ],
 )
-def test_states_are_ours(state: str, ours: TuningState) -> None:
+def test_states_are_ours(state: str, ours: OperationState) -> None:
     assert read_tuning({"state": state}).state is ours

@@ -1,13 +1,12 @@
-"""Models: those that are ready, and all of them."""
+"""Models as they stand: one, a page, and one that is ready to be called."""
 
 from dataclasses import dataclass
 
 from service.database import Session, Sessions
-from service.errors import Conflict, Invalid, NotFound
+from service.errors import Invalid, NotFound
 from service.jobs.ports import (
     InputNotReady,
 )
-from service.jobs.queries import require_ended
 from service.tuning import repository
 from service.tuning.models import TunedModel
 
@@ -57,17 +56,3 @@ def list_models(
     """Return a page of models, newest first."""
     with sessions.reading() as session:
         return repository.models(session, project_id, after=after, limit=limit)
-
-
-def delete_model(model_id: str, *, project_id: str, sessions: Sessions) -> None:
-    """Forget a model; what lies at the provider stays there.
-
-    Raises NotFound, Conflict `not_ready` while its job may still write, or `in_use`.
-    """
-    row = get_model(model_id, project_id=project_id, sessions=sessions)
-    if row.ready_at is None:
-        require_ended(row.job_id, sessions=sessions)
-    with sessions.transaction() as session:
-        if not repository.remove_model(session, row.id):
-            message = f"{model_id} is used by evaluations or experiments; delete them first"
-            raise Conflict(message, code="in_use")

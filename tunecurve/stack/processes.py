@@ -62,7 +62,6 @@ class Supervised:
     def __init__(self, service: Service, *, folder: Path, log: Path) -> None:
         self.service = service
         self.log = log
-        self.ended_count = 0
         self._folder = folder
         self._backoff_seconds = _FIRST_BACKOFF_SECONDS
         self._started_at = 0.0
@@ -128,7 +127,6 @@ class Supervised:
 
     def _schedule_restart(self, now: float) -> None:
         self.kill()
-        self.ended_count += 1
         if now - self._started_at > _STEADY_SECONDS:
             self._backoff_seconds = _FIRST_BACKOFF_SECONDS
         self._retry_at = now + self._backoff_seconds

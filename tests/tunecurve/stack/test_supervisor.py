@@ -62,14 +62,15 @@ def test_a_killed_process_is_restarted(supervisor: Supervisor) -> None:
 
 
 def test_a_process_that_keeps_dying_is_given_a_pause_before_each_start(tmp_path: Path) -> None:
-    process = Supervised(service("api", ""), folder=tmp_path, log=tmp_path / "api.log")
+    started = service("api", "print('started')")
+    process = Supervised(started, folder=tmp_path, log=tmp_path / "api.log")
     process.start()
     eventually(lambda: not process.is_alive(), what="it did not die")
     assert not process.restart_if_ended()
     eventually(process.restart_if_ended, what="it was not restarted")
     eventually(lambda: not process.is_alive(), what="it did not die again")
     assert not process.restart_if_ended()
-    assert process.ended_count == 2
+    assert lines(process) == ["started", "started"]
 
 
 def test_what_a_killed_process_started_ends_before_its_successor_starts(

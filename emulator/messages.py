@@ -1,17 +1,14 @@
 """Request bodies as messages of Google's published types; unknown fields are refused."""
 
-import importlib
-import importlib.util
 import json
 import re
-import sys
 from dataclasses import dataclass
-from types import ModuleType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from google.protobuf import json_format
 from google.protobuf.descriptor import FieldDescriptor
 
+from emulator.bare_imports import import_bare
 from emulator.errors import GoogleError, Violation
 
 _PREFIX = "Invalid JSON payload received."
@@ -113,6 +110,10 @@ def _find_unknown_enum(message: Any, path: str) -> str | None:
 
 _PACKAGE = "google.cloud.aiplatform_v1"
 _TYPES = f"{_PACKAGE}.types"
+_TYPE_MODULES = (
+    *("tuning_job", "prediction_service", "endpoint_service", "batch_prediction_job"),
+    "evaluation_service",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,36 +132,13 @@ def load_request_types() -> RequestTypes:
     """Return the message classes.
 
     Importing any submodule of the package costs 3 s and 140 MiB because its `__init__` loads every
-    service; empty shells in `sys.modules` bring that down to 0.3 s. Only a process that never
-    imports the real clients may do so. Falls back to the full import when the shells fail.
+    service; bare imports bring that down to 0.3 s. Only a process that never imports the real
+    clients may do so.
     """
-    if _PACKAGE in sys.modules:
-        return _import_types()
-    try:
-        _install_shell(_PACKAGE)
-        _install_shell(_TYPES)
-        return _import_types()
-    except (ImportError, AttributeError, TypeError, ValueError):
-        for name in [name for name in sys.modules if name.startswith(_PACKAGE)]:
-            del sys.modules[name]
-        return _import_types()
-
-
-def _install_shell(name: str) -> None:
-    spec = importlib.util.find_spec(name)
-    if spec is None or spec.submodule_search_locations is None:
-        raise ImportError(f"no package {name}")
-    shell = ModuleType(name)
-    shell.__path__ = list(spec.submodule_search_locations)
-    sys.modules[name] = shell
-
-
-def _import_types() -> RequestTypes:
-    tuning = importlib.import_module(f"{_TYPES}.tuning_job")
-    prediction = importlib.import_module(f"{_TYPES}.prediction_service")
-    endpoints = importlib.import_module(f"{_TYPES}.endpoint_service")
-    batches = importlib.import_module(f"{_TYPES}.batch_prediction_job")
-    evaluation = importlib.import_module(f"{_TYPES}.evaluation_service")
+    names = [f"{_TYPES}.{name}" for name in _TYPE_MODULES]
+    tuning, prediction, endpoints, batches, evaluation = cast(
+        "list[Any]", import_bare(names, packages=(_PACKAGE, _TYPES), keep=True)
+    )
     return RequestTypes(
         tuning_job=tuning.TuningJob.pb(),
         generate_content=prediction.GenerateContentRequest.pb(),

@@ -7,7 +7,6 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from emulator.errors import GoogleError, Violation
-from emulator.evaluation.bleu import score_bleu
 from emulator.evaluation.rouge import ROUGE_TYPES, score_rouge
 from emulator.messages import parse_json, parse_message
 
@@ -56,9 +55,11 @@ def _score_exact_match(given: Any) -> list[float]:
 
 
 def _score_bleu(given: Any) -> list[float]:
+    from sacrebleu import sentence_bleu
+
     effective = given.metric_spec.use_effective_order
     return [
-        score_bleu(each.prediction, each.reference, use_effective_order=effective)
+        sentence_bleu(each.prediction, [each.reference], use_effective_order=effective).score / 100
         for each in _instances(given)
     ]
 

@@ -6,12 +6,10 @@ from typing import Any
 import httpx2
 import pytest
 from google.api_core.exceptions import BadRequest, MethodNotImplemented
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from emulator.evaluation.bleu import score_bleu
-from emulator.evaluation.rouge import score_rouge
-from emulator.evaluation.stemming import stem_word
+from emulator.evaluation.rouge import score_rouge, stem_word
 from tests.emulator.clients import rest_client
 from tests.support.emulator import EmulatorProcess
 
@@ -61,16 +59,18 @@ def test_bleu_is_sacrebleus_sentence_score(client: Any) -> None:
     ]
 
 
-@settings(deadline=None)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(prediction=texts, reference=texts, effective=st.booleans())
 def test_bleu_agrees_with_sacrebleu_on_any_text(
-    prediction: str, reference: str, *, effective: bool
+    client: Any, prediction: str, reference: str, *, effective: bool
 ) -> None:
     from sacrebleu import sentence_bleu
 
+    pair = {"prediction": prediction, "reference": reference}
+    spec = {"use_effective_order": effective}
+    answer = evaluate(client, bleu_input={"metric_spec": spec, "instances": [pair]})
     theirs = sentence_bleu(prediction, [reference], use_effective_order=effective).score / 100
-    ours = score_bleu(prediction, reference, use_effective_order=effective)
-    assert ours == pytest.approx(theirs)
+    assert scores(answer.bleu_results.bleu_metric_values) == [theirs]
 
 
 @pytest.mark.parametrize(

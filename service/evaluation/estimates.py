@@ -8,8 +8,7 @@ from service.datasets.queries import DatasetView, instruction_tokens, ready_data
 from service.errors import NotFound
 from service.evaluation.lanes import Lane
 from service.evaluation.ports import FindModel
-from service.evaluation.prompts import VariantKind
-from service.evaluation.schemas import EvaluateSpec, GenerationConfig
+from service.evaluation.schemas import EvaluateSpec, GenerationConfig, VariantKind
 from service.jobs.ports import Estimate, InputNotReady, Submission
 
 # A model says more than the target as long as it has not learned to be short.

@@ -16,10 +16,9 @@ from service.evaluation.models import Evaluation
 from service.evaluation.plan import EvaluationPlan, plan_evaluation
 from service.evaluation.ports import EvaluationServices, FindModel
 from service.evaluation.queries import get_evaluation
-from service.evaluation.request_stage import copy_cached_answers, send_requests
+from service.evaluation.request_stage import copy_cached_answers, run_shards, send_requests
 from service.evaluation.results import complete
 from service.evaluation.schemas import AskSpec, EvaluateSpec
-from service.evaluation.sharding import run_shards
 from service.ids import Prefix
 from service.jobs.ports import InputNotReady, JobCancelled, JobKind, JobRun, Submission, Waiting
 from service.jobs.queries import require_ended

@@ -1,20 +1,21 @@
 """The plan of an evaluation: its dataset, target, shots and price, and the requests they make."""
 
-from collections.abc import Iterable, Iterator
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 from service.catalogue.prices import CallPrice
 from service.database import Session
-from service.datasets.examples import Example, Split
+from service.datasets.examples import Example, Split, user_turn
 from service.datasets.queries import DatasetView, ready_dataset, stream_examples
-from service.errors import Conflict
+from service.errors import Conflict, Fault, Invalid
+from service.evaluation import repository
 from service.evaluation.ports import EvaluationServices, Target
-from service.evaluation.prompts import VariantKind, choose_shots, conversation
-from service.evaluation.queries import require_evaluation
-from service.evaluation.schemas import EvaluateSpec
+from service.evaluation.schemas import EvaluateSpec, VariantKind
 from service.inference.cache import CacheRules
-from service.inference.ports import GenerationRequest
+from service.inference.ports import GenerationRequest, Turn
 from service.jobs.lifecycle import OPEN
 from service.jobs.ports import JobRun
 from service.jobs.queries import job_states
@@ -62,7 +63,7 @@ def plan_evaluation(
     """
     calls = services.calls
     with services.sessions.reading() as session:
-        row = require_evaluation(session, run.outputs["evaluation"], run.project_id)
+        row = repository.get(session, run.outputs["evaluation"], project_id=run.project_id)
         if row.ready_at is not None:
             return None
         dataset = ready_dataset(spec.dataset, project_id=run.project_id, session=session)
@@ -122,6 +123,35 @@ def _without_texts(example: Example) -> Example:
     )
 
 
+def choose_shots(train: Sequence[Example], k: int, *, seed: int) -> tuple[Example, ...]:
+    """Return `k` examples of the training split, the same for the same seed and examples.
+
+    Examples come in the order of a hash of seed and id, whatever their order in `train`. Each
+    next one is the first of the groups used least so far, and among those of the labels used
+    least; so the shots for `k` begin the shots for `k + 1`.
+    Raises Invalid when `k` is negative or more than there are.
+    """
+    if not 0 <= k <= len(train):
+        message = f"{k} shots were asked for; the training split has {len(train)} examples"
+        fault = Fault("/spec/shots", "too_few_examples", message)
+        raise Invalid(message, code="too_few_examples", faults=[fault])
+    rest = sorted(train, key=lambda example: _order(example.id, seed=seed))
+    groups: Counter[str] = Counter()
+    labels: Counter[str] = Counter()
+    chosen: list[Example] = []
+    for _ in range(k):
+        best = min(rest, key=lambda each: (groups[each.group], labels[each.label]))
+        rest.remove(best)
+        groups[best.group] += 1
+        labels[best.label] += 1
+        chosen.append(best)
+    return tuple(chosen)
+
+
+def _order(example_id: str, *, seed: int) -> tuple[bytes, str]:
+    return hashlib.sha256(f"{seed}:{example_id}".encode()).digest(), example_id
+
+
 def requests_of(examples: Iterable[Example], plan: EvaluationPlan) -> Iterator[GenerationRequest]:
     """Yield the requests of examples: one for each sample, each with a seed of its own."""
     spec, target = plan.spec, plan.target
@@ -140,6 +170,24 @@ def requests_of(examples: Iterable[Example], plan: EvaluationPlan) -> Iterator[G
                 seed=(spec.seed + sample) % _SEEDS,
                 settings=target.settings,
             )
+
+
+def conversation(
+    instruction: str, example: Example, *, shots: Sequence[Example] = ()
+) -> tuple[Turn, ...]:
+    """Return the turns that ask for an example's answer; the last one is the user's.
+
+    Without shots they are the very words a tuned model was trained on: the example's history,
+    then instruction and text. Shots stand first, each by its last turns, and the instruction
+    once, in the first of them.
+    """
+    texts = [*(shot.text for shot in shots), example.text]
+    history = (Turn(turn.role, turn.text) for turn in example.history)
+    texts[0] = user_turn(instruction, texts[0])
+    questions = [Turn("user", words) for words in texts]
+    answers = [Turn("model", shot.target) for shot in shots]
+    pairs = zip(questions, answers, strict=False)  # the last question has no answer yet
+    return (*(turn for pair in pairs for turn in pair), *history, questions[-1])
 
 
 def request_key(example_id: str, sample: int) -> str:

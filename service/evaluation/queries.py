@@ -1,16 +1,9 @@
 """Evaluations with their scores, and where their tables lie."""
 
-from service.database import Session, Sessions
-from service.errors import Conflict, NotFound
+from service.database import Sessions
+from service.errors import Conflict
 from service.evaluation import repository
 from service.evaluation.models import Evaluation, ScoreRow
-
-
-def require_evaluation(session: Session, evaluation_id: str, project_id: str) -> Evaluation:
-    row = repository.find(session, evaluation_id, project_id=project_id)
-    if row is None:
-        raise NotFound(f"no evaluation {evaluation_id}", code="evaluation_not_found")
-    return row
 
 
 def get_evaluation(
@@ -18,7 +11,7 @@ def get_evaluation(
 ) -> tuple[Evaluation, list[ScoreRow]]:
     """Return an evaluation with its scores, the primary metric first; raises NotFound."""
     with sessions.reading() as session:
-        row = require_evaluation(session, evaluation_id, project_id)
+        row = repository.get(session, evaluation_id, project_id=project_id)
         return row, list(repository.scores(session, [row.id]))
 
 
@@ -35,7 +28,7 @@ def list_evaluations(
 def table_key_of(evaluation_id: str, *, project_id: str, sessions: Sessions) -> str:
     """Return the key of the evaluation's Parquet table; raises NotFound, Conflict `not_ready`."""
     with sessions.reading() as session:
-        row = require_evaluation(session, evaluation_id, project_id)
+        row = repository.get(session, evaluation_id, project_id=project_id)
     if row.table_key is None:
         raise Conflict(f"{evaluation_id} is not ready; its job is {row.job_id}", code="not_ready")
     return row.table_key

@@ -10,6 +10,7 @@ from sqlalchemy import FromClause, Subquery, Table, cast, column, func, literal,
 from sqlalchemy.dialects import postgresql, sqlite
 
 from service.database import Json, Session, UtcDateTime, delete_unless_used
+from service.errors import NotFound
 from service.evaluation.models import Evaluation, Prediction, ScoreRow
 from service.inference.answer_columns import ANSWER_COLUMNS
 
@@ -41,11 +42,15 @@ def add(session: Session, row: Evaluation) -> None:
     session.flush()
 
 
-def find(session: Session, evaluation_id: str, *, project_id: str) -> Evaluation | None:
+def get(session: Session, evaluation_id: str, *, project_id: str) -> Evaluation:
+    """Return an evaluation of the project; raises NotFound."""
     query = select(Evaluation).where(
         Evaluation.id == evaluation_id, Evaluation.project_id == project_id
     )
-    return session.scalar(query)
+    row = session.scalar(query)
+    if row is None:
+        raise NotFound(f"no evaluation {evaluation_id}", code="evaluation_not_found")
+    return row
 
 
 def page(session: Session, project_id: str, *, after: str | None, limit: int) -> list[Evaluation]:

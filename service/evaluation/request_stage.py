@@ -1,7 +1,10 @@
 """The request stage: rows are streamed, those stored or cached are skipped, the rest are sent.
 
 Nothing here grows with the number of rows: examples come from Parquet some hundred at a time,
-and the database is asked which of each chunk it has.
+and the database is asked which of each chunk it has. A large evaluation is divided into shards,
+one for each worker slot: the end of a shard waits for its last calls, and several in a row on
+one slot would wait several times. A shard still running gets the whole quota, so shards need not
+be equal.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,16 +17,66 @@ from service.evaluation import repository
 from service.evaluation.plan import EvaluationPlan, request_key, requests_of
 from service.evaluation.ports import EvaluationServices
 from service.evaluation.prediction_writer import PredictionWriter
+from service.evaluation.schemas import AskSpec
 from service.inference.budget_guard import JobBudgetGuard, open_budget_guard
 from service.inference.operations import generate_all
 from service.inference.ports import Flow, GenerationRequest, GenerationResult
 from service.inference.retry import QuotaExhausted
 from service.jobs.lifecycle import Reason
 from service.jobs.ports import JobRun, Waiting
+from service.jobs.queries import children_of
+from service.jobs.shards import Shard, await_shards, divide, set_priority, start_shards
 
 UNAVAILABLE_SECONDS = 5.0  # pause after a run that stored answers and then lost its provider
 CHUNK = 250  # requests that are looked up at once
 CACHE_CHUNK = 1000  # the same where only the database works
+# A smaller shard costs more (a task message, a claim, a wait for the parent) than it saves.
+SHARD_REQUESTS = 200
+# Small evaluations go first: each ten times more requests is one class later.
+_CLASSES = (500, 5_000, 50_000)
+
+
+def run_shards(
+    run: JobRun, plan: EvaluationPlan, *, requests: int, services: EvaluationServices
+) -> Waiting | None:
+    """Have the requests of a large evaluation made in shards; None when no shard is open.
+
+    Raises the error of the first shard that failed; the answers it stored remain.
+    """
+    if not children_of(run.id, sessions=services.sessions):
+        _start_shards(run, plan, requests, services)
+    return await_shards(children_of(run.id, sessions=services.sessions))
+
+
+def _start_shards(
+    run: JobRun, plan: EvaluationPlan, requests: int, services: EvaluationServices
+) -> None:
+    """Start all shards, or none where one worker is enough."""
+    priority = priority_of(requests)
+    if priority:
+        set_priority(run, priority)
+    ranges = plan_shards(plan.rows, requests=requests, slots=services.shards.slots)
+    if len(ranges) > 1:
+        shards = [_shard(plan, rows) for rows in ranges]
+        start_shards(run, "ask", shards, priority=priority, services=services.shards.jobs)
+
+
+def _shard(plan: EvaluationPlan, rows: range) -> Shard:
+    spec = AskSpec(evaluate=plan.spec, first=rows.start, last=rows.stop)
+    return Shard(spec, items=len(rows) * plan.spec.samples)
+
+
+def priority_of(requests: int) -> int:
+    """Return the priority class of an evaluation by its size; 0 goes first."""
+    return sum(requests > most for most in _CLASSES)
+
+
+def plan_shards(rows: int, *, requests: int, slots: int) -> list[range]:
+    """Return the rows of each shard: about equal, none too small, at most one for each slot.
+
+    `requests` is how many of the rows' requests are still to be made.
+    """
+    return divide(rows, shards=min(slots, -(-requests // SHARD_REQUESTS)))
 
 
 def send_requests(

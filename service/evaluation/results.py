@@ -20,7 +20,6 @@ from service.evaluation import repository
 from service.evaluation.models import ScoreRow
 from service.evaluation.plan import EvaluationPlan
 from service.evaluation.ports import EvaluationServices
-from service.evaluation.queries import require_evaluation
 from service.evaluation.repository import Sample
 from service.evaluation.scores import Score, Scored, Scorer
 from service.inference.ports import Outcome
@@ -61,7 +60,7 @@ def complete(run: JobRun, plan: EvaluationPlan, *, services: EvaluationServices)
     key = _write_table(plan, rows, store=services.store)
     scores = totals.scores(seed=plan.spec.seed)
     with run.fenced() as session:
-        row = require_evaluation(session, plan.evaluation_id, run.project_id)
+        row = repository.get(session, plan.evaluation_id, project_id=run.project_id)
         repository.put_scores(session, _score_rows(plan, scores))
         row.rows = totals.outcomes.total()
         row.outcomes = dict(totals.outcomes)

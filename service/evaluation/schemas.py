@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -9,10 +10,17 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from service.evaluation.lanes import Lane
 from service.evaluation.models import Evaluation as EvaluationRow
 from service.evaluation.models import ScoreRow
-from service.evaluation.prompts import VariantKind
 from service.ids import Prefix, id_pattern
 from service.jobs.lifecycle import State
 from service.jobs.schemas import OutputState, output_state
+
+
+class VariantKind(StrEnum):
+    """How the model is used: asked as it is, shown examples first, or tuned."""
+
+    ZERO_SHOT = "zero_shot"
+    FEW_SHOT = "few_shot"
+    TUNED = "tuned"
 
 
 class GenerationConfig(BaseModel):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from service.evaluation.metrics.registry import METRICS, MetricSpec
-from service.evaluation.prompts import VariantKind
+from service.evaluation.schemas import VariantKind
 from service.evaluation.scores import FULL_COVERAGE
 from service.experiments.curve_fit import CurveFit, fit_curve
 

@@ -7,7 +7,7 @@ from service.catalogue.catalogue import Catalogue
 from service.database import Session
 from service.datasets.queries import DatasetView, ready_dataset
 from service.evaluation.estimates import NOT_READY, estimate_calls, unpriced
-from service.evaluation.prompts import VariantKind
+from service.evaluation.schemas import VariantKind
 from service.experiments.schemas import ExperimentSpec
 from service.experiments.variants import Variant, variants_of
 from service.jobs.ports import Estimate, InputNotReady, Submission

@@ -8,8 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from service.datasets.schemas import PrepareSpec, TrainSize
-from service.evaluation.prompts import VariantKind
-from service.evaluation.schemas import GenerationConfig
+from service.evaluation.schemas import GenerationConfig, VariantKind
 from service.experiments.models import Experiment as ExperimentRow
 from service.ids import Prefix, id_pattern
 from service.jobs.lifecycle import State

@@ -10,8 +10,8 @@ from service.clock import rfc3339, utc_now
 from service.database import Session, Sessions
 from service.datasets.queries import DatasetView, ready_dataset
 from service.errors import Fault, Internal
-from service.evaluation.prompts import VariantKind
 from service.evaluation.queries import get_evaluation
+from service.evaluation.schemas import VariantKind
 from service.experiments.curve import LearningCurve, Point, answer, learning_curve
 from service.experiments.models import Experiment
 from service.experiments.queries import get_experiment, require_experiment

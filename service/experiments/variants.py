@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from service.datasets.queries import DatasetView
 from service.errors import Fault, Invalid
-from service.evaluation.prompts import VariantKind
+from service.evaluation.schemas import VariantKind
 from service.experiments.schemas import ExperimentSpec
 
 

@@ -4,9 +4,8 @@ import pytest
 
 from service.datasets.examples import Split
 from service.datasets.queries import read_examples, ready_dataset, stream_examples
-from service.evaluation.plan import shots_of
-from service.evaluation.prompts import VariantKind, choose_shots
-from service.evaluation.schemas import EvaluateSpec
+from service.evaluation.plan import choose_shots, shots_of
+from service.evaluation.schemas import EvaluateSpec, VariantKind
 from service.inference.governor import LocalGovernor
 from service.inference.pace import Quota
 from service.jobs.ports import Preempted

@@ -1,6 +1,6 @@
 """Points of learning curves for the tests of this room."""
 
-from service.evaluation.prompts import VariantKind
+from service.evaluation.schemas import VariantKind
 from service.experiments.curve import Point
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from service.datasets.queries import DatasetView
 from service.errors import Invalid
-from service.evaluation.prompts import VariantKind
+from service.evaluation.schemas import VariantKind
 from service.experiments.schemas import ExperimentSpec
 from service.experiments.variants import Variant, plan_variants, variants_of
 

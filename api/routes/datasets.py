@@ -20,7 +20,7 @@ from service.jobs.queries import job_states
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
 
 
-def _only_rows(
+def _row_filter(
     label: Annotated[str | None, Query(max_length=1000, description="of this label")] = None,
     group: Annotated[str | None, Query(max_length=5000, description="of this group")] = None,
     row: Annotated[int | None, Query(ge=1, description="made of this row of the source")] = None,
@@ -32,7 +32,7 @@ def _only_rows(
     return RowFilter(label=label, group=group, row=row, search=search)
 
 
-OnlyRows = Annotated[RowFilter, Depends(_only_rows)]
+RowFilterQuery = Annotated[RowFilter, Depends(_row_filter)]
 
 
 @router.get(
@@ -97,7 +97,7 @@ def list_rows(
     request: Request,
     principal: Reader,
     container: Services,
-    only: OnlyRows,
+    row_filter: RowFilterQuery,
     split: Annotated[Split | None, Query(description="only of this split")] = None,
     after: Annotated[
         str | None, Query(max_length=64, description="the last id of the page before")
@@ -110,7 +110,7 @@ def list_rows(
         sessions=container.sessions,
         store=container.store,
         split=split,
-        only=only,
+        row_filter=row_filter,
         after=after,
         limit=limit + 1,
     )

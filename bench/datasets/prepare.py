@@ -104,7 +104,7 @@ def _ours(file: Path, folder: Path) -> dict[str, Any]:
     from service.datasets.ingestion.staged_rows import stage_file
     from service.datasets.preparation import Staged, prepare
     from service.datasets.presets.pii import PII
-    from service.datasets.publishing.written_dataset import finish
+    from service.datasets.publishing.written_dataset import write_dataset
     from service.datasets.schemas import PrepareSpec
     from service.datasets.sources.source import SourceFile
 
@@ -124,7 +124,7 @@ def _ours(file: Path, folder: Path) -> dict[str, Any]:
     train = len(prepared.splits["train"])
     # All training rows are written, as the alternative does, or as many as Gemini takes.
     sizes = [min(train, MOST_TRAIN)]
-    finished = finish(
+    finished = write_dataset(
         prepared,
         preset=PII,
         train_sizes=sizes,

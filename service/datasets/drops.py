@@ -1,4 +1,4 @@
-"""Rows that were dropped or refused, remembered by number and never by content."""
+"""Rows that were dropped, known by number and never by content."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field

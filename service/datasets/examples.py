@@ -82,7 +82,7 @@ def collapse(text: str) -> str:
 
 
 def fold(text: str) -> str:
-    """Return what two texts have in common that differ in case and white space only."""
+    """Return the text with case and white space folded, for comparison."""
     return collapse(text).casefold()
 
 

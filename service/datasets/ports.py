@@ -1,11 +1,11 @@
-"""What preparing a dataset asks of its neighbours."""
+"""What the preparation of a dataset needs from outside."""
 
 from collections.abc import Sequence
 from typing import Protocol
 
 
 class TokenCounter(Protocol):
-    """Asks the provider how many tokens texts have; `synthetic` where that is an emulator."""
+    """Counts tokens at the provider; `synthetic` if that is an emulator."""
 
     @property
     def synthetic(self) -> bool: ...

@@ -170,8 +170,9 @@ def split_rows(
         raise Invalid("no row of the source can be used", code="no_rows")
     index, groups, kept = _similarity_index(converted, preset)
     sizes = Sizes(spec.test_size, spec.validation_size, preset.held_out_rows_per_group)
-    copies = preset.drops_near_duplicates
-    assignment = assign_rows(kept, index, sizes=sizes, drops_copies=copies)
+    assignment = assign_rows(
+        kept, index, sizes=sizes, drop_near_duplicates=preset.drops_near_duplicates
+    )
     leaks = find_leaks(assignment.splits, index)
     if not spec.allow_leakage:
         refuse_leaks(leaks, name=lambda split, row: _row_name(row, split, spec))
@@ -204,11 +205,11 @@ def open_writer(
 
 
 def _check_columns(staged: StagedRows, preset: Preset, spec: PrepareSpec) -> None:
-    wanted = {name: spec.columns.get(name, name) for name in preset.columns}
+    needed = {name: spec.columns.get(name, name) for name in preset.columns}
     in_columns = preset.pointer == "/spec/columns"
     pointers = {
         column: f"{preset.pointer}/{name}" if in_columns else preset.pointer
-        for name, column in wanted.items()
+        for name, column in needed.items()
     }
     if spec.split_column:
         pointers[spec.split_column] = "/spec/split_column"

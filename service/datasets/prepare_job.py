@@ -13,7 +13,7 @@ from service.datasets.formats.read_context import limits_of
 from service.datasets.ingestion.staged_rows import stage_source
 from service.datasets.preparation import PrepareRun, SplitDataset, Staged, prepare
 from service.datasets.publishing.artifacts import WrittenDataset, columns_of, store_artifacts
-from service.datasets.publishing.written_dataset import finish
+from service.datasets.publishing.written_dataset import write_dataset
 from service.datasets.schemas import ConversionShardSpec, PrepareSpec
 from service.datasets.sharding.shard_jobs import (
     ShardingConfig,
@@ -71,7 +71,7 @@ def _make_from_source(
 def _complete(run: PrepareRun, prepared: SplitDataset, folder: Path) -> None:
     run.job.check()
     run.job.report(0, prepared.kept, unit="items", stage="writing")
-    dataset = finish(
+    dataset = write_dataset(
         prepared,
         preset=run.preset,
         train_sizes=run.spec.train_sizes,

@@ -14,9 +14,9 @@ from service.datasets.publishing.content import (
     Content,
     ContentFormat,
     RowFilter,
-    Stored,
+    StoredDataset,
     content_of,
-    page_of,
+    row_page,
 )
 from service.datasets.publishing.stored_examples import example_of, stored_rows
 from service.datasets.schemas import DatasetReport, DatasetRow
@@ -157,7 +157,7 @@ def list_rows(
     *,
     project_id: str,
     split: Split | None,
-    only: RowFilter = RowFilter(),  # noqa: B008  a frozen value
+    row_filter: RowFilter = RowFilter(),  # noqa: B008  a frozen value
     after: str | None,
     limit: int,
     sessions: Sessions,
@@ -168,7 +168,7 @@ def list_rows(
     Raises NotFound `dataset_not_found`, Conflict `not_ready`, Unavailable.
     """
     key = examples_key_of(dataset_id, project_id=project_id, sessions=sessions)
-    return page_of(key, split=split, only=only, after=after, limit=limit, store=store)
+    return row_page(key, split=split, row_filter=row_filter, after=after, limit=limit, store=store)
 
 
 def dataset_report(dataset_id: str, *, project_id: str, sessions: Sessions) -> DatasetReport:
@@ -194,7 +194,7 @@ def dataset_content(
     raises.
     """
     row = get_dataset(dataset_id, project_id=project_id, sessions=sessions)
-    stored = Stored(_ready_key(row), dataset_id, row.instruction)
+    stored = StoredDataset(_ready_key(row), dataset_id, row.instruction)
     return content_of(stored, content_format, split=split, store=store)
 
 

@@ -13,10 +13,10 @@ _SPELLING = ("spelling_high", "spelling_low", "row")
 
 
 def first_of_each(keys: pl.DataFrame) -> NDArray[np.bool_]:
-    """Return which rows stay: one of each identity, whatever the order of the rows.
+    """Return a mask of the rows to keep: one of each identity, whatever the order of the rows.
 
-    Of equal ones that differ in spelling a hash of the spelling decides. Rows whose splits were
-    given apart are no duplicates: the firewall judges them.
+    Of equal rows that differ in spelling, the lowest hash of the spelling is kept. Rows with
+    different given splits are no duplicates: the leakage check compares them.
     """
     columns = [keys[name].to_numpy() for name in (*_IDENTITY, *_SPELLING)]
     order = np.lexsort(columns[::-1])
@@ -31,16 +31,16 @@ def first_of_each(keys: pl.DataFrame) -> NDArray[np.bool_]:
 
 
 Rows = NDArray[np.int64]
-# A row is compared with so many kept rows of its cluster; a cluster of more is no cluster of
-# copies, and comparing all with all would take the square of its size.
+# A row is compared with so many kept rows of its cluster: comparing all with all would take the
+# square of its size.
 _COMPARED = 32
 
 
 def train_near_duplicates(train: Rows, index: SimilarityIndex, *, first: int = 0) -> Rows:
-    """Return the training rows to leave out, so that one of each set of near copies stays.
+    """Return the training rows to leave out, so that one of each set of near-duplicates stays.
 
-    Rows are looked at in the order of their hashes, those whose `given` is `first` before all
-    others. One is left out when its true Jaccard with a row that stays reaches the threshold and
+    Rows are compared in the order of their hashes, those whose `given` is `first` before all
+    others. A row is left out if its Jaccard similarity with a kept row reaches the threshold and
     their targets are equal, or equal but for placeholders.
     """
     near = index.near
@@ -48,14 +48,14 @@ def train_near_duplicates(train: Rows, index: SimilarityIndex, *, first: int = 0
         return train[:0]
     rows = _clustered(train, index, first)
     kept: dict[tuple[int, int], list[int]] = defaultdict(list)
-    copies: list[int] = []
+    duplicates: list[int] = []
     for row, cluster, target in rows.iter_rows():
         known = kept[cluster, target]
         if any(near.are_near(row, other) for other in known[:_COMPARED]):
-            copies.append(row)
+            duplicates.append(row)
         else:
             known.append(row)
-    return np.array(sorted(copies), np.int64)
+    return np.array(sorted(duplicates), np.int64)
 
 
 def _clustered(train: Rows, index: SimilarityIndex, first: int) -> pl.DataFrame:

@@ -1,10 +1,9 @@
-"""Texts that are nearly the same: found by MinHash, believed only by their true Jaccard.
+"""Texts that are nearly the same: MinHash finds candidates, exact Jaccard similarity decides.
 
-A sketch of 64 minima is made of each text as rows stream by, and kept in files: a hash of each
-band of minima, one byte of each minimum, and the text. Then, band by band, rows that share a hash
-are compared with their next neighbours only, so the work grows with the rows and not with their
-pairs. Source: Broder 1997; banding as in Leskovec, Rajaraman, Ullman, "Mining of Massive
-Datasets", chapter 3.
+Each text gets a sketch of 64 minima, stored in files: a hash of each band of minima, one byte of
+each minimum, and the text. Then, band by band, rows with equal hashes are compared with their next
+neighbours only, so the work grows with the rows and not with their pairs. Source: Broder 1997;
+banding as in Leskovec, Rajaraman, Ullman, "Mining of Massive Datasets", chapter 3.
 """
 
 import math
@@ -22,13 +21,13 @@ from numpy.typing import NDArray
 from service.datasets.cleaning.shingles import Runs, jaccard, shingle_set, shingle_texts
 
 MINIMA = 64
-NEIGHBOURS = 4  # of the rows with one hash, each is compared with so many that follow it
-SHORTEST = 24  # bytes; of a shorter text one character is too much to say that it is a copy
+NEIGHBOURS = 4  # rows compared with each row, of those with the same hash
+SHORTEST = 24  # bytes; in a shorter text one character changes the similarity too much
 _SEED = 42
-_RECALL = 0.985  # of pairs just at the threshold; those above it are found more surely
+_RECALL = 0.985  # of pairs at the threshold; it is higher above
 _SKETCHED_AT_ONCE = 200  # texts: their runs fit into a processor's cache
 _PAIRS_AT_ONCE = 50_000
-_PAIRS_KEPT = 500_000  # that clusters have compared and splits ask for again; 100 bytes each
+_PAIRS_KEPT = 500_000  # compared for clusters and needed again for splits; 100 bytes each
 _LENGTHS = "lengths"
 _COPIED_BYTES = 1 << 20
 _SETS_KEPT = 64  # of runs of characters; one of a long text takes 1 MB
@@ -45,7 +44,7 @@ def rows_per_band(threshold: float) -> int:
 
 
 class NearDuplicates:
-    """Texts numbered from 0 in the order they are added; their files lie in `folder`."""
+    """Texts numbered from 0 in the order they are added; their files are in `folder`."""
 
     def __init__(self, folder: Path, *, threshold: float) -> None:
         self.threshold = threshold
@@ -62,7 +61,7 @@ class NearDuplicates:
         self._shingles = lru_cache(maxsize=_SETS_KEPT)(self._read_shingles)
 
     def add(self, texts: Sequence[str]) -> None:
-        """Sketch and keep texts that were made comparable."""
+        """Sketch and store texts that are folded already."""
         begins = range(0, len(texts), _SKETCHED_AT_ONCE)
         parts = [_sketch(texts[begin : begin + _SKETCHED_AT_ONCE]) for begin in begins]
         minima = np.concatenate(parts)
@@ -74,14 +73,14 @@ class NearDuplicates:
         self._lengths.append(np.fromiter(map(len, encoded), np.int64, len(encoded)))
 
     def save(self) -> list[Path]:
-        """Return files that `absorb` reads, all of which join by concatenation."""
+        """Write and return the files that `absorb` reads, which are merged by concatenation."""
         self._flush()
         lengths = self._folder / _LENGTHS
         lengths.write_bytes(np.diff(self._ends).tobytes())
         return [lengths, *(Path(file.name) for file in self._files)]
 
     def absorb(self, folder: Path) -> None:
-        """Add the texts of another, whose saved files lie in `folder`, after our own."""
+        """Append the texts of another instance, whose saved files are in `folder`."""
         for file in self._files:
             with (folder / Path(file.name).name).open("rb") as saved:
                 shutil.copyfileobj(saved, file, _COPIED_BYTES)
@@ -96,11 +95,11 @@ class NearDuplicates:
         return [*self._bands, self._minima, self._texts]
 
     def similarity(self, one: int, other: int) -> float:
-        """Return the true Jaccard of two texts."""
+        """Return the exact Jaccard similarity of two texts."""
         return jaccard(self._shingles(one), self._shingles(other))
 
     def are_near(self, one: int, other: int) -> bool:
-        """Return whether the true Jaccard of two texts reaches the threshold."""
+        """Return whether the exact Jaccard similarity of two texts reaches the threshold."""
         pair = (min(one, other) << 32) | max(one, other)
         if pair in self._found:
             return True
@@ -110,11 +109,11 @@ class NearDuplicates:
         return near
 
     def clusters(self, rows: Rows) -> Rows:
-        """Return for each text the first one of its cluster; only those of `rows` take part, and
-        short ones do not.
+        """Return the first text of each text's cluster; only those of `rows` are clustered, and
+        short ones are not.
 
-        Rows are in one cluster when a chain of near pairs joins them. Where many share a hash,
-        the order of `rows` decides which are compared: let it be one that the texts decide.
+        Rows are in one cluster if a chain of near pairs connects them. Where many have the same
+        hash, the order of `rows` decides which are compared: it should depend on the texts only.
         """
         self._flush()
         rows = rows[np.diff(self._ends)[rows] >= SHORTEST]
@@ -142,13 +141,13 @@ class NearDuplicates:
                     yield first, second
 
     def _candidates(self, kept: Rows, number: int) -> Iterator[tuple[Rows, Rows]]:
-        """Yield neighbours among the rows that share the hash of a band.
+        """Yield neighbours among the rows with the same hash of a band.
 
-        Rows that share the next band too are put side by side first.
+        They are ordered by the hash of the next band, so that more similar rows are neighbours.
         """
         hashes = self._band(number)[kept]
-        beside = self._band((number + 1) % len(self._bands))[kept]
-        order = np.lexsort((beside, hashes))
+        next_band = self._band((number + 1) % len(self._bands))[kept]
+        order = np.lexsort((next_band, hashes))
         rows, ordered = kept[order], hashes[order]
         for step in range(1, NEIGHBOURS + 1):
             same = np.flatnonzero(ordered[step:] == ordered[:-step])
@@ -160,7 +159,7 @@ class NearDuplicates:
         return np.fromfile(self._folder / f"band_{number}", np.uint32)
 
     def _likely(self, one: Rows, other: Rows) -> tuple[list[int], list[int]]:
-        """Keep pairs whose sketches agree as near texts' do, within four standard errors."""
+        """Keep pairs whose sketches agree as those of near texts, within four standard errors."""
         if not len(one):
             return [], []
         minima = np.memmap(self._folder / "minima", np.uint8, mode="r").reshape(-1, MINIMA)

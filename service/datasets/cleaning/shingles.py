@@ -1,4 +1,4 @@
-"""Runs of five characters, and how many of them two texts share."""
+"""Runs of five characters, and the Jaccard similarity of two texts by them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ def shingle_texts(texts: Sequence[str]) -> Shingles:
     characters = np.frombuffer("".join(padded).encode("utf-32-le"), np.uint32)
     ends = np.cumsum(np.fromiter(map(len, padded), np.int64, len(padded)))
     whole = np.ones(len(characters), np.bool_)
-    for back in range(1, LENGTH):  # a run that begins here goes on into the next text
+    for back in range(1, LENGTH):  # a run that begins here ends in the next text
         whole[ends - back] = False
     offsets = ends - (LENGTH - 1) * np.arange(1, len(ends) + 1)
     hashes = _hashes(characters)[whole[: len(characters) - LENGTH + 1]]
@@ -53,7 +53,7 @@ def shingle_set(text: str) -> Runs:
     """Return the different runs of a text as sorted numbers.
 
     A run of characters below U+1000 is its number, 12 bits for each; any other is 63 bits of a
-    hash, which two of a million runs share once in ten million texts.
+    hash; in a text of a million runs the chance of a collision is one in ten million.
     """
     encoded = text.ljust(LENGTH, "\0").encode("utf-32-le")
     characters = np.frombuffer(encoded, np.uint32).astype(np.uint64)

@@ -1,4 +1,4 @@
-"""What makes rows alike: equal keys, and clusters of near-duplicates. Pure but for the texts."""
+"""Which rows are similar: by equal keys, and by near-duplicates of their inputs."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence

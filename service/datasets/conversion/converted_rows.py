@@ -13,7 +13,7 @@ from service.datasets.drops import Drops
 from service.datasets.row_faults import FaultLog, RowFault
 from service.datasets.validation.row_checks import RowChecks
 
-FILE_NAME = "drafts.parquet"  # part of the stored result of a shard
+FILE_NAME = "drafts.parquet"  # the name is part of the stored result of a shard
 _BATCH_ROWS = 5000
 _BATCH_BYTES = 8 << 20
 

@@ -1,7 +1,7 @@
-"""The small columns that stand for a row's texts: hashes, lengths, where it was given. Pure.
+"""The small columns that stand for an example's texts: hashes, lengths, its given split. Pure.
 
-What decides a split is BLAKE2b, the same everywhere and forever. What only asks whether two texts
-of one run are equal is Polars' own hash, which is faster; identities take two of them, 128 bits.
+Splits are decided by BLAKE2b, which never changes. Whether two texts of one run are equal is
+decided by Polars' own hash, which is faster; identities take two of them, 128 bits.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 # [FIRSTNAME], <PERSON> and {{first_name}}, as masking tasks write them.
 PLACEHOLDER = r"\[[A-Za-z]\w*\]|<[A-Za-z]\w*>|\{\{\s*[A-Za-z]\w*\s*\}\}"
 _SEPARATORS = r"[^\p{L}\p{N}]+"
-# Less than this beside its placeholders, and a masked text is nobody's template.
+# A masked text with fewer characters beside its placeholders has no template key.
 _TEMPLATE_CHARACTERS = 20
 DIGESTS = ("group", "id", "label", "spelling")
 
@@ -26,7 +26,7 @@ def digest(seed: int, text: str) -> bytes:
 def row_keys(
     converted: pl.DataFrame, digests: Iterable[bytes], compared: list[str]
 ) -> pl.DataFrame:
-    """Return the keys of drafts, one row each; `digests` are four for each, as in `DIGESTS`."""
+    """Return the keys of examples, one row each; `digests` are four for each, as in `DIGESTS`."""
     words = np.frombuffer(b"".join(digests), ">u8").astype(np.uint64).reshape(-1, 8)
     decided = {
         f"{name}_{half}": words[:, 2 * at + part]
@@ -55,7 +55,7 @@ def row_keys(
 
 
 def concat_keys(frames: list[pl.DataFrame]) -> pl.DataFrame:
-    """Return the keys of all frames and empty the list, column by column: never all of it twice."""
+    """Return the keys of all frames and empty the list, column by column to save memory."""
     names = frames[0].columns if frames else []
     columns: dict[str, list[pl.Series]] = {name: [] for name in names}
     for frame in frames:

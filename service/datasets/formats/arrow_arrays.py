@@ -1,6 +1,6 @@
-"""Arrow arrays of values at hand, made without `pyarrow.array`.
+"""Arrow arrays of Python and NumPy values, made without `pyarrow.array`.
 
-That function looks for pandas first, and finding it costs a process two seconds and 45 MB.
+That function imports pandas if it can, which costs a process two seconds and 45 MB.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ def text_array(values: Sequence[str | None]) -> Any:
 
 
 def text_lists(values: Sequence[Sequence[str]]) -> Any:
-    """Return large lists of texts; Polars would take them one by one."""
+    """Return large lists of texts; Polars would convert them one by one."""
     import pyarrow as pa
 
     ends = np.cumsum(np.fromiter(map(len, values), np.int64, len(values)))
@@ -39,7 +39,7 @@ def text_lists(values: Sequence[Sequence[str]]) -> Any:
 
 
 def plain_array(column: Any) -> Any:
-    """Return a Polars series as one array of the oldest layout: its texts lie end to end."""
+    """Return a Polars series as one array of the oldest layout: its texts are contiguous."""
     import polars as pl
 
     return column.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())

@@ -18,11 +18,11 @@ def csv_rows(lines: Iterable[str], context: ReadContext) -> Iterator[SourceRow]:
     """Yield the records of decoded lines and note the faults; numbers count records, not lines.
 
     Columns without a name are left out. Strict about quotes: a quote that is never closed
-    would swallow the rest of the file in silence. Raises Invalid `missing_header`,
+    would take in the rest of the file without an error. Raises Invalid `missing_header`,
     `duplicate_column`, `too_many_columns`, `row_too_long`.
     """
     head = list(islice(it := iter(lines), _SAMPLE_LINES))
-    guard = _Guard(chain(head, it), context.limits.row_bytes)
+    guard = _RecordLengthGuard(chain(head, it), context.limits.row_bytes)
     records = _records(_reader(guard, context, head))
     header = list(context.options.columns) or _read_header(records)
     context.add_columns([name for name in header if name])
@@ -33,8 +33,8 @@ def csv_rows(lines: Iterable[str], context: ReadContext) -> Iterator[SourceRow]:
             yield SourceRow(number, fields)
 
 
-class _Guard:
-    """Passes lines on while the record they make is not longer than a row may be."""
+class _RecordLengthGuard:
+    """Passes lines through until a record is longer than a row may be."""
 
     def __init__(self, lines: Iterable[str], limit: int) -> None:
         self._lines = iter(lines)
@@ -68,7 +68,7 @@ def _delimiter(context: ReadContext, head: Sequence[str]) -> str:
 
 
 def detect_delimiter(head: Sequence[str]) -> str:
-    """Return the delimiter that cuts the first lines into the most cells, equally many in each."""
+    """Return the delimiter that gives the most cells in the first lines, equally many in each."""
     return max(DELIMITERS, key=lambda each: _evenness(head, each))
 
 
@@ -81,9 +81,9 @@ def _evenness(head: Sequence[str], delimiter: str) -> tuple[bool, int, int]:
         widths = []
     if not widths or widths[0] < 2:  # noqa: PLR2004  one cell: nothing was delimited
         return False, 0, 0
-    alike = widths.count(widths[0])
+    equal_widths = widths.count(widths[0])
     # The last record of the sample may be cut off.
-    return alike >= len(widths) - 1, alike, widths[0]
+    return equal_widths >= len(widths) - 1, equal_widths, widths[0]
 
 
 def _read_header(records: Iterator[list[str] | None]) -> list[str]:
@@ -99,7 +99,7 @@ def _read_header(records: Iterator[list[str] | None]) -> list[str]:
 
 
 def _records(records: Iterator[list[str]]) -> Iterator[list[str] | None]:
-    """Yield records, None for one that cannot be read; blank lines are passed over."""
+    """Yield records, None for one that cannot be read; blank lines are skipped."""
     while True:
         try:
             cells = next(records)
@@ -115,7 +115,7 @@ def _records(records: Iterator[list[str]]) -> Iterator[list[str] | None]:
 def _fields(
     number: int, header: Sequence[str], cells: list[str] | None, context: ReadContext
 ) -> dict[str, str] | None:
-    """Return a record's cells by name, or None once its fault is noted."""
+    """Return a record's cells by name; note its fault and return None if it has one."""
     if cells is None:
         message = "quotes are wrong or a cell is too long; double the quotes inside a quoted cell"
         context.log.add(number, "invalid_csv_row", message)

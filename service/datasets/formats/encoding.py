@@ -1,4 +1,4 @@
-"""Which encoding a text file is in, found by its bytes."""
+"""Detection of a text file's encoding by its bytes; see decision 0023."""
 
 import codecs
 import re
@@ -29,8 +29,8 @@ class Encoding:
 def detect_encoding(path: Path) -> Encoding:
     """Return `utf-8-sig`, `utf-16`, `cp1252` or `latin-1`.
 
-    A byte order mark decides. Else it is UTF-8, even with some damage: only where bytes that are
-    none outnumber the characters beyond ASCII that are, every byte is taken for a character.
+    A byte order mark decides. Otherwise it is UTF-8, even if damaged; only if invalid bytes
+    outnumber the valid characters beyond ASCII, an encoding of one byte a character is returned.
     """
     if _is_utf8(path):
         return Encoding("utf-8-sig", validated=True)
@@ -55,17 +55,17 @@ def _is_utf8(path: Path) -> bool:
 
 def _by_counting(path: Path) -> Encoding:
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-    broken = beyond = strange = 0
+    broken = beyond = undefined = 0
     for block in _blocks(path):
         if block.isascii():
             continue
         text = decoder.decode(block)
         broken += len(_BROKEN.findall(text))
         beyond += len(_BEYOND_ASCII.findall(text))
-        strange += len(_NOT_WINDOWS.findall(text))
+        undefined += len(_NOT_WINDOWS.findall(text))
     if broken <= beyond:
         return Encoding("utf-8-sig", validated=False)
-    return Encoding("latin-1" if strange else "cp1252", validated=True)
+    return Encoding("latin-1" if undefined else "cp1252", validated=True)
 
 
 def _blocks(path: Path) -> Iterator[bytes]:

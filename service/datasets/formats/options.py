@@ -1,4 +1,4 @@
-"""How a file is written, where its name and its bytes do not say."""
+"""The format of a file, where its name and its bytes leave it open."""
 
 import re
 from enum import StrEnum
@@ -36,7 +36,7 @@ class FormatOptions(BaseModel):
 
 
 def format_of_name(name: str, *, pointer: str) -> FormatName:
-    """Return the format that a file's name tells, or raise Invalid `unknown_format`."""
+    """Return the format by a file's name, or raise Invalid `unknown_format`."""
     found = _SUFFIX.search(name.lower())
     if found and found[1] in set(FormatName):
         return FormatName(found[1])

@@ -42,9 +42,9 @@ def text_arrays(
     bad: set[int] = set()
     columns: dict[str, Any] = {}
     for name in table.schema.names:
-        notes = _Notes(name, numbers, bad, context)
-        columns[name] = _as_texts(table.column(name).combine_chunks(), notes)
-        _refuse_long(columns[name], notes)
+        faults = _ColumnFaults(name, numbers, bad, context)
+        columns[name] = _as_texts(table.column(name).combine_chunks(), faults)
+        _refuse_long(columns[name], faults)
     if not bad:
         return list(numbers), columns
     kept = pa.array([index for index in range(len(numbers)) if index not in bad])
@@ -52,8 +52,8 @@ def text_arrays(
     return good, {name: array.take(kept) for name, array in columns.items()}
 
 
-class _Notes:
-    """Notes at most one fault of a row."""
+class _ColumnFaults:
+    """Notes at most one fault of each row."""
 
     def __init__(
         self, name: str, numbers: Sequence[int], bad: set[int], context: ReadContext
@@ -69,60 +69,60 @@ class _Notes:
             self.context.log.add(self._numbers[index], code, message, column=self.name)
 
 
-def _as_texts(array: Any, notes: _Notes) -> Any:
+def _as_texts(array: Any, faults: _ColumnFaults) -> Any:
     import pyarrow as pa
     from pyarrow import types
 
     kind = array.type
     if isinstance(kind, pa.BaseExtensionType):
-        return _as_texts(array.storage, notes)
+        return _as_texts(array.storage, faults)
     if types.is_dictionary(kind):
-        return _as_texts(array.dictionary_decode(), notes)
+        return _as_texts(array.dictionary_decode(), faults)
     if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
-        return _checked_strings(array, notes)
+        return _checked_strings(array, faults)
     if types.is_integer(kind) or types.is_boolean(kind) or types.is_null(kind):
         return array.cast(pa.string()).fill_null("")
     spell = _spelled_nested if types.is_nested(kind) else _spelled
     if types.is_nested(kind):
-        notes.context.nested.add(notes.name)
-    return pa.array(_spell_all(array.to_pylist(), spell, notes), pa.string())
+        faults.context.nested.add(faults.name)
+    return pa.array(_spell_all(array.to_pylist(), spell, faults), pa.string())
 
 
-def _checked_strings(array: Any, notes: _Notes) -> Any:
-    """Return strings that are UTF-8; Arrow itself only looks when it is asked to."""
+def _checked_strings(array: Any, faults: _ColumnFaults) -> Any:
+    """Return strings that are valid UTF-8, which Arrow does not check by itself."""
     import pyarrow as pa
 
     try:
         array.validate(full=True)
     except pa.ArrowInvalid:
         values = array.cast(pa.large_binary()).to_pylist()
-        return pa.array(_spell_all(values, bytes.decode, notes), pa.string())
+        return pa.array(_spell_all(values, bytes.decode, faults), pa.string())
     return array.cast(pa.string()).fill_null("")
 
 
-def _refuse_long(array: Any, notes: _Notes) -> None:
+def _refuse_long(array: Any, faults: _ColumnFaults) -> None:
     """Note cells longer than a row may be, of an array of strings without nulls."""
     from pyarrow import compute
 
-    limit = notes.context.limits.row_bytes
+    limit = faults.context.limits.row_bytes
     lengths = compute.binary_length(array)
     if len(array) and compute.max(lengths).as_py() > limit:
         for index in compute.indices_nonzero(compute.greater(lengths, limit)).to_pylist():
-            notes.fault(index, "row_too_long", f"a cell is longer than {limit} bytes; shorten it")
+            faults.fault(index, "row_too_long", f"a cell is longer than {limit} bytes; shorten it")
 
 
-def _spell_all(values: list[Any], spell: Callable[[Any], str], notes: _Notes) -> list[str]:
+def _spell_all(values: list[Any], spell: Callable[[Any], str], faults: _ColumnFaults) -> list[str]:
     texts = []
     for index, value in enumerate(values):
         text = ""
         try:
             text = "" if value is None else spell(value)
         except UnicodeDecodeError:
-            notes.fault(index, "wrong_encoding", "bytes that are not UTF-8; write it again")
+            faults.fault(index, "wrong_encoding", "bytes that are not UTF-8; write it again")
         except RecursionError:
-            notes.fault(index, "too_deep", _TOO_DEEP)
+            faults.fault(index, "too_deep", _TOO_DEEP)
         except ValueError:
-            notes.fault(index, "invalid_number", "a number that is not finite; write null")
+            faults.fault(index, "invalid_number", "a number that is not finite; write null")
         texts.append(text)
     return texts
 

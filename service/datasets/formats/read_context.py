@@ -41,7 +41,7 @@ def limits_of(given: FileLimits | IngestionLimits) -> IngestionLimits:
 class ReadContext:
     """`nested` gathers the columns whose values were lists or objects; `columns` all names.
 
-    `sound`: the file's bytes are known to be text, so that no cell need be looked at for it.
+    `validated`: the file is known to be valid text, so that its cells need no check.
     """
 
     limits: IngestionLimits = field(default_factory=IngestionLimits)
@@ -64,7 +64,7 @@ class ReadContext:
             raise Invalid(message, code="too_many_columns")
 
     def object_row(self, number: int, value: Any, *, repeated: bool) -> SourceRow | None:
-        """Return the row of a JSON value that ought to be an object, or None once that is noted.
+        """Return the row of a JSON value; note the fault and return None if it is no object.
 
         `repeated`: some object in it names a member twice.
         """
@@ -79,38 +79,38 @@ class ReadContext:
         return self.row_of(number, value)
 
     def row_of(self, number: int, record: dict[str, Any]) -> SourceRow | None:
-        """Return an object's members as texts, or None once its faults are noted."""
+        """Return an object's members as texts; note its fault and return None if it has one."""
         fields: dict[str, str] = {}
         for name, value in record.items():
             if not name:
                 continue
-            text = value if type(value) is str else self._plain(number, name, value)
+            text = value if type(value) is str else self._as_text(number, name, value)
             if text is None:
                 return None
             if not is_unicode(text) or not is_unicode(name):
                 message = "half of a surrogate pair (\\ud83d without its other half); write both"
-                self.log.add(number, "invalid_unicode", message, column=_sayable(name))
+                self.log.add(number, "invalid_unicode", message, column=_printable(name))
                 return None
             fields[name] = text
         if not fields.keys() <= self.columns.keys():
             self.add_columns(list(fields))
         return SourceRow(number, fields)
 
-    def _plain(self, number: int, name: str, value: Any) -> str | None:
-        """Return the text of a value that is none, or None once its fault is noted."""
+    def _as_text(self, number: int, name: str, value: Any) -> str | None:
+        """Return the text of another value; note its fault and return None if it has one."""
         if isinstance(value, list | dict):
             if depth_of(value, limit=self.limits.depth) > self.limits.depth:
                 message = f"lists and objects lie more than {self.limits.depth} deep; flatten them"
-                self.log.add(number, "too_deep", message, column=_sayable(name))
+                self.log.add(number, "too_deep", message, column=_printable(name))
                 return None
             self.nested.add(name)
         try:
             return as_text(value)
         except ValueError:
             message = "a number that is not finite; write null or a text"
-            self.log.add(number, "invalid_number", message, column=_sayable(name))
+            self.log.add(number, "invalid_number", message, column=_printable(name))
             return None
 
 
-def _sayable(name: str) -> str:
+def _printable(name: str) -> str:
     return name if is_unicode(name) else "?"

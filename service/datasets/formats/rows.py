@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_HALF = re.compile("[\ud800-\udfff]")
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +18,8 @@ class SourceRow:
 
 
 def is_unicode(text: str) -> bool:
-    """Return whether text is free of half characters, which JSON can spell and UTF-8 cannot."""
-    return text.isascii() or not _HALF.search(text)
+    """Return whether text is free of lone surrogates, which JSON can write and UTF-8 cannot."""
+    return text.isascii() or not _LONE_SURROGATE.search(text)
 
 
 def as_text(value: Any) -> str:
@@ -33,7 +33,7 @@ def as_text(value: Any) -> str:
 
 
 def depth_of(value: Any, *, limit: int) -> int:
-    """Return how deep lists and objects lie in each other, or `limit` + 1 for more than that."""
+    """Return the nesting depth of lists and objects, or `limit` + 1 if it is more than that."""
     level, depth = [value], 0
     while level := [each for each in level if isinstance(each, list | dict)]:
         depth += 1
@@ -46,7 +46,7 @@ def depth_of(value: Any, *, limit: int) -> int:
 
 
 class JsonParser:
-    """Parses with the standard library; `repeated` says whether the last value was ambiguous."""
+    """Parses JSON; `repeated` is true if the last value names a member twice."""
 
     def __init__(self) -> None:
         self.repeated = False

@@ -1,4 +1,4 @@
-"""JSON Lines of plain texts, read by columns: five times as fast, and only where it is certain."""
+"""JSON Lines of plain texts, read by columns, five times as fast, where the result is the same."""
 
 import json
 from typing import Any
@@ -6,14 +6,14 @@ from typing import Any
 from service.datasets.formats.read_context import ReadContext
 from service.datasets.ingestion.batches import Batch
 
-# A half character by escape, and escapes after which quotes could no longer be counted.
-_DOUBTFUL = (b"\\ud", b"\\uD", b"\\\\", b'\\":"', b'\\": "')
+# A lone surrogate as an escape, and escapes after which quotes cannot be counted.
+_UNSAFE = (b"\\ud", b"\\uD", b"\\\\", b'\\":"', b'\\": "')
 
 
 def columnar_batch(block: bytes, number: int, context: ReadContext) -> Batch | None:
     """Return the rows of a block of lines, or None where it must be read line by line.
 
-    Polars takes the first of two equal members, makes texts of numbers and nothing of lone
+    Polars takes the first of two equal members, converts numbers to texts and drops lone
     surrogates. So a block qualifies only if counting proves that every line has the first one's
     members and each of them is a text: with no doubled backslash in it, unescaped quotes can be
     counted, a member has two or four, and a text is preceded by a colon between two.
@@ -44,7 +44,7 @@ def _names(line: bytes) -> list[str]:
 
 def _is_plain(block: bytes, *, members: int) -> bool:
     escapes = b"\\" in block
-    if escapes and any(mark in block for mark in _DOUBTFUL):
+    if escapes and any(mark in block for mark in _UNSAFE):
         return False
     quotes = block.count(b'"') - (block.count(b'\\"') if escapes else 0)
     texts = block.count(b'":"') + block.count(b'": "')

@@ -74,16 +74,16 @@ def _begins_as_parquet(path: Path) -> bool:
 def _jsonl_batches(plain: Path, context: ReadContext) -> Iterator[Batch]:
     with plain.open("rb") as file:
         for number, block in blocks_of(file, context):
-            quick = columnar_batch(block, number, context)
-            if quick is not None:
-                yield quick
+            batch = columnar_batch(block, number, context)
+            if batch is not None:
+                yield batch
                 continue
             yield from batches_of(jsonl_rows(block, number, context))
 
 
 def _decoded_rows(plain: Path, name: FormatName, context: ReadContext) -> Iterator[SourceRow]:
-    """Yield the rows of a text file. A byte that is no text becomes half a character here, which
-    readers find in the row that it is in.
+    """Yield the rows of a text file. An invalid byte becomes a lone surrogate here, which
+    readers find in its row.
     """
     given = context.options.encoding
     encoding = Encoding(given, validated=False) if given else detect_encoding(plain)

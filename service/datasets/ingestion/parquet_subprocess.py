@@ -1,4 +1,4 @@
-"""Parquet from strangers, read by a process of its own."""
+"""Untrusted Parquet files, read in a subprocess."""
 
 import dataclasses
 import json
@@ -21,9 +21,9 @@ _MODULE = "service.datasets.ingestion.parquet_worker"
 
 
 def parquet_batches(path: Path, context: ReadContext) -> Iterator[Batch]:
-    """Note the faults and return the rows as texts; leaves files beside the one at `path`.
+    """Note the faults and return the rows as texts; working files are left next to `path`.
 
-    Raises Invalid `invalid_parquet`, TooLarge; whatever the file does, this process lives on.
+    Raises Invalid `invalid_parquet`, TooLarge. A file that crashes the reader ends the subprocess.
     """
     texts = path.with_name("texts.parquet")
     notes = _converted(path, texts, context.limits)

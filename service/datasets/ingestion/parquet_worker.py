@@ -1,7 +1,7 @@
-"""A process that turns a stranger's Parquet file into one of texts, and may die of it.
+"""The subprocess that converts an untrusted Parquet file into one of texts.
 
-A file of 1 KB can claim, or truly hold, more than any machine has: the reader is native code, so
-only a limit on the process itself holds.
+A file of 1 KB can expand to more than any machine's memory, and the reader is native code: only a
+limit on the process itself holds.
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ _BATCH_ROWS = 5000
 
 
 def main(source: str, target: str, limits_json: str) -> None:
-    """Write the texts of the file `source` to `target`; print what there is to say as JSON."""
+    """Write the texts of the file `source` to `target`; print the result as JSON."""
     limits = IngestionLimits(**json.loads(limits_json))
     memory = limits.parquet_memory_bytes
     resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
@@ -33,7 +33,7 @@ def main(source: str, target: str, limits_json: str) -> None:
         answer = {"rows": rows, **_notes(context)}
     except Invalid as error:
         answer = {"error": [error.code, error.message, isinstance(error, TooLarge)]}
-    print(json.dumps(answer))  # noqa: T201  standard output is how the parent is told
+    print(json.dumps(answer))  # noqa: T201  the parent reads standard output
 
 
 def _notes(context: ReadContext) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def _convert(source: Path, target: Path, context: ReadContext) -> int:
 
 
 def _check_footer(file: Any, limits: IngestionLimits) -> None:
-    """Refuse a file by what its footer says; whether that is true shows later."""
+    """Refuse a file by its footer, which is compared with the data later."""
     about = file.metadata
     groups = [about.row_group(index) for index in range(about.num_row_groups)]
     if about.num_rows > limits.rows:
@@ -105,7 +105,7 @@ def _memory_exceeded(limits: IngestionLimits) -> TooLarge:
 
 
 class _WithoutPandas(MetaPathFinder):
-    """Arrow looks for pandas when it sees a list, and finding it takes two seconds."""
+    """Arrow imports pandas for lists if it can, which takes two seconds."""
 
     def find_spec(self, fullname: str, path: object, target: object = None) -> None:  # noqa: ARG002  the finder's signature
         if fullname == "pandas":

@@ -41,9 +41,9 @@ def staged_rows(staged: StagedRows, *, columns: Sequence[str] | None = None) -> 
     """Yield rows one by one in order; a row's fields are those that it has."""
     from pyarrow import parquet
 
-    wanted = None if columns is None else [ROW, *columns]
+    read = None if columns is None else [ROW, *columns]
     with parquet.ParquetFile(staged.path, pre_buffer=False) as file:
-        for batch in file.iter_batches(batch_size=5000, columns=wanted):
+        for batch in file.iter_batches(batch_size=5000, columns=read):
             names = batch.schema.names[1:]
             numbers, *cells = (column.to_pylist() for column in batch.columns)
             for number, *values in zip(numbers, *cells, strict=True):
@@ -55,7 +55,7 @@ _FILE_NAME = "staged.parquet"
 
 
 def _no_progress(rows: int) -> None:
-    """Nobody wants to know."""
+    """Do nothing."""
 
 
 def stage_source(
@@ -69,9 +69,9 @@ def stage_source(
 ) -> StagedRows:
     """Read a source of the spec into a Parquet file in the folder, a batch in memory at a time.
 
-    Bad rows are left out and named in `faults`. `watch` is told the rows so far after each
-    batch and may raise. `options` are those of the source, if none are given. The same source
-    staged again gives the same `sha256`. Raises Invalid, TooLarge, NotFound, Unavailable for
+    Bad rows are left out and named in `faults`. `progress` is called with the rows so far
+    after each batch and may raise. `options` are those of the source, if none are given. The same
+    source staged again gives the same `sha256`. Raises Invalid, TooLarge, NotFound, Unavailable for
     what is wrong with the source as a whole; the folder then holds nothing of it.
     """
     if options is None:
@@ -92,7 +92,7 @@ def _batches(opened: Files | Rows, folder: Path, context: ReadContext) -> Iterat
 def stage_rows(
     rows: Iterable[SourceRow], *, folder: Path, nested: Iterable[str] = ()
 ) -> StagedRows:
-    """Stage rows that are at hand."""
+    """Stage given rows."""
     context = ReadContext(nested=set(nested))
     return _staged(batches_of(rows), folder, context, _no_progress)
 
@@ -100,7 +100,7 @@ def stage_rows(
 def stage_file(
     file: SourceFile, *, folder: Path, limits: IngestionLimits, options: FormatOptions | None = None
 ) -> StagedRows:
-    """Stage one file that is at hand."""
+    """Stage one given file."""
     context = ReadContext(limits=limits, options=options or FormatOptions())
     return _staged(_batches_of_files(iter([file]), folder, context), folder, context, _no_progress)
 
@@ -108,7 +108,7 @@ def stage_file(
 def _batches_of_files(
     files: Iterator[SourceFile], folder: Path, context: ReadContext
 ) -> Iterator[Batch]:
-    """Yield the rows of all files; numbers go on from one file to the next."""
+    """Yield the rows of all files, numbered through."""
     offset = 0
     for file in files:
         of_file = ReadContext(

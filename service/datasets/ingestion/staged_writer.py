@@ -1,4 +1,4 @@
-"""Writes batches of texts to one Parquet file, whose columns may appear late, and hashes them."""
+"""Writes batches of texts to one Parquet file; columns may appear late, and rows are hashed."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ _ZEROS = 1 << 20
 class RowsDigest:
     """SHA-256 over each column's lengths and bytes, then over the columns in order of names.
 
-    Null counts as the empty text, since not every format can tell them apart.
+    Null counts as the empty text, since not every format distinguishes them.
     """
 
     def __init__(self) -> None:
@@ -71,13 +71,13 @@ _GROUP_BYTES = 64 << 20
 class StagedWriter:
     """Rows are kept in row groups of about 50,000; `close` leaves one file at `path`.
 
-    A file has one list of columns: when another one turns up, a new part is begun, and the parts
-    are joined in the end.
+    A file has one list of columns: when it changes, a new temporary file is begun, and these
+    files are merged at the end.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._parts: list[Path] = []
+        self._files: list[Path] = []
         self._writer: Any = None
         self._pending: list[Any] = []
         self._columns: dict[str, None] = {}
@@ -97,9 +97,9 @@ class StagedWriter:
         return tuple(sorted(map(_kept_name, names)))
 
     def discard(self) -> None:
-        """Leave nothing behind."""
-        self._end_part()
-        for path in [self._path, *self._parts]:
+        """Delete all files."""
+        self._end_file()
+        for path in [self._path, *self._files]:
             path.unlink(missing_ok=True)
 
     def write(self, numbers: Any, columns: Mapping[str, Any]) -> None:
@@ -109,7 +109,7 @@ class StagedWriter:
         self.rows += count
         if not columns.keys() <= self._columns.keys():
             self._flush()
-            self._end_part()
+            self._end_file()
             self._columns.update(dict.fromkeys(columns))
         self._pending.append(self._table(numbers, columns))
         if (
@@ -123,18 +123,18 @@ class StagedWriter:
         from pyarrow import parquet
 
         self._flush()
-        if not self._parts:
-            self._begin_part()
+        if not self._files:
+            self._begin_file()
         note = {"nested": json.dumps(self.kept(nested))}
-        if len(self._parts) == 1:
+        if len(self._files) == 1:
             self._writer.add_key_value_metadata(note)
-        self._end_part()
-        if len(self._parts) == 1:
-            self._parts[0].replace(self._path)
+        self._end_file()
+        if len(self._files) == 1:
+            self._files[0].replace(self._path)
             return
         with parquet.ParquetWriter(self._path, self._schema(), compression="zstd") as writer:
-            for part in self._parts:
-                self._append(part, writer)
+            for file in self._files:
+                self._append(file, writer)
             writer.add_key_value_metadata(note)
 
     def _append(self, part: Path, writer: Any) -> None:
@@ -171,18 +171,18 @@ class StagedWriter:
         if not self._pending:
             return
         if self._writer is None:
-            self._begin_part()
+            self._begin_file()
         self._writer.write_table(pa.concat_tables(self._pending), row_group_size=_GROUP_ROWS * 2)
         self._pending.clear()
 
-    def _begin_part(self) -> None:
+    def _begin_file(self) -> None:
         from pyarrow import parquet
 
-        part = self._path.with_name(f"{self._path.name}.part{len(self._parts)}")
-        self._parts.append(part)
+        part = self._path.with_name(f"{self._path.name}.part{len(self._files)}")
+        self._files.append(part)
         self._writer = parquet.ParquetWriter(part, self._schema(), compression="zstd")
 
-    def _end_part(self) -> None:
+    def _end_file(self) -> None:
         if self._writer is not None:
             self._writer.close()
             self._writer = None

@@ -40,7 +40,7 @@ _SYSTEM_ROLES = frozenset({"system", "developer"})
 
 
 class _UnusableError(Exception):
-    """What is wrong with a row, on its way out of nested functions."""
+    """Carries a row's problem out of nested functions."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -48,7 +48,7 @@ class _UnusableError(Exception):
 
 
 def chat_of(form: RowForm, fields: Fields) -> Chat | RowProblem:
-    """Return the conversation of a row, or what is wrong with it and how to mend that.
+    """Return the conversation of a row, or what is wrong with it and how to mend it.
 
     Codes: `unknown_form`, `invalid_messages`, `unknown_role`, `unsupported_part`, `empty_turn`,
     `role_order`, `last_turn_not_model`.
@@ -66,8 +66,8 @@ def _form(form: RowForm, fields: Fields) -> RowForm:
     for known, columns in COLUMNS.items():
         if all(fields.get(name) for name in columns):
             return known
-    wanted = "; ".join(" and ".join(columns) for columns in COLUMNS.values())
-    raise _UnusableError("unknown_form", f"the row has none of the columns {wanted}")
+    forms = "; ".join(" and ".join(columns) for columns in COLUMNS.values())
+    raise _UnusableError("unknown_form", f"the row has none of the columns {forms}")
 
 
 def _read_messages(fields: Fields) -> tuple[str, list[Turn]]:
@@ -179,7 +179,7 @@ def _checked(turns: list[Turn]) -> tuple[Turn, ...]:
 
 
 def chat_preset(form: RowForm) -> Preset:
-    """Return the preset of rows of a form; `auto` looks at each row."""
+    """Return the preset of rows of a form; `auto` detects it row by row."""
     known = tuple(name for columns in COLUMNS.values() for name in columns)
     required = () if form is RowForm.AUTO else COLUMNS[form]
     optional = known if form is RowForm.AUTO else ()
@@ -202,12 +202,12 @@ def chat_preset(form: RowForm) -> Preset:
 
 def _convert(chat: Chat) -> ConvertedExample:
     turns = json.dumps([chat.system, [astuple(turn) for turn in chat.turns[:-1]]])
-    asked = [turn.text for turn in chat.turns[:-1]]
+    questions = [turn.text for turn in chat.turns[:-1]]
     return ConvertedExample(
         chat.text,
         chat.target,
         (chat.target,),
-        fold("\n".join(asked)),
+        fold("\n".join(questions)),
         (turns, chat.target),
         system=chat.system,
         history=chat.history,

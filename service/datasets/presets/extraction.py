@@ -10,7 +10,7 @@ from service.datasets.presets.options import PresetOptions
 from service.datasets.presets.preset import Converted, ConvertedExample, Preset, RowProblem
 from service.datasets.presets.targets import TargetSchema, json_target
 
-_ASKED = "Extract the information from the text as JSON. Return only the JSON."
+_TASK = "Extract the information from the text as JSON. Return only the JSON."
 
 
 def extraction_preset(options: PresetOptions) -> Preset:
@@ -29,8 +29,8 @@ def extraction_preset(options: PresetOptions) -> Preset:
 
 def instruction_for(schema: Mapping[str, Any] | None) -> str:
     if not schema:
-        return _ASKED
-    return f"{_ASKED}\nSchema: {json.dumps(schema, ensure_ascii=False)}"
+        return _TASK
+    return f"{_TASK}\nSchema: {json.dumps(schema, ensure_ascii=False)}"
 
 
 def _converter(given: Mapping[str, Any] | None) -> Callable[[Mapping[str, str]], Converted]:
@@ -43,10 +43,10 @@ def _converter(given: Mapping[str, Any] | None) -> Callable[[Mapping[str, str]],
         target = json_target(fields["target"], schema)
         if isinstance(target, RowProblem):
             return target
-        # The same text may ask for other things in another context: both make the question.
-        asked = f"Context: {context}\nText: {text}" if context else f"Text: {text}"
+        # The question is text and context: one text may have different answers in two contexts.
+        question = f"Context: {context}\nText: {text}" if context else f"Text: {text}"
         return ConvertedExample(
-            asked, target, (target,), fold(asked), (fold(asked), _sorted(target))
+            question, target, (target,), fold(question), (fold(question), _sorted(target))
         )
 
     return convert

@@ -1,4 +1,4 @@
-"""What a spec says about its task beside the preset's name: template, form, labels, schema."""
+"""The options of a preset in a spec: template, form, labels, target schema."""
 
 import re
 from collections.abc import Mapping
@@ -52,7 +52,7 @@ class PresetOptions:
     target_schema: Mapping[str, Any] | None = None
 
     def allow_only(self, *allowed: str, preset: str) -> None:
-        """Raise Invalid `template_not_allowed`, `labels_not_allowed` … for what is not allowed."""
+        """Raise Invalid `template_not_allowed`, `labels_not_allowed` … for other options."""
         for each in fields(self):
             if each.name not in allowed and getattr(self, each.name):
                 message = f"the preset {preset!r} has its own words; leave the {each.name} out"

@@ -43,7 +43,7 @@ class Preset:
     optional column is the empty text. `held_out_rows_per_group` is the most that one group
     gives to test, or to validation: None for tasks of many small groups. `near_groups`: rows name
     no group, so that a cluster of near-duplicates is one. `drops_near_duplicates` is false where
-    rows that are nearly equal are none the less different questions. `labels` is the closed set
+    nearly equal rows are different questions. `labels` is the closed set
     of targets, empty where there is none. `pointer` is where the spec names columns.
     """
 

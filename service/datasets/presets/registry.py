@@ -1,4 +1,4 @@
-"""The presets we know, by name."""
+"""All presets, by name."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any

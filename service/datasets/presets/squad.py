@@ -38,10 +38,10 @@ def _answer(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-# White space is collapsed in context, question and answers alike, so that an answer remains a
+# White space is collapsed in context, question and answers, so that an answer remains a
 # span of its context; case is kept. The group is the article, or the context without a title.
 # An article has 200 questions and more: without a limit one article would be the whole test, and
-# nobody could say how wide its score is (article to article EM varies 2.8 times as much).
+# the width of its score could not be estimated (article to article EM varies 2.8 times as much).
 SQUAD = Preset(
     name="squad",
     instruction=(

@@ -22,8 +22,8 @@ _TABLES = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """A dataset's rows as they are stored, and what is said before each of them."""
+class StoredDataset:
+    """Where a dataset's examples are stored, and the instruction before each of them."""
 
     key: str
     name: str
@@ -41,14 +41,14 @@ class Content:
 
 
 def content_of(
-    stored: Stored,
+    stored: StoredDataset,
     content_format: ContentFormat,
     *,
     store: ObjectStore,
     split: Split | None = None,
 ) -> Content:
-    """Return the rows of a split or of all as one file; Parquet is what is stored, the others
-    are made of it.
+    """Return the rows of a split or of all as one file; Parquet is stored, the other
+    formats are derived from it.
 
     The forms for training (those of `WRITERS`) hold the training rows when no split is named: a
     file that mixed them with the test would leak it into whatever is trained on it. Raises
@@ -81,7 +81,7 @@ def _chunks(
             return rows_as_jsonl(_rows(key, split, store))
 
 
-def _written(stored: Stored, form: str, split: Split, store: ObjectStore) -> Iterator[bytes]:
+def _written(stored: StoredDataset, form: str, split: Split, store: ObjectStore) -> Iterator[bytes]:
     """Return training lines; raises before the first of them what a later one would raise."""
     if form == "text_input_output":
         _refuse_turns(stored.key, split, store)
@@ -104,7 +104,7 @@ def _rows(key: str, split: Split | None, store: ObjectStore) -> Iterator[dict[st
 
 @dataclass(frozen=True, slots=True)
 class RowFilter:
-    """Which rows to show; what is None does not count.
+    """Which rows to show; None does not restrict.
 
     `search` is found in text or target whatever its case; `row` is the number of a source's row.
     """
@@ -115,8 +115,8 @@ class RowFilter:
     search: str | None = None
 
     def accepts(self, row: dict[str, Any]) -> bool:
-        wanted = {"label": self.label, "group": self.group, "row": self.row}
-        if any(value is not None and row[name] != value for name, value in wanted.items()):
+        required = {"label": self.label, "group": self.group, "row": self.row}
+        if any(value is not None and row[name] != value for name, value in required.items()):
             return False
         if self.search is None:
             return True
@@ -124,11 +124,11 @@ class RowFilter:
         return sought in row["text"].casefold() or sought in row["target"].casefold()
 
 
-def page_of(
+def row_page(
     examples_key: str,
     *,
     split: Split | None,
-    only: RowFilter,
+    row_filter: RowFilter,
     after: str | None,
     limit: int,
     store: ObjectStore,
@@ -138,11 +138,11 @@ def page_of(
         found = stored_rows(stream, split=split)
         if after is not None:
             found = _following(found, after)
-        return [dataset_row(row) for row in islice(filter(only.accepts, found), limit)]
+        return [dataset_row(row) for row in islice(filter(row_filter.accepts, found), limit)]
 
 
 def dataset_row(row: dict[str, Any]) -> DatasetRow:
-    """Return a stored row as HTTP shows it; a file from before chats has no turns."""
+    """Return a stored row as HTTP shows it; files of the first version have no turns."""
     chat = {"system": row.pop("system", ""), "history": json.loads(row.pop("history", "") or "[]")}
     return DatasetRow(**row, **chat)
 

@@ -16,7 +16,7 @@ def training_lines(instruction: str, examples: Iterable[Example]) -> Iterator[by
     """Yield one line for each example, turn by turn; the same bytes always.
 
     Source: Vertex AI, supervised tuning, "Prepare the training data". The preset's instruction
-    stands in the user's turn, so that tuned and prompted models are asked in the same words;
+    stands in the user's turn, so that tuned and prompted models get the same prompt;
     what an example's own system says is its `systemInstruction`.
     """
     for example in examples:

@@ -1,4 +1,4 @@
-"""Drafts in the order they are stored: an external sort that holds one bucket of rows."""
+"""Examples in the order they are stored: an external sort that holds one bucket of rows."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,9 +24,9 @@ def sort_externally(
     extra: pl.DataFrame,
     row_bytes: int,
 ) -> Iterator[pl.DataFrame]:
-    """Yield drafts in stored order, a bucket at a time.
+    """Yield examples in stored order, a bucket at a time.
 
-    `order` are the indexes of the drafts that stay, as they are to be stored; `extra` are columns
+    `order` are the indexes of the examples to store, in that order; `extra` are columns
     to add, one row for each of these, in that order; `row_bytes` is about what a row holds.
     """
     width = min(_BUCKET_ROWS, _BUCKET_BYTES // max(row_bytes, 1))
@@ -46,7 +46,7 @@ def _places(order: NDArray[np.int64], count: int) -> NDArray[np.int64]:
 
 
 def _scatter(converted: Path, order: NDArray[np.int64], width: int, folder: Path) -> None:
-    """Write each draft that stays into the bucket of its place."""
+    """Write each example into the bucket of its place."""
     import pyarrow as pa
 
     writers: dict[int, Any] = {}
@@ -61,7 +61,7 @@ def _scatter(converted: Path, order: NDArray[np.int64], width: int, folder: Path
 
 
 def _placed(converted: Path, order: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], Any]]:
-    """Yield tables of drafts, and the place of each draft: -1 for those that do not stay."""
+    """Yield tables of examples, and the place of each: -1 for those that are not stored."""
     import pyarrow as pa
     from pyarrow import parquet
 

@@ -51,7 +51,7 @@ def dataset_facts(
     today: date,
     known_models: Sequence[str],
 ) -> DatasetFacts:
-    """Return what the rules about a whole dataset look at."""
+    """Return the facts that dataset rules are checked against."""
     splits = prepared.splits
     conflicts = _conflicts(prepared)
     like_held_out = prepared.assignment.dropped.get(DropReason.LIKE_HELD_OUT, ())
@@ -77,7 +77,7 @@ def dataset_facts(
 
 
 def _conflicts(prepared: SplitDataset) -> list[int]:
-    """Return the numbers of rows that share their input with a row of another target."""
+    """Return the numbers of rows whose input another row has with another target."""
     kept = np.concatenate(list(prepared.splits.values()))
     rows = prepared.keys.select("row", "normalised", "target")[kept]
     of_input = rows.group_by("normalised").agg(
@@ -203,7 +203,7 @@ def _cost(
     calibration: Calibration,
 ) -> Cost:
     """Return what each train size costs for some numbers of epochs: the service bills tokens of
-    the file times epochs, and chooses the epochs itself where none are asked for.
+    the file times epochs, and chooses the epochs itself if none are given.
     """
     train = prepared.keys.select("text_bytes", "target_bytes")[prepared.splits[Split.TRAIN]]
     sizes = train.sum_horizontal().cum_sum()

@@ -11,21 +11,23 @@ from service.datasets.publishing.export_forms import training_lines
 from service.datasets.publishing.stored_examples import turns_of
 
 # What a backslash and one letter do not stand for here is left to Python's own encoder.
-_ODD = r"[\x00-\x08\x0b\x0c\x0e-\x1f]"
-_ODD_IN_ASCII = r"[^\x20-\x7e\n\r\t]"
+_BEYOND_ESCAPES = r"[\x00-\x08\x0b\x0c\x0e-\x1f]"
+_BEYOND_ESCAPES_ASCII = r"[^\x20-\x7e\n\r\t]"
 _ESCAPES = (("\\", r"\\"), ('"', r"\""), ("\n", r"\n"), ("\r", r"\r"), ("\t", r"\t"))
 
 
 def json_escaped(column: pl.Series, *, ascii_only: bool = False) -> pl.Series:
     """Return what stands between the quotes of each JSON text; `ascii_only` as `ensure_ascii`."""
     text = pl.col(column.name)
-    has_unusual_characters = text.str.contains(_ODD_IN_ASCII if ascii_only else _ODD).alias("odd")
+    needs_encoder = text.str.contains(
+        _BEYOND_ESCAPES_ASCII if ascii_only else _BEYOND_ESCAPES
+    ).alias("needs_encoder")
     for raw, spelled in _ESCAPES:
         text = text.str.replace_all(raw, spelled, literal=True)
-    found = column.to_frame().select(text, has_unusual_characters)
+    found = column.to_frame().select(text, needs_encoder)
     encode = encode_basestring_ascii if ascii_only else encode_basestring
-    values = [encode(each)[1:-1] for each in column.filter(found["odd"])]
-    return replace_where(found[column.name], found["odd"], values)
+    values = [encode(each)[1:-1] for each in column.filter(found["needs_encoder"])]
+    return replace_where(found[column.name], found["needs_encoder"], values)
 
 
 def replace_where(column: pl.Series, where: pl.Series, values: list[str]) -> pl.Series:

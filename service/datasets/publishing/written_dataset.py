@@ -23,7 +23,7 @@ from service.errors import Fault, Invalid, TunecurveError
 log = structlog.get_logger()
 
 
-def finish(
+def write_dataset(
     prepared: SplitDataset,
     *,
     preset: Preset,
@@ -77,7 +77,7 @@ def _groups(prepared: SplitDataset, split: Split) -> int:
 def _calibration(written: WrittenFiles, model: str, counter: TokenCounter | None) -> Calibration:
     """Return what the provider's counts of a sample teach; without any, our own guess.
 
-    A provider that cannot be asked ends no preparation: the report says so.
+    If the provider cannot count, the preparation goes through and the report says so.
     """
     if counter is None or not model:
         return Calibration(not_counted="counting is turned off")

@@ -33,7 +33,7 @@ SAMPLE_CHARACTERS = 300
 
 @dataclass(slots=True)
 class PersonalData:
-    """How many of the rows looked at hold personal data of a kind."""
+    """How many of the scanned rows hold personal data of each kind."""
 
     rows: int = 0
     kinds: dict[str, int] = field(default_factory=dict)

@@ -28,7 +28,7 @@ class ShardedSource(BaseModel):
 
     split: Split | None
     source_rows: int
-    shards: int = Field(validation_alias=AliasChoices("shards", "shares"))  # as of 0.1
+    shards: int = Field(validation_alias=AliasChoices("shards", "shares"))  # `shares` in 0.1
     faults: tuple[RowFault, ...]
 
 

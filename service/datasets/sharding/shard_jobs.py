@@ -93,7 +93,7 @@ def stop_sharding(run: JobRun, *, store: ObjectStore, sharding: ShardingConfig) 
 
 @contextlib.contextmanager
 def cleans_up_shards(job_id: str, *, store: ObjectStore) -> Iterator[None]:
-    """End the sharing with the block, unless the job is to be tried again or goes on elsewhere."""
+    """Delete the shard files after the block, unless the job will be tried again."""
     try:
         yield
     except TunecurveError as error:

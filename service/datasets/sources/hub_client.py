@@ -1,4 +1,4 @@
-"""GET from the Hugging Face hub and where it sends us, never to an address that is not public."""
+"""GET requests to the Hugging Face hub and its redirects, only to public addresses."""
 
 import json
 import socket
@@ -29,7 +29,7 @@ _PIECE_BYTES = 1 << 20
 class HubClient:
     """`rules` say where connections may go, for the hub and for every address it redirects to.
 
-    No key is sent: only public datasets are read. Nothing is taken from the environment.
+    No key is sent: only public datasets are read. Nothing is read from the environment.
     """
 
     endpoint: str = "https://huggingface.co"
@@ -47,7 +47,7 @@ class HubClient:
         return b"".join(limited(self.chunks(path), limit_bytes=limit_bytes))
 
     def chunks(self, path: str) -> Iterator[bytes]:
-        """Yield the bytes at a path of the hub, wherever it keeps them.
+        """Yield the bytes at a path of the hub, following redirects.
 
         Raises NotFound `object_not_found`, Unavailable, Invalid `url_not_allowed`.
         """
@@ -87,7 +87,7 @@ def _body(response: HTTPResponse) -> Iterator[bytes]:
 
 
 def _next(url: str, response: HTTPResponse) -> str:
-    """Return where an answer sends us, or raise what it means."""
+    """Return the address of a redirect, or raise the error of the answer."""
     if response.status in _GONE:
         raise NotFound("the hub has no such public dataset or file", code="object_not_found")
     location = response.getheader("location")
@@ -97,7 +97,7 @@ def _next(url: str, response: HTTPResponse) -> str:
 
 
 class _CheckedConnection(HTTPConnection):
-    """Resolves a name once, checks every address, and connects to one of those: never to a name."""
+    """Resolves a name once, checks every address, and connects to one of these addresses."""
 
     def __init__(self, url: str, rules: UrlRules, resolver: Resolver) -> None:
         parsed = urlsplit(url)

@@ -30,7 +30,7 @@ def select_files(source: HubSource, names: Iterable[str], card: str, *, limit: i
     data = [name for name in safe if _is_data(name)]
     found = _matching(safe, patterns) if patterns else _by_name(data, source.split)
     if not found:
-        raise _nothing(safe, source)
+        raise _no_files(safe, source)
     if len(found) > limit:
         raise _refused("files", "too_many_files", f"{len(found)} files; {limit} may be read")
     return found
@@ -107,28 +107,28 @@ def _patterns(given: object, split: str) -> list[str]:
         case str():
             return [given] if split == "train" else []
         case dict():
-            return _listed(given.get(split))
+            return _paths(given.get(split))
         case list() if all(isinstance(each, dict) for each in given):
             return [
                 path
                 for each in given
                 if each.get("split") == split
-                for path in _listed(each.get("path"))
+                for path in _paths(each.get("path"))
             ]
         case list():
-            return _listed(given) if split == "train" else []
+            return _paths(given) if split == "train" else []
         case _:
             return []
 
 
-def _listed(paths: object) -> list[str]:
+def _paths(paths: object) -> list[str]:
     listed = paths if isinstance(paths, list) else [paths]
     return [each for each in listed if isinstance(each, str)]
 
 
 def _matching(names: Sequence[str], patterns: Iterable[str]) -> list[str]:
-    wanted = [pattern.removeprefix("./").replace("**/", "*") for pattern in patterns]
-    return [name for name in names if any(fnmatchcase(name, each) for each in wanted)]
+    normalised = [pattern.removeprefix("./").replace("**/", "*") for pattern in patterns]
+    return [name for name in names if any(fnmatchcase(name, each) for each in normalised)]
 
 
 def _by_name(data: Sequence[str], split: str) -> list[str]:
@@ -143,7 +143,7 @@ def _names(path: str, split: str) -> bool:
     return re.search(rf"(?:^|[/._-]){re.escape(split)}(?:[/._-]|$)", path) is not None
 
 
-def _nothing(names: Sequence[str], source: HubSource) -> Invalid:
+def _no_files(names: Sequence[str], source: HubSource) -> Invalid:
     if any(name.endswith(".py") for name in names) and not any(map(_is_data, names)):
         message = (
             "the dataset is made by code of its own, which is not run; name a commit with data "

@@ -28,7 +28,7 @@ _LABEL = re.compile(r"\[([A-Z0-9]+)\]")
 
 class SyntheticPii:
     def check(self, source: SyntheticSource, *, project_id: str, session: Session) -> None:
-        """Nothing can be missing."""
+        """Do nothing: no input is needed."""
 
     def open(self, source: SyntheticSource, *, access: SourceAccess) -> Rows:  # noqa: ARG002  it reads nothing
         return Rows(synthetic_rows(source.rows, seed=source.seed))
@@ -37,7 +37,7 @@ class SyntheticPii:
 def synthetic_rows(count: int, *, seed: int) -> Iterator[SourceRow]:
     """Yield `source_text` and `target_text` of made-up sentences, the same for the same seed.
 
-    The sentences' templates are ours and the values are Faker's: nobody's data, nobody's rights.
+    The templates were written for this project and the values are Faker's: no person's data.
     """
     random = Random(seed)
     fakers = _seeded_fakers(seed)

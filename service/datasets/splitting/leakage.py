@@ -1,4 +1,4 @@
-"""The firewall: what test or validation rows have in common with rows that are trained on."""
+"""Leakage: what test or validation rows have in common with rows that are trained on."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Which row belongs where: given splits are honoured, the others are cut by hash."""
+"""The split of each row: given splits are kept, the other rows are split by hash."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ class Sizes:
 
 @dataclass(slots=True)
 class SplitAssignment:
-    """Rows of each split in stored order, and the rows of none by the reason why."""
+    """Rows of each split in stored order, and dropped rows by reason."""
 
     splits: dict[Split, Rows] = field(default_factory=dict)
     dropped: dict[DropReason, Rows] = field(default_factory=dict)
@@ -42,12 +42,12 @@ class SplitAssignment:
 
 
 def assign_rows(
-    kept: Rows, index: SimilarityIndex, *, sizes: Sizes, drops_copies: bool
+    kept: Rows, index: SimilarityIndex, *, sizes: Sizes, drop_near_duplicates: bool
 ) -> SplitAssignment:
     """Assign every kept row; the same rows give the same splits in any order, anywhere.
 
-    Where a split is cut by hash, rows of later splits that are like its rows are left out; where
-    it is given nothing is, for the firewall to judge. Raises Invalid `test_size_too_large`,
+    If a split is made by hash, rows of later splits that are similar to its rows are left out; if
+    it is given, none are: the leakage check compares them. Raises Invalid `test_size_too_large`,
     `validation_size_too_large`.
     """
     result = SplitAssignment()
@@ -75,7 +75,7 @@ def assign_rows(
     train = np.concatenate(
         (kept[np.isin(given, (SPLIT_CODES["train"], SPLIT_CODES["shot"]))], free)
     )
-    _fill_train(result, train, index, drops_copies=drops_copies)
+    _fill_train(result, train, index, drop_near_duplicates=drop_near_duplicates)
     return result
 
 
@@ -85,12 +85,12 @@ def _is_given(split: Split, given: NDArray[np.uint8]) -> bool:
 
 
 def _fill_train(
-    result: SplitAssignment, train: Rows, index: SimilarityIndex, *, drops_copies: bool
+    result: SplitAssignment, train: Rows, index: SimilarityIndex, *, drop_near_duplicates: bool
 ) -> None:
-    if drops_copies:
-        copies = train_near_duplicates(train, index, first=SPLIT_CODES["shot"])
-        result.drop(DropReason.NEAR_DUPLICATE, copies)
-        train = np.setdiff1d(train, copies, assume_unique=True)
+    if drop_near_duplicates:
+        duplicates = train_near_duplicates(train, index, first=SPLIT_CODES["shot"])
+        result.drop(DropReason.NEAR_DUPLICATE, duplicates)
+        train = np.setdiff1d(train, duplicates, assume_unique=True)
     result.splits[Split.TRAIN] = nested_order(index.keys, train, first=SPLIT_CODES["shot"])
 
 
@@ -105,7 +105,7 @@ def in_stored_order(splits: Mapping[Split, Rows]) -> Iterator[tuple[Split, Rows]
 
 
 def cluster_groups(keys: pl.DataFrame, clusters: Rows) -> tuple[pl.DataFrame, Rows]:
-    """Return keys whose groups are clusters, and the row whose group each row has taken.
+    """Return keys whose groups are clusters, and the row whose group each row gets.
 
     A cluster is named by its member whose group has the lowest hash, whatever came first.
     """

@@ -18,8 +18,10 @@ _LABELS_LOOKED_AT = 1000
 
 @dataclass(frozen=True, slots=True)
 class DatasetFacts:
-    """What the rules need to know. `labels` counts examples of all splits, `json_targets` those
-    whose target looks like JSON, `conflicts` those that share their input but not their target.
+    """What the rules are checked against.
+
+    `labels` counts examples of all splits, `json_targets` those whose target looks like JSON,
+    `conflicts` those with an input that another row has with another target.
     """
 
     train_rows: int

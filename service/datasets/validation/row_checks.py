@@ -47,7 +47,7 @@ class RowChecks:
         self.json_targets = 0
 
     def check(self, converted: pl.DataFrame) -> None:
-        """Note which of the drafts break which rule."""
+        """Note which of the examples break which rule."""
         self._check(converted, self._plain)
         odd_rows = converted.filter(has_unusual_characters())
         if odd_rows.height:

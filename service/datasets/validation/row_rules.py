@@ -11,7 +11,7 @@ from service.datasets.validation.token_counts import BYTES_PER_TOKEN
 
 @dataclass(frozen=True, slots=True)
 class RowRule:
-    """`broken` is true for the rows of a batch of drafts that break the rule.
+    """`broken` is true for the rows of a batch of examples that break the rule.
 
     `message` is about one row and says how to mend it; it never holds content.
     """
@@ -35,11 +35,11 @@ _ENTITY = r"&(?:amp|lt|gt|quot|nbsp|apos|#\d{1,6}|#x[0-9a-fA-F]{1,6});"
 _EMPTY_SLOT = r"\{\{\s*\w+\s*\}\}"
 _NOTHING = r"^[\s\u{200b}-\u{200f}\u{2060}\u{feff}\u{00ad}]+$"
 _JSON_LIKE = r"^\s*(?:\{.*|\[\s*[\[{\x22\]].*)"
-LONG_TARGET_TOKENS = 1024  # what an evaluation lets a model say, unless it is told otherwise
+LONG_TARGET_TOKENS = 1024  # the default `max_output_tokens` of an evaluation
 
 
-# Most rows have none of these, so that one look is enough; the rules below are asked of the others.
-_ODD = (
+# Most rows have none of these; only the others are checked by the character rules.
+_UNUSUAL = (
     rf"[\x00\u{{feff}}\u{{fffd}}]|{_CONTROL}|{_INVISIBLE}|{_DIRECTION}|{_MOJIBAKE}|{_MARKUP}|"
     rf"{_ENTITY}|{_EMPTY_SLOT}"
 )
@@ -56,7 +56,7 @@ def tokens_of(*columns: pl.Expr) -> pl.Expr:
 
 def has_unusual_characters() -> pl.Expr:
     """Return whether a row holds anything that the rules about characters look for."""
-    return _either(_ODD) | pl.col("references").list.join("").str.contains(r"\x00")
+    return _either(_UNUSUAL) | pl.col("references").list.join("").str.contains(r"\x00")
 
 
 def _error(rule: str, field: str, broken: pl.Expr, message: str) -> RowRule:
@@ -110,7 +110,7 @@ ROW_RULES = (
         "the system instruction is far longer than the text; it is paid for in every row",
     ),
 )
-# These are asked only of rows that `odd` picks out.
+# These are checked only for rows with `has_unusual_characters`.
 CHARACTER_RULES = (
     _error(
         "nul_character",

@@ -18,7 +18,7 @@ from service.datasets.ports import TokenCounter
 from service.datasets.preparation import Staged, prepare
 from service.datasets.presets.registry import choose_preset
 from service.datasets.publishing.stored_examples import example_of
-from service.datasets.publishing.written_dataset import finish
+from service.datasets.publishing.written_dataset import write_dataset
 from service.datasets.schemas import DatasetReport, PrepareSpec
 from service.datasets.splitting.hash_split import hold_out_rows, nested_order
 
@@ -72,7 +72,7 @@ def prepare_rows(
             folder=folder,
             base_model=CATALOGUE.entry(spec.model or model),
         )
-        finished = finish(
+        finished = write_dataset(
             prepared,
             preset=preset,
             train_sizes=spec.train_sizes,

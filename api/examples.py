@@ -46,6 +46,8 @@ JOB: Example = {
         "estimated": None,
         "reserved": None,
         "actual": "0.00",
+        "known": "0.00",
+        "unpriced": [],
     },
     "budget": None,
     "error": None,

@@ -51,6 +51,8 @@ class Plan(BaseModel):
     would_create: list[PlannedJob]
     estimate: PlannedUse
     cost: PlannedCost | None = Field(description="null where it is not known; a warning says why")
+    known: str = Field(description="decimal string: the part of the cost that is known")
+    unpriced: list[str] = Field(description="base models that no price is known for")
     warnings: list[PlanWarning]
 
 
@@ -82,6 +84,8 @@ def _plan(request: Request, jobs: list[PlannedJob], estimate: Estimate) -> Plan:
             training_tokens=estimate.training_tokens,
         ),
         cost=cost,
+        known=dollars(estimate.known_nano),
+        unpriced=list(estimate.unpriced),
         warnings=list(_warnings(request, estimate)),
     )
 
@@ -90,7 +94,9 @@ def _warnings(request: Request, estimate: Estimate) -> Iterable[PlanWarning]:
     for code, message in estimate.notes:
         yield PlanWarning(code=code, message=message)
     if estimate.cost_nano is None:
-        yield PlanWarning(code="cost_not_estimated", message="what it will cost is not known yet")
+        part = dollars(estimate.known_nano)
+        message = f"what it will cost is not known yet; the part that is known costs {part} USD"
+        yield PlanWarning(code="cost_not_estimated", message=message)
     elif request.budget_nano is not None and estimate.cost_nano > request.budget_nano:
         message = (
             f"it is estimated at {dollars(estimate.cost_nano)} USD, more than the budget of "

@@ -152,10 +152,19 @@ def cost_text(job: Job) -> str:
     cost = job.get("cost") or {}
     actual, budget = cost.get("actual"), (job.get("budget") or {}).get("amount")
     if actual is None:
-        return "no price known" if cost.get("requests") or cost.get("training_tokens") else ""
+        return _partly_priced(cost)
     if actual == _NO_COST and budget is None:
         return ""
     return f"{actual}{f' of {budget}' if budget else ''} {cost.get('currency', 'USD')}"
+
+
+def _partly_priced(cost: Mapping[str, Any]) -> str:
+    if not (cost.get("requests") or cost.get("training_tokens")):
+        return ""
+    models = ", ".join(cost.get("unpriced") or ())
+    if not models:
+        return "no price known"
+    return f"{cost['known']} {cost.get('currency', 'USD')} and what {models} cost: no price known"
 
 
 def summary_line(job: Job) -> str:

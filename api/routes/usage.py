@@ -17,7 +17,7 @@ from service.clock import utc_now
 from service.errors import Fault, Invalid
 from service.inference.ledger import usage_of_project
 from service.inference.schemas import UsageTotals
-from service.jobs.money import CURRENCY, dollars_or_none
+from service.jobs.money import CURRENCY, dollars, dollars_or_none
 
 router = APIRouter(prefix="/v1", tags=["usage"])
 
@@ -31,6 +31,8 @@ _EXAMPLE_SUM: dict[str, Any] = {
     "cached_tokens": 0,
     "training_tokens": 87600,
     "cost": "0.47658",
+    "known": "0.47658",
+    "unpriced": [],
 }
 _EXAMPLE: dict[str, Any] = {
     "object": "usage",
@@ -67,6 +69,8 @@ class UsageSum(BaseModel):
     cached_tokens: int
     training_tokens: int
     cost: str | None = Field(description="decimal string; null where a part has no price")
+    known: str = Field(description="decimal string: the part that has a price")
+    unpriced: list[str] = Field(description="base models used that have no price")
 
 
 class DayUsage(UsageSum):
@@ -151,4 +155,5 @@ def _require_order(first: date, last: date) -> None:
 
 def _told(used: UsageTotals) -> dict[str, Any]:
     told = asdict(used)
-    return {**told, "cost": dollars_or_none(told.pop("cost_nano"))}
+    known, cost = dollars(told.pop("known_nano")), dollars_or_none(used.cost_nano)
+    return {**told, "cost": cost, "known": known}

@@ -48,14 +48,16 @@ def estimate_calls(
         batch=asking.lane is Lane.BATCH,
     )
     missing = unpriced(base_model)
+    cost = None
+    if price is not None:
+        cost = requests * price.cost(prompt_tokens=prompt, output_tokens=output)
     return Estimate(
         requests=requests,
         prompt_tokens=requests * prompt,
         output_tokens=requests * output,
         training_tokens=0,
-        cost_nano=None
-        if price is None
-        else requests * price.cost(prompt_tokens=prompt, output_tokens=output),
+        cost_nano=cost,
+        known_nano=cost or 0,
         unpriced=() if price else missing.unpriced,
         notes=() if price else missing.notes,
     )
@@ -75,7 +77,8 @@ def estimate_evaluation(
     try:
         dataset = ready_dataset(spec.dataset, project_id=submission.project_id, session=session)
     except InputNotReady:
-        return NOT_READY if catalogue.find(asked) else unpriced(asked)
+        price = catalogue.price_of_calls(asked, location="", tuned=spec.model is not None)
+        return unpriced(asked) if price is None else NOT_READY
     return estimate_calls(
         dataset,
         spec,

@@ -24,16 +24,20 @@ def estimate_experiment(
     """Return what an `experiment` job will cost with its children; None for what is not known."""
     spec = ExperimentSpec.model_validate(submission.spec.model_dump())
     asked = spec.base_model or base_model
-    price_of_training = catalogue.training_cost(asked, tokens=1)
-    if catalogue.find(asked) is None or price_of_training is None:
-        return replace(unpriced(asked), requests=_requests(spec))
+    early = NOT_READY if _has_prices(catalogue, asked) else unpriced(asked)
     try:
         dataset = _dataset(session, spec, submission.project_id)
     except InputNotReady:
-        return NOT_READY
+        return early
     if dataset is None:
-        return replace(NOT_READY, requests=_requests(spec))
+        return replace(early, requests=_requests(spec))
     return total(_parts(dataset, spec, asked, catalogue=catalogue))
+
+
+def _has_prices(catalogue: Catalogue, base_model: str) -> bool:
+    """Return whether the base model, its training and the models tuned from it have a price."""
+    price = catalogue.entry(base_model).prices
+    return price is not None and None not in (price.training, price.tuned_factor)
 
 
 def _dataset(session: Session, spec: ExperimentSpec, project_id: str) -> DatasetView | None:
@@ -87,7 +91,9 @@ def _calls(
 
 
 def total(parts: Iterable[Estimate]) -> Estimate:
-    """Return the sum of estimates; what one of them does not know, the sum does not."""
+    """Return the sum of estimates; what one of them does not know, the sum does not, but for
+    `known_nano`.
+    """
     known = list(parts)
     return Estimate(
         requests=_sum(part.requests for part in known),
@@ -95,6 +101,7 @@ def total(parts: Iterable[Estimate]) -> Estimate:
         output_tokens=_sum(part.output_tokens for part in known),
         training_tokens=_sum(part.training_tokens for part in known),
         cost_nano=_sum(part.cost_nano for part in known),
+        known_nano=sum(part.known_nano for part in known),
         unpriced=tuple(dict.fromkeys(name for part in known for name in part.unpriced)),
         notes=tuple(dict.fromkeys(note for part in known for note in part.notes)),
     )

@@ -16,7 +16,7 @@ from service.inference.ports import Generation, GenerationResult
 from service.inference.repository import add_usage, usage_by_day, usage_by_job
 from service.inference.schemas import UsageTotals
 from service.jobs.budgets import reserved_of
-from service.jobs.money import CURRENCY, dollars_or_none
+from service.jobs.money import CURRENCY, dollars, dollars_or_none
 from service.jobs.queries import subtrees_of
 
 
@@ -31,10 +31,10 @@ def record_usage(
 ) -> None:
     """Add one entry to the cost ledger, in the caller's transaction.
 
-    Thinking tokens are part of the output's and cached ones of the prompt's; `cost_nano` is
-    None where no price is known.
+    Thinking tokens are part of the output's and cached ones of the prompt's.
     """
-    now = utc_now()
+    now, entry = utc_now(), asdict(used)
+    del entry["known_nano"], entry["unpriced"]
     usage = Usage(
         project_id=project_id,
         job_id=job_id,
@@ -42,7 +42,8 @@ def record_usage(
         lane=lane,
         day=now.date(),
         created_at=now,
-        **asdict(used),
+        cost_nano=used.cost_nano,
+        **entry,
     )
     add_usage(session, usage)
 
@@ -70,7 +71,8 @@ def record_calls(
             output_tokens=sum(each.output_tokens for each in called),
             thinking_tokens=sum(thinking_tokens_of(each) for each in called),
             cached_tokens=sum(cached_tokens_of(each) for each in called),
-            cost_nano=None if price is None else sum(cost or 0 for cost in costs),
+            known_nano=sum(cost or 0 for cost in costs),
+            unpriced=(base_model,) if price is None else (),
         )
         record_usage(
             session, used, project_id=project_id, job_id=job_id, base_model=base_model, lane=lane
@@ -87,8 +89,8 @@ def usage_of(session: Session, job_ids: Collection[str]) -> UsageTotals:
 
 def costs_of(session: Session, job_ids: Collection[str]) -> dict[str, dict[str, Any]]:
     """Return what each job has used so far with all its descendants, as `Job.cost` tells it:
-    money as decimal strings, `actual` null where a part has no price, `reserved` null without a
-    budget.
+    money as decimal strings, `actual` null where a part has no price (`known` is the rest, and
+    `unpriced` whose price is missing), `reserved` null without a budget.
     """
     families = subtrees_of(session, job_ids)
     members = {member for family in families.values() for member in family}
@@ -116,9 +118,10 @@ def usage_of_project(
 
 def _cost(totals: UsageTotals, reserved: Sequence[int]) -> dict[str, Any]:
     told = asdict(totals)
-    actual = dollars_or_none(told.pop("cost_nano"))
+    known, actual = dollars(told.pop("known_nano")), dollars_or_none(totals.cost_nano)
     held = dollars_or_none(sum(reserved)) if reserved else None
-    cost = {**told, "currency": CURRENCY, "actual": actual}
+    cost = {**told, "unpriced": list(totals.unpriced), "currency": CURRENCY}
+    cost |= {"known": known, "actual": actual}
     return cost if held is None else {**cost, "reserved": held}
 
 

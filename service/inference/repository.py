@@ -15,7 +15,6 @@ from sqlalchemy import (
     tuple_,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import Row
 
 from service.database import Session
 from service.inference.answer_columns import ANSWER_COLUMNS
@@ -40,8 +39,15 @@ def add_usage(session: Session, usage: Usage) -> None:
 
 def usage_by_job(session: Session, job_ids: Collection[str]) -> dict[str, UsageTotals]:
     """Return what jobs have used themselves; those that used nothing are missing."""
-    query = select(Usage.job_id, *_sums()).where(Usage.job_id.in_(job_ids)).group_by(Usage.job_id)
-    return {row[0]: _totals(row[1:]) for row in session.execute(query)}
+    query = (
+        select(Usage.job_id, Usage.base_model, *_sums())
+        .where(Usage.job_id.in_(job_ids))
+        .group_by(Usage.job_id, Usage.base_model)
+    )
+    found: dict[str, UsageTotals] = {}
+    for job_id, base_model, *sums in session.execute(query):
+        found[job_id] = found.get(job_id, UsageTotals()) + _totals(base_model, sums)
+    return found
 
 
 def usage_by_day(
@@ -54,7 +60,7 @@ def usage_by_day(
         .group_by(Usage.day, Usage.base_model)
         .order_by(Usage.day.desc(), Usage.base_model)
     )
-    return [(row[0], row[1], _totals(row[2:])) for row in session.execute(query)]
+    return [(day, name, _totals(name, sums)) for day, name, *sums in session.execute(query)]
 
 
 def _sums() -> list[ColumnElement[Any]]:
@@ -62,10 +68,14 @@ def _sums() -> list[ColumnElement[Any]]:
     return [*(func.coalesce(func.sum(column), 0) for column in _SUMMED), unpriced]
 
 
-def _totals(values: "Row[Any] | Sequence[Any]") -> UsageTotals:
-    *sums, cost, unpriced = (int(value) for value in values)
+def _totals(base_model: str, values: Sequence[Any]) -> UsageTotals:
+    *sums, known, unpriced = (int(value) for value in values)
     names = [column.key for column in _SUMMED[:-1]]
-    return UsageTotals(**dict(zip(names, sums, strict=True)), cost_nano=None if unpriced else cost)
+    return UsageTotals(
+        **dict(zip(names, sums, strict=True)),
+        known_nano=known,
+        unpriced=(base_model,) if unpriced else (),
+    )
 
 
 # ------------------------------------------------------------ cached responses

@@ -50,7 +50,9 @@ class QuotaView(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class UsageTotals:
-    """Calls and billed tokens, summed; `cost_nano` is None where a part of it has no price."""
+    """Calls and billed tokens, summed. `known_nano` sums what has a price; `unpriced` names the
+    base models that have used what has none.
+    """
 
     requests: int = 0
     prompt_tokens: int = 0
@@ -58,10 +60,15 @@ class UsageTotals:
     training_tokens: int = 0
     thinking_tokens: int = 0
     cached_tokens: int = 0
-    cost_nano: int | None = 0
+    known_nano: int = 0
+    unpriced: tuple[str, ...] = ()
+
+    @property
+    def cost_nano(self) -> int | None:
+        """The whole cost; None where a part of it has no price."""
+        return None if self.unpriced else self.known_nano
 
     def __add__(self, other: "UsageTotals") -> "UsageTotals":
-        known = self.cost_nano is not None and other.cost_nano is not None
         return UsageTotals(
             requests=self.requests + other.requests,
             prompt_tokens=self.prompt_tokens + other.prompt_tokens,
@@ -69,5 +76,6 @@ class UsageTotals:
             training_tokens=self.training_tokens + other.training_tokens,
             thinking_tokens=self.thinking_tokens + other.thinking_tokens,
             cached_tokens=self.cached_tokens + other.cached_tokens,
-            cost_nano=(self.cost_nano or 0) + (other.cost_nano or 0) if known else None,
+            known_nano=self.known_nano + other.known_nano,
+            unpriced=tuple(sorted({*self.unpriced, *other.unpriced})),
         )

@@ -119,8 +119,8 @@ class Submission:
 class Estimate:
     """What a job will use with all its children; None where it is not known yet.
 
-    `unpriced` names base models that no price is known for; `notes` are a code and a sentence
-    each, on how the estimate came about.
+    `known_nano` is the part of the cost that is known; `unpriced` names base models that no price
+    is known for; `notes` are a code and a sentence each, on how the estimate came about.
     """
 
     requests: int | None = None
@@ -128,6 +128,7 @@ class Estimate:
     output_tokens: int | None = None
     training_tokens: int | None = None
     cost_nano: int | None = None
+    known_nano: int = 0
     unpriced: tuple[str, ...] = ()
     notes: tuple[tuple[str, str], ...] = ()
 

@@ -59,6 +59,10 @@ class Cost(BaseModel):
     actual: str | None = Field(
         default=None, description="by the price catalogue; null where a model has no price"
     )
+    known: str | None = Field(
+        default=None, description="the part that has a price; null in a job that ended before this"
+    )
+    unpriced: list[str] = Field(default=[], description="base models used that have no price")
 
 
 class Problem(BaseModel):
@@ -101,7 +105,9 @@ class Job(BaseModel):
 
 def initial_cost(*, budget_nano: int | None = None) -> dict[str, Any]:
     """Return what the row of a job that has used nothing keeps about money."""
-    cost = Cost(actual=dollars(0), reserved=None if budget_nano is None else dollars(0))
+    nothing = dollars(0)
+    reserved = None if budget_nano is None else nothing
+    cost = Cost(actual=nothing, known=nothing, reserved=reserved)
     return {**cost.model_dump(), "budget": dollars_or_none(budget_nano)}
 
 

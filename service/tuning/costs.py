@@ -39,6 +39,7 @@ def estimate_training(
         output_tokens=0,
         training_tokens=tokens,
         cost_nano=cost,
+        known_nano=cost or 0,
         unpriced=() if cost is not None else (base_model,),
         notes=tuple(notes),
     )
@@ -110,7 +111,11 @@ def enter_training(
     """Enter a finished tuning into the ledger; `tokens` are those of one pass, as billed."""
     trained = tokens * (epochs or 1)
     cost = catalogue.training_cost(base_model, tokens=trained)
-    used = UsageTotals(training_tokens=trained, cost_nano=cost)
+    used = UsageTotals(
+        training_tokens=trained,
+        known_nano=cost or 0,
+        unpriced=() if cost is not None else (base_model,),
+    )
     record_usage(
         session,
         used,

@@ -70,6 +70,24 @@ def test_a_model_without_a_price_costs_null_and_takes_no_budget(api: Api, caller
     assert caller.post("/v1/jobs", body).status_code == 202
 
 
+def test_a_dry_run_tells_the_known_part_where_the_rest_has_no_price(
+    api: Api, caller: Caller
+) -> None:
+    dataset = prepared_dataset(api, caller)["id"]
+    spec = {"dataset": dataset, "base_model": "gemini-3.5-flash-lite", "shots": 0}
+    base = evaluation(dataset, base_model="gemini-3.5-flash-lite")
+
+    plan = caller.post("/v1/jobs?dry_run=true", {"kind": "experiment", "spec": spec}).json()
+    calls = caller.post("/v1/jobs?dry_run=true", base).json()
+
+    assert plan["cost"] is None
+    assert plan["unpriced"] == ["gemini-3.5-flash-lite"]
+    assert plan["known"] == calls["known"] == calls["cost"]["amount"] != "0.00"
+    assert calls["unpriced"] == []
+    assert plan["estimate"]["training_tokens"] > 0
+    assert {"price_unknown", "cost_not_estimated"} <= {each["code"] for each in plan["warnings"]}
+
+
 @pytest.mark.parametrize("kind", ["tune", "experiment"])
 def test_training_without_a_price_takes_no_budget(api: Api, caller: Caller, kind: str) -> None:
     dataset = caller.submit("prepare", PREPARE)["outputs"]["dataset"]
@@ -125,7 +143,7 @@ def test_a_job_that_goes_on_shows_what_it_has_used_so_far(api: Api, caller: Call
     assert job["cost"] | FREE == job["cost"]
     assert float(job["cost"]["estimated"]) > 0
 
-    use(api, caller, job["id"], UsageTotals(requests=3, prompt_tokens=10, cost_nano=1_250_000))
+    use(api, caller, job["id"], UsageTotals(requests=3, prompt_tokens=10, known_nano=1_250_000))
     answer = caller.get(f"/v1/jobs/{job['id']}", headers={"If-None-Match": seen})
 
     assert answer.status_code == 200
@@ -158,7 +176,7 @@ def test_a_job_whose_attempts_are_used_up_tells_what_they_have_cost(
     api: Api, caller: Caller
 ) -> None:
     job = caller.submit("prepare", PREPARE)
-    use(api, caller, job["id"], UsageTotals(requests=1, cost_nano=5))
+    use(api, caller, job["id"], UsageTotals(requests=1, known_nano=5))
     sessions = api.services.sessions
 
     assert not claim_job(
@@ -175,7 +193,7 @@ def test_a_job_whose_attempts_are_used_up_tells_what_they_have_cost(
 
 def test_a_projects_usage_is_told_by_day_and_model(api: Api, caller: Caller) -> None:
     job = caller.submit("prepare", PREPARE)["id"]
-    used = UsageTotals(requests=1, prompt_tokens=100, output_tokens=10, cost_nano=55_000)
+    used = UsageTotals(requests=1, prompt_tokens=100, output_tokens=10, known_nano=55_000)
     for base_model in ("a", "b", "a"):
         use(api, caller, job, used, base_model=base_model)
 
@@ -192,14 +210,18 @@ def test_a_projects_usage_is_told_by_day_and_model(api: Api, caller: Caller) -> 
 
 def test_usage_without_a_price_has_no_sum(api: Api, caller: Caller) -> None:
     job = caller.submit("prepare", PREPARE)["id"]
-    use(api, caller, job, UsageTotals(requests=1, cost_nano=1), base_model="priced")
-    use(api, caller, job, UsageTotals(requests=1, cost_nano=None), base_model="unpriced")
+    use(api, caller, job, UsageTotals(requests=1, known_nano=1), base_model="priced")
+    use(api, caller, job, UsageTotals(requests=1, unpriced=("unpriced",)), base_model="unpriced")
 
     told = caller.get("/v1/usage").json()
 
     assert [day["cost"] for day in told["days"]] == ["0.000000001", None]
     assert told["total"]["cost"] is None
+    assert (told["total"]["known"], told["total"]["unpriced"]) == ("0.000000001", ["unpriced"])
+    assert [day["unpriced"] for day in told["days"]] == [[], ["unpriced"]]
     assert told["total"]["requests"] == 2
+    cost = caller.get(f"/v1/jobs/{job}").json()["cost"]
+    assert (cost["actual"], cost["known"], cost["unpriced"]) == (None, "0.000000001", ["unpriced"])
 
 
 def test_usage_needs_the_read_scope_and_a_period_that_makes_sense(api: Api) -> None:

@@ -24,8 +24,21 @@ USED = {"requests": 400, "training_tokens": 0, "currency": "USD", "actual": "0.1
         ({"cost": USED}, "0.10000000001 USD"),
         ({"cost": USED, "budget": BUDGET}, "0.10000000001 of 1.50 USD"),
         ({"cost": {**USED, "actual": None}}, "no price known"),
+        (
+            {"cost": {**USED, "actual": None, "known": "0.02", "unpriced": ["m", "n"]}},
+            "0.02 USD and what m, n cost: no price known",
+        ),
     ],
-    ids=["old server", "no cost", "nothing", "a budget", "paid", "paid of a budget", "no price"],
+    ids=[
+        "old server",
+        "no cost",
+        "nothing",
+        "a budget",
+        "paid",
+        "paid of a budget",
+        "no price",
+        "a part",
+    ],
 )
 def test_a_cost_is_shown_as_it_came(job: dict[str, Any], shown: str) -> None:
     assert cost_text(job) == shown
@@ -58,13 +71,26 @@ def test_usage_is_shown_by_day_with_its_sum(
 ) -> None:
     tokens = {"requests": 2, "prompt_tokens": 7, "output_tokens": 3, "training_tokens": 0}
     day = {"day": "2026-11-21", "base_model": "gemini-3.1-flash-lite", **tokens, "cost": "0.05"}
-    told = {"currency": "USD", "total": {**tokens, "cost": None}, "days": [day]}
+    told = {
+        "currency": "USD",
+        "total": {**tokens, "cost": None, "known": "0.05", "unpriced": ["m"]},
+        "days": [day],
+    }
     known.objects["/v1/usage"] = told
 
     assert run(["usage", "--first", "2026-11-01"]) == ExitCode.OK
     lines = capsys.readouterr().out.splitlines()
-    assert lines[1].split() == ["2026-11-21", "gemini-3.1-flash-lite", "2", "7", "3", "0", "0.05"]
-    assert lines[2].split() == ["total", "USD", "2", "7", "3", "0", "-"]
+    assert lines[1].split() == [
+        "2026-11-21",
+        "gemini-3.1-flash-lite",
+        "2",
+        "7",
+        "3",
+        "0",
+        "0.05",
+        "-",
+    ]
+    assert lines[2].split() == ["total", "USD", "2", "7", "3", "0", "0.05", "m"]
     assert known.seen[0].query == {"first": "2026-11-01"}
 
     assert run(["usage", "-o", "json"]) == ExitCode.OK

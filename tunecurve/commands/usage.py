@@ -32,7 +32,8 @@ _USAGE_COLUMNS: dict[str, Column] = {
     "PROMPT TOKENS": lambda row: row["prompt_tokens"],
     "OUTPUT TOKENS": lambda row: row["output_tokens"],
     "TRAINING TOKENS": lambda row: row["training_tokens"],
-    "COST": lambda row: row["cost"],
+    "COST": lambda row: row["cost"] or row.get("known"),
+    "UNPRICED": lambda row: ", ".join(row.get("unpriced") or ()) or None,
 }
 _QUOTA_COLUMNS: dict[str, Column] = {
     "LOCATION": lambda quota: quota["location"],

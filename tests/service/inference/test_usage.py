@@ -17,7 +17,7 @@ USED = UsageTotals(
     training_tokens=20,
     thinking_tokens=4,
     cached_tokens=7,
-    cost_nano=9_000_000_000_000,
+    known_nano=9_000_000_000_000,
 )
 
 
@@ -40,11 +40,12 @@ def test_a_part_without_a_price_leaves_the_sum_without_one(sessions: Sessions) -
     project = ensure_project("team", sessions=sessions)
     job = write(sessions, project)
     use(sessions, project, job)
-    use(sessions, project, job, replace(USED, cost_nano=None))
+    use(sessions, project, job, replace(USED, known_nano=0, unpriced=("m",)))
 
     with sessions.reading() as session:
         used = usage_of(session, [job])
     assert used.cost_nano is None
+    assert (used.known_nano, used.unpriced) == (USED.known_nano, ("m",))
     assert used.requests == 4
 
 

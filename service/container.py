@@ -13,6 +13,7 @@ from service.datasets.operations import DRAFT, PREPARE
 from service.datasets.ports import TokenCounter
 from service.datasets.sharding.shard_jobs import ShardingConfig
 from service.datasets.sources.hub_client import HubClient
+from service.evaluation.batch_lane import polled_batches
 from service.evaluation.operations import ASK, evaluate_kind
 from service.evaluation.ports import (
     BatchConfig,
@@ -165,7 +166,7 @@ class Container:
 
     @cached_property
     def polled_tables(self) -> PolledTables:
-        return (polled_tunings(lambda: self.providers),)
+        return polled_tunings(lambda: self.providers), polled_batches(lambda: self._batches)
 
     @cached_property
     def evaluation_services(self) -> EvaluationServices:
@@ -228,8 +229,7 @@ class Container:
             provider=lambda: self._batches,
             lines=partial(read_gs_lines, suffix=".jsonl", project=settings.google_cloud_project),
             store=self.store,
-            poll_seconds=settings.poll_seconds,
-            settle_seconds=settings.settle_seconds,
+            pace=self.pace,
         )
 
     @cached_property

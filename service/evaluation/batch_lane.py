@@ -7,29 +7,28 @@ from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import structlog
-
 from service.catalogue.prices import CallPrice
 from service.clock import utc_now
-from service.database import Sessions
-from service.errors import Forbidden, Internal, Invalid, NotFound, RateLimited, Unavailable
+from service.database import Session, Sessions, database_now
+from service.errors import Forbidden, Internal, Invalid, NotFound
 from service.evaluation import batch_repository
-from service.evaluation.lanes import Lane
+from service.evaluation.lanes import Lane, LaneInputs, choose_lane
 from service.evaluation.models import BatchRun
-from service.evaluation.ports import BatchConfig
+from service.evaluation.plan import EvaluationPlan
+from service.evaluation.ports import BatchConfig, EvaluationServices
+from service.evaluation.prediction_writer import PredictionWriter
+from service.evaluation.request_stage import copy_cached_answers, missing_requests
 from service.inference.batches.files import BatchAnswers, open_answers, request_lines
-from service.inference.batches.ports import BatchOrder, BatchState, ProviderBatch
+from service.inference.batches.ports import BatchOrder, BatchProvider
 from service.inference.budget_guard import CostForecast, reserve_ahead
 from service.inference.ports import GenerationRequest, GenerationResult
 from service.jobs.budgets import settle_ahead
-from service.jobs.lifecycle import Reason
+from service.jobs.paid_operation_sweep import PolledTable
+from service.jobs.paid_operations import OperationState, OperationStatus, advance
 from service.jobs.ports import JobCancelled, JobRun, Waiting
 
-log = structlog.get_logger()
-
-CANCEL_AGAIN_SECONDS = 10.0
 CHUNK = 500
-LONGEST = timedelta(hours=72 + 24 + 1)  # Google queues a batch for 72 h and runs it for 24 h
+LONGEST_HOURS = 72 + 24 + 1  # Google queues a batch for 72 h and runs it for 24 h
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +48,87 @@ class BatchWork:
     keep: Callable[[Sequence[GenerationResult]], None]
 
 
+def has_batch(evaluation_id: str, *, sessions: Sessions) -> bool:
+    """Return whether a batch of the evaluation was sent, or was about to be."""
+    with sessions.reading() as session:
+        return batch_repository.find(session, evaluation_id) is not None
+
+
+def run_batch_lane(
+    run: JobRun, plan: EvaluationPlan, *, requests: int, services: EvaluationServices
+) -> Waiting | None:
+    """Take the batch of an evaluation a step further, where that is its lane.
+
+    `requests` is how many have no answer yet. Returns None when the rest is to be sent online,
+    which a cancelled run never does.
+    Raises what `choose_lane` and `run_batch` raise, and Preempted.
+    """
+    price = services.calls.catalogue.price_of_calls(
+        plan.target.base_model,
+        location=plan.target.location,
+        tuned=plan.target.tuned,
+        batch=True,
+    )
+    if _lane(run, plan, requests, price, services=services) is not Lane.BATCH:
+        if run.cancelling:
+            raise JobCancelled
+        return None
+    if not run.cancelling and not has_batch(plan.evaluation_id, sessions=services.sessions):
+        copy_cached_answers(run, plan, services=services, whole=True)
+    work = _work(run, plan, price, services=services)
+    return run_batch(run, work, batching=services.batches, sessions=services.sessions)
+
+
+def _lane(
+    run: JobRun,
+    plan: EvaluationPlan,
+    requests: int,
+    price: CallPrice | None,
+    *,
+    services: EvaluationServices,
+) -> Lane:
+    """Return the evaluation's lane; it is chosen when there first are requests to send."""
+    with services.sessions.reading() as session:
+        known = batch_repository.lane_of(session, plan.evaluation_id)
+    if known or not requests:
+        return Lane(known or Lane.ONLINE)
+    serving = services.calls.catalogue.entry(plan.target.base_model).serving
+    inputs = LaneInputs(
+        base_model=plan.target.base_model,
+        tuned=plan.target.tuned,
+        has_batch=serving.batch_tuned if plan.target.tuned else serving.batch_base,
+        requests=requests,
+        deadline_hours=plan.spec.deadline_hours,
+        storage=services.store.uri("batches"),
+        online=plan.price,
+        batch=price,
+    )
+    choice = choose_lane(plan.spec.lane, inputs)
+    with run.fenced() as session:
+        batch_repository.choose_lane(
+            session, plan.evaluation_id, lane=choice.lane.value, reason=choice.reason
+        )
+    return choice.lane
+
+
+def _work(
+    run: JobRun, plan: EvaluationPlan, price: CallPrice | None, *, services: EvaluationServices
+) -> BatchWork:
+    def requests() -> Iterator[GenerationRequest]:
+        for _, missing in missing_requests(plan, range(plan.rows), services=services):
+            yield from missing
+
+    return BatchWork(
+        target=plan.target.name,
+        location=plan.target.location,
+        wanted=plan.spec.lane,
+        deadline_hours=plan.spec.deadline_hours,
+        price=price,
+        requests=requests,
+        keep=PredictionWriter(run, plan, price=price, lane=Lane.BATCH).write,
+    )
+
+
 def run_batch(
     run: JobRun, work: BatchWork, *, batching: BatchConfig, sessions: Sessions
 ) -> Waiting | None:
@@ -61,174 +141,113 @@ def run_batch(
     When the provider refuses or fails the whole batch, an evaluation that asked for this lane
     raises the provider's words; one in lane `auto` goes online and says so in `lane_reason`.
     """
-    return _Batch(run, work, batching=batching, sessions=sessions).step()
+    evaluation_id = run.outputs["evaluation"]
+    is_new = not (run.cancelling or has_batch(evaluation_id, sessions=sessions))
+    if is_new and next(iter(work.requests()), None) is None:
+        return None
+    batch = _Batch(run, work, batching, evaluation_id)
+    try:
+        row = advance(run, batch, table=BatchRun, pace=batching.pace, sessions=sessions)
+    except (Invalid, Forbidden, NotFound):
+        if work.wanted is Lane.BATCH or not _is_collected(evaluation_id, sessions=sessions):
+            raise
+        return None
+    if isinstance(row, Waiting):
+        return row
+    if row.collected_at is None:
+        batch.collect(row)
+    _leave(run, work, row)
+    return None
 
 
+def _is_collected(evaluation_id: str, *, sessions: Sessions) -> bool:
+    with sessions.reading() as session:
+        row = batch_repository.find(session, evaluation_id)
+        return row is not None and row.collected_at is not None
+
+
+def _leave(run: JobRun, work: BatchWork, row: BatchRun) -> None:
+    """After the end: raise what it ended with, or let the rest be asked online."""
+    if run.cancelling:
+        raise JobCancelled
+    if row.state == OperationState.FAILED and work.wanted is Lane.BATCH:
+        words = row.error or row.provider_state
+        raise Internal(f"the provider's batch failed: {words}", code="provider_failed")
+
+
+@dataclass(frozen=True, slots=True)
 class _Batch:
-    def __init__(
-        self, run: JobRun, work: BatchWork, *, batching: BatchConfig, sessions: Sessions
-    ) -> None:
-        self._run, self._work = run, work
-        self._batching, self._sessions = batching, sessions
-        self._evaluation_id = run.outputs["evaluation"]
+    """An evaluation's batch as a paid operation; the label of its request is the evaluation."""
 
-    def step(self) -> Waiting | None:
-        with self._sessions.reading() as session:
-            row = batch_repository.find(session, self._evaluation_id)
-        if row is None:
-            return self._begin()
-        match BatchState(row.state):
-            case BatchState.INTENDED:
-                return self._resume(row)
-            case BatchState.ACCEPTED:
-                return self._see_through_outages(row)
-            case ended:
-                self._leave(ended, row.error or row.provider_state)
-                return None
+    run: JobRun
+    work: BatchWork
+    batching: BatchConfig
+    evaluation_id: str
 
-    # ------------------------------------------------------------ the submission
+    @property
+    def deadline(self) -> timedelta:
+        hours = self.work.deadline_hours
+        return timedelta(hours=LONGEST_HOURS if hours is None else hours)
 
-    def _begin(self) -> Waiting | None:
-        if self._run.cancelling:
-            raise JobCancelled
+    def connect(self) -> None:
+        self.batching.provider().connect(self.work.location)
+
+    def prepare(self) -> BatchRun:
         with TemporaryDirectory() as folder:
             path = Path(folder) / "requests.jsonl"
             count, estimate = self._write(path)
-            if not count:
-                return None
-            key = f"batches/{self._evaluation_id}/{utc_now():%Y%m%dT%H%M%S%f}.jsonl"
-            self._batching.store.put_file(key, path, content_type="application/jsonl")
-        reserve_ahead(self._run, estimate, what="the batch")
-        row = BatchRun(
-            evaluation_id=self._evaluation_id,
-            state=BatchState.INTENDED.value,
-            input_key=key,
-            requests=count,
-            intended_at=utc_now(),
-        )
-        with self._run.fenced() as session:
-            batch_repository.add(session, row)
-        return self._submit(row)
+            key = f"batches/{self.evaluation_id}/{utc_now():%Y%m%dT%H%M%S%f}.jsonl"
+            self.batching.store.put_file(key, path, content_type="application/jsonl")
+        reserve_ahead(self.run, estimate, what="the batch")
+        return BatchRun(evaluation_id=self.evaluation_id, input_key=key, requests=count)
 
     def _write(self, path: Path) -> tuple[int, int | None]:
         """Write the requests; return how many they are, and about what they will cost."""
-        price = self._work.price
+        price = self.work.price
         forecast = CostForecast(price) if price else None
         count, nano = 0, 0
         with path.open("wb") as file:
-            for chunk in _chunks(self._work.requests()):
-                self._run.check()
+            for chunk in _chunks(self.work.requests()):
+                self.run.check()
                 file.writelines(request_lines(chunk))
                 count += len(chunk)
                 nano += sum(map(forecast.cost_of, chunk)) if forecast else 0
         return count, nano if forecast else None
 
-    def _submit(self, row: BatchRun) -> Waiting | None:
+    def submit(self, row: BatchRun) -> str:
         order = BatchOrder(
-            run_id=self._evaluation_id,
-            model=self._work.target,
-            location=self._work.location,
-            input_uri=self._batching.store.uri(row.input_key),
-            output_uri=self._batching.store.uri(f"batches/{self._evaluation_id}"),
-            display_name=f"tunecurve-{self._evaluation_id}",
+            run_id=self.evaluation_id,
+            model=self.work.target,
+            location=self.work.location,
+            input_uri=self.batching.store.uri(row.input_key),
+            output_uri=self.batching.store.uri(f"batches/{self.evaluation_id}"),
+            display_name=f"tunecurve-{self.evaluation_id}",
         )
-        try:
-            resource_name = self._batching.provider().submit(order)
-        except Unavailable:
-            # The request may have arrived. It is looked for before it is ever sent again.
-            log.warning("batch_submission_unanswered", evaluation_id=self._evaluation_id)
-            return Waiting(Reason.RETRY, seconds=self._batching.settle_seconds)
-        except RateLimited:
-            return Waiting(Reason.QUOTA, seconds=self._batching.settle_seconds)
-        except (Invalid, Forbidden, NotFound) as error:
-            self._refused(error)
-            return None
-        log.info("batch_submitted", evaluation_id=self._evaluation_id, requests=row.requests)
-        return self._accept(resource_name)
+        return self.batching.provider().submit(order)
 
-    def _resume(self, row: BatchRun) -> Waiting | None:
-        """Adopt the batch that an earlier worker may have sent; send it only if there is none."""
-        settled = row.intended_at + timedelta(seconds=self._batching.settle_seconds)
-        remaining = (settled - utc_now()).total_seconds()
-        if remaining > 0:
-            return Waiting(Reason.RETRY, seconds=remaining)
-        try:
-            adopted = self._batching.provider().find(
-                self._evaluation_id, location=self._work.location
-            )
-        except Unavailable:
-            return Waiting(Reason.RETRY, seconds=self._batching.settle_seconds)
-        if adopted is not None:
-            log.info("batch_adopted", evaluation_id=self._evaluation_id)
-            return self._accept(adopted)
-        if self._run.cancelling:
-            raise JobCancelled
-        with self._run.fenced() as session:
-            batch_repository.change(session, self._evaluation_id, intended_at=utc_now())
-        return self._submit(row)
+    def find(self, _row: BatchRun) -> str | None:
+        return self.batching.provider().find(self.evaluation_id, location=self.work.location)
 
-    def _accept(self, resource_name: str) -> Waiting:
-        with self._run.fenced() as session:
-            batch_repository.change(
-                session,
-                self._evaluation_id,
-                resource_name=resource_name,
-                state=BatchState.ACCEPTED.value,
-                submitted_at=utc_now(),
-            )
-        return self._wait()
+    def cancel(self, row: BatchRun) -> None:
+        self.batching.provider().cancel(row.resource_name or "")
 
-    def _refused(self, error: Invalid | Forbidden | NotFound) -> None:
-        self._end(BatchState.FAILED, error=error.message)
-        if self._work.wanted is Lane.BATCH:
-            raise error
+    def release(self, session: Session, row: BatchRun) -> None:
+        self._settle(session, row)
 
-    # ------------------------------------------------------------ until it ends
+    def collect(self, row: BatchRun) -> None:
+        """Store every answer of a batch that has ended, then settle what it has cost.
 
-    def _see_through_outages(self, row: BatchRun) -> Waiting | None:
-        """A provider that does not answer for a while is no reason to give a batch up."""
-        try:
-            return self._see_through(row)
-        except (Unavailable, RateLimited):
-            if utc_now() - row.intended_at > LONGEST:
-                raise
-            return self._wait()
-
-    def _see_through(self, row: BatchRun) -> Waiting | None:
-        told = self._ask(row.resource_name or "")
-        if told.state is BatchState.ACCEPTED:
-            return self._go_on(row)
-        if told.output_uri:
-            with open_answers(self._batching.lines(told.output_uri)) as answers:
+        A row that was refused by itself stays to be asked online.
+        """
+        if row.output_uri:
+            with open_answers(self.batching.lines(row.output_uri)) as answers:
                 self._store(answers)
-        self._end(told.state, provider_state=told.provider_state, error=told.error)
-        log.info("batch_ended", evaluation_id=self._evaluation_id, state=told.provider_state)
-        self._leave(told.state, told.error or told.provider_state)
-        return None
-
-    def _ask(self, resource_name: str) -> ProviderBatch:
-        try:
-            return self._batching.provider().poll(resource_name)
-        except NotFound as error:  # somebody has deleted it
-            return ProviderBatch(resource_name, BatchState.FAILED, "", error=error.message)
-
-    def _go_on(self, row: BatchRun) -> Waiting:
-        """Wait on; stop a batch that nobody wants any more or that is out of time."""
-        hours = self._work.deadline_hours
-        overdue = hours is not None and utc_now() - row.intended_at > timedelta(hours=hours)
-        if not (self._run.cancelling or overdue):
-            return self._wait()
-        self._batching.provider().cancel(row.resource_name or "")
-        seconds = min(CANCEL_AGAIN_SECONDS, self._batching.poll_seconds)
-        return Waiting(Reason.PROVIDER, seconds=seconds)
-
-    def _wait(self) -> Waiting:
-        return Waiting(Reason.PROVIDER, seconds=self._batching.poll_seconds)
+        with self.run.fenced() as session:
+            self._settle(session, session.merge(row))
 
     def _store(self, answers: BatchAnswers) -> None:
-        """Keep every answer; a row that was refused by itself stays to be asked online."""
-        synthetic = self._batching.provider().synthetic
-        for chunk in _chunks(self._work.requests()):
+        synthetic = self.batching.provider().synthetic
+        for chunk in _chunks(self.work.requests()):
             found = ((request, answers.find(request.key)) for request in chunk)
             batch = [
                 GenerationResult(request, replace(answer, synthetic=synthetic), 1)
@@ -236,35 +255,36 @@ class _Batch:
                 if answer
             ]
             if batch:
-                self._work.keep(batch)
+                self.work.keep(batch)
 
-    # ------------------------------------------------------------ the end
-
-    def _end(self, state: BatchState, *, error: str = "", provider_state: str = "") -> None:
-        """Write down how it ended, and what it has cost in place of what was put aside."""
-        with self._run.fenced() as session:
-            batch_repository.change(
-                session,
-                self._evaluation_id,
-                state=state.value,
-                provider_state=provider_state,
-                error=error[:500],
-                finished_at=utc_now(),
+    def _settle(self, session: Session, row: BatchRun) -> None:
+        """Write down what the batch has cost in place of what was held for it."""
+        row.collected_at = database_now(session)
+        spent = batch_repository.spent_on(session, self.evaluation_id)
+        settle_ahead(session, self.run.id, spent)
+        if row.state == OperationState.FAILED and self.work.wanted is Lane.AUTO:
+            reason = f"the batch failed: {row.error or row.provider_state}"
+            batch_repository.choose_lane(
+                session, self.evaluation_id, lane=Lane.ONLINE.value, reason=reason[:500]
             )
-            spent = batch_repository.spent_on(session, self._evaluation_id)
-            settle_ahead(session, self._run.id, spent)
-            if state is BatchState.FAILED and self._work.wanted is Lane.AUTO:
-                reason = f"the batch failed: {error or provider_state}"
-                batch_repository.choose_lane(
-                    session, self._evaluation_id, lane=Lane.ONLINE.value, reason=reason[:500]
-                )
 
-    def _leave(self, state: BatchState, words: str) -> None:
-        """After the end: raise what it ended with, or let the rest be asked online."""
-        if self._run.cancelling:
-            raise JobCancelled
-        if state is BatchState.FAILED and self._work.wanted is Lane.BATCH:
-            raise Internal(f"the provider's batch failed: {words}", code="provider_failed")
+
+def polled_batches(provider: Callable[[], BatchProvider]) -> PolledTable[BatchRun]:
+    """Return how the sweep asks about batches; the provider is opened at the first one."""
+
+    def poll(row: BatchRun) -> OperationStatus:
+        reported = provider().poll(row.resource_name or "")
+        return OperationStatus(
+            reported.state,
+            reported.provider_state,
+            error={"message": reported.error} if reported.error else None,
+            result={"output_uri": reported.output_uri},
+        )
+
+    def cancel(row: BatchRun) -> None:
+        provider().cancel(row.resource_name or "")
+
+    return PolledTable(BatchRun, poll, cancel)
 
 
 def _chunks(requests: Iterable[GenerationRequest]) -> Iterator[list[GenerationRequest]]:

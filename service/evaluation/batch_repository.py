@@ -1,7 +1,5 @@
 """SQL of an evaluation's batch and of the lane that was chosen for it."""
 
-from typing import Any
-
 from sqlalchemy import func, select, update
 
 from service.database import Session
@@ -10,16 +8,6 @@ from service.evaluation.models import BatchRun, Evaluation, Prediction
 
 def find(session: Session, evaluation_id: str) -> BatchRun | None:
     return session.get(BatchRun, evaluation_id)
-
-
-def add(session: Session, row: BatchRun) -> None:
-    session.add(row)
-    session.flush()
-
-
-def change(session: Session, evaluation_id: str, **values: Any) -> None:
-    statement = update(BatchRun).where(BatchRun.evaluation_id == evaluation_id)
-    session.execute(statement.values(**values))
 
 
 def spent_on(session: Session, evaluation_id: str) -> int:

@@ -1,5 +1,6 @@
 """Rows of evaluations, their predictions and their scores."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -8,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from service.database import Id, Model
 from service.inference.answer_columns import AnswerColumns
+from service.jobs.models import PaidOperationRow
 
 
 class Evaluation(Model):
@@ -76,11 +78,11 @@ class ScoreRow(Model):
     method: Mapped[str] = mapped_column(String(200))
 
 
-class BatchRun(Model):
-    """The domain's record of an evaluation's batch at the provider.
+class BatchRun(PaidOperationRow, Model):
+    """The domain's record of an evaluation's batch at the provider, whose label is the evaluation.
 
-    The row is written before the provider is called (the intent). `resource_name` is set once
-    the provider's answer, or a search by label, has told it; `state` is our own word.
+    `output_uri` is the folder of its answers; `collected_at` is set once those are stored and what
+    they cost is settled.
     """
 
     __tablename__ = "batch_run"
@@ -88,12 +90,12 @@ class BatchRun(Model):
     evaluation_id: Mapped[str] = mapped_column(
         Id, ForeignKey("evaluation.id", ondelete="CASCADE"), primary_key=True
     )
-    state: Mapped[str] = mapped_column(String(30))
-    provider_state: Mapped[str] = mapped_column(String(50), default="")
-    resource_name: Mapped[str | None] = mapped_column(String(500))
     input_key: Mapped[str] = mapped_column(String(200))
     requests: Mapped[int] = mapped_column(Integer)
+    output_uri: Mapped[str | None] = mapped_column(String(500))
     error: Mapped[str] = mapped_column(String(500), default="")
-    intended_at: Mapped[datetime]
-    submitted_at: Mapped[datetime | None]
-    finished_at: Mapped[datetime | None]
+    collected_at: Mapped[datetime | None]
+
+    def record(self, *, result: Mapping[str, Any], error: Mapping[str, Any] | None) -> None:
+        self.output_uri = result.get("output_uri")
+        self.error = str((error or {}).get("message", ""))[:500]

@@ -9,7 +9,7 @@ from service.database import Session, Sessions
 from service.datasets.queries import require_dataset
 from service.errors import Conflict, Fault, NotFound
 from service.evaluation import repository
-from service.evaluation.batch_work import has_batch, run_batch_lane
+from service.evaluation.batch_lane import has_batch, run_batch_lane
 from service.evaluation.estimates import estimate_evaluation
 from service.evaluation.metrics.registry import METRICS
 from service.evaluation.models import Evaluation

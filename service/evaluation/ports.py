@@ -10,6 +10,7 @@ from service.database import Session, Sessions
 from service.inference.batches.ports import BatchProvider
 from service.inference.cache import CacheRules
 from service.inference.ports import CallLimits, Generator, Governor
+from service.jobs.paid_operations import OperationPace
 from service.jobs.ports import JobServices
 from service.storage.ports import ObjectStore
 
@@ -60,15 +61,12 @@ class CallConfig:
 
 @dataclass(frozen=True, slots=True)
 class BatchConfig:
-    """How batches are sent. `lines` reads what a provider has written below an address;
-    `settle_seconds` is after when a request that was sent is either listed or will never be.
-    """
+    """How batches are sent; `lines` reads what a provider has written below an address."""
 
     provider: Callable[[], BatchProvider]
     lines: Callable[[str], Iterator[bytes]]
     store: ObjectStore
-    poll_seconds: float
-    settle_seconds: float
+    pace: OperationPace
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,9 @@
 """What we ask of a service that answers a whole file of requests at once."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Protocol
 
-
-class BatchState(StrEnum):
-    """Our own words: each SDK has another idea of which states are final."""
-
-    INTENDED = "intended"  # written down, perhaps sent, no answer seen yet
-    ACCEPTED = "accepted"  # the provider queues or runs it
-    SUCCEEDED = "succeeded"
-    STOPPED = "stopped"  # cancelled or out of time: what was answered so far is there
-    FAILED = "failed"
+from service.jobs.paid_operations import OperationState
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +24,10 @@ class BatchOrder:
 
 @dataclass(frozen=True, slots=True)
 class ProviderBatch:
-    """A batch as the provider tells it now; `output_uri` is the folder of what was answered."""
+    """A batch as its provider reports it now; `output_uri` is the folder of what was answered."""
 
     resource_name: str
-    state: BatchState
+    state: OperationState
     provider_state: str
     output_uri: str | None = None
     error: str = ""
@@ -52,6 +43,10 @@ class BatchProvider(Protocol):
     @property
     def synthetic(self) -> bool:
         """True when the answers are an emulator's."""
+        ...
+
+    def connect(self, location: str) -> None:
+        """Build the client of `submit` now; raises Forbidden where it has no credentials."""
         ...
 
     def submit(self, order: BatchOrder) -> str:

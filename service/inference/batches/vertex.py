@@ -13,7 +13,8 @@ from google.cloud import aiplatform_v1 as v1
 from service.catalogue.locations import endpoint_of, location_of
 from service.errors import Invalid
 from service.inference.batches.calls import CALL_SECONDS, ask
-from service.inference.batches.ports import BatchOrder, BatchState, ProviderBatch
+from service.inference.batches.ports import BatchOrder, ProviderBatch
+from service.jobs.paid_operations import OperationState
 
 RUN_LABEL = "tunecurve-run"
 _MISSING = "batch_not_found"
@@ -21,11 +22,11 @@ _MISSING = "batch_not_found"
 # Partly done is done: rows without an answer are asked again anyway. What ran out of time
 # (Google ends a batch after 24 hours) leaves its answers behind, as a cancelled one does.
 _STATES = {
-    "JOB_STATE_SUCCEEDED": BatchState.SUCCEEDED,
-    "JOB_STATE_PARTIALLY_SUCCEEDED": BatchState.SUCCEEDED,
-    "JOB_STATE_FAILED": BatchState.FAILED,
-    "JOB_STATE_EXPIRED": BatchState.STOPPED,
-    "JOB_STATE_CANCELLED": BatchState.STOPPED,
+    "JOB_STATE_SUCCEEDED": OperationState.SUCCEEDED,
+    "JOB_STATE_PARTIALLY_SUCCEEDED": OperationState.SUCCEEDED,
+    "JOB_STATE_FAILED": OperationState.FAILED,
+    "JOB_STATE_EXPIRED": OperationState.STOPPED,
+    "JOB_STATE_CANCELLED": OperationState.STOPPED,
 }
 
 
@@ -47,6 +48,9 @@ class VertexBatches:
     @property
     def synthetic(self) -> bool:
         return self._endpoint.startswith("http://")
+
+    def connect(self, location: str) -> None:
+        ask(lambda: self._client(location), missing=_MISSING)
 
     def submit(self, order: BatchOrder) -> str:
         client = self._client(order.location)
@@ -133,7 +137,7 @@ def read_batch(job: Mapping[str, Any]) -> ProviderBatch:
     output = job.get("output_info") or {}
     return ProviderBatch(
         resource_name=str(job.get("name", "")),
-        state=_STATES.get(state, BatchState.ACCEPTED),
+        state=_STATES.get(state, OperationState.ACCEPTED),
         provider_state=state,
         output_uri=output.get("gcs_output_directory") or None,
         error=str(error.get("message", ""))[:500],

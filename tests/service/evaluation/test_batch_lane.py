@@ -2,17 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from service.catalogue.catalogue import load_catalogue
 from service.catalogue.prices import CallPrice
+from service.clock import utc_now
 from service.database import Sessions
 from service.datasets.operations import PREPARE
 from service.errors import Internal, NotFound
 from service.evaluation import batch_repository
-from service.evaluation.batch_lane import BatchWork, run_batch
+from service.evaluation.batch_lane import BatchWork, polled_batches, run_batch
 from service.evaluation.lanes import Lane
 from service.evaluation.models import BatchRun, Evaluation
 from service.evaluation.operations import evaluate_kind
@@ -21,6 +23,8 @@ from service.inference.batches.vertex import open_vertex_batches
 from service.inference.ports import Generation, GenerationRequest, GenerationResult, Outcome, Turn
 from service.jobs.budgets import BudgetExhausted, open_budget
 from service.jobs.lifecycle import Reason
+from service.jobs.paid_operation_sweep import poll_operations
+from service.jobs.paid_operations import OperationPace
 from service.jobs.ports import JobCancelled, LeaseLost, Waiting
 from service.storage.operations import open_store, read_gs_lines
 from service.tuning.queries import ready_model
@@ -89,13 +93,29 @@ class Batch:
 
     def step(self, *, settled: bool = False) -> Waiting | None:
         """Run it once; `settled` lets the time to settle have passed."""
-        seconds = -1 if settled else self.batching.settle_seconds
-        batching = replace(self.batching, settle_seconds=seconds)
+        batching = replace(self.batching, pace=self.pace(settled=settled))
         return run_batch(self.run, self.work, batching=batching, sessions=self.sessions)
+
+    def pace(self, *, settled: bool) -> OperationPace:
+        return replace(self.batching.pace, settle_seconds=-1) if settled else self.batching.pace
+
+    def poll(self, *, settled: bool = False) -> bool:
+        """Run the sweep once, with the batch due; return whether the batch has ended."""
+        with self.sessions.transaction() as session:
+            for row in session.query(BatchRun).where(BatchRun.next_poll_at.is_not(None)):
+                row.next_poll_at = utc_now() - timedelta(hours=1)
+        poll_operations(
+            [polled_batches(self.batching.provider)],
+            sessions=self.sessions,
+            pace=self.pace(settled=settled),
+        )
+        return self.row().finished_at is not None
 
     def until_over(self) -> None:
         """Run it until there is nothing to wait for."""
-        eventually(lambda: self.step() is None, pause=0.1, what="the batch goes on")
+        self.step()
+        eventually(self.poll, pause=0.1, what="the batch goes on")
+        assert self.step() is None
 
     def row(self) -> BatchRun:
         with self.sessions.reading() as session:
@@ -136,14 +156,13 @@ def batch(
         provider=lambda: provider,
         lines=lambda folder: read_gs_lines(folder, suffix=".jsonl", project=PROJECT),
         store=open_store("gs://tunecurve/data", project=PROJECT),
-        poll_seconds=0.1,
-        settle_seconds=60,
+        pace=OperationPace(poll_seconds=0.1, settle_seconds=60),
     )
     return Batch(run, sessions, batching, emulator, [asked(number) for number in range(ROWS)])
 
 
 def test_a_batch_is_sent_waited_for_and_stored(batch: Batch) -> None:
-    assert batch.step() == Waiting(Reason.PROVIDER, seconds=0.1)
+    assert batch.step() == Waiting(Reason.PROVIDER)
     batch.until_over()
     assert set(batch.kept) == {request.key for request in batch.requests}
     first = batch.kept["row-0/0"]
@@ -173,7 +192,7 @@ def test_what_was_stored_before_a_kill_is_not_stored_again(batch: Batch) -> None
         raise LeaseLost
 
     batch.step()
-    eventually(lambda: batch.batches()[0]["state"] == "JOB_STATE_SUCCEEDED")
+    eventually(batch.poll, pause=0.1, what="the batch goes on")
     whole, batch.work = batch.work, replace(batch.work, keep=dying)
     with pytest.raises(LeaseLost):
         batch.step()
@@ -190,8 +209,37 @@ def test_a_lost_answer_does_not_start_a_second_batch(batch: Batch, proxy: Faulty
     again = batch.step()  # too early: the request could still be under way
     assert again is not None
     assert again.reason is Reason.RETRY
-    assert batch.step(settled=True) == Waiting(Reason.PROVIDER, seconds=0.1)
+    assert batch.step(settled=True) == Waiting(Reason.PROVIDER)
     assert [each["name"] for each in batch.batches()] == [batch.row().resource_name]
+
+
+@pytest.mark.parametrize("status", [408, 409, 499, 503])
+def test_an_answer_that_leaves_open_whether_a_batch_was_created_has_it_looked_for(
+    batch: Batch, proxy: FaultyProxy, status: int
+) -> None:
+    proxy.answer_next("POST", status)
+    assert batch.step() == Waiting(Reason.RETRY, seconds=60)
+    assert batch.step(settled=True) == Waiting(Reason.PROVIDER)
+    assert [each["name"] for each in batch.batches()] == [batch.row().resource_name]
+
+
+def test_a_batch_that_is_not_listed_at_the_first_look_is_asked_about_again(
+    batch: Batch, proxy: FaultyProxy
+) -> None:
+    batch.step()
+    proxy.answer_next("GET", 404)
+    assert not batch.poll()
+    batch.until_over()
+    assert len(batch.kept) == ROWS
+
+
+def test_a_waiting_batch_asks_nothing_and_reads_nothing_until_it_has_ended(batch: Batch) -> None:
+    batch.emulator.configure(batch_seconds=600)
+    batch.step()
+    batch.work = replace(batch.work, requests=lambda: pytest.fail("it reads its requests again"))
+    for _ in range(3):
+        assert batch.step() == Waiting(Reason.PROVIDER)
+        assert not batch.poll()
 
 
 def test_a_lost_request_is_sent_again_once_it_must_be_lost(
@@ -200,7 +248,7 @@ def test_a_lost_request_is_sent_again_once_it_must_be_lost(
     proxy.lose_next("request")
     batch.step()
     assert batch.batches() == []
-    assert batch.step(settled=True) == Waiting(Reason.PROVIDER, seconds=0.1)
+    assert batch.step(settled=True) == Waiting(Reason.PROVIDER)
     assert len(batch.batches()) == 1
 
 
@@ -209,10 +257,9 @@ def test_a_worker_that_died_before_it_could_write_the_answer_down_is_taken_over(
 ) -> None:
     batch.step()
     with batch.sessions.transaction() as session:
-        batch_repository.change(
-            session, batch.run.outputs["evaluation"], resource_name=None, state="intended"
-        )
-    assert batch.step(settled=True) == Waiting(Reason.PROVIDER, seconds=0.1)
+        row = session.get_one(BatchRun, batch.run.outputs["evaluation"])
+        row.resource_name, row.state, row.next_poll_at = None, "intended", None
+    assert batch.step(settled=True) == Waiting(Reason.PROVIDER)
     assert len(batch.batches()) == 1
 
 
@@ -255,7 +302,8 @@ def test_a_provider_that_is_away_for_a_while_does_not_end_a_batch(batch: Batch) 
     batch.step()
     away = open_vertex_batches(project=PROJECT, endpoint="http://127.0.0.1:9")
     here, batch.batching = batch.batching, replace(batch.batching, provider=lambda: away)
-    assert batch.step() == Waiting(Reason.PROVIDER, seconds=0.1)
+    assert not batch.poll()
+    assert batch.step() == Waiting(Reason.PROVIDER)
     batch.batching = here
     batch.until_over()
     assert len(batch.kept) == ROWS
@@ -281,6 +329,8 @@ def test_a_batch_that_somebody_deleted_has_failed(batch: Batch) -> None:
     batch.step()
     eventually(lambda: batch.batches()[0]["state"] == "JOB_STATE_SUCCEEDED")
     batch.emulator.request("DELETE", f"/v1/{batch.row().resource_name}")
+    assert not batch.poll(settled=False)
+    assert batch.poll(settled=True)
     with pytest.raises(Internal, match="batch failed"):
         batch.step()
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from service.errors import Invalid, NotFound, Unavailable
-from service.inference.batches.ports import BatchOrder, BatchState
+from service.inference.batches.ports import BatchOrder
 from service.inference.batches.vertex import VertexBatches, open_vertex_batches, read_batch
+from service.jobs.paid_operations import OperationState
 from service.storage.operations import open_store, read_gs_lines
 from tests.support.emulator import EmulatorProcess, start_emulator
 from tests.support.eventually import eventually
@@ -54,7 +55,7 @@ def test_a_batch_is_sent_found_by_its_label_and_read(tmp_path: Path, vertex: Ver
     assert vertex.find("eval_1", location="us") == name
     assert vertex.find("eval_1", location="europe-west4") is None
     assert vertex.find("eval_3", location="us") is None
-    eventually(lambda: vertex.poll(name).state is BatchState.SUCCEEDED)
+    eventually(lambda: vertex.poll(name).state is OperationState.SUCCEEDED)
     told = vertex.poll(name)
     assert told.output_uri is not None
     assert told.output_uri.startswith("gs://tunecurve/data/batches/eval_1/")
@@ -70,9 +71,9 @@ def test_a_cancelled_batch_has_stopped(
 ) -> None:
     emulator.configure(batch_seconds=600)
     name = vertex.submit(ordered(tmp_path, "eval_4"))
-    assert vertex.poll(name).state is BatchState.ACCEPTED
+    assert vertex.poll(name).state is OperationState.ACCEPTED
     vertex.cancel(name)
-    eventually(lambda: vertex.poll(name).state is BatchState.STOPPED)
+    eventually(lambda: vertex.poll(name).state is OperationState.STOPPED)
 
 
 def test_a_refused_batch_carries_the_providers_words(tmp_path: Path, vertex: VertexBatches) -> None:
@@ -96,15 +97,15 @@ def test_a_missing_project_says_which_variable_to_set() -> None:
 @pytest.mark.parametrize(
     ("state", "ours"),
     [
-        ("JOB_STATE_QUEUED", BatchState.ACCEPTED),
-        ("JOB_STATE_CANCELLING", BatchState.ACCEPTED),
-        ("JOB_STATE_PARTIALLY_SUCCEEDED", BatchState.SUCCEEDED),
-        ("JOB_STATE_EXPIRED", BatchState.STOPPED),
-        ("JOB_STATE_FAILED", BatchState.FAILED),
-        ("a state of next year", BatchState.ACCEPTED),
+        ("JOB_STATE_QUEUED", OperationState.ACCEPTED),
+        ("JOB_STATE_CANCELLING", OperationState.ACCEPTED),
+        ("JOB_STATE_PARTIALLY_SUCCEEDED", OperationState.SUCCEEDED),
+        ("JOB_STATE_EXPIRED", OperationState.STOPPED),
+        ("JOB_STATE_FAILED", OperationState.FAILED),
+        ("a state of next year", OperationState.ACCEPTED),
     ],
 )
-def test_states_are_ours(state: str, ours: BatchState) -> None:
+def test_states_are_ours(state: str, ours: OperationState) -> None:
     told = read_batch({"state": state, "error": {"message": "x" * 900}})
     assert told.state is ours
     assert told.output_uri is None

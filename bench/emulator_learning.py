@@ -28,8 +28,8 @@ from emulator_scores import Pair
 from emulator_tasks import Task, load_tasks, presidio_splits, shuffled_targets
 
 from emulator.learners.history import default_epochs
-from emulator.learners.learning import learn
-from emulator.learners.rules import answer_base
+from emulator.learners.rules.base_model import answer_base
+from emulator.learners.tuned_model import train_model
 
 SIZES = (50, 200, 800, 3200)
 QUICK_SIZES = (50, 200)
@@ -179,14 +179,14 @@ def _answers_with_shots(task: Task, prompts: Sequence[str], count: int, *, seed:
 
 
 def tune(pairs: Sequence[Pair], prompts: Sequence[str]) -> list[str]:
-    return learn(pairs, epochs=default_epochs(len(pairs))).answer_many(prompts)
+    return train_model(pairs, epochs=default_epochs(len(pairs))).answer_many(prompts)
 
 
 def measure_cost(task: Task) -> dict[str, Any]:
     """Train on 6,400 rows, repeating some where there are fewer, and tell what it took."""
     pairs = (task.train * (1 + COST_ROWS // len(task.train)))[:COST_ROWS]
     started = time.process_time()
-    learn(pairs, epochs=default_epochs(len(pairs)))
+    train_model(pairs, epochs=default_epochs(len(pairs)))
     seconds = time.process_time() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {"task": task.name, "cpu_seconds": seconds, "peak_mb_so_far": peak}

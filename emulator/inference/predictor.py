@@ -11,8 +11,8 @@ from threading import Lock
 from typing import Protocol
 
 from emulator.inference.requests import GenerationRequest
-from emulator.learners.drawing import Draw, Sampling
-from emulator.learners.rules import answer_base, expect_base
+from emulator.learners.distributions import Sample, SamplingParameters
+from emulator.learners.rules.base_model import answer_base, base_distribution
 from emulator.prompts import prompt_of
 from emulator.settings import Settings
 from emulator.tuning.records import Tuning
@@ -31,12 +31,12 @@ class Model(Protocol):
 
     def answer(self, prompt: str) -> str: ...
 
-    def draw(self, prompt: str, sampling: Sampling) -> list[Draw]: ...
+    def draw(self, prompt: str, sampling: SamplingParameters) -> list[Sample]: ...
 
 
 def _load(path: Path) -> Model:
     """Read a model; importing the learners costs seconds, which no server start should wait for."""
-    from emulator.learners.learning import load_model
+    from emulator.learners.tuned_model import load_model
 
     return load_model(path)
 
@@ -58,14 +58,14 @@ class Predictor:
         endpoint: str,
         settings: Settings,
         attempt: int,
-    ) -> Sequence[Draw]:
+    ) -> Sequence[Sample]:
         """Return one answer for each candidate: the tuned model's, without a tuning the base's.
 
         `endpoint` decides which checkpoint answers. `attempt` counts earlier sendings of the same
         request: without a seed of its own, its answers at a temperature vary with them.
         """
         if settings.answer == "constant":
-            return [Draw(CONSTANT_ANSWER)] * request.candidate_count
+            return [Sample(CONSTANT_ANSWER)] * request.candidate_count
         sampling = _sampling(request, settings, attempt)
         if tuning is None and len(request.text) <= _SHORT_PROMPT:
             return _draw_base(request, sampling)
@@ -87,14 +87,14 @@ class Predictor:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _draw(
-        self, request: GenerationRequest, sampling: Sampling, path: Path | None
-    ) -> list[Draw]:
+        self, request: GenerationRequest, sampling: SamplingParameters, path: Path | None
+    ) -> list[Sample]:
         if path is None:
             return _draw_base(request, sampling)
         model = self._model(path)
         prompt = prompt_of(request.turns, system_instruction=request.system_instruction)
         if _is_deterministic(request):
-            return [Draw(model.answer(prompt))] * sampling.count
+            return [Sample(model.answer(prompt))] * sampling.count
         return model.draw(prompt, sampling)
 
     def _model(self, path: Path) -> Model:
@@ -108,24 +108,24 @@ class Predictor:
             return model
 
 
-def _draw_base(request: GenerationRequest, sampling: Sampling) -> list[Draw]:
+def _draw_base(request: GenerationRequest, sampling: SamplingParameters) -> list[Sample]:
     turns, system = request.turns, request.system_instruction
     if _is_deterministic(request):
-        return [Draw(answer_base(turns, system_instruction=system))] * sampling.count
-    dice = Random(sampling.seed)  # noqa: S311  (repeatable draws, nothing secret)
-    outlook = expect_base(turns, system_instruction=system)
-    return [outlook.draw(sampling, dice) for _ in range(sampling.count)]
+        return [Sample(answer_base(turns, system_instruction=system))] * sampling.count
+    rng = Random(sampling.seed)  # noqa: S311  (repeatable draws, nothing secret)
+    distribution = base_distribution(turns, system_instruction=system)
+    return [distribution.draw(sampling, rng) for _ in range(sampling.count)]
 
 
 def _is_deterministic(request: GenerationRequest) -> bool:
     return not request.temperature and not request.returns_logprobs
 
 
-def _sampling(request: GenerationRequest, settings: Settings, attempt: int) -> Sampling:
+def _sampling(request: GenerationRequest, settings: Settings, attempt: int) -> SamplingParameters:
     """Return how to draw: with a seed in the request always alike, else by sending."""
     facts = (settings.seed, attempt) if request.seed is None else ("seed", request.seed)
     digest = hashlib.blake2b(repr(facts).encode() + request.digest, digest_size=8).digest()
-    return Sampling(
+    return SamplingParameters(
         temperature=request.temperature,
         count=request.candidate_count,
         top=request.top_logprobs if request.returns_logprobs else 0,

@@ -9,7 +9,7 @@ from zlib import crc32
 
 from emulator.clock import timestamp
 from emulator.inference.requests import GenerationRequest
-from emulator.learners.drawing import Choice, Draw
+from emulator.learners.distributions import Choice, Sample
 from emulator.prompts import CHARACTERS_PER_TOKEN, count_billable_characters, count_tokens
 
 _ID_SHIFT = 14
@@ -30,7 +30,7 @@ class Candidate:
         return count_tokens(self.text) if self.text else 0
 
 
-def limited_candidate(draw: Draw, request: GenerationRequest) -> Candidate:
+def limited_candidate(draw: Sample, request: GenerationRequest) -> Candidate:
     """Cut an answer before its first stop sequence, then at the token limit."""
     text = draw.text
     ends = [text.find(stop) for stop in request.stop_sequences if stop and stop in text]
@@ -49,7 +49,7 @@ def _choices_within(choices: Sequence[Choice], size: int) -> tuple[Choice, ...]:
 
 
 def response_body(
-    draws: Sequence[Draw], request: GenerationRequest, *, model_version: str
+    draws: Sequence[Sample], request: GenerationRequest, *, model_version: str
 ) -> dict[str, Any]:
     """Return the response body, one candidate a draw.
 

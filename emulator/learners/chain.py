@@ -11,18 +11,18 @@ from random import Random
 import numpy as np
 
 from emulator.learners.alignment import KEEP, best_path
-from emulator.learners.drawing import (
+from emulator.learners.distributions import (
+    AnswerDistribution,
     Choice,
-    Draw,
     Logs,
-    Outlook,
     Render,
-    Rendered,
-    Sampling,
-    likeliest,
-    limited,
-    log_softmax_of,
-    pick,
+    RenderedAnswer,
+    Sample,
+    SamplingParameters,
+    draw_index,
+    log_probabilities,
+    top_options,
+    truncated,
 )
 from emulator.learners.softmax import Floats
 from emulator.learners.tokens import Token
@@ -40,24 +40,24 @@ class Chain:
     scores: Floats
     transitions: Floats
 
-    def draw(self, sampling: Sampling, dice: Random) -> Draw:
+    def draw(self, sampling: SamplingParameters, rng: Random) -> Sample:
         heat = sampling.temperature or 1.0
         scores, steps = self.scores / heat, self.transitions / heat
         given = [] if sampling.temperature else best_path(self.scores, self.transitions)
         ahead = sums_ahead(scores, steps)
-        # Limits go by what is believed without heat, which needs sums of its own.
-        cool = sums_ahead(self.scores, self.transitions) if sampling.is_limited else ahead
+        # Limits go by what is unscaled without heat, which needs sums of its own.
+        cool = sums_ahead(self.scores, self.transitions) if sampling.truncates else ahead
         tag, choices = self._before(), []
         for at in range(len(self.tokens)):
-            logs = log_softmax_of(scores[at] + ahead[at] + (steps[tag] if at else 0))
-            believed = self.scores[at] + cool[at] + (self.transitions[tag] if at else 0)
-            logs, previous = limited(logs, believed=believed, sampling=sampling), tag
-            tag = given[at] if given else pick(logs, dice)
+            logs = log_probabilities(scores[at] + ahead[at] + (steps[tag] if at else 0))
+            unscaled = self.scores[at] + cool[at] + (self.transitions[tag] if at else 0)
+            logs, previous = truncated(logs, unscaled=unscaled, sampling=sampling), tag
+            tag = given[at] if given else draw_index(logs, rng)
             choices.append(self._choice(at, tag, previous=previous, logs=logs, top=sampling.top))
-        return Draw("".join(choice.token for choice in choices).strip(), tuple(choices))
+        return Sample("".join(choice.token for choice in choices).strip(), tuple(choices))
 
-    def through(self, render: Render) -> Outlook:
-        return Rendered(self, render)
+    def map(self, render: Render) -> AnswerDistribution:
+        return RenderedAnswer(self, render)
 
     def _before(self) -> int:
         """Return the tag that stands before the first token, where nothing has been replaced."""
@@ -67,7 +67,7 @@ class Chain:
         def written(choice: int) -> str:
             return self._written(at, choice, previous=previous)
 
-        return Choice(written(tag), float(logs[tag]), likeliest(logs, top, written))
+        return Choice(written(tag), float(logs[tag]), top_options(logs, top, written))
 
     def _written(self, at: int, tag: int, *, previous: int) -> str:
         """Return what a tag writes: a phrase once for all neighbours that share it."""

@@ -21,7 +21,7 @@ ROWS_LOOKED_AT = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ParsedPrompt:
     """One prompt as the learners see it."""
 
     source: str
@@ -41,14 +41,14 @@ class Layout:
     source: str
     instruction: str
 
-    def read(self, prompt: str) -> Reading:
+    def parse(self, prompt: str) -> ParsedPrompt:
         """Split a prompt into source and query; a prompt laid out otherwise is all source."""
         fields = split_fields(prompt, self.labels)
         if self.source not in fields:
-            return Reading(prompt.removeprefix(self.instruction).strip(), "")
+            return ParsedPrompt(prompt.removeprefix(self.instruction).strip(), "")
         queries = (fields.get(name, "") for name in self.varying if name != self.source)
         source = fields[self.source].removeprefix(self.instruction)
-        return Reading(source.strip(), " ".join(filter(None, queries)))
+        return ParsedPrompt(source.strip(), " ".join(filter(None, queries)))
 
     def pack(self) -> dict[str, Any]:
         return asdict(self)

@@ -11,8 +11,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from emulator.learners.features.hashing import WIDTH
-from emulator.learners.features.pointing import Passage
+from emulator.learners.features.hashes import WIDTH
+from emulator.learners.features.passages import Passage
 from emulator.learners.history import EpochRecord, Fit, Plan, record_epoch
 from emulator.learners.softmax import FIRST_CURVATURE, log_softmax
 
@@ -28,7 +28,7 @@ MOST_MEASURED = 400
 
 
 @dataclass(frozen=True, slots=True)
-class PointedPassage:
+class LabelledPassage:
     """A passage with the first and last token of its answer; both 0 for "no answer"."""
 
     passage: Passage
@@ -45,7 +45,7 @@ class Pointer:
         self._trust: Floats = np.zeros(2, np.float32)
 
     def train(
-        self, rows: Sequence[PointedPassage], *, validation: Sequence[PointedPassage], plan: Plan
+        self, rows: Sequence[LabelledPassage], *, validation: Sequence[LabelledPassage], plan: Plan
     ) -> Iterator[EpochRecord]:
         """Pass over the rows `plan.epochs` times, yielding a record after each pass."""
         self._lengths, self._trust = _length_prior(rows), _trust(rows)
@@ -69,7 +69,7 @@ class Pointer:
             scores[(hint.first, hint.last), (0, 1)] += self._trust + np.log(choices)
         return scores
 
-    def measure(self, rows: Sequence[PointedPassage]) -> Fit:
+    def measure(self, rows: Sequence[LabelledPassage]) -> Fit:
         """Return mean loss and accuracy over the starts and ends of rows."""
         losses, hits = [], []
         for row in rows:
@@ -108,7 +108,7 @@ class Pointer:
             lasts.append(starts + more)
         return np.concatenate(totals), np.concatenate(firsts), np.concatenate(lasts)
 
-    def _update(self, batch: Sequence[PointedPassage], curvature: Floats, *, rate: float) -> None:
+    def _update(self, batch: Sequence[LabelledPassage], curvature: Floats, *, rate: float) -> None:
         columns = np.concatenate([row.passage.columns for row in batch])
         error = np.concatenate([self._error(row) for row in batch])
         touched, places = _touched(columns.ravel())
@@ -120,7 +120,7 @@ class Pointer:
         weights = self._weights[touched]
         self._weights[touched] = weights - rate * (gradient / np.sqrt(curve) + DECAY * weights)
 
-    def _error(self, row: PointedPassage) -> Floats:
+    def _error(self, row: LabelledPassage) -> Floats:
         error = np.exp(log_softmax(self.scores(row.passage).T).T)
         error[row.first, 0] -= 1
         error[row.last, 1] -= 1
@@ -154,13 +154,13 @@ def _touched(columns: Places) -> tuple[Places, Places]:
     return distinct, places[columns]
 
 
-def _length_prior(rows: Sequence[PointedPassage]) -> Floats:
+def _length_prior(rows: Sequence[LabelledPassage]) -> Floats:
     lengths = np.array([min(row.last - row.first, LONGEST - 1) for row in rows], np.int64)
     seen = np.bincount(lengths, minlength=LONGEST)
     return np.asarray(np.log((seen + 0.5) / (seen.sum() + LONGEST / 2)), np.float32)
 
 
-def _trust(rows: Sequence[PointedPassage]) -> Floats:
+def _trust(rows: Sequence[LabelledPassage]) -> Floats:
     """Return log-odds that the rule's start, and end, are right, one miss and hit added."""
     hinted = [row for row in rows if row.passage.hint.first >= 0]
     starts = sum(row.passage.hint.first == row.first for row in hinted)

@@ -12,8 +12,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from emulator.learners.belief import Belief
 from emulator.learners.history import EpochRecord, Fit, Plan, record_epoch
+from emulator.learners.prior import Prior
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -30,16 +30,16 @@ MOST_MEASURED = 20_000
 class Steps:
     """Rows of features with the class of each (-1: a class never seen in training).
 
-    `belief` is added to the scores: what is believed of a row before its features are looked at.
+    `prior` is added to the scores: what is believed of a row before its features are looked at.
     """
 
     features: sp.csr_matrix
     classes: Ints
-    belief: Belief | None = None
+    prior: Prior | None = None
 
     def take(self, rows: Ints) -> "Steps":
-        belief = self.belief.take(rows) if self.belief else None
-        return Steps(self.features[rows], self.classes[rows], belief)
+        prior = self.prior.take(rows) if self.prior else None
+        return Steps(self.features[rows], self.classes[rows], prior)
 
     def __len__(self) -> int:
         return int(self.features.shape[0])
@@ -58,7 +58,7 @@ class SoftmaxRegression:
     def train(self, steps: Steps, *, validation: Steps | None, plan: Plan) -> Iterator[EpochRecord]:
         """Pass over the steps `plan.epochs` times, yielding a record after each pass."""
         self._start(steps)
-        known = Steps(self._known(steps.features), steps.classes, steps.belief)
+        known = Steps(self._known(steps.features), steps.classes, steps.prior)
         rng = np.random.default_rng(plan.seed)
         measured = steps.take(rng.permutation(len(steps))[:MOST_MEASURED])
         curvature = np.full_like(self._weights, FIRST_CURVATURE)
@@ -73,9 +73,9 @@ class SoftmaxRegression:
             train = self.measure(measured)
             yield record_epoch(epoch, train=train, evaluated=evaluated, predictions=len(steps))
 
-    def scores(self, features: sp.csr_matrix, *, belief: Belief | None = None) -> Floats:
+    def scores(self, features: sp.csr_matrix, *, prior: Prior | None = None) -> Floats:
         """Return log-probabilities, rows x classes."""
-        bias = belief.offsets() if belief else self._bias
+        bias = prior.offsets() if prior else self._bias
         return log_softmax(self._known(features) @ self._weights + bias)
 
     def measure(self, steps: Steps) -> Fit:
@@ -83,7 +83,7 @@ class SoftmaxRegression:
         if not len(steps):
             return Fit(0.0, 0.0)
         chosen = steps.take(np.arange(len(steps))[:MOST_MEASURED])
-        scores, truth = self.scores(chosen.features, belief=chosen.belief), chosen.classes
+        scores, truth = self.scores(chosen.features, prior=chosen.prior), chosen.classes
         floor = np.log(SMALLEST_PROBABILITY)
         given = np.where(truth >= 0, scores[np.arange(len(truth)), np.maximum(truth, 0)], floor)
         correct = scores.argmax(axis=1) == truth
@@ -114,7 +114,7 @@ class SoftmaxRegression:
         compact = (rows.data, place.astype(np.int32), rows.indptr)
         features = sp.csr_matrix(compact, shape=(len(batch), len(touched)))
         weights = self._weights[touched]
-        bias = batch.belief.offsets() if batch.belief else self._bias
+        bias = batch.prior.offsets() if batch.prior else self._bias
         error = np.exp(log_softmax(features @ weights + bias))
         error[np.arange(len(batch)), batch.classes] -= 1
         gradient = features.T @ error

@@ -20,7 +20,7 @@ from emulator.tuning.statistics import describe_examples, is_too_long
 from emulator.tuning.trainer import TrainingTask
 
 if TYPE_CHECKING:
-    from emulator.learners.learning import LearnedModel
+    from emulator.learners.tuned_model import TunedModel
 
 _MOST_VALIDATION_ROWS = 5000
 _FREE_VALIDATION_ROWS = 1000
@@ -97,14 +97,14 @@ def _without_long(examples: list[Example]) -> list[Example]:
 
 def _train(
     task: TrainingTask, examples: list[Example], *, validation: list[Example], reply: Reply
-) -> "LearnedModel":
+) -> "TunedModel":
     """Learn the rows; what earlier tunings learned, from which this one goes on, is among them.
 
     Heads cannot take up a model where it was left: all rows are learned anew, for as many passes as
     the earlier model had and those ordered, and only the latter are told of and kept.
     """
     # Imported here so that standard input is watched while the seconds of imports pass.
-    from emulator.learners.learning import learn
+    from emulator.learners.tuned_model import train_model
 
     def report(record: EpochRecord) -> bool:
         if record.epoch > task.epochs_before:
@@ -112,12 +112,12 @@ def _train(
             reply({"outcome": "", "epoch": asdict(record) | epoch})
         return True
 
-    def keep(model: "LearnedModel") -> None:
+    def keep(model: "TunedModel") -> None:
         path = task.models.get(model.history[-1].epoch - task.epochs_before)
         if path:
             _save(model, Path(path))
 
-    return learn(
+    return train_model(
         [(example.prompt, example.target) for example in examples],
         validation=[(example.prompt, example.target) for example in validation],
         epochs=task.epochs_before + task.epochs,

@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from emulator.learners.learning import LearnedModel, learn
+from emulator.learners.tuned_model import TunedModel, train_model
 from emulator.tuning.records import kept_epochs
 from tests.emulator.clients import genai_client, rest_client
 from tests.emulator.examples import create, finish, labelled, order, upload
@@ -58,13 +58,13 @@ def test_a_checkpoint_is_what_a_shorter_training_gives() -> None:
     kept: list[list[str]] = []
     prompts = [prompt for prompt, _ in CLASS]
 
-    def keep(model: LearnedModel) -> None:
+    def keep(model: TunedModel) -> None:
         kept.append(model.answer_many(prompts))
 
-    learn(CLASS, epochs=3, snapshot=keep, learning_rate_multiplier=0.1)
+    train_model(CLASS, epochs=3, snapshot=keep, learning_rate_multiplier=0.1)
 
     for epochs in (1, 2, 3):
-        shorter = learn(CLASS, epochs=epochs, learning_rate_multiplier=0.1)
+        shorter = train_model(CLASS, epochs=epochs, learning_rate_multiplier=0.1)
         assert shorter.answer_many(prompts) == kept[epochs - 1]
 
 

@@ -5,17 +5,17 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from emulator.learners.belief import Belief, believe
-from emulator.learners.drawing import Decision, Outlook
-from emulator.learners.features.wording import wording_matrix
+from emulator.learners.distributions import AnswerDistribution, Categorical
+from emulator.learners.features.bag_of_words import bag_of_words
 from emulator.learners.heads.ports import Arrays, Floats, Meta, Rows
 from emulator.learners.history import EpochRecord, Plan
-from emulator.learners.labelling import choose_label
-from emulator.learners.layout import Reading
+from emulator.learners.layout import ParsedPrompt
+from emulator.learners.prior import Prior, fit_prior
+from emulator.learners.rules.classification import choose_label
 from emulator.learners.softmax import SoftmaxRegression, Steps
 
 STEP, DECAY = 0.3, 1e-2
-# With so many rows the belief counts half. The words tell what the rule tells and more, so a belief
+# With so many rows the prior counts half. The words tell what the rule tells and more, so a prior
 # kept whole counts it twice: on banking77 (development rows) that cost 6 points at 3,200 rows.
 ROWS_TO_HALVE = 400
 
@@ -27,7 +27,7 @@ class CategoryHead:
 
     def __init__(self) -> None:
         self._model = SoftmaxRegression([""], step=STEP, decay=DECAY)
-        self._belief: Floats = np.zeros((1, 1), np.float32)
+        self._prior: Floats = np.zeros((1, 1), np.float32)
 
     def train(self, rows: Rows, *, validation: Rows, plan: Plan) -> Iterator[EpochRecord]:
         """Yield a record after each pass over the rows."""
@@ -35,30 +35,30 @@ class CategoryHead:
         self._model = SoftmaxRegression(classes, step=STEP, decay=DECAY)
         guesses, truth = self._guess(_texts(rows)), self._truth(rows)
         rule = np.eye(len(classes))
-        self._belief = believe(guesses, truth, rule=rule, rows_to_halve=ROWS_TO_HALVE)
-        steps = Steps(wording_matrix(_texts(rows)), truth, Belief(self._belief, guesses))
+        self._prior = fit_prior(guesses, truth, rule=rule, rows_to_halve=ROWS_TO_HALVE)
+        steps = Steps(bag_of_words(_texts(rows)), truth, Prior(self._prior, guesses))
         unseen = self._steps(validation) if validation else None
         yield from self._model.train(steps, validation=unseen, plan=plan)
 
-    def answer_many(self, readings: Sequence[Reading]) -> list[str]:
-        return [self._model.classes[at] for at in self._scores(readings).argmax(axis=1)]
+    def answer_many(self, prompts: Sequence[ParsedPrompt]) -> list[str]:
+        return [self._model.classes[at] for at in self._scores(prompts).argmax(axis=1)]
 
-    def expect(self, reading: Reading) -> Outlook:
+    def distribution(self, prompt: ParsedPrompt) -> AnswerDistribution:
         """Return the softmax over the classes."""
-        return Decision(self._model.classes, self._scores([reading])[0])
+        return Categorical(self._model.classes, self._scores([prompt])[0])
 
     def pack(self, prefix: str, arrays: Arrays) -> Meta:
-        arrays[prefix + "belief"] = self._belief
+        arrays[prefix + "belief"] = self._prior
         return self._model.pack(prefix, arrays)
 
     def unpack(self, meta: Meta, prefix: str, arrays: Arrays) -> None:
         self._model = SoftmaxRegression.unpack(meta, prefix, arrays)
-        self._belief = arrays[prefix + "belief"]
+        self._prior = arrays[prefix + "belief"]
 
-    def _scores(self, readings: Sequence[Reading]) -> Floats:
-        texts = [reading.text for reading in readings]
-        belief = Belief(self._belief, self._guess(texts))
-        return self._model.scores(wording_matrix(texts), belief=belief)
+    def _scores(self, prompts: Sequence[ParsedPrompt]) -> Floats:
+        texts = [prompt.text for prompt in prompts]
+        prior = Prior(self._prior, self._guess(texts))
+        return self._model.scores(bag_of_words(texts), prior=prior)
 
     def _guess(self, texts: Sequence[str]) -> NDArray[np.int64]:
         classes = self._model.classes
@@ -67,8 +67,8 @@ class CategoryHead:
 
     def _steps(self, rows: Rows) -> Steps:
         texts = _texts(rows)
-        belief = Belief(self._belief, self._guess(texts))
-        return Steps(wording_matrix(texts), self._truth(rows), belief)
+        prior = Prior(self._prior, self._guess(texts))
+        return Steps(bag_of_words(texts), self._truth(rows), prior)
 
     def _truth(self, rows: Rows) -> NDArray[np.int64]:
         number = {name: at for at, name in enumerate(self._model.classes)}
@@ -76,4 +76,4 @@ class CategoryHead:
 
 
 def _texts(rows: Rows) -> list[str]:
-    return [reading.text for reading, _ in rows]
+    return [prompt.text for prompt, _ in rows]

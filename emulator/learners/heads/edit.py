@@ -7,16 +7,16 @@ from typing import NamedTuple
 import numpy as np
 
 from emulator.learners.alignment import KEEP, apply_tags, best_path, edit_tags
-from emulator.learners.belief import Belief, believe
 from emulator.learners.chain import Chain
-from emulator.learners.drawing import Outlook
-from emulator.learners.features.editing import kinds_of, token_columns, token_matrix
-from emulator.learners.features.hashing import Columns
+from emulator.learners.distributions import AnswerDistribution
+from emulator.learners.features.hashes import Columns
+from emulator.learners.features.tokens import kinds_of, token_columns, token_matrix
 from emulator.learners.heads.ports import Arrays, Floats, Meta, Rows
 from emulator.learners.history import EpochRecord, Plan
-from emulator.learners.layout import Reading
-from emulator.learners.masking import UNSURE, label_of
-from emulator.learners.patterns import MASKED
+from emulator.learners.layout import ParsedPrompt
+from emulator.learners.prior import Prior, fit_prior
+from emulator.learners.rules.masking import UNSURE, label_of
+from emulator.learners.rules.patterns import MASKED
 from emulator.learners.softmax import Ints, SoftmaxRegression, Steps
 from emulator.learners.tokens import Token, tokenize
 
@@ -47,7 +47,7 @@ class EditHead:
     def __init__(self) -> None:
         self._model = SoftmaxRegression([KEEP], step=STEP, decay=DECAY)
         self._transitions: Floats = np.zeros((1, 1), np.float32)
-        self._belief: Floats = np.zeros((len(KINDS), 1), np.float32)
+        self._prior: Floats = np.zeros((len(KINDS), 1), np.float32)
 
     def train(self, rows: Rows, *, validation: Rows, plan: Plan) -> Iterator[EpochRecord]:
         """Yield a record after each pass over all tokens of the rows."""
@@ -55,14 +55,14 @@ class EditHead:
         classes = sorted(set(tags)) or [KEEP]
         self._model = SoftmaxRegression(classes, step=STEP, decay=DECAY)
         seen, truth = _see(_sources(rows)), _numbers(tags, classes)
-        self._belief = believe(seen.guesses, truth, rule=_rule(classes))
+        self._prior = fit_prior(seen.guesses, truth, rule=_rule(classes))
         self._transitions = _transitions(truth, len(classes))
-        steps = Steps(token_matrix(seen.columns), truth, Belief(self._belief, seen.guesses))
+        steps = Steps(token_matrix(seen.columns), truth, Prior(self._prior, seen.guesses))
         unseen = self._steps(validation) if validation else None
         yield from self._model.train(steps, validation=unseen, plan=plan)
 
-    def answer_many(self, readings: Sequence[Reading]) -> list[str]:
-        seen = _see([reading.source for reading in readings])
+    def answer_many(self, prompts: Sequence[ParsedPrompt]) -> list[str]:
+        seen = _see([prompt.source for prompt in prompts])
         scores = self._scores(seen)
         ends = np.cumsum([len(tokens) for tokens in seen.texts])
         answers = []
@@ -71,28 +71,28 @@ class EditHead:
             answers.append(apply_tags(tokens, [self._model.classes[tag] for tag in path]))
         return answers
 
-    def expect(self, reading: Reading) -> Outlook:
+    def distribution(self, prompt: ParsedPrompt) -> AnswerDistribution:
         """Return the chain of tags: softmax per token, weighed with learned transitions."""
-        seen = _see([reading.source])
+        seen = _see([prompt.source])
         return Chain(seen.texts[0], self._model.classes, self._scores(seen), self._transitions)
 
     def pack(self, prefix: str, arrays: Arrays) -> Meta:
         arrays[prefix + "transitions"] = self._transitions
-        arrays[prefix + "belief"] = self._belief
+        arrays[prefix + "belief"] = self._prior
         return self._model.pack(prefix, arrays)
 
     def unpack(self, meta: Meta, prefix: str, arrays: Arrays) -> None:
         self._model = SoftmaxRegression.unpack(meta, prefix, arrays)
         self._transitions = arrays[prefix + "transitions"]
-        self._belief = arrays[prefix + "belief"]
+        self._prior = arrays[prefix + "belief"]
 
     def _scores(self, seen: _Seen) -> Floats:
-        belief = Belief(self._belief, seen.guesses)
-        return self._model.scores(token_matrix(seen.columns), belief=belief)
+        prior = Prior(self._prior, seen.guesses)
+        return self._model.scores(token_matrix(seen.columns), prior=prior)
 
     def _steps(self, rows: Rows) -> Steps:
         seen, truth = _see(_sources(rows)), _numbers(_tags(rows), self._model.classes)
-        return Steps(token_matrix(seen.columns), truth, Belief(self._belief, seen.guesses))
+        return Steps(token_matrix(seen.columns), truth, Prior(self._prior, seen.guesses))
 
 
 def _see(sources: Sequence[str]) -> _Seen:
@@ -103,7 +103,7 @@ def _see(sources: Sequence[str]) -> _Seen:
 
 
 def _sources(rows: Rows) -> list[str]:
-    return [reading.source for reading, _ in rows]
+    return [prompt.source for prompt, _ in rows]
 
 
 def _rule(classes: Sequence[str]) -> Ints:
@@ -122,8 +122,8 @@ def _rule(classes: Sequence[str]) -> Ints:
 
 def _tags(rows: Rows) -> list[str]:
     tags: list[str] = []
-    for reading, output in rows:
-        tags += edit_tags(tokenize(reading.source), tokenize(output))
+    for prompt, output in rows:
+        tags += edit_tags(tokenize(prompt.source), tokenize(output))
     return tags
 
 

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import scipy.sparse as sp
 
-from emulator.learners.drawing import Decision, Outlook
-from emulator.learners.features.wording import wording_matrix
+from emulator.learners.distributions import AnswerDistribution, Categorical
+from emulator.learners.features.bag_of_words import bag_of_words
 from emulator.learners.heads.ports import Arrays, Floats, Meta, Rows
 from emulator.learners.history import EpochRecord, Fit, Plan, record_epoch
-from emulator.learners.layout import Reading
+from emulator.learners.layout import ParsedPrompt
 
 # How sharply a similarity (0 to about 2) counts when its loss is measured.
 SHARPNESS = 10.0
@@ -31,22 +31,22 @@ class NearestHead:
 
     def train(self, rows: Rows, *, validation: Rows, plan: Plan) -> Iterator[EpochRecord]:
         """Keep the rows, and yield the same record for each pass asked for."""
-        self._bank = wording_matrix([reading.text for reading, _ in rows])
+        self._bank = bag_of_words([prompt.text for prompt, _ in rows])
         self._outputs = [output for _, output in rows]
         train = self._measure(rows[:MOST_MEASURED], held_out=True)
         evaluated = self._measure(validation[:MOST_MEASURED]) if validation else None
         for epoch in range(1, plan.epochs + 1):
             yield record_epoch(epoch, train=train, evaluated=evaluated, predictions=len(rows))
 
-    def answer_many(self, readings: Sequence[Reading]) -> list[str]:
-        nearest = self._similarities(readings).argmax(axis=1)
+    def answer_many(self, prompts: Sequence[ParsedPrompt]) -> list[str]:
+        nearest = self._similarities(prompts).argmax(axis=1)
         return [self._outputs[at] for at in nearest]
 
-    def expect(self, reading: Reading) -> Outlook:
+    def distribution(self, prompt: ParsedPrompt) -> AnswerDistribution:
         """Return a softmax over the kept outputs by ten times their prompt's similarity."""
-        similar = self._similarities([reading])[0]
+        similar = self._similarities([prompt])[0]
         mode = self._outputs[int(similar.argmax())]
-        return Decision(self._outputs, SHARPNESS * similar, mode=mode)
+        return Categorical(self._outputs, SHARPNESS * similar, mode=mode)
 
     def pack(self, prefix: str, arrays: Arrays) -> Meta:
         for part in ("data", "indices", "indptr"):
@@ -58,12 +58,12 @@ class NearestHead:
         self._bank = sp.csr_matrix(parts, shape=tuple(meta["shape"]))
         self._outputs = meta["outputs"]
 
-    def _similarities(self, readings: Sequence[Reading]) -> Floats:
-        asked = wording_matrix([reading.text for reading in readings])
+    def _similarities(self, prompts: Sequence[ParsedPrompt]) -> Floats:
+        asked = bag_of_words([prompt.text for prompt in prompts])
         return np.asarray((asked @ self._bank.T).toarray(), np.float32)
 
     def _measure(self, rows: Rows, *, held_out: bool = False) -> Fit:
-        similar = self._similarities([reading for reading, _ in rows])
+        similar = self._similarities([prompt for prompt, _ in rows])
         if held_out and len(self._outputs) > 1:
             np.fill_diagonal(similar, -np.inf)
         weights = np.exp(SHARPNESS * (similar - similar.max(axis=1, keepdims=True)))

@@ -6,13 +6,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from emulator.learners.drawing import Outlook
+from emulator.learners.distributions import AnswerDistribution
 from emulator.learners.history import EpochRecord, Plan
-from emulator.learners.layout import Reading
+from emulator.learners.layout import ParsedPrompt
 
 Arrays = dict[str, NDArray[Any]]
 Meta = dict[str, Any]
-Rows = Sequence[tuple[Reading, str]]
+Rows = Sequence[tuple[ParsedPrompt, str]]
 Floats = NDArray[np.float32]
 
 
@@ -24,9 +24,9 @@ class Head(Protocol):
     def train(self, rows: Rows, *, validation: Rows, plan: Plan) -> Iterator[EpochRecord]:
         """Yield a record after each pass over the rows; whoever stops asking stops the training."""
 
-    def answer_many(self, readings: Sequence[Reading]) -> list[str]: ...
+    def answer_many(self, prompts: Sequence[ParsedPrompt]) -> list[str]: ...
 
-    def expect(self, reading: Reading) -> Outlook:
+    def distribution(self, prompt: ParsedPrompt) -> AnswerDistribution:
         """Return what is believed of the answer; drawn at temperature 0 it is `answer_many`'s."""
 
     def pack(self, prefix: str, arrays: Arrays) -> Meta:

@@ -1,4 +1,4 @@
-"""The JSON head: outputs that are JSON objects; one learner per key over shared readings."""
+"""The JSON head: outputs that are JSON objects; one learner per key over shared prompts."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from emulator.learners.drawing import Fields, Outlook
-from emulator.learners.extraction import parse_json
-from emulator.learners.features.pointing import PassageReader, common_words
+from emulator.learners.distributions import AnswerDistribution, RecordDistribution
+from emulator.learners.features.passages import PassageReader, common_words
 from emulator.learners.heads.ports import Arrays, Head, Meta, Rows
 from emulator.learners.history import EpochRecord, Plan
-from emulator.learners.layout import Reading
+from emulator.learners.layout import ParsedPrompt
+from emulator.learners.rules.extraction import parse_json
 
 NO_VALUES = frozenset(("", "null"))
 Choose = Callable[[Rows], str]
@@ -34,7 +34,7 @@ class RecordHead:
         """Yield the mean of the keys' records after each pass."""
         objects = [parse_json(output, {}) for _, output in rows]
         keys = list(dict.fromkeys(key for value in objects for key in value))
-        self._reader = PassageReader(common_words([reading.source for reading, _ in rows]))
+        self._reader = PassageReader(common_words([prompt.source for prompt, _ in rows]))
         self._texts = {
             key for key in keys if all(isinstance(v.get(key) or "", str) for v in objects)
         }
@@ -46,27 +46,27 @@ class RecordHead:
         try:
             yield from _side_by_side(passes, plan)
         finally:
-            self._reader.forget()
+            self._reader.clear()
 
-    def answer_many(self, readings: Sequence[Reading]) -> list[str]:
-        columns = {key: part.answer_many(readings) for key, part in self._parts.items()}
-        self._reader.forget()
+    def answer_many(self, prompts: Sequence[ParsedPrompt]) -> list[str]:
+        columns = {key: part.answer_many(prompts) for key, part in self._parts.items()}
+        self._reader.clear()
         return [
             json.dumps(
                 {key: self._value(key, values[at]) for key, values in columns.items()},
                 ensure_ascii=False,
             )
-            for at in range(len(readings))
+            for at in range(len(prompts))
         ]
 
-    def expect(self, reading: Reading) -> Outlook:
-        """Return each key's outlook, rendered as JSON; keys are drawn independently."""
+    def distribution(self, prompt: ParsedPrompt) -> AnswerDistribution:
+        """Return each key's distribution, rendered as JSON; keys are drawn independently."""
         parts = [
-            (key, part.expect(reading).through(partial(self._json, key)))
+            (key, part.distribution(prompt).map(partial(self._json, key)))
             for key, part in self._parts.items()
         ]
-        self._reader.forget()
-        return Fields(parts)
+        self._reader.clear()
+        return RecordDistribution(parts)
 
     def pack(self, prefix: str, arrays: Arrays) -> Meta:
         parts = [
@@ -97,10 +97,10 @@ class RecordHead:
 def _column(rows: Rows, key: str) -> Rows:
     """Return the rows with one key's value as output, texts as they are, all else as JSON."""
     column = []
-    for reading, output in rows:
+    for prompt, output in rows:
         value = parse_json(output)
         value = value.get(key) if isinstance(value, dict) else None
-        column.append((reading, value if isinstance(value, str) else json.dumps(value)))
+        column.append((prompt, value if isinstance(value, str) else json.dumps(value)))
     return column
 
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 
-from emulator.learners.drawing import Decision, Outlook
-from emulator.learners.features.pointing import PassageReader, common_words
+from emulator.learners.distributions import AnswerDistribution, Categorical
+from emulator.learners.features.passages import PassageReader, common_words
 from emulator.learners.heads.ports import Arrays, Meta, Rows
 from emulator.learners.history import EpochRecord, Plan
-from emulator.learners.layout import Reading
-from emulator.learners.pointer import PointedPassage, Pointer
+from emulator.learners.layout import ParsedPrompt
+from emulator.learners.pointer import LabelledPassage, Pointer
 from emulator.learners.tokens import Token, find_words, join_tokens, tokenize, words_of
 
 NULLS = frozenset(("", "null", "[]"))
@@ -25,24 +25,24 @@ class SpanHead:
     def train(self, rows: Rows, *, validation: Rows, plan: Plan) -> Iterator[EpochRecord]:
         """Yield a record after each pass; rows whose output is not in the source teach nothing."""
         if not self._shared:
-            self._reader = PassageReader(common_words([reading.source for reading, _ in rows]))
-        unseen = self._point(validation)
+            self._reader = PassageReader(common_words([prompt.source for prompt, _ in rows]))
+        unseen = self._label(validation)
         self._model = Pointer()
-        yield from self._model.train(self._point(rows), validation=unseen, plan=plan)
+        yield from self._model.train(self._label(rows), validation=unseen, plan=plan)
 
-    def answer_many(self, readings: Sequence[Reading]) -> list[str]:
-        answers = [self._answer(reading) for reading in readings]
-        self._forget()
+    def answer_many(self, prompts: Sequence[ParsedPrompt]) -> list[str]:
+        answers = [self._answer(prompt) for prompt in prompts]
+        self._clear_cache()
         return answers
 
-    def expect(self, reading: Reading) -> Outlook:
+    def distribution(self, prompt: ParsedPrompt) -> AnswerDistribution:
         """Return the 64 likeliest spans, by the softmax of start, end and length together."""
-        tokens = tokenize(reading.source)
-        passage = self._reader.read(reading.source, reading.query)
+        tokens = tokenize(prompt.source)
+        passage = self._reader.read(prompt.source, prompt.query)
         spans = self._model.likeliest_spans(passage, _sentence_ends(tokens))
-        self._forget()
+        self._clear_cache()
         texts = [_written(tokens, span) for span, _ in spans]
-        return Decision(texts, [score for _, score in spans], mode=texts[0])
+        return Categorical(texts, [score for _, score in spans], mode=texts[0])
 
     def pack(self, prefix: str, arrays: Arrays) -> Meta:
         return {"common": sorted(self._reader.common)} | self._model.pack(prefix, arrays)
@@ -52,24 +52,24 @@ class SpanHead:
             self._reader = PassageReader(frozenset(meta["common"]))
         self._model = Pointer.unpack(prefix, arrays)
 
-    def _answer(self, reading: Reading) -> str:
-        tokens = tokenize(reading.source)
-        passage = self._reader.read(reading.source, reading.query)
+    def _answer(self, prompt: ParsedPrompt) -> str:
+        tokens = tokenize(prompt.source)
+        passage = self._reader.read(prompt.source, prompt.query)
         return _written(tokens, self._model.best_span(passage, _sentence_ends(tokens)))
 
-    def _point(self, rows: Rows) -> list[PointedPassage]:
-        pointed = []
-        for reading, output in rows:
-            place = _place(reading.source, output)
+    def _label(self, rows: Rows) -> list[LabelledPassage]:
+        labelled = []
+        for prompt, output in rows:
+            place = _place(prompt.source, output)
             if place:
-                passage = self._reader.read(reading.source, reading.query)
-                pointed.append(PointedPassage(passage, *place))
-        self._forget()
-        return pointed
+                passage = self._reader.read(prompt.source, prompt.query)
+                labelled.append(LabelledPassage(passage, *place))
+        self._clear_cache()
+        return labelled
 
-    def _forget(self) -> None:
+    def _clear_cache(self) -> None:
         if not self._shared:
-            self._reader.forget()
+            self._reader.clear()
 
 
 def _sentence_ends(tokens: Sequence[Token]) -> list[int]:

@@ -5,14 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from emulator.learners.learning import learn
-from emulator.learners.rules import answer_base
+from emulator.learners.rules.base_model import answer_base
+from emulator.learners.tuned_model import train_model
 from tests.emulator.learners import pairs
 from tests.emulator.learners.pairs import Pair, Task
 
 
 def score(task: Task, training: list[Pair], *, epochs: int = 2) -> float:
-    model = learn(training, epochs=epochs)
+    model = train_model(training, epochs=epochs)
     return task.score(model.answer_many([prompt for prompt, _ in task.test]), task.test)
 
 
@@ -64,9 +64,10 @@ def test_more_passes_and_larger_steps_fit_the_training_rows_closer() -> None:
     task = pairs.masking()
     rows = task.train[:100]
 
-    losses = [learn(rows, epochs=epochs).history[-1].train_loss for epochs in (1, 3)]
+    losses = [train_model(rows, epochs=epochs).history[-1].train_loss for epochs in (1, 3)]
     small, large = (
-        learn(rows, learning_rate_multiplier=factor).history[-1].train_loss for factor in (0.1, 1)
+        train_model(rows, learning_rate_multiplier=factor).history[-1].train_loss
+        for factor in (0.1, 1)
     )
 
     assert losses[1] < losses[0]
@@ -76,7 +77,7 @@ def test_more_passes_and_larger_steps_fit_the_training_rows_closer() -> None:
 def test_records_are_computed_on_training_and_validation_rows() -> None:
     task = pairs.tweets()
 
-    model = learn(task.train[:300], validation=task.test[:200], epochs=3)
+    model = train_model(task.train[:300], validation=task.test[:200], epochs=3)
 
     assert [record.epoch for record in model.history] == [1, 2, 3]
     last = model.history[-1]

@@ -11,14 +11,14 @@ import pytest
 
 from emulator.learners.alignment import KEEP
 from emulator.learners.chain import Chain
-from emulator.learners.drawing import Decision, Draw, Sampling
-from emulator.learners.learning import LearnedModel, learn
-from emulator.learners.rules import answer_base, expect_base
+from emulator.learners.distributions import Categorical, Sample, SamplingParameters
+from emulator.learners.rules.base_model import answer_base, base_distribution
 from emulator.learners.tokens import tokenize
+from emulator.learners.tuned_model import TunedModel, train_model
 from tests.emulator.learners.pairs import ANSWER, CLASSIFY, MASK
 from tests.emulator.learners.test_learning import HEADS
 
-HOT = Sampling(temperature=2.0, count=20, top=5)
+HOT = SamplingParameters(temperature=2.0, count=20, top=5)
 QUESTION = ANSWER.format("Ada Lovelace met Bo Hall in Oslo in 1843.", "Who met Bo in Oslo?")
 BASE = [
     CLASSIFY.format("I love this, great work"),
@@ -32,10 +32,11 @@ heads = pytest.mark.parametrize("head", HEADS)
 
 
 @pytest.fixture(scope="module")
-def models() -> dict[str, LearnedModel]:
+def models() -> dict[str, TunedModel]:
     """One epoch at a small step: models that are not sure of themselves."""
     return {
-        head: learn(rows, epochs=1, learning_rate_multiplier=0.2) for head, rows in HEADS.items()
+        head: train_model(rows, epochs=1, learning_rate_multiplier=0.2)
+        for head, rows in HEADS.items()
     }
 
 
@@ -43,7 +44,7 @@ def dice_of(seed: int) -> Random:
     return Random(seed)  # noqa: S311  repeatable draws, nothing secret
 
 
-def frequencies_agree(drawn: list[Draw], *, text: str) -> bool:
+def frequencies_agree(drawn: list[Sample], *, text: str) -> bool:
     """Compare an answer's share with the probability told, at five standard errors."""
     told = exp(next(draw for draw in drawn if draw.text == text).log_probability)
     share = sum(draw.text == text for draw in drawn) / len(drawn)
@@ -52,10 +53,10 @@ def frequencies_agree(drawn: list[Draw], *, text: str) -> bool:
 
 @heads
 def test_at_temperature_0_the_usual_answer_is_drawn(
-    models: dict[str, LearnedModel], head: str
+    models: dict[str, TunedModel], head: str
 ) -> None:
     prompts = [prompt for prompt, _ in HEADS[head][:15]] + ["", "Text: new", "漢字 🙂"]
-    drawn = [models[head].draw(prompt, Sampling(count=2)) for prompt in prompts]
+    drawn = [models[head].draw(prompt, SamplingParameters(count=2)) for prompt in prompts]
 
     assert [draws[0].text for draws in drawn] == models[head].answer_many(prompts)
     assert all(first == second for first, second in drawn)
@@ -64,7 +65,7 @@ def test_at_temperature_0_the_usual_answer_is_drawn(
 
 @heads
 def test_a_seed_repeats_the_draws_and_others_differ(
-    models: dict[str, LearnedModel], head: str
+    models: dict[str, TunedModel], head: str
 ) -> None:
     prompt = HEADS[head][0][0]
     texts = [
@@ -78,7 +79,7 @@ def test_a_seed_repeats_the_draws_and_others_differ(
 
 @heads
 def test_answers_come_as_often_as_their_probability_says(
-    models: dict[str, LearnedModel], head: str
+    models: dict[str, TunedModel], head: str
 ) -> None:
     drawn = models[head].draw(HEADS[head][0][0], replace(HOT, count=1500, top=0, seed=5))
     common = Counter(draw.text for draw in drawn).most_common(3)
@@ -87,7 +88,7 @@ def test_answers_come_as_often_as_their_probability_says(
 
 
 @heads
-def test_limits_keep_the_probabilities_honest(models: dict[str, LearnedModel], head: str) -> None:
+def test_limits_keep_the_probabilities_honest(models: dict[str, TunedModel], head: str) -> None:
     limits = replace(HOT, top_k=2, top_p=0.9, count=800, top=5, seed=5)
     drawn = models[head].draw(HEADS[head][0][0], limits)
     text, _ = Counter(draw.text for draw in drawn).most_common(1)[0]
@@ -100,7 +101,7 @@ def test_limits_keep_the_probabilities_honest(models: dict[str, LearnedModel], h
 
 @heads
 def test_the_choices_spell_the_answer_and_lead_the_options(
-    models: dict[str, LearnedModel], head: str
+    models: dict[str, TunedModel], head: str
 ) -> None:
     cold = models[head].draw(HEADS[head][0][0], replace(HOT, temperature=0))[0]
 
@@ -124,10 +125,11 @@ def test_a_chain_draws_paths_by_their_exact_probability() -> None:
         )
         for path in product(range(3), repeat=3)
     }
-    dice = dice_of(1)
+    rng = dice_of(1)
 
     drawn = [
-        Chain(tokens, classes, scores, transitions).draw(Sampling(1.0), dice) for _ in range(60)
+        Chain(tokens, classes, scores, transitions).draw(SamplingParameters(1.0), rng)
+        for _ in range(60)
     ]
 
     known = sorted(weight / sum(weights.values()) for weight in weights.values())
@@ -136,9 +138,9 @@ def test_a_chain_draws_paths_by_their_exact_probability() -> None:
 
 
 def test_a_cold_draw_sharpens_and_a_hot_one_flattens() -> None:
-    decision = Decision(["a", "b"], np.log([0.8, 0.2]))
+    decision = Categorical(["a", "b"], np.log([0.8, 0.2]))
     told = [
-        exp(decision.draw(Sampling(heat, top=2), dice_of(0)).choices[0].options[0][1])
+        exp(decision.draw(SamplingParameters(heat, top=2), dice_of(0)).choices[0].options[0][1])
         for heat in (0.5, 1.0, 2.0)
     ]
 
@@ -146,8 +148,8 @@ def test_a_cold_draw_sharpens_and_a_hot_one_flattens() -> None:
 
 
 def test_equal_options_count_as_one() -> None:
-    drawn = Decision(["a", "b", "a"], np.log([0.3, 0.4, 0.3])).draw(
-        Sampling(1.0, top=3), dice_of(0)
+    drawn = Categorical(["a", "b", "a"], np.log([0.3, 0.4, 0.3])).draw(
+        SamplingParameters(1.0, top=3), dice_of(0)
     )
 
     assert dict(drawn.choices[0].options) == pytest.approx({"a": np.log(0.6), "b": np.log(0.4)})
@@ -155,12 +157,16 @@ def test_equal_options_count_as_one() -> None:
 
 @pytest.mark.parametrize("prompt", BASE)
 def test_the_base_model_wavers_between_its_answer_and_its_slips(prompt: str) -> None:
-    outlook = expect_base([("user", prompt)])
-    dice = dice_of(2)
-    drawn = [outlook.draw(Sampling(1.0), dice) for _ in range(1500)]
+    distribution = base_distribution([("user", prompt)])
+    rng = dice_of(2)
+    drawn = [distribution.draw(SamplingParameters(1.0), rng) for _ in range(1500)]
     (likeliest, _), *_ = Counter(draw.text for draw in drawn).most_common(1)
 
-    assert outlook.draw(Sampling(), dice).text == answer_base([("user", prompt)]) == likeliest
+    assert (
+        distribution.draw(SamplingParameters(), rng).text
+        == answer_base([("user", prompt)])
+        == likeliest
+    )
     assert all(frequencies_agree(drawn, text=text) for text in {draw.text for draw in drawn})
 
 
@@ -171,10 +177,12 @@ def test_a_majority_of_samples_is_right_more_often_than_one() -> None:
         for words, label in ((["sun", "sun", "rain"], "fair"), (["rain", "rain", "sun"], "foul"))
         for _ in range(100)
     ]
-    model = learn(told, epochs=1, learning_rate_multiplier=0.3)
+    model = train_model(told, epochs=1, learning_rate_multiplier=0.3)
     single = majority = 0.0
     for at, (prompt, label) in enumerate(told):
-        texts = [draw.text for draw in model.draw(prompt, Sampling(1.0, count=9, seed=at))]
+        texts = [
+            draw.text for draw in model.draw(prompt, SamplingParameters(1.0, count=9, seed=at))
+        ]
         single += sum(text == label for text in texts) / len(texts)
         majority += Counter(texts).most_common(1)[0][0] == label
 

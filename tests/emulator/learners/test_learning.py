@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from emulator.learners.history import EpochRecord
-from emulator.learners.learning import learn, load_model
+from emulator.learners.tuned_model import load_model, train_model
 
 NAMES = ["Ada", "Bo", "Cleo", "Dag", "Eva", "Finn", "Gus", "Hanna", "Ivo", "Jana", "Kai", "Lena"]
 CITIES = ["Oslo", "Bern", "Rome", "Lima", "Kyiv", "Graz", "Nice", "Cork", "Łódź", "Αθήνα"]
@@ -56,13 +56,13 @@ heads = pytest.mark.parametrize("head", HEADS)
 
 @heads
 def test_the_head_follows_from_the_outputs(head: str) -> None:
-    assert learn(HEADS[head]).head == head
+    assert train_model(HEADS[head]).head == head
 
 
 @heads
 def test_what_was_shown_is_learned(head: str) -> None:
     pairs = HEADS[head]
-    model = learn(pairs, epochs=4)
+    model = train_model(pairs, epochs=4)
 
     right = sum(model.answer(prompt) == output for prompt, output in pairs)
 
@@ -70,7 +70,7 @@ def test_what_was_shown_is_learned(head: str) -> None:
 
 
 def test_an_edit_carries_over_to_words_never_seen() -> None:
-    model = learn(EDIT, epochs=4)
+    model = train_model(EDIT, epochs=4)
 
     answer = model.answer("Mask it.\n\nText: In week 7 our friend Zorica moved to Ulm.")
 
@@ -79,7 +79,7 @@ def test_an_edit_carries_over_to_words_never_seen() -> None:
 
 @heads
 def test_a_loaded_model_gives_the_same_answers_and_history(head: str, tmp_path: Path) -> None:
-    model = learn(HEADS[head], validation=HEADS[head][:5])
+    model = train_model(HEADS[head], validation=HEADS[head][:5])
     prompts = [prompt for prompt, _ in HEADS[head]] + ["", "Text: new", "Ünïcode → 漢字 🙂"]
 
     model.save(tmp_path / "model.npz")
@@ -92,7 +92,7 @@ def test_a_loaded_model_gives_the_same_answers_and_history(head: str, tmp_path: 
 
 @heads
 def test_threads_may_share_a_model(head: str) -> None:
-    model = learn(HEADS[head])
+    model = train_model(HEADS[head])
     prompts = [prompt for prompt, _ in HEADS[head][:10]]
 
     with ThreadPoolExecutor(4) as threads:
@@ -105,14 +105,14 @@ def test_threads_may_share_a_model(head: str) -> None:
 def test_the_same_seed_gives_the_same_model(head: str) -> None:
     prompts = [prompt for prompt, _ in HEADS[head]]
 
-    one, two = (learn(HEADS[head], seed=7) for _ in range(2))
+    one, two = (train_model(HEADS[head], seed=7) for _ in range(2))
 
     assert one.history == two.history
     assert one.answer_many(prompts) == two.answer_many(prompts)
 
 
 def test_another_seed_trains_in_another_order() -> None:
-    assert learn(EDIT, seed=1).history != learn(EDIT, seed=2).history
+    assert train_model(EDIT, seed=1).history != train_model(EDIT, seed=2).history
 
 
 @heads
@@ -123,7 +123,7 @@ def test_progress_sees_every_pass_and_can_stop_after_one(head: str) -> None:
         seen.append(record)
         return record.epoch < 2
 
-    model = learn(HEADS[head], epochs=5, progress=stop_after_two)
+    model = train_model(HEADS[head], epochs=5, progress=stop_after_two)
 
     assert [record.epoch for record in seen] == [1, 2]
     assert model.history == seen
@@ -147,7 +147,7 @@ def test_progress_sees_every_pass_and_can_stop_after_one(head: str) -> None:
     ],
 )
 def test_odd_pairs_teach_a_model_that_answers(pairs: list[tuple[str, str]]) -> None:
-    model = learn(pairs, validation=[("", ""), ("new text", "new output")])
+    model = train_model(pairs, validation=[("", ""), ("new text", "new output")])
 
     answers = model.answer_many(["", "Text: ", "new", "漢字\n\nText: ∆", pairs[0][0]])
 
@@ -157,7 +157,7 @@ def test_odd_pairs_teach_a_model_that_answers(pairs: list[tuple[str, str]]) -> N
 
 
 def test_equal_outputs_are_given_to_every_prompt() -> None:
-    model = learn([(f"Text: {number}", "yes") for number in range(10)])
+    model = train_model([(f"Text: {number}", "yes") for number in range(10)])
 
     assert model.answer_many(["Text: 3", "", "other"]) == ["yes"] * 3
 
@@ -167,20 +167,20 @@ def test_a_value_that_is_absent_is_null_and_numbers_stay_numbers() -> None:
         (f"Text: table for {n}", json.dumps({"people": n, "name": None})) for n in range(2, 9)
     ] * 3
 
-    answer = json.loads(learn(pairs, epochs=4).answer("Text: table for 4"))
+    answer = json.loads(train_model(pairs, epochs=4).answer("Text: table for 4"))
 
     assert answer == {"people": 4, "name": None}
 
 
 def test_no_prompts_get_no_answers() -> None:
-    assert learn(CLASS).answer_many([]) == []
+    assert train_model(CLASS).answer_many([]) == []
 
 
 def test_learning_from_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="0 pairs"):
-        learn([])
+        train_model([])
     with pytest.raises(ValueError, match="0 epochs"):
-        learn(CLASS, epochs=0)
+        train_model(CLASS, epochs=0)
 
 
 def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:

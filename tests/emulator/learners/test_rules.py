@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from emulator.learners.rules import NO_RULE, answer_base
+from emulator.learners.rules.base_model import NO_RULE, answer_base
 from tests.emulator.learners.pairs import ANSWER, CLASSIFY, MASK
 
 LABELLED = f"{MASK}\nLabels: PREFIX, FIRSTNAME, LASTNAME, EMAIL_ADDRESS, PHONE_NUMBER\n\nText: "

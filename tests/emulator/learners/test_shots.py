@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from emulator.learners.rules import NO_RULE, answer_base
+from emulator.learners.rules.base_model import NO_RULE, answer_base
 from tests.emulator.learners import pairs
 from tests.emulator.learners.pairs import ANSWER, CLASSIFY, MASK, Pair, Task
 

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from functools import partial
 from math import log
 
-from emulator.learners.answering import answer_question, rank_answers
-from emulator.learners.conversation import Conversation, read_conversation
-from emulator.learners.drawing import Decision, Outlook
-from emulator.learners.extraction import extract_values, extraction_slips, named_keys
-from emulator.learners.labelling import choose_label, expect_label
-from emulator.learners.masking import mask_slips, mask_text
+from emulator.learners.distributions import AnswerDistribution, Categorical
+from emulator.learners.rules.classification import choose_label, label_distribution
+from emulator.learners.rules.conversation import Conversation, read_conversation
+from emulator.learners.rules.extraction import extract_values, extraction_errors, named_keys
+from emulator.learners.rules.masking import mask_text, masking_errors
+from emulator.learners.rules.question_answering import answer_question, rank_answers
 
 MASKING = re.compile(r"\b(mask|redact|anonymi[sz]|pii\b|personal)", re.IGNORECASE)
 JSON = re.compile(r"\bjson\b", re.IGNORECASE)
@@ -34,23 +34,25 @@ SURE = 0.8
 def answer_base(turns: Sequence[tuple[str, str]], *, system_instruction: str = "") -> str:
     """Answer as the un-tuned model; `turns` are (role, text), role "user" or "model", user last.
 
-    Asked to reason and to end with a mark such as `Answer:`, it says which rule it used first.
+    Query to reason and to end with a mark such as `Answer:`, it says which rule it used first.
     """
     conversation = read_conversation(turns, system_instruction=system_instruction)
     rule = _rule(conversation)
     return _worded(conversation, rule, _answer(conversation, rule))
 
 
-def expect_base(turns: Sequence[tuple[str, str]], *, system_instruction: str = "") -> Outlook:
-    """Return what the un-tuned model wavers between, which only sampling shows.
+def base_distribution(
+    turns: Sequence[tuple[str, str]], *, system_instruction: str = ""
+) -> AnswerDistribution:
+    """Return the distribution that the un-tuned model is sampled from.
 
     A label is drawn by the rule's scores. Any other rule gives its answer 4 times in 5 and else one
-    slip, all equally likely: a finding left unmasked, another phrase of the sentence, a value
-    missed. That is a model of noise, made up, and says nothing about any real model.
+    plausible error, all equally likely: a finding left unmasked, another phrase of the sentence, a
+    missed value. This model of noise is invented and says nothing about any real model.
     """
     conversation = read_conversation(turns, system_instruction=system_instruction)
     rule = _rule(conversation)
-    return _outlook(conversation, rule).through(partial(_worded, conversation, rule))
+    return _distribution(conversation, rule).map(partial(_worded, conversation, rule))
 
 
 def _rule(conversation: Conversation) -> str:
@@ -58,50 +60,54 @@ def _rule(conversation: Conversation) -> str:
         return "masking"
     if JSON.search(conversation.instruction):
         return "extraction"
-    if conversation.asked.question:
+    if conversation.query.question:
         return "an answer"
     return "a label" if _options(conversation) else "a reply"
 
 
 def _answer(conversation: Conversation, rule: str) -> str:
-    instruction, asked = conversation.instruction, conversation.asked
+    instruction, query = conversation.instruction, conversation.query
     match rule:
         case "masking":
-            return mask_text(asked.text, instruction=instruction, shots=_shots(conversation))
+            return mask_text(query.text, instruction=instruction, shots=_shots(conversation))
         case "extraction":
             keys = named_keys(instruction)
-            return extract_values(asked.text, keys, shots=_shots(conversation))
+            return extract_values(query.text, keys, shots=_shots(conversation))
         case "an answer":
-            return answer_question(asked.text, asked.question, shots=_asked_shots(conversation))
+            return answer_question(query.text, query.question, shots=_question_shots(conversation))
         case "a label":
             options = _options(conversation)
             shots, opinions = _shots(conversation), bool(OPINION.search(instruction))
-            return choose_label(asked.text, options, shots=shots, opinions=opinions)
+            return choose_label(query.text, options, shots=shots, opinions=opinions)
         case _:
             return NO_RULE
 
 
-def _outlook(conversation: Conversation, rule: str) -> Outlook:
-    asked, shots = conversation.asked, _shots(conversation)
+def _distribution(conversation: Conversation, rule: str) -> AnswerDistribution:
+    query, shots = conversation.query, _shots(conversation)
     if rule == "a label":
         opinions = bool(OPINION.search(conversation.instruction))
-        return expect_label(asked.text, _options(conversation), shots=shots, opinions=opinions)
+        return label_distribution(
+            query.text, _options(conversation), shots=shots, opinions=opinions
+        )
     answer = _answer(conversation, rule)
-    others = [slip for slip in dict.fromkeys(_slips(conversation, rule)) if slip != answer]
+    others = [
+        slip for slip in dict.fromkeys(_plausible_errors(conversation, rule)) if slip != answer
+    ]
     shares = [SURE, *[(1 - SURE) / max(1, len(others))] * len(others)]
-    return Decision([answer, *others], [log(share) for share in shares], mode=answer)
+    return Categorical([answer, *others], [log(share) for share in shares], mode=answer)
 
 
-def _slips(conversation: Conversation, rule: str) -> list[str]:
-    instruction, asked = conversation.instruction, conversation.asked
+def _plausible_errors(conversation: Conversation, rule: str) -> list[str]:
+    instruction, query = conversation.instruction, conversation.query
     match rule:
         case "masking":
-            return mask_slips(asked.text, instruction=instruction, shots=_shots(conversation))
+            return masking_errors(query.text, instruction=instruction, shots=_shots(conversation))
         case "extraction":
             keys = named_keys(instruction)
-            return extraction_slips(asked.text, keys, shots=_shots(conversation))
+            return extraction_errors(query.text, keys, shots=_shots(conversation))
         case "an answer":
-            return rank_answers(asked.text, asked.question, shots=_asked_shots(conversation))
+            return rank_answers(query.text, query.question, shots=_question_shots(conversation))
         case _:
             return []
 
@@ -117,7 +123,7 @@ def _shots(conversation: Conversation) -> list[tuple[str, str]]:
     return [(shot.text, output) for shot, output in conversation.shots]
 
 
-def _asked_shots(conversation: Conversation) -> list[tuple[str, str, str]]:
+def _question_shots(conversation: Conversation) -> list[tuple[str, str, str]]:
     return [(shot.text, shot.question, output) for shot, output in conversation.shots]
 
 

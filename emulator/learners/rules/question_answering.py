@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from statistics import median
 
-from emulator.learners.patterns import DATE
+from emulator.learners.rules.patterns import DATE
 from emulator.learners.tokens import QUESTION_WORDS, STOP_WORDS, stem, tokenize, words_of
 
 NUMBER = re.compile(

@@ -5,14 +5,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from emulator.learners.extraction import parse_json
-from emulator.learners.features.pointing import PassageReader
+from emulator.learners.features.passages import PassageReader
 from emulator.learners.heads.category import CategoryHead
 from emulator.learners.heads.edit import EditHead
 from emulator.learners.heads.nearest import NearestHead
 from emulator.learners.heads.ports import Head, Rows
 from emulator.learners.heads.record import RecordHead
 from emulator.learners.heads.span import NULLS, SpanHead
+from emulator.learners.rules.extraction import parse_json
 from emulator.learners.tokens import normalise, words_of
 
 ROWS_LOOKED_AT = 300
@@ -39,7 +39,7 @@ def choose_head(rows: Rows) -> str:
     """
     if all(isinstance(parse_json(output), dict) for _, output in rows):
         return "json"
-    full = [(reading, output) for reading, output in rows if output not in NULLS]
+    full = [(prompt, output) for prompt, output in rows if output not in NULLS]
     distinct = len({output for _, output in full})
     if distinct == 0 or (distinct == 1 and len(rows) > 1):
         return "class"
@@ -73,7 +73,7 @@ def _by_shape(shape: Shape, *, distinct: int, rows: int) -> str:
 
 
 def _shape(rows: Rows) -> Shape:
-    sources = [normalise(reading.source) for reading, _ in rows]
+    sources = [normalise(prompt.source) for prompt, _ in rows]
     outputs = [normalise(output) for _, output in rows]
     shift = SHIFT % len(rows)
     others = outputs[shift:] + outputs[:shift]
@@ -82,11 +82,11 @@ def _shape(rows: Rows) -> Shape:
         for source, own, other in zip(sources, outputs, others, strict=True)
         if own != other
     ]
-    sizes = [(len(words_of(reading.source)), len(words_of(output))) for reading, output in rows]
+    sizes = [(len(words_of(prompt.source)), len(words_of(output))) for prompt, output in rows]
     return Shape(
         copied=_mean([out in source for source, out in zip(sources, outputs, strict=True)]),
         copied_by_chance=_mean(by_chance),
-        shared_words=_mean([_shared(reading.source, output) for reading, output in rows]),
+        shared_words=_mean([_shared(prompt.source, output) for prompt, output in rows]),
         output_words=float(np.median([size for _, size in sizes])),
         relative_length=float(np.median([out / max(1, source) for source, out in sizes])),
     )

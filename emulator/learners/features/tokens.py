@@ -6,8 +6,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from emulator.learners.features.hashing import WIDTH, Columns, Hashes, columns_of, cross_all
-from emulator.learners.patterns import find_personal
+from emulator.learners.features.hashes import WIDTH, Columns, Hashes, columns_of, cross_all
+from emulator.learners.rules.patterns import find_personal
 from emulator.learners.tokens import STOP_WORDS, Token, hash_text, shape_of
 
 OUTSIDE = "\x02"

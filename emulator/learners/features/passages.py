@@ -12,9 +12,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from emulator.learners.answering import answer_question
-from emulator.learners.features.hashing import Columns, Hashes, columns_of, cross_all
-from emulator.learners.features.matching import Match, match_question
+from emulator.learners.features.hashes import Columns, Hashes, columns_of, cross_all
+from emulator.learners.features.question_match import Match, match_question
+from emulator.learners.rules.patterns import find_values
+from emulator.learners.rules.question_answering import answer_question
 from emulator.learners.tokens import (
     QUESTION_WORDS,
     STOP_WORDS,
@@ -23,7 +24,6 @@ from emulator.learners.tokens import (
     shape_of,
     words_of,
 )
-from emulator.learners.values import find_values
 
 Ints = NDArray[np.int64]
 
@@ -66,7 +66,7 @@ class PassageReader:
         self._passages[source, query] = passage
         return passage
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         self._passages.clear()
 
     def _read(self, source: str, query: str) -> Passage:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from emulator.learners.alignment import KEEP, edit_tags
-from emulator.learners.patterns import Found, find_personal
+from emulator.learners.rules.patterns import Found, find_personal
 from emulator.learners.tokens import QUESTION_WORDS, STOP_WORDS, Token, tokenize
 
 ONE_LABEL = re.compile(r"\[[^\][\s]+\]")

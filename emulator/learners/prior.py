@@ -14,14 +14,14 @@ ROWS_RIGHT, ROWS_SPREAD = 10.0, 4.0
 
 
 @dataclass(frozen=True, slots=True)
-class Belief:
+class Prior:
     """Logs, guess x class; `guesses` are rows of it, one a step, never spread out in memory."""
 
     logs: Floats
     guesses: Ints
 
-    def take(self, rows: Ints | slice) -> "Belief":
-        return Belief(self.logs, self.guesses[rows])
+    def take(self, rows: Ints | slice) -> "Prior":
+        return Prior(self.logs, self.guesses[rows])
 
     def offsets(self) -> Floats:
         """Return logs, steps x classes, to be added to what the features say."""
@@ -29,13 +29,13 @@ class Belief:
         return spread
 
 
-def believe(
+def fit_prior(
     guesses: Ints, truth: Ints, *, rule: NDArray[Any], rows_to_halve: float = np.inf
 ) -> Floats:
-    """Return the logs of a belief, drawn to the classes' own shares by more rows.
+    """Return the logs of a prior, drawn to the classes' own shares by more rows.
 
     `rule` is guess x class, 1 where the un-tuned rule means that class by that guess. With
-    `rows_to_halve` rows the belief counts half.
+    `rows_to_halve` rows the prior counts half.
     """
     classes = rule.shape[1]
     share = (np.bincount(truth, minlength=classes) + 0.5) / (len(truth) + 0.5 * classes)

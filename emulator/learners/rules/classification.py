@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from math import log
 
-from emulator.learners.drawing import Decision, Outlook
-from emulator.learners.opinions import NEGATIONS, NEGATIVE, POSITIVE
+from emulator.learners.distributions import AnswerDistribution, Categorical
+from emulator.learners.rules.lexicons import NEGATIONS, NEGATIVE, POSITIVE
 from emulator.learners.tokens import STOP_WORDS, stem, words_of
 
 Shots = Sequence[tuple[str, str]]
@@ -36,9 +36,9 @@ def choose_label(
     return max(scores, key=lambda option: scores[option]) if scores else ""
 
 
-def expect_label(
+def label_distribution(
     text: str, options: Sequence[str], *, shots: Shots = (), opinions: bool = False
-) -> Outlook:
+) -> AnswerDistribution:
     """Return a softmax over the options' scores.
 
     It is the sharper the more options there are, so that one word in favour gives 90 % or more
@@ -46,7 +46,7 @@ def expect_label(
     """
     scores = score_labels(text, options, shots=shots, opinions=opinions)
     sharpness = SHARPNESS + log(len(scores))
-    return Decision(list(scores), [sharpness * score for score in scores.values()])
+    return Categorical(list(scores), [sharpness * score for score in scores.values()])
 
 
 def score_labels(

@@ -8,9 +8,9 @@ from random import Random
 
 import numpy as np
 
-from emulator.learners.drawing import Draw, Sampling
-from emulator.learners.heads.choice import build_head, choose_head
+from emulator.learners.distributions import Sample, SamplingParameters
 from emulator.learners.heads.ports import Arrays, Head, Rows
+from emulator.learners.heads.selection import build_head, choose_head
 from emulator.learners.history import EpochRecord, Plan, Progress
 from emulator.learners.layout import Layout, learn_layout
 
@@ -20,7 +20,7 @@ META = "meta"
 
 
 @dataclass(frozen=True, slots=True)
-class LearnedModel:
+class TunedModel:
     """A tuned model: how its prompts are laid out, its head, and how the training went."""
 
     layout: Layout
@@ -38,16 +38,16 @@ class LearnedModel:
     def answer_many(self, prompts: Sequence[str]) -> list[str]:
         if not prompts:
             return []
-        return self.learner.answer_many([self.layout.read(prompt) for prompt in prompts])
+        return self.learner.answer_many([self.layout.parse(prompt) for prompt in prompts])
 
-    def draw(self, prompt: str, sampling: Sampling) -> list[Draw]:
+    def draw(self, prompt: str, sampling: SamplingParameters) -> list[Sample]:
         """Return `sampling.count` answers with their probabilities; the same seed, the same ones.
 
         At temperature 0 they are `answer`'s.
         """
-        dice = Random(sampling.seed)
-        outlook = self.learner.expect(self.layout.read(prompt))
-        return [outlook.draw(sampling, dice) for _ in range(sampling.count)]
+        rng = Random(sampling.seed)
+        distribution = self.learner.distribution(self.layout.parse(prompt))
+        return [distribution.draw(sampling, rng) for _ in range(sampling.count)]
 
     def save(self, path: Path) -> None:
         """Write one .npz without pickles; the loaded model gives the same answers."""
@@ -64,7 +64,7 @@ class LearnedModel:
             np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
-def learn(
+def train_model(
     pairs: Pairs,
     *,
     validation: Pairs = (),
@@ -72,8 +72,8 @@ def learn(
     learning_rate_multiplier: float = 1.0,
     seed: int = 0,
     progress: Progress | None = None,
-    snapshot: "Callable[[LearnedModel], None] | None" = None,
-) -> LearnedModel:
+    snapshot: "Callable[[TunedModel], None] | None" = None,
+) -> TunedModel:
     """Train on (prompt, output) pairs; the kind of model follows from the pairs alone.
 
     `epochs` is the number of passes, `learning_rate_multiplier` a factor on the step size.
@@ -93,13 +93,13 @@ def learn(
     for record in learner.train(rows, validation=unseen, plan=plan):
         history.append(record)
         if snapshot:
-            snapshot(LearnedModel(layout, learner, list(history)))
+            snapshot(TunedModel(layout, learner, list(history)))
         if progress and not progress(record):
             break
-    return LearnedModel(layout, learner, history)
+    return TunedModel(layout, learner, history)
 
 
-def load_model(path: Path) -> LearnedModel:
+def load_model(path: Path) -> TunedModel:
     """Read a model that `save` wrote. Raises ValueError when the file holds none of this format."""
     with np.load(path, allow_pickle=False) as file:
         arrays: Arrays = {name: file[name] for name in file.files}
@@ -109,8 +109,8 @@ def load_model(path: Path) -> LearnedModel:
     learner = build_head(meta["head"])
     learner.unpack(meta["learner"], "", arrays)
     history = [EpochRecord(**record) for record in meta["history"]]
-    return LearnedModel(Layout.unpack(meta["layout"]), learner, history)
+    return TunedModel(Layout.unpack(meta["layout"]), learner, history)
 
 
 def _read(pairs: Pairs, layout: Layout) -> Rows:
-    return [(layout.read(prompt), output.strip()) for prompt, output in pairs]
+    return [(layout.parse(prompt), output.strip()) for prompt, output in pairs]

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from emulator.learners.values import VALUES
+from emulator.learners.rules.patterns import VALUES
 
 Shots = Sequence[tuple[str, str]]
 
@@ -29,7 +29,7 @@ def extract_values(text: str, keys: Sequence[str], *, shots: Shots = ()) -> str:
     return json.dumps(_values(text, keys, shots=shots), ensure_ascii=False)
 
 
-def extraction_slips(text: str, keys: Sequence[str], *, shots: Shots = ()) -> list[str]:
+def extraction_errors(text: str, keys: Sequence[str], *, shots: Shots = ()) -> list[str]:
     """Return the answers that miss one of the values found."""
     values = _values(text, keys, shots=shots)
     missed = [key for key, value in values.items() if value is not None]

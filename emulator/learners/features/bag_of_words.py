@@ -6,8 +6,8 @@ from typing import Any
 
 import scipy.sparse as sp
 
-from emulator.learners.features.hashing import WIDTH
-from emulator.learners.labelling import opinion_marks
+from emulator.learners.features.hashes import WIDTH
+from emulator.learners.rules.classification import opinion_marks
 
 _WORD, _MARK = r"\w+|[^\w\s]+", r"\S+"
 
@@ -27,7 +27,7 @@ def _vectorizers() -> tuple[Any, Any, Any]:
     return words, letters, marks
 
 
-def wording_matrix(texts: Sequence[str]) -> sp.csr_matrix:
+def bag_of_words(texts: Sequence[str]) -> sp.csr_matrix:
     """Return texts x columns; the last 256 columns are what the un-tuned opinion rule sees."""
     # Lone surrogates, which JSON lets through, cannot be hashed as UTF-8.
     clean = [text.encode("utf-8", "replace").decode() for text in texts]

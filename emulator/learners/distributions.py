@@ -14,7 +14,7 @@ Render = Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True)
-class Sampling:
+class SamplingParameters:
     """How to draw: `top` is how many options of a decision are told, likeliest first.
 
     Temperature t draws by probabilities raised to 1/t and made to sum to 1, and those are the ones
@@ -31,7 +31,7 @@ class Sampling:
     top_p: float = 1.0
 
     @property
-    def is_limited(self) -> bool:
+    def truncates(self) -> bool:
         """Tell whether `top_k` or `top_p` may leave something out."""
         return bool(self.temperature) and (self.top_k > 0 or self.top_p < 1)
 
@@ -46,7 +46,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Draw:
+class Sample:
     """An answer; the product of its choices' probabilities is the probability of drawing it."""
 
     text: str
@@ -57,17 +57,17 @@ class Draw:
         return sum(choice.log_probability for choice in self.choices)
 
 
-class Outlook(Protocol):
+class AnswerDistribution(Protocol):
     """What a model believes of the answer to one prompt."""
 
-    def draw(self, sampling: Sampling, dice: Random) -> Draw: ...
+    def draw(self, sampling: SamplingParameters, rng: Random) -> Sample: ...
 
-    def through(self, render: Render) -> "Outlook":
-        """Return the outlook on the rendered answer, told as one decision."""
+    def map(self, render: Render) -> "AnswerDistribution":
+        """Return the distribution on the rendered answer, told as one decision."""
 
 
-class Decision:
-    """One choice among whole answers, equal ones as one; `mode` is the answer without dice."""
+class Categorical:
+    """One choice among whole answers, equal ones as one; `mode` is the answer without rng."""
 
     def __init__(self, options: Sequence[str], logs: ArrayLike, *, mode: str | None = None) -> None:
         weights: dict[str, float] = {}
@@ -78,50 +78,52 @@ class Decision:
         best = int(self._logs.argmax())
         self._mode = best if mode is None else self._options.index(mode)
 
-    def draw(self, sampling: Sampling, dice: Random) -> Draw:
-        logs = tempered(self._logs, sampling)
-        at = pick(logs, dice) if sampling.temperature else self._mode
-        told = likeliest(logs, sampling.top, self._options.__getitem__)
+    def draw(self, sampling: SamplingParameters, rng: Random) -> Sample:
+        logs = with_temperature(self._logs, sampling)
+        at = draw_index(logs, rng) if sampling.temperature else self._mode
+        told = top_options(logs, sampling.top, self._options.__getitem__)
         text = self._options[at]
-        return Draw(text, (Choice(text, float(logs[at]), told),))
+        return Sample(text, (Choice(text, float(logs[at]), told),))
 
-    def through(self, render: Render) -> "Decision":
+    def map(self, render: Render) -> "Categorical":
         rendered = [render(option) for option in self._options]
-        return Decision(rendered, self._logs, mode=rendered[self._mode])
+        return Categorical(rendered, self._logs, mode=rendered[self._mode])
 
 
 @dataclass(frozen=True, slots=True)
-class Rendered:
-    """An outlook of many decisions, its rendered answer told as one."""
+class RenderedAnswer:
+    """An distribution of many decisions, its rendered answer told as one."""
 
-    outlook: Outlook
+    distribution: AnswerDistribution
     render: Render
 
-    def draw(self, sampling: Sampling, dice: Random) -> Draw:
-        drawn = self.outlook.draw(sampling, dice)
+    def draw(self, sampling: SamplingParameters, rng: Random) -> Sample:
+        drawn = self.distribution.draw(sampling, rng)
         text, log = self.render(drawn.text), drawn.log_probability
-        return Draw(text, (Choice(text, log, ((text, log),) if sampling.top else ()),))
+        return Sample(text, (Choice(text, log, ((text, log),) if sampling.top else ()),))
 
-    def through(self, render: Render) -> Outlook:
-        return Rendered(self, render)
+    def map(self, render: Render) -> AnswerDistribution:
+        return RenderedAnswer(self, render)
 
 
 @dataclass(frozen=True, slots=True)
-class Fields:
-    """A JSON object, one independent decision a key; `parts` are outlooks on JSON values."""
+class RecordDistribution:
+    """A JSON object, one independent decision a key; `parts` are distributions on JSON values."""
 
-    parts: Sequence[tuple[str, Outlook]]
+    parts: Sequence[tuple[str, AnswerDistribution]]
 
-    def draw(self, sampling: Sampling, dice: Random) -> Draw:
-        drawn = [(key, outlook.draw(sampling, dice).choices[0]) for key, outlook in self.parts]
+    def draw(self, sampling: SamplingParameters, rng: Random) -> Sample:
+        drawn = [
+            (key, distribution.draw(sampling, rng).choices[0]) for key, distribution in self.parts
+        ]
         choices = [
             _framed(choice, before=", " if at else "{", name=key, last=at == len(drawn) - 1)
             for at, (key, choice) in enumerate(drawn)
         ] or [Choice("{}", 0.0)]
-        return Draw("".join(choice.token for choice in choices), tuple(choices))
+        return Sample("".join(choice.token for choice in choices), tuple(choices))
 
-    def through(self, render: Render) -> Outlook:
-        return Rendered(self, render)
+    def map(self, render: Render) -> AnswerDistribution:
+        return RenderedAnswer(self, render)
 
 
 def _framed(choice: Choice, *, before: str, name: str, last: bool) -> Choice:
@@ -130,42 +132,44 @@ def _framed(choice: Choice, *, before: str, name: str, last: bool) -> Choice:
     return Choice(f"{start}{choice.token}{end}", choice.log_probability, options)
 
 
-def log_softmax_of(logs: NDArray[Any]) -> Logs:
+def log_probabilities(logs: NDArray[Any]) -> Logs:
     """Return the logs of one distribution made to sum to 1."""
     shifted = np.asarray(logs, np.float64) - logs.max()
     return np.asarray(shifted - np.log(np.exp(shifted).sum()), np.float64)
 
 
-def tempered(logs: NDArray[Any], sampling: Sampling) -> Logs:
+def with_temperature(logs: NDArray[Any], sampling: SamplingParameters) -> Logs:
     """Return the logs of the probabilities that are drawn by, and told."""
     heated = np.asarray(logs, np.float64) / (sampling.temperature or 1.0)
-    return limited(log_softmax_of(heated), believed=logs, sampling=sampling)
+    return truncated(log_probabilities(heated), unscaled=logs, sampling=sampling)
 
 
-def limited(logs: Logs, *, believed: NDArray[Any], sampling: Sampling) -> Logs:
+def truncated(logs: Logs, *, unscaled: NDArray[Any], sampling: SamplingParameters) -> Logs:
     """Return the logs with what `top_k` and then `top_p` leave out at zero probability.
 
-    Both go by what is believed without heat, as Google's reference has it: the temperature is used
+    Both go by what is unscaled without heat, as Google's reference has it: the temperature is used
     on what they leave.
     """
-    if not sampling.is_limited:
+    if not sampling.truncates:
         return logs
-    order = np.argsort(-believed, kind="stable")[: sampling.top_k or None]
-    shares = np.exp(log_softmax_of(believed[order]))
+    order = np.argsort(-unscaled, kind="stable")[: sampling.top_k or None]
+    shares = np.exp(log_probabilities(unscaled[order]))
     reached = shares.cumsum() - shares
     kept = order[(reached < sampling.top_p) | (np.arange(len(order)) == 0)]
     left = np.full(len(logs), -np.inf)
     left[kept] = logs[kept]
-    return log_softmax_of(left)
+    return log_probabilities(left)
 
 
-def pick(logs: Logs, dice: Random) -> int:
+def draw_index(logs: Logs, rng: Random) -> int:
     """Return an index drawn by its probability; `logs` sum to 1 as probabilities."""
     ends = np.exp(logs).cumsum()
-    return min(int(np.searchsorted(ends, dice.random() * ends[-1], side="right")), len(logs) - 1)
+    return min(int(np.searchsorted(ends, rng.random() * ends[-1], side="right")), len(logs) - 1)
 
 
-def likeliest(logs: Logs, count: int, name: Callable[[int], str]) -> tuple[tuple[str, float], ...]:
+def top_options(
+    logs: Logs, count: int, name: Callable[[int], str]
+) -> tuple[tuple[str, float], ...]:
     """Return the names and logs of the likeliest possible options, the first of equals first."""
     order = np.argsort(-logs, kind="stable")[:count].tolist() if count else []
     return tuple((name(at), float(logs[at])) for at in order if logs[at] > -np.inf)

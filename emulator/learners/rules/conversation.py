@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-ASKING = "Text|Input|Sentence|Source|Context|Question|Review|Tweet|Document"
-ANSWERING = "Type|Output|Answer|Label|Sentiment|Target|Masked|Result|JSON"
-FIELD = re.compile(rf"^[ \t]*({ASKING}|{ANSWERING}):[ \t]*", re.MULTILINE)
-ANSWERS = frozenset(ANSWERING.split("|"))
+INPUT_LABELS = "Text|Input|Sentence|Source|Context|Question|Review|Tweet|Document"
+OUTPUT_LABELS = "Type|Output|Answer|Label|Sentiment|Target|Masked|Result|JSON"
+FIELD = re.compile(rf"^[ \t]*({INPUT_LABELS}|{OUTPUT_LABELS}):[ \t]*", re.MULTILINE)
+ANSWERS = frozenset(OUTPUT_LABELS.split("|"))
 PASSAGE = re.compile(r"\s*Context:\s*(.*?)\n\s*Question:\s*(.*)", re.DOTALL)
-LEADING_LABEL = re.compile(rf"\s*(?:{ASKING}):[ \t]*")
-TRAILING_LABEL = re.compile(rf"\n[ \t]*(?:{ANSWERING}):\s*$")
+LEADING_LABEL = re.compile(rf"\s*(?:{INPUT_LABELS}):[ \t]*")
+TRAILING_LABEL = re.compile(rf"\n[ \t]*(?:{OUTPUT_LABELS}):\s*$")
 
 Turns = Sequence[tuple[str, str]]
 
 
-class Asked(NamedTuple):
+class Query(NamedTuple):
     """What an answer is about: a text, and the question on it where there is one."""
 
     text: str
@@ -29,8 +29,8 @@ class Conversation:
     """All that the base model may go by."""
 
     instruction: str
-    shots: tuple[tuple[Asked, str], ...]
-    asked: Asked
+    shots: tuple[tuple[Query, str], ...]
+    query: Query
 
 
 def read_conversation(turns: Turns, *, system_instruction: str = "") -> Conversation:
@@ -43,12 +43,12 @@ def read_conversation(turns: Turns, *, system_instruction: str = "") -> Conversa
     bodies = [body, *(split_instruction(text)[1] for _, text in turns[1:])]
     shown, question = split_shots(bodies[-1] if bodies else "")
     turn_shots = [
-        (read_asked(bodies[at]), turns[at + 1][1].strip())
+        (read_query(bodies[at]), turns[at + 1][1].strip())
         for at in range(len(turns) - 1)
         if turns[at][0] == "user" and turns[at + 1][0] == "model"
     ]
     instructions = filter(None, [system_instruction.strip(), instruction])
-    return Conversation("\n".join(instructions), (*turn_shots, *shown), read_asked(question))
+    return Conversation("\n".join(instructions), (*turn_shots, *shown), read_query(question))
 
 
 def split_instruction(turn: str) -> tuple[str, str]:
@@ -65,7 +65,7 @@ def split_instruction(turn: str) -> tuple[str, str]:
     return "", turn
 
 
-def split_shots(body: str) -> tuple[list[tuple[Asked, str]], str]:
+def split_shots(body: str) -> tuple[list[tuple[Query, str]], str]:
     """Return the answered pairs of a turn and the unanswered rest; without pairs, all of it."""
     fields = list(FIELD.finditer(body))
     opening = [match.start() for match in fields if fields and match[1] == fields[0][1]]
@@ -77,16 +77,16 @@ def split_shots(body: str) -> tuple[list[tuple[Asked, str]], str]:
     return answered, body[opening[-1] :]
 
 
-def read_asked(body: str) -> Asked:
+def read_query(body: str) -> Query:
     body = TRAILING_LABEL.sub("", body)
     passage = PASSAGE.match(body)
     if passage:
-        return Asked(passage[1].strip(), passage[2].strip())
-    return Asked(LEADING_LABEL.sub("", body, count=1).strip(), "")
+        return Query(passage[1].strip(), passage[2].strip())
+    return Query(LEADING_LABEL.sub("", body, count=1).strip(), "")
 
 
-def _shot(block: str) -> tuple[Asked, str] | None:
+def _shot(block: str) -> tuple[Query, str] | None:
     answer = next((match for match in FIELD.finditer(block) if match[1] in ANSWERS), None)
     if answer is None:
         return None
-    return read_asked(block[: answer.start()]), block[answer.end() :].strip()
+    return read_query(block[: answer.start()]), block[answer.end() :].strip()

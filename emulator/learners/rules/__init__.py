@@ -1,0 +1,1 @@
+"""The rules of the base model: what it answers without any training."""

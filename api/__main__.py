@@ -27,17 +27,17 @@ _SHUTDOWN_SECONDS = 5
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status."""
-    asked = _parser().parse_args(arguments)
+    options = _parser().parse_args(arguments)
     settings = Settings()
     configure_logging(log_format=settings.log_format, level=settings.log_level)
     try:
-        match asked.command:
+        match options.command:
             case "serve":
-                serve(settings, host=asked.host, port=asked.port)
+                serve(settings, host=options.host, port=options.port)
             case "migrate":
                 migrate(settings)
             case "key":
-                print_new_key(settings, asked.project, name=asked.name, scopes=asked.scopes)
+                print_new_key(settings, options.project, name=options.name, scopes=options.scopes)
             case "settings":
                 sys.stdout.write(settings_page())
             case _:
@@ -73,7 +73,7 @@ def _scopes(text: str) -> list[Scope]:
 
 
 def serve(settings: Settings, *, host: str, port: int) -> None:
-    """Answer until told to stop. Off this machine only once there is a key to ask for."""
+    """Serve until stopped. Other machines are served only once a key exists."""
     if not is_loopback(host):
         _require_key(settings)
     log.info("api_started", host=host, port=port)
@@ -84,7 +84,7 @@ def serve(settings: Settings, *, host: str, port: int) -> None:
         access_log=False,
         server_header=False,
         log_config=None,
-        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,  # streams would keep it for 15 minutes
+        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,  # event streams last up to 15 minutes
     )
 
 

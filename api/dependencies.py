@@ -1,4 +1,4 @@
-"""What routes ask for: the container, the id of the request, and a place in a list."""
+"""Dependencies of routes: the container, the request's id, and list parameters."""
 
 from typing import Annotated
 

@@ -37,11 +37,11 @@ class Stored:
 
 
 def stored_attachment(
-    stored: Stored, *, name: str, content_type: str, wanted: str | None
+    stored: Stored, *, name: str, content_type: str, byte_range: str | None
 ) -> Response:
     """Answer 200 with all bytes, or 206 with the single range of the header `Range`."""
     size = stored.size_bytes
-    part = parse_range(wanted, size) if wanted else None
+    part = parse_range(byte_range, size) if byte_range else None
     start, end = part or (0, size)
     response = attachment(stored.read(start, end), name=name, content_type=content_type)
     response.headers["Accept-Ranges"] = "bytes"
@@ -126,4 +126,4 @@ def object_attachment(
     if size is None:
         raise NotFound(f"the file of {name} is gone from the store", code="object_not_found")
     stored = Stored(size, lambda start, end: store.chunks(key, start=start, end=end))
-    return stored_attachment(stored, name=name, content_type=content_type, wanted=byte_range)
+    return stored_attachment(stored, name=name, content_type=content_type, byte_range=byte_range)

@@ -1,4 +1,4 @@
-"""Errors as HTTP tells them: problem documents (RFC 9457) that never repeat what was sent."""
+"""Errors as HTTP: problem documents (RFC 9457) that never repeat the request's content."""
 
 import traceback
 from collections.abc import Iterable, Mapping, Sequence

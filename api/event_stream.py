@@ -32,14 +32,14 @@ class StreamSlots:
         self._lock = threading.Lock()
 
     def take(self, key_id: str) -> None:
-        """Raise RateLimited `too_many_streams` when the key has its share open."""
+        """Raise RateLimited `too_many_streams` when the key has as many open as it may."""
         with self._lock:
             if self._open[key_id] >= self._limit:
                 message = f"this key has {self._limit} streams open; close one first"
                 raise RateLimited(message, code="too_many_streams")
             self._open[key_id] += 1
 
-    def give_back(self, key_id: str) -> None:
+    def release(self, key_id: str) -> None:
         with self._lock:
             self._open[key_id] -= 1
             if not self._open[key_id]:
@@ -48,7 +48,7 @@ class StreamSlots:
 
 @dataclass(frozen=True, slots=True)
 class EventBatch:
-    """What one poll at the table found; `ended` when nothing can follow these events."""
+    """What one poll of the table found; `ended` when nothing can follow these events."""
 
     events: list[Event]
     ended: bool
@@ -73,7 +73,7 @@ class EventStream(StreamingResponse):
 
 
 async def event_lines(poll: Callable[[int], EventBatch], *, after_seq: int) -> AsyncIterator[str]:
-    """Yield events as they come, and a comment now and then that keeps proxies patient."""
+    """Yield events as they come, and a comment at intervals, so that proxies do not time out."""
     now = time.monotonic()
     deadline, next_ping = now + STREAM_SECONDS, now + PING_SECONDS
     yield ": hello\n\n"

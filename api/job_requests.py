@@ -1,4 +1,4 @@
-"""The body of `POST /v1/jobs`: one model for each kind, told apart by `kind`."""
+"""The body of `POST /v1/jobs`: one model for each kind, chosen by `kind`."""
 
 from typing import Annotated, Any, Literal
 
@@ -15,7 +15,7 @@ LabelText = Annotated[str, Field(pattern=LABEL_PATTERN)]
 
 
 def storable(value: Any) -> Any:
-    """Return JSON unchanged; raises ValueError for text and numbers no database keeps.
+    """Return JSON unchanged; raises ValueError for text and numbers no database stores.
 
     PostgreSQL refuses NUL in text, UTF-8 has no lone surrogates, columns are of 64 bits.
     """

@@ -1,4 +1,4 @@
-"""What surrounds every request: its id, the limit of its body, and the last line of defence."""
+"""Middleware: the request id, the limit of the body, and the handler of uncaught exceptions."""
 
 import re
 import time
@@ -19,7 +19,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 
 class RequestContext:
-    """Gives each request an id, logs its outcome and answers what nobody else caught."""
+    """Gives each request an id, logs its outcome and answers uncaught exceptions."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

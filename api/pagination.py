@@ -21,7 +21,7 @@ class Page(BaseModel, Generic[Item]):
 def page_of(
     found: Sequence[Item], *, limit: int, cursor: Callable[[Item], str | int], request: Request
 ) -> Page[Item]:
-    """Return a page of up to `limit` items; `found` has one more where the list goes on."""
+    """Return a page of up to `limit` items; `found` has one more if there is a next page."""
     data = list(found[:limit])
     has_more = len(found) > limit
     return Page(

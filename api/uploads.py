@@ -18,14 +18,19 @@ from service.files.schemas import FileFormat
 _FORMATS = {media_type: each for each, media_type in CONTENT_TYPES.items()} | {
     "application/jsonl": FileFormat.JSONL
 }
-# These do not say how rows are written: the name does, or else the first bytes.
-_SILENT = ("application/gzip", "application/x-gzip", "application/zstd", "application/octet-stream")
-MEDIA_TYPES = (*_FORMATS, *(each for each in _SILENT if "/x-" not in each))
+# Types that say nothing of the row format: the name's suffix or the first bytes decide.
+_GENERIC = (
+    "application/gzip",
+    "application/x-gzip",
+    "application/zstd",
+    "application/octet-stream",
+)
+MEDIA_TYPES = (*_FORMATS, *(each for each in _GENERIC if "/x-" not in each))
 _SUFFIXES = {f".{each}": each for each in FileFormat} | {".ndjson": FileFormat.JSONL}
 _PACKED = (".gz", ".zst")
 _DIGEST = re.compile(r"(?:^|,)\s*sha-256=:([A-Za-z0-9+/=]*):\s*(?=,|;|$)")
 _SHA256_BYTES = 32
-_LOOK_BYTES = 64 * 1024
+_SNIFF_BYTES = 64 * 1024
 _ALL_BYTES = 1 << 62
 
 
@@ -53,14 +58,14 @@ def format_of(
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type in _FORMATS:
         return _FORMATS[media_type], chunks
-    if media_type not in _SILENT:
+    if media_type not in _GENERIC:
         message = f"send the file's bytes with a Content-Type of: {', '.join(MEDIA_TYPES)}"
         raise UnsupportedMediaType(message)
     path = PurePath(name.lower())
     suffix = PurePath(path.stem).suffix if path.suffix in _PACKED else path.suffix
     if suffix in _SUFFIXES:
         return _SUFFIXES[suffix], chunks
-    head, whole = with_head(chunks, _LOOK_BYTES)
+    head, whole = with_head(chunks, _SNIFF_BYTES)
     return sniffed(head), whole
 
 
@@ -84,10 +89,10 @@ def _begin(head: bytes) -> bytes:
     try:
         for piece in expanded([head], limit_bytes=_ALL_BYTES):
             begin += piece
-            if len(begin) >= _LOOK_BYTES:
+            if len(begin) >= _SNIFF_BYTES:
                 break
     except Invalid:
-        pass  # cut off by us; whoever reads the file says what else is wrong with it
+        pass  # cut off here; other faults are reported when the file is read
     return begin
 
 

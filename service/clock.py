@@ -1,4 +1,4 @@
-"""The one clock: everything that asks for the time asks here."""
+"""The process's clock: the only place that reads the time."""
 
 from datetime import UTC, datetime
 

@@ -25,10 +25,10 @@ _TYPES = ("*", "job.*", "webhook.*", *(type_.value for type_ in EventType))
 _LAST_SEQ = 2**63 - 1
 
 
-def _known_type(wanted: str) -> str:
-    if wanted not in _TYPES:
+def _known_type(pattern: str) -> str:
+    if pattern not in _TYPES:
         raise ValueError(f"known: {', '.join(_TYPES)}")
-    return wanted
+    return pattern
 
 
 EventTypes = Annotated[
@@ -102,15 +102,15 @@ def stream_events(
     sessions = container.sessions
     if job is not None:
         get_job(job, project_id=principal.project_id, sessions=sessions)
-    poll = _looking(principal.project_id, job=job, types=types or [], sessions=sessions)
+    poll = _polling(principal.project_id, job=job, types=types or [], sessions=sessions)
     slots: StreamSlots = request.app.state.stream_slots
     slots.take(principal.key_id)
     return EventStream(
-        poll, after_seq=last_event_id, on_close=partial(slots.give_back, principal.key_id)
+        poll, after_seq=last_event_id, on_close=partial(slots.release, principal.key_id)
     )
 
 
-def _looking(
+def _polling(
     project_id: str, *, job: str | None, types: list[str], sessions: Sessions
 ) -> Callable[[int], EventBatch]:
     def poll(after_seq: int) -> EventBatch:

@@ -154,5 +154,5 @@ def get_file_content(
         Stored(file.size_bytes, read),
         name=f"{file.id}.{file.format}",
         content_type=operations.CONTENT_TYPES[file.format],
-        wanted=byte_range,
+        byte_range=byte_range,
     )

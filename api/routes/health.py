@@ -48,8 +48,8 @@ def healthz() -> Health:
     operation_id="readyz",
     summary="Whether requests can be served",
     responses={
-        status: told
-        for status, told in answers(
+        status: document
+        for status, document in answers(
             {"status": "ready", "database": "ok", "broker": "ok"}, 503
         ).items()
         if status in {200, 503}

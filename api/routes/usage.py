@@ -154,6 +154,6 @@ def _require_order(first: date, last: date) -> None:
 
 
 def _told(used: UsageTotals) -> dict[str, Any]:
-    told = asdict(used)
-    known, cost = dollars(told.pop("known_nano")), dollars_or_none(used.cost_nano)
-    return {**told, "cost": cost, "known": known}
+    usage = asdict(used)
+    known, cost = dollars(usage.pop("known_nano")), dollars_or_none(used.cost_nano)
+    return {**usage, "cost": cost, "known": known}

@@ -1,4 +1,4 @@
-"""What is inside files as they come: gzip and Zstandard, expanded within a limit."""
+"""Decompression of uploads: gzip and Zstandard, within a limit."""
 
 import zlib
 from collections.abc import Iterable, Iterator
@@ -12,7 +12,7 @@ _PIECE_BYTES = 1 << 20
 _WINDOW_BYTES = 1 << 27
 # A block of four bytes may hold 128 KiB: what one step expands to stays below 16 MiB.
 _ZSTD_PIECE_BYTES = 512
-# What people send and nothing here reads: said by name, since "not text" helps nobody.
+# Formats that are often sent but not read: the error names them, as "not text" does not help.
 _ARCHIVES = {
     b"PK\x03\x04": "a zip archive or a spreadsheet: unpack it, or save the sheet as CSV",
     b"BZh": "bzip2: compress with gzip or zstd",
@@ -76,7 +76,7 @@ def _expand_gzip(expander: "zlib._Decompress", data: bytes) -> bytes:
 
 
 def _unzstd(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield what frames hold; one may not ask for a window of more than 128 MiB."""
+    """Yield what frames hold; a window may have at most 128 MiB."""
     import zstandard
 
     context = zstandard.ZstdDecompressor(max_window_size=_WINDOW_BYTES)

@@ -1,4 +1,4 @@
-"""What a data file's bytes must be, checked as they stream by. Pure."""
+"""Checks of a data file's bytes while they are streamed. Pure."""
 
 import codecs
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""What can be done with files: upload, list, read, delete."""
+"""Operations on files: upload, list, read, delete."""
 
 import hashlib
 import os
@@ -42,10 +42,10 @@ def create_file(
     store: ObjectStore,
     limits: FileLimits,
 ) -> File:
-    """Keep an upload. gzip and Zstandard are expanded, and equal bytes are kept once.
+    """Store an upload. gzip and Zstandard are expanded, and equal bytes are stored once.
 
-    `digest` is the hexadecimal SHA-256 of the bytes as sent, or None. What begins as Parquet
-    does is kept as Parquet, whatever `format` says. Raises Invalid `invalid_name`,
+    `digest` is the hexadecimal SHA-256 of the bytes as sent, or None. A file that begins as
+    Parquet is stored as Parquet, whatever `format` is. Raises Invalid `invalid_name`,
     `unknown_format`, `digest_mismatch`, `unreadable_archive`, `invalid_parquet` and what
     `checked_text` and `expanded` raise; TooLarge; Unavailable.
     """
@@ -70,27 +70,27 @@ def create_file(
             object_key=f"files/{sha256}",
             created_at=utc_now(),
         )
-        _keep(row, path, sessions=sessions, store=store)
+        _store(row, path, sessions=sessions, store=store)
     return row
 
 
 def _write_checked(
-    chunks: Iterable[bytes], path: Path, told: FileFormat, limits: FileLimits
+    chunks: Iterable[bytes], path: Path, declared: FileFormat, limits: FileLimits
 ) -> tuple[FileFormat, str]:
     """Write the expanded bytes; return their true format and their SHA-256."""
     head, whole = with_head(chunks)
     refuse_archives(head)
     if head.startswith(PARQUET_MAGIC):
         return FileFormat.PARQUET, _write_parquet(whole, path)
-    if told is FileFormat.PARQUET and head:
+    if declared is FileFormat.PARQUET and head:
         raise Invalid("the file does not begin as Parquet does", code="invalid_parquet")
     # JSON Lines are UTF-8. The others may be in an encoding that preparing a dataset finds.
     text = checked_text(
         whole,
-        line_bytes=None if told is FileFormat.JSON else limits.line_bytes,
-        utf8=told is FileFormat.JSONL,
+        line_bytes=None if declared is FileFormat.JSON else limits.line_bytes,
+        utf8=declared is FileFormat.JSONL,
     )
-    return told, _write(text, path)
+    return declared, _write(text, path)
 
 
 def _write_parquet(chunks: Iterable[bytes], path: Path) -> str:
@@ -133,12 +133,12 @@ def _write(chunks: Iterable[bytes], path: Path) -> str:
     return digest.hexdigest()
 
 
-def _keep(row: File, path: Path, *, sessions: Sessions, store: ObjectStore) -> None:
+def _store(row: File, path: Path, *, sessions: Sessions, store: ObjectStore) -> None:
     content_type = CONTENT_TYPES[FileFormat(row.format)]
     store.put_file(row.object_key, path, content_type=content_type)
     with sessions.transaction() as session:
         repository.add(session, row)
-    # Somebody may have deleted the last file of the same bytes between the put and the row.
+    # The last other file of the same bytes may have been deleted between the put and the row.
     store.put_file(row.object_key, path, content_type=content_type)
 
 

@@ -45,7 +45,7 @@ class CacheRules:
 def fingerprint_of(request: GenerationRequest) -> str:
     """Return the SHA-256, in hex, of all that makes an answer: model, place and the full body.
 
-    The `key` is no part of it: two evaluations that ask the same share one answer.
+    The `key` is no part of it: equal requests of two evaluations share one answer.
     """
     frame = _frame(
         request.target,

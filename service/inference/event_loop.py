@@ -15,7 +15,7 @@ CLEAN_UP_SECONDS = 10.0
 
 
 class LoopThread:
-    """A loop that outlives each run, so that connections are kept between runs."""
+    """A loop that outlives each run, so that connections are reused between runs."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -27,7 +27,7 @@ class LoopThread:
         """Run on the loop and wait here; context variables go along.
 
         When this thread is interrupted (a time limit, SIGTERM), the coroutine is cancelled and
-        has ten seconds to clean up before the interruption goes on.
+        has ten seconds to clean up before the interruption is raised here.
         """
         ended = threading.Event()
         future = asyncio.run_coroutine_threadsafe(_marking(coroutine, ended), self._started())
@@ -69,7 +69,7 @@ class LoopThread:
 
 
 # By process: a forked child has no copy of its parent's thread and starts its own. The parent's
-# entry is kept there, because its clean-up would reach into the parent's epoll.
+# entry stays in the dictionary: its clean-up would reach into the parent's epoll.
 _threads: dict[int, LoopThread] = {}
 
 

@@ -1,4 +1,4 @@
-"""The cost ledger: what was used and paid, entry by entry, and its sums."""
+"""The cost ledger: usage and cost by entry, and their sums."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
@@ -88,7 +88,7 @@ def usage_of(session: Session, job_ids: Collection[str]) -> UsageTotals:
 
 
 def costs_of(session: Session, job_ids: Collection[str]) -> dict[str, dict[str, Any]]:
-    """Return what each job has used so far with all its descendants, as `Job.cost` tells it:
+    """Return what each job has used so far with all its descendants, in the form of `Job.cost`:
     money as decimal strings, `actual` null where a part has no price (`known` is the rest, and
     `unpriced` whose price is missing), `reserved` null without a budget.
     """
@@ -117,10 +117,10 @@ def usage_of_project(
 
 
 def _cost(totals: UsageTotals, reserved: Sequence[int]) -> dict[str, Any]:
-    told = asdict(totals)
-    known, actual = dollars(told.pop("known_nano")), dollars_or_none(totals.cost_nano)
+    usage = asdict(totals)
+    known, actual = dollars(usage.pop("known_nano")), dollars_or_none(totals.cost_nano)
     held = dollars_or_none(sum(reserved)) if reserved else None
-    cost = {**told, "unpriced": list(totals.unpriced), "currency": CURRENCY}
+    cost = {**usage, "unpriced": list(totals.unpriced), "currency": CURRENCY}
     cost |= {"known": known, "actual": actual}
     return cost if held is None else {**cost, "reserved": held}
 

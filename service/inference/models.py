@@ -1,4 +1,4 @@
-"""Rows of the cost ledger, and answers that are remembered."""
+"""Rows of the cost ledger and of the response cache."""
 
 from datetime import date, datetime
 

@@ -26,11 +26,11 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
-    """One call. `key` is the caller's own name for it and comes back with the result.
+    """One call. `key` is the caller's name for it and is returned with the result.
 
     `target` is a publisher model (`gemini-3.1-flash-lite`) or an endpoint's full resource name;
     `base_model` is what the quota counts: endpoints share their base model's. `system` is the
-    system instruction; `settings` are what the base model's entry in the catalogue asks for.
+    system instruction; `settings` come from the base model's entry in the catalogue.
     """
 
     key: str
@@ -46,7 +46,7 @@ class GenerationRequest:
 
     @property
     def texts(self) -> list[str]:
-        """All that the model gets to read."""
+        """All texts that the model reads."""
         return [self.system, *(turn.text for turn in self.contents)]
 
 

@@ -1,4 +1,4 @@
-"""The quota governor of a fleet: one pace for all processes, kept in Redis."""
+"""The quota governor of a fleet: one pace for all processes, held by Redis."""
 
 import asyncio
 import json
@@ -216,8 +216,8 @@ def _now() -> float:
 
 
 def _client(url: str) -> Redis:
-    # A script that timed out may have run: asked again, it would take a second lease. And the
-    # default pool raises where a hundred callers meet.
+    # No retries: a script that timed out may have run, and would take a second lease. The default
+    # pool raises when a hundred callers need a connection at once.
     pool = BlockingConnectionPool.from_url(
         url,
         max_connections=4,

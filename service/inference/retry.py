@@ -1,4 +1,4 @@
-"""What a failed call means: whether to come back, when, and what may be told about it."""
+"""Classification of failed calls: whether to retry, when, and what the error may contain."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from service.errors import Forbidden, NotFound, RateLimited, TunecurveError, Una
 MESSAGE_CHARACTERS = 200
 FIRST_DELAY_SECONDS = 0.5
 LONGEST_DELAY_SECONDS = 20.0
-PARKING_SECONDS = 3600.0  # a used-up day is looked at again every hour
+PARKING_SECONDS = 3600.0  # after a used-up day, try again every hour
 SHORTEST_PARKING_SECONDS = 300.0  # hints of seconds come with daily quotas too
 
 _TRANSIENT = frozenset({408, 499})
@@ -34,9 +34,9 @@ _QUOTED = re.compile(r'"[^"]*(?:"|$)')
 class Refusal(StrEnum):
     """Why there is no answer, named by what helps."""
 
-    RATE = "rate"  # too fast: pace the starts down
+    RATE = "rate"  # too fast: slow the pace
     DAILY = "daily"  # the day's quota is used up: park the job
-    TRANSIENT = "transient"  # a hiccup: try again shortly
+    TRANSIENT = "transient"  # a passing failure: try again shortly
     PERMANENT = "permanent"  # the same call would fail again
 
 

@@ -28,8 +28,8 @@ def new_secret() -> str:
 def public_part(secret: str) -> str | None:
     """Return the part a key is looked up by, or None when the form or the checksum is wrong.
 
-    The checksum lets a mistyped key, and a secret scanner's false find, be told without a look
-    into the database.
+    The checksum reveals a mistyped key, or a false positive of a secret scanner, without a query
+    of the database.
     """
     match = _FORM.fullmatch(secret)
     if match is None or not secret.endswith(_checksum(secret[:-_CHECKSUM_LENGTH])):

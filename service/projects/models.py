@@ -23,7 +23,7 @@ class Project(Model):
 
 
 class ApiKey(Model):
-    """Only the SHA-256 of the secret is kept; its 256 bits need no slow hash."""
+    """Only the SHA-256 of the secret is stored; its 256 bits need no slow hash."""
 
     __tablename__ = "api_key"
 

@@ -1,4 +1,4 @@
-"""What can be done with projects and keys."""
+"""Operations on projects and keys."""
 
 import hmac
 from collections.abc import Iterable
@@ -13,12 +13,12 @@ from service.projects.keys import PREFIX, digest, new_secret, public_part
 from service.projects.models import ApiKey, Project
 from service.projects.schemas import Key, KeyWithSecret, Principal, Scope
 
-_USE_IS_NOTED_EVERY = timedelta(minutes=1)
+_USE_RECORDED_EVERY = timedelta(minutes=1)
 _ABSENT = "0" * 64
 
 
 def ensure_project(name: str, *, sessions: Sessions) -> str:
-    """Return the id of the project of this name; it is made when there is none."""
+    """Return the id of the project of this name; it is created if missing."""
     with sessions.transaction() as session:
         known = repository.find_project_id(session, name)
         if known is not None:
@@ -98,14 +98,14 @@ def authenticate(secret: str, *, sessions: Sessions, now: datetime | None = None
     """Return whose secret this is.
 
     Raises Unauthenticated with one and the same message whether the key is malformed, unknown,
-    wrong, expired or revoked, so that the answer tells a guesser nothing.
+    wrong, expired or revoked, so that the answer helps no guesser.
     """
     moment = now or utc_now()
     row = _find_key(secret, sessions=sessions)
     matches = hmac.compare_digest(digest(secret), row.secret_sha256 if row else _ABSENT)
     if row is None or not matches or not _is_live(row, moment):
         raise Unauthenticated("no such key, or it is expired or revoked; send a valid key")
-    _note_use(row, moment, sessions=sessions)
+    _record_use(row, moment, sessions=sessions)
     scopes = frozenset(Scope(scope) for scope in row.scopes)
     return Principal(project_id=row.project_id, key_id=row.id, scopes=scopes)
 
@@ -122,9 +122,9 @@ def _is_live(row: ApiKey, now: datetime) -> bool:
     return row.revoked_at is None and (row.expires_at is None or row.expires_at > now)
 
 
-def _note_use(row: ApiKey, now: datetime, *, sessions: Sessions) -> None:
+def _record_use(row: ApiKey, now: datetime, *, sessions: Sessions) -> None:
     """Write the time of use at most once a minute: reading must not cost a write."""
-    before = now - _USE_IS_NOTED_EVERY
+    before = now - _USE_RECORDED_EVERY
     if row.last_used_at is not None and row.last_used_at > before:
         return
     with sessions.transaction() as session:

@@ -14,7 +14,7 @@ def find_project_id(session: Session, name: str) -> str | None:
 
 
 def insert_project(session: Session, project: Project) -> bool:
-    """Return False when somebody else has made a project of this name meanwhile."""
+    """Return False when a project of this name was inserted meanwhile."""
     try:
         with session.begin_nested():
             session.add(project)

@@ -64,7 +64,7 @@ class GcsStore:
         return self.read_blob(self._name(checked_key(key)), start=start, end=end)
 
     def read_blob(self, name: str, *, start: int = 0, end: int | None = None) -> Iterator[bytes]:
-        """Yield the bytes of any object of the bucket by its full name, whoever put it there."""
+        """Yield the bytes of any object of the bucket by its full name, ours or not."""
         with _translated(name):
             blob = self._bucket.get_blob(name, **self._patience)
         if blob is None:
@@ -116,7 +116,7 @@ class GcsStore:
             self._bucket_is_there = True
 
     def _upload(self, key: str, path: Path, content_type: str) -> bool:
-        """Upload unless somebody else does first; return whether this call created it."""
+        """Upload unless the object exists; return whether this call created it."""
         from google.api_core.exceptions import PreconditionFailed
 
         blob = self._blob(key)

@@ -1,4 +1,4 @@
-"""Opens the store a setting names, and reads objects other people own."""
+"""Opens the store of a setting, and reads objects outside it by `gs://` address."""
 
 import re
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ def open_store(storage: str, *, project: str) -> ObjectStore:
 def read_gs_uri(uri: str, *, project: str, own: ObjectStore) -> Iterator[bytes]:
     """Yield the bytes of an object at `gs://bucket/name` in pieces of up to 1 MiB.
 
-    `own` is our store: what lies in it belongs to projects and is not read by address.
+    `own` is our store: its objects belong to projects and are not read by address.
     Raises Invalid `invalid_uri`, NotFound `object_not_found`, Unavailable.
     """
     bucket, name = check_gs_uri(uri)
@@ -40,7 +40,7 @@ def read_gs_uri(uri: str, *, project: str, own: ObjectStore) -> Iterator[bytes]:
 def read_gs_lines(folder: str, *, suffix: str, project: str) -> Iterator[bytes]:
     """Yield the lines of all objects below `gs://bucket/folder` whose names end in `suffix`.
 
-    It is for what Google writes for us, under names of its own. Raises Invalid `invalid_uri`,
+    For the output of Google's jobs, which has names of Google's. Raises Invalid `invalid_uri`,
     Unavailable.
     """
     bucket, name = check_gs_uri(folder)

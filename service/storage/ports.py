@@ -1,4 +1,4 @@
-"""What we ask of an object store: bytes under content-addressed keys, written once."""
+"""The port of an object store: bytes under content-addressed keys, written once."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager

@@ -30,12 +30,12 @@ from service.storage.tables import (
 _ROOT = Path(service.__file__).resolve().parents[1]
 
 
-def read_range_in_subprocess(source: IO[bytes], wanted: Range) -> Iterator[dict[str, Any]]:
+def read_range_in_subprocess(source: IO[bytes], selected: Range) -> Iterator[dict[str, Any]]:
     """Yield the rows of a range in stored order, as JSON has them: times are RFC 3339 texts.
 
     `source` is a file of the system, open at its start. Raises Unavailable.
     """
-    with _process(["read", json.dumps(asdict(wanted))], stdin=source) as process:
+    with _process(["read", json.dumps(asdict(selected))], stdin=source) as process:
         assert process.stdout is not None  # noqa: S101  it is a pipe
         yield from map(json.loads, process.stdout)
 
@@ -87,11 +87,11 @@ def _process(
 # ------------------------------------------------------------ in the subprocess
 
 
-def _read(wanted: str) -> None:
+def _read(selected: str) -> None:
     """Write the rows of a range of the table that is standard input to standard output."""
     from arro3.io import write_ndjson
 
-    for batch in range_batches(sys.stdin.buffer, Range(**json.loads(wanted))):
+    for batch in range_batches(sys.stdin.buffer, Range(**json.loads(selected))):
         write_ndjson(batch, sys.stdout.buffer, explicit_nulls=True)
 
 

@@ -34,7 +34,7 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 class TableSchema:
     """Columns in order, named in snake_case; `version` rises when their meaning changes.
 
-    `strings` is a list of strings, `timestamp` an aware time kept in UTC microseconds.
+    `strings` is a list of strings, `timestamp` an aware time in UTC microseconds.
     """
 
     columns: Mapping[str, ColumnType]
@@ -61,32 +61,32 @@ def write_parquet(
     from arro3.core import RecordBatchReader
     from arro3.io import write_parquet as write
 
-    notes = noted(schema, metadata)
-    arrow = _arrow_schema(schema, notes)
-    feed = _Feed(rows, schema, arrow)
+    entries = file_metadata(schema, metadata)
+    arrow = _arrow_schema(schema, entries)
+    reader = _BatchReader(rows, schema, arrow)
     try:
         write(
-            RecordBatchReader.from_batches(arrow, feed.batches()),
+            RecordBatchReader.from_batches(arrow, reader.batches()),
             path,
             compression="zstd(1)",
             max_row_group_size=_BATCH_ROWS,
-            # A second entry would stand before or after this one, as it happens.
-            key_value_metadata={"schema_version": notes["schema_version"]},
+            # More entries would be written in an arbitrary order.
+            key_value_metadata={"schema_version": entries["schema_version"]},
         )
     except Exception:
-        if feed.error:
-            raise feed.error from None
+        if reader.error:
+            raise reader.error from None
         raise
-    return feed.count
+    return reader.count
 
 
-def noted(schema: TableSchema, metadata: Mapping[str, str]) -> dict[str, str]:
+def file_metadata(schema: TableSchema, metadata: Mapping[str, str]) -> dict[str, str]:
     """Return a file's metadata: those given and `schema_version`, by name."""
     return dict(sorted({**metadata, "schema_version": str(schema.version)}.items()))
 
 
-class _Feed:
-    """Rows as Arrow batches. Arrow makes its own of an exception, so `error` keeps what it was."""
+class _BatchReader:
+    """Rows as Arrow batches. Arrow wraps exceptions in its own; `error` is the original."""
 
     def __init__(self, rows: Iterable[Row], schema: TableSchema, arrow: "Schema") -> None:
         self._rows, self._columns, self._arrow = iter(rows), schema.columns, arrow
@@ -157,7 +157,7 @@ def read_parquet(
 ) -> Iterator[dict[str, Any]]:
     """Yield the rows of a file in stored order, without holding all of them.
 
-    `columns` are those wanted; one that the file does not have is left out.
+    `columns` selects some; one that the file does not have is left out.
     """
     for batch in _read_batches(source):
         names = [name for name in batch.column_names if columns is None or name in columns]
@@ -180,16 +180,20 @@ class Range:
     last: int | None = None
 
 
-def range_batches(source: Path | IO[bytes], wanted: Range) -> Iterator["RecordBatch"]:
-    """Yield the rows of a range in stored order, as Arrow batches; reads none behind it."""
+def range_batches(source: Path | IO[bytes], selected: Range) -> Iterator["RecordBatch"]:
+    """Yield the rows of a range in stored order, as Arrow batches; reads no batch after it."""
     for batch in _read_batches(source):
-        values, orders = (batch.column(name).to_pylist() for name in (wanted.column, wanted.order))
+        values, orders = (
+            batch.column(name).to_pylist() for name in (selected.column, selected.order)
+        )
         places = [
             place
             for place, (value, order) in enumerate(zip(values, orders, strict=True))
-            if value == wanted.value and order >= wanted.first
+            if value == selected.value and order >= selected.first
         ]
-        within = [place for place in places if wanted.last is None or orders[place] < wanted.last]
+        within = [
+            place for place in places if selected.last is None or orders[place] < selected.last
+        ]
         if within:
             yield batch.slice(within[0], len(within))
         if len(within) < len(places):

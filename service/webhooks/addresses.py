@@ -1,4 +1,4 @@
-"""Which URLs and addresses a webhook may go to. Pure: no name is resolved here."""
+"""Rules of URLs and addresses a webhook may be sent to. Pure: no name is resolved here."""
 
 import re
 from collections.abc import Iterable
@@ -20,8 +20,8 @@ Network = IPv4Network | IPv6Network
 
 URL_LENGTH_LIMIT = 2000
 
-# Global by the registries, yet they lead inside. The other ways in (NAT64, IPv4-mapped, the
-# clouds' metadata addresses, private and shared networks) are not global unicast to begin with.
+# Global by the registries, yet they reach internal hosts. The other ways in (NAT64, IPv4-mapped,
+# the clouds' metadata addresses, private and shared networks) are not global unicast to begin with.
 _NOT_PUBLIC: tuple[Network, ...] = (
     IPv4Network("168.63.129.16/32"),  # Azure WireServer, answers within every machine there
     IPv4Network("192.0.0.0/24"),  # protocol assignments; Oracle's metadata
@@ -62,7 +62,7 @@ def url_rules(
 
 
 def is_public(address: Address) -> bool:
-    """Return whether the address is one of the open Internet, as far as can be told from it."""
+    """Return whether the address is one of the open Internet, as far as the address shows."""
     if any(address in network for network in _NOT_PUBLIC):
         return False
     if isinstance(address, IPv6Address) and address not in _GLOBAL_UNICAST:

@@ -1,7 +1,7 @@
 """A connection that goes only to addresses that were checked, and ends at a deadline.
 
 The name is resolved once and the connection goes to the address that was checked, so a name
-that changes its mind in between (DNS rebinding) changes nothing. TLS still verifies the name.
+that resolves differently in between (DNS rebinding) has no effect. TLS still verifies the name.
 """
 
 import socket
@@ -23,7 +23,7 @@ Resolver = Callable[[str, int], Sequence[str]]
 
 
 class NotConnected(Exception):  # noqa: N818  not an error: a decision
-    """The attempt ends before a connection; `code` says why."""
+    """No connection was made; `code` is the reason."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -77,23 +77,23 @@ class PinnedBackend(httpcore2.NetworkBackend):
         raise NotConnected("address_not_allowed")
 
     def _checked(self, host: str, port: int) -> list[str]:
-        """One address that is not allowed spoils the name: a mixed answer is an attack."""
+        """Return the addresses; if one is not allowed, refuse all: a mixed answer is an attack."""
         addresses = [_address(text) for text in self._resolved(host, port)]
         if not all(may_connect(address, port, self._rules) for address in addresses):
             raise NotConnected("address_not_allowed")
         return list(dict.fromkeys(str(address) for address in addresses))
 
     def _resolved(self, host: str, port: int) -> Sequence[str]:
-        """The system's resolver knows no timeout, so it is waited for from outside."""
+        """Resolve in a thread: the system's resolver has no timeout of its own."""
         answers: SimpleQueue[Sequence[str]] = SimpleQueue()
 
-        def ask() -> None:
+        def resolve_name() -> None:
             try:
                 answers.put(self._resolver(host, port))
             except (OSError, UnicodeError):
                 answers.put(())
 
-        threading.Thread(target=ask, daemon=True, name="webhook-resolver").start()
+        threading.Thread(target=resolve_name, daemon=True, name="webhook-resolver").start()
         try:
             return answers.get(timeout=_seconds_left(self._deadline))
         except Empty:
@@ -115,7 +115,7 @@ def _seconds_left(deadline: float, timeout: float | None = None) -> float:
 
 
 class _DeadlineStream(httpcore2.NetworkStream):
-    """Bounds the whole exchange: httpcore's timeouts are for one read, and drips pass them."""
+    """Bounds the whole exchange: httpcore's timeouts are for one read, and slow drips pass them."""
 
     def __init__(self, stream: httpcore2.NetworkStream, deadline: float) -> None:
         self._stream = stream

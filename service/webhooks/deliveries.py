@@ -1,4 +1,4 @@
-"""What can be done with deliveries: find the due ones, send, ping, send again, list, purge."""
+"""Operations on deliveries: find due ones, send, ping, redeliver, list, purge."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,7 +27,7 @@ from service.webhooks.schemas import (
 )
 from service.webhooks.signatures import WebhookSecrets, sign
 
-# Longer than the sender's overall deadline: while one worker sends, no other does.
+# Longer than the sender's overall deadline, so that no second worker sends meanwhile.
 CLAIM = timedelta(seconds=60)
 _MAX_LOGGED_ATTEMPTS = 10
 _GONE = 410
@@ -64,7 +64,7 @@ def deliver(
     secrets: WebhookSecrets,
     now: datetime,
 ) -> None:
-    """Make one attempt at a due delivery and write down what came of it.
+    """Make one attempt at a due delivery and record its result.
 
     Does nothing for one that is not due or that another worker has claimed, so it may be called
     any number of times. Raises Unavailable without a master key; it is due again in a minute.
@@ -73,9 +73,9 @@ def deliver(
         attempt = _claim(session, delivery_id, now)
     if attempt is None:
         return
-    answer = _attempt(attempt, sender=sender, secrets=secrets, now=now)
+    result = _attempt(attempt, sender=sender, secrets=secrets, now=now)
     with sessions.transaction() as session:
-        _record_attempt(session, attempt, answer, now=now)
+        _record_attempt(session, attempt, result, now=now)
 
 
 def _claim(session: Session, delivery_id: str, now: datetime) -> _AttemptInput | None:
@@ -117,38 +117,38 @@ def _attempt(
 
 
 def _record_attempt(
-    session: Session, attempt: _AttemptInput, answer: SendResult, *, now: datetime
+    session: Session, attempt: _AttemptInput, result: SendResult, *, now: datetime
 ) -> DeliveryRow | None:
-    """Write down an attempt, unless the claim was lost or the endpoint deleted meanwhile."""
+    """Record an attempt, unless the claim was lost or the endpoint deleted meanwhile."""
     webhook = repository.lock_webhook(session, attempt.webhook_id, attempt.project_id)
     row = repository.lock_delivery(session, attempt.delivery_id)
     if webhook is None or row is None or row.next_attempt_at != attempt.token:
         log.warning("delivery_claim_lost", delivery_id=attempt.delivery_id)
         return None
     row.attempts += 1
-    row.attempt_log = [*row.attempt_log, _log_entry(answer, now)][-_MAX_LOGGED_ATTEMPTS:]
-    if answer.succeeded:
+    row.attempt_log = [*row.attempt_log, _log_entry(result, now)][-_MAX_LOGGED_ATTEMPTS:]
+    if result.succeeded:
         row.state, row.next_attempt_at, row.delivered_at = DeliveryState.DELIVERED.value, None, now
         webhook.failing_since = None
         return row
-    _schedule(row, answer, now)
-    _disable_if_failing(session, webhook, answer, now)
+    _schedule(row, result, now)
+    _disable_if_failing(session, webhook, result, now)
     return row
 
 
-def _log_entry(answer: SendResult, now: datetime) -> dict[str, Any]:
+def _log_entry(result: SendResult, now: datetime) -> dict[str, Any]:
     return {
         "at": rfc3339(now),
-        "status": answer.status,
-        "error": answer.error,
-        "latency_ms": answer.latency_ms,
-        "response": answer.excerpt,
+        "status": result.status,
+        "error": result.error,
+        "latency_ms": result.latency_ms,
+        "response": result.excerpt,
     }
 
 
-def _schedule(row: DeliveryRow, answer: SendResult, now: datetime) -> None:
-    asked = retry_after(answer.status or 0, answer.retry_after, now=now)
-    delay = next_delay(row.attempts, retry_after=asked, jitter=_random.uniform(-1, 1))
+def _schedule(row: DeliveryRow, result: SendResult, now: datetime) -> None:
+    requested = retry_after(result.status or 0, result.retry_after, now=now)
+    delay = next_delay(row.attempts, retry_after=requested, jitter=_random.uniform(-1, 1))
     # a ping, which has no next attempt to begin with, is tried once
     if delay is None or row.next_attempt_at is None:
         row.state, row.next_attempt_at = DeliveryState.FAILED.value, None
@@ -157,11 +157,11 @@ def _schedule(row: DeliveryRow, answer: SendResult, now: datetime) -> None:
 
 
 def _disable_if_failing(
-    session: Session, webhook: WebhookRow, answer: SendResult, now: datetime
+    session: Session, webhook: WebhookRow, result: SendResult, now: datetime
 ) -> None:
-    """Disable an endpoint that says it is gone, or that has failed for five days."""
+    """Disable an endpoint that answered 410, or has failed for five days."""
     webhook.failing_since = webhook.failing_since or now
-    gone = answer.status == _GONE
+    gone = result.status == _GONE
     too_long = has_failed_too_long(webhook.failing_since, now)
     if webhook.state == WebhookState.DISABLED or not (gone or too_long):
         return
@@ -199,9 +199,9 @@ def ping_webhook(
         secrets.secret(webhook.id, webhook.generation)  # without a master key, write nothing
         ping = _write_ping(session, webhook)
         attempt = _pack(ping, webhook, now)
-    answer = _attempt(attempt, sender=sender, secrets=secrets, now=now)
+    result = _attempt(attempt, sender=sender, secrets=secrets, now=now)
     with sessions.transaction() as session:
-        recorded = _record_attempt(session, attempt, answer, now=now)
+        recorded = _record_attempt(session, attempt, result, now=now)
     return present_delivery(recorded or ping)
 
 
@@ -238,7 +238,7 @@ def list_deliveries(
 
 
 def redeliver(
-    webhook_id: str, wanted: Redeliver, *, project_id: str, sessions: Sessions, now: datetime
+    webhook_id: str, selection: Redeliver, *, project_id: str, sessions: Sessions, now: datetime
 ) -> int:
     """Make deliveries due again, with all their attempts; return how many.
 
@@ -252,14 +252,14 @@ def redeliver(
         return repository.redeliver_rows(
             session,
             webhook_id,
-            delivery_ids=wanted.delivery_ids,
-            failed_since=wanted.since,
+            delivery_ids=selection.delivery_ids,
+            failed_since=selection.since,
             now=now,
             in_flight_until=now + CLAIM,
         )
 
 
 def purge_deliveries(before: datetime, *, sessions: Sessions) -> int:
-    """Forget deliveries older than `before`; return how many."""
+    """Delete deliveries older than `before`; return how many."""
     with sessions.transaction() as session:
         return repository.delete_deliveries(session, before=before)

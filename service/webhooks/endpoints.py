@@ -1,4 +1,4 @@
-"""What can be done with endpoints: create, list, change, rotate, delete."""
+"""Operations on endpoints: create, list, change, rotate, delete."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -20,12 +20,12 @@ from service.webhooks.schemas import (
 )
 from service.webhooks.signatures import WebhookSecrets
 
-# Every event is written once for each endpoint: the number of endpoints is a factor of cost.
+# Every event is written once for each endpoint, so their number multiplies the cost.
 WEBHOOKS_LIMIT = 20
 
 
 def create_webhook(
-    wanted: WebhookCreate,
+    request: WebhookCreate,
     *,
     project_id: str,
     sessions: Sessions,
@@ -37,9 +37,9 @@ def create_webhook(
     row = WebhookRow(
         id=new_id(Prefix.WEBHOOK),
         project_id=project_id,
-        url=check_url(wanted.url, rules=rules),
-        event_types=_distinct(wanted.event_types),
-        description=wanted.description,
+        url=check_url(request.url, rules=rules),
+        event_types=_distinct(request.event_types),
+        description=request.description,
         state=WebhookState.ENABLED.value,
         generation=1,
         version=1,
@@ -73,7 +73,7 @@ def get_webhook(webhook_id: str, *, project_id: str, sessions: Sessions) -> Webh
 
 def update_webhook(
     webhook_id: str,
-    wanted: WebhookUpdate,
+    changes: WebhookUpdate,
     *,
     project_id: str,
     expected_version: int,
@@ -82,34 +82,34 @@ def update_webhook(
 ) -> Webhook:
     """Change an endpoint that is still at the expected version.
 
-    Disabling gives up what waits for it. Raises NotFound, Invalid, PreconditionFailed.
+    Disabling fails its pending deliveries. Raises NotFound, Invalid, PreconditionFailed.
     """
-    if wanted.url is not None:
-        check_url(wanted.url, rules=rules)
+    if changes.url is not None:
+        check_url(changes.url, rules=rules)
     with sessions.transaction() as session:
         row = require_webhook(repository.lock_webhook(session, webhook_id, project_id), webhook_id)
         if row.version != expected_version:
             message = f"the webhook is at version {row.version}; read it, then send If-Match again"
             raise PreconditionFailed(message)
-        _change(row, wanted)
+        _change(row, changes)
         if row.state == WebhookState.DISABLED:
             repository.fail_pending(session, row.id)
     return present_webhook(row)
 
 
-def _change(row: WebhookRow, wanted: WebhookUpdate) -> None:
-    row.url = row.url if wanted.url is None else wanted.url
-    row.description = row.description if wanted.description is None else wanted.description
-    if wanted.event_types is not None:
-        row.event_types = _distinct(wanted.event_types)
-    if wanted.state is not None:
-        row.state = wanted.state.value
+def _change(row: WebhookRow, changes: WebhookUpdate) -> None:
+    row.url = row.url if changes.url is None else changes.url
+    row.description = row.description if changes.description is None else changes.description
+    if changes.event_types is not None:
+        row.event_types = _distinct(changes.event_types)
+    if changes.state is not None:
+        row.state = changes.state.value
         row.failing_since = None
     touch(row)
 
 
 def touch(row: WebhookRow) -> None:
-    """Note that a row has changed: its version is its ETag."""
+    """Raise the version, which is the ETag, after a change."""
     row.version += 1
     row.updated_at = utc_now()
 

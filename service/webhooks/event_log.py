@@ -1,4 +1,4 @@
-"""What can be done with events: record them with their deliveries, list, purge."""
+"""The event log: record events with their deliveries, list, purge."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -23,7 +23,7 @@ def record_event(
     job_id: str | None,
     data: Mapping[str, Any],
 ) -> None:
-    """Write an event, and a delivery for each endpoint that wants it, in the caller's transaction.
+    """Write an event and a delivery for each subscribed endpoint, in the caller's transaction.
 
     The project's row stays locked until that commits: call this last. Raises ValueError for a
     type that is not in the vocabulary.
@@ -33,14 +33,15 @@ def record_event(
     )
     if event.type not in DELIVERABLE:
         return
-    wanting = [
+    subscribed = [
         webhook.id
         for webhook in repository.enabled_webhooks(session, project_id)
         if matches(webhook.event_types, event.type)
     ]
-    body = body_of(event) if wanting else ""
+    body = body_of(event) if subscribed else ""
     deliveries = [
-        new_delivery(event, webhook_id, body=body, due=event.created_at) for webhook_id in wanting
+        new_delivery(event, webhook_id, body=body, due=event.created_at)
+        for webhook_id in subscribed
     ]
     repository.insert(session, *deliveries)
 
@@ -105,17 +106,17 @@ def list_events(
     sessions: Sessions,
 ) -> list[Event]:
     """Return a page of events after a number, oldest first; `types` may be patterns."""
-    wanted = types_matching(types)
-    if types and not wanted:
+    event_types = types_matching(types)
+    if types and not event_types:
         return []
     with sessions.reading() as session:
         rows = repository.page_of_events(
-            session, project_id, job_id=job_id, types=wanted, after_seq=after_seq, limit=limit
+            session, project_id, job_id=job_id, types=event_types, after_seq=after_seq, limit=limit
         )
         return [present_event(row) for row in rows]
 
 
 def purge_events(before: datetime, *, sessions: Sessions) -> int:
-    """Forget events older than `before`; return how many. Their numbers are not given again."""
+    """Delete events older than `before`; return how many. Their numbers are not reused."""
     with sessions.transaction() as session:
         return repository.delete_events(session, before=before)

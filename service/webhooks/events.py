@@ -1,4 +1,4 @@
-"""What events are called, who wants which, and the body that leaves the house. Pure."""
+"""Event types, patterns that select them, and the body of a webhook. Pure."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -30,7 +30,7 @@ class EventType(StrEnum):
 DELIVERABLE = tuple(type_ for type_ in EventType if type_ is not EventType.JOB_PROGRESS)
 PATTERNS = ("*", "job.*", "webhook.*", *(type_.value for type_ in DELIVERABLE))
 
-# What may leave the house. Rows and prompts never do, even when an event's data holds them.
+# Members that are sent. Rows and prompts never are, even when an event's data holds them.
 _PUBLIC_DATA = frozenset(
     {
         "kind", "state", "reason", "outputs", "labels", "parent", "version", "error",
@@ -47,8 +47,8 @@ def matches(patterns: Iterable[str], event_type: str) -> bool:
 
 def types_matching(patterns: Iterable[str]) -> list[EventType]:
     """Return the event types that the patterns cover."""
-    wanted = set(patterns)
-    return [type_ for type_ in EventType if matches(wanted, type_)]
+    distinct = set(patterns)
+    return [type_ for type_ in EventType if matches(distinct, type_)]
 
 
 def check_pattern(pattern: str) -> str:

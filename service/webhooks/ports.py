@@ -1,4 +1,4 @@
-"""What sends webhooks, whatever its HTTP client is."""
+"""The port of what sends webhooks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class SendResult:
-    """What came of one attempt: a status, or an error code where there was no answer."""
+    """The result of one attempt: a status, or an error code where there was no answer."""
 
     status: int | None
     error: str | None
@@ -22,6 +22,6 @@ class SendResult:
 
 
 class Sender(Protocol):
-    """Posts once, and answers for failures too. May be shared by threads."""
+    """Posts once and returns failures as results. May be shared by threads."""
 
     def send(self, url: str, body: bytes, *, headers: Mapping[str, str]) -> SendResult: ...

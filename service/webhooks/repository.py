@@ -64,7 +64,7 @@ def find_webhook(session: Session, webhook_id: str, project_id: str) -> Webhook 
 
 
 def lock_webhook(session: Session, webhook_id: str, project_id: str) -> Webhook | None:
-    """Return the newest state of an endpoint; nobody else changes it before the commit."""
+    """Return the newest state of an endpoint; no other transaction changes it before the commit."""
     query = select(Webhook).where(Webhook.id == webhook_id, Webhook.project_id == project_id)
     return session.scalar(
         query.with_for_update(key_share=True).execution_options(populate_existing=True)
@@ -162,7 +162,7 @@ def redeliver_rows(
 
 
 def fail_pending(session: Session, webhook_id: str) -> None:
-    """Give up what waits for an endpoint that has been disabled."""
+    """Fail the pending deliveries of an endpoint that has been disabled."""
     session.execute(
         update(Delivery)
         .where(Delivery.webhook_id == webhook_id, Delivery.state == DeliveryState.PENDING)

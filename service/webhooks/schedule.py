@@ -1,4 +1,4 @@
-"""When a delivery is tried again, and when an endpoint is given up. Pure.
+"""The retry schedule of deliveries, and when an endpoint is disabled. Pure.
 
 The times are those of the Standard Webhooks specification.
 """
@@ -30,7 +30,7 @@ def next_delay(
 ) -> timedelta | None:
     """Return the pause before the next try when `attempt` have failed, or None after the last.
 
-    `jitter` from -1 to 1 moves it by up to 20 %; what the receiver asked for is waited at least,
+    `jitter` from -1 to 1 moves it by up to 20 %; the receiver's Retry-After is the least,
     up to 24 hours.
     """
     if attempt >= len(SCHEDULE_SECONDS):
@@ -54,5 +54,5 @@ def retry_after(status: int, header: str, *, now: datetime) -> timedelta | None:
 
 
 def has_failed_too_long(failing_since: datetime | None, now: datetime) -> bool:
-    """Return whether nothing has got through for five days."""
+    """Return whether no delivery has succeeded for five days."""
     return failing_since is not None and now - failing_since >= FAILING_LIMIT

@@ -37,7 +37,7 @@ _WEBHOOK_EXAMPLE: dict[str, Any] = {
     "created_at": "2026-11-21T08:00:00Z",
     "updated_at": "2026-11-21T08:00:00Z",
 }
-_WISH_EXAMPLE = {
+_CREATE_EXAMPLE = {
     key: _WEBHOOK_EXAMPLE[key] for key in ("url", "event_types", "description")
 }  # what a client may choose
 _ATTEMPT_EXAMPLE = {
@@ -100,7 +100,7 @@ class Event(BaseModel):
 class WebhookCreate(BaseModel):
     """What a new endpoint is to be."""
 
-    model_config = _config(_WISH_EXAMPLE)
+    model_config = _config(_CREATE_EXAMPLE)
 
     url: Url
     event_types: EventPatterns = Field(
@@ -111,7 +111,7 @@ class WebhookCreate(BaseModel):
 
 
 class WebhookUpdate(BaseModel):
-    """What of an endpoint is to change; what is left out stays. Enabling forgets failures."""
+    """What of an endpoint is to change; what is left out stays. Enabling clears `failing_since`."""
 
     model_config = _config({"event_types": ["*"]}, {"state": "enabled"})
 
@@ -150,7 +150,7 @@ class WebhookWithSecret(Webhook):
 
 
 class RotateSecret(BaseModel):
-    """How long the old secret goes on signing beside the new one."""
+    """How long the old secret still signs beside the new one."""
 
     model_config = _config({"overlap_seconds": 86400})
 

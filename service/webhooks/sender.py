@@ -1,4 +1,4 @@
-"""Sends one webhook and reads little of the answer: no redirects, proxies, kept connections."""
+"""Sends one webhook and reads little of the answer; no redirects, proxies or reused connections."""
 
 import ssl
 import time
@@ -39,7 +39,7 @@ class WebhookSender:
         self._overall_seconds = overall_seconds
 
     def send(self, url: str, body: bytes, *, headers: Mapping[str, str]) -> SendResult:
-        """POST once and return what came of it; network failures are answers, not exceptions."""
+        """POST once and return the result; network failures are results, not exceptions."""
         started = time.monotonic()
         try:
             status, retry_after, excerpt = self._post(url, body, headers, started)
@@ -79,7 +79,7 @@ class WebhookSender:
             return response.status, retry_after, _excerpt(response.iter_stream())
 
     def _pool(self, deadline: float) -> httpcore2.ConnectionPool:
-        """A pool for one request: a connection that is kept could outlive its check."""
+        """Return a pool for one request: a reused connection could outlive its address check."""
         return httpcore2.ConnectionPool(
             ssl_context=self._ssl_context,
             max_keepalive_connections=0,

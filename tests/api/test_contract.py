@@ -55,9 +55,11 @@ def test_the_contract_is_valid_openapi(contract: Json) -> None:
 
 
 def test_the_version_is_the_packages(contract: Json) -> None:
-    package = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
-    assert package == VERSION == contract["info"]["version"]
+    assert project["project"]["dynamic"] == ["version"]
+    assert project["tool"]["hatch"]["version"]["path"] == "api/version.py"
+    assert contract["info"]["version"] == VERSION
 
 
 def test_the_operations_are_those_of_the_design(contract: Json) -> None:

@@ -13,7 +13,7 @@ from service.datasets.publishing.stored_examples import SCHEMA
 from service.datasets.schemas import DatasetReport, SplitInfo, StoredRows
 from service.storage.object_keys import put_content
 from service.storage.ports import ObjectStore
-from service.storage.tables import noted
+from service.storage.tables import file_metadata
 
 _ROW_GROUP = 5000
 
@@ -106,7 +106,7 @@ def _keep_examples(dataset: WrittenDataset, preset: Preset, shelf: _ArtifactWrit
     from pyarrow import parquet
 
     notes = {"preset": preset.name, "fingerprint": dataset.written.fingerprint}
-    schema = _arrow_schema(noted(SCHEMA, notes))
+    schema = _arrow_schema(file_metadata(SCHEMA, notes))
     with (
         pa.ipc.open_stream(dataset.written.ordered) as ordered,
         parquet.ParquetWriter(shelf.path(), schema, compression="zstd") as writer,

@@ -1,4 +1,4 @@
-"""What we ask of a service that answers a whole file of requests at once."""
+"""Batch prediction: a service that answers a whole file of requests at once."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -8,7 +8,7 @@ from service.jobs.paid_operations import OperationState
 
 @dataclass(frozen=True, slots=True)
 class BatchOrder:
-    """`run_id` travels as a label: it is how a lost answer is found again.
+    """`run_id` travels as a label: a batch whose submission had no answer is found by it.
 
     `model` is a publisher model (`gemini-3.1-flash-lite`) or an endpoint's full resource name.
     `input_uri` is a JSONL of `{"key": …, "request": …}`; the answers go below `output_uri`.
@@ -34,9 +34,9 @@ class ProviderBatch:
 
 
 class BatchProvider(Protocol):
-    """Each call is one question; none retries by itself.
+    """Each method makes one call and does not retry.
 
-    All raise Unavailable when no answer came, RateLimited when refused for quota, Forbidden,
+    All raise Unavailable without an answer, RateLimited when refused for quota, Forbidden,
     NotFound `batch_not_found`, and Invalid `provider_refused` with the provider's words.
     """
 

@@ -12,15 +12,15 @@ from google.cloud import aiplatform_v1 as v1
 
 from service.catalogue.locations import endpoint_of, location_of
 from service.errors import Invalid
-from service.inference.batches.calls import CALL_SECONDS, ask
 from service.inference.batches.ports import BatchOrder, ProviderBatch
+from service.inference.batches.vertex_calls import CALL_SECONDS, call_vertex
 from service.jobs.paid_operations import OperationState
 
 RUN_LABEL = "tunecurve-run"
 _MISSING = "batch_not_found"
 
-# Partly done is done: rows without an answer are asked again anyway. What ran out of time
-# (Google ends a batch after 24 hours) leaves its answers behind, as a cancelled one does.
+# Partly succeeded counts as succeeded: rows without an answer are sent again anyway. A batch that
+# ran out of time (24 hours at Google) or was cancelled leaves the answers so far.
 _STATES = {
     "JOB_STATE_SUCCEEDED": OperationState.SUCCEEDED,
     "JOB_STATE_PARTIALLY_SUCCEEDED": OperationState.SUCCEEDED,
@@ -39,7 +39,7 @@ def open_vertex_batches(*, project: str, endpoint: str) -> "VertexBatches":
 
 
 class VertexBatches:
-    """One client a location: a batch runs where its model is."""
+    """One client for each location: a batch runs where its model is."""
 
     def __init__(self, *, project: str, endpoint: str) -> None:
         self._project, self._endpoint = project, endpoint
@@ -50,13 +50,13 @@ class VertexBatches:
         return self._endpoint.startswith("http://")
 
     def connect(self, location: str) -> None:
-        ask(lambda: self._client(location), missing=_MISSING)
+        call_vertex(lambda: self._client(location), missing=_MISSING)
 
     def submit(self, order: BatchOrder) -> str:
         client = self._client(order.location)
         parent = self._parent(order.location)
         job = _job(order)
-        created = ask(
+        created = call_vertex(
             lambda: client.create_batch_prediction_job(
                 parent=parent, batch_prediction_job=job, timeout=CALL_SECONDS, retry=None
             ),
@@ -65,9 +65,9 @@ class VertexBatches:
         return str(created.name)
 
     def find(self, run_id: str, *, location: str) -> str | None:
-        # No filter: a server that ignored it would make us believe there is nothing to adopt.
+        # No filter: a server that ignored it would make us overlook a batch to adopt.
         client = self._client(location)
-        listed = ask(
+        listed = call_vertex(
             lambda: [
                 job.name
                 for job in client.list_batch_prediction_jobs(
@@ -81,7 +81,7 @@ class VertexBatches:
 
     def poll(self, resource_name: str) -> ProviderBatch:
         client = self._client(location_of(resource_name))
-        job = ask(
+        job = call_vertex(
             lambda: client.get_batch_prediction_job(
                 name=resource_name, timeout=CALL_SECONDS, retry=None
             ),
@@ -92,14 +92,14 @@ class VertexBatches:
     def cancel(self, resource_name: str) -> None:
         client = self._client(location_of(resource_name))
         try:
-            ask(
+            call_vertex(
                 lambda: client.cancel_batch_prediction_job(
                     name=resource_name, timeout=CALL_SECONDS, retry=None
                 ),
                 missing=_MISSING,
             )
         except Invalid:
-            return  # it has ended already: the next poll says how
+            return  # it has ended already: the next poll returns how
 
     def _parent(self, location: str) -> str:
         return f"projects/{self._project}/locations/{location}"

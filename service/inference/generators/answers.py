@@ -1,12 +1,12 @@
-"""Reading one answer of `generateContent`: whatever shape it has, a Generation comes out."""
+"""Parses one answer of `generateContent`: any input gives a Generation."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from service.inference.ports import Generation, Outcome
 
-# Reasons by which the provider keeps an answer back. Published enums lag the service, so a
-# reason that is in neither table is UNPARSABLE: nobody knows whether its text is complete.
+# Finish reasons and their outcomes. Published enums lag behind the service, so an unknown reason
+# is UNPARSABLE: its text may be incomplete.
 _OUTCOMES = {
     "": Outcome.OK,
     "STOP": Outcome.OK,
@@ -71,7 +71,7 @@ def _read_candidate(candidate: Mapping[str, Any]) -> tuple[Outcome, str, str, st
 
 
 def _mapping(value: object) -> dict[str, Any]:
-    # JSON has no other mapping, and to ask for any costs four times the CPU.
+    # JSON has no other mapping, and isinstance of Mapping takes four times the CPU.
     return value if isinstance(value, dict) else {}
 
 

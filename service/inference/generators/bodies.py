@@ -1,4 +1,4 @@
-"""What Gemini is sent: the JSON body of `generateContent`. Pure."""
+"""Request bodies: the JSON of `generateContent`. Pure."""
 
 import json
 from functools import lru_cache
@@ -8,7 +8,7 @@ from service.catalogue.entry import CallSettings
 from service.inference.ports import GenerationRequest
 
 _HARMS = ("HATE_SPEECH", "SEXUALLY_EXPLICIT", "DANGEROUS_CONTENT", "HARASSMENT")
-# A filter in the way would be measured as a wrong answer of the model.
+# An answer blocked by a filter would be measured as a wrong answer of the model.
 _SAFETY = [{"category": f"HARM_CATEGORY_{harm}", "threshold": "BLOCK_NONE"} for harm in _HARMS]
 
 
@@ -28,7 +28,7 @@ def body_of(request: GenerationRequest) -> dict[str, Any]:
 
 
 def encoded(request: GenerationRequest) -> bytes:
-    """Return the JSON of `body_of`; what the rows of an evaluation share is written only once."""
+    """Return the JSON of `body_of`; the settings, shared by all rows, are encoded only once."""
     settings = _encoded_settings(
         request.settings, request.temperature, request.max_output_tokens, request.seed
     )
@@ -36,7 +36,7 @@ def encoded(request: GenerationRequest) -> bytes:
 
 
 def words_of(request: GenerationRequest) -> dict[str, Any]:
-    """Return what is said: the part of a body that differs from row to row."""
+    """Return system instruction and contents: the part of a body that differs by row."""
     contents = [{"role": turn.role, "parts": [{"text": turn.text}]} for turn in request.contents]
     if not request.system:
         return {"contents": contents}

@@ -53,7 +53,7 @@ class GoogleToken:
 
 
 def _expiry(credentials: Any) -> datetime:
-    """google-auth keeps naive UTC; credentials that name no end are asked again in five minutes."""
+    """google-auth has naive UTC; credentials without an expiry are refreshed in five minutes."""
     expiry: datetime | None = credentials.expiry
     return expiry.replace(tzinfo=UTC) if expiry else utc_now() + 2 * _EARLY
 

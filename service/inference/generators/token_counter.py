@@ -1,4 +1,4 @@
-"""How many tokens texts have, asked of Vertex AI's countTokens through Google's own client.
+"""Counts the tokens of texts by Vertex AI's countTokens, through Google's own client.
 
 Importing that client costs 1.3 s and 80 MB: it is imported when the first texts are counted.
 """
@@ -14,7 +14,7 @@ from service.errors import Forbidden, Invalid, NotFound, RateLimited, TunecurveE
 from service.inference.event_loop import loop_thread
 
 _ATTEMPT_SECONDS = 10
-_SECONDS = 30  # for all texts: whoever waits has other things to do
+_SECONDS = 30  # for all texts: counts only refine an estimate
 _TOO_MANY, _NOT_FOUND, _SERVER = 429, 404, 500
 
 
@@ -31,9 +31,9 @@ class VertexTokenCounter:
         return self._endpoint.startswith("http://")
 
     def count(self, texts: Sequence[str], *, model: str) -> list[int]:
-        """Return the tokens of each text. Nothing is tried twice, and 30 s is the end of it.
+        """Return the tokens of each text. No retries; at most 30 s in all.
 
-        Counting is free, and has a quota of its own that generating does not use.
+        Counting is free and has its own quota, apart from that of generation.
         Raises Unavailable, RateLimited, Forbidden, NotFound, Invalid; none holds any text.
         """
         return loop_thread().run(self._count(texts, model))
@@ -45,7 +45,7 @@ class VertexTokenCounter:
         try:
             async with asyncio.timeout(_SECONDS), aiohttp.ClientSession() as session:
                 client = self._client(session, self._locate(model)).aio
-                # One after another: twenty texts take two seconds, and nobody waits for them.
+                # One after another: twenty texts take two seconds, which is soon enough.
                 return [await _tokens(client, text, model) for text in texts]
         except APIError as error:
             raise _refused(error.code) from None

@@ -1,7 +1,7 @@
 """Gemini over Vertex AI's REST protocol: a thin aiohttp client of `generateContent`.
 
 Google's own client costs ten times the CPU per call and answers slower than a quota of a
-few hundred calls per second asks for; the protocol is one POST.
+few hundred calls per second requires; the protocol is one POST.
 """
 
 import asyncio
@@ -56,8 +56,8 @@ class VertexGenerator:
         self._project = project
         self._endpoint = endpoint
         self._timeout_seconds = timeout_seconds
-        # A link is never dropped unclosed: after a fork it belongs to the parent's event loop,
-        # and its clean-up would reach into the parent's epoll.
+        # Links are never dropped unclosed: after a fork they belong to the parent's event loop,
+        # and their clean-up would reach into the parent's epoll.
         self._links: dict[asyncio.AbstractEventLoop, _Link] = {}
 
     async def generate(self, request: GenerationRequest) -> Generation:
@@ -102,8 +102,8 @@ class VertexGenerator:
         loop = asyncio.get_running_loop()
         if loop not in self._links:
             session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0),  # the window of a run is the limit
-                cookie_jar=aiohttp.DummyCookieJar(),  # nothing is asked for that needs any
+                connector=aiohttp.TCPConnector(limit=0),  # `CallLimits.in_flight` is the limit
+                cookie_jar=aiohttp.DummyCookieJar(),  # no request needs cookies
                 timeout=aiohttp.ClientTimeout(total=self._timeout_seconds),
                 trust_env=not self._emulated,  # a proxy may stand before Google
             )

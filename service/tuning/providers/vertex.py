@@ -12,7 +12,7 @@ from google.cloud import aiplatform_v1 as v1
 
 from service.catalogue.locations import endpoint_of, location_of
 from service.errors import Invalid
-from service.inference.batches.calls import CALL_SECONDS, ask
+from service.inference.batches.vertex_calls import CALL_SECONDS, call_vertex
 from service.jobs.paid_operations import OperationState
 from service.tuning.ports import Hyperparameters, ProviderTuning, TuningRequest
 
@@ -52,7 +52,7 @@ class VertexTuning:
         return self._endpoint.startswith("http://")
 
     def connect(self) -> None:
-        ask(lambda: self._client(self._location), missing=_MISSING)
+        call_vertex(lambda: self._client(self._location), missing=_MISSING)
 
     def submit(self, request: TuningRequest) -> str:
         client = self._client(self._location)
@@ -66,7 +66,7 @@ class VertexTuning:
             tuned_model_display_name=request.display_name,
             labels={RUN_LABEL: request.run_id},
         )
-        created = ask(
+        created = call_vertex(
             lambda: client.create_tuning_job(
                 parent=self._parent(), tuning_job=job, timeout=CALL_SECONDS, retry=None
             ),
@@ -77,7 +77,7 @@ class VertexTuning:
     def find(self, run_id: str) -> str | None:
         # No filter: a server that ignored it would make us believe there is nothing to adopt.
         client = self._client(self._location)
-        listed = ask(
+        listed = call_vertex(
             lambda: [
                 job.name
                 for job in client.list_tuning_jobs(
@@ -91,7 +91,7 @@ class VertexTuning:
 
     def poll(self, resource_name: str) -> ProviderTuning:
         client = self._client(location_of(resource_name))
-        job = ask(
+        job = call_vertex(
             lambda: client.get_tuning_job(name=resource_name, timeout=CALL_SECONDS, retry=None),
             missing=_MISSING,
         )
@@ -100,7 +100,7 @@ class VertexTuning:
     def cancel(self, resource_name: str) -> None:
         client = self._client(location_of(resource_name))
         try:
-            ask(
+            call_vertex(
                 lambda: client.cancel_tuning_job(
                     name=resource_name, timeout=CALL_SECONDS, retry=None
                 ),

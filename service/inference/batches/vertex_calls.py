@@ -11,11 +11,11 @@ from service.errors import Forbidden, Invalid, NotFound, RateLimited, TunecurveE
 
 Answer = TypeVar("Answer")
 
-CALL_SECONDS = 30.0  # the clients wait for ever by default
+CALL_SECONDS = 30.0  # the clients have no timeout by default
 
 
-def ask(call: Callable[[], Answer], *, missing: str) -> Answer:
-    """Make one call; `missing` is the code of the NotFound it may raise."""
+def call_vertex(call: Callable[[], Answer], *, missing: str) -> Answer:
+    """Make one call and translate its error; `missing` is the code of a NotFound."""
     try:
         return call()
     except google_errors.GoogleAPICallError as error:

@@ -132,7 +132,7 @@ def open_house(
                 folder,
                 url,
                 afresh=True,  # memory and computing are measured
-                **_SETTINGS | {"evaluate_slots": str(workers)} | dict(settings),
+                settings=_SETTINGS | {"evaluate_slots": str(workers)} | dict(settings),
             )
         )
         running.fleet.start_ticker()

@@ -12,7 +12,7 @@ from service.inference.redis_governor import RedisGovernor
 from service.projects.schemas import Scope
 from service.settings import Settings
 from tests.api.problems import problem_of
-from tests.api.server import Api, serve
+from tests.api.server import Api, Json, serve
 from tests.support.eventually import eventually
 from tests.support.redis import RedisServer, start_redis
 from tunecurve.cli import run
@@ -28,10 +28,17 @@ def redis() -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-def busy(redis: RedisServer, settings: Settings) -> Iterator[Api]:
-    """An API beside a fleet of one, whose quota has been cut and then used up for a day."""
+def governor(redis: RedisServer) -> Iterator[RedisGovernor]:
     key = quota_key("p", location="us", base_model="gemini-3.1-flash-lite")
-    governor = RedisGovernor(redis.url, key=key, quota=Quota(600, 60_000, in_flight=40))
+    made = RedisGovernor(redis.url, key=key, quota=Quota(600, 60_000, in_flight=40))
+    redis.wipe()
+    yield made
+    loop_thread().run(made.close())
+
+
+@pytest.fixture
+def busy(redis: RedisServer, governor: RedisGovernor, settings: Settings) -> Iterator[Api]:
+    """An API beside a fleet of one, whose quota has been cut and then used up for a day."""
 
     async def use() -> None:
         for _ in range(3):
@@ -39,22 +46,29 @@ def busy(redis: RedisServer, settings: Settings) -> Iterator[Api]:
         await governor.refused()
         await governor.park(1800)
 
-    redis.wipe()
-    try:
-        loop_thread().run(use())
-        eventually(lambda: bool(list_quotas(redis.url)), what="no quota was reported")
-        with serve(settings.model_copy(update={"redis_url": redis.url})) as api:
-            yield api
-    finally:
-        loop_thread().run(governor.close())
+    loop_thread().run(use())
+    eventually(lambda: bool(list_quotas(redis.url)), what="no quota was reported")
+    with serve(settings.model_copy(update={"redis_url": redis.url})) as api:
+        yield api
 
 
-def test_a_quota_shows_its_rate_its_calls_and_until_when_it_is_parked(busy: Api) -> None:
-    answer = busy.caller("default", Scope.READ).get("/v1/quotas")
-    assert answer.status_code == 200
-    (quota,) = answer.json()["data"]
+def test_a_quota_shows_its_rate_its_calls_and_until_when_it_is_parked(
+    busy: Api, governor: RedisGovernor
+) -> None:
+    caller = busy.caller("default", Scope.READ)
+
+    def slowed_down() -> Json | None:
+        """Return the quota as shown before its rate has recovered from a refusal."""
+        loop_thread().run(governor.refused())
+        answer = caller.get("/v1/quotas")
+        assert answer.status_code == 200
+        (quota,) = answer.json()["data"]
+        return quota if quota["requests_per_minute"] < quota["ceiling"] else None
+
+    quota = eventually(slowed_down, what="no refusal is shown")
+    assert quota
     assert (quota["location"], quota["base_model"]) == ("us", "gemini-3.1-flash-lite")
-    assert 400 < quota["requests_per_minute"] < 600 == quota["ceiling"]
+    assert 0 < quota["requests_per_minute"] < 600 == quota["ceiling"]
     assert quota["tokens_per_minute"] == 60_000
     assert (quota["in_flight"], quota["in_flight_limit"], quota["waiting"]) == (3, 40, 0)
     assert quota["processes"] == 1

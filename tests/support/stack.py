@@ -144,7 +144,11 @@ class Stack:
 
 @contextlib.contextmanager
 def start_stack(
-    folder: Path, database_url: str, *, afresh: bool = False, **settings: str
+    folder: Path,
+    database_url: str,
+    *,
+    settings: Mapping[str, str] | None = None,
+    afresh: bool = False,
 ) -> Iterator[Stack]:
     """Yield a stack whose processes are not started yet; `settings` are without their prefix."""
     with (
@@ -171,7 +175,7 @@ def start_stack(
             # Importing what counts takes each stack seconds; `tunecurve demo` counts, in its tests.
             "TUNECURVE_COUNT_TOKENS": "false",
             "STORAGE_EMULATOR_HOST": emulator.url,
-            **{f"TUNECURVE_{name.upper()}": value for name, value in settings.items()},
+            **{f"TUNECURVE_{name.upper()}": value for name, value in (settings or {}).items()},
         }
         for name in [name for name in os.environ if name.startswith("TUNECURVE_")]:
             monkeypatch.delenv(name)

@@ -18,13 +18,19 @@ def fresh_stack(tmp_path: Path, database_url: str) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="module")
+def stack_settings() -> dict[str, str]:
+    """Return settings of the module's stack beside the usual ones, without their prefix."""
+    return {}
+
+
+@pytest.fixture(scope="module")
 def running_stack(
-    tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path
+    tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path, stack_settings: dict[str, str]
 ) -> Iterator[Stack]:
     """One stack for the tests of a module: starting it costs more than most of them."""
     folder = tmp_path_factory.mktemp("stack")
     shutil.copy(migrated_sqlite, folder / "test.db")
-    with start_stack(folder, f"sqlite:///{folder / 'test.db'}") as started:
+    with start_stack(folder, f"sqlite:///{folder / 'test.db'}", settings=stack_settings) as started:
         started.start()
         yield started
 

@@ -1,9 +1,6 @@
 """A budget holds over the fleet: to the last call, over a kill, and before a tuning is sent."""
 
-import shutil
-from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +11,7 @@ from service.jobs.models import Budget, Job
 from service.jobs.money import NANO, dollars, parse_dollars
 from service.jobs.operations import Request, reserve_ids
 from tests.support.eventually import eventually
-from tests.support.stack import Stack, start_stack
+from tests.support.stack import Stack
 
 pytestmark = pytest.mark.journey
 
@@ -29,15 +26,8 @@ PREPARATION = {
 
 
 @pytest.fixture(scope="module")
-def running_stack(
-    tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path
-) -> Iterator[Stack]:
-    folder = tmp_path_factory.mktemp("stack")
-    shutil.copy(migrated_sqlite, folder / "test.db")
-    url = f"sqlite:///{folder / 'test.db'}"
-    with start_stack(folder, url, calls_in_flight=str(IN_FLIGHT)) as started:
-        started.start()
-        yield started
+def stack_settings() -> dict[str, str]:
+    return {"calls_in_flight": str(IN_FLIGHT)}
 
 
 @pytest.fixture(scope="module")

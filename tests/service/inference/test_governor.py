@@ -1,4 +1,7 @@
-"""Both governors pace alike; the one of a fleet survives the loss of its Redis."""
+"""Both governors pace alike; the one of a fleet survives the loss of its Redis.
+
+That calls start no later than the rate allows is shown in simulated time (test_fleet, test_pace).
+"""
 
 import asyncio
 import time
@@ -66,7 +69,7 @@ def seconds_for(count: int, *governors: Governor) -> float:
 
 
 def test_starts_keep_the_rate(make_governor: MakeGovernor) -> None:
-    assert 1.6 < seconds_for(100, make_governor(50)) < 4
+    assert seconds_for(100, make_governor(50)) > 1.6
 
 
 def test_a_pause_is_worth_no_more_than_the_burst(make_governor: MakeGovernor) -> None:
@@ -89,7 +92,7 @@ def test_a_fleet_shares_one_rate(redis: RedisServer, closing: Closing) -> None:
     governors = [shared(redis) for _ in range(3)]
     for governor in governors:
         closing(governor)
-    assert 1.6 < seconds_for(33, *governors) < 4
+    assert seconds_for(33, *governors) > 1.6
 
 
 def test_a_refusal_of_one_slows_all(redis: RedisServer, closing: Closing) -> None:
@@ -104,11 +107,13 @@ def test_a_refusal_of_one_slows_all(redis: RedisServer, closing: Closing) -> Non
 def test_a_wiped_redis_goes_on(redis: RedisServer, closing: Closing) -> None:
     governor = shared(redis)
     closing(governor)
-    seconds_for(5, governor)
-    redis.wipe()
-    with redis.client() as client:
-        client.script_flush()
-    assert seconds_for(20, governor) < 3
+    with capture_logs() as logs:
+        seconds_for(5, governor)
+        redis.wipe()
+        with redis.client() as client:
+            client.script_flush()
+        seconds_for(20, governor)
+    assert events(logs) == []
 
 
 def test_without_redis_each_process_keeps_its_share(redis: RedisServer, closing: Closing) -> None:
@@ -172,7 +177,7 @@ def test_a_redis_that_never_was_there_does_not_stop_calls(closing: Closing) -> N
     governor = RedisGovernor("redis://127.0.0.1:9/0", key=KEY, quota=quota_of(50))
     closing(governor)
     with capture_logs() as logs:
-        assert seconds_for(20, governor) < 3
+        seconds_for(20, governor)
     assert events(logs) == ["governor_degraded"]
 
 

@@ -186,11 +186,11 @@ def _default_model(
     try:
         server = find_server(environment, url=url, key=key, data_dir=data_dir)
         if server.key is None:
-            return Finding(check, "off", "the server tells it with a key")
+            return Finding(check, "off", "known with an API key")
         with Client(server.url, server.key, timeout_seconds=5, retries=0) as client:
             default = client.catalogue()["default"]
     except TunecurveError as error:
-        return Finding(check, "off", f"the server was not asked: {error}")
+        return Finding(check, "off", f"no server to ask: {error}")
     warnings = [warning["message"] for warning in default["warnings"]]
     if warnings:
         return Finding(check, "fail", "; ".join(warnings))

@@ -117,7 +117,7 @@ def jobs(
 
 
 def get(
-    identifier: Annotated[str, typer.Argument(metavar="ID", help="Its prefix tells its kind.")],
+    identifier: Annotated[str, typer.Argument(metavar="ID", help="Its prefix is its kind.")],
     *,
     url: UrlOption = None,
     key: KeyOption = None,

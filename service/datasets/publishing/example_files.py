@@ -17,11 +17,11 @@ from service.datasets.formats.arrow_arrays import joined_texts, number_array
 from service.datasets.preparation import SplitDataset
 from service.datasets.presets.preset import Preset
 from service.datasets.publishing.external_sort import sort_externally
+from service.datasets.publishing.stored_examples import example_of
 from service.datasets.publishing.training_columns import (
-    example_of,
     fingerprint_column,
+    records,
     training_column,
-    tuples,
 )
 from service.datasets.report.masking import PersonalData
 from service.datasets.splitting.split_assignment import in_stored_order
@@ -182,7 +182,7 @@ def _scan(frame: pl.DataFrame, written: WrittenFiles) -> None:
         written.personal.scan(frame.head(left))
     missing = SAMPLES - len(written.samples)
     if missing > 0:
-        written.samples += map(example_of, tuples(frame.head(missing)))
+        written.samples += map(example_of, records(frame.head(missing)))
 
 
 def copy_start(source: Path, target: Path, size_bytes: int) -> None:

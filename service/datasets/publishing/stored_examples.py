@@ -1,4 +1,4 @@
-"""Reading the examples of a dataset that is stored: all of them, a split, or a range of one."""
+"""The columns of stored examples, and how they are read."""
 
 import json
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ def stored_rows(source: IO[bytes], *, split: Split | None = None) -> Iterator[di
 def has_turns(source: IO[bytes], *, split: Split) -> bool:
     """Return whether an example of a split has turns before its text.
 
-    A file from before chats has no such column.
+    Files of the first version have no such column.
     """
     return any(
         row["split"] == split.value and len(row.get("history", "")) > len("[]")
@@ -54,10 +54,5 @@ def example_of(row: dict[str, Any]) -> Example:
         row=row["row"],
         label=row["label"],
         system=row.get("system") or "",
-        history=turns_of(row.get("history") or ""),
+        history=tuple(Turn(**turn) for turn in json.loads(row.get("history") or "[]")),
     )
-
-
-def turns_of(history: str) -> tuple[Turn, ...]:
-    """Return the turns that a column of JSON holds."""
-    return tuple(Turn(**turn) for turn in json.loads(history)) if history else ()

@@ -8,7 +8,7 @@ import polars as pl
 
 from service.datasets.examples import Example
 from service.datasets.publishing.export_forms import training_lines
-from service.datasets.publishing.stored_examples import turns_of
+from service.datasets.publishing.stored_examples import SCHEMA, example_of
 
 # What a backslash and one letter do not stand for here is left to Python's own encoder.
 _BEYOND_ESCAPES = r"[\x00-\x08\x0b\x0c\x0e-\x1f]"
@@ -37,26 +37,8 @@ def replace_where(column: pl.Series, where: pl.Series, values: list[str]) -> pl.
     return column.scatter(where.arg_true(), pl.Series(values, dtype=pl.String))
 
 
-COLUMNS = ("split", "position", "id", "text", "target", "references", "group", "label", "row")
-CHAT = ("system", "history")
 _MARK = "\ue000text\ue000"  # of a private area: stands where a line's texts are to be put
 _IS_CHAT = (pl.col("system") != "") | (pl.col("history") != "")
-
-
-def example_of(row: tuple[Any, ...]) -> Example:
-    """Return the example of a row of `COLUMNS` and `CHAT`."""
-    _, _, name, text, target, references, group, label, number, system, history = row
-    return Example(
-        id=name,
-        text=text,
-        target=target,
-        references=tuple(references),
-        group=group,
-        row=number,
-        label=label,
-        system=system,
-        history=turns_of(history),
-    )
 
 
 def training_column(instruction: str, rows: pl.DataFrame) -> pl.Series:
@@ -66,7 +48,7 @@ def training_column(instruction: str, rows: pl.DataFrame) -> pl.Series:
     parts = (pl.lit(head), pl.col("text"), pl.lit(middle), pl.col("target"), pl.lit(tail))
     lines = texts.select(pl.concat_str(parts).alias("line"))["line"]
     chats = rows.select(_IS_CHAT.alias("chat"))["chat"]
-    examples = map(example_of, tuples(rows.filter(chats)))
+    examples = map(example_of, records(rows.filter(chats)))
     return replace_where(
         lines, chats, [each.decode() for each in training_lines(instruction, examples)]
     )
@@ -77,6 +59,9 @@ def _around_texts(instruction: str) -> list[str]:
     example = Example(id="", text=_MARK, target=_MARK, references=(), group="", row=0)
     line = next(training_lines(instruction, [example])).decode()
     return line.rsplit(_MARK, 2)
+
+
+_FINGERPRINTED = ("split", "id", "text", "target", "target", "group", "label")
 
 
 def fingerprint_column(rows: pl.DataFrame) -> pl.Series:
@@ -94,19 +79,17 @@ def fingerprint_column(rows: pl.DataFrame) -> pl.Series:
             | (pl.col("references").list.first() != pl.col("target"))
         ).alias("alone")
     )["alone"]
-    return replace_where(lines, alone, list(map(_fingerprinted, tuples(rows.filter(alone)))))
+    return replace_where(lines, alone, list(map(_fingerprinted, records(rows.filter(alone)))))
 
 
-_FINGERPRINTED = ("split", "id", "text", "target", "target", "group", "label")
+def _fingerprinted(row: dict[str, Any]) -> str:
+    names = ("split", "id", "text", "target", "references", "group", "label")
+    chat = [row["system"], row["history"]]
+    return json.dumps([row[name] for name in names] + (chat if any(chat) else [])) + "\n"
 
 
-def _fingerprinted(row: tuple[Any, ...]) -> str:
-    split, _, name, text, target, references, group, label, _, *chat = row
-    parts = [split, name, text, target, references, group, label]
-    return json.dumps(parts + chat if any(chat) else parts) + "\n"
-
-
-def tuples(rows: pl.DataFrame) -> list[tuple[Any, ...]]:
-    """Return rows; by way of Arrow, since Polars makes a series of each list of references."""
-    columns = (rows[name].to_arrow().to_pylist() for name in (*COLUMNS, *CHAT))
-    return list(zip(*columns, strict=True))
+def records(rows: pl.DataFrame) -> list[dict[str, Any]]:
+    """Return the stored columns row by row; Arrow lists are faster than those of Polars."""
+    names = list(SCHEMA.columns)
+    columns = (rows[name].to_arrow().to_pylist() for name in names)
+    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]

@@ -12,10 +12,8 @@ from hypothesis import strategies as st
 
 from service.datasets.formats.arrow_arrays import joined_texts, text_lists
 from service.datasets.publishing.export_forms import training_lines
+from service.datasets.publishing.stored_examples import SCHEMA, example_of
 from service.datasets.publishing.training_columns import (
-    CHAT,
-    COLUMNS,
-    example_of,
     fingerprint_column,
     json_escaped,
     training_column,
@@ -26,9 +24,9 @@ HISTORY = json.dumps([{"role": "user", "text": "Hi"}, {"role": "model", "text": 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 odd_texts = st.text(st.sampled_from('a"\\\n\r\t\b\f\x00\x1f\x7f\x80é漢😀\u2028'), max_size=12)
 rows = st.tuples(
+    texts,
     st.sampled_from(["train", "test"]),
     st.just(0),
-    texts,
     texts | odd_texts,
     texts | odd_texts,
     st.lists(texts, max_size=3) | st.none(),
@@ -43,7 +41,7 @@ rows = st.tuples(
 def frame(given_rows: list[tuple[object, ...]]) -> pl.DataFrame:
     """Return rows as a frame; references that are None are the target alone."""
     whole = [(*row[:5], [row[4]] if row[5] is None else row[5], *row[6:]) for row in given_rows]
-    schema = dict.fromkeys((*COLUMNS, *CHAT), pl.String()) | {
+    schema = dict.fromkeys(SCHEMA.columns, pl.String()) | {
         "references": pl.List(pl.String),
         "position": pl.Int64(),
         "row": pl.Int64(),
@@ -70,7 +68,7 @@ def test_lines_of_many_rows_are_those_of_each(
 
     data, ends = joined_texts(training_column(instruction, table))
 
-    expected = list(training_lines(instruction, map(example_of, table.iter_rows())))
+    expected = list(training_lines(instruction, map(example_of, table.iter_rows(named=True))))
     begins = [0, *ends.tolist()]
     assert [bytes(data[begin:end]) for begin, end in pairwise(begins)] == expected
 
@@ -85,7 +83,7 @@ def test_fingerprints_of_many_rows_are_those_of_each(
     found = fingerprint_column(table).to_list()
 
     for row, line in zip(table.iter_rows(), found, strict=True):
-        split, _, name, text, target, references, group, label, _, *chat = row
+        name, split, _, text, target, references, group, label, _, *chat = row
         counted = [split, name, text, target, references, group, label]
         assert line == json.dumps(counted + chat if any(chat) else counted) + "\n"
 

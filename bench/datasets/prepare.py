@@ -116,8 +116,10 @@ def _ours(file: Path, folder: Path) -> dict[str, Any]:
         staged = stage_file(source, folder=folder, limits=IngestionLimits())
     marks["stage"] = time.perf_counter() - began
     size = max(1, min(1_000_000, staged.rows // 2))
-    wish = {"preset": "pii", "source": {"type": "synthetic"}, "test_size": TEST_SIZE}
-    spec = PrepareSpec.model_validate(wish | {"train_sizes": [size], "near_duplicates": THRESHOLD})
+    spec_fields = {"preset": "pii", "source": {"type": "synthetic"}, "test_size": TEST_SIZE}
+    spec = PrepareSpec.model_validate(
+        spec_fields | {"train_sizes": [size], "near_duplicates": THRESHOLD}
+    )
     model = load_catalogue().entry("")
     prepared = prepare([Staged(staged)], preset=PII, spec=spec, folder=folder, base_model=model)
     marks["prepare"] = time.perf_counter() - began

@@ -14,9 +14,8 @@ from service.datasets.queries import get_dataset, require_row
 from service.datasets.schemas import ConversionShardSpec, PrepareSpec
 from service.datasets.sharding.shard_jobs import ShardingConfig, stop_sharding
 from service.datasets.sources.hub_client import HubClient
-from service.datasets.sources.pointers import repoint_faults
 from service.datasets.sources.registry import SOURCES
-from service.datasets.sources.source import SourceAccess
+from service.datasets.sources.source import SourceAccess, repoint_faults
 from service.errors import Conflict
 from service.files.contents import FileLimits
 from service.ids import Prefix

@@ -20,7 +20,7 @@ from service.datasets.sharding.shard_jobs import (
     cleans_up_shards,
 )
 from service.datasets.sharding.sharded_preparation import prepare_from_shards, start_sharding
-from service.datasets.sources.pointers import repoint_faults
+from service.datasets.sources.source import repoint_faults
 from service.jobs.lifecycle import Reason
 from service.jobs.ports import Waiting
 from service.jobs.queries import children_of

@@ -4,6 +4,7 @@ import csv
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
+from typing import IO
 
 from service.datasets.formats.options import FormatName
 from service.datasets.formats.read_context import ReadContext
@@ -134,3 +135,16 @@ def _fields(
         message = "bytes that are not text in the file's encoding; save the file as UTF-8"
         context.log.add(number, "wrong_encoding", message, column=broken)
     return None
+
+
+def text_lines_of(file: IO[str], context: ReadContext) -> Iterator[str]:
+    """Yield lines with their ends. Raises Invalid `line_too_long`: what follows is not known."""
+    limit = context.limits.row_bytes
+    number = 0
+    while line := file.readline(limit + 1):
+        number += 1
+        if len(line) > limit:
+            message = f"row {number}: a line may hold {limit} bytes; is a quote never closed?"
+            fault = Fault(f"row {number}", "line_too_long", message)
+            raise Invalid(message, code="line_too_long", faults=[fault])
+        yield line

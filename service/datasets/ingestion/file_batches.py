@@ -4,11 +4,10 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from service.datasets.formats.csv import csv_rows
+from service.datasets.formats.csv import csv_rows, text_lines_of
 from service.datasets.formats.encoding import Encoding, detect_encoding
 from service.datasets.formats.json_document import json_rows
-from service.datasets.formats.jsonl import jsonl_rows
-from service.datasets.formats.lines import blocks_of, text_lines_of
+from service.datasets.formats.jsonl import blocks_of, jsonl_rows
 from service.datasets.formats.options import FormatName
 from service.datasets.formats.read_context import ReadContext
 from service.datasets.formats.rows import SourceRow

@@ -1,6 +1,7 @@
-"""What a source of rows is."""
+"""What a source of rows is, and the faults of a spec that names one."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -9,7 +10,7 @@ from service.datasets.formats.options import FormatName
 from service.datasets.formats.read_context import IngestionLimits
 from service.datasets.formats.rows import SourceRow
 from service.datasets.sources.hub_client import HubClient
-from service.errors import Fault, NotFound
+from service.errors import Fault, NotFound, TunecurveError
 from service.files.contents import FileLimits
 from service.storage.ports import ObjectStore
 
@@ -68,3 +69,21 @@ def missing_input(what: str, *, pointer: str) -> NotFound:
     """Return the error for a source that is not there."""
     fault = Fault(pointer, "input_not_found", what)
     return NotFound(what, code="input_not_found", faults=[fault])
+
+
+@contextmanager
+def repoint_faults(prefix: str, *, to: str) -> Iterator[None]:
+    """Raise what the block raises, with `prefix` of its faults' pointers replaced by `to`."""
+    try:
+        yield
+    except TunecurveError as error:
+        if prefix == to or not error.faults:
+            raise
+        faults = [_repointed(fault, prefix, to) for fault in error.faults]
+        raise type(error)(error.message, code=error.code, faults=faults) from error
+
+
+def _repointed(fault: Fault, prefix: str, to: str) -> Fault:
+    if fault.pointer != prefix and not fault.pointer.startswith(f"{prefix}/"):
+        return fault
+    return Fault(to + fault.pointer.removeprefix(prefix), fault.code, fault.message)

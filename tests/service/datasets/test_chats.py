@@ -134,23 +134,23 @@ def test_parts_may_be_several_or_a_single_object_and_system_plain_text() -> None
     assert (chat.system, chat.text, chat.target) == ("Be brief.", "What now?", "This.")
 
 
-def drafted(messages: list[dict[str, str]]) -> ConvertedExample:
+def converted(messages: list[dict[str, str]]) -> ConvertedExample:
     preset = choose_preset("generic", template=None, columns=(), form=RowForm.MESSAGES)
-    draft = preset.convert({"messages": json.dumps(messages)})
-    assert isinstance(draft, ConvertedExample)
-    return draft
+    converted_example = preset.convert({"messages": json.dumps(messages)})
+    assert isinstance(converted_example, ConvertedExample)
+    return converted_example
 
 
 def test_what_was_said_before_is_part_of_the_question() -> None:
-    first = drafted(
+    first = converted(
         [*TURNS, {"role": "user", "content": "And?"}, {"role": "model", "content": "!"}]
     )
-    other = drafted([{"role": "user", "content": "And?"}, {"role": "model", "content": "!"}])
-    with_system = drafted([{"role": "system", "content": "s"}, *TURNS])
+    other = converted([{"role": "user", "content": "And?"}, {"role": "model", "content": "!"}])
+    with_system = converted([{"role": "system", "content": "s"}, *TURNS])
 
     assert (first.text, first.target, len(first.history)) == ("And?", "!", 2)
     assert first.identity[0] != other.identity[0]
-    assert with_system.identity[0] != drafted(TURNS).identity[0]
+    assert with_system.identity[0] != converted(TURNS).identity[0]
     assert with_system.system == "s"
 
 

@@ -28,10 +28,10 @@ def preset(**changes: Any) -> Preset:
     return defined_preset(PresetDefinition.model_validate(SMALL | changes))
 
 
-def drafted(made: Preset, **fields: str) -> ConvertedExample:
-    draft = made.convert(dict.fromkeys(made.optional_columns, "") | fields)
-    assert isinstance(draft, ConvertedExample)
-    return draft
+def converted(made: Preset, **fields: str) -> ConvertedExample:
+    converted_example = made.convert(dict.fromkeys(made.optional_columns, "") | fields)
+    assert isinstance(converted_example, ConvertedExample)
+    return converted_example
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
@@ -55,15 +55,21 @@ def test_the_examples_are_presets_that_a_spec_takes(path: Path) -> None:
 def test_wines_are_drafted_as_their_file_says() -> None:
     made = defined_preset(read_definition(EXAMPLES[-1].read_text()))
 
-    draft = drafted(made, name=" Chardonnay\n ", type="White  WINE", producer="Weingut A")
+    converted_example = converted(
+        made, name=" Chardonnay\n ", type="White  WINE", producer="Weingut A"
+    )
 
     assert made.instruction == (
         "Classify the wine as one of: red wine, white wine, sparkling wine. Return only the label."
     )
     assert (made.columns, made.optional_columns) == (("name", "type", "producer"), ("note",))
     assert (made.test_size, made.labels[0], made.near_groups) == (100, "red wine", False)
-    assert draft.text == "Name: Chardonnay\nTasting note:"
-    assert (draft.target, draft.label, draft.group) == ("white wine", "white wine", "weingut a")
+    assert converted_example.text == "Name: Chardonnay\nTasting note:"
+    assert (converted_example.target, converted_example.label, converted_example.group) == (
+        "white wine",
+        "white wine",
+        "weingut a",
+    )
     problem = made.convert({"name": "x", "note": "", "type": "beer", "producer": "p"})
     assert isinstance(problem, RowProblem)
     assert problem.code == "unknown_label"
@@ -76,7 +82,7 @@ def test_a_schema_makes_targets_json() -> None:
     schema = {"type": "object", "required": ["n"], "properties": {"n": {"type": "integer"}}}
     made = preset(target_schema=schema, instruction="As {{schema}}")
 
-    assert drafted(made, a="x", b=' {"n" : 5} ').target == '{"n": 5}'
+    assert converted(made, a="x", b=' {"n" : 5} ').target == '{"n": 5}'
     assert made.instruction.startswith('As {"type": "object"')
     codes = [
         problem.code
@@ -136,7 +142,7 @@ def test_a_template_names_columns_and_computes_nothing(text: str) -> None:
     made = preset(text=text)
 
     assert made.columns == (text.strip("{} "), "b")
-    assert drafted(made, **{made.columns[0]: "plain", "b": "x"}).text == "plain"
+    assert converted(made, **{made.columns[0]: "plain", "b": "x"}).text == "plain"
 
 
 @pytest.mark.parametrize(
@@ -145,7 +151,7 @@ def test_a_template_names_columns_and_computes_nothing(text: str) -> None:
 def test_other_template_languages_are_text(text: str) -> None:
     made = preset(text=f"{text} {{{{a}}}}")
 
-    assert drafted(made, a="{{b}}", b="x").text == f"{text} {{{{a}}}}".replace("{{a}}", "{{b}}")
+    assert converted(made, a="{{b}}", b="x").text == f"{text} {{{{a}}}}".replace("{{a}}", "{{b}}")
 
 
 @pytest.mark.parametrize(
@@ -242,7 +248,7 @@ def test_classification_needs_labels_and_spells_them_as_they_are_given() -> None
     )
 
     assert made.instruction.endswith("labels: Card arrival, Lost card")
-    assert drafted(made, text=" Where is it? ", label="card  ARRIVAL").label == "Card arrival"
+    assert converted(made, text=" Where is it? ", label="card  ARRIVAL").label == "Card arrival"
     assert made.convert({"text": "", "label": "x"}) is DropReason.EMPTY_TEXT
     assert isinstance(made.convert({"text": "t", "label": "x"}), RowProblem)
 
@@ -250,10 +256,10 @@ def test_classification_needs_labels_and_spells_them_as_they_are_given() -> None
 def test_in_extraction_the_context_is_part_of_the_question() -> None:
     made = choose_preset("extraction", template=None, columns=())
 
-    people = drafted(made, text="13", context="people", target='{"people": "13"}')
-    time = drafted(made, text="13", context="time", target='{"time": "13"}')
-    swapped = drafted(made, text="x", target='{"b": 1, "a": 2}')
-    other = drafted(made, text="x", target='{"a": 2, "b": 1}')
+    people = converted(made, text="13", context="people", target='{"people": "13"}')
+    time = converted(made, text="13", context="time", target='{"time": "13"}')
+    swapped = converted(made, text="x", target='{"b": 1, "a": 2}')
+    other = converted(made, text="x", target='{"a": 2, "b": 1}')
 
     assert people.text == "Context: people\nText: 13"
     assert people.identity[0] != time.identity[0]

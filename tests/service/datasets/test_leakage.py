@@ -21,11 +21,15 @@ WORDS = [f"{first}{second}" for first in "bdfgklmnprst" for second in ("ara", "e
 
 
 def spec_of(preset: str = "generic", **changes: Any) -> PrepareSpec:
-    wish: dict[str, Any] = {"source": {"type": "synthetic"}, "train_sizes": [2], "test_size": 2}
+    spec_fields: dict[str, Any] = {
+        "source": {"type": "synthetic"},
+        "train_sizes": [2],
+        "test_size": 2,
+    }
     template = {"text": "{{text}}", "target": "{{target}}", "group": "{{group}}"}
     if preset == "generic":
-        wish |= {"template": template, "split_column": "split"}
-    return PrepareSpec.model_validate({"preset": preset, **wish, **changes})
+        spec_fields |= {"template": template, "split_column": "split"}
+    return PrepareSpec.model_validate({"preset": preset, **spec_fields, **changes})
 
 
 def sentence(number: int) -> str:

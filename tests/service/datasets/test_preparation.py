@@ -23,8 +23,12 @@ from tests.support.shared_data import shared_data
 
 
 def spec_of(preset: str = "sentiment", **changes: Any) -> PrepareSpec:
-    wish: dict[str, Any] = {"source": {"type": "synthetic"}, "train_sizes": [2], "test_size": 2}
-    return PrepareSpec.model_validate({"preset": preset, **wish, **changes})
+    spec_fields: dict[str, Any] = {
+        "source": {"type": "synthetic"},
+        "train_sizes": [2],
+        "test_size": 2,
+    }
+    return PrepareSpec.model_validate({"preset": preset, **spec_fields, **changes})
 
 
 def run(rows: Iterable[SourceRow], spec: PrepareSpec) -> Outcome:

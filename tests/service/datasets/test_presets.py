@@ -18,7 +18,7 @@ def convert(name: str, *, template: Template | None = None, **fields: str) -> Co
     return preset.convert(optional | fields)
 
 
-def draft(name: str, *, template: Template | None = None, **fields: str) -> ConvertedExample:
+def converted(name: str, *, template: Template | None = None, **fields: str) -> ConvertedExample:
     converted = convert(name, template=template, **fields)
     assert isinstance(converted, ConvertedExample)
     return converted
@@ -48,7 +48,7 @@ def test_presets_with_their_own_words_take_no_template(name: str) -> None:
 
 
 def test_pii_keeps_the_text_and_groups_by_the_masked_template() -> None:
-    made = draft(
+    made = converted(
         "pii",
         source_text=" Call  Ann\non 555. ",
         target_text=" Call  [FIRSTNAME]\non [PHONENUMBER]. ",
@@ -86,7 +86,7 @@ def test_the_pii_instruction_names_the_labels_on_its_second_line() -> None:
 def test_squad_keeps_all_gold_answers_however_they_are_written(
     answers: str, references: tuple[str, ...]
 ) -> None:
-    made = draft(
+    made = converted(
         "squad", title="Warsaw", context="Warsaw is a  city.", question="What?", answers=answers
     )
 
@@ -104,16 +104,16 @@ def test_squad_drops_questions_without_an_answer(answers: str) -> None:
 
 
 def test_squad_without_titles_groups_by_context() -> None:
-    first = draft("squad", context="One context", question="a", answers="x")
-    second = draft("squad", context="one  context", question="b", answers="y")
+    first = converted("squad", context="One context", question="a", answers="x")
+    second = converted("squad", context="one  context", question="b", answers="y")
 
     assert first.group == second.group
     assert first.identity != second.identity
 
 
 def test_sentiment_lowers_labels_and_groups_texts_that_differ_in_case_only() -> None:
-    first = draft("sentiment", text=" So  Good ", sentiment="Positive ")
-    second = draft("sentiment", text="so good", sentiment="positive")
+    first = converted("sentiment", text=" So  Good ", sentiment="Positive ")
+    second = converted("sentiment", text="so good", sentiment="positive")
 
     assert (first.text, first.target, first.label) == ("Text: So  Good", "positive", "positive")
     assert first.group == second.group
@@ -130,7 +130,7 @@ def test_a_template_is_filled_in_one_pass() -> None:
         instruction="Name it.", text="{{ a }} and {{b}}", target="{{b}}", group="{{a}}"
     )
 
-    made = draft("generic", template=template, a="{{b}}", b="x")
+    made = converted("generic", template=template, a="{{b}}", b="x")
 
     assert (made.text, made.target, made.group) == ("{{b}} and x", "x", "{{b}}")
 
@@ -138,7 +138,7 @@ def test_a_template_is_filled_in_one_pass() -> None:
 def test_a_template_without_a_group_keeps_equal_texts_together() -> None:
     template = Template(text="{{a}}", target="{{b}}")
 
-    assert draft("generic", template=template, a="So  Good", b="1").group == "so good"
+    assert converted("generic", template=template, a="So  Good", b="1").group == "so good"
 
 
 def test_a_template_reads_columns_and_nothing_else() -> None:

@@ -20,13 +20,13 @@ from tests.service.datasets.columnar import Outcome, prepare_rows
 
 
 def spec_of(**changes: Any) -> PrepareSpec:
-    wish: dict[str, Any] = {
+    spec_fields: dict[str, Any] = {
         "preset": "pii",
         "source": {"type": "synthetic"},
         "train_sizes": [50, 200],
         "test_size": 40,
     }
-    return PrepareSpec.model_validate(wish | changes)
+    return PrepareSpec.model_validate(spec_fields | changes)
 
 
 def tweets(count: int) -> Iterator[SourceRow]:

@@ -56,7 +56,7 @@ class FailingStore(LocalStore):
 
 
 @dataclass
-class Crew:
+class Workers:
     """The workers of one process: they claim, run and end jobs as task messages come."""
 
     sessions: Sessions
@@ -160,10 +160,10 @@ class Crew:
 
 
 @pytest.fixture
-def crew(migrated_sqlite: Path, tmp_path: Path) -> Iterator[Crew]:
+def workers(migrated_sqlite: Path, tmp_path: Path) -> Iterator[Workers]:
     shutil.copy(migrated_sqlite, tmp_path / "test.db")
     sessions = open_sessions(f"sqlite:///{tmp_path / 'test.db'}")
-    yield Crew(sessions, FailingStore(tmp_path / "objects"), add_project(sessions))
+    yield Workers(sessions, FailingStore(tmp_path / "objects"), add_project(sessions))
     sessions.close()
 
 
@@ -185,10 +185,13 @@ def written(rows: Iterator[tuple[str, str]]) -> bytes:
 
 
 @pytest.fixture
-def sources(crew: Crew) -> list[dict[str, str]]:
+def sources(workers: Workers) -> list[dict[str, str]]:
     data = [written(tweets(700)), written((f"held {text}", label) for text, label in tweets(41))]
     return [
-        {"type": "file", "file_id": upload(each, crew.sessions, crew.store, crew.project_id)}
+        {
+            "type": "file",
+            "file_id": upload(each, workers.sessions, workers.store, workers.project_id),
+        }
         for each in data
     ]
 
@@ -197,7 +200,7 @@ SIZES = {"train_sizes": [10, 100], "test_size": 30, "validation_size": 10}
 
 
 def test_any_number_of_shards_gives_the_same_dataset(
-    crew: Crew, sources: list[dict[str, str]]
+    workers: Workers, sources: list[dict[str, str]]
 ) -> None:
     main, other = sources
     specs = (
@@ -210,127 +213,127 @@ def test_any_number_of_shards_gives_the_same_dataset(
     )
     dropped: set[str] = set()
     for spec in specs:
-        alone, wanted = crew.made(spec, shard_rows=0)
+        alone, wanted = workers.made(spec, shard_rows=0)
         assert alone.state == State.SUCCEEDED, alone.error
         dropped.update(wanted["report"]["dropped"])
         for shard_rows in (400, 110):
-            job, found = crew.made(spec, shard_rows=shard_rows)
+            job, found = workers.made(spec, shard_rows=shard_rows)
             assert job.state == State.SUCCEEDED, job.error
-            assert len(crew.shards(job)) >= 700 // shard_rows
+            assert len(workers.shards(job)) >= 700 // shard_rows
             assert json.dumps(found) == json.dumps(wanted)
             assert (job.progress["done"], job.progress["total"]) == (wanted["report"]["kept"],) * 2
     assert {"empty_text", "duplicate", "near_duplicate", "over_long"} <= dropped
-    assert crew.left == []
+    assert workers.left == []
 
 
-def test_shards_are_about_equal_and_their_progress_is_the_jobs(crew: Crew) -> None:
-    crew.shard_rows = 300
+def test_shards_are_about_equal_and_their_progress_is_the_jobs(workers: Workers) -> None:
+    workers.shard_rows = 300
     spec = {"preset": "pii", "source": {"type": "synthetic", "rows": 1000, "seed": 0}, **SIZES}
-    job = crew.submit(spec)
-    crew.work(rounds=1)
-    parked = crew.job(job.id)
+    job = workers.submit(spec)
+    workers.work(rounds=1)
+    parked = workers.job(job.id)
     assert (parked.state, parked.reason) == (State.WAITING, Reason.CHILDREN)
-    assert [shard.spec["rows"] for shard in crew.shards(job)] == [250] * 4
+    assert [shard.spec["rows"] for shard in workers.shards(job)] == [250] * 4
 
-    crew.work(rounds=2)
+    workers.work(rounds=2)
 
-    shown = crew.job(job.id).progress
+    shown = workers.job(job.id).progress
     assert (shown["done"], shown["total"], shown["stage"]) == (500, 1000, "checking")
 
 
-def test_faults_of_rows_are_reported_as_by_one_worker(crew: Crew) -> None:
+def test_faults_of_rows_are_reported_as_by_one_worker(workers: Workers) -> None:
     rows = [(text or "x", label) for text, label in tweets(300)]
     rows[5] = (rows[5][0], "5 stars")
     rows[17] = ("half \ud83d".encode("utf-8", "surrogatepass").decode("latin-1"), "none")
     rows[290] = (rows[290][0], "5 stars")
     data = written(iter(rows)).replace(b"\r\n", b",more\r\n", 100)
-    file_id = upload(data, crew.sessions, crew.store, crew.project_id)
+    file_id = upload(data, workers.sessions, workers.store, workers.project_id)
     spec = {"preset": "sentiment", "source": {"type": "file", "file_id": file_id}, **SIZES}
 
-    alone, _ = crew.made(spec, shard_rows=0)
-    shared, _ = crew.made(spec, shard_rows=50)
+    alone, _ = workers.made(spec, shard_rows=0)
+    shared, _ = workers.made(spec, shard_rows=50)
 
     assert alone.error
-    assert len(crew.shards(shared)) > 1
+    assert len(workers.shards(shared)) > 1
     assert shared.error == alone.error
-    assert crew.left == []
+    assert workers.left == []
 
 
 def test_a_shard_that_fails_fails_the_job_and_leaves_no_files(
-    crew: Crew, sources: list[dict[str, str]]
+    workers: Workers, sources: list[dict[str, str]]
 ) -> None:
-    crew.shard_rows = 250
-    job = crew.submit({"preset": "sentiment", "source": sources[0], **SIZES})
-    crew.work(rounds=2)
-    crew.store.puts_left = 0
-    crew.work(rounds=1)
-    crew.store.puts_left = 1_000_000
-    crew.work()
+    workers.shard_rows = 250
+    job = workers.submit({"preset": "sentiment", "source": sources[0], **SIZES})
+    workers.work(rounds=2)
+    workers.store.puts_left = 0
+    workers.work(rounds=1)
+    workers.store.puts_left = 1_000_000
+    workers.work()
 
-    ended = crew.job(job.id)
+    ended = workers.job(job.id)
     assert ended.state == State.FAILED
     assert ended.error
     assert ended.error["code"] == "storage_unavailable"
-    assert crew.dataset(job).ready_at is None
-    assert crew.left == []
+    assert workers.dataset(job).ready_at is None
+    assert workers.left == []
 
 
 @pytest.mark.parametrize("puts", [0, 1, 3])
 def test_shards_of_an_attempt_that_died_are_not_mixed_with_the_next(
-    crew: Crew, sources: list[dict[str, str]], puts: int
+    workers: Workers, sources: list[dict[str, str]], puts: int
 ) -> None:
     spec = {"preset": "sentiment", "source": sources[0], **SIZES}
-    crew.shard_rows, crew.retries, crew.store.puts_left = 250, 1, puts
-    job = crew.submit(spec)
-    crew.work(rounds=1)
-    assert len(crew.left) == puts
-    assert not crew.shards(job)
-    crew.store.puts_left = 1_000_000
+    workers.shard_rows, workers.retries, workers.store.puts_left = 250, 1, puts
+    job = workers.submit(spec)
+    workers.work(rounds=1)
+    assert len(workers.left) == puts
+    assert not workers.shards(job)
+    workers.store.puts_left = 1_000_000
 
-    crew.work()
+    workers.work()
 
-    assert crew.job(job.id).state == State.SUCCEEDED
-    assert crew.dataset(job).fingerprint == crew.made(spec, shard_rows=0)[1]["fingerprint"]
-    assert crew.left == []
+    assert workers.job(job.id).state == State.SUCCEEDED
+    assert workers.dataset(job).fingerprint == workers.made(spec, shard_rows=0)[1]["fingerprint"]
+    assert workers.left == []
 
 
 def test_a_job_that_fails_while_it_merges_continues_from_the_shards(
-    crew: Crew, sources: list[dict[str, str]]
+    workers: Workers, sources: list[dict[str, str]]
 ) -> None:
     spec = {"preset": "sentiment", "source": sources[0], **SIZES}
-    crew.shard_rows, crew.retries = 250, 1
-    job = crew.submit(spec)
-    crew.work(rounds=4)
-    shards = [shard.id for shard in crew.shards(job)]
-    assert crew.job(job.id).state == State.QUEUED
-    crew.store.puts_left = 1
-    crew.work(rounds=1)
-    assert crew.dataset(job).ready_at is None
-    crew.store.puts_left = 1_000_000
+    workers.shard_rows, workers.retries = 250, 1
+    job = workers.submit(spec)
+    workers.work(rounds=4)
+    shards = [shard.id for shard in workers.shards(job)]
+    assert workers.job(job.id).state == State.QUEUED
+    workers.store.puts_left = 1
+    workers.work(rounds=1)
+    assert workers.dataset(job).ready_at is None
+    workers.store.puts_left = 1_000_000
 
-    crew.work()
+    workers.work()
 
-    assert crew.job(job.id).state == State.SUCCEEDED
-    assert [shard.id for shard in crew.shards(job)] == shards
-    assert crew.left == []
+    assert workers.job(job.id).state == State.SUCCEEDED
+    assert [shard.id for shard in workers.shards(job)] == shards
+    assert workers.left == []
 
 
 def test_results_of_another_version_or_lost_ones_are_made_again(
-    crew: Crew, sources: list[dict[str, str]], tmp_path: Path
+    workers: Workers, sources: list[dict[str, str]], tmp_path: Path
 ) -> None:
     spec = {"preset": "sentiment", "source": sources[0], **SIZES}
-    crew.shard_rows = 250
-    job = crew.submit(spec)
-    crew.work(rounds=4)
-    folder = crew.shards(job)[0].spec["folder"]
-    crew.store.delete(converted_key(folder, 0))
-    spoil(converted_key(folder, 2), crew.store, tmp_path)
+    workers.shard_rows = 250
+    job = workers.submit(spec)
+    workers.work(rounds=4)
+    folder = workers.shards(job)[0].spec["folder"]
+    workers.store.delete(converted_key(folder, 0))
+    spoil(converted_key(folder, 2), workers.store, tmp_path)
 
-    crew.work()
+    workers.work()
 
-    assert crew.job(job.id).state == State.SUCCEEDED
-    found = crew.dataset(job)
-    assert found.report == crew.made(spec, shard_rows=0)[1]["report"]
+    assert workers.job(job.id).state == State.SUCCEEDED
+    found = workers.dataset(job)
+    assert found.report == workers.made(spec, shard_rows=0)[1]["report"]
 
 
 def spoil(key: str, store: LocalStore, folder: Path) -> None:
@@ -343,93 +346,95 @@ def spoil(key: str, store: LocalStore, folder: Path) -> None:
     store.put_file(key, folder / "tar", content_type="application/x-tar")
 
 
-def test_a_shard_that_runs_twice_changes_nothing(crew: Crew, sources: list[dict[str, str]]) -> None:
-    crew.shard_rows = 250
-    job = crew.submit({"preset": "sentiment", "source": sources[0], **SIZES})
-    crew.work(rounds=2)
-    (shard, *_) = crew.shards(job)
-    before = crew.left
-    crew.store.puts_left = 0
+def test_a_shard_that_runs_twice_changes_nothing(
+    workers: Workers, sources: list[dict[str, str]]
+) -> None:
+    workers.shard_rows = 250
+    job = workers.submit({"preset": "sentiment", "source": sources[0], **SIZES})
+    workers.work(rounds=2)
+    (shard, *_) = workers.shards(job)
+    before = workers.left
+    workers.store.puts_left = 0
 
-    with LeasedRun(shard, "a-token", sessions=crew.sessions, lease_seconds=30) as run:
-        assert crew._operate(run, DRAFT.task) is None
+    with LeasedRun(shard, "a-token", sessions=workers.sessions, lease_seconds=30) as run:
+        assert workers._operate(run, DRAFT.task) is None
 
-    assert crew.left == before
+    assert workers.left == before
 
 
 @pytest.mark.parametrize("rounds", [1, 2, 4])
 def test_a_cancel_reaches_every_shard_and_leaves_no_files(
-    crew: Crew, sources: list[dict[str, str]], rounds: int
+    workers: Workers, sources: list[dict[str, str]], rounds: int
 ) -> None:
-    crew.shard_rows = 250
-    job = crew.submit({"preset": "sentiment", "source": sources[0], **SIZES})
-    crew.work(rounds=rounds)
+    workers.shard_rows = 250
+    job = workers.submit({"preset": "sentiment", "source": sources[0], **SIZES})
+    workers.work(rounds=rounds)
 
     cancel_job(
         job.id,
-        project_id=crew.project_id,
-        services=crew.jobs,
+        project_id=workers.project_id,
+        services=workers.jobs,
     )
-    crew.work()
+    workers.work()
 
-    assert crew.job(job.id).state == State.CANCELLED
-    assert all(State(shard.state) not in OPEN for shard in crew.shards(job))
-    assert crew.left == []
+    assert workers.job(job.id).state == State.CANCELLED
+    assert all(State(shard.state) not in OPEN for shard in workers.shards(job))
+    assert workers.left == []
 
 
 def test_a_cancelled_job_waits_for_shards_that_may_still_write(
-    crew: Crew, sources: list[dict[str, str]]
+    workers: Workers, sources: list[dict[str, str]]
 ) -> None:
-    crew.shard_rows = 250
-    job = crew.submit({"preset": "sentiment", "source": sources[0], **SIZES})
-    crew.work(rounds=1)
-    shard = crew.shards(job)[0].id
-    claimed = claim_job(shard, sessions=crew.sessions, lease_seconds=30, attempts_limit=5)
+    workers.shard_rows = 250
+    job = workers.submit({"preset": "sentiment", "source": sources[0], **SIZES})
+    workers.work(rounds=1)
+    shard = workers.shards(job)[0].id
+    claimed = claim_job(shard, sessions=workers.sessions, lease_seconds=30, attempts_limit=5)
     assert claimed
     cancel_job(
         job.id,
-        project_id=crew.project_id,
-        services=crew.jobs,
+        project_id=workers.project_id,
+        services=workers.jobs,
     )
 
-    crew.work()
+    workers.work()
 
-    assert crew.job(job.id).state == State.CANCELLING
-    assert crew.left
-    finish_job(shard, State.CANCELLED, token=claimed[1], sessions=crew.sessions)
-    crew.run(job.id, PREPARE.task)
-    assert crew.job(job.id).state == State.CANCELLED
-    assert crew.left == []
+    assert workers.job(job.id).state == State.CANCELLING
+    assert workers.left
+    finish_job(shard, State.CANCELLED, token=claimed[1], sessions=workers.sessions)
+    workers.run(job.id, PREPARE.task)
+    assert workers.job(job.id).state == State.CANCELLED
+    assert workers.left == []
 
 
 def test_files_of_a_job_are_purged_once_it_has_ended(
-    crew: Crew, sources: list[dict[str, str]]
+    workers: Workers, sources: list[dict[str, str]]
 ) -> None:
-    crew.shard_rows = 250
-    job = crew.submit({"preset": "sentiment", "source": sources[0], **SIZES})
-    crew.work(rounds=2)
-    left = crew.left
+    workers.shard_rows = 250
+    job = workers.submit({"preset": "sentiment", "source": sources[0], **SIZES})
+    workers.work(rounds=2)
+    left = workers.left
     assert left
-    assert purge_shard_files(sessions=crew.sessions, store=crew.store) == 0
+    assert purge_shard_files(sessions=workers.sessions, store=workers.store) == 0
 
-    with crew.sessions.transaction() as session:
+    with workers.sessions.transaction() as session:
         session.get_one(Job, job.id).state = State.FAILED
 
-    assert purge_shard_files(sessions=crew.sessions, store=crew.store) == len(left)
-    assert crew.left == []
+    assert purge_shard_files(sessions=workers.sessions, store=workers.store) == len(left)
+    assert workers.left == []
 
 
 def test_shards_are_shown_to_no_one_but_their_parent(
-    crew: Crew, sources: list[dict[str, str]]
+    workers: Workers, sources: list[dict[str, str]]
 ) -> None:
-    crew.shard_rows = 250
-    job = crew.submit({"preset": "sentiment", "source": sources[0], **SIZES})
-    crew.work()
+    workers.shard_rows = 250
+    job = workers.submit({"preset": "sentiment", "source": sources[0], **SIZES})
+    workers.work()
 
-    assert len(crew.shards(job)) == 3
-    listed = list_jobs(crew.project_id, sessions=crew.sessions, after=None, limit=10)
+    assert len(workers.shards(job)) == 3
+    listed = list_jobs(workers.project_id, sessions=workers.sessions, after=None, limit=10)
     assert [each.id for each in listed] == [job.id]
-    told = list_events(crew.project_id, limit=100, sessions=crew.sessions)
+    told = list_events(workers.project_id, limit=100, sessions=workers.sessions)
     assert {event.job for event in told} == {job.id}
 
 

@@ -65,15 +65,15 @@ def test_a_block_read_by_columns_equals_the_same_read_line_by_line(
 ) -> None:
     data = b"\n".join(block * times) + end
 
-    quick = columnar_batch(data, 3, ReadContext())
+    batch = columnar_batch(data, 3, ReadContext())
 
-    if quick is not None:
+    if batch is not None:
         careful = ReadContext()
         rows = list(jsonl_rows(data, 3, careful))
         wanted = batch_of(rows)
         assert careful.log.counts == {}
-        assert list(quick.numbers) == list(wanted.numbers)
-        assert {name: array.to_pylist() for name, array in quick.columns.items()} == {
+        assert list(batch.numbers) == list(wanted.numbers)
+        assert {name: array.to_pylist() for name, array in batch.columns.items()} == {
             name: array.to_pylist() for name, array in wanted.columns.items()
         }
 
@@ -81,11 +81,11 @@ def test_a_block_read_by_columns_equals_the_same_read_line_by_line(
 def test_plain_rows_are_read_by_columns() -> None:
     data = b'{"a": "x \\"y\\"", "b": "[1]"}\n{"b":"\\u00e9 \\n","a":"{"}\n'
 
-    quick = columnar_batch(data, 1, ReadContext())
+    batch = columnar_batch(data, 1, ReadContext())
 
-    assert quick is not None
-    assert quick.columns["a"].to_pylist() == ['x "y"', "{"]
-    assert quick.columns["b"].to_pylist() == ["[1]", "é \n"]
+    assert batch is not None
+    assert batch.columns["a"].to_pylist() == ['x "y"', "{"]
+    assert batch.columns["b"].to_pylist() == ["[1]", "é \n"]
 
 
 def test_a_member_named_twice_is_never_read_by_columns() -> None:

@@ -1,0 +1,287 @@
+"""Paired comparisons: two variants on the same test rows. Pure; the same rows give the same answer.
+
+Both variants met the same rows, so what is easy or hard in a row cancels out: a paired difference
+is often several times more certain than two scores side by side suggest.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.evaluation.intervals import Array, Totals, student_p, student_quantile
+
+FULL_COVERAGE = 0.99  # of the rows; below it a comparison is given with its bounds
+SIGNIFICANCE = 0.05
+RESAMPLES = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class VariantScores:
+    """One variant's row statistics: `statistics[i]` belongs to test row i.
+
+    `answered[i]` is False where the row has no scored answer; `worst` and `best` then hold the
+    statistics of the least and the most that an answer could have earned.
+    """
+
+    name: str
+    statistics: Array
+    answered: NDArray[np.bool_]
+    worst: Array
+    best: Array
+
+
+@dataclass(frozen=True, slots=True)
+class SharedRows:
+    """What all variants share: the group of each row (a number), and the metric's arithmetic.
+
+    `binary` says that a row earns 0 or 1 and the score is their mean.
+    """
+
+    groups: NDArray[np.integer[Any]]
+    totals: Totals
+    scale: float
+    binary: bool
+    higher_is_better: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """`first` minus `second` on the metric's scale, positive where `first` is better.
+
+    `low` and `high` bound the difference with 95 % confidence, None with fewer than two groups.
+    `p_value` is of one comparison, `adjusted_p` of the family it belongs to (Holm). `worst` and
+    `best` are the differences had the rows without an answer gone against or for `first`; None
+    at full coverage. `rows` were answered by both, in `groups` groups.
+    """
+
+    first: str
+    second: str
+    difference: float
+    low: float | None
+    high: float | None
+    p_value: float | None
+    adjusted_p: float | None
+    rows: int
+    groups: int
+    coverage: float
+    worst: float | None
+    best: float | None
+    method: str
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the difference is shown: after Holm's adjustment and whatever is missing."""
+        if self.adjusted_p is None or self.adjusted_p > SIGNIFICANCE:
+            return False
+        if self.worst is None or self.best is None:
+            return True
+        return self.worst * self.best > 0 and self.worst * self.difference > 0
+
+
+def compare(
+    first: VariantScores, second: VariantScores, *, test: SharedRows, seed: int = 0
+) -> Comparison:
+    """Compare two variants on the rows that both have answered.
+
+    Independent rows that earn 0 or 1: McNemar's exact test. Other independent rows: the paired
+    bootstrap that sacreBLEU runs. Rows in groups: the jackknife over groups with Student's t.
+    The interval is the jackknife's throughout. `seed` is the bootstrap's.
+    """
+    both = first.answered & second.answered
+    sign = 1.0 if test.higher_is_better else -1.0
+    groups = np.unique(test.groups[both], return_inverse=True)[1]
+    count = int(groups.max()) + 1 if len(groups) else 0
+    pair = [_sums(each.statistics[both], groups, count) for each in (first, second)]
+    difference = sign * _difference(pair, test.totals)
+    error = _jackknife_error(pair, test.totals) if count > 1 else None
+    interval = _interval(difference, error, count, scale=test.scale)
+    p_value, method = _p_value(
+        first, second, pair, both=both, error=error, difference=difference, test=test, seed=seed
+    )
+    coverage = float(both.mean()) if len(both) else 0.0
+    worst, best = _bounds(first, second, test) if coverage < FULL_COVERAGE else (None, None)
+    return Comparison(
+        first=first.name,
+        second=second.name,
+        difference=difference,
+        low=interval[0] if interval else None,
+        high=interval[1] if interval else None,
+        p_value=p_value,
+        adjusted_p=p_value,
+        rows=int(both.sum()),
+        groups=count,
+        coverage=coverage,
+        worst=worst,
+        best=best,
+        method=method,
+    )
+
+
+def adjust_family(comparisons: Sequence[Comparison]) -> list[Comparison]:
+    """Return the comparisons with p-values adjusted for how many are read together.
+
+    Source: Holm (1979), A simple sequentially rejective multiple test procedure: the chance of
+    one false difference or more stays at 5 %, whatever the dependence.
+    """
+    known = [each.p_value for each in comparisons if each.p_value is not None]
+    adjusted = dict(zip(sorted(known), _holm(sorted(known)), strict=True))
+    return [
+        each if each.p_value is None else replace(each, adjusted_p=adjusted[each.p_value])
+        for each in comparisons
+    ]
+
+
+def mcnemar_p(only_first: int, only_second: int) -> float:
+    """Return the exact two-sided p-value of rows that only one of two variants has right.
+
+    Source: McNemar (1947); exact binomial form as in Dietterich (1998).
+    """
+    discordant = only_first + only_second
+    fewer = sum(math.comb(discordant, count) for count in range(min(only_first, only_second) + 1))
+    return min(1.0, float(2 * fewer / 2**discordant))
+
+
+def paired_bootstrap_p(first: Array, second: Array, totals: Totals, *, seed: int) -> float:
+    """Return the two-sided p-value of the difference of two scores over the same rows.
+
+    The differences of the resamples, centred, that reach the observed one count (Koehn 2004;
+    Riezler and Maxwell 2005). sacreBLEU counts one side of their absolute values, and so calls
+    10 % of equal systems different where 5 % are promised; this counts both sides.
+    """
+    observed = abs(float(totals(first.sum(axis=0)) - totals(second.sum(axis=0))))
+    differences = resampled_differences(first, second, totals, seed=seed)
+    reached = np.abs(differences - differences.mean()) >= observed
+    return float((reached.sum() + 1) / (len(differences) + 1))
+
+
+def resampled_differences(first: Array, second: Array, totals: Totals, *, seed: int) -> Array:
+    """Return the difference of both scores over resamples of the rows, the same rows for both."""
+    drawn = np.random.default_rng(seed)
+    pair = np.hstack([first, second]).astype(np.float64)
+    sums = np.empty((RESAMPLES, pair.shape[1]))
+    for sample in sums:
+        counts = np.bincount(drawn.integers(0, len(pair), len(pair)), minlength=len(pair))
+        np.matmul(counts, pair, out=sample)
+    width = first.shape[1]
+    differences: Array = totals(sums[:, :width]) - totals(sums[:, width:])
+    return differences
+
+
+def detectable_difference(comparison: Comparison, *, power: float = 0.8) -> float | None:
+    """Return the least true difference that such a test shows with this power, in its scale.
+
+    None where the comparison has no interval. Source: Cohen (1988), normal approximation: the
+    sum of both quantiles times the standard error.
+    """
+    if comparison.low is None or comparison.high is None:
+        return None
+    t = student_quantile(1 - SIGNIFICANCE / 2, freedom=max(1, comparison.groups - 1))
+    error = (comparison.high - comparison.low) / (2 * t)
+    return (t + NormalDist().inv_cdf(power)) * error
+
+
+def needed_rows(comparison: Comparison, *, difference: float, power: float = 0.8) -> int | None:
+    """Return how many test rows such a comparison needs to show `difference`; None if unknown.
+
+    Rows are assumed to come in groups as large as now, so the error falls with their root.
+    """
+    least = detectable_difference(comparison, power=power)
+    if least is None or difference <= 0:
+        return None
+    return int(np.ceil(comparison.rows * (least / difference) ** 2))
+
+
+def _holm(ordered: Sequence[float]) -> list[float]:
+    adjusted, running = [], 0.0
+    for place, p_value in enumerate(ordered):
+        running = max(running, min(1.0, (len(ordered) - place) * p_value))
+        adjusted.append(running)
+    return adjusted
+
+
+def _sums(statistics: Array, groups: NDArray[np.intp], count: int) -> Array:
+    """Return one row of summed statistics for each group."""
+    sums = np.zeros((count, statistics.shape[1]))
+    np.add.at(sums, groups, statistics)
+    return sums
+
+
+def _difference(pair: Sequence[Array], totals: Totals) -> float:
+    first, second = (totals(sums.sum(axis=0)) for sums in pair)
+    return float(first - second)
+
+
+def _jackknife_error(pair: Sequence[Array], totals: Totals) -> float:
+    first, second = (totals(sums.sum(axis=0) - sums) for sums in pair)
+    left_out = first - second
+    count = len(left_out)
+    return float(np.sqrt((count - 1) / count * np.sum((left_out - left_out.mean()) ** 2)))
+
+
+def _interval(
+    difference: float, error: float | None, count: int, *, scale: float
+) -> tuple[float, float] | None:
+    """Return the ends of the difference; without any spread, what `count` trials may have missed.
+
+    Sources as in `service.evaluation.intervals`; a difference needs no logit.
+    """
+    if error is None:
+        return None
+    half = student_quantile(1 - SIGNIFICANCE / 2, freedom=count - 1) * error
+    if error == 0:
+        half = scale * (1 - (SIGNIFICANCE / 2) ** (1 / count))
+    return max(-scale, difference - half), min(scale, difference + half)
+
+
+def _p_value(
+    first: VariantScores,
+    second: VariantScores,
+    pair: Sequence[Array],
+    *,
+    both: NDArray[np.bool_],
+    error: float | None,
+    difference: float,
+    test: SharedRows,
+    seed: int,
+) -> tuple[float | None, str]:
+    count = len(pair[0])
+    if error is None:
+        return None, "no test: fewer than two groups"
+    if count == both.sum() and test.binary:
+        ahead = first.statistics[both, 0] - second.statistics[both, 0]
+        p_value = mcnemar_p(int((ahead > 0).sum()), int((ahead < 0).sum()))
+        return p_value, "McNemar's exact test of rows"
+    if count == both.sum():
+        return paired_bootstrap_p(pair[0], pair[1], test.totals, seed=seed), (
+            f"paired bootstrap of rows, {RESAMPLES:,} resamples"
+        )
+    return _group_p(difference, error, count=count), (
+        f"jackknife over {count} groups, t with {count - 1} degrees of freedom"
+    )
+
+
+def _group_p(difference: float, error: float, *, count: int) -> float:
+    """Return the p-value of Student's t; without any spread, of as many like signs."""
+    if error > 0:
+        return student_p(difference / error, freedom=count - 1)
+    return 1.0 if difference == 0 else float(2 * 0.5**count)
+
+
+def _bounds(first: VariantScores, second: VariantScores, test: SharedRows) -> tuple[float, float]:
+    """Return the least and the greatest difference that the rows without an answer allow."""
+    sign = 1.0 if test.higher_is_better else -1.0
+    ends = []
+    for mine, other in (("worst", "best"), ("best", "worst")):
+        sums = [_filled(first, mine), _filled(second, other)]
+        ends.append(sign * _difference(sums, test.totals))
+    return min(ends), max(ends)
+
+
+def _filled(variant: VariantScores, end: str) -> Array:
+    fillers: Mapping[str, Array] = {"worst": variant.worst, "best": variant.best}
+    return np.where(variant.answered[:, None], variant.statistics, fillers[end])

@@ -1,0 +1,103 @@
+"""Intervals against published values, other libraries and what theory says they are."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy import stats
+
+from service.evaluation.intervals import (
+    Array,
+    jackknife_error,
+    jackknife_interval,
+    student_p,
+    student_quantile,
+    wilson_interval,
+)
+
+
+def mean(sums: Array) -> Array:
+    share: Array = 100 * sums[..., 0] / sums[..., 1]
+    return share
+
+
+def counted(values: NDArray[np.float64]) -> Array:
+    return np.column_stack([values, np.ones(len(values))])
+
+
+@pytest.mark.parametrize(
+    ("successes", "trials", "low", "high"),
+    [  # Newcombe 1998, Two-sided confidence intervals for the single proportion, table I, method 3
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ],
+)
+def test_wilson_intervals_are_those_published(
+    successes: int, trials: int, low: float, high: float
+) -> None:
+    interval = wilson_interval(successes, trials, confidence=0.95)
+    assert (interval.low, interval.high) == pytest.approx((low, high), abs=5e-5)
+
+
+@pytest.mark.parametrize(("successes", "trials"), [(0, 400), (40, 40), (3, 7), (199, 200)])
+def test_wilson_intervals_are_those_of_scipy(successes: int, trials: int) -> None:
+    expected = stats.binomtest(successes, trials).proportion_ci(0.95, method="wilson")
+    interval = wilson_interval(successes, trials, confidence=0.95)
+    assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+@pytest.mark.parametrize("freedom", [1, 2, 3, 7, 8, 19, 99, 100, 999, 1000, 20_000])
+def test_quantiles_of_student_are_those_of_scipy(freedom: int) -> None:
+    for share in (0.6, 0.9, 0.975, 0.995):
+        expected = stats.t.ppf(share, freedom)
+        assert student_quantile(share, freedom=freedom) == pytest.approx(expected, rel=1e-5)
+    for value in (0.0, 0.3, 2.1, 6.0):
+        expected = 2 * stats.t.sf(value, freedom)
+        assert student_p(value, freedom=freedom) == pytest.approx(expected, abs=1e-5)
+
+
+def test_the_jackknife_error_of_a_mean_is_the_textbook_one() -> None:
+    values = np.random.default_rng(1).random(50)
+    expected = 100 * values.std(ddof=1) / np.sqrt(50)
+    assert jackknife_error(counted(values), mean) == pytest.approx(expected)
+
+
+def test_one_group_says_nothing_about_another() -> None:
+    assert jackknife_interval(np.array([[3.0, 4]]), mean, scale=100, confidence=0.95) is None
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 30), st.floats(0, 1, width=32)), min_size=2, max_size=30))
+def test_no_interval_is_empty_and_none_leaves_the_scale(rows: list[tuple[int, float]]) -> None:
+    sums = np.array([[size * share, size] for size, share in rows])
+    interval = jackknife_interval(sums, mean, scale=100, confidence=0.95)
+    assert interval is not None
+    value = float(mean(sums.sum(axis=0)))
+    assert 0 <= interval.low <= value + 1e-9
+    assert value - 1e-9 <= interval.high <= 100
+    assert interval.high > interval.low
+    assert interval.groups == len(rows)
+
+
+def test_all_right_in_few_groups_is_less_certain_than_in_many() -> None:
+    few, many = (
+        jackknife_interval(np.full((groups, 2), 10.0), mean, scale=100, confidence=0.95)
+        for groups in (5, 100)
+    )
+    assert few is not None
+    assert many is not None
+    assert few.low == pytest.approx(100 * 0.025 ** (1 / 5))
+    assert many.low == pytest.approx(100 * 0.025 ** (1 / 100))
+
+
+def test_rows_that_share_their_fate_widen_the_interval() -> None:
+    right = np.repeat([1.0, 0.0], [60, 40])
+    alone = jackknife_interval(counted(right), mean, scale=100, confidence=0.95)
+    grouped = np.column_stack([right.reshape(10, 10).sum(axis=1), np.full(10, 10.0)])
+    together = jackknife_interval(grouped, mean, scale=100, confidence=0.95)
+    assert alone is not None
+    assert together is not None
+    assert together.high - together.low > 2 * (alone.high - alone.low)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from sacrebleu.metrics.bleu import BLEU
-from sacrebleu.significance import PairedTest
+from sacrebleu.significance import PairedTest, Result
 from scipy import stats
 
 from service.evaluation.comparison import (
@@ -187,6 +187,7 @@ def test_p_values_of_wmt17_are_sacrebleus_own_when_counted_as_it_counts() -> Non
         reach = abs(float(measure.totals(mine.sum(0)) - measure.totals(statistics[0].sum(0))))
         found = np.abs(resampled_differences(mine, statistics[0], measure.totals, seed=1))
         p_value = (np.sum(found - found.mean() > reach) + 1) / (len(found) + 1)
+        assert isinstance(other, Result)
         assert p_value == pytest.approx(other.p_value, abs=0.02)
         assert paired_bootstrap_p(mine, statistics[0], measure.totals, seed=1) >= p_value - 0.01
 

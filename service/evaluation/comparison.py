@@ -82,6 +82,22 @@ class Comparison:
             return True
         return self.worst * self.best > 0 and self.worst * self.difference > 0
 
+    def reversed(self) -> "Comparison":
+        """The same comparison as `second` minus `first`."""
+        low, high, worst, best = (
+            None if end is None else -end for end in (self.high, self.low, self.best, self.worst)
+        )
+        return replace(
+            self,
+            first=self.second,
+            second=self.first,
+            difference=-self.difference,
+            low=low,
+            high=high,
+            worst=worst,
+            best=best,
+        )
+
 
 def compare(
     first: VariantScores, second: VariantScores, *, test: SharedRows, seed: int = 0

@@ -1,17 +1,15 @@
-"""The learning curve of an experiment, what more data may bring, and the answer in one sentence."""
+"""The learning curve of an experiment, and what more data may bring. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from service.evaluation.metrics.registry import METRICS, MetricSpec
 from service.evaluation.schemas import VariantKind
-from service.evaluation.scores import FULL_COVERAGE
 from service.experiments.curve_fit import CurveFit, fit_curve
 
 LEAST_SIZES = 3  # two points fit every shape, so they tell none from another
 WORTHWHILE_GAIN = 0.005  # of the metric's scale: half a point of 100
-_LEVEL = 0.05  # differences that print as 0.0
 
 
 class Verdict(StrEnum):
@@ -100,142 +98,3 @@ def _fit(points: Sequence[Point], *, spec: MetricSpec, seed: int) -> CurveFit | 
         higher_is_better=spec.higher_is_better,
         seed=seed,
     )
-
-
-def answer(curve: LearningCurve) -> str:
-    """Say in one sentence what tuning brought against prompting and whether data still helps.
-
-    Says no more than the intervals do: two scores differ only where theirs do not overlap.
-    """
-    spec = METRICS.find(curve.metric, pointer="/metric")
-    prompts = _ranked(curve.baselines, spec=spec)
-    tuned = _ranked(curve.points, spec=spec)
-    if tuned:
-        clauses = [
-            _headline(tuned[0], prompts, title=spec.title),
-            _against_prompts(tuned, prompts, spec=spec),
-            _outlook(curve, sizes=len(tuned)),
-        ]
-    else:
-        clauses = [_untuned(prompts, title=spec.title)]
-    return "; ".join([*clauses, *_gaps(curve)]) + "."
-
-
-def differ(one: Point, other: Point) -> bool:
-    """Say whether both scores have intervals and these do not overlap.
-
-    Where rows are missing, the interval reaches out to the bounds: a score over the rows that
-    happened to succeed shows nothing about those that did not.
-    """
-    first, second = _reach(one), _reach(other)
-    if first is None or second is None:
-        return False
-    return first[0] > second[1] or second[0] > first[1]
-
-
-def _reach(point: Point) -> tuple[float, float] | None:
-    if point.low is None or point.high is None:
-        return None
-    ends = [point.low, point.high, *(end for end in (point.worst, point.best) if end is not None)]
-    return min(ends), max(ends)
-
-
-def _value(point: Point) -> float:
-    return point.value if point.value is not None else float("nan")
-
-
-def _ranked(points: Iterable[Point], *, spec: MetricSpec) -> list[Point]:
-    """Return the scored points, best first; of equals, the one with the fewest examples."""
-    sign = -1 if spec.higher_is_better else 1
-    scored = [point for point in points if point.value is not None]
-    return sorted(scored, key=lambda point: (sign * _value(point), point.train_size or 0))
-
-
-def _label(point: Point) -> str:
-    return point.name.split(" (")[0]  # the number of shots would stand beside the score
-
-
-def _scored(point: Point, *, title: str) -> str:
-    interval = (
-        f"[{point.low:.1f}, {point.high:.1f}]"
-        if point.low is not None and point.high is not None
-        else "(no interval)"
-    )
-    return f"{_value(point):.1f} {title} {interval}"
-
-
-def _headline(best: Point, prompts: Sequence[Point], *, title: str) -> str:
-    score = _scored(best, title=title)
-    against = " and ".join(_comparison(best, prompt) for prompt in prompts)
-    return f"Tuning on {best.train_size:,} examples scores {score}" + (against and f", {against}")
-
-
-def _comparison(tuned: Point, prompt: Point) -> str:
-    gap = _value(tuned) - _value(prompt)
-    named = f"{_label(prompt)} ({_value(prompt):.1f})"
-    if abs(gap) < _LEVEL:
-        return f"level with {named}"
-    doubt = "" if differ(tuned, prompt) else " but not shown to differ from"
-    return f"{abs(gap):.1f} {'above' if gap > 0 else 'below'}{doubt} {named}"
-
-
-def _against_prompts(tuned: Sequence[Point], prompts: Sequence[Point], *, spec: MetricSpec) -> str:
-    if not prompts:
-        return "no prompt was scored, so whether tuning is worth it is not known"
-    prompt = prompts[0]
-    winners = [
-        point.train_size or 0
-        for point in tuned
-        if differ(point, prompt) and _ranked([point, prompt], spec=spec)[0] is point
-    ]
-    if winners and len(tuned) == 1:
-        return f"{winners[0]:,}, the only size scored, beats the best prompt"
-    if winners:
-        return f"the smallest size that beats the best prompt is {min(winners):,}"
-    if differ(tuned[0], prompt):
-        return f"the best prompt, {_label(prompt)}, beats the best tuned size"
-    return "no size is shown to beat the best prompt"
-
-
-def _outlook(curve: LearningCurve, *, sizes: int) -> str:
-    if curve.verdict is Verdict.TOO_FEW_SIZES:
-        noun = "size" if sizes == 1 else "sizes"
-        return f"{sizes} {noun} cannot show whether more data would still help"
-    if curve.fit is None or curve.verdict is Verdict.UNDECIDED:
-        return "whether more data would still help is undecided"
-    fit = curve.fit
-    gain = f"{fit.gain:.1f} [{fit.gain_low:.1f}, {fit.gain_high:.1f}]"
-    if curve.verdict is Verdict.PLATEAU:
-        return f"more data is not shown to improve it (estimated gain of one doubling {gain})"
-    return f"the curve is still rising (estimated gain of one more doubling {gain})"
-
-
-def _untuned(prompts: Sequence[Point], *, title: str) -> str:
-    if not prompts:
-        return "Nothing could be scored, so there is no answer yet"
-    best = prompts[0]
-    return (
-        "No tuned model could be scored; the best prompt, "
-        f"{_label(best)}, scores {_scored(best, title=title)}"
-    )
-
-
-def _gaps(curve: LearningCurve) -> Iterable[str]:
-    """Yield what is missing under the answer: variants without a score, rows without an answer."""
-    everyone = (*curve.baselines, *curve.points)
-    missing = [point.name for point in everyone if point.value is None]
-    if missing:
-        yield f"no score for {', '.join(missing)}"
-    thin = [point for point in everyone if point.coverage < FULL_COVERAGE]
-    partly = [_partly(point) for point in thin if point.value is not None]
-    if partly:
-        yield f"not every row was scored for {', '.join(partly)}"
-
-
-def _partly(point: Point) -> str:
-    bounds = (
-        f", so between {point.worst:.1f} and {point.best:.1f}"
-        if point.worst is not None and point.best is not None
-        else ""
-    )
-    return f"{point.name} ({point.coverage:.1%}{bounds})"

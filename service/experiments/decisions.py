@@ -3,8 +3,17 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import combinations
 
-from service.evaluation.comparison import FULL_COVERAGE, Comparison, needed_rows
+from service.evaluation.comparison import (
+    FULL_COVERAGE,
+    Comparison,
+    SharedRows,
+    VariantScores,
+    adjust_family,
+    compare,
+    needed_rows,
+)
 from service.evaluation.intervals import FEW_GROUPS
 from service.evaluation.metrics.registry import METRICS, MetricSpec
 from service.experiments.curve import LearningCurve, Point, Verdict
@@ -70,6 +79,13 @@ def decide(
         beats_prompt_from=min((each.train_size or 0 for each in winners), default=None),
         fall=_fall(tuned, best, pairs),
         rows_needed=_rows_needed(against),
+    )
+
+
+def compare_all(variants: Sequence[VariantScores], *, test: SharedRows) -> list[Comparison]:
+    """Compare every two variants, the later with the earlier, adjusted as one family."""
+    return adjust_family(
+        [compare(later, one, test=test) for one, later in combinations(variants, 2)]
     )
 
 
@@ -212,9 +228,8 @@ def _gaps(curve: LearningCurve, decision: Decision) -> Iterable[str]:
     missing = [point.name for point in everyone if point.value is None]
     if missing:
         yield f"no score for {', '.join(missing)}"
-    partly = [
-        _partly(point) for point in everyone if point.value and point.coverage < FULL_COVERAGE
-    ]
+    thin = [point for point in everyone if point.coverage < FULL_COVERAGE]
+    partly = [_partly(point) for point in thin if point.value is not None]
     if partly:
         yield f"not every row was scored for {', '.join(partly)}"
     against = decision.against_prompt
@@ -251,6 +266,15 @@ def _score_words(point: Point, *, title: str) -> str:
         else "(no interval)"
     )
     return f"{point.value:.1f} {title} {interval}"
+
+
+def difference_words(point: Point, decision: Decision, comparisons: Sequence[Comparison]) -> str:
+    """Return a variant's difference to the best prompt for a table, such as "+5.2 [2.2, 8.4]"."""
+    found = _Pairs(comparisons).find(point, decision.best_prompt)
+    if found is None:
+        return ""
+    doubt = "" if found.is_shown else ", not shown"
+    return _range(found).strip("()") + doubt
 
 
 def _gap_words(found: Comparison, sign: int = 1) -> str:

@@ -1,13 +1,15 @@
 """The report of an experiment: one HTML page that needs nothing else, and rows for export."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
+from service.evaluation.comparison import FULL_COVERAGE, Comparison
 from service.evaluation.metrics.registry import METRICS
-from service.evaluation.scores import FULL_COVERAGE
-from service.experiments.curve import LearningCurve, Point, Verdict, answer
+from service.experiments.curve import LearningCurve, Point, Verdict
+from service.experiments.decisions import Decision, answer, difference_words
 from service.experiments.plot import draw_curve, interval_words
 
 SYNTHETIC_NOTICE = "SYNTHETIC: produced by the Tunecurve emulator, not by Gemini"
@@ -43,6 +45,8 @@ class ReportData:
     experiment_id: str
     title: str
     curve: LearningCurve
+    comparisons: Sequence[Comparison]
+    decision: Decision
     dataset: DatasetFacts
     base_model: str
     seed: int
@@ -69,7 +73,7 @@ def render_report(report: ReportData) -> str:
     return environment.get_template("report.html").render(
         report=report,
         curve=curve,
-        answer=answer(curve),
+        answer=answer(report.decision, curve),
         verdict=_VERDICTS[curve.verdict],
         plot=draw_curve(curve, synthetic=report.synthetic),
         metric_title=METRICS.find(curve.metric).title,
@@ -77,19 +81,20 @@ def render_report(report: ReportData) -> str:
         synthetic_notice=SYNTHETIC_NOTICE,
         leaky_notice=LEAKY_NOTICE,
         unlisted_notice=UNLISTED_NOTICE,
-        cells=_cells,
+        cells=partial(_cells, report),
         bounds=_bounds,
         dataset_facts=_dataset(report.dataset),
         provenance=_provenance(report),
     )
 
 
-def _cells(point: Point) -> list[str]:
+def _cells(report: ReportData, point: Point) -> list[str]:
     """Return what stands in a variant's row of the table after its name."""
     return [
         "" if point.train_size is None else f"{point.train_size:,}",
         "no score" if point.value is None else f"{point.value:.1f}",
         interval_words(point),
+        difference_words(point, report.decision, report.comparisons),
         f"{point.coverage:.1%}",
         f"{point.n:,}",
     ]

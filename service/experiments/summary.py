@@ -8,11 +8,15 @@ from typing import Any
 
 from service.clock import rfc3339, utc_now
 from service.database import Session, Sessions
+from service.datasets.examples import Split
 from service.datasets.queries import DatasetView, ready_dataset
 from service.errors import Fault, Internal
-from service.evaluation.queries import get_evaluation
+from service.evaluation.comparison import Comparison
 from service.evaluation.schemas import VariantKind
-from service.experiments.curve import LearningCurve, Point, answer, learning_curve
+from service.evaluation.queries import get_evaluation
+from service.evaluation.row_scores import read_shared_rows, read_variant_scores
+from service.experiments.curve import LearningCurve, Point, learning_curve
+from service.experiments.decisions import Decision, answer, compare_all, decide
 from service.experiments.models import Experiment
 from service.experiments.queries import get_experiment, require_experiment
 from service.experiments.report import (
@@ -69,10 +73,14 @@ def sum_up(
     metric = scored[0].metric or ""
     synthetic = _is_synthetic(variants, run.project_id, sessions=sessions)
     curve = learning_curve(metric, [_point(each) for each in variants], seed=spec.seed)
+    comparisons = _compare(scored, dataset, metric, run.project_id, sessions=sessions, store=store)
+    decision = decide(curve, comparisons)
     report = ReportData(
         experiment_id=row.id,
         title=f"{dataset.preset}: how much data does {row.base_model} need?",
         curve=curve,
+        comparisons=comparisons,
+        decision=decision,
         dataset=_facts(dataset),
         base_model=row.base_model,
         seed=spec.seed,
@@ -86,10 +94,35 @@ def sum_up(
     with run.fenced() as session:
         done = require_experiment(session, row.id, run.project_id)
         done.metric, done.synthetic = metric, synthetic
-        done.answer, done.verdict = answer(curve), curve.verdict.value
-        done.curve = _curve_json(curve)
+        done.answer, done.verdict = answer(decision, curve), curve.verdict.value
+        done.curve = _curve_json(curve) | _decision_json(decision, comparisons)
         done.report_key, done.table_key = report_key, table_key
         done.ready_at = utc_now()
+
+
+def _compare(
+    scored: Sequence[VariantView],
+    dataset: DatasetView,
+    metric: str,
+    project_id: str,
+    *,
+    sessions: Sessions,
+    store: ObjectStore,
+) -> list[Comparison]:
+    """Compare all scored variants on the test rows that they share."""
+    test = read_shared_rows(dataset, Split.TEST, metric=metric, store=store)
+    variants = [
+        read_variant_scores(
+            each.name,
+            each.evaluation,
+            metric=metric,
+            project_id=project_id,
+            sessions=sessions,
+            store=store,
+        )
+        for each in scored
+    ]
+    return compare_all(variants, test=test)
 
 
 def _finished_dataset(
@@ -163,6 +196,23 @@ def _curve_json(curve: LearningCurve) -> dict[str, Any]:
         "points": [asdict(point) for point in curve.points],
         "baselines": [asdict(point) for point in curve.baselines],
         "fit": asdict(curve.fit) if curve.fit else None,
+    }
+
+
+def _decision_json(decision: Decision, comparisons: Sequence[Comparison]) -> dict[str, Any]:
+    sizes = {
+        "recommended_size": decision.recommended,
+        "best_size": decision.best,
+    }
+    return {
+        "decision": {
+            "worth": decision.worth.value,
+            **{name: point and point.train_size for name, point in sizes.items()},
+            "best_prompt": decision.best_prompt and decision.best_prompt.name,
+            "beats_prompt_from": decision.beats_prompt_from,
+            "rows_needed": decision.rows_needed,
+        },
+        "comparisons": [asdict(each) | {"is_shown": each.is_shown} for each in comparisons],
     }
 
 

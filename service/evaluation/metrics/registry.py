@@ -12,6 +12,8 @@ from service.registry import Registry
 class MetricSpec:
     """`scale` is the score of a perfect answer where higher is better.
 
+    `binary` says that a row earns 0 or 1 and the score is their mean.
+
     `measure` imports the arithmetic alone: workers score with it, as `evaluate` would cost each
     of them 120 MB and two seconds. `load` returns the same arithmetic as an `evaluate` module.
     """
@@ -22,6 +24,7 @@ class MetricSpec:
     measure: Callable[[], Measure]
     higher_is_better: bool = True
     scale: float = 100.0
+    binary: bool = False
 
     def load(self) -> Any:
         """Return the metric as a module of Hugging Face `evaluate`, to be computed anywhere."""
@@ -62,10 +65,12 @@ def _accuracy() -> Measure:
 
 _SPECS = (
     MetricSpec("sacrebleu", "SacreBLEU", "corpus", _sacrebleu),
-    MetricSpec("exact_match", "exact match", "example", _exact_match),
-    MetricSpec("squad_exact_match", "SQuAD exact match", "example", _squad_exact_match),
+    MetricSpec("exact_match", "exact match", "example", _exact_match, binary=True),
+    MetricSpec(
+        "squad_exact_match", "SQuAD exact match", "example", _squad_exact_match, binary=True
+    ),
     MetricSpec("squad_f1", "SQuAD F1", "example", _squad_f1),
-    MetricSpec("accuracy", "accuracy", "example", _accuracy),
+    MetricSpec("accuracy", "accuracy", "example", _accuracy, binary=True),
 )
 
 METRICS: Registry[MetricSpec] = Registry("metric", {spec.name: spec for spec in _SPECS})

@@ -1,5 +1,9 @@
 """Points of learning curves for the tests of this room."""
 
+from collections.abc import Sequence
+from itertools import combinations
+
+from service.evaluation.comparison import Comparison
 from service.evaluation.schemas import VariantKind
 from service.experiments.curve import Point
 
@@ -21,3 +25,32 @@ FEW = point("few-shot (3)", 87.6)
 
 def tuned(scores: dict[int, float | None], *, half: float | None = 1.2) -> list[Point]:
     return [point(f"tuned@{size}", value, half=half) for size, value in scores.items()]
+
+
+def pair(
+    first: Point, second: Point, *, half: float, groups: int = 150, rows: int = 200
+) -> Comparison:
+    """Return a comparison whose interval is `half` to both sides, shown where that leaves 0 out."""
+    difference = (first.value or 0) - (second.value or 0)
+    p_value = 0.01 if abs(difference) > half else 0.4
+    return Comparison(
+        first=first.name,
+        second=second.name,
+        difference=difference,
+        low=difference - half,
+        high=difference + half,
+        p_value=p_value,
+        adjusted_p=p_value,
+        rows=rows,
+        groups=groups,
+        coverage=1.0,
+        worst=None,
+        best=None,
+        method="test",
+    )
+
+
+def pairs_of(points: Sequence[Point], *, half: float, groups: int = 150) -> list[Comparison]:
+    """Return the comparisons of every two scored variants."""
+    scored = [each for each in points if each.value is not None]
+    return [pair(later, one, half=half, groups=groups) for one, later in combinations(scored, 2)]

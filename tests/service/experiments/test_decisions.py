@@ -1,45 +1,22 @@
 """Decisions from paired comparisons, and the sentence they are told in."""
 
 from collections.abc import Mapping
-from itertools import combinations
+from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from service.evaluation.comparison import Comparison
 from service.experiments.curve import Point, learning_curve
-from service.experiments.decisions import Decision, Worth, answer, decide
-from tests.service.experiments.curves import FEW, ZERO, point, tuned
-
-
-def pair(
-    first: Point, second: Point, *, half: float, groups: int = 150, rows: int = 200
-) -> Comparison:
-    """Return a comparison whose interval is `half` to both sides, shown where that leaves 0 out."""
-    difference = (first.value or 0) - (second.value or 0)
-    p_value = 0.01 if abs(difference) > half else 0.4
-    return Comparison(
-        first=first.name,
-        second=second.name,
-        difference=difference,
-        low=difference - half,
-        high=difference + half,
-        p_value=p_value,
-        adjusted_p=p_value,
-        rows=rows,
-        groups=groups,
-        coverage=1.0,
-        worst=None,
-        best=None,
-        method="test",
-    )
+from service.experiments.decisions import Decision, Worth, answer, decide, difference_words
+from tests.service.experiments.curves import FEW, ZERO, pairs_of, point, tuned
 
 
 def decided(
     *points: Point, half: float = 1.0, tolerance: float = 0.0, groups: int = 150
 ) -> tuple[Decision, str]:
     curve = learning_curve("sacrebleu", points)
-    scored = [each for each in points if each.value is not None]
-    found = [pair(a, b, half=half, groups=groups) for a, b in combinations(scored, 2)]
+    found = pairs_of(points, half=half, groups=groups)
     decision = decide(curve, found, tolerance=tolerance)
     return decision, answer(decision, curve)
 
@@ -138,3 +115,58 @@ def test_few_groups_are_said_beside_the_answer() -> None:
 def test_low_coverage_is_said_with_its_bounds() -> None:
     thin = point("tuned@50", 95.0, coverage=0.9)
     assert "not every row was scored for tuned@50 (90.0%)" in decided(FEW, thin)[1]
+
+
+def test_sizes_too_few_for_a_curve_are_said_to_be() -> None:
+    assert "1 size cannot show whether" in decided(ZERO, FEW, *sizes({800: 94.3}))[1]
+    assert "2 sizes cannot show whether" in decided(FEW, *sizes({50: 60.0, 200: 70.0}))[1]
+
+
+def test_a_plateau_is_worded_as_not_shown() -> None:
+    flat = tuned({50: 90.0, 200: 90.1, 800: 90.1, 3200: 90.1}, half=0.3)
+    assert "more data is not shown to improve it" in decided(ZERO, *flat)[1]
+
+
+def test_a_rising_curve_gives_an_estimate_with_its_interval() -> None:
+    steep = tuned({50: 50.0, 200: 62.0, 800: 74.0, 3200: 86.0}, half=0.5)
+    _, words = decided(ZERO, *steep)
+    assert "the curve is still rising (estimated gain of one more doubling" in words
+    assert " will " not in words
+
+
+def test_missing_answers_that_could_turn_a_difference_keep_it_from_being_shown() -> None:
+    curve = learning_curve("sacrebleu", [FEW, point("tuned@50", 95.0, coverage=0.9)])
+    [found] = pairs_of(curve.baselines + curve.points, half=1.0)
+    bounded = replace(found, coverage=0.9, worst=-7.6, best=9.4)
+    assert decide(curve, [bounded]).worth is Worth.NOT_SHOWN
+    assert decide(curve, [found]).worth is Worth.BETTER
+
+
+def test_a_table_cell_says_what_is_not_shown() -> None:
+    curve = learning_curve("sacrebleu", [ZERO, FEW, *sizes({50: 88.1, 800: 94.3})])
+    found = pairs_of((*curve.baselines, *curve.points), half=1.0)
+    decision = decide(curve, found)
+    cells = [difference_words(each, decision, found) for each in curve.points]
+    assert cells == ["+0.5 [-0.5, 1.5], not shown", "+6.7 [5.7, 7.7]"]
+    assert difference_words(FEW, decision, found) == ""
+
+
+SCORES = st.one_of(st.none(), st.floats(0, 100))
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    zero=SCORES,
+    few=SCORES,
+    scores=st.dictionaries(st.integers(1, 10_000), SCORES, max_size=5),
+    half=st.floats(0.1, 10),
+)
+def test_every_experiment_has_an_answer_of_one_sentence(
+    zero: float | None, few: float | None, scores: dict[int, float | None], half: float
+) -> None:
+    prompts = [point("zero-shot", zero, half=half), point("few-shot (3)", few, half=half)]
+    _, words = decided(*prompts, *tuned(scores, half=half), half=half)
+    assert words.endswith(".")
+    assert ". " not in words
+    assert "nan" not in words
+    assert "None" not in words

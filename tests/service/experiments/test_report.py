@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.experiments.curve import LearningCurve, learning_curve
+from service.experiments.decisions import decide
 from service.experiments.plot import (
     HEIGHT,
     WIDTH,
@@ -28,7 +29,7 @@ from service.experiments.report import (
     curve_rows,
     render_report,
 )
-from tests.service.experiments.curves import FEW, ZERO, point, tuned
+from tests.service.experiments.curves import FEW, ZERO, pairs_of, point, tuned
 
 CURVE = learning_curve("sacrebleu", [ZERO, FEW, *tuned({50: 86.4, 200: 91.0, 800: 94.3})])
 VOID = {"meta", "line", "circle", "polygon", "polyline"}
@@ -63,10 +64,13 @@ class Page(HTMLParser):
 
 
 def report(curve: LearningCurve = CURVE, *, synthetic: bool = False) -> ReportData:
+    found = pairs_of((*curve.baselines, *curve.points), half=1.0)
     return ReportData(
         experiment_id="exp_1",
         title="PII masking",
         curve=curve,
+        comparisons=found,
+        decision=decide(curve, found),
         dataset=DatasetFacts("ds_1", rows=7000, kept=6800, dropped={"duplicate": 200}),
         base_model="gemini-3.1-flash-lite",
         seed=7,
@@ -110,15 +114,15 @@ def test_the_page_says_all_it_should() -> None:
         "7",
     ):
         assert expected in words
-    assert any(each.startswith("Tuning on 800 examples scores") for each in words)
+    assert any(each.startswith("Tune on 800 examples: 94.3 SacreBLEU") for each in words)
     assert any(each.startswith("Undecided:") for each in words)
 
 
 def test_the_table_has_a_row_for_each_variant_with_headers() -> None:
     read = Page(render_report(report()))
     scopes = [attrs["scope"] for tag, attrs in read.tags if tag == "th"]
-    assert scopes == ["col"] * 6 + ["row"] * 5
-    assert [data for tag, data in read.words if tag == "th"][6:] == [
+    assert scopes == ["col"] * 7 + ["row"] * 5
+    assert [data for tag, data in read.words if tag == "th"][7:] == [
         "zero-shot",
         "few-shot (3)",
         "tuned@50",

@@ -61,7 +61,7 @@ def read_variant_scores(
         rows = read_range_in_subprocess(stream, wanted)
         while chunk := list(islice(rows, _CHUNK)):
             blocks.append(_scored(chunk, measure))
-    answered, statistics, worst, best = (
+    statistics, answered, worst, best = (
         np.concatenate(column) for column in zip(*blocks, strict=True)
     )
     return VariantScores(name, statistics, answered, worst, best)

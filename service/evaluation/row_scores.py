@@ -16,8 +16,8 @@ from service.evaluation.metrics.registry import METRICS
 from service.evaluation.queries import table_key_of
 from service.inference.ports import Outcome
 from service.storage.ports import ObjectStore
-from service.storage.tables import Range
 from service.storage.table_subprocess import read_range_in_subprocess
+from service.storage.tables import Range
 
 _CHUNK = 250
 

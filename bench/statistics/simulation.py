@@ -15,9 +15,14 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from service.evaluation.comparison import SharedRows, VariantScores, adjust_family, compare
-from service.evaluation.intervals import Array, jackknife_interval, wilson_interval
 from service.evaluation.metrics.registry import METRICS
+from service.evaluation.statistics.comparison import (
+    SharedRows,
+    VariantScores,
+    adjust_family,
+    compare,
+)
+from service.evaluation.statistics.intervals import Array, jackknife_interval, wilson_interval
 
 BLEU = METRICS.find("sacrebleu").measure()
 CLUSTERS = (8, 20, 100)

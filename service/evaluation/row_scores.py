@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from service.database import Sessions
 from service.datasets.examples import Split
 from service.datasets.queries import DatasetView, stream_examples
-from service.evaluation.comparison import SharedRows, VariantScores
 from service.evaluation.metrics.measures import Measure
 from service.evaluation.metrics.registry import METRICS
 from service.evaluation.queries import table_key_of
+from service.evaluation.statistics.comparison import SharedRows, VariantScores
 from service.inference.ports import Outcome
 from service.storage.ports import ObjectStore
 from service.storage.table_subprocess import read_range_in_subprocess

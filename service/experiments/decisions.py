@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import combinations
 
-from service.evaluation.comparison import (
+from service.evaluation.metrics.registry import METRICS, MetricSpec
+from service.evaluation.statistics.comparison import (
     FULL_COVERAGE,
     Comparison,
     SharedRows,
@@ -14,8 +15,7 @@ from service.evaluation.comparison import (
     compare,
     needed_rows,
 )
-from service.evaluation.intervals import FEW_GROUPS
-from service.evaluation.metrics.registry import METRICS, MetricSpec
+from service.evaluation.statistics.intervals import FEW_GROUPS
 from service.experiments.curve import LearningCurve, Point, Verdict
 
 _LEVEL = 0.05  # differences that print as 0.0

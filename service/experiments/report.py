@@ -6,8 +6,8 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from service.evaluation.comparison import FULL_COVERAGE, Comparison
 from service.evaluation.metrics.registry import METRICS
+from service.evaluation.statistics.comparison import FULL_COVERAGE, Comparison
 from service.experiments.curve import LearningCurve, Point, Verdict
 from service.experiments.decisions import Decision, answer, difference_words
 from service.experiments.plot import draw_curve, interval_words

@@ -11,10 +11,10 @@ from service.database import Session, Sessions
 from service.datasets.examples import Split
 from service.datasets.queries import DatasetView, ready_dataset
 from service.errors import Fault, Internal
-from service.evaluation.comparison import Comparison
-from service.evaluation.schemas import VariantKind
 from service.evaluation.queries import get_evaluation
 from service.evaluation.row_scores import read_shared_rows, read_variant_scores
+from service.evaluation.schemas import VariantKind
+from service.evaluation.statistics.comparison import Comparison
 from service.experiments.curve import LearningCurve, Point, learning_curve
 from service.experiments.decisions import Decision, answer, compare_all, decide
 from service.experiments.models import Experiment

@@ -10,7 +10,8 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.significance import PairedTest, Result
 from scipy import stats
 
-from service.evaluation.comparison import (
+from service.evaluation.metrics.registry import METRICS
+from service.evaluation.statistics.comparison import (
     Comparison,
     SharedRows,
     VariantScores,
@@ -22,8 +23,7 @@ from service.evaluation.comparison import (
     paired_bootstrap_p,
     resampled_differences,
 )
-from service.evaluation.intervals import Array
-from service.evaluation.metrics.registry import METRICS
+from service.evaluation.statistics.intervals import Array
 from tests.service.evaluation.published import published
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from service.evaluation.intervals import (
+from service.evaluation.statistics.intervals import (
     Array,
     jackknife_error,
     jackknife_interval,

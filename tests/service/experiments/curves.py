@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from itertools import combinations
 
-from service.evaluation.comparison import Comparison
 from service.evaluation.schemas import VariantKind
+from service.evaluation.statistics.comparison import Comparison
 from service.experiments.curve import Point
 
 

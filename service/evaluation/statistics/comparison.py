@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.evaluation.intervals import Array, Totals, student_p, student_quantile
+from service.evaluation.statistics.intervals import Array, Totals, student_p, student_quantile
 
 FULL_COVERAGE = 0.99  # of the rows; below it a comparison is given with its bounds
 SIGNIFICANCE = 0.05
@@ -244,7 +244,7 @@ def _interval(
 ) -> tuple[float, float] | None:
     """Return the ends of the difference; without any spread, what `count` trials may have missed.
 
-    Sources as in `service.evaluation.intervals`; a difference needs no logit.
+    Sources as in `service.evaluation.statistics.intervals`; a difference needs no logit.
     """
     if error is None:
         return None

@@ -4,7 +4,6 @@ Both variants met the same rows, so what is easy or hard in a row cancels out: a
 is often several times more certain than two scores side by side suggest.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
@@ -14,10 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.evaluation.statistics.intervals import Array, Totals, student_p, student_quantile
+from service.evaluation.statistics.significance import (
+    RESAMPLES,
+    holm,
+    mcnemar_p,
+    paired_bootstrap_p,
+)
 
 FULL_COVERAGE = 0.99  # of the rows; below it a comparison is given with its bounds
 SIGNIFICANCE = 0.05
-RESAMPLES = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,53 +143,13 @@ def compare(
 
 
 def adjust_family(comparisons: Sequence[Comparison]) -> list[Comparison]:
-    """Return the comparisons with p-values adjusted for how many are read together.
-
-    Source: Holm (1979), A simple sequentially rejective multiple test procedure: the chance of
-    one false difference or more stays at 5 %, whatever the dependence.
-    """
+    """Return the comparisons with p-values adjusted for how many are read together (Holm)."""
     known = [each.p_value for each in comparisons if each.p_value is not None]
-    adjusted = dict(zip(sorted(known), _holm(sorted(known)), strict=True))
+    adjusted = dict(zip(sorted(known), holm(sorted(known)), strict=True))
     return [
         each if each.p_value is None else replace(each, adjusted_p=adjusted[each.p_value])
         for each in comparisons
     ]
-
-
-def mcnemar_p(only_first: int, only_second: int) -> float:
-    """Return the exact two-sided p-value of rows that only one of two variants has right.
-
-    Source: McNemar (1947); exact binomial form as in Dietterich (1998).
-    """
-    discordant = only_first + only_second
-    fewer = sum(math.comb(discordant, count) for count in range(min(only_first, only_second) + 1))
-    return min(1.0, float(2 * fewer / 2**discordant))
-
-
-def paired_bootstrap_p(first: Array, second: Array, totals: Totals, *, seed: int) -> float:
-    """Return the two-sided p-value of the difference of two scores over the same rows.
-
-    The differences of the resamples, centred, that reach the observed one count (Koehn 2004;
-    Riezler and Maxwell 2005). sacreBLEU counts one side of their absolute values, and so calls
-    10 % of equal systems different where 5 % are promised; this counts both sides.
-    """
-    observed = abs(float(totals(first.sum(axis=0)) - totals(second.sum(axis=0))))
-    differences = resampled_differences(first, second, totals, seed=seed)
-    reached = np.abs(differences - differences.mean()) >= observed
-    return float((reached.sum() + 1) / (len(differences) + 1))
-
-
-def resampled_differences(first: Array, second: Array, totals: Totals, *, seed: int) -> Array:
-    """Return the difference of both scores over resamples of the rows, the same rows for both."""
-    drawn = np.random.default_rng(seed)
-    pair = np.hstack([first, second]).astype(np.float64)
-    sums = np.empty((RESAMPLES, pair.shape[1]))
-    for sample in sums:
-        counts = np.bincount(drawn.integers(0, len(pair), len(pair)), minlength=len(pair))
-        np.matmul(counts, pair, out=sample)
-    width = first.shape[1]
-    differences: Array = totals(sums[:, :width]) - totals(sums[:, width:])
-    return differences
 
 
 def detectable_difference(comparison: Comparison, *, power: float = 0.8) -> float | None:
@@ -210,14 +174,6 @@ def needed_rows(comparison: Comparison, *, difference: float, power: float = 0.8
     if least is None or difference <= 0:
         return None
     return int(np.ceil(comparison.rows * (least / difference) ** 2))
-
-
-def _holm(ordered: Sequence[float]) -> list[float]:
-    adjusted, running = [], 0.0
-    for place, p_value in enumerate(ordered):
-        running = max(running, min(1.0, (len(ordered) - place) * p_value))
-        adjusted.append(running)
-    return adjusted
 
 
 def _sums(statistics: Array, groups: NDArray[np.intp], count: int) -> Array:

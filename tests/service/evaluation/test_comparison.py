@@ -18,12 +18,14 @@ from service.evaluation.statistics.comparison import (
     adjust_family,
     compare,
     detectable_difference,
-    mcnemar_p,
     needed_rows,
+)
+from service.evaluation.statistics.intervals import Array
+from service.evaluation.statistics.significance import (
+    mcnemar_p,
     paired_bootstrap_p,
     resampled_differences,
 )
-from service.evaluation.statistics.intervals import Array
 from tests.service.evaluation.published import published
 
 

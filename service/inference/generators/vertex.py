@@ -14,7 +14,6 @@ from yarl import URL
 
 from service.catalogue.locations import endpoint_of, location_of
 from service.inference.generators.answers import read_answer
-from service.inference.generators.bodies import body_of as body_of
 from service.inference.generators.bodies import encoded
 from service.inference.generators.credentials import GoogleToken
 from service.inference.ports import Generation, GenerationRequest, Outcome

@@ -10,8 +10,8 @@ from service.catalogue.entry import NO_SETTINGS, CallSettings
 from service.catalogue.locations import endpoint_of
 from service.inference.cache import fingerprint_of
 from service.inference.event_loop import loop_thread
-from service.inference.generators.bodies import encoded
-from service.inference.generators.vertex import VertexGenerator, body_of, url_of
+from service.inference.generators.bodies import body_of, encoded
+from service.inference.generators.vertex import VertexGenerator, url_of
 from service.inference.ports import GenerationRequest, Outcome, Turn
 from service.inference.retry import CallFailed, Refusal
 from tests.service.inference.conftest import Closing

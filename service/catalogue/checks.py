@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import date
+from functools import partial
 
 from service.catalogue.catalogue import Catalogue
 from service.catalogue.entry import ModelEntry
@@ -9,6 +10,7 @@ from service.errors import Fault, Invalid
 
 UNKNOWN, RETIRED, NOT_TUNABLE = "base_model_unknown", "base_model_retired", "base_model_not_tunable"
 POINTER = "/spec/base_model"
+_SETTING = "set TUNECURVE_SERVING_LOCATION"
 
 
 def check_base_model(
@@ -51,6 +53,15 @@ def check_location(catalogue: Catalogue, base_model: str, *, compares: bool = Fa
         raise _misplaced("locations_differ", message)
 
 
+def check_region(catalogue: Catalogue, base_model: str) -> None:
+    """Raise Invalid `region_not_tunable` where the base model is tuned in other regions only."""
+    regions, place = catalogue.entry(base_model).tuning.regions, catalogue.places.tuning
+    if regions and place not in regions:
+        known = ", ".join(regions)
+        message = f"{base_model} is tuned in {known}, not in {place}: set TUNECURVE_LOCATION"
+        raise _misplaced("region_not_tunable", message)
+
+
 def warnings_about(
     catalogue: Catalogue, base_model: str, *, today: date
 ) -> Iterator[tuple[str, str]]:
@@ -60,17 +71,11 @@ def warnings_about(
         yield found
     elif due := entry.retirement_due(today):
         yield "base_model_retirement_due", f"{base_model} was announced to retire from {due}"
-    regions = entry.tuning.regions
-    if regions and catalogue.places.tuning not in regions:
-        place = catalogue.places.tuning
-        yield "region_not_tunable", f"{base_model} is tuned in {', '.join(regions)}, not in {place}"
-    try:
-        check_location(catalogue, base_model, compares=True)
-    except Invalid as error:
-        yield error.code, error.message
-
-
-_SETTING = "set TUNECURVE_SERVING_LOCATION"
+    for check in (check_region, partial(check_location, compares=True)):
+        try:
+            check(catalogue, base_model)
+        except Invalid as error:
+            yield error.code, error.message
 
 
 def _objection(entry: ModelEntry, *, tunes: bool) -> tuple[str, str] | None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from service.catalogue.catalogue import Catalogue
-from service.catalogue.checks import check_base_model, check_location
+from service.catalogue.checks import check_base_model, check_location, check_region
 from service.clock import utc_now
 from service.database import Session, Sessions
 from service.datasets.operations import check_source
@@ -59,6 +59,7 @@ def reserve_experiment(
         catalogue, asked, tunes=True, allow_unlisted=spec.allow_unlisted_model
     )
     if not unlisted:
+        check_region(catalogue, asked)
         check_location(catalogue, asked, compares=True)
     repository.add(
         session,

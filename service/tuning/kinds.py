@@ -3,7 +3,7 @@
 from functools import partial
 
 from service.catalogue.catalogue import Catalogue
-from service.catalogue.checks import check_base_model
+from service.catalogue.checks import check_base_model, check_region
 from service.clock import utc_now
 from service.database import Session
 from service.datasets.queries import require_dataset
@@ -29,6 +29,8 @@ def reserve_tuned(
     unlisted = check_base_model(
         catalogue, asked, tunes=True, allow_unlisted=spec.allow_unlisted_model
     )
+    if not unlisted:
+        check_region(catalogue, asked)
     repository.add(
         session,
         TunedModel(

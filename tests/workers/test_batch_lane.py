@@ -72,7 +72,8 @@ def lanes_paid(stack: Stack, job: Job) -> dict[str, tuple[int, int]]:
 def batches(stack: Stack, job: Job) -> list[dict[str, Any]]:
     """Return what the provider has seen of a job's evaluation."""
     settings = stack.services.settings
-    place = f"projects/{settings.google_cloud_project}/locations/{settings.location}"
+    location = stack.services.catalogue.serving_location(settings.base_model)
+    place = f"projects/{settings.google_cloud_project}/locations/{location}"
     listed = stack.emulator.request("GET", f"/v1/{place}/batchPredictionJobs")
     label = job.outputs["evaluation"]
     return [

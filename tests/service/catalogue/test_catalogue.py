@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from service.catalogue.catalogue import Catalogue, Places, load_catalogue
-from service.catalogue.checks import check_base_model, check_location, warnings_about
+from service.catalogue.checks import check_base_model, check_location, check_region, warnings_about
 from service.catalogue.entry import CallSettings, ModelEntry, ModelState, SettingEffect
 from service.catalogue.locations import location_of, nearest
 from service.errors import Invalid
@@ -213,6 +213,13 @@ def test_a_base_model_is_not_called_where_it_does_not_answer() -> None:
     with pytest.raises(Invalid, match="global, us, eu") as caught:
         check_location(catalogue, LITE)
     assert caught.value.code == "location_not_served"
+
+
+@pytest.mark.parametrize("place", ["global", "us", "us-east1"])
+def test_a_model_is_not_tuned_where_no_tuning_of_it_runs(place: str) -> None:
+    with pytest.raises(Invalid, match="us-central1, europe-west4") as caught:
+        check_region(load_catalogue(places=Places(place)), LITE)
+    assert caught.value.code == "region_not_tunable"
 
 
 # ------------------------------------------------------------------------------------- checks

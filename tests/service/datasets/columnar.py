@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from service.catalogue.catalogue import load_catalogue
+from service.catalogue.catalogue import Catalogue, load_catalogue
 from service.datasets.conversion.row_keys import DIGESTS, digest
 from service.datasets.examples import Example, Split
 from service.datasets.formats.rows import SourceRow
@@ -55,6 +55,7 @@ def prepare_rows(
     given: dict[Split, Sequence[SourceRow]] | None = None,
     count_tokens: TokenCounter | None = None,
     model: str = "",
+    catalogue: Catalogue = CATALOGUE,
 ) -> Outcome:
     """Prepare and write rows, and read back what a dataset of them would hold."""
     preset = choose_preset(spec.preset, template=spec.template, columns=spec.columns)
@@ -70,7 +71,7 @@ def prepare_rows(
             preset=preset,
             spec=spec,
             folder=folder,
-            base_model=CATALOGUE.entry(spec.model or model),
+            base_model=catalogue.entry(spec.model or model),
         )
         finished = write_dataset(
             prepared,
@@ -78,7 +79,7 @@ def prepare_rows(
             train_sizes=spec.train_sizes,
             folder=folder,
             today=TODAY,
-            known_models=CATALOGUE.names,
+            known_models=catalogue.names,
             count_tokens=count_tokens,
         )
         stored = pl.read_ipc_stream(finished.written.ordered).to_dicts()

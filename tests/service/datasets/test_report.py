@@ -3,10 +3,12 @@
 import re
 from collections.abc import Iterator, Sequence
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from service.catalogue.catalogue import load_catalogue
 from service.datasets.formats.rows import SourceRow
 from service.datasets.publishing.report_builder import bars
 from service.datasets.report.masking import mask
@@ -165,6 +167,25 @@ def test_cost_is_a_range_by_epochs_with_its_source(outcome: Outcome) -> None:
         assert row.dollars_high == pytest.approx(row.tokens_high * 10 / 1e6, abs=1e-4)
     size_bytes = len(b"".join(outcome.lines[:50]))
     assert report.cost.rows[0].tokens_low < size_bytes / 4 < report.cost.rows[0].tokens_high
+
+
+def test_the_cost_of_tuning_follows_the_users_prices(tmp_path: Path) -> None:
+    prices, own = tmp_path / "prices.toml", tmp_path / "own.toml"
+    entry = 'source = "our contract"\nas_of = "2026-11"\n'
+    prices.write_text(f'["gemini-3.5-flash"]\ninput = 1\noutput = 2\ntraining = 4\n{entry}')
+    own.write_text(f'[models."gemini-3.5-flash".prices]\ntraining = 7\n{entry}')
+    for catalogue, dollars in (
+        (load_catalogue(prices=prices), 4),
+        (load_catalogue(own, prices=prices), 7),
+    ):
+        report = prepare_rows(
+            synthetic_rows(600, seed=1), spec_of(), model="gemini-3.5-flash", catalogue=catalogue
+        ).report
+        assert report.cost is not None
+        assert (report.cost.dollars_per_million_tokens, report.cost.source) == (
+            dollars,
+            "our contract",
+        )
 
 
 class Counter:

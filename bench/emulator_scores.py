@@ -1,4 +1,4 @@
-"""The scores of `emulator_learning.py`, 0 to 100, of answers to (prompt, output) pairs."""
+"""The scores of `emulator_learners.py`, 0 to 100, of answers to (prompt, output) pairs."""
 
 import json
 import re

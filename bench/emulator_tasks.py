@@ -1,4 +1,4 @@
-"""The tasks of `emulator_learning.py`: real rows, split so that no test row was ever trained on.
+"""The tasks of `emulator_learners.py`: real rows, split so that no test row was ever trained on.
 
 Every task has a development split beside the test split: settings are chosen on the former only.
 """

@@ -21,7 +21,7 @@ _HEADER = ("X-Tunecurve-Emulator", "synthetic")
 
 
 class EmulatorServer(uvicorn.Server):
-    """Tells on standard output when it accepts connections, and ends when its parent is gone."""
+    """Reports on standard output when it accepts connections, and ends with its parent."""
 
     def __init__(
         self,
@@ -45,13 +45,13 @@ class EmulatorServer(uvicorn.Server):
         sys.stdout.flush()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop and forget what is not kept; after this uvicorn ends the process by its signal."""
+        """Stop and delete the temporary folder; then uvicorn ends the process by its signal."""
         await super().shutdown(sockets)
         if self._scratch is not None:
             shutil.rmtree(self._scratch, ignore_errors=True)
 
     async def _end_with_parent(self, parent_pid: int) -> None:
-        while os.getppid() == parent_pid:  # noqa: ASYNC110  (nothing tells that a parent died)
+        while os.getppid() == parent_pid:  # noqa: ASYNC110  (no event reports a parent's death)
             await asyncio.sleep(1)
         self.should_exit = True
 
@@ -108,7 +108,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m emulator", description=main.__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0 picks a free one")
-    parser.add_argument("--state", type=Path, help="folder that keeps everything; else forgotten")
+    parser.add_argument(
+        "--state", type=Path, help="folder for its state; without it, a temporary one"
+    )
     parser.add_argument("--parent-pid", type=int, help="end when this parent process has died")
     for name, flag_type in flag_types().items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=flag_type, default=None)

@@ -59,7 +59,7 @@ class Clock:
 
 
 CLOCK = Clock()
-"""The clock of this process: a server has one time, whoever asks."""
+"""The clock of this process: a server has one time."""
 
 
 def timestamp() -> str:

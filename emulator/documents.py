@@ -58,7 +58,7 @@ class Documents:
             last = rows[-1][0]
 
     def keys(self, *, prefix: str, after: str = "") -> Iterator[str]:
-        """Yield in order the keys with a prefix that come after a key; read as they are asked."""
+        """Yield in order the keys with a prefix that come after a key; read lazily."""
         query = "SELECT key FROM document WHERE key >= ? AND key > ? AND key < ? ORDER BY key"
         for row in self._connection.execute(query, (prefix, after, prefix + "\U0010ffff")):
             yield row[0]

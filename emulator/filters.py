@@ -88,10 +88,10 @@ def _fits(value: object, term: _Term) -> bool:
     return is_equal == (term.operator == "=")
 
 
-def _holds(value: object, wanted: Collection[str]) -> bool:
+def _holds(value: object, members: Collection[str]) -> bool:
     if value is None:
         return False
-    if "*" in wanted:
+    if "*" in members:
         return True
     held = value if isinstance(value, list | tuple | Mapping) else [str(value)]
-    return any(item in held for item in wanted)
+    return any(item in held for item in members)

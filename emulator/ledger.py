@@ -1,4 +1,4 @@
-"""What the server was asked for, so that a test can tell what a client paid; never a prompt."""
+"""Counts of calls and tokens, by which a test sees what a client paid; prompts are not kept."""
 
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ class ModelUse:
     cost_usd: float | None = 0.0
 
     def charge(self, *, prompt_tokens: int, output_tokens: int, location: str) -> None:
-        """Add the tokens of an answer and its list price at the location it was asked at."""
+        """Add the tokens of an answer and its list price at the location of the call."""
         self.prompt_tokens += prompt_tokens
         self.output_tokens += output_tokens
         cost = generation_cost(

@@ -62,7 +62,7 @@ def _write_token(place: int) -> str:
 
 
 _LAST = "\U0010ffff"
-"""Comes after all that a name can go on with."""
+"""Sorts after every continuation of a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def page_of_names(
 ) -> NamePage:
     """Return one page of at most `limit` names and folded prefixes together, in name order.
 
-    `names` yields, in order, those with the prefix that come after a name; no more are asked for
+    `names` yields, in order, those with the prefix that come after a name; no more are read
     than the page needs. With a delimiter, names that contain it after the prefix fold into one
     entry up to it. The token is the last entry shown, so objects that come or go between pages do
     not shift the rest. Raises ValueError when the token is not one of ours.

@@ -1,4 +1,4 @@
-"""Chance that repeats: a draw follows from the seed and from what is asked, not from the order."""
+"""Repeatable random numbers: a draw depends on the seed and its facts, not on the order."""
 
 import hashlib
 from statistics import NormalDist

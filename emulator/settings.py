@@ -75,7 +75,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    wanted: str
+    expected: str
     holds: Callable[[Any], bool]
     flag: type = float
 
@@ -84,7 +84,7 @@ _LONGEST_SECONDS = 1e9
 _LARGEST_COUNT = 10**12
 
 
-def _number(low: float, high: float, *, wanted: str, optional: bool = False) -> _Rule:
+def _number(low: float, high: float, *, expected: str, optional: bool = False) -> _Rule:
     """Ask for a number; comparing also shuts out NaN, infinities and integers beyond counting."""
 
     def holds(value: Any) -> bool:
@@ -93,16 +93,16 @@ def _number(low: float, high: float, *, wanted: str, optional: bool = False) -> 
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         return is_number and low <= value <= high
 
-    return _Rule(wanted, holds)
+    return _Rule(expected, holds)
 
 
-def _whole(low: int, high: int, *, wanted: str, optional: bool = False) -> _Rule:
+def _whole(low: int, high: int, *, expected: str, optional: bool = False) -> _Rule:
     def holds(value: Any) -> bool:
         if value is None:
             return optional
         return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
-    return _Rule(wanted, holds, int)
+    return _Rule(expected, holds, int)
 
 
 def _choice(*names: str) -> _Rule:
@@ -110,20 +110,20 @@ def _choice(*names: str) -> _Rule:
 
 
 _SMALLEST = 1e-9
-_DURATION = _number(0, _LONGEST_SECONDS, wanted="a number of at least 0 (and at most 1e9)")
-_RATE = _number(0, 1, wanted="a number from 0 to 1")
+_DURATION = _number(0, _LONGEST_SECONDS, expected="a number of at least 0 (and at most 1e9)")
+_RATE = _number(0, 1, expected="a number from 0 to 1")
 _QUOTA = _number(
-    _SMALLEST, _LARGEST_COUNT, wanted="a number above 0, or null for no quota", optional=True
+    _SMALLEST, _LARGEST_COUNT, expected="a number above 0, or null for no quota", optional=True
 )
-_COUNT = _whole(1, _LARGEST_COUNT, wanted="a whole number of at least 1")
+_COUNT = _whole(1, _LARGEST_COUNT, expected="a whole number of at least 1")
 _LIMIT = _whole(
-    1, _LARGEST_COUNT, wanted="a whole number of at least 1, or null for no limit", optional=True
+    1, _LARGEST_COUNT, expected="a whole number of at least 1, or null for no limit", optional=True
 )
 _RULES: Mapping[str, _Rule] = {
     "latency_seconds": _DURATION,
-    "latency_sigma": _number(0, 10, wanted="a number of at least 0 (and at most 10)"),
-    "seed": _whole(-(2**63), 2**63, wanted="a whole number of 64 bits"),
-    "clock_speed": _number(0.001, 100_000, wanted="a number from 0.001 to 100000"),
+    "latency_sigma": _number(0, 10, expected="a number of at least 0 (and at most 10)"),
+    "seed": _whole(-(2**63), 2**63, expected="a whole number of 64 bits"),
+    "clock_speed": _number(0.001, 100_000, expected="a number from 0.001 to 100000"),
     "tuning_seconds": _DURATION,
     "pending_seconds": _DURATION,
     "concurrent_tunings": _COUNT,
@@ -142,7 +142,7 @@ _RULES: Mapping[str, _Rule] = {
     "requests_per_day": _LIMIT,
     "shared_requests_per_minute": _QUOTA,
     "shared_variation": _RATE,
-    "shared_window_seconds": _number(0.01, _LONGEST_SECONDS, wanted="a number of at least 0.01"),
+    "shared_window_seconds": _number(0.01, _LONGEST_SECONDS, expected="a number of at least 0.01"),
     "hang_seconds": _DURATION,
 } | dict.fromkeys(
     (
@@ -226,5 +226,5 @@ def _violations(
             names = ", ".join(sorted(known))
             violations.append(Violation(where, f"no setting named {where!r}; known: {names}."))
         elif not _RULES[name].holds(value):
-            violations.append(Violation(where, f"{where} must be {_RULES[name].wanted}."))
+            violations.append(Violation(where, f"{where} must be {_RULES[name].expected}."))
     return violations

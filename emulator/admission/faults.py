@@ -1,4 +1,4 @@
-"""What goes wrong with a call, drawn by seed, and what the answer looks like then."""
+"""Faults and delays of calls, drawn by seed, and the answers they leave."""
 
 import json
 from collections.abc import Mapping
@@ -70,7 +70,7 @@ _CONTENTS = (
 
 
 def raise_random_error(settings: Settings, *, digest: bytes, attempt: int) -> None:
-    """Raise what an unlucky call gets before any work: GoogleError 500 or 503, or no answer.
+    """Raise the error that was drawn for a call before any work: 500, 503, or no answer.
 
     Sending the call again draws anew, so retries get through as often as the rates allow.
     """
@@ -87,19 +87,19 @@ def raise_random_error(settings: Settings, *, digest: bytes, attempt: int) -> No
 
 
 def raise_random_row_error(settings: Settings, *, digest: bytes) -> None:
-    """Raise what an unlucky row of a batch gets: GoogleError 503, the same row every time."""
+    """Raise GoogleError 503 for a batch row drawn to fail, the same row every time."""
     if unit(settings.seed, "batch_error", digest) < settings.batch_error_rate:
         message = "The service is currently unavailable."
         raise GoogleError(503, message, status="UNAVAILABLE")
 
 
 def delivery_fault(settings: Settings, *, digest: bytes, attempt: int) -> Fault | None:
-    """Return what happens to an answer on its way, after the work was done."""
+    """Return the fault of an answer's delivery, after the work was done."""
     return _drawn(_DELIVERIES, settings, digest, attempt)
 
 
 def content_fault(settings: Settings, *, digest: bytes) -> Fault | None:
-    """Return what the service finds wrong with the content: the same for a prompt every time."""
+    """Return the fault of the content: the same for a prompt every time."""
     return _drawn(_CONTENTS, settings, digest)
 
 
@@ -114,7 +114,7 @@ def _drawn(kinds: tuple[Fault, ...], settings: Settings, *facts: object) -> Faul
 def apply_content_fault(
     response: Mapping[str, Any], fault: Fault | None, *, max_output_tokens: int | None
 ) -> dict[str, Any]:
-    """Return a response body as it is when the fault has struck; it keeps the recorded shapes."""
+    """Return a response body with the fault, in the recorded shapes."""
     if fault is None:
         return dict(response)
     if fault is Fault.MALFORMED_TEXT:
@@ -136,7 +136,7 @@ def apply_content_fault(
 
 
 def _without_answer(response: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out the candidates and their tokens: what was not given is not billed."""
+    """Leave out the candidates and their tokens, which are not billed then."""
     usage = {
         name: value
         for name, value in response["usageMetadata"].items()

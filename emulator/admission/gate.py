@@ -1,4 +1,4 @@
-"""One call from its admission to its delivery: quotas, chance, delay, and what is given back."""
+"""One call from its admission to its delivery: quotas, random faults, delay, release."""
 
 import asyncio
 import time
@@ -28,7 +28,7 @@ _MOST_ATTEMPTS = 200_000
 
 @dataclass(slots=True)
 class Admission:
-    """A call that was let in; `settings` are those of its base model at that moment."""
+    """An admitted call; `settings` are those of its base model at that moment."""
 
     base_model: str
     settings: Settings
@@ -52,7 +52,7 @@ class Admission:
             self.quotas.release(self.base_model)
 
     async def wait(self, share: float = 1.0) -> None:
-        """Wait until a share of the answer is due; without a delay let others have their turn."""
+        """Wait until a share of the answer is due; without a delay only yield to other tasks."""
         await asyncio.sleep(self.started + share * self.seconds - time.monotonic())
 
     def finish(
@@ -108,7 +108,7 @@ class Attempts:
 
 
 class Gate:
-    """Lets calls in: chance first, which costs no quota, then the quotas of the base model."""
+    """Admits calls: random errors first, which cost no quota, then the base model's quotas."""
 
     def __init__(self, quotas: Quotas) -> None:
         self._quotas = quotas
@@ -121,7 +121,7 @@ class Gate:
     def admit(
         self, base_model: str, settings: Settings, *, digest: bytes, prompt_tokens: int
     ) -> Admission:
-        """Return the admission; its place must be given back by `in_flight`.
+        """Return the admission; its place is released by `in_flight`.
 
         Raises GoogleError 429, 500 or 503, and DroppedConnectionError where there is no answer.
         """

@@ -1,4 +1,4 @@
-"""What a base model may be asked for: by the minute, the day and at once, and what is shared."""
+"""Quotas of a base model: by the minute, by the day, in flight, and its part of a shared one."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -80,7 +80,7 @@ class Quotas:
         most = settings.concurrent_requests
         if most is not None and in_flight >= most:
             raise GoogleError(429, _EXHAUSTED)
-        taken = dict(self._asked(base_model, settings, tokens))
+        taken = dict(self._buckets_after(base_model, settings, tokens))
         self._check_day(base_model, settings.requests_per_day)
         self._buckets |= taken
         self._in_flight[base_model] = in_flight + 1
@@ -89,7 +89,7 @@ class Quotas:
         self._in_flight[base_model] -= 1
 
     def settle(self, base_model: str, settings: Settings, *, output_tokens: int) -> None:
-        """Take the tokens of an answer, which nobody knew before; that may leave a debt."""
+        """Take the tokens of an answer, unknown at admission; that may leave a debt."""
         key = (base_model, "tokens")
         if settings.tokens_per_minute is not None and key in self._buckets:
             bucket = self._buckets[key]
@@ -109,7 +109,7 @@ class Quotas:
             return max(1 - self._buckets[key].held, _LEAST_WAIT) * 60 / max(rate or 0, _LEAST_WAIT)
         return 0.0
 
-    def _asked(
+    def _buckets_after(
         self, base_model: str, settings: Settings, tokens: int
     ) -> list[tuple[tuple[str, str], Bucket]]:
         quotas = (

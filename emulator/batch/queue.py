@@ -139,7 +139,7 @@ class BatchQueue:
     def _count(self, job_id: str, counts: Counts) -> None:
         job = self.jobs.get(job_id)
         if job:
-            self.jobs.remember(replace(job, counts=counts))
+            self.jobs.put_in_memory(replace(job, counts=counts))
 
     def _end_failed(self, job: BatchJob, code: int, message: str) -> None:
         self._end(job.job_id, State.FAILED, error={"code": code, "message": message})

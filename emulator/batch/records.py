@@ -154,7 +154,7 @@ class BatchStore:
         self._jobs[job.job_id] = job
         return job
 
-    def remember(self, job: BatchJob) -> None:
+    def put_in_memory(self, job: BatchJob) -> None:
         """Replace the job in memory only: counts of rows start over after a restart."""
         self._jobs[job.job_id] = job
 

@@ -73,9 +73,9 @@ class BatchRoutes:
 
     async def list_batches(self, request: Request) -> Response:
         query, place = request.query_params, parent_of(request.path_params)
-        is_wanted = read_filter(query.get("filter", ""), fields=_FIELDS)
+        matches = read_filter(query.get("filter", ""), fields=_FIELDS)
         jobs = self._queue.jobs.all()
-        found = [job for job in jobs if job.parent == place and is_wanted(job)]
+        found = [job for job in jobs if job.parent == place and matches(job)]
         page = page_of(found, query, place=lambda job: -job.serial)
         return JSONResponse(page.describe("batchPredictionJobs", lambda job: job.resource()))
 

@@ -41,8 +41,8 @@ def score_rouge(
             return _f1(common, len(ours[0]), len(theirs[0]))
         case _:
             size = int(rouge_type.removeprefix("rouge"))
-            found, wanted = (_count_ngrams(words[0], size=size) for words in (ours, theirs))
-            return _f1((found & wanted).total(), found.total(), wanted.total())
+            found, expected = (_count_ngrams(words[0], size=size) for words in (ours, theirs))
+            return _f1((found & expected).total(), found.total(), expected.total())
 
 
 def split_words(text: str, *, stems: bool = False) -> list[str]:
@@ -77,20 +77,20 @@ def _count_ngrams(words: Sequence[str], *, size: int) -> Counter[tuple[str, ...]
 
 def _score_summaries(ours: list[list[str]], theirs: list[list[str]]) -> float:
     """Score the union of the common subsequences of each reference sentence, each word once."""
-    found, wanted = (
+    found, expected = (
         Counter(word for each in sentences for word in each) for sentences in (ours, theirs)
     )
     hits = 0
-    left_found, left_wanted = found.copy(), wanted.copy()
+    left_found, left_expected = found.copy(), expected.copy()
     for sentence in theirs:
         places = {place for own in ours for place in _common_places(sentence, own)}
         for place in sorted(places):
             word = sentence[place]
-            if left_found[word] > 0 and left_wanted[word] > 0:
+            if left_found[word] > 0 and left_expected[word] > 0:
                 hits += 1
                 left_found[word] -= 1
-                left_wanted[word] -= 1
-    return _f1(hits, found.total(), wanted.total())
+                left_expected[word] -= 1
+    return _f1(hits, found.total(), expected.total())
 
 
 def _common_places(first: Sequence[str], second: Sequence[str]) -> list[int]:

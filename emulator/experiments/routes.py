@@ -64,17 +64,17 @@ class ExperimentRoutes:
 
     async def list_contexts(self, request: Request) -> Response:
         query = request.query_params
-        is_wanted = read_filter(query.get("filter", ""), fields=_CONTEXT_FIELDS)
-        found = [context for context in self._contexts(request) if is_wanted(context)]
+        matches = read_filter(query.get("filter", ""), fields=_CONTEXT_FIELDS)
+        found = [context for context in self._contexts(request) if matches(context)]
         places = {context["name"]: place for place, context in enumerate(found)}
         page = page_of(found, query, place=lambda context: places[context["name"]])
         return JSONResponse(page.describe("contexts", lambda context: context))
 
     async def list_series(self, request: Request) -> Response:
         tuning, query = self._find(request), request.query_params
-        is_wanted = read_filter(query.get("filter", ""), fields=_SERIES_FIELDS)
+        matches = read_filter(query.get("filter", ""), fields=_SERIES_FIELDS)
         known = [resources.describe_series(tuning, each) for each in series_of(tuning.history)]
-        found = [series for series in known if is_wanted(series)]
+        found = [series for series in known if matches(series)]
         page = page_of(found, query, place=lambda series: int(last_segment(series["name"])))
         return JSONResponse(page.describe("tensorboardTimeSeries", lambda series: series))
 
@@ -92,12 +92,12 @@ class ExperimentRoutes:
         tuning, query = self._find(request), request.query_params
         names = [*query.getlist("timeSeries"), *query.getlist("time_series")]
         known = {resources.series_name(tuning, each): each for each in series_of(tuning.history)}
-        wanted = [known.get(with_project_number(name)) for name in names]
-        if not wanted:
+        ids = [known.get(with_project_number(name)) for name in names]
+        if not ids:
             raise GoogleError(400, "List of time_series is required.")
-        if None in wanted:
+        if None in ids:
             raise GoogleError(404, "A TensorboardTimeSeries was not found in this Tensorboard.")
-        return JSONResponse({"timeSeriesData": [_data(tuning, each) for each in wanted if each]})
+        return JSONResponse({"timeSeriesData": [_data(tuning, each) for each in ids if each]})
 
     def _shown(self, describe: Callable[[Tuning], dict[str, Any]]) -> Callable[[Request], Any]:
         async def show(request: Request) -> Response:

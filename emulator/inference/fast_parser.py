@@ -13,7 +13,7 @@ _LARGEST_FLOAT = 3.4e38
 
 
 def fast_message(document: Mapping[str, Any], message_type: Any) -> Any | None:
-    """Return the message the parser would return, or None when only the parser can tell."""
+    """Return the message the parser would return, or None for Google's parser to decide."""
     known = _read(document, _REQUEST)
     if known is None:
         return None

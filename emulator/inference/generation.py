@@ -72,7 +72,7 @@ class Generator:
         return read_generation_request(document, self._types.generate_content, target=target)
 
     def count(self, path: Mapping[str, str], body: bytes) -> dict[str, Any]:
-        """Return the token count; it is not billed: neither quota nor ledger knows of it."""
+        """Return the token count; it is not billed and counts neither in quota nor in ledger."""
         target = find_target(path, tunings=self.tunings)
         types = self._types.count_tokens
         return token_count_body(read_generation_request(parse_json(body), types, target=target))

@@ -36,7 +36,7 @@ async def stream_content(request: Request, *, generator: Generator) -> Response:
     with ExitStack() as stack:
         use = stack.enter_context(generator.in_flight(call))
         pieces = split_response(await generator.generate_at_once(call, use))
-        # A call that hangs has no headers, either. Nothing of a spoiled delivery comes early; one
+        # A call that hangs has no headers, either. Nothing of a faulty delivery comes early; one
         # that is whole comes piece by piece.
         await call.admission.wait(1.0 if call.admission.delivery_fault() else 0.0)
         response = _respond(pieces, call.admission, is_sse=is_sse)

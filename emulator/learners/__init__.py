@@ -1,1 +1,1 @@
-"""Models that truly learn from uploaded examples, and the rules of the base model."""
+"""Models trained on uploaded examples, and the rules of the base model."""

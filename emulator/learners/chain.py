@@ -32,7 +32,7 @@ from emulator.learners.tokens import Token
 class Chain:
     """Tags of tokens: `scores` tokens x classes and `transitions` class x class, both in logs.
 
-    The probability told is that of the tags; two tags that write the same text count apart.
+    The reported probability is that of the tags; two tags that write the same text count apart.
     """
 
     tokens: Sequence[Token]

@@ -15,10 +15,10 @@ Render = Callable[[str], str]
 
 @dataclass(frozen=True, slots=True)
 class SamplingParameters:
-    """How to draw: `top` is how many options of a decision are told, likeliest first.
+    """How to draw: `top` is the number of options reported for a decision, likeliest first.
 
-    Temperature t draws by probabilities raised to 1/t and made to sum to 1, and those are the ones
-    told. Temperature 0 gives the deterministic answer and tells the probabilities of temperature 1.
+    Temperature t draws by probabilities raised to 1/t and made to sum to 1, and those are
+    reported. Temperature 0 gives the deterministic answer and the probabilities of temperature 1.
     Each decision is drawn among its `top_k` likeliest options (0: all), and of these the likeliest
     whose probabilities reach `top_p`; at temperature 0 neither changes anything.
     """
@@ -63,7 +63,7 @@ class AnswerDistribution(Protocol):
     def draw(self, sampling: SamplingParameters, rng: Random) -> Sample: ...
 
     def map(self, render: Render) -> "AnswerDistribution":
-        """Return the distribution on the rendered answer, told as one decision."""
+        """Return the distribution of the rendered answer, reported as one decision."""
 
 
 class Categorical:
@@ -81,9 +81,9 @@ class Categorical:
     def draw(self, sampling: SamplingParameters, rng: Random) -> Sample:
         logs = with_temperature(self._logs, sampling)
         at = draw_index(logs, rng) if sampling.temperature else self._mode
-        told = top_options(logs, sampling.top, self._options.__getitem__)
+        options = top_options(logs, sampling.top, self._options.__getitem__)
         text = self._options[at]
-        return Sample(text, (Choice(text, float(logs[at]), told),))
+        return Sample(text, (Choice(text, float(logs[at]), options),))
 
     def map(self, render: Render) -> "Categorical":
         rendered = [render(option) for option in self._options]
@@ -92,7 +92,7 @@ class Categorical:
 
 @dataclass(frozen=True, slots=True)
 class RenderedAnswer:
-    """An distribution of many decisions, its rendered answer told as one."""
+    """A distribution of many decisions, its rendered answer reported as one."""
 
     distribution: AnswerDistribution
     render: Render
@@ -139,7 +139,7 @@ def log_probabilities(logs: NDArray[Any]) -> Logs:
 
 
 def with_temperature(logs: NDArray[Any], sampling: SamplingParameters) -> Logs:
-    """Return the logs of the probabilities that are drawn by, and told."""
+    """Return the logs of the probabilities that are drawn from and reported."""
     heated = np.asarray(logs, np.float64) / (sampling.temperature or 1.0)
     return truncated(log_probabilities(heated), unscaled=logs, sampling=sampling)
 

@@ -1,4 +1,4 @@
-"""What one pass over the training data did, and what a training was asked for."""
+"""The record of each training epoch, and the plan of a training."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

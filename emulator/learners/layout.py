@@ -115,10 +115,10 @@ def _source_field(
     overlap = dict.fromkeys(varying, 0.0)
     length = dict.fromkeys(varying, 0)
     for row, output in zip(fields, outputs, strict=False):
-        wanted = set(words_of(output))
+        target = set(words_of(output))
         for name in varying:
             text = row.get(name, "")
-            overlap[name] += len(wanted & set(words_of(text))) / max(1, len(wanted))
+            overlap[name] += len(target & set(words_of(text))) / max(1, len(target))
             length[name] += len(text)
     return max(varying, key=lambda name: (round(overlap[name], 6), length[name]))
 

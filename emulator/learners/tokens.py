@@ -61,9 +61,9 @@ def normalise(text: str) -> str:
     return re.sub(r"\W+", " ", text.lower()).strip()
 
 
-def find_words(words: Sequence[str], wanted: Sequence[str]) -> tuple[int, int] | None:
-    """Return the first and last index of `wanted` within `words`, case aside, or None."""
-    lower, target = [word.lower() for word in words], [word.lower() for word in wanted]
+def find_words(words: Sequence[str], phrase: Sequence[str]) -> tuple[int, int] | None:
+    """Return the first and last index of `phrase` within `words`, case aside, or None."""
+    lower, target = [word.lower() for word in words], [word.lower() for word in phrase]
     size = len(target)
     if not size:
         return None

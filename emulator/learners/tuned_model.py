@@ -79,7 +79,7 @@ def train_model(
     `epochs` is the number of passes, `learning_rate_multiplier` a factor on the step size.
     `progress` sees the record of every pass; returning False ends the training there, with what
     has been learned so far. `snapshot` sees the model itself after every pass and must save what
-    it wants to keep: the next pass goes on changing it. The same pairs, plan and seed give the
+    it needs: the next pass changes it. The same pairs, plan and seed give the
     same model.
     Raises ValueError when there are no pairs or no passes to learn from.
     """

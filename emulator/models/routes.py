@@ -63,8 +63,8 @@ class ModelRoutes:
 
     async def list_models(self, request: Request) -> Response:
         query = request.query_params
-        is_wanted = read_filter(query.get("filter", ""), fields=_MODEL_FIELDS)
-        found = [model for model in self._models(request) if is_wanted(model.resource())]
+        matches = read_filter(query.get("filter", ""), fields=_MODEL_FIELDS)
+        found = [model for model in self._models(request) if matches(model.resource())]
         page = page_of(found, query, place=lambda model: model.place)
         return JSONResponse(page.describe("models", lambda model: model.resource()))
 
@@ -91,10 +91,8 @@ class ModelRoutes:
 
     async def list_endpoints(self, request: Request) -> Response:
         query = request.query_params
-        is_wanted = read_filter(query.get("filter", ""), fields=_ENDPOINT_FIELDS)
-        found = [
-            endpoint for endpoint in self._endpoints(request) if is_wanted(endpoint.resource())
-        ]
+        matches = read_filter(query.get("filter", ""), fields=_ENDPOINT_FIELDS)
+        found = [endpoint for endpoint in self._endpoints(request) if matches(endpoint.resource())]
         page = page_of(found, query, place=lambda endpoint: endpoint.place)
         return JSONResponse(page.describe("endpoints", lambda endpoint: endpoint.resource()))
 
@@ -152,12 +150,12 @@ class ModelRoutes:
     def _find_model(self, request: Request) -> tuple[Model, bool]:
         """Return the version that a path names, and whether it is the default one."""
         versions = self._find_versions(request)
-        wanted = request.path_params["model"].partition("@")[2]
-        if wanted in {"", "default", str(versions[-1].version)}:
+        version = request.path_params["model"].partition("@")[2]
+        if version in {"", "default", str(versions[-1].version)}:
             return versions[-1], True
-        found = next((model for model in versions if str(model.version) == wanted), None)
+        found = next((model for model in versions if str(model.version) == version), None)
         if found is None:
-            raise GoogleError(404, f"Model {versions[0].name}@{wanted} is not found.")
+            raise GoogleError(404, f"Model {versions[0].name}@{version} is not found.")
         return found, False
 
     def _find_endpoint(self, request: Request) -> Endpoint:

@@ -1,4 +1,4 @@
-"""What the store knows of a bucket and an object, and the JSON Cloud Storage shows for them."""
+"""Buckets and objects as stored, and the JSON that Cloud Storage shows for them."""
 
 from dataclasses import dataclass, field
 from typing import Any

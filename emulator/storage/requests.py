@@ -80,7 +80,7 @@ def read_hashes(header: str) -> dict[str, str]:
 
 
 def read_range(header: str, *, size_bytes: int) -> tuple[int, int] | None:
-    """Return the first and last byte asked for, or None for the whole object.
+    """Return the first and last byte of the range, or None for the whole object.
 
     A header that is no single byte range is ignored, as HTTP allows. Raises StorageError 416 when
     the range lies outside the object.
@@ -103,7 +103,7 @@ def read_range(header: str, *, size_bytes: int) -> tuple[int, int] | None:
 class ContentRange:
     """Where a chunk of a resumable upload belongs.
 
-    `first` None asks how far the upload is; `total_bytes` None with `is_whole` unset leaves the end
+    `first` None: how many bytes are held? `total_bytes` None with `is_whole` unset leaves the end
     open; `is_whole` is a body without the header, which is the whole object.
     """
 

@@ -1,4 +1,4 @@
-"""How a tuning ends: what the learner says, changed by what the settings ask for."""
+"""How a tuning ends: the trainer's reply, changed by the outcome that the settings ask for."""
 
 from typing import Any
 

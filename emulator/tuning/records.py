@@ -53,8 +53,8 @@ class Tuning:
     `serial` counts the tunings of this server and orders the list. `seed` steers the learner.
     `uploaded` is set when there is a model, which a tuning that FAILED later leaves behind.
     `removed` names the models and endpoints deleted since, `undeployed` the endpoints left empty.
-    `ancestors` are the tunings, oldest first, whose model this one goes on from, `epochs_before`
-    the passes that model has had.
+    `ancestors` are the tunings, oldest first, whose model this one continues, `epochs_before`
+    the epochs of that model.
     """
 
     tuning_id: str

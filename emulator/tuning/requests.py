@@ -89,7 +89,7 @@ def read_order(
 
 
 def _read_parent(message: Any, *, find_model: FindTuning, location: str) -> Parent | None:
-    """Return the tuned model to go on from. Without it nothing else can be checked."""
+    """Return the tuned model to continue. Without it nothing else can be checked."""
     if not message.HasField("pre_tuned_model"):
         return None
     given = message.pre_tuned_model
@@ -111,8 +111,8 @@ def _order(
     parameters |= {"epochCount": str(epochs), "learningRateMultiplier": rate}
     echoed["supervisedTuningSpec"] |= {"hyperParameters": parameters}
     if parent:
-        told = {"checkpointId": parent.checkpoint_id, "baseModel": base_model}
-        echoed["preTunedModel"] = sent["preTunedModel"] | told
+        resolved = {"checkpointId": parent.checkpoint_id, "baseModel": base_model}
+        echoed["preTunedModel"] = sent["preTunedModel"] | resolved
     return Order(
         base_model=base_model,
         training_uri=spec.training_dataset_uri,

@@ -83,11 +83,11 @@ class TuningRoutes:
     async def list_tunings(self, request: Request) -> Response:
         query, path = request.query_params, request.path_params
         place = (project_number(path["project"]), path["location"])
-        is_wanted = read_filter(query.get("filter", ""), fields=_FIELDS)
+        matches = read_filter(query.get("filter", ""), fields=_FIELDS)
         found = [
             tuning
             for tuning in self._tunings.all()
-            if (tuning.project, tuning.location) == place and is_wanted(tuning)
+            if (tuning.project, tuning.location) == place and matches(tuning)
         ]
         page = page_of(found, query, place=lambda tuning: -tuning.serial)
         return JSONResponse(page.describe("tuningJobs", lambda tuning: tuning.resource()))
@@ -177,5 +177,5 @@ class TuningRoutes:
 
 
 async def rebase_tuned_model(_: Request) -> Response:
-    """Refuse: only Google knows what a legacy tuned model was made of."""
+    """Refuse: how a legacy tuned model was made is not public."""
     raise GoogleError(501, "The emulator does not rebase tuned models.")

@@ -14,7 +14,7 @@ _BUCKETS = 10
 
 
 def is_too_long(example: Example) -> bool:
-    """Tell whether the service would drop the example: it is beyond the model's longest."""
+    """Return whether the service would drop the example as too long."""
     return _size(example) > _LONGEST_EXAMPLE_TOKENS
 
 
@@ -27,7 +27,7 @@ def describe_examples(examples: Sequence[Example], *, steps: int) -> dict[str, A
 
     What is too long was dropped: it counts as an example and in nothing else. Billable tokens are
     those of one pass, not times the epochs, as in a recorded job. Like the real service it shows
-    the first examples themselves: whoever logs a job logs training text.
+    the first examples themselves: a logged job contains training text.
     """
     kept = [example for example in examples if not is_too_long(example)]
     inputs = [count_tokens(example.prompt) for example in kept]

@@ -12,12 +12,12 @@ from emulator.documents import Documents, empty_folder
 from emulator.errors import GoogleError
 from emulator.tuning.records import ENDED, SERVED, Tuning, read_tuning
 
-_MOST_REMEMBERED = 64
+_MOST_RECENT = 64
 _KEY = "{:012d}"
 
 
 class TuningStore:
-    """Open tunings are in memory, of the ended ones those asked for last; all are in the file.
+    """Open tunings are in memory, of the ended ones those read last; all are in the file.
 
     A tuning is a few KB without and up to some MB with its statistics and epochs. The keys of the
     file are serial numbers, so that reading all of them comes in order of creation.
@@ -36,7 +36,7 @@ class TuningStore:
         self._last_serial = 0
         self.latest: datetime | None = None
         for document in self._documents.all():
-            self._remember(read_tuning(document))
+            self._index(read_tuning(document))
 
     def close(self) -> None:
         self._documents.close()
@@ -79,7 +79,7 @@ class TuningStore:
 
     def put(self, tuning: Tuning) -> Tuning:
         self._documents.put(_KEY.format(tuning.serial), asdict(tuning))
-        self._remember(tuning)
+        self._index(tuning)
         return tuning
 
     def change(self, tuning_id: str, **changes: Any) -> Tuning:
@@ -107,7 +107,7 @@ class TuningStore:
         return self._models / f"{tuning.tuning_id}{number}.npz"
 
     def data_path(self, tuning_id: str) -> Path:
-        """Return where the rows a tuning learned are kept for those that go on from its model."""
+        """Return the file of a tuning's training rows, kept for tunings that continue its model."""
         return self._models / f"{tuning_id}.jsonl"
 
     def keep_data(self, tuning: Tuning, path: Path) -> Path:
@@ -135,7 +135,7 @@ class TuningStore:
         ids = self._models_by_name.get(model_name, ())
         return [tuning.model_version for each in ids if (tuning := self.get(each))]
 
-    def _remember(self, tuning: Tuning) -> None:
+    def _index(self, tuning: Tuning) -> None:
         if tuning.tuning_id not in self._serials:
             self._models_by_name.setdefault(tuning.model_name, []).append(tuning.tuning_id)
             self._orders[tuning.training_uri, tuning.epochs, tuning.learning_rate_multiplier] += 1
@@ -153,5 +153,5 @@ class TuningStore:
         self._open.pop(tuning.tuning_id, None)
         self._recent[tuning.tuning_id] = tuning
         self._recent.move_to_end(tuning.tuning_id)
-        if len(self._recent) > _MOST_REMEMBERED:
+        if len(self._recent) > _MOST_RECENT:
             self._recent.popitem(last=False)

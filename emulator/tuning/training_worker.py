@@ -98,10 +98,10 @@ def _without_long(examples: list[Example]) -> list[Example]:
 def _train(
     task: TrainingTask, examples: list[Example], *, validation: list[Example], reply: Reply
 ) -> "TunedModel":
-    """Learn the rows; what earlier tunings learned, from which this one goes on, is among them.
+    """Train on the rows, among them those of the earlier tunings that this one continues.
 
-    Heads cannot take up a model where it was left: all rows are learned anew, for as many passes as
-    the earlier model had and those ordered, and only the latter are told of and kept.
+    Heads cannot resume a model: training starts over with all rows, for the epochs of the earlier
+    model and those requested. Only the latter are reported and saved.
     """
     # Imported here so that standard input is watched while the seconds of imports pass.
     from emulator.learners.tuned_model import train_model

@@ -10,7 +10,7 @@ from emulator.learners.tuned_model import TunedModel, train_model
 from emulator.tuning.records import kept_epochs
 from tests.emulator.clients import genai_client, rest_client
 from tests.emulator.examples import create, finish, labelled, order, upload
-from tests.emulator.learners.test_learning import CLASS
+from tests.emulator.learners.test_tuned_model import CLASS
 from tests.support.emulator import EmulatorProcess
 from tests.support.eventually import eventually
 

@@ -54,7 +54,7 @@ def test_a_bucket_holds_its_burst_and_fills_at_its_rate() -> None:
 
 
 def test_twice_the_quota_gets_the_quota() -> None:
-    """Over a network and for a minute, bench/emulator/quota_law.py measures the same."""
+    """Over a network and for a minute, bench/emulator/quota_accuracy.py measures the same."""
     clock = SteppedClock()
     quotas = Quotas(clock)
     settings = settings_with(requests_per_minute=6000, burst_seconds=1)

@@ -52,7 +52,7 @@ class Passage:
 class PassageReader:
     """Reads passages; `common` are the words frequent enough in training to be seen as themselves.
 
-    Results are remembered until `forget`, because the keys of one JSON object share a passage.
+    Results are cached until `clear`, because the keys of one JSON object share a passage.
     """
 
     def __init__(self, common: frozenset[str]) -> None:
@@ -61,7 +61,7 @@ class PassageReader:
         self._passages: dict[tuple[str, str], Passage] = {}
 
     def read(self, source: str, query: str) -> Passage:
-        # Another thread may forget at any moment, so what was read is kept in hand.
+        # Another thread may clear the cache at any moment, so the passage is held here.
         passage = self._passages.get((source, query)) or self._read(source, query)
         self._passages[source, query] = passage
         return passage
@@ -71,15 +71,15 @@ class PassageReader:
 
     def _read(self, source: str, query: str) -> Passage:
         words = [NO_ANSWER, *words_of(source)]
-        asked = [word.lower() for word in words_of(query)]
+        question_words = [word.lower() for word in words_of(query)]
         hint = _question_hint(source, query, words) if query else _value_hint(source, words)
-        match = match_question(words, asked)
+        match = match_question(words, question_words)
         views = self._padded_views(words)
         features = [
             *_look_features(views, len(words)),
-            *_question_features(views, len(words), asked=asked),
-            *_match_features(views, match, asked=asked),
-            *_hint_features(views, hint, match=match, asked=asked),
+            *_question_features(views, len(words), question_words=question_words),
+            *_match_features(views, match, question_words=question_words),
+            *_hint_features(views, hint, match=match, question_words=question_words),
         ]
         return Passage(columns_of(features), hint)
 
@@ -122,11 +122,11 @@ def _hash_views(word: str, *, known: bool) -> tuple[int, ...]:
     return tuple(hash_text(view) for view in views)
 
 
-def _asked_hashes(asked: Sequence[str]) -> tuple[np.uint64, np.uint64, np.uint64]:
-    """Return hashes of the question word, of it with the next word, and of the thing asked for."""
-    at = next((i for i, word in enumerate(asked) if word in QUESTION_WORDS), 0)
-    thing = next((word for word in asked[at + 1 :] if word not in STOP_WORDS), "")
-    one, two = " ".join(asked[at : at + 1]), " ".join(asked[at : at + 2])
+def _asked_hashes(question_words: Sequence[str]) -> tuple[np.uint64, np.uint64, np.uint64]:
+    """Return hashes of the question word, of it with the next word, and of the requested thing."""
+    at = next((i for i, word in enumerate(question_words) if word in QUESTION_WORDS), 0)
+    thing = next((word for word in question_words[at + 1 :] if word not in STOP_WORDS), "")
+    one, two = " ".join(question_words[at : at + 1]), " ".join(question_words[at : at + 2])
     hashes = (hash_text("one " + one), hash_text("two " + two), hash_text("thing " + thing))
     return np.uint64(hashes[0]), np.uint64(hashes[1]), np.uint64(hashes[2])
 
@@ -147,11 +147,11 @@ def _look_features(views: Hashes, size: int) -> list[Hashes]:
     ]
 
 
-def _question_features(views: Hashes, size: int, *, asked: Sequence[str]) -> list[Hashes]:
+def _question_features(views: Hashes, size: int, *, question_words: Sequence[str]) -> list[Hashes]:
     def at(offset: int, view: int) -> Hashes:
         return views[PADDING + offset : PADDING + offset + size, view]
 
-    one, two, thing = (np.full(size, value) for value in _asked_hashes(asked))
+    one, two, thing = (np.full(size, value) for value in _asked_hashes(question_words))
     return [
         *(cross_all(question, at(0, CLASS)) for question in (one, two, thing)),
         cross_all(one, at(0, SHAPE)),
@@ -166,10 +166,10 @@ def _question_features(views: Hashes, size: int, *, asked: Sequence[str]) -> lis
     ]
 
 
-def _match_features(views: Hashes, match: Match, *, asked: Sequence[str]) -> list[Hashes]:
+def _match_features(views: Hashes, match: Match, *, question_words: Sequence[str]) -> list[Hashes]:
     size = len(match.hit)
     kind = views[PADDING : PADDING + size, CLASS]
-    one = np.full(size, _asked_hashes(asked)[0])
+    one = np.full(size, _asked_hashes(question_words)[0])
     padded = np.pad(match.hit, PADDING)
     around = np.stack([padded[PADDING + k : PADDING + k + size] for k in (0, -1, 1, -2, 2)])
     hits = np.array([16, 8, 4, 2, 1]) @ around
@@ -193,10 +193,10 @@ def _match_features(views: Hashes, match: Match, *, asked: Sequence[str]) -> lis
 
 
 def _hint_features(
-    views: Hashes, hint: Hint, *, match: Match, asked: Sequence[str]
+    views: Hashes, hint: Hint, *, match: Match, question_words: Sequence[str]
 ) -> list[Hashes]:
     marks, size = _hashes(hint.marks), len(hint.marks)
-    one = np.full(size, _asked_hashes(asked)[0])
+    one = np.full(size, _asked_hashes(question_words)[0])
     kind = views[PADDING : PADDING + size, CLASS]
     return [cross_all(marks, one), cross_all(marks, kind), _hashes(hint.marks * 10 + match.window)]
 

@@ -16,6 +16,8 @@ NEAR_TOKENS = 7
 # Distances fall into eight buckets: 0 to 5 each its own, up to 12 together, beyond together.
 DISTANCE_BUCKET = np.array([0, 1, 2, 3, 4, 5, 5, 5] + [6] * 5 + [7])
 FARTHEST_RANK = 4
+# Shorter words with a mark in them are punctuation.
+SHORTEST_MIXED_WORD = 3
 
 
 class Match(NamedTuple):
@@ -30,15 +32,15 @@ class Match(NamedTuple):
     coverage: Ints
 
 
-def _content_stems(asked: Sequence[str]) -> frozenset[str]:
-    known = STOP_WORDS | QUESTION_WORDS
-    return frozenset(stem(w) for w in asked if w not in known and (w.isalnum() or len(w) > 2))  # noqa: PLR2004  lone punctuation says nothing
+def _content_stems(question_words: Sequence[str]) -> frozenset[str]:
+    content = (word for word in question_words if word not in STOP_WORDS | QUESTION_WORDS)
+    return frozenset(stem(w) for w in content if w.isalnum() or len(w) >= SHORTEST_MIXED_WORD)
 
 
-def match_question(words: Sequence[str], asked: Sequence[str]) -> Match:
-    wanted, stems = _content_stems(asked), [stem(word) for word in words]
+def match_question(words: Sequence[str], question_words: Sequence[str]) -> Match:
+    stems_of_question, stems = _content_stems(question_words), [stem(word) for word in words]
     seen = Counter(stems)
-    hit = np.array([word in wanted for word in stems], np.int64)
+    hit = np.array([word in stems_of_question for word in stems], np.int64)
     weight: Floats = np.array([seen[word] ** -0.5 for word in stems]) * hit
     rank, coverage = _sentence_ranks(words, stems, weight=weight)
     left, right = _distances(hit)

@@ -10,12 +10,11 @@ from emulator.learners.features.bag_of_words import bag_of_words
 from emulator.learners.heads.ports import Arrays, Floats, Meta, Rows
 from emulator.learners.history import EpochRecord, Plan
 from emulator.learners.layout import ParsedPrompt
-from emulator.learners.prior import Prior, fit_prior
 from emulator.learners.rules.classification import choose_label
-from emulator.learners.softmax import SoftmaxRegression, Steps
+from emulator.learners.softmax import Prior, SoftmaxRegression, Steps, fit_prior
 
 STEP, DECAY = 0.3, 1e-2
-# With so many rows the prior counts half. The words tell what the rule tells and more, so a prior
+# With so many rows the prior counts half. The words hold what the rule knows and more, so a prior
 # kept whole counts it twice: on banking77 (development rows) that cost 6 points at 3,200 rows.
 ROWS_TO_HALVE = 400
 

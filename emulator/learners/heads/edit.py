@@ -14,10 +14,9 @@ from emulator.learners.features.tokens import kinds_of, token_columns, token_mat
 from emulator.learners.heads.ports import Arrays, Floats, Meta, Rows
 from emulator.learners.history import EpochRecord, Plan
 from emulator.learners.layout import ParsedPrompt
-from emulator.learners.prior import Prior, fit_prior
 from emulator.learners.rules.masking import UNSURE, label_of
 from emulator.learners.rules.patterns import MASKED
-from emulator.learners.softmax import Ints, SoftmaxRegression, Steps
+from emulator.learners.softmax import Ints, Prior, SoftmaxRegression, Steps, fit_prior
 from emulator.learners.tokens import Token, tokenize
 
 STEP, DECAY = 0.2, 1e-6

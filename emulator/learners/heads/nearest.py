@@ -18,7 +18,7 @@ MOST_MEASURED = 400
 
 
 class NearestHead:
-    """Keeps its examples: passes and step sizes change nothing, and its records say so by staying.
+    """Keeps its examples: passes and step sizes change nothing, nor do its records.
 
     Training rows are measured without themselves, otherwise each would be its own nearest.
     """
@@ -30,7 +30,7 @@ class NearestHead:
         self._outputs: list[str] = [""]
 
     def train(self, rows: Rows, *, validation: Rows, plan: Plan) -> Iterator[EpochRecord]:
-        """Keep the rows, and yield the same record for each pass asked for."""
+        """Keep the rows, and yield the same record for each requested pass."""
         self._bank = bag_of_words([prompt.text for prompt, _ in rows])
         self._outputs = [output for _, output in rows]
         train = self._measure(rows[:MOST_MEASURED], held_out=True)
@@ -59,8 +59,8 @@ class NearestHead:
         self._outputs = meta["outputs"]
 
     def _similarities(self, prompts: Sequence[ParsedPrompt]) -> Floats:
-        asked = bag_of_words([prompt.text for prompt in prompts])
-        return np.asarray((asked @ self._bank.T).toarray(), np.float32)
+        queries = bag_of_words([prompt.text for prompt in prompts])
+        return np.asarray((queries @ self._bank.T).toarray(), np.float32)
 
     def _measure(self, rows: Rows, *, held_out: bool = False) -> Fit:
         similar = self._similarities([prompt for prompt, _ in rows])

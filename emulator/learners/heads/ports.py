@@ -22,12 +22,12 @@ class Head(Protocol):
     name: str
 
     def train(self, rows: Rows, *, validation: Rows, plan: Plan) -> Iterator[EpochRecord]:
-        """Yield a record after each pass over the rows; whoever stops asking stops the training."""
+        """Yield a record after each pass over the rows; closing the iterator ends it."""
 
     def answer_many(self, prompts: Sequence[ParsedPrompt]) -> list[str]: ...
 
     def distribution(self, prompt: ParsedPrompt) -> AnswerDistribution:
-        """Return what is believed of the answer; drawn at temperature 0 it is `answer_many`'s."""
+        """Return the distribution of the answer; at temperature 0 it gives `answer_many`'s."""
 
     def pack(self, prefix: str, arrays: Arrays) -> Meta:
         """Add arrays under names beginning with `prefix`, and return the rest as JSON values."""

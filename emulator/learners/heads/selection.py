@@ -93,8 +93,8 @@ def _shape(rows: Rows) -> Shape:
 
 
 def _shared(source: str, output: str) -> float:
-    wanted = set(words_of(output))
-    return len(wanted & set(words_of(source))) / max(1, len(wanted))
+    target = set(words_of(output))
+    return len(target & set(words_of(source))) / max(1, len(target))
 
 
 def _mean(values: list[bool] | list[float]) -> float:

@@ -17,7 +17,7 @@ class SpanHead:
     name = "span"
 
     def __init__(self, reader: PassageReader | None = None) -> None:
-        # A shared reader belongs to the JSON head, which forgets for all its keys at once.
+        # A shared reader belongs to the JSON head, which clears it for all its keys at once.
         self._shared = reader is not None
         self._reader = reader or PassageReader(frozenset())
         self._model = Pointer()

@@ -34,7 +34,7 @@ SURE = 0.8
 def answer_base(turns: Sequence[tuple[str, str]], *, system_instruction: str = "") -> str:
     """Answer as the un-tuned model; `turns` are (role, text), role "user" or "model", user last.
 
-    Query to reason and to end with a mark such as `Answer:`, it says which rule it used first.
+    Instructed to reason and to end with a mark such as `Answer:`, it says which rule it used first.
     """
     conversation = read_conversation(turns, system_instruction=system_instruction)
     rule = _rule(conversation)
@@ -92,7 +92,7 @@ def _distribution(conversation: Conversation, rule: str) -> AnswerDistribution:
         )
     answer = _answer(conversation, rule)
     others = [
-        slip for slip in dict.fromkeys(_plausible_errors(conversation, rule)) if slip != answer
+        error for error in dict.fromkeys(_plausible_errors(conversation, rule)) if error != answer
     ]
     shares = [SURE, *[(1 - SURE) / max(1, len(others))] * len(others)]
     return Categorical([answer, *others], [log(share) for share in shares], mode=answer)

@@ -15,7 +15,7 @@ Shots = Sequence[tuple[str, str]]
 NEUTRAL_SCORE = 0.5
 SHOT_WEIGHT = 0.4
 OPINION_NAMES = frozenset(("positive", "negative"))
-# Where words decide, a shot has a say only when it is nearly the same text, and then a large one.
+# Where words decide, a shot votes only when it is nearly the same text, with a large weight.
 LEAST_ALIKE = 0.6
 SHARPNESS = 2.0
 

@@ -1,4 +1,4 @@
-"""What a base model is asked: the instruction, the shots and the question, read from the turns."""
+"""The parts of a prompt to the base model: instruction, shots and query, read from the turns."""
 
 import re
 from collections.abc import Sequence
@@ -54,7 +54,7 @@ def read_conversation(turns: Turns, *, system_instruction: str = "") -> Conversa
 def split_instruction(turn: str) -> tuple[str, str]:
     """Return what stands before the first field of a turn, and the rest.
 
-    Without fields the last paragraph, or what follows the first `: `, is what is asked about.
+    Without fields the last paragraph, or what follows the first `: `, is the query.
     """
     field = FIELD.search(turn)
     if field:

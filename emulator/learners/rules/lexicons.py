@@ -1,4 +1,4 @@
-"""Opinion words the base rule for sentiment knows, and faces; written from general knowledge."""
+"""Word lists of the base rules: opinions, countries, nationalities, weekdays, company names."""
 
 import re
 

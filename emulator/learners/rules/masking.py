@@ -12,7 +12,7 @@ Shots = Sequence[tuple[str, str]]
 
 LABEL_LINE = re.compile(r"^[ \t]*(?:Labels|Categories|Entities):(.*)$", re.MULTILINE)
 LABEL_NAME = re.compile(r"\b[A-Z][A-Z0-9_]{2,}\b")
-MOST_SLIPS = 5
+MOST_ERRORS = 5
 # Votes cast before any shot: for a label that is listed, for one that is not, for leaving alone
 # what is unsure, and for leaving alone what is no name at all.
 LISTED, UNLISTED, LEFT_ALONE, CERTAIN = 1.5, 0.5, 1.5, 1000.0
@@ -50,7 +50,7 @@ def mask_text(
     is too unsure to be masked without them is masked where they agree; capitalised words they
     masked are masked. On development rows, templates held out, BLEU gains 3.5, 4.0, 3.6 points
     with 3, 10, 30 shots on Presidio pairs and 2.7, 5.5, 7.4 on the demo's.
-    The finding numbered `skipped` is left alone: that is the slip this rule makes when sampled.
+    The finding numbered `skipped` is left alone: the error of this rule when it is sampled.
     """
     listed, shown = listed_labels(instruction), read_labels(tuple(shots))
     pieces, at = [], 0
@@ -64,7 +64,7 @@ def mask_text(
 
 
 def _prior(text: str, found: Found, *, listed: frozenset[str]) -> dict[str, float]:
-    """Return what the rule says without shots, as votes: a listed label is hard to outvote."""
+    """Return the rule's own votes without shots: a listed label is hard to outvote."""
     if found.kind in UNSURE and text[found.start : found.end].lower() in FUNCTION_WORDS:
         return {KEEP: CERTAIN}
     label = _label(text, found, listed=listed)
@@ -80,7 +80,7 @@ def label_of(kind: str, names: Collection[str]) -> str | None:
 
 def masking_errors(text: str, *, instruction: str = "", shots: Shots = ()) -> list[str]:
     """Return the answers that miss one of the first findings."""
-    missed = range(min(MOST_SLIPS, len(find_personal(text))))
+    missed = range(min(MOST_ERRORS, len(find_personal(text))))
     return [mask_text(text, instruction=instruction, shots=shots, skipped=at) for at in missed]
 
 

@@ -18,7 +18,7 @@ TIME = re.compile(rf"\b(?:{DATE}|1\d{{3}}|20\d{{2}})\b")
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 KINDS = {"number": NUMBER, "time": TIME, "name": CAPITALISED}
 
-MOST_SLIPS = 5
+MOST_ERRORS = 5
 MAJORITY = 0.75
 FEWEST_VOTES = 3
 # Shots' answers of more words than this are sentences rather than phrases.
@@ -42,47 +42,49 @@ def answer_question(context: str, question: str, *, shots: Shots = ()) -> str:
 
 
 def rank_answers(context: str, question: str, *, shots: Shots = ()) -> list[str]:
-    """Return the answer and then, as its slips, the next phrases of its sentence and all of it."""
-    asked = [word.lower() for word in words_of(question)]
-    wanted = {stem(w) for w in asked if w not in STOP_WORDS and w not in QUESTION_WORDS}
-    sentence = _best_sentence(context, wanted)
-    near = _positions(sentence, wanted)
+    """Return the answer, then plausible errors: other phrases of its sentence, and all of it."""
+    question_words = [word.lower() for word in words_of(question)]
+    question_stems = {
+        stem(w) for w in question_words if w not in STOP_WORDS and w not in QUESTION_WORDS
+    }
+    sentence = _best_sentence(context, question_stems)
+    near = _positions(sentence, question_stems)
     lengths = [len(words_of(answer)) for *_, answer in shots]
     if lengths and min(lengths) > LONGEST_PHRASE:
         return [sentence.strip()]
     ranked: list[str] = []
-    for kind in _kinds(asked, shots=shots):
-        phrases = _phrases(sentence, KINDS[kind], wanted=wanted)
+    for kind in _kinds(question_words, shots=shots):
+        phrases = _phrases(sentence, KINDS[kind], question_stems=question_stems)
         phrases.sort(key=lambda phrase: min(abs(phrase[1] - at) for at in near))
         ranked += [text for text, _ in phrases]
     short = lengths and median(lengths) <= LONGEST_PHRASE
-    runs = _runs(sentence, wanted, after=max(near)) if short and not ranked else []
-    return list(dict.fromkeys([*ranked[:MOST_SLIPS], *runs[:1], sentence.strip()]))
+    runs = _runs(sentence, question_stems, after=max(near)) if short and not ranked else []
+    return list(dict.fromkeys([*ranked[:MOST_ERRORS], *runs[:1], sentence.strip()]))
 
 
-def _best_sentence(context: str, wanted: set[str]) -> str:
+def _best_sentence(context: str, question_stems: set[str]) -> str:
     sentences = SENTENCE_END.split(context)
     stems = [{stem(word) for word in words_of(sentence)} for sentence in sentences]
     seen = Counter(word for words in stems for word in words)
-    scores = [sum(seen[word] ** -0.5 for word in words & wanted) for words in stems]
+    scores = [sum(seen[word] ** -0.5 for word in words & question_stems) for words in stems]
     return sentences[scores.index(max(scores))]
 
 
-def _asks_for(asked: Sequence[str]) -> tuple[str, str]:
+def _question_type(question_words: Sequence[str]) -> tuple[str, str]:
     """Return the question word and the word after it; "what" when there is none."""
-    for word, after in zip(asked, [*asked[1:], ""], strict=True):
+    for word, after in zip(question_words, [*question_words[1:], ""], strict=True):
         if word in QUESTION_WORDS:
             return word, after
     return "what", ""
 
 
-def _kinds(asked: Sequence[str], *, shots: Shots) -> list[str]:
-    word, after = _asks_for(asked)
-    first = _kind_shown(word, shots) or _kind_asked(word, after)
+def _kinds(question_words: Sequence[str], *, shots: Shots) -> list[str]:
+    word, after = _question_type(question_words)
+    first = _kind_of_shots(word, shots) or _kind_of_question(word, after)
     return list(dict.fromkeys([*filter(None, [first]), "name", "number"]))
 
 
-def _kind_asked(word: str, after: str) -> str | None:
+def _kind_of_question(word: str, after: str) -> str | None:
     if word == "how" and after in ("many", "much", "long", "old"):
         return "number"
     if word == "when" or after in ("year", "date"):
@@ -90,17 +92,19 @@ def _kind_asked(word: str, after: str) -> str | None:
     return "name" if word in ("who", "whom", "whose", "where", "which") else None
 
 
-def _kind_shown(word: str, shots: Shots) -> str | None:
+def _kind_of_shots(word: str, shots: Shots) -> str | None:
     shown: Counter[str] = Counter()
     for _, question, answer in shots:
-        if _asks_for([asked.lower() for asked in words_of(question)])[0] == word:
+        if _question_type([w.lower() for w in words_of(question)])[0] == word:
             fitting = (kind for kind in ("time", "number", "name") if KINDS[kind].match(answer))
             shown[next(fitting, "")] += 1
     kind, votes = shown.most_common(1)[0] if shown else ("", 0)
     return kind if kind and votes >= max(FEWEST_VOTES, MAJORITY * shown.total()) else None
 
 
-def _phrases(sentence: str, kind: re.Pattern[str], *, wanted: set[str]) -> list[tuple[str, int]]:
+def _phrases(
+    sentence: str, kind: re.Pattern[str], *, question_stems: set[str]
+) -> list[tuple[str, int]]:
     """Return phrases of a kind with their positions; words of the question are no answer to it."""
     found = ((match.group().strip(" ."), match.start()) for match in kind.finditer(sentence))
     return [
@@ -108,31 +112,34 @@ def _phrases(sentence: str, kind: re.Pattern[str], *, wanted: set[str]) -> list[
         for text, start in found
         if text
         and text.lower() not in STOP_WORDS
-        and not wanted & {stem(word) for word in words_of(text)}
+        and not question_stems & {stem(word) for word in words_of(text)}
     ]
 
 
-def _runs(sentence: str, wanted: set[str], *, after: int) -> list[str]:
+def _runs(sentence: str, question_stems: set[str], *, after: int) -> list[str]:
     """Return runs of content words that are not the question's, those behind `after` first."""
 
     def place(start: int) -> tuple[bool, int]:
         return start < after, abs(start - after)
 
-    return [text for text, _ in sorted(_content(sentence, wanted), key=lambda run: place(run[1]))]
+    return [
+        text
+        for text, _ in sorted(_content(sentence, question_stems), key=lambda run: place(run[1]))
+    ]
 
 
-def _content(sentence: str, wanted: set[str]) -> Iterator[tuple[str, int]]:
-    def tells(word: str) -> bool:
+def _content(sentence: str, question_stems: set[str]) -> Iterator[tuple[str, int]]:
+    def is_informative(word: str) -> bool:
         known = word.lower() in STOP_WORDS or word.lower() in QUESTION_WORDS
-        return word[0].isalnum() and not known and stem(word) not in wanted
+        return word[0].isalnum() and not known and stem(word) not in question_stems
 
-    for content, run in groupby(tokenize(sentence), key=lambda token: tells(token.word)):
+    for content, run in groupby(tokenize(sentence), key=lambda token: is_informative(token.word)):
         if content:
             first, *more = run
             last = more[-1] if more else first
             yield sentence[first.start : last.start + len(last.word)], first.start
 
 
-def _positions(sentence: str, wanted: set[str]) -> list[int]:
+def _positions(sentence: str, question_stems: set[str]) -> list[int]:
     words = re.finditer(r"\w+", sentence)
-    return [match.start() for match in words if stem(match.group()) in wanted] or [0]
+    return [match.start() for match in words if stem(match.group()) in question_stems] or [0]

@@ -14,7 +14,7 @@ from emulator.learners.tokens import QUESTION_WORDS, STOP_WORDS, Token, tokenize
 ONE_LABEL = re.compile(r"\[[^\][\s]+\]")
 LABELS = re.compile(r"(?:\[[^\][\s]+\]\s*)+")
 SHORTEST_LEARNED_WORD = 3
-# A vote from behind the same word tells more than one from elsewhere.
+# A vote from behind the same word is worth more than one from elsewhere.
 SAME_WORD_BEFORE = 2.0
 
 Views = tuple[tuple[str, bool], tuple[str, bool, str]]
@@ -57,7 +57,7 @@ def views_of(found: Found, text: str) -> Views:
 
 @lru_cache(maxsize=64)
 def read_labels(shots: tuple[tuple[str, str], ...]) -> ShownLabels:
-    """Read what shots show; remembered, for the same shots stand before many texts."""
+    """Read the labels that shots show; cached, for many texts share their shots."""
     shown = ShownLabels({}, {}, {})
     kept: set[str] = set()
     for source, target in shots:

@@ -16,7 +16,7 @@ from emulator.learners.rules.base_model import answer_base, base_distribution
 from emulator.learners.tokens import tokenize
 from emulator.learners.tuned_model import TunedModel, train_model
 from tests.emulator.learners.pairs import ANSWER, CLASSIFY, MASK
-from tests.emulator.learners.test_learning import HEADS
+from tests.emulator.learners.test_tuned_model import HEADS
 
 HOT = SamplingParameters(temperature=2.0, count=20, top=5)
 QUESTION = ANSWER.format("Ada Lovelace met Bo Hall in Oslo in 1843.", "Who met Bo in Oslo?")

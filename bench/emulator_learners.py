@@ -1,6 +1,6 @@
 """What the emulator's learners learn from real rows, beside the prototype that was measured first.
 
-    PYTHONPATH=. python bench/emulator_learning.py [--quick] [--json FILE] [--dev] [--only TASK ...]
+    PYTHONPATH=. python bench/emulator_learners.py [--quick] [--json FILE] [--dev] [--only TASK ...]
         [--prototype]
 
 Scores are 0 to 100 on rows held out by template, article or text. Training takes the epochs that

@@ -1,6 +1,6 @@
 """Measure the emulator's quota: several processes offer twice the rate, how much is accepted?
 
-    python bench/emulator/quota_law.py [--seconds 60] [--quick] [--json FILE]
+    python bench/emulator/quota_accuracy.py [--seconds 60] [--quick] [--json FILE]
 
 The same clients are first let loose without a quota, to show that they do offer what they claim.
 """

@@ -23,6 +23,7 @@ lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python .ci/dead_code.py
 	$(BIN)/hadolint Dockerfile
 
 fmt: .venv/dev

@@ -96,8 +96,7 @@ def document(app: FastAPI) -> dict[str, Any]:
             license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
             servers=[{"url": "/"}],
         )
-        schemas = built["components"]["schemas"]
         problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-        schemas |= problem.pop("$defs") | {"Problem": problem}
+        built["components"]["schemas"] |= problem.pop("$defs") | {"Problem": problem}
         app.openapi_schema = built
     return app.openapi_schema

@@ -10,7 +10,6 @@ from bench.inference.quota_model import QuotaModel
 PACED = QuotaModel(requests_per_minute=6000, latency_median=0.2, latency_p99=1.0)
 SLOW = QuotaModel(requests_per_minute=1200, latency_median=0.8, latency_p99=4.0)
 TOKENS = QuotaModel(tokens_per_minute=1_200_000, latency_median=0.2, latency_p99=1.0)
-WORD_TOKENS = 1  # the emulator counts about a token a short word
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,18 +141,3 @@ class _TextCheck:
         line = self._lines + before.count(b"\n") + 1
         fault = Fault(f"row {line}", code, message)
         return Invalid(f"row {line}: {message}", code=code, faults=[fault])
-
-
-def text_lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Yield the lines of UTF-8 text with their ends, without a byte order mark.
-
-    Lines end at a line feed only: other separators of Unicode belong to the text.
-    """
-    decoder = codecs.getincrementaldecoder("utf-8-sig")()
-    rest = ""
-    for chunk in chunks:
-        *lines, rest = (rest + decoder.decode(chunk)).split("\n")
-        yield from (f"{line}\n" for line in lines)
-    rest += decoder.decode(b"", final=True)
-    if rest:
-        yield rest

@@ -5,9 +5,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import IO
 
 from service.clock import utc_now
 from service.database import Session, Sessions
@@ -172,13 +170,6 @@ def delete_file(file_id: str, *, project_id: str, sessions: Sessions, store: Obj
         used = repository.is_used(session, key)
     if not used:
         store.delete(key)
-
-
-def open_file(
-    file_id: str, *, project_id: str, sessions: Sessions, store: ObjectStore
-) -> AbstractContextManager[IO[bytes]]:
-    """Open a file's bytes for reading; raises NotFound, Unavailable."""
-    return store.open(_key_of(file_id, project_id, sessions))
 
 
 def read_file(

@@ -82,11 +82,6 @@ def record_calls(
     return costs
 
 
-def usage_of(session: Session, job_ids: Collection[str]) -> UsageTotals:
-    """Return what these jobs have used so far; zero when they used nothing."""
-    return reduce(add, usage_by_job(session, job_ids).values(), UsageTotals())
-
-
 def costs_of(session: Session, job_ids: Collection[str]) -> dict[str, dict[str, Any]]:
     """Return what each job has used so far with all its descendants, in the form of `Job.cost`:
     money as decimal strings, `actual` null where a part has no price (`known` is the rest, and

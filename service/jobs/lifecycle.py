@@ -61,11 +61,6 @@ def may_follow(state: State, following: State) -> bool:
     return following in _MAY_FOLLOW.get(state, set())
 
 
-def states_before(following: State) -> frozenset[State]:
-    """Return the states from which a job may move to `following`."""
-    return frozenset(state for state in State if may_follow(state, following))
-
-
 def event_type(state: State, *, before: State) -> str | None:
     """Return the event that a move announces; None for a move nobody waits for."""
     if state is State.QUEUED:

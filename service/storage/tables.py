@@ -206,13 +206,6 @@ def _read_batches(source: Path | IO[bytes]) -> Iterator["RecordBatch"]:
     return iter(read(source, batch_size=_ROWS_READ_AT_ONCE))
 
 
-def parquet_metadata(source: Path | IO[bytes]) -> dict[str, str]:
-    """Return the file's own metadata, such as `schema_version`."""
-    from arro3.io import read_parquet as read
-
-    return dict(read(source).schema.metadata_str)
-
-
 def rows_as_jsonl(rows: Iterable[Row]) -> Iterator[bytes]:
     """Yield one line of JSON for each row; times are RFC 3339."""
     for row in rows:

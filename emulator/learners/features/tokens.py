@@ -13,7 +13,8 @@ from emulator.learners.tokens import STOP_WORDS, Token, hash_text, shape_of
 OUTSIDE = "\x02"
 # Two tokens of padding: no feature looks further than two tokens away.
 PADDING = 2
-WORD, SHAPE, PREFIX, SUFFIX, SHORT_SUFFIX, LENGTHS, CLASS = range(7)
+# The columns of a word; between them stand its short suffix and its lengths.
+WORD, SHAPE, PREFIX, SUFFIX, _, _, CLASS = range(7)
 LONGEST_COUNTED = 20
 # A line such as `Mobile phone: 555` is labelled by at most so many tokens.
 LONGEST_LABEL = 3

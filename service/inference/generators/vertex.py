@@ -24,13 +24,9 @@ EMULATOR_HEADER = "X-Tunecurve-Emulator"
 _OK = 200
 
 
-def url_of(request: GenerationRequest, *, project: str, endpoint: str = "") -> str:
-    """Return where a request goes: an endpoint is served only where its own name says."""
-    return str(_parsed_url(request.location, request.target, project, endpoint))
-
-
 @lru_cache(maxsize=256)  # the same for all rows of an evaluation
-def _parsed_url(location: str, name: str, project: str, endpoint: str) -> URL:
+def url_of(location: str, name: str, project: str, endpoint: str = "") -> URL:
+    """Return where a call goes: an endpoint is served only where its own name says."""
     if own := location_of(name):
         location = own
     else:
@@ -67,7 +63,7 @@ class VertexGenerator:
         }
         try:
             async with link.session.post(
-                _parsed_url(request.location, request.target, self._project, self._endpoint),
+                url_of(request.location, request.target, self._project, self._endpoint),
                 data=encoded(request),
                 headers=headers,
                 allow_redirects=False,

@@ -17,7 +17,7 @@ from service.jobs.lifecycle import State
 from service.jobs.ports import JobCancelled
 from service.storage.local import LocalStore
 from service.storage.ports import StoredObject
-from service.storage.tables import parquet_metadata, read_parquet
+from service.storage.tables import read_parquet
 from tests.service.datasets.preparation import (
     CountingStore,
     go,
@@ -26,6 +26,7 @@ from tests.service.datasets.preparation import (
     upload,
 )
 from tests.support.emulator import start_emulator
+from tests.support.parquet import parquet_metadata
 from tests.support.runs import MemoryRun
 
 

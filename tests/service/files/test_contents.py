@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from service.errors import Invalid
 from service.files.compression import expanded, refuse_archives
-from service.files.contents import TooLarge, checked_text, limited, text_lines
+from service.files.contents import TooLarge, checked_text, limited
 
 
 def cut(data: bytes, size: int) -> list[bytes]:
@@ -31,18 +31,6 @@ def test_text_passes_unchanged_however_it_is_cut(text: str, size: int) -> None:
         return
     if data.strip():
         assert check(data, size=size) == data
-
-
-@given(lines=st.lists(st.text(st.characters(exclude_categories=["Cs"]))), size=st.integers(1, 9))
-def test_lines_end_at_line_feeds_only(lines: list[str], size: int) -> None:
-    lines = [line.replace("\n", "").removeprefix("\ufeff") for line in lines]
-    data = "".join(f"{line}\n" for line in lines).encode()
-
-    assert list(text_lines(cut(data, size))) == [f"{line}\n" for line in lines]
-
-
-def test_a_byte_order_mark_is_not_part_of_the_text() -> None:
-    assert list(text_lines(cut("\ufeffa,b\n1,2".encode(), 2))) == ["a,b\n", "1,2"]
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 1000])

@@ -17,7 +17,6 @@ from service.files.operations import (
     delete_file,
     get_file,
     list_files,
-    open_file,
     read_file,
 )
 from service.files.schemas import present_file
@@ -65,8 +64,6 @@ def test_an_upload_is_kept_under_its_digest(
     where: dict[str, Any] = {"project_id": project_id, "sessions": sessions, "store": store}
     assert b"".join(read_file(file.id, **where)) == ROWS
     assert b"".join(read_file(file.id, **where, start=5, end=14)) == b"sentiment"
-    with open_file(file.id, **where) as stream:
-        assert stream.read() == ROWS
 
 
 def test_equal_uploads_share_an_object_until_the_last_is_deleted(

@@ -9,7 +9,7 @@ import pytest
 from service.database import Sessions
 from service.inference.budget_guard import JobBudgetGuard, open_budget_guard, reserve_ahead
 from service.inference.event_loop import loop_thread
-from service.inference.ledger import cost_of_job, usage_of
+from service.inference.ledger import cost_of_job
 from service.jobs.budgets import BudgetExhausted, holder_of, settle_ahead
 from service.jobs.claims import finish_job
 from service.jobs.lifecycle import State
@@ -27,6 +27,7 @@ from tests.service.inference.budgeted_calls import (
     request,
     write,
 )
+from tests.support.usage import usage_of
 
 
 def family(sessions: Sessions, *, calls: float) -> Family:

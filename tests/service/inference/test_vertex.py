@@ -45,15 +45,14 @@ def test_a_location_has_a_host_and_an_emulator_replaces_it(location: str, host: 
 
 
 def test_a_publisher_model_is_called_where_the_request_says() -> None:
-    assert url_of(REQUEST, project="p") == (
+    assert str(url_of(REQUEST.location, REQUEST.target, "p")) == (
         "https://us-central1-aiplatform.googleapis.com/v1/projects/p/locations/us-central1"
         "/publishers/google/models/gemini-2.5-flash:generateContent"
     )
 
 
 def test_an_endpoint_is_called_where_its_name_says() -> None:
-    tuned = replace(REQUEST, target=ENDPOINT)
-    assert url_of(tuned, project="p") == (
+    assert str(url_of(REQUEST.location, ENDPOINT, "p")) == (
         f"https://aiplatform.us.rep.googleapis.com/v1/{ENDPOINT}:generateContent"
     )
 
@@ -93,7 +92,7 @@ def test_an_answer_of_an_emulator_is_marked_synthetic(
     assert (answer.outcome, answer.text) == (Outcome.OK, "HELLO THERE, DEAR MODEL")
     assert (answer.prompt_tokens, answer.output_tokens, answer.synthetic) == (3, 2, True)
     assert [provider.url + path for path in provider.paths] == [
-        url_of(REQUEST, project="p", endpoint=provider.url)
+        str(url_of(REQUEST.location, REQUEST.target, "p", provider.url))
     ]
 
 

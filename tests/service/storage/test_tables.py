@@ -14,12 +14,12 @@ from pyarrow import parquet
 from service.jobs.ports import JobCancelled
 from service.storage.tables import (
     TableSchema,
-    parquet_metadata,
     read_parquet,
     rows_as_csv,
     rows_as_jsonl,
     write_parquet,
 )
+from tests.support.parquet import parquet_metadata
 
 SCHEMA = TableSchema(
     columns={

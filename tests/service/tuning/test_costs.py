@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.inference.ledger import cost_of_job, usage_of
+from service.inference.ledger import cost_of_job
 from service.jobs.budgets import BudgetExhausted, open_budget
 from service.jobs.models import Budget, Reservation
 from service.jobs.money import NANO, dollars
@@ -10,6 +10,7 @@ from service.jobs.ports import JobCancelled
 from service.tuning.models import TuningRun
 from tests.service.tuning.conftest import CATALOGUE, TRAIN_SIZE, Tuning
 from tests.support.faulty_proxy import FaultyProxy
+from tests.support.usage import usage_of
 
 
 def give_budget(tuning: Tuning, nano: int) -> None:

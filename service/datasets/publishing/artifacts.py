@@ -8,9 +8,10 @@ from typing import Any
 
 from service.datasets.examples import Split
 from service.datasets.presets.preset import Preset
-from service.datasets.publishing.example_files import WrittenFiles, copy_start
+from service.datasets.publishing.example_files import copy_start
 from service.datasets.publishing.stored_examples import SCHEMA
-from service.datasets.schemas import DatasetReport, SplitInfo, StoredRows
+from service.datasets.publishing.written_dataset import WrittenDataset
+from service.datasets.schemas import SplitInfo, StoredRows
 from service.storage.object_keys import put_content
 from service.storage.ports import ObjectStore
 from service.storage.tables import file_metadata
@@ -33,74 +34,62 @@ class Artifacts:
         return [self.examples, *self.training.values(), *held_out, self.manifest]
 
 
-@dataclass(frozen=True, slots=True)
-class WrittenDataset:
-    """A prepared dataset, written to this machine, with its report; nothing is stored yet."""
-
-    written: WrittenFiles
-    report: DatasetReport
-    sizes: Mapping[Split, int]
-    groups: Mapping[Split, int]
-
-    def rows(self, split: Split) -> int:
-        return self.sizes[split]
-
-
 class _ArtifactWriter:
-    """Writes files below a temporary folder and stores them under their SHA-256."""
+    """Stores the file at `path`, one after the other, under its SHA-256."""
 
     def __init__(self, folder: Path, store: ObjectStore) -> None:
-        self._folder = folder
-        self._store = store
+        self.path = folder / "artifact"
+        self._object_store = store
 
-    def path(self) -> Path:
-        return self._folder / "artifact"
-
-    def keep(self, *, suffix: str, rows: int, content_type: str) -> StoredRows:
+    def store(self, *, suffix: str, rows: int, content_type: str) -> StoredRows:
         stored = put_content(
-            self.path(),
+            self.path,
             folder="datasets",
             suffix=suffix,
             content_type=content_type,
-            store=self._store,
+            store=self._object_store,
         )
-        self.path().unlink()
+        self.path.unlink()
         return StoredRows(key=stored.key, uri=stored.uri, sha256=stored.sha256, rows=rows)
 
 
 def store_artifacts(
     dataset: WrittenDataset, *, preset: Preset, store: ObjectStore, folder: Path
 ) -> Artifacts:
-    """Store every file of a dataset; a second call stores nothing anew.
+    """Store every file of a dataset; a second call sends nothing.
 
-    `folder` is where its copies are made. Raises Unavailable.
+    `folder` holds temporary copies. Raises Unavailable.
     """
-    shelf = _ArtifactWriter(folder, store)
+    artifacts = _ArtifactWriter(folder, store)
     written = dataset.written
-    examples = _keep_examples(dataset, preset, shelf)
+    examples = _store_examples(dataset, preset, artifacts)
     training = {}
     for size, end in written.ends.items():
-        copy_start(written.train, shelf.path(), end)
-        training[str(size)] = _keep_lines(shelf, rows=size)
-    validation = _keep_validation(dataset, shelf)
-    shelf.path().write_bytes(_manifest(dataset, preset, examples, training, validation))
-    manifest = shelf.keep(suffix=".manifest.json", rows=1, content_type="application/json")
+        copy_start(written.train, artifacts.path, end)
+        training[str(size)] = _store_lines(artifacts, rows=size)
+    validation = _store_validation(dataset, artifacts)
+    artifacts.path.write_bytes(_manifest(dataset, preset, examples, training, validation))
+    manifest = artifacts.store(suffix=".manifest.json", rows=1, content_type="application/json")
     return Artifacts(examples, training, validation, manifest)
 
 
-def _keep_lines(shelf: _ArtifactWriter, *, rows: int) -> StoredRows:
-    return shelf.keep(suffix=".jsonl", rows=rows, content_type="application/x-ndjson")
+def _store_lines(artifacts: _ArtifactWriter, *, rows: int) -> StoredRows:
+    return artifacts.store(suffix=".jsonl", rows=rows, content_type="application/x-ndjson")
 
 
-def _keep_validation(dataset: WrittenDataset, shelf: _ArtifactWriter) -> StoredRows | None:
+def _store_validation(dataset: WrittenDataset, artifacts: _ArtifactWriter) -> StoredRows | None:
     rows = dataset.rows(Split.VALIDATION)
     if not rows:
         return None
-    copy_start(dataset.written.validation, shelf.path(), dataset.written.validation.stat().st_size)
-    return _keep_lines(shelf, rows=rows)
+    copy_start(
+        dataset.written.validation, artifacts.path, dataset.written.validation.stat().st_size
+    )
+    return _store_lines(artifacts, rows=rows)
 
 
-def _keep_examples(dataset: WrittenDataset, preset: Preset, shelf: _ArtifactWriter) -> StoredRows:
+def _store_examples(
+    dataset: WrittenDataset, preset: Preset, artifacts: _ArtifactWriter
+) -> StoredRows:
     """Write the examples as Parquet; the same rows give the same bytes."""
     import pyarrow as pa
     from pyarrow import parquet
@@ -109,13 +98,13 @@ def _keep_examples(dataset: WrittenDataset, preset: Preset, shelf: _ArtifactWrit
     schema = _arrow_schema(file_metadata(SCHEMA, notes))
     with (
         pa.ipc.open_stream(dataset.written.ordered) as ordered,
-        parquet.ParquetWriter(shelf.path(), schema, compression="zstd") as writer,
+        parquet.ParquetWriter(artifacts.path, schema, compression="zstd") as writer,
     ):
         for batch in ordered:
             table = pa.Table.from_batches([batch]).select(schema.names).cast(schema)
             writer.write_table(table, row_group_size=_ROW_GROUP)
     kind = "application/vnd.apache.parquet"
-    return shelf.keep(suffix=".parquet", rows=dataset.report.kept, content_type=kind)
+    return artifacts.store(suffix=".parquet", rows=dataset.report.kept, content_type=kind)
 
 
 def _arrow_schema(metadata: Mapping[str, str]) -> Any:

@@ -28,7 +28,7 @@ from service.datasets.splitting.split_assignment import in_stored_order
 
 SAMPLES = 20
 _ROWS_AT_ONCE = 5000
-_ROWS_LOOKED_AT = 10_000  # for personal data
+_ROWS_SCANNED = 10_000  # for personal data
 
 
 @dataclass(slots=True)
@@ -60,21 +60,22 @@ def write_examples(
     with (
         written.train.open("wb") as train,
         written.validation.open("wb") as validation,
-        _Ordered(written.ordered) as ordered,
+        _ArrowFile(written.ordered) as ordered,
     ):
-        lines = _Lines(preset.instruction, tuple(train_sizes), train, validation, written.ends)
+        sizes = tuple(train_sizes)
+        tuning = _TuningFiles(preset.instruction, sizes, train, validation, written.ends)
         for frame in _frames(prepared, folder):
             ordered.write(frame)
             _scan(frame, written)
             for rows in frame.iter_slices(_ROWS_AT_ONCE):
                 digest.update(joined_texts(fingerprint_column(rows))[0])
-                lines.write(rows)
+                tuning.write(rows)
     written.fingerprint = digest.hexdigest()
     return written
 
 
-class _Ordered:
-    """Writes frames into one Arrow file, as they come."""
+class _ArrowFile:
+    """Writes frames into one Arrow file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -97,7 +98,7 @@ class _Ordered:
 
 
 @dataclass(slots=True)
-class _Lines:
+class _TuningFiles:
     """Writes tuning lines: of training rows as many as the largest size, of validation all."""
 
     instruction: str
@@ -133,7 +134,7 @@ def _frames(prepared: SplitDataset, folder: Path) -> Iterator[pl.DataFrame]:
         for split, rows in in_stored_order(prepared.splits)
     )
     if prepared.groups is not None:
-        extra = extra.with_columns(_taken_groups(prepared, order))
+        extra = extra.with_columns(_cluster_groups(prepared, order))
     converted = prepared.converted.path
     for frame in sort_externally(
         converted, order, folder, extra=extra, row_bytes=_row_bytes(prepared)
@@ -141,7 +142,7 @@ def _frames(prepared: SplitDataset, folder: Path) -> Iterator[pl.DataFrame]:
         if prepared.groups is None:
             yield frame
         else:
-            yield frame.with_columns(pl.coalesce("taken_group", "group").alias("group"))
+            yield frame.with_columns(pl.coalesce("cluster_group", "group").alias("group"))
 
 
 def _row_bytes(prepared: SplitDataset) -> int:
@@ -150,14 +151,14 @@ def _row_bytes(prepared: SplitDataset) -> int:
     return int(sum(sizes.row(0))) // max(prepared.keys.height, 1)
 
 
-def _taken_groups(prepared: SplitDataset, order: Any) -> pl.Series:
+def _cluster_groups(prepared: SplitDataset, order: Any) -> pl.Series:
     """Return the group that each example has taken from another row, null for its own."""
     assert prepared.groups is not None  # noqa: S101  asked only where clusters are groups
     names = prepared.groups[order]
     taken = names != order
     found = _groups_at(prepared.converted.path, np.unique(names[taken]))
     values = [found[name] if other else None for name, other in zip(names, taken, strict=True)]
-    return pl.Series("taken_group", values, dtype=pl.String)
+    return pl.Series("cluster_group", values, dtype=pl.String)
 
 
 def _groups_at(converted: Path, wanted: Any) -> dict[int, str]:
@@ -177,7 +178,7 @@ def _groups_at(converted: Path, wanted: Any) -> dict[int, str]:
 def _scan(frame: pl.DataFrame, written: WrittenFiles) -> None:
     counts = frame["label"].value_counts().sort("label").rows()
     written.labels.update({label: count for label, count in counts if label})
-    left = _ROWS_LOOKED_AT - written.personal.rows
+    left = _ROWS_SCANNED - written.personal.rows
     if left > 0:
         written.personal.scan(frame.head(left))
     missing = SAMPLES - len(written.samples)

@@ -1,7 +1,7 @@
 """From a prepared dataset to one that is written and reported on, before anything is stored."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -12,15 +12,28 @@ from service.datasets.examples import Split
 from service.datasets.ports import TokenCounter
 from service.datasets.preparation import SplitDataset
 from service.datasets.presets.preset import Preset
-from service.datasets.publishing.artifacts import WrittenDataset
 from service.datasets.publishing.example_files import WrittenFiles, write_examples
 from service.datasets.publishing.report_builder import build_report, dataset_facts
 from service.datasets.row_faults import Level
+from service.datasets.schemas import DatasetReport
 from service.datasets.validation.dataset_rules import DatasetFacts, dataset_findings
 from service.datasets.validation.token_counts import Calibration, calibrate
 from service.errors import Fault, Invalid, TunecurveError
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenDataset:
+    """A prepared dataset, written to this machine, with its report; nothing is stored yet."""
+
+    written: WrittenFiles
+    report: DatasetReport
+    sizes: Mapping[Split, int]
+    groups: Mapping[Split, int]
+
+    def rows(self, split: Split) -> int:
+        return self.sizes[split]
 
 
 def write_dataset(

@@ -58,7 +58,7 @@ def complete(run: JobRun, plan: EvaluationPlan, *, services: EvaluationServices)
     totals = _Totals(plan.spec.metrics or plan.dataset.metrics)
     rows = _rows(run, plan, totals, services=services)
     key = _write_table(plan, rows, store=services.store)
-    scores = totals.scores(seed=plan.spec.seed)
+    scores = totals.scores()
     with run.fenced() as session:
         row = repository.get(session, plan.evaluation_id, project_id=run.project_id)
         repository.put_scores(session, _score_rows(plan, scores))
@@ -90,8 +90,8 @@ class _Totals:
         self.usage["output_tokens"] += sum(each.output_tokens for each in called)
         self.synthetic |= any(each.synthetic for each in samples)
 
-    def scores(self, *, seed: int) -> list[Score]:
-        return [scorer.score(seed=seed) for scorer in self._scorers]
+    def scores(self) -> list[Score]:
+        return [scorer.score() for scorer in self._scorers]
 
 
 def _rows(

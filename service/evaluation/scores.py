@@ -10,10 +10,15 @@ from numpy.typing import NDArray
 
 from service.errors import Fault, Invalid
 from service.evaluation.metrics.registry import METRICS
-from service.evaluation.metrics.statistics import Array, bootstrap_interval, sum_by_group
+from service.evaluation.statistics.comparison import FULL_COVERAGE
+from service.evaluation.statistics.intervals import (
+    Array,
+    Interval,
+    jackknife_interval,
+    sum_by_group,
+    wilson_interval,
+)
 from service.inference.ports import Outcome
-
-FULL_COVERAGE = 0.99  # below it a comparison is given with bounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +57,16 @@ def score(
     rows: Sequence[Scored],
     metric: str,
     *,
-    resamples: int = 1000,
-    seed: int = 0,
     confidence: float = 0.95,
 ) -> Score:
-    """Score the rows whose outcome is `ok`; the same rows and seed give the same score.
+    """Score the rows whose outcome is `ok`; the same rows give the same score, in any order.
 
-    Raises Invalid for an unknown metric, a row without references, or an interval nobody can
-    draw.
+    Raises Invalid for an unknown metric, a row without references, or a confidence that is not
+    within 0 and 1.
     """
     scorer = Scorer(metric)
     scorer.take(rows)
-    return scorer.score(resamples=resamples, seed=seed, confidence=confidence)
+    return scorer.score(confidence=confidence)
 
 
 class Scorer:
@@ -73,7 +76,8 @@ class Scorer:
     """
 
     def __init__(self, metric: str) -> None:
-        self._metric, self._measure = metric, METRICS.find(metric).measure()
+        self._spec = METRICS.find(metric)
+        self._measure = self._spec.measure()
         self._rows = self._answered = 0
         self._earned = self._worst = self._best = _Sum()
         self._groups, self._statistics = array("Q"), array("f")
@@ -99,40 +103,39 @@ class Scorer:
         self._groups.extend(_number(row.group) for row in rows)
         self._statistics.frombytes(statistics.astype(np.float32).tobytes())
 
-    def score(self, *, resamples: int = 1000, seed: int = 0, confidence: float = 0.95) -> Score:
+    def score(self, *, confidence: float = 0.95) -> Score:
         """Return the score of all rows so far, with its interval.
 
-        The interval resamples groups, not rows: rows of one article or template succeed or fail
-        together (on SQuAD, intervals over rows are 2.8 times too narrow).
+        Groups are the unit, not rows: rows of one article or template succeed or fail together
+        (on SQuAD, intervals over rows are 2.8 times too narrow).
         """
-        _check_interval(resamples=resamples, confidence=confidence)
+        if not 0 < confidence < 1:
+            raise Invalid("an interval needs a confidence within 0 and 1")
         coverage = self._answered / self._rows if self._rows else 0.0
         bounded = coverage < FULL_COVERAGE
-        low, high, method = self._interval(resamples=resamples, seed=seed, confidence=confidence)
+        interval = self._interval(confidence)
         return Score(
-            metric=self._metric,
+            metric=self._spec.name,
             value=self._total(self._earned),
-            low=low,
-            high=high,
+            low=interval.low if interval else None,
+            high=interval.high if interval else None,
             n=self._answered,
             rows=self._rows,
             coverage=coverage,
             worst=self._bound(self._worst) if bounded else None,
             best=self._bound(self._best) if bounded else None,
-            method=method,
+            method=interval.method if interval else "no interval: fewer than two groups",
         )
 
-    def _interval(
-        self, *, resamples: int, seed: int, confidence: float
-    ) -> tuple[float | None, float | None, str]:
-        """Return low, high and how they were made; one group says nothing about another."""
-        sums = self._group_sums()
-        if len(sums) < 2:  # noqa: PLR2004 - a spread needs two
-            return None, None, "no interval: fewer than two groups"
-        low, high = bootstrap_interval(
-            sums, self._measure.totals, resamples=resamples, seed=seed, confidence=confidence
+    def _interval(self, confidence: float) -> Interval | None:
+        """Return the interval; None for fewer than two groups: one tells nothing of another."""
+        sums, spec = self._group_sums(), self._spec
+        if spec.binary and len(sums) == self._answered > 1:
+            right = float(sums[:, 0].sum(dtype=np.float64))
+            return wilson_interval(right, len(sums), scale=spec.scale, confidence=confidence)
+        return jackknife_interval(
+            sums, self._measure.totals, scale=spec.scale, confidence=confidence
         )
-        return low, high, f"percentile bootstrap, {resamples} resamples of groups"
 
     def _group_sums(self) -> Array:
         if not self._groups:
@@ -175,8 +178,3 @@ def _check_references(rows: Sequence[Scored], *, before: int) -> None:
         message = f"{len(bare)} rows have no reference to score against"
         faults = [Fault(f"row {place}", "references_missing", message) for place in bare[:20]]
         raise Invalid(message, code="references_missing", faults=faults)
-
-
-def _check_interval(*, resamples: int, confidence: float) -> None:
-    if resamples < 1 or not 0 < confidence < 1:
-        raise Invalid("an interval needs at least one resample and a confidence within 0 and 1")

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from service.evaluation.metrics.statistics import Array
+from service.evaluation.statistics.intervals import Array
 
 References = Sequence[Sequence[str]]
 

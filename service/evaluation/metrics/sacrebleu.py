@@ -6,7 +6,7 @@ import numpy as np
 from sacrebleu.metrics.bleu import BLEU
 
 from service.evaluation.metrics.measures import References
-from service.evaluation.metrics.statistics import Array
+from service.evaluation.statistics.intervals import Array
 
 ORDER = 4
 

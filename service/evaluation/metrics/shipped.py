@@ -7,7 +7,7 @@ import evaluate
 from datasets import Features, List, Value
 
 from service.evaluation.metrics.measures import Measure
-from service.evaluation.metrics.statistics import Array
+from service.evaluation.statistics.intervals import Array
 
 References = Sequence[Sequence[str]]
 

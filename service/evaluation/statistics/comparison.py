@@ -12,7 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.evaluation.statistics.intervals import Array, Totals, student_p, student_quantile
+from service.evaluation.statistics.intervals import (
+    Array,
+    Totals,
+    student_p,
+    student_quantile,
+    sum_by_group,
+)
 from service.evaluation.statistics.significance import (
     RESAMPLES,
     holm,
@@ -116,7 +122,7 @@ def compare(
     sign = 1.0 if test.higher_is_better else -1.0
     groups = np.unique(test.groups[both], return_inverse=True)[1]
     count = int(groups.max()) + 1 if len(groups) else 0
-    pair = [_sums(each.statistics[both], groups, count) for each in (first, second)]
+    pair = [sum_by_group(each.statistics[both], groups=groups) for each in (first, second)]
     difference = sign * _difference(pair, test.totals)
     error = _jackknife_error(pair, test.totals) if count > 1 else None
     interval = _interval(difference, error, count, scale=test.scale)
@@ -174,13 +180,6 @@ def needed_rows(comparison: Comparison, *, difference: float, power: float = 0.8
     if least is None or difference <= 0:
         return None
     return int(np.ceil(comparison.rows * (least / difference) ** 2))
-
-
-def _sums(statistics: Array, groups: NDArray[np.intp], count: int) -> Array:
-    """Return one row of summed statistics for each group."""
-    sums = np.zeros((count, statistics.shape[1]))
-    np.add.at(sums, groups, statistics)
-    return sums
 
 
 def _difference(pair: Sequence[Array], totals: Totals) -> float:

@@ -13,6 +13,7 @@ from service.evaluation.statistics.intervals import (
     jackknife_interval,
     student_p,
     student_quantile,
+    sum_by_group,
     wilson_interval,
 )
 
@@ -101,3 +102,21 @@ def test_rows_that_share_their_fate_widen_the_interval() -> None:
     assert alone is not None
     assert together is not None
     assert together.high - together.low > 2 * (alone.high - alone.low)
+
+
+def test_rows_of_a_group_are_summed_in_the_order_of_names() -> None:
+    sums = sum_by_group(np.array([[1.0, 1], [2, 1], [4, 1]]), groups=["b", "a", "b"])
+    assert sums.tolist() == [[2, 1], [5, 2]]
+
+
+def test_nineteen_of_twenty_intervals_hold_the_truth() -> None:
+    drawn = np.random.default_rng(5)
+    held = 0
+    for _ in range(400):
+        sizes = drawn.integers(1, 12, 12)
+        right = drawn.binomial(sizes, drawn.beta(8, 2, 12))
+        found = jackknife_interval(
+            np.column_stack([right, sizes]).astype(float), mean, scale=100, confidence=0.95
+        )
+        held += found is not None and found.low <= 80 <= found.high
+    assert held / 400 == pytest.approx(0.95, abs=0.035)  # three standard errors

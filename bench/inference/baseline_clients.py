@@ -1,6 +1,6 @@
 """The named baselines, each in a process of its own: how teams call Gemini today.
 
-    python bench/inference/baselines.py NAME --url URL --prompts FILE
+    python bench/inference/baseline_clients.py NAME --url URL --prompts FILE
         [--requests-per-minute N] [--cache FILE]
 
 Prints `ready` once all is imported, begins at a line of input, and prints one line of JSON:
@@ -41,9 +41,9 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """`requests_per_minute` is what the baseline is told; 0 is unknown.
+    """`requests_per_minute` is the quota that the baseline knows; 0 is unknown.
 
-    `cache` is where one that remembers answers keeps them.
+    `cache` is where one with a cache stores its answers.
     """
 
     url: str

@@ -12,10 +12,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class BaselineProcess:
-    """One process of a baseline: made ready, let go, and asked what it took."""
+    """One process of a baseline: prepared, started, and read for its figures."""
 
     def __init__(self, words: Sequence[str]) -> None:
-        script = Path(__file__).with_name("baselines.py")
+        script = Path(__file__).with_name("baseline_clients.py")
         self._process = subprocess.Popen(  # noqa: S603  our own script
             [sys.executable, script, *words],
             cwd=ROOT,
@@ -26,18 +26,18 @@ class BaselineProcess:
 
     def until_ready(self) -> None:
         """Wait until it has imported what it needs."""
-        assert self._process.stdout  # noqa: S101  mypy: it was asked for
+        assert self._process.stdout  # noqa: S101  mypy: it is a pipe
         if self._process.stdout.readline().strip() != "ready":
             raise RuntimeError("a baseline did not start")
 
     def go(self) -> None:
-        """Let it begin to ask."""
-        assert self._process.stdin  # noqa: S101  mypy: it was asked for
+        """Let it start its calls."""
+        assert self._process.stdin  # noqa: S101  mypy: it is a pipe
         self._process.stdin.write("go\n")
         self._process.stdin.flush()
 
     def result(self) -> dict[str, float]:
-        """Wait for its end and return what it says of its own run."""
+        """Wait for its end and return the figures of its run."""
         output, _ = self._process.communicate()
         if self._process.returncode:
             raise RuntimeError(f"a baseline ended with {self._process.returncode}")
@@ -80,7 +80,7 @@ def run_baseline(
     *,
     cache: Path | None = None,
 ) -> dict[str, float]:
-    """Run a baseline to its end and return what it says of it."""
+    """Run a baseline to its end and return its figures."""
     with start_baseline(
         name, url, prompts, requests_per_minute=requests_per_minute, cache=cache
     ) as process:

@@ -35,14 +35,14 @@ def fair(round_number: int, *, quick: bool) -> dict[str, Measurement]:
 
 
 def overhead(round_number: int, *, quick: bool) -> dict[str, Measurement]:
-    """Let gather run on google-genai; it stores nothing."""
+    """Run gather on google-genai; it stores nothing."""
     prompts = numbered("overhead", round_number, 1_000 if quick else 5_000)
     with start_emulator(**FREE.config()) as emulator:
         return {"gather": _measured(run_baseline("gather", emulator.url, prompts))}
 
 
 def memory(round_number: int, *, quick: bool) -> dict[str, Measurement]:
-    """Let gather ask few rows, and ten times as many."""
+    """Run gather on few rows, and on ten times as many."""
     found = {}
     for rows in (FEW, FEW * 2 if quick else MANY):
         prompts = numbered(f"memory {rows}", round_number, rows)
@@ -53,7 +53,7 @@ def memory(round_number: int, *, quick: bool) -> dict[str, Measurement]:
 
 
 def cached(round_number: int, *, quick: bool) -> dict[str, Measurement]:
-    """Let gather ask twice behind a table of answers in SQLite; it stores no results."""
+    """Run gather twice behind a table of answers in SQLite; it stores no results."""
     prompts = numbered("cached", round_number, 2_000 if quick else 10_000)
     with tempfile.TemporaryDirectory() as folder, start_emulator(**FREE.config()) as emulator:
         cache = Path(folder) / "answers.db"

@@ -22,8 +22,8 @@ def fair(round_number: int, *, quick: bool) -> dict[str, Measurement]:
 
     Two slots are for shares and one is left over, as in docker-compose.yml.
     """
-    told = {"requests_per_minute": "6000", "burst_seconds": "1", "evaluate_slots": "2"}
-    with open_house(told, workers=3) as house:
+    settings = {"requests_per_minute": "6000", "burst_seconds": "1", "evaluate_slots": "2"}
+    with open_house(settings, workers=3) as house:
         rows = BIG // 4 if quick else BIG
         big = house.dataset(numbered("big", round_number, rows))
         small = house.dataset(numbered("small", round_number, SMALL))
@@ -64,7 +64,7 @@ def memory(round_number: int, *, quick: bool) -> dict[str, Measurement]:
 
 
 def cached(round_number: int, *, quick: bool) -> dict[str, Measurement]:
-    """The same evaluation twice: what the second one asks for, and how fast it goes."""
+    """The same evaluation twice: the provider calls of the second, and its speed."""
     rows = CACHED_ROWS // 5 if quick else CACHED_ROWS
     with open_house(UNPACED | {"cache_days": "30"}) as house:
         dataset = house.dataset(numbered("cached", round_number, rows))

@@ -27,7 +27,7 @@ def run_ours(scenario: Scenario, round_number: int) -> Measurement:
     """Run a scenario once through Celery and read what it came to from ledger and database."""
     prompts = scenario.prompts(round_number)
     with open_house(
-        scenario.told, workers=scenario.workers, postgresql=scenario.workers > 1
+        scenario.settings, workers=scenario.workers, postgresql=scenario.workers > 1
     ) as house:
         dataset = house.dataset(prompts)
         emulator = house.stack.emulator
@@ -62,7 +62,7 @@ def run_baseline_scenario(name: str, scenario: Scenario, round_number: int) -> M
             took, found = _run_processes(name, scenario, emulator, prompts)
         else:
             with _midway(scenario, emulator, None) as found:
-                took = run_baseline(name, emulator.url, prompts, scenario.told_per_minute)
+                took = run_baseline(name, emulator.url, prompts, scenario.known_per_minute)
         ledger, refused, tokens = emulator.ledger(), _refused(emulator), _tokens(emulator)
     return Measurement(
         makespan_ratio=took["seconds"] / ideal_of(scenario, tokens),
@@ -80,7 +80,7 @@ def _run_processes(
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Give each worker's part to a process; the one that is killed is started again at once.
 
-    It begins anew, as nothing that it asked is remembered; what its imports take is not counted.
+    It starts from the beginning, as it stores nothing; the time of its imports is not counted.
     """
     parts = [prompts[number :: scenario.workers] for number in range(scenario.workers)]
     with ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""How close an evaluation comes to what its quota allows, and what it wastes, beside others.
+"""How close an evaluation comes to what its quota allows, and what it wastes, against baselines.
 
     .venv/bin/python bench/inference/quota.py --scenario NAME|all [--rounds 3] [--quick]
         [--json FILE] [--markdown FILE]

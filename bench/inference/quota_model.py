@@ -55,7 +55,7 @@ def ideal_seconds(
     model: QuotaModel, rows: int, *, then: QuotaModel | None = None, tokens: float = 0
 ) -> float:
     """Return the mean makespan of an oracle: it knows the quota, starts each call as early as
-    the quota lets it, and never has to ask twice. `then` is the model for the second half of the
+    the quota lets it, and never has to repeat one. `then` is the model for the second half of the
     rows, `tokens` what a row costs of the token quota.
     """
     return sum(_makespan(model, rows, then, tokens, Random(draw)) for draw in range(DRAWS)) / DRAWS  # noqa: S311

@@ -21,8 +21,8 @@ ABOUT = {
     " 1.6 %.",
     "halved": "1,000 prompts as in `steady`; the quota halves when half of them are accepted,"
     " and 1 % of the calls are answered with 503.",
-    "wrong": "800 prompts; the client is told 6,000 requests a minute, the provider grants 3,000.",
-    "unknown": "2,000 prompts as in `steady`; the client is told nothing.",
+    "wrong": "800 prompts; the client assumes 6,000 requests a minute, the provider grants 3,000.",
+    "unknown": "2,000 prompts as in `steady`; the client knows no quota.",
     "fleet": "2,400 prompts in five shares over four workers with one quota of 6,000 requests a"
     " minute; one worker is ended by `kill -9` when half of them are accepted. Of the baseline's"
     " four processes the one that is killed is started again at once.",
@@ -33,7 +33,7 @@ ABOUT = {
     " has; gather runs each job in a process of its own.",
     "overhead": "5,000 prompts, no quota, no latency; ours stores every answer, gather none.",
     "memory": "no quota, no latency; peak of the largest worker process. One round.",
-    "cached": "10,000 prompts that have been asked before. gather looks them up in a table in"
+    "cached": "10,000 prompts that have been sent before. gather looks them up in a table in"
     " SQLite and stores no results.",
 }
 

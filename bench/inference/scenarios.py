@@ -14,7 +14,7 @@ TOKENS = QuotaModel(tokens_per_minute=1_200_000, latency_median=0.2, latency_p99
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """`told` are Tunecurve's settings; `told_per_minute` is what the baselines are told.
+    """`settings` are Tunecurve's; `known_per_minute` is the quota that the baselines know.
 
     `halves` halves the quota once half of the rows are accepted, `kills` ends one worker then
     by kill -9. What ours has to keep is in `thresholds`.
@@ -23,8 +23,8 @@ class Scenario:
     name: str
     rows: int
     quota_model: QuotaModel
-    told: Mapping[str, str]
-    told_per_minute: float = 0
+    settings: Mapping[str, str]
+    known_per_minute: float = 0
     baselines: tuple[str, ...] = ("gather", "langchain")
     workers: int = 1
     halves: bool = False
@@ -32,7 +32,7 @@ class Scenario:
     token_sizes: tuple[int, int] | None = None
 
     def prompts(self, round_number: int) -> list[str]:
-        """Return prompts that were never asked before this round."""
+        """Return prompts that were never sent before this round."""
         random = Random(f"{self.name} {round_number}")  # noqa: S311
         return [self._prompt(random, round_number, row) for row in range(self.rows)]
 
@@ -45,9 +45,9 @@ class Scenario:
         return f"{opening} " + "word " * words
 
 
-def _told(requests_per_minute: float, *, burst_known: bool = True) -> dict[str, str]:
-    told = {"requests_per_minute": f"{requests_per_minute:g}"}
-    return told | ({"burst_seconds": "1"} if burst_known else {})
+def _settings(requests_per_minute: float, *, burst_known: bool = True) -> dict[str, str]:
+    settings = {"requests_per_minute": f"{requests_per_minute:g}"}
+    return settings | ({"burst_seconds": "1"} if burst_known else {})
 
 
 SCENARIOS = {
@@ -57,16 +57,16 @@ SCENARIOS = {
             "steady",
             2000,
             PACED,
-            _told(6000),
+            _settings(6000),
             6000,
             baselines=("gather", "threads", "langchain"),
         ),
-        Scenario("slow", 2000, SLOW, _told(1200), 1200),
+        Scenario("slow", 2000, SLOW, _settings(1200), 1200),
         Scenario(
             "halved",
             1000,
             QuotaModel(6000, None, 0.2, 1.0, error_503_rate=0.01),
-            _told(6000),
+            _settings(6000),
             6000,
             halves=True,
         ),
@@ -74,15 +74,15 @@ SCENARIOS = {
             "wrong",
             800,
             QuotaModel(3000, None, 0.2, 1.0),
-            _told(6000, burst_known=False),
+            _settings(6000, burst_known=False),
             6000,
-            baselines=("gather",),  # langchain's limiter would be told what is wrong, too
+            baselines=("gather",),  # langchain's limiter would know the wrong quota, too
         ),
         Scenario(
             "unknown",
             2000,
             PACED,
-            _told(0, burst_known=False),
+            _settings(0, burst_known=False),
             baselines=("gather",),  # langchain's limiter needs a number
         ),
         Scenario(
@@ -90,7 +90,7 @@ SCENARIOS = {
             2400,
             PACED,
             # Five shares for four workers: one has two of them.
-            _told(6000) | {"evaluate_slots": "5"},
+            _settings(6000) | {"evaluate_slots": "5"},
             6000,
             baselines=("gather",),
             workers=4,
@@ -100,7 +100,7 @@ SCENARIOS = {
             "tokens",
             500,
             TOKENS,
-            _told(60_000) | {"tokens_per_minute": "1200000"},
+            _settings(60_000) | {"tokens_per_minute": "1200000"},
             baselines=("gather",),
             token_sizes=(50, 5000),
         ),
@@ -109,5 +109,5 @@ SCENARIOS = {
 
 
 def numbered(name: str, round_number: int, rows: int) -> list[str]:
-    """Return short prompts that were never asked before this round."""
+    """Return short prompts that were never sent before this round."""
     return [f"{name} {round_number} {row}: say ok" for row in range(rows)]

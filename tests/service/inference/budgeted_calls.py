@@ -36,9 +36,9 @@ def request(key: str) -> GenerationRequest:
     )
 
 
-def answer(asked: GenerationRequest) -> GenerationResult:
+def answer(sent: GenerationRequest) -> GenerationResult:
     generation = Generation(Outcome.OK, text="a", prompt_tokens=60, output_tokens=40)
-    return GenerationResult(asked, generation, attempts=1)
+    return GenerationResult(sent, generation, attempts=1)
 
 
 @dataclass
@@ -105,11 +105,11 @@ class Spender:
 
     async def _lane(self, keys: Sequence[str]) -> None:
         for key in keys:
-            asked = request(key)
-            await self.budget_guard.reserve(asked)
+            sent = request(key)
+            await self.budget_guard.reserve(sent)
             self.made.append(key)
             await asyncio.sleep(0)
-            await asyncio.to_thread(self.store, [answer(asked)])
+            await asyncio.to_thread(self.store, [answer(sent)])
 
     def store(self, batch: Sequence[GenerationResult]) -> None:
         with self.run.fenced() as session:

@@ -1,4 +1,4 @@
-"""A provider on this machine: speaks the protocol, obeys a quota, fails when told to."""
+"""A provider on this machine: speaks the protocol, obeys a quota, fails on demand."""
 
 import asyncio
 import contextlib

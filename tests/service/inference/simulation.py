@@ -177,7 +177,7 @@ class Process:
         await self.governor.close()
 
     async def die(self) -> None:
-        """Stop where it is, telling nobody."""
+        """Stop where it is, without a report."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -56,12 +56,12 @@ def test_a_batch_is_sent_found_by_its_label_and_read(tmp_path: Path, vertex: Ver
     assert vertex.find("eval_1", location="europe-west4") is None
     assert vertex.find("eval_3", location="us") is None
     eventually(lambda: vertex.poll(name).state is OperationState.SUCCEEDED)
-    told = vertex.poll(name)
-    assert told.output_uri is not None
-    assert told.output_uri.startswith("gs://tunecurve/data/batches/eval_1/")
-    lines = list(read_gs_lines(told.output_uri, suffix=".jsonl", project=PROJECT))
+    batch = vertex.poll(name)
+    assert batch.output_uri is not None
+    assert batch.output_uri.startswith("gs://tunecurve/data/batches/eval_1/")
+    lines = list(read_gs_lines(batch.output_uri, suffix=".jsonl", project=PROJECT))
     assert [json.loads(line)["key"] for line in lines if line] == ["a/0", "b/0"]
-    assert list(read_gs_lines(told.output_uri, suffix=".csv", project=PROJECT)) == []
+    assert list(read_gs_lines(batch.output_uri, suffix=".csv", project=PROJECT)) == []
     vertex.cancel(name)  # it has ended: nothing happens
     assert vertex.synthetic
 
@@ -106,7 +106,7 @@ def test_a_missing_project_says_which_variable_to_set() -> None:
     ],
 )
 def test_states_are_ours(state: str, ours: OperationState) -> None:
-    told = read_batch({"state": state, "error": {"message": "x" * 900}})
-    assert told.state is ours
-    assert told.output_uri is None
-    assert len(told.error) == 500
+    batch = read_batch({"state": state, "error": {"message": "x" * 900}})
+    assert batch.state is ours
+    assert batch.output_uri is None
+    assert len(batch.error) == 500

@@ -150,11 +150,11 @@ def test_what_a_dead_sibling_held_is_taken_back_before_anybody_is_refused(
 def test_a_lost_try_counts_as_billed(sessions: Sessions) -> None:
     of = family(sessions, calls=20)
     with spending(of, of.root_id) as spender:
-        asked = request("timed out once")
+        sent = request("timed out once")
         for _ in range(2):
-            loop_thread().run(spender.budget_guard.reserve(asked))
-        answered = answer(asked)
-        spender.store([type(answered)(asked, answered.generation, attempts=2, reserved=2)])
+            loop_thread().run(spender.budget_guard.reserve(sent))
+        answered = answer(sent)
+        spender.store([type(answered)(sent, answered.generation, attempts=2, reserved=2)])
 
     with sessions.reading() as session:
         paid = usage_of(session, [of.root_id]).cost_nano
@@ -218,9 +218,9 @@ def test_a_job_that_ends_keeps_its_cost_with_that_of_its_children(sessions: Sess
         with sessions.reading() as session:
             cost = cost_of_job(session, of.root_id)
         finish_job(of.root_id, State.SUCCEEDED, token=run.token, sessions=sessions, cost=cost)
-        told = present(sessions, of.root_id)
+        shown = present(sessions, of.root_id)
 
-    assert told.cost.actual == "0.0004"
-    assert told.cost.output_tokens == 160
-    assert told.budget is not None
-    assert told.budget.amount == "0.001"
+    assert shown.cost.actual == "0.0004"
+    assert shown.cost.output_tokens == 160
+    assert shown.budget is not None
+    assert shown.budget.amount == "0.001"

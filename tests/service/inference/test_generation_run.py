@@ -84,7 +84,7 @@ def test_without_a_budget_guard_each_answer_counts_once(shelf: Shelf) -> None:
     assert [result.reserved for result in shelf.answered] == [1, 1, 1]
 
 
-def test_a_straggler_is_sent_twice_when_asked_for(provider: Provider, shelf: Shelf) -> None:
+def test_a_straggler_is_sent_twice_with_hedging_on(provider: Provider, shelf: Shelf) -> None:
     provider.once["prompt-150"] = HANG
     limits = CallLimits(in_flight=16, attempts=1, timeout_seconds=30, hedging=True)
     provider.latency_seconds = 0.01

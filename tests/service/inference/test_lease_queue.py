@@ -16,10 +16,10 @@ QUOTA = Quota(requests_per_minute=600)
 
 @dataclass
 class Listening:
-    """Leases as usual, and keeps what the governor tells."""
+    """Leases as usual, and records the governor's reports."""
 
     quota: Quota = QUOTA
-    told: list[UsageReport] = field(default_factory=list)
+    reports: list[UsageReport] = field(default_factory=list)
     breaks: bool = False
 
     def __post_init__(self) -> None:
@@ -30,7 +30,7 @@ class Listening:
     ) -> Lease:
         if self.breaks:
             raise RuntimeError("broken")
-        self.told.append(usage)
+        self.reports.append(usage)
         return await self.paces.lease(usage, flow=flow, credit=credit, tokens=tokens)
 
     async def cut(self, usage: UsageReport, *, hold_seconds: float) -> bool:
@@ -40,7 +40,7 @@ class Listening:
         await self.paces.park(usage, seconds=seconds)
 
     async def report(self, usage: UsageReport) -> None:
-        self.told.append(usage)
+        self.reports.append(usage)
 
     async def close(self) -> None:
         """Nothing is held."""
@@ -82,7 +82,7 @@ def test_a_call_that_is_given_up_frees_its_start_and_its_tokens() -> None:
         await governor.close()
 
     simulate(main)
-    assert (source.told[-1].in_flight, source.told[-1].waiting) == (0, 0)
+    assert (source.reports[-1].in_flight, source.reports[-1].waiting) == (0, 0)
 
 
 def test_the_truth_about_tokens_goes_with_the_next_question() -> None:
@@ -96,10 +96,10 @@ def test_the_truth_about_tokens_goes_with_the_next_question() -> None:
         await governor.close()
 
     simulate(main)
-    assert [usage.settle for usage in source.told] == [0, -180]
+    assert [usage.settle for usage in source.reports] == [0, -180]
 
 
-def test_what_is_in_flight_is_told_once_a_second_and_its_end_too() -> None:
+def test_what_is_in_flight_is_reported_once_a_second_and_its_end_too() -> None:
     source = Listening()
 
     async def main() -> None:
@@ -111,10 +111,10 @@ def test_what_is_in_flight_is_told_once_a_second_and_its_end_too() -> None:
         await governor.close()
 
     simulate(main)
-    assert [usage.in_flight for usage in source.told[1:]] == [1, 1, 1, 0]
+    assert [usage.in_flight for usage in source.reports[1:]] == [1, 1, 1, 0]
 
 
-def test_a_broken_source_is_told_to_whoever_waits() -> None:
+def test_the_error_of_a_broken_source_reaches_every_waiting_call() -> None:
     async def main() -> None:
         governor = LeasingGovernor(Listening(breaks=True), QUOTA)
         with pytest.raises(RuntimeError, match="broken"):

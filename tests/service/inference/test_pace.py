@@ -103,7 +103,7 @@ def test_an_unknown_quota_is_tried_out_e_fold_a_second_until_the_first_refusal()
     assert pace.rate < reached
 
 
-def test_a_provider_that_says_when_is_not_asked_before() -> None:
+def test_a_provider_that_says_when_is_not_called_before() -> None:
     pace = pace_of(100)
     pace.cut(ME, 0, hold_seconds=20)
     assert take(pace, 0.1) == pytest.approx(20, abs=0.1)

@@ -71,7 +71,7 @@ def test_the_emulator_counts_every_text_in_order() -> None:
         (503, Unavailable),
     ],
 )
-def test_a_refusal_is_told_without_the_text(status: int, kind: type[TunecurveError]) -> None:
+def test_a_refusal_is_reported_without_the_text(status: int, kind: type[TunecurveError]) -> None:
     body = b'{"error": {"code": %d, "message": "a secret text", "status": "X"}}' % status
 
     with answering(status, body) as url, pytest.raises(kind) as raised:

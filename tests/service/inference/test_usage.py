@@ -27,7 +27,7 @@ def use(sessions: Sessions, project_id: str, job_id: str, used: UsageTotals = US
         record_usage(session, used, project_id=project_id, job_id=job_id, base_model="m")
 
 
-def test_usage_is_summed_over_the_jobs_asked_for(sessions: Sessions) -> None:
+def test_usage_is_summed_over_the_given_jobs(sessions: Sessions) -> None:
     project = ensure_project("team", sessions=sessions)
     first, second, other = (write(sessions, project) for _ in range(3))
     for job in (first, first, second, other):
@@ -70,7 +70,7 @@ def test_a_job_costs_what_all_jobs_below_it_do(sessions: Sessions) -> None:
     assert [cost["actual"] for cost in costs.values()] == ["18000.00", "18000.00", "9000.00"]
 
 
-def test_a_projects_usage_is_its_own_and_of_the_days_asked_for(sessions: Sessions) -> None:
+def test_a_projects_usage_is_its_own_and_of_the_given_days(sessions: Sessions) -> None:
     project, other = (ensure_project(name, sessions=sessions) for name in ("team", "other"))
     for owner in (project, project, other):
         use(sessions, owner, write(sessions, owner))

@@ -17,7 +17,7 @@ from tests.service.webhooks.receivers import Reply, receiving
 FAILING = Reply(500, b"oh dear")
 
 
-def test_an_endpoint_that_says_gone_is_disabled_at_once_and_the_others_are_told(
+def test_an_endpoint_that_says_gone_is_disabled_at_once_and_the_others_are_notified(
     house: House,
 ) -> None:
     with receiving(Reply(410)) as gone, receiving() as other:
@@ -35,8 +35,8 @@ def test_an_endpoint_that_says_gone_is_disabled_at_once_and_the_others_are_told(
     assert house.webhook(endpoint.id).version == 2
     states = {delivery.state for delivery in house.deliveries(endpoint.id)}
     assert states == {DeliveryState.FAILED}
-    [told] = other.received
-    payload = json.loads(told.body)
+    [delivery] = other.received
+    payload = json.loads(delivery.body)
     assert payload["type"] == "webhook.disabled"
     assert payload["data"] == {"webhook": endpoint.id, "reason": "gone"}
     assert len(house.deliveries(listener.id)) == 1

@@ -66,7 +66,7 @@ def test_failed_deliveries_are_sent_again_by_time_or_by_id(house: House) -> None
     assert (first.body, first.headers["webhook-id"]) == (again.body, again.headers["webhook-id"])
 
 
-def test_a_delivery_that_waits_for_hours_can_be_asked_for_now_but_not_one_in_flight(
+def test_a_delivery_that_waits_for_hours_can_be_sent_now_but_not_one_in_flight(
     house: House,
 ) -> None:
     with receiving(FAILING, FAILING, FAILING, Reply()) as receiver:

@@ -56,8 +56,8 @@ def test_what_the_receiver_asks_for_is_waited_but_not_beyond_a_day() -> None:
 def test_retry_after_is_read_from_busy_answers_only(
     status: int, header: str, seconds: float | None
 ) -> None:
-    asked = retry_after(status, header, now=NOW)
-    assert asked == (None if seconds is None else timedelta(seconds=seconds))
+    delay = retry_after(status, header, now=NOW)
+    assert delay == (None if seconds is None else timedelta(seconds=seconds))
 
 
 def test_an_endpoint_is_given_up_after_five_days() -> None:

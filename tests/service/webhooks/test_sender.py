@@ -24,10 +24,10 @@ PUBLIC = "93.184.215.14"
 
 
 class RecordingBackend(httpcore2.SyncBackend):
-    """Writes down every connection asked for, and lets only those to loopback happen."""
+    """Records every connection attempt, and makes only those to loopback."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, int]] = []
+        self.attempted: list[tuple[str, int]] = []
 
     def connect_tcp(
         self,
@@ -37,7 +37,7 @@ class RecordingBackend(httpcore2.SyncBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
     ) -> httpcore2.NetworkStream:
-        self.asked.append((host, port))
+        self.attempted.append((host, port))
         if not ipaddress.ip_address(host).is_loopback:
             raise httpcore2.ConnectError
         return super().connect_tcp(host, port, timeout, local_address, socket_options)
@@ -48,10 +48,10 @@ class Names:
 
     def __init__(self, **book: Sequence[Sequence[str]]) -> None:
         self._book = {name: list(answers) for name, answers in book.items()}
-        self.asked: list[str] = []
+        self.attempted: list[str] = []
 
     def __call__(self, host: str, port: int) -> Sequence[str]:
-        self.asked.append(host)
+        self.attempted.append(host)
         answers = self._book.get(host.partition(".")[0])
         if answers is None:
             return _as_the_system_does(host)
@@ -99,17 +99,17 @@ def test_no_connection_is_even_tried_to_an_address_that_is_not_public(host: str)
         sender = WebhookSender(rules, resolver=names, backend=backend, overall_seconds=5)
         answer = post(sender, f"http://{host}:{bait.port}/")
     assert answer.error in {"address_not_allowed", "name_not_resolved"}
-    assert backend.asked == []
+    assert backend.attempted == []
     assert bait.received == []
 
 
-def test_a_name_that_changes_its_mind_is_asked_once_and_pinned() -> None:
+def test_a_name_that_changes_is_resolved_once_and_pinned() -> None:
     backend, names = RecordingBackend(), Names(rebinding=[[PUBLIC], ["127.0.0.1"]])
     sender = WebhookSender(url_rules(), resolver=names, backend=backend)
     answer = post(sender, "https://rebinding.example.com/")
     assert answer.error == "connection_failed"
-    assert names.asked == ["rebinding.example.com"]
-    assert backend.asked == [(PUBLIC, 443)]
+    assert names.attempted == ["rebinding.example.com"]
+    assert backend.attempted == [(PUBLIC, 443)]
 
 
 def test_a_name_is_resolved_anew_for_every_attempt() -> None:
@@ -117,14 +117,14 @@ def test_a_name_is_resolved_anew_for_every_attempt() -> None:
     sender = WebhookSender(url_rules(), resolver=names, backend=backend)
     answers = [post(sender, "https://rebinding.example.com/").error for _ in range(2)]
     assert answers == ["connection_failed", "address_not_allowed"]
-    assert backend.asked == [(PUBLIC, 443)]
+    assert backend.attempted == [(PUBLIC, 443)]
 
 
 def test_a_closed_port_of_a_public_address_is_not_tried() -> None:
     backend = RecordingBackend()
     sender = WebhookSender(url_rules(), resolver=Names(ssh=[[PUBLIC]]), backend=backend)
     assert post(sender, "https://ssh.example.com:22/").error == "address_not_allowed"
-    assert backend.asked == []
+    assert backend.attempted == []
 
 
 def test_the_next_address_is_tried_when_one_does_not_answer(rules: UrlRules) -> None:
@@ -135,7 +135,7 @@ def test_the_next_address_is_tried_when_one_does_not_answer(rules: UrlRules) -> 
         sender = WebhookSender(open_rules, resolver=names, backend=backend)
         answer = post(sender, f"http://two.example.com:{receiver.port}/")
     assert answer.status == 200
-    assert [host for host, _ in backend.asked] == [PUBLIC, "127.0.0.1"]
+    assert [host for host, _ in backend.attempted] == [PUBLIC, "127.0.0.1"]
     assert receiver.received[0].headers["host"] == f"two.example.com:{receiver.port}"
 
 
@@ -220,7 +220,7 @@ def test_a_resolver_that_hangs_is_cut_at_the_overall_deadline(rules: UrlRules) -
     assert answer.error == "timeout"
 
 
-def test_a_receiver_that_is_not_there_or_talks_nonsense_is_told_apart(
+def test_a_receiver_that_is_not_there_or_talks_nonsense_is_distinguished(
     sender: WebhookSender,
 ) -> None:
     with receiving() as gone:

@@ -1,5 +1,6 @@
 """The emulator's own paths: ledger, settings, clock, reset, health and the inside of a tuning."""
 
+from dataclasses import asdict
 from typing import Any
 
 from starlette.requests import Request
@@ -47,12 +48,12 @@ class ControlRoutes:
         return JSONResponse(body | self._emulator.ledger.as_json())
 
     async def get_config(self, _: Request) -> Response:
-        return JSONResponse(self._emulator.settings.as_json())
+        return JSONResponse(asdict(self._emulator.settings))
 
     async def post_config(self, request: Request) -> Response:
         changes = parse_json(await request.body())
         self._emulator.apply(change_settings(self._emulator.settings, changes))
-        return JSONResponse(self._emulator.settings.as_json())
+        return JSONResponse(asdict(self._emulator.settings))
 
     async def get_clock(self, _: Request) -> Response:
         return JSONResponse(self._describe_clock())

@@ -1,7 +1,7 @@
 """What can be turned while the server runs, for all models or for one, with its checks."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from emulator.catalogue import MODELS
@@ -63,9 +63,6 @@ class Settings:
     prompt_block_rate: float = 0.0
     empty_rate: float = 0.0
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
 
     def of_model(self, base_model: str) -> "Settings":
         """Return what holds for a base model and the endpoints of its tuned models."""

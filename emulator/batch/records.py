@@ -84,9 +84,6 @@ class BatchJob:
             output_tokens=self.counts.output_tokens,
         )
 
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
-
     def resource(self) -> dict[str, Any]:
         """Return the job as Google shows it: enums by name, int64 as strings."""
         directory = self.output_directory
@@ -150,7 +147,7 @@ class BatchStore:
         return self._jobs.get(job_id)
 
     def put(self, job: BatchJob) -> BatchJob:
-        self._documents.put(job.job_id, job.as_json())
+        self._documents.put(job.job_id, asdict(job))
         self._jobs[job.job_id] = job
         return job
 

@@ -14,12 +14,12 @@ def experiment_id(tuning: Tuning) -> str:
 
 
 def experiment_name(tuning: Tuning) -> str:
-    return f"{_home(tuning)}/metadataStores/default/contexts/{experiment_id(tuning)}"
+    return f"{tuning.parent}/metadataStores/default/contexts/{experiment_id(tuning)}"
 
 
 def tensorboard_name(tuning: Tuning) -> str:
     """Return the TensorBoard's name; each tuning has its own, numbered like the tuning."""
-    return f"{_home(tuning)}/tensorboards/{tuning.tuning_id}"
+    return f"{tuning.parent}/tensorboards/{tuning.tuning_id}"
 
 
 def run_name(tuning: Tuning) -> str:
@@ -28,10 +28,6 @@ def run_name(tuning: Tuning) -> str:
 
 def series_name(tuning: Tuning, series_id: str) -> str:
     return f"{run_name(tuning)}/timeSeries/{series_id}"
-
-
-def _home(tuning: Tuning) -> str:
-    return f"projects/{tuning.project}/locations/{tuning.location}"
 
 
 def describe_experiment(tuning: Tuning) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from emulator.experiments import resources
 from emulator.experiments.curves import points_of, series_of
 from emulator.filters import Fields, read_filter
 from emulator.pages import page_of
-from emulator.resources import last_segment, project_number, with_project_number
+from emulator.resources import last_segment, parent_of, with_project_number
 from emulator.tuning.records import Tuning
 from emulator.tuning.store import TuningStore
 
@@ -115,12 +115,11 @@ class ExperimentRoutes:
 
     def _contexts(self, request: Request) -> list[dict[str, Any]]:
         """Return the contexts of a place: of each tuning that began, its experiment and its run."""
-        path = request.path_params
-        place = (project_number(path["project"]), path["location"])
+        parent = parent_of(request.path_params)
         return [
             describe(tuning)
             for tuning in self._tunings.all()
-            if tuning.started and (tuning.project, tuning.location) == place
+            if tuning.started and tuning.parent == parent
             for describe in (resources.describe_experiment, resources.describe_experiment_run)
         ]
 
@@ -128,8 +127,7 @@ class ExperimentRoutes:
         """Return the tuning whose TensorBoard a path leads into, every step of the path checked."""
         path = request.path_params
         tuning = self._tunings.get(path["tensorboard"])
-        place = (project_number(path["project"]), path["location"])
-        if tuning is None or not tuning.started or (tuning.project, tuning.location) != place:
+        if tuning is None or not tuning.started or tuning.parent != parent_of(path):
             raise _missing(request)
         experiment = resources.experiment_id(tuning)
         if path.get("experiment", experiment) != experiment:

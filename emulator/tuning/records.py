@@ -1,6 +1,6 @@
 """A tuning as it is kept, and the TuningJob resource it is shown as."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -90,8 +90,12 @@ class Tuning:
     epochs_before: int = 0
 
     @property
+    def parent(self) -> str:
+        return f"projects/{self.project}/locations/{self.location}"
+
+    @property
     def name(self) -> str:
-        return f"projects/{self.project}/locations/{self.location}/tuningJobs/{self.tuning_id}"
+        return f"{self.parent}/tuningJobs/{self.tuning_id}"
 
     @property
     def model(self) -> str:
@@ -115,9 +119,6 @@ class Tuning:
     @property
     def display_name(self) -> str:
         return str(self.requested.get("tunedModelDisplayName", ""))
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
 
     def resource(self) -> dict[str, Any]:
         """Return the TuningJob as Google shows it: enums by name, int64 as strings."""
@@ -159,8 +160,8 @@ class Tuning:
         return int(stats.get("totalBillableTokenCount", 0)) * self.epochs
 
     def _experiment(self) -> str:
-        home = f"projects/{self.project}/locations/{self.location}/metadataStores/default"
-        return f"{home}/contexts/tuning-experiment-{self.tuning_id}"
+        contexts = f"{self.parent}/metadataStores/default/contexts"
+        return f"{contexts}/tuning-experiment-{self.tuning_id}"
 
     @property
     def checkpoints(self) -> dict[int, str]:

@@ -15,7 +15,7 @@ from emulator.errors import GoogleError
 from emulator.filters import Fields, read_filter
 from emulator.messages import parse_json
 from emulator.pages import page_of
-from emulator.resources import new_id, project_number
+from emulator.resources import new_id, parent_of, project_number
 from emulator.settings import Settings
 from emulator.storage.objects import StoredObject, split_uri
 from emulator.storage.store import ObjectStore
@@ -81,13 +81,10 @@ class TuningRoutes:
         return JSONResponse(self._find(request).resource())
 
     async def list_tunings(self, request: Request) -> Response:
-        query, path = request.query_params, request.path_params
-        place = (project_number(path["project"]), path["location"])
+        query, parent = request.query_params, parent_of(request.path_params)
         matches = read_filter(query.get("filter", ""), fields=_FIELDS)
         found = [
-            tuning
-            for tuning in self._tunings.all()
-            if (tuning.project, tuning.location) == place and matches(tuning)
+            tuning for tuning in self._tunings.all() if tuning.parent == parent and matches(tuning)
         ]
         page = page_of(found, query, place=lambda tuning: -tuning.serial)
         return JSONResponse(page.describe("tuningJobs", lambda tuning: tuning.resource()))
@@ -106,12 +103,10 @@ class TuningRoutes:
 
     def _find(self, request: Request) -> Tuning:
         """Return the tuning a path names; under another project or location it does not exist."""
-        path = request.path_params
-        tuning = self._tunings.get(path["tuning_id"])
-        project, location = project_number(path["project"]), path["location"]
-        if tuning is None or (tuning.project, tuning.location) != (project, location):
-            name = f"projects/{project}/locations/{location}/tuningJobs/{path['tuning_id']}"
-            raise GoogleError(404, f"TuningJob {name} not found.")
+        parent, tuning_id = parent_of(request.path_params), request.path_params["tuning_id"]
+        tuning = self._tunings.get(tuning_id)
+        if tuning is None or tuning.parent != parent:
+            raise GoogleError(404, f"TuningJob {parent}/tuningJobs/{tuning_id} not found.")
         return tuning
 
     def _new_tuning(self, order: Order, *, project: str, location: str) -> Tuning:

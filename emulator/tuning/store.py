@@ -50,9 +50,6 @@ class TuningStore:
         self._orders.clear()
         self._last_serial = 0
 
-    def count(self) -> int:
-        return len(self._serials)
-
     def all(self) -> Iterator[Tuning]:
         """Yield all tunings in order of creation, one by one."""
         for document in self._documents.all():

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from service.database import Session, Sessions
-from service.datasets.queries import DatasetView, ready_dataset
+from service.experiments.queries import given_dataset
 from service.experiments.schemas import ExperimentSpec
 from service.experiments.variants import Variant, variants_of
 from service.jobs.money import CURRENCY, dollars
@@ -117,11 +117,8 @@ def _of_experiment(session: Session, spec: ExperimentSpec, project_id: str) -> I
     yield PlannedJob(kind="experiment", label="experiment")
     if spec.prepare is not None:
         yield PlannedJob(kind="prepare", label="dataset")
-        yield from _of_variants(variants_of(spec, None))
-        return
-    dataset = _ready(session, spec.dataset or "", project_id)
-    if dataset is not None:
-        yield from _of_variants(variants_of(spec, dataset))
+    with suppress(InputNotReady):  # its train sizes are not known yet
+        yield from _of_variants(variants_of(spec, given_dataset(session, spec, project_id)))
 
 
 def _of_variants(variants: Sequence[Variant]) -> Iterable[PlannedJob]:
@@ -129,10 +126,3 @@ def _of_variants(variants: Sequence[Variant]) -> Iterable[PlannedJob]:
         if variant.train_size is not None:
             yield PlannedJob(kind="tune", label=variant.name)
         yield PlannedJob(kind="evaluate", label=variant.name)
-
-
-def _ready(session: Session, dataset_id: str, project_id: str) -> DatasetView | None:
-    try:
-        return ready_dataset(dataset_id, project_id=project_id, session=session)
-    except InputNotReady:
-        return None

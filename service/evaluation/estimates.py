@@ -1,4 +1,4 @@
-"""What an evaluation will cost, told from the lengths of its dataset's texts."""
+"""What an evaluation will cost, estimated from the lengths of its dataset's texts."""
 
 from math import ceil
 
@@ -27,7 +27,7 @@ def unpriced(base_model: str) -> Estimate:
 
 def estimate_calls(
     dataset: DatasetView,
-    asking: GenerationConfig,
+    config: GenerationConfig,
     *,
     base_model: str,
     split: str,
@@ -35,17 +35,17 @@ def estimate_calls(
     tuned: bool,
     catalogue: Catalogue,
 ) -> Estimate:
-    """Return what asking about a split costs; pure. `cost_nano` is None without a price."""
-    requests = int(dataset.splits[split]["rows"]) * asking.samples
+    """Return what the requests of a split cost; pure. `cost_nano` is None without a price."""
+    requests = int(dataset.splits[split]["rows"]) * config.samples
     text, target = typical_tokens(dataset, "text"), typical_tokens(dataset, "target")
     prompt = instruction_tokens(dataset) + text + shots * (text + target)
-    output = min(asking.max_output_tokens, ceil(_OUTPUT_FACTOR * target) + 1)
+    output = min(config.max_output_tokens, ceil(_OUTPUT_FACTOR * target) + 1)
     locate = catalogue.tuned_location if tuned else catalogue.serving_location
     price = catalogue.price_of_calls(
         base_model,
         location=locate(base_model),
         tuned=tuned,
-        batch=asking.lane is Lane.BATCH,
+        batch=config.lane is Lane.BATCH,
     )
     missing = unpriced(base_model)
     cost = None
@@ -73,16 +73,16 @@ def estimate_evaluation(
 ) -> Estimate:
     """Return what an `evaluate` job will cost; what is not known yet is None."""
     spec = EvaluateSpec.model_validate(submission.spec.model_dump())
-    asked = _base_model(session, spec, submission.project_id, find_model) or base_model
+    name = _base_model(session, spec, submission.project_id, find_model) or base_model
     try:
         dataset = ready_dataset(spec.dataset, project_id=submission.project_id, session=session)
     except InputNotReady:
-        price = catalogue.price_of_calls(asked, location="", tuned=spec.model is not None)
-        return unpriced(asked) if price is None else NOT_READY
+        price = catalogue.price_of_calls(name, location="", tuned=spec.model is not None)
+        return unpriced(name) if price is None else NOT_READY
     return estimate_calls(
         dataset,
         spec,
-        base_model=asked,
+        base_model=name,
         split=spec.split,
         shots=spec.shots,
         tuned=spec.variant is VariantKind.TUNED,
@@ -93,7 +93,7 @@ def estimate_evaluation(
 def _base_model(
     session: Session, spec: EvaluateSpec, project_id: str, find_model: FindModel
 ) -> str | None:
-    """Return what is asked: a tuned model costs what its base does, and knows it best."""
+    """Return the base model: a tuned model costs what its base does, and knows it best."""
     if spec.model is None:
         return spec.base_model
     try:

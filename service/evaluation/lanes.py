@@ -19,7 +19,7 @@ class Lane(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LaneInputs:
-    """What is to be asked. `storage` is the address of our object store; prices may be unknown."""
+    """What the choice depends on; `storage` is the object store's address, prices may be None."""
 
     base_model: str
     tuned: bool
@@ -42,7 +42,7 @@ class Choice:
 def choose_lane(wanted: Lane, inputs: LaneInputs) -> Choice:
     """Return the lane to take; `auto` takes a batch where one can run, in time, for less.
 
-    Raises Invalid `lane_not_available` when a batch is wanted that cannot run.
+    Raises Invalid `lane_not_available` when `wanted` is a batch that cannot run.
     """
     if wanted is Lane.ONLINE:
         return Choice(Lane.ONLINE, "the job asks for it")
@@ -88,7 +88,7 @@ def _advantage(inputs: LaneInputs) -> str:
 
 
 def _price_ratio(inputs: LaneInputs) -> float | None:
-    """Return what a batch costs as a part of calls online; None where a price is unknown."""
+    """Return what a batch costs as a fraction of calls online; None where a price is unknown."""
     if inputs.online is None or inputs.batch is None:
         return None
     online, batch = (

@@ -41,8 +41,8 @@ def reserve_evaluation(
     for position, name in enumerate(spec.metrics):
         METRICS.find(name, pointer=f"/spec/metrics/{position}")
     require_dataset(session, spec.dataset, project_id=submission.project_id)
-    asked = spec.base_model or base_model
-    unlisted = _check_model(session, spec, asked, submission.project_id, find_model, catalogue)
+    name = spec.base_model or base_model
+    unlisted = _check_model(session, spec, name, submission.project_id, find_model, catalogue)
     repository.add(
         session,
         Evaluation(
@@ -51,7 +51,7 @@ def reserve_evaluation(
             job_id=submission.id,
             dataset_id=spec.dataset,
             model_id=spec.model,
-            base_model=asked,
+            base_model=name,
             unlisted_model=unlisted,
             kind=spec.variant.value,
             shots=spec.shots,

@@ -1,4 +1,4 @@
-"""Scores of predictions: only answers count, failures lower the coverage, groups give the width."""
+"""Scores of predictions: only answers count, failures lower the coverage, groups are resampled."""
 
 import hashlib
 from array import array

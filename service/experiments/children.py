@@ -1,16 +1,15 @@
-"""The jobs of an experiment: all written at once, all stopped together."""
+"""The child jobs of an experiment: one for each tuning and evaluation, all written at once."""
 
 from collections.abc import Sequence
 
 from pydantic import BaseModel
 
 from service.database import Session, Sessions
-from service.datasets.queries import DatasetView, ready_dataset
 from service.errors import Internal
 from service.evaluation.schemas import EvaluateSpec, GenerationConfig
 from service.experiments import repository
 from service.experiments.models import Experiment, VariantRow
-from service.experiments.queries import require_experiment
+from service.experiments.queries import given_dataset
 from service.experiments.schemas import ExperimentSpec
 from service.experiments.variants import Variant, variants_of
 from service.ids import Prefix, new_id
@@ -23,34 +22,27 @@ from service.jobs.ports import (
 from service.tuning.schemas import TuneSpec
 
 
-def begin(
+def write_children(
     run: JobRun, row: Experiment, *, kinds: JobKinds, sessions: Sessions
 ) -> Sequence[JobRecord]:
     """Write every child with its reserved output in one transaction: all of them or none."""
     spec = ExperimentSpec.model_validate(run.spec)
     with sessions.reading() as session:
-        dataset = _given_dataset(session, spec, run.project_id)
+        dataset = given_dataset(session, spec, run.project_id)
     variants = variants_of(spec, dataset)
     with run.fenced() as session:
-        family = _Family(session, run, kinds)
-        dataset_id = dataset.id if dataset else family.add("prepare", spec.prepare, "dataset")
+        writer = _ChildWriter(session, run, kinds)
+        dataset_id = dataset.id if dataset else writer.add("prepare", spec.prepare, "dataset")
         for position, variant in enumerate(variants):
-            added = _add_variant(family, spec, row, variant, dataset_id)
+            added = _add_variant(writer, spec, row, variant, dataset_id)
             added.position = position
             repository.add(session, added)
-        experiment = require_experiment(session, row.id, run.project_id)
-        experiment.dataset_id = dataset_id
-    return family.jobs
+        repository.get(session, row.id, project_id=run.project_id).dataset_id = dataset_id
+    return writer.jobs
 
 
-def _given_dataset(session: Session, spec: ExperimentSpec, project_id: str) -> DatasetView | None:
-    if spec.dataset is None:
-        return None
-    return ready_dataset(spec.dataset, project_id=project_id, session=session)
-
-
-class _Family:
-    """The children of one experiment, written inside one transaction."""
+class _ChildWriter:
+    """Writes the children of one experiment inside one transaction."""
 
     def __init__(self, session: Session, run: JobRun, kinds: JobKinds) -> None:
         self._session, self._run, self._kinds = session, run, kinds
@@ -74,7 +66,7 @@ class _Family:
 
 
 def _add_variant(
-    family: _Family, spec: ExperimentSpec, row: Experiment, variant: Variant, dataset_id: str
+    writer: _ChildWriter, spec: ExperimentSpec, row: Experiment, variant: Variant, dataset_id: str
 ) -> VariantRow:
     model_id, tune_job_id = None, None
     if variant.train_size is not None:
@@ -86,8 +78,8 @@ def _add_variant(
             provider=spec.provider,
             allow_unlisted_model=spec.allow_unlisted_model,
         )
-        model_id = family.add("tune", tune, variant.name)
-        tune_job_id = family.jobs[-1].id
+        model_id = writer.add("tune", tune, variant.name)
+        tune_job_id = writer.jobs[-1].id
     evaluate = EvaluateSpec(
         dataset=dataset_id,
         variant=variant.kind,
@@ -97,7 +89,7 @@ def _add_variant(
         metrics=(spec.metric,) if spec.metric else (),
         **{name: getattr(spec, name) for name in GenerationConfig.model_fields},
     )
-    evaluation_id = family.add("evaluate", evaluate, variant.name)
+    evaluation_id = writer.add("evaluate", evaluate, variant.name)
     return VariantRow(
         id=new_id(Prefix.VARIANT),
         experiment_id=row.id,
@@ -108,5 +100,5 @@ def _add_variant(
         model_id=model_id,
         tune_job_id=tune_job_id,
         evaluation_id=evaluation_id,
-        evaluate_job_id=family.jobs[-1].id,
+        evaluate_job_id=writer.jobs[-1].id,
     )

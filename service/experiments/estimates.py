@@ -5,9 +5,10 @@ from dataclasses import replace
 
 from service.catalogue.catalogue import Catalogue
 from service.database import Session
-from service.datasets.queries import DatasetView, ready_dataset
+from service.datasets.queries import DatasetView
 from service.evaluation.estimates import NOT_READY, estimate_calls, unpriced
 from service.evaluation.schemas import VariantKind
+from service.experiments.queries import given_dataset
 from service.experiments.schemas import ExperimentSpec
 from service.experiments.variants import Variant, variants_of
 from service.jobs.ports import Estimate, InputNotReady, Submission
@@ -23,15 +24,15 @@ def estimate_experiment(
 ) -> Estimate:
     """Return what an `experiment` job will cost with its children; None for what is not known."""
     spec = ExperimentSpec.model_validate(submission.spec.model_dump())
-    asked = spec.base_model or base_model
-    early = NOT_READY if _has_prices(catalogue, asked) else unpriced(asked)
+    name = spec.base_model or base_model
+    early = NOT_READY if _has_prices(catalogue, name) else unpriced(name)
     try:
-        dataset = _dataset(session, spec, submission.project_id)
+        dataset = given_dataset(session, spec, submission.project_id)
     except InputNotReady:
         return early
     if dataset is None:
         return replace(early, requests=_requests(spec))
-    return total(_parts(dataset, spec, asked, catalogue=catalogue))
+    return total(_estimates(dataset, spec, name, catalogue=catalogue))
 
 
 def _has_prices(catalogue: Catalogue, base_model: str) -> bool:
@@ -40,19 +41,13 @@ def _has_prices(catalogue: Catalogue, base_model: str) -> bool:
     return price is not None and None not in (price.training, price.tuned_factor)
 
 
-def _dataset(session: Session, spec: ExperimentSpec, project_id: str) -> DatasetView | None:
-    if spec.dataset is None:
-        return None
-    return ready_dataset(spec.dataset, project_id=project_id, session=session)
-
-
 def _requests(spec: ExperimentSpec) -> int | None:
     if spec.prepare is None:
         return None
     return len(variants_of(spec, None)) * spec.prepare.test_size * spec.samples
 
 
-def _parts(
+def _estimates(
     dataset: DatasetView,
     spec: ExperimentSpec,
     base_model: str,
@@ -90,20 +85,20 @@ def _calls(
     )
 
 
-def total(parts: Iterable[Estimate]) -> Estimate:
+def total(estimates: Iterable[Estimate]) -> Estimate:
     """Return the sum of estimates; what one of them does not know, the sum does not, but for
     `known_nano`.
     """
-    known = list(parts)
+    known = list(estimates)
     return Estimate(
-        requests=_sum(part.requests for part in known),
-        prompt_tokens=_sum(part.prompt_tokens for part in known),
-        output_tokens=_sum(part.output_tokens for part in known),
-        training_tokens=_sum(part.training_tokens for part in known),
-        cost_nano=_sum(part.cost_nano for part in known),
-        known_nano=sum(part.known_nano for part in known),
-        unpriced=tuple(dict.fromkeys(name for part in known for name in part.unpriced)),
-        notes=tuple(dict.fromkeys(note for part in known for note in part.notes)),
+        requests=_sum(each.requests for each in known),
+        prompt_tokens=_sum(each.prompt_tokens for each in known),
+        output_tokens=_sum(each.output_tokens for each in known),
+        training_tokens=_sum(each.training_tokens for each in known),
+        cost_nano=_sum(each.cost_nano for each in known),
+        known_nano=sum(each.known_nano for each in known),
+        unpriced=tuple(dict.fromkeys(model for each in known for model in each.unpriced)),
+        notes=tuple(dict.fromkeys(note for each in known for note in each.notes)),
     )
 
 

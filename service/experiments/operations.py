@@ -11,12 +11,12 @@ from service.datasets.operations import check_source
 from service.datasets.queries import require_dataset
 from service.evaluation.metrics.registry import METRICS
 from service.experiments import repository
-from service.experiments.children import begin
+from service.experiments.children import write_children
 from service.experiments.estimates import estimate_experiment
 from service.experiments.models import Experiment
-from service.experiments.queries import get_experiment, require_experiment
+from service.experiments.queries import get_experiment
 from service.experiments.schemas import ExperimentSpec
-from service.experiments.summary import sum_up
+from service.experiments.summary import summarise
 from service.experiments.variants import variants_of
 from service.ids import Prefix
 from service.jobs.budgets import refuse_if_used_up
@@ -54,13 +54,13 @@ def reserve_experiment(
         )
     if spec.dataset is not None:
         require_dataset(session, spec.dataset, project_id=submission.project_id)
-    asked = spec.base_model or base_model
+    name = spec.base_model or base_model
     unlisted = check_base_model(
-        catalogue, asked, tunes=True, allow_unlisted=spec.allow_unlisted_model
+        catalogue, name, tunes=True, allow_unlisted=spec.allow_unlisted_model
     )
     if not unlisted:
-        check_region(catalogue, asked)
-        check_location(catalogue, asked, compares=True)
+        check_region(catalogue, name)
+        check_location(catalogue, name, compares=True)
     repository.add(
         session,
         Experiment(
@@ -68,7 +68,7 @@ def reserve_experiment(
             project_id=submission.project_id,
             job_id=submission.id,
             dataset_id=spec.dataset,
-            base_model=asked,
+            base_model=name,
             unlisted_model=unlisted,
             metric=spec.metric,
             created_at=utc_now(),
@@ -91,16 +91,11 @@ def experiment_kind(base_model: str, *, catalogue: Catalogue) -> JobKind:
     )
 
 
-def run_experiment(
-    run: JobRun,
-    *,
-    sessions: Sessions,
-    store: ObjectStore,
-    jobs: JobServices,
-) -> Waiting | None:
-    """Take an experiment one step further: plan it, wait for its children, or sum it up."""
+def run_experiment(run: JobRun, *, store: ObjectStore, jobs: JobServices) -> Waiting | None:
+    """Take an experiment one step further: plan it, wait for its children, or summarise it."""
+    sessions = jobs.sessions
     with sessions.reading() as session:
-        row = require_experiment(session, run.outputs["experiment"], run.project_id)
+        row = repository.get(session, run.outputs["experiment"], project_id=run.project_id)
     if row.ready_at is not None:
         _require_budget(run, sessions=sessions)
         return None
@@ -111,15 +106,15 @@ def run_experiment(
         return waiting
     children: Sequence[JobRecord] = children_of(run.id, sessions=sessions)
     if not children:
-        children = begin(run, row, kinds=jobs.kinds, sessions=sessions)
+        children = write_children(run, row, kinds=jobs.kinds, sessions=sessions)
         dispatch(children, services=jobs)
     ended = sum(State(child.state) not in OPEN for child in children)
     run.report(ended, len(children), unit="jobs", stage="children")
     if ended < len(children):
         return Waiting(Reason.CHILDREN)
     try:
-        sum_up(run, row, children, sessions=sessions, store=store)
-    finally:  # where there is nothing to sum up, the budget is the better reason
+        summarise(run, row, children, sessions=sessions, store=store)
+    finally:  # where there is nothing to summarise, the budget is the better reason
         _require_budget(run, sessions=sessions)
     return None
 
@@ -139,4 +134,4 @@ def delete_experiment(experiment_id: str, *, project_id: str, sessions: Sessions
     if row.ready_at is None:
         require_ended(row.job_id, sessions=sessions)
     with sessions.transaction() as session:
-        repository.delete(session, require_experiment(session, experiment_id, project_id))
+        repository.delete(session, repository.get(session, experiment_id, project_id=project_id))

@@ -45,7 +45,7 @@ def draw_curve(curve: LearningCurve, *, synthetic: bool) -> str:
     ticks = score_ticks(min(heights), max(heights))
     frame = Frame(_size_ends(curve), (ticks[0], ticks[-1]))
     title = METRICS.find(curve.metric).title
-    parts = [
+    elements = [
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-labelledby="plot-title plot-text">',
         f'<title id="plot-title">{escape(title)} against training examples</title>',
         f'<desc id="plot-text">{escape(describe(curve))}</desc>',
@@ -57,7 +57,7 @@ def draw_curve(curve: LearningCurve, *, synthetic: bool) -> str:
         _text(RIGHT, TOP - 14, "SYNTHETIC", anchor="end", style="warning") if synthetic else "",
         "</svg>",
     ]
-    return "\n".join(part for part in parts if part)
+    return "\n".join(element for element in elements if element)
 
 
 def describe(curve: LearningCurve) -> str:
@@ -90,17 +90,17 @@ def score_ticks(low: float, high: float) -> list[float]:
     return [round(place * step, 9) for place in range(first, max(last, first + 1) + 1)]
 
 
-def spread_labels(wanted: Sequence[float], *, gap: float, low: float, high: float) -> list[float]:
+def spread_labels(heights: Sequence[float], *, gap: float, low: float, high: float) -> list[float]:
     """Move labels apart to at least `gap`, keeping their order and, if they fit, low to high."""
-    order = sorted(range(len(wanted)), key=lambda place: wanted[place])
+    order = sorted(range(len(heights)), key=lambda place: heights[place])
     placed: list[float] = []
     for place in order:
-        placed.append(max(wanted[place], placed[-1] + gap if placed else low))
+        placed.append(max(heights[place], placed[-1] + gap if placed else low))
     for back in range(len(placed) - 1, -1, -1):
         ceiling = high if back == len(placed) - 1 else placed[back + 1] - gap
         placed[back] = min(placed[back], ceiling)
     where = dict(zip(order, placed, strict=True))
-    return [where[place] for place in range(len(wanted))]
+    return [where[place] for place in range(len(heights))]
 
 
 def _heights(curve: LearningCurve) -> Iterable[float]:

@@ -3,22 +3,15 @@
 from collections.abc import Mapping
 
 from service.database import Session, Sessions
-from service.errors import NotFound
+from service.datasets.queries import DatasetView, ready_dataset
 from service.evaluation.queries import get_evaluation
 from service.experiments import repository
 from service.experiments.models import Experiment, VariantRow
-from service.experiments.schemas import VariantView
+from service.experiments.schemas import ExperimentSpec, VariantView
 from service.jobs.lifecycle import State
 from service.jobs.ports import JobRecord
 from service.jobs.queries import children_of
 from service.jobs.schemas import output_state
-
-
-def require_experiment(session: Session, experiment_id: str, project_id: str) -> Experiment:
-    row = repository.find(session, experiment_id, project_id=project_id)
-    if row is None:
-        raise NotFound(f"no experiment {experiment_id}", code="experiment_not_found")
-    return row
 
 
 def get_experiment(
@@ -26,7 +19,7 @@ def get_experiment(
 ) -> tuple[Experiment, list[VariantView]]:
     """Return an experiment with its variants as they stand; raises NotFound."""
     with sessions.reading() as session:
-        row = require_experiment(session, experiment_id, project_id)
+        row = repository.get(session, experiment_id, project_id=project_id)
         variants = repository.variants(session, [row.id])
     jobs = {child.id: child for child in children_of(row.job_id, sessions=sessions)}
     return row, [
@@ -79,3 +72,10 @@ def _reason(job: JobRecord) -> str | None:
     if job.state == State.CANCELLED:
         return "cancelled"
     return str(job.error["code"]) if job.error else None
+
+
+def given_dataset(session: Session, spec: ExperimentSpec, project_id: str) -> DatasetView | None:
+    """Return the dataset that a spec names, None where it has one made; raises InputNotReady."""
+    if spec.dataset is None:
+        return None
+    return ready_dataset(spec.dataset, project_id=project_id, session=session)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from service.errors import NotFound
 from service.experiments.models import Experiment, VariantRow
 
 
@@ -13,11 +14,15 @@ def add(session: Session, row: Experiment | VariantRow) -> None:
     session.flush()
 
 
-def find(session: Session, experiment_id: str, *, project_id: str) -> Experiment | None:
+def get(session: Session, experiment_id: str, *, project_id: str) -> Experiment:
+    """Return an experiment of the project; raises NotFound."""
     query = select(Experiment).where(
         Experiment.id == experiment_id, Experiment.project_id == project_id
     )
-    return session.scalar(query)
+    row = session.scalar(query)
+    if row is None:
+        raise NotFound(f"no experiment {experiment_id}", code="experiment_not_found")
+    return row
 
 
 def page(session: Session, project_id: str, *, after: str | None, limit: int) -> list[Experiment]:

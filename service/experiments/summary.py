@@ -15,10 +15,11 @@ from service.evaluation.queries import get_evaluation
 from service.evaluation.row_scores import read_shared_rows, read_variant_scores
 from service.evaluation.schemas import VariantKind
 from service.evaluation.statistics.comparison import Comparison
+from service.experiments import repository
 from service.experiments.curve import LearningCurve, Point, learning_curve
 from service.experiments.decisions import Decision, answer, compare_all, decide
 from service.experiments.models import Experiment
-from service.experiments.queries import get_experiment, require_experiment
+from service.experiments.queries import get_experiment
 from service.experiments.report import (
     DatasetFacts,
     ReportData,
@@ -54,7 +55,7 @@ TABLE = TableSchema(
 )
 
 
-def sum_up(
+def summarise(
     run: JobRun,
     row: Experiment,
     children: Sequence[JobRecord],
@@ -92,7 +93,7 @@ def sum_up(
     )
     report_key, table_key = _write(report, store=store)
     with run.fenced() as session:
-        done = require_experiment(session, row.id, run.project_id)
+        done = repository.get(session, row.id, project_id=run.project_id)
         done.metric, done.synthetic = metric, synthetic
         done.answer, done.verdict = answer(decision, curve), curve.verdict.value
         done.curve = _curve_json(curve) | _decision_json(decision, comparisons)
@@ -175,7 +176,7 @@ def _point(variant: VariantView) -> Point:
 
 def _facts(dataset: DatasetView) -> DatasetFacts:
     report = dataset.report
-    dropped = {reason: int(told["rows"]) for reason, told in report.get("dropped", {}).items()}
+    dropped = {reason: int(drop["rows"]) for reason, drop in report.get("dropped", {}).items()}
     return DatasetFacts(
         id=dataset.id,
         rows=int(report.get("source_rows", 0)),

@@ -21,13 +21,13 @@ class Variant:
 
 def variants_of(spec: ExperimentSpec, dataset: DatasetView | None) -> tuple[Variant, ...]:
     """Return the variants of a spec with the train sizes that apply: those of the dataset to be
-    made, those that are asked for, or every size that `dataset` was prepared with.
+    made, those that the spec names, or every size that `dataset` was prepared with.
 
     Raises what `plan_variants` raises.
     """
     prepared = dataset.train_sizes if dataset else ()
-    asked = spec.prepare.train_sizes if spec.prepare else spec.train_sizes
-    return plan_variants(asked or prepared, shots=spec.shots)
+    given = spec.prepare.train_sizes if spec.prepare else spec.train_sizes
+    return plan_variants(given or prepared, shots=spec.shots)
 
 
 def plan_variants(train_sizes: Sequence[int], *, shots: int) -> tuple[Variant, ...]:

@@ -13,9 +13,4 @@ def run(job_id: str) -> None:
 
 
 def _run(run: JobRun, services: Container) -> Waiting | None:
-    return run_experiment(
-        run,
-        sessions=services.sessions,
-        store=services.store,
-        jobs=services.jobs,
-    )
+    return run_experiment(run, store=services.store, jobs=services.jobs)

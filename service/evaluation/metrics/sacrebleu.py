@@ -45,11 +45,11 @@ def corpus_bleu(sums: Array) -> Array:
     without a match halves the credit of the next; no match at all, or an order with nothing
     answered, scores 0.
     """
-    lengths, wanted = sums[..., 0], sums[..., 1]
+    lengths, reference_lengths = sums[..., 0], sums[..., 1]
     matches, answered = sums[..., 2 : 2 + ORDER], sums[..., 2 + ORDER :]
     halvings = np.cumsum(matches == 0, axis=-1)
     credit = np.where(matches == 0, 0.5**halvings, matches)
     logs = np.log(credit / np.maximum(answered, 1)).mean(axis=-1)
-    shortfall = np.minimum(0, 1 - wanted / np.maximum(lengths, 1))
+    shortfall = np.minimum(0, 1 - reference_lengths / np.maximum(lengths, 1))
     scored = (matches > 0).any(axis=-1) & (answered > 0).all(axis=-1)
     return np.where(scored, 100 * np.exp(shortfall + logs), 0.0)

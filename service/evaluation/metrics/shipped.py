@@ -13,9 +13,9 @@ References = Sequence[Sequence[str]]
 
 
 class ShippedMetric(evaluate.Metric):  # type: ignore[misc]  # evaluate ships no types
-    """One of our measures for whoever scores with `evaluate`; texts have any number of references.
+    """One of our measures as an `evaluate` module; texts have any number of references.
 
-    `compute(predictions=..., references=...)` answers the score and the statistics of each row.
+    `compute(predictions=..., references=...)` returns the score and the statistics of each row.
     """
 
     def __init__(self, measure: Measure) -> None:

@@ -22,11 +22,11 @@ def normalise_answer(text: str) -> str:
 
 def token_f1(prediction: str, reference: str) -> float:
     """Return the harmonic mean of token precision and recall, 0 to 1; `f1_score` of the same."""
-    said, wanted = normalise_answer(prediction).split(), normalise_answer(reference).split()
-    shared = sum((Counter(said) & Counter(wanted)).values())
+    predicted, expected = normalise_answer(prediction).split(), normalise_answer(reference).split()
+    shared = sum((Counter(predicted) & Counter(expected)).values())
     if not shared:
         return 0.0
-    precision, recall = shared / len(said), shared / len(wanted)
+    precision, recall = shared / len(predicted), shared / len(expected)
     return 2 * precision * recall / (precision + recall)
 
 

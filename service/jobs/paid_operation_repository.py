@@ -39,7 +39,7 @@ def take_due(
     """Return records to poll, each claimed by moving its `next_poll_at` ahead to one of `until`."""
     query = (
         select(table)
-        .where(table.next_poll_at <= now)
+        .where(table.next_poll_at <= now, table.resource_name.is_not(None))
         .order_by(table.next_poll_at)
         .limit(len(until))
         .with_for_update(skip_locked=True)

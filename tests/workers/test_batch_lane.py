@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from service.clock import utc_now
 from service.evaluation.models import BatchRun, Evaluation, Prediction
 from service.evaluation.queries import get_evaluation
 from service.inference.models import Usage
@@ -131,7 +132,9 @@ def test_a_worker_killed_between_sending_and_polling_sends_no_second_batch(
     with stack.services.sessions.transaction() as session:
         # Where the kill came late, as if it had come before the answer was written down.
         row = session.get_one(BatchRun, job.outputs["evaluation"])
-        row.state, row.resource_name = "intended", None
+        row.state, row.resource_name, row.next_poll_at = "intended", None, None
+        held = session.get_one(Job, job.id)
+        held.state, held.lease_until = State.RUNNING.value, utc_now()
     stack.workers[1] = stack.fleet.start_worker("evaluate", name="second")
     ended = stack.succeeded(job.id)
     assert len(batches(stack, job)) == 1

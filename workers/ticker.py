@@ -12,7 +12,6 @@ from functools import partial
 
 import structlog
 
-from service.clock import utc_now
 from service.container import Container
 from service.inference.cache import purge_cache
 from service.jobs.dispatch import send_due_messages
@@ -85,11 +84,11 @@ def _send_deliveries(now: datetime, *, services: Container) -> None:
 
 def _hourly(purge: Sweep) -> Sweep:
     """Return a sweep that does its work once an hour."""
-    due = utc_now()
+    due: datetime | None = None
 
     def sweep(now: datetime) -> None:
         nonlocal due
-        if now >= due:
+        if due is None or now >= due:
             due = now + timedelta(seconds=PURGE_SECONDS)
             purge(now)
 
@@ -106,11 +105,11 @@ def _purge(now: datetime, *, services: Container) -> None:
     services.task_queue.send("datasets.purge", queue=Queue.PREPARE)
 
 
-def tick(swept: dict[str, Sweep]) -> None:
-    """Run every sweep once; one that fails is logged and does not stop the others."""
+def tick(swept: dict[str, Sweep], now: Callable[[], datetime]) -> None:
+    """Run every sweep once, each with the database's time; one that fails stops no other."""
     for name, sweep in swept.items():
         try:
-            sweep(utc_now())
+            sweep(now())
         except Exception as error:  # noqa: BLE001  the database may be away for a while
             log.warning("sweep_failed", sweep=name, error=type(error).__name__)
     beat()
@@ -126,7 +125,7 @@ def main() -> None:
     swept = sweeps(services)
     log.info("ticker_started", pause_seconds=settings.ticker_seconds)
     while not stopped.wait(settings.ticker_seconds):
-        tick(swept)
+        tick(swept, services.sessions.now)
     services.close()
 
 

@@ -8,8 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from service.clock import utc_now
-from service.database import Session
+from service.database import Session, database_now
 from service.errors import Conflict
 from service.jobs import budget_repository as repository
 from service.jobs.models import Budget, Reservation
@@ -60,7 +59,7 @@ def draw(session: Session, holder: Holder, *, in_flight: int, need: int, want: i
     back first. Grants nothing while calls in flight may give back enough, and is the last draw
     of the whole tree once they cannot.
     """
-    now = utc_now()
+    now = database_now(session)
     budget = repository.lock(session, holder.root_id)
     if budget.used_up_at is not None:
         return Drawn(0, used_up=True)
@@ -98,7 +97,7 @@ def hold_ahead(session: Session, holder: Holder, nano: int) -> bool:
     """Take what work at the provider will cost, until `settle_ahead`; a second call replaces
     the first. Returns False when it does not fit: then no job of the tree draws any more.
     """
-    now = utc_now()
+    now = database_now(session)
     budget = repository.lock(session, holder.root_id)
     own = _reservation(session, holder)
     _redraw(budget, own, own.spent_nano)

@@ -1,12 +1,11 @@
-"""How a worker takes a job, lets go of it, and ends it."""
+"""How a worker claims a job, releases it, and ends it."""
 
 import secrets
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from service.clock import utc_now
-from service.database import Session, Sessions
+from service.database import Session, Sessions, database_now
 from service.errors import TunecurveError
 from service.jobs import repository
 from service.jobs.events import emit_event, propagate_end
@@ -14,12 +13,13 @@ from service.jobs.lifecycle import Reason, State, may_follow
 from service.jobs.models import Job
 from service.jobs.ports import Waiting
 from service.jobs.schemas import problem_of
+from service.webhooks.events import EventType
 
 CostOf = Callable[[Session, str], Mapping[str, Any]]
 
 
-# A job that parks has got on: only claims without progress in between count.
-_GOT_ON: Mapping[str, Any] = {"attempt": 0, "attempts_without_progress": 0}
+# A job that parks has progressed: only claims without progress in between count.
+_PROGRESSED: Mapping[str, Any] = {"attempt": 0, "attempts_without_progress": 0}
 
 
 def claim_job(
@@ -32,12 +32,12 @@ def claim_job(
 ) -> tuple[Job, str] | None:
     """Take a queued, taken-over or cancelling job; return it with the lease's token.
 
-    Returns None when there is nothing to do: the job has ended, waits, is run by somebody
-    else, or has used up its attempts (then it is failed here, with the cost of its attempts).
+    Returns None when there is nothing to do: the job has ended, waits, is run by another
+    worker, or has used up its attempts (then it is failed here, with the cost of its attempts).
     """
-    token, now = secrets.token_hex(16), utc_now()
+    token = secrets.token_hex(16)
     with sessions.transaction() as session:
-        job = repository.lock(session, job_id)
+        job, now = repository.lock(session, job_id), database_now(session)
         if job is None or not _is_claimable(job, now):
             return None
         claims, done = _attempts_without_progress(job)
@@ -61,7 +61,7 @@ def claim_job(
         if not repository.move(session, job, state=state, now=now, token=None, **values):
             return None
         if before is State.QUEUED:
-            emit_event(session, job, "job.started", attempt=job.attempt)
+            emit_event(session, job, EventType.JOB_STARTED, attempt=job.attempt)
     return job, token
 
 
@@ -77,10 +77,10 @@ def _is_claimable(job: Job, now: datetime) -> bool:
 
 
 def _attempts_without_progress(job: Job) -> tuple[int, int]:
-    """Return which claim in a row the next one is, and how far the job had got before it.
+    """Return which claim in a row the next one is, and what was done before it.
 
-    A claim that got further than any before it starts the count again: a job that loses its
-    worker five times and gets on in between is no job that kills its workers.
+    A claim that did more than any before it starts the count again: a job that loses its worker
+    five times and progresses in between does not kill its workers.
     """
     done = int(job.progress.get("done") or 0)
     if done > job.done_before:
@@ -120,7 +120,7 @@ def finish_job(
 
 
 def _end(session: Session, job: Job, state: State, *, token: str | None, **values: Any) -> bool:
-    now = utc_now()
+    now = database_now(session)
     if not may_follow(State(job.state), state):
         return False
     ended = repository.move(
@@ -143,36 +143,30 @@ def _end(session: Session, job: Job, state: State, *, token: str | None, **value
 
 
 def park_job(job_id: str, waiting: Waiting, *, token: str, sessions: Sessions) -> bool:
-    """Let go of a job until what it waits for has come; a cancelling job stays cancelling."""
-    wake = None if waiting.seconds is None else utc_now() + timedelta(seconds=waiting.seconds)
+    """Release a job until what it waits for has come; a cancelling job stays cancelling."""
     return _release(
         job_id,
         State.WAITING,
         token=token,
         sessions=sessions,
         reason=waiting.reason,
-        next_run_at=wake,
+        seconds=waiting.seconds,
         waits_for=waiting.waits_for,
-        **_GOT_ON,
+        **_PROGRESSED,
     )
 
 
 def requeue_job(job_id: str, *, token: str, sessions: Sessions) -> bool:
-    """Put a job back into the queue: it goes on later, with what is missing by then."""
-    return _release(job_id, State.QUEUED, token=token, sessions=sessions, **_GOT_ON)
-
-
-def set_priority(session: Session, job_id: str, priority: int) -> None:
-    """Say when a job goes in the queue, 0 first, in the caller's transaction."""
-    repository.write_priority(session, job_id, priority)
+    """Put a job back into the queue: a later run does what is missing by then."""
+    return _release(job_id, State.QUEUED, token=token, sessions=sessions, **_PROGRESSED)
 
 
 def retry_job(
     job_id: str, error: TunecurveError, *, seconds: float, token: str, sessions: Sessions
 ) -> bool:
-    """Park a job whose failure may pass; its attempts go on counting.
+    """Park a job whose failure may pass; its attempts still count.
 
-    A cancelling job stays cancelling, also when its worker has not heard of the cancel yet.
+    A cancelling job stays cancelling, also when its worker has not seen the cancel yet.
     """
     return _release(
         job_id,
@@ -180,8 +174,8 @@ def retry_job(
         token=token,
         sessions=sessions,
         reason=Reason.RETRY,
-        told={"retry_because": error.code},
-        next_run_at=utc_now() + timedelta(seconds=seconds),
+        details={"retry_because": error.code},
+        seconds=seconds,
     )
 
 
@@ -192,21 +186,23 @@ def _release(
     token: str,
     sessions: Sessions,
     reason: Reason | None = None,
-    told: Mapping[str, Any] | None = None,
+    seconds: float | None = None,
+    details: Mapping[str, Any] | None = None,
     **values: Any,
 ) -> bool:
     """End a run without ending its job; return False when the lease was lost."""
-    now = utc_now()
     values |= {"lease_owner": None, "lease_until": None, "dispatched_at": None}
     with sessions.transaction() as session:
         job = repository.lock(session, job_id)
         if job is None or job.lease_owner != token:
             return False
+        now = database_now(session)
+        values["next_run_at"] = None if seconds is None else now + timedelta(seconds=seconds)
         if job.state == State.CANCELLING:
             return repository.rewrite(session, job, now=now, token=token, **values)
         if reason is not None:
             values["reason"] = reason.value
         moved = repository.move(session, job, state=state, now=now, token=token, **values)
         if moved and state is State.WAITING:
-            emit_event(session, job, "job.waiting", **(told or {}))
+            emit_event(session, job, EventType.JOB_WAITING, **(details or {}))
         return moved

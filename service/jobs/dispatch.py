@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from service.clock import utc_now
-from service.database import Sessions
+from service.database import Sessions, database_now
 from service.jobs import repository, tree_repository
 from service.jobs.lifecycle import State
 from service.jobs.ports import JobRecord, JobServices
@@ -21,17 +20,17 @@ def dispatch(jobs: Sequence[JobRecord], *, services: JobServices) -> int:
     Jobs are marked first: a quick worker may have parked its job before `send` returns, and a
     mark that came after would keep the sweep from sending the next message.
     """
-    _mark(jobs, services.sessions, now=utc_now())
+    _mark(jobs, services.sessions, sent=True)
     return _send(jobs, services)
 
 
 def _send(jobs: Sequence[JobRecord], services: JobServices) -> int:
     unsent = [job for job in jobs if not _send_one(job, services)]
-    _mark(unsent, services.sessions, now=None)
+    _mark(unsent, services.sessions, sent=False)
     return len(jobs) - len(unsent)
 
 
-def _mark(jobs: Sequence[JobRecord], sessions: Sessions, *, now: datetime | None) -> None:
+def _mark(jobs: Sequence[JobRecord], sessions: Sessions, *, sent: bool) -> None:
     """Mark each in a transaction of its own.
 
     A job may stand here with its children, and one statement locks its rows in any order: it
@@ -39,6 +38,7 @@ def _mark(jobs: Sequence[JobRecord], sessions: Sessions, *, now: datetime | None
     """
     for job in jobs:
         with sessions.transaction() as session:
+            now = database_now(session) if sent else None
             repository.mark_dispatched(session, [job.id], now=now)
 
 

@@ -1,4 +1,4 @@
-"""How the outside learns of a job: by its events, and in the progress of its parent."""
+"""What a job shows of itself: its events, and its part in the progress of its parent."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,6 +9,7 @@ from service.jobs.lifecycle import TERMINAL, Reason, State
 from service.jobs.models import Job
 from service.jobs.schemas import event_data
 from service.webhooks.event_log import record_event
+from service.webhooks.events import EventType
 
 _BETWEEN_REPORTS = timedelta(seconds=1)
 
@@ -21,24 +22,24 @@ def propagate_end(session: Session, job: Job, *, now: datetime) -> None:
     """
     parent = _open_parent(session, job)
     if parent is None:
-        emit_event(session, job, f"job.{job.state}")
+        emit_event(session, job, EventType(f"job.{job.state}"))
         return
     ended, total = tree_repository.count_children(session, parent.id)
     _show(session, parent, _progress(session, job, parent, ended, total), now=now)
     resumed = ended == total and _wake(session, parent, now=now)
-    emit_event(session, job, f"job.{job.state}")
-    emit_event(session, parent, "job.progress", progress=parent.progress)
+    emit_event(session, job, EventType(f"job.{job.state}"))
+    emit_event(session, parent, EventType.JOB_PROGRESS, progress=parent.progress)
     if resumed:
-        emit_event(session, parent, "job.resumed")
+        emit_event(session, parent, EventType.JOB_RESUMED)
 
 
-def emit_shard_progress(session: Session, part: Job, *, now: datetime) -> None:
-    """Let the progress of a running part be seen in its parent's, once a second at most."""
-    parent = _open_parent(session, part)
+def emit_shard_progress(session: Session, shard: Job, *, now: datetime) -> None:
+    """Add the progress of a running shard to its parent's, once a second at most."""
+    parent = _open_parent(session, shard)
     if parent is None or now - parent.updated_at < _BETWEEN_REPORTS:
         return
     _show(session, parent, tree_repository.progress_of_shards(session, parent.id), now=now)
-    emit_event(session, parent, "job.progress", progress=parent.progress)
+    emit_event(session, parent, EventType.JOB_PROGRESS, progress=parent.progress)
 
 
 def _open_parent(session: Session, child: Job) -> Job | None:
@@ -47,7 +48,7 @@ def _open_parent(session: Session, child: Job) -> Job | None:
 
 
 def _progress(session: Session, child: Job, parent: Job, ended: int, total: int) -> dict[str, Any]:
-    """Return a parent's progress: of its parts what they have done, else how many have ended."""
+    """Return a parent's progress: what its shards have done, else how many children ended."""
     if child.is_shard:
         return tree_repository.progress_of_shards(session, parent.id)
     return {"done": ended, "total": total, "unit": "jobs", "stage": "children"}
@@ -67,10 +68,10 @@ def _wake(session: Session, parent: Job, *, now: datetime) -> bool:
     return repository.move(session, parent, state=State.QUEUED, now=now, token=None, **values)
 
 
-def emit_event(session: Session, job: Job, type_: str, **more: Any) -> None:
+def emit_event(session: Session, job: Job, type_: EventType, **more: Any) -> None:
     """Record an event about a job, with `more` beside its ids and state.
 
-    Of a part nothing is told: it is no job to anybody but its parent.
+    A shard emits none: only its parent knows it.
     """
     if job.is_shard:
         return

@@ -1,4 +1,4 @@
-"""A claimed job in the hands of its worker: the lease renewed, the cancel seen, writes fenced."""
+"""A claimed job while its worker runs it: the lease renewed, a cancel seen, writes fenced."""
 
 import contextlib
 import threading
@@ -9,8 +9,7 @@ from typing import Any, Self
 
 import structlog
 
-from service.clock import utc_now
-from service.database import Session, Sessions
+from service.database import Session, Sessions, database_now
 from service.jobs import repository
 from service.jobs.events import emit_shard_progress
 from service.jobs.lifecycle import State
@@ -18,15 +17,16 @@ from service.jobs.models import Job
 from service.jobs.ports import JobCancelled, LeaseLost, Preempted
 from service.jobs.preemption import should_preempt
 from service.webhooks.event_log import record_event
+from service.webhooks.events import EventType
 
 log = structlog.get_logger()
 
 _PROGRESS_SECONDS = 1.0
-_LOOK_SECONDS = 0.2  # a cancel is heard within it, however long the lease is
-_RIVALS_SECONDS = 0.4  # a longer question than that for a cancel
+_LOOK_SECONDS = 0.2  # a cancel is seen within it, however long the lease is
+_RIVALS_SECONDS = 0.4  # a longer query than the look for a cancel
 
 
-def _stays() -> bool:
+def _never() -> bool:
     return False
 
 
@@ -46,14 +46,14 @@ class LeasedRun:
         sessions: Sessions,
         lease_seconds: float,
         rivals: Sequence[str] = (),
-        shutting_down: Callable[[], bool] = _stays,
+        shutting_down: Callable[[], bool] = _never,
     ) -> None:
         self._job, self.token = job, token
         self._sessions, self._lease_seconds = sessions, lease_seconds
         self._rivals, self._shutting_down = rivals, shutting_down
         self._cancelling = job.state == State.CANCELLING
-        self._asked_before = self._cancelling
-        self._lost = self._unwanted = False
+        self._acknowledged = self._cancelling
+        self._lost = self._outranked = False
         self._began_at, self._reported_at = time.monotonic(), 0.0
         self._compared_at = self._began_at
         self._stop = threading.Event()
@@ -88,40 +88,40 @@ class LeasedRun:
         return self._cancelling
 
     def acknowledge_cancel(self) -> None:
-        """From now on `check` lets the run go on: it is winding down."""
-        self._asked_before = True
+        """From now on `check` does not raise for the cancel: the run cleans up."""
+        self._acknowledged = True
 
     def check(self) -> None:
         if self._lost:
             raise LeaseLost
-        if self._cancelling and not self._asked_before:
+        if self._cancelling and not self._acknowledged:
             raise JobCancelled
 
     def check_preemption(self) -> None:
-        if self._unwanted or self._shutting_down():
+        if self._outranked or self._shutting_down():
             raise Preempted
 
     def report(self, done: int, total: int | None, *, unit: str, stage: str = "") -> None:
         if time.monotonic() - self._reported_at < _PROGRESS_SECONDS and done != total:
             return
         self._reported_at = time.monotonic()
-        if self._job.is_shard:  # what the worker before us had done is found again bit by bit
+        if self._job.is_shard:  # what an earlier run had done is found again bit by bit
             done = max(done, int(self._job.progress.get("done") or 0))
         progress = {"done": done, "total": total, "unit": unit, "stage": stage or None}
         with self._sessions.transaction() as session:
             if repository.write_progress(
-                session, self.id, self.token, progress=progress, now=utc_now()
+                session, self.id, self.token, progress=progress, now=database_now(session)
             ):
-                self._tell(session, progress)
+                self._emit_progress(session, progress)
 
-    def _tell(self, session: Session, progress: Mapping[str, Any]) -> None:
+    def _emit_progress(self, session: Session, progress: Mapping[str, Any]) -> None:
         if self._job.is_shard:
-            emit_shard_progress(session, self._job, now=utc_now())
+            emit_shard_progress(session, self._job, now=database_now(session))
             return
         record_event(
             session,
             project_id=self.project_id,
-            type="job.progress",
+            type=EventType.JOB_PROGRESS,
             job_id=self.id,
             data={"progress": progress},
         )
@@ -156,23 +156,23 @@ class LeasedRun:
                 log.warning("lease_renewal_failed", job_id=self.id, error=type(error).__name__)
 
     def _renew(self) -> None:
-        until = utc_now() + timedelta(seconds=self._lease_seconds)
         with self._sessions.transaction() as session:
-            self._learn(repository.renew(session, self.id, self.token, until=until))
+            until = database_now(session) + timedelta(seconds=self._lease_seconds)
+            self._note_state(repository.renew(session, self.id, self.token, until=until))
 
     def _look(self) -> None:
         with self._sessions.reading() as session:
-            self._learn(repository.state_of_lease(session, self.id, self.token))
+            self._note_state(repository.state_of_lease(session, self.id, self.token))
             if self._rivals and time.monotonic() - self._compared_at >= _RIVALS_SECONDS:
                 self._compared_at = time.monotonic()
-                self._unwanted = self._is_outranked(session)
+                self._outranked = self._is_outranked(session)
 
-    def _learn(self, state: str | None) -> None:
+    def _note_state(self, state: str | None) -> None:
         self._lost = state is None
         self._cancelling = state == State.CANCELLING
 
     def _is_outranked(self, session: Session) -> bool:
-        running, waiting = repository.contenders(session, self._rivals, now=utc_now())
+        running, waiting = repository.contenders(session, self._rivals, now=database_now(session))
         own = next((each for each in running if each.id == self.id), None)
         if own is None or not waiting:
             return False

@@ -1,4 +1,4 @@
-"""The life of a job: one table of states, and what each move is called. Pure."""
+"""The life of a job: one table of the moves between its states. Pure."""
 
 from enum import StrEnum
 from types import MappingProxyType
@@ -27,31 +27,21 @@ class Reason(StrEnum):
 TERMINAL = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED})
 OPEN = frozenset(State) - TERMINAL
 
-# A provider that was asked to cancel may still succeed or fail: so may a cancelling job.
+# A job follows itself when its lease has run out and another worker takes it over. A provider that
+# was asked to cancel may still succeed or fail: so may a cancelling job.
 _MAY_FOLLOW = MappingProxyType(
     {
-        State.QUEUED: {
-            State.RUNNING,
-            State.WAITING,
-            State.CANCELLING,
-            State.CANCELLED,
-            State.FAILED,
-        },
+        State.QUEUED: {State.RUNNING, State.CANCELLING, State.CANCELLED, State.FAILED},
         State.RUNNING: {
+            State.RUNNING,
             State.WAITING,
             State.QUEUED,
             State.CANCELLING,
             State.SUCCEEDED,
             State.FAILED,
         },
-        State.WAITING: {
-            State.QUEUED,
-            State.RUNNING,
-            State.CANCELLING,
-            State.CANCELLED,
-            State.FAILED,
-        },
-        State.CANCELLING: {State.CANCELLED, State.SUCCEEDED, State.FAILED},
+        State.WAITING: {State.QUEUED, State.CANCELLING, State.CANCELLED},
+        State.CANCELLING: {State.CANCELLING, State.CANCELLED, State.SUCCEEDED, State.FAILED},
     }
 )
 
@@ -59,10 +49,3 @@ _MAY_FOLLOW = MappingProxyType(
 def may_follow(state: State, following: State) -> bool:
     """Return whether a job in `state` may move to `following`."""
     return following in _MAY_FOLLOW.get(state, set())
-
-
-def event_type(state: State, *, before: State) -> str | None:
-    """Return the event that a move announces; None for a move nobody waits for."""
-    if state is State.QUEUED:
-        return "job.resumed" if before is State.WAITING else None
-    return f"job.{'started' if state is State.RUNNING else state.value}"

@@ -8,8 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from service.clock import utc_now
-from service.database import Session
+from service.database import Session, database_now
 from service.errors import Conflict, Fault, Invalid, RateLimited
 from service.ids import Prefix, new_id
 from service.jobs import repository, tree_repository
@@ -22,6 +21,7 @@ from service.jobs.money import dollars_or_none
 from service.jobs.ports import FREE, Estimate, JobKind, JobKinds, JobServices, Submission
 from service.jobs.queries import get_job, required
 from service.jobs.schemas import initial_cost
+from service.webhooks.events import EventType
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def _write_key(session: Session, request: Request, job: Job) -> None:
         key=request.idempotency_key or "",
         fingerprint=fingerprint_of(request),
         job_id=job.id,
-        created_at=utc_now(),
+        created_at=database_now(session),
     )
     repository.add_key(session, key)
 
@@ -132,12 +132,12 @@ def write_job(session: Session, submission: Submission, *, kind: JobKind) -> tup
     kind.reserve(session, submission)
     estimate = _estimate(session, submission, kind)
     _price(session, job, submission, estimate)
-    emit_event(session, job, "job.created")
+    emit_event(session, job, EventType.JOB_CREATED)
     return job, estimate
 
 
 def _job_row(session: Session, submission: Submission, kind: JobKind) -> Job:
-    now, parent_id = utc_now(), submission.parent_id
+    now, parent_id = database_now(session), submission.parent_id
     return Job(
         id=submission.id,
         project_id=submission.project_id,
@@ -207,7 +207,7 @@ def _cancel_descendant(job_id: str, services: JobServices) -> list[Job]:
 
 
 def _request_stop(session: Session, job: Job, kinds: JobKinds) -> bool:
-    state, now = State(job.state), utc_now()
+    state, now = State(job.state), database_now(session)
     if state in {State.CANCELLING, State.CANCELLED}:
         return False
     if state in TERMINAL:
@@ -221,7 +221,7 @@ def _request_stop(session: Session, job: Job, kinds: JobKinds) -> bool:
     if following is State.CANCELLED:
         propagate_end(session, job, now=now)
     else:
-        emit_event(session, job, "job.cancelling")
+        emit_event(session, job, EventType.JOB_CANCELLING)
     return True
 
 

@@ -8,7 +8,8 @@ from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, u
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
-from service.jobs.lifecycle import OPEN, TERMINAL, Reason, State
+from service.errors import Internal
+from service.jobs.lifecycle import OPEN, TERMINAL, Reason, State, may_follow
 from service.jobs.models import IdempotencyKey, Job
 from service.jobs.preemption import Contender
 
@@ -40,7 +41,7 @@ def find(session: Session, job_id: str, *, project_id: str | None = None) -> Job
 
 
 def lock(session: Session, job_id: str, *, project_id: str | None = None) -> Job | None:
-    """Return a job locked for the rest of the transaction: whoever decides by its state."""
+    """Return a job locked for the rest of the transaction, to decide by its state."""
     query = select(Job).where(Job.id == job_id).with_for_update(key_share=True)
     if project_id is not None:
         query = query.where(Job.project_id == project_id)
@@ -94,10 +95,13 @@ def count_open(session: Session, project_id: str) -> int:
 def move(
     session: Session, job: Job, *, state: State, now: datetime, token: str | None, **values: Any
 ) -> bool:
-    """Change state only if nobody else has since this row was read; return whether it did.
+    """Change state only if the row is as it was read; return whether it did.
 
-    `token` is the lease that the writer holds, or None for writers that hold none.
+    `token` is the lease that the writer holds, or None for writers that hold none. Raises Internal
+    `illegal_move` for a move that the table of `lifecycle` does not have.
     """
+    if not may_follow(State(job.state), state):
+        raise Internal(f"a {job.state} job cannot become {state}", code="illegal_move")
     return _write(session, job, now, token, state=state.value, **values)
 
 
@@ -177,7 +181,7 @@ def contenders(
 ) -> tuple[list[Contender], list[Contender]]:
     """Return the jobs that hold a slot, and those that wait for one.
 
-    A cancelling job that nobody holds waits for none: it is wound down in another queue.
+    A cancelling job without a lease waits for none: it cleans up in another queue.
     """
     # A message takes a moment to a free slot: a job that has just been queued does not wait yet.
     due = and_(

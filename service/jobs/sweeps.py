@@ -1,22 +1,22 @@
-"""What the ticker does with jobs whose worker died or whose wait is over."""
+"""The ticker's sweeps of jobs: those whose worker died, and those whose wait is over."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from service.clock import utc_now
-from service.database import Session, Sessions
+from service.database import Session, Sessions, database_now
 from service.jobs import repository
 from service.jobs.events import emit_event
-from service.jobs.lifecycle import State, event_type
+from service.jobs.lifecycle import State
 from service.jobs.models import Job
+from service.webhooks.events import EventType
 
 
 def requeue_expired(now: datetime, *, sessions: Sessions, limit: int = 100) -> int:
-    """Queue again the running jobs whose worker has let its lease run out."""
+    """Queue again the running jobs whose lease has run out."""
     with sessions.transaction() as session:
         expired = repository.take_expired(session, now=now, limit=limit)
-        return _queue_all(session, expired, now=now, note="job.warning", why="worker_lost")
+        return _queue_all(session, expired, now=now, event=EventType.JOB_WARNING, why="worker_lost")
 
 
 def wake_due(now: datetime, *, sessions: Sessions, limit: int = 100) -> int:
@@ -26,18 +26,17 @@ def wake_due(now: datetime, *, sessions: Sessions, limit: int = 100) -> int:
             session,
             repository.take_wakeable(session, now=now, limit=limit),
             now=now,
-            note=event_type(State.QUEUED, before=State.WAITING),
+            event=EventType.JOB_RESUMED,
         )
 
 
 def wake_job(job_id: str, *, sessions: Sessions) -> bool:
-    """Let a parked job be looked at now; return False when its worker holds it: ask again.
+    """Let a parked job run now; return False while a worker holds it: ask again.
 
     A waiting job is queued, a cancelling one is due for a message; for others nothing is needed.
     """
-    now = utc_now()
     with sessions.transaction() as session:
-        job = repository.lock(session, job_id)
+        job, now = repository.lock(session, job_id), database_now(session)
         if job is None:
             return True
         if job.lease_until is not None and job.lease_until >= now:
@@ -47,12 +46,12 @@ def wake_job(job_id: str, *, sessions: Sessions) -> bool:
                 session, job, now=now, token=None, next_run_at=None, dispatched_at=None
             )
         if job.state == State.WAITING:
-            _queue_all(session, [job], now=now, note="job.resumed")
+            _queue_all(session, [job], now=now, event=EventType.JOB_RESUMED)
         return True
 
 
 def _queue_all(
-    session: Session, jobs: Sequence[Job], *, now: datetime, note: str | None, **more: Any
+    session: Session, jobs: Sequence[Job], *, now: datetime, event: EventType, **more: Any
 ) -> int:
     queued = [
         job
@@ -73,8 +72,7 @@ def _queue_all(
     ]
     # Events lock their project's row: one order for all sweeps, so that none deadlocks.
     for job in sorted(queued, key=lambda job: job.project_id):
-        if note:
-            emit_event(session, job, note, **more)
+        emit_event(session, job, event, **more)
     return len(queued)
 
 

@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from service.clock import utc_now
-from service.database import Session, Sessions
+from service.database import Session, Sessions, database_now
 from service.ids import Prefix, new_id
 from service.projects.operations import next_event_seq
 from service.webhooks import repository
@@ -61,7 +60,7 @@ def insert_event(
         type=event_type.value,
         job_id=job_id,
         data=dict(data),
-        created_at=utc_now(),
+        created_at=database_now(session),
     )
     repository.insert(session, event)
     return event

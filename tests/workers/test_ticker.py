@@ -1,6 +1,6 @@
 """A sweep sends messages queue by queue: one that nobody reads keeps no other waiting."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from service.projects.operations import ensure_project
 from service.settings import Settings
 from service.task_queue import Queue
 from tests.support.task_messages import MemoryTaskQueue
-from workers.ticker import sweeps
+from workers.ticker import sweeps, tick
 
 PREPARE = {
     "preset": "pii",
@@ -67,4 +67,14 @@ def test_a_worker_is_asked_once_an_hour_to_purge_what_preparations_left(
         purge(now + timedelta(minutes=minutes))
 
     assert queue.messages == [("datasets.purge", (), Queue.PREPARE)] * 2
+    services.close()
+
+
+def test_a_tick_takes_its_time_from_the_database(services: Container) -> None:
+    taken: list[datetime] = []
+    now = services.sessions.now()
+    tick({"any": taken.append}, services.sessions.now)
+    assert timedelta() <= taken[0] - now < timedelta(seconds=30)
+    tick({"any": taken.append}, lambda: now - timedelta(days=1))
+    assert taken[1] == now - timedelta(days=1)
     services.close()

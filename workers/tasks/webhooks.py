@@ -1,6 +1,5 @@
 """Tasks of webhook delivery."""
 
-from service.clock import utc_now
 from service.webhooks.deliveries import deliver as deliver_one
 from workers.app import app, container
 from workers.sweep_task import left_to_the_next_message
@@ -15,5 +14,5 @@ def deliver(delivery_id: str) -> None:
             sessions=services.sessions,
             sender=services.sender,
             secrets=services.webhook_secrets,
-            now=utc_now(),
+            now=services.sessions.now(),
         )

@@ -2,7 +2,8 @@
 
 import threading
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta, tzinfo
+from typing import Self
 
 import pytest
 
@@ -330,3 +331,31 @@ def test_events_have_no_gaps_whatever_happens_at_once(jobs: Jobs) -> None:
         jobs.project_id, job_id=None, types=(), after_seq=0, limit=100, sessions=jobs.sessions
     )
     assert [event.seq for event in events] == list(range(1, 21))
+
+
+class ClockAhead(datetime):
+    """The clock of a machine that is 45 seconds ahead."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Self:
+        return super().now(tz) + timedelta(seconds=45)
+
+
+def test_a_process_whose_clock_is_ahead_neither_takes_jobs_over_nor_shortens_leases(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, token = claimed(jobs, lease_seconds=30)
+    parked, other = claimed(jobs)
+    later = Waiting(Reason.RETRY, seconds=40)
+    assert park_job(parked.id, later, token=other, sessions=jobs.sessions)
+    monkeypatch.setattr("service.clock.datetime", ClockAhead)
+    now = jobs.sessions.now()
+    assert utc_now() - now > timedelta(seconds=40)
+    assert requeue_expired(now, sessions=jobs.sessions) == 0
+    assert wake_due(now, sessions=jobs.sessions) == 0
+    assert jobs.claim(job.id) is None
+    claim = jobs.claim(jobs.submit()[0].id, lease_seconds=30)
+    assert claim is not None
+    assert claim[0].lease_until is not None
+    assert claim[0].lease_until - now < timedelta(seconds=40)
+    assert finish_job(job.id, State.SUCCEEDED, token=token, sessions=jobs.sessions)

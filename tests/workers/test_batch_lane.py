@@ -125,7 +125,7 @@ def test_what_a_batch_answered_is_remembered(stack: Stack, dataset: str) -> None
 def test_a_worker_killed_between_sending_and_polling_sends_no_second_batch(
     stack: Stack, dataset: str
 ) -> None:
-    stack.emulator.configure(batch_seconds=2)
+    stack.emulator.configure(batch_seconds=3600)
     job = submit(stack, dataset, seed=4)
     until_sent(stack, job)
     stack.workers[1].kill()
@@ -136,6 +136,7 @@ def test_a_worker_killed_between_sending_and_polling_sends_no_second_batch(
         held = session.get_one(Job, job.id)
         held.state, held.lease_until = State.RUNNING.value, utc_now()
     stack.workers[1] = stack.fleet.start_worker("evaluate", name="second")
+    stack.emulator.configure(batch_seconds=0)
     ended = stack.succeeded(job.id)
     assert len(batches(stack, job)) == 1
     assert dict(evaluation(stack, ended).outcomes) == {"ok": ROWS}

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from math import ceil
 from typing import Any
 
@@ -18,7 +17,7 @@ from service.datasets.publishing.content import (
     content_of,
     row_page,
 )
-from service.datasets.publishing.stored_examples import example_of, stored_rows
+from service.datasets.publishing.stored_examples import example_of
 from service.datasets.schemas import DatasetReport, DatasetRow
 from service.errors import Conflict, Fault, NotFound
 from service.jobs.ports import InputNotReady
@@ -124,17 +123,6 @@ def require_dataset(
         raise NotFound(message, code="input_not_found", faults=[fault])
 
 
-def read_examples(
-    examples_key: str, split: Split, *, store: ObjectStore, limit: int | None = None
-) -> list[Example]:
-    """Return the first `limit` examples of a split in stored order: nested order in `train`.
-
-    Raises NotFound `object_not_found`, Unavailable.
-    """
-    with store.open(examples_key) as stream:
-        return [example_of(row) for row in islice(stored_rows(stream, split=split), limit)]
-
-
 def stream_examples(
     examples_key: str,
     split: Split,
@@ -147,9 +135,9 @@ def stream_examples(
 
     Holds few of them at a time. Raises NotFound `object_not_found`, Unavailable.
     """
-    wanted = Range("split", split.value, order="position", first=first, last=last)
+    rows = Range("split", split.value, order="position", first=first, last=last)
     with store.open(examples_key) as stream:
-        yield from map(example_of, read_range_in_subprocess(stream, wanted))
+        yield from map(example_of, read_range_in_subprocess(stream, rows))
 
 
 def list_rows(

@@ -92,7 +92,7 @@ def _batches(opened: Files | Rows, folder: Path, context: ReadContext) -> Iterat
 def stage_rows(
     rows: Iterable[SourceRow], *, folder: Path, nested: Iterable[str] = ()
 ) -> StagedRows:
-    """Stage given rows."""
+    """Stage given rows; only tests do."""
     context = ReadContext(nested=set(nested))
     return _staged(batches_of(rows), folder, context, _no_progress)
 
@@ -100,7 +100,7 @@ def stage_rows(
 def stage_file(
     file: SourceFile, *, folder: Path, limits: IngestionLimits, options: FormatOptions | None = None
 ) -> StagedRows:
-    """Stage one given file."""
+    """Stage one given file; only tests and benchmarks do."""
     context = ReadContext(limits=limits, options=options or FormatOptions())
     return _staged(_batches_of_files(iter([file]), folder, context), folder, context, _no_progress)
 

@@ -9,7 +9,7 @@ import pytest
 from service.database import Sessions
 from service.datasets.examples import Split
 from service.datasets.operations import delete_dataset
-from service.datasets.queries import get_dataset, read_examples, ready_dataset
+from service.datasets.queries import get_dataset, ready_dataset
 from service.datasets.schemas import present_dataset
 from service.errors import Invalid, NotFound, Unavailable
 from service.files.operations import delete_file
@@ -28,6 +28,7 @@ from tests.service.datasets.preparation import (
 from tests.support.emulator import start_emulator
 from tests.support.parquet import parquet_metadata
 from tests.support.runs import MemoryRun
+from tests.support.stored_examples import read_examples
 
 
 class AbsentStore(LocalStore):

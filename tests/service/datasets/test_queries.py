@@ -17,7 +17,6 @@ from service.datasets.queries import (
     get_dataset,
     list_datasets,
     list_rows,
-    read_examples,
     ready_dataset,
 )
 from service.datasets.schemas import present_dataset
@@ -33,6 +32,7 @@ from tests.service.datasets.preparation import (
     reserve,
 )
 from tests.support.runs import add_project
+from tests.support.stored_examples import read_examples
 
 
 def test_a_dataset_that_is_not_ready_names_the_job_to_wait_for(

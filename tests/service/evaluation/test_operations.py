@@ -3,13 +3,14 @@
 import pytest
 
 from service.datasets.examples import Split
-from service.datasets.queries import read_examples, ready_dataset, stream_examples
+from service.datasets.queries import ready_dataset, stream_examples
 from service.evaluation.plan import choose_shots, shots_of
 from service.evaluation.schemas import EvaluateSpec, VariantKind
 from service.inference.governor import LocalGovernor
 from service.inference.pace import Quota
 from service.jobs.ports import Preempted
 from tests.service.evaluation.conftest import ROWS, Room
+from tests.support.stored_examples import read_examples
 
 
 def test_every_sample_is_asked_with_a_seed_of_its_own_and_the_majority_is_the_answer(

@@ -12,15 +12,16 @@ from service.datasets.presets.registry import choose_preset
 from service.datasets.publishing.stored_examples import SCHEMA
 from service.datasets.queries import get_dataset, require_row
 from service.datasets.schemas import ConversionShardSpec, PrepareSpec
-from service.datasets.sharding.shard_jobs import ShardingConfig, stop_sharding
+from service.datasets.sharding.shard_jobs import ROOT, ShardingConfig, delete_objects, stop_sharding
 from service.datasets.sources.hub_client import HubClient
 from service.datasets.sources.registry import SOURCES
 from service.datasets.sources.source import SourceAccess, repoint_faults
 from service.errors import Conflict
 from service.files.contents import FileLimits
 from service.ids import Prefix
+from service.jobs.lifecycle import OPEN
 from service.jobs.ports import JobCancelled, JobKind, JobRun, Submission, Waiting
-from service.jobs.queries import require_ended
+from service.jobs.queries import job_states, require_ended
 from service.storage.ports import ObjectStore
 from service.task_queue import Queue
 
@@ -184,3 +185,14 @@ def _object_keys(row: Dataset) -> list[str]:
     manifest = row.report.get("manifest") or {"key": None}  # none where the job has failed
     files = [*row.training_files.values(), *row.splits.values(), manifest]
     return [key for key in (row.examples_key, *(file["key"] for file in files)) if key]
+
+
+def purge_shard_files(*, sessions: Sessions, store: ObjectStore) -> int:
+    """Delete the shard files of jobs that have ended; return how many objects."""
+    keys = store.keys_below(ROOT)
+    states = job_states({_job_of(key) for key in keys}, sessions=sessions)
+    return delete_objects([key for key in keys if states.get(_job_of(key)) not in OPEN], store)
+
+
+def _job_of(key: str) -> str:
+    return key.split("/")[1]

@@ -1,8 +1,7 @@
 """Tasks of dataset preparation."""
 
 from service.container import Container
-from service.datasets.operations import run_draft, run_prepare
-from service.datasets.sharding.shard_jobs import purge_shard_files
+from service.datasets.operations import purge_shard_files, run_draft, run_prepare
 from service.jobs.ports import JobRun, Waiting
 from workers.app import app, container
 from workers.job_task import run_job

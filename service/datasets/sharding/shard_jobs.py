@@ -8,13 +8,10 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from service.database import Sessions
 from service.datasets.examples import Split
 from service.datasets.schemas import ConversionShardSpec, PrepareSpec
 from service.errors import TunecurveError, Unavailable
-from service.jobs.lifecycle import OPEN
 from service.jobs.ports import JobCancelled, JobRun, JobServices, Waiting
-from service.jobs.queries import job_states
 from service.jobs.shards import Shard, start_shards, stop_shards
 from service.storage.ports import ObjectStore
 
@@ -106,21 +103,11 @@ def cleans_up_shards(job_id: str, *, store: ObjectStore) -> Iterator[None]:
 def delete_shard_files(job_id: str, *, store: ObjectStore) -> None:
     """Delete the shard files of a job; what cannot be deleted now is purged later."""
     with contextlib.suppress(Unavailable):
-        _delete(store.keys_below(f"{ROOT}/{job_id}"), store)
+        delete_objects(store.keys_below(f"{ROOT}/{job_id}"), store)
 
 
-def purge_shard_files(*, sessions: Sessions, store: ObjectStore) -> int:
-    """Delete the shard files of jobs that have ended; return how many objects."""
-    keys = store.keys_below(ROOT)
-    states = job_states({_job_of(key) for key in keys}, sessions=sessions)
-    return _delete([key for key in keys if states.get(_job_of(key)) not in OPEN], store)
-
-
-def _job_of(key: str) -> str:
-    return key.split("/")[1]
-
-
-def _delete(keys: Sequence[str], store: ObjectStore) -> int:
+def delete_objects(keys: Sequence[str], store: ObjectStore) -> int:
+    """Delete objects; return how many."""
     for key in keys:
         store.delete(key)
     return len(keys)

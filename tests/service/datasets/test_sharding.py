@@ -16,12 +16,12 @@ from service.catalogue.catalogue import load_catalogue
 from service.clock import utc_now
 from service.database import Sessions, open_sessions
 from service.datasets.models import Dataset
-from service.datasets.operations import DRAFT, PREPARE, run_draft, run_prepare
+from service.datasets.operations import DRAFT, PREPARE, purge_shard_files, run_draft, run_prepare
 from service.datasets.queries import get_dataset
 from service.datasets.schemas import PrepareSpec
 from service.datasets.sharding.shard_conversion import _SUMMARY
 from service.datasets.sharding.shard_files import converted_key, sharded_sources
-from service.datasets.sharding.shard_jobs import ShardingConfig, purge_shard_files
+from service.datasets.sharding.shard_jobs import ShardingConfig
 from service.errors import TunecurveError, Unavailable
 from service.jobs.claims import claim_job, finish_job, park_job, requeue_job
 from service.jobs.leases import LeasedRun

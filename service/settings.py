@@ -240,7 +240,7 @@ class Settings(BaseSettings):
     )
 
     idempotency_hours: float = Field(
-        default=24, description="how long an `Idempotency-Key` is remembered"
+        default=24, description="how long an `Idempotency-Key` is valid"
     )
     delivery_days: float = Field(default=30, description="how long webhook deliveries are kept")
     event_days: float = Field(default=90, description="how long events are kept")

@@ -11,7 +11,7 @@ from service.catalogue.prices import CallPrice
 from service.clock import utc_now
 from service.database import Session, Sessions, database_now
 from service.errors import Forbidden, Internal, Invalid, NotFound
-from service.evaluation import batch_repository
+from service.evaluation import repository
 from service.evaluation.lanes import Lane, LaneInputs, choose_lane
 from service.evaluation.models import BatchRun
 from service.evaluation.plan import EvaluationPlan
@@ -51,7 +51,7 @@ class BatchWork:
 def has_batch(evaluation_id: str, *, sessions: Sessions) -> bool:
     """Return whether a batch of the evaluation was sent, or was about to be."""
     with sessions.reading() as session:
-        return batch_repository.find(session, evaluation_id) is not None
+        return repository.find_batch(session, evaluation_id) is not None
 
 
 def run_batch_lane(
@@ -89,7 +89,7 @@ def _lane(
 ) -> Lane:
     """Return the evaluation's lane; it is chosen when there first are requests to send."""
     with services.sessions.reading() as session:
-        known = batch_repository.lane_of(session, plan.evaluation_id)
+        known = repository.lane_of(session, plan.evaluation_id)
     if known or not requests:
         return Lane(known or Lane.ONLINE)
     serving = services.calls.catalogue.entry(plan.target.base_model).serving
@@ -105,7 +105,7 @@ def _lane(
     )
     choice = choose_lane(plan.spec.lane, inputs)
     with run.fenced() as session:
-        batch_repository.choose_lane(
+        repository.set_lane(
             session, plan.evaluation_id, lane=choice.lane.value, reason=choice.reason
         )
     return choice.lane
@@ -162,7 +162,7 @@ def run_batch(
 
 def _is_collected(evaluation_id: str, *, sessions: Sessions) -> bool:
     with sessions.reading() as session:
-        row = batch_repository.find(session, evaluation_id)
+        row = repository.find_batch(session, evaluation_id)
         return row is not None and row.collected_at is not None
 
 
@@ -260,11 +260,11 @@ class _Batch:
     def _settle(self, session: Session, row: BatchRun) -> None:
         """Write down what the batch has cost in place of what was held for it."""
         row.collected_at = database_now(session)
-        spent = batch_repository.spent_on(session, self.evaluation_id)
+        spent = repository.spent_on(session, self.evaluation_id)
         settle_ahead(session, self.run.id, spent)
         if row.state == OperationState.FAILED and self.work.wanted is Lane.AUTO:
             reason = f"the batch failed: {row.error or row.provider_state}"
-            batch_repository.choose_lane(
+            repository.set_lane(
                 session, self.evaluation_id, lane=Lane.ONLINE.value, reason=reason[:500]
             )
 

@@ -1,4 +1,4 @@
-"""SQL of evaluations, predictions and scores."""
+"""SQL of evaluations, their predictions, scores and batches."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,12 +6,12 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import FromClause, Subquery, Table, cast, column, func, literal, select
+from sqlalchemy import FromClause, Subquery, Table, cast, column, func, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from service.database import Json, Session, UtcDateTime, delete_unless_used
 from service.errors import NotFound
-from service.evaluation.models import Evaluation, Prediction, ScoreRow
+from service.evaluation.models import BatchRun, Evaluation, Prediction, ScoreRow
 from service.inference.answer_columns import ANSWER_COLUMNS
 
 # The bare table: the ORM's own bulk path costs twice the CPU a row.
@@ -168,3 +168,25 @@ def scores(session: Session, evaluation_ids: Sequence[str]) -> Iterator[ScoreRow
         .order_by(ScoreRow.evaluation_id, ScoreRow.position)
     )
     yield from session.scalars(query)
+
+
+# ------------------------------------------------------------ lane and batch
+
+
+def find_batch(session: Session, evaluation_id: str) -> BatchRun | None:
+    return session.get(BatchRun, evaluation_id)
+
+
+def spent_on(session: Session, evaluation_id: str) -> int:
+    """Return the nano-dollars that the stored answers have cost; unpriced ones count nothing."""
+    query = select(func.coalesce(func.sum(_PREDICTION.c.cost_nano), 0))
+    return int(session.scalar(query.where(_PREDICTION.c.evaluation_id == evaluation_id)) or 0)
+
+
+def lane_of(session: Session, evaluation_id: str) -> str | None:
+    return session.scalar(select(Evaluation.lane).where(Evaluation.id == evaluation_id))
+
+
+def set_lane(session: Session, evaluation_id: str, *, lane: str, reason: str) -> None:
+    statement = update(Evaluation).where(Evaluation.id == evaluation_id)
+    session.execute(statement.values(lane=lane, lane_reason=reason))

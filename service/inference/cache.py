@@ -13,7 +13,7 @@ from service.catalogue.entry import CallSettings
 from service.database import Session, Sessions
 from service.inference import repository
 from service.inference.answer_columns import answer_values
-from service.inference.generators.bodies import settings_of, words_of
+from service.inference.generators.messages import settings_of, words_of
 from service.inference.ports import GenerationRequest, GenerationResult, Outcome
 
 # An unparsable or failed answer may turn out well the next time.

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
-from service.inference.generators.answers import read_answer
-from service.inference.generators.bodies import body_of
+from service.inference.generators.messages import body_of, read_answer
 from service.inference.ports import Generation, GenerationRequest
 
 _SPOOL_BYTES = 16 << 20  # larger outputs are spooled to a temporary file

@@ -7,21 +7,24 @@ few hundred calls per second requires; the protocol is one POST.
 import asyncio
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import Any
 
 import aiohttp
 from yarl import URL
 
 from service.catalogue.locations import endpoint_of, location_of
-from service.inference.generators.answers import read_answer
-from service.inference.generators.bodies import encoded
-from service.inference.generators.credentials import GoogleToken
+from service.clock import utc_now
+from service.inference.generators.messages import encoded, read_answer
 from service.inference.ports import Generation, GenerationRequest, Outcome
 from service.inference.retry import CallFailed, Refusal, classify, without_echo
 
 EMULATOR_HEADER = "X-Tunecurve-Emulator"
 
 _OK = 200
+_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+_EARLY = timedelta(minutes=5)
 
 
 @lru_cache(maxsize=256)  # the same for all rows of an evaluation
@@ -32,6 +35,47 @@ def url_of(location: str, name: str, project: str, endpoint: str = "") -> URL:
     else:
         name = f"projects/{project}/locations/{location}/publishers/google/models/{name}"
     return URL(f"{endpoint_of(location, emulator=endpoint)}/v1/{name}:generateContent")
+
+
+class GoogleToken:
+    """One token for all calls of an event loop; at most one refresh runs at a time."""
+
+    def __init__(self) -> None:
+        self._credentials: Any = None
+        self._token = ""
+        self._renew_at = datetime.min.replace(tzinfo=UTC)
+        self._refreshing = asyncio.Lock()
+
+    async def get(self) -> str:
+        """Return a token good for five minutes more; raises CallFailed when there is none."""
+        if utc_now() >= self._renew_at:
+            async with self._refreshing:
+                if utc_now() >= self._renew_at:
+                    await asyncio.to_thread(self._refresh)
+        return self._token
+
+    def _refresh(self) -> None:
+        from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, TransportError
+        from google.auth.transport.requests import Request
+
+        try:
+            credentials = self._credentials or self._default()
+            credentials.refresh(Request())
+        except TransportError as error:
+            raise CallFailed(Refusal.TRANSIENT, "no connection to Google's token server") from error
+        except DefaultCredentialsError as error:
+            raise _refused("no Google credentials on this machine") from error
+        except GoogleAuthError as error:
+            if error.retryable:
+                raise CallFailed(Refusal.TRANSIENT, "Google's token server is away") from error
+            raise _refused("Google refuses these credentials") from error
+        self._credentials, self._token = credentials, str(credentials.token)
+        self._renew_at = _expiry(credentials) - _EARLY
+
+    def _default(self) -> Any:
+        import google.auth
+
+        return google.auth.default(scopes=[_SCOPE])[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,3 +159,13 @@ def _parsed(answer: bytes, *, synthetic: bool) -> Generation:
         error = "the answer is not a JSON object"
         return Generation(Outcome.UNPARSABLE, error=error, synthetic=synthetic)
     return read_answer(body, synthetic=synthetic)
+
+
+def _expiry(credentials: Any) -> datetime:
+    """google-auth has naive UTC; credentials without an expiry are refreshed in five minutes."""
+    expiry: datetime | None = credentials.expiry
+    return expiry.replace(tzinfo=UTC) if expiry else utc_now() + 2 * _EARLY
+
+
+def _refused(message: str) -> CallFailed:
+    return CallFailed(Refusal.PERMANENT, message, status=401, meets_every_call=True)

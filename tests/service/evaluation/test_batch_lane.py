@@ -13,7 +13,7 @@ from service.clock import utc_now
 from service.database import Sessions
 from service.datasets.operations import PREPARE
 from service.errors import Internal, NotFound
-from service.evaluation import batch_repository
+from service.evaluation import repository
 from service.evaluation.batch_lane import BatchWork, polled_batches, run_batch
 from service.evaluation.lanes import Lane
 from service.evaluation.models import BatchRun, Evaluation
@@ -119,7 +119,7 @@ class Batch:
 
     def row(self) -> BatchRun:
         with self.sessions.reading() as session:
-            row = batch_repository.find(session, self.run.outputs["evaluation"])
+            row = repository.find_batch(session, self.run.outputs["evaluation"])
         assert row is not None
         return row
 

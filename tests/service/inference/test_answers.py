@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from service.inference.generators.answers import read_answer
+from service.inference.generators.messages import read_answer
 from service.inference.ports import Outcome
 from tests.service.inference.recorded import firebase_answers, interactions, needs_recordings
 

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from service.inference.batches.files import open_answers, request_lines
-from service.inference.generators.bodies import body_of
+from service.inference.generators.messages import body_of
 from service.inference.ports import GenerationRequest, Outcome, Turn
 from tests.support.shared_data import shared_data
 

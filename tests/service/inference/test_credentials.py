@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from service.inference.event_loop import LoopThread
-from service.inference.generators.credentials import GoogleToken
+from service.inference.generators.vertex import GoogleToken
 from service.inference.retry import CallFailed, Refusal
 
 

@@ -10,7 +10,7 @@ from service.catalogue.entry import NO_SETTINGS, CallSettings
 from service.catalogue.locations import endpoint_of
 from service.inference.cache import fingerprint_of
 from service.inference.event_loop import loop_thread
-from service.inference.generators.bodies import body_of, encoded
+from service.inference.generators.messages import body_of, encoded
 from service.inference.generators.vertex import VertexGenerator, url_of
 from service.inference.ports import GenerationRequest, Outcome, Turn
 from service.inference.retry import CallFailed, Refusal

@@ -45,7 +45,7 @@ class BatchRoutes:
 
     async def create_batch(self, request: Request) -> Response:
         parent = parent_of(request.path_params)
-        order = read_batch_request(
+        batch_request = read_batch_request(
             parse_json(await request.body()),
             self._types,
             find=lambda model: self._rows.find_target(model, parent=parent),
@@ -56,12 +56,12 @@ class BatchRoutes:
             serial=self._queue.jobs.next_serial(),
             project=parent.split("/")[1],
             location=request.path_params["location"],
-            model=order.model,
-            base_model=order.target.base_model,
-            tuned=order.target.tuning is not None,
-            requested=order.echoed,
-            input_uri=order.input_uri,
-            output_prefix=order.output_prefix,
+            model=batch_request.model,
+            base_model=batch_request.target.base_model,
+            tuned=batch_request.target.tuning is not None,
+            requested=batch_request.echoed,
+            input_uri=batch_request.input_uri,
+            output_prefix=batch_request.output_prefix,
             created=now,
             updated=now,
         )

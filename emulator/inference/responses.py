@@ -30,15 +30,15 @@ class Candidate:
         return count_tokens(self.text) if self.text else 0
 
 
-def limited_candidate(draw: Sample, request: GenerationRequest) -> Candidate:
+def limited_candidate(sample: Sample, request: GenerationRequest) -> Candidate:
     """Cut an answer before its first stop sequence, then at the token limit."""
-    text = draw.text
+    text = sample.text
     ends = [text.find(stop) for stop in request.stop_sequences if stop and stop in text]
     text, reason = text[: min(ends)] if ends else text, "STOP"
     most = request.max_output_tokens
     if most is not None and count_tokens(text) > most:
         text, reason = text[: most * CHARACTERS_PER_TOKEN], "MAX_TOKENS"
-    return Candidate(text, reason, _choices_within(draw.choices, len(text)))
+    return Candidate(text, reason, _choices_within(sample.choices, len(text)))
 
 
 def _choices_within(choices: Sequence[Choice], size: int) -> tuple[Choice, ...]:
@@ -49,13 +49,13 @@ def _choices_within(choices: Sequence[Choice], size: int) -> tuple[Choice, ...]:
 
 
 def response_body(
-    draws: Sequence[Sample], request: GenerationRequest, *, model_version: str
+    samples: Sequence[Sample], request: GenerationRequest, *, model_version: str
 ) -> dict[str, Any]:
-    """Return the response body, one candidate a draw.
+    """Return the response body, one candidate a sample.
 
     An empty answer has neither parts nor a candidates count.
     """
-    answers = [limited_candidate(draw, request) for draw in draws]
+    answers = [limited_candidate(sample, request) for sample in samples]
     prompt_tokens = count_tokens(request.text)
     output_tokens = sum(answer.tokens for answer in answers)
     usage: dict[str, Any] = {

@@ -39,7 +39,7 @@ FindFile = Callable[[str], Path | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class TuningRequest:
     """A valid request; `echoed` is the client's part of the resource, defaults filled in."""
 
     base_model: str
@@ -51,7 +51,7 @@ class Order:
     parent: Parent | None = None
 
 
-def read_order(
+def read_tuning_request(
     document: dict[str, Any],
     *,
     location: str,
@@ -59,10 +59,10 @@ def read_order(
     find_file: FindFile,
     find_model: FindTuning,
     epochs_by_default: int | None,
-) -> Order:
-    """Return what is ordered. `types` is the message class.
+) -> TuningRequest:
+    """Return the checked request. `types` is the message class.
 
-    An order without epochs gets `epochs_by_default`, or as many as its number of rows suggests.
+    A request without epochs gets `epochs_by_default`, or as many as its number of rows suggests.
 
     Raises GoogleError 400 with one field violation for each thing wrong, in Google's layout.
     """
@@ -85,7 +85,7 @@ def read_order(
     if not epochs:
         file = find_file(message.supervised_tuning_spec.training_dataset_uri)
         epochs = default_epochs(count_rows(file) if file else 0)
-    return _order(message, sent, base_model=base_model, epochs=epochs, parent=parent)
+    return _tuning_request(message, sent, base_model=base_model, epochs=epochs, parent=parent)
 
 
 def _read_parent(message: Any, *, find_model: FindTuning, location: str) -> Parent | None:
@@ -101,9 +101,9 @@ def _read_parent(message: Any, *, find_model: FindTuning, location: str) -> Pare
         raise _refused([Violation(f"{_ROOT}.pre_tuned_model", str(error))]) from error
 
 
-def _order(
+def _tuning_request(
     message: Any, sent: dict[str, Any], *, base_model: str, epochs: int, parent: Parent | None
-) -> Order:
+) -> TuningRequest:
     spec = message.supervised_tuning_spec
     rate = float(spec.hyper_parameters.learning_rate_multiplier) or 1.0
     echoed = {name: sent[name] for name in _ECHOED if name in sent}
@@ -113,7 +113,7 @@ def _order(
     if parent:
         resolved = {"checkpointId": parent.checkpoint_id, "baseModel": base_model}
         echoed["preTunedModel"] = sent["preTunedModel"] | resolved
-    return Order(
+    return TuningRequest(
         base_model=base_model,
         training_uri=spec.training_dataset_uri,
         validation_uri=spec.validation_dataset_uri or None,

@@ -22,7 +22,7 @@ from emulator.storage.store import ObjectStore
 from emulator.tuning.continuation import model_of_child
 from emulator.tuning.queue import TuningQueue
 from emulator.tuning.records import ENDED, State, Tuning
-from emulator.tuning.requests import Order, read_order
+from emulator.tuning.requests import TuningRequest, read_tuning_request
 from emulator.tuning.store import TuningStore
 
 _FIELDS: Fields = {
@@ -61,7 +61,7 @@ class TuningRoutes:
 
     async def create_tuning(self, request: Request) -> Response:
         location = request.path_params["location"]
-        order = read_order(
+        tuning_request = read_tuning_request(
             parse_json(await request.body()),
             location=location,
             types=self._types,
@@ -72,7 +72,7 @@ class TuningRoutes:
         if self._settings().tuning_quota == "refuse" and self._queue.is_full():
             raise GoogleError(429, "The following quotas are exceeded: GlobalConcurrentTuningJobs.")
         project = project_number(request.path_params["project"])
-        tuning = self._new_tuning(order, project=project, location=location)
+        tuning = self._new_tuning(tuning_request, project=project, location=location)
         self._tunings.put(tuning)
         self._queue.submit(tuning.tuning_id)
         return JSONResponse(tuning.resource())
@@ -109,57 +109,64 @@ class TuningRoutes:
             raise GoogleError(404, f"TuningJob {parent}/tuningJobs/{tuning_id} not found.")
         return tuning
 
-    def _new_tuning(self, order: Order, *, project: str, location: str) -> Tuning:
+    def _new_tuning(self, tuning_request: TuningRequest, *, project: str, location: str) -> Tuning:
         now = timestamp()
-        model_id, version = self._name_model(order)
-        parent = order.parent.tuning if order.parent else None
+        model_id, version = self._name_model(tuning_request)
+        parent = tuning_request.parent.tuning if tuning_request.parent else None
         return Tuning(
             tuning_id=new_id(),
             serial=self._tunings.next_serial(),
             project=project,
             location=location,
-            base_model=order.base_model,
-            requested=order.echoed,
-            training_uri=order.training_uri,
-            validation_uri=order.validation_uri,
-            epochs=order.epochs,
-            learning_rate_multiplier=order.learning_rate_multiplier,
-            seed=self._seed(order),
-            model_location=MODELS[order.base_model].tuned_location(location) or location,
+            base_model=tuning_request.base_model,
+            requested=tuning_request.echoed,
+            training_uri=tuning_request.training_uri,
+            validation_uri=tuning_request.validation_uri,
+            epochs=tuning_request.epochs,
+            learning_rate_multiplier=tuning_request.learning_rate_multiplier,
+            seed=self._seed(tuning_request),
+            model_location=MODELS[tuning_request.base_model].tuned_location(location) or location,
             model_id=model_id,
             model_version=version,
             ancestors=[*parent.ancestors, parent.tuning_id] if parent else [],
-            epochs_before=order.parent.epochs if order.parent else 0,
+            epochs_before=tuning_request.parent.epochs if tuning_request.parent else 0,
             endpoint_id=new_id(),
             created=now,
             updated=now,
         )
 
-    def _name_model(self, order: Order) -> tuple[str, int]:
+    def _name_model(self, tuning_request: TuningRequest) -> tuple[str, int]:
         """Return the id and version of the model to be: a further tuning makes the next version."""
-        if order.parent is None:
+        if tuning_request.parent is None:
             return new_id(), 1
-        parent = order.parent.tuning
+        parent = tuning_request.parent.tuning
         return model_of_child(
             parent,
-            display_name=order.echoed.get("tunedModelDisplayName", ""),
+            display_name=tuning_request.echoed.get("tunedModelDisplayName", ""),
             versions=self._tunings.versions(parent.model_name),
             new_id=new_id(),
         )
 
-    def _seed(self, order: Order) -> int:
+    def _seed(self, tuning_request: TuningRequest) -> int:
         """Return a seed of the data, the hyperparameters and how often this was ordered before.
 
         So a first run is the same on every machine, and its repeats differ as real tunings do.
         """
-        stored = self._find_object(order.training_uri)
+        stored = self._find_object(tuning_request.training_uri)
         content = stored.md5 if stored else ""
         earlier = self._tunings.count_alike(
-            order.training_uri, order.epochs, order.learning_rate_multiplier
+            tuning_request.training_uri,
+            tuning_request.epochs,
+            tuning_request.learning_rate_multiplier,
         )
         facts: tuple[object, ...] = (
-            *(self._settings().seed, content, order.epochs, order.learning_rate_multiplier),
-            *(earlier, *([order.parent.tuning.seed] if order.parent else [])),
+            *(
+                self._settings().seed,
+                content,
+                tuning_request.epochs,
+                tuning_request.learning_rate_multiplier,
+            ),
+            *(earlier, *([tuning_request.parent.tuning.seed] if tuning_request.parent else [])),
         )
         return crc32(repr(facts).encode())
 

@@ -2,8 +2,6 @@
 
 import signal
 import socket
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ from service.jobs.queries import get_job
 from tests.api.problems import problem_of
 from tests.api.server import PREPARE, Api, Caller
 from tests.support.eventually import eventually
+from tests.support.processes import start_process
 
 CANARY = "canary-4111111111111111"
 
@@ -135,20 +134,15 @@ def test_what_was_sent_is_neither_told_back_nor_logged(
 ) -> None:
     log = tmp_path / "api.log"
     environment = {
-        "PATH": "/usr/bin:/bin",
         "TUNECURVE_DATA_DIR": str(tmp_path),
         "TUNECURVE_DATABASE_URL": database_url,
         "TUNECURVE_REDIS_URL": "unix:///nonexistent/redis.sock",
         "TUNECURVE_LOG_LEVEL": "debug",
-        "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
     }
     port = _free_port()
     with log.open("wb") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "api", "serve", "--port", str(port)],
-            env=environment,
-            cwd=tmp_path,
-            stderr=errors,
+        process = start_process(
+            "api", ["serve", "--port", str(port)], env=environment, output=errors, errors=errors
         )
     try:
         with httpx2.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:
@@ -163,7 +157,7 @@ def test_what_was_sent_is_neither_told_back_nor_logged(
             assert CANARY not in upload.text
     finally:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) in {0, -signal.SIGTERM}
+        assert process.wait(300) in {0, -signal.SIGTERM}
     logged = log.read_text()
     assert "request_answered" in logged
     assert CANARY not in logged

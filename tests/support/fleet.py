@@ -1,17 +1,14 @@
-"""A fleet for tests: real worker, ticker and API processes on a real Redis, database, emulator."""
+"""A fleet for tests: real worker and ticker processes on a real Redis, database and emulator."""
 
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import httpx2
-
 from tests.support.eventually import eventually
-from tests.support.processes import inherited, run_process, start_process
+from tests.support.processes import inherited, start_process
 
 
 class FleetProcess:
@@ -65,8 +62,6 @@ class Fleet:
         self.env = {**inherited(), **env}
         self.afresh = afresh
         self.processes: list[FleetProcess] = []
-        self.url = ""
-        self.key = ""
 
     def start_worker(
         self, queues: str, *, concurrency: int = 2, name: str = "worker", include: str = ""
@@ -86,28 +81,6 @@ class Fleet:
     def start_ticker(self) -> FleetProcess:
         return self._start("ticker", ("workers.ticker",))
 
-    def start_api(self) -> FleetProcess:
-        """Make tables and a key, serve on a free port, return once it is ready."""
-        made = run_process("api", ["migrate"], env=self.env)
-        made.check_returncode()
-        self.key = self.key or made.stdout.split("key: ")[1].split()[0]
-        port = free_port()
-        self.url = f"http://127.0.0.1:{port}"
-        process = self._start("api", ("api", "serve", "--port", str(port)))
-        eventually(self._is_ready, what="the API is not ready")
-        return process
-
-    def request(self, method: str, path: str, **options: object) -> httpx2.Response:
-        """Ask the API with the fleet's key."""
-        headers = {"Authorization": f"Bearer {self.key}"}
-        return httpx2.request(
-            method,
-            f"{self.url}{path}",
-            headers=headers,
-            timeout=30,
-            **options,  # type: ignore[arg-type]
-        )
-
     def logs(self) -> str:
         return "\n".join(process.log.read_text() for process in self.processes)
 
@@ -120,17 +93,6 @@ class Fleet:
         process = FleetProcess(name, words, env=self.env, log=log, afresh=self.afresh)
         self.processes.append(process)
         return process
-
-    def _is_ready(self) -> bool:
-        with contextlib.suppress(httpx2.HTTPError):
-            return httpx2.get(f"{self.url}/readyz", timeout=5).status_code == 200
-        return False
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextlib.contextmanager

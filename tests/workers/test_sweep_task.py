@@ -8,7 +8,6 @@ from service.jobs.paid_operation_sweep import poll_operations
 from service.jobs.paid_operations import OperationPace
 from service.registry import Registry
 from service.tuning.operations import polled_tunings
-from tests.support.fleet import free_port
 from workers.sweep_task import left_to_the_next_message
 
 TABLES = [polled_tunings(lambda: Registry("provider", {}))]
@@ -17,7 +16,7 @@ TABLES = [polled_tunings(lambda: Registry("provider", {}))]
 def test_a_database_that_is_away_leaves_the_poll_to_the_next_message(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    sessions = open_sessions(f"postgresql+psycopg://nobody@127.0.0.1:{free_port()}/nothing")
+    sessions = open_sessions("postgresql+psycopg://nobody@127.0.0.1:1/nothing")
     with left_to_the_next_message("jobs.poll_operations"):
         poll_operations(TABLES, sessions=sessions, pace=OperationPace(1, 1))
     sessions.close()

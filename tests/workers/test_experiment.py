@@ -11,6 +11,7 @@ from service.datasets.sources.schemas import SyntheticSource
 from service.datasets.sources.synthetic import synthetic_rows
 from service.evaluation.queries import get_evaluation
 from service.experiments.queries import get_experiment
+from service.inference.quotas import list_quotas
 from service.jobs.lifecycle import State
 from service.tuning.queries import get_model
 from tests.support.eventually import eventually
@@ -62,6 +63,10 @@ def test_one_job_draws_a_learning_curve_and_a_second_uploads_no_data(
     assert ledger["tunings_created"] == len(SIZES)
     assert ledger["calls_accepted"] == 4 * 40
     assert ledger["repeated_prompts"] == 0
+    called = list_quotas(stack.services.settings.redis_url)
+    assert {(each.location, each.base_model) for each in called} == {
+        ("us", "gemini-3.1-flash-lite")  # the base model where its tuned models answer
+    }
     first = dataset_objects(stack)
     again = stack.succeeded(stack.submit("experiment", experiment()).id)
     assert dataset_objects(stack) == first

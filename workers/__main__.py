@@ -39,7 +39,7 @@ def main(arguments: Sequence[str]) -> int:
     )
     gc.collect()
     give_back()
-    gc.freeze()  # what is here now stays: children share these pages as long as nobody counts
+    gc.freeze()  # children share these pages as long as no reference of them is counted
     worker.start()
     return int(worker.exitcode or 0)
 

@@ -18,7 +18,7 @@ STALE_SECONDS = 60.0
 
 
 def beat() -> None:
-    """Say that the main loop turns; where the file cannot be written nobody is asking."""
+    """Show that the main loop turns; an unwritable file is ignored: then no probe reads it."""
     with contextlib.suppress(OSError):
         HEARTBEAT_FILE.touch()
 

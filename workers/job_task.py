@@ -39,7 +39,7 @@ def run_job(job_id: str, operation: Operation) -> None:
     try:
         _claim_and_run(job_id, operation)
     except Exception as error:  # noqa: BLE001  the outermost edge of a task
-        # The database is away: the lease runs out, and the sweep hands the job on. A driver's
+        # The database is away: the lease runs out, and the sweep queues the job again. A driver's
         # words may quote a row, so they are not for the log.
         log.error(  # noqa: TRY400
             "job_abandoned", job_id=job_id, error=type(error).__name__, where=_where(error)
@@ -75,7 +75,7 @@ def _claim_and_run(job_id: str, operation: Operation) -> None:
 
 
 def _rivals(kinds: JobKinds, name: str) -> list[str]:
-    """Return the kinds whose jobs share their slots with those of this kind, if it gives way."""
+    """Return the kinds that share their slots with this kind, where it is preemptible."""
     own = kinds[name]
     return [kind.name for kind in kinds.values() if own.preemptible and kind.queue is own.queue]
 
@@ -96,13 +96,13 @@ class _Ending:
             log.warning("job_lease_lost")
         except Preempted:
             requeue_job(self._job.id, token=self._token, sessions=self._sessions)
-            log.info("job_handed_back")
+            log.info("job_requeued")
         except InputNotReady as missing:
             self._await_input(missing.job_id)
         except TunecurveError as error:
             self._retry_or_fail(run, error, passing=error.retryable)
         except Exception as error:  # noqa: BLE001  the outermost edge of a task
-            # The exception's own words may quote a row, so only its type is told.
+            # The exception's own words may quote a row, so only its type is logged.
             log.error(  # noqa: TRY400
                 "job_crashed", error=type(error).__name__, where=_where(error)
             )
@@ -160,7 +160,7 @@ class _Ending:
 
     def _retry_or_fail(self, run: LeasedRun, error: TunecurveError, *, passing: bool) -> None:
         attempt = self._job.attempts_without_progress
-        # While the provider is away a cancel that has to reach it is not given up: it bills.
+        # While the provider is away a cancel that has to reach it is tried again: it bills.
         patient = run.cancelling and error.retryable
         if not passing or (attempt >= self._services.settings.job_attempts and not patient):
             self._finish(State.FAILED, error)

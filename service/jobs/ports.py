@@ -39,7 +39,8 @@ class Waiting:
     """What an operation returns to park its job.
 
     It wakes after `seconds`, or when the job `waits_for` ends, or when its last child ends
-    (reason `children`), whichever is set; a tuning's job is woken by the poll sweep.
+    (reason `children`), whichever is set; the job of a paid operation is woken by the sweep
+    that polls it.
     """
 
     reason: Reason
@@ -72,7 +73,7 @@ class JobRun(Protocol):
 
     @property
     def cancelling(self) -> bool:
-        """True once somebody asked to cancel."""
+        """True once the job was asked to cancel."""
         ...
 
     def check(self) -> None:
@@ -80,9 +81,9 @@ class JobRun(Protocol):
         ...
 
     def check_preemption(self) -> None:
-        """Raise Preempted when the worker ends or a job that goes first waits for the slot.
+        """Raise Preempted when the worker shuts down or a job that goes first waits for the slot.
 
-        Cheap; an operation asks where it loses nothing by going on later.
+        Cheap; an operation asks where a later run loses nothing.
         """
         ...
 

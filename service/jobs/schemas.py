@@ -158,7 +158,7 @@ def problem_of(error: TunecurveError) -> dict[str, Any]:
 
 
 def event_data(row: JobRecord, **more: Any) -> dict[str, Any]:
-    """Return what an event tells about a job: ids and states, never rows or prompts."""
+    """Return what an event holds of a job: ids and states, never rows or prompts."""
     error: Mapping[str, Any] = row.error or {}
     data = {
         "kind": row.kind,

@@ -23,7 +23,7 @@ def estimate_training(
     epochs: int | None,
     catalogue: Catalogue,
 ) -> Estimate:
-    """Return what tuning on some examples costs, told from the lengths of their texts; pure."""
+    """Return what tuning on some examples costs, by the lengths of their texts. Pure."""
     a_row = instruction_tokens(dataset) + sum(
         typical_tokens(dataset, column) for column in ("text", "target")
     )
@@ -86,7 +86,7 @@ def hold_training(
     """Hold what the tuning will cost before it is sent; without a budget do nothing.
 
     Raises BudgetExhausted when it does not fit. What was held for a tuning that failed or was
-    cancelled stays held: nobody tells how much of it is billed.
+    cancelled stays held: the provider does not report how much of it is billed.
     """
     with sessions.reading() as session:
         if not has_budget(session, run.id):

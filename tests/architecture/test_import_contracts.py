@@ -26,6 +26,10 @@ VIOLATIONS = {
         "service/storage/keys.py",
         "import service.jobs.lifecycle",
     ),
+    "Rooms keep their models and repositories to themselves": (
+        "service/tuning/costs.py",
+        "import service.jobs.budget_repository",
+    ),
     "Roles inside a room: operations over repository over models": (
         "service/jobs/models.py",
         "import service.jobs.repository",

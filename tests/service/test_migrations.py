@@ -1,4 +1,4 @@
-"""Migrations build exactly the tables the models describe."""
+"""Migrations build exactly the tables the models describe, and carry over what runs meanwhile."""
 
 from typing import Any
 
@@ -7,8 +7,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from service.catalogue.catalogue import load_catalogue
+from service.clock import utc_now
 from service.database import Sessions
 from service.datasets.operations import PREPARE
+from service.evaluation.models import BatchRun
 from service.evaluation.operations import evaluate_kind
 from service.evaluation.queries import get_evaluation
 from service.evaluation.schemas import present_evaluation
@@ -42,13 +44,8 @@ def test_results_of_retired_models_survive_the_way_from_an_older_database(
     run = reserve_run(kind, spec, project_id=project_id, sessions=sessions)
     before = _evaluation(run, sessions)
 
-    with sessions.engine.connect() as connection:
-        config = alembic_config()
-        config.attributes["connection"] = connection
-        command.downgrade(config, "0005")
-        connection.commit()
-        command.upgrade(config, "head")
-        connection.commit()
+    migrate(sessions, "0005")
+    migrate(sessions, "head")
 
     after = _evaluation(run, sessions)
     assert (before["unlisted_model"], after["unlisted_model"]) == (True, False)
@@ -61,3 +58,54 @@ def _evaluation(run: MemoryRun, sessions: Sessions) -> dict[str, Any]:
         run.outputs["evaluation"], project_id=run.project_id, sessions=sessions
     )
     return present_evaluation(row, scores, job=State.SUCCEEDED).model_dump()
+
+
+def migrate(sessions: Sessions, revision: str) -> None:
+    config = alembic_config()
+    move = command.upgrade if revision == "head" else command.downgrade
+    with sessions.engine.connect() as connection:
+        config.attributes["connection"] = connection
+        move(config, revision)
+        connection.commit()
+
+
+def add_batch(sessions: Sessions, *, ended: bool) -> MemoryRun:
+    """Write an evaluation with a batch that runs, or has ended; return the evaluation's run."""
+    now, project_id = utc_now(), add_project(sessions)
+    catalogue = load_catalogue()
+    prepare = {"preset": "pii", "source": {"type": "synthetic", "rows": 100, "seed": 1}}
+    dataset = reserve_run(PREPARE, prepare, project_id=project_id, sessions=sessions)
+    kind = evaluate_kind("gemini-3.1-flash-lite", find_model=ready_model, catalogue=catalogue)
+    spec = {"dataset": dataset.outputs["dataset"], "variant": "zero_shot"}
+    run = reserve_run(kind, spec, project_id=project_id, sessions=sessions)
+    with sessions.transaction() as session:
+        batch = BatchRun(
+            evaluation_id=run.outputs["evaluation"],
+            job_id=run.id,
+            state="succeeded" if ended else "accepted",
+            provider_state="",
+            resource_name="projects/p/locations/us/batchPredictionJobs/1",
+            input_key="batches/1.jsonl",
+            requests=3,
+            intended_at=now,
+            submitted_at=now,
+            finished_at=now if ended else None,
+        )
+        session.add(batch)
+    return run
+
+
+def test_a_batch_that_runs_during_the_upgrade_is_polled_and_one_that_ended_is_left_alone(
+    sessions: Sessions,
+) -> None:
+    runs = {ended: add_batch(sessions, ended=ended) for ended in (False, True)}
+    migrate(sessions, "0006")
+    migrate(sessions, "head")
+    with sessions.reading() as session:
+        for ended, run in runs.items():
+            row = session.get_one(BatchRun, run.outputs["evaluation"])
+            assert row.job_id == run.id
+            assert (row.next_poll_at is None) is ended
+            assert row.collected_at == row.finished_at
+            assert (row.deadline_at is None) is ended
+    assert is_current(sessions)

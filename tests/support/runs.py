@@ -25,7 +25,7 @@ class MemoryRun:
     sessions: Sessions
     labels: Mapping[str, str] = field(default_factory=dict)
     cancelling: bool = False
-    handed_back: bool = False
+    preempted: bool = False
     progress: list[tuple[int, int | None, str]] = field(default_factory=list)
 
     def check(self) -> None:
@@ -37,7 +37,7 @@ class MemoryRun:
         return self.id
 
     def check_preemption(self) -> None:
-        if self.handed_back:
+        if self.preempted:
             raise Preempted
 
     def report(self, done: int, total: int | None, *, unit: str, stage: str = "") -> None:

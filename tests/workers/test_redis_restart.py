@@ -33,7 +33,7 @@ def test_a_worker_with_one_of_two_slots_busy_survives_a_redis_restart(tmp_path: 
             assert not (tmp_path / "lost.started").exists()
 
 
-def test_each_ticket_goes_to_one_queue_only(tmp_path: Path) -> None:
+def test_each_message_goes_to_one_queue_only(tmp_path: Path) -> None:
     with start_redis() as redis:
         queue = CeleryTaskQueue(redis.broker_url)
         env = {"TUNECURVE_REDIS_URL": redis.url, "TUNECURVE_DATA_DIR": str(tmp_path)}
@@ -47,7 +47,7 @@ def test_each_ticket_goes_to_one_queue_only(tmp_path: Path) -> None:
             assert not (tmp_path / "first.started").exists()
 
 
-def test_tickets_that_go_first_are_taken_first_and_all_are_counted(tmp_path: Path) -> None:
+def test_messages_that_go_first_are_taken_first_and_all_are_counted(tmp_path: Path) -> None:
     with start_redis() as redis:
         queue = CeleryTaskQueue(redis.broker_url)
         for number, priority in enumerate((9, 1, 0, 1)):

@@ -177,9 +177,9 @@ def read_tuning(job: Mapping[str, Any]) -> ProviderTuning:
 def _chosen(spec: Mapping[str, Any]) -> dict[str, Any]:
     """Return the hyperparameters that the provider has settled, in our names."""
     sizes = {f"ADAPTER_SIZE_{name}": size for size, name in _ADAPTERS.items()}
-    told = {
+    chosen = {
         "epochs": int(spec.get("epoch_count") or 0),
         "learning_rate_multiplier": spec.get("learning_rate_multiplier"),
         "adapter_size": sizes.get(str(spec.get("adapter_size"))),
     }
-    return {key: value for key, value in told.items() if value}
+    return {key: value for key, value in chosen.items() if value}

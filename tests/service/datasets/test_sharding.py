@@ -80,7 +80,7 @@ class Workers:
         return job
 
     def work(self, *, rounds: int = 100) -> None:
-        """Take tickets until there are none, but no more than `rounds`."""
+        """Take messages until there are none, but no more than `rounds`."""
         while self.queue.messages and rounds:
             rounds -= 1
             task, (job_id,), _ = self.queue.messages.pop(0)

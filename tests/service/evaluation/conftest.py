@@ -40,7 +40,7 @@ class Oracle:
     async def generate(self, request: GenerationRequest) -> Generation:
         self.asked.append(request)
         if self.run and len(self.asked) >= self.requeue_after:
-            self.run.handed_back = True
+            self.run.preempted = True
         text = "no" if request.seed == 0 else "yes"
         return Generation(Outcome.OK, text=text, prompt_tokens=2, output_tokens=1, synthetic=True)
 

@@ -39,7 +39,7 @@ def test_a_run_that_gives_way_goes_on_later_with_what_is_missing(room: Room) -> 
     kept = len(room.stored(run))
     assert 3 <= kept < ROWS
     assert kept == len(room.oracle.asked)
-    room.oracle.run, run.handed_back = None, False
+    room.oracle.run, run.preempted = None, False
     room.governor = LocalGovernor(Quota(requests_per_minute=600_000, burst_seconds=1))
     assert room.evaluate(run).rows == ROWS
     assert len(room.oracle.asked) == len({each.key for each in room.oracle.asked}) == ROWS

@@ -57,7 +57,7 @@ def claimed(jobs: Jobs, *, lease_seconds: float = 30) -> tuple[Job, str]:
     return claim
 
 
-def test_a_submitted_job_is_queued_with_its_output_reserved_and_its_ticket_sent(
+def test_a_submitted_job_is_queued_with_its_output_reserved_and_its_message_sent(
     jobs: Jobs,
 ) -> None:
     job, replayed = jobs.submit()
@@ -127,13 +127,13 @@ def test_work_is_accepted_while_the_broker_is_away_and_sent_when_it_is_back(jobs
     assert jobs.task_queue.messages[0][1] == (job.id,)
 
 
-def test_a_ticket_that_was_sent_is_not_sent_again_until_it_must_be_lost(jobs: Jobs) -> None:
+def test_a_message_that_was_sent_is_not_sent_again_until_it_must_be_lost(jobs: Jobs) -> None:
     jobs.submit()
     assert sweep(jobs) == 0
     assert sweep(jobs, later_seconds=30) == 1
 
 
-def test_one_of_two_tickets_wins_the_claim(jobs: Jobs) -> None:
+def test_one_of_two_messages_wins_the_claim(jobs: Jobs) -> None:
     job, _ = jobs.submit()
     assert jobs.claim(job.id) is not None
     assert jobs.claim(job.id) is None
@@ -247,7 +247,7 @@ def test_a_job_that_gets_on_between_deaths_of_its_worker_is_not_given_up(jobs: J
     assert state_of(jobs, job.id) == State.FAILED
 
 
-def test_a_job_that_is_handed_back_is_queued_for_a_ticket_and_keeps_its_attempts(
+def test_a_job_that_is_requeued_is_due_for_a_message_and_keeps_its_attempts(
     jobs: Jobs,
 ) -> None:
     job, token = claimed(jobs)

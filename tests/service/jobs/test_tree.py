@@ -59,7 +59,7 @@ def test_each_end_of_a_child_is_progress_of_its_parent(jobs: Jobs) -> None:
     assert [event.type for event in told] == ["job.created", "job.progress", "job.progress"]
 
 
-def test_a_family_is_sent_while_a_child_of_it_ends(jobs: Jobs) -> None:
+def test_a_tree_is_sent_while_a_child_of_it_ends(jobs: Jobs) -> None:
     parent, _ = jobs.submit()
     child = child_of(jobs, parent)
     with ThreadPoolExecutor(1) as pool, jobs.sessions.transaction() as session:
@@ -94,7 +94,7 @@ def test_the_end_of_a_child_changes_nothing_of_a_parent_that_has_ended(jobs: Job
     assert seen(jobs, parent).updated_at == before
 
 
-def test_a_failure_in_the_moment_of_a_cancel_lets_go_of_the_job(jobs: Jobs) -> None:
+def test_a_failure_in_the_moment_of_a_cancel_releases_the_job(jobs: Jobs) -> None:
     job, _ = jobs.submit()
     claim = jobs.claim(job.id)
     assert claim is not None
@@ -109,7 +109,7 @@ def test_a_failure_in_the_moment_of_a_cancel_lets_go_of_the_job(jobs: Jobs) -> N
     assert again[0].attempt == 2
 
 
-def parts_of(jobs: Jobs, parent: Job, *, count: int) -> list[Job]:
+def shards_of(jobs: Jobs, parent: Job, *, count: int) -> list[Job]:
     kind = replace(KINDS["count"], is_shard=True)
     with jobs.sessions.transaction() as session:
         return [
@@ -130,16 +130,16 @@ def parts_of(jobs: Jobs, parent: Job, *, count: int) -> list[Job]:
         ]
 
 
-def test_parts_add_up_in_the_progress_of_their_parent_and_announce_nothing(jobs: Jobs) -> None:
+def test_shards_add_up_in_the_progress_of_their_parent_and_announce_nothing(jobs: Jobs) -> None:
     parent, _ = jobs.submit()
-    first, second = parts_of(jobs, parent, count=2)
+    first, second = shards_of(jobs, parent, count=2)
     assert first.root_id == parent.id
-    for part, done in ((first, 4), (second, 3)):
-        claim = jobs.claim(part.id)
+    for shard, done in ((first, 4), (second, 3)):
+        claim = jobs.claim(shard.id)
         assert claim is not None
         run = LeasedRun(*claim, sessions=jobs.sessions, lease_seconds=30)
         run.report(done, 10, unit="items")
-        finish_job(part.id, State.SUCCEEDED, token=claim[1], sessions=jobs.sessions)
+        finish_job(shard.id, State.SUCCEEDED, token=claim[1], sessions=jobs.sessions)
     progress = seen(jobs, parent).progress
     assert (progress["done"], progress["total"], progress["unit"]) == (7, 20, "items")
     told = list_events(jobs.project_id, sessions=jobs.sessions)
@@ -150,26 +150,26 @@ def test_parts_add_up_in_the_progress_of_their_parent_and_announce_nothing(jobs:
 
 def test_the_last_child_to_end_queues_a_parent_that_waits_for_it(jobs: Jobs) -> None:
     parent, _ = jobs.submit()
-    parts = parts_of(jobs, parent, count=2)
+    shards = shards_of(jobs, parent, count=2)
     claim = jobs.claim(parent.id)
     assert claim is not None
     park_job(parent.id, Waiting(Reason.CHILDREN), token=claim[1], sessions=jobs.sessions)
     jobs.task_queue.messages.clear()
-    for part, state in zip(parts, (State.WAITING, State.QUEUED), strict=True):
-        held = jobs.claim(part.id)
+    for shard, state in zip(shards, (State.WAITING, State.QUEUED), strict=True):
+        held = jobs.claim(shard.id)
         assert held is not None
-        finish_job(part.id, State.SUCCEEDED, token=held[1], sessions=jobs.sessions)
+        finish_job(shard.id, State.SUCCEEDED, token=held[1], sessions=jobs.sessions)
         assert seen(jobs, parent).state == state
-        dispatch_parent(part.id, services=jobs.services)
+        dispatch_parent(shard.id, services=jobs.services)
     assert [ids for _, ids, _ in jobs.task_queue.messages] == [(parent.id,)]
 
 
 def test_a_cancel_reaches_the_children_of_children(jobs: Jobs) -> None:
     parent, _ = jobs.submit()
     child = child_of(jobs, parent)
-    parts = parts_of(jobs, child, count=2)
-    assert {part.root_id for part in parts} == {parent.id}
-    assert jobs.claim(parts[0].id)
+    shards = shards_of(jobs, child, count=2)
+    assert {shard.root_id for shard in shards} == {parent.id}
+    assert jobs.claim(shards[0].id)
     cancel(jobs, parent.id)
-    states = [seen(jobs, job).state for job in (parent, child, *parts)]
+    states = [seen(jobs, job).state for job in (parent, child, *shards)]
     assert states == [State.CANCELLED, State.CANCELLED, State.CANCELLING, State.CANCELLED]

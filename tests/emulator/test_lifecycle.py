@@ -38,7 +38,7 @@ def test_sigterm_ends_it_at_once_while_a_tuning_learns() -> None:
         parent = psutil.Process(emulator.process.pid)
         children = eventually(lambda: parent.children(recursive=True))
         emulator.stop()  # learning it to the end takes hours
-        gone, alive = psutil.wait_procs(children, timeout=60)
+        gone, alive = psutil.wait_procs(children, timeout=300)
         assert (len(gone), alive) == (len(children), [])
 
 
@@ -49,7 +49,7 @@ def test_the_learning_process_dies_with_a_killed_server() -> None:
         server = psutil.Process(emulator.process.pid)
         children = eventually(lambda: server.children(recursive=True))
         emulator.kill()
-        _, alive = psutil.wait_procs(children, timeout=60)
+        _, alive = psutil.wait_procs(children, timeout=300)
         assert alive == []
 
 
@@ -66,7 +66,7 @@ def test_it_ends_when_its_parent_is_gone() -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=300,
         check=True,
     )
     number, _, announcement = parent.stdout.partition(" ")
@@ -88,7 +88,7 @@ def test_a_wrong_setting_on_the_command_line_is_named() -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=300,
         check=False,
     )
     assert ended.returncode == 1

@@ -38,7 +38,7 @@ class EmulatorProcess:
         self, method: str, path: str, body: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
         """Return the JSON of a successful answer; an error is raised."""
-        response = httpx2.request(method, f"{self.url}{path}", json=body, timeout=30)
+        response = httpx2.request(method, f"{self.url}{path}", json=body, timeout=120)
         response.raise_for_status()
         return cast("dict[str, Any]", response.json())
 
@@ -60,13 +60,13 @@ class EmulatorProcess:
         """Ask first, so that it removes its temporary folder; then insist."""
         self.process.send_signal(signal.SIGTERM)
         try:
-            self.process.wait(timeout=60)
+            self.process.wait(timeout=300)
         except subprocess.TimeoutExpired:
             self._end(signal.SIGKILL)
 
     def _end(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
-        self.process.wait(timeout=60)
+        self.process.wait(timeout=300)
 
 
 @contextmanager

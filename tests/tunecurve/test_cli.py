@@ -249,7 +249,7 @@ def test_ctrl_c_detaches_and_tells_how_to_come_back(known: TinyService) -> None:
     try:
         eventually(lambda: len(known.seen) > 1, what="the job was never looked at")
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=10)
+        _, errors = process.communicate(timeout=300)
     finally:
         process.kill()
     assert process.returncode == ExitCode.INTERRUPTED

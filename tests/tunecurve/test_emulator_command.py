@@ -26,7 +26,7 @@ def running(
         yield process, line.removeprefix(ANNOUNCEMENT).strip()
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=300)
         process.stdout.close()
 
 
@@ -44,7 +44,7 @@ def test_it_serves_keeps_its_state_and_ends_by_a_signal(tmp_path: Path) -> None:
         created = httpx2.post(f"{url}/storage/v1/b?project=lab", json={"name": "kept"})
         assert created.status_code == 200
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=20) in {0, -signal.SIGTERM}
+        assert process.wait(timeout=300) in {0, -signal.SIGTERM}
     with running(["--state", state, "--host", "127.0.0.1", "--port", "0"], folder=tmp_path) as (
         _,
         url,
@@ -54,6 +54,6 @@ def test_it_serves_keeps_its_state_and_ends_by_a_signal(tmp_path: Path) -> None:
 
 def test_what_the_emulator_does_not_know_is_a_usage_error(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tunecurve", "emulator", "--surprise", "1"]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert ended.returncode == 2
     assert "--surprise" in ended.stderr

@@ -153,7 +153,7 @@ def start_provider(provider: Provider) -> Iterator[Provider]:
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    stop = started.result(10)
+    stop = started.result(300)
     try:
         yield provider
     finally:

@@ -41,7 +41,7 @@ class BatchWork:
 
     target: str
     location: str
-    wanted: Lane
+    requested: Lane
     deadline_hours: float | None
     price: CallPrice | None
     requests: Callable[[], Iterable[GenerationRequest]]
@@ -121,7 +121,7 @@ def _work(
     return BatchWork(
         target=plan.target.name,
         location=plan.target.location,
-        wanted=plan.spec.lane,
+        requested=plan.spec.lane,
         deadline_hours=plan.spec.deadline_hours,
         price=price,
         requests=requests,
@@ -149,7 +149,7 @@ def run_batch(
     try:
         row = advance(run, batch, table=BatchRun, pace=batching.pace, sessions=sessions)
     except (Invalid, Forbidden, NotFound):
-        if work.wanted is Lane.BATCH or not _is_collected(evaluation_id, sessions=sessions):
+        if work.requested is Lane.BATCH or not _is_collected(evaluation_id, sessions=sessions):
             raise
         return None
     if isinstance(row, Waiting):
@@ -170,7 +170,7 @@ def _leave(run: JobRun, work: BatchWork, row: BatchRun) -> None:
     """After the end: raise what it ended with, or let the rest be asked online."""
     if run.cancelling:
         raise JobCancelled
-    if row.state == OperationState.FAILED and work.wanted is Lane.BATCH:
+    if row.state == OperationState.FAILED and work.requested is Lane.BATCH:
         words = row.error or row.provider_state
         raise Internal(f"the provider's batch failed: {words}", code="provider_failed")
 
@@ -262,7 +262,7 @@ class _Batch:
         row.collected_at = database_now(session)
         spent = repository.spent_on(session, self.evaluation_id)
         settle_ahead(session, self.run.id, spent)
-        if row.state == OperationState.FAILED and self.work.wanted is Lane.AUTO:
+        if row.state == OperationState.FAILED and self.work.requested is Lane.AUTO:
             reason = f"the batch failed: {row.error or row.provider_state}"
             repository.set_lane(
                 session, self.evaluation_id, lane=Lane.ONLINE.value, reason=reason[:500]

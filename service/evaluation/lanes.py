@@ -39,15 +39,15 @@ class Choice:
     reason: str
 
 
-def choose_lane(wanted: Lane, inputs: LaneInputs) -> Choice:
+def choose_lane(requested: Lane, inputs: LaneInputs) -> Choice:
     """Return the lane to take; `auto` takes a batch where one can run, in time, for less.
 
-    Raises Invalid `lane_not_available` when `wanted` is a batch that cannot run.
+    Raises Invalid `lane_not_available` when `requested` is a batch that cannot run.
     """
-    if wanted is Lane.ONLINE:
+    if requested is Lane.ONLINE:
         return Choice(Lane.ONLINE, "the job asks for it")
     obstacle = _obstacle(inputs)
-    if wanted is Lane.BATCH:
+    if requested is Lane.BATCH:
         if obstacle:
             fault = Fault("/spec/lane", "lane_not_available", obstacle)
             raise Invalid(obstacle, code="lane_not_available", faults=[fault])

@@ -128,7 +128,7 @@ class Scorer:
         )
 
     def _interval(self, confidence: float) -> Interval | None:
-        """Return the interval; None for fewer than two groups: one tells nothing of another."""
+        """Return the interval; None for fewer than two groups, as one says nothing of another."""
         sums, spec = self._group_sums(), self._spec
         if spec.binary and len(sums) == self._answered > 1:
             right = float(sums[:, 0].sum(dtype=np.float64))

@@ -67,8 +67,8 @@ def pair(tmp_path: Path, postgres: PostgresServer) -> Iterator[Stack]:
 def test_a_shared_out_evaluation_survives_the_death_of_a_worker(pair: Stack) -> None:
     job = evaluate(pair, prepared(pair, rows=ROWS, seed=0), seed=1)
     until_stored(pair, job, ROWS // 3)
-    shares = pair.children(job.id)
-    assert [share.kind for share in shares] == ["ask", "ask"]
+    shards = pair.children(job.id)
+    assert [shard.kind for shard in shards] == ["ask", "ask"]
     in_flight = pair.emulator.ledger()["peak_in_flight"]
     pair.workers[1].kill()
     ended = pair.succeeded(job.id)
@@ -86,7 +86,7 @@ def test_a_shared_out_evaluation_survives_the_death_of_a_worker(pair: Stack) -> 
         if event.type == "job.progress"
     ]
     assert done == sorted(done)
-    assert not any(pair.events(share.id) for share in shares)
+    assert not any(pair.events(shard.id) for shard in shards)
 
 
 @pytest.fixture(scope="module")
@@ -111,8 +111,8 @@ def test_a_small_evaluation_passes_a_large_one_and_a_cancel_reaches_every_share(
     stack.cancel(large.id)
     ended = stack.ended(large.id)
     assert ended.state == State.CANCELLED
-    for share in stack.children(large.id):
-        assert stack.ended(share.id).state == State.CANCELLED
+    for shard in stack.children(large.id):
+        assert stack.ended(shard.id).state == State.CANCELLED
     assert len(stored(stack, large)) < ROWS
 
 

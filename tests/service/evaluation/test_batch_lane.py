@@ -78,7 +78,7 @@ class Batch:
         self.work = BatchWork(
             target=MODEL,
             location="us",
-            wanted=Lane.BATCH,
+            requested=Lane.BATCH,
             deadline_hours=None,
             price=None,
             requests=self.missing,
@@ -114,7 +114,7 @@ class Batch:
     def until_over(self) -> None:
         """Run it until there is nothing to wait for."""
         self.step()
-        eventually(self.poll, pause=0.1, what="the batch goes on")
+        eventually(self.poll, pause=0.1, what="the batch is not over")
         assert self.step() is None
 
     def row(self) -> BatchRun:
@@ -192,7 +192,7 @@ def test_what_was_stored_before_a_kill_is_not_stored_again(batch: Batch) -> None
         raise LeaseLost
 
     batch.step()
-    eventually(batch.poll, pause=0.1, what="the batch goes on")
+    eventually(batch.poll, pause=0.1, what="the batch is not over")
     whole, batch.work = batch.work, replace(batch.work, keep=dying)
     with pytest.raises(LeaseLost):
         batch.step()
@@ -318,7 +318,7 @@ def test_a_batch_that_the_provider_refuses_ends_a_job_that_asked_for_it(batch: B
 
 
 def test_a_batch_that_the_provider_refuses_sends_lane_auto_online(batch: Batch) -> None:
-    batch.work = replace(batch.work, target="nonesuch", wanted=Lane.AUTO)
+    batch.work = replace(batch.work, target="nonesuch", requested=Lane.AUTO)
     assert batch.step() is None
     evaluation = batch.evaluation()
     assert evaluation.lane == "online"

@@ -66,7 +66,7 @@ def evaluation_id(sessions: Sessions) -> str:
     return run.outputs["evaluation"]
 
 
-def wanted(numbers: range) -> dict[SampleKey, str]:
+def fingerprints(numbers: range) -> dict[SampleKey, str]:
     return {(f"row-{number}", 0): fingerprint_of(asked(number)) for number in numbers}
 
 
@@ -86,8 +86,8 @@ def stored(sessions: Sessions) -> dict[str, Prediction]:
 def test_cached_answers_that_are_asked_for_are_stored_whole(
     sessions: Sessions, evaluation_id: str
 ) -> None:
-    asked_for = wanted(range(500)) | {("stranger", 0): "0" * 64}
-    assert copied(sessions, evaluation_id, asked_for) == set(wanted(range(500)))
+    asked_for = fingerprints(range(500)) | {("stranger", 0): "0" * 64}
+    assert copied(sessions, evaluation_id, asked_for) == set(fingerprints(range(500)))
     rows = stored(sessions)
     assert len(rows) == 500
     row = rows["row-7"]
@@ -99,10 +99,10 @@ def test_cached_answers_that_are_asked_for_are_stored_whole(
 def test_what_is_stored_already_stays_and_is_not_told_again(
     sessions: Sessions, evaluation_id: str
 ) -> None:
-    copied(sessions, evaluation_id, wanted(range(10)))
+    copied(sessions, evaluation_id, fingerprints(range(10)))
     later = NOW + timedelta(hours=1)
-    fresh = copied(sessions, evaluation_id, wanted(range(5, 15)), now=later)
-    assert fresh == set(wanted(range(10, 15)))
+    fresh = copied(sessions, evaluation_id, fingerprints(range(5, 15)), now=later)
+    assert fresh == set(fingerprints(range(10, 15)))
     assert stored(sessions)["row-7"].created_at == NOW
 
 
@@ -117,7 +117,7 @@ def test_samples_with_one_question_are_answered_alike(
 
 def test_what_has_expired_is_not_copied(sessions: Sessions, evaluation_id: str) -> None:
     expired = NOW + timedelta(days=1)
-    assert copied(sessions, evaluation_id, wanted(range(5)), now=expired) == set()
+    assert copied(sessions, evaluation_id, fingerprints(range(5)), now=expired) == set()
 
 
 def test_sqlite_looks_up_each_request_and_does_not_read_the_whole_cache(
@@ -129,7 +129,7 @@ def test_sqlite_looks_up_each_request_and_does_not_read_the_whole_cache(
         connection: Any = session.connection().connection.dbapi_connection
         connection.set_trace_callback(statements.append)
         answers = cached_answers(scope="ours", now=NOW)
-        insert_cached(session, "eval_none", wanted(range(5)), answers, now=NOW)
+        insert_cached(session, "eval_none", fingerprints(range(5)), answers, now=NOW)
         connection.set_trace_callback(None)
         insert = next(each for each in statements if each.startswith("INSERT"))
         plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {insert}")]

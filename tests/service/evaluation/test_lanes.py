@@ -1,4 +1,4 @@
-"""The lane of an evaluation: a batch where it can run, in time, for less; the reason is told."""
+"""The lane of an evaluation: a batch where it can run, in time, for less, with the reason."""
 
 from dataclasses import replace
 

@@ -84,10 +84,10 @@ def test_rows_may_differ_in_how_many_references_they_have() -> None:
 @settings(deadline=None)
 @given(
     counts=st.lists(st.tuples(COUNTS, COUNTS), min_size=4, max_size=4),
-    wanted=COUNTS,
+    reference_length=COUNTS,
 )
 def test_bleu_from_sums_equals_sacrebleu_from_the_same_sums(
-    counts: list[tuple[int, int]], wanted: int
+    counts: list[tuple[int, int]], reference_length: int
 ) -> None:
     from sacrebleu.metrics.bleu import BLEU
 
@@ -96,8 +96,10 @@ def test_bleu_from_sums_equals_sacrebleu_from_the_same_sums(
     answered = [max(pair) for pair in counts]
     matches = [min(pair) for pair in counts]
     said = answered[0]  # words answered are 1-grams answered
-    sums = np.array([said, wanted, *matches, *answered], dtype=float)
-    expected = BLEU.compute_bleu(matches, answered, said, wanted, smooth_method="exp").score
+    sums = np.array([said, reference_length, *matches, *answered], dtype=float)
+    expected = BLEU.compute_bleu(
+        matches, answered, said, reference_length, smooth_method="exp"
+    ).score
     assert float(corpus_bleu(sums)) == pytest.approx(expected, abs=1e-9)
 
 
@@ -112,14 +114,14 @@ def test_squad_scores_equal_the_official_script_question_by_question() -> None:
         for question in paragraph["qas"]
     }
     said = [predictions[row["id"]] for row in official]
-    wanted = [golds[row["id"]] for row in official]
+    references = [golds[row["id"]] for row in official]
     for metric, column, total in (
         ("squad_exact_match", "exact_match", 66.6885),
         ("squad_f1", "f1", 77.3710),
     ):
-        rows = METRICS[metric].load().statistics(said, wanted)
+        rows = METRICS[metric].load().statistics(said, references)
         assert rows[:, 0] == pytest.approx([row[column] for row in official])
-        assert value_of(metric, said, wanted) == pytest.approx(total, abs=5e-5)
+        assert value_of(metric, said, references) == pytest.approx(total, abs=5e-5)
 
 
 @pytest.mark.parametrize(

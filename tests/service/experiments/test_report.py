@@ -204,13 +204,13 @@ def test_ticks_enclose_the_scores_and_are_few(low: float, span: float) -> None:
     assert ticks == sorted(set(ticks))
 
 
-@given(wanted=st.lists(st.floats(34, 363), max_size=6))
-def test_labels_are_moved_apart_and_stay_inside_in_their_order(wanted: list[float]) -> None:
-    placed = spread_labels(wanted, gap=18, low=34, high=363)
+@given(heights=st.lists(st.floats(34, 363), max_size=6))
+def test_labels_are_moved_apart_and_stay_inside_in_their_order(heights: list[float]) -> None:
+    placed = spread_labels(heights, gap=18, low=34, high=363)
     ordered = sorted(placed)
     assert all(after - before >= 18 - 1e-6 for before, after in pairwise(ordered))
     assert all(34 - 1e-6 <= each <= 363 + 1e-6 for each in placed)
-    pairs = zip(sorted(zip(wanted, placed, strict=True)), ordered, strict=True)
+    pairs = zip(sorted(zip(heights, placed, strict=True)), ordered, strict=True)
     assert [pair[1] for pair, _ in pairs] == pytest.approx(ordered)
 
 

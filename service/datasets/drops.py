@@ -14,6 +14,7 @@ class DropReason(StrEnum):
     EMPTY_TEXT = "empty_text"
     UNANSWERABLE = "unanswerable"
     DUPLICATE = "duplicate"
+    ZERO_WEIGHT = "zero_weight"
     OVER_LONG = "over_long"
     NEAR_DUPLICATE = "near_duplicate"
     LIKE_HELD_OUT = "like_held_out"

@@ -1,0 +1,183 @@
+"""The messages of a conversation: which members they may have, and the text of each. Pure."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from itertools import chain
+from types import MappingProxyType
+from typing import Any
+
+from service.datasets.drops import DropReason
+from service.datasets.examples import Role, Turn
+from service.datasets.formats.rows import JsonParser
+from service.datasets.presets.preset import RowProblem
+
+ROLES: Mapping[str, Role] = MappingProxyType(
+    {"user": "user", "human": "user", "assistant": "model", "model": "model"}
+)
+SYSTEM_ROLES = frozenset({"system", "developer"})
+_KNOWN_ROLES = frozenset({*ROLES, *SYSTEM_ROLES, "tool", "function"})
+_MESSAGE = frozenset({"role", "content", "weight"})
+_CONTENT = frozenset({"role", "parts"})
+_TYPED_PART = frozenset({"type", "text"})
+# A signature lets Gemini continue its own thoughts; it says nothing and is not taught.
+_PART = frozenset({"text", "thought", "thoughtSignature", "thought_signature"})
+NOTHING: tuple[object, ...] = (None, "", [], {}, False)
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
+
+
+class UnusableRowError(Exception):
+    """Carries the reason why a row is refused or dropped out of nested functions."""
+
+    def __init__(self, reason: RowProblem | DropReason) -> None:
+        super().__init__()
+        self.reason = reason
+
+
+def refused(code: str, message: str) -> UnusableRowError:
+    return UnusableRowError(RowProblem(code, message))
+
+
+def parse_json(text: str) -> Any:
+    """Return the JSON value of a text, None if it is not JSON. Refuses repeated members."""
+    parser = JsonParser()
+    try:
+        value = parser.parse(text)
+    except (ValueError, RecursionError):
+        return None
+    if parser.repeated:
+        raise refused("duplicate_key", "an object names a member twice; keep the one that is meant")
+    return value
+
+
+def message_objects(text: str, column: str) -> list[dict[str, Any]]:
+    value = parse_json(text)
+    if isinstance(value, list) and all(isinstance(each, dict) for each in value):
+        return value
+    raise refused("invalid_messages", f"`{column}` is not a JSON list of objects")
+
+
+def chat_of_messages(messages: Iterable[dict[str, Any]]) -> tuple[str, list[Turn]]:
+    """Return the system text and the turns of messages with `role` and `content`.
+
+    A conversation of which no answer has weight is dropped. One with weights of 0 and others is
+    refused: a tuning file of Gemini has no weights.
+    """
+    system: list[str] = []
+    turns: list[Turn] = []
+    weights: set[bool] = set()
+    for message in messages:
+        _refuse_unknown(message, _MESSAGE, "a message")
+        role, text = message.get("role"), content_text(message.get("content"))
+        if role in SYSTEM_ROLES:
+            if turns:
+                raise refused("role_order", "a system message follows a turn; put it first")
+            system.append(text)
+            continue
+        turns.append(Turn(_role(role), text))
+        if turns[-1].role == "model":
+            weights.add(_has_weight(message))
+    if weights == {False}:
+        raise UnusableRowError(DropReason.ZERO_WEIGHT)
+    if False in weights:
+        advice = "a model's turn has `weight` 0, which Gemini cannot heed; leave the turn out"
+        raise refused("unsupported_weight", advice)
+    return "\n\n".join(filter(None, system)), turns
+
+
+def turns_of_contents(contents: Iterable[dict[str, Any]]) -> list[Turn]:
+    """Return the turns of Gemini's contents, with `role` and `parts`."""
+    turns = []
+    for content in contents:
+        _refuse_unknown(content, _CONTENT, "a content")
+        turns.append(Turn(_role(content.get("role", "user")), parts_text(content.get("parts"))))
+    return turns
+
+
+def system_text(given: str) -> str:
+    """Return a system instruction: text, an object with parts, a list of texts or parts."""
+    match parse_json(given) if given else None:
+        case [str(), *_] as texts if all(isinstance(each, str) for each in texts):
+            return "\n\n".join(filter(None, map(str.strip, texts)))
+        case dict() as content:
+            _refuse_unknown(content, _CONTENT, "the system instruction")
+            return parts_text(content.get("parts"))
+        case [_, *_] as parts:
+            return parts_text(parts)
+        case _:
+            return given.strip()
+
+
+def content_text(content: object) -> str:
+    """Return a message's text: as it is, or a list of parts whose `type` is `text`."""
+    if isinstance(content, str):
+        return content.strip()
+    if isinstance(content, list) and all(
+        isinstance(each, dict) and each.get("type") == "text" for each in content
+    ):
+        for part in content:
+            _refuse_unknown(part, _TYPED_PART, "a part")
+        return _joined(content)
+    raise refused("unsupported_part", "a message holds no text; leave out images, files, tools")
+
+
+def parts_text(parts: object) -> str:
+    """Return the text of Gemini's parts; thoughts are left out."""
+    listed = [parts] if isinstance(parts, dict) else parts
+    if not isinstance(listed, list):
+        raise refused("unsupported_part", "`parts` is not a list of texts")
+    for part in listed:
+        if isinstance(part, dict):
+            _refuse_unknown(part, _PART, "a part")
+    return _joined(
+        [each for each in listed if not (isinstance(each, dict) and each.get("thought"))]
+    )
+
+
+def messages_in(text: str) -> list[dict[str, Any]] | None:
+    """Return the messages that a text is the JSON of, None where it is any other text."""
+    if not text.lstrip().startswith(("[", "{")):
+        return None
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    listed = value if isinstance(value, list) else [value]
+    if not listed or not all(map(_is_message, listed)):
+        return None
+    return message_objects(text, "messages") if isinstance(value, list) else listed
+
+
+def _is_message(value: object) -> bool:
+    return isinstance(value, dict) and "content" in value and value.get("role") in _KNOWN_ROLES
+
+
+def _joined(parts: Iterable[object]) -> str:
+    texts = [each.get("text") if isinstance(each, dict) else None for each in parts]
+    if not all(isinstance(text, str) for text in texts):
+        raise refused("unsupported_part", "a part is no text; leave out images, files, calls")
+    return "".join(map(str, texts)).strip()
+
+
+def _role(role: object) -> Role:
+    if isinstance(role, str) and role in ROLES:
+        return ROLES[role]
+    known = ", ".join(sorted(chain(ROLES, SYSTEM_ROLES)))
+    raise refused("unknown_role", f"a role is none of {known}; tools cannot be taught here")
+
+
+def _has_weight(message: Mapping[str, Any]) -> bool:
+    weight = message.get("weight")
+    if weight is not None and weight not in (0, 1):
+        raise refused("unsupported_weight", "a `weight` is neither 0 nor 1; leave it out")
+    return weight is None or bool(weight)
+
+
+def _refuse_unknown(value: Mapping[str, Any], known: frozenset[str], what: str) -> None:
+    """Refuse a row for a member that has a value and no place in a tuning file, by its name."""
+    unknown = [name for name, held in value.items() if name not in known and held not in NOTHING]
+    if not unknown:
+        return
+    name = f"`{unknown[0]}`" if _NAME.fullmatch(unknown[0]) else "a member of another name"
+    message = f"{what} holds {name}, which cannot be taught; leave the member or the row out"
+    raise refused("unsupported_member", message)

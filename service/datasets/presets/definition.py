@@ -15,7 +15,19 @@ from service.datasets.presets.targets import TargetSchema, check_schema, json_ta
 
 YAML_CHARACTERS = 65_536
 Label = Annotated[str, Field(min_length=1, max_length=200)]
-Metric = Literal["accuracy", "exact_match", "sacrebleu", "squad_f1", "squad_exact_match"]
+Metric = Literal[
+    "accuracy",
+    "exact_match",
+    "lowercase_exact_match",
+    "lowercase_f1",
+    "multilingual_f1",
+    "normalised_match",
+    "sacrebleu",
+    "squad_exact_match",
+    "squad_f1",
+    "squad_v2_exact_match",
+    "squad_v2_f1",
+]
 
 
 class Normalisation(StrEnum):

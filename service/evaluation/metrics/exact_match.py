@@ -1,6 +1,7 @@
-"""Exact match: the answer is one of the references, letter by letter."""
+"""Exact match: the answer is one of the references, letter by letter or in a normal form."""
 
 from service.evaluation.metrics.measures import RowAverage
+from service.evaluation.metrics.normal_forms import normalise
 
 
 class ExactMatch(RowAverage):
@@ -8,3 +9,14 @@ class ExactMatch(RowAverage):
 
     def earned(self, prediction: str, reference: str) -> float:
         return float(prediction.strip() == reference.strip())
+
+
+class NormalisedMatch(RowAverage):
+    """Share of answers equal to a reference in their normal forms, 0 to 100.
+
+    Aside are: letter case, outer white space, final punctuation, a code fence around the whole
+    answer, and whether letters are composed (Unicode NFC). `Positive.` equals `positive`.
+    """
+
+    def earned(self, prediction: str, reference: str) -> float:
+        return float(normalise(prediction) == normalise(reference))

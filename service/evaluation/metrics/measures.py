@@ -1,7 +1,7 @@
-"""What a metric is made of, and what those that average over rows have in common."""
+"""What a metric is made of, and what those that average over rows or add up counts share."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 from service.evaluation.statistics.intervals import Array
 
 References = Sequence[Sequence[str]]
+Labels = Collection[str]
 
 
 class Measure(Protocol):
@@ -49,6 +50,54 @@ class RowAverage(ABC):
 
     def totals(self, sums: Array) -> Array:
         return 100 * sums[..., 0] / sums[..., 1]
+
+
+class CountAverage(ABC):
+    """Micro-averaged F1 of what the rows hold (entities, fields), 0 to 100.
+
+    A row's statistics are how many things are shared, answered and expected; of several
+    references the one of the highest F1 counts. Where nothing is answered and nothing expected,
+    the answer is perfect.
+    """
+
+    @abstractmethod
+    def counts(self, prediction: str, reference: str) -> tuple[int, int, int]:
+        """Return how many things are shared, answered and expected."""
+
+    def statistics(self, predictions: Sequence[str], references: References) -> Array:
+        pairs = zip(predictions, references, strict=True)
+        return np.asarray(
+            [
+                max((self.counts(prediction, gold) for gold in golds), key=_f1)
+                for prediction, golds in pairs
+            ],
+            dtype=np.float64,
+        )
+
+    def worst(self, references: References) -> Array:
+        """Return rows answered with as many wrong things as are expected, at least one.
+
+        Still more wrong things would cost more.
+        """
+        rows = self.best(references)
+        return np.column_stack([np.zeros(len(rows)), np.maximum(rows[:, 1], 1), rows[:, 2]])
+
+    def best(self, references: References) -> Array:
+        return self.statistics([golds[0] for golds in references], references)
+
+    def totals(self, sums: Array) -> Array:
+        shared, answered, expected = sums[..., 0], sums[..., 1], sums[..., 2]
+        return share_of(2 * shared, answered + expected, empty=answered + expected == 0)
+
+
+def share_of(part: Array, whole: Array, *, empty: Array) -> Array:
+    """Return `part` in `whole`, 0 to 100: 0 where there is no whole, 100 where `empty` is true."""
+    return np.where(empty, 100.0, 100 * part / np.where(whole > 0, whole, 1))
+
+
+def _f1(counts: tuple[int, int, int]) -> float:
+    shared, answered, expected = counts
+    return 2 * shared / (answered + expected) if answered + expected else 1.0
 
 
 def _counted(values: Sequence[float]) -> Array:

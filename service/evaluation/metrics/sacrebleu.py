@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-from sacrebleu.metrics.bleu import BLEU
 
 from service.evaluation.metrics.measures import References
 from service.evaluation.statistics.intervals import Array
@@ -19,6 +18,8 @@ class SacreBleu:
     """
 
     def statistics(self, predictions: Sequence[str], references: References) -> Array:
+        from sacrebleu.metrics.bleu import BLEU
+
         # effective_order silences a warning about sentence scores; the counts ignore it.
         bleu = BLEU(effective_order=True)
         rows = []

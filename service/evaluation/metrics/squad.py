@@ -1,13 +1,18 @@
-"""Exact match and F1 as the official SQuAD 1.1 evaluation script defines them."""
+"""Exact match and F1 of short answers: SQuAD 1.1 and 2.0, a weaker form, and any language."""
 
 import re
 import string
+import unicodedata
 from collections import Counter
+from collections.abc import Sequence
 
-from service.evaluation.metrics.measures import RowAverage
+from service.evaluation.metrics.measures import References, RowAverage
+from service.evaluation.metrics.normal_forms import UNSPACED
+from service.evaluation.statistics.intervals import Array
 
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
+_TOKEN = re.compile(rf"{UNSPACED.pattern}|(?:(?!{UNSPACED.pattern})\S)+")
 
 
 def normalise_answer(text: str) -> str:
@@ -20,10 +25,30 @@ def normalise_answer(text: str) -> str:
     return " ".join(_ARTICLES.sub(" ", bare).split())
 
 
-def token_f1(prediction: str, reference: str) -> float:
-    """Return the harmonic mean of token precision and recall, 0 to 1; `f1_score` of the same."""
-    predicted, expected = normalise_answer(prediction).split(), normalise_answer(reference).split()
-    shared = sum((Counter(predicted) & Counter(expected)).values())
+def is_emptied(text: str) -> bool:
+    """Say whether SQuAD's normalisation leaves nothing: `A`, `The`, `+`; its F1 is 0 for these."""
+    return not normalise_answer(text)
+
+
+def lower_collapsed(text: str) -> str:
+    """Lower-case and collapse white space: `normalize_answer` of Google's SQuAD notebook."""
+    return " ".join(text.lower().split())
+
+
+def multilingual_tokens(text: str) -> list[str]:
+    """Return lower-case words without punctuation; each character where no spaces part words.
+
+    Source: the evaluation of MLQA (Lewis et al. 2020), mixed segmentation, punctuation of all
+    scripts. Articles stay, as `a` is a word of French; a text of punctuation alone keeps it.
+    """
+    lower = unicodedata.normalize("NFC", text.lower())
+    words = "".join(each for each in lower if not unicodedata.category(each).startswith("P"))
+    return _TOKEN.findall(words) or _TOKEN.findall(lower)
+
+
+def token_f1(predicted: Sequence[str], expected: Sequence[str]) -> float:
+    """Return the harmonic mean of token precision and recall, 0 to 1; `f1_score` of SQuAD 1.1."""
+    shared = (Counter(predicted) & Counter(expected)).total()
     if not shared:
         return 0.0
     precision, recall = shared / len(predicted), shared / len(expected)
@@ -41,4 +66,50 @@ class SquadF1(RowAverage):
     """Mean token F1 against the best reference after SQuAD normalisation, 0 to 100."""
 
     def earned(self, prediction: str, reference: str) -> float:
-        return token_f1(prediction, reference)
+        return token_f1(normalise_answer(prediction).split(), normalise_answer(reference).split())
+
+
+class _Squad2(RowAverage):
+    """References that normalisation empties count only where a row has no other."""
+
+    def statistics(self, predictions: Sequence[str], references: References) -> Array:
+        kept = [[gold for gold in golds if not is_emptied(gold)] or [""] for golds in references]
+        return super().statistics(predictions, kept)
+
+
+class Squad2ExactMatch(_Squad2, SquadExactMatch):
+    """Share of answers equal to any reference by evaluate-v2.0.py, 0 to 100.
+
+    An empty reference says that the question has no answer (Rajpurkar, Jia and Liang 2018).
+    """
+
+
+class Squad2F1(_Squad2):
+    """Mean token F1 by evaluate-v2.0.py, 0 to 100: no answer earns 1 where none is right."""
+
+    def earned(self, prediction: str, reference: str) -> float:
+        predicted, expected = normalise_answer(prediction), normalise_answer(reference)
+        if not predicted or not expected:
+            return float(predicted == expected)
+        return token_f1(predicted.split(), expected.split())
+
+
+class LowercaseExactMatch(RowAverage):
+    """Share of answers equal to any reference, case and inner white space aside, 0 to 100."""
+
+    def earned(self, prediction: str, reference: str) -> float:
+        return float(lower_collapsed(prediction) == lower_collapsed(reference))
+
+
+class LowercaseF1(RowAverage):
+    """Mean F1 of lower-case words, articles and punctuation kept, 0 to 100."""
+
+    def earned(self, prediction: str, reference: str) -> float:
+        return token_f1(prediction.lower().split(), reference.lower().split())
+
+
+class MultilingualF1(RowAverage):
+    """Mean token F1 in any language, 0 to 100; Chinese, Japanese and Thai count by character."""
+
+    def earned(self, prediction: str, reference: str) -> float:
+        return token_f1(multilingual_tokens(prediction), multilingual_tokens(reference))

@@ -1,4 +1,4 @@
-"""Published values to test against; they lie beside the repository, not in it."""
+"""Values of our metrics, and published ones, which lie beside the repository, not in it."""
 
 import gzip
 import json
@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from service.evaluation.metrics.registry import METRICS
 
 FOLDER = Path(__file__).parents[3].parent / "shared" / "data"
 
@@ -20,3 +22,9 @@ def published(name: str) -> Any:
     if ".jsonl" in file.name:
         return [json.loads(line) for line in text.splitlines()]
     return json.loads(text)
+
+
+def value_of(metric: str, predictions: list[str], references: list[list[str]]) -> float:
+    """Return the score of all rows by the metric's `evaluate` module."""
+    measure = METRICS[metric].load()
+    return float(measure.totals(measure.statistics(predictions, references).sum(axis=0)))

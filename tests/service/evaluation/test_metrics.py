@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +12,11 @@ from hypothesis import strategies as st
 
 from service.errors import Invalid
 from service.evaluation.metrics.registry import METRICS
-from tests.service.evaluation.published import published
+from tests.service.evaluation.published import published, value_of
 
 ROOT = Path(__file__).parents[3]
 COUNTS = st.integers(0, 40)
-
-
-def value_of(metric: str, predictions: list[str], references: list[list[str]]) -> float:
-    measure = METRICS[metric].load()
-    return float(measure.totals(measure.statistics(predictions, references).sum(axis=0)))
+CORPUS = {spec.name for spec in METRICS.values() if spec.level == "corpus"}
 
 
 def test_the_known_metrics_are_listed_without_importing_what_computes_them() -> None:
@@ -27,15 +24,15 @@ def test_the_known_metrics_are_listed_without_importing_what_computes_them() -> 
         "import sys",
         "import service.evaluation.scores",
         "from service.evaluation.metrics.registry import METRICS",
-        "assert len(METRICS) == 5",
+        "assert len(METRICS) >= 11",
         "assert not {'evaluate', 'datasets', 'sacrebleu'} & set(sys.modules)",
     ]
     subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True, cwd=ROOT)
 
 
 def test_an_unknown_metric_is_refused_and_the_known_ones_are_named() -> None:
-    with pytest.raises(Invalid, match="accuracy, exact_match, sacrebleu") as caught:
-        METRICS.find("rouge", pointer="/spec/metric")
+    with pytest.raises(Invalid, match="accuracy, exact_match, lowercase_exact_match") as caught:
+        METRICS.find("meteor", pointer="/spec/metric")
     assert caught.value.faults[0].pointer == "/spec/metric"
 
 
@@ -50,7 +47,7 @@ def test_every_metric_is_an_evaluate_module_that_makes_no_folder(
         module = spec.load()
         assert isinstance(module, evaluate.Metric)
         answer = module.compute(predictions=["one two"], references=[["one two"]])
-        assert set(answer) == {"score", "statistics"}
+        assert set(answer) == {"score", "statistics", "caution"}
     assert list(tmp_path.iterdir()) == []
 
 
@@ -136,15 +133,81 @@ def test_squad_scores_equal_the_official_script_question_by_question() -> None:
         ("squad_exact_match", "catty", "cats", 0),
         ("squad_f1", "the black cat", "black cat sat", 80),
         ("squad_f1", "", "cats", 0),
+        ("squad_f1", "A", "A", 0),
+        ("squad_v2_f1", "A", "A", 100),
+        ("squad_v2_f1", "cats", "", 0),
+        ("squad_v2_f1", "the black cat", "black cat sat", 80),
+        ("squad_v2_exact_match", "", "", 100),
+        ("squad_v2_exact_match", "The  Cats!", "cats", 100),
+        ("lowercase_exact_match", " The\n Cats", "the cats", 100),
+        ("lowercase_exact_match", "The Cats!", "cats", 0),
+        ("lowercase_f1", "The black cat", "black cat", 80),
+        ("lowercase_f1", "A", "a", 100),
+        ("normalised_match", "Positive.", "positive", 100),
+        ("normalised_match", "```\npositive\n```", "positive", 100),
+        ("normalised_match", "STRASSE", "straße", 100),
+        ("normalised_match", "cafe\u0301", "café", 100),
+        ("normalised_match", "正确。", "正确", 100),
+        ("normalised_match", "it is positive", "positive", 0),
+        ("normalised_match", "!", "?", 0),
+        ("normalised_match", "C#", "C", 0),
+        ("multilingual_f1", "北京大學", "北京大學圖書館", 100 * 8 / 11),
+        ("multilingual_f1", "東京都庁", "東京都庁。", 100),
+        ("multilingual_f1", "กรุงเทพ", "กรุงเทพ", 100),
+        ("multilingual_f1", "the black cat", "black cat sat", 200 / 3),
+        ("multilingual_f1", "A", "A", 100),
+        ("multilingual_f1", "?", "?", 100),
+        ("multilingual_f1", "cafe\u0301", "CAFÉ", 100),
     ],
 )
 def test_an_answer_earns(metric: str, prediction: str, reference: str, expected: float) -> None:
     assert value_of(metric, [prediction], [[reference]]) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("metric", ["exact_match", "accuracy", "squad_exact_match", "squad_f1"])
+@pytest.mark.parametrize(
+    "metric", [spec.name for spec in METRICS.values() if spec.name not in CORPUS]
+)
 def test_the_kindest_reference_counts(metric: str) -> None:
     assert value_of(metric, ["blue"], [["red", "blue", "green"]]) == 100
+
+
+def test_answers_without_spaces_earn_for_the_characters_they_share() -> None:
+    case = published("../cases/data/28a-squad-f1-chinese/pairs.json")
+    assert all(value_of("multilingual_f1", [said], [golds]) > 70 for said, golds in case["pairs"])
+
+
+@pytest.mark.parametrize(
+    ("golds", "said", "expected"),
+    [(["A", "vitamin B"], "a", 0), (["the", "A"], "", 100), ([""], "cats", 0), ([""], "the", 100)],
+)
+def test_squad_2_drops_references_that_are_empty_unless_all_are(
+    golds: list[str], said: str, expected: float
+) -> None:
+    """As evaluate-v2.0.py does before it compares."""
+    assert value_of("squad_v2_exact_match", [said], [golds]) == expected
+    assert value_of("squad_v2_f1", [said], [golds]) == expected
+
+
+def test_references_that_squads_normalisation_empties_are_cautioned_of() -> None:
+    golds = [["A"], ["cats"], ["B", "The"], ["+"]]
+    for metric in ("squad_f1", "squad_exact_match"):
+        assert METRICS[metric].caution(golds).startswith("3 of 4 rows: SQuAD's normalisation")
+        assert METRICS[metric].caution([["cats"]]) == ""
+    answer = METRICS["squad_f1"].load().compute(predictions=["A"], references=[["A"]])
+    assert answer["caution"].startswith("1 of 1 rows")
+
+
+@settings(deadline=None, max_examples=50)
+@given(text=st.text(max_size=30))
+def test_a_text_equals_itself_however_it_is_dressed(text: str) -> None:
+    for dressed in (
+        text,
+        f" {text}\n",
+        f"```text\n{text}\n```",
+        unicodedata.normalize("NFD", text),
+    ):
+        assert value_of("normalised_match", [dressed], [[text]]) == 100
+    assert value_of("multilingual_f1", [text], [[text]]) == 100 * bool(text.strip())
 
 
 @settings(deadline=None, max_examples=30)

@@ -1,6 +1,7 @@
 """CSV and TSV with a header: RFC 4180, double quotes."""
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
@@ -13,52 +14,81 @@ from service.errors import Fault, Invalid
 
 DELIMITERS = (",", "\t", ";", "|")
 _SAMPLE_LINES = 50
+_PLACES_SHOWN = 10
+_ANY_CHARACTERS = (1 << 31) - 1
+_DELIMITER_LINE = re.compile(r"\ufeff?\"?sep=([,;|\t])\"?\r?\n?", re.IGNORECASE)
+_PROSE_LINES = 3
+_CELLS_KEPT = 1000
+_CELL_KEPT = 100
+_TIGHT_COMMA = re.compile(r",(?! )(?!(?<=\d,)\d)")
 
 
 def csv_rows(lines: Iterable[str], context: ReadContext) -> Iterator[SourceRow]:
     """Yield the records of decoded lines and note the faults; numbers count records, not lines.
 
     Columns without a name are left out. Strict about quotes: a quote that is never closed
-    would take in the rest of the file without an error. Raises Invalid `missing_header`,
+    would take in the rest of the file without an error, and one that is closed by a stray quote
+    rows below would take in these. Raises Invalid `missing_header`, `invalid_header`,
     `duplicate_column`, `too_many_columns`, `row_too_long`.
     """
     head = list(islice(it := iter(lines), _SAMPLE_LINES))
-    guard = _RecordLengthGuard(chain(head, it), context.limits.row_bytes)
-    records = _records(_reader(guard, context, head))
+    delimiter = _delimiter_line(head, context) or _delimiter(context, head)
+    guard = _RecordLines(chain(head, it), context.limits.row_bytes)
+    records = _records(_reader(guard, context, delimiter))
     header = list(context.options.columns) or _read_header(records)
     context.add_columns([name for name in header if name])
-    for number, cells in enumerate(records, start=1):
-        guard.characters = 0
-        fields = _fields(number, header, cells, context)
-        if fields is not None:
+    joined = _JoinedRows(len(header), delimiter)
+    number = 0
+    guard.lines.clear()
+    for cells in records:
+        number += 1
+        fault = _record_fault(cells, guard.lines, joined)
+        if fault is not None:
+            context.log.add(number, *fault)
+            number += len(guard.lines) - 1 if fault[0] == "swallowed_rows" else 0
+        elif (fields := _fields(number, header, cells or [], context)) is not None:
             yield SourceRow(number, fields)
+        guard.lines.clear()
 
 
-class _RecordLengthGuard:
-    """Passes lines through until a record is longer than a row may be."""
+class _RecordLines:
+    """Passes lines through and keeps the filled ones of a record, which has a greatest length."""
 
     def __init__(self, lines: Iterable[str], limit: int) -> None:
         self._lines = iter(lines)
         self._limit = limit
-        self.characters = 0
+        self.lines: list[str] = []
+        self._characters = 0
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
         line = next(self._lines)
-        self.characters += len(line)
-        if self.characters > self._limit:
+        self._characters = self._characters + len(line) if self.lines else len(line)
+        if self._characters > self._limit:
             message = f"a row is longer than {self._limit} characters; is a quote never closed?"
             raise Invalid(message, code="row_too_long")
+        if not line.isspace():
+            self.lines.append(line)
         return line
 
 
-def _reader(lines: Iterable[str], context: ReadContext, head: Sequence[str]) -> Iterator[list[str]]:
-    delimiter = _delimiter(context, head)
+def _reader(lines: Iterable[str], context: ReadContext, delimiter: str) -> Iterator[list[str]]:
+    # The length of a cell is checked here, once its record is whole; that of a record above.
+    csv.field_size_limit(_ANY_CHARACTERS)
     if context.options.quoting:
         return csv.reader(lines, strict=True, delimiter=delimiter)
     return csv.reader(lines, strict=True, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+
+
+def _delimiter_line(head: list[str], context: ReadContext) -> str:
+    """Take Excel's first line `sep=;` out of the head and return its delimiter, or nothing."""
+    found = _DELIMITER_LINE.fullmatch(head[0]) if head else None
+    if found is None or context.options.columns:
+        return ""
+    del head[0]
+    return context.options.delimiter or found[1]
 
 
 def _delimiter(context: ReadContext, head: Sequence[str]) -> str:
@@ -88,12 +118,18 @@ def _evenness(head: Sequence[str], delimiter: str) -> tuple[bool, int, int]:
 
 
 def _read_header(records: Iterator[list[str] | None]) -> list[str]:
-    names = [name.strip() for name in next(records, None) or []]
+    cells = next(records, [])
+    if cells is None:
+        message = "the header's quotes are wrong; double the quotes inside a quoted name"
+        raise Invalid(message, code="invalid_header")
+    names = [name.strip() for name in cells]
     if not any(names):
         raise Invalid("the file has no header", code="missing_header")
-    twice = [name for name, count in Counter(names).items() if name and count > 1]
+    counts = Counter(names)
+    twice = [str(at) for at, name in enumerate(names, start=1) if name and counts[name] > 1]
     if twice:
-        message = f"the header names {len(twice)} columns twice"
+        places = ", ".join(twice[:_PLACES_SHOWN])
+        message = f"the header names a column twice, at {places}; rename or delete one of them"
         fault = Fault("row 0", "duplicate_column", message)
         raise Invalid(message, code="duplicate_column", faults=[fault])
     return names
@@ -113,27 +149,85 @@ def _records(records: Iterator[list[str]]) -> Iterator[list[str] | None]:
                 yield cells
 
 
+def _record_fault(
+    cells: list[str] | None, lines: Sequence[str], joined: "_JoinedRows"
+) -> tuple[str, str] | None:
+    """Return the code and the message of what is wrong with a record as a whole."""
+    if cells is None:
+        if any("\r" in line.rstrip("\r\n") for line in lines):
+            message = "a carriage return stands alone in a cell; quote the cell or take it out"
+        else:
+            message = "quotes are wrong; double the quotes inside a quoted cell"
+        return "invalid_csv_row", message
+    if joined.found_in(lines, cells):
+        message = (
+            f"quotes enclose {len(lines)} lines that are rows by themselves; double the quotes "
+            "inside cells, or say `quoting: false` in the format"
+        )
+        return "swallowed_rows", message
+    if len(cells) != joined.width:
+        message = (
+            f"{len(cells)} cells, the header has {joined.width}; quote cells that hold a delimiter"
+        )
+        return "ragged_row", message
+    return None
+
+
+class _JoinedRows:
+    """Finds rows that a stray quote has joined: lines of one record that are rows by themselves.
+
+    A comma in prose is followed by a space or stands in a number; others delimit cells. Since one
+    text may have two lines with a tight comma each, such lines are rows only if one of them ends
+    or begins with a cell that another record ended or began with. Other delimiters need no proof.
+    """
+
+    def __init__(self, width: int, delimiter: str) -> None:
+        self.width = width
+        self._prose = delimiter == ","
+        self._delimiting = _TIGHT_COMMA if self._prose else re.compile(re.escape(delimiter))
+        self._firsts: set[str] = set()
+        self._lasts: set[str] = set()
+
+    def found_in(self, lines: Sequence[str], cells: Sequence[str]) -> bool:
+        """Return whether a record, whose lines and cells these are, is several rows."""
+        if len(lines) < 2:  # noqa: PLR2004  one line, or only cells of white space
+            self._note(cells)
+            return False
+        rows = [self._delimiting.split(line.rstrip("\r\n")) for line in lines]
+        if self.width < 2 or any(len(row) != self.width for row in rows):  # noqa: PLR2004  nothing is delimited
+            return False
+        if not self._prose or len(rows) >= _PROSE_LINES:
+            return True
+        return rows[0][-1] in {*self._lasts, cells[-1]} or rows[-1][0] in {*self._firsts, cells[0]}
+
+    def _note(self, cells: Sequence[str]) -> None:
+        if len(self._lasts) < _CELLS_KEPT:
+            self._lasts.add(cells[-1][:_CELL_KEPT])
+        if len(self._firsts) < _CELLS_KEPT:
+            self._firsts.add(cells[0][:_CELL_KEPT])
+
+
 def _fields(
-    number: int, header: Sequence[str], cells: list[str] | None, context: ReadContext
+    number: int, header: Sequence[str], cells: list[str], context: ReadContext
 ) -> dict[str, str] | None:
     """Return a record's cells by name; note its fault and return None if it has one."""
-    if cells is None:
-        message = "quotes are wrong or a cell is too long; double the quotes inside a quoted cell"
-        context.log.add(number, "invalid_csv_row", message)
-    elif len(cells) != len(header):
+    fields = {name: cell for name, cell in zip(header, cells, strict=True) if name}
+    limit = context.limits.cell_characters
+    if any(len(cell) > limit for cell in cells):
+        column = next((name for name, cell in fields.items() if len(cell) > limit), "")
         message = (
-            f"{len(cells)} cells, the header has {len(header)}; quote cells that hold a delimiter"
+            f"a cell is longer than {limit} characters; shorten it, "
+            "or raise TUNECURVE_CELL_CHARACTERS_LIMIT"
         )
-        context.log.add(number, "ragged_row", message)
-    else:
-        fields = {name: cell for name, cell in zip(header, cells, strict=True) if name}
-        if context.validated:
-            return fields
-        broken = next((name for name, cell in fields.items() if not is_unicode(cell)), None)
-        if broken is None:
-            return fields
-        message = "bytes that are not text in the file's encoding; save the file as UTF-8"
-        context.log.add(number, "wrong_encoding", message, column=broken)
+        context.log.add(number, "cell_too_long", message, column=column)
+        return None
+    if context.validated:
+        return fields
+    broken = next((name for name, cell in fields.items() if not is_unicode(cell)), None)
+    if broken is None:
+        return fields
+    message = "bytes that are not text in the file's encoding; save the file as UTF-8"
+    context.log.add(number, "wrong_encoding", message, column=broken)
     return None
 
 

@@ -37,6 +37,7 @@ def decompress_to_file(chunks: Iterable[bytes], *, folder: Path, limit_bytes: in
 
 
 _PARQUET_MAGIC = b"PAR1"
+_HEAD_CHARACTERS = 1 << 16
 
 
 def batches_of_file(
@@ -87,8 +88,16 @@ def _decoded_rows(plain: Path, name: FormatName, context: ReadContext) -> Iterat
     given = context.options.encoding
     encoding = Encoding(given, validated=False) if given else detect_encoding(plain)
     context.validated = encoding.validated
-    with plain.open(encoding=encoding.name, errors="surrogateescape", newline="\n") as file:
+    newline = _line_end(plain, encoding.name)
+    with plain.open(encoding=encoding.name, errors="surrogateescape", newline=newline) as file:
         if name is FormatName.JSON:
             yield from json_rows(file, context)
         else:
             yield from csv_rows(text_lines_of(file, context), context)
+
+
+def _line_end(path: Path, encoding: str) -> str:
+    """Return how lines end: in a carriage return alone only if there is no line feed at all."""
+    with path.open(encoding=encoding, errors="surrogateescape", newline="") as file:
+        head = file.read(_HEAD_CHARACTERS)
+    return "\r" if "\r" in head and "\n" not in head else "\n"

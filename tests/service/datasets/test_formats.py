@@ -76,7 +76,7 @@ def test_bad_csv_is_named(text: str, faults: list[tuple[str, str]]) -> None:
 
 
 def test_a_cell_that_is_too_long_is_named() -> None:
-    assert faults_of("csv", f"a,b\n{'x' * 200_000},2\n") == [("row 1", "invalid_csv_row")]
+    assert faults_of("csv", f"a,b\n{'x' * 200_000},2\n") == [("row 1", "cell_too_long")]
 
 
 @pytest.mark.parametrize(

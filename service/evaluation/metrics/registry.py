@@ -2,12 +2,21 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 from service.evaluation.metrics.accuracy import Accuracy
+from service.evaluation.metrics.chrf import ChrF, chrf_signature
 from service.evaluation.metrics.exact_match import ExactMatch, NormalisedMatch
 from service.evaluation.metrics.measures import Measure, References
-from service.evaluation.metrics.sacrebleu import SacreBleu
+from service.evaluation.metrics.rouge import Kind, Rouge, has_no_words
+from service.evaluation.metrics.sacrebleu import (
+    SacreBleu,
+    Tokeniser,
+    bleu_signature,
+    is_short,
+    is_unfit,
+)
 from service.evaluation.metrics.squad import (
     LowercaseExactMatch,
     LowercaseF1,
@@ -47,6 +56,16 @@ class MetricSpec:
     scale: float = 100.0
     binary: bool = False
     unfit: Unfit | None = None
+    signed: Callable[[], str] | None = None
+    version: int = 1
+
+    @property
+    def signature(self) -> str:
+        """All that a value depends on but the texts: values of two signatures do not compare.
+
+        sacreBLEU's own where it computes so; else `version` counts the changes of our values.
+        """
+        return self.signed() if self.signed else f"{self.name}|version:{self.version}"
 
     def load(self) -> Any:
         """Return the metric as a module of Hugging Face `evaluate`, to be computed anywhere."""
@@ -68,8 +87,38 @@ _EMPTIED = Unfit(
     "squad_v2_f1 or multilingual_f1 score these",
 )
 
+_SHORT = Unfit(is_short, "a reference has under four characters, so that no 4-gram can match")
+_UNFIT = Unfit(
+    is_unfit,
+    "a reference has no spaces or under four tokens, so that BLEU is 0 even for the right answer; "
+    "see chrf, or sacrebleu_by_script",
+)
+_WORDLESS = Unfit(has_no_words, "a reference has no word of a-z and 0-9, the only ones of ROUGE")
+
+
+def _bleu(name: str, title: str, tokeniser: Tokeniser | None, unfit: Unfit) -> MetricSpec:
+    measure, signed = partial(SacreBleu, tokeniser), partial(bleu_signature, tokeniser)
+    return MetricSpec(name, title, "corpus", measure, unfit=unfit, signed=signed)
+
+
+def _rouge(kind: Kind) -> tuple[MetricSpec, MetricSpec]:
+    name, title = f"rouge{kind}", f"ROUGE-{kind}"
+    plain, stemmed = partial(Rouge, kind), partial(Rouge, kind, stems=True)
+    return (
+        MetricSpec(name, title, "example", plain, unfit=_WORDLESS),
+        MetricSpec(f"{name}_stemmed", f"{title} of stems", "example", stemmed, unfit=_WORDLESS),
+    )
+
+
 _SPECS = (
-    MetricSpec("sacrebleu", "SacreBLEU", "corpus", SacreBleu),
+    _bleu("sacrebleu", "SacreBLEU", "13a", _UNFIT),
+    _bleu("sacrebleu_zh", "SacreBLEU of Chinese", "zh", _SHORT),
+    _bleu("sacrebleu_char", "SacreBLEU of characters", "char", _SHORT),
+    _bleu("sacrebleu_by_script", "SacreBLEU by script", None, _SHORT),
+    MetricSpec("chrf", "chrF", "corpus", ChrF, signed=chrf_signature),
+    *_rouge("1"),
+    *_rouge("2"),
+    *_rouge("L"),
     MetricSpec("exact_match", "exact match", "example", ExactMatch, binary=True),
     MetricSpec("normalised_match", "normalised match", "example", NormalisedMatch, binary=True),
     MetricSpec(

@@ -1,29 +1,40 @@
-"""Corpus BLEU as sacreBLEU computes it: 13a tokens, case kept, exponential smoothing."""
+"""Corpus BLEU as sacreBLEU computes it: case kept, exponential smoothing, three tokenisers."""
 
+import re
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 
 from service.evaluation.metrics.measures import References
+from service.evaluation.metrics.normal_forms import UNSPACED
 from service.evaluation.statistics.intervals import Array
 
 ORDER = 4
+Tokeniser = Literal["13a", "zh", "char"]
+_HAN = re.compile("[\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+_TOKEN = re.compile(r"\w+|[^\w\s]")
 
 
 class SacreBleu:
     """Corpus BLEU over all rows, 0 to 100 (Papineni et al. 2002; Post 2018).
 
     A row's statistics are answer length, reference length, matches of 1- to 4-grams and 1- to
-    4-grams answered.
+    4-grams answered. Without a tokeniser each row is cut by the one that fits the script of its
+    first reference; where all rows are of one script, the score is that of its tokeniser.
     """
+
+    def __init__(self, tokeniser: Tokeniser | None = "13a") -> None:
+        self._tokeniser = tokeniser
 
     def statistics(self, predictions: Sequence[str], references: References) -> Array:
         from sacrebleu.metrics.bleu import BLEU
 
         # effective_order silences a warning about sentence scores; the counts ignore it.
-        bleu = BLEU(effective_order=True)
+        known = {each: BLEU(tokenize=each, effective_order=True) for each in ("13a", "zh", "char")}
         rows = []
         for prediction, golds in zip(predictions, references, strict=True):
+            bleu = known[self._tokeniser or tokeniser_for(golds[0])]
             sentence = bleu.sentence_score(prediction, list(golds))
             rows.append([sentence.sys_len, sentence.ref_len, *sentence.counts, *sentence.totals])
         return np.asarray(rows, dtype=np.float64)
@@ -54,3 +65,33 @@ def corpus_bleu(sums: Array) -> Array:
     shortfall = np.minimum(0, 1 - reference_lengths / np.maximum(lengths, 1))
     scored = (matches > 0).any(axis=-1) & (answered > 0).all(axis=-1)
     return np.where(scored, 100 * np.exp(shortfall + logs), 0.0)
+
+
+def tokeniser_for(text: str) -> Tokeniser:
+    """Return the tokeniser for a text: `zh` where it is Chinese, `char` for other scripts without
+    spaces (kana, Thai, Khmer, ...), where these make up over half of its letters; else `13a`.
+    """
+    unspaced = len(UNSPACED.findall(text))
+    if unspaced * 2 <= sum(map(str.isalnum, text)):
+        return "13a"
+    return "zh" if len(_HAN.findall(text)) == unspaced else "char"
+
+
+def is_unfit(reference: str) -> bool:
+    """Say whether BLEU of 13a tokens is 0 for a right answer: no spaces, or under four tokens."""
+    return tokeniser_for(reference) != "13a" or len(_TOKEN.findall(reference)) < ORDER
+
+
+def is_short(reference: str) -> bool:
+    """Say whether a text has under four characters, and so no 4-gram of any tokeniser."""
+    return len("".join(reference.split())) < ORDER
+
+
+def bleu_signature(tokeniser: Tokeniser | None = "13a") -> str:
+    """Return sacreBLEU's signature, which names all that a value depends on."""
+    from sacrebleu.metrics.bleu import BLEU
+
+    bleu = BLEU(tokenize=tokeniser or "13a")
+    bleu.num_refs = -1  # rows differ in how many references they have
+    signature = str(bleu.get_signature().format())
+    return signature if tokeniser else signature.replace("tok:13a", "tok:13a,zh,char by script")

@@ -13,6 +13,7 @@ from service.datasets.operations import DRAFT, PREPARE
 from service.datasets.ports import TokenCounter
 from service.datasets.sharding.shard_jobs import ShardingConfig
 from service.datasets.sources.hub_client import HubClient
+from service.errors import Invalid
 from service.evaluation.batch_lane import polled_batches
 from service.evaluation.operations import ASK, evaluate_kind
 from service.evaluation.ports import (
@@ -33,7 +34,8 @@ from service.jobs.paid_operations import OperationPace
 from service.jobs.ports import JobKinds, JobServices
 from service.registry import Registry
 from service.settings import Settings
-from service.storage.operations import open_store, read_gs_lines
+from service.storage.gcs import GS_URI, GcsStore, read_gs_lines
+from service.storage.local import LocalStore
 from service.storage.ports import ObjectStore
 from service.task_queue import CeleryTaskQueue, TaskQueue
 from service.tuning.kinds import POLL, tune_kind
@@ -257,7 +259,7 @@ class Container:
 
     def _governor(self, target: Target) -> Governor:
         """Return the process's one governor of a quota; endpoints share their base model's."""
-        from service.inference.quotas import quota_key, quota_of
+        from service.inference.governor import quota_key, quota_of
         from service.inference.redis_governor import RedisGovernor
 
         settings = self.settings
@@ -281,3 +283,16 @@ class Container:
             shut_down(self._generator, *self._governors.values())
         if "sessions" in opened:
             self.sessions.close()
+
+
+def open_store(storage: str, *, project: str) -> ObjectStore:
+    """Return the store at `file:/folder` or `gs://bucket/prefix`; nothing is created yet.
+
+    `project` is the Google Cloud project that pays. Raises Invalid `unknown_storage`.
+    """
+    if storage.startswith("file:") and len(storage) > len("file:"):
+        return LocalStore(Path(storage.removeprefix("file:")))
+    if found := GS_URI.fullmatch(storage):
+        return GcsStore(found[1], found[2] or "", project=project)
+    message = f"no storage at {storage[:64]!r}; known: file:/folder, gs://bucket/prefix"
+    raise Invalid(message, code="unknown_storage")

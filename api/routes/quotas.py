@@ -6,7 +6,7 @@ from api.auth import Reader
 from api.dependencies import Services
 from api.openapi import answers, example_of, page_example
 from api.pagination import Page
-from service.inference.quotas import list_quotas
+from service.inference.redis_governor import list_quotas
 from service.inference.schemas import QuotaView
 
 router = APIRouter(prefix="/v1/quotas", tags=["quotas"])

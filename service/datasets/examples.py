@@ -1,9 +1,13 @@
 """One example of a dataset, its conversation, its id, and how texts are compared. Pure."""
 
 import hashlib
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
+from typing import IO, Any, Literal
+
+from service.storage.tables import TableSchema, read_parquet
 
 Role = Literal["user", "model"]
 
@@ -93,3 +97,54 @@ def example_id(text: str, target: str) -> str:
         encoded = part.encode()
         hashed.update(len(encoded).to_bytes(8, "big") + encoded)
     return f"ex_{hashed.hexdigest()}"
+
+
+SCHEMA = TableSchema(
+    version=1,
+    columns={
+        "id": "string",
+        "split": "string",
+        "position": "int64",
+        "text": "string",
+        "target": "string",
+        "references": "strings",
+        "group": "string",
+        "label": "string",
+        "row": "int64",
+        "system": "string",
+        "history": "string",
+    },
+)
+
+
+def stored_rows(source: IO[bytes], *, split: Split | None = None) -> Iterator[dict[str, Any]]:
+    """Yield the rows of an examples file in stored order, of one split or of all."""
+    for row in read_parquet(source):
+        if split is None or row["split"] == split.value:
+            yield row
+
+
+def has_turns(source: IO[bytes], *, split: Split) -> bool:
+    """Return whether an example of a split has turns before its text.
+
+    Files of the first version have no such column.
+    """
+    return any(
+        row["split"] == split.value and len(row.get("history", "")) > len("[]")
+        for row in read_parquet(source, columns=["split", "history"])
+    )
+
+
+def example_of(row: dict[str, Any]) -> Example:
+    """Return the example a stored row holds."""
+    return Example(
+        id=row["id"],
+        text=row["text"],
+        target=row["target"],
+        references=tuple(row["references"]),
+        group=row["group"],
+        row=row["row"],
+        label=row["label"],
+        system=row.get("system") or "",
+        history=tuple(Turn(**turn) for turn in json.loads(row.get("history") or "[]")),
+    )

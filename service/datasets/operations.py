@@ -4,12 +4,12 @@ from service.catalogue.catalogue import Catalogue
 from service.clock import utc_now
 from service.database import Session, Sessions
 from service.datasets import repository
+from service.datasets.examples import SCHEMA
 from service.datasets.formats.read_context import IngestionLimits
 from service.datasets.models import Dataset
 from service.datasets.ports import TokenCounter
 from service.datasets.presets.preset import Preset
 from service.datasets.presets.registry import choose_preset
-from service.datasets.publishing.stored_examples import SCHEMA
 from service.datasets.queries import get_dataset, require_row
 from service.datasets.schemas import ConversionShardSpec, PrepareSpec
 from service.datasets.sharding.shard_jobs import ROOT, ShardingConfig, delete_objects, stop_sharding

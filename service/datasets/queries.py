@@ -7,7 +7,7 @@ from typing import Any
 
 from service.database import Session, Sessions
 from service.datasets import repository
-from service.datasets.examples import Example, Split
+from service.datasets.examples import Example, Split, example_of
 from service.datasets.models import Dataset
 from service.datasets.publishing.content import (
     Content,
@@ -17,7 +17,6 @@ from service.datasets.publishing.content import (
     content_of,
     row_page,
 )
-from service.datasets.publishing.stored_examples import example_of
 from service.datasets.schemas import DatasetReport, DatasetRow
 from service.errors import Conflict, Fault, NotFound
 from service.jobs.ports import InputNotReady

@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, Boolean, Float, ForeignKey, Index, Integer, S
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.database import Id, Model
-from service.inference.answer_columns import AnswerColumns
+from service.inference.models import AnswerColumns
 from service.jobs.models import PaidOperationRow
 
 

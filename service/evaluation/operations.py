@@ -11,6 +11,7 @@ from service.errors import Conflict, Fault, NotFound
 from service.evaluation import repository
 from service.evaluation.batch_lane import has_batch, run_batch_lane
 from service.evaluation.estimates import estimate_evaluation
+from service.evaluation.lanes import Lane
 from service.evaluation.metrics.registry import METRICS
 from service.evaluation.models import Evaluation
 from service.evaluation.plan import EvaluationPlan, plan_evaluation
@@ -57,6 +58,8 @@ def reserve_evaluation(
             shots=spec.shots,
             samples=spec.samples,
             split=spec.split,
+            lane=Lane.ONLINE if spec.lane is Lane.ONLINE else None,  # else chosen by what is known
+            lane_reason="the job asks for it" if spec.lane is Lane.ONLINE else None,
             created_at=utc_now(),
         ),
     )
@@ -145,8 +148,10 @@ def run_evaluate(run: JobRun, *, services: EvaluationServices) -> Waiting | None
     plan = plan_evaluation(run, EvaluateSpec.model_validate(run.spec), services=services)
     if plan is None:
         return None
-    requests = _missing(plan, sessions=services.sessions)
-    waiting = run_batch_lane(run, plan, requests=requests, services=services)
+    waiting = None
+    if plan.spec.lane is not Lane.ONLINE:
+        missing = _missing(plan, sessions=services.sessions)
+        waiting = run_batch_lane(run, plan, requests=missing, services=services)
     waiting = waiting or _run_online(run, plan, services=services)
     if waiting is None:
         complete(run, plan, services=services)

@@ -10,7 +10,6 @@ from service.errors import Unavailable
 from service.evaluation import repository
 from service.evaluation.lanes import Lane
 from service.evaluation.plan import EvaluationPlan, parse_key
-from service.inference.answer_columns import answer_values
 from service.inference.budget_guard import JobBudgetGuard
 from service.inference.cache import cache_results, cached_answers, fingerprint_of
 from service.inference.ledger import record_calls
@@ -105,7 +104,7 @@ def _row(
 ) -> dict[str, Any]:
     example_id, sample = parse_key(result.key)
     return {
-        **answer_values(result.generation),
+        **result.generation.columns(),
         "evaluation_id": evaluation_id,
         "example_id": example_id,
         "sample": sample,

@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from service.database import Json, Session, UtcDateTime, delete_unless_used
 from service.errors import NotFound
 from service.evaluation.models import BatchRun, Evaluation, Prediction, ScoreRow
-from service.inference.answer_columns import ANSWER_COLUMNS
+from service.inference.ports import ANSWER_COLUMNS
 
 # The bare table: the ORM's own bulk path costs twice the CPU a row.
 _PREDICTION: Table = Prediction.metadata.tables[Prediction.__tablename__]

@@ -1,6 +1,7 @@
 """One request through all its attempts: its start, its deadline, and the handling of failures."""
 
 import asyncio
+import math
 import random
 from collections import Counter
 from collections.abc import Callable, Coroutine
@@ -10,6 +11,7 @@ from typing import Any
 
 from service.inference.hedges import Hedges, hedged
 from service.inference.ports import (
+    FIRST_OUTPUT_TOKENS,
     BudgetGuard,
     CallLimits,
     Flow,
@@ -21,11 +23,35 @@ from service.inference.ports import (
     Outcome,
 )
 from service.inference.retry import CallFailed, Refusal, error_of_run, exhausted, next_delay
-from service.inference.token_estimates import TokenEstimates
 
 # Shorter hints are left to the pace; longer ones mean a quota that refills by the minute.
 HEEDED_HINT_SECONDS = 5.0
 LONGEST_HINT_SECONDS = 60.0
+_PRIOR_CALLS = 3.0
+_FADE = 0.99  # weight of older calls: about the last hundred count
+
+
+class TokenEstimates:
+    """The estimates of one run; they adapt to its language and to the model's tokenizer."""
+
+    def __init__(self) -> None:
+        self._estimated = self._actual = 0.0
+        self._calls, self._output = _PRIOR_CALLS, _PRIOR_CALLS * FIRST_OUTPUT_TOKENS
+
+    def of(self, request: GenerationRequest) -> int:
+        """Return the tokens that a call is expected to take of a quota: prompt and output."""
+        ratio = self._actual / self._estimated if self._estimated else 1.0
+        output = min(float(request.max_output_tokens), self._output / self._calls)
+        return math.ceil(request.estimated_prompt_tokens * ratio + output)
+
+    def observe(self, request: GenerationRequest, generation: Generation) -> None:
+        """Record the tokens that an answered call took."""
+        if generation.outcome is Outcome.FAILED or not generation.prompt_tokens:
+            return
+        self._estimated = _FADE * self._estimated + request.estimated_prompt_tokens
+        self._actual = _FADE * self._actual + generation.prompt_tokens
+        self._calls = _FADE * self._calls + 1
+        self._output = _FADE * self._output + generation.output_tokens
 
 
 @dataclass(slots=True)

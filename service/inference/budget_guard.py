@@ -10,8 +10,7 @@ from math import ceil
 from service.catalogue.prices import CallPrice
 from service.database import Session, Sessions
 from service.errors import Unavailable
-from service.inference.ports import GenerationRequest, GenerationResult
-from service.inference.token_estimates import FIRST_OUTPUT_TOKENS, prompt_tokens
+from service.inference.ports import FIRST_OUTPUT_TOKENS, GenerationRequest, GenerationResult
 from service.jobs import budgets
 from service.jobs.budgets import BudgetExhausted, Drawn, Holder
 from service.jobs.ports import JobRun, LeaseLost
@@ -30,7 +29,7 @@ class CostForecast:
 
     def cost_of(self, request: GenerationRequest) -> int:
         """Return nano-dollars: about what the call will cost, never more than it can."""
-        guess = prompt_tokens(request)
+        guess = request.estimated_prompt_tokens
         if self._guessed:
             guess = max(guess, ceil(guess * self._prompt / self._guessed))
         output = min(request.max_output_tokens, self._output_tokens())
@@ -40,7 +39,7 @@ class CostForecast:
         generation = answer.generation
         if generation.prompt_tokens:
             self._answers += 1
-            self._guessed += prompt_tokens(answer.request)
+            self._guessed += answer.request.estimated_prompt_tokens
             self._prompt += generation.prompt_tokens
             self._output += generation.output_tokens
 

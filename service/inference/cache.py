@@ -12,7 +12,6 @@ from sqlalchemy import Subquery
 from service.catalogue.entry import CallSettings
 from service.database import Session, Sessions
 from service.inference import repository
-from service.inference.answer_columns import answer_values
 from service.inference.generators.messages import settings_of, words_of
 from service.inference.ports import GenerationRequest, GenerationResult, Outcome
 
@@ -102,7 +101,7 @@ def cache_results(
         repository.put_responses(
             session,
             [
-                {"fingerprint": fingerprint, **common, **answer_values(generation)}
+                {"fingerprint": fingerprint, **common, **generation.columns()}
                 for fingerprint, generation in rows.items()
             ],
         )

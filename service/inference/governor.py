@@ -6,12 +6,13 @@ import uuid
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from service.inference.pace import Lease, Pace, Quota, UsageReport
 from service.inference.ports import Flow
 from service.inference.retry import QuotaExhausted
+from service.settings import QuotaSetting, Settings
 
 REPORT_SECONDS = 1.0
 MOST_CALLS_OF_A_LEASE = 200
@@ -249,3 +250,21 @@ def _refuse(queue: _FlowQueue, seconds: float) -> None:
 def _refuse_all(queue: _FlowQueue, error: Exception) -> None:
     while call := queue.pop():
         call.start.set_exception(error)
+
+
+def quota_of(settings: Settings, *, location: str, base_model: str) -> Quota:
+    """Return the quota of a model: `location/base_model` before `base_model` before all."""
+    named = settings.quotas
+    own = named.get(f"{location}/{base_model}") or named.get(base_model) or QuotaSetting()
+    general = Quota(
+        requests_per_minute=settings.requests_per_minute,
+        tokens_per_minute=settings.tokens_per_minute,
+        burst_seconds=settings.burst_seconds,
+        in_flight=settings.fleet_calls_in_flight,
+    )
+    return replace(general, **own.model_dump(exclude_none=True))
+
+
+def quota_key(project: str, *, location: str, base_model: str) -> str:
+    """Return the name of one quota: Google counts per project, location and base model."""
+    return f"quota:{project}/{location}/{base_model}"

@@ -1,12 +1,26 @@
-"""Rows of the cost ledger and of the response cache."""
+"""Rows of the cost ledger and of the response cache, and the columns of a stored answer."""
 
 from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import BigInteger, Date, ForeignKey, Index, Integer, String
+from sqlalchemy import BigInteger, Boolean, Date, ForeignKey, Index, Integer, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.database import Id, Model
-from service.inference.answer_columns import AnswerColumns
+from service.inference.ports import ERROR_LENGTH, FINISH_REASON_LENGTH
+
+
+class AnswerColumns:
+    """Mixin of a table whose rows hold a Generation: one column for each of its fields."""
+
+    outcome: Mapped[str] = mapped_column(String(20))
+    text: Mapped[str] = mapped_column(Text)
+    finish_reason: Mapped[str] = mapped_column(String(FINISH_REASON_LENGTH), default="")
+    error: Mapped[str] = mapped_column(String(ERROR_LENGTH), default="")
+    prompt_tokens: Mapped[int] = mapped_column(Integer, default=0)
+    output_tokens: Mapped[int] = mapped_column(Integer, default=0)
+    usage: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    synthetic: Mapped[bool] = mapped_column(Boolean, default=False)
 
 
 class Usage(Model):

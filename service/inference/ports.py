@@ -1,11 +1,17 @@
 """What inference needs from outside: a model that generates, a governor of pace, a budget guard."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Literal, Protocol
 
 from service.catalogue.entry import NO_SETTINGS, CallSettings
+from service.tokens import tokens_in
+
+FINISH_REASON_LENGTH, ERROR_LENGTH = 50, 500  # characters that are stored
+# The guess for a run's first calls. Too much only delays their start or holds budget until they
+# are answered; too little would let a run exceed its budget.
+FIRST_OUTPUT_TOKENS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,11 @@ class GenerationRequest:
         """All texts that the model reads."""
         return [self.system, *(turn.text for turn in self.contents)]
 
+    @property
+    def estimated_prompt_tokens(self) -> int:
+        """About how many tokens the prompt has, by its characters."""
+        return tokens_in(sum(map(len, self.texts)))
+
 
 @dataclass(frozen=True, slots=True)
 class Generation:
@@ -62,6 +73,20 @@ class Generation:
     usage: Mapping[str, Any] = field(default_factory=dict)
     synthetic: bool = False
     error: str = ""
+
+    def columns(self) -> dict[str, Any]:
+        """Return the values of ANSWER_COLUMNS; long reasons and errors are cut to their length."""
+        values = {name: getattr(self, name) for name in ANSWER_COLUMNS}
+        return values | {
+            "outcome": self.outcome.value,
+            "finish_reason": self.finish_reason[:FINISH_REASON_LENGTH],
+            "error": self.error[:ERROR_LENGTH],
+            "usage": dict(self.usage),
+        }
+
+
+# A table that holds answers has a column for each field of a Generation.
+ANSWER_COLUMNS = tuple(each.name for each in fields(Generation))
 
 
 @dataclass(frozen=True, slots=True)

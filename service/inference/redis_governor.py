@@ -5,6 +5,7 @@ import json
 import math
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from service.errors import Unavailable
 from service.inference.governor import LeasingGovernor, LocalPace
 from service.inference.pace import CONSTANTS, Lease, Pace, Quota, UsageReport
 from service.inference.ports import Flow
+from service.inference.schemas import QuotaView
 
 log = structlog.get_logger()
 
@@ -227,3 +229,31 @@ def _client(url: str) -> Redis:
         retry=Retry(NoBackoff(), 0),
     )
     return Redis(connection_pool=pool)
+
+
+def list_quotas(redis_url: str) -> list[QuotaView]:
+    """Return the quotas that were used in the last week; raises Unavailable without Redis."""
+
+    def view(state: QuotaState) -> QuotaView:
+        location, base_model = state.key.split("/", 2)[1:]
+        return QuotaView(
+            location=location,
+            base_model=base_model,
+            requests_per_minute=round(state.rate * 60, 1),
+            ceiling=round(state.ceiling * 60, 1) or None,
+            tokens_per_minute=round(state.tokens_per_second * 60, 1) or None,
+            slow_start=state.failing_rate == 0,
+            last_cut_at=_moment(state.cut_at),
+            parked_until=_moment(state.parked_until),
+            waiting=state.waiting,
+            in_flight=state.in_flight,
+            in_flight_limit=state.cap or None,
+            processes=state.processes,
+            seen_at=datetime.fromtimestamp(state.seen_at, UTC),
+        )
+
+    return [view(state) for state in read_states(redis_url)]
+
+
+def _moment(seconds: float) -> datetime | None:
+    return datetime.fromtimestamp(seconds, UTC) if seconds > 0 else None

@@ -17,8 +17,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from service.database import Session
-from service.inference.answer_columns import ANSWER_COLUMNS
 from service.inference.models import CachedResponse, Usage
+from service.inference.ports import ANSWER_COLUMNS
 from service.inference.schemas import UsageTotals
 
 _SUMMED = (

@@ -1,17 +1,19 @@
-"""An object store in Google Cloud Storage, or in an emulator of it."""
+"""Google Cloud Storage, or an emulator of it: an object store, and objects by `gs://` address."""
 
 import base64
 import contextlib
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from service.errors import NotFound, TunecurveError, Unavailable
+from service.errors import Fault, Invalid, NotFound, TunecurveError, Unavailable
 from service.storage.object_keys import checked_key
-from service.storage.ports import StoredObject
+from service.storage.ports import ObjectStore, StoredObject
 
+GS_URI = re.compile(r"gs://([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])(?:/(.*))?", re.DOTALL)
 CHUNK_BYTES = 1 << 20
 _PART_BYTES = 8 << 20  # one request while reading
 _UPLOAD_BYTES = 2 << 20  # one while writing: the SDK holds each twice
@@ -182,3 +184,46 @@ def _translated(name: str) -> Iterator[None]:
     except (GoogleAPIError, DataCorruption, InvalidResponse, OSError) as error:
         message = f"Cloud Storage did not answer for {name}: {type(error).__name__}"
         raise Unavailable(message, code="storage_unavailable") from error
+
+
+def read_gs_uri(uri: str, *, project: str, own: ObjectStore) -> Iterator[bytes]:
+    """Yield the bytes of an object at `gs://bucket/name` in pieces of up to 1 MiB.
+
+    `own` is our store: its objects belong to projects and are not read by address.
+    Raises Invalid `invalid_uri`, NotFound `object_not_found`, Unavailable.
+    """
+    bucket, name = check_gs_uri(uri)
+    if uri.startswith(own.uri("")):
+        raise NotFound("the service's own objects are not read by address", code="object_not_found")
+    return GcsStore(bucket, "", project=project).read_blob(name)
+
+
+def read_gs_lines(folder: str, *, suffix: str, project: str) -> Iterator[bytes]:
+    """Yield the lines of all objects below `gs://bucket/folder` whose names end in `suffix`.
+
+    For the output of Google's jobs, which has names of Google's. Raises Invalid `invalid_uri`,
+    Unavailable.
+    """
+    bucket, name = check_gs_uri(folder)
+    store = GcsStore(bucket, "", project=project)
+    for found in store.names_below(name):
+        if found.endswith(suffix):
+            yield from _lines(store.read_blob(found))
+
+
+def _lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    rest = b""
+    for piece in pieces:
+        *whole, rest = (rest + piece).split(b"\n")
+        yield from whole
+    if rest:
+        yield rest
+
+
+def check_gs_uri(uri: str, *, pointer: str = "") -> tuple[str, str]:
+    """Return bucket and name of a `gs://` address, or raise Invalid `invalid_uri`."""
+    found = GS_URI.fullmatch(uri)
+    if found and found[2]:
+        return found[1], found[2]
+    message = "an object's address is gs://bucket/name"
+    raise Invalid(message, code="invalid_uri", faults=[Fault(pointer, "invalid_uri", message)])

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from service.inference.event_loop import loop_thread
+from service.inference.governor import quota_key
+from service.inference.operations import loop_thread
 from service.inference.pace import Quota
 from service.inference.ports import Flow
-from service.inference.quotas import list_quotas, quota_key
-from service.inference.redis_governor import RedisGovernor
+from service.inference.redis_governor import RedisGovernor, list_quotas
 from service.projects.schemas import Scope
 from service.settings import Settings
 from tests.api.problems import problem_of

@@ -2,8 +2,7 @@
 
 from itertools import islice
 
-from service.datasets.examples import Example, Split
-from service.datasets.publishing.stored_examples import example_of, stored_rows
+from service.datasets.examples import Example, Split, example_of, stored_rows
 from service.storage.ports import ObjectStore
 
 

@@ -11,7 +11,7 @@ from service.datasets.sources.schemas import SyntheticSource
 from service.datasets.sources.synthetic import synthetic_rows
 from service.evaluation.queries import get_evaluation
 from service.experiments.queries import get_experiment
-from service.inference.quotas import list_quotas
+from service.inference.redis_governor import list_quotas
 from service.jobs.lifecycle import State
 from service.tuning.queries import get_model
 from tests.support.eventually import eventually

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from service.datasets.examples import Split
+from service.datasets.examples import SCHEMA, Split
 from service.datasets.presets.preset import Preset
 from service.datasets.publishing.example_files import copy_start
-from service.datasets.publishing.stored_examples import SCHEMA
 from service.datasets.publishing.written_dataset import WrittenDataset
 from service.datasets.schemas import SplitInfo, StoredRows
 from service.storage.object_keys import put_content

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal
 
-from service.datasets.examples import Split
+from service.datasets.examples import SCHEMA, Split, example_of, has_turns, stored_rows
 from service.datasets.publishing.export_forms import WRITERS
-from service.datasets.publishing.stored_examples import SCHEMA, example_of, has_turns, stored_rows
 from service.datasets.schemas import DatasetRow
 from service.errors import Fault, Invalid
 from service.storage.ports import ObjectStore

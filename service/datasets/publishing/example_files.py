@@ -12,12 +12,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from service.datasets.conversion.converted_rows import bounded_batches
-from service.datasets.examples import Example, Split
+from service.datasets.examples import Example, Split, example_of
 from service.datasets.formats.arrow_arrays import joined_texts, number_array
 from service.datasets.preparation import SplitDataset
 from service.datasets.presets.preset import Preset
 from service.datasets.publishing.external_sort import sort_externally
-from service.datasets.publishing.stored_examples import example_of
 from service.datasets.publishing.training_columns import (
     fingerprint_column,
     records,

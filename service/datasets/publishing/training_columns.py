@@ -6,9 +6,8 @@ from typing import Any
 
 import polars as pl
 
-from service.datasets.examples import Example
+from service.datasets.examples import SCHEMA, Example, example_of
 from service.datasets.publishing.export_forms import training_lines
-from service.datasets.publishing.stored_examples import SCHEMA, example_of
 
 # What a backslash and one letter do not stand for here is left to Python's own encoder.
 _BEYOND_ESCAPES = r"[\x00-\x08\x0b\x0c\x0e-\x1f]"

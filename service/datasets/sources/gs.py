@@ -5,7 +5,7 @@ from service.datasets.formats.options import format_of_name
 from service.datasets.sources.schemas import GsSource
 from service.datasets.sources.source import Files, SourceAccess, SourceFile, missing_input
 from service.errors import NotFound
-from service.storage.operations import check_gs_uri, read_gs_uri
+from service.storage.gcs import check_gs_uri, read_gs_uri
 
 _POINTER = "/spec/source/uri"
 

@@ -11,7 +11,7 @@ import aiohttp
 
 from service.catalogue.locations import endpoint_of
 from service.errors import Forbidden, Invalid, NotFound, RateLimited, TunecurveError, Unavailable
-from service.inference.event_loop import loop_thread
+from service.inference.operations import loop_thread
 
 _ATTEMPT_SECONDS = 10
 _SECONDS = 30  # for all texts: counts only refine an estimate

@@ -11,13 +11,12 @@ import polars as pl
 
 from service.catalogue.catalogue import Catalogue, load_catalogue
 from service.datasets.conversion.row_keys import DIGESTS, digest
-from service.datasets.examples import Example, Split
+from service.datasets.examples import Example, Split, example_of
 from service.datasets.formats.rows import SourceRow
 from service.datasets.ingestion.staged_rows import stage_rows
 from service.datasets.ports import TokenCounter
 from service.datasets.preparation import Staged, prepare
 from service.datasets.presets.registry import choose_preset
-from service.datasets.publishing.stored_examples import example_of
 from service.datasets.publishing.written_dataset import write_dataset
 from service.datasets.schemas import DatasetReport, PrepareSpec
 from service.datasets.splitting.hash_split import hold_out_rows, nested_order

@@ -10,9 +10,9 @@ import polars as pl
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from service.datasets.examples import SCHEMA, example_of
 from service.datasets.formats.arrow_arrays import joined_texts, text_lists
 from service.datasets.publishing.export_forms import training_lines
-from service.datasets.publishing.stored_examples import SCHEMA, example_of
 from service.datasets.publishing.training_columns import (
     fingerprint_column,
     json_escaped,

@@ -9,8 +9,8 @@ from service.catalogue.prices import CallPrice
 from service.database import Sessions
 from service.ids import Prefix, new_id
 from service.inference.budget_guard import JobBudgetGuard
-from service.inference.event_loop import loop_thread
 from service.inference.ledger import record_calls
+from service.inference.operations import loop_thread
 from service.inference.ports import Generation, GenerationRequest, GenerationResult, Outcome, Turn
 from service.jobs.claims import claim_job
 from service.jobs.leases import LeasedRun

@@ -8,8 +8,8 @@ import pytest
 
 from service.database import Sessions
 from service.inference.budget_guard import JobBudgetGuard, open_budget_guard, reserve_ahead
-from service.inference.event_loop import loop_thread
 from service.inference.ledger import cost_of_job
+from service.inference.operations import loop_thread
 from service.jobs.budgets import BudgetExhausted, holder_of, settle_ahead
 from service.jobs.claims import finish_job
 from service.jobs.lifecycle import State

@@ -10,8 +10,8 @@ from aiohttp import web
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from service.inference.event_loop import LoopThread
 from service.inference.generators.vertex import GoogleToken
+from service.inference.operations import LoopThread
 from service.inference.retry import CallFailed, Refusal
 
 

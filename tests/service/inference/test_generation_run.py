@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from service.errors import RateLimited
+from service.inference.attempts import TokenEstimates
 from service.inference.generation_run import Summary
 from service.inference.governor import LocalGovernor
 from service.inference.hedges import Hedges
@@ -20,7 +21,6 @@ from service.inference.ports import (
     Turn,
 )
 from service.inference.retry import QuotaExhausted
-from service.inference.token_estimates import TokenEstimates
 from tests.service.inference.provider import DAY_USED_UP, DROP, HANG, Provider
 from tests.service.inference.result_store import FLOW, LIMITS, Shelf, fast, requests
 

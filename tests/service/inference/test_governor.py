@@ -11,11 +11,10 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from service.inference.event_loop import loop_thread
-from service.inference.governor import LocalGovernor
+from service.inference.governor import LocalGovernor, quota_key
+from service.inference.operations import loop_thread
 from service.inference.pace import Quota
 from service.inference.ports import Flow, Governor
-from service.inference.quotas import quota_key
 from service.inference.redis_governor import RedisGovernor
 from service.inference.retry import QuotaExhausted
 from tests.service.inference.conftest import Closing

@@ -3,8 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
+from service.inference.governor import quota_of
 from service.inference.pace import Quota
-from service.inference.quotas import quota_of
 from service.settings import Settings
 
 

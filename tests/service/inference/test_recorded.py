@@ -3,8 +3,8 @@
 import asyncio
 from collections import Counter
 
-from service.inference.event_loop import loop_thread
 from service.inference.generators.vertex import VertexGenerator
+from service.inference.operations import loop_thread
 from service.inference.retry import CallFailed
 from tests.service.inference.provider import Provider
 from tests.service.inference.recorded import Recorded, everything, needs_recordings

@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 
 from service.errors import Forbidden, NotFound
-from service.inference.event_loop import loop_thread
 from service.inference.generation_run import CANCELLED_SECONDS
 from service.inference.governor import LocalGovernor
-from service.inference.operations import generate_all
+from service.inference.operations import generate_all, loop_thread
 from service.inference.pace import Quota
 from service.inference.ports import Flow, GenerationRequest, GenerationResult
 from service.inference.retry import QuotaExhausted

@@ -9,9 +9,9 @@ from service.catalogue.catalogue import load_catalogue
 from service.catalogue.entry import NO_SETTINGS, CallSettings
 from service.catalogue.locations import endpoint_of
 from service.inference.cache import fingerprint_of
-from service.inference.event_loop import loop_thread
 from service.inference.generators.messages import body_of, encoded
 from service.inference.generators.vertex import VertexGenerator, url_of
+from service.inference.operations import loop_thread
 from service.inference.ports import GenerationRequest, Outcome, Turn
 from service.inference.retry import CallFailed, Refusal
 from tests.service.inference.conftest import Closing

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from service.container import open_store
 from service.errors import Invalid, NotFound
 from service.storage.object_keys import put_content
-from service.storage.operations import open_store
 from service.storage.ports import ObjectStore
 from tests.support.emulator import start_emulator
 

@@ -8,6 +8,7 @@ import pytest
 
 from service.catalogue.catalogue import load_catalogue
 from service.clock import utc_now
+from service.container import open_store
 from service.database import Sessions
 from service.datasets.operations import PREPARE, run_prepare
 from service.files.contents import FileLimits
@@ -16,7 +17,6 @@ from service.jobs.models import Job
 from service.jobs.paid_operation_sweep import poll_operations
 from service.jobs.paid_operations import OperationPace
 from service.registry import Registry
-from service.storage.operations import open_store
 from service.storage.ports import ObjectStore
 from service.tuning.kinds import tune_kind
 from service.tuning.models import TuningRun

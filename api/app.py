@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+from anyio import CapacityLimiter
 from fastapi import FastAPI
 from starlette.types import Scope
 
@@ -26,6 +27,7 @@ from api.routes import (
     usage,
     webhooks,
 )
+from api.routes.health import READINESS_CHECKS
 from api.version import VERSION
 from service.container import Container
 from service.settings import Settings
@@ -64,10 +66,13 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.container = Container(settings)
     app.state.stream_slots = StreamSlots()
+    app.state.readiness_checks = CapacityLimiter(READINESS_CHECKS)
     for room in _ROOMS:
         app.include_router(room.router)
     add_error_handlers(app)
-    app.add_middleware(BodyLimit, limit_of=_limits(settings))
+    app.add_middleware(
+        BodyLimit, limit_of=_limits(settings), idle_seconds=settings.body_idle_seconds
+    )
     app.add_middleware(RequestContext)
     return app
 

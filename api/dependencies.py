@@ -10,13 +10,16 @@ from service.ids import Prefix, id_pattern
 PAGE_LIMIT = 100
 
 
-def container_of(request: Request) -> Container:
-    """Return the container that `create_app` has opened."""
+async def container_of(request: Request) -> Container:
+    """Return the container that `create_app` has opened.
+
+    Like all that only looks it is asynchronous: FastAPI runs other dependencies in a thread.
+    """
     container: Container = request.app.state.container
     return container
 
 
-def request_id_of(request: Request) -> str:
+async def request_id_of(request: Request) -> str:
     request_id: str = request.state.request_id
     return request_id
 

@@ -25,6 +25,11 @@ _NO_STATUS_LINE = {
     400: ("invalid_json", "The body is not JSON", "the body cannot be read as JSON in UTF-8"),
     404: ("not_found", "Not found", "no such path; see /openapi.json"),
     405: ("method_not_allowed", "Method not allowed", "see the header Allow for what is"),
+    408: (
+        "body_stopped",
+        "The body stopped arriving",
+        "nothing came for too long; send it again",
+    ),
     413: ("too_large", "The body is larger than allowed", "the body is larger than allowed here"),
     415: (
         "unsupported_media_type",
@@ -120,7 +125,9 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else Internal.status
     fallback = (f"http_{status}", "The request cannot be answered", "see the status")
     code, title, detail = _NO_STATUS_LINE.get(status, fallback)
-    headers = {"Allow": ", ".join(_allowed(request))} if status == 405 else None  # noqa: PLR2004  HTTP's own number
+    headers = dict(getattr(error, "headers", None) or {})
+    if status == 405:  # noqa: PLR2004  HTTP's own number
+        headers["Allow"] = ", ".join(_allowed(request))
     return problem_response(
         status, code, title=title, detail=detail, scope=request.scope, headers=headers
     )

@@ -1,10 +1,11 @@
-"""Middleware: the request id, the limit of the body, and the handler of uncaught exceptions."""
+"""Middleware: the request id, the limits of the body, and the handler of uncaught exceptions."""
 
 import re
 import time
 import uuid
 from collections.abc import Callable
 
+import anyio
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
@@ -87,14 +88,16 @@ def _route(scope: Scope) -> str:
 
 
 class BodyLimit:
-    """Refuses a body over `limit_of(scope)` bytes, before it is read where it says its length.
+    """Refuses a body over `limit_of(scope)` bytes, before it is read where it says its length,
+    and one of which nothing arrives for `idle_seconds`.
 
     The framework's own limit answers in plain text, past the handlers of errors.
     """
 
-    def __init__(self, app: ASGIApp, limit_of: Callable[[Scope], int]) -> None:
+    def __init__(self, app: ASGIApp, limit_of: Callable[[Scope], int], idle_seconds: float) -> None:
         self._app = app
         self._limit_of = limit_of
+        self._idle_seconds = idle_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -104,14 +107,24 @@ class BodyLimit:
         declared = Headers(scope=scope).get("content-length", "0")
         seen = int(declared) if declared.isdigit() and int(declared) > limit else 0
 
+        complete = False
+
         async def counted() -> Message:
-            nonlocal seen
+            nonlocal seen, complete
             if seen > limit:
                 raise HTTPException(413)
-            message = await receive()
+            message = await (receive() if complete else self._receive(receive))
+            complete = not message.get("more_body")
             seen += len(message.get("body", b""))
             if seen > limit:
                 raise HTTPException(413)
             return message
 
         await self._app(scope, counted, send)
+
+    async def _receive(self, receive: Receive) -> Message:
+        try:
+            with anyio.fail_after(self._idle_seconds):
+                return await receive()
+        except TimeoutError:
+            raise HTTPException(408, headers={"Connection": "close"}) from None

@@ -23,6 +23,7 @@ _STATUSES = {
     401: "No key, or one that is unknown, expired or revoked",
     403: "The key lacks the scope",
     404: "Not found in the key's project",
+    408: "The body stopped arriving",
     409: "The state does not allow it",
     412: "The object has changed since it was read",
     413: "The body is larger than allowed",

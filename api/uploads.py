@@ -1,17 +1,20 @@
-"""Uploads: what a request says about its body, and the body as blocking chunks."""
+"""Uploads: what a request says about its body, and the body as a file."""
 
 import base64
 import binascii
 import json
 import re
-from collections.abc import AsyncIterator, Iterable, Iterator
+import tempfile
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import PurePath
+from typing import IO
 
-from anyio import from_thread
+from starlette.concurrency import run_in_threadpool
 
 from service.errors import Fault, Invalid
 from service.files.compression import GZIP_MAGIC, ZSTD_MAGIC, expanded
-from service.files.contents import with_head
 from service.files.operations import CONTENT_TYPES, PARQUET_MAGIC
 from service.files.schemas import FileFormat
 
@@ -31,6 +34,8 @@ _PACKED = (".gz", ".zst")
 _DIGEST = re.compile(r"(?:^|,)\s*sha-256=:([A-Za-z0-9+/=]*):\s*(?=,|;|$)")
 _SHA256_BYTES = 32
 _SNIFF_BYTES = 64 * 1024
+_CHUNK_BYTES = 256 * 1024
+_MEMORY_BYTES = 1 << 20  # a larger body goes to the disk
 _ALL_BYTES = 1 << 62
 
 
@@ -40,33 +45,44 @@ class UnsupportedMediaType(Invalid):
     title = "Unsupported media type"
 
 
-def blocking_chunks(stream: AsyncIterator[bytes]) -> Iterator[bytes]:
-    """Yield a request's body as it arrives, from a route's thread; nothing is held."""
+@asynccontextmanager
+async def spooled(stream: AsyncIterator[bytes]) -> AsyncGenerator[IO[bytes]]:
+    """Yield a request's whole body as a temporary file.
 
-    async def following() -> bytes | None:
-        return await anext(stream, None)
+    The event loop waits for the client: a slow upload holds no thread of the pool.
+    """
+    with tempfile.SpooledTemporaryFile(_MEMORY_BYTES) as body:
+        async for chunk in stream:
+            await run_in_threadpool(body.write, chunk)
+        yield body
 
-    while (chunk := from_thread.run(following)) is not None:
-        if chunk:
-            yield chunk
+
+def chunks_of(body: IO[bytes]) -> Iterator[bytes]:
+    """Yield the body from its beginning."""
+    body.seek(0)
+    return iter(partial(body.read, _CHUNK_BYTES), b"")
 
 
-def format_of(
-    content_type: str, name: str, chunks: Iterator[bytes]
-) -> tuple[FileFormat, Iterable[bytes]]:
-    """Return how the rows are written, and the chunks again."""
+def declared_format(content_type: str, name: str) -> FileFormat | None:
+    """Return how the rows are written by the media type or the name; None: the bytes decide.
+
+    Raises UnsupportedMediaType.
+    """
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type in _FORMATS:
-        return _FORMATS[media_type], chunks
+        return _FORMATS[media_type]
     if media_type not in _GENERIC:
         message = f"send the file's bytes with a Content-Type of: {', '.join(MEDIA_TYPES)}"
         raise UnsupportedMediaType(message)
     path = PurePath(name.lower())
     suffix = PurePath(path.stem).suffix if path.suffix in _PACKED else path.suffix
-    if suffix in _SUFFIXES:
-        return _SUFFIXES[suffix], chunks
-    head, whole = with_head(chunks, _SNIFF_BYTES)
-    return sniffed(head), whole
+    return _SUFFIXES.get(suffix)
+
+
+def format_of(body: IO[bytes]) -> FileFormat:
+    """Return how the rows are written by how the body begins."""
+    body.seek(0)
+    return sniffed(body.read(_SNIFF_BYTES))
 
 
 def sniffed(head: bytes) -> FileFormat:

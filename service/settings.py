@@ -193,6 +193,9 @@ class Settings(BaseSettings):
     open_jobs_limit: int = Field(default=1000, ge=1, description="unfinished jobs of one project")
     upload_bytes_limit: int = Field(default=1 << 30, ge=1, description="size of an uploaded file")
     body_bytes_limit: int = Field(default=1 << 20, ge=1, description="size of any other request")
+    body_idle_seconds: float = Field(
+        default=60, gt=0, description="a request of whose body nothing arrives for so long is ended"
+    )
     line_bytes_limit: int = Field(
         default=1 << 20, ge=1, description="size of one row of a data file"
     )

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
 
 from api import examples
 from api.auth import Reader, Writer
@@ -11,7 +12,7 @@ from api.dependencies import AfterFile, FileId, Limit, Services
 from api.downloads import Stored, stored_attachment
 from api.openapi import answers, files, page_example, problems
 from api.pagination import Page, page_of
-from api.uploads import MEDIA_TYPES, blocking_chunks, digest_of, format_of
+from api.uploads import MEDIA_TYPES, chunks_of, declared_format, digest_of, format_of, spooled
 from service.files import operations
 from service.files.schemas import File, present_file
 
@@ -41,7 +42,7 @@ _LINES = '{"text": "good", "target": "positive"}\n'
         "is prepared, or said in its `format`."
     ),
     status_code=201,
-    responses=answers(examples.FILE, 413, 415, status=201, description="Kept"),
+    responses=answers(examples.FILE, 408, 413, 415, status=201, description="Kept"),
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -52,7 +53,7 @@ _LINES = '{"text": "good", "target": "positive"}\n'
         }
     },
 )
-def create_file(
+async def create_file(
     request: Request,
     response: Response,
     principal: Writer,
@@ -63,17 +64,21 @@ def create_file(
         str | None, Header(description="RFC 9530: `sha-256=:…:` of the bytes as sent")
     ] = None,
 ) -> File:
-    file_format, chunks = format_of(content_type, name, blocking_chunks(request.stream()))
-    row = operations.create_file(
-        chunks,
-        name=name,
-        format=file_format,
-        digest=digest_of(content_digest),
-        project_id=principal.project_id,
-        sessions=container.sessions,
-        store=container.store,
-        limits=container.file_limits,
-    )
+    declared, digest = declared_format(content_type, name), digest_of(content_digest)
+    async with spooled(request.stream()) as body:
+        if declared is None:
+            declared = await run_in_threadpool(format_of, body)
+        row = await run_in_threadpool(
+            operations.create_file,
+            chunks_of(body),
+            name=name,
+            format=declared,
+            digest=digest,
+            project_id=principal.project_id,
+            sessions=container.sessions,
+            store=container.store,
+            limits=container.file_limits,
+        )
     response.headers["Location"] = f"/v1/files/{row.id}"
     return present_file(row)
 

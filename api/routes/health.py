@@ -1,9 +1,14 @@
-"""Health: alive, ready, and how many jobs there are."""
+"""Health: alive, ready, and how many jobs there are.
 
+Probes wait for no thread of the pool that requests share: they answer however busy that is.
+"""
+
+from functools import partial
 from typing import Literal
 
 import structlog
-from fastapi import APIRouter, Response
+from anyio import CapacityLimiter, move_on_after, to_thread
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
 from api.auth import Reader
@@ -18,6 +23,8 @@ from service.task_queue import Queue
 router = APIRouter(tags=["health"])
 log = structlog.get_logger()
 
+READINESS_CHECKS = 2
+_READINESS_SECONDS = 3.0  # less than the patience of the containers' health checks
 _METRICS_TYPE = "text/plain; version=0.0.4"
 
 
@@ -39,7 +46,7 @@ class Readiness(BaseModel):
     summary="Whether the process answers",
     responses={200: {"content": {"application/json": {"example": {"status": "ok"}}}}},
 )
-def healthz() -> Health:
+async def healthz() -> Health:
     return Health()
 
 
@@ -55,9 +62,18 @@ def healthz() -> Health:
         if status in {200, 503}
     },
 )
-def readyz(container: Services) -> Readiness:
-    _require_database(container.sessions)
-    if container.task_queue.depth(Queue.PREPARE) is None:
+async def readyz(request: Request, container: Services) -> Readiness:
+    checks: CapacityLimiter = request.app.state.readiness_checks
+    run = partial(to_thread.run_sync, limiter=checks, abandon_on_cancel=True)
+    database_answered, broker_answered = False, False
+    with move_on_after(_READINESS_SECONDS):
+        await run(_require_database, container.sessions)
+        database_answered = True
+        broker_answered = await run(lambda: container.task_queue.depth(Queue.PREPARE) is not None)
+    if not database_answered:
+        message = f"the database does not answer within {_READINESS_SECONDS:g} s"
+        raise Unavailable(message, code="database_unavailable")
+    if not broker_answered:
         return Readiness(status="degraded", broker="away")
     return Readiness(status="ready", broker="ok")
 

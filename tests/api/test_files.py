@@ -1,18 +1,22 @@
 """Files over HTTP."""
 
 import base64
+import contextlib
 import gzip
 import hashlib
+import socket
 import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
 import zstandard
 
+from service.settings import Settings
 from tests.api.problems import problem_of
-from tests.api.server import Api, Caller
+from tests.api.server import Api, Caller, serve
 
 PARQUET = b"PAR1" + bytes(range(256)) + b"PAR1"
 PACKINGS: dict[str, Callable[[bytes], bytes]] = {
@@ -243,3 +247,41 @@ def test_a_client_that_leaves_in_the_middle_leaves_nothing(api: Api, caller: Cal
 
     assert ready.is_set()
     assert caller.get("/v1/files").json()["data"] == []
+
+
+@contextlib.contextmanager
+def _stopped_upload(api: Api, caller: Caller, path: str = "/v1/files") -> Iterator[socket.socket]:
+    """Yield a connection whose body the server has begun to read and which sends no more."""
+    address = urlsplit(api.url)
+    with socket.create_connection((address.hostname, address.port), timeout=120) as connection:
+        headers = {
+            "Host": address.netloc,
+            "Authorization": f"Bearer {caller.secret}",
+            "Content-Type": "application/json" if path == "/v1/jobs" else "text/csv",
+            "Content-Length": "1000",
+            "Expect": "100-continue",
+        }
+        lines = [f"POST {path} HTTP/1.1", *(f"{name}: {text}" for name, text in headers.items())]
+        connection.sendall("\r\n".join([*lines, "", ""]).encode())
+        assert connection.recv(4096).startswith(b"HTTP/1.1 100 ")
+        connection.sendall(b"text")
+        yield connection
+
+
+def test_uploads_that_stop_keep_no_one_else_waiting(api: Api, caller: Caller) -> None:
+    with contextlib.ExitStack() as uploads:
+        for _ in range(40):
+            uploads.enter_context(_stopped_upload(api, caller))
+        assert api.get("/healthz").status_code == 200
+        assert caller.get("/v1/jobs").status_code == 200
+        assert caller.upload(ROWS).status_code == 201
+
+
+@pytest.mark.parametrize("path", ["/v1/files", "/v1/jobs"])
+def test_a_body_that_stops_is_given_up(settings: Settings, path: str) -> None:
+    patient = settings.model_copy(update={"body_idle_seconds": 0.2})
+    with serve(patient) as api, _stopped_upload(api, api.caller(), path) as connection:
+        answer = b"".join(iter(lambda: connection.recv(4096), b""))
+
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b'"code":"body_stopped"' in answer

@@ -1,11 +1,19 @@
 """Health, readiness and counts."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+import anyio
+import psycopg
+import pytest
+from anyio import to_thread
 
 from service.migrations.upgrade import upgrade
 from service.settings import Settings
 from tests.api.problems import problem_of
 from tests.api.server import PREPARE, Api, Caller, serve
+from tests.support.eventually import eventually
 from tests.support.redis import start_redis
 
 
@@ -25,7 +33,7 @@ def test_without_the_broker_it_is_ready_but_degraded(api: Api) -> None:
 
 def test_with_everything_there_it_is_ready(settings: Settings) -> None:
     with start_redis() as redis, serve(settings.model_copy(update={"redis_url": redis.url})) as api:
-        assert api.get("/readyz").json()["status"] == "ready"
+        eventually(lambda: api.get("/readyz").json()["status"] == "ready", what="it is not ready")
 
 
 def test_missing_migrations_are_not_ready(tmp_path: Path) -> None:
@@ -50,3 +58,44 @@ def test_jobs_are_counted_for_prometheus_by_project(api: Api, caller: Caller) ->
         'tunecurve_jobs{kind="prepare",state="queued"} 2',
     ]
     assert "tunecurve_jobs{" not in api.caller("other").get("/metrics").text
+
+
+def test_probes_are_answered_while_every_thread_is_busy(api: Api) -> None:
+    release = threading.Event()
+    threads = int(anyio.run(_pool_size))
+    busy = threading.Semaphore(0)
+
+    def block() -> None:
+        busy.release()
+        release.wait()
+
+    api.app.add_api_route("/block", block)
+    with ThreadPoolExecutor(threads) as pool:
+        calls = [pool.submit(api.get, "/block") for _ in range(threads)]
+        try:
+            for _ in range(threads):
+                busy.acquire()
+            assert api.get("/healthz").status_code == 200
+            assert api.get("/readyz").status_code == 200
+        finally:
+            release.set()
+        assert {call.result().status_code for call in calls} == {200}
+
+
+async def _pool_size() -> float:
+    return to_thread.current_default_thread_limiter().total_tokens
+
+
+def test_a_database_that_hangs_is_away(settings: Settings) -> None:
+    if not settings.database_url.startswith("postgresql"):
+        pytest.skip("readers of SQLite wait for no lock")
+    with (
+        psycopg.connect(settings.database_url.replace("+psycopg", "")) as other,
+        serve(settings) as api,
+    ):
+        other.execute("LOCK TABLE alembic_version IN ACCESS EXCLUSIVE MODE")
+        for _ in range(3):  # more than there are checks at a time
+            problem_of(api.get("/readyz"), 503, "database_unavailable")
+        assert api.get("/healthz").status_code == 200
+        other.rollback()
+        eventually(lambda: api.get("/readyz").status_code == 200, what="it stays away")

@@ -10,7 +10,7 @@ from starlette.types import Scope
 
 from api.errors import add_error_handlers
 from api.event_stream import StreamSlots
-from api.middleware import BodyLimit, RequestContext
+from api.middleware import BodyLimit, HeadAsGet, RequestContext
 from api.openapi import TITLE, document
 from api.routes import (
     catalogue,
@@ -74,6 +74,7 @@ def create_app(settings: Settings) -> FastAPI:
         BodyLimit, limit_of=_limits(settings), idle_seconds=settings.body_idle_seconds
     )
     app.add_middleware(RequestContext)
+    app.add_middleware(HeadAsGet)
     return app
 
 

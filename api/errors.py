@@ -135,7 +135,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 
 def _allowed(request: Request) -> list[str]:
     """Return the methods of every route with this path; the framework names only the first's."""
-    return [
+    allowed = [
         method
         for method in _METHODS
         if any(
@@ -143,6 +143,7 @@ def _allowed(request: Request) -> list[str]:
             for route in request.app.router.routes
         )
     ]
+    return ["GET", "HEAD", *allowed[1:]] if "GET" in allowed else allowed
 
 
 async def _on_invalid_request(request: Request, error: Exception) -> Response:

@@ -1,4 +1,4 @@
-"""Middleware: the request id, the limits of the body, and the handler of uncaught exceptions."""
+"""Middleware: HEAD, the request id, limits of the body, the handler of uncaught exceptions."""
 
 import re
 import time
@@ -17,6 +17,27 @@ from api.errors import problem_response, where_raised
 log = structlog.get_logger()
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+
+class HeadAsGet:
+    """Answers HEAD as GET would be answered, and ends the work once the headers are known."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+        with anyio.CancelScope() as work:
+
+            async def only_headers(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    await send(message)
+                    await send({"type": "http.response.body", "body": b""})
+                    work.cancel()
+
+            await self._app({**scope, "method": "GET"}, receive, only_headers)
 
 
 class RequestContext:

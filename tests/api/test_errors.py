@@ -27,11 +27,11 @@ def test_an_unknown_path_is_aproblem_of(caller: Caller) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("PUT", "/v1/jobs", "GET, POST"),
-        ("PATCH", "/v1/files", "GET, POST"),
-        ("POST", f"/v1/datasets/ds_{'0' * 26}", "GET, DELETE"),
-        ("PUT", f"/v1/webhooks/wh_{'0' * 26}", "GET, PATCH, DELETE"),
-        ("DELETE", "/healthz", "GET"),
+        ("PUT", "/v1/jobs", "GET, HEAD, POST"),
+        ("PATCH", "/v1/files", "GET, HEAD, POST"),
+        ("POST", f"/v1/datasets/ds_{'0' * 26}", "GET, HEAD, DELETE"),
+        ("PUT", f"/v1/webhooks/wh_{'0' * 26}", "GET, HEAD, PATCH, DELETE"),
+        ("DELETE", "/healthz", "GET, HEAD"),
     ],
 )
 def test_a_wrong_method_names_all_that_are_allowed(

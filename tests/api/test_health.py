@@ -24,6 +24,20 @@ def test_the_process_answers_without_anything_else(tmp_path: Path) -> None:
         problem_of(api.get("/readyz"), 503, "database_unavailable")
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/v1/jobs", "/openapi.json"])
+def test_head_is_answered_as_get_without_a_body(api: Api, caller: Caller, path: str) -> None:
+    head, read = caller.request("HEAD", path), caller.get(path)
+
+    assert (head.status_code, head.content) == (read.status_code, b"") == (200, b"")
+    for name in ("Content-Type", "Content-Length"):
+        assert head.headers[name] == read.headers[name]
+    assert api.http.request("HEAD", "/v1/jobs").status_code == 401
+
+
+def test_head_of_a_stream_ends(caller: Caller) -> None:
+    assert caller.request("HEAD", "/v1/events/stream").status_code == 200
+
+
 def test_without_the_broker_it_is_ready_but_degraded(api: Api) -> None:
     answer = api.get("/readyz")
 

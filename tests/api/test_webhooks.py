@@ -94,6 +94,19 @@ def test_a_change_says_which_version_it_is_meant_for(caller: Caller) -> None:
     assert change("*", "any").headers["ETag"] == '"3"'
 
 
+@pytest.mark.parametrize("sent", ['W/"1"', '"1-gzip"', 'W/"1-br"', '"7", W/"1"'])
+def test_a_version_that_a_compressing_proxy_has_marked_is_the_same(
+    caller: Caller, sent: str
+) -> None:
+    path = f"/v1/webhooks/{_added(caller, 'http://127.0.0.1:9/')['id']}"
+
+    changed = caller.request("PATCH", path, json={"description": "new"}, headers={"If-Match": sent})
+
+    assert (changed.status_code, changed.headers["ETag"]) == (200, '"2"')
+    stale = caller.request("PATCH", path, json={"description": "old"}, headers={"If-Match": sent})
+    problem_of(stale, 412, "precondition_failed")
+
+
 def test_a_ping_is_sent_now_and_its_outcome_told(caller: Caller) -> None:
     with receiving(Reply(status=503, body=b"not today")) as receiver:
         webhook = _added(caller, receiver.url)

@@ -1,5 +1,7 @@
 """Who is calling: a Bearer key, the project it opens and the scopes it has."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 from fastapi import Security
@@ -28,7 +30,16 @@ def caller(scopes: SecurityScopes, credentials: Credentials, container: Services
     return principal
 
 
+async def recheck(
+    scopes: SecurityScopes, credentials: Credentials, container: Services
+) -> Callable[[], Principal]:
+    """Return the check itself, for what lasts: the key may be revoked meanwhile."""
+    return partial(caller, scopes, credentials, container)
+
+
 Caller = Annotated[Principal, Security(caller)]
 Reader = Annotated[Principal, Security(caller, scopes=[Scope.READ.value])]
 Writer = Annotated[Principal, Security(caller, scopes=[Scope.WRITE.value])]
 Admin = Annotated[Principal, Security(caller, scopes=[Scope.ADMIN.value])]
+ReaderRecheck = Annotated[Callable[[], Principal], Security(recheck, scopes=[Scope.READ.value])]
+WriterRecheck = Annotated[Callable[[], Principal], Security(recheck, scopes=[Scope.WRITE.value])]

@@ -12,12 +12,13 @@ from anyio import to_thread
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from service.errors import RateLimited
+from service.errors import Forbidden, RateLimited, Unauthenticated
 from service.webhooks.schemas import Event
 
 POLL_SECONDS = 0.5
 PING_SECONDS = 15.0
 STREAM_SECONDS = 15 * 60.0
+KEY_SECONDS = 3.0
 STREAMS_PER_KEY = 20
 BATCH = 100
 _UNBUFFERED = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
@@ -55,14 +56,23 @@ class EventBatch:
 
 
 class EventStream(StreamingResponse):
-    """Streams what `poll(after_seq)` finds, which is called in a thread."""
+    """Streams what `poll(after_seq)` finds, as long as `check_key` raises nothing.
+
+    Both are called in a thread.
+    """
 
     media_type = "text/event-stream"
 
     def __init__(
-        self, poll: Callable[[int], EventBatch], *, after_seq: int, on_close: Callable[[], None]
+        self,
+        poll: Callable[[int], EventBatch],
+        *,
+        after_seq: int,
+        check_key: Callable[[], object],
+        on_close: Callable[[], None],
     ) -> None:
-        super().__init__(event_lines(poll, after_seq=after_seq), headers=_UNBUFFERED)
+        lines = event_lines(poll, after_seq=after_seq, check_key=check_key)
+        super().__init__(lines, headers=_UNBUFFERED)
         self._on_close = on_close
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,12 +82,23 @@ class EventStream(StreamingResponse):
             self._on_close()
 
 
-async def event_lines(poll: Callable[[int], EventBatch], *, after_seq: int) -> AsyncIterator[str]:
-    """Yield events as they come, and a comment at intervals, so that proxies do not time out."""
+async def event_lines(
+    poll: Callable[[int], EventBatch], *, after_seq: int, check_key: Callable[[], object]
+) -> AsyncIterator[str]:
+    """Yield events as they come, and a comment at intervals, so that proxies do not time out.
+
+    Ends within KEY_SECONDS of the key's end.
+    """
     now = time.monotonic()
-    deadline, next_ping = now + STREAM_SECONDS, now + PING_SECONDS
+    deadline, next_ping, next_check = now + STREAM_SECONDS, now + PING_SECONDS, now + KEY_SECONDS
     yield ": hello\n\n"
     while (now := time.monotonic()) < deadline:
+        if now >= next_check:
+            try:
+                await to_thread.run_sync(check_key)
+            except (Unauthenticated, Forbidden):
+                return
+            next_check = now + KEY_SECONDS
         found = await to_thread.run_sync(poll, after_seq)
         for event in found.events:
             yield event_text(event)

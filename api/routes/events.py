@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Request
 from pydantic import AfterValidator
 
-from api.auth import Reader
+from api.auth import Reader, ReaderRecheck
 from api.dependencies import AfterJob, Limit, Services
 from api.event_stream import BATCH, EventBatch, EventStream, StreamSlots, event_text
 from api.openapi import answers, example_of, page_example, problems
@@ -72,7 +72,8 @@ def list_events(
     summary="Follow events as they happen",
     description=(
         "Begins after the number in `Last-Event-ID`, else with the first event there is. With "
-        "`job` it closes when that job has ended; it closes after 15 minutes in any case: resume."
+        "`job` it closes when that job has ended; it closes after 15 minutes in any case: resume. "
+        "It closes within seconds of the key's revocation or expiry."
     ),
     status_code=200,
     response_class=EventStream,
@@ -92,6 +93,7 @@ def list_events(
 def stream_events(
     request: Request,
     principal: Reader,
+    check_key: ReaderRecheck,
     container: Services,
     job: OfJob = None,
     types: EventTypes = None,
@@ -106,7 +108,10 @@ def stream_events(
     slots: StreamSlots = request.app.state.stream_slots
     slots.take(principal.key_id)
     return EventStream(
-        poll, after_seq=last_event_id, on_close=partial(slots.release, principal.key_id)
+        poll,
+        after_seq=last_event_id,
+        check_key=check_key,
+        on_close=partial(slots.release, principal.key_id),
     )
 
 

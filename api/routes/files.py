@@ -7,7 +7,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from api import examples
-from api.auth import Reader, Writer
+from api.auth import Reader, Writer, WriterRecheck
 from api.dependencies import AfterFile, FileId, Limit, Services
 from api.downloads import Stored, stored_attachment
 from api.openapi import answers, files, page_example, problems
@@ -57,6 +57,7 @@ async def create_file(
     request: Request,
     response: Response,
     principal: Writer,
+    check_key: WriterRecheck,
     container: Services,
     name: Annotated[str, Query(description="what to call it", examples=["reviews.csv"])] = "upload",
     content_type: Annotated[str, Header(include_in_schema=False)] = "",
@@ -66,6 +67,7 @@ async def create_file(
 ) -> File:
     declared, digest = declared_format(content_type, name), digest_of(content_digest)
     async with spooled(request.stream()) as body:
+        await run_in_threadpool(check_key)  # the upload may have taken hours
         if declared is None:
             declared = await run_in_threadpool(format_of, body)
         row = await run_in_threadpool(

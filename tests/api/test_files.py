@@ -277,6 +277,17 @@ def test_uploads_that_stop_keep_no_one_else_waiting(api: Api, caller: Caller) ->
         assert caller.upload(ROWS).status_code == 201
 
 
+def test_an_upload_that_outlives_its_key_is_refused(api: Api, caller: Caller) -> None:
+    other = api.caller()
+    key_id = other.get("/v1/me").json()["key"]
+    with _stopped_upload(api, other) as connection:
+        assert caller.delete(f"/v1/keys/{key_id}").status_code == 204
+        connection.sendall(b"x" * 996)
+        assert connection.recv(4096).startswith(b"HTTP/1.1 401 ")
+
+    assert caller.get("/v1/files").json()["data"] == []
+
+
 @pytest.mark.parametrize("path", ["/v1/files", "/v1/jobs"])
 def test_a_body_that_stops_is_given_up(settings: Settings, path: str) -> None:
     patient = settings.model_copy(update={"body_idle_seconds": 0.2})

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from service.evaluation.metrics.accuracy import Accuracy
 from service.evaluation.metrics.chrf import ChrF, chrf_signature
 from service.evaluation.metrics.exact_match import ExactMatch, NormalisedMatch
+from service.evaluation.metrics.json_values import JsonEqual, JsonFields
 from service.evaluation.metrics.measures import Measure, References
 from service.evaluation.metrics.rouge import Kind, Rouge, has_no_words
 from service.evaluation.metrics.sacrebleu import (
@@ -143,6 +144,17 @@ _SPECS = (
     ),
     MetricSpec("lowercase_f1", "lower-case F1", "example", LowercaseF1),
     MetricSpec("multilingual_f1", "multilingual F1", "example", MultilingualF1),
+    MetricSpec("json_equal", "equal JSON", "example", JsonEqual, binary=True),
+    MetricSpec(
+        "json_field_precision",
+        "precision of JSON fields",
+        "corpus",
+        partial(JsonFields, "precision"),
+    ),
+    MetricSpec(
+        "json_field_recall", "recall of JSON fields", "corpus", partial(JsonFields, "recall")
+    ),
+    MetricSpec("json_field_f1", "F1 of JSON fields", "corpus", partial(JsonFields, "f1")),
     MetricSpec("accuracy", "accuracy", "example", Accuracy, binary=True),
 )
 

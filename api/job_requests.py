@@ -7,8 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from service.datasets.schemas import PrepareSpec
 from service.evaluation.schemas import EvaluateSpec
 from service.experiments.schemas import ExperimentSpec
-from service.jobs.money import parse_dollars
 from service.jobs.schemas import LABEL_PATTERN, Budget
+from service.money import parse_dollars
 from service.tuning.schemas import PollSpec, TuneSpec
 
 LabelText = Annotated[str, Field(pattern=LABEL_PATTERN)]

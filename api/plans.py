@@ -10,9 +10,9 @@ from service.database import Session, Sessions
 from service.experiments.queries import given_dataset
 from service.experiments.schemas import ExperimentSpec
 from service.experiments.variants import Variant, variants_of
-from service.jobs.money import CURRENCY, dollars
 from service.jobs.operations import Request, reserve_ids, write_job
 from service.jobs.ports import Estimate, InputNotReady, JobKinds
+from service.money import CURRENCY, dollars
 
 
 class PlannedJob(BaseModel):

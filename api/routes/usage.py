@@ -13,11 +13,11 @@ from api.auth import Reader
 from api.dependencies import Services
 from api.openapi import answers
 from service.catalogue.entry import Price
+from service.catalogue.prices import UsageTotals
 from service.clock import utc_now
 from service.errors import Fault, Invalid
 from service.inference.ledger import usage_of_project
-from service.inference.schemas import UsageTotals
-from service.jobs.money import CURRENCY, dollars, dollars_or_none
+from service.money import CURRENCY, dollars, dollars_or_none
 
 router = APIRouter(prefix="/v1", tags=["usage"])
 

@@ -7,17 +7,16 @@ from functools import reduce
 from operator import add
 from typing import Any
 
-from service.catalogue.prices import CallPrice
+from service.catalogue.prices import CallPrice, UsageTotals
 from service.clock import utc_now
 from service.database import Session
 from service.inference.budget_guard import JobBudgetGuard
 from service.inference.models import Usage
 from service.inference.ports import Generation, GenerationResult
 from service.inference.repository import add_usage, usage_by_day, usage_by_job
-from service.inference.schemas import UsageTotals
 from service.jobs.budgets import reserved_of
-from service.jobs.money import CURRENCY, dollars, dollars_or_none
 from service.jobs.queries import subtrees_of
+from service.money import CURRENCY, dollars, dollars_or_none
 
 
 def record_usage(

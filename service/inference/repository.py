@@ -16,10 +16,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from service.catalogue.prices import UsageTotals
 from service.database import Session
 from service.inference.models import CachedResponse, Usage
 from service.inference.ports import ANSWER_COLUMNS
-from service.inference.schemas import UsageTotals
 
 _SUMMED = (
     Usage.requests,

@@ -1,6 +1,5 @@
-"""What crosses HTTP: the state of quotas, and sums of usage."""
+"""What crosses HTTP: the state of quotas."""
 
-from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -46,36 +45,3 @@ class QuotaView(BaseModel):
     in_flight_limit: int | None
     processes: int = Field(description="workers that make calls now")
     seen_at: AwareDatetime
-
-
-@dataclass(frozen=True, slots=True)
-class UsageTotals:
-    """Calls and billed tokens, summed. `known_nano` sums what has a price; `unpriced` names the
-    base models that have used what has none.
-    """
-
-    requests: int = 0
-    prompt_tokens: int = 0
-    output_tokens: int = 0
-    training_tokens: int = 0
-    thinking_tokens: int = 0
-    cached_tokens: int = 0
-    known_nano: int = 0
-    unpriced: tuple[str, ...] = ()
-
-    @property
-    def cost_nano(self) -> int | None:
-        """The whole cost; None where a part of it has no price."""
-        return None if self.unpriced else self.known_nano
-
-    def __add__(self, other: "UsageTotals") -> "UsageTotals":
-        return UsageTotals(
-            requests=self.requests + other.requests,
-            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
-            output_tokens=self.output_tokens + other.output_tokens,
-            training_tokens=self.training_tokens + other.training_tokens,
-            thinking_tokens=self.thinking_tokens + other.thinking_tokens,
-            cached_tokens=self.cached_tokens + other.cached_tokens,
-            known_nano=self.known_nano + other.known_nano,
-            unpriced=tuple(sorted({*self.unpriced, *other.unpriced})),
-        )

@@ -10,10 +10,9 @@ from datetime import datetime
 
 from service.database import Session, database_now
 from service.errors import Conflict
-from service.jobs import budget_repository as repository
+from service.jobs import tree_repository as repository
 from service.jobs.models import Budget, Reservation
-from service.jobs.money import dollars
-from service.jobs.tree_repository import root_of
+from service.money import dollars
 
 # A block is at most this part of what is left: towards its end a budget is shared finely.
 _PART_OF_THE_REST = 8
@@ -48,7 +47,7 @@ def open_budget(session: Session, job_id: str, limit_nano: int) -> None:
 
 def holder_of(session: Session, job_id: str) -> Holder | None:
     """Return the job as a holder of its tree's budget; None when there is no budget."""
-    root_id = root_of(session, job_id)
+    root_id = repository.root_of(session, job_id)
     return Holder(job_id, root_id) if repository.find(session, root_id) else None
 
 

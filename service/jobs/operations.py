@@ -17,10 +17,10 @@ from service.jobs.dispatch import dispatch
 from service.jobs.events import emit_event, propagate_end
 from service.jobs.lifecycle import OPEN, TERMINAL, State
 from service.jobs.models import IdempotencyKey, Job
-from service.jobs.money import dollars_or_none
 from service.jobs.ports import FREE, Estimate, JobKind, JobKinds, JobServices, Submission
 from service.jobs.queries import get_job, required
 from service.jobs.schemas import initial_cost
+from service.money import dollars_or_none
 from service.webhooks.events import EventType
 
 

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from service.errors import TunecurveError
 from service.jobs.lifecycle import TERMINAL, State
-from service.jobs.money import AMOUNT_PATTERN, CURRENCY, dollars, dollars_or_none, parse_dollars
 from service.jobs.ports import JobRecord
+from service.money import AMOUNT_PATTERN, CURRENCY, dollars, dollars_or_none, parse_dollars
 
 OutputState = Literal["creating", "ready", "failed"]
 

@@ -1,11 +1,11 @@
 """What tunings cost: estimated at submission, held while they run, entered when they end."""
 
 from service.catalogue.catalogue import Catalogue
+from service.catalogue.prices import UsageTotals
 from service.database import Session, Sessions
 from service.datasets.queries import DatasetView, instruction_tokens, ready_dataset, typical_tokens
 from service.inference.budget_guard import has_budget, reserve_ahead
 from service.inference.ledger import record_usage
-from service.inference.schemas import UsageTotals
 from service.jobs.budgets import settle_ahead
 from service.jobs.ports import Estimate, InputNotReady, JobRun, Submission
 from service.storage.ports import ObjectStore

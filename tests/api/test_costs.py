@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from service.catalogue.prices import UsageTotals
 from service.inference.ledger import record_usage
-from service.inference.schemas import UsageTotals
 from service.jobs.claims import claim_job, finish_job
 from service.jobs.lifecycle import State
 from service.projects.schemas import Scope

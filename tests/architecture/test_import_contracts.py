@@ -28,7 +28,7 @@ VIOLATIONS = {
     ),
     "Rooms keep their models and repositories to themselves": (
         "service/tuning/costs.py",
-        "import service.jobs.budget_repository",
+        "import service.jobs.tree_repository",
     ),
     "Roles inside a room: operations over repository over models": (
         "service/jobs/models.py",

@@ -4,9 +4,9 @@ from collections.abc import Collection
 from functools import reduce
 from operator import add
 
+from service.catalogue.prices import UsageTotals
 from service.database import Session
 from service.inference.repository import usage_by_job
-from service.inference.schemas import UsageTotals
 
 
 def usage_of(session: Session, job_ids: Collection[str]) -> UsageTotals:

@@ -8,8 +8,8 @@ import pytest
 from service.inference.ledger import cost_of_job
 from service.jobs.lifecycle import State
 from service.jobs.models import Budget, Job
-from service.jobs.money import NANO, dollars, parse_dollars
 from service.jobs.operations import Request, reserve_ids
+from service.money import NANO, dollars, parse_dollars
 from tests.support.eventually import eventually
 from tests.support.stack import Stack
 

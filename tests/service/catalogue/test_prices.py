@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from service.catalogue.catalogue import load_catalogue
 from service.catalogue.prices import CallPrice
 from service.errors import Invalid
-from service.jobs.money import NANO, dollars, parse_dollars
+from service.money import NANO, dollars, parse_dollars
 
 MILLION = 1_000_000
 CATALOGUE = load_catalogue()

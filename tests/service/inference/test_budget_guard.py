@@ -14,9 +14,9 @@ from service.jobs.budgets import BudgetExhausted, holder_of, settle_ahead
 from service.jobs.claims import finish_job
 from service.jobs.lifecycle import State
 from service.jobs.models import Budget, Job, Reservation
-from service.jobs.money import dollars
 from service.jobs.schemas import Job as ShownJob
 from service.jobs.schemas import present_job
+from service.money import dollars
 from service.projects.operations import ensure_project
 from tests.service.inference.budgeted_calls import (
     CALL_NANO,

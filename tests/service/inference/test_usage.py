@@ -3,10 +3,10 @@
 from dataclasses import replace
 from datetime import timedelta
 
+from service.catalogue.prices import UsageTotals
 from service.clock import utc_now
 from service.database import Sessions
 from service.inference.ledger import costs_of, record_usage, usage_of_project
-from service.inference.schemas import UsageTotals
 from service.projects.operations import ensure_project
 from tests.service.inference.budgeted_calls import write
 from tests.support.usage import usage_of

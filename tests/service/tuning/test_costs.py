@@ -5,8 +5,8 @@ import pytest
 from service.inference.ledger import cost_of_job
 from service.jobs.budgets import BudgetExhausted, open_budget
 from service.jobs.models import Budget, Reservation
-from service.jobs.money import NANO, dollars
 from service.jobs.ports import JobCancelled
+from service.money import NANO, dollars
 from service.tuning.models import TuningRun
 from tests.service.tuning.conftest import CATALOGUE, TRAIN_SIZE, Tuning
 from tests.support.faulty_proxy import FaultyProxy

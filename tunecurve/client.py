@@ -16,8 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tunecurve.errors import UnreachableError, UsageError, WaitTimeoutError
-from tunecurve.transport import Transport
+from tunecurve.errors import ApiError, TunecurveError, UsageError, WaitTimeoutError
+from tunecurve.transport import RETRIED_STATUSES, Transport
 
 Json = dict[str, Any]
 Params = Mapping[str, str | int | None]
@@ -27,6 +27,7 @@ _PAGE_LIMIT = 100
 _FIRST_PAUSES_SECONDS = (0.25, 0.5)
 _PAUSE_SECONDS = 1.0
 _OUTAGE_SECONDS = 60.0
+_SERVER_ERRORS = 500  # and above, as proxies have their own, such as 520
 _MEDIA_TYPES = {
     ".jsonl": "application/x-ndjson",
     ".ndjson": "application/x-ndjson",
@@ -120,8 +121,8 @@ class Client:
         """Return the job once it has ended, in whichever state.
 
         `on_update` gets the job after every look, at most each second, and after the last.
-        Raises WaitTimeoutError after `timeout_seconds`; the job keeps running. A server
-        that answered before may be away for a minute.
+        Raises WaitTimeoutError after `timeout_seconds`; the job keeps running. For a minute after
+        the last answer a look may fail: the server, or a proxy before it, is perhaps restarted.
         """
         deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         pauses = itertools.chain(_FIRST_PAUSES_SECONDS, itertools.repeat(_PAUSE_SECONDS))
@@ -131,9 +132,8 @@ class Client:
                 job = self.get("jobs", identifier)
                 if on_update is not None:
                     on_update(job)
-            except UnreachableError:
-                # A server that did answer is perhaps being restarted.
-                if time.monotonic() - last_answer > _OUTAGE_SECONDS:
+            except TunecurveError as error:
+                if not _may_pass(error) or time.monotonic() - last_answer > _OUTAGE_SECONDS:
                     raise
             else:
                 last_answer = time.monotonic()
@@ -218,6 +218,13 @@ class Client:
             if not page["has_more"] or not page["data"]:
                 return
             params["after"] = page["data"][-1][cursor]
+
+
+def _may_pass(error: TunecurveError) -> bool:
+    """Return whether the same request may be answered later."""
+    if not isinstance(error, ApiError):
+        return True
+    return error.status in RETRIED_STATUSES or error.status >= _SERVER_ERRORS
 
 
 def _media_type_of(path: Path) -> str:

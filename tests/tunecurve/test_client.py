@@ -230,6 +230,43 @@ def test_waiting_outlasts_a_server_that_is_restarted(service: TinyService) -> No
     assert len(service.seen) == 3
 
 
+@pytest.mark.parametrize(
+    "passing",
+    [
+        Answer(502, b"<html>Bad Gateway</html>"),
+        Answer(504, b""),
+        Answer(520, b""),
+        problem(429, "rate_limited"),
+        json_answer(503, {}, **{"retry-after": "60"}),
+        problem(500, "internal"),
+    ],
+    ids=lambda answer: str(answer.status),
+)
+def test_waiting_outlasts_a_look_that_fails(service: TinyService, passing: Answer) -> None:
+    job = new_job(1)
+    service.script(job, {"state": "running"}, {"state": "succeeded"})
+
+    def fail_next(_job: object) -> None:
+        if len(service.seen) == 1:
+            service.next_answers = [passing, passing]
+
+    with Client(service.url, KEY, retries=0) as client:
+        assert client.wait(job["id"], on_update=fail_next)["state"] == "succeeded"
+    assert len(service.seen) == 4
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_waiting_ends_with_a_refusal_that_stays(service: TinyService, status: int) -> None:
+    job = new_job(1)
+    service.script(job, {"state": "running"})
+
+    def refuse_next(_job: object) -> None:
+        service.next_answers = [problem(status, "refused")]
+
+    with Client(service.url, KEY, retries=0) as client, pytest.raises(ApiError, match="refused"):
+        client.wait(job["id"], on_update=refuse_next)
+
+
 def test_waiting_for_a_server_that_never_answered_fails_at_once() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

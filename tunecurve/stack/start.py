@@ -131,7 +131,7 @@ class Start:
     def _migrate(self, environment: Environment) -> str | None:
         """Migrate the database; store and return the key that the first migration prints."""
         self._supervisor.pause()
-        log = self._supervisor.log_file("migrate")
+        log = self._supervisor.new_log("migrate")
         with log.open("wb") as errors:
             migration = subprocess.run(
                 migrate_command(),

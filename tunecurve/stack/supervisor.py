@@ -56,17 +56,20 @@ class Supervisor:
             for number, handler in previous.items():
                 signal.signal(number, handler)
 
-    def log_file(self, name: str) -> Path:
-        return self._folder / "logs" / f"{name}.log"
+    def new_log(self, name: str) -> Path:
+        """Return where to write a process's log; that of its last run is kept beside it."""
+        log = self._folder / "logs" / f"{name}.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        if log.exists():
+            log.replace(log.with_suffix(".log.1"))
+        return log
 
     def pids(self) -> dict[str, int]:
         return {process.service.name: process.pid for process in self._processes}
 
     def start(self, service: Service) -> Supervised:
         self._report(f"starting {service.name}")
-        log = self.log_file(service.name)
-        _rotate(log)
-        process = Supervised(service, folder=self._folder, log=log)
+        process = Supervised(service, folder=self._folder, log=self.new_log(service.name))
         process.start()
         self._processes.append(process)
         return process
@@ -121,12 +124,6 @@ def log_tail(log: Path) -> str:
     """Return a log's last lines, indented."""
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
     return "\n".join(f"  {line}" for line in lines[-_TAIL_LINES:]) or "  (nothing)"
-
-
-def _rotate(log: Path) -> None:
-    log.parent.mkdir(parents=True, exist_ok=True)
-    if log.exists():
-        log.replace(log.with_suffix(".log.1"))
 
 
 def _stop_together(processes: list[Supervised]) -> None:

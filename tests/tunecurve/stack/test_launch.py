@@ -1,10 +1,15 @@
-"""`tunecurve up` where it must refuse."""
+"""`tunecurve up` where it must refuse, and with a Redis of one's own."""
 
+import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support.eventually import eventually
+from tests.support.redis import start_redis
 from tunecurve.cli import run
 from tunecurve.errors import ExitCode
 from tunecurve.stack.launch import choose_port
@@ -69,6 +74,26 @@ def test_a_data_folder_that_is_a_file_is_a_configuration_error(
     (bare / "data").write_text("")
     assert run(["up", "--port", "0"]) == ExitCode.CONFIGURATION
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_with_an_own_redis_and_real_google_a_fresh_folder_is_enough(bare: Path) -> None:
+    folder = bare / "data"
+    with start_redis() as redis:
+        settings = {
+            "TUNECURVE_REDIS_URL": redis.url,
+            "TUNECURVE_GOOGLE_CLOUD_PROJECT": "p",
+            "TUNECURVE_STORAGE": f"file:{bare / 'objects'}",
+        }
+        command = [sys.executable, "-m", "tunecurve", "up", "--no-emulator", "--port", "0"]
+        environment = {**os.environ, **settings}  # noqa: TID251  what a shell would give
+        with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as process:
+            eventually(
+                lambda: read_state(folder) or process.poll() is not None, what="it did not start"
+            )
+            process.terminate()
+            _, told = process.communicate()
+    assert process.returncode == ExitCode.OK, told
+    assert b"starting redis" not in told
 
 
 def test_port_0_is_a_free_port() -> None:

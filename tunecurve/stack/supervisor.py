@@ -48,8 +48,15 @@ class Supervisor:
 
     @contextlib.contextmanager
     def stopping_on_signals(self) -> Iterator[None]:
-        """Turn SIGTERM, SIGINT and SIGHUP into StopRequestedError at the next step."""
-        previous = {number: signal.signal(number, self._request_stop) for number in _STOP_SIGNALS}
+        """Turn SIGTERM, SIGINT and SIGHUP into StopRequestedError at the next step.
+
+        SIGINT and SIGHUP stay ignored where they are, as `nohup` and a shell's `&` want it.
+        """
+        previous = {
+            number: signal.signal(number, self._request_stop)
+            for number in _STOP_SIGNALS
+            if number == signal.SIGTERM or signal.getsignal(number) != signal.SIG_IGN
+        }
         try:
             yield
         finally:

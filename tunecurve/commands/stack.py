@@ -1,5 +1,6 @@
 """`tunecurve up` and `tunecurve emulator`: the server and the emulator on this machine."""
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -38,7 +39,7 @@ def up(
     environment = read_environment()
     folder = data_folder(environment, chosen=data_dir)
     options = StackOptions(folder, port, emulator=emulator)
-    run_stack(options, environment, report=print_message, announce=_announce)
+    run_stack(options, environment, report=_report, announce=_announce)
 
 
 def emulator(
@@ -63,6 +64,12 @@ def emulator(
     sys.stdout.flush()
     # In place of this process: signals, exit code and output are the emulator's own.
     os.execve(sys.executable, command, process_environment(os.environ))  # noqa: S606  (our own interpreter)
+
+
+def _report(message: str) -> None:
+    # A terminal that was closed does not end the stack.
+    with contextlib.suppress(OSError):
+        print_message(message)
 
 
 def _announce(state: "StackState", key: str | None) -> None:

@@ -10,8 +10,9 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
-from tunecurve.stack.locks import take_lock
+from tunecurve.stack.locks import LockedError, take_lock
 
 _FIRST_BACKOFF_SECONDS = 0.5
 _LONGEST_BACKOFF_SECONDS = 30.0
@@ -76,7 +77,7 @@ class Supervised:
         service = self.service
         descriptor = self._lock()
         try:
-            with self.log.open("ab") as log:
+            with self._open_log() as log:
                 self._process = subprocess.Popen(
                     service.command,
                     cwd=self._folder,
@@ -100,7 +101,8 @@ class Supervised:
     def restart_if_ended(self) -> bool:
         """Restart the process if it has ended and its pause is over; return whether it was.
 
-        The pause doubles with each early end, up to half a minute.
+        The pause doubles with each early end, up to half a minute. Raises OSError and LockedError
+        where it cannot be started now.
         """
         if self.is_alive():
             return False
@@ -109,7 +111,11 @@ class Supervised:
             self._schedule_restart(now)
         if self._retry_at is None or now < self._retry_at:
             return False
-        self.start()
+        try:
+            self.start()
+        except (OSError, LockedError):
+            self._back_off(now)
+            raise
         return True
 
     def terminate(self) -> None:
@@ -129,8 +135,17 @@ class Supervised:
         self.kill()
         if now - self._started_at > _STEADY_SECONDS:
             self._backoff_seconds = _FIRST_BACKOFF_SECONDS
+        self._back_off(now)
+
+    def _back_off(self, now: float) -> None:
         self._retry_at = now + self._backoff_seconds
         self._backoff_seconds = min(2 * self._backoff_seconds, _LONGEST_BACKOFF_SECONDS)
+
+    def _open_log(self) -> IO[bytes]:
+        try:
+            return self.log.open("ab")
+        except OSError:  # no log is no reason not to run
+            return Path(os.devnull).open("ab")
 
     def _lock(self) -> int | None:
         file = self.service.lock

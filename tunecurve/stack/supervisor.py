@@ -9,6 +9,7 @@ from types import FrameType, TracebackType
 from typing import Self
 
 from tunecurve.errors import TunecurveError
+from tunecurve.stack.locks import LockedError
 from tunecurve.stack.processes import Service, Supervised
 
 Report = Callable[[str], None]
@@ -34,6 +35,7 @@ class Supervisor:
         self._report = report
         self._processes: list[Supervised] = []
         self._stopping = False
+        self._complaint = ""
 
     def __enter__(self) -> Self:
         return self
@@ -100,13 +102,42 @@ class Supervisor:
                 )
 
     def watch(self, *, on_restart: Callable[[], None]) -> None:
-        """Restart processes that end until a stop signal comes."""
+        """Restart processes that end until a stop signal comes.
+
+        What the machine refuses, such as a write on a full disk, is reported and tried again.
+        """
+        unpublished = False
         while True:
             self.pause()
-            for process in self._processes:
-                if process.restart_if_ended():
-                    self._report(f"restarted {process.service.name}, which had ended")
-                    on_restart()
+            restarted = [self._restart_if_ended(process) for process in self._processes]
+            unpublished = unpublished or any(restarted)
+            unpublished = unpublished and not self._publish(on_restart)
+
+    def _restart_if_ended(self, process: Supervised) -> bool:
+        name = process.service.name
+        try:
+            restarted = process.restart_if_ended()
+        except (OSError, LockedError) as error:
+            self._complain(f"{name} cannot be restarted", error)
+            return False
+        if restarted:
+            self._report(f"restarted {name}, which had ended")
+        return restarted
+
+    def _publish(self, on_restart: Callable[[], None]) -> bool:
+        try:
+            on_restart()
+        except OSError as error:
+            self._complain("the processes' ids cannot be written", error)
+            return False
+        return True
+
+    def _complain(self, what: str, error: Exception) -> None:
+        """Report what is tried again every 0.1 s, once in a row."""
+        complaint = f"{what} ({getattr(error, 'strerror', None) or error}); trying again"
+        if complaint != self._complaint:
+            self._complaint = complaint
+            self._report(complaint)
 
     def pause(self) -> None:
         """Wait 0.1 s. Raises StopRequestedError when a stop signal has come."""

@@ -1,10 +1,12 @@
 """Supervision: death, restart, order of the stop; with real, small processes."""
 
+import errno
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import pytest
 
 from tests.support.eventually import eventually
 from tunecurve.stack.processes import Service, Supervised
-from tunecurve.stack.supervisor import StackError, Supervisor
+from tunecurve.stack.supervisor import StackError, StopRequestedError, Supervisor
 
 IDLE = "import signal; signal.pause()"
 STUBBORN = """
@@ -133,6 +135,71 @@ def test_the_log_of_the_run_before_is_kept_beside(tmp_path: Path, told: list[str
     assert (tmp_path / "logs" / "api.log.1").read_text() == "first\n"
 
 
+def watched(supervisor: Supervisor, publish: Callable[[], None]) -> None:
+    with supervisor.stopping_on_signals(), pytest.raises(StopRequestedError):
+        supervisor.watch(on_restart=publish)
+
+
+def test_a_disk_that_is_full_ends_nothing(supervisor: Supervisor, told: list[str]) -> None:
+    process = supervisor.start(service("worker", IDLE))
+    calls: list[int] = []
+
+    def publish() -> None:
+        calls.append(process.pid)
+        if len(calls) < 4:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), f".stack.json.{len(calls)}")
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    os.kill(process.pid, signal.SIGKILL)
+    watched(supervisor, publish)
+    assert calls == [process.pid] * 4
+    assert told[1:] == [
+        "restarted worker, which had ended",
+        "the processes' ids cannot be written (No space left on device); trying again",
+    ]
+
+
+def test_what_cannot_be_started_now_is_started_later(tmp_path: Path) -> None:
+    lock = tmp_path / "redis.lock"
+    told: list[str] = []
+
+    def report(message: str) -> None:
+        told.append(message)
+        if "cannot" in message:
+            lock.rmdir()
+
+    with Supervisor(tmp_path, report=report) as supervisor:
+        process = supervisor.start(replace(service("redis", IDLE), lock=lock))
+        lock.unlink()
+        lock.mkdir()
+        process.log.unlink()
+        process.log.mkdir()  # nor can its log be written
+        os.kill(process.pid, signal.SIGKILL)
+        watched(supervisor, lambda: os.kill(os.getpid(), signal.SIGTERM))
+        assert process.is_alive()
+    assert told[1:] == [
+        "redis cannot be restarted (Is a directory); trying again",
+        "restarted redis, which had ended",
+    ]
+
+
+@pytest.mark.parametrize("ignored", [signal.SIGHUP, signal.SIGINT])
+def test_a_signal_that_is_ignored_stays_ignored(
+    supervisor: Supervisor, ignored: signal.Signals
+) -> None:
+    previous = signal.signal(ignored, signal.SIG_IGN)
+    try:
+        with supervisor.stopping_on_signals():
+            os.kill(os.getpid(), ignored)
+            supervisor.pause()
+            os.kill(os.getpid(), signal.SIGTERM)
+            with pytest.raises(StopRequestedError):
+                supervisor.pause()
+        assert signal.getsignal(ignored) == signal.SIG_IGN
+    finally:
+        signal.signal(ignored, previous)
+
+
 def test_a_signal_ends_the_watch_and_everything_it_watched(tmp_path: Path) -> None:
     program = (
         "import sys, pathlib; sys.path.insert(0, sys.argv[1]);"
@@ -151,8 +218,6 @@ def test_a_signal_ends_the_watch_and_everything_it_watched(tmp_path: Path) -> No
 
 
 def watch_one(folder: Path) -> None:
-    from tunecurve.stack.supervisor import StopRequestedError
-
     with Supervisor(folder, report=lambda _: None) as supervisor, supervisor.stopping_on_signals():
         print(supervisor.start(service("ticker", IDLE)).pid, flush=True)
         try:

@@ -27,6 +27,8 @@ Metric = Literal[
     "lowercase_f1",
     "multilingual_f1",
     "normalised_match",
+    "pii_entity_f1",
+    "pii_span_f1",
     "rouge1",
     "rouge1_stemmed",
     "rouge2",

@@ -22,7 +22,7 @@ INSTRUCTION = (
     f"text.\nLabels: {LABELS}"
 )
 
-_PLACEHOLDER = re.compile(r"\[[A-Za-z]\w*\]|<[A-Za-z]\w*>|\{\{\s*[A-Za-z]\w*\s*\}\}")
+PLACEHOLDER = re.compile(r"\[[A-Za-z]\w*\]|<[A-Za-z]\w*>|\{\{\s*[A-Za-z]\w*\s*\}\}")
 
 
 def template_of(masked: str) -> str:
@@ -31,7 +31,7 @@ def template_of(masked: str) -> str:
     In generated data nearly every row of a random test split has its template in train (99.9 %
     of presidio's); splitting by this text keeps them apart.
     """
-    return fold(_PLACEHOLDER.sub("[]", masked))
+    return fold(PLACEHOLDER.sub("[]", masked))
 
 
 def _convert(fields: Mapping[str, str]) -> ConvertedExample:

@@ -10,6 +10,7 @@ from service.evaluation.metrics.chrf import ChrF, chrf_signature
 from service.evaluation.metrics.exact_match import ExactMatch, NormalisedMatch
 from service.evaluation.metrics.json_values import JsonEqual, JsonFields
 from service.evaluation.metrics.measures import Measure, References
+from service.evaluation.metrics.pii import PiiEntities
 from service.evaluation.metrics.rouge import Kind, Rouge, has_no_words
 from service.evaluation.metrics.sacrebleu import (
     SacreBleu,
@@ -155,6 +156,13 @@ _SPECS = (
         "json_field_recall", "recall of JSON fields", "corpus", partial(JsonFields, "recall")
     ),
     MetricSpec("json_field_f1", "F1 of JSON fields", "corpus", partial(JsonFields, "f1")),
+    MetricSpec("pii_entity_f1", "F1 of masked entities", "corpus", PiiEntities),
+    MetricSpec(
+        "pii_span_f1",
+        "F1 of masked spans, labels aside",
+        "corpus",
+        partial(PiiEntities, labels=False),
+    ),
     MetricSpec("accuracy", "accuracy", "example", Accuracy, binary=True),
 )
 

@@ -1,4 +1,4 @@
-"""Prices of tokens and how they follow from the catalogue, and sums of what was used. Pure."""
+"""What calls and tunings cost, in whole pico- and nano-dollars, and sums of what was used."""
 
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal

@@ -13,10 +13,10 @@ TABLES = ("model", "evaluation", "experiment")
 
 def upgrade() -> None:
     for name in TABLES:
-        with op.batch_alter_table(name) as table:
-            table.add_column(
-                sa.Column("unlisted_model", sa.Boolean(), nullable=False, server_default=sa.false())
-            )
+        op.add_column(
+            name,
+            sa.Column("unlisted_model", sa.Boolean(), nullable=False, server_default=sa.false()),
+        )
 
 
 def downgrade() -> None:

@@ -97,6 +97,7 @@ class SplitDataset:
     leaks: FoundLeaks
     source_rows: int
     base_model: ModelEntry
+    assumed_encodings: Sequence[str] = ()
 
     @property
     def splits(self) -> Mapping[Split, Rows]:
@@ -114,6 +115,7 @@ class ConvertedSource:
     split: Split | None
     source_rows: int
     faults: Sequence[RowFault]
+    assumed_encodings: Sequence[str] = ()
 
 
 def prepare(
@@ -139,7 +141,11 @@ def prepare(
             for count in converter.convert(each.rows.path, split=each.split):
                 progress(count)
             faults = [*each.rows.faults, *rows.take_faults()]
-            sources.append(ConvertedSource(each.split, each.rows.source_rows, faults))
+            sources.append(
+                ConvertedSource(
+                    each.split, each.rows.source_rows, faults, each.rows.assumed_encodings
+                )
+            )
         return split_rows(rows, sources, preset=preset, spec=spec, base_model=base_model)
 
 
@@ -180,7 +186,10 @@ def split_rows(
     check_train_sizes(spec.train_sizes, **counts)
     source_rows = sum(each.source_rows for each in sources)
     _account(converted, assignment, source_rows)
-    return SplitDataset(converted, assignment, index.keys, groups, leaks, source_rows, base_model)
+    assumed = sorted({name for each in sources for name in each.assumed_encodings})
+    return SplitDataset(
+        converted, assignment, index.keys, groups, leaks, source_rows, base_model, assumed
+    )
 
 
 def conversion_plan(preset: Preset, spec: PrepareSpec) -> ConversionPlan:

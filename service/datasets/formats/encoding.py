@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from service.datasets.formats.options import EncodingName
+from service.errors import Fault, Invalid
+
 _BLOCK_BYTES = 1 << 20
 _MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
@@ -14,23 +17,43 @@ _MARKS = {
 }
 _BROKEN = re.compile("[\udc80-\udcff]")
 _BEYOND_ASCII = re.compile("[\x80-\ud7ff\ue000-\U0010ffff]")
-# Bytes that Windows-1252 gives no character to.
-_NOT_WINDOWS = re.compile("[\udc81\udc8d\udc8f\udc90\udc9d]")
+_SAMPLE_BYTES = 1 << 16
+# What is read as Windows-1252 and is not: bytes without a character, scripts of their own (three
+# and more characters beyond ASCII in a row), signs and capitals within words.
+_UNDEFINED = "\ufffd"
+_OTHER_SCRIPT = re.compile(r"[^\x00-\x7f]{3,}")
+_SIGN_IN_WORD = re.compile(
+    "[A-Za-z][\xa1-\xa9\xab-\xb3\xb5\xb6\xb8\xb9\xbb-\xbf\xd7\xf7\u02c6\u02dc\u2020\u2021\u2030][a-z]"
+    "|(?<![\\w\xb0])[\xa5\xaf\xb1\xb3\xb6\xb8-\xba\xbc\xbe][a-z]"
+)
+_CAPITAL_IN_WORD = re.compile(r"[a-z][À-ÖØ-ÞŠŒŽŸ]")
+_HIGH = re.compile(r"[^\x00-\x7f]")
+_TOLERATED = 0.03
+# Signs, and rare letters in places where Italian, French and Portuguese do not have them: these
+# bytes are frequent letters in other encodings.
+_AMBIGUOUS = re.compile(
+    r"[\xa2\xa4\xa6\xa8\xac\xaf\xb1\xb6\xb8\xb9\xbe\xd0\xd7\xdd\xde\xf0\xf7\xfd\xfe]"
+    r"|[\u02c6\u02dc\u2020\u2021\u2030]|[\xec\xf2\xf9\xcc\xd2\xd9](?=\w)|[\xf5\xd5](?![eE])"
+)
+_HUNGARIAN = re.compile("[õûÕÛ]")
+_WITH_HUNGARIAN = re.compile("[öüÖÜ]")
+_CLOSE = 0.1  # of two readings in the measures of charset-normalizer
 
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """`sound`: every byte was seen to be part of a character."""
+    """`validated`: every byte was seen to be part of a character. `assumed`: by likelihood."""
 
     name: str
     validated: bool
+    assumed: bool = False
 
 
 def detect_encoding(path: Path) -> Encoding:
-    """Return `utf-8-sig`, `utf-16`, `cp1252` or `latin-1`.
+    """Return `utf-8-sig`, `utf-16` or `cp1252`; raises Invalid `unknown_encoding` for another.
 
     A byte order mark decides. Otherwise it is UTF-8, even if damaged; only if invalid bytes
-    outnumber the valid characters beyond ASCII, an encoding of one byte a character is returned.
+    outnumber the valid characters beyond ASCII, it is Windows-1252, where that reads as text.
     """
     if _is_utf8(path):
         return Encoding("utf-8-sig", validated=True)
@@ -55,17 +78,73 @@ def _is_utf8(path: Path) -> bool:
 
 def _by_counting(path: Path) -> Encoding:
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-    broken = beyond = undefined = 0
+    broken = beyond = 0
+    sample = b""
     for block in _blocks(path):
         if block.isascii():
             continue
         text = decoder.decode(block)
         broken += len(_BROKEN.findall(text))
         beyond += len(_BEYOND_ASCII.findall(text))
-        undefined += len(_NOT_WINDOWS.findall(text))
+        if len(sample) < _SAMPLE_BYTES:
+            sample += b"".join(
+                each for each in block.splitlines(keepends=True) if not each.isascii()
+            )
     if broken <= beyond:
         return Encoding("utf-8-sig", validated=False)
-    return Encoding("latin-1" if undefined else "cp1252", validated=True)
+    if reads_as_western(sample[:_SAMPLE_BYTES]):
+        return Encoding("cp1252", validated=False, assumed=True)
+    raise _unknown(sample[:_SAMPLE_BYTES])
+
+
+def reads_as_western(sample: bytes) -> bool:
+    """Return whether bytes are text of Western Europe in Windows-1252, and of no other encoding.
+
+    Where letters could be those of another encoding, charset-normalizer must find this reading
+    about as likely as its best.
+    """
+    text = sample.decode("cp1252", errors="replace")
+    high = _HIGH.findall(text)
+    strange = [
+        *(each for run in _OTHER_SCRIPT.findall(text) if len(set(run)) > 2 for each in run),  # noqa: PLR2004  a row of dashes is one sign
+        *_SIGN_IN_WORD.findall(text),
+        *_CAPITAL_IN_WORD.findall(text),
+    ]
+    if _UNDEFINED in text or len(strange) > _TOLERATED * len(high):
+        return False
+    if not _AMBIGUOUS.search(text):
+        return True
+    if _HUNGARIAN.search(text) and _WITH_HUNGARIAN.search(text):
+        return False
+    return _is_likely(sample, text)
+
+
+def _is_likely(sample: bytes, text: str) -> bool:
+    from charset_normalizer import from_bytes
+
+    matches = from_bytes(sample)
+    best = matches.best()
+    if best is None or str(best) == text:
+        return best is not None
+    ours = next((each for each in matches if str(each) == text), None)
+    return (
+        ours is not None
+        and ours.chaos <= best.chaos + _CLOSE
+        and ours.coherence >= best.coherence - _CLOSE
+    )
+
+
+def _unknown(sample: bytes) -> Invalid:
+    from charset_normalizer import from_bytes
+
+    best = from_bytes(sample).best()
+    guess = f" (perhaps {best.encoding})" if best and best.encoding in set(EncodingName) else ""
+    message = (
+        f"the file is not UTF-8, and its encoding is not certain{guess}; save it as UTF-8, "
+        f"or name `encoding` in the format: {', '.join(EncodingName)}"
+    )
+    fault = Fault("/spec/source/format/encoding", "unknown_encoding", message)
+    return Invalid(message, code="unknown_encoding", faults=[fault])
 
 
 def _blocks(path: Path) -> Iterator[bytes]:

@@ -21,6 +21,40 @@ class FormatName(StrEnum):
     PARQUET = "parquet"
 
 
+class EncodingName(StrEnum):
+    """Encodings that may be named, by the names of Python's codecs."""
+
+    UTF_8 = "utf-8"
+    UTF_16 = "utf-16"
+    UTF_16_LE = "utf-16-le"
+    UTF_16_BE = "utf-16-be"
+    LATIN_1 = "latin-1"
+    WINDOWS_1250 = "cp1250"
+    WINDOWS_1251 = "cp1251"
+    WINDOWS_1252 = "cp1252"
+    WINDOWS_1253 = "cp1253"
+    WINDOWS_1254 = "cp1254"
+    WINDOWS_1255 = "cp1255"
+    WINDOWS_1256 = "cp1256"
+    WINDOWS_1257 = "cp1257"
+    WINDOWS_1258 = "cp1258"
+    THAI = "cp874"
+    DOS_LATIN_1 = "cp850"
+    DOS_LATIN_2 = "cp852"
+    DOS_CYRILLIC = "cp866"
+    LATIN_2 = "iso8859-2"
+    LATIN_5 = "iso8859-9"
+    LATIN_9 = "iso8859-15"
+    KOI8_R = "koi8-r"
+    KOI8_U = "koi8-u"
+    MAC_ROMAN = "mac-roman"
+    GB18030 = "gb18030"
+    BIG5 = "big5"
+    SHIFT_JIS = "cp932"
+    EUC_JP = "euc-jp"
+    KOREAN = "cp949"
+
+
 class FormatOptions(BaseModel):
     """Everything that is left out is found: the format by the name, the rest by the bytes."""
 
@@ -29,7 +63,7 @@ class FormatOptions(BaseModel):
     name: FormatName | None = Field(default=None, description="of the file; else by its name")
     delimiter: Literal[",", ";", "\t", "|"] | None = Field(default=None, description="of CSV")
     quoting: bool = Field(default=True, description="false: a double quote is a character of text")
-    encoding: Literal["utf-8", "utf-16", "latin-1", "cp1252"] | None = None
+    encoding: EncodingName | None = Field(default=None, description="of CSV, TSV or JSON")
     columns: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = Field(
         default=(), max_length=1000, description="names for a CSV file without a header"
     )

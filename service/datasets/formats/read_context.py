@@ -42,6 +42,7 @@ class ReadContext:
     """`nested` gathers the columns whose values were lists or objects; `columns` all names.
 
     `validated`: the file is known to be valid text, so that its cells need no check.
+    `assumed_encodings` are those chosen because they are likely.
     """
 
     limits: IngestionLimits = field(default_factory=IngestionLimits)
@@ -50,6 +51,7 @@ class ReadContext:
     nested: set[str] = field(default_factory=set)
     columns: dict[str, None] = field(default_factory=dict)
     validated: bool = False
+    assumed_encodings: set[str] = field(default_factory=set)
 
     def add_columns(self, names: list[str]) -> None:
         """Note columns; raise Invalid `too_many_columns` or `column_name_too_long`."""

@@ -8,7 +8,7 @@ from service.datasets.formats.csv import csv_rows, text_lines_of
 from service.datasets.formats.encoding import Encoding, detect_encoding
 from service.datasets.formats.json_document import json_rows
 from service.datasets.formats.jsonl import blocks_of, jsonl_rows
-from service.datasets.formats.options import FormatName
+from service.datasets.formats.options import EncodingName, FormatName
 from service.datasets.formats.read_context import ReadContext
 from service.datasets.formats.rows import SourceRow
 from service.datasets.ingestion.batches import Batch, batches_of
@@ -85,9 +85,10 @@ def _decoded_rows(plain: Path, name: FormatName, context: ReadContext) -> Iterat
     """Yield the rows of a text file. An invalid byte becomes a lone surrogate here, which
     readers find in its row.
     """
-    given = context.options.encoding
-    encoding = Encoding(given, validated=False) if given else detect_encoding(plain)
+    encoding = _encoding(plain, context)
     context.validated = encoding.validated
+    if encoding.assumed:
+        context.assumed_encodings.add(encoding.name)
     newline = _line_end(plain, encoding.name)
     with plain.open(encoding=encoding.name, errors="surrogateescape", newline=newline) as file:
         if name is FormatName.JSON:
@@ -101,3 +102,11 @@ def _line_end(path: Path, encoding: str) -> str:
     with path.open(encoding=encoding, errors="surrogateescape", newline="") as file:
         head = file.read(_HEAD_CHARACTERS)
     return "\r" if "\r" in head and "\n" not in head else "\n"
+
+
+def _encoding(plain: Path, context: ReadContext) -> Encoding:
+    given = context.options.encoding
+    if given is None:
+        return detect_encoding(plain)
+    name = "utf-8-sig" if given is EncodingName.UTF_8 else given.value
+    return Encoding(name, validated=False)

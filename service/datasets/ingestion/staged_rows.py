@@ -25,6 +25,7 @@ class StagedRows:
     source that is called `row` itself is kept as `row_`. `nested` columns hold JSON of lists and
     objects. `sha256` is that of the rows in order, not of the file: row numbers, order of columns
     and the format they came in do not count. `fault_counts` counts by code beyond `faults`.
+    `assumed_encodings` are those of its files that were chosen because they are likely.
     """
 
     path: Path
@@ -35,6 +36,7 @@ class StagedRows:
     sha256: str
     faults: tuple[RowFault, ...]
     fault_counts: Mapping[str, int]
+    assumed_encodings: tuple[str, ...] = ()
 
 
 def staged_rows(staged: StagedRows, *, columns: Sequence[str] | None = None) -> Iterator[SourceRow]:
@@ -116,6 +118,7 @@ def _batches_of_files(
             options=context.options,
             nested=context.nested,
             columns=context.columns,
+            assumed_encodings=context.assumed_encodings,
         )
         name = context.options.name or file.format_name
         last = 0
@@ -159,4 +162,5 @@ def _summary(path: Path, writer: StagedWriter, context: ReadContext, log: FaultL
         sha256=writer.sha256,
         faults=tuple(log.faults),
         fault_counts=dict(log.counts),
+        assumed_encodings=tuple(sorted(context.assumed_encodings)),
     )

@@ -73,6 +73,7 @@ def dataset_facts(
         conflicts=sorted(conflicts)[:ROWS_SHOWN],
         conflict_rows=len(conflicts),
         near_test_rows=len(like_held_out),
+        assumed_encodings=prepared.assumed_encodings,
     )
 
 

@@ -30,6 +30,7 @@ class ShardedSource(BaseModel):
     source_rows: int
     shards: int = Field(validation_alias=AliasChoices("shards", "shares"))  # `shares` in 0.1
     faults: tuple[RowFault, ...]
+    assumed_encodings: tuple[str, ...] = ()
 
 
 _SOURCES = TypeAdapter(tuple[ShardedSource, ...])
@@ -76,6 +77,7 @@ def store_shards(
                 source_rows=each.rows.source_rows,
                 shards=len(shards) - before,
                 faults=each.rows.faults,
+                assumed_encodings=each.rows.assumed_encodings,
             )
         )
     path.write_bytes(_SOURCES.dump_json(tuple(sources)))

@@ -75,7 +75,9 @@ def prepare_from_shards(
                 run.job.check()
                 merger.add(_converted_shard(next(ordered), run, folder / "shard"))
             faults = [*source.faults, *rows.take_faults()]
-            sources.append(ConvertedSource(source.split, source.source_rows, faults))
+            sources.append(
+                ConvertedSource(source.split, source.source_rows, faults, source.assumed_encodings)
+            )
         return split_rows(
             rows, sources, preset=run.preset, spec=run.spec, base_model=run.base_model
         )

@@ -41,6 +41,7 @@ class DatasetFacts:
     conflicts: Sequence[int] = ()
     conflict_rows: int = 0
     near_test_rows: int = 0
+    assumed_encodings: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,15 @@ class Finding:
 
 
 DatasetRule = Callable[[DatasetFacts], Iterator[Finding]]
+
+
+def assumed_encoding(facts: DatasetFacts) -> Iterator[Finding]:
+    for name in facts.assumed_encodings:
+        message = (
+            f"the source is not UTF-8 and was read as {name}, its most likely encoding; if letters "
+            "are wrong, name `encoding` in the format"
+        )
+        yield Finding("assumed_encoding", message)
 
 
 def few_training_rows(facts: DatasetFacts) -> Iterator[Finding]:
@@ -207,6 +217,7 @@ def splits_move(facts: DatasetFacts) -> Iterator[Finding]:
 
 
 DATASET_RULES: tuple[DatasetRule, ...] = (
+    assumed_encoding,
     few_training_rows,
     few_test_groups,
     training_rows_over_limit,

@@ -127,6 +127,7 @@ SOUND = DatasetFacts(
     label_set=("no", "yes"),
 )
 PLANTED_WHOLE: dict[str, dict[str, Any]] = {
+    "assumed_encoding": {"assumed_encodings": ("cp1252",)},
     "few_training_rows": {"train_rows": 99},
     "few_test_groups": {"test_groups": 3},
     "training_rows_over_limit": {"largest_train_size": 10_000_001},

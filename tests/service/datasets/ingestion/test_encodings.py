@@ -1,0 +1,98 @@
+"""Files that are not UTF-8: read as Windows-1252 only where that is text, else refused."""
+# ruff: noqa: RUF001  letters of other scripts are the point
+
+from pathlib import Path
+
+import pytest
+
+from service.datasets.formats.options import EncodingName
+from service.errors import Invalid
+from tests.service.datasets.ingestion.files import fields_of, staged
+
+OTHERS = {
+    "cp1251": "Лодка пришла вовремя, спасибо большое",
+    "koi8-r": "Лодка пришла вовремя, спасибо большое",
+    "cp1250": "Łódka przypłynęła później, była mała",
+    "iso8859-2": "Łódka przypłynęła później, była mała",
+    "cp852": "Loďka přijela příliš pozdě",
+    "cp1253": "Το καράβι ήρθε αργά",
+    "cp1254": "Sandal çok geç geldi, ışığı yoktu, değil mi",
+    "cp1255": "הסירה הגיעה מאוחר",
+    "cp1256": "وصل القارب متأخرا",
+    "cp874": "เรือมาช้ามาก",
+    "gb18030": "小船来得很晚，谢谢",
+    "big5": "小船來得很晚，謝謝",
+    "cp932": "船が遅れて届きました",
+    "euc-jp": "船が遅れて届きました",
+    "cp949": "배가 늦게 도착했습니다",
+    "mac-roman": "Le bateau est arrivé très tard, déjà",
+}
+WESTERN = [
+    "Le bateau est arrivé très tard, ça va, où est l’équipage ?",
+    "Das Boot kam zu spät, schöne Grüße – „danke“",
+    "¿Dónde está el barco? Mañana, señor Núñez",
+    "A embarcação não chegou, às três, informações e condições",
+    "Båden er på vej, søen er blå",
+    "Vene ei tullut, hyvää päivää",
+    "Il battello è arrivato più tardi, perché così non va però",
+    "10 m², 30 °C, £5, 3 €, naïve façade… don’t",
+]
+
+
+def csv_of(text: str, encoding: str) -> bytes:
+    lines = [f"{text} {number};{number % 2}" for number in range(6)]
+    return "\n".join(["text;label", *lines]).encode(encoding)
+
+
+@pytest.mark.parametrize(("encoding", "text"), OTHERS.items())
+def test_another_encoding_is_refused_with_those_that_can_be_named(
+    encoding: str, text: str, tmp_path: Path
+) -> None:
+    data = csv_of(text, encoding)
+
+    with pytest.raises(Invalid) as raised:
+        staged(data, "csv", tmp_path)
+
+    assert raised.value.code == "unknown_encoding"
+    assert encoding in raised.value.message
+    assert text.split(maxsplit=1)[0] not in raised.value.message
+
+
+@pytest.mark.parametrize(("encoding", "text"), OTHERS.items())
+def test_an_encoding_that_is_named_is_used(encoding: str, text: str, tmp_path: Path) -> None:
+    rows = staged(csv_of(text, encoding), "csv", tmp_path, encoding=encoding)
+
+    assert fields_of(rows)[0] == {"text": f"{text} 0", "label": "0"}
+    assert rows.assumed_encodings == ()
+
+
+@pytest.mark.parametrize("text", WESTERN)
+def test_text_of_western_europe_is_read_and_its_encoding_is_named(
+    text: str, tmp_path: Path
+) -> None:
+    rows = staged(csv_of(text, "cp1252"), "csv", tmp_path)
+
+    assert fields_of(rows)[0] == {"text": f"{text} 0", "label": "0"}
+    assert rows.assumed_encodings == ("cp1252",)
+
+
+def test_nothing_is_assumed_about_utf_8(tmp_path: Path) -> None:
+    assert staged(csv_of("Лодка", "utf-8"), "csv", tmp_path).assumed_encodings == ()
+
+
+def test_utf_8_that_is_named_may_have_a_mark(tmp_path: Path) -> None:
+    rows = staged(csv_of("Лодка", "utf-8-sig"), "csv", tmp_path, encoding="utf-8")
+
+    assert rows.columns == ("text", "label")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_a_mark_can_be_named(encoding: str, tmp_path: Path) -> None:
+    rows = staged(csv_of("Лодка", encoding), "csv", tmp_path, encoding=encoding)
+
+    assert fields_of(rows)[0]["text"] == "Лодка 0"
+
+
+def test_every_encoding_is_one_that_python_knows() -> None:
+    for name in EncodingName:
+        assert "ab".encode(name).decode(name) == "ab"

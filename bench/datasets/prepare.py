@@ -102,9 +102,10 @@ def _ours(file: Path, folder: Path) -> dict[str, Any]:
     from service.catalogue.catalogue import load_catalogue
     from service.datasets.formats.read_context import IngestionLimits
     from service.datasets.ingestion.staged_rows import stage_file
-    from service.datasets.preparation import Staged, prepare
+    from service.datasets.preparation import prepare
     from service.datasets.presets.pii import PII
     from service.datasets.publishing.written_dataset import write_dataset
+    from service.datasets.refusals import Staged
     from service.datasets.schemas import PrepareSpec
     from service.datasets.sources.source import SourceFile
 

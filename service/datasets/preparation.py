@@ -1,10 +1,8 @@
 """From staged files to split rows and a count of every row; see `row_conversion` for the stages."""
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +15,17 @@ from service.datasets.cleaning.deduplication import first_of_each
 from service.datasets.cleaning.similarity_index import SimilarityIndex
 from service.datasets.conversion.converted_rows import ConvertedRows, ConvertedRowsWriter
 from service.datasets.conversion.row_conversion import ConversionPlan, RowConverter
-from service.datasets.drops import FAULTS_SHOWN, DropReason
+from service.datasets.drops import DropReason
 from service.datasets.examples import Split
-from service.datasets.ingestion.staged_rows import StagedRows
 from service.datasets.ports import TokenCounter
 from service.datasets.presets.preset import Preset
-from service.datasets.row_faults import RowFault
+from service.datasets.refusals import (
+    ConvertedSource,
+    Staged,
+    check_sources,
+    refuse_rows,
+    row_name,
+)
 from service.datasets.schemas import PrepareSpec
 from service.datasets.sources.source import SourceAccess
 from service.datasets.splitting.hash_split import check_train_sizes
@@ -39,7 +42,7 @@ from service.datasets.validation.row_rules import (
     answer_outside_context,
     over_token_limit,
 )
-from service.errors import Fault, Internal, Invalid
+from service.errors import Internal, Invalid
 from service.jobs.ports import JobRun
 
 Rows = NDArray[np.int64]
@@ -76,14 +79,6 @@ class PrepareRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Staged:
-    """A staged source; `split` is where all of its rows belong, None the main source."""
-
-    rows: StagedRows
-    split: Split | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class SplitDataset:
     """Where every row belongs, before anything is written.
 
@@ -106,16 +101,6 @@ class SplitDataset:
     @property
     def kept(self) -> int:
         return sum(map(len, self.splits.values()))
-
-
-@dataclass(frozen=True, slots=True)
-class ConvertedSource:
-    """What is kept of a source whose rows are converted."""
-
-    split: Split | None
-    source_rows: int
-    faults: Sequence[RowFault]
-    assumed_encodings: Sequence[str] = ()
 
 
 def prepare(
@@ -149,14 +134,6 @@ def prepare(
         return split_rows(rows, sources, preset=preset, spec=spec, base_model=base_model)
 
 
-def check_sources(staged: Sequence[Staged], *, preset: Preset, spec: PrepareSpec) -> None:
-    """Raise Invalid `no_rows`, or `missing_column` that names the columns there are."""
-    if not any(each.rows.source_rows for each in staged):
-        raise Invalid("the source has no rows", code="no_rows")
-    for each in staged:
-        _check_columns(each.rows, preset, spec)
-
-
 def split_rows(
     rows: ConvertedRowsWriter,
     sources: Sequence[ConvertedSource],
@@ -170,7 +147,7 @@ def split_rows(
     Everything wrong with rows is raised together. Raises Invalid: what rules and readers find,
     `no_rows`, `test_size_too_large`, `train_size_too_large`, `leakage`.
     """
-    _refuse([_fault(f, each.split, spec) for each in sources for f in _shown(each.faults)])
+    refuse_rows(sources, spec=spec)
     converted = rows.finish()
     if not converted.keys.height:
         raise Invalid("no row of the source can be used", code="no_rows")
@@ -181,7 +158,7 @@ def split_rows(
     )
     leaks = find_leaks(assignment.splits, index)
     if not spec.allow_leakage:
-        refuse_leaks(leaks, name=lambda split, row: _row_name(row, split, spec))
+        refuse_leaks(leaks, name=lambda split, row: row_name(row, split, spec))
     counts = {split.value: len(rows) for split, rows in assignment.splits.items()}
     check_train_sizes(spec.train_sizes, **counts)
     source_rows = sum(each.source_rows for each in sources)
@@ -211,60 +188,6 @@ def open_writer(
     fits = over_token_limit(most, instruction=preset.instruction)
     checks = RowChecks((*ROW_RULES, fits, *copied))
     return ConvertedRowsWriter(folder, near_threshold=spec.near_duplicates, checks=checks)
-
-
-def _check_columns(staged: StagedRows, preset: Preset, spec: PrepareSpec) -> None:
-    needed = {name: spec.columns.get(name, name) for name in preset.columns}
-    in_columns = preset.pointer == "/spec/columns"
-    pointers = {
-        column: f"{preset.pointer}/{name}" if in_columns else preset.pointer
-        for name, column in needed.items()
-    }
-    if spec.split_column:
-        pointers[spec.split_column] = "/spec/split_column"
-    known = ", ".join(name[:64] for name in staged.columns[:50])
-    faults = [
-        Fault(pointer, "missing_column", f"no column {column[:64]!r}; known: {known}")
-        for column, pointer in pointers.items()
-        if column not in staged.columns
-    ]
-    if faults:
-        raise Invalid(faults[0].message, code="missing_column", faults=faults)
-
-
-# ----------------------------------------------------------------------------------- faults
-
-
-def _shown(faults: Iterable[RowFault]) -> list[RowFault]:
-    """Return the first twenty of each code, by row."""
-    by_code: dict[str, list[RowFault]] = defaultdict(list)
-    for fault in faults:
-        by_code[fault.code].append(fault)
-    shown = (sorted(some, key=lambda fault: fault.row)[:FAULTS_SHOWN] for some in by_code.values())
-    return sorted(chain.from_iterable(shown), key=lambda fault: (fault.row, fault.code))
-
-
-def _fault(fault: RowFault, split: Split | None, spec: PrepareSpec) -> Fault:
-    where = f"{fault.field}: " if fault.field else ""
-    return Fault(_row_name(fault.row, split, spec), fault.code, f"{where}{fault.message}")
-
-
-def _row_name(row: int, split: Split | None, spec: PrepareSpec) -> str:
-    """Return how a user knows a row: rows of a source of their own are named by it."""
-    own = {Split.TEST: spec.test_source, Split.VALIDATION: spec.validation_source}
-    return f"{split.value} row {row}" if split and own.get(split) else f"row {row}"
-
-
-def _refuse(faults: Sequence[Fault]) -> None:
-    if not faults:
-        return
-    first = faults[0]
-    more = f"; {len(faults) - 1} more" if len(faults) > 1 else ""
-    message = f"{first.pointer}: {first.message}{more}"
-    raise Invalid(message, code=first.code, faults=faults)
-
-
-# ------------------------------------------------------------------------------------- rows
 
 
 def _similarity_index(

@@ -11,9 +11,10 @@ from service.datasets import repository
 from service.datasets.examples import Split
 from service.datasets.formats.read_context import limits_of
 from service.datasets.ingestion.staged_rows import stage_source
-from service.datasets.preparation import PrepareRun, SplitDataset, Staged, prepare
+from service.datasets.preparation import PrepareRun, SplitDataset, prepare
 from service.datasets.publishing.artifacts import columns_of, store_artifacts
 from service.datasets.publishing.written_dataset import WrittenDataset, write_dataset
+from service.datasets.refusals import Staged
 from service.datasets.schemas import ConversionShardSpec, PrepareSpec
 from service.datasets.sharding.shard_jobs import (
     ShardingConfig,

@@ -12,7 +12,7 @@ from service.datasets.conversion.row_conversion import ConversionPlan, columns_r
 from service.datasets.examples import Split
 from service.datasets.ingestion.staged_rows import StagedRows
 from service.datasets.ingestion.staged_writer import ROW
-from service.datasets.preparation import Staged
+from service.datasets.refusals import Staged
 from service.datasets.row_faults import RowFault
 from service.datasets.sharding.shard_jobs import SourceShard
 from service.storage.ports import ObjectStore

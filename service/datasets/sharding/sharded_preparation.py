@@ -6,15 +6,13 @@ from contextlib import closing
 from pathlib import Path
 
 from service.datasets.preparation import (
-    ConvertedSource,
     PrepareRun,
     SplitDataset,
-    Staged,
-    check_sources,
     conversion_plan,
     open_writer,
     split_rows,
 )
+from service.datasets.refusals import ConvertedSource, Staged, check_sources
 from service.datasets.schemas import ConversionShardSpec
 from service.datasets.sharding.shard_conversion import ShardMerger, fetch_and_convert, unpack_shard
 from service.datasets.sharding.shard_files import sharded_sources, store_shards

@@ -15,9 +15,10 @@ from service.datasets.examples import Example, Split, example_of
 from service.datasets.formats.rows import SourceRow
 from service.datasets.ingestion.staged_rows import stage_rows
 from service.datasets.ports import TokenCounter
-from service.datasets.preparation import Staged, prepare
+from service.datasets.preparation import prepare
 from service.datasets.presets.registry import choose_preset
 from service.datasets.publishing.written_dataset import write_dataset
+from service.datasets.refusals import Staged
 from service.datasets.schemas import DatasetReport, PrepareSpec
 from service.datasets.splitting.hash_split import hold_out_rows, nested_order
 

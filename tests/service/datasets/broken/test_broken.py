@@ -8,9 +8,10 @@ from service.catalogue.catalogue import load_catalogue
 from service.datasets.formats.options import FormatName
 from service.datasets.formats.read_context import IngestionLimits
 from service.datasets.ingestion.staged_rows import stage_file
-from service.datasets.preparation import Staged, prepare
+from service.datasets.preparation import prepare
 from service.datasets.presets.preset import Preset
 from service.datasets.presets.registry import choose_preset
+from service.datasets.refusals import Staged
 from service.datasets.schemas import PrepareSpec
 from service.datasets.sources.source import SourceFile
 from service.errors import Invalid

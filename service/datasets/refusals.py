@@ -1,0 +1,115 @@
+"""What is wrong with the rows and columns of sources, said all at once and without any data."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from service.datasets.drops import FAULTS_SHOWN
+from service.datasets.examples import Split, fold
+from service.datasets.ingestion.staged_rows import StagedRows
+from service.datasets.presets.preset import Preset
+from service.datasets.row_faults import RowFault
+from service.datasets.schemas import PrepareSpec
+from service.errors import Fault, Invalid
+
+_COLUMNS_SHOWN = 50
+_COLUMN_NAME = re.compile(r"\w[\w .:/()#-]{0,63}")
+# A number as in an address or a telephone, an e-mail address, the end of a sentence.
+_DATA = re.compile(r"\d{3}|\d .*\d|@|[.!?,](?:\s|$)|\s.*\s.*\s.*\s")
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A staged source; `split` is where all of its rows belong, None the main source."""
+
+    rows: StagedRows
+    split: Split | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertedSource:
+    """What is kept of a source whose rows are converted."""
+
+    split: Split | None
+    source_rows: int
+    faults: Sequence[RowFault]
+    assumed_encodings: Sequence[str] = ()
+
+
+def check_sources(staged: Sequence[Staged], *, preset: Preset, spec: PrepareSpec) -> None:
+    """Raise Invalid `no_rows`, the faults of a source that has no good row, or `missing_column`.
+
+    The last names the columns there are, unless the header looks like data.
+    """
+    if not any(each.rows.source_rows for each in staged):
+        raise Invalid("the source has no rows", code="no_rows")
+    hopeless = [each for each in staged if not each.rows.rows]
+    _refuse([_fault(f, each.split, spec) for each in hopeless for f in _shown(each.rows.faults)])
+    for each in staged:
+        _check_columns(each, preset, spec)
+
+
+def refuse_rows(sources: Sequence[ConvertedSource], *, spec: PrepareSpec) -> None:
+    """Raise Invalid with the faults of all sources, the first of each code."""
+    _refuse([_fault(f, each.split, spec) for each in sources for f in _shown(each.faults)])
+
+
+def row_name(row: int, split: Split | None, spec: PrepareSpec) -> str:
+    """Return how a user knows a row: rows of a source of their own are named by it."""
+    own = {Split.TEST: spec.test_source, Split.VALIDATION: spec.validation_source}
+    return f"{split.value} row {row}" if split and own.get(split) else f"row {row}"
+
+
+def _check_columns(staged: Staged, preset: Preset, spec: PrepareSpec) -> None:
+    needed = {name: spec.columns.get(name, name) for name in preset.columns}
+    in_columns = preset.pointer == "/spec/columns"
+    pointers = {
+        column: f"{preset.pointer}/{name}" if in_columns else preset.pointer
+        for name, column in needed.items()
+    }
+    if spec.split_column:
+        pointers[spec.split_column] = "/spec/split_column"
+    known = _known(staged.rows, preset)
+    faults = [
+        Fault(pointer, "missing_column", f"no column {column[:64]!r}; {known}")
+        for column, pointer in pointers.items()
+        if column not in staged.rows.columns
+    ]
+    if faults:
+        shown = [_fault(each, staged.split, spec) for each in _shown(staged.rows.faults)]
+        raise Invalid(faults[0].message, code="missing_column", faults=[*faults, *shown])
+
+
+def _known(staged: StagedRows, preset: Preset) -> str:
+    """Return which columns there are; a first line of data is never repeated."""
+    labels = set(map(fold, preset.labels))
+    if any(_DATA.search(name) or fold(name) in labels for name in staged.columns):
+        return "the first line may be data: name the columns in `columns` of the format"
+    names = [name for name in staged.columns if _COLUMN_NAME.fullmatch(name)]
+    others = len(staged.columns) - len(names[:_COLUMNS_SHOWN])
+    return f"known: {', '.join(names[:_COLUMNS_SHOWN])}" + (f" and {others} more" if others else "")
+
+
+def _shown(faults: Iterable[RowFault]) -> list[RowFault]:
+    """Return the first twenty of each code, by row."""
+    by_code: dict[str, list[RowFault]] = defaultdict(list)
+    for fault in faults:
+        by_code[fault.code].append(fault)
+    shown = (sorted(some, key=lambda fault: fault.row)[:FAULTS_SHOWN] for some in by_code.values())
+    return sorted(chain.from_iterable(shown), key=lambda fault: (fault.row, fault.code))
+
+
+def _fault(fault: RowFault, split: Split | None, spec: PrepareSpec) -> Fault:
+    where = f"{fault.field}: " if fault.field else ""
+    return Fault(row_name(fault.row, split, spec), fault.code, f"{where}{fault.message}")
+
+
+def _refuse(faults: Sequence[Fault]) -> None:
+    if not faults:
+        return
+    first = faults[0]
+    more = f"; {len(faults) - 1} more" if len(faults) > 1 else ""
+    message = f"{first.pointer}: {first.message}{more}"
+    raise Invalid(message, code=first.code, faults=faults)

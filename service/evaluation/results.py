@@ -55,7 +55,12 @@ _CHUNK = 250
 def complete(run: JobRun, plan: EvaluationPlan, *, services: EvaluationServices) -> None:
     """Score an evaluation whose rows all have an outcome, and store the table of its rows."""
     run.report(plan.requests, plan.requests, unit="items", stage="scoring")
-    totals = _Totals(plan.spec.metrics or plan.dataset.metrics)
+    totals = _Totals(
+        [
+            Scorer(name, references=_references(plan, store=services.store))
+            for name in plan.spec.metrics or plan.dataset.metrics
+        ]
+    )
     rows = _rows(run, plan, totals, services=services)
     key = _write_table(plan, rows, store=services.store)
     scores = totals.scores()
@@ -73,8 +78,8 @@ def complete(run: JobRun, plan: EvaluationPlan, *, services: EvaluationServices)
 class _Totals:
     """Scores, outcomes and usage of the rows that have been added."""
 
-    def __init__(self, metrics: Sequence[str]) -> None:
-        self._scorers = [Scorer(name) for name in metrics]
+    def __init__(self, scorers: Sequence[Scorer]) -> None:
+        self._scorers = scorers
         self.outcomes: Counter[str] = Counter()
         self.usage = Counter(requests=0, cached=0, prompt_tokens=0, output_tokens=0)
         self.synthetic = False
@@ -92,6 +97,11 @@ class _Totals:
 
     def scores(self) -> list[Score]:
         return [scorer.score() for scorer in self._scorers]
+
+
+def _references(plan: EvaluationPlan, *, store: ObjectStore) -> Iterator[Sequence[str]]:
+    for example in stream_examples(plan.dataset.examples_key, plan.split, store=store):
+        yield example.references
 
 
 def _rows(

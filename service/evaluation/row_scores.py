@@ -1,6 +1,6 @@
 """What each row of a finished evaluation earned, read back from its table: for comparisons."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -54,17 +54,22 @@ def read_variant_scores(
     Raises NotFound, Conflict `not_ready`, Invalid for an unknown metric, Unavailable.
     """
     key = table_key_of(evaluation_id, project_id=project_id, sessions=sessions)
-    measure = METRICS.find(metric).measure()
-    wanted = Range("evaluation_id", evaluation_id, order="position")
+    selected = Range("evaluation_id", evaluation_id, order="position")
+    references = (row["references"] for row in _read_rows(key, selected, store=store))
+    measure = METRICS.find(metric).measure(references)
     blocks: list[tuple[NDArray[Any], ...]] = []
-    with store.open(key) as stream:
-        rows = read_range_in_subprocess(stream, wanted)
-        while chunk := list(islice(rows, _CHUNK)):
-            blocks.append(_scored(chunk, measure))
+    rows = _read_rows(key, selected, store=store)
+    while chunk := list(islice(rows, _CHUNK)):
+        blocks.append(_scored(chunk, measure))
     statistics, answered, worst, best = (
         np.concatenate(column) for column in zip(*blocks, strict=True)
     )
     return VariantScores(name, statistics, answered, worst, best)
+
+
+def _read_rows(key: str, selected: Range, *, store: ObjectStore) -> Iterator[dict[str, Any]]:
+    with store.open(key) as stream:
+        yield from read_range_in_subprocess(stream, selected)
 
 
 def _scored(rows: Sequence[Mapping[str, Any]], measure: Measure) -> tuple[NDArray[Any], ...]:

@@ -2,7 +2,7 @@
 
 import hashlib
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,7 +64,7 @@ def score(
     Raises Invalid for an unknown metric, a row without references, or a confidence that is not
     within 0 and 1.
     """
-    scorer = Scorer(metric)
+    scorer = Scorer(metric, references=(row.references for row in rows))
     scorer.take(rows)
     return scorer.score(confidence=confidence)
 
@@ -72,12 +72,13 @@ def score(
 class Scorer:
     """One metric over rows that come in pieces: of a row it keeps numbers, never its texts.
 
-    A hundred thousand rows are a few megabytes, whatever was answered.
+    A hundred thousand rows are a few megabytes, whatever was answered. `references` are those of
+    all rows that will come; metrics of labels read them, to know the labels before the first row.
     """
 
-    def __init__(self, metric: str) -> None:
+    def __init__(self, metric: str, *, references: Iterable[Sequence[str]]) -> None:
         self._spec = METRICS.find(metric)
-        self._measure = self._spec.measure()
+        self._measure = self._spec.measure(references)
         self._rows = self._answered = 0
         self._earned = self._worst = self._best = _Sum()
         self._groups, self._statistics = array("Q"), array("f")

@@ -17,6 +17,7 @@ YAML_CHARACTERS = 65_536
 Label = Annotated[str, Field(min_length=1, max_length=200)]
 Metric = Literal[
     "accuracy",
+    "balanced_accuracy",
     "chrf",
     "exact_match",
     "json_equal",
@@ -25,6 +26,8 @@ Metric = Literal[
     "json_field_recall",
     "lowercase_exact_match",
     "lowercase_f1",
+    "macro_f1",
+    "micro_f1",
     "multilingual_f1",
     "normalised_match",
     "pii_entity_f1",

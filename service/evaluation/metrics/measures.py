@@ -1,7 +1,7 @@
 """What a metric is made of, and what those that average over rows or add up counts share."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -9,7 +9,6 @@ import numpy as np
 from service.evaluation.statistics.intervals import Array
 
 References = Sequence[Sequence[str]]
-Labels = Collection[str]
 
 
 class Measure(Protocol):

@@ -1,12 +1,18 @@
 """The metrics we know; listing them imports neither `evaluate` nor what computes BLEU."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
 from service.evaluation.metrics.accuracy import Accuracy
 from service.evaluation.metrics.chrf import ChrF, chrf_signature
+from service.evaluation.metrics.classification import (
+    BalancedAccuracy,
+    MacroF1,
+    MicroF1,
+    labels_of,
+)
 from service.evaluation.metrics.exact_match import ExactMatch, NormalisedMatch
 from service.evaluation.metrics.json_values import JsonEqual, JsonFields
 from service.evaluation.metrics.measures import Measure, References
@@ -48,18 +54,27 @@ class MetricSpec:
 
     `measure` makes the arithmetic alone: workers score with it, as `evaluate` would cost each
     of them 120 MB and two seconds. `load` returns the same arithmetic as an `evaluate` module.
+    `by_label` says that `build` takes the labels there are.
     """
 
     name: str
     title: str
     level: Literal["corpus", "example"]
-    measure: Callable[[], Measure]
+    build: Callable[..., Measure]
     higher_is_better: bool = True
     scale: float = 100.0
     binary: bool = False
     unfit: Unfit | None = None
     signed: Callable[[], str] | None = None
     version: int = 1
+    by_label: bool = False
+
+    def measure(self, references: Iterable[Sequence[str]] = ()) -> Measure:
+        """Return the metric's arithmetic; `references` are those of all rows to be scored.
+
+        They are read by metrics of labels alone. Raises Invalid `too_many_labels`.
+        """
+        return self.build(labels_of(references)) if self.by_label else self.build()
 
     @property
     def signature(self) -> str:
@@ -164,6 +179,9 @@ _SPECS = (
         partial(PiiEntities, labels=False),
     ),
     MetricSpec("accuracy", "accuracy", "example", Accuracy, binary=True),
+    MetricSpec("macro_f1", "macro F1", "corpus", MacroF1, by_label=True),
+    MetricSpec("micro_f1", "micro F1", "corpus", MicroF1, by_label=True),
+    MetricSpec("balanced_accuracy", "balanced accuracy", "corpus", BalancedAccuracy, by_label=True),
 )
 
 METRICS: Registry[MetricSpec] = Registry("metric", {spec.name: spec for spec in _SPECS})

@@ -1,0 +1,110 @@
+"""F1 by label and balanced accuracy of answers that name one label each."""
+
+from abc import ABC
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import ClassVar
+
+import numpy as np
+
+from service.errors import Invalid
+from service.evaluation.metrics.measures import CountAverage, References
+from service.evaluation.statistics.intervals import Array
+
+LABELS_LIMIT = 1000  # as many as a preset may have; each costs eight bytes of every row
+
+
+def labels_of(references: Iterable[Sequence[str]]) -> frozenset[str]:
+    """Return the labels that all references of a split name; raises Invalid `too_many_labels`."""
+    labels: set[str] = set()
+    for golds in references:
+        labels.update(map(_label, golds))
+        if len(labels) > LABELS_LIMIT:
+            message = f"the references hold over {LABELS_LIMIT:,} texts: too many to be labels"
+            raise Invalid(message, code="too_many_labels")
+    return frozenset(labels)
+
+
+class _LabelAverage(ABC):
+    """The mean over all labels of what each earns, 0 to 100, from counts of each label.
+
+    A row's statistics are, for each label in order, whether it was right, then how often it was
+    expected (and answered, where `counts_answers`). An answer that is no label was not answered
+    with any. `labels` are those of all rows that will be added; without them, those at hand.
+    """
+
+    counts_answers: ClassVar[bool]
+
+    def __init__(self, labels: Collection[str] = ()) -> None:
+        self._labels = labels
+
+    def statistics(self, predictions: Sequence[str], references: References) -> Array:
+        return self._rows([_label(each) for each in predictions], references)
+
+    def worst(self, references: References) -> Array:
+        """Return rows without an answer; for F1 a wrong label would cost that label, too."""
+        return self._rows([None] * len(references), references)
+
+    def best(self, references: References) -> Array:
+        return self._rows([_label(golds[0]) for golds in references], references)
+
+    def totals(self, sums: Array) -> Array:
+        """Return the mean over the labels that occur in the sums."""
+        half = sums.shape[-1] // 2
+        right, count = sums[..., :half].astype(np.float64), sums[..., half:]
+        shares = (1 + self.counts_answers) * right / np.maximum(count, 1)
+        occurring = np.maximum((count > 0).sum(axis=-1), 1)
+        mean: Array = 100 * shares.sum(axis=-1) / occurring
+        return mean
+
+    def _rows(self, answers: Sequence[str | None], references: References) -> Array:
+        known = sorted(self._labels or labels_of(references))
+        places: Mapping[str | None, int] = {label: place for place, label in enumerate(known)}
+        rows = np.zeros((len(answers), 2, len(places)), dtype=np.float32)
+        for (right, count), answer, golds in zip(rows, answers, references, strict=True):
+            expected = _expected(answer, golds)
+            right[places[expected]] = answer == expected
+            count[places[expected]] = 1
+            if self.counts_answers and answer in places:
+                count[places[answer]] += 1
+        return rows.reshape(len(answers), -1)
+
+
+class MacroF1(_LabelAverage):
+    """Mean F1 of the labels, each weighing the same however rare it is, 0 to 100."""
+
+    counts_answers = True
+
+
+class BalancedAccuracy(_LabelAverage):
+    """Mean share of right answers of the labels (recall), 0 to 100: chance is 100 by labels."""
+
+    counts_answers = False
+
+
+class MicroF1(CountAverage):
+    """F1 of all answers together, 0 to 100: accuracy, but an answer that is no label costs less.
+
+    A row's statistics are whether it is right, whether it names a label, and 1.
+    """
+
+    def __init__(self, labels: Collection[str] = ()) -> None:
+        self._labels = labels
+
+    def counts(self, prediction: str, reference: str) -> tuple[int, int, int]:
+        answer, expected = _label(prediction), _label(reference)
+        return int(answer == expected), int(answer in self._labels), 1
+
+    def statistics(self, predictions: Sequence[str], references: References) -> Array:
+        if self._labels:
+            return super().statistics(predictions, references)
+        return MicroF1(labels_of(references)).statistics(predictions, references)
+
+
+def _label(text: str) -> str:
+    """Return a label as Accuracy compares it: outer white space and case aside."""
+    return text.strip().casefold()
+
+
+def _expected(answer: str | None, golds: Sequence[str]) -> str:
+    labels = [_label(gold) for gold in golds]
+    return answer if answer is not None and answer in labels else labels[0]

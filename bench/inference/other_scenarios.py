@@ -20,7 +20,7 @@ UNPACED = {"requests_per_minute": "60000000", "burst_seconds": "1"}
 def fair(round_number: int, *, quick: bool) -> dict[str, Measurement]:
     """A job of 20,000 rows first, then one of 200: how long the second takes of its fair share.
 
-    Two slots are for shares and one is left over, as in docker-compose.yml.
+    Two slots are for shards and one is left over, as in docker-compose.yml.
     """
     settings = {"requests_per_minute": "6000", "burst_seconds": "1", "evaluate_slots": "2"}
     with open_house(settings, workers=3) as house:

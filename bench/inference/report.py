@@ -23,13 +23,13 @@ ABOUT = {
     " and 1 % of the calls are answered with 503.",
     "wrong": "800 prompts; the client assumes 6,000 requests a minute, the provider grants 3,000.",
     "unknown": "2,000 prompts as in `steady`; the client knows no quota.",
-    "fleet": "2,400 prompts in five shares over four workers with one quota of 6,000 requests a"
+    "fleet": "2,400 prompts in five shards over four workers with one quota of 6,000 requests a"
     " minute; one worker is ended by `kill -9` when half of them are accepted. Of the baseline's"
     " four processes the one that is killed is started again at once.",
     "tokens": "500 prompts of 50 to 5,000 tokens, 1,200,000 tokens a minute.",
     "fair": "a job of 20,000 rows, and 5 s later one of 200, under the quota of `steady`."
     " `makespan_ratio` is the small job's time by that of half the quota without a burst, which the"
-    " large job has used up. Ours has two slots for shares and one left over, as docker-compose.yml"
+    " large job has used up. Ours has two slots for shards and one left over, as docker-compose.yml"
     " has; gather runs each job in a process of its own.",
     "overhead": "5,000 prompts, no quota, no latency; ours stores every answer, gather none.",
     "memory": "no quota, no latency; peak of the largest worker process. One round.",

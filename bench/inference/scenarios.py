@@ -89,7 +89,7 @@ SCENARIOS = {
             "fleet",
             2400,
             PACED,
-            # Five shares for four workers: one has two of them.
+            # Five shards for four workers: one has two of them.
             _settings(6000) | {"evaluate_slots": "5"},
             6000,
             baselines=("gather",),

@@ -162,7 +162,7 @@ def test_ended_tunings_are_read_when_asked_for_and_come_back_after_a_restart(
         store.put(ended_tuning(number))
     grown_bytes, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    # 150 of them are some 15 MB as objects; 64 are remembered.
+    # 150 of them are some 15 MB as objects; 64 are cached.
     assert grown_bytes < 8_000_000
     assert [tuning.serial for tuning in store.all()] == list(range(1, 151))
     store.close()

@@ -16,7 +16,7 @@ from tests.support.stack import Stack
 pytestmark = pytest.mark.journey
 
 ROWS = 240
-IN_FLIGHT = 8  # of one run; two shares run at once
+IN_FLIGHT = 8  # of one run; two shards run at once
 PREPARATION = {
     "preset": "pii",
     "source": {"type": "synthetic", "rows": 500, "seed": 5},

@@ -72,9 +72,9 @@ def test_a_cancel_does_not_wait_for_the_calls_under_way(stack: Stack, few: str) 
 def test_a_cancel_ends_after_the_shares_whose_costs_it_adds_up(stack: Stack, many: str) -> None:
     job = until_asking(stack, many, seed=10)
     ended = cancel(stack, job)
-    shares = stack.children(job.id)
-    assert [share.state for share in shares] == [State.CANCELLED, State.CANCELLED]
-    assert ended.cost["requests"] == sum(share.cost.get("requests", 0) for share in shares)
+    shards = stack.children(job.id)
+    assert [shard.state for shard in shards] == [State.CANCELLED, State.CANCELLED]
+    assert ended.cost["requests"] == sum(shard.cost.get("requests", 0) for shard in shards)
 
 
 def test_a_cancel_waits_for_no_slot_that_others_hold(stack: Stack, many: str) -> None:
@@ -82,7 +82,7 @@ def test_a_cancel_waits_for_no_slot_that_others_hold(stack: Stack, many: str) ->
     jobs = [submit(stack, many, seed=seed) for seed in (20, 21, 22)]
 
     def idle() -> list[Job]:
-        """Return the jobs that wait for their shares while others hold both slots."""
+        """Return the jobs that wait for their shards while others hold both slots."""
         running = {job.id: at_work(stack, job) for job in jobs}
         if sum(running.values()) < 2:
             return []
@@ -97,7 +97,7 @@ def test_a_cancel_waits_for_no_slot_that_others_hold(stack: Stack, many: str) ->
 
 
 def at_work(stack: Stack, job: Job) -> int:
-    return sum(share.state == State.RUNNING for share in stack.children(job.id))
+    return sum(shard.state == State.RUNNING for shard in stack.children(job.id))
 
 
 def is_waiting(stack: Stack, job: Job) -> bool:

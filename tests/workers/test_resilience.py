@@ -233,12 +233,12 @@ def test_a_worker_that_is_asked_to_end_leaves_no_job_behind(stack: Stack, datase
     stack.emulator.configure(requests_per_minute=1200)
     jobs = [stack.submit("evaluate", evaluation(dataset, seed=seed)) for seed in (60, 61)]
     until_calls(stack, 10)
-    leaving = stack.workers[1]
-    os.kill(leaving.pid, signal.SIGTERM)
+    stopped = stack.workers[1]
+    os.kill(stopped.pid, signal.SIGTERM)
     stack.workers[1] = stack.fleet.start_worker("evaluate", name="third")
     for job in jobs:
         assert outcomes(stack, stack.succeeded(job.id)) == {"ok": TEST_ROWS}
-    eventually(lambda: not leaving.is_alive(), what="the worker has not ended")
+    eventually(lambda: not stopped.is_alive(), what="the worker has not ended")
     assert stack.spent("repeated_prompts") == 0
 
 

@@ -67,7 +67,7 @@ def found(
     scope: str = OURS,
     now: datetime = NOW,
 ) -> dict[str, Generation]:
-    """Return what is remembered, by the key of its request."""
+    """Return what is cached, by the key of its request."""
     answers = cached_answers(scope=scope, now=now)
     names = [column.name for column in answers.c if column.name != "fingerprint"]
     with sessions.reading() as session:

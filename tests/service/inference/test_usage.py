@@ -60,12 +60,12 @@ def test_a_job_costs_what_all_jobs_below_it_do(sessions: Sessions) -> None:
     project = ensure_project("team", sessions=sessions)
     experiment = write(sessions, project)
     evaluation = write(sessions, project, parent_id=experiment)
-    shares = [write(sessions, project, parent_id=evaluation) for _ in range(2)]
-    for job in shares:
+    shards = [write(sessions, project, parent_id=evaluation) for _ in range(2)]
+    for job in shards:
         use(sessions, project, job)
 
     with sessions.reading() as session:
-        costs = costs_of(session, [experiment, evaluation, shares[0]])
+        costs = costs_of(session, [experiment, evaluation, shards[0]])
     assert [cost["requests"] for cost in costs.values()] == [4, 4, 2]
     assert [cost["actual"] for cost in costs.values()] == ["18000.00", "18000.00", "9000.00"]
 

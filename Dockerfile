@@ -31,5 +31,5 @@ VOLUME /data
 STOPSIGNAL SIGTERM
 EXPOSE 8765
 HEALTHCHECK --interval=15s --timeout=5s --start-period=20s --retries=4 \
-  CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8765/healthz', timeout=4)"]
+  CMD ["python", "-c", "from http.client import HTTPConnection as C; c = C('127.0.0.1', 8765, timeout=4); c.request('GET', '/healthz'); raise SystemExit(c.getresponse().status != 200)"]
 CMD ["python", "-m", "api", "serve", "--host", "0.0.0.0", "--port", "8765"]

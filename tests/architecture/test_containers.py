@@ -1,11 +1,15 @@
 """The containers, read as a person would review them: nothing here needs a container engine."""
 
+import contextlib
+import json
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatch
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +110,51 @@ def test_the_example_file_has_every_variable_of_the_containers() -> None:
     offered = set(re.findall(r"^(?:# )?([A-Z_]+)=", text_of(Path(".env.example")), re.MULTILINE))
 
     assert used == offered
+
+
+@pytest.mark.parametrize("status", [200, 503])
+def test_a_health_check_asks_the_service_and_no_proxy(status: int) -> None:
+    commands = [
+        service["healthcheck"]["test"][1:] for service in (_ours()["api"], _ours()["emulator"])
+    ]
+    commands += [
+        json.loads(re.findall(r"CMD (\[.*\])", value)[0])
+        for word, value in _last_stage()
+        if word == "HEALTHCHECK"
+    ]
+
+    assert len(commands) == 3
+    with _answering(status) as port:
+        for _python, *arguments in commands:
+            local = [re.sub(r"\b(8765|8099)\b", str(port), each) for each in arguments]
+            checked = subprocess.run(
+                [sys.executable, *local],
+                env={**ENVIRONMENT, "http_proxy": "http://127.0.0.1:9"},
+                check=False,
+            )
+            assert checked.returncode == (0 if status == 200 else 1)
+
+
+@contextlib.contextmanager
+def _answering(status: int) -> Iterator[int]:
+    """Yield the port of a server that answers everything with `status`."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *_arguments: object) -> None:
+            """Keep quiet."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_redis_loses_nothing_at_a_restart_and_drops_nothing_when_full() -> None:

@@ -13,6 +13,7 @@ Environment = Mapping[str, str]
 
 INSTALL_HINT = "the server is not installed here: pip install tunecurve-server"
 HOST = "127.0.0.1"
+_LOOPBACK = (HOST, "localhost")
 
 _REDIS, _EMULATOR, _API, _WORK = range(4)
 # Warm stop: a worker may finish what takes seconds. A longer job's lease expires and it resumes.
@@ -74,11 +75,19 @@ def process_environment(environment: Environment) -> dict[str, str]:
     path = filter(None, [str(server_folder() or ""), environment.get("PYTHONPATH")])
     return {
         **environment,
+        **_without_proxy_for_loopback(environment),
         "PYTHONPATH": os.pathsep.join(path),
         "PYTHONSAFEPATH": "1",
         "PYTHONUNBUFFERED": "1",
         "HF_HUB_OFFLINE": "1",
     }
+
+
+def _without_proxy_for_loopback(environment: Environment) -> dict[str, str]:
+    """Return the proxy variables that keep requests to this very machine here."""
+    chosen = environment.get("no_proxy") or environment.get("NO_PROXY")
+    hosts = chosen if chosen == "*" else ",".join(filter(None, [chosen, *_LOOPBACK]))
+    return {"no_proxy": hosts, "NO_PROXY": hosts}
 
 
 def stack_environment(environment: Environment, parts: Parts) -> dict[str, str]:

@@ -3,9 +3,16 @@
 from pathlib import Path
 
 import pytest
+from requests.utils import should_bypass_proxies
 
 from tunecurve.errors import ConfigurationError
-from tunecurve.stack.services import Parts, server_folder, stack_environment, uses_emulator
+from tunecurve.stack.services import (
+    Parts,
+    process_environment,
+    server_folder,
+    stack_environment,
+    uses_emulator,
+)
 
 EMULATOR = "http://127.0.0.1:5555"
 GOOGLE = {"TUNECURVE_GOOGLE_CLOUD_PROJECT": "p", "TUNECURVE_STORAGE": "gs://b/x"}
@@ -46,6 +53,17 @@ def test_the_checkout_comes_first_on_the_import_path() -> None:
     environment = stack_environment({"PYTHONPATH": "/more"}, parts())
     assert environment["PYTHONPATH"] == f"{server_folder()}:/more"
     assert (server_folder() or Path()).joinpath("workers", "__init__.py").is_file()
+
+
+@pytest.mark.parametrize("exceptions", ["", "corp.example", "*"])
+def test_a_proxy_is_not_asked_for_this_machine(exceptions: str) -> None:
+    environment = process_environment({"http_proxy": "http://127.0.0.1:9", "NO_PROXY": exceptions})
+    for name in ("NO_PROXY", "no_proxy"):
+        for url in ("http://127.0.0.1:5555/storage/v1/b", "http://localhost:5555/"):
+            assert should_bypass_proxies(url, no_proxy=environment[name])
+        assert should_bypass_proxies("http://corp.example/", environment[name]) is bool(exceptions)
+        outside = should_bypass_proxies("http://storage.example/", no_proxy=environment[name])
+        assert outside is (exceptions == "*")
 
 
 def test_with_real_google_nothing_points_at_an_emulator() -> None:

@@ -24,7 +24,7 @@ class Settings(BaseSettings):
     """Defaults suit the embedded shape: SQLite and a local folder. See `.env.example`."""
 
     model_config = SettingsConfigDict(
-        env_prefix="TUNECURVE_", env_file=".env", extra="ignore", frozen=True
+        env_prefix="TUNECURVE_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
     )
 
     data_dir: Path = Field(
@@ -251,8 +251,7 @@ class Settings(BaseSettings):
     @field_validator("quotas", mode="before")
     @classmethod
     def _read_json(cls, value: object) -> object:
-        # docker-compose passes what is not set as empty
-        return json.loads(value or "{}") if isinstance(value, str) else value
+        return json.loads(value) if isinstance(value, str) else value
 
     @field_validator("webhook_allow_networks", "webhook_ports", "hub_allow_networks", mode="before")
     @classmethod

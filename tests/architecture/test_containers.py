@@ -15,7 +15,9 @@ from typing import Any
 
 import pytest
 import yaml
+from sqlalchemy import make_url
 
+from service.settings import Settings
 from service.task_queue import Queue
 from tests.architecture.tree import ROOT, text_of
 
@@ -107,9 +109,52 @@ def test_what_must_be_set_is_demanded_and_never_defaulted() -> None:
 
 def test_the_example_file_has_every_variable_of_the_containers() -> None:
     used = set(re.findall(r"\$\{([A-Z_]+):", text_of(Path("docker-compose.yml"))))
+    passed = set(_compose()["x-tunecurve"]["environment"])
     offered = set(re.findall(r"^(?:# )?([A-Z_]+)=", text_of(Path(".env.example")), re.MULTILINE))
 
-    assert used == offered
+    assert used <= offered <= used | passed
+
+
+def test_every_documented_setting_reaches_every_container() -> None:
+    documented = {f"TUNECURVE_{name.upper()}" for name in Settings.model_fields}
+    for name, service in _ours().items():
+        if name != "emulator":
+            missing = documented - set(service["environment"])
+            assert missing == {"TUNECURVE_DATA_DIR"}, name  # the image says it
+
+
+def _configured(tmp_path: Path, dotenv: Mapping[str, str]) -> dict[str, Any]:
+    """Return the API's environment as docker-compose reads it, with this `.env`."""
+    program = shutil.which("docker-compose")
+    if program is None:
+        pytest.skip("docker-compose is not installed (Debian has it as a package)")
+    shutil.copy(ROOT / "docker-compose.yml", tmp_path)
+    given = {**dict.fromkeys(SECRETS, "given"), **dotenv}
+    lines = "".join(f"{name}='{value}'\n" for name, value in given.items())
+    (tmp_path / ".env").write_text(lines)
+    shown = subprocess.run(
+        [program, "config"], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, check=True
+    )
+    services: dict[str, Any] = yaml.safe_load(shown.stdout)["services"]
+    environment: dict[str, Any] = services["api"]["environment"]
+    return environment
+
+
+def test_docker_compose_hands_over_what_is_set_and_nothing_else(tmp_path: Path) -> None:
+    environment = _configured(tmp_path, {"TUNECURVE_CATALOGUE": "/mine.toml"})
+
+    assert environment["TUNECURVE_CATALOGUE"] == "/mine.toml"
+    assert environment.get("TUNECURVE_CACHE_DAYS") is None
+
+
+def test_a_password_may_hold_any_character(tmp_path: Path) -> None:
+    password = "p@ss/w#rd:100%25 $HOME"
+
+    environment = _configured(tmp_path, {"TUNECURVE_POSTGRES_PASSWORD": password})
+
+    url = make_url(environment["TUNECURVE_DATABASE_URL"])
+    assert (url.host, url.password) == ("postgres", None)
+    assert environment["PGPASSWORD"].replace("$$", "$") == password  # escaped where it is shown
 
 
 @pytest.mark.parametrize("status", [200, 503])

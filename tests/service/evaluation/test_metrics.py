@@ -69,6 +69,28 @@ def test_bleu_equals_the_worked_example_of_the_published_metric() -> None:
     assert round(value_of("sacrebleu", predictions, references), 1) == 39.8
 
 
+@pytest.mark.parametrize(
+    ("metric", "predictions", "references", "expected"),
+    [
+        ("accuracy", "011210", "012012", 50),
+        (
+            "exact_match",
+            ["cat?", "theater", "yelling", "agent"],
+            ["the cat", "theater", "YELLING", "agent007"],
+            25,
+        ),
+        ("squad_exact_match", ["1976"], ["1976"], 100),
+        ("squad_f1", ["1976"], ["1976"], 100),
+        ("squad_v2_exact_match", ["1976"], ["1976"], 100),
+        ("squad_v2_f1", ["1976"], ["1976"], 100),
+    ],
+)
+def test_scores_equal_the_worked_examples_of_the_published_metrics(
+    metric: str, predictions: list[str], references: list[str], expected: float
+) -> None:
+    assert value_of(metric, list(predictions), [[each] for each in references]) == expected
+
+
 def test_rows_may_differ_in_how_many_references_they_have() -> None:
     predictions = ["the cat sat on a mat", "it ran"]
     twice = [["the cat sat on the mat", "the cat sat"], ["it ran off", "it ran off"]]

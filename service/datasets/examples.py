@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -86,8 +87,8 @@ def collapse(text: str) -> str:
 
 
 def fold(text: str) -> str:
-    """Return the text with case and white space folded, for comparison."""
-    return collapse(text).casefold()
+    """Return the text with case and white space folded and letters composed, for comparison."""
+    return unicodedata.normalize("NFC", collapse(text)).casefold()
 
 
 def example_id(text: str, target: str) -> str:

@@ -1,10 +1,10 @@
 """One JSON document: a list of objects, an object with such a list, or SQuAD's layout."""
 
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, Any
 
 from service.datasets.formats.read_context import ReadContext
-from service.datasets.formats.rows import JsonParser, SourceRow
+from service.datasets.formats.rows import JsonParser, RepeatedMembers, SourceRow, has_repeated
 from service.datasets.formats.squad_json import squad_rows
 from service.errors import Invalid
 
@@ -106,20 +106,42 @@ def _members(head: str, file: IO[str], context: ReadContext) -> Iterator[SourceR
     if len(text) > context.limits.document_bytes:
         message = "an object is read whole, and this one is too large; write a list or JSON Lines"
         raise Invalid(message, code="document_too_large")
+    parser = JsonParser()
     try:
-        document = JsonParser().parse(text)
+        document = parser.parse(text)
     except (ValueError, RecursionError):
         raise _no_document() from None
-    if "data" in document:
+    if isinstance(document, RepeatedMembers):
+        raise _repeated()
+    if _is_squad(document):
+        if parser.repeated:
+            raise _repeated()
         yield from squad_rows(document, context)
         return
-    lists = [value for value in document.values() if isinstance(value, list) and value]
+    filled = [value for value in document.values() if isinstance(value, list) and value]
+    lists = [value for value in filled if _holds_objects(value)] or filled
     if len(lists) != 1:
         raise Invalid(f"the document is none of: {_LAYOUTS}", code="invalid_layout")
     for number, value in enumerate(lists[0], start=1):
-        row = context.object_row(number, value, repeated=False)
+        row = context.object_row(number, value, repeated=parser.repeated and has_repeated(value))
         if row is not None:
             yield row
+
+
+def _is_squad(document: dict[str, Any]) -> bool:
+    data = document.get("data")
+    return isinstance(data, list) and any(
+        isinstance(each, dict) and "paragraphs" in each for each in data
+    )
+
+
+def _holds_objects(value: list[Any]) -> bool:
+    return any(isinstance(each, dict) for each in value)
+
+
+def _repeated() -> Invalid:
+    message = "an object of the document names a member twice; keep the one that is meant"
+    return Invalid(message, code="duplicate_key")
 
 
 def _no_document() -> Invalid:

@@ -135,15 +135,4 @@ def _spelled(value: Any) -> str:
 
 
 def _spelled_nested(value: Any) -> str:
-    return json.dumps(_without_nulls(value), ensure_ascii=False, allow_nan=False, default=_spelled)
-
-
-def _without_nulls(value: Any) -> Any:
-    """Leave out members that are null: Parquet has no other way to say that there is none."""
-    if isinstance(value, dict):
-        return {name: _without_nulls(each) for name, each in value.items() if each is not None}
-    if isinstance(value, list):
-        return [_without_nulls(each) for each in value]
-    if isinstance(value, tuple):  # a pair of a map
-        return [_without_nulls(each) for each in value]
-    return value
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, default=_spelled)

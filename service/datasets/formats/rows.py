@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +45,26 @@ def depth_of(value: Any, *, limit: int) -> int:
     return depth
 
 
+class RepeatedMembers(dict[str, Any]):
+    """An object that names a member twice, of which it has the last."""
+
+
+def has_repeated(value: Any) -> bool:
+    """Return whether a parsed value holds an object that names a member twice."""
+    level = [value]
+    while level:
+        if any(isinstance(each, RepeatedMembers) for each in level):
+            return True
+        level = [child for each in level for child in _children(each)]
+    return False
+
+
+def _children(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
 class JsonParser:
     """Parses JSON; `repeated` is true if the last value names a member twice."""
 
@@ -66,4 +86,5 @@ class JsonParser:
         members = dict(pairs)
         if len(members) < len(pairs):
             self.repeated = True
+            return RepeatedMembers(members)
         return members

@@ -6,13 +6,14 @@ from service.datasets.drops import DropReason
 from service.datasets.examples import fold
 from service.datasets.presets.options import PresetOptions, required_option
 from service.datasets.presets.preset import Converted, ConvertedExample, Preset, RowProblem
-from service.datasets.presets.targets import label_of
+from service.datasets.presets.targets import label_of, spelled_labels
+from service.errors import Fault, Invalid
 
 
 def classification_preset(options: PresetOptions) -> Preset:
     """Return the preset of a set of labels.
 
-    Raises Invalid `labels_required`, `template_not_allowed` and so on.
+    Raises Invalid `labels_required`, `labels_alike`, `template_not_allowed` and so on.
     """
     options.allow_only("labels", preset="classification")
     if not options.labels:
@@ -33,7 +34,11 @@ def instruction_for(labels: tuple[str, ...]) -> str:
 
 
 def _converter(labels: tuple[str, ...]) -> Callable[[Mapping[str, str]], Converted]:
-    spelled = {fold(label): label for label in labels}
+    try:
+        spelled = spelled_labels(labels)
+    except ValueError as error:
+        fault = Fault("/spec/labels", "labels_alike", str(error))
+        raise Invalid(str(error), code="labels_alike", faults=[fault]) from None
 
     def convert(fields: Mapping[str, str]) -> Converted:
         text, label = fields["text"].strip(), label_of(fields["label"], spelled)

@@ -11,7 +11,13 @@ from service.datasets.drops import DropReason
 from service.datasets.examples import collapse, fold
 from service.datasets.presets.options import columns_in, fill
 from service.datasets.presets.preset import Converted, ConvertedExample, Preset, RowProblem
-from service.datasets.presets.targets import TargetSchema, check_schema, json_target, label_of
+from service.datasets.presets.targets import (
+    TargetSchema,
+    check_schema,
+    json_target,
+    label_of,
+    spelled_labels,
+)
 
 YAML_CHARACTERS = 65_536
 Label = Annotated[str, Field(min_length=1, max_length=200)]
@@ -97,6 +103,12 @@ class PresetDefinition(BaseModel):
             check_schema(schema)
         return schema
 
+    @field_validator("labels")
+    @classmethod
+    def _told_apart(cls, labels: tuple[Label, ...]) -> tuple[Label, ...]:
+        spelled_labels(labels)
+        return labels
+
     @model_validator(mode="after")
     def _names_columns_that_it_reads(self) -> Self:
         read = self.columns
@@ -162,7 +174,7 @@ def _instruction(definition: PresetDefinition) -> str:
 
 
 def _converter(definition: PresetDefinition) -> Callable[[Mapping[str, str]], Converted]:
-    spelled = {fold(label): label for label in definition.labels}
+    spelled = spelled_labels(definition.labels)
     schema = TargetSchema(definition.target_schema) if definition.target_schema else None
 
     def convert(given: Mapping[str, str]) -> Converted:

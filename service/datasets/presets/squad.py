@@ -1,17 +1,23 @@
 """Question answering with a short span of a context, as in SQuAD."""
 
+import ast
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from service.datasets.drops import DropReason
 from service.datasets.examples import collapse, fold
-from service.datasets.presets.preset import ConvertedExample, Preset
+from service.datasets.presets.preset import Converted, ConvertedExample, Preset, RowProblem
 
 
-def _convert(fields: Mapping[str, str]) -> ConvertedExample | DropReason:
+def _convert(fields: Mapping[str, str]) -> Converted:
     context, question = collapse(fields["context"]), collapse(fields["question"])
-    answers = tuple(dict.fromkeys(filter(None, map(collapse, _answers(fields["answers"])))))
+    given = _answers(fields["answers"])
+    if given is None:
+        message = 'the answers are neither a text, a list of texts nor {"text": [...]}; mend them'
+        return RowProblem("invalid_answers", message)
+    answers = tuple(dict.fromkeys(filter(None, map(collapse, given))))
     if not answers:
         return DropReason.UNANSWERABLE
     text = f"Context: {context}\nQuestion: {question}" if context and question else ""
@@ -19,25 +25,52 @@ def _convert(fields: Mapping[str, str]) -> ConvertedExample | DropReason:
     return ConvertedExample(text, answers[0], answers, group, (fold(text), fold(answers[0])))
 
 
-def _answers(field: str) -> list[str]:
-    """Return the gold answers of a field: a JSON list, the Hub's {"text": [...]}, or one text."""
+def _answers(field: str) -> list[str] | None:
+    """Return the gold answers of a field, None where it holds something else.
+
+    It is a JSON list, the Hub's {"text": [...]}, either of them as Python writes it, or one text.
+    """
     try:
         value: Any = json.loads(field)
     except (ValueError, RecursionError):
-        return [field]
+        if not _PYTHON.match(field):
+            return [field]
+        value = _python_value(field)
+    else:
+        if not isinstance(value, list | dict):
+            return [field]
     if isinstance(value, dict):
-        value = value.get("text", [])
-    if isinstance(value, list):
-        return [_answer(each) for each in value]
-    return [field]
+        value = value.get("text", value)
+        value = [value] if value is None or isinstance(value, str) else value
+    return _texts(value) if isinstance(value, list) else None
 
 
-def _answer(value: Any) -> str:
+def _texts(values: list[Any]) -> list[str] | None:
+    answers = [_answer(each) for each in values if each is not None]
+    texts = [each for each in answers if each is not None]
+    return texts if len(texts) == len(answers) else None
+
+
+def _python_value(field: str) -> Any:
+    if len(field) > _PYTHON_CHARACTERS:
+        return None
+    try:
+        return ast.literal_eval(field.strip())
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
+
+
+def _answer(value: Any) -> str | None:
     if isinstance(value, dict):
-        value = value.get("text", "")
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        value = value.get("text")
+    if isinstance(value, str):
+        return value
+    return None if value is None or isinstance(value, list | dict) else json.dumps(value)
 
 
+# A list or an object as Python writes it, perhaps of NumPy's arrays.
+_PYTHON = re.compile(r"\s*(?:[\[{]\s*['\"{\[]|\[\s*\]|(?:np\.)?array\()")
+_PYTHON_CHARACTERS = 100_000
 # White space is collapsed in context, question and answers, so that an answer remains a
 # span of its context; case is kept. The group is the article, or the context without a title.
 # An article has 200 questions and more: without a limit one article would be the whole test, and

@@ -1,15 +1,18 @@
 """What a target must be where the task says so: a label of a set, or JSON of a schema. Pure."""
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 from typing import Any
 
 from service.datasets.examples import fold
+from service.datasets.formats.rows import JsonParser
 from service.datasets.presets.preset import RowProblem
 
 _DEPTH = 16
+_INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff]")  # no joiners: these change words
 _TYPES = ("object", "array", "string", "boolean", "integer", "number", "null")
 # None of them refers to another schema, so that nothing is ever fetched.
 _KEYWORDS = (
@@ -90,29 +93,54 @@ def _described(error: Any, place: str) -> Iterator[str]:
             yield f"{place or 'the target'} is no {' or '.join(kinds)}"
 
 
+def spelled_labels(labels: Sequence[str]) -> dict[str, str]:
+    """Return the labels of a set by their folded spelling.
+
+    Raises ValueError, which names two labels that cannot be told apart.
+    """
+    spelled: dict[str, str] = {}
+    for label in labels:
+        key = fold(_visible(label))
+        if key in spelled:
+            raise ValueError(
+                f"the labels {spelled[key]!r} and {label!r} are one but for case, white space or "
+                "composed letters; rename or remove one"
+            )
+        spelled[key] = label
+    return spelled
+
+
 def label_of(given: str, spelled: Mapping[str, str]) -> str | RowProblem:
     """Return a label as the set spells it, by its folded spelling; an empty one stays empty."""
     if not given.strip():
         return ""
-    label = spelled.get(fold(given))
+    label = spelled.get(fold(_visible(given)))
     if label is not None:
         return label
     message = f"the label is none of the {len(spelled)} there are; mend it or add it to them"
     return RowProblem("unknown_label", message)
 
 
+def _visible(label: str) -> str:
+    return _INVISIBLE.sub("", label)
+
+
 def json_target(given: str, schema: TargetSchema | None) -> str | RowProblem:
     """Return a target as one line of JSON, members in their order, or what is wrong with it.
 
-    An empty one stays empty. Codes: `target_not_json`, `target_not_as_schema`.
+    An empty one stays empty. Codes: `target_not_json`, `duplicate_key`, `target_not_as_schema`.
     """
     if not given.strip():
         return ""
+    parser = JsonParser()
     try:
-        value = json.loads(given)
+        value = parser.parse(given)
         line = json.dumps(value, ensure_ascii=False, allow_nan=False)
     except (ValueError, RecursionError):
         return RowProblem("target_not_json", "the target is not JSON; mend or quote it")
+    if parser.repeated:
+        message = "an object of the target names a member twice; keep the one that is meant"
+        return RowProblem("duplicate_key", message)
     wrong = "; ".join(islice(schema.mismatches(value), 3)) if schema else ""
     if wrong:
         return RowProblem("target_not_as_schema", f"{wrong}; mend the target or the schema")

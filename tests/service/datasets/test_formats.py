@@ -123,7 +123,7 @@ def test_squad_gives_a_row_for_each_question_with_all_answers() -> None:
         ("{", "invalid_json"),
         ("[" * 100_000, "invalid_json"),
         ("[]", "invalid_layout"),
-        ('{"data": [{"title": "x"}]}', "invalid_layout"),
+        ('{"data": [{"title": "x", "paragraphs": [{}]}]}', "invalid_layout"),
     ],
 )
 def test_a_document_of_another_layout_is_refused(text: str, code: str) -> None:

@@ -10,16 +10,20 @@ from service.errors import Invalid
 from service.evaluation.metrics.measures import CountAverage, References
 from service.evaluation.statistics.intervals import Array
 
-LABELS_LIMIT = 1000  # as many as a preset may have; each costs eight bytes of every row
+LABELS_LIMIT = 1000  # as many as a preset may have
+COUNTS_LIMIT = 8_000_000  # labels by rows: 64 MB of counts, some 450 MB with an interval
 
 
 def labels_of(references: Iterable[Sequence[str]]) -> frozenset[str]:
     """Return the labels that all references of a split name; raises Invalid `too_many_labels`."""
     labels: set[str] = set()
-    for golds in references:
+    for rows, golds in enumerate(references, start=1):
         labels.update(map(_label, golds))
-        if len(labels) > LABELS_LIMIT:
-            message = f"the references hold over {LABELS_LIMIT:,} texts: too many to be labels"
+        if len(labels) > LABELS_LIMIT or len(labels) * rows > COUNTS_LIMIT:
+            message = (
+                f"the references hold too many texts to be labels: over {LABELS_LIMIT:,}, "
+                f"or over {COUNTS_LIMIT:,} by rows; use accuracy"
+            )
             raise Invalid(message, code="too_many_labels")
     return frozenset(labels)
 

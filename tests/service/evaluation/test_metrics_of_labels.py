@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.errors import Invalid
-from service.evaluation.metrics.classification import LABELS_LIMIT
+from service.evaluation.metrics.classification import COUNTS_LIMIT, LABELS_LIMIT
 from service.evaluation.metrics.registry import METRICS
 from service.evaluation.scores import Scored, Scorer, score
 from service.inference.ports import Outcome
@@ -149,7 +149,14 @@ def test_references_of_too_many_texts_are_refused_as_no_labels() -> None:
     golds = [[f"text {place}"] for place in range(LABELS_LIMIT + 1)]
     for metric in BY_LABEL:
         METRICS[metric].measure(golds[:-1])
-        with pytest.raises(Invalid, match="over 1,000 texts") as caught:
+        with pytest.raises(Invalid, match="over 1,000") as caught:
             METRICS[metric].measure(golds)
         assert caught.value.code == "too_many_labels"
     METRICS["accuracy"].measure(golds)
+
+
+def test_many_rows_may_have_fewer_labels() -> None:
+    golds = ([str(place % 500)] for place in range(COUNTS_LIMIT // 500 + 1))
+    with pytest.raises(Invalid, match="by rows") as caught:
+        METRICS["macro_f1"].measure(golds)
+    assert caught.value.code == "too_many_labels"

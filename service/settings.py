@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from service.errors import Invalid
+
 
 class QuotaSetting(BaseModel):
     """What differs for one base model; what is left out is as for all."""
@@ -260,8 +262,14 @@ class Settings(BaseSettings):
 
     @cached_property
     def folder(self) -> Path:
-        """The data folder, absolute."""
-        return self.data_dir.expanduser().absolute()
+        """The data folder, absolute. Raises Invalid where its home folder is not known."""
+        try:
+            return self.data_dir.expanduser().absolute()
+        except RuntimeError as error:
+            message = (
+                f"the home folder of {self.data_dir} is not known: set HOME or TUNECURVE_DATA_DIR"
+            )
+            raise Invalid(message, code="no_home_folder") from error
 
     @cached_property
     def resolved_database_url(self) -> str:

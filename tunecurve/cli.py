@@ -38,11 +38,22 @@ app.command("doctor")(doctor.doctor)
 
 def main() -> NoReturn:
     """Run the command line and exit with one of the codes of `ExitCode`."""
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that lacks a character shows a question mark, not a defect.
             stream.reconfigure(errors="replace")
     sys.exit(run(sys.argv[1:]))
+
+
+def _open_closed_streams() -> None:
+    """Read and write nothing where the caller has closed a standard stream (`>&-`).
+
+    The first of the three opened takes the lowest descriptor: no file of ours becomes number 1.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
 
 
 def run(arguments: list[str]) -> int:

@@ -35,9 +35,17 @@ def read_environment(dotenv: Path = Path(".env")) -> dict[str, str]:
 
 
 def data_folder(environment: Environment, *, chosen: Path | None = None) -> Path:
-    """Return the folder of the embedded stack, absolute."""
+    """Return the folder of the embedded stack, absolute.
+
+    Raises ConfigurationError where it lies in a home folder that is not known.
+    """
     folder = chosen or Path(environment.get("TUNECURVE_DATA_DIR", _DEFAULT_FOLDER))
-    return folder.expanduser().absolute()
+    try:
+        return folder.expanduser().absolute()
+    except RuntimeError as error:
+        raise ConfigurationError(
+            f"the home folder of {folder} is not known: set HOME or TUNECURVE_DATA_DIR"
+        ) from error
 
 
 def find_server(

@@ -77,3 +77,11 @@ def test_the_contract_is_printed_as_it_is_committed(database_url: str) -> None:
     printed = _run(database_url, "openapi")
 
     assert printed.stdout == (ROOT / "docs" / "openapi.json").read_text()
+
+
+def test_a_home_folder_that_is_not_known_is_no_traceback() -> None:
+    failed = run_process("api", ["migrate"], env={"TUNECURVE_DATA_DIR": "~no-such-person/data"})
+
+    assert failed.returncode == 1
+    assert "set HOME or TUNECURVE_DATA_DIR" in failed.stderr
+    assert "Traceback" not in failed.stderr

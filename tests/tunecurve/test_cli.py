@@ -265,3 +265,21 @@ def test_a_reader_that_has_seen_enough_is_no_error(known: TinyService) -> None:
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "closed", "code"),
+    [
+        ("jobs", ">&-", ExitCode.OK),
+        ("jobs", "2>&-", ExitCode.OK),
+        ("jobs", "<&- >&- 2>&-", ExitCode.OK),
+        ("submit prepare --spec -", "<&-", ExitCode.USAGE),
+        ("watch job_1", ">&- 2>&-", ExitCode.CONFLICT),
+    ],
+)
+@pytest.mark.usefixtures("known")
+def test_a_standard_stream_that_is_closed_is_no_defect(
+    arguments: str, closed: str, code: ExitCode
+) -> None:
+    command = f"{sys.executable} -m tunecurve {arguments} {closed}"
+    assert subprocess.run(["/bin/sh", "-c", command], check=False).returncode == code

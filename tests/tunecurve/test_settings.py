@@ -83,3 +83,8 @@ def test_the_environment_goes_before_the_settings_file(
 def test_the_data_folder_is_absolute(bare: Path) -> None:
     assert data_folder({"TUNECURVE_DATA_DIR": "d"}) == bare / "d"
     assert data_folder({}) == Path("~/.local/share/tunecurve").expanduser()
+
+
+def test_a_home_folder_that_is_not_known_is_a_configuration_error() -> None:
+    with pytest.raises(ConfigurationError, match="set HOME or TUNECURVE_DATA_DIR"):
+        data_folder({"TUNECURVE_DATA_DIR": "~no-such-person/data"})

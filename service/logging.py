@@ -1,8 +1,10 @@
 """Logs: one JSON object or one coloured line an event, never prompts, outputs or secrets."""
 
+import contextlib
 import logging as stdlib_logging
 import re
 import sys
+from typing import TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
@@ -35,9 +37,28 @@ def _redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict
     return event
 
 
+class _Tolerant:
+    """A text stream whose faults, such as a full disk or a closed pipe, end no work."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError, ValueError):
+            if self._stream is not None:
+                self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            if self._stream is not None:
+                self._stream.flush()
+
+
 def configure_logging(*, log_format: str, level: str) -> None:
     """Send structlog and the standard library's loggers to standard error. May be called again."""
     number = stdlib_logging.getLevelNamesMapping()[level.upper()]
+    stream = cast("TextIO", _Tolerant(sys.stderr))
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -48,19 +69,19 @@ def configure_logging(*, log_format: str, level: str) -> None:
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
         if log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        else structlog.dev.ConsoleRenderer(colors=bool(sys.stderr and sys.stderr.isatty()))
     )
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=stream),
         cache_logger_on_first_use=False,
     )
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
     )
-    handler = stdlib_logging.StreamHandler(sys.stderr)
+    handler = stdlib_logging.StreamHandler(stream)
     handler.setFormatter(formatter)
     root = stdlib_logging.root
     root.handlers[:] = [handler]

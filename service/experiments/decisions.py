@@ -270,6 +270,8 @@ def _score_words(point: Point, *, title: str) -> str:
 
 def difference_words(point: Point, decision: Decision, comparisons: Sequence[Comparison]) -> str:
     """Return a variant's difference to the best prompt for a table, such as "+5.2 [2.2, 8.4]"."""
+    if decision.best_prompt is not None and point.name == decision.best_prompt.name:
+        return "the best prompt"
     found = _Pairs(comparisons).find(point, decision.best_prompt)
     if found is None:
         return ""

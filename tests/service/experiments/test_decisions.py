@@ -148,7 +148,8 @@ def test_a_table_cell_says_what_is_not_shown() -> None:
     decision = decide(curve, found)
     cells = [difference_words(each, decision, found) for each in curve.points]
     assert cells == ["+0.5 [-0.5, 1.5], not shown", "+6.7 [5.7, 7.7]"]
-    assert difference_words(FEW, decision, found) == ""
+    assert difference_words(FEW, decision, found) == "the best prompt"
+    assert difference_words(point("tuned@200", None), decision, found) == ""
 
 
 SCORES = st.one_of(st.none(), st.floats(0, 100))

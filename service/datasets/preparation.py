@@ -35,6 +35,7 @@ from service.datasets.splitting.split_assignment import (
     SplitAssignment,
     assign_rows,
     cluster_groups,
+    separate_systems,
 )
 from service.datasets.validation.row_checks import RowChecks
 from service.datasets.validation.row_rules import (
@@ -201,11 +202,11 @@ def _similarity_index(
         clusters = np.arange(converted.keys.height)
     else:
         by_id = np.argsort(converted.keys["id_high"].to_numpy()[kept], kind="stable")
-        clusters = converted.near.clusters(kept[by_id])
+        clusters = converted.near.clusters(kept[by_id], kinds=converted.keys["system"].to_numpy())
     groups: Rows | None = None
     keys = converted.keys
     if preset.near_groups:
-        keys, groups = cluster_groups(keys, clusters)
+        keys, groups = cluster_groups(separate_systems(keys), clusters)
     return (
         SimilarityIndex(keys, converted.near, clusters, groups=not preset.near_groups),
         groups,

@@ -108,9 +108,9 @@ class NearDuplicates:
             self._found.add(pair)
         return near
 
-    def clusters(self, rows: Rows) -> Rows:
+    def clusters(self, rows: Rows, *, kinds: NDArray[np.uint32] | None = None) -> Rows:
         """Return the first text of each text's cluster; only those of `rows` are clustered, and
-        short ones are not.
+        short ones are not. Texts of different `kinds` are never in one cluster.
 
         Rows are in one cluster if a chain of near pairs connects them. Where many have the same
         hash, the order of `rows` decides which are compared: it should depend on the texts only.
@@ -118,8 +118,9 @@ class NearDuplicates:
         self._flush()
         rows = rows[np.diff(self._ends)[rows] >= SHORTEST]
         leaders = np.arange(len(self._ends) - 1, dtype=np.int64)
+        of_kind = np.zeros(len(leaders), np.uint32) if kinds is None else kinds
         for number in range(len(self._bands)):
-            for one, other in self._near_pairs(rows, number, leaders):
+            for one, other in self._near_pairs(rows, number, leaders, of_kind):
                 _join(leaders, one, other)
             leaders = _resolved(leaders)
         return leaders
@@ -130,8 +131,10 @@ class NearDuplicates:
         lengths = np.concatenate(self._lengths) if self._lengths else np.zeros(0, np.int64)
         self._ends = np.concatenate(([np.int64(0)], np.cumsum(lengths)))
 
-    def _near_pairs(self, rows: Rows, number: int, leaders: Rows) -> Iterator[tuple[int, int]]:
-        for one, other in self._candidates(rows, number):
+    def _near_pairs(
+        self, rows: Rows, number: int, leaders: Rows, kinds: NDArray[np.uint32]
+    ) -> Iterator[tuple[int, int]]:
+        for one, other in self._candidates(rows, number, kinds):
             apart = leaders[one] != leaders[other]
             likely = self._likely(one[apart], other[apart])
             for first, second in zip(*likely, strict=True):
@@ -140,13 +143,16 @@ class NearDuplicates:
                 ):
                     yield first, second
 
-    def _candidates(self, kept: Rows, number: int) -> Iterator[tuple[Rows, Rows]]:
-        """Yield neighbours among the rows with the same hash of a band.
+    def _candidates(
+        self, kept: Rows, number: int, kinds: NDArray[np.uint32]
+    ) -> Iterator[tuple[Rows, Rows]]:
+        """Yield neighbours among the rows of one kind with the same hash of a band.
 
         They are ordered by the hash of the next band, so that more similar rows are neighbours.
         """
         hashes = self._band(number)[kept]
         next_band = self._band((number + 1) % len(self._bands))[kept]
+        hashes = hashes + (kinds[kept] * np.uint64(1 << 32))
         order = np.lexsort((next_band, hashes))
         rows, ordered = kept[order], hashes[order]
         for step in range(1, NEIGHBOURS + 1):

@@ -26,20 +26,28 @@ def digest(seed: int, text: str) -> bytes:
 def row_keys(
     converted: pl.DataFrame, digests: Iterable[bytes], compared: list[str]
 ) -> pl.DataFrame:
-    """Return the keys of examples, one row each; `digests` are four for each, as in `DIGESTS`."""
+    """Return the keys of examples, one row each; `digests` are four for each, as in `DIGESTS`.
+
+    The input of a chat is its system instruction, its history and its text. `system` is a hash of
+    the first.
+    """
     words = np.frombuffer(b"".join(digests), ">u8").astype(np.uint64).reshape(-1, 8)
     decided = {
         f"{name}_{half}": words[:, 2 * at + part]
         for at, name in enumerate(DIGESTS)
         for part, half in enumerate(("high", "low"))
     }
-    keys = converted.with_columns(pl.Series("compared", compared)).select(
+    known = converted.with_columns(
+        pl.Series("compared", compared), pl.Series("spoken", _systems(converted["system"]))
+    )
+    keys = known.select(
         "row",
         "given",
         pl.struct("identity", "identity_target").hash(1).alias("identity_1"),
         pl.struct("identity", "identity_target").hash(2).alias("identity_2"),
-        pl.col("text").hash(3).alias("text"),
-        _normalised().hash(4).alias("normalised"),
+        (pl.col("text").hash(3) ^ pl.col("spoken") ^ _history()).alias("text"),
+        (_normalised().hash(4) ^ pl.col("spoken")).alias("normalised"),
+        (pl.col("spoken") // (1 << 32)).cast(pl.UInt32).alias("system"),
         pl.col("target").hash(5).alias("target"),
         _template().alias("template"),
         pl.col("text").str.len_chars().alias("text_characters"),
@@ -67,6 +75,19 @@ def concat_keys(frames: list[pl.DataFrame]) -> pl.DataFrame:
 
 def _unsigned(columns: dict[str, NDArray[np.uint64]]) -> dict[str, pl.Series]:
     return {name: pl.Series(values) for name, values in columns.items()}
+
+
+def _systems(column: pl.Series) -> NDArray[np.uint64]:
+    """Return a hash of each system instruction that never changes, 0 for none."""
+    known = {text: int.from_bytes(digest(0, text)[:8]) for text in column.unique() if text}
+    if not known:
+        return np.zeros(len(column), np.uint64)
+    return np.array([known.get(text, 0) for text in column], np.uint64)
+
+
+def _history() -> pl.Expr:
+    none = pl.lit(0, pl.UInt64)
+    return pl.when(pl.col("history") == "").then(none).otherwise(pl.col("history").hash(7))
 
 
 def _normalised() -> pl.Expr:

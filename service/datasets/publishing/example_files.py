@@ -133,7 +133,10 @@ def _frames(prepared: SplitDataset, folder: Path) -> Iterator[pl.DataFrame]:
         for split, rows in in_stored_order(prepared.splits)
     )
     if prepared.groups is not None:
-        extra = extra.with_columns(_cluster_groups(prepared, order))
+        separated = prepared.keys["separated"].to_numpy()[order]
+        extra = extra.with_columns(
+            _cluster_groups(prepared, order), pl.Series("separated", separated)
+        )
     converted = prepared.converted.path
     for frame in sort_externally(
         converted, order, folder, extra=extra, row_bytes=_row_bytes(prepared)
@@ -141,7 +144,14 @@ def _frames(prepared: SplitDataset, folder: Path) -> Iterator[pl.DataFrame]:
         if prepared.groups is None:
             yield frame
         else:
-            yield frame.with_columns(pl.coalesce("cluster_group", "group").alias("group"))
+            yield frame.with_columns(_stored_group().alias("group"))
+
+
+def _stored_group() -> pl.Expr:
+    """Return the text of a group, which begins with the system where this tells groups apart."""
+    group = pl.coalesce("cluster_group", "group")
+    of_system = pl.concat_str("system", group, separator="\n")
+    return pl.when("separated").then(of_system).otherwise(group)
 
 
 def _row_bytes(prepared: SplitDataset) -> int:

@@ -14,6 +14,7 @@ from service.datasets.examples import SPLIT_CODES, Split
 from service.datasets.splitting.hash_split import hold_out_rows, nested_order
 
 Rows = NDArray[np.int64]
+_MIXER = 0x9E3779B1  # odd: the product of 32 bits keeps them all in 64
 _BEYOND = {
     Split.TEST: DropReason.BEYOND_TEST_SIZE,
     Split.VALIDATION: DropReason.BEYOND_VALIDATION_SIZE,
@@ -118,5 +119,21 @@ def cluster_groups(keys: pl.DataFrame, clusters: Rows) -> tuple[pl.DataFrame, Ro
         .sort("at")
     )
     names = named["name"].to_numpy().astype(np.int64)
-    groups = keys.select("group_high", "group_low")[names]
-    return keys.with_columns(groups["group_high"], groups["group_low"]), names
+    groups = keys.select("group_high", "group_low", "separated")[names]
+    return keys.with_columns(groups), names
+
+
+def separate_systems(keys: pl.DataFrame) -> pl.DataFrame:
+    """Return keys in which a group that several system instructions share is one for each.
+
+    Other groups stay as they are. `separated` is true for the rows of such groups.
+    """
+    first = keys["system"][0]
+    if (keys["system"] == first).all():
+        return keys.with_columns(pl.lit(value=False).alias("separated"))
+    several = pl.col("system").n_unique().over("group_high", "group_low") > 1
+    mixed = pl.col("system").cast(pl.UInt64) * pl.lit(_MIXER, pl.UInt64)
+    return keys.with_columns(several.alias("separated")).with_columns(
+        pl.when("separated").then(pl.col(name) ^ mixed).otherwise(name).alias(name)
+        for name in ("group_high", "group_low")
+    )

@@ -1,8 +1,7 @@
 """Accuracy: the answer names the right label."""
 
-import unicodedata
-
 from service.evaluation.metrics.measures import RowAverage
+from service.evaluation.metrics.normal_forms import fold_label
 
 
 class Accuracy(RowAverage):
@@ -12,8 +11,4 @@ class Accuracy(RowAverage):
     """
 
     def earned(self, prediction: str, reference: str) -> float:
-        return float(_folded(prediction) == _folded(reference))
-
-
-def _folded(label: str) -> str:
-    return unicodedata.normalize("NFC", label.strip()).casefold()
+        return float(fold_label(prediction) == fold_label(reference))

@@ -8,6 +8,7 @@ import numpy as np
 
 from service.errors import Invalid
 from service.evaluation.metrics.measures import CountAverage, References
+from service.evaluation.metrics.normal_forms import fold_label
 from service.evaluation.statistics.intervals import Array
 
 LABELS_LIMIT = 1000  # as many as a preset may have
@@ -18,7 +19,7 @@ def labels_of(references: Iterable[Sequence[str]]) -> frozenset[str]:
     """Return the labels that all references of a split name; raises Invalid `too_many_labels`."""
     labels: set[str] = set()
     for rows, golds in enumerate(references, start=1):
-        labels.update(map(_label, golds))
+        labels.update(map(fold_label, golds))
         if len(labels) > LABELS_LIMIT or len(labels) * rows > COUNTS_LIMIT:
             message = (
                 f"the references hold too many texts to be labels: over {LABELS_LIMIT:,}, "
@@ -42,14 +43,14 @@ class _LabelAverage(ABC):
         self._labels = labels
 
     def statistics(self, predictions: Sequence[str], references: References) -> Array:
-        return self._rows([_label(each) for each in predictions], references)
+        return self._rows([fold_label(each) for each in predictions], references)
 
     def worst(self, references: References) -> Array:
         """Return rows without an answer; for F1 a wrong label would cost that label, too."""
         return self._rows([None] * len(references), references)
 
     def best(self, references: References) -> Array:
-        return self._rows([_label(golds[0]) for golds in references], references)
+        return self._rows([fold_label(golds[0]) for golds in references], references)
 
     def totals(self, sums: Array) -> Array:
         """Return the mean over the labels that occur in the sums."""
@@ -95,7 +96,7 @@ class MicroF1(CountAverage):
         self._labels = labels
 
     def counts(self, prediction: str, reference: str) -> tuple[int, int, int]:
-        answer, expected = _label(prediction), _label(reference)
+        answer, expected = fold_label(prediction), fold_label(reference)
         return int(answer == expected), int(answer in self._labels), 1
 
     def statistics(self, predictions: Sequence[str], references: References) -> Array:
@@ -104,11 +105,6 @@ class MicroF1(CountAverage):
         return MicroF1(labels_of(references)).statistics(predictions, references)
 
 
-def _label(text: str) -> str:
-    """Return a label as Accuracy compares it: outer white space and case aside."""
-    return text.strip().casefold()
-
-
 def _expected(answer: str | None, golds: Sequence[str]) -> str:
-    labels = [_label(gold) for gold in golds]
+    labels = [fold_label(gold) for gold in golds]
     return answer if answer is not None and answer in labels else labels[0]

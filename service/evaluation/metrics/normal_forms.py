@@ -28,3 +28,8 @@ def normalise(text: str) -> str:
     """
     bare = unicodedata.normalize("NFC", unicodedata.normalize("NFC", strip_fence(text)).casefold())
     return bare.rstrip(_FINAL_MARKS).rstrip() or bare
+
+
+def fold_label(text: str) -> str:
+    """Return a label for comparison: white space around, case and composition of letters aside."""
+    return unicodedata.normalize("NFC", text.strip()).casefold()

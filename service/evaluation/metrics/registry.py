@@ -22,7 +22,6 @@ from service.evaluation.metrics.sacrebleu import (
     SacreBleu,
     Tokeniser,
     bleu_signature,
-    is_short,
     is_unfit,
 )
 from service.evaluation.metrics.squad import (
@@ -104,16 +103,15 @@ _EMPTIED = Unfit(
     "squad_v2_f1 or multilingual_f1 score these",
 )
 
-_SHORT = Unfit(is_short, "a reference has under four characters, so that no 4-gram can match")
-_UNFIT = Unfit(
-    is_unfit,
-    "a reference has no spaces or under four tokens, so that BLEU is 0 even for the right answer; "
-    "see chrf, or sacrebleu_by_script",
-)
 _WORDLESS = Unfit(has_no_words, "a reference has no word of a-z and 0-9, the only ones of ROUGE")
 
 
-def _bleu(name: str, title: str, tokeniser: Tokeniser | None, unfit: Unfit) -> MetricSpec:
+def _bleu(name: str, title: str, tokeniser: Tokeniser | None) -> MetricSpec:
+    unfit = Unfit(
+        partial(is_unfit, tokeniser=tokeniser),
+        "a reference has under four tokens of this tokeniser, or no spaces between them, so that "
+        "BLEU is 0 even for the right answer; see chrf, or sacrebleu_by_script",
+    )
     measure, signed = partial(SacreBleu, tokeniser), partial(bleu_signature, tokeniser)
     return MetricSpec(name, title, "corpus", measure, unfit=unfit, signed=signed)
 
@@ -128,10 +126,10 @@ def _rouge(kind: Kind) -> tuple[MetricSpec, MetricSpec]:
 
 
 _SPECS = (
-    _bleu("sacrebleu", "SacreBLEU", "13a", _UNFIT),
-    _bleu("sacrebleu_zh", "SacreBLEU of Chinese", "zh", _SHORT),
-    _bleu("sacrebleu_char", "SacreBLEU of characters", "char", _SHORT),
-    _bleu("sacrebleu_by_script", "SacreBLEU by script", None, _SHORT),
+    _bleu("sacrebleu", "SacreBLEU", "13a"),
+    _bleu("sacrebleu_zh", "SacreBLEU of Chinese", "zh"),
+    _bleu("sacrebleu_char", "SacreBLEU of characters", "char"),
+    _bleu("sacrebleu_by_script", "SacreBLEU by script", None),
     MetricSpec("chrf", "chrF", "corpus", ChrF, signed=chrf_signature),
     *_rouge("1"),
     *_rouge("2"),

@@ -77,14 +77,17 @@ def tokeniser_for(text: str) -> Tokeniser:
     return "zh" if len(_HAN.findall(text)) == unspaced else "char"
 
 
-def is_unfit(reference: str) -> bool:
-    """Say whether BLEU of 13a tokens is 0 for a right answer: no spaces, or under four tokens."""
-    return tokeniser_for(reference) != "13a" or len(_TOKEN.findall(reference)) < ORDER
+def is_unfit(reference: str, tokeniser: Tokeniser | None) -> bool:
+    """Say whether BLEU is 0 for a right answer: 13a where no spaces part words, under four tokens.
 
-
-def is_short(reference: str) -> bool:
-    """Say whether a text has under four characters, and so no 4-gram of any tokeniser."""
-    return len("".join(reference.split())) < ORDER
+    A text under four tokens has no 4-gram to match.
+    """
+    fitting = tokeniser_for(reference)
+    if tokeniser == "13a" and fitting != "13a":
+        return True
+    if (tokeniser or fitting) == "char":
+        return len("".join(reference.split())) < ORDER
+    return len(_TOKEN.findall(UNSPACED.sub(r" \g<0> ", reference))) < ORDER
 
 
 def bleu_signature(tokeniser: Tokeniser | None = "13a") -> str:

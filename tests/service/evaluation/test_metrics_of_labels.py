@@ -93,7 +93,9 @@ def test_a_label_that_comes_late_counts_from_the_first_row(
     assert turned.value == pytest.approx(scorer.score().value)
 
 
-def test_case_and_outer_space_make_no_difference_and_a_sentence_is_no_label() -> None:
+def test_case_outer_space_and_composition_make_no_difference_but_a_sentence_is_no_label() -> None:
+    for metric in BY_LABEL:
+        assert value_of(metric, ["cafe\u0301"], [["café"]]) == 100
     golds = [["Positive"], ["negative"]]
     for metric in BY_LABEL:
         assert value_of(metric, [" positive\n", "NEGATIVE"], golds) == 100

@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -283,3 +284,14 @@ def test_a_standard_stream_that_is_closed_is_no_defect(
 ) -> None:
     command = f"{sys.executable} -m tunecurve {arguments} {closed}"
     assert subprocess.run(["/bin/sh", "-c", command], check=False).returncode == code
+
+
+def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--version"]) == ExitCode.OK
+    assert capsys.readouterr().out == f"{version('tunecurve')}\n"
+
+
+@pytest.mark.parametrize("arguments", [["-h"], ["submit", "-h"], ["key", "create", "-h"]])
+def test_h_shows_help(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(arguments) == ExitCode.OK
+    assert "Usage: tunecurve" in capsys.readouterr().out

@@ -68,6 +68,15 @@ def _succeeded(job: Any) -> Any:
     return job if job.state.name == "JOB_STATE_SUCCEEDED" else None
 
 
+@pytest.fixture
+def pending(emulator: EmulatorProcess) -> Iterator[None]:
+    """Keep tunings from starting, so that they are there to be cancelled on any machine."""
+    emulator.configure(pending_seconds=3600)
+    yield
+    emulator.configure(pending_seconds=0)
+
+
+@pytest.mark.usefixtures("pending")
 def test_the_asynchronous_rest_client_does_the_same_calls(
     emulator: EmulatorProcess, v1: Any, uri: str
 ) -> None:
@@ -123,6 +132,7 @@ def test_the_gen_ai_client_tunes_lists_and_calls(
 
 @ignore_subclass
 @ignore_experiment
+@pytest.mark.usefixtures("pending")
 def test_the_asynchronous_gen_ai_client_does_the_same_calls(
     emulator: EmulatorProcess, uri: str
 ) -> None:

@@ -23,6 +23,7 @@ from service.datasets.refusals import (
     ConvertedSource,
     Staged,
     check_sources,
+    no_usable_row,
     refuse_rows,
     row_name,
 )
@@ -43,7 +44,7 @@ from service.datasets.validation.row_rules import (
     answer_outside_context,
     over_token_limit,
 )
-from service.errors import Internal, Invalid
+from service.errors import Internal
 from service.jobs.ports import JobRun
 
 Rows = NDArray[np.int64]
@@ -151,7 +152,7 @@ def split_rows(
     refuse_rows(sources, spec=spec)
     converted = rows.finish()
     if not converted.keys.height:
-        raise Invalid("no row of the source can be used", code="no_rows")
+        raise no_usable_row(converted.drops)
     index, groups, kept = _similarity_index(converted, preset)
     sizes = Sizes(spec.test_size, spec.validation_size, preset.held_out_rows_per_group)
     assignment = assign_rows(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from service.datasets.drops import FAULTS_SHOWN
+from service.datasets.drops import FAULTS_SHOWN, DropReason, Drops
 from service.datasets.examples import Split, fold
 from service.datasets.ingestion.staged_rows import StagedRows
 from service.datasets.presets.preset import Preset
@@ -15,6 +15,12 @@ from service.datasets.schemas import PrepareSpec
 from service.errors import Fault, Invalid
 
 _COLUMNS_SHOWN = 50
+_REASONS = {
+    DropReason.EMPTY_TEXT: "hold no text; fill the column or name another in `columns`",
+    DropReason.UNANSWERABLE: "hold no answer; fill `answers` or name another column in `columns`",
+    DropReason.ZERO_WEIGHT: "hold only answers of `weight` 0",
+    DropReason.OVER_LONG: "are longer than `max_characters`; raise it",
+}
 _COLUMN_NAME = re.compile(r"\w[\w .:/()#-]{0,63}")
 # A number as in an address or a telephone, an e-mail address, the end of a sentence.
 _DATA = re.compile(r"\d{3}|\d .*\d|@|[.!?,](?:\s|$)|\s.*\s.*\s.*\s")
@@ -54,6 +60,19 @@ def check_sources(staged: Sequence[Staged], *, preset: Preset, spec: PrepareSpec
 def refuse_rows(sources: Sequence[ConvertedSource], *, spec: PrepareSpec) -> None:
     """Raise Invalid with the faults of all sources, the first of each code."""
     _refuse([_fault(f, each.split, spec) for each in sources for f in _shown(each.faults)])
+
+
+def no_usable_row(drops: Drops) -> Invalid:
+    """Return the error for sources of which every row was dropped, with the reasons."""
+    counts = sorted(drops.counts.items())
+    reasons = "; ".join(f"{count} rows {_REASONS.get(name, name.value)}" for name, count in counts)
+    faults = [
+        Fault(f"row {row}", name.value, f"the row {_REASONS.get(name, name.value)}")
+        for name, _ in counts
+        for row in drops.first_rows[name]
+    ]
+    message = f"no row of the source can be used: {reasons}" if reasons else "no row can be used"
+    return Invalid(message, code="no_rows", faults=faults)
 
 
 def row_name(row: int, split: Split | None, spec: PrepareSpec) -> str:

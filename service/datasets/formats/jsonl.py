@@ -30,7 +30,7 @@ def jsonl_rows(block: bytes, number: int, context: ReadContext) -> Iterator[Sour
 
 def _row(number: int, line: bytes, parser: JsonParser, context: ReadContext) -> SourceRow | None:
     try:
-        record = parser.parse(line.decode())
+        record = parser.parse(line.removeprefix(codecs.BOM_UTF8).decode())
     except UnicodeDecodeError:
         message = "bytes that are not UTF-8, perhaps cut off inside a character; save as UTF-8"
         context.log.add(number, "wrong_encoding", message)

@@ -14,6 +14,7 @@ FEW_TEST_GROUPS = 10
 _FEW_OF_A_LABEL = 5
 _DOMINANT = 0.95
 _LABELS_LOOKED_AT = 1000
+_EAST_ASIAN = frozenset({"HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "HALFWIDTH", "HANGUL"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +173,12 @@ def labels_in_several_scripts(facts: DatasetFacts) -> Iterator[Finding]:
 
 
 def _of(label: str) -> set[str]:
-    """Return the scripts of a label's letters, by the first word of their Unicode names."""
-    return {unicodedata.name(each, "OTHER").split()[0] for each in label if each.isalpha()}
+    """Return the scripts of a label's letters, by the first word of their Unicode names.
+
+    Japanese is written in three scripts and Korean in two: these are one here.
+    """
+    scripts = (unicodedata.name(each, "OTHER").split()[0] for each in label if each.isalpha())
+    return {"CJK" if script in _EAST_ASIAN else script for script in scripts}
 
 
 def missing_labels(facts: DatasetFacts) -> Iterator[Finding]:

@@ -25,7 +25,8 @@ class RowRule:
 
 _TEXT, _TARGET, _SYSTEM = pl.col("text"), pl.col("target"), pl.col("system")
 _CONTROL = r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
-_INVISIBLE = r"[\u{200b}-\u{200d}\u{2060}\u{00ad}]"
+# Joiners are part of words in Persian and Indic scripts and of emoji, not beside Latin letters.
+_INVISIBLE = r"[\u{200b}\u{2060}\u{00ad}]|[A-Za-z][\u{200c}\u{200d}]"
 _DIRECTION = r"[\u{202a}-\u{202e}\u{2066}-\u{2069}]"
 _MOJIBAKE = (
     r"Ã[\u{80}-\u{bf}]|â€[\u{2122}\u{153}\u{9d}\u{201c}\u{201d}\u{2dc}¦]|ï¿½|Â[\u{a0}-\u{bf}]"

@@ -1,5 +1,6 @@
 """What a source is refused for: faults of rows come first, and no data are repeated."""
 
+import json
 from typing import Any
 
 import pytest
@@ -11,19 +12,22 @@ from tests.service.datasets.preparation import CountingStore, go, reserve, uploa
 SPEC: dict[str, Any] = {"preset": "sentiment", "train_sizes": [10], "test_size": 5}
 
 
+ONE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
 @pytest.fixture
 def refusal(sessions: Sessions, store: CountingStore, project_id: str) -> Any:
-    def refuse(data: bytes, name: str) -> Invalid:
+    def refuse(data: bytes, name: str, **changes: Any) -> Invalid:
         file_id = upload(data, sessions, store, project_id, format=name)
         source = {"type": "file", "file_id": file_id}
         with pytest.raises(Invalid) as raised:
-            go(reserve(sessions, project_id, source=source, **SPEC), store)
+            go(reserve(sessions, project_id, source=source, **SPEC | changes), store)
         return raised.value
 
     return refuse
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@ONE
 @pytest.mark.parametrize(
     ("data", "name", "code"),
     [
@@ -45,7 +49,7 @@ def test_faults_of_rows_are_shown_where_no_row_is_good(
     assert error.faults[0].pointer == "row 1"
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@ONE
 @pytest.mark.parametrize(
     "first",
     [
@@ -64,9 +68,22 @@ def test_a_first_line_of_data_is_not_repeated(refusal: Any, first: str) -> None:
     assert not any(word in said for word in ("Bea", "bea", "boat"))
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@ONE
 def test_names_of_columns_and_faults_of_rows_are_both_told(refusal: Any) -> None:
     error = refusal(b"tweet,sentiment\nfine,positive\nbad,really,negative\n", "csv")
 
     assert "known: tweet, sentiment" in error.message
     assert [fault.code for fault in error.faults] == ["missing_column", "ragged_row"]
+
+
+@ONE
+def test_why_no_row_can_be_used_is_told(refusal: Any) -> None:
+    rows = [{"context": "c", "question": "q", "answers": []}] * 6 + [
+        {"context": "c", "question": "q", "answers": ""}
+    ]
+
+    error = refusal("\n".join(map(json.dumps, rows)).encode(), "jsonl", preset="squad")
+
+    assert error.code == "no_rows"
+    assert "7 rows hold no answer" in error.message
+    assert [fault.pointer for fault in error.faults] == [f"row {n}" for n in range(1, 6)]

@@ -73,6 +73,33 @@ def test_a_planted_fault_is_found_in_its_row(rule: str) -> None:
     assert set().union(*found.values()) == {2}
 
 
+@pytest.mark.parametrize(
+    "text", ["\u0645\u06cc\u200c\u0631\u0648\u0645", "\U0001f468\u200d\U0001f467"]
+)
+def test_joiners_of_persian_and_of_emoji_are_no_fault(text: str) -> None:
+    checks = RowChecks(ALL_ROW_RULES)
+
+    checks.check(converted({"text": f"Context: blue {text}"}))
+
+    assert not list(checks.broken(Level.WARNING))
+
+
+def test_a_joiner_beside_a_latin_letter_is_found() -> None:
+    checks = RowChecks(ALL_ROW_RULES)
+
+    checks.check(converted({"text": "Context: blue pass\u200dword"}))
+
+    assert [rule.id for rule, _ in checks.broken(Level.WARNING)] == ["invisible_characters"]
+
+
+def test_labels_of_one_language_in_several_scripts_are_no_finding() -> None:
+    labels = {"\u8fd4\u54c1": 500, "\u30ad\u30e3\u30f3\u30bb\u30eb": 400, "\u554f\u3044": 400}
+
+    found = dataset_findings(replace(SOUND, labels=labels, label_set=tuple(labels)))
+
+    assert "labels_in_several_scripts" not in {each.code for each in found}
+
+
 def test_every_rule_about_rows_has_a_planted_fault() -> None:
     rules = {rule.id for rule in (*ALL_ROW_RULES, *CHARACTER_RULES)}
 

@@ -198,3 +198,11 @@ def test_a_cell_of_parquet_longer_than_a_row_is_named(tmp_path: Path) -> None:
 
     assert faults_of(rows) == [(2, "row_too_long", "a")]
     assert rows.rows == 1
+
+
+def test_marks_of_files_that_were_joined_are_passed_over(tmp_path: Path) -> None:
+    data = b"".join(b"\xef\xbb\xbf" + GOOD.encode() + b"\n" + GOOD.encode() + b"\n" for _ in "ab")
+
+    rows = staged(data, "jsonl", tmp_path)
+
+    assert (rows.rows, rows.faults) == (4, ())

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from service.datasets.formats.read_context import ReadContext
+from service.errors import Invalid
 
 _TOO_DEEP = "lists and objects lie too deep; flatten them"
 
@@ -12,9 +13,12 @@ _TOO_DEEP = "lists and objects lie too deep; flatten them"
 def readable_columns(schema: Any, context: ReadContext) -> list[str]:
     """Return the columns that can be text: those with a name and without bytes in them.
 
-    Raises Invalid `too_many_columns`, `column_name_too_long`.
+    Raises Invalid `duplicate_column`, `too_many_columns`, `column_name_too_long`.
     """
     names = [field.name for field in schema if field.name and not _holds_bytes(field.type, 0)]
+    if len(set(names)) < len(names):
+        message = "the file names a column twice; rename or delete one of them"
+        raise Invalid(message, code="duplicate_column")
     context.add_columns(names)
     return names
 
@@ -85,7 +89,27 @@ def _as_texts(array: Any, faults: _ColumnFaults) -> Any:
     spell = _spelled_nested if types.is_nested(kind) else _spelled
     if types.is_nested(kind):
         faults.context.nested.add(faults.name)
-    return pa.array(_spell_all(array.to_pylist(), spell, faults), pa.string())
+    return pa.array(_spell_all(_values(array), spell, faults), pa.string())
+
+
+def _values(array: Any) -> list[Any]:
+    """Return Python's values; times are cut to microseconds, and spelled if Python has none."""
+    import pyarrow as pa
+    from pyarrow import types
+
+    kind = array.type
+    if types.is_timestamp(kind) and kind.unit == "ns":
+        array = array.cast(pa.timestamp("us", kind.tz), safe=False)
+    elif types.is_duration(kind) and kind.unit == "ns":
+        array = array.cast(pa.duration("us"), safe=False)
+    elif types.is_time64(kind) and kind.unit == "ns":
+        array = array.cast(pa.time64("us"), safe=False)
+    try:
+        return list(array.to_pylist())
+    except (OverflowError, ValueError):
+        if not types.is_temporal(kind):
+            raise
+        return list(array.cast(pa.string()).to_pylist())
 
 
 def _checked_strings(array: Any, faults: _ColumnFaults) -> Any:

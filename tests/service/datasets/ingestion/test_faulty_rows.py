@@ -206,3 +206,33 @@ def test_marks_of_files_that_were_joined_are_passed_over(tmp_path: Path) -> None
     rows = staged(data, "jsonl", tmp_path)
 
     assert (rows.rows, rows.faults) == (4, ())
+
+
+def test_times_that_python_cannot_hold_end_no_job(tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "a": ["x"],
+            "at": pa.array([1_700_000_000_000_000_007], pa.timestamp("ns")),
+            "until": pa.array([253_402_300_800_000_001], pa.timestamp("us")),
+            "took": pa.array([1_500_000_001], pa.duration("ns")),
+        }
+    )
+    sink = pa.BufferOutputStream()
+    parquet.write_table(table, sink)
+
+    rows = staged(sink.getvalue().to_pybytes(), "parquet", tmp_path)
+
+    assert (rows.rows, rows.faults) == (1, ())
+    assert fields_of(rows)[0]["at"] == "2023-11-14T22:13:20"
+    assert fields_of(rows)[0]["until"].startswith("10000-01-01")
+
+
+def test_a_column_of_parquet_named_twice_is_said_to_be(tmp_path: Path) -> None:
+    table = pa.Table.from_arrays([pa.array(["x"])] * 3, names=["a", "b", "b"])
+    sink = pa.BufferOutputStream()
+    parquet.write_table(table, sink)
+
+    with pytest.raises(Invalid) as raised:
+        staged(sink.getvalue().to_pybytes(), "parquet", tmp_path)
+
+    assert raised.value.code == "duplicate_column"

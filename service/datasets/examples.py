@@ -91,10 +91,14 @@ def fold(text: str) -> str:
     return unicodedata.normalize("NFC", collapse(text)).casefold()
 
 
-def example_id(text: str, target: str) -> str:
-    """Return an id that the content decides, whatever the order of the rows."""
+def example_id(text: str, target: str, *, system: str = "", history: str = "") -> str:
+    """Return an id that the content decides, whatever the order of the rows.
+
+    Chats that differ only in what was said before have ids of their own: predictions are kept
+    by id. `history` is JSON, empty where there is none.
+    """
     hashed = hashlib.blake2b(digest_size=16)
-    for part in (text, target):
+    for part in (text, target, system, history) if system or history else (text, target):
         encoded = part.encode()
         hashed.update(len(encoded).to_bytes(8, "big") + encoded)
     return f"ex_{hashed.hexdigest()}"

@@ -150,7 +150,8 @@ class RowConverter:
             )
 
     def _append(self, row: _Row, example: ConvertedExample, batch: _Batch) -> None:
-        name = example_id(example.text, example.target)
+        history = _as_json(example.history)
+        name = example_id(example.text, example.target, system=example.system, history=history)
         spelling = "\0".join((example.text, example.target, *example.references, example.group))
         batch.digests += (
             self._digest(example.group),
@@ -170,7 +171,7 @@ class RowConverter:
                 example.group,
                 example.label,
                 example.system,
-                _as_json(example.history),
+                history,
                 row.given,
                 *example.identity,
             )

@@ -111,3 +111,16 @@ def test_one_question_with_two_answers_under_one_system_is_a_conflict(prepare: A
     ]
 
     assert "conflicting_targets" in codes(prepare(rows, train_sizes=[10]))
+
+
+@ONE
+def test_chats_that_differ_only_in_what_was_said_before_have_ids_of_their_own(
+    prepare: Any, store: CountingStore
+) -> None:
+    histories = [
+        chat(said(number), said(number + 100), "Yes please", "Done.") for number in range(40)
+    ]
+    systems = [chat(said(3), "Done.", system=said(number + 500)) for number in range(40)]
+    dataset = prepare([*histories, *systems], near_duplicates=None, train_sizes=[30])
+    rows = pl.read_parquet(read_object(store, dataset.examples_key))
+    assert rows["id"].n_unique() == len(rows) > 60

@@ -5,9 +5,8 @@ import random
 import uuid
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from service.inference.pace import Lease, Pace, Quota, UsageReport
 from service.inference.ports import Flow
@@ -15,6 +14,7 @@ from service.inference.retry import QuotaExhausted
 from service.settings import QuotaSetting, Settings
 
 REPORT_SECONDS = 1.0
+CANCEL_AGAIN_SECONDS = 1.0
 MOST_CALLS_OF_A_LEASE = 200
 _EARLY_SECONDS = 0.0005  # the resolution of a loop's timers
 _CUT_KNOWN_SECONDS = 0.45  # a rate just cut is not cut again, so the request can be skipped
@@ -116,9 +116,7 @@ class LeasingGovernor:
         """Cancel all waiting calls and close the source; the next call starts afresh."""
         tasks = [queue.task for queue in self._queues.values()] + [self._reporting]
         for task in filter(None, tasks):
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await end_task(task)
         self._queues, self._reporting = {}, None
         self._in_flight = self._held = self._waiting = 0
         await self._source.close()
@@ -240,6 +238,18 @@ class LocalPace:
 
     async def close(self) -> None:
         """Nothing is held."""
+
+
+async def end_task(task: asyncio.Task[Any]) -> None:
+    """Cancel a task until it has ended.
+
+    Once is not enough: `asyncio.wait_for` of Python 3.11 loses a cancellation that comes as its
+    own future completes (https://github.com/python/cpython/issues/86296), and Redis' client waits
+    in it.
+    """
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=CANCEL_AGAIN_SECONDS)
 
 
 def _refuse(queue: _FlowQueue, seconds: float) -> None:

@@ -17,7 +17,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from service.errors import Unavailable
-from service.inference.governor import LeasingGovernor, LocalPace
+from service.inference.governor import LeasingGovernor, LocalPace, end_task
 from service.inference.pace import CONSTANTS, Lease, Pace, Quota, UsageReport
 from service.inference.ports import Flow
 from service.inference.schemas import QuotaView
@@ -86,9 +86,7 @@ class RedisPace:
         """Close the connections; the next call opens new ones."""
         probe, self._probe, self._away = self._probe, None, False
         if probe:
-            probe.cancel()
-            with suppress(asyncio.CancelledError):
-                await probe
+            await end_task(probe)
         client, self._client, self._script = self._client, None, None
         if client:
             await client.aclose(close_connection_pool=True)

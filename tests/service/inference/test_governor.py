@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from service.inference.governor import LocalGovernor, quota_key
+from service.inference import governor as governor_module
+from service.inference.governor import LocalGovernor, end_task, quota_key
 from service.inference.operations import loop_thread
 from service.inference.pace import Quota
 from service.inference.ports import Flow, Governor
@@ -182,3 +183,28 @@ def test_a_redis_that_never_was_there_does_not_stop_calls(closing: Closing) -> N
 
 def events(logs: list[Any]) -> list[str]:
     return [entry["event"] for entry in logs]
+
+
+def test_a_task_that_loses_a_cancellation_is_cancelled_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(governor_module, "CANCEL_AGAIN_SECONDS", 0.01)
+    lost: list[str] = []
+
+    async def work() -> None:
+        while True:
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                if lost:
+                    raise
+                lost.append("as asyncio.wait_for does at times")
+
+    async def run() -> bool:
+        task = asyncio.create_task(work())
+        await asyncio.sleep(0)
+        await end_task(task)
+        return task.cancelled()
+
+    assert loop_thread().run(run())
+    assert len(lost) == 1

@@ -9,6 +9,7 @@ from service.errors import Fault, Invalid
 # What Google says of a batch: queued up to 72 h, then run for 24 h at most; usually within 24 h.
 BATCH_HOURS = 24.0
 MOST_REQUESTS = 200_000
+REQUESTED = "the job asks for it"  # the reason of a lane that was not chosen
 
 
 class Lane(StrEnum):
@@ -45,13 +46,13 @@ def choose_lane(requested: Lane, inputs: LaneInputs) -> Choice:
     Raises Invalid `lane_not_available` when `requested` is a batch that cannot run.
     """
     if requested is Lane.ONLINE:
-        return Choice(Lane.ONLINE, "the job asks for it")
+        return Choice(Lane.ONLINE, REQUESTED)
     obstacle = _obstacle(inputs)
     if requested is Lane.BATCH:
         if obstacle:
             fault = Fault("/spec/lane", "lane_not_available", obstacle)
             raise Invalid(obstacle, code="lane_not_available", faults=[fault])
-        return Choice(Lane.BATCH, "the job asks for it")
+        return Choice(Lane.BATCH, REQUESTED)
     if against := obstacle or _drawback(inputs):
         return Choice(Lane.ONLINE, against)
     return Choice(Lane.BATCH, _advantage(inputs))

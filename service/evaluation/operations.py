@@ -11,7 +11,7 @@ from service.errors import Conflict, Fault, NotFound
 from service.evaluation import repository
 from service.evaluation.batch_lane import has_batch, run_batch_lane
 from service.evaluation.estimates import estimate_evaluation
-from service.evaluation.lanes import Lane
+from service.evaluation.lanes import REQUESTED, Lane
 from service.evaluation.metrics.registry import METRICS
 from service.evaluation.models import Evaluation
 from service.evaluation.plan import EvaluationPlan, plan_evaluation
@@ -59,7 +59,7 @@ def reserve_evaluation(
             samples=spec.samples,
             split=spec.split,
             lane=Lane.ONLINE if spec.lane is Lane.ONLINE else None,  # else chosen by what is known
-            lane_reason="the job asks for it" if spec.lane is Lane.ONLINE else None,
+            lane_reason=REQUESTED if spec.lane is Lane.ONLINE else None,
             created_at=utc_now(),
         ),
     )

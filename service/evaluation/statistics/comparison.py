@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from service.evaluation.statistics.intervals import (
     Array,
     Totals,
+    jackknife_error,
     student_p,
     student_quantile,
     sum_by_group,
@@ -120,9 +121,9 @@ def compare(
     """
     both = first.answered & second.answered
     sign = 1.0 if test.higher_is_better else -1.0
-    groups = np.unique(test.groups[both], return_inverse=True)[1]
-    count = int(groups.max()) + 1 if len(groups) else 0
+    groups = test.groups[both]
     pair = [sum_by_group(each.statistics[both], groups=groups) for each in (first, second)]
+    count = len(pair[0])
     difference = sign * _difference(pair, test.totals)
     error = _jackknife_error(pair, test.totals) if count > 1 else None
     interval = _interval(difference, error, count, scale=test.scale)
@@ -188,10 +189,11 @@ def _difference(pair: Sequence[Array], totals: Totals) -> float:
 
 
 def _jackknife_error(pair: Sequence[Array], totals: Totals) -> float:
-    first, second = (totals(sums.sum(axis=0) - sums) for sums in pair)
-    left_out = first - second
-    count = len(left_out)
-    return float(np.sqrt((count - 1) / count * np.sum((left_out - left_out.mean()) ** 2)))
+    """Return the standard error of the difference of two scores over the same groups."""
+    width = pair[0].shape[1]
+    return jackknife_error(
+        np.hstack(pair), lambda sums: totals(sums[..., :width]) - totals(sums[..., width:])
+    )
 
 
 def _interval(

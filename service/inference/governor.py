@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from service.inference.pace import Lease, Pace, Quota, UsageReport
-from service.inference.ports import Flow
+from service.inference.pace import Pace
+from service.inference.ports import Flow, Lease, Quota, UsageReport
 from service.inference.retry import QuotaExhausted
 from service.settings import QuotaSetting, Settings
 

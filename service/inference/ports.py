@@ -1,6 +1,6 @@
-"""What inference needs from outside: a model that generates, a governor of pace, a budget guard."""
+"""What inference needs from outside, and the values that its parts pass to each other."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Literal, Protocol
@@ -12,6 +12,8 @@ FINISH_REASON_LENGTH, ERROR_LENGTH = 50, 500  # characters that are stored
 # The guess for a run's first calls. Too much only delays their start or holds budget until they
 # are answered; too little would let a run exceed its budget.
 FIRST_OUTPUT_TOKENS = 256
+LAPSE_SECONDS = 0.05  # a start not used in time is dropped: kept, they would add up to a burst
+UNKNOWN_BURST_SECONDS = 0.1  # a cautious guess: a larger burst is refused where it is wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,57 @@ class Flow:
     project_id: str
     job_id: str
     weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What a provider grants, as far as it is known: 0 requests per minute means unknown.
+
+    `burst_seconds` is the part of the quota that may be used at once after a pause. `in_flight`
+    caps the calls of the fleet for safety; 0 tokens or calls mean no limit.
+    """
+
+    requests_per_minute: float = 0
+    tokens_per_minute: float = 0
+    burst_seconds: float = UNKNOWN_BURST_SECONDS
+    in_flight: int = 0
+
+    @property
+    def lapse_seconds(self) -> float:
+        """How late a start may be taken; together with `usable_burst` within the burst."""
+        return max(0.005, min(LAPSE_SECONDS, self.burst_seconds / 2))
+
+    @property
+    def usable_burst(self) -> float:
+        """The burst less what late starts and a jittery network may add to it."""
+        burst = self.burst_seconds
+        return max(burst - LAPSE_SECONDS - self.lapse_seconds, burst / 2)
+
+
+@dataclass(frozen=True, slots=True)
+class UsageReport:
+    """What a governor sends with each request: its calls, and tokens used beyond the estimates."""
+
+    governor: str
+    in_flight: int = 0
+    waiting: int = 0
+    settle: int = 0
+    known_rate: float = 0.0  # starts per second, for a Redis that was wiped
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """`waits` are the seconds until each start; if empty, retry in `retry_seconds`, unless parked.
+
+    `credit` goes into the next request of the same flow, as long as calls of it wait.
+    """
+
+    parked: float
+    rate: float
+    governors: int
+    retry_seconds: float = 0.0
+    credit: float = 0.0
+    waits: Sequence[float] = ()
 
 
 class Governor(Protocol):

@@ -18,8 +18,8 @@ from redis.exceptions import RedisError
 
 from service.errors import Unavailable
 from service.inference.governor import LeasingGovernor, LocalPace, end_task
-from service.inference.pace import CONSTANTS, Lease, Pace, Quota, UsageReport
-from service.inference.ports import Flow
+from service.inference.pace import CONSTANTS, Pace
+from service.inference.ports import Flow, Lease, Quota, UsageReport
 from service.inference.schemas import QuotaView
 
 log = structlog.get_logger()

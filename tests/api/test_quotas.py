@@ -6,8 +6,7 @@ import pytest
 
 from service.inference.governor import quota_key
 from service.inference.operations import loop_thread
-from service.inference.pace import Quota
-from service.inference.ports import Flow
+from service.inference.ports import Flow, Quota
 from service.inference.redis_governor import RedisGovernor, list_quotas
 from service.projects.schemas import Scope
 from service.settings import Settings

@@ -17,8 +17,7 @@ from service.evaluation.operations import run_evaluate
 from service.evaluation.ports import CallConfig, EvaluationServices, ShardConfig
 from service.inference.governor import LocalGovernor
 from service.inference.operations import shut_down
-from service.inference.pace import Quota
-from service.inference.ports import CallLimits, Generation, GenerationRequest, Outcome
+from service.inference.ports import CallLimits, Generation, GenerationRequest, Outcome, Quota
 from service.jobs.ports import JobServices
 from service.settings import Settings
 from service.storage.local import LocalStore

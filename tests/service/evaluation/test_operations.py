@@ -7,7 +7,7 @@ from service.datasets.queries import ready_dataset, stream_examples
 from service.evaluation.plan import choose_shots, shots_of
 from service.evaluation.schemas import EvaluateSpec, VariantKind
 from service.inference.governor import LocalGovernor
-from service.inference.pace import Quota
+from service.inference.ports import Quota
 from service.jobs.ports import Preempted
 from tests.service.evaluation.conftest import ROWS, Room
 from tests.support.stored_examples import read_examples

@@ -7,13 +7,13 @@ from service.inference.generation_run import Summary
 from service.inference.generators.vertex import VertexGenerator
 from service.inference.governor import LocalGovernor
 from service.inference.operations import generate_all
-from service.inference.pace import Quota
 from service.inference.ports import (
     CallLimits,
     Flow,
     GenerationRequest,
     GenerationResult,
     Governor,
+    Quota,
     Turn,
 )
 

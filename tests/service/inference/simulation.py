@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from service.inference.governor import LeasingGovernor
-from service.inference.pace import Lease, Pace, Quota, UsageReport
-from service.inference.ports import Flow
+from service.inference.pace import Pace
+from service.inference.ports import Flow, Lease, Quota, UsageReport
 
 
 class _Jumping(selectors.SelectSelector):

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.inference.pace import CONSTANTS, Quota
-from service.inference.ports import Flow
+from service.inference.pace import CONSTANTS
+from service.inference.ports import Flow, Quota
 from tests.service.inference.simulation import (
     Fleet,
     Process,

@@ -11,13 +11,13 @@ from service.inference.generation_run import Summary
 from service.inference.governor import LocalGovernor
 from service.inference.hedges import Hedges
 from service.inference.operations import generate_all
-from service.inference.pace import Quota
 from service.inference.ports import (
     CallLimits,
     Generation,
     GenerationRequest,
     GenerationResult,
     Outcome,
+    Quota,
     Turn,
 )
 from service.inference.retry import QuotaExhausted

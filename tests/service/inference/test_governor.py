@@ -14,8 +14,7 @@ from structlog.testing import capture_logs
 from service.inference import governor as governor_module
 from service.inference.governor import LocalGovernor, end_task, quota_key
 from service.inference.operations import loop_thread
-from service.inference.pace import Quota
-from service.inference.ports import Flow, Governor
+from service.inference.ports import Flow, Governor, Quota
 from service.inference.redis_governor import RedisGovernor
 from service.inference.retry import QuotaExhausted
 from tests.service.inference.conftest import Closing

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from service.inference.governor import LeasingGovernor, LocalPace
-from service.inference.pace import Lease, Pace, Quota, UsageReport
-from service.inference.ports import Flow
+from service.inference.pace import Pace
+from service.inference.ports import Flow, Lease, Quota, UsageReport
 from tests.service.inference.simulation import now, simulate
 
 FLOW = Flow("p", "a")

@@ -11,8 +11,7 @@ from structlog.testing import capture_logs
 
 from service.inference.generation_run import Summary
 from service.inference.governor import LocalGovernor
-from service.inference.pace import Quota
-from service.inference.ports import CallLimits, GenerationRequest, Outcome
+from service.inference.ports import CallLimits, GenerationRequest, Outcome, Quota
 from service.inference.redis_governor import RedisGovernor, read_states
 from tests.service.inference.conftest import Closing
 from tests.service.inference.provider import DROP, GARBAGE, HANG, Provider

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.inference.pace import Pace, Quota, UsageReport
-from service.inference.ports import Flow
+from service.inference.pace import Pace
+from service.inference.ports import Flow, Quota, UsageReport
 
 FLOW = Flow("p", "a")
 ME = UsageReport("me")

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.inference import redis_governor
-from service.inference.pace import Lease, Pace, Quota, UsageReport
-from service.inference.ports import Flow
+from service.inference.pace import Pace
+from service.inference.ports import Flow, Lease, Quota, UsageReport
 from tests.support.redis import RedisServer
 
 FLOWS = (Flow("p", "a"), Flow("p", "b", 2.5), Flow("q", "c"))

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from service.inference.governor import quota_of
-from service.inference.pace import Quota
+from service.inference.ports import Quota
 from service.settings import Settings
 
 

@@ -12,8 +12,7 @@ from service.errors import Forbidden, NotFound
 from service.inference.generation_run import CANCELLED_SECONDS
 from service.inference.governor import LocalGovernor
 from service.inference.operations import generate_all, loop_thread
-from service.inference.pace import Quota
-from service.inference.ports import Flow, GenerationRequest, GenerationResult
+from service.inference.ports import Flow, GenerationRequest, GenerationResult, Quota
 from service.inference.retry import QuotaExhausted
 from service.jobs.ports import Preempted
 from tests.service.inference.provider import DAY_USED_UP, Provider

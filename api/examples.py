@@ -152,6 +152,7 @@ MODEL: Example = {
     "hyperparameters": {"epochs": 4},
     "checkpoints": [],
     "training": {},
+    "reused_from": None,
     "synthetic": False,
     "created_at": _CREATED,
     "ready_at": _READY,

@@ -124,7 +124,7 @@ class Container:
         return load_catalogue(
             Path(settings.catalogue) if settings.catalogue else None,
             prices=Path(settings.prices) if settings.prices else None,
-            places=Places(settings.location, settings.serving_location),
+            places=Places(settings.location, settings.serving_location, emulated=settings.emulated),
         )
 
     @cached_property

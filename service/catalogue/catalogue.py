@@ -27,10 +27,14 @@ _Tables = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where tunings run, and where models are called; empty `serving`: chosen for each model."""
+    """Where tunings run, and where models are called; empty `serving`: chosen for each model.
+
+    `emulated`: an emulator answers there, so that what comes from it is synthetic.
+    """
 
     tuning: str = "us-central1"
     serving: str = ""
+    emulated: bool = False
 
 
 DEFAULT_PLACES = Places()

@@ -76,6 +76,7 @@ def _add_variant(
             base_model=row.base_model,
             hyperparameters=spec.hyperparameters,
             provider=spec.provider,
+            fresh=spec.fresh,
             allow_unlisted_model=spec.allow_unlisted_model,
         )
         model_id = writer.add("tune", tune, variant.name)

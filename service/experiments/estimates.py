@@ -12,7 +12,7 @@ from service.experiments.queries import given_dataset
 from service.experiments.schemas import ExperimentSpec
 from service.experiments.variants import Variant, variants_of
 from service.jobs.ports import Estimate, InputNotReady, Submission
-from service.tuning.costs import estimate_training
+from service.tuning.costs import estimate_or_reuse
 
 
 def estimate_experiment(
@@ -32,7 +32,9 @@ def estimate_experiment(
         return early
     if dataset is None:
         return replace(early, requests=_requests(spec))
-    return total(_estimates(dataset, spec, name, catalogue=catalogue))
+    return total(
+        _estimates(session, dataset, spec, name, submission.project_id, catalogue=catalogue)
+    )
 
 
 def _has_prices(catalogue: Catalogue, base_model: str) -> bool:
@@ -48,19 +50,23 @@ def _requests(spec: ExperimentSpec) -> int | None:
 
 
 def _estimates(
+    session: Session,
     dataset: DatasetView,
     spec: ExperimentSpec,
     base_model: str,
+    project_id: str,
     *,
     catalogue: Catalogue,
 ) -> Iterable[Estimate]:
     for variant in variants_of(spec, dataset):
         if variant.train_size is not None:
-            yield estimate_training(
+            yield estimate_or_reuse(
+                session,
                 dataset,
                 base_model=base_model,
                 train_size=variant.train_size,
-                epochs=spec.hyperparameters.epochs,
+                spec=spec,
+                project_id=project_id,
                 catalogue=catalogue,
             )
         yield _calls(dataset, spec, variant, base_model, catalogue=catalogue)

@@ -51,6 +51,10 @@ class ExperimentSpec(GenerationConfig):
     base_model: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9.@_/-]{0,127}$")
     shots: int = Field(default=3, ge=0, le=100, description="0 leaves few-shot out")
     hyperparameters: HyperparametersSpec = HyperparametersSpec()
+    fresh: bool = Field(
+        default=False,
+        description="tune and pay anew where identical tunings of the project have succeeded",
+    )
     provider: ProviderName = "vertex"
     metric: str | None = Field(default=None, description="default: the preset's first")
 

@@ -1,5 +1,8 @@
 """What tunings cost: estimated at submission, held while they run, entered when they end."""
 
+from dataclasses import replace
+from typing import Protocol
+
 from service.catalogue.catalogue import Catalogue
 from service.catalogue.prices import UsageTotals
 from service.database import Session, Sessions
@@ -7,12 +10,23 @@ from service.datasets.queries import DatasetView, instruction_tokens, ready_data
 from service.inference.budget_guard import has_budget, reserve_ahead
 from service.inference.ledger import record_usage
 from service.jobs.budgets import settle_ahead
-from service.jobs.ports import Estimate, InputNotReady, JobRun, Submission
+from service.jobs.ports import FREE, Estimate, InputNotReady, JobRun, Submission
 from service.storage.ports import ObjectStore
 from service.tokens import tokens_in
-from service.tuning.schemas import TuneSpec
+from service.tuning.reuse import reusable_tuning, tuning_fingerprint
+from service.tuning.schemas import HyperparametersSpec, TuneSpec
 
 _LINE_BYTES = 90  # of JSON around the words of an example
+
+
+class TrainingSpec(Protocol):
+    """What the specs of tunings and of experiments have in common."""
+
+    @property
+    def hyperparameters(self) -> HyperparametersSpec: ...
+
+    @property
+    def fresh(self) -> bool: ...
 
 
 def estimate_training(
@@ -64,13 +78,51 @@ def estimate_tuning(
     except InputNotReady:
         words = "the dataset is still being made: its sizes are not known yet"
         return Estimate(requests=0, notes=(("dataset_not_ready", words),))
-    return estimate_training(
+    return estimate_or_reuse(
+        session,
         dataset,
         base_model=tuned,
         train_size=spec.train_size,
+        spec=spec,
+        project_id=submission.project_id,
+        catalogue=catalogue,
+    )
+
+
+def estimate_or_reuse(
+    session: Session,
+    dataset: DatasetView,
+    *,
+    base_model: str,
+    train_size: int,
+    spec: TrainingSpec,
+    project_id: str,
+    catalogue: Catalogue,
+) -> Estimate:
+    """Return what tuning on some examples costs: nothing where an identical one is used again."""
+    if not spec.fresh and str(train_size) in dataset.training_files:
+        fingerprint = tuning_fingerprint(
+            dataset,
+            base_model=base_model,
+            train_size=train_size,
+            hyperparameters=spec.hyperparameters,
+            places=catalogue.places,
+        )
+        found = reusable_tuning(session, fingerprint, project_id=project_id)
+        if found is not None:
+            return replace(FREE, notes=(_reuse_note(train_size, found.job_id),))
+    return estimate_training(
+        dataset,
+        base_model=base_model,
+        train_size=train_size,
         epochs=spec.hyperparameters.epochs,
         catalogue=catalogue,
     )
+
+
+def _reuse_note(train_size: int, job_id: str) -> tuple[str, str]:
+    words = f"the tuning on {train_size} examples that {job_id} paid for is used again"
+    return "tuning_reused", f"{words}; `fresh` tunes and pays anew"
 
 
 def hold_training(

@@ -7,27 +7,37 @@ from typing import Any
 from sqlalchemy import Boolean, ForeignKey, Index, Integer, String, false
 from sqlalchemy.orm import Mapped, mapped_column
 
+from service.catalogue.locations import location_of
+from service.clock import utc_now
 from service.database import Id, Model
 from service.jobs.models import PaidOperationRow
 
 
 class TuningRun(PaidOperationRow, Model):
-    """The domain's record of one tuning at a provider; `id` is the label of its request."""
+    """The domain's record of one tuning at a provider; `id` is the label of its request.
+
+    `fingerprint` says what was asked of it (`reuse.tuning_fingerprint`); an attached one has none.
+    """
 
     __tablename__ = "tuning_run"
+    __table_args__ = (Index("ix_tuning_run_project_id_fingerprint", "project_id", "fingerprint"),)
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     project_id: Mapped[str] = mapped_column(Id, ForeignKey("project.id"))
     provider: Mapped[str] = mapped_column(String(50))
     result: Mapped[dict[str, Any]] = mapped_column(default=dict)
     error: Mapped[dict[str, Any] | None]
+    fingerprint: Mapped[str | None] = mapped_column(String(64))
 
     def record(self, *, result: Mapping[str, Any], error: Mapping[str, Any] | None) -> None:
         self.result, self.error = dict(result), dict(error) if error else None
 
 
 class TunedModel(Model):
-    """Reserved when its job is submitted; complete once `ready_at` is set."""
+    """Reserved when its job is submitted; complete once `ready_at` is set.
+
+    `reused_from` is the job that paid for its tuning, where that was not its own.
+    """
 
     __tablename__ = "model"
     __table_args__ = (Index("ix_model_project_id_id", "project_id", "id"),)
@@ -47,5 +57,18 @@ class TunedModel(Model):
     statistics: Mapped[dict[str, Any]] = mapped_column(default=dict)
     synthetic: Mapped[bool] = mapped_column(Boolean, default=False)
     unlisted_model: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    reused_from: Mapped[str | None] = mapped_column(Id)
     created_at: Mapped[datetime]
     ready_at: Mapped[datetime | None]
+
+    def fill(self, result: Mapping[str, Any], *, synthetic: bool) -> None:
+        """Write what a tuning has brought, of the fields of `ProviderTuning`; now it is ready."""
+        self.base_model = self.base_model or result.get("base_model") or ""
+        self.hyperparameters = {**(result.get("hyperparameters") or {}), **self.hyperparameters}
+        self.resource_name = result.get("model")
+        self.endpoint = result.get("endpoint")
+        self.location = location_of(self.endpoint or "") or None
+        self.checkpoints = result.get("checkpoints") or []
+        self.statistics = result.get("statistics") or {}
+        self.synthetic = synthetic
+        self.ready_at = utc_now()

@@ -6,8 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 from service.catalogue.catalogue import Catalogue
-from service.catalogue.locations import location_of
-from service.clock import utc_now
 from service.database import Session, Sessions
 from service.datasets.queries import DatasetView, ready_dataset
 from service.errors import Conflict, Fault, Internal, Invalid, NotFound, TunecurveError
@@ -34,6 +32,7 @@ from service.tuning.ports import (
     TuningRequest,
 )
 from service.tuning.queries import get_model
+from service.tuning.reuse import reuse_tuning, tuning_fingerprint
 from service.tuning.schemas import PollSpec, TuneSpec
 
 Providers = Registry[TuningProvider]
@@ -63,13 +62,23 @@ class TuningServices:
 
 
 def run_tune(run: JobRun, services: TuningServices) -> Waiting | None:
-    """Take a `tune` job one step further: submit, wait, or end it.
+    """Take a `tune` job one step further: use an identical tuning again, or submit, wait, end.
 
     Raises BudgetExhausted when the budget of the job's tree does not hold what it will cost.
     """
     spec = TuneSpec.model_validate(run.spec)
     provider = services.providers.find(spec.provider, pointer="/spec/provider")
-    return _see_through(run, _Tuning(run, spec, provider, services), services)
+    operation = _Tuning(run, spec, provider, services)
+    if not (spec.fresh or run.cancelling or _has_record(run, sessions=services.sessions)):
+        fingerprint = operation.fingerprint(*operation.inputs())
+        if reuse_tuning(run, fingerprint, provider=provider, sessions=services.sessions):
+            return None
+    return _see_through(run, operation, services)
+
+
+def _has_record(run: JobRun, *, sessions: Sessions) -> bool:
+    with sessions.reading() as session:
+        return repository.has_tuning(session, run.id)
 
 
 def run_poll(run: JobRun, services: TuningServices) -> Waiting | None:
@@ -130,7 +139,7 @@ class _Tuning:
         self.provider.connect()
 
     def prepare(self) -> TuningRun:
-        dataset, model = self._inputs()
+        dataset, model = self.inputs()
         hold_training(
             self.run,
             self.spec,
@@ -140,10 +149,12 @@ class _Tuning:
             store=self.services.store,
             catalogue=self.services.catalogue,
         )
-        return _new_run(self.run, self.spec.provider)
+        row = _new_run(self.run, self.spec.provider)
+        row.fingerprint = self.fingerprint(dataset, model)
+        return row
 
     def submit(self, row: TuningRun) -> str:
-        return self.provider.submit(_request(row, self.spec, *self._inputs()))
+        return self.provider.submit(_request(row, self.spec, *self.inputs()))
 
     def find(self, row: TuningRun) -> str | None:
         return self.provider.find(row.id)
@@ -154,8 +165,17 @@ class _Tuning:
     def release(self, session: Session, row: TuningRun) -> None:
         settle_ahead(session, row.job_id)
 
-    def _inputs(self) -> tuple[DatasetView, TunedModel]:
+    def inputs(self) -> tuple[DatasetView, TunedModel]:
         return _inputs(self.run, self.spec, sessions=self.services.sessions)
+
+    def fingerprint(self, dataset: DatasetView, model: TunedModel) -> str:
+        return tuning_fingerprint(
+            dataset,
+            base_model=model.base_model,
+            train_size=self.spec.train_size,
+            hyperparameters=self.spec.hyperparameters,
+            places=self.services.catalogue.places,
+        )
 
 
 def _new_run(run: JobRun, provider: str) -> TuningRun:
@@ -250,7 +270,7 @@ def _complete(
         model = repository.model(session, run.outputs["model"], project_id=run.project_id)
         if model is None or model.ready_at is not None:
             return
-        _fill(model, result, synthetic=synthetic)
+        model.fill(result, synthetic=synthetic)
         if catalogue is not None:
             enter_training(
                 session,
@@ -260,19 +280,6 @@ def _complete(
                 epochs=model.hyperparameters.get("epochs"),
                 catalogue=catalogue,
             )
-
-
-def _fill(model: TunedModel, result: Mapping[str, Any], *, synthetic: bool) -> None:
-    """Write into a model's row what its tuning has brought."""
-    model.base_model = model.base_model or result.get("base_model") or ""
-    model.hyperparameters = {**(result.get("hyperparameters") or {}), **model.hyperparameters}
-    model.resource_name = result.get("model")
-    model.endpoint = result.get("endpoint")
-    model.location = location_of(model.endpoint or "") or None
-    model.checkpoints = result.get("checkpoints") or []
-    model.statistics = result.get("statistics") or {}
-    model.synthetic = synthetic
-    model.ready_at = utc_now()
 
 
 def delete_model(model_id: str, *, project_id: str, sessions: Sessions) -> None:

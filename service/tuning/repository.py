@@ -4,7 +4,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.database import delete_unless_used
-from service.tuning.models import TunedModel
+from service.jobs.paid_operations import OperationState
+from service.tuning.models import TunedModel, TuningRun
 
 
 def add(session: Session, row: TunedModel) -> None:
@@ -22,6 +23,21 @@ def models(session: Session, project_id: str, *, after: str | None, limit: int) 
     if after:
         query = query.where(TunedModel.id < after)
     return list(session.scalars(query.order_by(TunedModel.id.desc()).limit(limit)))
+
+
+def has_tuning(session: Session, job_id: str) -> bool:
+    """Return whether a job has the record of a tuning of its own."""
+    return session.scalar(select(TuningRun.id).where(TuningRun.job_id == job_id)) is not None
+
+
+def succeeded_tuning(session: Session, fingerprint: str, *, project_id: str) -> TuningRun | None:
+    """Return the latest tuning of a project that was asked for the same and has succeeded."""
+    query = select(TuningRun).where(
+        TuningRun.project_id == project_id,
+        TuningRun.fingerprint == fingerprint,
+        TuningRun.state == OperationState.SUCCEEDED.value,
+    )
+    return session.scalar(query.order_by(TuningRun.finished_at.desc()).limit(1))
 
 
 def remove_model(session: Session, model_id: str) -> bool:

@@ -49,6 +49,10 @@ class TuneSpec(BaseModel):
     base_model: str | None = Field(default=None, pattern=BASE_MODEL_PATTERN)
     hyperparameters: HyperparametersSpec = HyperparametersSpec()
     provider: ProviderName = "vertex"
+    fresh: bool = Field(
+        default=False,
+        description="tune and pay anew where an identical tuning of the project has succeeded",
+    )
     display_name: str | None = Field(default=None, max_length=128)
     allow_unlisted_model: bool = Field(
         default=False, description="use a base model that is unknown or retired; results say so"
@@ -86,6 +90,9 @@ class Model(BaseModel):
     hyperparameters: dict[str, Any]
     checkpoints: list[dict[str, Any]]
     training: dict[str, Any] = Field(description="statistics as the provider told them")
+    reused_from: str | None = Field(
+        description="the job that paid for the identical tuning used again; null: its own did"
+    )
     synthetic: bool = Field(description="made by the emulator, not by Gemini")
     unlisted_model: bool = Field(description="unknown or retired, used as the job allowed")
     created_at: datetime
@@ -110,6 +117,7 @@ def present_model(row: TunedModel, *, job: State | None) -> Model:
         hyperparameters=row.hyperparameters,
         checkpoints=row.checkpoints,
         training=row.statistics,
+        reused_from=row.reused_from,
         synthetic=row.synthetic,
         unlisted_model=row.unlisted_model,
         created_at=row.created_at,

@@ -30,7 +30,7 @@ def experiment(*, rows: int = 700, test_size: int = 40, **more: Any) -> dict[str
         "train_sizes": list(SIZES),
         "test_size": test_size,
     }
-    return {"prepare": prepare, "shots": 2, **more}
+    return {"prepare": prepare, "shots": 2, "fresh": True, **more}
 
 
 def dataset_objects(stack: Stack) -> dict[str, tuple[int, str]]:
@@ -40,7 +40,7 @@ def dataset_objects(stack: Stack) -> dict[str, tuple[int, str]]:
     return {blob.name: (blob.generation, blob.crc32c) for blob in blobs}
 
 
-def test_one_job_draws_a_learning_curve_and_a_second_uploads_no_data(
+def test_one_job_draws_a_learning_curve_and_a_second_uploads_and_tunes_nothing(
     fresh_stack: Stack,
 ) -> None:
     stack = fresh_stack
@@ -68,8 +68,13 @@ def test_one_job_draws_a_learning_curve_and_a_second_uploads_no_data(
         ("us", "gemini-3.1-flash-lite")  # the base model where its tuned models answer
     }
     first = dataset_objects(stack)
-    again = stack.succeeded(stack.submit("experiment", experiment()).id)
+    spec = experiment(fresh=False, shots=3)
+    again = stack.succeeded(stack.submit("experiment", spec).id)
     assert dataset_objects(stack) == first
+    assert stack.emulator.ledger()["tunings_created"] == len(SIZES)
+    assert stack.variants(again)["tuned@80"].score == variants["tuned@80"].score
+    tunings = [child for child in stack.children(again.id) if child.kind == "tune"]
+    assert [tuning.cost["actual"] for tuning in tunings] == ["0.00", "0.00"]
     baseline = stack.variants(again)["zero-shot"]
     assert baseline.score == variants["zero-shot"].score
 

@@ -157,7 +157,8 @@ def test_an_experiment_goes_on_without_a_child_that_was_cancelled(
     stack: Stack, dataset: str
 ) -> None:
     stack.emulator.configure(tuning_seconds=3600)
-    job = stack.submit("experiment", {"dataset": dataset, "shots": 0, "seed": 30})
+    spec = {"dataset": dataset, "shots": 0, "seed": 30, "fresh": True}
+    job = stack.submit("experiment", spec)
     eventually(lambda: stack.spent("tunings_created") == len(SIZES), what="no tunings")
     tune = next(child for child in stack.children(job.id) if child.kind == "tune")
     stack.cancel(tune.id)

@@ -1,5 +1,7 @@
 """The tasks of `emulator_learners.py`: real rows, split so that no test row was ever trained on.
 
+Prompts are those of the product's own presets.
+
 Every task has a development split beside the test split: settings are chosen on the former only.
 """
 
@@ -16,28 +18,23 @@ from typing import Any
 
 from emulator_scores import Pair, Score, best_of, bleu, exact, one_em, one_f1, slot_f1
 
+from service.datasets.presets.classification import instruction_for as classes_named
+from service.datasets.presets.extraction import instruction_for as schema_shown
+from service.datasets.presets.pii import INSTRUCTION
+from service.datasets.presets.sentiment import SENTIMENT
+from service.datasets.presets.squad import SQUAD
+
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
-MASK = (
-    "Replace every piece of personally identifiable information in the text with a generic label in"
-    " square brackets. Keep everything else unchanged and return only the text."
-    "\nLabels: {}\n\nText: {}"
-)
-ANSWER = (
-    "Answer the question with a short span copied from the context. Return only the answer."
-    "\n\nContext: {}\nQuestion: {}"
-)
-SENTIMENT = (
-    "Classify the sentiment of the text as positive, negative or neutral. Return only the label."
-    "\n\nText: {}"
-)
+MASK = INSTRUCTION.partition("\nLabels: ")[0] + "\nLabels: {}\n\nText: {}"
+ANSWER = SQUAD.instruction + "\n\nContext: {}\nQuestion: {}"
+SENTIMENT_PROMPT = SENTIMENT.instruction + "\n\nText: {}"
 CODED = "Classify the sentiment of the text. Return only its code.\n\nText: "
 CODES = {"positive": "4", "neutral": "2", "negative": "0"}
-INTENT = "Classify the customer's question as one of: {}.\n\nText: {}"
-BOOKING = "Extract the booking as JSON with the keys {}. Use null for what is not said.\n\nText: {}"
 SPLITS, SPLIT_TEST_ROWS = 6, 200
 DEMO_ROWS, DEMO_SEED = 7000, 3
 SLOTS = ("date", "first_name", "last_name", "people", "time")
+BOOKING = {"type": "object", "properties": {slot: {"type": "string"} for slot in SLOTS}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +106,8 @@ def presidio_splits() -> Iterator[Task]:
 
 
 def demo() -> Task:
-    """The made-up masking pairs of `tunecurve demo`, templates held out; needs the service."""
-    from service.datasets.presets.pii import INSTRUCTION, template_of
+    """The made-up masking pairs of `tunecurve demo`, templates held out."""
+    from service.datasets.presets.pii import template_of
     from service.datasets.sources.synthetic import synthetic_rows
 
     groups: dict[str, list[Pair]] = {}
@@ -155,7 +152,7 @@ def squad() -> Task:
 def tweets() -> Task:
     with _open("tweets/tweet_sentiment_extraction_shared.csv.gz") as file:
         rows = [row for row in csv.DictReader(file) if row["text"].strip()]
-    pairs = [(SENTIMENT.format(row["text"].strip()), row["sentiment"]) for row in rows]
+    pairs = [(SENTIMENT_PROMPT.format(row["text"].strip()), row["sentiment"]) for row in rows]
     return _by_text("tweets", pairs, {"accuracy": exact})
 
 
@@ -169,32 +166,33 @@ def coded_tweets() -> Task:
 
 
 def _coded(prompt: str) -> str:
-    return prompt.replace(SENTIMENT[: -len("{}")], CODED)
+    return prompt.replace(SENTIMENT_PROMPT[: -len("{}")], CODED)
 
 
 def banking() -> Task:
     with _open("classification/banking77_train.csv.gz") as file:
         rows = list(csv.DictReader(file))
-    labels = ", ".join(sorted({row["category"] for row in rows}))
-    pairs = [(INTENT.format(labels, row["text"].strip()), row["category"]) for row in rows]
+    instruction = classes_named(tuple(sorted({row["category"] for row in rows})))
+    pairs = [(f"{instruction}\n\nText: {row['text'].strip()}", row["category"]) for row in rows]
     return _by_text("banking77", pairs, {"accuracy": exact})
 
 
 def restaurant() -> Task:
     with _open("extraction/restaurant8k_train_0.json.gz") as file:
         rows = json.load(file)
-    pairs = [(BOOKING.format(", ".join(SLOTS), _said(row)), _slots(row)) for row in rows]
+    instruction = schema_shown(BOOKING)
+    pairs = [(f"{instruction}\n\n{_said(row)}", _slots(row)) for row in rows]
     return _by_text("restaurant8k", pairs, {"slot F1": slot_f1, "exact": exact})
 
 
 def _said(row: dict[str, Any]) -> str:
     """The text alone does not decide what a bare number means; what was asked for does."""
     asked = row.get("context", {}).get("requestedSlots", [])
-    return f"{row['userInput']['text']}\nAsked: {', '.join(asked) or 'nothing'}"
+    return f"Context: {', '.join(asked) or 'nothing'}\nText: {row['userInput']['text']}"
 
 
 def _slots(row: dict[str, Any]) -> str:
-    text, values = row["userInput"]["text"], dict.fromkeys(SLOTS)
+    text, values = row["userInput"]["text"], {}
     for label in row.get("labels", []):
         span = label["valueSpan"]
         values[label["slot"]] = text[span.get("startIndex", 0) : span["endIndex"]]

@@ -5,15 +5,18 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from random import Random
 from threading import Lock
 from typing import Protocol
 
 from emulator.inference.requests import GenerationRequest
-from emulator.learners.distributions import Sample, SamplingParameters
-from emulator.learners.rules.base_model import answer_base, base_distribution
-from emulator.prompts import prompt_of
+from emulator.learners.controlled import constrain
+from emulator.learners.distributions import Render, Sample, SamplingParameters
+from emulator.learners.rules.base_model import answer_base, base_distribution, marked
+from emulator.learners.rules.conversation import split_instruction
+from emulator.prompts import Turn
 from emulator.settings import Settings
 from emulator.tuning.records import Tuning
 from emulator.tuning.store import TuningStore
@@ -29,9 +32,13 @@ _SHORT_PROMPT = 1000
 class Model(Protocol):
     """What a tuned model offers for predictions."""
 
+    def prompt(self, turns: Sequence[Turn], *, system_instruction: str = "") -> str: ...
+
     def answer(self, prompt: str) -> str: ...
 
-    def draw(self, prompt: str, sampling: SamplingParameters) -> list[Sample]: ...
+    def draw(
+        self, prompt: str, sampling: SamplingParameters, *, render: Render | None = None
+    ) -> list[Sample]: ...
 
 
 def _load(path: Path) -> Model:
@@ -91,11 +98,12 @@ class Predictor:
     ) -> list[Sample]:
         if path is None:
             return _draw_base(request, sampling)
-        model = self._model(path)
-        prompt = prompt_of(request.turns, system_instruction=request.system_instruction)
+        model, render = self._model(path), _render(request)
+        prompt = model.prompt(request.turns, system_instruction=request.system_instruction)
         if _is_deterministic(request):
-            return [Sample(model.answer(prompt))] * sampling.count
-        return model.draw(prompt, sampling)
+            answer = model.answer(prompt)
+            return [Sample(render(answer) if render else answer)] * sampling.count
+        return model.draw(prompt, sampling, render=render)
 
     def _model(self, path: Path) -> Model:
         with self._loading:
@@ -108,12 +116,21 @@ class Predictor:
             return model
 
 
+def _render(request: GenerationRequest) -> Render | None:
+    """Return how a tuned model words its answer: by the schema, or after reasoning it was asked."""
+    if request.schema:
+        return partial(constrain, schema=request.schema)
+    instruction, _ = split_instruction(request.turns[0][1])
+    return marked(f"{request.system_instruction}\n{instruction}", "what I was tuned for")
+
+
 def _draw_base(request: GenerationRequest, sampling: SamplingParameters) -> list[Sample]:
-    turns, system = request.turns, request.system_instruction
+    turns, system, schema = request.turns, request.system_instruction, request.schema
     if _is_deterministic(request):
-        return [Sample(answer_base(turns, system_instruction=system))] * sampling.count
+        answer = answer_base(turns, system_instruction=system, schema=schema)
+        return [Sample(answer)] * sampling.count
     rng = Random(sampling.seed)  # noqa: S311  (repeatable draws, nothing secret)
-    distribution = base_distribution(turns, system_instruction=system)
+    distribution = base_distribution(turns, system_instruction=system, schema=schema)
     return [distribution.draw(sampling, rng) for _ in range(sampling.count)]
 
 

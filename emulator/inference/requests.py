@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from google.protobuf.json_format import MessageToDict
+
 from emulator.catalogue import MODELS
 from emulator.errors import GoogleError, Violation
 from emulator.inference.fast_parser import fast_message
@@ -33,11 +35,17 @@ _RANGES = (
 )
 """The JSON name, the field, the least and the greatest value."""
 _MOST_STOPS = 5
+_ENUM_TYPE = "text/x.enum"
+_SCHEMA_TYPES = frozenset(("application/json", _ENUM_TYPE))
+_SCHEMAS = ("response_schema", "response_json_schema")
 
 
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
-    """A request as the emulator understands it; `digest` is the same for the same request."""
+    """A request as the emulator understands it; `digest` is the same for the same request.
+
+    `schema` is the response schema, as JSON has it; None without one.
+    """
 
     turns: list[Turn]
     system_instruction: str
@@ -51,6 +59,7 @@ class GenerationRequest:
     returns_logprobs: bool
     top_logprobs: int
     digest: bytes
+    schema: Mapping[str, Any] | None = None
 
     @property
     def text(self) -> str:
@@ -92,7 +101,25 @@ def read_generation_request(
         returns_logprobs=config.response_logprobs,
         top_logprobs=config.logprobs,
         digest=digest.digest(),
+        schema=_read_schema(config),
     )
+
+
+def _read_schema(config: Any) -> dict[str, Any] | None:
+    """Return the schema that answers must follow; JSON Schema, or Google's form of it, as JSON.
+
+    Raises GoogleError 400 for a schema that goes with no MIME type it fits.
+    """
+    given = next((name for name in _SCHEMAS if name in config), None)
+    if given is None:
+        return None
+    if config.response_mime_type not in _SCHEMA_TYPES:
+        raise _unable("a response schema needs the responseMimeType application/json")
+    schema: dict[str, Any] = MessageToDict(getattr(config, given))
+    is_enum = config.response_mime_type == _ENUM_TYPE
+    if is_enum and not schema.get("enum"):
+        raise _unable(f"{_ENUM_TYPE} needs a response schema with an enum")
+    return schema
 
 
 def _without_newer_fields(document: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

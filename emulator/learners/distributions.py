@@ -108,28 +108,54 @@ class RenderedAnswer:
 
 @dataclass(frozen=True, slots=True)
 class RecordDistribution:
-    """A JSON object, one independent decision a key; `parts` are distributions on JSON values."""
+    """A JSON object, one independent decision a key; `parts` are distributions on JSON values.
+
+    A key of `left_out` stands in the object only where its value is not null.
+    """
 
     parts: Sequence[tuple[str, AnswerDistribution]]
+    left_out: frozenset[str] = frozenset()
 
     def draw(self, sampling: SamplingParameters, rng: Random) -> Sample:
-        drawn = [
-            (key, distribution.draw(sampling, rng).choices[0]) for key, distribution in self.parts
-        ]
-        choices = [
-            _framed(choice, before=", " if at else "{", name=key, last=at == len(drawn) - 1)
-            for at, (key, choice) in enumerate(drawn)
-        ] or [Choice("{}", 0.0)]
+        choices: list[Choice] = []
+        opened = False
+        for at, (key, distribution) in enumerate(self.parts):
+            drawn = distribution.draw(sampling, rng).choices[0]
+            frame = _Frame(
+                key, opened=opened, last=at == len(self.parts) - 1, left_out=key in self.left_out
+            )
+            choices.append(_framed(drawn, frame))
+            opened = opened or not frame.omits(drawn.token)
+        choices = choices or [Choice("{}", 0.0)]
         return Sample("".join(choice.token for choice in choices), tuple(choices))
 
     def map(self, render: Render) -> AnswerDistribution:
         return RenderedAnswer(self, render)
 
 
-def _framed(choice: Choice, *, before: str, name: str, last: bool) -> Choice:
-    start, end = f"{before}{json.dumps(name, ensure_ascii=False)}: ", "}" if last else ""
-    options = tuple((f"{start}{token}{end}", log) for token, log in choice.options)
-    return Choice(f"{start}{choice.token}{end}", choice.log_probability, options)
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """What stands around the value of a key: braces, comma and name."""
+
+    key: str
+    opened: bool
+    last: bool
+    left_out: bool
+
+    def omits(self, token: str) -> bool:
+        return self.left_out and token == json.dumps(None)
+
+    def around(self, token: str) -> str:
+        end = "}" if self.last else ""
+        if self.omits(token):
+            return end if self.opened or not self.last else "{}"
+        start = ", " if self.opened else "{"
+        return f"{start}{json.dumps(self.key, ensure_ascii=False)}: {token}{end}"
+
+
+def _framed(choice: Choice, frame: _Frame) -> Choice:
+    options = tuple((frame.around(token), log) for token, log in choice.options)
+    return Choice(frame.around(choice.token), choice.log_probability, options)
 
 
 def log_probabilities(logs: NDArray[Any]) -> Logs:

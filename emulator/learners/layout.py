@@ -50,6 +50,17 @@ class Layout:
         source = fields[self.source].removeprefix(self.instruction)
         return ParsedPrompt(source.strip(), " ".join(filter(None, queries)))
 
+    def without_shots(self, turns: Sequence[tuple[str, str]]) -> Sequence[tuple[str, str]]:
+        """Return the last turn alone where every turn of the user is laid out like one prompt.
+
+        The earlier ones are shots then, not what was said before.
+        """
+        asked = [text for role, text in turns if role == "user"]
+        if self.source == PREAMBLE or len(asked) == 1:
+            return turns
+        laid_out = (self.source in split_fields(text, self.labels) for text in asked)
+        return turns[-1:] if all(laid_out) else turns
+
     def pack(self) -> dict[str, Any]:
         return asdict(self)
 

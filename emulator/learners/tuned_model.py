@@ -8,11 +8,12 @@ from random import Random
 
 import numpy as np
 
-from emulator.learners.distributions import Sample, SamplingParameters
+from emulator.learners.distributions import Render, Sample, SamplingParameters
 from emulator.learners.heads.ports import Arrays, Head, Rows
 from emulator.learners.heads.selection import build_head, choose_head
 from emulator.learners.history import EpochRecord, Plan, Progress
 from emulator.learners.layout import Layout, learn_layout
+from emulator.prompts import prompt_of
 
 Pairs = Sequence[tuple[str, str]]
 FORMAT = 1
@@ -40,13 +41,21 @@ class TunedModel:
             return []
         return self.learner.answer_many([self.layout.parse(prompt) for prompt in prompts])
 
-    def draw(self, prompt: str, sampling: SamplingParameters) -> list[Sample]:
+    def prompt(self, turns: Sequence[tuple[str, str]], *, system_instruction: str = "") -> str:
+        """Return turns as the model reads them: shots are left out, it knows its task."""
+        return prompt_of(self.layout.without_shots(turns), system_instruction=system_instruction)
+
+    def draw(
+        self, prompt: str, sampling: SamplingParameters, *, render: Render | None = None
+    ) -> list[Sample]:
         """Return `sampling.count` answers with their probabilities; the same seed, the same ones.
 
-        At temperature 0 they are `answer`'s.
+        At temperature 0 they are `answer`'s. `render` words an answer otherwise.
         """
         rng = Random(sampling.seed)
         distribution = self.learner.distribution(self.layout.parse(prompt))
+        if render:
+            distribution = distribution.map(render)
         return [distribution.draw(sampling, rng) for _ in range(sampling.count)]
 
     def save(self, path: Path) -> None:

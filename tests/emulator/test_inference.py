@@ -1,5 +1,6 @@
 """Google's Gen AI client against publisher models, and what the protocol promises beside it."""
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -51,6 +52,43 @@ def body(text: str = PROMPT, **config: Any) -> dict[str, Any]:
 
 def post(emulator: EmulatorProcess, path: str, document: Any) -> httpx2.Response:
     return httpx2.post(f"{emulator.url}{path}:generateContent", json=document, timeout=30)
+
+
+def test_a_response_schema_decides_what_an_answer_may_be(genai: Any) -> None:
+    def ask(text: str, **config: Any) -> str:
+        config |= {"temperature": 0}
+        answer = genai.models.generate_content(
+            model="gemini-2.5-flash", contents=text, config=config
+        )
+        return str(answer.text)
+
+    labels = {"type": "STRING", "enum": ["good", "bad"]}
+    people = {"type": "OBJECT", "properties": {"people": {"type": "INTEGER"}}}
+
+    label = ask(
+        "Sort.\n\nText: a bad day", response_mime_type="text/x.enum", response_schema=labels
+    )
+    record = ask(
+        "Read.\n\nText: a table for 4 people",
+        response_mime_type="application/json",
+        response_schema=people,
+    )
+
+    assert label == "bad"
+    assert json.loads(record) == {"people": 4}
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"responseSchema": {"type": "STRING"}},
+        {"responseSchema": {"type": "STRING"}, "responseMimeType": "text/x.enum"},
+    ],
+)
+def test_a_response_schema_that_fits_no_type_is_refused(
+    emulator: EmulatorProcess, config: dict[str, Any]
+) -> None:
+    assert post(emulator, FLASH, body(**config)).status_code == 400
 
 
 def test_a_publisher_model_answers_by_its_rules(genai: Any) -> None:

@@ -1,7 +1,7 @@
 """The JSON head: outputs that are JSON objects; one learner per key over shared prompts."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -29,6 +29,7 @@ class RecordHead:
         self._reader = PassageReader(frozenset())
         self._parts: dict[str, Head] = {}
         self._texts: set[str] = set()
+        self._left_out: frozenset[str] = frozenset()
 
     def train(self, rows: Rows, *, validation: Rows, plan: Plan) -> Iterator[EpochRecord]:
         """Yield the mean of the keys' records after each pass."""
@@ -38,6 +39,7 @@ class RecordHead:
         self._texts = {
             key for key in keys if all(isinstance(v.get(key) or "", str) for v in objects)
         }
+        self._left_out = frozenset(filter(partial(_is_left_out, objects), keys))
         self._parts, passes = {}, []
         for key in keys:
             values = _column(rows, key)
@@ -51,13 +53,16 @@ class RecordHead:
     def answer_many(self, prompts: Sequence[ParsedPrompt]) -> list[str]:
         columns = {key: part.answer_many(prompts) for key, part in self._parts.items()}
         self._reader.clear()
-        return [
-            json.dumps(
-                {key: self._value(key, values[at]) for key, values in columns.items()},
-                ensure_ascii=False,
-            )
-            for at in range(len(prompts))
-        ]
+        return [self._object(columns, at) for at in range(len(prompts))]
+
+    def _object(self, columns: Mapping[str, Sequence[str]], at: int) -> str:
+        values = {key: self._value(key, column[at]) for key, column in columns.items()}
+        shown = {
+            key: value
+            for key, value in values.items()
+            if value is not None or key not in self._left_out
+        }
+        return json.dumps(shown, ensure_ascii=False)
 
     def distribution(self, prompt: ParsedPrompt) -> AnswerDistribution:
         """Return each key's distribution, rendered as JSON; keys are drawn independently."""
@@ -66,7 +71,7 @@ class RecordHead:
             for key, part in self._parts.items()
         ]
         self._reader.clear()
-        return RecordDistribution(parts)
+        return RecordDistribution(parts, left_out=self._left_out)
 
     def pack(self, prefix: str, arrays: Arrays) -> Meta:
         parts = [
@@ -74,11 +79,13 @@ class RecordHead:
             for at, (key, part) in enumerate(self._parts.items())
         ]
         common, texts = sorted(self._reader.common), sorted(self._texts)
-        return {"common": common, "texts": texts, "parts": parts}
+        left_out = sorted(self._left_out)
+        return {"common": common, "texts": texts, "parts": parts, "left_out": left_out}
 
     def unpack(self, meta: Meta, prefix: str, arrays: Arrays) -> None:
         self._reader = PassageReader(frozenset(meta["common"]))
         self._texts = set(meta["texts"])
+        self._left_out = frozenset(meta.get("left_out", ()))  # models of before have none
         self._parts = {}
         for at, packed in enumerate(meta["parts"]):
             part = self._build(packed["head"], self._reader)
@@ -92,6 +99,13 @@ class RecordHead:
         if text in NO_VALUES:
             return None
         return text if key in self._texts else parse_json(text, text)
+
+
+def _is_left_out(objects: Sequence[Any], key: str) -> bool:
+    """Tell whether objects without a value for a key lack the key, and none has it as null."""
+    return any(key not in each for each in objects) and not any(
+        key in each and each[key] is None for each in objects
+    )
 
 
 def _column(rows: Rows, key: str) -> Rows:

@@ -6,43 +6,58 @@ shots do, and where they were measured not to help, is said at each rule (`maski
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from math import log
+from typing import Any
 
+from emulator.learners.controlled import constrain, kind_of
 from emulator.learners.distributions import AnswerDistribution, Categorical
 from emulator.learners.rules.classification import choose_label, label_distribution
 from emulator.learners.rules.conversation import Conversation, read_conversation
-from emulator.learners.rules.extraction import extract_values, extraction_errors, named_keys
+from emulator.learners.rules.extraction import KeyRule, extract_values, extraction_errors, key_rules
+from emulator.learners.rules.instructions import (
+    CLASSIFYING,
+    label_hints,
+    named_options,
+    without_lists,
+)
 from emulator.learners.rules.masking import mask_text, masking_errors
 from emulator.learners.rules.question_answering import answer_question, rank_answers
 
 MASKING = re.compile(r"\b(mask|redact|anonymi[sz]|pii\b|personal)", re.IGNORECASE)
 JSON = re.compile(r"\bjson\b", re.IGNORECASE)
 OPINION = re.compile(r"\b(?:sentiment|opinion|tone|mood|polarity)", re.IGNORECASE)
-OPTIONS = re.compile(
-    r"\b(?:as|into|one of|labels|categories|classes)(?: one of| either)?:?\s+([^.\n:]+)",
-    re.IGNORECASE,
-)
 REASONING = re.compile(r"step by step|\breason", re.IGNORECASE)
 ANSWER_MARK = re.compile(r"\b((?:final )?(?:answer|output|label|result):)", re.IGNORECASE)
 NO_RULE = "I am the emulator's base model and have no rule for this prompt."
 MOST_OPTIONS = 300
 SURE = 0.8
 
+Schema = Mapping[str, Any]
 
-def answer_base(turns: Sequence[tuple[str, str]], *, system_instruction: str = "") -> str:
+
+def answer_base(
+    turns: Sequence[tuple[str, str]],
+    *,
+    system_instruction: str = "",
+    schema: Schema | None = None,
+) -> str:
     """Answer as the un-tuned model; `turns` are (role, text), role "user" or "model", user last.
 
     Instructed to reason and to end with a mark such as `Answer:`, it says which rule it used first.
+    With a response schema the answer is one that the schema allows, and nothing else.
     """
     conversation = read_conversation(turns, system_instruction=system_instruction)
-    rule = _rule(conversation)
-    return _worded(conversation, rule, _answer(conversation, rule))
+    rule = _rule(conversation, schema)
+    return _worded(conversation, rule, schema, _answer(conversation, rule, schema))
 
 
 def base_distribution(
-    turns: Sequence[tuple[str, str]], *, system_instruction: str = ""
+    turns: Sequence[tuple[str, str]],
+    *,
+    system_instruction: str = "",
+    schema: Schema | None = None,
 ) -> AnswerDistribution:
     """Return the distribution that the un-tuned model is sampled from.
 
@@ -51,60 +66,82 @@ def base_distribution(
     missed value. This model of noise is invented and says nothing about any real model.
     """
     conversation = read_conversation(turns, system_instruction=system_instruction)
-    rule = _rule(conversation)
-    return _distribution(conversation, rule).map(partial(_worded, conversation, rule))
+    rule = _rule(conversation, schema)
+    distribution = _distribution(conversation, rule, schema)
+    return distribution.map(partial(_worded, conversation, rule, schema))
 
 
-def _rule(conversation: Conversation) -> str:
-    if MASKING.search(conversation.instruction):
+def marked(instruction: str, rule: str) -> Callable[[str], str] | None:
+    """Return how an answer is worded where the instruction asks for reasoning and a mark."""
+    mark = ANSWER_MARK.search(instruction)
+    if mark is None or not REASONING.search(instruction):
+        return None
+    said = f"The instruction asks for {rule}, so I applied my rule for it.\n{mark[1]} "
+    return said.__add__
+
+
+def _rule(conversation: Conversation, schema: Schema | None) -> str:
+    if schema and not schema.get("enum"):
+        return "extraction" if kind_of(schema) == "object" else "a reply"
+    instruction = conversation.instruction
+    task = without_lists(instruction)
+    if CLASSIFYING.search(task) and not JSON.search(task) and _options(conversation, schema):
+        return "a label"
+    if MASKING.search(task):
         return "masking"
-    if JSON.search(conversation.instruction):
+    if JSON.search(task):
         return "extraction"
     if conversation.query.question:
         return "an answer"
-    return "a label" if _options(conversation) else "a reply"
+    return "a label" if _options(conversation, schema) else "a reply"
 
 
-def _answer(conversation: Conversation, rule: str) -> str:
+def _answer(conversation: Conversation, rule: str, schema: Schema | None) -> str:
     instruction, query = conversation.instruction, conversation.query
     match rule:
         case "masking":
             return mask_text(query.text, instruction=instruction, shots=_shots(conversation))
         case "extraction":
-            keys = named_keys(instruction)
+            keys = _keys(conversation, schema)
             return extract_values(query.text, keys, shots=_shots(conversation))
         case "an answer":
             return answer_question(query.text, query.question, shots=_question_shots(conversation))
         case "a label":
-            options = _options(conversation)
-            shots, opinions = _shots(conversation), bool(OPINION.search(instruction))
-            return choose_label(query.text, options, shots=shots, opinions=opinions)
+            return choose_label(query.text, **_label_rule(conversation, schema))
         case _:
             return NO_RULE
 
 
-def _distribution(conversation: Conversation, rule: str) -> AnswerDistribution:
-    query, shots = conversation.query, _shots(conversation)
+def _distribution(
+    conversation: Conversation, rule: str, schema: Schema | None
+) -> AnswerDistribution:
     if rule == "a label":
-        opinions = bool(OPINION.search(conversation.instruction))
-        return label_distribution(
-            query.text, _options(conversation), shots=shots, opinions=opinions
-        )
-    answer = _answer(conversation, rule)
-    others = [
-        error for error in dict.fromkeys(_plausible_errors(conversation, rule)) if error != answer
-    ]
+        return label_distribution(conversation.query.text, **_label_rule(conversation, schema))
+    answer = _answer(conversation, rule, schema)
+    errors = dict.fromkeys(_plausible_errors(conversation, rule, schema))
+    others = [error for error in errors if error != answer]
     shares = [SURE, *[(1 - SURE) / max(1, len(others))] * len(others)]
     return Categorical([answer, *others], [log(share) for share in shares], mode=answer)
 
 
-def _plausible_errors(conversation: Conversation, rule: str) -> list[str]:
+def _label_rule(conversation: Conversation, schema: Schema | None) -> dict[str, Any]:
+    """Return all that the rule for labels goes by, but for the text."""
+    options = _options(conversation, schema)
+    return {
+        "options": options,
+        "shots": _shots(conversation),
+        "opinions": bool(OPINION.search(conversation.instruction)),
+        "hints": label_hints(conversation.instruction, tuple(options)),
+    }
+
+
+def _plausible_errors(conversation: Conversation, rule: str, schema: Schema | None) -> list[str]:
     instruction, query = conversation.instruction, conversation.query
     match rule:
         case "masking":
             return masking_errors(query.text, instruction=instruction, shots=_shots(conversation))
         case "extraction":
-            keys = named_keys(instruction)
+            keys = _keys(conversation, schema)
             return extraction_errors(query.text, keys, shots=_shots(conversation))
         case "an answer":
             return rank_answers(query.text, query.question, shots=_question_shots(conversation))
@@ -112,11 +149,15 @@ def _plausible_errors(conversation: Conversation, rule: str) -> list[str]:
             return []
 
 
-def _worded(conversation: Conversation, rule: str, answer: str) -> str:
-    mark = ANSWER_MARK.search(conversation.instruction)
-    if mark and REASONING.search(conversation.instruction):
-        return f"The instruction asks for {rule}, so I applied my rule for it.\n{mark[1]} {answer}"
-    return answer
+def _worded(conversation: Conversation, rule: str, schema: Schema | None, answer: str) -> str:
+    if schema:
+        return constrain(answer, schema)
+    wording = marked(conversation.instruction, rule)
+    return wording(answer) if wording else answer
+
+
+def _keys(conversation: Conversation, schema: Schema | None) -> list[KeyRule]:
+    return key_rules(conversation.instruction, schema=schema, shots=_shots(conversation))
 
 
 def _shots(conversation: Conversation) -> list[tuple[str, str]]:
@@ -127,16 +168,8 @@ def _question_shots(conversation: Conversation) -> list[tuple[str, str, str]]:
     return [(shot.text, shot.question, output) for shot, output in conversation.shots]
 
 
-def _options(conversation: Conversation) -> list[str]:
+def _options(conversation: Conversation, schema: Schema | None) -> list[str]:
+    if schema and schema.get("enum"):
+        return list(schema["enum"])
     shown = {output for _, output in conversation.shots}
     return (named_options(conversation.instruction) or sorted(shown))[:MOST_OPTIONS]
-
-
-def named_options(instruction: str) -> list[str]:
-    """Return the labels an instruction offers: `as positive, negative or neutral`."""
-    for match in OPTIONS.finditer(instruction):
-        names = re.split(r",|\bor\b|\band\b", match[1])
-        options = [name.strip(" \"'`") for name in names if name.strip(" \"'`")]
-        if len(options) > 1:
-            return options
-    return []

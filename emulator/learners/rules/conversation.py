@@ -12,6 +12,7 @@ FIELD = re.compile(rf"^[ \t]*({INPUT_LABELS}|{OUTPUT_LABELS}):[ \t]*", re.MULTIL
 ANSWERS = frozenset(OUTPUT_LABELS.split("|"))
 PASSAGE = re.compile(r"\s*Context:\s*(.*?)\n\s*Question:\s*(.*)", re.DOTALL)
 LEADING_LABEL = re.compile(rf"\s*(?:{INPUT_LABELS}):[ \t]*")
+MARK = re.compile(r"^[ \t]*(?:final )?answer:", re.MULTILINE | re.IGNORECASE)
 TRAILING_LABEL = re.compile(rf"\n[ \t]*(?:{OUTPUT_LABELS}):\s*$")
 
 Turns = Sequence[tuple[str, str]]
@@ -43,12 +44,18 @@ def read_conversation(turns: Turns, *, system_instruction: str = "") -> Conversa
     bodies = [body, *(split_instruction(text)[1] for _, text in turns[1:])]
     shown, question = split_shots(bodies[-1] if bodies else "")
     turn_shots = [
-        (read_query(bodies[at]), turns[at + 1][1].strip())
+        (read_query(bodies[at]), unmarked(turns[at + 1][1]))
         for at in range(len(turns) - 1)
         if turns[at][0] == "user" and turns[at + 1][0] == "model"
     ]
     instructions = filter(None, [system_instruction.strip(), instruction])
     return Conversation("\n".join(instructions), (*turn_shots, *shown), read_query(question))
+
+
+def unmarked(reply: str) -> str:
+    """Return what a reply says after its last line of reasoning: what follows the mark."""
+    *_, answer = MARK.split(reply)
+    return answer.strip()
 
 
 def split_instruction(turn: str) -> tuple[str, str]:

@@ -8,10 +8,11 @@ import structlog
 
 from service.clock import utc_now
 from service.datasets import repository
+from service.datasets.conversion.row_conversion import needed_columns
 from service.datasets.examples import Split
 from service.datasets.formats.read_context import limits_of
 from service.datasets.ingestion.staged_rows import stage_source
-from service.datasets.preparation import PrepareRun, SplitDataset, prepare
+from service.datasets.preparation import PrepareRun, SplitDataset, conversion_plan, prepare
 from service.datasets.publishing.artifacts import columns_of, store_artifacts
 from service.datasets.publishing.written_dataset import WrittenDataset, write_dataset
 from service.datasets.refusals import Staged
@@ -106,6 +107,7 @@ def _staged(run: PrepareRun, folder: Path) -> Iterator[Staged]:
                     access=run.access,
                     folder=place,
                     limits=limits_of(run.access.limits),
+                    needed=needed_columns(conversion_plan(run.preset, spec)),
                     progress=run.progress("loading"),
                 )
             yield Staged(rows, _split_of(split, spec))

@@ -190,9 +190,14 @@ class RowConverter:
 
 def columns_read(plan: ConversionPlan, names: Sequence[str]) -> list[str]:
     """Return those of a source's columns that its examples are made of."""
+    return [name for name in needed_columns(plan) if name in names]
+
+
+def needed_columns(plan: ConversionPlan) -> list[str]:
+    """Return the columns that examples are made of, as the source may call them."""
     preset, columns = plan.preset, plan.columns
     used = [columns.get(name, name) for name in (*preset.columns, *preset.optional_columns)]
-    return [name for name in dict.fromkeys([*used, plan.given or ""]) if name in names]
+    return list(filter(None, dict.fromkeys([*used, plan.given or ""])))
 
 
 def _as_json(history: Sequence[Turn]) -> str:

@@ -35,8 +35,9 @@ def csv_rows(lines: Iterable[str], context: ReadContext) -> Iterator[SourceRow]:
     delimiter = _delimiter_line(head, context) or _delimiter(context, head)
     guard = _RecordLines(chain(head, it), context.limits.row_bytes)
     records = _records(_reader(guard, context, delimiter))
-    header = list(context.options.columns) or _read_header(records)
-    context.add_columns([name for name in header if name])
+    header = list(context.options.columns) or _read_header(records, context)
+    context.add_columns(filter(None, header))
+    kept = [(at, name) for at, name in enumerate(header) if name and context.needs(name)]
     joined = _JoinedRows(len(header), delimiter)
     number = 0
     guard.lines.clear()
@@ -46,7 +47,7 @@ def csv_rows(lines: Iterable[str], context: ReadContext) -> Iterator[SourceRow]:
         if fault is not None:
             context.log.add(number, *fault)
             number += len(guard.lines) - 1 if fault[0] == "swallowed_rows" else 0
-        elif (fields := _fields(number, header, cells or [], context)) is not None:
+        elif (fields := _fields(number, kept, cells or [], context)) is not None:
             yield SourceRow(number, fields)
         guard.lines.clear()
 
@@ -117,7 +118,7 @@ def _evenness(head: Sequence[str], delimiter: str) -> tuple[bool, int, int]:
     return equal_widths >= len(widths) - 1, equal_widths, widths[0]
 
 
-def _read_header(records: Iterator[list[str] | None]) -> list[str]:
+def _read_header(records: Iterator[list[str] | None], context: ReadContext) -> list[str]:
     cells = next(records, [])
     if cells is None:
         message = "the header's quotes are wrong; double the quotes inside a quoted name"
@@ -125,8 +126,8 @@ def _read_header(records: Iterator[list[str] | None]) -> list[str]:
     names = [name.strip() for name in cells]
     if not any(names):
         raise Invalid("the file has no header", code="missing_header")
-    counts = Counter(names)
-    twice = [str(at) for at, name in enumerate(names, start=1) if name and counts[name] > 1]
+    counts = Counter(name for name in names if name and context.needs(name))
+    twice = [str(at) for at, name in enumerate(names, start=1) if counts[name] > 1]
     if twice:
         places = ", ".join(twice[:_PLACES_SHOWN])
         message = f"the header names a column twice, at {places}; rename or delete one of them"
@@ -208,13 +209,13 @@ class _JoinedRows:
 
 
 def _fields(
-    number: int, header: Sequence[str], cells: list[str], context: ReadContext
+    number: int, kept: Sequence[tuple[int, str]], cells: list[str], context: ReadContext
 ) -> dict[str, str] | None:
     """Return a record's cells by name; note its fault and return None if it has one."""
-    fields = {name: cell for name, cell in zip(header, cells, strict=True) if name}
+    fields = {name: cells[at] for at, name in kept}
     limit = context.limits.cell_characters
-    if any(len(cell) > limit for cell in cells):
-        column = next((name for name, cell in fields.items() if len(cell) > limit), "")
+    column = next((name for name, cell in fields.items() if len(cell) > limit), None)
+    if column is not None:
         message = (
             f"a cell is longer than {limit} characters; shorten it, "
             "or raise TUNECURVE_CELL_CHARACTERS_LIMIT"

@@ -11,24 +11,48 @@ _TOO_DEEP = "lists and objects lie too deep; flatten them"
 
 
 def readable_columns(schema: Any, context: ReadContext) -> list[str]:
-    """Return the columns that can be text: those with a name and without bytes in them.
+    """Return the columns to read: the needed ones, or those with a name and without bytes in them.
 
-    Raises Invalid `duplicate_column`, `too_many_columns`, `column_name_too_long`.
+    A needed column of bytes is read as UTF-8, unless the bytes are inside something else. Raises
+    Invalid `duplicate_column`, `unsupported_column`, `too_many_columns`, `column_name_too_long`.
     """
-    names = [field.name for field in schema if field.name and not _holds_bytes(field.type, 0)]
+    context.add_columns(field.name for field in schema if field.name and _is_known(field, context))
+    fields = [field for field in schema if field.name and context.needs(field.name)]
+    if context.needed is None:
+        fields = [field for field in fields if not _holds_bytes(field.type, 0)]
+    names = [field.name for field in fields]
     if len(set(names)) < len(names):
         message = "the file names a column twice; rename or delete one of them"
         raise Invalid(message, code="duplicate_column")
-    context.add_columns(names)
+    for field in fields:
+        if not _is_bytes(field.type) and _holds_bytes(field.type, 0):
+            message = (
+                f"the column {field.name!r} holds bytes inside lists or objects, such as images; "
+                "name a column of text"
+            )
+            raise Invalid(message, code="unsupported_column")
     return names
 
 
-def _holds_bytes(kind: Any, depth: int) -> bool:
+def _is_known(field: Any, context: ReadContext) -> bool:
+    return context.needed is not None or not _holds_bytes(field.type, 0)
+
+
+def _is_bytes(kind: Any) -> bool:
     from pyarrow import types
 
+    return bool(
+        types.is_binary(kind)
+        or types.is_large_binary(kind)
+        or types.is_binary_view(kind)
+        or types.is_fixed_size_binary(kind)
+    )
+
+
+def _holds_bytes(kind: Any, depth: int) -> bool:
     if depth > 100:  # noqa: PLR2004  deeper than any table; rows of it are refused anyway
         return False
-    if types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind):
+    if _is_bytes(kind):
         return True
     inner = [kind.field(index).type for index in range(kind.num_fields)]
     return any(_holds_bytes(each, depth + 1) for each in inner)
@@ -51,7 +75,7 @@ def text_arrays(
         _refuse_long(columns[name], faults)
     if not bad:
         return list(numbers), columns
-    kept = pa.array([index for index in range(len(numbers)) if index not in bad])
+    kept = pa.array([index for index in range(len(numbers)) if index not in bad], pa.int64())
     good = [number for index, number in enumerate(numbers) if index not in bad]
     return good, {name: array.take(kept) for name, array in columns.items()}
 
@@ -84,6 +108,8 @@ def _as_texts(array: Any, faults: _ColumnFaults) -> Any:
         return _as_texts(array.dictionary_decode(), faults)
     if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
         return _checked_strings(array, faults)
+    if _is_bytes(kind):
+        return pa.array(_spell_all(array.to_pylist(), bytes.decode, faults), pa.string())
     if types.is_integer(kind) or types.is_boolean(kind) or types.is_null(kind):
         return array.cast(pa.string()).fill_null("")
     spell = _spelled_nested if types.is_nested(kind) else _spelled

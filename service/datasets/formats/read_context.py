@@ -1,10 +1,19 @@
 """What one pass over a file may use, how the file is written, and which faults were found."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from service.datasets.formats.options import FormatOptions
-from service.datasets.formats.rows import SourceRow, as_text, depth_of, is_unicode
+from service.datasets.formats.rows import (
+    RepeatedMembers,
+    SourceRow,
+    as_text,
+    depth_of,
+    has_repeated,
+    is_unicode,
+)
 from service.datasets.row_faults import FaultLog
 from service.errors import Invalid
 from service.files.contents import FileLimits
@@ -41,6 +50,7 @@ def limits_of(given: FileLimits | IngestionLimits) -> IngestionLimits:
 class ReadContext:
     """`nested` gathers the columns whose values were lists or objects; `columns` all names.
 
+    `needed` are the columns that are read, None for all; what others hold is no fault.
     `validated`: the file is known to be valid text, so that its cells need no check.
     `assumed_encodings` are those chosen because they are likely.
     """
@@ -50,17 +60,30 @@ class ReadContext:
     log: FaultLog = field(default_factory=FaultLog)
     nested: set[str] = field(default_factory=set)
     columns: dict[str, None] = field(default_factory=dict)
+    needed: frozenset[str] | None = None
     validated: bool = False
     assumed_encodings: set[str] = field(default_factory=set)
 
-    def add_columns(self, names: list[str]) -> None:
-        """Note columns; raise Invalid `too_many_columns` or `column_name_too_long`."""
+    def needs(self, name: str) -> bool:
+        return self.needed is None or name in self.needed
+
+    def add_columns(self, names: Iterable[str]) -> None:
+        """Note columns; raise Invalid `too_many_columns` or `column_name_too_long`.
+
+        Where the columns that are read are known, others beyond the limits are not noted.
+        """
         longest = self.limits.column_name_characters
-        for name in names:
+        if self.needed is not None:
+            room = max(0, self.limits.columns - len(self.columns))
+            cut = (name[: longest + 1] for name in names if name not in self.columns)
+            self.columns.update(dict.fromkeys(islice(cut, room)))
+            return
+        noted = list(names)
+        for name in noted:
             if len(name) > longest:
                 message = f"a column's name has more than {longest} characters; is it a header?"
                 raise Invalid(message, code="column_name_too_long")
-        self.columns.update(dict.fromkeys(names))
+        self.columns.update(dict.fromkeys(noted))
         if len(self.columns) > self.limits.columns:
             message = f"more than {self.limits.columns} columns; leave out those that are not used"
             raise Invalid(message, code="too_many_columns")
@@ -74,17 +97,24 @@ class ReadContext:
             message = 'not a JSON object; write one {"column": "text"} a row'
             self.log.add(number, "invalid_json_row", message)
             return None
-        if repeated:
+        if repeated and self._repeats(value):
             message = "an object names a member twice; keep the one that is meant"
             self.log.add(number, "duplicate_key", message)
             return None
         return self.row_of(number, value)
 
+    def _repeats(self, record: dict[str, Any]) -> bool:
+        twice = record.twice if isinstance(record, RepeatedMembers) else ()
+        held = (value for name, value in record.items() if self.needs(name))
+        return any(map(self.needs, twice)) or any(map(has_repeated, held))
+
     def row_of(self, number: int, record: dict[str, Any]) -> SourceRow | None:
         """Return an object's members as texts; note its fault and return None if it has one."""
+        if not record.keys() <= self.columns.keys():
+            self.add_columns(filter(None, record))
         fields: dict[str, str] = {}
         for name, value in record.items():
-            if not name:
+            if not name or not self.needs(name):
                 continue
             text = value if type(value) is str else self._as_text(number, name, value)
             if text is None:
@@ -94,8 +124,6 @@ class ReadContext:
                 self.log.add(number, "invalid_unicode", message, column=_printable(name))
                 return None
             fields[name] = text
-        if not fields.keys() <= self.columns.keys():
-            self.add_columns(list(fields))
         return SourceRow(number, fields)
 
     def _as_text(self, number: int, name: str, value: Any) -> str | None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -46,7 +47,12 @@ def depth_of(value: Any, *, limit: int) -> int:
 
 
 class RepeatedMembers(dict[str, Any]):
-    """An object that names a member twice, of which it has the last."""
+    """An object that names the members `twice` several times, of which it has the last."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        counts = Counter(name for name, _ in pairs)
+        self.twice = frozenset(name for name, count in counts.items() if count > 1)
 
 
 def has_repeated(value: Any) -> bool:
@@ -86,5 +92,5 @@ class JsonParser:
         members = dict(pairs)
         if len(members) < len(pairs):
             self.repeated = True
-            return RepeatedMembers(members)
+            return RepeatedMembers(pairs)
         return members

@@ -28,7 +28,8 @@ def columnar_batch(block: bytes, number: int, context: ReadContext) -> Batch | N
     if frame is None or frame.height != lines or any(frame.null_count().row(0)):
         return None
     context.add_columns(names)
-    return Batch(range(number, number + lines), _columns(frame))
+    needed = frame.select(filter(context.needs, names))
+    return Batch(range(number, number + lines), _columns(needed))
 
 
 def _names(line: bytes) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import service
-from service.datasets.formats.read_context import IngestionLimits, ReadContext
+from service.datasets.formats.read_context import ReadContext
 from service.datasets.ingestion.batches import Batch
 from service.datasets.ingestion.staged_writer import ROW
 from service.datasets.row_faults import FaultLog, RowFault
@@ -26,16 +26,19 @@ def parquet_batches(path: Path, context: ReadContext) -> Iterator[Batch]:
     Raises Invalid `invalid_parquet`, TooLarge. A file that crashes the reader ends the subprocess.
     """
     texts = path.with_name("texts.parquet")
-    notes = _converted(path, texts, context.limits)
+    notes = _converted(path, texts, context)
     context.nested.update(notes["nested"])
+    context.add_columns(notes["columns"])
     faults = [RowFault(*each) for each in notes["faults"]]
     context.log.take(FaultLog(faults=faults, counts=notes["counts"]))
-    return _batches(texts, context)
+    return _batches(texts)
 
 
-def _converted(source: Path, target: Path, limits: IngestionLimits) -> dict[str, Any]:
+def _converted(source: Path, target: Path, context: ReadContext) -> dict[str, Any]:
+    limits = context.limits
+    needed = None if context.needed is None else sorted(context.needed)
     arguments = [str(source.resolve()), str(target.resolve())]
-    arguments.append(json.dumps(dataclasses.asdict(limits)))
+    arguments += [json.dumps(dataclasses.asdict(limits)), json.dumps(needed)]
     try:
         done = subprocess.run(  # noqa: S603  our own module, our own paths
             [sys.executable, "-m", _MODULE, *arguments],
@@ -60,13 +63,12 @@ def _converted(source: Path, target: Path, limits: IngestionLimits) -> dict[str,
     return notes
 
 
-def _batches(texts: Path, context: ReadContext) -> Iterator[Batch]:
+def _batches(texts: Path) -> Iterator[Batch]:
     from pyarrow import parquet
 
     with parquet.ParquetFile(texts, pre_buffer=False) as file:
         # The process has renamed a column `row`; its name comes back, to be renamed once.
         names = [name for name in file.schema_arrow.names if name != ROW]
-        context.add_columns([_given_name(name) for name in names])
         for batch in file.iter_batches(batch_size=20_000):
             columns = {_given_name(name): batch.column(name) for name in names}
             yield Batch(batch.column(ROW).to_pylist(), columns)

@@ -8,6 +8,7 @@ import dataclasses
 import json
 import resource
 import sys
+from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,15 @@ from service.files.contents import TooLarge
 _BATCH_ROWS = 5000
 
 
-def main(source: str, target: str, limits_json: str) -> None:
+def main(source: str, target: str, limits_json: str, needed_json: str) -> None:
     """Write the texts of the file `source` to `target`; print the result as JSON."""
     limits = IngestionLimits(**json.loads(limits_json))
     memory = limits.parquet_memory_bytes
     resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    context = ReadContext(limits=limits)
+    needed = json.loads(needed_json)
+    names = None if needed is None else frozenset(needed)
+    context = ReadContext(limits=limits, needed=names)
     try:
         rows = _convert(Path(source), Path(target), context)
         answer = {"rows": rows, **_notes(context)}
@@ -39,6 +42,7 @@ def main(source: str, target: str, limits_json: str) -> None:
 def _notes(context: ReadContext) -> dict[str, Any]:
     return {
         "nested": sorted(context.nested),
+        "columns": list(context.columns),
         "faults": [dataclasses.astuple(fault) for fault in context.log.faults],
         "counts": context.log.counts,
     }
@@ -78,7 +82,7 @@ def _copy(file: Any, writer: StagedWriter, context: ReadContext) -> int:
     for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=names):
         numbers = range(rows + 1, rows + 1 + batch.num_rows)
         rows += batch.num_rows
-        good, columns = text_arrays(_table(batch), numbers, context)
+        good, columns = text_arrays(_table(batch, names), numbers, context)
         size_bytes += sum(array.nbytes for array in columns.values())
         if size_bytes > context.limits.source_bytes:
             raise TooLarge(f"a file may hold {context.limits.source_bytes} bytes; split it")
@@ -90,10 +94,11 @@ def _copy(file: Any, writer: StagedWriter, context: ReadContext) -> int:
     return rows
 
 
-def _table(batch: Any) -> Any:
+def _table(batch: Any, names: Sequence[str]) -> Any:
+    """Return the columns of these very names: the reader takes `text.x` for a part of `text`."""
     import pyarrow as pa
 
-    return pa.Table.from_batches([batch])
+    return pa.Table.from_batches([batch]).select(names)
 
 
 def _memory_exceeded(limits: IngestionLimits) -> TooLarge:

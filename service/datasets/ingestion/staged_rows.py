@@ -10,7 +10,7 @@ from service.datasets.formats.read_context import IngestionLimits, ReadContext
 from service.datasets.formats.rows import SourceRow
 from service.datasets.ingestion.batches import Batch, batches_of
 from service.datasets.ingestion.file_batches import batches_of_file
-from service.datasets.ingestion.staged_writer import ROW, StagedWriter
+from service.datasets.ingestion.staged_writer import ROW, StagedWriter, kept_name
 from service.datasets.row_faults import FaultLog, RowFault
 from service.datasets.sources.registry import SOURCES
 from service.datasets.sources.source import Files, Rows, SourceAccess, SourceFile
@@ -21,11 +21,11 @@ from service.files.contents import TooLarge
 class StagedRows:
     """`rows` are in the file, `source_rows` are these and the ones with a fault.
 
-    The file has `row` (int64) first, then `columns`, all of them strings; a column of the
-    source that is called `row` itself is kept as `row_`. `nested` columns hold JSON of lists and
-    objects. `sha256` is that of the rows in order, not of the file: row numbers, order of columns
-    and the format they came in do not count. `fault_counts` counts by code beyond `faults`.
-    `assumed_encodings` are those of its files that were chosen because they are likely.
+    The file has `row` (int64) first, then those of `columns` that are needed, all of them strings;
+    a column of the source that is called `row` itself is kept as `row_`. `nested` columns hold JSON
+    of lists and objects. `sha256` is that of the rows in order, not of the file: row numbers, order
+    of columns and the format they came in do not count. `fault_counts` counts by code beyond
+    `faults`. `assumed_encodings` are those of its files that were chosen because they are likely.
     """
 
     path: Path
@@ -67,20 +67,33 @@ def stage_source(
     folder: Path,
     limits: IngestionLimits | None = None,
     options: FormatOptions | None = None,
+    needed: Iterable[str] | None = None,
     progress: Callable[[int], None] = _no_progress,
 ) -> StagedRows:
     """Read a source of the spec into a Parquet file in the folder, a batch in memory at a time.
 
     Bad rows are left out and named in `faults`. `progress` is called with the rows so far
-    after each batch and may raise. `options` are those of the source, if none are given. The same
+    after each batch and may raise. `options` are those of the source, if none are given. `needed`
+    are the columns to read, None for all. The same
     source staged again gives the same `sha256`. Raises Invalid, TooLarge, NotFound, Unavailable for
     what is wrong with the source as a whole; the folder then holds nothing of it.
     """
     if options is None:
         options = getattr(source, "format", FormatOptions())
-    context = ReadContext(limits=limits or IngestionLimits(), options=options)
+    context = _context(limits or IngestionLimits(), options, needed)
     opened = SOURCES[source.type].open(source, access=access)
     return _staged(_batches(opened, folder, context), folder, context, progress)
+
+
+def _context(
+    limits: IngestionLimits, options: FormatOptions, needed: Iterable[str] | None
+) -> ReadContext:
+    names = None if needed is None else frozenset(map(_source_name, needed))
+    return ReadContext(limits=limits, options=options, needed=names)
+
+
+def _source_name(name: str) -> str:
+    return ROW if name == kept_name(ROW) else name
 
 
 def _batches(opened: Files | Rows, folder: Path, context: ReadContext) -> Iterator[Batch]:
@@ -89,6 +102,18 @@ def _batches(opened: Files | Rows, folder: Path, context: ReadContext) -> Iterat
             return batches_of(rows)
         case Files(files):
             return _batches_of_files(files, folder, context)
+
+
+def _known_columns(writer: StagedWriter, context: ReadContext) -> tuple[str, ...]:
+    """Return the columns that are in the file, and the names of others."""
+    if context.needed is None:
+        return writer.columns
+    known = [
+        name
+        for name in context.columns
+        if name not in context.needed or kept_name(name) in writer.columns
+    ]
+    return tuple(dict.fromkeys([*map(kept_name, known), *writer.columns]))
 
 
 def stage_rows(
@@ -100,10 +125,15 @@ def stage_rows(
 
 
 def stage_file(
-    file: SourceFile, *, folder: Path, limits: IngestionLimits, options: FormatOptions | None = None
+    file: SourceFile,
+    *,
+    folder: Path,
+    limits: IngestionLimits,
+    options: FormatOptions | None = None,
+    needed: Iterable[str] | None = None,
 ) -> StagedRows:
     """Stage one given file; only tests and benchmarks do."""
-    context = ReadContext(limits=limits, options=options or FormatOptions())
+    context = _context(limits, options or FormatOptions(), needed)
     return _staged(_batches_of_files(iter([file]), folder, context), folder, context, _no_progress)
 
 
@@ -118,6 +148,7 @@ def _batches_of_files(
             options=context.options,
             nested=context.nested,
             columns=context.columns,
+            needed=context.needed,
             assumed_encodings=context.assumed_encodings,
         )
         name = context.options.name or file.format_name
@@ -157,7 +188,7 @@ def _summary(path: Path, writer: StagedWriter, context: ReadContext, log: FaultL
         path=path,
         rows=writer.rows,
         source_rows=writer.rows + log.total,
-        columns=writer.columns,
+        columns=_known_columns(writer, context),
         nested=writer.kept(context.nested),
         sha256=writer.sha256,
         faults=tuple(log.faults),

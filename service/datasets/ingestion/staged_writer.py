@@ -86,7 +86,7 @@ class StagedWriter:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        return tuple(_kept_name(name) for name in self._columns)
+        return tuple(kept_name(name) for name in self._columns)
 
     @property
     def sha256(self) -> str:
@@ -94,7 +94,7 @@ class StagedWriter:
 
     def kept(self, names: Iterable[str]) -> tuple[str, ...]:
         """Return what columns of the source are called in the file."""
-        return tuple(sorted(map(_kept_name, names)))
+        return tuple(sorted(map(kept_name, names)))
 
     def discard(self) -> None:
         """Delete all files."""
@@ -148,7 +148,7 @@ class StagedWriter:
         part.unlink()
 
     def _table(self, numbers: Any, columns: Mapping[str, Any]) -> Any:
-        present = {_kept_name(name): array for name, array in columns.items()}
+        present = {kept_name(name): array for name, array in columns.items()}
         row = number_array(np.asarray(numbers, np.int64))
         return self._complete({ROW: row, **present}, len(numbers))
 
@@ -188,5 +188,5 @@ class StagedWriter:
             self._writer = None
 
 
-def _kept_name(name: str) -> str:
+def kept_name(name: str) -> str:
     return f"{ROW}_" if name == ROW else name

@@ -4,7 +4,7 @@ import csv
 import gzip
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +28,13 @@ def staged(
     *,
     limits: IngestionLimits = SMALL,
     chunk: int = 50_000,
+    needed: Iterable[str] | None = None,
     **options: Any,
 ) -> StagedRows:
     chunks = (data[start : start + chunk] for start in range(0, len(data), chunk))
     file = SourceFile(chunks, FormatName(name))
-    return stage_file(file, folder=folder, limits=limits, options=FormatOptions(**options))
+    given = FormatOptions(**options)
+    return stage_file(file, folder=folder, limits=limits, options=given, needed=needed)
 
 
 def fields_of(rows: StagedRows) -> list[dict[str, str]]:

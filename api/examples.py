@@ -83,7 +83,7 @@ PLAN: Example = {
         "output_tokens": 10200,
         "training_tokens": 21800,
     },
-    "cost": {"amount": "0.14758", "currency": "USD"},
+    "cost": {"amount": "0.14758", "low": "0.12", "high": "0.17516", "currency": "USD"},
     "warnings": [],
 }
 FILE: Example = {

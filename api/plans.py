@@ -12,7 +12,7 @@ from service.experiments.schemas import ExperimentSpec
 from service.experiments.variants import Variant, variants_of
 from service.jobs.operations import Request, reserve_ids, write_job
 from service.jobs.ports import Estimate, InputNotReady, JobKinds
-from service.money import CURRENCY, dollars
+from service.money import CURRENCY, dollars, dollars_or_none
 
 
 class PlannedJob(BaseModel):
@@ -34,7 +34,11 @@ class PlannedUse(BaseModel):
 class PlannedCost(BaseModel):
     """By the price catalogue; a budget should leave room above it."""
 
-    amount: str = Field(description="decimal string")
+    amount: str = Field(description="decimal string: what is expected")
+    low: str | None = Field(description="decimal string: the least that is likely; null: unknown")
+    high: str | None = Field(
+        description="decimal string: the most that is likely, which a budget should hold"
+    )
     currency: Literal["USD"] = CURRENCY
 
 
@@ -73,7 +77,6 @@ def plan_of(request: Request, *, kinds: JobKinds, sessions: Sessions) -> Plan:
 
 
 def _plan(request: Request, jobs: list[PlannedJob], estimate: Estimate) -> Plan:
-    cost = None if estimate.cost_nano is None else PlannedCost(amount=dollars(estimate.cost_nano))
     return Plan(
         kind=request.kind,
         would_create=jobs,
@@ -83,10 +86,20 @@ def _plan(request: Request, jobs: list[PlannedJob], estimate: Estimate) -> Plan:
             output_tokens=estimate.output_tokens,
             training_tokens=estimate.training_tokens,
         ),
-        cost=cost,
+        cost=_cost(estimate),
         known=dollars(estimate.known_nano),
         unpriced=list(estimate.unpriced),
         warnings=list(_warnings(request, estimate)),
+    )
+
+
+def _cost(estimate: Estimate) -> PlannedCost | None:
+    if estimate.cost_nano is None:
+        return None
+    return PlannedCost(
+        amount=dollars(estimate.cost_nano),
+        low=dollars_or_none(estimate.low_nano),
+        high=dollars_or_none(estimate.high_nano),
     )
 
 
@@ -97,10 +110,12 @@ def _warnings(request: Request, estimate: Estimate) -> Iterable[PlanWarning]:
         part = dollars(estimate.known_nano)
         message = f"what it will cost is not known yet; the part that is known costs {part} USD"
         yield PlanWarning(code="cost_not_estimated", message=message)
-    elif request.budget_nano is not None and estimate.cost_nano > request.budget_nano:
+        return
+    most = estimate.high_nano or estimate.cost_nano
+    if request.budget_nano is not None and most > request.budget_nano:
         message = (
-            f"it is estimated at {dollars(estimate.cost_nano)} USD, more than the budget of "
-            f"{dollars(request.budget_nano)} USD: it would end before its end"
+            f"it may cost {dollars(most)} USD, more than the budget of "
+            f"{dollars(request.budget_nano)} USD: it might not come to its end"
         )
         yield PlanWarning(code="budget_below_estimate", message=message)
 

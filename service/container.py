@@ -162,7 +162,6 @@ class Container:
             providers=self.providers,
             pace=self.pace,
             deadline_hours=self.settings.tuning_deadline_hours,
-            store=self.store,
             catalogue=self.catalogue,
         )
 

@@ -31,7 +31,13 @@ _ENTRY: dict[str, Any] = {
         "adapter_sizes": [1, 2, 4, 8, 16],
         "methods": ["supervised", "continuous"],
     },
-    "epochs": {**_SOURCE, "assumed": 40, "observed": [{"rows": 166, "epochs": 40}]},
+    "epochs": {
+        **_SOURCE,
+        "assumed": 40,
+        "assumed_rows": 6640,
+        "assumed_least": 2,
+        "observed": [{"rows": 166, "epochs": 40}],
+    },
     "serving": {
         **_SOURCE,
         "base": ["global", "us", "eu"],

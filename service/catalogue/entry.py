@@ -72,10 +72,21 @@ class ObservedEpochs(BaseModel):
 
 
 class Epochs(_Facts):
-    """How many epochs the provider chooses: `assumed` is what estimates count with."""
+    """How many epochs the provider chooses, by the size of the training file.
+
+    Estimates count `assumed` for small files, for larger ones as many as see `assumed_rows` rows
+    in all, at least `assumed_least`.
+    """
 
     assumed: int = Field(ge=1)
+    assumed_rows: int = Field(ge=1)
+    assumed_least: int = Field(ge=1)
     observed: tuple[ObservedEpochs, ...] = ()
+
+    def assumed_for(self, rows: int) -> int:
+        """Return how many epochs an estimate counts for a training file of so many rows."""
+        wanted = min(self.assumed, round(self.assumed_rows / rows))
+        return max(min(self.assumed, self.assumed_least), wanted)
 
 
 class Serving(_Facts):

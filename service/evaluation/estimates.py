@@ -57,6 +57,8 @@ def estimate_calls(
         output_tokens=requests * output,
         training_tokens=0,
         cost_nano=cost,
+        low_nano=cost,
+        high_nano=cost,
         known_nano=cost or 0,
         unpriced=() if price else missing.unpriced,
         notes=() if price else missing.notes,

@@ -19,7 +19,7 @@ from service.experiments.schemas import ExperimentSpec
 from service.experiments.summary import summarise
 from service.experiments.variants import variants_of
 from service.ids import Prefix
-from service.jobs.budgets import refuse_if_used_up
+from service.jobs.budgets import BudgetExhausted, refuse_if_used_up
 from service.jobs.dispatch import dispatch
 from service.jobs.lifecycle import OPEN, Reason, State
 from service.jobs.ports import (
@@ -97,7 +97,7 @@ def run_experiment(run: JobRun, *, store: ObjectStore, jobs: JobServices) -> Wai
     with sessions.reading() as session:
         row = repository.get(session, run.outputs["experiment"], project_id=run.project_id)
     if row.ready_at is not None:
-        _require_budget(run, sessions=sessions)
+        _require_budget(run, children_of(run.id, sessions=sessions), sessions=sessions)
         return None
     if run.cancelling:
         waiting = stop_shards(run, services=jobs)
@@ -115,12 +115,16 @@ def run_experiment(run: JobRun, *, store: ObjectStore, jobs: JobServices) -> Wai
     try:
         summarise(run, row, children, sessions=sessions, store=store)
     finally:  # where there is nothing to summarise, the budget is the better reason
-        _require_budget(run, sessions=sessions)
+        _require_budget(run, children, sessions=sessions)
     return None
 
 
-def _require_budget(run: JobRun, *, sessions: Sessions) -> None:
+def _require_budget(run: JobRun, children: Sequence[JobRecord], *, sessions: Sessions) -> None:
     """Raise BudgetExhausted when the budget has cut the work short; the summary stays."""
+    for child in children:
+        if (child.error or {}).get("code") == BudgetExhausted.default_code:
+            name = child.labels.get("variant", child.kind)
+            raise BudgetExhausted(f"{child.kind} ({name}): {(child.error or {})['detail']}")
     with sessions.transaction() as session:
         refuse_if_used_up(session, run.id)
 

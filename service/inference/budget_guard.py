@@ -131,11 +131,6 @@ class JobBudgetGuard:
             return budgets.refusal(session, self._holder, what="the next call")
 
 
-def has_budget(session: Session, job_id: str) -> bool:
-    """Return whether the job that was submitted may spend only so much."""
-    return budgets.holder_of(session, job_id) is not None
-
-
 @contextmanager
 def open_budget_guard(
     run: JobRun, *, price: CallPrice | None, sessions: Sessions
@@ -174,5 +169,5 @@ def reserve_ahead(run: JobRun, nano: int | None, *, what: str) -> None:
             return
         if nano is not None and budgets.hold_ahead(session, holder, nano):
             return
-        refused = budgets.refusal(session, holder, what=what)
+        refused = budgets.refusal(session, holder, what=what, nano=nano or 0)
     raise refused

@@ -94,7 +94,7 @@ def give_back(session: Session, holder: Holder) -> None:
 
 def hold_ahead(session: Session, holder: Holder, nano: int) -> bool:
     """Take what work at the provider will cost, until `settle_ahead`; a second call replaces
-    the first. Returns False when it does not fit: then no job of the tree draws any more.
+    the first. Returns False when it does not fit: smaller work of the tree may still.
     """
     now = database_now(session)
     budget = repository.lock(session, holder.root_id)
@@ -105,7 +105,6 @@ def hold_ahead(session: Session, holder: Holder, nano: int) -> bool:
     if _free(budget) < nano:
         _take_back(session, budget, now=now)
     if budget.used_up_at is not None or _free(budget) < nano:
-        _use_up(session, budget, now=now)
         return False
     own.ahead_nano = nano
     _redraw(budget, own, own.spent_nano + nano)
@@ -125,11 +124,17 @@ def settle_ahead(session: Session, job_id: str, nano: int = 0) -> None:
     session.flush()
 
 
-def refusal(session: Session, holder: Holder, *, what: str) -> BudgetExhausted:
-    """Return the error that ends a job whose tree may spend no more."""
+def refusal(session: Session, holder: Holder, *, what: str, nano: int = 0) -> BudgetExhausted:
+    """Return the error that ends a job which may spend no more.
+
+    `nano` is what it needs, where that is known.
+    """
     budget = repository.lock(session, holder.root_id)
     limit, left = dollars(budget.limit_nano), dollars(max(0, _free(budget)))
     message = f"{what} does not fit into the budget of {limit} USD of which {left} USD are left"
+    if nano > 0:
+        enough = dollars(budget.limit_nano - _free(budget) + nano)
+        message += f": it needs up to {dollars(nano)} USD, and a budget of {enough} USD holds it"
     return BudgetExhausted(message)
 
 

@@ -20,7 +20,7 @@ from service.jobs.models import IdempotencyKey, Job
 from service.jobs.ports import FREE, Estimate, JobKind, JobKinds, JobServices, Submission
 from service.jobs.queries import get_job, required
 from service.jobs.schemas import initial_cost
-from service.money import dollars_or_none
+from service.money import dollars, dollars_or_none
 from service.webhooks.events import EventType
 
 
@@ -78,7 +78,8 @@ def _write_once(request: Request, services: JobServices, open_jobs_limit: int) -
             message = f"the project has {open_jobs_limit} open jobs; wait for some to end"
             raise RateLimited(message, code="queue_full")
         kind = services.kinds[request.kind]
-        job, _ = write_job(session, reserve_ids(request, kind), kind=kind)
+        job, estimate = write_job(session, reserve_ids(request, kind), kind=kind)
+        _require_room(request, estimate)
         if request.idempotency_key:
             _write_key(session, request, job)
     return job, False
@@ -179,6 +180,20 @@ def _price(session: Session, job: Job, submission: Submission, estimate: Estimat
         fault = Fault("/budget", "price_unknown", message)
         raise Invalid(message, code="price_unknown", faults=[fault])
     open_budget(session, job.id, submission.budget_nano)
+
+
+def _require_room(request: Request, estimate: Estimate) -> None:
+    """Raise Invalid where a budget is sure to refuse a tuning."""
+    budget = request.budget_nano
+    if budget is None or estimate.ahead_nano <= budget:
+        return
+    whole = f", and all of it {dollars(estimate.high_nano)}" if estimate.high_nano else ""
+    message = (
+        f"the tunings need up to {dollars(estimate.ahead_nano)} USD{whole}: more than the budget "
+        f"of {dollars(budget)} USD; raise it, or leave out the larger train sizes"
+    )
+    fault = Fault("/budget", "budget_too_small", message)
+    raise Invalid(message, code="budget_too_small", faults=[fault])
 
 
 def cancel_job(job_id: str, *, project_id: str, services: JobServices) -> Job:

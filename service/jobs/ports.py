@@ -120,8 +120,10 @@ class Submission:
 class Estimate:
     """What a job will use with all its children; None where it is not known yet.
 
-    `known_nano` is the part of the cost that is known; `unpriced` names base models that no price
-    is known for; `notes` are a code and a sentence each, on how the estimate came about.
+    The cost lies between `low_nano` and `high_nano`, where those are known; `known_nano` is the
+    part of it that is known, and `ahead_nano` what will be held of a budget for tunings before
+    they are sent. `unpriced` names base models that no price is known for; `notes` are a code and
+    a sentence each, on how the estimate came about.
     """
 
     requests: int | None = None
@@ -129,13 +131,22 @@ class Estimate:
     output_tokens: int | None = None
     training_tokens: int | None = None
     cost_nano: int | None = None
+    low_nano: int | None = None
+    high_nano: int | None = None
     known_nano: int = 0
+    ahead_nano: int = 0
     unpriced: tuple[str, ...] = ()
     notes: tuple[tuple[str, str], ...] = ()
 
 
 FREE = Estimate(
-    requests=0, prompt_tokens=0, output_tokens=0, training_tokens=0, cost_nano=0
+    requests=0,
+    prompt_tokens=0,
+    output_tokens=0,
+    training_tokens=0,
+    cost_nano=0,
+    low_nano=0,
+    high_nano=0,
 )  # of kinds that call no model
 
 

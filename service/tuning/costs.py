@@ -1,22 +1,19 @@
 """What tunings cost: estimated at submission, held while they run, entered when they end."""
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from service.catalogue.catalogue import Catalogue
 from service.catalogue.prices import UsageTotals
-from service.database import Session, Sessions
+from service.database import Session
 from service.datasets.queries import DatasetView, instruction_tokens, ready_dataset, typical_tokens
-from service.inference.budget_guard import has_budget, reserve_ahead
+from service.inference.budget_guard import reserve_ahead
 from service.inference.ledger import record_usage
 from service.jobs.budgets import settle_ahead
 from service.jobs.ports import FREE, Estimate, InputNotReady, JobRun, Submission
-from service.storage.ports import ObjectStore
-from service.tokens import tokens_in
 from service.tuning.reuse import reusable_tuning, tuning_fingerprint
 from service.tuning.schemas import HyperparametersSpec, TuneSpec
-
-_LINE_BYTES = 90  # of JSON around the words of an example
 
 
 class TrainingSpec(Protocol):
@@ -37,30 +34,47 @@ def estimate_training(
     epochs: int | None,
     catalogue: Catalogue,
 ) -> Estimate:
-    """Return what tuning on some examples costs, by the lengths of their texts. Pure."""
-    a_row = instruction_tokens(dataset) + sum(
-        typical_tokens(dataset, column) for column in ("text", "target")
-    )
-    assumed = catalogue.entry(base_model).epochs.assumed
-    tokens = train_size * a_row * (epochs or assumed)
-    cost = catalogue.training_cost(base_model, tokens=tokens)
-    notes = [] if epochs else [_epochs_note(assumed)]
+    """Return what tuning on some examples costs; pure.
+
+    By the tokens of the training file as its report tells them, from low to high, else by the
+    typical lengths of texts. Without `epochs` the catalogue's assumption counts, and is told.
+    """
+    counted = epochs or catalogue.entry(base_model).epochs.assumed_for(train_size)
+    low, high = (round(each * counted) for each in _tokens_of_one_pass(dataset, train_size))
+    cost = catalogue.training_cost(base_model, tokens=(low + high) // 2)
+    notes = [] if epochs else [_epochs_note(counted, train_size)]
     if cost is None:
         notes.append(("price_unknown", f"no price of training is known for {base_model}"))
+    high_nano = catalogue.training_cost(base_model, tokens=high)
     return Estimate(
         requests=0,
         prompt_tokens=0,
         output_tokens=0,
-        training_tokens=tokens,
+        training_tokens=(low + high) // 2,
         cost_nano=cost,
+        low_nano=catalogue.training_cost(base_model, tokens=low),
+        high_nano=high_nano,
         known_nano=cost or 0,
+        ahead_nano=high_nano or 0,
         unpriced=() if cost is not None else (base_model,),
         notes=tuple(notes),
     )
 
 
-def _epochs_note(assumed: int) -> tuple[str, str]:
-    words = f"the provider chooses; the estimate counts {assumed}"
+def _tokens_of_one_pass(dataset: DatasetView, train_size: int) -> tuple[float, float]:
+    """Return about how many tokens a training file has, from low to high."""
+    told: Mapping[str, Any] = dataset.report.get("cost") or {}
+    for row in told.get("rows") or ():
+        if row["train_size"] == train_size:
+            return row["tokens_low"] / row["epochs"], row["tokens_high"] / row["epochs"]
+    a_row = instruction_tokens(dataset) + sum(
+        typical_tokens(dataset, column) for column in ("text", "target")
+    )
+    return train_size * a_row, train_size * a_row
+
+
+def _epochs_note(assumed: int, train_size: int) -> tuple[str, str]:
+    words = f"the provider chooses; {assumed} are assumed for {train_size} examples"
     return "epochs_assumed", f"without `hyperparameters.epochs` {words}"
 
 
@@ -131,24 +145,24 @@ def hold_training(
     dataset: DatasetView,
     *,
     base_model: str,
-    sessions: Sessions,
-    store: ObjectStore,
     catalogue: Catalogue,
 ) -> None:
-    """Hold what the tuning will cost before it is sent; without a budget do nothing.
+    """Hold the most that the plan tells for the tuning before it is sent; without a budget do
+    nothing.
 
     Raises BudgetExhausted when it does not fit. What was held for a tuning that failed or was
     cancelled stays held: the provider does not report how much of it is billed.
     """
-    with sessions.reading() as session:
-        if not has_budget(session, run.id):
-            return
-    size_bytes = store.size(dataset.training_files[str(spec.train_size)]["key"]) or 0
-    words = max(0, size_bytes - _LINE_BYTES * spec.train_size)
-    tokens = tokens_in(words) + spec.train_size
-    tokens *= spec.hyperparameters.epochs or catalogue.entry(base_model).epochs.assumed
-    cost = catalogue.training_cost(base_model, tokens=tokens)
-    reserve_ahead(run, cost, what=f"a tuning on {spec.train_size} examples, about {tokens} tokens,")
+    estimate = estimate_training(
+        dataset,
+        base_model=base_model,
+        train_size=spec.train_size,
+        epochs=spec.hyperparameters.epochs,
+        catalogue=catalogue,
+    )
+    assumed = "".join(f" ({note})" for code, note in estimate.notes if code == "epochs_assumed")
+    what = f"a tuning on {spec.train_size} examples{assumed}"
+    reserve_ahead(run, estimate.high_nano, what=what)
 
 
 def enter_training(

@@ -21,7 +21,6 @@ from service.jobs.paid_operations import (
 from service.jobs.ports import JobCancelled, JobRun, Waiting
 from service.jobs.queries import require_ended
 from service.registry import Registry
-from service.storage.ports import ObjectStore
 from service.tuning import repository
 from service.tuning.costs import enter_training, hold_training
 from service.tuning.models import TunedModel, TuningRun
@@ -57,7 +56,6 @@ class TuningServices:
     providers: Providers
     pace: OperationPace
     deadline_hours: float
-    store: ObjectStore
     catalogue: Catalogue
 
 
@@ -145,8 +143,6 @@ class _Tuning:
             self.spec,
             dataset,
             base_model=model.base_model,
-            sessions=self.services.sessions,
-            store=self.services.store,
             catalogue=self.services.catalogue,
         )
         row = _new_run(self.run, self.spec.provider)

@@ -1,5 +1,6 @@
 """Prices, budgets and costs over HTTP: exact amounts as decimal strings, on both databases."""
 
+import re
 from typing import Any
 
 import pytest
@@ -51,10 +52,28 @@ def test_a_dry_run_of_an_experiment_adds_up_its_tunings(api: Api, caller: Caller
     longer = {**spec, "hyperparameters": {}}
     vague = caller.post("/v1/jobs?dry_run=true", {**body, "spec": longer}).json()
 
-    assert plan["estimate"]["training_tokens"] * 20 == vague["estimate"]["training_tokens"]
+    assert plan["estimate"]["training_tokens"] * 15 < vague["estimate"]["training_tokens"]
+    low, amount, high = (float(vague["cost"][name]) for name in ("low", "amount", "high"))
+    assert 0 < low < amount < high
     assert float(plan["cost"]["amount"]) < float(vague["cost"]["amount"])
     assert [each["code"] for each in plan["warnings"]] == ["budget_below_estimate"]
     assert vague["warnings"][0]["code"] == "epochs_assumed"
+
+
+@pytest.mark.parametrize("kind", ["tune", "experiment"])
+def test_a_budget_that_is_sure_to_refuse_a_tuning_is_refused_with_what_is_needed(
+    api: Api, caller: Caller, kind: str
+) -> None:
+    dataset = prepared_dataset(api, caller)
+    spec = {"dataset": dataset["id"], "hyperparameters": {"epochs": 4}}
+    spec |= {"train_size": int(min(dataset["training_files"]))} if kind == "tune" else {}
+    body = {"kind": kind, "spec": spec, "budget": {"amount": "0.000001"}}
+
+    problem = problem_of(caller.post("/v1/jobs", body), 422, "budget_too_small")
+
+    needed = re.findall(r"up to ([0-9.]+) USD", problem["detail"])[0]
+    assert problem["errors"][0]["pointer"] == "/budget"
+    assert caller.post("/v1/jobs", {**body, "budget": {"amount": needed}}).status_code == 202
 
 
 def test_a_model_without_a_price_costs_null_and_takes_no_budget(api: Api, caller: Caller) -> None:

@@ -55,7 +55,6 @@ class Tuning:
     providers: Registry[TuningProvider]
     emulator: EmulatorProcess
     pace: OperationPace
-    store: ObjectStore
 
     def step(self, *, settled: bool = False) -> object:
         """Run the job's operation once; `settled` lets the time to settle have passed."""
@@ -67,7 +66,6 @@ class Tuning:
             providers=self.providers,
             pace=replace(self.pace, settle_seconds=-1) if settled else self.pace,
             deadline_hours=72,
-            store=self.store,
             catalogue=CATALOGUE,
         )
 
@@ -121,7 +119,7 @@ def tuning(
     )
     pace = OperationPace(poll_seconds=0.1, settle_seconds=60)
     providers = Registry("provider", {"vertex": provider})
-    return Tuning(run, sessions, providers, emulator, pace, _store())
+    return Tuning(run, sessions, providers, emulator, pace)
 
 
 def _store() -> ObjectStore:

@@ -1,23 +1,27 @@
 """The learning curve of an experiment, and what more data may bring. Pure."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from service.evaluation.metrics.registry import METRICS, MetricSpec
 from service.evaluation.schemas import VariantKind
-from service.experiments.curve_fit import CurveFit, fit_curve
+from service.experiments.curve_fit import TUNING_ERROR, WIDTH_IN_ERRORS, CurveFit, fit_curve
 
 LEAST_SIZES = 3  # two points fit every shape, so they tell none from another
 WORTHWHILE_GAIN = 0.005  # of the metric's scale: half a point of 100
+SURE = 0.9  # of a verdict about one more doubling
+_RISEN = 1.645  # standard errors: one-sided, 95 %
 
 
 class Verdict(StrEnum):
-    """What the fit says of one more doubling; a plateau means no worthwhile gain was shown."""
+    """What the fit says of one more doubling of the largest train size."""
 
     PLATEAU = "plateau"
     STILL_RISING = "still rising"
     UNDECIDED = "undecided"
+    FLAT = "flat"
     TOO_FEW_SIZES = "too few sizes"
 
 
@@ -43,45 +47,83 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class LearningCurve:
-    """`points` are the tuned variants, smallest size first; `baselines` the prompted ones."""
+    """`points` are the tuned variants, smallest size first; `baselines` the prompted ones.
+
+    `worthwhile_gain` is what one more doubling must bring to be worth it, on the metric's scale.
+    """
 
     metric: str
     points: tuple[Point, ...]
     baselines: tuple[Point, ...]
     fit: CurveFit | None
     verdict: Verdict
+    worthwhile_gain: float
 
 
-def learning_curve(metric: str, variants: Sequence[Point], *, seed: int = 0) -> LearningCurve:
+def learning_curve(
+    metric: str,
+    variants: Sequence[Point],
+    *,
+    worthwhile_gain: float | None = None,
+    ahead: float = 2,
+    seed: int = 0,
+) -> LearningCurve:
     """Sort the variants into a curve and its baselines, fit it and say what a doubling may bring.
 
-    The same variants and seed give the same curve. Raises Invalid for an unknown metric.
+    The band reaches to `ahead` times the largest size; `worthwhile_gain` is half a hundredth of
+    the metric's scale unless given. The same variants and seed give the same curve. Raises
+    Invalid for an unknown metric.
     """
     spec = METRICS.find(metric, pointer="/metric")
     tuned = [point for point in variants if point.kind is VariantKind.TUNED]
     points = tuple(sorted(tuned, key=lambda point: point.train_size or 0))
     baselines = tuple(point for point in variants if point.kind is not VariantKind.TUNED)
-    fit = _fit(points, spec=spec, seed=seed)
-    return LearningCurve(metric, points, baselines, fit, judge(points, fit, scale=spec.scale))
+    least = WORTHWHILE_GAIN * spec.scale if worthwhile_gain is None else worthwhile_gain
+    fit = _fit(points, spec=spec, worthwhile_gain=least, ahead=ahead, seed=seed)
+    verdict = judge(points, baselines, fit, spec=spec)
+    return LearningCurve(metric, points, baselines, fit, verdict, least)
 
 
-def judge(points: Sequence[Point], fit: CurveFit | None, *, scale: float) -> Verdict:
-    """Say whether one more doubling gains more than half a point in a hundred.
+def judge(
+    points: Sequence[Point], baselines: Sequence[Point], fit: CurveFit | None, *, spec: MetricSpec
+) -> Verdict:
+    """Say whether one more doubling is worthwhile: nine draws in ten must agree.
 
-    "plateau" and "still rising" need the whole interval on one side; in between it is
-    undecided, and so it is where scores lack the intervals that a fit needs.
+    A plateau needs a rise before it: models that have learned nothing yet are as flat. Without
+    this rule half of the plateaus seen on LCDB were curves that rose later
+    (bench/statistics/bands.py). Where scores lack the intervals that a fit needs, it is undecided.
     """
     if len({point.train_size for point in points if point.value is not None}) < LEAST_SIZES:
         return Verdict.TOO_FEW_SIZES
-    worthwhile = WORTHWHILE_GAIN * scale
     if fit is None:
         return Verdict.UNDECIDED
-    if fit.gain_high < worthwhile:
-        return Verdict.PLATEAU
-    return Verdict.STILL_RISING if fit.gain_low > worthwhile else Verdict.UNDECIDED
+    if fit.small_gain_probability >= SURE:
+        return Verdict.PLATEAU if _has_risen(points, baselines, spec=spec) else Verdict.FLAT
+    return Verdict.STILL_RISING if fit.small_gain_probability <= 1 - SURE else Verdict.UNDECIDED
 
 
-def _fit(points: Sequence[Point], *, spec: MetricSpec, seed: int) -> CurveFit | None:
+def _has_risen(points: Sequence[Point], baselines: Sequence[Point], *, spec: MetricSpec) -> bool:
+    """Return whether the largest size scores above the smallest one or above some prompt."""
+    scored = [point for point in points if point.value is not None]
+    sign = 1 if spec.higher_is_better else -1
+    return any(
+        sign * ((scored[-1].value or 0) - each.value)
+        > _RISEN * _error(scored[-1], each, scale=spec.scale)
+        for each in (scored[0], *baselines)
+        if each.value is not None
+    )
+
+
+def _error(first: Point, second: Point, *, scale: float) -> float:
+    """Return the standard error of a difference: of the test rows, and of both tunings."""
+    widths = [(each.high or 0) - (each.low or 0) for each in (first, second)]
+    tuning = math.sqrt(2) * TUNING_ERROR * scale
+    return math.hypot(tuning, *(width / WIDTH_IN_ERRORS for width in widths))
+
+
+def _fit(
+    points: Sequence[Point], *, spec: MetricSpec, worthwhile_gain: float, ahead: float, seed: int
+) -> CurveFit | None:
     usable = [
         (point.train_size, point.value, point.high - point.low)
         for point in points
@@ -96,5 +138,7 @@ def _fit(points: Sequence[Point], *, spec: MetricSpec, seed: int) -> CurveFit | 
         widths=[width for _, _, width in usable],
         scale=spec.scale,
         higher_is_better=spec.higher_is_better,
+        worthwhile_gain=worthwhile_gain,
+        ahead=ahead,
         seed=seed,
     )

@@ -64,7 +64,7 @@ def describe(curve: LearningCurve) -> str:
     """Return the plot in words, for those who cannot see it."""
     points = (*curve.baselines, *curve.points)
     said = [f"{point.name} {score_words(point)}" for point in points]
-    ahead = " The fitted band reaches to twice the largest size." if curve.fit else ""
+    ahead = f" The fitted band reaches to {curve.fit.sizes[-1]:,.0f} examples." if curve.fit else ""
     return f"{METRICS.find(curve.metric).title}: {'; '.join(said)}.{ahead}"
 
 

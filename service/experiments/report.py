@@ -8,19 +8,27 @@ from typing import Any
 
 from service.evaluation.metrics.registry import METRICS
 from service.evaluation.statistics.comparison import FULL_COVERAGE, Comparison
+from service.experiments.answer import answer, difference_words
 from service.experiments.curve import LearningCurve, Point, Verdict
-from service.experiments.decisions import Decision, answer, difference_words
+from service.experiments.decisions import Decision
 from service.experiments.plot import draw_curve, interval_words
 
 SYNTHETIC_NOTICE = "SYNTHETIC: produced by the Tunecurve emulator, not by Gemini"
 UNLISTED_NOTICE = "UNLISTED: the base model is unknown to the catalogue, or retired"
+FAR_NOTICE = (
+    "The curve is drawn to {times:.3g} times the largest size: beyond twice it is a guess, whose "
+    "error public curves show to be several points more often than the band says."
+)
+TRUSTED_AHEAD = 2.01  # times the largest size, with room for rounding
 LEAKY_NOTICE = "LEAKS: test rows are known to leak into training, so these scores flatter"
 
 _VERDICTS = {
-    Verdict.PLATEAU: "Plateau: one more doubling of the data is not shown to improve the score "
-    "by half a point in a hundred. Curves that look flat do rise again at times.",
-    Verdict.STILL_RISING: "Still rising: by the fit, one more doubling of the data improves the "
-    "score by more than half a point in a hundred. It is an estimate, not a promise.",
+    Verdict.PLATEAU: "Plateau: with a probability of at least 90 %, one more doubling of the data "
+    "gains less than is worthwhile. Curves that look flat do rise again at times.",
+    Verdict.STILL_RISING: "Still rising: with a probability of at least 90 %, one more doubling of "
+    "the data gains more than is worthwhile. It is an estimate, not a promise.",
+    Verdict.FLAT: "Flat: no size is shown to score more than the smallest one or a prompt. This is "
+    "no plateau, which needs a rise before it: with more data it may begin to learn.",
     Verdict.UNDECIDED: "Undecided: the scores allow both a worthwhile gain from one more doubling "
     "of the data and none.",
     Verdict.TOO_FEW_SIZES: "Too few sizes: a curve needs at least three training sizes with a "
@@ -74,7 +82,7 @@ def render_report(report: ReportData) -> str:
         report=report,
         curve=curve,
         answer=answer(report.decision, curve),
-        verdict=_VERDICTS[curve.verdict],
+        verdict=_VERDICTS[curve.verdict] + _far_ahead(curve),
         plot=draw_curve(curve, synthetic=report.synthetic),
         metric_title=METRICS.find(curve.metric).title,
         full_coverage=FULL_COVERAGE,
@@ -86,6 +94,14 @@ def render_report(report: ReportData) -> str:
         dataset_facts=_dataset(report.dataset),
         provenance=_provenance(report),
     )
+
+
+def _far_ahead(curve: LearningCurve) -> str:
+    """Warn of a band that reaches beyond twice the largest size."""
+    if curve.fit is None:
+        return ""
+    times = curve.fit.sizes[-1] / max(point.train_size or 0 for point in curve.points)
+    return f" {FAR_NOTICE.format(times=times)}" if times > TRUSTED_AHEAD else ""
 
 
 def _cells(report: ReportData, point: Point) -> list[str]:

@@ -57,6 +57,25 @@ class ExperimentSpec(GenerationConfig):
     )
     provider: ProviderName = "vertex"
     metric: str | None = Field(default=None, description="default: the preset's first")
+    tolerance: float = Field(
+        default=0.0,
+        ge=0,
+        description="on the metric's scale: the smallest size that is not shown to be worse than "
+        "the best by more than this is recommended",
+    )
+    worthwhile_gain: float | None = Field(
+        default=None,
+        gt=0,
+        description="on the metric's scale: what one more doubling of the data must gain to be "
+        "worth it; default: half a hundredth of the scale",
+    )
+    extrapolation: float = Field(
+        default=2.0,
+        ge=2,
+        le=16,
+        description="the fitted curve is drawn to so many times the largest size; beyond 2 its "
+        "error grows large, and the report says so",
+    )
 
     @model_validator(mode="after")
     def _one_dataset(self) -> Self:

@@ -16,8 +16,9 @@ from service.evaluation.row_scores import read_shared_rows, read_variant_scores
 from service.evaluation.schemas import VariantKind
 from service.evaluation.statistics.comparison import Comparison
 from service.experiments import repository
+from service.experiments.answer import answer
 from service.experiments.curve import LearningCurve, Point, learning_curve
-from service.experiments.decisions import Decision, answer, compare_all, decide
+from service.experiments.decisions import Decision, compare_all, decide
 from service.experiments.models import Experiment
 from service.experiments.queries import get_experiment
 from service.experiments.report import (
@@ -73,9 +74,15 @@ def summarise(
         raise _no_scores(children)
     metric = scored[0].metric or ""
     synthetic = _is_synthetic(variants, run.project_id, sessions=sessions)
-    curve = learning_curve(metric, [_point(each) for each in variants], seed=spec.seed)
+    curve = learning_curve(
+        metric,
+        [_point(each) for each in variants],
+        worthwhile_gain=spec.worthwhile_gain,
+        ahead=spec.extrapolation,
+        seed=spec.seed,
+    )
     comparisons = _compare(scored, dataset, metric, run.project_id, sessions=sessions, store=store)
-    decision = decide(curve, comparisons)
+    decision = decide(curve, comparisons, tolerance=spec.tolerance)
     report = ReportData(
         experiment_id=row.id,
         title=f"{dataset.preset}: how much data does {row.base_model} need?",
@@ -197,6 +204,7 @@ def _curve_json(curve: LearningCurve) -> dict[str, Any]:
         "points": [asdict(point) for point in curve.points],
         "baselines": [asdict(point) for point in curve.baselines],
         "fit": asdict(curve.fit) if curve.fit else None,
+        "worthwhile_gain": curve.worthwhile_gain,
     }
 
 

@@ -11,6 +11,7 @@ from tests.service.experiments.curves import FEW, ZERO, tuned
 
 RISING: dict[int, float | None] = {50: 86.4, 200: 91.0, 800: 94.3}
 FLAT: dict[int, float | None] = {50: 90.0, 200: 90.1, 800: 90.1, 3200: 90.1}
+SATURATING: dict[int, float | None] = {50: 85.0, 200: 89.8, 800: 90.1, 3200: 90.1}
 STEEP: dict[int, float | None] = {50: 50.0, 200: 62.0, 800: 74.0, 3200: 86.0}
 
 
@@ -21,7 +22,10 @@ STEEP: dict[int, float | None] = {50: 50.0, 200: 62.0, 800: 74.0, 3200: 86.0}
         (tuned({50: 86.4, 200: None, 800: 94.3}), Verdict.TOO_FEW_SIZES),
         (tuned(RISING), Verdict.UNDECIDED),
         (tuned(RISING, half=None), Verdict.UNDECIDED),
-        (tuned(FLAT, half=0.3), Verdict.PLATEAU),
+        ([ZERO, *tuned(FLAT, half=0.3)], Verdict.PLATEAU),
+        (tuned(FLAT, half=0.3), Verdict.FLAT),
+        (tuned(SATURATING, half=0.3), Verdict.PLATEAU),
+        ([ZERO, *tuned({50: 0.0, 200: 0.0, 800: 0.0, 3200: 0.0}, half=0.3)], Verdict.FLAT),
         (tuned(STEEP, half=0.5), Verdict.STILL_RISING),
         ([], Verdict.TOO_FEW_SIZES),
     ],
@@ -30,6 +34,24 @@ def test_the_verdict_follows_from_the_gain_of_one_more_doubling(
     points: list[Point], verdict: Verdict
 ) -> None:
     assert learning_curve("sacrebleu", points).verdict is verdict
+
+
+def test_the_article_s_three_sizes_decide_nothing_at_half_a_point_and_no_plateau_at_one() -> None:
+    """SacreBLEU 86.38, 90.97, 94.30 of 50, 200 and 800 examples, standard error 0.5."""
+    points = tuned({50: 86.38, 200: 90.97, 800: 94.30}, half=1.96 * 0.5)
+    verdicts = {
+        least: learning_curve("sacrebleu", [ZERO, *points], worthwhile_gain=least).verdict
+        for least in (0.5, 1.0)
+    }
+    assert verdicts[0.5] is Verdict.UNDECIDED
+    assert verdicts[1.0] is not Verdict.PLATEAU
+
+
+def test_what_is_worthwhile_is_the_user_s_to_say() -> None:
+    assert learning_curve("sacrebleu", tuned(STEEP), worthwhile_gain=0.5).worthwhile_gain == 0.5
+    assert learning_curve("sacrebleu", tuned(STEEP)).worthwhile_gain == pytest.approx(0.5)
+    verdict = learning_curve("sacrebleu", tuned(STEEP, half=0.5), worthwhile_gain=20).verdict
+    assert verdict is Verdict.PLATEAU
 
 
 def test_a_curve_is_fitted_from_three_sizes_with_intervals() -> None:

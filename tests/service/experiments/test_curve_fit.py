@@ -82,26 +82,42 @@ def test_scores_that_no_curve_fits_widen_the_band() -> None:
 
 def test_a_metric_where_lower_is_better_is_fitted_upside_down() -> None:
     scores = [60.0, 70.0, 76.0, 80.0]
-    up = fit_curve([50, 100, 200, 400], scores, widths=[2] * 4, scale=100, higher_is_better=True)
+    up = fit_curve(
+        [50, 100, 200, 400],
+        scores,
+        widths=[2] * 4,
+        scale=100,
+        higher_is_better=True,
+        worthwhile_gain=0.5,
+    )
     down = fit_curve(
         [50, 100, 200, 400],
         [100 - score for score in scores],
         widths=[2] * 4,
         scale=100,
         higher_is_better=False,
+        worthwhile_gain=0.5,
     )
     assert down.values == pytest.approx([100 - value for value in up.values])
     assert down.low == pytest.approx([100 - value for value in up.high])
     assert down.gain == pytest.approx(up.gain)
     assert down.gain > 0
+    assert down.small_gain_probability == pytest.approx(up.small_gain_probability)
 
 
-def test_the_band_reaches_to_twice_the_largest_size_and_holds_the_curve() -> None:
+@pytest.mark.parametrize("ahead", [2, 8])
+def test_the_band_reaches_as_far_ahead_as_asked_and_holds_the_curve(ahead: float) -> None:
     fit = fit_curve(
-        [50, 200, 800], [86.4, 91.0, 94.3], widths=[2] * 3, scale=100, higher_is_better=True
+        [50, 200, 800],
+        [86.4, 91.0, 94.3],
+        widths=[2] * 3,
+        scale=100,
+        higher_is_better=True,
+        worthwhile_gain=0.5,
+        ahead=ahead,
     )
     assert fit.sizes[0] == pytest.approx(50)
-    assert fit.sizes[-1] == pytest.approx(1600)
+    assert fit.sizes[-1] == pytest.approx(ahead * 800)
     lines = zip(fit.low, fit.values, fit.high, strict=True)
     assert all(low <= value <= high for low, value, high in lines)
     assert fit.gain_low <= fit.gain <= fit.gain_high

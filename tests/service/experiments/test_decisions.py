@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from service.experiments.answer import answer, difference_words
 from service.experiments.curve import Point, learning_curve
-from service.experiments.decisions import Decision, Worth, answer, decide, difference_words
+from service.experiments.decisions import Decision, Worth, decide
 from tests.service.experiments.curves import FEW, ZERO, pairs_of, point, tuned
 
 
@@ -122,9 +123,11 @@ def test_sizes_too_few_for_a_curve_are_said_to_be() -> None:
     assert "2 sizes cannot show whether" in decided(FEW, *sizes({50: 60.0, 200: 70.0}))[1]
 
 
-def test_a_plateau_is_worded_as_not_shown() -> None:
+def test_a_plateau_is_worded_with_its_probability() -> None:
     flat = tuned({50: 90.0, 200: 90.1, 800: 90.1, 3200: 90.1}, half=0.3)
-    assert "more data is not shown to improve it" in decided(ZERO, *flat)[1]
+    words = decided(ZERO, *flat)[1]
+    assert "probability one more doubling gains less than 0.5" in words
+    assert "so this is no plateau" in decided(*flat)[1]
 
 
 def test_a_rising_curve_gives_an_estimate_with_its_interval() -> None:

@@ -1,0 +1,158 @@
+"""The answer of an experiment in words: one sentence that claims no more than its intervals do."""
+
+from collections.abc import Iterable, Sequence
+
+from service.evaluation.metrics.registry import METRICS
+from service.evaluation.statistics.comparison import FULL_COVERAGE, Comparison
+from service.evaluation.statistics.intervals import FEW_GROUPS
+from service.experiments.curve import LearningCurve, Point, Verdict
+from service.experiments.decisions import Decision, PairedComparisons, Worth
+
+
+def answer(decision: Decision, curve: LearningCurve) -> str:
+    """Say the decision in one sentence that claims no more than its intervals do."""
+    title = METRICS.find(curve.metric, pointer="/metric").title
+    clauses = [
+        _headline(decision, title=title),
+        *_sizes(decision),
+        *([_outlook(curve)] if decision.best else []),
+        *_gaps(curve, decision),
+    ]
+    return "; ".join(clauses) + "."
+
+
+def _headline(decision: Decision, *, title: str) -> str:
+    chosen, prompt, against = decision.recommended, decision.best_prompt, decision.against_prompt
+    if chosen is None:
+        return _untuned(prompt, title=title)
+    score = _score_words(chosen, title=title)
+    if prompt is None or against is None:
+        return (
+            f"Tuning on {chosen.train_size:,} examples scores {score}; "
+            "no prompt was scored, so whether tuning is worth it is not known"
+        )
+    gap = f"{_gap_words(against)} {_label(prompt)} ({prompt.value:.1f}), the best prompt"
+    match decision.worth:
+        case Worth.BETTER:
+            return f"Tune on {chosen.train_size:,} examples: {score}, {gap}"
+        case Worth.WORSE:
+            return f"Do not tune on this data: {chosen.train_size:,} examples score {score}, {gap}"
+        case _:
+            return (
+                "Tuning is not shown to differ from prompting: "
+                f"{chosen.train_size:,} examples score {score}, {gap}"
+            )
+
+
+def _sizes(decision: Decision) -> Iterable[str]:
+    """Yield what the other sizes add: break-even, the highest score, a fall, rows that lack."""
+    chosen, best, against = decision.recommended, decision.best, decision.against_best
+    start = decision.beats_prompt_from
+    if start is not None and chosen is not None and start != chosen.train_size:
+        yield f"the smallest size shown to beat it is {start:,}"
+    if best is not None and against is not None:
+        more = "not shown to be better" if not against.is_shown else "better within the tolerance"
+        yield f"{best.train_size:,} examples ({best.value:.1f}) are {more} {_range(against)}"
+    if decision.fall is not None:
+        yield (
+            f"more data made it worse: {decision.fall.second} is {_gap_words(decision.fall, -1)} "
+            f"{decision.fall.first}"
+        )
+    if decision.rows_needed is not None and decision.against_prompt is not None:
+        yield f"about {decision.rows_needed:,} test rows would show a difference of this size"
+
+
+def _outlook(curve: LearningCurve) -> str:
+    if curve.verdict is Verdict.TOO_FEW_SIZES:
+        sizes = len([point for point in curve.points if point.value is not None])
+        noun = "size" if sizes == 1 else "sizes"
+        return f"{sizes} {noun} cannot show whether more data would still help"
+    if curve.fit is None or curve.verdict is Verdict.UNDECIDED:
+        return "whether more data would still help is undecided"
+    fit = curve.fit
+    gain = f"{fit.gain:.1f} [{fit.gain_low:.1f}, {fit.gain_high:.1f}]"
+    chance = f"{fit.small_gain_probability:.0%}"
+    if curve.verdict is Verdict.PLATEAU:
+        return (
+            f"the curve has flattened: with {chance} probability one more doubling gains less "
+            f"than {curve.worthwhile_gain:g} (estimated {gain})"
+        )
+    if curve.verdict is Verdict.FLAT:
+        return "no size is shown to score more than the smallest or a prompt, so this is no plateau"
+    return f"the curve is still rising (estimated gain of one more doubling {gain})"
+
+
+def _gaps(curve: LearningCurve, decision: Decision) -> Iterable[str]:
+    """Yield what is missing under the answer: scores, rows, groups."""
+    everyone = (*curve.baselines, *curve.points)
+    missing = [point.name for point in everyone if point.value is None]
+    if missing:
+        yield f"no score for {', '.join(missing)}"
+    thin = [point for point in everyone if point.coverage < FULL_COVERAGE]
+    partly = [_partly(point) for point in thin if point.value is not None]
+    if partly:
+        yield f"not every row was scored for {', '.join(partly)}"
+    against = decision.against_prompt
+    if against is not None and against.groups < FEW_GROUPS:
+        yield f"this rests on {against.groups} groups of test rows, too few to rely on"
+
+
+def _partly(point: Point) -> str:
+    bounds = (
+        f", so between {point.worst:.1f} and {point.best:.1f}"
+        if point.worst is not None and point.best is not None
+        else ""
+    )
+    return f"{point.name} ({point.coverage:.1%}{bounds})"
+
+
+def _untuned(prompt: Point | None, *, title: str) -> str:
+    if prompt is None:
+        return "Nothing could be scored, so there is no answer yet"
+    return (
+        "No tuned model could be scored; the best prompt, "
+        f"{_label(prompt)}, scores {_score_words(prompt, title=title)}"
+    )
+
+
+def _label(point: Point) -> str:
+    return point.name.split(" (")[0]  # the number of shots would stand beside the score
+
+
+def _score_words(point: Point, *, title: str) -> str:
+    interval = (
+        f"[{point.low:.1f}, {point.high:.1f}]"
+        if point.low is not None and point.high is not None
+        else "(no interval)"
+    )
+    return f"{point.value:.1f} {title} {interval}"
+
+
+def difference_words(point: Point, decision: Decision, comparisons: Sequence[Comparison]) -> str:
+    """Return a variant's difference to the best prompt for a table, such as "+5.2 [2.2, 8.4]"."""
+    if decision.best_prompt is not None and point.name == decision.best_prompt.name:
+        return "the best prompt"
+    found = PairedComparisons(comparisons).find(point, decision.best_prompt)
+    if found is None:
+        return ""
+    doubt = "" if found.is_shown else ", not shown"
+    return _range(found).strip("()") + doubt
+
+
+def _gap_words(found: Comparison, sign: int = 1) -> str:
+    """Return "5.2 [2.2, 8.4] above": the size of a difference, its interval and its side."""
+    gap = sign * found.difference
+    if found.low is None or found.high is None:
+        return f"{abs(gap):.1f} {'above' if gap >= 0 else 'below'}"
+    ends = sorted((found.low, found.high) if found.difference >= 0 else (-found.low, -found.high))
+    side = "above" if gap >= 0 else "below"
+    return f"{abs(gap):.1f} [{ends[0]:.1f}, {ends[1]:.1f}] {side}"
+
+
+def _range(found: Comparison) -> str:
+    interval = (
+        f" [{found.low:.1f}, {found.high:.1f}]"
+        if found.low is not None and found.high is not None
+        else ""
+    )
+    return f"({found.difference:+.1f}{interval})"

@@ -12,8 +12,10 @@ from service.settings import Settings
 from service.task_queue import PRIORITY_OPTIONS
 from workers.health import HeartbeatStep
 from workers.queues import QUEUES
+from workers.transport import use_transport
 
 settings = Settings()
+use_transport()
 
 app = Celery(
     "tunecurve",

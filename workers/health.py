@@ -5,16 +5,22 @@ worker that only waits for Redis to come back is not killed for it.
 """
 
 import contextlib
+import os
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
+import structlog
 from celery import bootsteps
+from celery.worker import state
+
+log = structlog.get_logger()
 
 HEARTBEAT_FILE = Path(tempfile.gettempdir()) / "tunecurve-alive"
 STALE_SECONDS = 60.0
+DEAF_SECONDS = 30.0
 
 
 def beat() -> None:
@@ -24,12 +30,33 @@ def beat() -> None:
 
 
 class HeartbeatStep(bootsteps.StartStopStep):
-    """Beats each second from the worker's own timer, so a stuck worker goes stale."""
+    """Beats each second from the worker's own timer, so a stuck worker goes stale.
+
+    A worker that hears nothing any more, though its loop turns, beats no longer and exits: who
+    started it starts it again.
+    """
 
     requires = ("celery.worker.components:Timer",)
 
     def start(self, worker: Any) -> None:
-        worker.timer.call_repeatedly(1.0, beat)
+        self._heard_at = time.monotonic()
+        worker.timer.call_repeatedly(1.0, self._beat, (worker,))
+
+    def _beat(self, worker: Any) -> None:
+        if not is_deaf(worker):
+            self._heard_at = time.monotonic()
+            beat()
+        elif time.monotonic() - self._heard_at > DEAF_SECONDS:
+            log.error("worker_deaf", seconds=DEAF_SECONDS)
+            state.should_stop = os.EX_TEMPFAIL  # type: ignore[assignment]
+
+
+def is_deaf(worker: Any) -> bool:
+    """Return whether a worker may take no message although it has nothing to do."""
+    consumer = getattr(worker.consumer, "task_consumer", None)
+    if consumer is None or state.reserved_requests:
+        return False
+    return not consumer.channel.qos.can_consume()
 
 
 def is_fresh(now_seconds: float) -> bool:

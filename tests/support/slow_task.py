@@ -13,3 +13,12 @@ def slow(folder: str, name: str, seconds: str) -> None:
         started.write("x")
     time.sleep(float(seconds))
     (marks / f"{name}.ended").touch()
+
+
+@app.task(name="tests.until")
+def until(folder: str, name: str, release: str) -> None:
+    marks = Path(folder)
+    (marks / f"{name}.started").touch()
+    while not (marks / release).exists():
+        time.sleep(0.01)
+    (marks / f"{name}.ended").touch()

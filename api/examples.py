@@ -48,6 +48,7 @@ JOB: Example = {
         "actual": "0.00",
         "known": "0.00",
         "unpriced": [],
+        "synthetic": False,
     },
     "budget": None,
     "error": None,

@@ -57,6 +57,7 @@ class Plan(BaseModel):
     cost: PlannedCost | None = Field(description="null where it is not known; a warning says why")
     known: str = Field(description="decimal string: the part of the cost that is known")
     unpriced: list[str] = Field(description="base models that no price is known for")
+    synthetic: bool = Field(description="for the emulator, which bills nobody")
     warnings: list[PlanWarning]
 
 
@@ -73,10 +74,10 @@ def plan_of(request: Request, *, kinds: JobKinds, sessions: Sessions) -> Plan:
         raise _DryRun
     with sessions.reading() as session:
         jobs = list(_jobs(session, request))
-    return _plan(request, jobs, estimate)
+    return _plan(request, jobs, estimate, synthetic=kind.synthetic)
 
 
-def _plan(request: Request, jobs: list[PlannedJob], estimate: Estimate) -> Plan:
+def _plan(request: Request, jobs: list[PlannedJob], estimate: Estimate, *, synthetic: bool) -> Plan:
     return Plan(
         kind=request.kind,
         would_create=jobs,
@@ -89,6 +90,7 @@ def _plan(request: Request, jobs: list[PlannedJob], estimate: Estimate) -> Plan:
         cost=_cost(estimate),
         known=dollars(estimate.known_nano),
         unpriced=list(estimate.unpriced),
+        synthetic=synthetic,
         warnings=list(_warnings(request, estimate)),
     )
 

@@ -149,6 +149,11 @@ def cost_text(job: Job) -> str:
 
     Amounts are the decimal strings of the API.
     """
+    text = _amount_text(job)
+    return f"{text} SYNTHETIC" if text and (job.get("cost") or {}).get("synthetic") else text
+
+
+def _amount_text(job: Job) -> str:
     cost = job.get("cost") or {}
     actual, budget = cost.get("actual"), (job.get("budget") or {}).get("amount")
     if actual is None:

@@ -33,6 +33,8 @@ _EXAMPLE_SUM: dict[str, Any] = {
     "cost": "0.47658",
     "known": "0.47658",
     "unpriced": [],
+    "synthetic": False,
+    "synthetic_cost": "0.00",
 }
 _EXAMPLE: dict[str, Any] = {
     "object": "usage",
@@ -71,10 +73,16 @@ class UsageSum(BaseModel):
     cost: str | None = Field(description="decimal string; null where a part has no price")
     known: str = Field(description="decimal string: the part that has a price")
     unpriced: list[str] = Field(description="base models used that have no price")
+    synthetic: bool = Field(description="some of it was answered by the emulator")
+    synthetic_cost: str = Field(
+        description="decimal string: the part of `known` that nobody is billed for"
+    )
 
 
 class DayUsage(UsageSum):
-    """What was used of one base model, tuned models included, on one UTC day."""
+    """What was used of one base model, tuned models included, on one UTC day; what the emulator
+    answered stands in a row of its own.
+    """
 
     day: date
     base_model: str
@@ -156,4 +164,5 @@ def _require_order(first: date, last: date) -> None:
 def _told(used: UsageTotals) -> dict[str, Any]:
     usage = asdict(used)
     known, cost = dollars(usage.pop("known_nano")), dollars_or_none(used.cost_nano)
-    return {**usage, "cost": cost, "known": known}
+    synthetic = dollars(usage.pop("synthetic_nano"))
+    return {**usage, "cost": cost, "known": known, "synthetic_cost": synthetic}

@@ -70,7 +70,8 @@ def _nano(pico: int) -> int:
 @dataclass(frozen=True, slots=True)
 class UsageTotals:
     """Calls and billed tokens, summed. `known_nano` sums what has a price; `unpriced` names the
-    base models that have used what has none.
+    base models that have used what has none. `synthetic`: some of it was the emulator's, which
+    bills nobody for `synthetic_nano` of what is known.
     """
 
     requests: int = 0
@@ -80,6 +81,8 @@ class UsageTotals:
     thinking_tokens: int = 0
     cached_tokens: int = 0
     known_nano: int = 0
+    synthetic_nano: int = 0
+    synthetic: bool = False
     unpriced: tuple[str, ...] = ()
 
     @property
@@ -96,5 +99,7 @@ class UsageTotals:
             thinking_tokens=self.thinking_tokens + other.thinking_tokens,
             cached_tokens=self.cached_tokens + other.cached_tokens,
             known_nano=self.known_nano + other.known_nano,
+            synthetic_nano=self.synthetic_nano + other.synthetic_nano,
+            synthetic=self.synthetic or other.synthetic,
             unpriced=tuple(sorted({*self.unpriced, *other.unpriced})),
         )

@@ -54,6 +54,7 @@ def reserve_evaluation(
             model_id=spec.model,
             base_model=name,
             unlisted_model=unlisted,
+            synthetic=catalogue.places.emulated,
             kind=spec.variant.value,
             shots=spec.shots,
             samples=spec.samples,
@@ -112,6 +113,7 @@ def evaluate_kind(base_model: str, *, find_model: FindModel, catalogue: Catalogu
             find_model=find_model,
         ),
         preemptible=True,
+        synthetic=catalogue.places.emulated,
         cleans_up_on_cancel=True,  # shards may still run, and a batch at the provider
     )
 

@@ -70,6 +70,7 @@ def reserve_experiment(
             dataset_id=spec.dataset,
             base_model=name,
             unlisted_model=unlisted,
+            synthetic=catalogue.places.emulated,
             metric=spec.metric,
             created_at=utc_now(),
         ),
@@ -87,6 +88,7 @@ def experiment_kind(base_model: str, *, catalogue: Catalogue) -> JobKind:
         task="experiments.run",
         reserve=partial(reserve_experiment, base_model=base_model, catalogue=catalogue),
         estimate=partial(estimate_experiment, base_model=base_model, catalogue=catalogue),
+        synthetic=catalogue.places.emulated,
         cleans_up_on_cancel=True,
     )
 

@@ -33,7 +33,7 @@ def record_usage(
     Thinking tokens are part of the output's and cached ones of the prompt's.
     """
     now, entry = utc_now(), asdict(used)
-    del entry["known_nano"], entry["unpriced"]
+    del entry["known_nano"], entry["unpriced"], entry["synthetic_nano"]
     usage = Usage(
         project_id=project_id,
         job_id=job_id,
@@ -71,6 +71,7 @@ def record_calls(
             thinking_tokens=sum(thinking_tokens_of(each) for each in called),
             cached_tokens=sum(cached_tokens_of(each) for each in called),
             known_nano=sum(cost or 0 for cost in costs),
+            synthetic=any(each.synthetic for each in called),
             unpriced=(base_model,) if price is None else (),
         )
         record_usage(
@@ -112,6 +113,9 @@ def usage_of_project(
 
 def _cost(totals: UsageTotals, reserved: Sequence[int]) -> dict[str, Any]:
     usage = asdict(totals)
+    del usage["synthetic_nano"]
+    if totals == UsageTotals():
+        del usage["synthetic"]  # as the job has it from its submission
     known, actual = dollars(usage.pop("known_nano")), dollars_or_none(totals.cost_nano)
     held = dollars_or_none(sum(reserved)) if reserved else None
     cost = {**usage, "unpriced": list(totals.unpriced), "currency": CURRENCY}

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Date, ForeignKey, Index, Integer, String, Text
+from sqlalchemy import BigInteger, Boolean, Date, ForeignKey, Index, Integer, String, Text, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.database import Id, Model
@@ -28,6 +28,7 @@ class Usage(Model):
 
     Thinking tokens are part of the output's, cached ones of the prompt's. `cost_nano` counts
     nano-dollars and is None where no price is known; `day` is the UTC day of `created_at`.
+    `synthetic`: an emulator answered, and nobody is billed.
     """
 
     __tablename__ = "usage"
@@ -50,6 +51,7 @@ class Usage(Model):
     cached_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
     lane: Mapped[str] = mapped_column(String(20), default="online")
     cost_nano: Mapped[int | None] = mapped_column(BigInteger)
+    synthetic: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     day: Mapped[date] = mapped_column(Date)
     created_at: Mapped[datetime]
 

@@ -40,27 +40,33 @@ def add_usage(session: Session, usage: Usage) -> None:
 def usage_by_job(session: Session, job_ids: Collection[str]) -> dict[str, UsageTotals]:
     """Return what jobs have used themselves; those that used nothing are missing."""
     query = (
-        select(Usage.job_id, Usage.base_model, *_sums())
+        select(Usage.job_id, Usage.base_model, Usage.synthetic, *_sums())
         .where(Usage.job_id.in_(job_ids))
-        .group_by(Usage.job_id, Usage.base_model)
+        .group_by(Usage.job_id, Usage.base_model, Usage.synthetic)
     )
     found: dict[str, UsageTotals] = {}
-    for job_id, base_model, *sums in session.execute(query):
-        found[job_id] = found.get(job_id, UsageTotals()) + _totals(base_model, sums)
+    for job_id, base_model, synthetic, *sums in session.execute(query):
+        totals = _totals(base_model, sums, synthetic=synthetic)
+        found[job_id] = found.get(job_id, UsageTotals()) + totals
     return found
 
 
 def usage_by_day(
     session: Session, project_id: str, *, first: date, last: date
 ) -> list[tuple[date, str, UsageTotals]]:
-    """Return what a project has used by UTC day and base model, newest day first."""
+    """Return what a project has used by UTC day and base model, newest day first; what an
+    emulator answered stands apart.
+    """
     query = (
-        select(Usage.day, Usage.base_model, *_sums())
+        select(Usage.day, Usage.base_model, Usage.synthetic, *_sums())
         .where(Usage.project_id == project_id, Usage.day >= first, Usage.day <= last)
-        .group_by(Usage.day, Usage.base_model)
-        .order_by(Usage.day.desc(), Usage.base_model)
+        .group_by(Usage.day, Usage.base_model, Usage.synthetic)
+        .order_by(Usage.day.desc(), Usage.base_model, Usage.synthetic)
     )
-    return [(day, name, _totals(name, sums)) for day, name, *sums in session.execute(query)]
+    return [
+        (day, name, _totals(name, sums, synthetic=synthetic))
+        for day, name, synthetic, *sums in session.execute(query)
+    ]
 
 
 def _sums() -> list[ColumnElement[Any]]:
@@ -68,12 +74,14 @@ def _sums() -> list[ColumnElement[Any]]:
     return [*(func.coalesce(func.sum(column), 0) for column in _SUMMED), unpriced]
 
 
-def _totals(base_model: str, values: Sequence[Any]) -> UsageTotals:
+def _totals(base_model: str, values: Sequence[Any], *, synthetic: bool) -> UsageTotals:
     *sums, known, unpriced = (int(value) for value in values)
     names = [column.key for column in _SUMMED[:-1]]
     return UsageTotals(
         **dict(zip(names, sums, strict=True)),
         known_nano=known,
+        synthetic_nano=known if synthetic else 0,
+        synthetic=synthetic,
         unpriced=(base_model,) if unpriced else (),
     )
 

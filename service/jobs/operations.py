@@ -132,7 +132,7 @@ def write_job(session: Session, submission: Submission, *, kind: JobKind) -> tup
     repository.add(session, job)
     kind.reserve(session, submission)
     estimate = _estimate(session, submission, kind)
-    _price(session, job, submission, estimate)
+    _price(session, job, submission, estimate, synthetic=kind.synthetic)
     emit_event(session, job, EventType.JOB_CREATED)
     return job, estimate
 
@@ -167,9 +167,12 @@ def _estimate(session: Session, submission: Submission, kind: JobKind) -> Estima
     return Estimate() if kind.is_shard else FREE
 
 
-def _price(session: Session, job: Job, submission: Submission, estimate: Estimate) -> None:
+def _price(
+    session: Session, job: Job, submission: Submission, estimate: Estimate, *, synthetic: bool
+) -> None:
     """Note what the job will cost, and open its budget."""
-    job.cost = {**job.cost, "estimated": dollars_or_none(estimate.cost_nano)}
+    estimated = dollars_or_none(estimate.cost_nano)
+    job.cost = {**job.cost, "estimated": estimated, "synthetic": synthetic}
     if submission.budget_nano is None:
         return
     if estimate.unpriced:

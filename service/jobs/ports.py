@@ -161,6 +161,7 @@ class JobKind:
     elsewhere. Jobs of a kind that `is_shard` are written by their parent alone: they emit no
     events, and their progress adds up to their parent's.
     `estimate(session, submission)` says what the job will cost; without one it costs nothing.
+    A `synthetic` kind is worked on by an emulator, which bills nobody.
     """
 
     name: str
@@ -174,6 +175,7 @@ class JobKind:
     estimate: Callable[[Session, Submission], Estimate] | None = None
     is_shard: bool = False
     preemptible: bool = False
+    synthetic: bool = False
 
 
 JobKinds = Mapping[str, JobKind]

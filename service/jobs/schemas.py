@@ -63,6 +63,9 @@ class Cost(BaseModel):
         default=None, description="the part that has a price; null in a job that ended before this"
     )
     unpriced: list[str] = Field(default=[], description="base models used that have no price")
+    synthetic: bool = Field(
+        default=False, description="of the emulator: nobody is billed for these amounts"
+    )
 
 
 class Problem(BaseModel):

@@ -172,6 +172,7 @@ def enter_training(
     base_model: str,
     tokens: int,
     epochs: int | None,
+    synthetic: bool,
     catalogue: Catalogue,
 ) -> None:
     """Enter a finished tuning into the ledger; `tokens` are those of one pass, as billed."""
@@ -180,6 +181,7 @@ def enter_training(
     used = UsageTotals(
         training_tokens=trained,
         known_nano=cost or 0,
+        synthetic=synthetic,
         unpriced=() if cost is not None else (base_model,),
     )
     record_usage(

@@ -43,6 +43,7 @@ def reserve_tuned(
             unlisted_model=unlisted,
             train_size=spec.train_size,
             hyperparameters=spec.hyperparameters.model_dump(exclude_none=True),
+            synthetic=catalogue.places.emulated,
             created_at=utc_now(),
         ),
     )
@@ -75,6 +76,7 @@ def tune_kind(base_model: str, *, catalogue: Catalogue) -> JobKind:
         task="tuning.tune",
         reserve=partial(reserve_tuned, base_model=base_model, catalogue=catalogue),
         estimate=partial(estimate_tuning, base_model=base_model, catalogue=catalogue),
+        synthetic=catalogue.places.emulated,
         cleans_up_on_cancel=True,
     )
 

@@ -274,6 +274,7 @@ def _complete(
                 base_model=model.base_model,
                 tokens=int(result.get("training_tokens") or 0),
                 epochs=model.hyperparameters.get("epochs"),
+                synthetic=synthetic,
                 catalogue=catalogue,
             )
 

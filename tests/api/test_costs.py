@@ -243,6 +243,25 @@ def test_usage_without_a_price_has_no_sum(api: Api, caller: Caller) -> None:
     assert (cost["actual"], cost["known"], cost["unpriced"]) == (None, "0.000000001", ["unpriced"])
 
 
+def test_what_the_emulator_answered_stands_apart_and_is_marked_in_every_sum(
+    api: Api, caller: Caller
+) -> None:
+    job = caller.submit("prepare", PREPARE)["id"]
+    use(api, caller, job, UsageTotals(requests=1, known_nano=5))
+    use(api, caller, job, UsageTotals(requests=2, known_nano=7, synthetic=True))
+
+    told = caller.get("/v1/usage").json()
+
+    rows = [(day["requests"], day["synthetic"], day["synthetic_cost"]) for day in told["days"]]
+    assert rows == [(1, False, "0.00"), (2, True, "0.000000007")]
+    assert told["total"]["synthetic"]
+    assert (told["total"]["known"], told["total"]["synthetic_cost"]) == (
+        "0.000000012",
+        "0.000000007",
+    )
+    assert caller.get(f"/v1/jobs/{job}").json()["cost"]["synthetic"]
+
+
 def test_usage_needs_the_read_scope_and_a_period_that_makes_sense(api: Api) -> None:
     problem_of(api.caller("default", Scope.WRITE).get("/v1/usage"), 403, "insufficient_scope")
     reader = api.caller("default", Scope.READ)

@@ -28,6 +28,8 @@ USED = {"requests": 400, "training_tokens": 0, "currency": "USD", "actual": "0.1
             {"cost": {**USED, "actual": None, "known": "0.02", "unpriced": ["m", "n"]}},
             "0.02 USD and what m, n cost: no price known",
         ),
+        ({"cost": {**USED, "synthetic": True}}, "0.10000000001 USD SYNTHETIC"),
+        ({"cost": {"actual": "0.00", "synthetic": True}}, ""),
     ],
     ids=[
         "old server",
@@ -38,6 +40,8 @@ USED = {"requests": 400, "training_tokens": 0, "currency": "USD", "actual": "0.1
         "paid of a budget",
         "no price",
         "a part",
+        "emulated",
+        "emulated and nothing yet",
     ],
 )
 def test_a_cost_is_shown_as_it_came(job: dict[str, Any], shown: str) -> None:
@@ -73,8 +77,15 @@ def test_usage_is_shown_by_day_with_its_sum(
     day = {"day": "2026-11-21", "base_model": "gemini-3.1-flash-lite", **tokens, "cost": "0.05"}
     told = {
         "currency": "USD",
-        "total": {**tokens, "cost": None, "known": "0.05", "unpriced": ["m"]},
-        "days": [day],
+        "total": {
+            **tokens,
+            "cost": None,
+            "known": "0.05",
+            "unpriced": ["m"],
+            "synthetic": True,
+            "synthetic_cost": "0.01",
+        },
+        "days": [day, {**day, "synthetic": True, "known": "0.05", "synthetic_cost": "0.05"}],
     }
     known.objects["/v1/usage"] = told
 
@@ -89,8 +100,11 @@ def test_usage_is_shown_by_day_with_its_sum(
         "0",
         "0.05",
         "-",
+        "yes",
     ]
-    assert lines[2].split() == ["total", "USD", "2", "7", "3", "0", "0.05", "m"]
+    assert lines[2].endswith("no: SYNTHETIC")
+    total = ["total", "USD", "2", "7", "3", "0", "0.05", "m", "all", "but", "0.01", "SYNTHETIC"]
+    assert lines[3].split() == total
     assert known.seen[0].query == {"first": "2026-11-01"}
 
     assert run(["usage", "-o", "json"]) == ExitCode.OK

@@ -25,6 +25,15 @@ def _quota_state(quota: Row) -> str:
     return "steady" if ceiling and quota["requests_per_minute"] >= ceiling else "adapting"
 
 
+def _billed_text(row: Row) -> str:
+    """Return whether anybody pays: what the emulator answered costs nobody."""
+    if not row.get("synthetic"):
+        return "yes"
+    if row["synthetic_cost"] == row["known"]:
+        return "no: SYNTHETIC"
+    return f"all but {row['synthetic_cost']} SYNTHETIC"
+
+
 _USAGE_COLUMNS: dict[str, Column] = {
     "DAY": lambda row: row["day"],
     "BASE MODEL": lambda row: row["base_model"],
@@ -34,6 +43,7 @@ _USAGE_COLUMNS: dict[str, Column] = {
     "TRAINING TOKENS": lambda row: row["training_tokens"],
     "COST": lambda row: row["cost"] or row.get("known"),
     "UNPRICED": lambda row: ", ".join(row.get("unpriced") or ()) or None,
+    "BILLED": _billed_text,
 }
 _QUOTA_COLUMNS: dict[str, Column] = {
     "LOCATION": lambda quota: quota["location"],

@@ -8,7 +8,14 @@ from itertools import chain
 from service.errors import Fault, Invalid
 
 HEAD_BYTES = 16
-_WIDE_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_WIDE_CHARACTERS = 3  # fewer prove nothing
+# UTF-32 comes first: its mark begins with that of UTF-16.
+_WIDE_MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
 _WIDE_BLANKS = b" \t\r\n\0\xff\xfe"
 
 
@@ -45,19 +52,32 @@ def with_head(chunks: Iterable[bytes], size: int = HEAD_BYTES) -> tuple[bytes, I
     return head, chain([head], source) if head else source
 
 
+def wide_encoding(head: bytes) -> str:
+    """Return the UTF-16 or UTF-32 that a file begins in, empty where it begins in neither.
+
+    A byte order mark says so, or that every other byte of the first sixteen is NUL.
+    """
+    marked = next((name for mark, name in _WIDE_MARKS.items() if head.startswith(mark)), "")
+    first, second = head[:HEAD_BYTES:2], head[1:HEAD_BYTES:2]
+    if marked or min(len(first), len(second)) < _WIDE_CHARACTERS:
+        return marked
+    if all(first) and not any(second):
+        return "utf-16-le"
+    return "utf-16-be" if all(second) and not any(first) else ""
+
+
 def checked_text(
     chunks: Iterable[bytes], *, line_bytes: int | None, utf8: bool = True
 ) -> Iterator[bytes]:
     """Yield the bytes unchanged while they are text with something in it.
 
-    `utf8` False leaves the encoding to who reads the text: nothing is decoded, and UTF-16 may
-    say by its mark that NUL bytes are its own. `line_bytes` None allows lines of any length.
+    `utf8` False leaves the encoding to who reads the text: nothing is decoded, and NUL bytes of
+    UTF-16 and UTF-32 are their own. `line_bytes` None allows lines of any length.
     Raises Invalid with the line as its fault: `empty_file`, `not_text` at a NUL byte,
     `wrong_encoding` with the byte's offset, `line_too_long`.
     """
     head, whole = with_head(chunks)
-    wide = head.startswith(_WIDE_MARKS) and not utf8
-    check = _TextCheck(line_bytes, utf8=utf8, wide=wide)
+    check = _TextCheck(line_bytes, utf8=utf8, wide=wide_encoding(head))
     for chunk in whole:
         check.feed(chunk)
         yield chunk
@@ -67,10 +87,10 @@ def checked_text(
 class _TextCheck:
     """Counts offsets and lines over chunks that may cut a character in two."""
 
-    def __init__(self, line_bytes: int | None, *, utf8: bool, wide: bool) -> None:
+    def __init__(self, line_bytes: int | None, *, utf8: bool, wide: str) -> None:
         self._line_bytes = line_bytes
         self._utf8 = utf8
-        self._wide = wide  # UTF-16
+        self._wide = wide
         self._tail = b""  # the beginning of a character whose end has not come
         self._offset = 0  # of the tail
         self._lines = 0
@@ -98,11 +118,14 @@ class _TextCheck:
             raise Invalid("the file is empty", code="empty_file")
 
     def _refuse_binary(self, data: bytes) -> None:
-        if self._utf8 and self._offset == 0 and data.startswith(_WIDE_MARKS):
+        if self._utf8 and self._wide:
             raise self._wrong_encoding(data, 0)
         at = -1 if self._wide else data.find(b"\0")
         if at >= 0:
-            message = f"byte {self._offset + at} is NUL: this is not a text file"
+            message = (
+                f"byte {self._offset + at} is NUL: this is no text, or UTF-16 without a byte order "
+                "mark; save the file as UTF-8"
+            )
             raise self._refusal("not_text", message, data[:at])
 
     def _decodable(self, data: bytes) -> int:
@@ -118,7 +141,8 @@ class _TextCheck:
         return len(data)
 
     def _wrong_encoding(self, data: bytes, at: int) -> Invalid:
-        message = f"byte {self._offset + at} is not UTF-8; save the file as UTF-8"
+        found = f", the file is {self._wide.upper()}" if self._wide else ""
+        message = f"byte {self._offset + at} is not UTF-8{found}; save the file as UTF-8"
         return self._refusal("wrong_encoding", message, data[:at])
 
     def _measure_lines(self, data: bytes) -> None:

@@ -38,7 +38,7 @@ def csv_rows(lines: Iterable[str], context: ReadContext) -> Iterator[SourceRow]:
     header = list(context.options.columns) or _read_header(records, context)
     context.add_columns(filter(None, header))
     kept = [(at, name) for at, name in enumerate(header) if name and context.needs(name)]
-    joined = _JoinedRows(len(header), delimiter)
+    joined = _JoinedRows(header, delimiter)
     number = 0
     guard.lines.clear()
     for cells in records:
@@ -124,6 +124,9 @@ def _read_header(records: Iterator[list[str] | None], context: ReadContext) -> l
         message = "the header's quotes are wrong; double the quotes inside a quoted name"
         raise Invalid(message, code="invalid_header")
     names = [name.strip() for name in cells]
+    if any("\0" in name for name in names):
+        message = "the header holds NUL characters, as UTF-16 read wrong does; save it as UTF-8"
+        raise Invalid(message, code="invalid_header")
     if not any(names):
         raise Invalid("the file has no header", code="missing_header")
     counts = Counter(name for name in names if name and context.needs(name))
@@ -167,11 +170,19 @@ def _record_fault(
         )
         return "swallowed_rows", message
     if len(cells) != joined.width:
-        message = (
-            f"{len(cells)} cells, the header has {joined.width}; quote cells that hold a delimiter"
+        return (
+            "ragged_row",
+            f"{len(cells)} cells, the header has {joined.width}; {_advice(cells, joined)}",
         )
-        return "ragged_row", message
     return None
+
+
+def _advice(cells: Sequence[str], joined: "_JoinedRows") -> str:
+    if joined.open_header and len(cells) == joined.width - 1:
+        return "the header ends in a delimiter: take it out"
+    if len(cells) > joined.width:
+        return "quote cells that hold a delimiter"
+    return "add the missing cells, or quote the cell whose text goes on in the next line"
 
 
 class _JoinedRows:
@@ -182,8 +193,9 @@ class _JoinedRows:
     or begins with a cell that another record ended or began with. Other delimiters need no proof.
     """
 
-    def __init__(self, width: int, delimiter: str) -> None:
-        self.width = width
+    def __init__(self, header: Sequence[str], delimiter: str) -> None:
+        self.width = len(header)
+        self.open_header = header[-1] == ""
         self._prose = delimiter == ","
         self._delimiting = _TIGHT_COMMA if self._prose else re.compile(re.escape(delimiter))
         self._firsts: set[str] = set()

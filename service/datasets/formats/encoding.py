@@ -8,13 +8,13 @@ from pathlib import Path
 
 from service.datasets.formats.options import EncodingName
 from service.errors import Fault, Invalid
+from service.files.contents import HEAD_BYTES, wide_encoding
 
 _BLOCK_BYTES = 1 << 20
-_MARKS = {
-    codecs.BOM_UTF8: "utf-8-sig",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-}
+# Of these, valid UTF-8 beyond ASCII is no text: two bytes of it are a letter and a sign.
+_SINGLE_BYTE = frozenset(
+    each for each in EncodingName if each.startswith(("cp125", "iso8859", "koi8", "latin"))
+)
 _BROKEN = re.compile("[\udc80-\udcff]")
 _BEYOND_ASCII = re.compile("[\x80-\ud7ff\ue000-\U0010ffff]")
 _SAMPLE_BYTES = 1 << 16
@@ -50,19 +50,54 @@ class Encoding:
 
 
 def detect_encoding(path: Path) -> Encoding:
-    """Return `utf-8-sig`, `utf-16` or `cp1252`; raises Invalid `unknown_encoding` for another.
+    """Return UTF-8, UTF-16, UTF-32 or `cp1252`; raises Invalid `unknown_encoding` for another.
 
-    A byte order mark decides. Otherwise it is UTF-8, even if damaged; only if invalid bytes
-    outnumber the valid characters beyond ASCII, it is Windows-1252, where that reads as text.
+    A byte order mark decides, or the NUL bytes of UTF-16. Otherwise it is UTF-8, even if damaged;
+    only if invalid bytes outnumber the valid characters beyond ASCII, it is Windows-1252, where
+    that reads as text.
     """
+    if wide := _wide(path):
+        return wide
     if _is_utf8(path):
         return Encoding("utf-8-sig", validated=True)
+    return _marked(path) or _by_counting(path)
+
+
+def named_encoding(path: Path, name: EncodingName) -> Encoding:
+    """Return the encoding that is named; a byte order mark decides against it.
+
+    Raises Invalid `encoding_is_utf_8` where another is named for a file of valid UTF-8.
+    """
+    marked = _wide(path) or _marked(path)
+    if marked is not None and not marked.assumed:
+        return marked
+    if name in _SINGLE_BYTE and _is_utf8(path) and not all(map(bytes.isascii, _blocks(path))):
+        message = f"the file is UTF-8 and not {name}, as the format says; leave `encoding` out"
+        fault = Fault("/spec/source/format/encoding", "encoding_is_utf_8", message)
+        raise Invalid(message, code="encoding_is_utf_8", faults=[fault])
+    known = "utf-8-sig" if name is EncodingName.UTF_8 else name.value
+    return Encoding(known, validated=False)
+
+
+def _wide(path: Path) -> Encoding | None:
+    name = wide_encoding(_head(path))
+    return Encoding(name, validated=False, assumed=name.startswith("utf-16-")) if name else None
+
+
+def _marked(path: Path) -> Encoding | None:
+    marked = _head(path).startswith(codecs.BOM_UTF8)
+    return Encoding("utf-8-sig", validated=False) if marked else None
+
+
+def _head(path: Path) -> bytes:
     with path.open("rb") as file:
-        head = file.read(4)
-    for mark, name in _MARKS.items():
-        if head.startswith(mark):
-            return Encoding(name, validated=False)
-    return _by_counting(path)
+        return file.read(HEAD_BYTES)
+
+
+def wrongly_encoded(name: str) -> Invalid:
+    """Return the error for bytes that an encoding does not have at all."""
+    message = f"the file is cut off or is not {name}; save it as UTF-8"
+    return Invalid(message, code="wrong_encoding")
 
 
 def _is_utf8(path: Path) -> bool:
@@ -134,11 +169,16 @@ def _is_likely(sample: bytes, text: str) -> bool:
     )
 
 
+# Not the one that was ruled out, nor its sibling.
+_GUESSED = frozenset(EncodingName) - {EncodingName.WINDOWS_1252, EncodingName.LATIN_1}
+
+
 def _unknown(sample: bytes) -> Invalid:
     from charset_normalizer import from_bytes
 
     best = from_bytes(sample).best()
-    guess = f" (perhaps {best.encoding})" if best and best.encoding in set(EncodingName) else ""
+    known = best is not None and best.coherence > 0 and best.encoding in _GUESSED
+    guess = f" (perhaps {best.encoding})" if best and known else ""
     message = (
         f"the file is not UTF-8, and its encoding is not certain{guess}; save it as UTF-8, "
         f"or name `encoding` in the format: {', '.join(EncodingName)}"

@@ -1,14 +1,17 @@
 """JSON Lines: one object a line."""
 
 import codecs
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import IO
 
 from service.datasets.formats.read_context import ReadContext
-from service.datasets.formats.rows import JsonParser, SourceRow
+from service.datasets.formats.rows import JsonParser, SourceRow, json_fault
 
 _BLOCK_BYTES = 4 << 20
-_NOT_AN_OBJECT = 'the line is not a JSON object; write one {"column": "text"} a line'
+_ONE_A_LINE = 'write one {"column": "text"} a line'
+_IF_A_LIST = "if the file is one JSON list, say `name: json` in the format"
 
 
 def jsonl_rows(block: bytes, number: int, context: ReadContext) -> Iterator[SourceRow]:
@@ -34,11 +37,42 @@ def _row(number: int, line: bytes, parser: JsonParser, context: ReadContext) -> 
     except UnicodeDecodeError:
         message = "bytes that are not UTF-8, perhaps cut off inside a character; save as UTF-8"
         context.log.add(number, "wrong_encoding", message)
-    except (ValueError, RecursionError):
-        context.log.add(number, "invalid_json_row", _NOT_AN_OBJECT)
+    except (ValueError, RecursionError) as error:
+        context.log.add(number, "invalid_json_row", _fault(line, error))
     else:
+        if isinstance(record, list):
+            context.log.add(number, "invalid_json_row", f"a list and no object; {_IF_A_LIST}")
+            return None
         return context.object_row(number, record, repeated=parser.repeated)
     return None
+
+
+def _fault(line: bytes, error: Exception) -> str:
+    text = line.strip()
+    if text.startswith((b"[", b"]")):
+        return f"a bracket begins the line; {_IF_A_LIST}"
+    place = ""
+    if isinstance(error, json.JSONDecodeError):
+        if text.endswith((b"{", b",")) and error.msg != "Extra data":
+            return f"the object does not end on its line; {_ONE_A_LINE}"
+        place = f"character {error.pos + 1}: "
+    return f"not a JSON object: {place}{json_fault(error)}; {_ONE_A_LINE}"
+
+
+def begins_as_json_lines(path: Path, limit: int) -> bool:
+    """Return whether a file begins with an object on one line and another object after it.
+
+    No JSON document does. Lines may have `limit` bytes.
+    """
+    with path.open("rb") as file:
+        first = file.readline(limit + 1).removeprefix(codecs.BOM_UTF8)
+        second = file.readline(limit + 1)
+    if not second.lstrip().startswith(b"{"):
+        return False
+    try:
+        return isinstance(json.loads(first), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def blocks_of(file: IO[bytes], context: ReadContext) -> Iterator[tuple[int, bytes]]:

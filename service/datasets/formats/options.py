@@ -63,7 +63,7 @@ class FormatOptions(BaseModel):
     name: FormatName | None = Field(default=None, description="of the file; else by its name")
     delimiter: Literal[",", ";", "\t", "|"] | None = Field(default=None, description="of CSV")
     quoting: bool = Field(default=True, description="false: a double quote is a character of text")
-    encoding: EncodingName | None = Field(default=None, description="of CSV, TSV or JSON")
+    encoding: EncodingName | None = Field(default=None, description="of a text file; else found")
     columns: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = Field(
         default=(), max_length=1000, description="names for a CSV file without a header"
     )

@@ -71,6 +71,33 @@ def _children(value: Any) -> Iterable[Any]:
     return value if isinstance(value, list) else ()
 
 
+def json_fault(error: Exception, *, first_line: int | None = None) -> str:
+    """Return why a text is not JSON, and on which line of a file, without any of the text.
+
+    `first_line` is the number of the text's first line; None leaves lines out.
+    """
+    if isinstance(error, RecursionError):
+        return "lists and objects lie too deep; flatten them"
+    if not isinstance(error, json.JSONDecodeError):
+        return "a number has too many digits; write it as a text"
+    why = next((why for begin, why in _JSON_FAULTS if error.msg.startswith(begin)), "not JSON")
+    return why if first_line is None else f"line {first_line + error.lineno - 1}: {why}"
+
+
+# What Python's messages begin with, in words that say what to mend.
+_JSON_FAULTS = (
+    ("Expecting property name", "a name is not in double quotes, or a comma is too many"),
+    ("Illegal trailing comma", "a comma is too many"),
+    ("Expecting ',' delimiter", "a comma is missing, or a quote in a text lacks its backslash"),
+    ("Expecting ':' delimiter", "a colon is missing after a name"),
+    ("Invalid control character", "a line end or a tab stands in a text; write \\n or \\t"),
+    ("Unterminated string", "a quote is not closed"),
+    ("Invalid \\", "a backslash in a text is not doubled"),
+    ("Expecting value", "a value is missing or is not JSON, such as None or a text without quotes"),
+    ("Extra data", "something follows the value"),
+)
+
+
 class JsonParser:
     """Parses JSON; `repeated` is true if the last value names a member twice."""
 

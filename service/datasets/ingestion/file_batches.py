@@ -1,13 +1,19 @@
 """From one file of a source to batches of texts, whatever its format."""
 
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from service.datasets.formats.csv import csv_rows, text_lines_of
-from service.datasets.formats.encoding import Encoding, detect_encoding
+from service.datasets.formats.encoding import (
+    Encoding,
+    detect_encoding,
+    named_encoding,
+    wrongly_encoded,
+)
 from service.datasets.formats.json_document import json_rows
-from service.datasets.formats.jsonl import blocks_of, jsonl_rows
+from service.datasets.formats.jsonl import begins_as_json_lines, blocks_of, jsonl_rows
 from service.datasets.formats.options import EncodingName, FormatName
 from service.datasets.formats.read_context import ReadContext
 from service.datasets.formats.rows import SourceRow
@@ -16,7 +22,7 @@ from service.datasets.ingestion.columnar_jsonl import columnar_batch
 from service.datasets.ingestion.parquet_subprocess import parquet_batches
 from service.errors import Invalid
 from service.files.compression import expanded, refuse_archives
-from service.files.contents import limited, with_head
+from service.files.contents import HEAD_BYTES, limited, wide_encoding, with_head
 
 
 def decompress_to_file(chunks: Iterable[bytes], *, folder: Path, limit_bytes: int) -> Path:
@@ -61,6 +67,8 @@ def _batches(plain: Path, name: FormatName, context: ReadContext) -> Iterator[Ba
             message = "the file does not begin as Parquet does; name its format"
             raise Invalid(message, code="invalid_parquet")
         case FormatName.JSONL:
+            return _jsonl_batches(_in_utf8(plain, context), context)
+        case FormatName.JSON if begins_as_json_lines(plain, context.limits.row_bytes):
             return _jsonl_batches(plain, context)
         case _:
             return batches_of(_decoded_rows(plain, name, context))
@@ -87,14 +95,15 @@ def _decoded_rows(plain: Path, name: FormatName, context: ReadContext) -> Iterat
     """
     encoding = _encoding(plain, context)
     context.validated = encoding.validated
-    if encoding.assumed:
-        context.assumed_encodings.add(encoding.name)
-    newline = _line_end(plain, encoding.name)
-    with plain.open(encoding=encoding.name, errors="surrogateescape", newline=newline) as file:
-        if name is FormatName.JSON:
-            yield from json_rows(file, context)
-        else:
-            yield from csv_rows(text_lines_of(file, context), context)
+    try:
+        newline = _line_end(plain, encoding.name)
+        with plain.open(encoding=encoding.name, errors="surrogateescape", newline=newline) as file:
+            if name is FormatName.JSON:
+                yield from json_rows(file, context)
+            else:
+                yield from csv_rows(text_lines_of(file, context), context)
+    except UnicodeDecodeError:
+        raise wrongly_encoded(encoding.name) from None
 
 
 def _line_end(path: Path, encoding: str) -> str:
@@ -106,7 +115,29 @@ def _line_end(path: Path, encoding: str) -> str:
 
 def _encoding(plain: Path, context: ReadContext) -> Encoding:
     given = context.options.encoding
-    if given is None:
-        return detect_encoding(plain)
-    name = "utf-8-sig" if given is EncodingName.UTF_8 else given.value
-    return Encoding(name, validated=False)
+    encoding = detect_encoding(plain) if given is None else named_encoding(plain, given)
+    if encoding.assumed:
+        context.assumed_encodings.add(encoding.name)
+    return encoding
+
+
+def _in_utf8(plain: Path, context: ReadContext) -> Path:
+    """Return JSON Lines in UTF-8: as they are, or written again from what they are said to be in.
+
+    A byte that is not text stays as it is, and is a fault of its line.
+    """
+    with plain.open("rb") as file:
+        wide = wide_encoding(file.read(HEAD_BYTES))
+    if not wide and context.options.encoding in {None, EncodingName.UTF_8}:
+        return plain
+    name = _encoding(plain, context).name
+    converted = plain.with_name("utf8")
+    try:
+        with (
+            plain.open(encoding=name, errors="surrogateescape", newline="") as file,
+            converted.open("w", encoding="utf-8", errors="surrogateescape", newline="") as target,
+        ):
+            shutil.copyfileobj(file, target, _HEAD_CHARACTERS)
+    except UnicodeDecodeError:
+        raise wrongly_encoded(name) from None
+    return converted

@@ -40,7 +40,8 @@ def test_text_passes_unchanged_however_it_is_cut(text: str, size: int) -> None:
         ("ab\ncaf\u00e9 au lait\n".encode("latin-1"), "wrong_encoding", "row 2", "byte 6 "),
         (b"ab\ncd\xe2\x82", "wrong_encoding", "row 2", "byte 5 "),
         (b"ab\n\n\ncd\0ef", "not_text", "row 4", "byte 7 "),
-        ("text".encode("utf-16"), "wrong_encoding", "row 1", "byte 0 "),
+        ("text".encode("utf-16"), "wrong_encoding", "row 1", "UTF-16"),
+        ('{"text": "a"}'.encode("utf-16-le"), "wrong_encoding", "row 1", "UTF-16-LE"),
         (b"short\n" + b"x" * 1001, "line_too_long", "row 2", "1000 bytes"),
     ],
 )
@@ -56,10 +57,12 @@ def test_what_is_not_text_is_refused_at_its_byte_and_row(
 
 
 @pytest.mark.parametrize("size", [1, 2, 1000])
-@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-16", "utf-16-be"])
-def test_text_in_any_encoding_passes_where_its_reader_finds_it(encoding: str, size: int) -> None:
-    mark = codecs.BOM_UTF16_BE if encoding == "utf-16-be" else b""
-    data = mark + "caf\u00e9,au lait\n".encode(encoding)
+@pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF16_BE])
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-16", "utf-16-be", "utf-32"])
+def test_text_in_any_encoding_passes_where_its_reader_finds_it(
+    encoding: str, mark: bytes, size: int
+) -> None:
+    data = mark * (encoding == "utf-16-be") + "au lait,caf\u00e9\n".encode(encoding)
 
     assert check(data, size=size, utf8=False) == data
 

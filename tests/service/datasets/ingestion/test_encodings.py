@@ -96,3 +96,67 @@ def test_utf_16_without_a_mark_can_be_named(encoding: str, tmp_path: Path) -> No
 def test_every_encoding_is_one_that_python_knows() -> None:
     for name in EncodingName:
         assert "ab".encode(name).decode(name) == "ab"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-16", "utf-32"])
+@pytest.mark.parametrize("text", ["Лодка", "le bateau", "小船"])
+def test_utf_16_and_utf_32_are_found_with_and_without_a_mark(
+    encoding: str, text: str, tmp_path: Path
+) -> None:
+    rows = staged(csv_of(text, encoding), "csv", tmp_path)
+
+    assert fields_of(rows)[0]["text"] == f"{text} 0"
+    assert rows.assumed_encodings == ((encoding,) if encoding.startswith("utf-16-") else ())
+
+
+def test_utf_16_that_cannot_be_found_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    data = "лодка;label\nодна;1\n".encode("utf-16-le")
+
+    with pytest.raises(Invalid, match="save it as UTF-8") as raised:
+        staged(data, "csv", tmp_path)
+
+    assert raised.value.code == "invalid_header"
+
+
+@pytest.mark.parametrize("name", ["csv", "jsonl", "json"])
+def test_utf_16_that_is_cut_off_is_said_to_be(name: str, tmp_path: Path) -> None:
+    data = '[{"text": "Лодка"},\n{"text": "Лодка"}]'.encode("utf-16")[:-3]
+
+    with pytest.raises(Invalid, match="cut off") as raised:
+        staged(data, name, tmp_path)
+
+    assert raised.value.code == "wrong_encoding"
+
+
+@pytest.mark.parametrize("mark", ["utf-8-sig", "utf-16", "utf-32"])
+def test_a_byte_order_mark_decides_against_a_name(mark: str, tmp_path: Path) -> None:
+    rows = staged(csv_of("Лодка", mark), "csv", tmp_path, encoding="cp1251")
+
+    assert fields_of(rows)[0] == {"text": "Лодка 0", "label": "0"}
+
+
+@pytest.mark.parametrize("encoding", ["cp1251", "latin-1", "koi8-r"])
+def test_a_name_that_would_spoil_utf_8_is_refused(encoding: str, tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match="leave `encoding` out") as raised:
+        staged(csv_of("Лодка", "utf-8"), "csv", tmp_path, encoding=encoding)
+
+    assert raised.value.code == "encoding_is_utf_8"
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1251", "utf-16", "gb18030"])
+def test_json_lines_heed_the_encoding_that_is_named(encoding: str, tmp_path: Path) -> None:
+    text = "bateau n° 3" if encoding == "latin-1" else "Лодка"
+    data = f'{{"text": "{text}"}}\n{{bad\n{{"text": "b"}}\n'.encode(encoding)
+
+    rows = staged(data, "jsonl", tmp_path, encoding=encoding)
+
+    assert fields_of(rows) == [{"text": text}, {"text": "b"}]
+    assert [fault.row for fault in rows.faults] == [2]
+
+
+def test_a_byte_that_a_named_encoding_lacks_is_a_fault_of_its_line(tmp_path: Path) -> None:
+    data = '{"text": "Лодка"}\n{"text": "Л'.encode("cp1251") + b'\x98"}\n'
+
+    rows = staged(data, "jsonl", tmp_path, encoding="cp1251")
+
+    assert [(fault.row, fault.code) for fault in rows.faults] == [(2, "wrong_encoding")]

@@ -31,10 +31,14 @@ class SettingEffect(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CallSettings:
-    """What a model adds to each call, and the settings that it must not be sent."""
+    """What is added to each call of a model, and the settings that it must not be sent.
+
+    `response_format` are members of `generationConfig` that hold answers to a schema, as JSON.
+    """
 
     thinking: tuple[tuple[str, str | int], ...] = ()
     refused: frozenset[str] = frozenset()
+    response_format: str = ""
 
 
 NO_SETTINGS = CallSettings()

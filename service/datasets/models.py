@@ -13,7 +13,8 @@ class Dataset(Model):
     """Reserved when its job is submitted; complete once `ready_at` is set.
 
     `splits` maps a split to its rows; `training_files` maps a train size, as text, to the
-    tuning file of exactly its first rows; `fingerprint` is the SHA-256 over all examples.
+    tuning file of exactly its first rows; `answer_form` is an AnswerForm, None for datasets made
+    before there were any; `fingerprint` is the SHA-256 over all examples.
     """
 
     __tablename__ = "dataset"
@@ -25,6 +26,7 @@ class Dataset(Model):
     preset: Mapped[str] = mapped_column(String(50))
     instruction: Mapped[str] = mapped_column(Text, default="")
     metrics: Mapped[list[Any]] = mapped_column(default=list)
+    answer_form: Mapped[dict[str, Any] | None]
     fingerprint: Mapped[str | None] = mapped_column(String(64))
     examples_key: Mapped[str | None] = mapped_column(String(200))
     splits: Mapped[dict[str, Any]] = mapped_column(default=dict)

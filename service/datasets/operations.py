@@ -69,6 +69,7 @@ def reserve_dataset(session: Session, submission: Submission) -> None:
         preset=preset.name,
         instruction=preset.instruction,
         metrics=list(preset.metrics),
+        answer_form=preset.answer.as_json(),
         splits={},
         training_files={},
         report={},

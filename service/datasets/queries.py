@@ -9,6 +9,10 @@ from service.database import Session, Sessions
 from service.datasets import repository
 from service.datasets.examples import Example, Split, example_of
 from service.datasets.models import Dataset
+from service.datasets.presets.answer_form import ANY_TEXT, AnswerForm
+from service.datasets.presets.pii import PII
+from service.datasets.presets.sentiment import SENTIMENT
+from service.datasets.presets.squad import SQUAD
 from service.datasets.publishing.content import (
     Content,
     ContentFormat,
@@ -44,6 +48,7 @@ class DatasetView:
     splits: Mapping[str, Mapping[str, Any]]
     fingerprint: str
     report: Mapping[str, Any]
+    answer: AnswerForm = ANY_TEXT
 
     @property
     def train_sizes(self) -> tuple[int, ...]:
@@ -109,7 +114,21 @@ def ready_dataset(dataset_id: str, *, project_id: str, session: Session) -> Data
         splits=row.splits,
         fingerprint=row.fingerprint,
         report=row.report,
+        answer=_answer_form(row),
     )
+
+
+def _answer_form(row: Dataset) -> AnswerForm:
+    """Return what an answer may be; of a dataset that does not say, what its preset always says."""
+    if row.answer_form is not None:
+        return AnswerForm.from_json(row.answer_form)
+    fixed = (PII, SQUAD, SENTIMENT)
+    return next((each.answer for each in fixed if each.name == row.preset), ANY_TEXT)
+
+
+def answer_form_of(session: Session, dataset_id: str, *, project_id: str) -> AnswerForm:
+    """Return what an answer may be, of a dataset that may be still to be made; raises NotFound."""
+    return _answer_form(require_row(session, dataset_id, project_id))
 
 
 def require_dataset(

@@ -13,6 +13,7 @@ from service.jobs.ports import Estimate, InputNotReady, Submission
 
 # A model says more than the target as long as it has not learned to be short.
 _OUTPUT_FACTOR = 1.5
+_REASONING_TOKENS = 200  # a guess: some sentences before the answer
 
 NOT_READY = Estimate(
     notes=(("dataset_not_ready", "the dataset is still being made: its sizes are not known yet"),)
@@ -31,15 +32,16 @@ def estimate_calls(
     *,
     base_model: str,
     split: str,
+    variant: VariantKind,
     shots: int,
-    tuned: bool,
     catalogue: Catalogue,
 ) -> Estimate:
     """Return what the requests of a split cost; pure. `cost_nano` is None without a price."""
     requests = int(dataset.splits[split]["rows"]) * config.samples
     text, target = typical_tokens(dataset, "text"), typical_tokens(dataset, "target")
     prompt = instruction_tokens(dataset) + text + shots * (text + target)
-    output = min(config.max_output_tokens, ceil(_OUTPUT_FACTOR * target) + 1)
+    said = ceil(_OUTPUT_FACTOR * target) + 1 + variant.reasons * _REASONING_TOKENS
+    output, tuned = min(config.max_output_tokens, said), variant.is_tuned
     locate = catalogue.tuned_location if tuned else catalogue.serving_location
     price = catalogue.price_of_calls(
         base_model,
@@ -86,8 +88,8 @@ def estimate_evaluation(
         spec,
         base_model=name,
         split=spec.split,
+        variant=spec.variant,
         shots=spec.shots,
-        tuned=spec.variant is VariantKind.TUNED,
         catalogue=catalogue,
     )
 

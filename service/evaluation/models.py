@@ -13,7 +13,11 @@ from service.jobs.models import PaidOperationRow
 
 
 class Evaluation(Model):
-    """Reserved when its job is submitted; complete once `ready_at` is set."""
+    """Reserved when its job is submitted; complete once `ready_at` is set.
+
+    `setup` is an EvaluationSetup, `findings` are of AnswerFinding, `confusion` is a
+    ConfusionMatrix; all are None for evaluations made before there were any.
+    """
 
     __tablename__ = "evaluation"
     __table_args__ = (Index("ix_evaluation_project_id_id", "project_id", "id"),)
@@ -30,6 +34,9 @@ class Evaluation(Model):
     split: Mapped[str] = mapped_column(String(20))
     rows: Mapped[int | None] = mapped_column(Integer)
     outcomes: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    setup: Mapped[dict[str, Any] | None]
+    findings: Mapped[list[Any] | None]
+    confusion: Mapped[dict[str, Any] | None]
     usage: Mapped[dict[str, Any]] = mapped_column(default=dict)
     synthetic: Mapped[bool] = mapped_column(Boolean, default=False)
     unlisted_model: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
@@ -53,6 +60,7 @@ class Prediction(AnswerColumns, Model):
     cost_nano: Mapped[int | None] = mapped_column(BigInteger)
     synthetic: Mapped[bool] = mapped_column(Boolean, default=False)
     cached: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    latency_ms: Mapped[int | None] = mapped_column(Integer)
     created_at: Mapped[datetime]
 
 
@@ -76,6 +84,9 @@ class ScoreRow(Model):
     best: Mapped[float | None] = mapped_column(Float)
     leaky: Mapped[bool] = mapped_column(Boolean, default=False)
     method: Mapped[str] = mapped_column(String(200))
+    signature: Mapped[str | None] = mapped_column(String(200))
+    caution: Mapped[str | None] = mapped_column(String(500))
+    error: Mapped[str | None] = mapped_column(String(500))
 
 
 class BatchRun(PaidOperationRow, Model):

@@ -6,7 +6,7 @@ from service.catalogue.catalogue import Catalogue
 from service.catalogue.checks import POINTER, check_base_model, check_location
 from service.clock import utc_now
 from service.database import Session, Sessions
-from service.datasets.queries import require_dataset
+from service.datasets.queries import answer_form_of, require_dataset
 from service.errors import Conflict, Fault, NotFound
 from service.evaluation import repository
 from service.evaluation.batch_lane import has_batch, run_batch_lane
@@ -14,7 +14,7 @@ from service.evaluation.estimates import estimate_evaluation
 from service.evaluation.lanes import REQUESTED, Lane
 from service.evaluation.metrics.registry import METRICS
 from service.evaluation.models import Evaluation
-from service.evaluation.plan import EvaluationPlan, plan_evaluation
+from service.evaluation.plan import EvaluationPlan, check_controlled, plan_evaluation
 from service.evaluation.ports import EvaluationServices, FindModel
 from service.evaluation.queries import get_evaluation
 from service.evaluation.request_stage import copy_cached_answers, run_shards, send_requests
@@ -42,6 +42,8 @@ def reserve_evaluation(
     for position, name in enumerate(spec.metrics):
         METRICS.find(name, pointer=f"/spec/metrics/{position}")
     require_dataset(session, spec.dataset, project_id=submission.project_id)
+    form = answer_form_of(session, spec.dataset, project_id=submission.project_id)
+    check_controlled(form, controlled=spec.controlled)
     name = spec.base_model or base_model
     unlisted = _check_model(session, spec, name, submission.project_id, find_model, catalogue)
     repository.add(

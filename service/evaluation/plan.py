@@ -1,25 +1,27 @@
 """The plan of an evaluation: its dataset, target, shots and price, and the requests they make."""
 
-import hashlib
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
+from service.catalogue.entry import CallSettings
 from service.catalogue.prices import CallPrice
 from service.database import Session
-from service.datasets.examples import Example, Split, user_turn
-from service.datasets.queries import DatasetView, ready_dataset, stream_examples
+from service.datasets.examples import Example, Split
+from service.datasets.presets.answer_form import AnswerForm
+from service.datasets.queries import DatasetView, ready_dataset
 from service.errors import Conflict, Fault, Invalid
 from service.evaluation import repository
+from service.evaluation.answers import EXTRACTION, AnswerReader
 from service.evaluation.ports import EvaluationServices, Target
-from service.evaluation.schemas import EvaluateSpec, VariantKind
+from service.evaluation.prompts import conversation, instruction_of
+from service.evaluation.schemas import Decoding, EvaluateSpec, EvaluationSetup, Thinking
+from service.evaluation.shots import NO_SHOTS, FixedShots, Shots, shots_of
 from service.inference.cache import CacheRules
-from service.inference.ports import GenerationRequest, Turn
+from service.inference.ports import GenerationRequest
 from service.jobs.lifecycle import OPEN
 from service.jobs.ports import JobRun
 from service.jobs.queries import job_states
-from service.storage.ports import ObjectStore
 
 _SEEDS = 2**31
 
@@ -36,7 +38,7 @@ class EvaluationPlan:
     spec: EvaluateSpec
     dataset: DatasetView
     target: Target
-    shots: tuple[Example, ...] = ()
+    shots: Shots = NO_SHOTS
     price: CallPrice | None = None
     cache: CacheRules | None = None
     unlisted_model: bool = False
@@ -52,6 +54,44 @@ class EvaluationPlan:
     @property
     def split(self) -> Split:
         return Split(self.spec.split)
+
+    @property
+    def instruction(self) -> str:
+        """What the prompts say before shots and text, without what asks for reasoning."""
+        own = self.spec.instruction
+        return self.dataset.instruction if own is None else own
+
+    @property
+    def reader(self) -> AnswerReader:
+        return AnswerReader(self.dataset.answer, is_marked=self.spec.variant.reasons)
+
+    @property
+    def setup(self) -> EvaluationSetup:
+        spec, reader = self.spec, self.reader
+        fixed = self.shots.chosen if isinstance(self.shots, FixedShots) else ()
+        return EvaluationSetup(
+            instruction=instruction_of(self.instruction, reasons=spec.variant.reasons),
+            shot_selection=spec.shot_selection if spec.shots else None,
+            shot_ids=[shot.id for shot in fixed],
+            decoding=_decoding(spec, self.target.settings),
+            answers=reader.form.kind.value,
+            labels=list(reader.form.labels),
+            extraction=EXTRACTION if reader.is_marked else None,
+            normalisation=reader.normalisation.name,
+            normalisation_steps=list(reader.normalisation.steps),
+        )
+
+
+def _decoding(spec: EvaluateSpec, settings: CallSettings) -> Decoding:
+    return Decoding(
+        temperature=spec.temperature,
+        max_output_tokens=spec.max_output_tokens,
+        seed=spec.seed,
+        samples=spec.samples,
+        thinking=dict(settings.thinking),
+        not_sent=sorted(settings.refused),
+        response_format=json.loads(settings.response_format) if settings.response_format else None,
+    )
 
 
 def plan_evaluation(
@@ -74,7 +114,7 @@ def plan_evaluation(
         evaluation_id=row.id,
         spec=spec,
         dataset=dataset,
-        target=target,
+        target=replace(target, settings=call_settings(spec, dataset.answer, target.settings)),
         shots=shots_of(spec, dataset, store=services.store),
         price=calls.catalogue.price_of_calls(
             target.base_model, location=target.location, tuned=target.tuned
@@ -82,6 +122,27 @@ def plan_evaluation(
         cache=calls.cache if spec.cache else None,
         unlisted_model=row.unlisted_model,
     )
+
+
+def call_settings(spec: EvaluateSpec, form: AnswerForm, model: CallSettings) -> CallSettings:
+    """Return what is added to each call; raises what `check_controlled` raises."""
+    check_controlled(form, controlled=spec.controlled)
+    return replace(
+        model,
+        thinking=model.thinking if spec.thinking is Thinking.LEAST else (),
+        response_format=form.response_format if spec.controlled else "",
+    )
+
+
+def check_controlled(form: AnswerForm, *, controlled: bool) -> None:
+    """Raise Invalid `answers_not_closed` where answers of this form follow no schema."""
+    if controlled and not form.response_format:
+        message = (
+            "`controlled` needs answers of a label set or a JSON schema, which this dataset has "
+            "not; prepare it with `labels` or `target_schema`"
+        )
+        fault = Fault("/spec/controlled", "answers_not_closed", message)
+        raise Invalid(message, code="answers_not_closed", faults=[fault])
 
 
 def _target(
@@ -102,61 +163,16 @@ def _target(
     return Target(model.endpoint, model.base_model, model.location, tuned=True, settings=settings)
 
 
-def shots_of(
-    spec: EvaluateSpec, dataset: DatasetView, *, store: ObjectStore
-) -> tuple[Example, ...]:
-    """Return the shots of a few-shot evaluation, chosen from the training split alone."""
-    if spec.variant is not VariantKind.FEW_SHOT:
-        return ()
-    key = dataset.examples_key
-    # The choice needs no texts, and a training split may be as large as memory.
-    train = [_without_texts(example) for example in stream_examples(key, Split.TRAIN, store=store)]
-    chosen = choose_shots(train, spec.shots, seed=spec.seed)
-    places = {shot.id: place for place, shot in enumerate(chosen)}
-    found = (each for each in stream_examples(key, Split.TRAIN, store=store) if each.id in places)
-    return tuple(sorted(islice(found, len(places)), key=lambda shot: places[shot.id]))
-
-
-def _without_texts(example: Example) -> Example:
-    return Example(
-        example.id, "", "", (), group=example.group, row=example.row, label=example.label
-    )
-
-
-def choose_shots(train: Sequence[Example], k: int, *, seed: int) -> tuple[Example, ...]:
-    """Return `k` examples of the training split, the same for the same seed and examples.
-
-    Examples come in the order of a hash of seed and id, whatever their order in `train`. Each
-    next one is the first of the groups used least so far, and among those of the labels used
-    least; so the shots for `k` begin the shots for `k + 1`.
-    Raises Invalid when `k` is negative or more than there are.
-    """
-    if not 0 <= k <= len(train):
-        message = f"{k} shots were asked for; the training split has {len(train)} examples"
-        fault = Fault("/spec/shots", "too_few_examples", message)
-        raise Invalid(message, code="too_few_examples", faults=[fault])
-    rest = sorted(train, key=lambda example: _order(example.id, seed=seed))
-    groups: Counter[str] = Counter()
-    labels: Counter[str] = Counter()
-    chosen: list[Example] = []
-    for _ in range(k):
-        best = min(rest, key=lambda each: (groups[each.group], labels[each.label]))
-        rest.remove(best)
-        groups[best.group] += 1
-        labels[best.label] += 1
-        chosen.append(best)
-    return tuple(chosen)
-
-
-def _order(example_id: str, *, seed: int) -> tuple[bytes, str]:
-    return hashlib.sha256(f"{seed}:{example_id}".encode()).digest(), example_id
-
-
 def requests_of(examples: Iterable[Example], plan: EvaluationPlan) -> Iterator[GenerationRequest]:
     """Yield the requests of examples: one for each sample, each with a seed of its own."""
     spec, target = plan.spec, plan.target
     for example in examples:
-        contents = conversation(plan.dataset.instruction, example, shots=plan.shots)
+        contents = conversation(
+            plan.instruction,
+            example,
+            shots=plan.shots.of(example),
+            reasons=spec.variant.reasons,
+        )
         for sample in range(spec.samples):
             yield GenerationRequest(
                 key=request_key(example.id, sample),
@@ -170,24 +186,6 @@ def requests_of(examples: Iterable[Example], plan: EvaluationPlan) -> Iterator[G
                 seed=(spec.seed + sample) % _SEEDS,
                 settings=target.settings,
             )
-
-
-def conversation(
-    instruction: str, example: Example, *, shots: Sequence[Example] = ()
-) -> tuple[Turn, ...]:
-    """Return the turns that ask for an example's answer; the last one is the user's.
-
-    Without shots they are the very words a tuned model was trained on: the example's history,
-    then instruction and text. Shots stand first, each by its last turns, and the instruction
-    once, in the first of them.
-    """
-    texts = [*(shot.text for shot in shots), example.text]
-    history = (Turn(turn.role, turn.text) for turn in example.history)
-    texts[0] = user_turn(instruction, texts[0])
-    questions = [Turn("user", words) for words in texts]
-    answers = [Turn("model", shot.target) for shot in shots]
-    pairs = zip(questions, answers, strict=False)  # the last question has no answer yet
-    return (*(turn for pair in pairs for turn in pair), *history, questions[-1])
 
 
 def request_key(example_id: str, sample: int) -> str:

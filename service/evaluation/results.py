@@ -8,7 +8,7 @@ Self-Consistency Improves Chain of Thought Reasoning in Language Models, 2023).
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from service.clock import utc_now
 from service.datasets.examples import Example
 from service.datasets.queries import stream_examples
 from service.evaluation import repository
+from service.evaluation.answers import AnswerReader, ReadAnswer
 from service.evaluation.models import ScoreRow
 from service.evaluation.plan import EvaluationPlan
 from service.evaluation.ports import EvaluationServices
@@ -30,16 +31,18 @@ from service.storage.table_subprocess import write_parquet_in_subprocess
 from service.storage.tables import TableSchema
 
 TABLE = TableSchema(
-    version=2,
+    version=3,
     columns={
         "evaluation_id": "string",
         "position": "int64",
         "example_id": "string",
         "outcome": "string",
         "prediction": "string",
+        "answer": "string",
         "references": "strings",
         "finish_reason": "string",
         "error": "string",
+        "shot_ids": "strings",
         "samples": "int64",
         "agreement": "int64",
         "prompt_tokens": "int64",
@@ -68,6 +71,7 @@ def complete(run: JobRun, plan: EvaluationPlan, *, services: EvaluationServices)
         row = repository.get(session, plan.evaluation_id, project_id=run.project_id)
         repository.put_scores(session, _score_rows(plan, scores))
         row.rows = totals.outcomes.total()
+        row.setup = plan.setup.model_dump(mode="json")
         row.outcomes = dict(totals.outcomes)
         row.usage = dict(totals.usage)
         row.synthetic = totals.synthetic
@@ -116,61 +120,82 @@ def _rows(
             answers = repository.samples_of(
                 session, plan.evaluation_id, [example.id for example in chunk]
             )
+        elected = [majority(answers[example.id], plan.reader) for example in chunk]
         totals.add(
-            [_scored(example, majority(answers[example.id])[0]) for example in chunk],
+            [_scored(*pair) for pair in zip(chunk, elected, strict=True)],
             [sample for samples in answers.values() for sample in samples],
         )
-        for example in chunk:
-            yield _table_row(plan.evaluation_id, position, example, answers[example.id])
+        for example, each in zip(chunk, elected, strict=True):
+            samples = answers[example.id]
+            yield _table_row(plan, position, example, samples, each)
             position += 1
 
 
-def majority(samples: Sequence[Sample]) -> tuple[Sample, int]:
-    """Return the sample that most samples of a row agree with, and how many do.
+@dataclass(frozen=True, slots=True)
+class Elected:
+    """The sample that counts for a row, what it says, and how many samples say the same."""
 
-    Only samples with outcome `ok` count, and outer white space makes no difference. Of equals the
-    earliest wins; without any `ok` the first sample is the row's outcome, and none agrees.
-    `samples` are in order, at least one.
+    sample: Sample
+    answer: ReadAnswer
+    agreement: int
+
+
+def majority(samples: Sequence[Sample], reader: AnswerReader) -> Elected:
+    """Return the sample whose answer most samples of a row gave, and how many did.
+
+    Only samples that were read with outcome `ok` count; what counts is their normal form, outer
+    white space aside. Of equals the earliest wins; without any `ok` the first sample is the row's
+    outcome, and none agrees. `samples` are in order, at least one.
     """
-    voters = [each for each in samples if each.outcome == Outcome.OK]
-    if not voters:
-        return samples[0], 0
-    votes = Counter(each.text.strip() for each in voters)
+    answers = [reader.read(Outcome(each.outcome), each.text) for each in samples]
+    votes = Counter(each.text.strip() for each in answers if each.outcome is Outcome.OK)
+    if not votes:
+        return Elected(samples[0], answers[0], 0)
     most = max(votes.values())
-    elected = next(each for each in voters if votes[each.text.strip()] == most)
-    return elected, most
+    pairs = zip(samples, answers, strict=True)
+    return next(
+        Elected(sample, answer, most)
+        for sample, answer in pairs
+        if answer.outcome is Outcome.OK and votes[answer.text.strip()] == most
+    )
 
 
-def _scored(example: Example, elected: Sample) -> Scored:
+def _scored(example: Example, elected: Elected) -> Scored:
     return Scored(
         example_id=example.id,
-        outcome=Outcome(elected.outcome),
-        prediction=elected.text,
+        outcome=elected.answer.outcome,
+        prediction=elected.answer.text,
         references=example.references,
         group=example.group,
     )
 
 
 def _table_row(
-    evaluation_id: str, position: int, example: Example, samples: Sequence[Sample]
+    plan: EvaluationPlan,
+    position: int,
+    example: Example,
+    samples: Sequence[Sample],
+    elected: Elected,
 ) -> dict[str, Any]:
-    elected, agreement = majority(samples)
+    sample = elected.sample
     return {
-        "evaluation_id": evaluation_id,
+        "evaluation_id": plan.evaluation_id,
         "position": position,
         "example_id": example.id,
-        "outcome": elected.outcome,
-        "prediction": elected.text,
+        "outcome": elected.answer.outcome.value,
+        "prediction": sample.text,
+        "answer": elected.answer.text,
         "references": list(example.references),
-        "finish_reason": elected.finish_reason,
-        "error": elected.error,
+        "finish_reason": sample.finish_reason,
+        "error": sample.error,
+        "shot_ids": [shot.id for shot in plan.shots.of(example)],
         "samples": len(samples),
-        "agreement": agreement,
+        "agreement": elected.agreement,
         "prompt_tokens": sum(each.prompt_tokens for each in samples),
         "output_tokens": sum(each.output_tokens for each in samples),
-        "synthetic": elected.synthetic,
-        "cached": elected.cached,
-        "answered_at": elected.created_at,
+        "synthetic": sample.synthetic,
+        "cached": sample.cached,
+        "answered_at": sample.created_at,
     }
 
 

@@ -76,7 +76,8 @@ def _scored(rows: Sequence[Mapping[str, Any]], measure: Measure) -> tuple[NDArra
     """Return the fields of VariantScores for some rows."""
     answered = np.array([row["outcome"] == Outcome.OK for row in rows])
     references = [row["references"] for row in rows]
-    predictions = [row["prediction"] or "" for row in rows]
+    # A table of an earlier version has the prediction alone.
+    predictions = [row.get("answer", row["prediction"]) or "" for row in rows]
     return (
         measure.statistics(predictions, references),
         answered,

@@ -16,11 +16,37 @@ from service.jobs.schemas import OutputState, output_state
 
 
 class VariantKind(StrEnum):
-    """How the model is used: asked as it is, shown examples first, or tuned."""
+    """How the model is used: asked as it is, shown examples, asked to reason first, or tuned."""
 
     ZERO_SHOT = "zero_shot"
     FEW_SHOT = "few_shot"
+    CHAIN_OF_THOUGHT = "chain_of_thought"
     TUNED = "tuned"
+    TUNED_FEW_SHOT = "tuned_few_shot"
+
+    @property
+    def is_tuned(self) -> bool:
+        return self in {VariantKind.TUNED, VariantKind.TUNED_FEW_SHOT}
+
+    @property
+    def reasons(self) -> bool:
+        """Whether the prompt asks for reasoning before a marked answer."""
+        return self is VariantKind.CHAIN_OF_THOUGHT
+
+
+class ShotSelection(StrEnum):
+    """Which training examples are shown: the same for every row, others at random, the nearest."""
+
+    FIXED = "fixed"
+    RANDOM = "random"
+    NEAREST = "nearest"
+
+
+class Thinking(StrEnum):
+    """How much a model thinks by itself: as little as it can, or as much as it sees fit."""
+
+    LEAST = "least"
+    DEFAULT = "default"
 
 
 class GenerationConfig(BaseModel):
@@ -31,6 +57,17 @@ class GenerationConfig(BaseModel):
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
     samples: int = Field(
         default=1, ge=1, le=64, description="answers a row, of which the majority counts"
+    )
+    shot_selection: ShotSelection = Field(
+        default=ShotSelection.FIXED,
+        description="`random` and `nearest` differ by row; all are from the training split",
+    )
+    controlled: bool = Field(
+        default=False,
+        description="hold answers to the labels or the schema of the dataset (response schema)",
+    )
+    thinking: Thinking = Field(
+        default=Thinking.LEAST, description="`default` lets the model decide, and is billed"
     )
     allow_unlisted_model: bool = Field(
         default=False, description="use a base model that is unknown or retired; results say so"
@@ -74,16 +111,29 @@ class EvaluateSpec(GenerationConfig):
     model: str | None = Field(default=None, pattern=id_pattern(Prefix.MODEL))
     base_model: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9.@_/-]{0,127}$")
     shots: int = Field(default=0, ge=0, le=100)
+    instruction: str | None = Field(
+        default=None, max_length=20_000, description="in place of the dataset's own"
+    )
     split: Literal["test", "validation"] = "test"
     metrics: tuple[str, ...] = Field(default=(), description="empty: the dataset's own")
 
     @model_validator(mode="after")
     def _variant_has_what_it_needs(self) -> Self:
-        if (self.variant is VariantKind.TUNED) != (self.model is not None):
-            message = "`model` names the tuned model: give it for variant `tuned`, and only there"
+        if self.variant.is_tuned != (self.model is not None):
+            message = (
+                "`model` names the tuned model: give it for the variants `tuned` and "
+                "`tuned_few_shot`, and only there"
+            )
             raise ValueError(message)
-        if (self.variant is VariantKind.FEW_SHOT) != (self.shots > 0):
-            message = "`shots` must be at least 1 for variant `few_shot`, and 0 for the others"
+        shown = {VariantKind.FEW_SHOT, VariantKind.TUNED_FEW_SHOT}
+        if not self.variant.reasons and (self.variant in shown) != (self.shots > 0):
+            message = (
+                "`shots` must be at least 1 for the variants `few_shot` and `tuned_few_shot`, 0 "
+                "for `zero_shot` and `tuned`; `chain_of_thought` goes with any number"
+            )
+            raise ValueError(message)
+        if self.variant.reasons and self.controlled:
+            message = "a response schema leaves no room to reason: `controlled` goes with others"
             raise ValueError(message)
         return self
 
@@ -116,6 +166,34 @@ class Score(BaseModel):
     method: str
 
 
+class Decoding(BaseModel):
+    """How answers were generated; `not_sent` are settings that the model refuses."""
+
+    temperature: float
+    max_output_tokens: int
+    seed: int
+    samples: int
+    thinking: dict[str, str | int] = Field(description="what was sent; empty: the model decides")
+    not_sent: list[str]
+    response_format: dict[str, Any] | None = Field(description="the response schema that was sent")
+
+
+class EvaluationSetup(BaseModel):
+    """All that decided the prompts and the reading of the answers, but for the rows."""
+
+    instruction: str = Field(description="as it was sent, with what asks for reasoning")
+    shot_selection: ShotSelection | None = Field(description="null without shots")
+    shot_ids: list[str] = Field(
+        description="examples of `fixed` shots, in order; others stand in the rows"
+    )
+    decoding: Decoding
+    answers: str = Field(description="what an answer may be: text, label, span or json")
+    labels: list[str] = Field(description="the closed set that answers are of, where there is one")
+    extraction: str | None = Field(description="where in the text the answer stands")
+    normalisation: str = Field(description="the name of what is done to answers before scoring")
+    normalisation_steps: list[str]
+
+
 class Evaluation(BaseModel):
     """Scores of one variant: read-only, made by an `evaluate` job."""
 
@@ -129,6 +207,9 @@ class Evaluation(BaseModel):
     base_model: str
     shots: int
     samples: int = Field(description="answers a row, of which the majority counts")
+    setup: EvaluationSetup | None = Field(
+        description="null until the answers are complete, and for evaluations of earlier versions"
+    )
     split: str
     lane: str | None = Field(description="how the rows were asked; null until that is decided")
     lane_reason: str | None
@@ -174,6 +255,7 @@ def present_evaluation(
         base_model=row.base_model,
         shots=row.shots,
         samples=row.samples,
+        setup=EvaluationSetup.model_validate(row.setup) if row.setup else None,
         split=row.split,
         lane=row.lane,
         lane_reason=row.lane_reason,

@@ -33,8 +33,9 @@ def write_children(
     with run.fenced() as session:
         writer = _ChildWriter(session, run, kinds)
         dataset_id = dataset.id if dataset else writer.add("prepare", spec.prepare, "dataset")
+        tuned: dict[int, VariantRow] = {}
         for position, variant in enumerate(variants):
-            added = _add_variant(writer, spec, row, variant, dataset_id)
+            added = _add_variant(writer, spec, row, variant, dataset_id, tuned=tuned)
             added.position = position
             repository.add(session, added)
         repository.get(session, row.id, project_id=run.project_id).dataset_id = dataset_id
@@ -66,40 +67,58 @@ class _ChildWriter:
 
 
 def _add_variant(
-    writer: _ChildWriter, spec: ExperimentSpec, row: Experiment, variant: Variant, dataset_id: str
+    writer: _ChildWriter,
+    spec: ExperimentSpec,
+    row: Experiment,
+    variant: Variant,
+    dataset_id: str,
+    *,
+    tuned: dict[int, VariantRow],
 ) -> VariantRow:
+    """Write the jobs of a variant; those of one train size share a model, found in `tuned`."""
     model_id, tune_job_id = None, None
-    if variant.train_size is not None:
-        tune = TuneSpec(
-            dataset=dataset_id,
-            train_size=variant.train_size,
-            base_model=row.base_model,
-            hyperparameters=spec.hyperparameters,
-            provider=spec.provider,
-            fresh=spec.fresh,
-            allow_unlisted_model=spec.allow_unlisted_model,
-        )
+    if variant.train_size in tuned:
+        shared = tuned[variant.train_size]
+        model_id, tune_job_id = shared.model_id, shared.tune_job_id
+    elif variant.train_size is not None:
+        tune = _tune_spec(spec, row, dataset_id, variant.train_size)
         model_id = writer.add("tune", tune, variant.name)
         tune_job_id = writer.jobs[-1].id
     evaluate = EvaluateSpec(
         dataset=dataset_id,
         variant=variant.kind,
         model=model_id,
-        base_model=row.base_model,
+        base_model=variant.base_model or row.base_model,
         shots=variant.shots,
         metrics=(spec.metric,) if spec.metric else (),
         **{name: getattr(spec, name) for name in GenerationConfig.model_fields},
     )
     evaluation_id = writer.add("evaluate", evaluate, variant.name)
-    return VariantRow(
+    added = VariantRow(
         id=new_id(Prefix.VARIANT),
         experiment_id=row.id,
         name=variant.name,
         kind=variant.kind.value,
+        base_model=variant.base_model,
         shots=variant.shots,
         train_size=variant.train_size,
         model_id=model_id,
         tune_job_id=tune_job_id,
         evaluation_id=evaluation_id,
         evaluate_job_id=writer.jobs[-1].id,
+    )
+    if variant.train_size is not None:
+        tuned[variant.train_size] = added
+    return added
+
+
+def _tune_spec(spec: ExperimentSpec, row: Experiment, dataset_id: str, train_size: int) -> TuneSpec:
+    return TuneSpec(
+        dataset=dataset_id,
+        train_size=train_size,
+        base_model=row.base_model,
+        hyperparameters=spec.hyperparameters,
+        provider=spec.provider,
+        fresh=spec.fresh,
+        allow_unlisted_model=spec.allow_unlisted_model,
     )

@@ -50,6 +50,9 @@ class LearningCurve:
     """`points` are the tuned variants, smallest size first; `baselines` the prompted ones.
 
     `worthwhile_gain` is what one more doubling must bring to be worth it, on the metric's scale.
+
+    `others` are tuned models that are shown examples besides: they are compared, but they make no
+    curve.
     """
 
     metric: str
@@ -58,6 +61,7 @@ class LearningCurve:
     fit: CurveFit | None
     verdict: Verdict
     worthwhile_gain: float
+    others: tuple[Point, ...] = ()
 
 
 def learning_curve(
@@ -77,11 +81,12 @@ def learning_curve(
     spec = METRICS.find(metric, pointer="/metric")
     tuned = [point for point in variants if point.kind is VariantKind.TUNED]
     points = tuple(sorted(tuned, key=lambda point: point.train_size or 0))
-    baselines = tuple(point for point in variants if point.kind is not VariantKind.TUNED)
+    baselines = tuple(point for point in variants if not point.kind.is_tuned)
+    others = tuple(point for point in variants if point.kind is VariantKind.TUNED_FEW_SHOT)
     least = WORTHWHILE_GAIN * spec.scale if worthwhile_gain is None else worthwhile_gain
     fit = _fit(points, spec=spec, worthwhile_gain=least, ahead=ahead, seed=seed)
     verdict = judge(points, baselines, fit, spec=spec)
-    return LearningCurve(metric, points, baselines, fit, verdict, least)
+    return LearningCurve(metric, points, baselines, fit, verdict, least, others)
 
 
 def judge(

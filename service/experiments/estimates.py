@@ -59,7 +59,8 @@ def _estimates(
     catalogue: Catalogue,
 ) -> Iterable[Estimate]:
     for variant in variants_of(spec, dataset):
-        if variant.train_size is not None:
+        # A tuned model with shots is the one without them.
+        if variant.train_size is not None and variant.kind is VariantKind.TUNED:
             yield estimate_or_reuse(
                 session,
                 dataset,
@@ -69,7 +70,8 @@ def _estimates(
                 project_id=project_id,
                 catalogue=catalogue,
             )
-        yield _calls(dataset, spec, variant, base_model, catalogue=catalogue)
+        name = variant.base_model or base_model
+        yield _calls(dataset, spec, variant, name, catalogue=catalogue)
 
 
 def _calls(
@@ -85,8 +87,8 @@ def _calls(
         spec,
         base_model=base_model,
         split="test",
+        variant=variant.kind,
         shots=variant.shots,
-        tuned=variant.kind is VariantKind.TUNED,
         catalogue=catalogue,
     )
 

@@ -33,7 +33,10 @@ class Experiment(Model):
 
 
 class VariantRow(Model):
-    """One way of using the model: prompted, or tuned on so many examples."""
+    """One way of using a model: prompted, or tuned on so many examples.
+
+    `base_model` is None where it is the experiment's own.
+    """
 
     __tablename__ = "variant"
 
@@ -44,6 +47,7 @@ class VariantRow(Model):
     position: Mapped[int] = mapped_column(Integer)
     name: Mapped[str] = mapped_column(String(100))
     kind: Mapped[str] = mapped_column(String(20))
+    base_model: Mapped[str | None] = mapped_column(String(200))
     shots: Mapped[int] = mapped_column(Integer, default=0)
     train_size: Mapped[int | None] = mapped_column(Integer)
     model_id: Mapped[str | None] = mapped_column(Id, ForeignKey("model.id"))

@@ -8,8 +8,10 @@ from service.catalogue.checks import check_base_model, check_location, check_reg
 from service.clock import utc_now
 from service.database import Session, Sessions
 from service.datasets.operations import check_source
-from service.datasets.queries import require_dataset
+from service.datasets.queries import answer_form_of, require_dataset
+from service.errors import Fault, Invalid
 from service.evaluation.metrics.registry import METRICS
+from service.evaluation.plan import check_controlled
 from service.experiments import repository
 from service.experiments.children import write_children
 from service.experiments.estimates import estimate_experiment
@@ -46,14 +48,17 @@ def reserve_experiment(
         METRICS.find(spec.metric, pointer="/spec/metric")
     if spec.prepare is not None:
         variants_of(spec, None)
-        check_source(
+        preset = check_source(
             session,
             spec.prepare,
             project_id=submission.project_id,
             pointer="/spec/prepare",
         )
+        check_controlled(preset.answer, controlled=spec.controlled)
     if spec.dataset is not None:
         require_dataset(session, spec.dataset, project_id=submission.project_id)
+        form = answer_form_of(session, spec.dataset, project_id=submission.project_id)
+        check_controlled(form, controlled=spec.controlled)
     name = spec.base_model or base_model
     unlisted = check_base_model(
         catalogue, name, tunes=True, allow_unlisted=spec.allow_unlisted_model
@@ -61,6 +66,7 @@ def reserve_experiment(
     if not unlisted:
         check_region(catalogue, name)
         check_location(catalogue, name, compares=True)
+    unlisted |= _check_compared(spec, name, catalogue=catalogue)
     repository.add(
         session,
         Experiment(
@@ -75,6 +81,21 @@ def reserve_experiment(
             created_at=utc_now(),
         ),
     )
+
+
+def _check_compared(spec: ExperimentSpec, base_model: str, *, catalogue: Catalogue) -> bool:
+    """Check the other base models; return whether one is unlisted, as the spec allows."""
+    unlisted = False
+    for place, name in enumerate(spec.compare_models):
+        pointer = f"/spec/compare_models/{place}"
+        if name == base_model:
+            message = "this base model is compared anyway; leave it out"
+            fault = Fault(pointer, "base_models_repeated", message)
+            raise Invalid(message, code="base_models_repeated", faults=[fault])
+        unlisted |= check_base_model(
+            catalogue, name, allow_unlisted=spec.allow_unlisted_model, pointer=pointer
+        )
+    return unlisted
 
 
 def experiment_kind(base_model: str, *, catalogue: Catalogue) -> JobKind:

@@ -48,6 +48,7 @@ def _view(
     return VariantView(
         name=variant.name,
         kind=variant.kind,
+        base_model=evaluation.base_model,
         train_size=variant.train_size,
         shots=variant.shots,
         state=output_state(State(job.state) if job else None, ready=bool(evaluation.ready_at)),

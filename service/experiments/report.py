@@ -145,5 +145,5 @@ def curve_rows(
 ) -> list[dict[str, Any]]:
     """Return one row for each variant, baselines first, in columns fit for Parquet and JSON."""
     head = {"experiment_id": experiment_id, "metric": curve.metric, "synthetic": synthetic}
-    points = (*curve.baselines, *curve.points)
+    points = (*curve.baselines, *curve.points, *curve.others)
     return [{**head, **asdict(point), "kind": point.kind.value} for point in points]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -14,6 +14,8 @@ from service.ids import Prefix, id_pattern
 from service.jobs.lifecycle import State
 from service.jobs.schemas import OutputState, output_state
 from service.tuning.schemas import HyperparametersSpec, ProviderName
+
+BaseModelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.@_/-]{0,127}$")]
 
 
 class ExperimentSpec(GenerationConfig):
@@ -48,8 +50,19 @@ class ExperimentSpec(GenerationConfig):
         max_length=12,
         description="with `dataset` only; empty: every size it was prepared with",
     )
-    base_model: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9.@_/-]{0,127}$")
+    base_model: BaseModelName | None = None
     shots: int = Field(default=3, ge=0, le=100, description="0 leaves few-shot out")
+    chain_of_thought: bool = Field(
+        default=False, description="add a variant that reasons before a marked answer"
+    )
+    tuned_shots: int = Field(
+        default=0, ge=0, le=100, description="add each tuned model with so many shots"
+    )
+    compare_models: tuple[BaseModelName, ...] = Field(
+        default=(),
+        max_length=5,
+        description="other base models, prompted in the same ways on the same rows",
+    )
     hyperparameters: HyperparametersSpec = HyperparametersSpec()
     fresh: bool = Field(
         default=False,
@@ -94,6 +107,7 @@ class VariantView:
 
     name: str
     kind: str
+    base_model: str
     train_size: int | None
     shots: int
     state: str
@@ -119,6 +133,7 @@ class ExperimentVariant(BaseModel):
 
     name: str
     kind: VariantKind
+    base_model: str
     train_size: int | None
     shots: int
     state: OutputState

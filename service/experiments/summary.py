@@ -203,6 +203,7 @@ def _curve_json(curve: LearningCurve) -> dict[str, Any]:
         "verdict": curve.verdict.value,
         "points": [asdict(point) for point in curve.points],
         "baselines": [asdict(point) for point in curve.baselines],
+        "others": [asdict(point) for point in curve.others],
         "fit": asdict(curve.fit) if curve.fit else None,
         "worthwhile_gain": curve.worthwhile_gain,
     }

@@ -1,6 +1,6 @@
 """The variants of an experiment: the ways of using the model that it compares."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from service.datasets.queries import DatasetView
@@ -11,39 +11,69 @@ from service.experiments.schemas import ExperimentSpec
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One way of using the model; `train_size` counts examples and is None unless tuned."""
+    """One way of using a model; `train_size` counts examples and is None unless tuned.
+
+    `base_model` is None where it is the experiment's own.
+    """
 
     name: str
     kind: VariantKind
     shots: int = 0
     train_size: int | None = None
+    base_model: str | None = None
 
 
 def variants_of(spec: ExperimentSpec, dataset: DatasetView | None) -> tuple[Variant, ...]:
     """Return the variants of a spec with the train sizes that apply: those of the dataset to be
     made, those that the spec names, or every size that `dataset` was prepared with.
 
-    Raises what `plan_variants` raises.
+    Raises Invalid at `/spec/train_sizes` or `/spec/compare_models` with every fault found.
     """
     prepared = dataset.train_sizes if dataset else ()
     given = spec.prepare.train_sizes if spec.prepare else spec.train_sizes
-    return plan_variants(given or prepared, shots=spec.shots)
+    return plan_variants(given or prepared, spec)
 
 
-def plan_variants(train_sizes: Sequence[int], *, shots: int) -> tuple[Variant, ...]:
-    """Return zero-shot, few-shot unless `shots` is 0, then one tuned variant per size, smallest
-    first.
+def plan_variants(sizes: Sequence[int], spec: ExperimentSpec) -> tuple[Variant, ...]:
+    """Return the prompted variants of every base model, then the tuned ones.
 
-    Raises Invalid at `/spec/train_sizes` or `/spec/shots` with every fault found.
+    Raises what `variants_of` raises.
     """
-    faults = [*_size_faults(train_sizes), *_shot_faults(shots)]
+    faults = [*_size_faults(sizes), *_model_faults(spec)]
     if faults:
         raise Invalid("the variants cannot be planned as asked", faults=faults)
-    few_shot = [Variant(f"few-shot ({shots})", VariantKind.FEW_SHOT, shots=shots)] if shots else []
-    tuned = [
-        Variant(f"tuned@{size}", VariantKind.TUNED, train_size=size) for size in sorted(train_sizes)
+    prompted = [
+        variant for model in (None, *spec.compare_models) for variant in _prompted(spec, model)
     ]
-    return (Variant("zero-shot", VariantKind.ZERO_SHOT), *few_shot, *tuned)
+    return (*prompted, *_tuned(sorted(sizes), shots=spec.tuned_shots))
+
+
+def _prompted(spec: ExperimentSpec, base_model: str | None) -> Iterator[Variant]:
+    """Yield zero-shot, few-shot unless `shots` is 0, and chain of thought where it is asked for."""
+    of = f"{base_model}: " if base_model else ""
+    yield Variant(f"{of}zero-shot", VariantKind.ZERO_SHOT, base_model=base_model)
+    if spec.shots:
+        name = f"{of}few-shot ({spec.shots})"
+        yield Variant(name, VariantKind.FEW_SHOT, shots=spec.shots, base_model=base_model)
+    if spec.chain_of_thought:
+        name = f"{of}chain-of-thought"
+        yield Variant(name, VariantKind.CHAIN_OF_THOUGHT, base_model=base_model)
+
+
+def _tuned(sizes: Sequence[int], *, shots: int) -> Iterator[Variant]:
+    """Yield one tuned variant for each size, smallest first, and the same models with shots."""
+    for size in sizes:
+        yield Variant(f"tuned@{size}", VariantKind.TUNED, train_size=size)
+    for size in sizes if shots else ():
+        name = f"tuned@{size} + {shots} shots"
+        yield Variant(name, VariantKind.TUNED_FEW_SHOT, shots=shots, train_size=size)
+
+
+def _model_faults(spec: ExperimentSpec) -> Iterable[Fault]:
+    named = [each for each in (spec.base_model, *spec.compare_models) if each]
+    if len(set(named)) < len(named):
+        message = "each base model may stand only once; `base_model` is compared anyway"
+        yield Fault("/spec/compare_models", "base_models_repeated", message)
 
 
 def _size_faults(train_sizes: Sequence[int]) -> Iterable[Fault]:
@@ -54,8 +84,3 @@ def _size_faults(train_sizes: Sequence[int]) -> Iterable[Fault]:
         yield Fault(pointer, "train_size_not_positive", "a training size is at least 1")
     if len(set(train_sizes)) < len(train_sizes):
         yield Fault(pointer, "train_sizes_repeated", "each training size may stand only once")
-
-
-def _shot_faults(shots: int) -> Iterable[Fault]:
-    if shots < 0:
-        yield Fault("/spec/shots", "shots_negative", "the number of shots is 0 or more")

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from service.datasets.drops import DropReason
 from service.datasets.examples import fold
+from service.datasets.presets.answer_form import AnswerForm, AnswerKind
 from service.datasets.presets.options import PresetOptions, required_option
 from service.datasets.presets.preset import Converted, ConvertedExample, Preset, RowProblem
 from service.datasets.presets.targets import label_of, spelled_labels
@@ -26,6 +27,7 @@ def classification_preset(options: PresetOptions) -> Preset:
         convert=_converter(options.labels),
         near_groups=True,
         labels=options.labels,
+        answer=AnswerForm(AnswerKind.LABEL, labels=options.labels),
     )
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from service.datasets.drops import DropReason
 from service.datasets.examples import collapse, fold
+from service.datasets.presets.answer_form import ANY_TEXT, AnswerForm, AnswerKind
 from service.datasets.presets.options import columns_in, fill
 from service.datasets.presets.preset import Converted, ConvertedExample, Preset, RowProblem
 from service.datasets.presets.targets import (
@@ -159,9 +160,18 @@ def defined_preset(definition: PresetDefinition) -> Preset:
         near_groups=not definition.group,
         drops_near_duplicates=definition.drops_near_duplicates,
         labels=definition.labels,
+        answer=_answer_form(definition),
         test_size=definition.test_size,
         pointer="/spec/definition",
     )
+
+
+def _answer_form(definition: PresetDefinition) -> AnswerForm:
+    if definition.labels:
+        return AnswerForm(AnswerKind.LABEL, labels=definition.labels)
+    if definition.target_schema is not None:
+        return AnswerForm(AnswerKind.JSON, schema=definition.target_schema)
+    return ANY_TEXT
 
 
 def _instruction(definition: PresetDefinition) -> str:

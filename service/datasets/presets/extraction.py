@@ -6,6 +6,7 @@ from typing import Any
 
 from service.datasets.drops import DropReason
 from service.datasets.examples import fold
+from service.datasets.presets.answer_form import AnswerForm, AnswerKind
 from service.datasets.presets.options import PresetOptions
 from service.datasets.presets.preset import Converted, ConvertedExample, Preset, RowProblem
 from service.datasets.presets.targets import TargetSchema, json_target
@@ -24,6 +25,7 @@ def extraction_preset(options: PresetOptions) -> Preset:
         metrics=("exact_match",),
         convert=_converter(options.target_schema),
         near_groups=True,
+        answer=AnswerForm(AnswerKind.JSON, schema=options.target_schema),
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from service.datasets.drops import DropReason
 from service.datasets.examples import Turn
+from service.datasets.presets.answer_form import ANY_TEXT, AnswerForm
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,8 @@ class Preset:
     optional column is the empty text. `held_out_rows_per_group` is the most that one group
     gives to test, or to validation: None for tasks of many small groups. `near_groups`: rows name
     no group, so that a cluster of near-duplicates is one. `drops_near_duplicates` is false where
-    nearly equal rows are different questions. `labels` is the closed set
-    of targets, empty where there is none. `pointer` is where the spec names columns.
+    nearly equal rows are different questions. `labels` is the closed set of targets, empty where
+    there is none; `answer` is what a model may answer. `pointer` is where the spec names columns.
     """
 
     name: str
@@ -57,5 +58,6 @@ class Preset:
     near_groups: bool = False
     drops_near_duplicates: bool = True
     labels: tuple[str, ...] = ()
+    answer: AnswerForm = ANY_TEXT
     test_size: int = 200
     pointer: str = "/spec/columns"

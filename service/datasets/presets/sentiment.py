@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from service.datasets.drops import DropReason
 from service.datasets.examples import fold
+from service.datasets.presets.answer_form import AnswerForm, AnswerKind
 from service.datasets.presets.preset import Converted, ConvertedExample, Preset, RowProblem
 
 LABELS = ("positive", "negative", "neutral")
@@ -32,4 +33,5 @@ SENTIMENT = Preset(
     convert=_convert,
     near_groups=True,
     labels=LABELS,
+    answer=AnswerForm(AnswerKind.LABEL, labels=LABELS),
 )

@@ -8,6 +8,7 @@ from typing import Any
 
 from service.datasets.drops import DropReason
 from service.datasets.examples import collapse, fold
+from service.datasets.presets.answer_form import AnswerForm, AnswerKind
 from service.datasets.presets.preset import Converted, ConvertedExample, Preset, RowProblem
 
 
@@ -84,6 +85,7 @@ SQUAD = Preset(
     optional_columns=("title",),
     metrics=("squad_f1", "squad_exact_match"),
     convert=_convert,
+    answer=AnswerForm(AnswerKind.SPAN),
     held_out_rows_per_group=20,
     drops_near_duplicates=False,
 )

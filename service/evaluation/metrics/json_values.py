@@ -23,11 +23,11 @@ class JsonEqual(RowAverage):
 
     def earned(self, prediction: str, reference: str) -> float:
         try:
-            expected = _comparable(_read(reference))
+            expected = _comparable(read_json(reference))
         except (ValueError, RecursionError):
             return float(strip_fence(prediction) == strip_fence(reference))
         try:
-            return float(_comparable(_read(prediction)) == expected)
+            return float(_comparable(read_json(prediction)) == expected)
         except (ValueError, RecursionError):
             return 0.0
 
@@ -58,14 +58,17 @@ class JsonFields(CountAverage):
 def fields_of(text: str) -> Fields:
     """Return the fields of a JSON text, each with how often it occurs; none where it is no JSON."""
     try:
-        return Counter(_walk(_read(text), ()))
+        return Counter(_walk(read_json(text), ()))
     except (ValueError, RecursionError):
         return Counter()
 
 
-def _read(text: str) -> Any:
-    """Raises ValueError where the text is no JSON, RecursionError where it is nested too deeply."""
-    return json.loads(strip_fence(text), parse_constant=_refuse)
+def read_json(text: str) -> Any:
+    """Return the value of a JSON text, perhaps in a code fence; raises ValueError for any other."""
+    try:
+        return json.loads(strip_fence(text), parse_constant=_refuse)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
 def _refuse(constant: str) -> float:

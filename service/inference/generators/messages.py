@@ -73,6 +73,8 @@ def settings_of(
         settings["seed"] = seed
     if model.thinking:
         settings["thinkingConfig"] = dict(model.thinking)
+    if model.response_format:
+        settings |= json.loads(model.response_format)
     sent = {name: value for name, value in settings.items() if name not in model.refused}
     return {"generationConfig": sent, "safetySettings": _SAFETY}
 

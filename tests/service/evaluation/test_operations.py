@@ -4,8 +4,8 @@ import pytest
 
 from service.datasets.examples import Split
 from service.datasets.queries import ready_dataset, stream_examples
-from service.evaluation.plan import choose_shots, shots_of
 from service.evaluation.schemas import EvaluateSpec, VariantKind
+from service.evaluation.shots import choose_shots, shots_of
 from service.inference.governor import LocalGovernor
 from service.inference.ports import Quota
 from service.jobs.ports import Preempted
@@ -51,7 +51,7 @@ def test_the_shots_are_those_of_the_whole_training_split(room: Room) -> None:
     train = read_examples(view.examples_key, Split.TRAIN, store=room.store)
     for seed in range(3):
         spec = EvaluateSpec(dataset=view.id, variant=VariantKind.FEW_SHOT, shots=5, seed=seed)
-        shots = shots_of(spec, view, store=room.store)
+        shots = shots_of(spec, view, store=room.store).of(train[0])
         assert shots == choose_shots(train, 5, seed=seed)
         assert all(shot.text and shot.references for shot in shots)
 

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from service.datasets import examples
 from service.datasets.examples import Example, user_turn
 from service.errors import Invalid
-from service.evaluation.plan import choose_shots, conversation, parse_key, request_key
+from service.evaluation.plan import parse_key, request_key
+from service.evaluation.prompts import conversation
+from service.evaluation.shots import choose_shots
 from service.inference.ports import Turn
 
 

@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from service.datasets.presets.answer_form import ANY_TEXT, AnswerForm, AnswerKind
+from service.evaluation.answers import AnswerReader
 from service.evaluation.repository import Sample
 from service.evaluation.results import majority
 
@@ -45,5 +47,18 @@ def samples(*texts: str) -> list[Sample]:
 def test_the_answer_given_most_often_counts_and_of_equals_the_earliest(
     texts: tuple[str, ...], elected: int, agreement: int
 ) -> None:
-    found, agreed = majority(samples(*texts))
-    assert (found.sample, agreed) == (elected, agreement)
+    found = majority(samples(*texts), AnswerReader(ANY_TEXT))
+    assert (found.sample.sample, found.agreement) == (elected, agreement)
+
+
+def test_votes_are_cast_with_what_answers_say() -> None:
+    form = AnswerForm(AnswerKind.LABEL, labels=("yes", "no"))
+    found = majority(samples("no", "Yes.", "```\nYES\n```"), AnswerReader(form))
+    assert (found.answer.text, found.agreement, found.sample.text) == ("yes", 2, "Yes.")
+
+
+def test_an_answer_without_its_mark_has_no_vote() -> None:
+    reader = AnswerReader(ANY_TEXT, is_marked=True)
+    found = majority(samples("a", "a", "so it is b\nAnswer: b"), reader)
+    assert (found.answer.text, found.agreement) == ("b", 1)
+    assert majority(samples("a"), reader).answer.outcome == "unparsable"

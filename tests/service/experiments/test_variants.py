@@ -1,7 +1,9 @@
 """The variants that an experiment compares."""
 
+from typing import Any
+
+import hypothesis
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 from service.datasets.queries import DatasetView
@@ -10,11 +12,16 @@ from service.evaluation.schemas import VariantKind
 from service.experiments.schemas import ExperimentSpec
 from service.experiments.variants import Variant, plan_variants, variants_of
 
+DATASET = "ds_01jd5v0000000000000000000a"
 SIZES = st.lists(st.integers(1, 10_000), min_size=1, max_size=8, unique=True)
 
 
+def spec(**options: Any) -> ExperimentSpec:
+    return ExperimentSpec.model_validate({"dataset": DATASET, **options})
+
+
 def test_baselines_come_first_and_sizes_are_sorted() -> None:
-    assert plan_variants([200, 50], shots=3) == (
+    assert plan_variants([200, 50], spec(shots=3)) == (
         Variant("zero-shot", VariantKind.ZERO_SHOT),
         Variant("few-shot (3)", VariantKind.FEW_SHOT, shots=3),
         Variant("tuned@50", VariantKind.TUNED, train_size=50),
@@ -23,13 +30,17 @@ def test_baselines_come_first_and_sizes_are_sorted() -> None:
 
 
 def test_without_shots_there_is_no_few_shot_baseline() -> None:
-    assert [variant.name for variant in plan_variants([50], shots=0)] == ["zero-shot", "tuned@50"]
+    assert [variant.name for variant in plan_variants([50], spec(shots=0))] == [
+        "zero-shot",
+        "tuned@50",
+    ]
 
 
-@given(sizes=SIZES, shots=st.integers(0, 10))
+@hypothesis.given(sizes=SIZES, shots=st.integers(0, 10))
 def test_every_size_is_tuned_once_and_every_name_is_its_own(sizes: list[int], shots: int) -> None:
-    variants = plan_variants(sizes, shots=shots)
-    assert [each.train_size for each in variants if each.train_size] == sorted(sizes)
+    variants = plan_variants(sizes, spec(shots=shots, tuned_shots=shots, chain_of_thought=True))
+    tuned = [each.train_size for each in variants if each.kind is VariantKind.TUNED]
+    assert tuned == sorted(sizes)
     assert len({each.name for each in variants}) == len(variants)
 
 
@@ -44,7 +55,7 @@ def test_every_size_is_tuned_once_and_every_name_is_its_own(sizes: list[int], sh
 )
 def test_sizes_that_make_no_curve_are_refused(sizes: list[int], code: str) -> None:
     with pytest.raises(Invalid) as caught:
-        plan_variants(sizes, shots=3)
+        plan_variants(sizes, spec())
     assert [(fault.pointer, fault.code) for fault in caught.value.faults] == [
         ("/spec/train_sizes", code)
     ]
@@ -52,12 +63,30 @@ def test_sizes_that_make_no_curve_are_refused(sizes: list[int], code: str) -> No
 
 def test_all_faults_are_told_at_once() -> None:
     with pytest.raises(Invalid) as caught:
-        plan_variants([0, 0], shots=-1)
+        plan_variants([0, 0], spec(compare_models=["a-model", "a-model"]))
     assert [fault.code for fault in caught.value.faults] == [
         "train_size_not_positive",
         "train_sizes_repeated",
-        "shots_negative",
+        "base_models_repeated",
     ]
+
+
+def test_other_base_models_are_prompted_in_the_same_ways() -> None:
+    planned = plan_variants(
+        [50], spec(shots=2, chain_of_thought=True, tuned_shots=4, compare_models=["other-model"])
+    )
+
+    assert [(each.name, each.base_model) for each in planned] == [
+        ("zero-shot", None),
+        ("few-shot (2)", None),
+        ("chain-of-thought", None),
+        ("other-model: zero-shot", "other-model"),
+        ("other-model: few-shot (2)", "other-model"),
+        ("other-model: chain-of-thought", "other-model"),
+        ("tuned@50", None),
+        ("tuned@50 + 4 shots", None),
+    ]
+    assert (planned[-1].kind, planned[-1].shots) == (VariantKind.TUNED_FEW_SHOT, 4)
 
 
 def _dataset_with(*sizes: int) -> DatasetView:
@@ -66,7 +95,7 @@ def _dataset_with(*sizes: int) -> DatasetView:
 
 
 @pytest.mark.parametrize(
-    ("spec", "dataset", "sizes"),
+    ("given", "dataset", "sizes"),
     [
         (
             {"dataset": "ds_01jd5v0000000000000000000a"},
@@ -92,8 +121,8 @@ def _dataset_with(*sizes: int) -> DatasetView:
     ],
 )
 def test_train_sizes_are_those_asked_for_or_all_that_were_prepared(
-    spec: dict[str, object], dataset: DatasetView | None, sizes: list[int]
+    given: dict[str, object], dataset: DatasetView | None, sizes: list[int]
 ) -> None:
-    variants = variants_of(ExperimentSpec.model_validate(spec), dataset)
+    variants = variants_of(ExperimentSpec.model_validate(given), dataset)
 
     assert [each.train_size for each in variants if each.train_size] == sizes

@@ -1,0 +1,131 @@
+"""How an answer is read: its mark, its normal form, and what is wrong with it."""
+
+import pytest
+
+from service.datasets.examples import Example
+from service.datasets.presets.answer_form import ANY_TEXT, AnswerForm, AnswerKind
+from service.evaluation.answers import AnswerReader, ReadAnswer, RowFinding
+from service.evaluation.prompts import REASONING
+from service.inference.ports import Outcome
+
+LABELS = AnswerReader(AnswerForm(AnswerKind.LABEL, labels=("positive", "Straße", "a.b", "?")))
+SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+RECORDS = AnswerReader(AnswerForm(AnswerKind.JSON, schema=SCHEMA))
+SPANS = AnswerReader(AnswerForm(AnswerKind.SPAN))
+TEXTS = AnswerReader(ANY_TEXT)
+MARKED = AnswerReader(AnswerForm(AnswerKind.LABEL, labels=("positive", "negative")), is_marked=True)
+
+
+def example(text: str = "Text: hello there", *references: str) -> Example:
+    golds = references or ("positive",)
+    return Example("ex", text, golds[0], golds, group="g", row=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("Let me see.\nAnswer: positive", "positive"),
+        ("thinking\n**Answer:** Positive.", "positive"),
+        ("thinking\nFinal answer: positive", "positive"),
+        ("The answer: is not here\n> answer : positive\n", "positive"),
+        ("Answer: negative\nNo, wait.\nAnswer: positive", "positive"),
+        ("thinking\nAnswer:\npositive", "positive"),
+        ("\u7b54\nAnswer\uff1apositive", "positive"),
+        ("thinking\nAnswer:", ""),
+    ],
+)
+def test_the_answer_follows_the_last_mark(text: str, answer: str) -> None:
+    assert MARKED.read(Outcome.OK, text).text == answer
+
+
+@pytest.mark.parametrize(
+    "text", ["positive", "", "my Answer: positive", "Answers: positive", "An answer positive"]
+)
+def test_without_a_mark_the_answer_is_unparsable(text: str) -> None:
+    assert MARKED.read(Outcome.OK, text).outcome is Outcome.UNPARSABLE
+
+
+def test_an_answer_of_several_lines_is_whole_after_its_mark() -> None:
+    reader = AnswerReader(ANY_TEXT, is_marked=True)
+    assert reader.read(Outcome.OK, "so\nAnswer: one\n\ntwo ").raw == "one\n\ntwo"
+
+
+def test_the_prompt_asks_for_the_mark_that_is_read() -> None:
+    assert "`Answer:`" in REASONING
+    assert MARKED.read(Outcome.REFUSED, "").outcome is Outcome.REFUSED
+
+
+@pytest.mark.parametrize(
+    ("given", "label"),
+    [
+        ("positive", "positive"),
+        (" Positive. ", "positive"),
+        ("```\nPOSITIVE\n```", "positive"),
+        ("STRASSE", "Straße"),
+        ("A.B", "a.b"),
+        ("?", "?"),
+        ("it is positive", "it is positive"),
+        ("", ""),
+    ],
+)
+def test_a_label_is_read_as_the_set_spells_it(given: str, label: str) -> None:
+    answer = LABELS.read(Outcome.OK, given)
+
+    assert answer == ReadAnswer(Outcome.OK, given, label)
+    assert LABELS.normalisation.name == "label"
+    assert LABELS.normalisation.steps
+
+
+def test_other_answers_stay_as_they_are() -> None:
+    assert TEXTS.read(Outcome.OK, " `a` ").text == " `a` "
+    assert SPANS.read(Outcome.OK, "The Hague.").text == "The Hague."
+    assert RECORDS.read(Outcome.OK, '```json\n{"n": 1}\n```').text == '{"n": 1}'
+    assert (TEXTS.normalisation.name, TEXTS.normalisation.steps) == ("verbatim", ())
+
+
+@pytest.mark.parametrize(
+    ("reader", "text", "findings"),
+    [
+        (LABELS, "positive.", []),
+        (LABELS, "I think it is good", [RowFinding.OUTSIDE_LABELS]),
+        (LABELS, " ", [RowFinding.EMPTY]),
+        (RECORDS, '{"n": 2}', []),
+        (RECORDS, '{"n": "2"}', [RowFinding.OUTSIDE_SCHEMA]),
+        (RECORDS, "n is 2", [RowFinding.OUTSIDE_SCHEMA]),
+        (SPANS, "Hello", []),
+        (SPANS, "goodbye", [RowFinding.OUTSIDE_CONTEXT]),
+        (TEXTS, "hello  there", [RowFinding.COPIES_INPUT]),
+        (TEXTS, "Text: hello there", [RowFinding.COPIES_INPUT]),
+        (TEXTS, "\u043f\u0440\u0438\u0432\u0435\u0442", [RowFinding.OTHER_LANGUAGE]),
+        (TEXTS, "na\u00efve", []),
+        (TEXTS, "42", []),
+    ],
+)
+def test_what_is_wrong_with_an_answer_is_found(
+    reader: AnswerReader, text: str, findings: list[RowFinding]
+) -> None:
+    assert reader.findings(example(), reader.read(Outcome.OK, text)) == findings
+
+
+def test_what_is_wanted_is_no_finding() -> None:
+    kept = example("Text: nothing to mask", "nothing to mask")
+    unanswered = example("Text: who?", "")
+
+    assert TEXTS.findings(kept, TEXTS.read(Outcome.OK, "nothing to mask")) == []
+    assert TEXTS.findings(unanswered, TEXTS.read(Outcome.OK, "")) == []
+    assert RECORDS.findings(example(), ReadAnswer(Outcome.FAILED)) == []
+    cut = ReadAnswer(Outcome.TRUNCATED, "Text", "Text")
+    assert TEXTS.findings(kept, cut) == [RowFinding.TRUNCATED]
+
+
+@pytest.mark.parametrize(
+    ("answer", "target", "found"),
+    [
+        ("\u4f60\u597d\u4e16\u754c\u3002", "\u3053\u3093\u306b\u3061\u306f", False),
+        ("hello world", "\u4f60\u597d\u4e16\u754c", True),
+        ("ok", "\u4f60\u597d\u4e16\u754c", False),
+    ],
+)
+def test_scripts_tell_languages_apart(answer: str, target: str, *, found: bool) -> None:
+    findings = TEXTS.findings(example("Text: x", target), TEXTS.read(Outcome.OK, answer))
+    assert (RowFinding.OTHER_LANGUAGE in findings) == found

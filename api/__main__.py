@@ -10,6 +10,7 @@ import structlog
 import uvicorn
 
 from api.app import create_app
+from api.http_server import allow_open_files, server_config
 from api.settings_page import settings_page
 from service.container import Container
 from service.errors import TunecurveError
@@ -22,7 +23,6 @@ from service.settings import Settings
 log = structlog.get_logger()
 
 DEFAULT_PROJECT = "default"
-_SHUTDOWN_SECONDS = 5
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -77,15 +77,8 @@ def serve(settings: Settings, *, host: str, port: int) -> None:
     if not is_loopback(host):
         _require_key(settings)
     log.info("api_started", host=host, port=port)
-    uvicorn.run(
-        create_app(settings),
-        host=host,
-        port=port,
-        access_log=False,
-        server_header=False,
-        log_config=None,
-        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,  # event streams last up to 15 minutes
-    )
+    allow_open_files(settings.connections_limit)
+    uvicorn.Server(server_config(create_app(settings), settings, host=host, port=port)).run()
 
 
 def is_loopback(host: str) -> bool:

@@ -8,10 +8,11 @@ from anyio import CapacityLimiter
 from fastapi import FastAPI
 from starlette.types import Scope
 
+from api.auth import Authentication
 from api.errors import add_error_handlers
-from api.event_stream import StreamSlots
 from api.middleware import BodyLimit, HeadAsGet, RequestContext
 from api.openapi import TITLE, document
+from api.rate_limits import KeySlots
 from api.routes import (
     catalogue,
     datasets,
@@ -64,14 +65,23 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
         lifespan=_lifespan,
     )
-    app.state.container = Container(settings)
-    app.state.stream_slots = StreamSlots()
+    app.state.container = container = Container(settings)
+    app.state.stream_slots = KeySlots(settings.streams_per_key, what="streams")
+    app.state.upload_slots = KeySlots(settings.uploads_per_key, what="uploads")
     app.state.readiness_checks = CapacityLimiter(READINESS_CHECKS)
     for room in _ROOMS:
         app.include_router(room.router)
     add_error_handlers(app)
     app.add_middleware(
-        BodyLimit, limit_of=_limits(settings), idle_seconds=settings.body_idle_seconds
+        BodyLimit,
+        limit_of=_limits(settings),
+        idle_seconds=settings.body_idle_seconds,
+        bytes_per_second=settings.body_bytes_per_second,
+    )
+    app.add_middleware(
+        Authentication,
+        sessions=lambda: container.sessions,
+        per_second=settings.requests_per_second,
     )
     app.add_middleware(RequestContext)
     app.add_middleware(HeadAsGet)

@@ -1,16 +1,30 @@
 """Who is calling: a Bearer key, the project it opens and the scopes it has."""
 
+import ipaddress
+import math
+import time
+from collections import OrderedDict
 from collections.abc import Callable
-from functools import partial
 from typing import Annotated
 
-from fastapi import Security
+import structlog
+from fastapi import Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Send
+from starlette.types import Scope as AsgiScope
 
 from api.dependencies import Services
-from service.errors import Unauthenticated
+from api.errors import error_response
+from api.rate_limits import TokenBuckets
+from service.database import Sessions
+from service.errors import RateLimited, TunecurveError, Unauthenticated
+from service.projects.keys import digest
 from service.projects.operations import authenticate
 from service.projects.schemas import Principal, Scope
+
+log = structlog.get_logger()
 
 _bearer = HTTPBearer(
     scheme_name="key",
@@ -19,22 +33,110 @@ _bearer = HTTPBearer(
 )
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
 
+_PROBES = frozenset({"/healthz", "/readyz"})  # answered however much anybody asks
+_KEY_NEEDED = ("/v1/", "/metrics")
+_IPV4, _IPV6_CUSTOMER_BITS = 4, 64
+_ACCEPTED_LIMIT = 10_000
+_BURST_SECONDS = 2.0
+_WARNINGS_PER_SECOND = 1 / 60  # a flood is one line a minute
 
-def caller(scopes: SecurityScopes, credentials: Credentials, container: Services) -> Principal:
-    """Return whose key came; raises Unauthenticated, and Forbidden where a scope is missing."""
-    if credentials is None:
-        raise Unauthenticated("send the header `Authorization: Bearer` with an API key")
-    principal = authenticate(credentials.credentials, sessions=container.sessions)
-    for scope in scopes.scopes:
-        principal.require(Scope(scope))
-    return principal
+
+class Authentication:
+    """Finds out whose key came before anything of the body is read: `state.principal`.
+
+    A key that was accepted before has `per_second` requests of its own. All others, with no key
+    or an unknown one, share as many an address: guessing costs nobody else anything.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, sessions: Callable[[], Sessions], per_second: float
+    ) -> None:
+        self._app = app
+        self._sessions = sessions
+        self._buckets = TokenBuckets(per_second, burst=per_second * _BURST_SECONDS)
+        self._warnings = TokenBuckets(_WARNINGS_PER_SECOND, burst=1)
+        self._accepted: OrderedDict[str, str] = OrderedDict()
+
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in _PROBES:
+            await self._app(scope, receive, send)
+            return
+        try:
+            scope["state"]["principal"] = await self._principal(scope)
+        except TunecurveError as error:
+            await error_response(error, scope)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    async def _principal(self, scope: AsgiScope) -> Principal | None:
+        secret = _secret_of(scope)
+        key = digest(secret) if secret else ""
+        self._take(self._accepted.get(key) or _network_of(scope))
+        if secret:
+            return await self._authenticate(secret, key)
+        if scope["path"].startswith(_KEY_NEEDED):
+            raise Unauthenticated("send the header `Authorization: Bearer` with an API key")
+        return None
+
+    def _take(self, client: str) -> None:
+        now = time.monotonic()
+        seconds = self._buckets.take(client, now=now)
+        if not seconds:
+            return
+        if not self._warnings.take(client, now=now):
+            log.warning("rate_limited", client=client)
+        raise RateLimited(
+            "too many requests; send them more slowly",
+            retry_seconds=math.ceil(seconds),
+        )
+
+    async def _authenticate(self, secret: str, key: str) -> Principal:
+        try:
+            principal = await run_in_threadpool(authenticate, secret, sessions=self._sessions())
+        except Unauthenticated:
+            self._accepted.pop(key, None)
+            raise
+        self._accepted.pop(key, None)
+        self._accepted[key] = principal.key_id
+        if len(self._accepted) > _ACCEPTED_LIMIT:
+            self._accepted.popitem(last=False)
+        return principal
+
+
+def _secret_of(scope: AsgiScope) -> str:
+    scheme, _, secret = Headers(scope=scope).get("authorization", "").partition(" ")
+    return secret.strip() if scheme.lower() == "bearer" else ""
+
+
+def _network_of(scope: AsgiScope) -> str:
+    """Return the client's address; of IPv6 the network that one customer has."""
+    host = (scope.get("client") or ("",))[0]
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:  # a proxy's words
+        return "unknown"
+    if address.version == _IPV4:
+        return str(address)
+    return str(ipaddress.ip_network((int(address), _IPV6_CUSTOMER_BITS), strict=False))
+
+
+async def caller(request: Request, scopes: SecurityScopes, _documented: Credentials) -> Principal:
+    """Return whose key came; raises Forbidden where a scope is missing."""
+    return _with_scopes(request.state.principal, scopes)
 
 
 async def recheck(
     scopes: SecurityScopes, credentials: Credentials, container: Services
 ) -> Callable[[], Principal]:
     """Return the check itself, for what lasts: the key may be revoked meanwhile."""
-    return partial(caller, scopes, credentials, container)
+    secret = credentials.credentials if credentials else ""
+    return lambda: _with_scopes(authenticate(secret, sessions=container.sessions), scopes)
+
+
+def _with_scopes(principal: Principal, scopes: SecurityScopes) -> Principal:
+    for scope in scopes.scopes:
+        principal.require(Scope(scope))
+    return principal
 
 
 Caller = Annotated[Principal, Security(caller)]

@@ -95,16 +95,21 @@ def add_error_handlers(app: FastAPI) -> None:
 
 async def _on_tunecurve_error(request: Request, error: Exception) -> Response:
     known = error if isinstance(error, TunecurveError) else Internal("the server failed")
-    if known.status >= Internal.status:
-        log.warning("request_refused", code=known.code, status=known.status)
+    return error_response(known, request.scope)
+
+
+def error_response(error: TunecurveError, scope: Scope) -> Response:
+    """Return an error of ours as a problem document."""
+    if error.status >= Internal.status:
+        log.warning("request_refused", code=error.code, status=error.status)
     return problem_response(
-        known.status,
-        known.code,
-        title=known.title,
-        detail=known.message,
-        scope=request.scope,
-        faults=known.faults,
-        headers=_headers_of(known),
+        error.status,
+        error.code,
+        title=error.title,
+        detail=error.message,
+        scope=scope,
+        faults=error.faults,
+        headers=_headers_of(error),
     )
 
 
@@ -115,7 +120,7 @@ def _headers_of(error: TunecurveError) -> dict[str, str]:
         case Forbidden():
             return {"WWW-Authenticate": 'Bearer realm="tunecurve", error="insufficient_scope"'}
         case RateLimited():
-            return {"Retry-After": _RETRY_SECONDS}
+            return {"Retry-After": str(error.retry_seconds)}
         case _:
             return {"Retry-After": _RETRY_SECONDS} if error.retryable else {}
 

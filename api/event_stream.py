@@ -1,9 +1,7 @@
 """Server-sent events: the event table, polled, as one stream that can be resumed."""
 
 import json
-import threading
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
@@ -12,39 +10,15 @@ from anyio import to_thread
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from service.errors import Forbidden, RateLimited, Unauthenticated
+from service.errors import Forbidden, Unauthenticated
 from service.webhooks.schemas import Event
 
 POLL_SECONDS = 0.5
 PING_SECONDS = 15.0
 STREAM_SECONDS = 15 * 60.0
 KEY_SECONDS = 3.0
-STREAMS_PER_KEY = 20
 BATCH = 100
 _UNBUFFERED = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-
-
-class StreamSlots:
-    """Counts the open streams of each key in this process."""
-
-    def __init__(self, limit: int = STREAMS_PER_KEY) -> None:
-        self._limit = limit
-        self._open: Counter[str] = Counter()
-        self._lock = threading.Lock()
-
-    def take(self, key_id: str) -> None:
-        """Raise RateLimited `too_many_streams` when the key has as many open as it may."""
-        with self._lock:
-            if self._open[key_id] >= self._limit:
-                message = f"this key has {self._limit} streams open; close one first"
-                raise RateLimited(message, code="too_many_streams")
-            self._open[key_id] += 1
-
-    def release(self, key_id: str) -> None:
-        with self._lock:
-            self._open[key_id] -= 1
-            if not self._open[key_id]:
-                del self._open[key_id]
 
 
 @dataclass(frozen=True, slots=True)

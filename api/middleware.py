@@ -91,8 +91,8 @@ def _internal_error(scope: Scope) -> ASGIApp:
 
 
 def _note(scope: Scope, status: int, started: float) -> None:
-    """Reads that went well are many and say little: they are logged at debug."""
-    quiet = scope["method"] == "GET" and status < 400  # noqa: PLR2004  HTTP's own number
+    """Reads that went well and what a flood gets say little: they are logged at debug."""
+    quiet = (scope["method"] == "GET" and status < 400) or status == 429  # noqa: PLR2004  HTTP's
     note = log.debug if quiet else log.info
     note(
         "request_answered",
@@ -110,15 +110,24 @@ def _route(scope: Scope) -> str:
 
 class BodyLimit:
     """Refuses a body over `limit_of(scope)` bytes, before it is read where it says its length,
-    and one of which nothing arrives for `idle_seconds`.
+    one of which nothing arrives for `idle_seconds`, and one that after this time has come more
+    slowly than with `bytes_per_second`. Only the client's own time counts.
 
     The framework's own limit answers in plain text, past the handlers of errors.
     """
 
-    def __init__(self, app: ASGIApp, limit_of: Callable[[Scope], int], idle_seconds: float) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        limit_of: Callable[[Scope], int],
+        idle_seconds: float,
+        bytes_per_second: float,
+    ) -> None:
         self._app = app
         self._limit_of = limit_of
         self._idle_seconds = idle_seconds
+        self._bytes_per_second = bytes_per_second
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -128,17 +137,23 @@ class BodyLimit:
         declared = Headers(scope=scope).get("content-length", "0")
         seen = int(declared) if declared.isdigit() and int(declared) > limit else 0
 
-        complete = False
+        complete, waited = False, 0.0
 
         async def counted() -> Message:
-            nonlocal seen, complete
+            nonlocal seen, complete, waited
             if seen > limit:
                 raise HTTPException(413)
-            message = await (receive() if complete else self._receive(receive))
+            if complete:
+                return await receive()
+            started = time.monotonic()
+            message = await self._receive(receive)
+            waited += time.monotonic() - started
             complete = not message.get("more_body")
             seen += len(message.get("body", b""))
             if seen > limit:
                 raise HTTPException(413)
+            if not complete and self._is_slow(seen, waited):
+                raise _stopped()
             return message
 
         await self._app(scope, counted, send)
@@ -148,4 +163,11 @@ class BodyLimit:
             with anyio.fail_after(self._idle_seconds):
                 return await receive()
         except TimeoutError:
-            raise HTTPException(408, headers={"Connection": "close"}) from None
+            raise _stopped() from None
+
+    def _is_slow(self, seen: int, waited: float) -> bool:
+        return waited > self._idle_seconds and seen < waited * self._bytes_per_second
+
+
+def _stopped() -> HTTPException:
+    return HTTPException(408, headers={"Connection": "close"})

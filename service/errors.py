@@ -83,6 +83,10 @@ class RateLimited(TunecurveError):
     title = "Too many requests"
     retryable = True
 
+    def __init__(self, message: str, *, code: str = "", retry_seconds: int = 5) -> None:
+        super().__init__(message, code=code)
+        self.retry_seconds = retry_seconds
+
 
 class Unavailable(TunecurveError):
     status = 503

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from service.errors import Invalid
+from service.http_settings import HttpSettings, split_commas
 
 
 class QuotaSetting(BaseModel):
@@ -22,7 +23,7 @@ class QuotaSetting(BaseModel):
     in_flight: int | None = Field(default=None, ge=0)
 
 
-class Settings(BaseSettings):
+class Settings(HttpSettings):
     """Defaults suit the embedded shape: SQLite and a local folder. See `.env.example`."""
 
     model_config = SettingsConfigDict(
@@ -192,12 +193,6 @@ class Settings(BaseSettings):
         default=300, ge=1, description="task messages that a queue holds at most"
     )
 
-    open_jobs_limit: int = Field(default=1000, ge=1, description="unfinished jobs of one project")
-    upload_bytes_limit: int = Field(default=1 << 30, ge=1, description="size of an uploaded file")
-    body_bytes_limit: int = Field(default=1 << 20, ge=1, description="size of any other request")
-    body_idle_seconds: float = Field(
-        default=60, gt=0, description="a request of whose body nothing arrives for so long is ended"
-    )
     line_bytes_limit: int = Field(
         default=1 << 20, ge=1, description="size of one row of a data file"
     )
@@ -258,7 +253,7 @@ class Settings(BaseSettings):
     @field_validator("webhook_allow_networks", "webhook_ports", "hub_allow_networks", mode="before")
     @classmethod
     def _split_commas(cls, value: object) -> object:
-        return tuple(part for part in value.split(",") if part) if isinstance(value, str) else value
+        return split_commas(value)
 
     @cached_property
     def folder(self) -> Path:

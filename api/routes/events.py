@@ -9,9 +9,10 @@ from pydantic import AfterValidator
 
 from api.auth import Reader, ReaderRecheck
 from api.dependencies import AfterJob, Limit, Services
-from api.event_stream import BATCH, EventBatch, EventStream, StreamSlots, event_text
+from api.event_stream import BATCH, EventBatch, EventStream, event_text
 from api.openapi import answers, example_of, page_example, problems
 from api.pagination import Page, page_of
+from api.rate_limits import KeySlots
 from service.database import Sessions
 from service.jobs.lifecycle import TERMINAL
 from service.jobs.queries import get_job, job_states
@@ -105,7 +106,7 @@ def stream_events(
     if job is not None:
         get_job(job, project_id=principal.project_id, sessions=sessions)
     poll = _polling(principal.project_id, job=job, types=types or [], sessions=sessions)
-    slots: StreamSlots = request.app.state.stream_slots
+    slots: KeySlots = request.app.state.stream_slots
     slots.take(principal.key_id)
     return EventStream(
         poll,

@@ -1,9 +1,9 @@
 """Files: upload, list, look, read, delete."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from api import examples
@@ -12,6 +12,7 @@ from api.dependencies import AfterFile, FileId, Limit, Services
 from api.downloads import Stored, stored_attachment
 from api.openapi import answers, files, page_example, problems
 from api.pagination import Page, page_of
+from api.rate_limits import KeySlots
 from api.uploads import MEDIA_TYPES, chunks_of, declared_format, digest_of, format_of, spooled
 from service.files import operations
 from service.files.schemas import File, present_file
@@ -31,6 +32,15 @@ _EXAMPLES = {
 _LINES = '{"text": "good", "target": "positive"}\n'
 
 
+async def _upload_slot(request: Request, principal: Writer) -> AsyncIterator[None]:
+    slots: KeySlots = request.app.state.upload_slots
+    with slots.held(principal.key_id):
+        yield
+
+
+UploadSlot = Annotated[None, Depends(_upload_slot)]
+
+
 @router.post(
     "",
     operation_id="createFile",
@@ -42,7 +52,7 @@ _LINES = '{"text": "good", "target": "positive"}\n'
         "is prepared, or said in its `format`."
     ),
     status_code=201,
-    responses=answers(examples.FILE, 408, 413, 415, status=201, description="Kept"),
+    responses=answers(examples.FILE, 408, 413, 415, 429, status=201, description="Kept"),
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -58,6 +68,7 @@ async def create_file(
     response: Response,
     principal: Writer,
     check_key: WriterRecheck,
+    _slot: UploadSlot,
     container: Services,
     name: Annotated[str, Query(description="what to call it", examples=["reviews.csv"])] = "upload",
     content_type: Annotated[str, Header(include_in_schema=False)] = "",

@@ -12,6 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from api.app import create_app
+from api.http_server import server_config
 from service.container import Container
 from service.projects.operations import create_key, ensure_project
 from service.projects.schemas import Scope
@@ -90,14 +91,7 @@ def serve(settings: Settings) -> Iterator[Api]:
     """Yield an API on a port of its own; it stops with the block."""
     app = create_app(settings)
     server = uvicorn.Server(
-        uvicorn.Config(
-            app,
-            host="127.0.0.1",
-            port=0,
-            access_log=False,
-            log_config=None,
-            timeout_graceful_shutdown=1,
-        )
+        server_config(app, settings, host="127.0.0.1", port=0, shutdown_seconds=1)
     )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

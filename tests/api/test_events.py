@@ -9,11 +9,13 @@ from itertools import islice
 import httpx2
 import pytest
 
-from api.event_stream import STREAMS_PER_KEY
 from service.projects.schemas import Scope
+from service.settings import Settings
 from tests.api.problems import problem_of
 from tests.api.server import PREPARE, Api, Caller, Json
 from tests.support.eventually import eventually
+
+STREAMS: int = Settings.model_fields["streams_per_key"].default
 
 
 @contextlib.contextmanager
@@ -130,7 +132,7 @@ def test_a_resumption_point_must_be_a_number(caller: Caller, sent: str) -> None:
 
 def test_a_key_has_a_limit_of_streams_and_gets_them_back(api: Api, caller: Caller) -> None:
     with contextlib.ExitStack() as streams:
-        for _ in range(STREAMS_PER_KEY):
+        for _ in range(STREAMS):
             answer = streams.enter_context(_streaming(caller))
             assert answer.status_code == 200
         refused = caller.get("/v1/events/stream")
@@ -160,7 +162,7 @@ def test_a_stream_ends_with_its_key(api: Api, caller: Caller) -> None:
 
 def test_open_streams_do_not_keep_others_waiting(caller: Caller) -> None:
     with contextlib.ExitStack() as streams:
-        for _ in range(STREAMS_PER_KEY):
+        for _ in range(STREAMS):
             streams.enter_context(_streaming(caller))
         with ThreadPoolExecutor(8) as pool:
             answers = list(pool.map(lambda _: caller.get("/v1/me").status_code, range(24)))

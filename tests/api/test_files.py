@@ -4,6 +4,7 @@ import base64
 import contextlib
 import gzip
 import hashlib
+import select
 import socket
 import threading
 import tracemalloc
@@ -17,6 +18,7 @@ import zstandard
 from service.settings import Settings
 from tests.api.problems import problem_of
 from tests.api.server import Api, Caller, serve
+from tests.support.eventually import eventually
 
 PARQUET = b"PAR1" + bytes(range(256)) + b"PAR1"
 PACKINGS: dict[str, Callable[[bytes], bytes]] = {
@@ -270,11 +272,30 @@ def _stopped_upload(api: Api, caller: Caller, path: str = "/v1/files") -> Iterat
 
 def test_uploads_that_stop_keep_no_one_else_waiting(api: Api, caller: Caller) -> None:
     with contextlib.ExitStack() as uploads:
-        for _ in range(40):
-            uploads.enter_context(_stopped_upload(api, caller))
+        for other in [api.caller() for _ in range(6)]:
+            for _ in range(7):
+                uploads.enter_context(_stopped_upload(api, other))
         assert api.get("/healthz").status_code == 200
         assert caller.get("/v1/jobs").status_code == 200
         assert caller.upload(ROWS).status_code == 201
+
+
+def test_a_key_has_a_limit_of_uploads_and_gets_them_back(api: Api, caller: Caller) -> None:
+    with contextlib.ExitStack() as uploads:
+        for _ in range(8):
+            uploads.enter_context(_stopped_upload(api, caller))
+        problem_of(caller.upload(ROWS), 429, "too_many_uploads")
+        assert api.caller().upload(ROWS).status_code == 201
+
+    eventually(lambda: caller.upload(ROWS).status_code == 201, what="the ended ones still count")
+
+
+def test_a_body_that_drips_is_given_up(settings: Settings) -> None:
+    patient = settings.model_copy(update={"body_idle_seconds": 0.5})
+    with serve(patient) as api, _stopped_upload(api, api.caller()) as connection:
+        while not select.select([connection], [], [], 0.05)[0]:
+            connection.sendall(b"x")
+        assert connection.recv(4096).startswith(b"HTTP/1.1 408 ")
 
 
 def test_an_upload_that_outlives_its_key_is_refused(api: Api, caller: Caller) -> None:

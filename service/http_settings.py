@@ -1,0 +1,67 @@
+"""Settings of what the API takes from a client."""
+
+from typing import Annotated
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode
+
+
+class HttpSettings(BaseSettings):
+    """A part of `service.settings.Settings`."""
+
+    open_jobs_limit: int = Field(default=1000, ge=1, description="unfinished jobs of one project")
+    upload_bytes_limit: int = Field(default=1 << 30, ge=1, description="size of an uploaded file")
+    body_bytes_limit: int = Field(default=1 << 20, ge=1, description="size of any other request")
+    body_idle_seconds: float = Field(
+        default=60, gt=0, description="a request of whose body nothing arrives for so long is ended"
+    )
+    body_bytes_per_second: float = Field(
+        default=1024,
+        ge=0,
+        description=(
+            "a body that still comes more slowly than this after `TUNECURVE_BODY_IDLE_SECONDS` is "
+            "ended; `0`: never"
+        ),
+    )
+    connections_limit: int = Field(
+        default=1000,
+        ge=10,
+        description=(
+            "connections of one API process; one more drops the one that has waited longest "
+            "without a request"
+        ),
+    )
+    head_seconds: float = Field(
+        default=10, gt=0, description="a request's line and headers must come in this time"
+    )
+    requests_per_second: float = Field(
+        default=100,
+        ge=0,
+        description=(
+            "requests of one key, and of one address without a known key, to one API process; "
+            "those of 2 seconds may come at once; `0`: no limit"
+        ),
+    )
+    uploads_per_key: int = Field(
+        default=8, ge=1, description="uploads that a key may have under way in one API process"
+    )
+    streams_per_key: int = Field(
+        default=20, ge=1, description="event streams that a key may have open in one API process"
+    )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=("127.0.0.1", "::1"),
+        description=(
+            "addresses or networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are "
+            "believed"
+        ),
+    )
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _split_proxies(cls, value: object) -> object:
+        return split_commas(value)
+
+
+def split_commas(value: object) -> object:
+    """Return the parts of a text, or what is no text as it is."""
+    return tuple(part for part in value.split(",") if part) if isinstance(value, str) else value

@@ -1,6 +1,6 @@
 """Evaluations with their scores, and where their tables lie."""
 
-from service.database import Sessions
+from service.database import Session, Sessions
 from service.errors import Conflict
 from service.evaluation import repository
 from service.evaluation.models import Evaluation, ScoreRow
@@ -23,6 +23,11 @@ def list_evaluations(
         rows = repository.page(session, project_id, after=after, limit=limit)
         scores = list(repository.scores(session, [row.id for row in rows]))
     return [(row, [each for each in scores if each.evaluation_id == row.id]) for row in rows]
+
+
+def mean_tokens(session: Session, evaluation_id: str) -> tuple[float, float]:
+    """Return the mean tokens of a prompt and of an answer, over the answers that came."""
+    return repository.mean_tokens(session, evaluation_id)
 
 
 def table_key_of(evaluation_id: str, *, project_id: str, sessions: Sessions) -> str:

@@ -170,6 +170,16 @@ def scores(session: Session, evaluation_ids: Sequence[str]) -> Iterator[ScoreRow
     yield from session.scalars(query)
 
 
+def mean_tokens(session: Session, evaluation_id: str) -> tuple[float, float]:
+    """Return the mean tokens of a prompt and of an answer, of answers that have any; else 0."""
+    query = select(
+        func.coalesce(func.avg(Prediction.prompt_tokens), 0),
+        func.coalesce(func.avg(Prediction.output_tokens), 0),
+    ).where(Prediction.evaluation_id == evaluation_id, Prediction.prompt_tokens > 0)
+    prompt, output = session.execute(query).one()
+    return float(prompt), float(output)
+
+
 # ------------------------------------------------------------ lane and batch
 
 

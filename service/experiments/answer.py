@@ -5,17 +5,24 @@ from collections.abc import Iterable, Sequence
 from service.evaluation.metrics.registry import METRICS
 from service.evaluation.statistics.comparison import FULL_COVERAGE, Comparison
 from service.evaluation.statistics.intervals import FEW_GROUPS
+from service.experiments.analysis import Analysis
 from service.experiments.curve import LearningCurve, Point, Verdict
 from service.experiments.decisions import Decision, PairedComparisons, Worth
+from service.money import NANO
+
+_DIME = 0.1  # dollars; below it cents do not tell amounts apart
 
 
-def answer(decision: Decision, curve: LearningCurve) -> str:
+def answer(analysis: Analysis) -> str:
     """Say the decision in one sentence that claims no more than its intervals do."""
+    decision, curve = analysis.decision, analysis.curve
     title = METRICS.find(curve.metric, pointer="/metric").title
     clauses = [
         _headline(decision, title=title),
         *_sizes(decision),
         *([_outlook(curve)] if decision.best else []),
+        *_costs(analysis),
+        *_next(analysis),
         *_gaps(curve, decision),
     ]
     return "; ".join(clauses) + "."
@@ -52,14 +59,14 @@ def _sizes(decision: Decision) -> Iterable[str]:
         yield f"the smallest size shown to beat it is {start:,}"
     if best is not None and against is not None:
         more = "not shown to be better" if not against.is_shown else "better within the tolerance"
-        yield f"{best.train_size:,} examples ({best.value:.1f}) are {more} {_range(against)}"
+        within = f", so as good within {against.high:.1f}" if (against.high or 0) > 0 else ""
+        size = f"{best.train_size:,} examples ({best.value:.1f})"
+        yield f"{size} are {more} {_range(against)}{within}"
     if decision.fall is not None:
         yield (
             f"more data made it worse: {decision.fall.second} is {_gap_words(decision.fall, -1)} "
             f"{decision.fall.first}"
         )
-    if decision.rows_needed is not None and decision.against_prompt is not None:
-        yield f"about {decision.rows_needed:,} test rows would show a difference of this size"
 
 
 def _outlook(curve: LearningCurve) -> str:
@@ -80,6 +87,43 @@ def _outlook(curve: LearningCurve) -> str:
     if curve.verdict is Verdict.FLAT:
         return "no size is shown to score more than the smallest or a prompt, so this is no plateau"
     return f"the curve is still rising (estimated gain of one more doubling {gain})"
+
+
+def _costs(analysis: Analysis) -> Iterable[str]:
+    """Yield what the calls of the recommended model cost beside the best prompt's."""
+    decision = analysis.decision
+    if decision.recommended is None or decision.best_prompt is None:
+        return
+    tuned = analysis.costs.get(decision.recommended.name)
+    prompt = analysis.costs.get(decision.best_prompt.name)
+    if tuned is None or prompt is None or None in (tuned.per_thousand, prompt.per_thousand):
+        return
+    start = analysis.pays_off_from
+    paid = f", which pays for its tuning in a month of {start:,} calls" if start else ""
+    yield (
+        f"1,000 calls cost {dollar_words(tuned.per_thousand)} dollars tuned and "
+        f"{dollar_words(prompt.per_thousand)} with {_label(decision.best_prompt)}{paid}"
+    )
+
+
+def _next(analysis: Analysis) -> Iterable[str]:
+    """Yield what would decide what is open, with its price."""
+    for step in analysis.next_steps:
+        cost = "" if step.cost_nano is None else f" ({dollar_words(step.cost_nano)} dollars)"
+        if step.kind == "test_rows":
+            yield f"about {step.amount:,} more test rows{cost} would show a difference of this size"
+        elif analysis.curve.verdict is not Verdict.STILL_RISING:
+            yield f"{step.amount:,} more labelled rows{cost} would tell"
+        else:
+            yield f"{step.amount:,} more labelled rows{cost} would be the next step"
+
+
+def dollar_words(nano: int | None) -> str:
+    """Return an amount for people, such as "0.0031": cents, or two digits where that is less."""
+    if nano is None:
+        return ""
+    amount = nano / NANO
+    return f"{amount:.2g}" if 0 < amount < _DIME else f"{amount:.2f}"
 
 
 def _gaps(curve: LearningCurve, decision: Decision) -> Iterable[str]:

@@ -114,7 +114,9 @@ def experiment_kind(base_model: str, *, catalogue: Catalogue) -> JobKind:
     )
 
 
-def run_experiment(run: JobRun, *, store: ObjectStore, jobs: JobServices) -> Waiting | None:
+def run_experiment(
+    run: JobRun, *, store: ObjectStore, jobs: JobServices, catalogue: Catalogue
+) -> Waiting | None:
     """Take an experiment one step further: plan it, wait for its children, or summarise it."""
     sessions = jobs.sessions
     with sessions.reading() as session:
@@ -136,7 +138,7 @@ def run_experiment(run: JobRun, *, store: ObjectStore, jobs: JobServices) -> Wai
     if ended < len(children):
         return Waiting(Reason.CHILDREN)
     try:
-        summarise(run, row, children, sessions=sessions, store=store)
+        summarise(run, row, children, sessions=sessions, store=store, catalogue=catalogue)
     finally:  # where there is nothing to summarise, the budget is the better reason
         _require_budget(run, children, sessions=sessions)
     return None

@@ -1,16 +1,16 @@
 """The report of an experiment: one HTML page that needs nothing else, and rows for export."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Any
 
 from service.evaluation.metrics.registry import METRICS
-from service.evaluation.statistics.comparison import FULL_COVERAGE, Comparison
-from service.experiments.answer import answer, difference_words
+from service.evaluation.statistics.comparison import FULL_COVERAGE, detectable_difference
+from service.experiments.analysis import Analysis
+from service.experiments.answer import answer, difference_words, dollar_words
 from service.experiments.curve import LearningCurve, Point, Verdict
-from service.experiments.decisions import Decision
 from service.experiments.plot import draw_curve, interval_words
 
 SYNTHETIC_NOTICE = "SYNTHETIC: produced by the Tunecurve emulator, not by Gemini"
@@ -52,9 +52,7 @@ class ReportData:
 
     experiment_id: str
     title: str
-    curve: LearningCurve
-    comparisons: Sequence[Comparison]
-    decision: Decision
+    analysis: Analysis
     dataset: DatasetFacts
     base_model: str
     seed: int
@@ -77,11 +75,11 @@ def render_report(report: ReportData) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    curve = report.curve
+    curve = report.analysis.curve
     return environment.get_template("report.html").render(
         report=report,
         curve=curve,
-        answer=answer(report.decision, curve),
+        answer=answer(report.analysis),
         verdict=_VERDICTS[curve.verdict] + _far_ahead(curve),
         plot=draw_curve(curve, synthetic=report.synthetic),
         metric_title=METRICS.find(curve.metric).title,
@@ -91,6 +89,7 @@ def render_report(report: ReportData) -> str:
         unlisted_notice=UNLISTED_NOTICE,
         cells=partial(_cells, report),
         bounds=_bounds,
+        choice=_choice(report.analysis),
         dataset_facts=_dataset(report.dataset),
         provenance=_provenance(report),
     )
@@ -106,11 +105,13 @@ def _far_ahead(curve: LearningCurve) -> str:
 
 def _cells(report: ReportData, point: Point) -> list[str]:
     """Return what stands in a variant's row of the table after its name."""
+    cost = report.analysis.costs.get(point.name)
     return [
         "" if point.train_size is None else f"{point.train_size:,}",
         "no score" if point.value is None else f"{point.value:.1f}",
         interval_words(point),
-        difference_words(point, report.decision, report.comparisons),
+        difference_words(point, report.analysis.decision, report.analysis.comparisons),
+        dollar_words(cost.per_thousand if cost else None),
         f"{point.coverage:.1%}",
         f"{point.n:,}",
     ]
@@ -120,6 +121,25 @@ def _bounds(point: Point) -> str:
     if point.worst is None or point.best is None:
         return ""
     return f"{point.worst:.1f} to {point.best:.1f}"
+
+
+def _choice(analysis: Analysis) -> Iterable[tuple[str, str]]:
+    """Yield what helps to choose: the front, the luck of the best, what the rows can show."""
+    decision = analysis.decision
+    if analysis.front is None:
+        yield "Worth choosing", "not said: the price of a variant is not known"
+    else:
+        yield "Worth choosing by score and cost", ", ".join(analysis.front)
+    if analysis.score_of_best is not None:
+        words = f"{analysis.score_of_best:.1f}, its luck in being chosen taken off (BBC bootstrap)"
+        yield "The best on new rows", words
+    against = decision.against_prompt
+    least = detectable_difference(against) if against else None
+    if least is not None and against is not None:
+        rows = f"{against.rows:,} test rows in {against.groups:,} groups"
+        yield "Least difference shown", f"{least:.1f}, four times in five, by {rows}"
+    if analysis.pays_off_from is not None:
+        yield "Tuning paid in a month from", f"{analysis.pays_off_from:,} calls"
 
 
 def _dataset(dataset: DatasetFacts) -> Iterable[tuple[str, str]]:
@@ -134,7 +154,10 @@ def _dataset(dataset: DatasetFacts) -> Iterable[tuple[str, str]]:
 def _provenance(report: ReportData) -> Iterable[tuple[str, str]]:
     yield "Experiment", report.experiment_id
     yield "Base model", report.base_model
-    yield "Metric", f"{METRICS.find(report.curve.metric).title} ({report.curve.metric})"
+    yield (
+        "Metric",
+        f"{METRICS.find(report.analysis.curve.metric).title} ({report.analysis.curve.metric})",
+    )
     yield "Seed", str(report.seed)
     yield "Made at", report.created_at.isoformat(timespec="seconds")
     yield from report.ids.items()

@@ -13,6 +13,7 @@ from service.experiments.models import Experiment as ExperimentRow
 from service.ids import Prefix, id_pattern
 from service.jobs.lifecycle import State
 from service.jobs.schemas import OutputState, output_state
+from service.money import AMOUNT_PATTERN
 from service.tuning.schemas import HyperparametersSpec, ProviderName
 
 BaseModelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.@_/-]{0,127}$")]
@@ -81,6 +82,11 @@ class ExperimentSpec(GenerationConfig):
         gt=0,
         description="on the metric's scale: what one more doubling of the data must gain to be "
         "worth it; default: half a hundredth of the scale",
+    )
+    label_price: str | None = Field(
+        default=None,
+        pattern=AMOUNT_PATTERN,
+        description="dollars for one labelled row, such as `0.08`: counted in what to buy next",
     )
     extrapolation: float = Field(
         default=2.0,

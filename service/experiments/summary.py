@@ -2,10 +2,10 @@
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from service.catalogue.catalogue import Catalogue
 from service.clock import rfc3339, utc_now
 from service.database import Session, Sessions
 from service.datasets.examples import Split
@@ -14,11 +14,11 @@ from service.errors import Fault, Internal
 from service.evaluation.queries import get_evaluation
 from service.evaluation.row_scores import read_shared_rows, read_variant_scores
 from service.evaluation.schemas import VariantKind
-from service.evaluation.statistics.comparison import Comparison
+from service.evaluation.statistics.comparison import SharedRows, VariantScores
 from service.experiments import repository
+from service.experiments.analysis import analyse, analysis_json
 from service.experiments.answer import answer
-from service.experiments.curve import LearningCurve, Point, learning_curve
-from service.experiments.decisions import Decision, compare_all, decide
+from service.experiments.curve import Point
 from service.experiments.models import Experiment
 from service.experiments.queries import get_experiment
 from service.experiments.report import (
@@ -28,6 +28,7 @@ from service.experiments.report import (
     render_report,
 )
 from service.experiments.schemas import ExperimentSpec, VariantView
+from service.experiments.variant_costs import costs_of_variants
 from service.jobs.ports import (
     InputNotReady,
     JobRecord,
@@ -63,6 +64,7 @@ def summarise(
     *,
     sessions: Sessions,
     store: ObjectStore,
+    catalogue: Catalogue,
 ) -> None:
     """Draw the curve of the variants that have a score; raise when there is none."""
     spec = ExperimentSpec.model_validate(run.spec)
@@ -74,21 +76,25 @@ def summarise(
         raise _no_scores(children)
     metric = scored[0].metric or ""
     synthetic = _is_synthetic(variants, run.project_id, sessions=sessions)
-    curve = learning_curve(
+    test, scores = _rows(scored, dataset, metric, run.project_id, sessions=sessions, store=store)
+    analysis = analyse(
         metric,
         [_point(each) for each in variants],
-        worthwhile_gain=spec.worthwhile_gain,
-        ahead=spec.extrapolation,
-        seed=spec.seed,
+        scores,
+        test=test,
+        costs=costs_of_variants(
+            variants,
+            base_model=row.base_model,
+            project_id=run.project_id,
+            catalogue=catalogue,
+            sessions=sessions,
+        ),
+        spec=spec,
     )
-    comparisons = _compare(scored, dataset, metric, run.project_id, sessions=sessions, store=store)
-    decision = decide(curve, comparisons, tolerance=spec.tolerance)
     report = ReportData(
         experiment_id=row.id,
         title=f"{dataset.preset}: how much data does {row.base_model} need?",
-        curve=curve,
-        comparisons=comparisons,
-        decision=decision,
+        analysis=analysis,
         dataset=_facts(dataset),
         base_model=row.base_model,
         seed=spec.seed,
@@ -102,13 +108,13 @@ def summarise(
     with run.fenced() as session:
         done = repository.get(session, row.id, project_id=run.project_id)
         done.metric, done.synthetic = metric, synthetic
-        done.answer, done.verdict = answer(decision, curve), curve.verdict.value
-        done.curve = _curve_json(curve) | _decision_json(decision, comparisons)
+        done.answer, done.verdict = answer(analysis), analysis.curve.verdict.value
+        done.curve = analysis_json(analysis)
         done.report_key, done.table_key = report_key, table_key
         done.ready_at = utc_now()
 
 
-def _compare(
+def _rows(
     scored: Sequence[VariantView],
     dataset: DatasetView,
     metric: str,
@@ -116,8 +122,8 @@ def _compare(
     *,
     sessions: Sessions,
     store: ObjectStore,
-) -> list[Comparison]:
-    """Compare all scored variants on the test rows that they share."""
+) -> tuple[SharedRows, list[VariantScores]]:
+    """Return the test rows that the scored variants share, and what each earned on them."""
     test = read_shared_rows(dataset, Split.TEST, metric=metric, store=store)
     variants = [
         read_variant_scores(
@@ -130,7 +136,7 @@ def _compare(
         )
         for each in scored
     ]
-    return compare_all(variants, test=test)
+    return test, variants
 
 
 def _finished_dataset(
@@ -197,42 +203,13 @@ def _ids(run: JobRun, dataset: DatasetView, variants: Sequence[VariantView]) -> 
     return {"job": run.id, "dataset": dataset.id, "fingerprint": dataset.fingerprint} | evaluations
 
 
-def _curve_json(curve: LearningCurve) -> dict[str, Any]:
-    return {
-        "metric": curve.metric,
-        "verdict": curve.verdict.value,
-        "points": [asdict(point) for point in curve.points],
-        "baselines": [asdict(point) for point in curve.baselines],
-        "others": [asdict(point) for point in curve.others],
-        "fit": asdict(curve.fit) if curve.fit else None,
-        "worthwhile_gain": curve.worthwhile_gain,
-    }
-
-
-def _decision_json(decision: Decision, comparisons: Sequence[Comparison]) -> dict[str, Any]:
-    sizes = {
-        "recommended_size": decision.recommended,
-        "best_size": decision.best,
-    }
-    return {
-        "decision": {
-            "worth": decision.worth.value,
-            **{name: point and point.train_size for name, point in sizes.items()},
-            "best_prompt": decision.best_prompt and decision.best_prompt.name,
-            "beats_prompt_from": decision.beats_prompt_from,
-            "rows_needed": decision.rows_needed,
-        },
-        "comparisons": [asdict(each) | {"is_shown": each.is_shown} for each in comparisons],
-    }
-
-
 def _write(report: ReportData, *, store: ObjectStore) -> tuple[str, str]:
     """Store the page and the table; return their keys."""
     with tempfile.TemporaryDirectory() as folder:
         page, table = Path(folder) / "report.html", Path(folder) / "curve.parquet"
         page.write_text(render_report(report), encoding="utf-8")
         rows = curve_rows(
-            report.curve, experiment_id=report.experiment_id, synthetic=report.synthetic
+            report.analysis.curve, experiment_id=report.experiment_id, synthetic=report.synthetic
         )
         metadata = {
             "experiment_id": report.experiment_id,

@@ -104,6 +104,11 @@ def cost_of_job(session: Session, job_id: str) -> dict[str, Any]:
     return costs_of(session, [job_id])[job_id]
 
 
+def used_by_job(session: Session, job_id: str) -> UsageTotals:
+    """Return what a job has used itself, its descendants aside."""
+    return usage_by_job(session, [job_id]).get(job_id, UsageTotals())
+
+
 def usage_of_project(
     session: Session, project_id: str, *, first: date, last: date
 ) -> list[tuple[date, str, UsageTotals]]:

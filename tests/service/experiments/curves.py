@@ -1,11 +1,13 @@
 """Points of learning curves for the tests of this room."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 from service.evaluation.schemas import VariantKind
 from service.evaluation.statistics.comparison import Comparison
-from service.experiments.curve import Point
+from service.experiments.analysis import Analysis, conclude
+from service.experiments.curve import LearningCurve, Point
+from service.experiments.front import VariantCost
 
 
 def point(
@@ -54,3 +56,23 @@ def pairs_of(points: Sequence[Point], *, half: float, groups: int = 150) -> list
     """Return the comparisons of every two scored variants."""
     scored = [each for each in points if each.value is not None]
     return [pair(later, one, half=half, groups=groups) for one, later in combinations(scored, 2)]
+
+
+def analysed(
+    curve: LearningCurve,
+    *,
+    half: float = 1.0,
+    groups: int = 150,
+    tolerance: float = 0.0,
+    costs: Mapping[str, VariantCost] | None = None,
+    label_nano: int = 0,
+) -> Analysis:
+    """Return the analysis of a curve whose comparisons all have one half width."""
+    return conclude(
+        curve,
+        pairs_of((*curve.baselines, *curve.points), half=half, groups=groups),
+        score_of_best=None,
+        costs=costs or {},
+        tolerance=tolerance,
+        label_nano=label_nano,
+    )

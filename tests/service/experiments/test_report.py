@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.experiments.curve import LearningCurve, learning_curve
-from service.experiments.decisions import decide
+from service.experiments.front import VariantCost
 from service.experiments.plot import (
     HEIGHT,
     WIDTH,
@@ -29,7 +29,8 @@ from service.experiments.report import (
     curve_rows,
     render_report,
 )
-from tests.service.experiments.curves import FEW, ZERO, pairs_of, point, tuned
+from service.money import NANO
+from tests.service.experiments.curves import FEW, ZERO, analysed, point, tuned
 
 CURVE = learning_curve("sacrebleu", [ZERO, FEW, *tuned({50: 86.4, 200: 91.0, 800: 94.3})])
 VOID = {"meta", "line", "circle", "polygon", "polyline"}
@@ -64,13 +65,10 @@ class Page(HTMLParser):
 
 
 def report(curve: LearningCurve = CURVE, *, synthetic: bool = False) -> ReportData:
-    found = pairs_of((*curve.baselines, *curve.points), half=1.0)
     return ReportData(
         experiment_id="exp_1",
         title="PII masking",
-        curve=curve,
-        comparisons=found,
-        decision=decide(curve, found),
+        analysis=analysed(curve),
         dataset=DatasetFacts("ds_1", rows=7000, kept=6800, dropped={"duplicate": 200}),
         base_model="gemini-3.1-flash-lite",
         seed=7,
@@ -83,6 +81,27 @@ def report(curve: LearningCurve = CURVE, *, synthetic: bool = False) -> ReportDa
 def test_leaks_that_were_allowed_are_told_above_all_else() -> None:
     assert LEAKY_NOTICE not in render_report(report())
     assert LEAKY_NOTICE in render_report(replace(report(), leaky=True))
+
+
+def test_what_helps_to_choose_is_said() -> None:
+    words = [data for _, data in Page(render_report(report())).words]
+    assert "not said: the price of a variant is not known" in words
+    assert "1.4, four times in five, by 200 test rows in 150 groups" in words
+    costs = {
+        name: VariantCost(300, 40, per_thousand, 8 * NANO if name.startswith("tuned") else 0)
+        for name, per_thousand in [
+            ("zero-shot", NANO // 10),
+            ("few-shot (3)", NANO // 2),
+            ("tuned@50", NANO // 4),
+            ("tuned@200", NANO // 4),
+            ("tuned@800", NANO // 4),
+        ]
+    }
+    priced = replace(report(), analysis=replace(analysed(CURVE, costs=costs), score_of_best=94.1))
+    words = [data for _, data in Page(render_report(priced)).words]
+    assert "zero-shot, tuned@800" in words
+    assert "94.1, its luck in being chosen taken off (BBC bootstrap)" in words
+    assert "32,000 calls" in words
 
 
 def test_a_base_model_that_is_not_listed_is_told() -> None:
@@ -121,8 +140,8 @@ def test_the_page_says_all_it_should() -> None:
 def test_the_table_has_a_row_for_each_variant_with_headers() -> None:
     read = Page(render_report(report()))
     scopes = [attrs["scope"] for tag, attrs in read.tags if tag == "th"]
-    assert scopes == ["col"] * 7 + ["row"] * 5
-    assert [data for tag, data in read.words if tag == "th"][7:] == [
+    assert scopes == ["col"] * 8 + ["row"] * 5
+    assert [data for tag, data in read.words if tag == "th"][8:] == [
         "zero-shot",
         "few-shot (3)",
         "tuned@50",

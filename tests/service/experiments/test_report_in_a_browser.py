@@ -10,9 +10,8 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from service.experiments.curve import learning_curve
-from service.experiments.decisions import decide
 from service.experiments.report import DatasetFacts, ReportData, render_report
-from tests.service.experiments.curves import FEW, ZERO, pairs_of, tuned
+from tests.service.experiments.curves import FEW, ZERO, analysed, tuned
 
 Scheme = Literal["light", "dark"]
 
@@ -33,13 +32,10 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def page_file(tmp_path: Path) -> Path:
     curve = learning_curve("sacrebleu", [ZERO, FEW, *tuned({50: 86.4, 200: 91.0, 800: 94.3})])
-    found = pairs_of((*curve.baselines, *curve.points), half=1.0)
     report = ReportData(
         experiment_id="exp_1",
         title="A title with <script>alert(1)</script> in it",
-        curve=curve,
-        comparisons=found,
-        decision=decide(curve, found),
+        analysis=analysed(curve),
         dataset=DatasetFacts("ds_1", 3000, 2990, {"duplicate": 10}),
         base_model="gemini-3.1-flash-lite",
         seed=0,

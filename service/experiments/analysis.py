@@ -1,0 +1,147 @@
+"""All that an experiment's rows say: curve, comparisons, decision, costs, and what to buy. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from service.evaluation.metrics.registry import METRICS
+from service.evaluation.statistics.comparison import (
+    Comparison,
+    SharedRows,
+    VariantScores,
+    detectable_difference,
+)
+from service.evaluation.statistics.selection import score_of_chosen
+from service.experiments.curve import LearningCurve, Point, learning_curve
+from service.experiments.decisions import Decision, compare_all, decide
+from service.experiments.front import VariantCost, pareto_front, pays_off_from
+from service.experiments.next_steps import NextStep, next_steps
+from service.experiments.schemas import ExperimentSpec
+from service.money import dollars_or_none, parse_dollars
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """`score_of_best` is what the best variant is expected to score on rows that did not choose
+    it. `front` names the variants worth choosing by score and cost, cheapest first; None where a
+    price is not known. `pays_off_from` counts calls a month.
+    """
+
+    curve: LearningCurve
+    comparisons: Sequence[Comparison]
+    decision: Decision
+    score_of_best: float | None
+    costs: Mapping[str, VariantCost]
+    front: tuple[str, ...] | None
+    pays_off_from: int | None
+    next_steps: tuple[NextStep, ...]
+
+
+def analyse(
+    metric: str,
+    points: Sequence[Point],
+    scores: Sequence[VariantScores],
+    *,
+    test: SharedRows,
+    costs: Mapping[str, VariantCost],
+    spec: ExperimentSpec,
+) -> Analysis:
+    """Analyse the variants of an experiment; the same input gives the same answer."""
+    curve = learning_curve(
+        metric,
+        points,
+        worthwhile_gain=spec.worthwhile_gain,
+        ahead=spec.extrapolation,
+        seed=spec.seed,
+    )
+    return conclude(
+        curve,
+        compare_all(scores, test=test),
+        score_of_best=score_of_chosen(scores, test=test, seed=spec.seed),
+        costs=costs,
+        tolerance=spec.tolerance,
+        label_nano=parse_dollars(spec.label_price or "0"),
+    )
+
+
+def conclude(
+    curve: LearningCurve,
+    comparisons: Sequence[Comparison],
+    *,
+    score_of_best: float | None,
+    costs: Mapping[str, VariantCost],
+    tolerance: float,
+    label_nano: int,
+) -> Analysis:
+    """Decide from a curve and its comparisons, and say what it costs and what to buy next."""
+    decision = decide(curve, comparisons, tolerance=tolerance)
+    chosen, prompt = (
+        costs.get(point.name) if point else None
+        for point in (decision.recommended, decision.best_prompt)
+    )
+    points = (*curve.baselines, *curve.points, *curve.others)
+    return Analysis(
+        curve=curve,
+        comparisons=comparisons,
+        decision=decision,
+        score_of_best=score_of_best,
+        costs=costs,
+        front=pareto_front(points, costs, spec=METRICS.find(curve.metric)),
+        pays_off_from=pays_off_from(chosen, prompt) if chosen and prompt else None,
+        next_steps=next_steps(curve, decision, costs, label_nano=label_nano),
+    )
+
+
+def analysis_json(analysis: Analysis) -> dict[str, Any]:
+    """Return an analysis as it is stored and shown; money as decimal strings."""
+    curve, decision = analysis.curve, analysis.decision
+    return {
+        "metric": curve.metric,
+        "verdict": curve.verdict.value,
+        "points": [asdict(point) for point in curve.points],
+        "baselines": [asdict(point) for point in curve.baselines],
+        "others": [asdict(point) for point in curve.others],
+        "fit": asdict(curve.fit) if curve.fit else None,
+        "worthwhile_gain": curve.worthwhile_gain,
+        "decision": _decision_json(decision) | {"score_of_best": analysis.score_of_best},
+        "comparisons": [
+            asdict(each) | {"is_shown": each.is_shown} for each in analysis.comparisons
+        ],
+        "costs": {name: _cost_json(cost) for name, cost in analysis.costs.items()},
+        "front": analysis.front,
+        "pays_off_from": analysis.pays_off_from,
+        "next_steps": [_step_json(step) for step in analysis.next_steps],
+    }
+
+
+def _decision_json(decision: Decision) -> dict[str, Any]:
+    against, within = decision.against_prompt, decision.against_best
+    return {
+        "worth": decision.worth.value,
+        "recommended_size": decision.recommended and decision.recommended.train_size,
+        "best_size": decision.best and decision.best.train_size,
+        "best_prompt": decision.best_prompt and decision.best_prompt.name,
+        "beats_prompt_from": decision.beats_prompt_from,
+        "rows_needed": decision.rows_needed,
+        "detectable_difference": against and detectable_difference(against),
+        "as_good_within": within and within.high,
+    }
+
+
+def _comparison_json(comparison: Comparison) -> dict[str, Any]:
+    return asdict(comparison) | {"is_shown": comparison.is_shown}
+
+
+def _cost_json(cost: VariantCost) -> dict[str, Any]:
+    return {
+        "prompt_tokens": cost.prompt_tokens,
+        "output_tokens": cost.output_tokens,
+        "per_thousand_calls": dollars_or_none(cost.per_thousand),
+        "tuning": dollars_or_none(cost.tuning),
+    }
+
+
+def _step_json(step: NextStep) -> dict[str, Any]:
+    shown = asdict(step)
+    cost, labels = shown.pop("cost_nano"), shown.pop("labels_nano")
+    return shown | {"cost": dollars_or_none(cost), "labels_cost": dollars_or_none(labels)}

@@ -1,0 +1,109 @@
+"""What would make an experiment's answer better: more labels, more test rows. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from service.experiments.curve import LearningCurve, Point, Verdict
+from service.experiments.decisions import Decision
+from service.experiments.front import CALLS, VariantCost
+
+StepKind = Literal["labels", "test_rows"]
+
+
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """One thing to buy: `amount` more labelled rows, what it is expected to bring, its price.
+
+    `labels` double the largest train size: `gain` is the estimated gain on the metric's scale,
+    `gain_low` and `gain_high` its central 90 %. `test_rows` show the difference to the best
+    prompt, were it as large as now. `cost_nano` counts tuning, evaluation and labels in
+    nano-dollars, None where a price is not known; without a price a label counts as free.
+    """
+
+    kind: StepKind
+    amount: int
+    gain: float | None
+    gain_low: float | None
+    gain_high: float | None
+    cost_nano: int | None
+    labels_nano: int
+
+
+def next_steps(
+    curve: LearningCurve,
+    decision: Decision,
+    costs: Mapping[str, VariantCost],
+    *,
+    label_nano: int = 0,
+) -> tuple[NextStep, ...]:
+    """Return what may be bought next; `label_nano` is the price of one labelled row."""
+    return tuple(
+        step
+        for step in (
+            _labels(curve, costs, label_nano=label_nano),
+            _test_rows(decision, costs, label_nano=label_nano),
+        )
+        if step is not None
+    )
+
+
+def _labels(
+    curve: LearningCurve, costs: Mapping[str, VariantCost], *, label_nano: int
+) -> NextStep | None:
+    """Return the next doubling, unless the curve has flattened; the cost of tuning doubles, too."""
+    if curve.fit is None or curve.verdict is Verdict.PLATEAU:
+        return None
+    largest = max(
+        (point for point in curve.points if point.value is not None),
+        key=lambda point: point.train_size or 0,
+    )
+    more, cost = largest.train_size or 0, costs.get(largest.name)
+    tuning = None if cost is None or cost.tuning is None else 2 * cost.tuning
+    labels = more * label_nano
+    return NextStep(
+        kind="labels",
+        amount=more,
+        gain=curve.fit.gain,
+        gain_low=curve.fit.gain_low,
+        gain_high=curve.fit.gain_high,
+        cost_nano=_total([tuning, _calls(largest.n, cost), labels]),
+        labels_nano=labels,
+    )
+
+
+def _test_rows(
+    decision: Decision, costs: Mapping[str, VariantCost], *, label_nano: int
+) -> NextStep | None:
+    against, pair = decision.against_prompt, (decision.recommended, decision.best_prompt)
+    if decision.rows_needed is None or against is None:
+        return None
+    more = decision.rows_needed - against.rows
+    if more <= 0:
+        return None
+    labels = more * label_nano
+    calls = [_calls(more, costs.get(point.name)) for point in _known(pair)]
+    return NextStep(
+        kind="test_rows",
+        amount=more,
+        gain=None,
+        gain_low=None,
+        gain_high=None,
+        cost_nano=_total([*calls, labels]),
+        labels_nano=labels,
+    )
+
+
+def _known(points: Iterable[Point | None]) -> list[Point]:
+    return [point for point in points if point is not None]
+
+
+def _calls(rows: int, cost: VariantCost | None) -> int | None:
+    if cost is None or cost.per_thousand is None:
+        return None
+    return -(-rows * cost.per_thousand // CALLS)
+
+
+def _total(parts: Iterable[int | None]) -> int | None:
+    known = list(parts)
+    return None if None in known else sum(part or 0 for part in known)

@@ -13,6 +13,7 @@ from service.datasets.examples import Split
 from service.datasets.formats.read_context import limits_of
 from service.datasets.ingestion.staged_rows import stage_source
 from service.datasets.preparation import PrepareRun, SplitDataset, conversion_plan, prepare
+from service.datasets.presets.targets import has_number_labels
 from service.datasets.publishing.artifacts import columns_of, store_artifacts
 from service.datasets.publishing.written_dataset import WrittenDataset, write_dataset
 from service.datasets.refusals import Staged
@@ -108,6 +109,7 @@ def _staged(run: PrepareRun, folder: Path) -> Iterator[Staged]:
                     folder=place,
                     limits=limits_of(run.access.limits),
                     needed=needed_columns(conversion_plan(run.preset, spec)),
+                    keeps_class_numbers=has_number_labels(run.preset.labels),
                     progress=run.progress("loading"),
                 )
             yield Staged(rows, _split_of(split, spec))

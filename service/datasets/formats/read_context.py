@@ -1,6 +1,6 @@
 """What one pass over a file may use, how the file is written, and which faults were found."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -52,7 +52,8 @@ class ReadContext:
 
     `needed` are the columns that are read, None for all; what others hold is no fault.
     `validated`: the file is known to be valid text, so that its cells need no check.
-    `assumed_encodings` are those chosen because they are likely.
+    `assumed_encodings` are those chosen because they are likely. `class_names` are given by
+    column, in place of the numbers unless these are kept.
     """
 
     limits: IngestionLimits = field(default_factory=IngestionLimits)
@@ -63,6 +64,8 @@ class ReadContext:
     needed: frozenset[str] | None = None
     validated: bool = False
     assumed_encodings: set[str] = field(default_factory=set)
+    class_names: dict[str, Sequence[str]] = field(default_factory=dict)
+    keeps_class_numbers: bool = False
 
     def needs(self, name: str) -> bool:
         return self.needed is None or name in self.needed

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from service.datasets.formats.class_names import with_names
 from service.datasets.formats.csv import csv_rows, text_lines_of
 from service.datasets.formats.encoding import (
     Encoding,
@@ -56,7 +57,11 @@ def batches_of_file(
     limit_bytes = context.limits.source_bytes
     with tempfile.TemporaryDirectory(dir=folder) as own:
         plain = decompress_to_file(chunks, folder=Path(own), limit_bytes=limit_bytes)
-        yield from _batches(plain, name, context)
+        for batch in _batches(plain, name, context):
+            if context.class_names.keys().isdisjoint(batch.columns) or context.keeps_class_numbers:
+                yield batch
+            else:
+                yield Batch(batch.numbers, with_names(batch.columns, context.class_names))
 
 
 def _batches(plain: Path, name: FormatName, context: ReadContext) -> Iterator[Batch]:

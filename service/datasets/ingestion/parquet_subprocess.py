@@ -29,6 +29,7 @@ def parquet_batches(path: Path, context: ReadContext) -> Iterator[Batch]:
     notes = _converted(path, texts, context)
     context.nested.update(notes["nested"])
     context.add_columns(notes["columns"])
+    context.class_names.update(notes["class_names"])
     faults = [RowFault(*each) for each in notes["faults"]]
     context.log.take(FaultLog(faults=faults, counts=notes["counts"]))
     return _batches(texts)

@@ -13,6 +13,7 @@ from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import Any
 
+from service.datasets.formats.class_names import parquet_class_names
 from service.datasets.formats.parquet import readable_columns, text_arrays
 from service.datasets.formats.read_context import IngestionLimits, ReadContext
 from service.datasets.ingestion.staged_writer import StagedWriter
@@ -43,6 +44,7 @@ def _notes(context: ReadContext) -> dict[str, Any]:
     return {
         "nested": sorted(context.nested),
         "columns": list(context.columns),
+        "class_names": context.class_names,
         "faults": [dataclasses.astuple(fault) for fault in context.log.faults],
         "counts": context.log.counts,
     }
@@ -78,6 +80,7 @@ def _check_footer(file: Any, limits: IngestionLimits) -> None:
 
 def _copy(file: Any, writer: StagedWriter, context: ReadContext) -> int:
     names = readable_columns(file.schema_arrow, context)
+    context.class_names.update(parquet_class_names(file.schema_arrow.metadata))
     rows = size_bytes = 0
     for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=names):
         numbers = range(rows + 1, rows + 1 + batch.num_rows)

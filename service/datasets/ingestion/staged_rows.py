@@ -68,6 +68,7 @@ def stage_source(
     limits: IngestionLimits | None = None,
     options: FormatOptions | None = None,
     needed: Iterable[str] | None = None,
+    keeps_class_numbers: bool = False,
     progress: Callable[[int], None] = _no_progress,
 ) -> StagedRows:
     """Read a source of the spec into a Parquet file in the folder, a batch in memory at a time.
@@ -81,6 +82,7 @@ def stage_source(
     if options is None:
         options = getattr(source, "format", FormatOptions())
     context = _context(limits or IngestionLimits(), options, needed)
+    context.keeps_class_numbers = keeps_class_numbers
     opened = SOURCES[source.type].open(source, access=access)
     return _staged(_batches(opened, folder, context), folder, context, progress)
 
@@ -150,6 +152,8 @@ def _batches_of_files(
             columns=context.columns,
             needed=context.needed,
             assumed_encodings=context.assumed_encodings,
+            class_names=dict(file.class_names),
+            keeps_class_numbers=context.keeps_class_numbers,
         )
         name = context.options.name or file.format_name
         last = 0

@@ -5,7 +5,15 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from service.datasets.drops import DropReason
 from service.datasets.examples import collapse, fold
@@ -21,7 +29,18 @@ from service.datasets.presets.targets import (
 )
 
 YAML_CHARACTERS = 65_536
-Label = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+def _as_written(label: object) -> object:
+    """Return a number or a truth value as JSON writes it, and so as the rows have it."""
+    return json.dumps(label) if isinstance(label, int | float) else label
+
+
+Label = Annotated[
+    str,
+    BeforeValidator(_as_written, json_schema_input_type=str | int | float | bool),
+    Field(min_length=1, max_length=200),
+]
 Metric = Literal[
     "accuracy",
     "balanced_accuracy",

@@ -6,16 +6,18 @@ from service.datasets.drops import DropReason
 from service.datasets.examples import fold
 from service.datasets.presets.answer_form import AnswerForm, AnswerKind
 from service.datasets.presets.preset import Converted, ConvertedExample, Preset, RowProblem
+from service.datasets.presets.targets import label_of, spelled_labels
 
 LABELS = ("positive", "negative", "neutral")
+_SPELLED = spelled_labels(LABELS)
 
 
 def _convert(fields: Mapping[str, str]) -> Converted:
-    text, label = fields["text"].strip(), fold(fields["sentiment"])
+    text, label = fields["text"].strip(), label_of(fields["sentiment"], _SPELLED)
     if not text:
         return DropReason.EMPTY_TEXT
-    if label and label not in LABELS:
-        return RowProblem("unknown_label", f"the label is none of {', '.join(LABELS)}")
+    if isinstance(label, RowProblem):
+        return label
     same = fold(text)
     return ConvertedExample(f"Text: {text}", label, (label,), same, (same, label), label=label)
 

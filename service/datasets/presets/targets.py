@@ -12,7 +12,15 @@ from service.datasets.formats.rows import JsonParser
 from service.datasets.presets.preset import RowProblem
 
 _DEPTH = 16
-_INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff]")  # no joiners: these change words
+# No joiners: these change words.
+_INVISIBLE = re.compile(
+    "[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufe0e\ufe0f\ufeff]"
+)
+_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?")
+_BOOLEANS = frozenset({"true", "false"})
+_OPENING, _CLOSING = frozenset("[({"), frozenset("])}")
+_BETWEEN = re.compile(r"[,;|\n]")
+_LABELS_SHOWN = 10
 _TYPES = ("object", "array", "string", "boolean", "integer", "number", "null")
 # None of them refers to another schema, so that nothing is ever fetched.
 _KEYWORDS = (
@@ -114,10 +122,49 @@ def label_of(given: str, spelled: Mapping[str, str]) -> str | RowProblem:
     """Return a label as the set spells it, by its folded spelling; an empty one stays empty."""
     if not given.strip():
         return ""
-    label = spelled.get(fold(_visible(given)))
-    if label is not None:
+    if label := _found(given, spelled):
         return label
-    message = f"the label is none of the {len(spelled)} there are; mend it or add it to them"
+    names = _listed(given)
+    found = [_found(each, spelled) for each in names]
+    if len(names) == 1 and found[0]:
+        return found[0]
+    if len(names) > 1 and (given.lstrip()[0] in _OPENING or all(found)):
+        message = (
+            f"the row has {len(names)} labels, and the task takes one: keep one, or teach them all "
+            "as a text with a template"
+        )
+        return RowProblem("several_labels", message)
+    return _unknown(given, spelled)
+
+
+def has_number_labels(labels: Sequence[str]) -> bool:
+    """Return whether a set of labels are numbers themselves."""
+    return bool(labels) and all(map(_NUMBER.fullmatch, labels))
+
+
+def _found(given: str, spelled: Mapping[str, str]) -> str | None:
+    """Return a label as the set spells it; `1.0` is 1, as tables with gaps have it."""
+    key = fold(_visible(given))
+    return spelled.get(key) or spelled.get(key.removesuffix(".0"))
+
+
+def _listed(given: str) -> list[str]:
+    """Return the labels of a list as JSON, Python or a person writes it."""
+    bare = given.strip()
+    listed = bare[0] in _OPENING and bare[-1] in _CLOSING
+    parts = _BETWEEN.split(bare[1:-1] if listed else bare)
+    return [name for part in parts if (name := part.strip(" '\""))]
+
+
+def _unknown(given: str, spelled: Mapping[str, str]) -> RowProblem:
+    kind = "a number" if _NUMBER.fullmatch(given.strip()) else ""
+    kind = "true or false" if fold(given) in _BOOLEANS else kind
+    if kind and not any(each in _BOOLEANS or _NUMBER.fullmatch(each) for each in spelled):
+        message = f"the label is {kind}, and `labels` are names; write names, or these as `labels`"
+        return RowProblem("unknown_label", message)
+    few = len(spelled) <= _LABELS_SHOWN
+    known = ", ".join(spelled.values()) if few else f"the {len(spelled)} there are"
+    message = f"the label is none of {known}; mend it or add it to `labels`"
     return RowProblem("unknown_label", message)
 
 

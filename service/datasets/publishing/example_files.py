@@ -35,7 +35,8 @@ class WrittenFiles:
     """Files in `folder`, and what was counted while they were written.
 
     `ordered` are the examples in stored order; the first n lines of `train`, which end at byte
-    `ends[n]`, are the tuning file of train size n.
+    `ends[n]`, are the tuning file of train size n. `first_taught` is the position in train of the
+    first row of each label, `held_out` are the labels of the other splits.
     """
 
     ordered: Path
@@ -44,6 +45,8 @@ class WrittenFiles:
     ends: dict[int, int] = field(default_factory=dict)
     fingerprint: str = ""
     labels: Counter[str] = field(default_factory=Counter)
+    first_taught: dict[str, int] = field(default_factory=dict)
+    held_out: dict[Split, set[str]] = field(default_factory=dict)
     samples: list[Example] = field(default_factory=list)
     personal: PersonalData = field(default_factory=PersonalData)
 
@@ -187,12 +190,22 @@ def _groups_at(converted: Path, wanted: Any) -> dict[int, str]:
 def _scan(frame: pl.DataFrame, written: WrittenFiles) -> None:
     counts = frame["label"].value_counts().sort("label").rows()
     written.labels.update({label: count for label, count in counts if label})
+    _scan_splits(frame, written)
     left = _ROWS_SCANNED - written.personal.rows
     if left > 0:
         written.personal.scan(frame.head(left))
     missing = SAMPLES - len(written.samples)
     if missing > 0:
         written.samples += map(example_of, records(frame.head(missing)))
+
+
+def _scan_splits(frame: pl.DataFrame, written: WrittenFiles) -> None:
+    labelled = frame.lazy().filter(pl.col("label") != "").group_by("split", "label")
+    for split, label, first in labelled.agg(pl.col("position").min()).collect().iter_rows():
+        if split == Split.TRAIN:
+            written.first_taught[label] = min(first, written.first_taught.get(label, first))
+        else:
+            written.held_out.setdefault(Split(split), set()).add(label)
 
 
 def copy_start(source: Path, target: Path, size_bytes: int) -> None:

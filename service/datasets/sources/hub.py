@@ -4,9 +4,16 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 from service.database import Session
+from service.datasets.formats.class_names import ClassNames
 from service.datasets.formats.options import format_of_name
 from service.datasets.sources.hub_client import HubClient
-from service.datasets.sources.hub_files import CARD, CARD_BYTES, check_paths, select_files
+from service.datasets.sources.hub_files import (
+    CARD,
+    CARD_BYTES,
+    check_paths,
+    declared_class_names,
+    select_files,
+)
 from service.datasets.sources.schemas import HubSource
 from service.datasets.sources.source import Files, SourceAccess, SourceFile, missing_input
 from service.errors import NotFound, Unavailable
@@ -27,7 +34,7 @@ class HubDataset:
         except NotFound as error:
             raise missing_input(error.message, pointer=_POINTER) from error
         files = select_files(source, names, card, limit=_FILES)
-        return Files(_opened(files, source, hub))
+        return Files(_opened(files, source, hub, declared_class_names(source, card)))
 
 
 def _names(source: HubSource, hub: HubClient) -> list[str]:
@@ -47,7 +54,9 @@ def _path(source: HubSource, name: str) -> str:
     return f"/datasets/{source.repo}/resolve/{source.revision}/{quote(name)}"
 
 
-def _opened(names: list[str], source: HubSource, hub: HubClient) -> Iterator[SourceFile]:
+def _opened(
+    names: list[str], source: HubSource, hub: HubClient, class_names: ClassNames
+) -> Iterator[SourceFile]:
     for name in names:
         file_format = source.format.name or format_of_name(name, pointer="/spec/source/files")
-        yield SourceFile(hub.chunks(_path(source, name)), file_format)
+        yield SourceFile(hub.chunks(_path(source, name)), file_format, class_names)

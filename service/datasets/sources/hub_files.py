@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
+from service.datasets.formats.class_names import card_class_names
 from service.datasets.formats.options import FormatName
 from service.datasets.sources.schemas import HubSource
 from service.errors import Fault, Invalid
@@ -71,18 +72,32 @@ def _declared(source: HubSource, card: str) -> list[str]:
 
 
 def _configs(card: str) -> list[dict[str, Any]]:
+    listed = _front_matter(card).get("configs")
+    listed = listed if isinstance(listed, list) else []
+    return [each for each in listed if isinstance(each, dict) and each.get("data_files")]
+
+
+def _front_matter(card: str) -> dict[str, Any]:
     from service.datasets.formats.plain_yaml import read_yaml
 
     found = _FRONT.match(card)
     if not found:
-        return []
+        return {}
     try:
         about = read_yaml(found[1], limit_characters=_CARD_CHARACTERS)
     except ValueError:
-        return []
-    listed = about.get("configs") if isinstance(about, dict) else None
-    listed = listed if isinstance(listed, list) else []
-    return [each for each in listed if isinstance(each, dict) and each.get("data_files")]
+        return {}
+    return about if isinstance(about, dict) else {}
+
+
+def declared_class_names(source: HubSource, card: str) -> dict[str, list[str]]:
+    """Return the names of classes by column that the card gives for the configuration."""
+    about = _front_matter(card).get("dataset_info")
+    listed = [each for each in (about if isinstance(about, list) else [about]) if each]
+    infos = [each for each in listed if isinstance(each, dict)]
+    chosen = [each for each in infos if each.get("config_name", "default") == source.config]
+    info = chosen[0] if chosen else infos[0] if len(infos) == 1 else {}
+    return card_class_names(info.get("features"))
 
 
 def _chosen_config(source: HubSource, configs: Sequence[dict[str, Any]]) -> dict[str, Any] | None:

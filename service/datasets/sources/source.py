@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from service.database import Session, Sessions
+from service.datasets.formats.class_names import ClassNames
 from service.datasets.formats.options import FormatName
 from service.datasets.formats.read_context import IngestionLimits
 from service.datasets.formats.rows import SourceRow
@@ -33,10 +34,14 @@ class SourceAccess:
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """One file of a source: its bytes as they come, perhaps compressed."""
+    """One file of a source: its bytes as they come, perhaps compressed.
+
+    `class_names` are what numbers in its columns stand for, where the source says so.
+    """
 
     chunks: Iterable[bytes]
     format_name: FormatName
+    class_names: ClassNames = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

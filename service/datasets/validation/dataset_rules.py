@@ -2,18 +2,19 @@
 
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
 from service.catalogue.entry import ModelEntry
-from service.datasets.examples import fold
+from service.datasets.examples import Split, fold
 from service.datasets.row_faults import Level
 
 FEW_TEST_GROUPS = 10
 _FEW_OF_A_LABEL = 5
 _DOMINANT = 0.95
 _LABELS_LOOKED_AT = 1000
+_LABELS_SHOWN = 10
 _EAST_ASIAN = frozenset({"HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "HALFWIDTH", "HANGUL"})
 
 
@@ -21,7 +22,8 @@ _EAST_ASIAN = frozenset({"HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "HALFWIDTH
 class DatasetFacts:
     """What the rules are checked against.
 
-    `labels` counts examples of all splits, `json_targets` those whose target looks like JSON,
+    `labels` counts examples of all splits, `first_taught` has the place in train, from 0, of the
+    first example of a label, `json_targets` those whose target looks like JSON,
     `conflicts` those with an input that another row has with another target.
     """
 
@@ -38,6 +40,9 @@ class DatasetFacts:
     today: date
     labels: Mapping[str, int] = field(default_factory=dict)
     label_set: Sequence[str] = ()
+    first_taught: Mapping[str, int] = field(default_factory=dict)
+    held_out_labels: Mapping[Split, Collection[str]] = field(default_factory=dict)
+    train_sizes: Sequence[int] = ()
     json_targets: int = 0
     conflicts: Sequence[int] = ()
     conflict_rows: int = 0
@@ -157,6 +162,37 @@ def rare_labels(facts: DatasetFacts) -> Iterator[Finding]:
         yield Finding("rare_labels", message)
 
 
+def labels_not_taught(facts: DatasetFacts) -> Iterator[Finding]:
+    for split, labels in sorted(facts.held_out_labels.items()):
+        absent = sorted(set(labels) - facts.first_taught.keys())
+        if absent:
+            message = (
+                f"{len(absent)} labels are asked in {split.value} and never taught: no row of "
+                f"train has {', '.join(absent[:_LABELS_SHOWN])}; add rows that differ from these"
+            )
+            yield Finding("labels_not_taught", message)
+
+
+def labels_not_tested(facts: DatasetFacts) -> Iterator[Finding]:
+    tested = facts.held_out_labels.get(Split.TEST, ())
+    absent = sorted(facts.first_taught.keys() - set(tested))
+    if absent:
+        message = (
+            f"{len(absent)} labels are in train and in no row of test: scores say nothing about "
+            f"{', '.join(absent[:_LABELS_SHOWN])}"
+        )
+        yield Finding("labels_not_tested", message)
+
+
+def train_size_without_labels(facts: DatasetFacts) -> Iterator[Finding]:
+    whole = len(facts.first_taught)
+    for size in facts.train_sizes:
+        taught = sum(first < size for first in facts.first_taught.values())
+        if taught < whole:
+            message = f"train size {size} teaches {taught} of {whole} labels; leave it out"
+            yield Finding("train_size_without_labels", message)
+
+
 def labels_differ_in_case(facts: DatasetFacts) -> Iterator[Finding]:
     spelt = Counter(fold(label) for label in facts.labels)
     twice = sum(1 for count in spelt.values() if count > 1)
@@ -184,7 +220,9 @@ def _of(label: str) -> set[str]:
 def missing_labels(facts: DatasetFacts) -> Iterator[Finding]:
     missing = sorted(set(facts.label_set) - set(facts.labels))
     if missing and facts.label_set:
-        message = f"{len(missing)} labels of the set never occur: {', '.join(missing[:10])}"
+        message = (
+            f"{len(missing)} labels of the set never occur: {', '.join(missing[:_LABELS_SHOWN])}"
+        )
         yield Finding("labels_never_used", message)
 
 
@@ -234,6 +272,9 @@ DATASET_RULES: tuple[DatasetRule, ...] = (
     single_label,
     dominant_label,
     rare_labels,
+    labels_not_taught,
+    labels_not_tested,
+    train_size_without_labels,
     labels_differ_in_case,
     labels_in_several_scripts,
     missing_labels,

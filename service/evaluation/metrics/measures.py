@@ -1,5 +1,6 @@
 """What a metric is made of, and what those that average over rows or add up counts share."""
 
+import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Protocol
@@ -26,6 +27,33 @@ class Measure(Protocol):
     def best(self, references: References) -> Array: ...
 
     def totals(self, sums: Array) -> Array: ...
+
+
+class Composed:
+    """A measure of texts whose letters are composed (Unicode NFC): both forms are one text."""
+
+    def __init__(self, measure: Measure) -> None:
+        self._measure = measure
+
+    def statistics(self, predictions: Sequence[str], references: References) -> Array:
+        return self._measure.statistics([*map(_composed, predictions)], _all_composed(references))
+
+    def worst(self, references: References) -> Array:
+        return self._measure.worst(_all_composed(references))
+
+    def best(self, references: References) -> Array:
+        return self._measure.best(_all_composed(references))
+
+    def totals(self, sums: Array) -> Array:
+        return self._measure.totals(sums)
+
+
+def _composed(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
+
+
+def _all_composed(references: References) -> References:
+    return [[*map(_composed, golds)] for golds in references]
 
 
 class RowAverage(ABC):

@@ -15,7 +15,7 @@ from service.evaluation.metrics.classification import (
 )
 from service.evaluation.metrics.exact_match import ExactMatch, NormalisedMatch
 from service.evaluation.metrics.json_values import JsonEqual, JsonFields
-from service.evaluation.metrics.measures import Measure, References
+from service.evaluation.metrics.measures import Composed, Measure, References
 from service.evaluation.metrics.pii import PiiEntities
 from service.evaluation.metrics.rouge import Kind, Rouge, has_no_words
 from service.evaluation.metrics.sacrebleu import (
@@ -65,7 +65,7 @@ class MetricSpec:
     binary: bool = False
     unfit: Unfit | None = None
     signed: Callable[[], str] | None = None
-    version: int = 1
+    version: int = 2
     by_label: bool = False
 
     def measure(self, references: Iterable[Sequence[str]] = ()) -> Measure:
@@ -73,7 +73,7 @@ class MetricSpec:
 
         They are read by metrics of labels alone. Raises Invalid `too_many_labels`.
         """
-        return self.build(labels_of(references)) if self.by_label else self.build()
+        return Composed(self.build(labels_of(references)) if self.by_label else self.build())
 
     @property
     def signature(self) -> str:

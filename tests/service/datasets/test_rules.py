@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from service.catalogue.catalogue import load_catalogue
+from service.datasets.examples import Split
 from service.datasets.formats.rows import SourceRow
 from service.datasets.row_faults import Level
 from service.datasets.schemas import PrepareSpec
@@ -152,6 +153,9 @@ SOUND = DatasetFacts(
     today=date(2026, 11, 21),
     labels={"yes": 700, "no": 600},
     label_set=("no", "yes"),
+    first_taught={"yes": 0, "no": 1},
+    held_out_labels={Split.TEST: {"yes", "no"}, Split.VALIDATION: {"yes"}},
+    train_sizes=(100, 800),
 )
 PLANTED_WHOLE: dict[str, dict[str, Any]] = {
     "assumed_encoding": {"assumed_encodings": ("cp1252",)},
@@ -167,6 +171,9 @@ PLANTED_WHOLE: dict[str, dict[str, Any]] = {
     "single_label": {"labels": {"yes": 1300}, "label_set": ()},
     "dominant_label": {"labels": {"yes": 1290, "no": 10}},
     "rare_labels": {"labels": {"yes": 700, "no": 596, "perhaps": 4}},
+    "labels_not_taught": {"held_out_labels": {Split.TEST: {"yes", "no", "perhaps"}}},
+    "labels_not_tested": {"held_out_labels": {Split.TEST: {"no"}}},
+    "train_size_without_labels": {"first_taught": {"yes": 0, "no": 100}},
     "labels_differ_in_case": {"labels": {"yes": 700, "no": 500, "No": 100}},
     "labels_in_several_scripts": {"labels": {"yes": 700, "no": 500, "\u043d\u0435\u0442": 100}},
     "labels_never_used": {"label_set": ("no", "perhaps", "yes")},

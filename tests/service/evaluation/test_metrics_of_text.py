@@ -175,7 +175,7 @@ def test_signatures_are_sacrebleus_own() -> None:
         library.corpus_score(["a", "b"], uneven)
         assert METRICS[metric].signature == str(library.get_signature())
     assert "tok:13a,zh,char by script|" in METRICS["sacrebleu_by_script"].signature
-    assert METRICS["squad_f1"].signature == "squad_f1|version:1"
+    assert METRICS["squad_f1"].signature == "squad_f1|version:2"
     assert len({spec.signature for spec in METRICS.values()}) == len(METRICS)
 
 

@@ -267,3 +267,43 @@ def test_an_unknown_dataset_another_commit_and_a_dead_hub_are_said(tmp_path: Pat
     assert missing.value.code == "input_not_found"
     assert [fault.pointer for fault in missing.value.faults] == ["/spec/source/repo"]
     assert dead.value.retryable
+
+
+INFO = """---
+dataset_info:
+- config_name: small
+  features:
+  - name: text
+    dtype: string
+  - name: label
+    dtype:
+      class_label:
+        names:
+          '0': calm
+          '1': gale
+- config_name: full
+  features:
+  - name: label
+    dtype: int64
+configs:
+- config_name: small
+  data_files: small.jsonl
+- config_name: full
+  data_files: full.csv
+---
+"""
+
+
+def test_class_numbers_get_the_names_that_the_card_gives_for_the_configuration(
+    tmp_path: Path,
+) -> None:
+    rows = [{"text": "a", "label": 1}, {"text": "b", "label": 0}, {"text": "c", "label": -1}]
+    files = {"README.md": INFO.encode(), "small.jsonl": as_jsonl(rows), "full.csv": as_csv(rows)}
+
+    with loopback_hub(files) as hub:
+        labels = {
+            config: [row.fields["label"] for row in staged_rows(read(hub, tmp_path, config=config))]
+            for config in ("small", "full")
+        }
+
+    assert labels == {"small": ["gale", "calm", "-1"], "full": ["1", "0", "-1"]}

@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from tunecurve.commands import catalogue, demo, doctor, jobs, key, stack, usage
+from tunecurve.commands import catalogue, demo, doctor, jobs, key, report, stack, usage
 from tunecurve.errors import ExitCode, TunecurveError
 from tunecurve.output import print_message
 
@@ -52,6 +52,7 @@ app.command("watch")(jobs.watch)
 app.command("jobs")(jobs.jobs)
 app.command("get")(jobs.get)
 app.command("cancel")(jobs.cancel)
+app.command("report")(report.report)
 app.command("quotas")(usage.quotas)
 app.command("usage")(usage.usage)
 app.command("catalogue")(catalogue.catalogue)

@@ -192,6 +192,13 @@ class Client:
         )
         return to
 
+    def report(self, collection: str, identifier: str, *, to: Path) -> Path:
+        """Download the page of an experiment or a dataset into the file `to`."""
+        page = "content" if collection == "experiments" else "report"
+        path = f"/v1/{collection}/{identifier}/{page}"
+        self._transport.download(path, params={"format": "html"}, to=to)
+        return to
+
     # ------------------------------------------------------------ keys and the server itself
 
     def create_key(self, name: str, scopes: Sequence[str]) -> Json:

@@ -75,6 +75,7 @@ def complete(run: JobRun, plan: EvaluationPlan, *, services: EvaluationServices)
         row.outcomes = dict(totals.outcomes)
         row.usage = dict(totals.usage)
         row.synthetic = totals.synthetic
+        row.base_model = plan.target.base_model  # of a tuned model known only now
         row.table_key = key
         row.ready_at = utc_now()
 

@@ -84,7 +84,6 @@ def summarise(
         test=test,
         costs=costs_of_variants(
             variants,
-            base_model=row.base_model,
             project_id=run.project_id,
             catalogue=catalogue,
             sessions=sessions,

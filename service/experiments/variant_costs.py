@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from service.catalogue.catalogue import Catalogue
 from service.database import Sessions
-from service.evaluation.queries import mean_tokens
+from service.evaluation.queries import get_evaluation, mean_tokens
 from service.experiments.front import VariantCost, cost_of_calls
 from service.experiments.schemas import VariantView
 from service.inference.ledger import used_by_job
@@ -14,20 +14,13 @@ from service.tuning.queries import get_model
 def costs_of_variants(
     variants: Sequence[VariantView],
     *,
-    base_model: str,
     project_id: str,
     catalogue: Catalogue,
     sessions: Sessions,
 ) -> dict[str, VariantCost]:
     """Return what each scored variant costs by its name, batch prices aside."""
     return {
-        each.name: _cost(
-            each,
-            base_model=base_model,
-            project_id=project_id,
-            catalogue=catalogue,
-            sessions=sessions,
-        )
+        each.name: _cost(each, project_id=project_id, catalogue=catalogue, sessions=sessions)
         for each in variants
         if each.score is not None
     }
@@ -36,11 +29,12 @@ def costs_of_variants(
 def _cost(
     variant: VariantView,
     *,
-    base_model: str,
     project_id: str,
     catalogue: Catalogue,
     sessions: Sessions,
 ) -> VariantCost:
+    evaluation, _ = get_evaluation(variant.evaluation, project_id=project_id, sessions=sessions)
+    base_model = evaluation.base_model
     location = catalogue.serving_location(base_model)
     tuning: int | None = 0
     with sessions.reading() as session:

@@ -135,7 +135,12 @@ def test_jobs_are_listed_as_json_up_to_a_limit(
 def test_the_prefix_of_an_id_tells_where_it_is_found(
     known: TinyService, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    known.objects["/v1/experiments/exp_1"] = {"id": "exp_1", "answer": "200 labels do"}
+    known.objects["/v1/experiments/exp_1"] = {
+        "id": "exp_1",
+        "answer": "200 labels do",
+        "synthetic": False,
+        "variants": [],
+    }
     assert run(["get", "exp_1"]) == ExitCode.OK
     assert "200 labels do" in capsys.readouterr().out
 

@@ -48,6 +48,61 @@ def prepared(known: TinyService) -> TinyService:
     return known
 
 
+def test_submit_wait_ends_with_the_table_and_the_answer(
+    prepared: TinyService, bare: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["submit", "experiment", "--spec", "{}", "--wait"]) == ExitCode.OK
+    printed = capsys.readouterr().out
+    assert f"Experiment {EXPERIMENT}  SYNTHETIC" in printed
+    assert "tuned@50: the tuning was refused" in printed
+    assert "Answer: 50 labels do." in printed
+    assert run(["watch", str(prepared.submitted["id"])]) == ExitCode.OK
+    assert "Answer: 50 labels do." in capsys.readouterr().out
+
+
+def test_an_experiment_is_shown_by_its_variants_with_differences_and_dollars(
+    prepared: TinyService, bare: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = prepared.objects[f"/v1/experiments/{EXPERIMENT}"]
+    shown["curve"] = {
+        "decision": {"best_prompt": "zero-shot"},
+        "comparisons": [
+            {"first": "tuned@50", "second": "zero-shot", "difference": 5.25, "is_shown": True},
+            {"first": "zero-shot", "second": "tuned@9", "difference": 0.5, "is_shown": False},
+        ],
+        "costs": {"tuned@50": {"per_thousand_calls": "0.135125"}},
+    }
+    shown["variants"] = [*VARIANTS, VARIANTS[1] | {"name": "tuned@9", "error": None}]
+    assert run(["get", EXPERIMENT]) == ExitCode.OK
+    rows = {line.split("  ")[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert "+5.2" in rows["tuned@50"]
+    assert "0.1351" in rows["tuned@50"]
+    assert "-0.5 ?" in rows["tuned@9"]
+
+
+@pytest.mark.parametrize(
+    ("identifier", "path"),
+    [
+        (EXPERIMENT, f"/v1/experiments/{EXPERIMENT}/content"),
+        (f"ds_{2:026d}", f"/v1/datasets/ds_{2:026d}/report"),
+    ],
+)
+def test_a_report_is_saved_where_asked(
+    known: TinyService, bare: Path, capsys: pytest.CaptureFixture[str], identifier: str, path: str
+) -> None:
+    known.contents[path] = b"<!DOCTYPE html>"
+    assert run(["report", identifier, "--out", "page.html"]) == ExitCode.OK
+    assert capsys.readouterr().out == "page.html\n"
+    assert (bare / "page.html").read_bytes() == b"<!DOCTYPE html>"
+
+
+def test_what_has_no_report_says_what_has(
+    known: TinyService, bare: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["report", f"job_{1:026d}"]) == ExitCode.USAGE
+    assert "an experiment (exp_…) or a dataset (ds_…) has" in capsys.readouterr().err
+
+
 def test_an_experiment_is_shown_to_its_end_and_its_results_are_kept(
     prepared: TinyService, bare: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -60,7 +115,18 @@ def test_an_experiment_is_shown_to_its_end_and_its_results_are_kept(
     assert "Report: kept/report.html" in printed.out
     assert "tuned@50: the tuning was refused" in printed.out
     row = next(line for line in printed.out.splitlines() if line.startswith("zero-shot"))
-    assert row.split() == ["zero-shot", "-", "sacrebleu", "61.23", "[58,", "64.5]", "100.0%", "200"]
+    assert row.split() == [
+        "zero-shot",
+        "-",
+        "sacrebleu",
+        "61.23",
+        "[58,",
+        "64.5]",
+        "-",
+        "-",
+        "100.0%",
+        "200",
+    ]
     assert {file.name for file in (bare / "kept").iterdir()} == {
         "report.html", "curve.json", "curve.parquet",
     }  # fmt: skip

@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -12,14 +12,8 @@ import typer
 
 from tunecurve.commands.options import DataDirOption, KeyOption, UrlOption, connect
 from tunecurve.errors import UsageError
-from tunecurve.output import (
-    Column,
-    interval_text,
-    print_message,
-    render_table,
-    score_text,
-    share_text,
-)
+from tunecurve.experiments import describe_experiment
+from tunecurve.output import print_message
 from tunecurve.progress import require_success, wait_for_job
 from tunecurve.settings import data_folder, read_environment
 
@@ -34,15 +28,6 @@ _FILES = {"html": "report.html", "json": "curve.json", "parquet": "curve.parquet
 _VARIANT_FIELDS = (
     "name", "kind", "train_size", "metric", "score", "low", "high", "coverage", "test_rows",
 )  # fmt: skip
-_COLUMNS: Mapping[str, Column] = {
-    "VARIANT": lambda variant: variant["name"],
-    "TRAIN SIZE": lambda variant: variant["train_size"],
-    "METRIC": lambda variant: variant["metric"],
-    "SCORE": lambda variant: score_text(variant["score"]),
-    "95 % INTERVAL": lambda variant: interval_text(variant["low"], variant["high"]),
-    "COVERAGE": lambda variant: share_text(variant["coverage"]),
-    "ROWS": lambda variant: variant["test_rows"],
-}
 
 
 class Preset(StrEnum):
@@ -104,7 +89,8 @@ def demo(  # noqa: PLR0913 - typer turns each argument into an option
         report = download_results(client, experiment["id"], folder=out)
     if json_file is not None:
         write_summary(json_file, summarise(experiment, report=report))
-    print(describe(experiment, report=report))
+    print(describe_experiment(experiment))
+    print(f"Report: {report}")
 
 
 @contextlib.contextmanager
@@ -175,29 +161,3 @@ def write_summary(file: Path, summary: Json) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(summary, indent=2, ensure_ascii=False)
     file.write_text(text + "\n", encoding="utf-8")
-
-
-def describe(experiment: Json, *, report: Path) -> str:
-    """Return the experiment for people: the table, what failed, the answer, the report."""
-    mark = "  SYNTHETIC (Google was emulated)" if experiment["synthetic"] else ""
-    failures = [
-        f"{variant['name']}: {_failure(variant['error'])}"
-        for variant in experiment["variants"]
-        if variant.get("error")
-    ]
-    lines = [
-        f"Experiment {experiment['id']}{mark}",
-        "",
-        render_table(_COLUMNS, experiment["variants"]),
-        *failures,
-        "",
-        f"Answer: {experiment['answer']}",
-        f"Report: {report}",
-    ]
-    return "\n".join(lines)
-
-
-def _failure(error: object) -> str:
-    if isinstance(error, dict):
-        return str(error.get("detail") or error.get("title") or error.get("code"))
-    return str(error)

@@ -11,6 +11,7 @@ import typer
 
 from tunecurve.commands.options import KeyOption, OutputOption, TimeoutOption, UrlOption, connect
 from tunecurve.errors import ApiError, UsageError
+from tunecurve.experiments import describe_experiment
 from tunecurve.output import Column, OutputFormat, print_json, print_object, print_rows
 from tunecurve.progress import (
     cost_text,
@@ -86,10 +87,13 @@ def submit(  # noqa: PLR0913 - typer turns each argument into an option
         )
         if wait and not dry_run:
             job = wait_for_job(client, job["id"], timeout_seconds=timeout)
+        result = _experiment_of(client, job) if wait else None
     if dry_run or output is OutputFormat.JSON:
         print_json(job)
     else:
         print(summary_line(job))
+        if result is not None:
+            print(describe_experiment(result))
     if wait and not dry_run:
         require_success(job)
 
@@ -133,7 +137,10 @@ def get(
             found = _key(client, identifier)
         else:
             found = client.get(collection, identifier)
-    print_object(found, output=output)
+    if collection == "experiments" and output is OutputFormat.TABLE:
+        print(describe_experiment(found))
+    else:
+        print_object(found, output=output)
 
 
 def watch(
@@ -147,10 +154,13 @@ def watch(
     """Show a job until it ends. Ctrl-C detaches; the job keeps running."""
     with connect(url, key) as client:
         ended = wait_for_job(client, job, timeout_seconds=timeout)
+        result = _experiment_of(client, ended)
     if output is OutputFormat.JSON:
         print_json(ended)
     else:
         print(summary_line(ended))
+        if result is not None:
+            print(describe_experiment(result))
     require_success(ended)
 
 
@@ -213,6 +223,12 @@ def collection_of(identifier: str) -> str:
         known = ", ".join(f"{prefix}_…" for prefix in _COLLECTIONS)
         raise UsageError(f"{identifier!r} is not an id; known kinds: {known}")
     return collection
+
+
+def _experiment_of(client: "Client", job: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the experiment that an ended job has made; None for jobs of other kinds."""
+    made = (job.get("outputs") or {}).get("experiment") if job.get("kind") == "experiment" else None
+    return client.get("experiments", made) if made else None
 
 
 def _key(client: "Client", identifier: str) -> dict[str, Any]:

@@ -5,13 +5,15 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from anyio import CapacityLimiter
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.types import Scope
 
+from api import webhook_messages
 from api.auth import Authentication
 from api.errors import add_error_handlers
 from api.middleware import BodyLimit, HeadAsGet, RequestContext
 from api.openapi import TITLE, document
+from api.parameters import refuse_unknown_parameters
 from api.rate_limits import KeySlots
 from api.routes import (
     catalogue,
@@ -46,7 +48,6 @@ _ROOMS = (
     keys,
     quotas,
     usage,
-    health,
 )
 
 
@@ -65,12 +66,14 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
         lifespan=_lifespan,
     )
+    app.webhooks.include_router(webhook_messages.router)
     app.state.container = container = Container(settings)
     app.state.stream_slots = KeySlots(settings.streams_per_key, what="streams")
     app.state.upload_slots = KeySlots(settings.uploads_per_key, what="uploads")
     app.state.readiness_checks = CapacityLimiter(READINESS_CHECKS)
     for room in _ROOMS:
-        app.include_router(room.router)
+        app.include_router(room.router, dependencies=[Depends(refuse_unknown_parameters)])
+    app.include_router(health.router)  # what asks it may add parameters of its own
     add_error_handlers(app)
     app.add_middleware(
         BodyLimit,

@@ -1,8 +1,7 @@
 """Errors as HTTP: problem documents (RFC 9457) that never repeat the request's content."""
 
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 import structlog
 from fastapi import FastAPI, Request
@@ -13,13 +12,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Match
 from starlette.types import Scope
 
+from api.contract_lookup import ContractLookup
+from api.request_faults import faults_of, summary_of
 from service.errors import Fault, Forbidden, Internal, RateLimited, TunecurveError, Unauthenticated
+from service.jobs.schemas import ProblemFault
 
 log = structlog.get_logger()
 
 MEDIA_TYPE = "application/problem+json"
 _RETRY_SECONDS = "5"
-_POINTER_PART_LENGTH = 64
 _METHODS = ("GET", "POST", "PATCH", "PUT", "DELETE")
 _NO_STATUS_LINE = {
     400: ("invalid_json", "The body is not JSON", "the body cannot be read as JSON in UTF-8"),
@@ -37,14 +38,6 @@ _NO_STATUS_LINE = {
         "send the body as application/json and say so in Content-Type",
     ),
 }
-
-
-class ProblemFault(BaseModel):
-    """One thing wrong: `pointer` is a JSON pointer into the body, or a parameter's name."""
-
-    pointer: str
-    code: str
-    message: str
 
 
 class Problem(BaseModel):
@@ -158,52 +151,19 @@ async def _on_invalid_request(request: Request, error: Exception) -> Response:
         return await _on_http_exception(request, HTTPException(400))
     if isinstance(body, bytes) and body:  # JSON that did not say so arrives unparsed
         return await _on_http_exception(request, HTTPException(415))
-    faults = [_fault(each, body) for each in found]
+    lookup = ContractLookup(request.app.openapi())
+    path, method = request.scope["route"].path_format, request.method
+    faults = faults_of(
+        found, body=body, schemas_at=lambda place: lookup.schemas_at(path, method, place)
+    )
     return problem_response(
         422,
         "validation_failed",
         title="The request is not valid",
-        detail="; ".join(f"{fault.pointer}: {fault.message}" for fault in faults[:3]),
+        detail=summary_of(faults),
         scope=request.scope,
         faults=faults,
     )
-
-
-def _fault(found: Mapping[str, Any], body: Any) -> Fault:
-    """Turn what pydantic found into a fault that holds none of what was sent but field names."""
-    pointer = _pointer(found["loc"], body)
-    context = found.get("ctx") or {}
-    if found["type"] in {"union_tag_invalid", "union_tag_not_found"}:
-        name = str(context["discriminator"]).strip("'")
-        known = context.get("expected_tags") or "see /openapi.json"
-        return Fault(f"{pointer}/{name}", f"unknown_{name}", f"known: {known}")
-    return Fault(pointer, found["type"], str(found["msg"]).removeprefix("Value error, "))
-
-
-def _pointer(location: Sequence[str | int], body: Any) -> str:
-    """Return `/spec/train_sizes/0` for a body, the bare name for a parameter.
-
-    The location also names the member of a union that was tried; the body knows no such key.
-    """
-    where, *parts = location
-    if where != "body":
-        return "/".join(map(str, parts))
-    pointer, value = "", body
-    for position, part in enumerate(parts):
-        known = _member(value, part)
-        if known is None and position < len(parts) - 1:
-            continue
-        pointer += "/" + str(part)[:_POINTER_PART_LENGTH].replace("~", "~0").replace("/", "~1")
-        value = known
-    return pointer
-
-
-def _member(value: Any, part: str | int) -> Any:
-    if isinstance(value, dict):
-        return value.get(part)
-    if isinstance(value, list) and isinstance(part, int) and part < len(value):
-        return value[part]
-    return None
 
 
 def where_raised(error: BaseException) -> list[str]:

@@ -170,6 +170,17 @@ _SCORE: Example = {
     "best": 0.81,
     "method": "bootstrap",
 }
+DATASET_REPORT: Example = {
+    "source_rows": 3000,
+    "kept": 2940,
+    "duplicates": 60,
+    "dropped": {"duplicate": {"rows": 60, "first_rows": [17, 92]}},
+    "groups": {"count": 2940, "largest": 1},
+    "lengths": {"text": {"p50": 84, "p95": 160, "p99": 210, "max": 260}},
+    "labels": {},
+    "pii_rows": {},
+    "warnings": [],
+}
 EVALUATION: Example = {
     "object": "evaluation",
     "id": EVALUATION_ID,
@@ -209,6 +220,34 @@ EVALUATION_ROW: Example = {
     "samples": 1,
     "agreement": 1,
 }
+_POINT: Example = {
+    "name": "tuned@200",
+    "kind": "tuned",
+    "train_size": 200,
+    "value": 0.81,
+    "low": 0.75,
+    "high": 0.86,
+    "coverage": 1.0,
+    "n": 200,
+    "worst": 0.81,
+    "best": 0.81,
+}
+_CURVE: Example = {
+    "metric": "exact_match",
+    "verdict": "too few sizes",
+    "points": [_POINT],
+    "baselines": [],
+    "fit": None,
+    "decision": {
+        "worth": "unknown",
+        "recommended_size": 200,
+        "best_size": 200,
+        "best_prompt": None,
+        "beats_prompt_from": None,
+        "rows_needed": None,
+    },
+    "comparisons": [],
+}
 EXPERIMENT: Example = {
     "object": "experiment",
     "id": EXPERIMENT_ID,
@@ -218,7 +257,7 @@ EXPERIMENT: Example = {
     "base_model": "gemini-3.1-flash-lite",
     "metric": "exact_match",
     "answer": "With 200 examples tuning beats prompting; more data still helps.",
-    "verdict": "rising",
+    "verdict": "too few sizes",
     "synthetic": False,
     "variants": [
         {
@@ -238,7 +277,7 @@ EXPERIMENT: Example = {
             "error": None,
         }
     ],
-    "curve": {"metric": "exact_match", "points": []},
+    "curve": _CURVE,
     "created_at": _CREATED,
     "ready_at": _READY,
     "links": {

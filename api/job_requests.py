@@ -11,7 +11,16 @@ from service.jobs.schemas import LABEL_PATTERN, Budget
 from service.money import parse_dollars
 from service.tuning.schemas import PollSpec, TuneSpec
 
-LabelText = Annotated[str, Field(pattern=LABEL_PATTERN)]
+SubmittedKind = Literal["prepare", "tune", "poll", "evaluate", "experiment"]
+LabelText = Annotated[
+    str,
+    Field(
+        pattern=LABEL_PATTERN,
+        description="up to 63 of lower-case letters, digits, spaces and _ . @ ( ) -, of which the "
+        "first is a letter or digit",
+        examples=["support"],
+    ),
+]
 
 
 def storable(value: Any) -> Any:

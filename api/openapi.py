@@ -1,6 +1,6 @@
 """The API's contract: what every operation says about its answers, and the document."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI
@@ -8,6 +8,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
 from api.errors import MEDIA_TYPE, Problem
+from api.property_descriptions import describe_properties
 from api.version import VERSION
 
 Responses = dict[int | str, dict[str, Any]]
@@ -35,7 +36,26 @@ _STATUSES = {
     500: "The server failed",
     503: "Something the server needs is away",
 }
+_HEADERS = {
+    "ETag": "the version that this shows: for If-None-Match and If-Match",
+    "Location": "path of what was made",
+    "Retry-After": "seconds after which to ask again",
+    "Idempotent-Replayed": "`true`: an earlier request with this Idempotency-Key made it",
+    "WWW-Authenticate": "how to send a key, and the scope that is missing",
+    "Content-Disposition": "the name to save it by",
+    "Content-Range": "which bytes these are, and of how many",
+    "Accept-Ranges": "`bytes` where the header Range is honoured",
+    "Cache-Control": "`no-store`: a secret is inside",
+    "X-Request-Id": "names the request in the server's log; one that was sent is kept",
+}
+_HEADERS_OF = {
+    401: ("WWW-Authenticate",),
+    403: ("WWW-Authenticate",),
+    429: ("Retry-After",),
+    503: ("Retry-After",),
+}
 _ALWAYS = (401, 403, 422, 500, 503)
+RANGE_STATUS = 416
 WITH_BODY = (400, 413, 415)
 
 
@@ -44,33 +64,75 @@ def problems(*statuses: int) -> Responses:
     return {
         status: {
             "description": _STATUSES[status],
+            "headers": documented_headers(*_HEADERS_OF.get(status, ())),
             "content": {MEDIA_TYPE: {"schema": _PROBLEM_REF}},
         }
         for status in sorted({*_ALWAYS, *statuses})
     }
 
 
+def documented_headers(*names: str) -> dict[str, Any]:
+    """Return the description of a response's headers; the request's id is always one."""
+    return {
+        name: {"description": _HEADERS[name], "schema": {"type": "string"}}
+        for name in sorted({*names, "X-Request-Id"})
+    }
+
+
 def answers(
-    example: Any, *statuses: int, status: int = 200, description: str = "Done"
+    example: Any,
+    *statuses: int,
+    status: int = 200,
+    description: str = "Done",
+    sends: Sequence[str] = (),
 ) -> Responses:
-    """Return the responses of an operation: success with an example, and its problems."""
+    """Return the responses of an operation: success with an example, and its problems.
+
+    `sends` are the headers of the success.
+    """
     success: Responses = {
         status: {
             "description": description,
+            "headers": documented_headers(*sends),
             "content": {"application/json": {"example": example}},
         }
     }
     return success | problems(*statuses)
 
 
-def files(*media_types: str, statuses: tuple[int, ...] = ()) -> Responses:
-    """Return the responses of a download."""
-    content: Mapping[str, Any] = {
-        media_type: {"schema": {"type": "string", "format": "binary"}, "example": "…"}
-        for media_type in media_types
+def files(
+    *media_types: str, json: tuple[str, Any] | None = None, statuses: tuple[int, ...] = ()
+) -> Responses:
+    """Return the responses of a download; `json` is the schema of its JSON, and an example.
+
+    Where 416 is one of `statuses`, a range of its bytes is answered with 206.
+    """
+    content = {media_type: _media(media_type, json) for media_type in media_types}
+    named = ("Content-Disposition",)
+    success: Responses = {
+        200: {"description": "The file", "headers": documented_headers(*named), "content": content}
     }
-    success: Responses = {200: {"description": "The file", "content": content}}
+    if RANGE_STATUS in statuses:
+        part = {
+            media_type: _media("", None)
+            for media_type in media_types
+            if media_type not in {"application/json", "application/x-ndjson", "text/csv"}
+        }
+        success[200]["headers"] |= documented_headers("Accept-Ranges")
+        success[206] = {
+            "description": "The bytes that the header Range asks for",
+            "headers": documented_headers(*named, "Accept-Ranges", "Content-Range"),
+            "content": part,
+        }
     return success | problems(*statuses)
+
+
+def _media(media_type: str, json: tuple[str, Any] | None) -> dict[str, Any]:
+    if media_type == "application/json" and json:
+        return {"schema": {"$ref": f"#/components/schemas/{json[0]}"}, "example": json[1]}
+    if media_type.startswith("text/") or media_type == "application/x-ndjson":
+        return {"schema": {"type": "string"}, "example": "…"}
+    return {"schema": {"type": "string", "format": "binary"}, "example": "…"}
 
 
 def page_example(item: Mapping[str, Any], *, next_page: str | None = None) -> dict[str, Any]:
@@ -86,6 +148,18 @@ def example_of(model: type[BaseModel]) -> dict[str, Any]:
     return examples[0]
 
 
+def _complete_parameters(built: dict[str, Any]) -> None:
+    """Describe what a path is about; a missing If-Match is answered with a status of its own."""
+    for operations in built["paths"].values():
+        for operation in operations.values():
+            for parameter in operation.get("parameters", ()):
+                if parameter["in"] == "path":
+                    noun = parameter["name"].removesuffix("_id").replace("_", " ")
+                    parameter.setdefault("description", f"id of the {noun}")
+                if parameter["name"].lower() == "if-match":
+                    parameter["required"] = True
+
+
 def document(app: FastAPI) -> dict[str, Any]:
     """Return the OpenAPI document, built once."""
     if app.openapi_schema is None:
@@ -96,8 +170,12 @@ def document(app: FastAPI) -> dict[str, Any]:
             routes=app.routes,
             license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
             servers=[{"url": "/"}],
+            webhooks=app.webhooks.routes,
         )
+        schemas = built["components"]["schemas"]
         problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-        built["components"]["schemas"] |= problem.pop("$defs") | {"Problem": problem}
+        schemas |= problem.pop("$defs") | {"Problem": problem}
+        describe_properties(schemas)
+        _complete_parameters(built)
         app.openapi_schema = built
     return app.openapi_schema

@@ -9,6 +9,8 @@ TunecurveError
 ├── PreconditionFailed 412 read the newest version first
 ├── RateLimited       429  come back later
 ├── Unavailable       503  something outside is away; try again
+├── ProviderFailed    502  the provider ended the work; its words say why
+├── JobFailed         500  a job ended; the error that it ended with says why
 └── Internal          500  ours: report it
 """
 
@@ -31,7 +33,7 @@ class TunecurveError(Exception):
 
     status: ClassVar[int] = 500
     default_code: ClassVar[str] = "internal"
-    title: ClassVar[str] = "Internal error"
+    title: str = "Internal error"
     retryable: ClassVar[bool] = False
 
     def __init__(self, message: str, *, code: str = "", faults: Sequence[Fault] = ()) -> None:
@@ -93,6 +95,24 @@ class Unavailable(TunecurveError):
     default_code = "unavailable"
     title = "Something outside is away"
     retryable = True
+
+
+class ProviderFailed(TunecurveError):
+    status = 502
+    default_code = "provider_failed"
+    title = "The provider ended the work"
+
+
+class JobFailed(TunecurveError):
+    """What another job has ended with, under the title that it had there."""
+
+    title = "The job failed"
+
+    def __init__(
+        self, message: str, *, code: str, title: str, faults: Sequence[Fault] = ()
+    ) -> None:
+        super().__init__(message, code=code, faults=faults)
+        self.title = title
 
 
 class Internal(TunecurveError):

@@ -54,6 +54,11 @@ def new_id(prefix: Prefix) -> str:
     return f"{prefix}_{''.join(digits)}"
 
 
+def example_id(prefix: Prefix) -> str:
+    """Return an id that shows the form, and is nobody's."""
+    return f"{prefix}_01jd5v3q8e7z2m4n6p8r0s2t4v"
+
+
 def id_pattern(prefix: Prefix) -> str:
     """Return the anchored regular expression of ids of one kind."""
     return f"^{prefix}_{BODY_PATTERN}$"

@@ -150,7 +150,7 @@ class Client:
     ) -> Iterator[Json]:
         """Yield the events so far, oldest first, after the one numbered `after`."""
         filters = {"job": job, "after": after}
-        return self._pages("/v1/events", filters, limit=page_limit, cursor="seq")
+        return self._pages("/v1/events", filters, limit=page_limit)
 
     # ------------------------------------------------------------ any collection, files
 
@@ -215,16 +215,14 @@ class Client:
 
     # ------------------------------------------------------------
 
-    def _pages(
-        self, path: str, filters: Params, *, limit: int, cursor: str = "id"
-    ) -> Iterator[Json]:
-        params = {name: value for name, value in filters.items() if value is not None}
-        while True:
-            page = self._transport.json("GET", path, params={**params, "limit": limit})
+    def _pages(self, path: str, filters: Params, *, limit: int) -> Iterator[Json]:
+        given = {name: value for name, value in filters.items() if value is not None}
+        params: dict[str, str | int] | None = {**given, "limit": limit}
+        following: str | None = path
+        while following:
+            page = self._transport.json("GET", following, params=params)
             yield from page["data"]
-            if not page["has_more"] or not page["data"]:
-                return
-            params["after"] = page["data"][-1][cursor]
+            following, params = page["next"], None  # the path of the next page holds the filters
 
 
 def _may_pass(error: TunecurveError) -> bool:

@@ -110,6 +110,7 @@ class ModelCatalogue(BaseModel):
     responses=answers(_EXAMPLE),
 )
 def get_catalogue(_principal: Reader, container: Services) -> ModelCatalogue:
+    """The shipped facts, merged with those of the file that `TUNECURVE_CATALOGUE` names."""
     catalogue, base_model = container.catalogue, container.settings.base_model
     found = warnings_about(catalogue, base_model, today=utc_now().date())
     return ModelCatalogue(

@@ -48,6 +48,7 @@ def list_datasets(
     after: AfterDataset = None,
     limit: Limit = 20,
 ) -> Page[Dataset]:
+    """Those still being made are shown too."""
     found = queries.list_datasets(
         principal.project_id, sessions=container.sessions, after=after, limit=limit + 1
     )
@@ -63,6 +64,7 @@ def list_datasets(
     responses=answers(examples.DATASET, 404),
 )
 def get_dataset(dataset_id: DatasetId, principal: Reader, container: Services) -> Dataset:
+    """Its report says what became of every row."""
     row = queries.get_dataset(
         dataset_id, project_id=principal.project_id, sessions=container.sessions
     )
@@ -78,6 +80,7 @@ def get_dataset(dataset_id: DatasetId, principal: Reader, container: Services) -
     responses=problems(404, 409),
 )
 def delete_dataset(dataset_id: DatasetId, principal: Writer, container: Services) -> None:
+    """Its rows and files go with it. A dataset that a model or evaluation names stays."""
     operations.delete_dataset(
         dataset_id,
         project_id=principal.project_id,
@@ -104,6 +107,7 @@ def list_rows(
     ] = None,
     limit: Limit = 20,
 ) -> Page[DatasetRow]:
+    """In the order of their splits; a filter keeps rows that meet all of it."""
     rows = queries.list_rows(
         dataset_id,
         project_id=principal.project_id,
@@ -122,14 +126,22 @@ def list_rows(
     operation_id="getDatasetReport",
     summary="Read what the preparation found, as JSON or as a page",
     response_class=Response,
-    responses=files("application/json", "text/html", statuses=(404, 409)),
+    responses=files(
+        "application/json",
+        "text/html",
+        json=("DatasetReport", examples.DATASET_REPORT),
+        statuses=(404, 409),
+    ),
 )
 def get_report(
     dataset_id: DatasetId,
     principal: Reader,
     container: Services,
-    report_format: Annotated[Literal["json", "html"], Query(alias="format")] = "json",
+    report_format: Annotated[
+        Literal["json", "html"], Query(alias="format", description="how it is written")
+    ] = "json",
 ) -> Response:
+    """What became of every row, lengths and tokens, labels, leaks, personal data and costs."""
     report = queries.dataset_report(
         dataset_id, project_id=principal.project_id, sessions=container.sessions
     )
@@ -157,7 +169,9 @@ def get_content(
     dataset_id: DatasetId,
     principal: Reader,
     container: Services,
-    content_format: Annotated[ContentFormat, Query(alias="format")] = "parquet",
+    content_format: Annotated[
+        ContentFormat, Query(alias="format", description="how it is written")
+    ] = "parquet",
     split: Annotated[Split | None, Query(description="only of this split; not for Parquet")] = None,
     byte_range: Annotated[
         str | None, Header(alias="Range", description="of the Parquet file")

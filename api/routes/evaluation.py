@@ -35,6 +35,7 @@ def list_evaluations(
     after: AfterEvaluation = None,
     limit: Limit = 20,
 ) -> Page[Evaluation]:
+    """Those still running are shown too, with the scores they have."""
     found = queries.list_evaluations(
         principal.project_id, after=after, limit=limit + 1, sessions=container.sessions
     )
@@ -54,6 +55,7 @@ def list_evaluations(
 def get_evaluation(
     evaluation_id: EvaluationId, principal: Reader, container: Services
 ) -> Evaluation:
+    """Scores come with a 95 % interval and with the share of rows that were answered."""
     row, scores = queries.get_evaluation(
         evaluation_id, project_id=principal.project_id, sessions=container.sessions
     )
@@ -69,6 +71,7 @@ def get_evaluation(
     responses=problems(404, 409),
 )
 def delete_evaluation(evaluation_id: EvaluationId, principal: Writer, container: Services) -> None:
+    """Its answers go with it; those in the cache are kept for other evaluations."""
     operations.delete_evaluation(
         evaluation_id, project_id=principal.project_id, sessions=container.sessions
     )
@@ -90,6 +93,7 @@ def list_rows(
     ] = -1,
     limit: Limit = 20,
 ) -> Page[EvaluationRowOut]:
+    """In the order of the test split, once all are there."""
     key = queries.table_key_of(
         evaluation_id, project_id=principal.project_id, sessions=container.sessions
     )
@@ -115,11 +119,14 @@ def get_content(
     evaluation_id: EvaluationId,
     principal: Reader,
     container: Services,
-    content_format: Annotated[TableFormat, Query(alias="format")] = "parquet",
+    content_format: Annotated[
+        TableFormat, Query(alias="format", description="how it is written")
+    ] = "parquet",
     byte_range: Annotated[
         str | None, Header(alias="Range", description="of the Parquet file")
     ] = None,
 ) -> Response:
+    """One row for each test row: the answer, how the call ended, and what counts as right."""
     key = queries.table_key_of(
         evaluation_id, project_id=principal.project_id, sessions=container.sessions
     )

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request
 from pydantic import AfterValidator
+from pydantic_core import PydanticCustomError
 
 from api.auth import Reader, ReaderRecheck
 from api.dependencies import AfterJob, Limit, Services
@@ -28,7 +29,7 @@ _LAST_SEQ = 2**63 - 1
 
 def _known_type(pattern: str) -> str:
     if pattern not in _TYPES:
-        raise ValueError(f"known: {', '.join(_TYPES)}")
+        raise PydanticCustomError("unknown_event_type", "known: {known}", {"known": list(_TYPES)})
     return pattern
 
 
@@ -56,6 +57,7 @@ def list_events(
     ] = 0,
     limit: Limit = 20,
 ) -> Page[Event]:
+    """Events are numbered without gaps in a project: ask for those after the last you saw."""
     found = find_events(
         principal.project_id,
         job_id=job,

@@ -35,6 +35,7 @@ def list_experiments(
     after: AfterExperiment = None,
     limit: Limit = 20,
 ) -> Page[Experiment]:
+    """Those still running are shown too, with the variants they have."""
     found = queries.list_experiments(
         principal.project_id, after=after, limit=limit + 1, sessions=container.sessions
     )
@@ -54,6 +55,7 @@ def list_experiments(
 def get_experiment(
     experiment_id: ExperimentId, principal: Reader, container: Services
 ) -> Experiment:
+    """`answer` says in one sentence how much data is needed; `curve` holds what it follows from."""
     row, variants = queries.get_experiment(
         experiment_id, project_id=principal.project_id, sessions=container.sessions
     )
@@ -69,6 +71,7 @@ def get_experiment(
     responses=problems(404, 409),
 )
 def delete_experiment(experiment_id: ExperimentId, principal: Writer, container: Services) -> None:
+    """Datasets, models and evaluations that its jobs made stay."""
     operations.delete_experiment(
         experiment_id, project_id=principal.project_id, sessions=container.sessions
     )
@@ -80,18 +83,25 @@ def delete_experiment(experiment_id: ExperimentId, principal: Writer, container:
     summary="Download the report (html) or the curve",
     response_class=Response,
     responses=files(
-        "text/html", "application/json", *MEDIA_TYPES.values(), statuses=(404, 409, 416)
+        "text/html",
+        "application/json",
+        *MEDIA_TYPES.values(),
+        json=("ExperimentCurve", examples.EXPERIMENT["curve"]),
+        statuses=(404, 409, 416),
     ),
 )
 def get_content(
     experiment_id: ExperimentId,
     principal: Reader,
     container: Services,
-    content_format: Annotated[ContentFormat, Query(alias="format")] = "html",
+    content_format: Annotated[
+        ContentFormat, Query(alias="format", description="how it is written")
+    ] = "html",
     byte_range: Annotated[
         str | None, Header(alias="Range", description="of the page and the Parquet file")
     ] = None,
 ) -> Response:
+    """The report is a page without scripts; the curve is `json`, tables hold its points."""
     row, _ = queries.get_experiment(
         experiment_id, project_id=principal.project_id, sessions=container.sessions
     )

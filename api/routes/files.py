@@ -52,7 +52,9 @@ UploadSlot = Annotated[None, Depends(_upload_slot)]
         "is prepared, or said in its `format`."
     ),
     status_code=201,
-    responses=answers(examples.FILE, 408, 413, 415, 429, status=201, description="Kept"),
+    responses=answers(
+        examples.FILE, 408, 413, 415, 429, status=201, description="Kept", sends=("Location",)
+    ),
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -109,6 +111,7 @@ def list_files(
     after: AfterFile = None,
     limit: Limit = 20,
 ) -> Page[File]:
+    """Files that were uploaded to the project."""
     rows = operations.list_files(
         principal.project_id, after=after, limit=limit + 1, sessions=container.sessions
     )
@@ -123,6 +126,7 @@ def list_files(
     responses=answers(examples.FILE, 404),
 )
 def get_file(file_id: FileId, principal: Reader, container: Services) -> File:
+    """Size and digest are of the bytes as kept: expanded where they came compressed."""
     row = operations.get_file(file_id, project_id=principal.project_id, sessions=container.sessions)
     return present_file(row)
 
@@ -135,6 +139,7 @@ def get_file(file_id: FileId, principal: Reader, container: Services) -> File:
     responses=problems(404, 409),
 )
 def delete_file(file_id: FileId, principal: Writer, container: Services) -> None:
+    """Datasets made from it stay."""
     operations.delete_file(
         file_id,
         project_id=principal.project_id,
@@ -154,8 +159,11 @@ def get_file_content(
     file_id: FileId,
     principal: Reader,
     container: Services,
-    byte_range: Annotated[str | None, Header(alias="Range")] = None,
+    byte_range: Annotated[
+        str | None, Header(alias="Range", description="one range of bytes, such as `bytes=0-99`")
+    ] = None,
 ) -> Response:
+    """The bytes as kept, whole or one range of them."""
     file = get_file(file_id, principal, container)
 
     def read(start: int, end: int) -> Iterator[bytes]:

@@ -47,6 +47,7 @@ class Readiness(BaseModel):
     responses={200: {"content": {"application/json": {"example": {"status": "ok"}}}}},
 )
 async def healthz() -> Health:
+    """For a liveness probe: nothing outside the process is asked."""
     return Health()
 
 
@@ -63,6 +64,7 @@ async def healthz() -> Health:
     },
 )
 async def readyz(request: Request, container: Services) -> Readiness:
+    """For a readiness probe: `degraded` means that work is accepted and not yet begun."""
     checks: CapacityLimiter = request.app.state.readiness_checks
     run = partial(to_thread.run_sync, limiter=checks, abandon_on_cancel=True)
     database_answered, broker_answered = False, False
@@ -110,6 +112,7 @@ def _require_database(sessions: Sessions) -> None:
     },
 )
 def metrics(principal: Reader, container: Services) -> Response:
+    """One gauge, `tunecurve_jobs`, with the labels `kind` and `state`."""
     counts = count_jobs(principal.project_id, sessions=container.sessions)
     lines = ["# HELP tunecurve_jobs Jobs by kind and state.", "# TYPE tunecurve_jobs gauge"]
     lines += [

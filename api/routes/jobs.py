@@ -11,8 +11,8 @@ from api.auth import Reader, Writer
 from api.dependencies import AfterJob, JobId, Limit, RequestId, Services
 from api.etags import etag_of, is_known
 from api.idempotency import IdempotencyKey
-from api.job_requests import Submitted, budget_nano_of
-from api.openapi import WITH_BODY, answers, page_example
+from api.job_requests import Submitted, SubmittedKind, budget_nano_of
+from api.openapi import WITH_BODY, answers, documented_headers, page_example
 from api.pagination import Page, page_of
 from api.plans import Plan, plan_of
 from service.database import Sessions
@@ -25,18 +25,24 @@ from service.jobs.schemas import LABEL_PATTERN, Job, present_job
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 RETRY_AFTER = "2"
-_KINDS = ("prepare", "tune", "poll", "evaluate", "experiment")
-_KIND_PATTERN = f"^({'|'.join(_KINDS)})$"
+_SENDS = ("ETag", "Retry-After")
 _LABEL = LABEL_PATTERN.removeprefix("^").removesuffix("$")
 
 _CREATED: dict[int | str, dict[str, Any]] = {
     200: {
         "model": Job | Plan,
         "description": "The job that this Idempotency-Key made before, or the plan of a dry run",
+        "headers": documented_headers("ETag", "Location", "Retry-After", "Idempotent-Replayed"),
         "content": {"application/json": {"example": examples.PLAN}},
     },
     **answers(
-        examples.JOB, *WITH_BODY, 404, 429, status=202, description="Submitted: follow the job"
+        examples.JOB,
+        *WITH_BODY,
+        404,
+        429,
+        status=202,
+        description="Submitted: follow the job",
+        sends=("ETag", "Location", "Retry-After"),
     ),
 }
 _CREATED[202]["links"] = {
@@ -65,6 +71,11 @@ def create_job(
     idempotency_key: IdempotencyKey,
     dry_run: Annotated[bool, Query(description="only say what would be created")] = False,  # noqa: FBT002  a query parameter
 ) -> Job | Response:
+    """A job that is accepted is kept, and runs as soon as a worker is free.
+
+    The ids of its outputs are in the answer: a later job may name them at once. Send an
+    `Idempotency-Key` so that a repeated request makes no second job.
+    """
     request = operations.Request(
         kind=body.kind,
         spec=body.spec,
@@ -116,17 +127,21 @@ def list_jobs(  # noqa: PLR0913, PLR0917  FastAPI reads a request's parts from p
     principal: Reader,
     container: Services,
     state: Annotated[list[State] | None, Query(description="any of these")] = None,
-    kind: Annotated[
-        list[Annotated[str, Query(pattern=_KIND_PATTERN)]] | None, Query(description="any of these")
-    ] = None,
+    kind: Annotated[list[SubmittedKind] | None, Query(description="any of these")] = None,
     label: Annotated[
-        str | None, Query(pattern=f"^{_LABEL}:{_LABEL}$", examples=["team:support"])
+        str | None,
+        Query(
+            pattern=f"^{_LABEL}[:=]{_LABEL}$",
+            description="only with this label: name, `:` or `=`, value",
+            examples=["team:support"],
+        ),
     ] = None,
     parent: Annotated[AfterJob, Query(description="only the children of this job")] = None,
     after: AfterJob = None,
     limit: Limit = 20,
 ) -> Page[Job]:
-    name, _, value = (label or "").partition(":")
+    """Shards of large jobs are left out unless `parent` names their job."""
+    name, _, value = (label or "").replace("=", ":").partition(":")
     rows = queries.list_jobs(
         principal.project_id,
         sessions=container.sessions,
@@ -146,7 +161,8 @@ def list_jobs(  # noqa: PLR0913, PLR0917  FastAPI reads a request's parts from p
     operation_id="getJob",
     summary="Look at a job",
     response_model=Job,
-    responses=answers(examples.JOB, 404) | {304: {"description": "Not changed since"}},
+    responses=answers(examples.JOB, 404, sends=_SENDS)
+    | {304: {"description": "Not changed since", "headers": documented_headers(*_SENDS)}},
 )
 def get_job(
     job_id: JobId,
@@ -155,6 +171,7 @@ def get_job(
     container: Services,
     if_none_match: Annotated[str | None, Header(description="the ETag seen last")] = None,
 ) -> Job | Response:
+    """Send the last `ETag` as `If-None-Match` while you wait, and ask again after `Retry-After`."""
     row = queries.get_job(job_id, project_id=principal.project_id, sessions=container.sessions)
     [job] = _shown([row], container.sessions)
     headers = _headers(job)
@@ -173,12 +190,21 @@ def get_job(
         200: {
             "model": Job,
             "description": "It is cancelled",
+            "headers": documented_headers("ETag"),
             "content": {"application/json": {"example": examples.CANCELLING_JOB}},
         },
-        **answers(examples.CANCELLING_JOB, 404, 409, status=202, description="It will stop"),
+        **answers(
+            examples.CANCELLING_JOB,
+            404,
+            409,
+            status=202,
+            description="It will stop",
+            sends=_SENDS,
+        ),
     },
 )
 def cancel_job(job_id: JobId, response: Response, principal: Writer, container: Services) -> Job:
+    """What is stored stays; calls under way are still paid for. A second call changes nothing."""
     row = operations.cancel_job(
         job_id,
         project_id=principal.project_id,

@@ -22,7 +22,13 @@ router = APIRouter(prefix="/v1", tags=["keys"])
     operation_id="createKey",
     summary="Make a key; its secret is shown this once",
     status_code=201,
-    responses=answers(example_of(KeyWithSecret), *WITH_BODY, status=201, description="Made"),
+    responses=answers(
+        example_of(KeyWithSecret),
+        *WITH_BODY,
+        status=201,
+        description="Made",
+        sends=("Cache-Control",),
+    ),
 )
 def create_key(
     wanted: Annotated[KeyCreate, BeforeValidator(storable)],
@@ -30,6 +36,7 @@ def create_key(
     principal: Admin,
     container: Services,
 ) -> KeyWithSecret:
+    """Only a digest of the secret is stored: it cannot be shown again."""
     key = operations.create_key(
         principal.project_id,
         name=wanted.name,
@@ -54,6 +61,7 @@ def list_keys(
     after: AfterKey = None,
     limit: Limit = 20,
 ) -> Page[Key]:
+    """Revoked and expired ones too."""
     found = operations.list_keys(
         principal.project_id, after=after, limit=limit + 1, sessions=container.sessions
     )
@@ -68,6 +76,7 @@ def list_keys(
     responses=problems(404),
 )
 def revoke_key(key_id: KeyId, principal: Admin, container: Services) -> None:
+    """Requests with it are refused at once. A second call changes nothing."""
     operations.revoke_key(key_id, project_id=principal.project_id, sessions=container.sessions)
 
 
@@ -78,6 +87,7 @@ def revoke_key(key_id: KeyId, principal: Admin, container: Services) -> None:
     responses=answers(example_of(Me)),
 )
 def who_am_i(principal: Caller, container: Services) -> Me:
+    """The project that the key opens, its scopes, and the limits of this server."""
     settings = container.settings
     return Me(
         project=principal.project_id,

@@ -27,6 +27,7 @@ def list_models(
     after: AfterModel = None,
     limit: Limit = 20,
 ) -> Page[Model]:
+    """Those still being tuned are shown too."""
     rows = queries.list_models(
         principal.project_id, after=after, limit=limit + 1, sessions=container.sessions
     )
@@ -42,6 +43,7 @@ def list_models(
     responses=answers(examples.MODEL, 404),
 )
 def get_model(model_id: ModelId, principal: Reader, container: Services) -> Model:
+    """Where it was tuned, on what, and its checkpoints."""
     row = queries.get_model(model_id, project_id=principal.project_id, sessions=container.sessions)
     states = job_states([row.job_id], sessions=container.sessions)
     return present_model(row, job=states.get(row.job_id))
@@ -55,4 +57,5 @@ def get_model(model_id: ModelId, principal: Reader, container: Services) -> Mode
     responses=problems(404, 409),
 )
 def delete_model(model_id: ModelId, principal: Writer, container: Services) -> None:
+    """Its endpoint at the provider is not touched."""
     operations.delete_model(model_id, project_id=principal.project_id, sessions=container.sessions)

@@ -125,6 +125,7 @@ def get_usage(
     first: Annotated[date | None, Query(description="UTC day; 30 days are shown else")] = None,
     last: Annotated[date | None, Query(description="UTC day, today else")] = None,
 ) -> ProjectUsage:
+    """Calls and tokens of all jobs, with what they cost by the price catalogue."""
     last = last or utc_now().date()
     first = first or last - timedelta(days=_DAYS - 1)
     _require_order(first, last)
@@ -145,6 +146,7 @@ def get_usage(
     responses=answers({"object": "prices", "currency": "USD", "data": [_PRICE_EXAMPLE]}),
 )
 def list_prices(_principal: Reader, container: Services) -> PriceList:
+    """US dollars for a million tokens. A model without a price is not in the list."""
     return PriceList(
         data=[
             ListedPrice(base_model=entry.name, **entry.prices.model_dump())

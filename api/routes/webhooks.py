@@ -45,7 +45,9 @@ IfMatch = Annotated[
     operation_id="createWebhook",
     summary="Add an endpoint; its secret is shown this once",
     status_code=201,
-    responses=answers(_WITH_SECRET, *WITH_BODY, 409, status=201, description="Added"),
+    responses=answers(
+        _WITH_SECRET, *WITH_BODY, 409, status=201, description="Added", sends=("ETag", "Location")
+    ),
 )
 def create_webhook(
     wanted: Annotated[WebhookCreate, BeforeValidator(storable)],
@@ -53,6 +55,7 @@ def create_webhook(
     principal: Admin,
     container: Services,
 ) -> WebhookWithSecret:
+    """Its address must be public and use HTTPS, unless the server allows others."""
     webhook = endpoints.create_webhook(
         wanted,
         project_id=principal.project_id,
@@ -78,6 +81,7 @@ def list_webhooks(
     after: AfterWebhook = None,
     limit: Limit = 20,
 ) -> Page[Webhook]:
+    """Without their secrets."""
     found = endpoints.list_webhooks(
         principal.project_id, after=after, limit=limit + 1, sessions=container.sessions
     )
@@ -88,11 +92,12 @@ def list_webhooks(
     "/{webhook_id}",
     operation_id="getWebhook",
     summary="Look at an endpoint",
-    responses=answers(_EXAMPLE, 404),
+    responses=answers(_EXAMPLE, 404, sends=("ETag",)),
 )
 def get_webhook(
     webhook_id: WebhookId, response: Response, principal: Admin, container: Services
 ) -> Webhook:
+    """Its `ETag` is what a change must name."""
     webhook = endpoints.get_webhook(
         webhook_id, project_id=principal.project_id, sessions=container.sessions
     )
@@ -104,7 +109,7 @@ def get_webhook(
     "/{webhook_id}",
     operation_id="updateWebhook",
     summary="Change an endpoint",
-    responses=answers(_EXAMPLE, *WITH_BODY, 404, 412, 428),
+    responses=answers(_EXAMPLE, *WITH_BODY, 404, 412, 428, sends=("ETag",)),
 )
 def update_webhook(
     webhook_id: WebhookId,
@@ -114,6 +119,7 @@ def update_webhook(
     container: Services,
     if_match: IfMatch = None,
 ) -> Webhook:
+    """Send the `ETag` of the version you mean as `If-Match`."""
     current = endpoints.get_webhook(
         webhook_id, project_id=principal.project_id, sessions=container.sessions
     )
@@ -137,6 +143,7 @@ def update_webhook(
     responses=problems(404),
 )
 def delete_webhook(webhook_id: WebhookId, principal: Admin, container: Services) -> None:
+    """What has not been delivered yet is not sent."""
     endpoints.delete_webhook(
         webhook_id, project_id=principal.project_id, sessions=container.sessions
     )
@@ -149,6 +156,7 @@ def delete_webhook(webhook_id: WebhookId, principal: Admin, container: Services)
     responses=answers(_DELIVERY, 404),
 )
 def ping_webhook(webhook_id: WebhookId, principal: Admin, container: Services) -> Delivery:
+    """One try, answered with the delivery."""
     return deliveries.ping_webhook(
         webhook_id,
         project_id=principal.project_id,
@@ -171,6 +179,7 @@ def rotate_secret(
     container: Services,
     wanted: Annotated[RotateSecret, Body()] = RotateSecret(),
 ) -> WebhookWithSecret:
+    """Messages are signed with both secrets for `overlap_seconds`."""
     return endpoints.rotate_secret(
         webhook_id,
         project_id=principal.project_id,
@@ -192,6 +201,7 @@ def rotate_secret(
 def redeliver(
     webhook_id: WebhookId, wanted: Redeliver, principal: Admin, container: Services
 ) -> Redelivered:
+    """Deliveries keep the id of their message, so that a receiver knows those it has handled."""
     count = deliveries.redeliver(
         webhook_id,
         wanted,
@@ -217,6 +227,7 @@ def list_deliveries(
     after: AfterDelivery = None,
     limit: Limit = 20,
 ) -> Page[Delivery]:
+    """Each with its last attempts."""
     found = deliveries.list_deliveries(
         webhook_id,
         project_id=principal.project_id,

@@ -12,7 +12,7 @@ Rate = Annotated[Decimal, Field(ge=0, le=10_000, max_digits=10, decimal_places=6
 Factor = Annotated[Decimal, Field(gt=0, le=100, max_digits=8, decimal_places=4)]
 
 
-class ModelState(StrEnum):
+class BaseModelState(StrEnum):
     """Whether a base model can be tuned and called, only called, or neither."""
 
     TUNABLE = "tunable"
@@ -54,7 +54,7 @@ class _Facts(BaseModel):
 class Lifecycle(_Facts):
     """`retires` is the earliest date that was announced, `retired` the day it happened."""
 
-    state: ModelState
+    state: BaseModelState
     retires: date | None = None
     retired: date | None = None
     extended_until: date | None = Field(default=None, description="end of paid extended access")
@@ -125,7 +125,7 @@ class Sampling(_Facts):
     seed: SettingEffect
 
 
-class Thinking(_Facts):
+class LeastThinking(_Facts):
     """The `thinkingConfig` with the least thinking; empty where it cannot be set."""
 
     setting: dict[str, str | int]
@@ -170,7 +170,7 @@ class ModelEntry(BaseModel):
     serving: Serving
     limits: Limits
     sampling: Sampling
-    thinking: Thinking
+    thinking: LeastThinking
     prices: Price | None = Field(default=None, description="null: not known")
 
     @property
@@ -181,11 +181,11 @@ class ModelEntry(BaseModel):
 
     @property
     def is_retired(self) -> bool:
-        return self.lifecycle is not None and self.lifecycle.state is ModelState.RETIRED
+        return self.lifecycle is not None and self.lifecycle.state is BaseModelState.RETIRED
 
     @property
     def is_tunable(self) -> bool:
-        return self.lifecycle is None or self.lifecycle.state is ModelState.TUNABLE
+        return self.lifecycle is None or self.lifecycle.state is BaseModelState.TUNABLE
 
     def retirement_due(self, today: date) -> date | None:
         """Return the announced or past date of retirement, where `today` has reached it."""

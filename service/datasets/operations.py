@@ -11,10 +11,12 @@ from service.datasets.ports import TokenCounter
 from service.datasets.presets.preset import Preset
 from service.datasets.presets.registry import choose_preset
 from service.datasets.queries import get_dataset, require_row
+from service.datasets.refusals import check_synthetic_columns
 from service.datasets.schemas import ConversionShardSpec, PrepareSpec
 from service.datasets.sharding.shard_jobs import ROOT, ShardingConfig, delete_objects, stop_sharding
 from service.datasets.sources.hub_client import HubClient
 from service.datasets.sources.registry import SOURCES
+from service.datasets.sources.schemas import SyntheticSource
 from service.datasets.sources.source import SourceAccess, repoint_faults
 from service.errors import Conflict
 from service.files.contents import FileLimits
@@ -43,6 +45,8 @@ def check_source(
         if source is not None:
             with repoint_faults("/spec/source", to=f"{pointer}/{name}"):
                 SOURCES[source.type].check(source, project_id=project_id, session=session)
+                if isinstance(source, SyntheticSource):
+                    check_synthetic_columns(preset, spec.columns)
     return preset
 
 

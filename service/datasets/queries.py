@@ -22,8 +22,9 @@ from service.datasets.publishing.content import (
     row_page,
 )
 from service.datasets.schemas import DatasetReport, DatasetRow
-from service.errors import Conflict, Fault, NotFound
+from service.errors import Conflict, Fault, Invalid, NotFound
 from service.jobs.ports import InputNotReady
+from service.jobs.queries import spec_of
 from service.storage.ports import ObjectStore
 from service.storage.table_subprocess import read_range_in_subprocess
 from service.storage.tables import Range
@@ -133,12 +134,44 @@ def answer_form_of(session: Session, dataset_id: str, *, project_id: str) -> Ans
 
 def require_dataset(
     session: Session, dataset_id: str, *, project_id: str, pointer: str = "/spec/dataset"
-) -> None:
-    """Check that a dataset is there, reserved or ready; raises NotFound `input_not_found`."""
-    if repository.find(session, dataset_id, project_id=project_id) is None:
+) -> Dataset:
+    """Return a dataset that is there, reserved or ready; raises NotFound `input_not_found`."""
+    row = repository.find(session, dataset_id, project_id=project_id)
+    if row is None:
         message = f"no dataset {dataset_id}"
         fault = Fault(pointer, "input_not_found", message)
         raise NotFound(message, code="input_not_found", faults=[fault])
+    return row
+
+
+def require_train_sizes(
+    session: Session, dataset_id: str, sizes: Mapping[str, int], *, project_id: str
+) -> None:
+    """Check that a dataset has, or will have, training files of these sizes, by their pointers.
+
+    Raises Invalid `unknown_train_size`, and what `require_dataset` raises.
+    """
+    row = require_dataset(session, dataset_id, project_id=project_id)
+    known = _train_sizes(session, row)
+    there = ", ".join(map(str, known))
+    faults = [
+        Fault(
+            pointer,
+            "unknown_train_size",
+            f"{dataset_id} has no training file of {size} rows; it has: {there}",
+        )
+        for pointer, size in sizes.items()
+        if size not in known
+    ]
+    if faults:
+        raise Invalid(faults[0].message, code="unknown_train_size", faults=faults)
+
+
+def _train_sizes(session: Session, row: Dataset) -> list[int]:
+    """Return the sizes that a dataset was prepared with, or those that its job is asked for."""
+    if row.ready_at is not None:
+        return sorted(map(int, row.training_files))
+    return sorted(map(int, spec_of(session, row.job_id).get("train_sizes", ())))
 
 
 def stream_examples(

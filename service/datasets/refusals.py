@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -12,6 +12,7 @@ from service.datasets.ingestion.staged_rows import StagedRows
 from service.datasets.presets.preset import Preset
 from service.datasets.row_faults import RowFault
 from service.datasets.schemas import PrepareSpec
+from service.datasets.sources.synthetic import COLUMNS as SYNTHETIC_COLUMNS
 from service.errors import Fault, Invalid
 
 _COLUMNS_SHOWN = 50
@@ -55,6 +56,19 @@ def check_sources(staged: Sequence[Staged], *, preset: Preset, spec: PrepareSpec
     _refuse([_fault(f, each.split, spec) for each in hopeless for f in _shown(each.rows.faults)])
     for each in staged:
         _check_columns(each, preset, spec)
+
+
+def check_synthetic_columns(preset: Preset, columns: Mapping[str, str]) -> None:
+    """Raise Invalid `missing_column` where a preset reads columns that made-up rows lack."""
+    wanted = [columns.get(name, name) for name in preset.columns]
+    missing = [name for name in wanted if name not in SYNTHETIC_COLUMNS]
+    if missing:
+        message = (
+            f"made-up rows have the columns {', '.join(SYNTHETIC_COLUMNS)}, but the preset "
+            f"{preset.name!r} reads {', '.join(wanted)}; use the preset 'pii', or other rows"
+        )
+        fault = Fault("/spec/source/type", "missing_column", message)
+        raise Invalid(message, code="missing_column", faults=[fault])
 
 
 def refuse_rows(sources: Sequence[ConvertedSource], *, spec: PrepareSpec) -> None:

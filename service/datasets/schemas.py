@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from service.datasets.examples import Split, Turn
 from service.datasets.models import Dataset as DatasetModel
@@ -103,6 +104,13 @@ class PrepareSpec(BaseModel):
         default=None, max_length=128, description="whose limits and price apply, if not the default"
     )
     name: str = Field(default="", max_length=100)
+
+    @field_validator("preset")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in PRESETS:
+            raise PydanticCustomError("unknown_preset", "known: {known}", {"known": list(PRESETS)})
+        return name
 
     @field_validator("definition", mode="before")
     @classmethod

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from service.catalogue.prices import CallPrice
 from service.clock import utc_now
 from service.database import Session, Sessions, database_now
-from service.errors import Forbidden, Internal, Invalid, NotFound
+from service.errors import Forbidden, Invalid, NotFound, ProviderFailed
 from service.evaluation import repository
 from service.evaluation.lanes import Lane, LaneInputs, choose_lane
 from service.evaluation.models import BatchRun
@@ -172,7 +172,7 @@ def _leave(run: JobRun, work: BatchWork, row: BatchRun) -> None:
         raise JobCancelled
     if row.state == OperationState.FAILED and work.requested is Lane.BATCH:
         words = row.error or row.provider_state
-        raise Internal(f"the provider's batch failed: {words}", code="provider_failed")
+        raise ProviderFailed(f"the provider's batch failed: {words}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,7 +109,12 @@ class EvaluateSpec(GenerationConfig):
     dataset: str = Field(pattern=id_pattern(Prefix.DATASET))
     variant: VariantKind
     model: str | None = Field(default=None, pattern=id_pattern(Prefix.MODEL))
-    base_model: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9.@_/-]{0,127}$")
+    base_model: str | None = Field(
+        default=None,
+        pattern=r"^[a-z0-9][a-z0-9.@_/-]{0,127}$",
+        description="name of a base model; the installation's default without one",
+        examples=["gemini-3.1-flash-lite"],
+    )
     shots: int = Field(default=0, ge=0, le=100)
     instruction: str | None = Field(
         default=None, max_length=20_000, description="in place of the dataset's own"

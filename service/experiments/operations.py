@@ -8,7 +8,7 @@ from service.catalogue.checks import check_base_model, check_location, check_reg
 from service.clock import utc_now
 from service.database import Session, Sessions
 from service.datasets.operations import check_source
-from service.datasets.queries import answer_form_of, require_dataset
+from service.datasets.queries import answer_form_of, require_train_sizes
 from service.errors import Fault, Invalid
 from service.evaluation.metrics.registry import METRICS
 from service.evaluation.plan import check_controlled
@@ -56,7 +56,8 @@ def reserve_experiment(
         )
         check_controlled(preset.answer, controlled=spec.controlled)
     if spec.dataset is not None:
-        require_dataset(session, spec.dataset, project_id=submission.project_id)
+        sizes = {f"/spec/train_sizes/{at}": size for at, size in enumerate(spec.train_sizes)}
+        require_train_sizes(session, spec.dataset, sizes, project_id=submission.project_id)
         form = answer_form_of(session, spec.dataset, project_id=submission.project_id)
         check_controlled(form, controlled=spec.controlled)
     name = spec.base_model or base_model

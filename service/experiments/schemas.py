@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from service.datasets.schemas import PrepareSpec, TrainSize
 from service.evaluation.schemas import GenerationConfig, VariantKind
+from service.experiments.curve_schemas import ExperimentCurve
 from service.experiments.models import Experiment as ExperimentRow
 from service.ids import Prefix, id_pattern
 from service.jobs.lifecycle import State
@@ -16,7 +17,14 @@ from service.jobs.schemas import OutputState, output_state
 from service.money import AMOUNT_PATTERN
 from service.tuning.schemas import HyperparametersSpec, ProviderName
 
-BaseModelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.@_/-]{0,127}$")]
+BaseModelName = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z0-9][a-z0-9.@_/-]{0,127}$",
+        description="name of a base model",
+        examples=["gemini-3.1-flash-lite"],
+    ),
+]
 
 
 class ExperimentSpec(GenerationConfig):
@@ -51,7 +59,9 @@ class ExperimentSpec(GenerationConfig):
         max_length=12,
         description="with `dataset` only; empty: every size it was prepared with",
     )
-    base_model: BaseModelName | None = None
+    base_model: BaseModelName | None = Field(
+        default=None, description="the installation's default without one"
+    )
     shots: int = Field(default=3, ge=0, le=100, description="0 leaves few-shot out")
     chain_of_thought: bool = Field(
         default=False, description="add a variant that reasons before a marked answer"
@@ -170,7 +180,7 @@ class Experiment(BaseModel):
     synthetic: bool = Field(description="answered by the emulator, not by Gemini")
     unlisted_model: bool = Field(description="unknown or retired, used as the job allowed")
     variants: list[ExperimentVariant]
-    curve: dict[str, Any]
+    curve: ExperimentCurve | None = Field(description="null until it is ready")
     created_at: datetime
     ready_at: datetime | None
     links: dict[str, str]
@@ -192,7 +202,7 @@ def present_experiment(
         synthetic=row.synthetic,
         unlisted_model=row.unlisted_model,
         variants=[ExperimentVariant.model_validate(variant) for variant in variants],
-        curve=row.curve,
+        curve=ExperimentCurve.model_validate(row.curve) if row.curve else None,
         created_at=row.created_at,
         ready_at=row.ready_at,
         links={

@@ -10,7 +10,7 @@ from service.clock import rfc3339, utc_now
 from service.database import Session, Sessions
 from service.datasets.examples import Split
 from service.datasets.queries import DatasetView, ready_dataset
-from service.errors import Fault, Internal
+from service.errors import Conflict, Fault, JobFailed, TunecurveError
 from service.evaluation.queries import get_evaluation
 from service.evaluation.row_scores import read_shared_rows, read_variant_scores
 from service.evaluation.schemas import VariantKind
@@ -147,21 +147,36 @@ def _finished_dataset(
         raise _no_scores(children) from error
 
 
-def _no_scores(children: Sequence[JobRecord]) -> Internal:
+def _no_scores(children: Sequence[JobRecord]) -> TunecurveError:
     """Return the failure of the first child that failed by itself, in its own words."""
     failed = [child for child in children if child.error]
     own = [child for child in failed if (child.error or {}).get("code") != "input_failed"]
     for child in own or failed:
         error: Mapping[str, Any] = child.error or {}
         name = child.labels.get("variant", child.kind)
-        faults = [
-            Fault(fault["pointer"], fault["code"], fault["message"])
-            for fault in error.get("errors", [])
-        ]
-        return Internal(
-            f"{child.kind} ({name}) failed: {error['detail']}", code=error["code"], faults=faults
+        return JobFailed(
+            f"{child.kind} ({name}) failed: {error['detail']}",
+            code=error["code"],
+            title=error["title"],
+            faults=[
+                Fault(_pointer(fault["pointer"], child.kind), fault["code"], fault["message"])
+                for fault in error.get("errors", [])
+            ],
         )
-    return Internal("no variant was scored: its jobs were cancelled", code="no_scores")
+    return Conflict("no variant was scored: its jobs were cancelled", code="no_scores")
+
+
+def _pointer(pointer: str, kind: str) -> str:
+    """Return where the experiment's spec has what a fault of a child's spec points at.
+
+    A row of data stays as it is; what only the child's spec has points at the whole.
+    """
+    if not pointer.startswith("/spec"):
+        return pointer
+    if kind == "prepare":
+        return pointer.replace("/spec", "/spec/prepare", 1)
+    name = pointer.removeprefix("/spec").split("/")[1:2]
+    return pointer if set(name) <= set(ExperimentSpec.model_fields) else "/spec"
 
 
 def _is_synthetic(variants: Sequence[VariantView], project_id: str, *, sessions: Sessions) -> bool:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from service.database import Session, Sessions, database_now
-from service.errors import TunecurveError
+from service.errors import Internal, TunecurveError
 from service.jobs import repository
 from service.jobs.events import emit_event, propagate_end
 from service.jobs.lifecycle import Reason, State, may_follow
@@ -91,7 +91,7 @@ def _attempts_without_progress(job: Job) -> tuple[int, int]:
 def _fail_exhausted(
     session: Session, job: Job, attempts_limit: int, *, cost: Mapping[str, Any]
 ) -> None:
-    error = TunecurveError(
+    error = Internal(
         f"{job.id} was started {attempts_limit} times and its worker died or failed each time",
         code="attempts_exhausted",
     )

@@ -1,6 +1,6 @@
 """Jobs as they stand: one, a page, a tree, and whether they have ended."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from service.database import Session, Sessions
@@ -14,6 +14,12 @@ def get_job(job_id: str, *, project_id: str, sessions: Sessions) -> Job:
     """Return a job of the project, or raise NotFound `job_not_found`."""
     with sessions.reading() as session:
         return required(repository.find(session, job_id, project_id=project_id), job_id)
+
+
+def spec_of(session: Session, job_id: str) -> Mapping[str, Any]:
+    """Return the spec of a job inside the caller's transaction; empty where there is no job."""
+    job = repository.find(session, job_id)
+    return job.spec if job else {}
 
 
 def required(job: Job | None, job_id: str) -> Job:

@@ -30,7 +30,11 @@ class Budget(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    amount: str = Field(pattern=AMOUNT_PATTERN, description="above 0", examples=["1.50"])
+    amount: str = Field(
+        pattern=AMOUNT_PATTERN,
+        description="dollars above 0 with up to nine decimals",
+        examples=["1.50"],
+    )
     currency: Literal["USD"] = CURRENCY
 
     @field_validator("amount")
@@ -68,15 +72,23 @@ class Cost(BaseModel):
     )
 
 
-class Problem(BaseModel):
-    """Why a job failed: the same words an HTTP answer would carry (RFC 9457)."""
+class ProblemFault(BaseModel):
+    """One thing wrong: `pointer` is a JSON pointer into the body, or a parameter's name."""
+
+    pointer: str
+    code: str
+    message: str
+
+
+class JobError(BaseModel):
+    """Why a job failed, in the words of a problem document (RFC 9457) but for its status."""
 
     type: str
     title: str
     code: str
     detail: str
-    retryable: bool
-    errors: list[dict[str, str]] = []
+    retryable: bool = Field(description="the same job may succeed when it is submitted again")
+    errors: list[ProblemFault] = []
 
 
 class Job(BaseModel):
@@ -94,7 +106,7 @@ class Job(BaseModel):
     progress: Progress
     cost: Cost
     budget: Budget | None
-    error: Problem | None
+    error: JobError | None
     labels: dict[str, str]
     attempt: int = Field(description="how often a worker has claimed it")
     version: int = Field(description="rises with every change; the ETag")
@@ -132,7 +144,7 @@ def present_job(row: JobRecord, *, cost: Mapping[str, Any] | None = None) -> Job
         progress=Progress.model_validate(row.progress),
         cost=Cost.model_validate({**row.cost, **(cost or {})}),
         budget=Budget(amount=row.cost["budget"]) if row.cost.get("budget") else None,
-        error=Problem.model_validate(row.error) if row.error else None,
+        error=JobError.model_validate(row.error) if row.error else None,
         labels=row.labels,
         attempt=row.attempt,
         version=row.version,
@@ -147,14 +159,14 @@ def present_job(row: JobRecord, *, cost: Mapping[str, Any] | None = None) -> Job
 
 def problem_of(error: TunecurveError) -> dict[str, Any]:
     """Return an error as a job row keeps it."""
-    return Problem(
+    return JobError(
         type=f"urn:tunecurve:error:{error.code}",
         title=error.title,
         code=error.code,
         detail=error.message,
         retryable=error.retryable,
         errors=[
-            {"pointer": fault.pointer, "code": fault.code, "message": fault.message}
+            ProblemFault(pointer=fault.pointer, code=fault.code, message=fault.message)
             for fault in error.faults
         ],
     ).model_dump()

@@ -31,7 +31,16 @@ class Principal:
             raise Forbidden(f"this needs a key with the scope {scope}; create one with it")
 
 
-KeyName = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
+KeyName = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=100,
+        pattern=r"^[^\x00-\x1f\x7f]+$",
+        description="text of one line, to tell keys apart",
+        examples=["nightly run"],
+    ),
+]
 
 _KEY_EXAMPLE: dict[str, Any] = {
     "object": "key",

@@ -6,7 +6,7 @@ from service.catalogue.catalogue import Catalogue
 from service.catalogue.checks import check_base_model, check_region
 from service.clock import utc_now
 from service.database import Session
-from service.datasets.queries import require_dataset
+from service.datasets.queries import require_train_sizes
 from service.ids import Prefix
 from service.jobs.ports import (
     JobKind,
@@ -22,9 +22,14 @@ from service.tuning.schemas import PollSpec, TuneSpec
 def reserve_tuned(
     session: Session, submission: Submission, *, base_model: str, catalogue: Catalogue
 ) -> None:
-    """Write the model row of a `tune` job; raises NotFound for an unknown dataset."""
+    """Write the model row of a `tune` job; refuses a dataset or train size that is not there."""
     spec = TuneSpec.model_validate(submission.spec)
-    require_dataset(session, spec.dataset, project_id=submission.project_id)
+    require_train_sizes(
+        session,
+        spec.dataset,
+        {"/spec/train_size": spec.train_size},
+        project_id=submission.project_id,
+    )
     asked = spec.base_model or base_model
     unlisted = check_base_model(
         catalogue, asked, tunes=True, allow_unlisted=spec.allow_unlisted_model

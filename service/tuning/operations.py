@@ -8,7 +8,7 @@ from typing import Any
 from service.catalogue.catalogue import Catalogue
 from service.database import Session, Sessions
 from service.datasets.queries import DatasetView, ready_dataset
-from service.errors import Conflict, Fault, Internal, Invalid, NotFound, TunecurveError
+from service.errors import Conflict, Fault, Invalid, NotFound, ProviderFailed, TunecurveError
 from service.ids import Prefix, new_id
 from service.jobs.budgets import settle_ahead
 from service.jobs.paid_operation_sweep import PolledTable
@@ -230,7 +230,7 @@ def _failure(row: TuningRun, *, cancelling: bool) -> TunecurveError | JobCancell
         return JobCancelled()
     if row.state == OperationState.CANCELLED and not error.get("kind"):
         return Invalid("the tuning was cancelled at the provider", code="provider_cancelled")
-    return Internal(
+    return ProviderFailed(
         f"the provider's tuning ended as {row.provider_state}: {words}",
         code=str(error.get("kind") or "provider_failed"),
     )

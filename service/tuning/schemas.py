@@ -46,7 +46,12 @@ class TuneSpec(BaseModel):
     train_size: int = Field(
         ge=1, le=1_000_000, description="one of the sizes the dataset was prepared with"
     )
-    base_model: str | None = Field(default=None, pattern=BASE_MODEL_PATTERN)
+    base_model: str | None = Field(
+        default=None,
+        pattern=BASE_MODEL_PATTERN,
+        description="name of a base model; the installation's default without one",
+        examples=["gemini-3.1-flash-lite"],
+    )
     hyperparameters: HyperparametersSpec = HyperparametersSpec()
     provider: ProviderName = "vertex"
     fresh: bool = Field(
@@ -71,7 +76,9 @@ class PollSpec(BaseModel):
     )
 
     resource_name: str = Field(
-        pattern=r"^projects/[^/\s]{1,100}/locations/[a-z0-9-]{1,40}/tuningJobs/[0-9A-Za-z_-]{1,100}$"
+        pattern=r"^projects/[^/\s]{1,100}/locations/[a-z0-9-]{1,40}/tuningJobs/[0-9A-Za-z_-]{1,100}$",
+        description="the whole name of the tuning job",
+        examples=["projects/123/locations/us-central1/tuningJobs/456"],
     )
     provider: ProviderName = "vertex"
 

@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from pydantic_core import PydanticCustomError
+
 from service.clock import rfc3339
 
 BODY_BYTES_LIMIT = 4096
@@ -52,10 +54,10 @@ def types_matching(patterns: Iterable[str]) -> list[EventType]:
 
 
 def check_pattern(pattern: str) -> str:
-    """Return the pattern, or raise ValueError that names the known ones."""
+    """Return the pattern, or raise what a validator may raise, with the known ones."""
     if pattern not in PATTERNS:
-        message = f"no event type {pattern[:50]!r} for webhooks; known: {', '.join(PATTERNS)}"
-        raise ValueError(message)
+        known = {"known": list(PATTERNS)}
+        raise PydanticCustomError("unknown_event_type", "known: {known}", known)
     return pattern
 
 

@@ -80,7 +80,15 @@ EventPattern = Annotated[
 ]
 EventPatterns = Annotated[list[EventPattern], Field(min_length=1, max_length=len(PATTERNS))]
 Url = Annotated[str, Field(min_length=1, max_length=URL_LENGTH_LIMIT)]
-Description = Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Description = Annotated[
+    str,
+    Field(
+        max_length=500,
+        pattern=r"^[^\x00-\x1f\x7f]*$",
+        description="text of one line, yours to remember it by",
+        examples=["to our chat"],
+    ),
+]
 
 
 class Event(BaseModel):

@@ -9,6 +9,7 @@ import pytest
 from openapi_spec_validator import validate
 
 from api.app import create_app
+from api.contract_lookup import ContractLookup, form_of
 from api.version import VERSION
 from service.settings import Settings
 from tests.api.server import Api, Json
@@ -78,6 +79,64 @@ def test_every_operation_says_what_it_does_and_how_it_fails(contract: Json) -> N
             assert responses[status]["content"] == PROBLEM, (name, status)
         for status in set(responses) - failures:
             assert responses[status]["description"], (name, status)
+
+
+def test_every_operation_parameter_and_property_says_what_it_means(contract: Json) -> None:
+    silent = [
+        f"{name}.{member}"
+        for name, schema in contract["components"]["schemas"].items()
+        for member, described in schema.get("properties", {}).items()
+        if not described.get("description")
+    ]
+    for operation in _operations(contract):
+        described = [operation, *operation.get("parameters", ())]
+        silent += [operation["operationId"] for each in described if not each.get("description")]
+
+    assert silent == []
+
+
+def test_no_two_schemas_share_a_name(contract: Json) -> None:
+    """The framework tells two of one name apart by their modules; generators drop both."""
+    assert [name for name in contract["components"]["schemas"] if "__" in name] == []
+
+
+def test_headers_that_matter_are_told(contract: Json) -> None:
+    jobs, job = contract["paths"]["/v1/jobs"]["post"], contract["paths"]["/v1/jobs/{job_id}"]["get"]
+    webhook = contract["paths"]["/v1/webhooks/{webhook_id}"]["patch"]
+
+    assert {"Location", "ETag", "Retry-After"} <= set(jobs["responses"]["202"]["headers"])
+    assert "Idempotent-Replayed" in jobs["responses"]["200"]["headers"]
+    assert {"ETag", "Retry-After"} <= set(job["responses"]["304"]["headers"])
+    assert "Retry-After" in job["responses"]["503"]["headers"]
+    assert "WWW-Authenticate" in job["responses"]["401"]["headers"]
+    [if_match] = [each for each in webhook["parameters"] if each["name"].lower() == "if-match"]
+    assert if_match["required"] is True
+
+
+def test_text_that_must_have_a_form_can_be_explained(contract: Json) -> None:
+    """Where a pattern refuses a text, the answer tells its form in words."""
+    lookup, faults = ContractLookup(contract), []
+    for path, methods in contract["paths"].items():
+        for method, operation in methods.items():
+            for parameter in operation.get("parameters", ()):
+                place = (parameter["in"], parameter["name"])
+                found = lookup.schemas_at(path, method, place)
+                if any("pattern" in each for each in found) and not form_of(found):
+                    faults.append((path, place))
+    for name, schema in contract["components"]["schemas"].items():
+        for member, described in schema.get("properties", {}).items():
+            if "pattern" in described and not form_of([described]):
+                faults.append((name, member))
+
+    assert faults == []
+
+
+def test_what_webhooks_send_is_told(contract: Json) -> None:
+    message = contract["webhooks"]["event"]["post"]
+
+    assert {each["name"] for each in message["parameters"]} == {
+        "webhook-id", "webhook-timestamp", "webhook-signature",
+    }  # fmt: skip
 
 
 def test_every_operation_with_a_body_shows_an_example(contract: Json) -> None:

@@ -1,5 +1,6 @@
 """What a request must be: each fault is named with its place."""
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -74,10 +75,126 @@ def test_each_fault_has_its_place_in_the_body(
     assert _pointers(problem) == faults
 
 
+@pytest.mark.parametrize(
+    ("body", "pointer", "words"),
+    [
+        ({}, "/kind", "prepare, tune, poll, evaluate, experiment"),
+        ({"kind": "prepar", "spec": {}}, "/kind", "did you mean `prepare`?"),
+        ([], "", "give an object: named fields in braces"),
+        ({"kind": "tune"}, "/spec", "this is required"),
+        ({"kind": "experiment", "spec": {"prepare": PREPARE, "shot": 3}}, "/spec/shot", "`shots`"),
+        (
+            {"kind": "prepare", "spec": {**PREPARE, "train_sizes": "50,200"}},
+            "/spec/train_sizes",
+            "give a list in square brackets",
+        ),
+        (
+            {"kind": "prepare", "spec": {**PREPARE, "source": {"type": "synthetc"}}},
+            "/spec/source/type",
+            "did you mean `synthetic`?",
+        ),
+        (
+            {"kind": "prepare", "spec": {**PREPARE, "source": {"type": "file", "file_id": "x"}}},
+            "/spec/source/file_id",
+            "an id such as `file_01",
+        ),
+        (
+            {"kind": "prepare", "spec": PREPARE, "labels": {"Team": "x"}},
+            "/labels/Team",
+            "lower-case letters",
+        ),
+        (
+            {"kind": "tune", "spec": {"dataset": "x"}, "budget": {"amount": "ten"}},
+            "/budget/amount",
+            "such as `1.50`",
+        ),
+        ({"kind": "prepare", "spec": {**PREPARE, "preset": "piii"}}, "/spec/preset", "`pii`?"),
+    ],
+)
+def test_a_fault_is_told_in_words_for_people(
+    caller: Caller, body: Any, pointer: str, words: str
+) -> None:
+    problem = problem_of(caller.post("/v1/jobs", body), 422, "validation_failed")
+
+    [message] = [each["message"] for each in problem["errors"] if each["pointer"] == pointer]
+    assert words in message
+    assert not re.search(r"valid (dictionary|tuple|string)|pattern|\^|Input", message)
+
+
+def test_all_faults_are_told_at_once_and_each_once(caller: Caller) -> None:
+    spec = {**PREPARE, "preset": "piii", "test_size": 0, "seed": "a"}
+    problem = problem_of(
+        caller.post("/v1/jobs", {"kind": "prepare", "spec": spec}), 422, "validation_failed"
+    )
+
+    assert list(_pointers(problem)) == ["/spec/preset", "/spec/test_size", "/spec/seed"]
+    for fault in problem["errors"]:
+        assert fault["message"] not in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "pointer", "words"),
+    [
+        ("/v1/jobs?starting_after=x", "starting_after", "known: after, kind"),
+        ("/v1/jobs?stat=failed", "stat", "did you mean `state`?"),
+        ("/v1/me?verbose=1", "verbose", "there are none here"),
+        (f"/v1/datasets/ds_{'0' * 26}/rows?serch=a", "serch", "did you mean `search`?"),
+    ],
+)
+def test_a_parameter_that_there_is_not_is_refused(
+    caller: Caller, path: str, pointer: str, words: str
+) -> None:
+    problem = problem_of(caller.get(path), 422, "unknown_parameter")
+
+    assert list(_pointers(problem)) == [pointer]
+    assert words in problem["detail"]
+
+
+def test_probes_may_add_parameters_of_their_own(caller: Caller) -> None:
+    assert caller.get("/healthz?probe=1").status_code == 200
+
+
+def test_a_label_is_asked_for_as_it_is_given(caller: Caller) -> None:
+    job = caller.submit("prepare", PREPARE, labels={"team": "growth"})
+
+    for label in ("team:growth", "team=growth"):
+        found = caller.get("/v1/jobs", params={"label": label}).json()["data"]
+        assert [each["id"] for each in found] == [job["id"]]
+
+
+@pytest.mark.parametrize("dry_run", ["false", "true"])
+def test_what_a_dataset_will_never_hold_is_refused_at_submission(
+    caller: Caller, dry_run: str
+) -> None:
+    dataset = caller.submit("prepare", PREPARE)["outputs"]["dataset"]
+    bodies = {
+        "/spec/train_size": {"kind": "tune", "spec": {"dataset": dataset, "train_size": 30}},
+        "/spec/train_sizes/1": {
+            "kind": "experiment",
+            "spec": {"dataset": dataset, "train_sizes": [20, 30]},
+        },
+    }
+
+    for pointer, body in bodies.items():
+        answer = caller.post("/v1/jobs", body, params={"dry_run": dry_run})
+        problem = problem_of(answer, 422, "unknown_train_size")
+        assert list(_pointers(problem)) == [pointer]
+        assert "it has: 20, 40" in problem["detail"]
+
+
+def test_made_up_rows_go_with_a_preset_that_reads_them(caller: Caller) -> None:
+    prepare = {**PREPARE, "preset": "sentiment"}
+    answer = caller.post("/v1/jobs", {"kind": "experiment", "spec": {"prepare": prepare}})
+
+    problem = problem_of(answer, 422, "missing_column")
+    assert list(_pointers(problem)) == ["/spec/prepare/source/type"]
+    assert "use the preset 'pii'" in problem["detail"]
+
+
 def test_an_unknown_preset_names_the_known_ones(caller: Caller) -> None:
     answer = caller.post("/v1/jobs", {"kind": "prepare", "spec": {**PREPARE, "preset": "nope"}})
 
-    problem = problem_of(answer, 422, "unknown_preset")
+    problem = problem_of(answer, 422, "validation_failed")
     assert _pointers(problem) == {"/spec/preset": "unknown_preset"}
     assert "pii" in problem["detail"]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 Json = dict[str, Any]
 
@@ -120,7 +120,7 @@ class TinyService:
         if seen.path in self.contents:
             return Answer(200, self.contents[f"{seen.path}"])
         if seen.path in self.lists:
-            return json_answer(200, _page(self.lists[seen.path], seen.query))
+            return json_answer(200, _page(seen.path, self.lists[seen.path], seen.query))
         found = self.objects.get(seen.path)
         if isinstance(found, list):
             found = found.pop(0) if len(found) > 1 else found[0]
@@ -129,7 +129,7 @@ class TinyService:
         return json_answer(200, found)
 
 
-def _page(items: Sequence[Json], query: dict[str, str]) -> Json:
+def _page(path: str, items: Sequence[Json], query: dict[str, str]) -> Json:
     matching = [item for item in items if _matches(item, query)]
     cursor = "seq" if items and "seq" in items[0] else "id"
     after = query.get("after")
@@ -138,7 +138,9 @@ def _page(items: Sequence[Json], query: dict[str, str]) -> Json:
         matching = matching[position + 1 :]
     limit = int(query.get("limit", "20"))
     page, has_more = matching[:limit], len(matching) > limit
-    return {"object": "list", "data": page, "has_more": has_more, "next": None}
+    following = urlencode({**query, "after": page[-1][cursor]}) if has_more else ""
+    next_page = f"{path}?{following}" if has_more else None
+    return {"object": "list", "data": page, "has_more": has_more, "next": next_page}
 
 
 def _matches(item: Json, query: dict[str, str]) -> bool:

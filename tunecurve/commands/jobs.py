@@ -103,7 +103,7 @@ def jobs(
     state: Annotated[str | None, typer.Option(help="Only jobs in this state.")] = None,
     kind: Annotated[str | None, typer.Option(help="Only jobs of this kind.")] = None,
     label: Annotated[
-        str | None, typer.Option(help="Only jobs with this label, NAME:VALUE.")
+        str | None, typer.Option(help="Only jobs with this label, NAME=VALUE.")
     ] = None,
     parent: Annotated[str | None, typer.Option(help="Only the children of this job.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50,
@@ -200,8 +200,8 @@ def read_spec(source: str) -> dict[str, Any]:
 
 
 def parse_labels(labels: list[str]) -> dict[str, str]:
-    """Return `["a=1"]` as `{"a": "1"}`; raises UsageError for one without `=`."""
-    pairs = [label.partition("=") for label in labels]
+    """Return `["a=1"]` as `{"a": "1"}`; raises UsageError for one without `=` or `:`."""
+    pairs = [label.replace(":", "=", 1).partition("=") for label in labels]
     for name, separator, _value in pairs:
         if not name or not separator:
             raise UsageError(f"--label {name!r} must look like NAME=VALUE")

@@ -102,10 +102,26 @@ class PresetDefinition(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,49}$")
+    name: str = Field(
+        pattern=r"^[a-z][a-z0-9_-]{0,49}$",
+        description="a name of lower-case letters, digits, _ and -, none of the shipped presets'",
+        examples=["reviews"],
+    )
     instruction: str = Field(default="", max_length=20_000)
-    text: str = Field(min_length=1, max_length=20_000, pattern=r"\{\{")
-    target: str = Field(min_length=1, max_length=20_000, pattern=r"\{\{")
+    text: str = Field(
+        min_length=1,
+        max_length=20_000,
+        pattern=r"\{\{",
+        description="the input: text with at least one column in double braces",
+        examples=["{{review}}"],
+    )
+    target: str = Field(
+        min_length=1,
+        max_length=20_000,
+        pattern=r"\{\{",
+        description="the answer: text with at least one column in double braces",
+        examples=["{{label}}"],
+    )
     group: str = Field(default="", max_length=1000, description="what a split keeps together")
     optional_columns: tuple[str, ...] = Field(default=(), max_length=20)
     normalise: dict[str, Normalisation] = Field(default={}, max_length=50)

@@ -21,8 +21,20 @@ class Template(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     instruction: str = Field(default="", max_length=20_000, description="said once, before text")
-    text: str = Field(min_length=1, max_length=20_000, pattern=r"\{\{", examples=["{{review}}"])
-    target: str = Field(min_length=1, max_length=20_000, pattern=r"\{\{", examples=["{{label}}"])
+    text: str = Field(
+        min_length=1,
+        max_length=20_000,
+        pattern=r"\{\{",
+        description="the input: text with at least one column in double braces",
+        examples=["{{review}}"],
+    )
+    target: str = Field(
+        min_length=1,
+        max_length=20_000,
+        pattern=r"\{\{",
+        description="the answer: text with at least one column in double braces",
+        examples=["{{label}}"],
+    )
     group: str = Field(default="", max_length=1000, description="empty: equal texts stay together")
 
     @property

@@ -16,7 +16,6 @@ from service.datasets.publishing.example_files import WrittenFiles
 from service.datasets.report.masking import mask
 from service.datasets.report.schemas import (
     Bar,
-    Cost,
     CostRow,
     DatasetReport,
     DatasetWarning,
@@ -28,6 +27,7 @@ from service.datasets.report.schemas import (
     RowPair,
     SampleRow,
     TokenReport,
+    TuningCost,
 )
 from service.datasets.row_faults import Level
 from service.datasets.splitting.leakage import MEANINGS, PAIRS_SHOWN
@@ -205,7 +205,7 @@ def _cost(
     train_sizes: Sequence[int],
     instruction_tokens: int,
     calibration: Calibration,
-) -> Cost:
+) -> TuningCost:
     """Return what each train size costs for some numbers of epochs: the service bills tokens of
     the file times epochs, and chooses the epochs itself if none are given.
     """
@@ -224,7 +224,7 @@ def _cost(
         for size in train_sizes
         for epochs in EPOCHS
     ]
-    return Cost(
+    return TuningCost(
         model=prepared.base_model.name,
         dollars_per_million_tokens=price,
         source=prices.source if prices else "not known",

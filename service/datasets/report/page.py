@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from service.datasets.report.schemas import Cost, DatasetReport, LeakageReport, TokenReport
+from service.datasets.report.schemas import DatasetReport, LeakageReport, TokenReport, TuningCost
 
 _HISTOGRAMS = {
     "text_characters": "Characters of texts",
@@ -56,7 +56,7 @@ def _leaks(leakage: LeakageReport) -> Iterator[Cells]:
         yield leak.rule, leak.split.value, leak.other.value, leak.rows, pairs
 
 
-def _costs(cost: Cost) -> Iterator[Cells]:
+def _costs(cost: TuningCost) -> Iterator[Cells]:
     for row in cost.rows:
         dollars = "not known"
         if row.dollars_low is not None:
@@ -65,7 +65,7 @@ def _costs(cost: Cost) -> Iterator[Cells]:
         yield row.train_size, row.epochs, tokens, dollars
 
 
-def _cost_note(cost: Cost, tokens: TokenReport) -> str:
+def _cost_note(cost: TuningCost, tokens: TokenReport) -> str:
     if tokens.counted:
         counter = "an emulator" if tokens.synthetic else "the provider"
         basis = f"{tokens.counted} examples counted by {counter}"

@@ -125,7 +125,7 @@ class CostRow(BaseModel):
     dollars_high: float | None
 
 
-class Cost(BaseModel):
+class TuningCost(BaseModel):
     """Prices are quoted, not promised: `source` and `as_of` say by whom and when."""
 
     model_config = ConfigDict(frozen=True)
@@ -163,7 +163,7 @@ class DatasetReport(BaseModel):
     near_duplicate_threshold: float | None = None
     leakage: LeakageReport | None = None
     tokens: TokenReport | None = None
-    cost: Cost | None = None
+    cost: TuningCost | None = None
     labels: dict[str, int] = Field(default={}, description="rows by label, the 100 most frequent")
     histograms: dict[str, list[Bar]] = Field(
         default={}, description="of characters and tokens in texts and targets"

@@ -48,11 +48,17 @@ class HubSource(BaseModel):
     type: Literal["hub"]
     repo: str = Field(
         pattern=rf"^[A-Za-z0-9][{_WORD}.-]{{0,95}}(/[A-Za-z0-9][{_WORD}.-]{{0,95}})?$",
+        description="owner and name of the repository",
         examples=["ai4privacy/pii-masking-200k"],
     )
     revision: str = Field(pattern=r"^[0-9a-f]{40}$", description="the whole id of a commit")
     config: str = Field(default="", max_length=100)
-    split: str = Field(default="train", pattern=rf"^[{_WORD}][{_WORD}.-]{{0,63}}$")
+    split: str = Field(
+        default="train",
+        pattern=rf"^[{_WORD}][{_WORD}.-]{{0,63}}$",
+        description="name of one of its splits",
+        examples=["train"],
+    )
     files: tuple[Annotated[str, Field(min_length=1, max_length=300)], ...] = Field(
         default=(), max_length=50
     )

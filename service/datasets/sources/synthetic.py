@@ -26,6 +26,9 @@ _ARTICLE = re.compile(r"\b([Aa]) (?=[aeio])")  # before a word; labels begin wit
 _LABEL = re.compile(r"\[([A-Z0-9]+)\]")
 
 
+COLUMNS = ("source_text", "target_text")
+
+
 class SyntheticPii:
     def check(self, source: SyntheticSource, *, project_id: str, session: Session) -> None:
         """Do nothing: no input is needed."""

@@ -7,7 +7,7 @@ import pytest
 
 from service.catalogue.catalogue import Catalogue, Places, load_catalogue
 from service.catalogue.checks import check_base_model, check_location, check_region, warnings_about
-from service.catalogue.entry import CallSettings, ModelEntry, ModelState, SettingEffect
+from service.catalogue.entry import BaseModelState, CallSettings, ModelEntry, SettingEffect
 from service.catalogue.locations import location_of, nearest
 from service.errors import Invalid
 from service.settings import Settings
@@ -100,7 +100,7 @@ def test_a_users_file_is_merged_fact_by_fact(tmp_path: Path) -> None:
     newer = own.find("gemini-3.7-flash")
     assert newer is not None
     assert newer.lifecycle is not None
-    assert newer.lifecycle.state is ModelState.SERVING_ONLY
+    assert newer.lifecycle.state is BaseModelState.SERVING_ONLY
     assert newer.serving == CATALOGUE.entry(LITE).serving
     assert set(own.names) - set(CATALOGUE.names) == {"gemini-3.7-flash"}
 

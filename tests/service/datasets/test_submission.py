@@ -26,7 +26,6 @@ MISSING = {"type": "file", "file_id": new_id(Prefix.FILE)}
 @pytest.mark.parametrize(
     ("changes", "code", "pointer"),
     [
-        ({"preset": "poetry"}, "unknown_preset", "/spec/preset"),
         ({"preset": "generic"}, "template_required", "/spec/template"),
         ({"columns": {"label": "x"}}, "unknown_column", "/spec/columns/label"),
         ({"source": MISSING}, "input_not_found", "/spec/source/file_id"),

@@ -1,12 +1,16 @@
 """Learning curves and their verdicts."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, fields
 
 import pytest
+from pydantic import BaseModel
 
 from service.errors import Invalid
+from service.evaluation.statistics.comparison import Comparison
 from service.experiments.curve import Point, Verdict, learning_curve
+from service.experiments.curve_fit import CurveFit
+from service.experiments.curve_schemas import CurveBand, CurvePoint, VariantComparison
 from tests.service.experiments.curves import FEW, ZERO, tuned
 
 RISING: dict[int, float | None] = {50: 86.4, 200: 91.0, 800: 94.3}
@@ -76,3 +80,11 @@ def test_a_curve_can_be_stored_as_json() -> None:
     stored = json.loads(json.dumps(asdict(curve)))
     assert stored["verdict"] == "undecided"
     assert stored["points"][0]["kind"] == "tuned"
+
+
+@pytest.mark.parametrize(
+    ("stored", "shown"),
+    [(Point, CurvePoint), (CurveFit, CurveBand), (Comparison, VariantComparison)],
+)
+def test_what_is_stored_of_a_curve_is_shown(stored: type, shown: type[BaseModel]) -> None:
+    assert {field.name for field in fields(stored)} == set(shown.model_fields) - {"is_shown"}

@@ -1,0 +1,110 @@
+"""The learning curve of an experiment as HTTP shows it.
+
+Members without a value in curves of earlier versions have a default here.
+"""
+
+from pydantic import BaseModel, Field
+
+from service.evaluation.schemas import VariantKind
+from service.experiments.curve import Verdict
+from service.experiments.decisions import Worth
+
+
+class CurvePoint(BaseModel):
+    """The score of one variant; its values are null where nothing could be scored."""
+
+    name: str = Field(description="of the variant, such as `tuned@200`")
+    kind: VariantKind = Field(description="how the model was used")
+    train_size: int | None = Field(description="examples it was tuned on; null unless tuned")
+    value: float | None = Field(description="the score")
+    low: float | None = Field(description="lower end of its 95 % interval")
+    high: float | None = Field(description="upper end of its 95 % interval")
+    coverage: float = Field(description="share of the test rows that were scored, 0 to 1")
+    n: int = Field(description="how many test rows were scored")
+    worst: float | None = Field(
+        default=None, description="the score if all rows without an answer were wrong"
+    )
+    best: float | None = Field(
+        default=None, description="the score if all rows without an answer were right"
+    )
+
+
+class CurveBand(BaseModel):
+    """The fitted curve at `sizes`, with a band that holds 80 % of its draws."""
+
+    sizes: list[float] = Field(
+        description="train sizes, from the smallest one tried to beyond the largest"
+    )
+    values: list[float] = Field(description="the fitted score at each size")
+    low: list[float] = Field(description="lower edge of the band at each size")
+    high: list[float] = Field(description="upper edge of the band at each size")
+    gain: float = Field(description="what twice the largest size is estimated to improve")
+    gain_low: float = Field(description="lower end of the central 90 % of the gain")
+    gain_high: float = Field(description="upper end of the central 90 % of the gain")
+    small_gain_probability: float | None = Field(
+        default=None, description="that the gain is less than what is worthwhile"
+    )
+
+
+class CurveDecision(BaseModel):
+    """What the comparisons support."""
+
+    worth: Worth = Field(description="whether tuning is shown to beat the best prompt")
+    recommended_size: int | None = Field(
+        description="the smallest train size that is not shown to be worse than the best"
+    )
+    best_size: int | None = Field(description="the train size with the best score")
+    best_prompt: str | None = Field(description="the variant without tuning that scores best")
+    beats_prompt_from: int | None = Field(
+        description="the smallest train size that is shown to beat the best prompt"
+    )
+    rows_needed: int | None = Field(
+        description="test rows that would show the difference to the best prompt"
+    )
+
+
+class VariantComparison(BaseModel):
+    """`first` minus `second` on the test rows that both have answered."""
+
+    first: str = Field(description="name of a variant")
+    second: str = Field(description="name of the variant it is compared with")
+    difference: float = Field(description="on the metric's scale; above 0 where `first` is better")
+    low: float | None = Field(description="lower end of the 95 % interval of the difference")
+    high: float | None = Field(description="upper end of the 95 % interval of the difference")
+    p_value: float | None = Field(description="of this comparison alone")
+    adjusted_p: float | None = Field(description="adjusted for all comparisons here (Holm)")
+    rows: int = Field(description="test rows that both have answered")
+    groups: int = Field(description="groups that these rows form")
+    coverage: float = Field(description="share of the test rows that both have answered, 0 to 1")
+    worst: float | None = Field(
+        description="the difference if all rows without an answer went against `first`"
+    )
+    best: float | None = Field(
+        description="the difference if all rows without an answer went for `first`"
+    )
+    method: str = Field(description="the statistical test")
+    is_shown: bool = Field(description="whether the difference is shown, missing rows included")
+
+
+class ExperimentCurve(BaseModel):
+    """Score against train size, with all that was concluded from it."""
+
+    metric: str = Field(description="by which the variants are compared")
+    verdict: Verdict | None = Field(default=None, description="whether more data would still help")
+    points: list[CurvePoint] = Field(default=[], description="tuned variants, by train size")
+    baselines: list[CurvePoint] = Field(default=[], description="variants without tuning")
+    fit: CurveBand | None = Field(
+        default=None, description="null with fewer than three sizes that have a score"
+    )
+    others: list[CurvePoint] = Field(
+        default=[], description="tuned variants that are shown examples besides"
+    )
+    worthwhile_gain: float | None = Field(
+        default=None, description="what one more doubling must bring to be worth it"
+    )
+    decision: CurveDecision | None = Field(
+        default=None, description="null in experiments of earlier versions"
+    )
+    comparisons: list[VariantComparison] = Field(
+        default=[], description="every two variants; empty in experiments of earlier versions"
+    )

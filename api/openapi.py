@@ -54,7 +54,7 @@ _HEADERS_OF = {
     429: ("Retry-After",),
     503: ("Retry-After",),
 }
-_ALWAYS = (401, 403, 422, 500, 503)
+_ALWAYS = (401, 403, 422, 429, 500, 503)
 RANGE_STATUS = 416
 WITH_BODY = (400, 413, 415)
 

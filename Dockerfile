@@ -3,15 +3,18 @@ FROM python:3.12.12-slim-bookworm AS builder
 WORKDIR /build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/tunecurve
-COPY requirements/core.txt requirements/core.txt
-RUN /opt/tunecurve/bin/python -m pip install --require-virtualenv -r requirements/core.txt
+COPY requirements/build.txt requirements/core.txt requirements/
+RUN /opt/tunecurve/bin/python -m pip install --require-virtualenv --no-deps --require-hashes -r requirements/core.txt \
+ && python -m venv /opt/build \
+ && /opt/build/bin/python -m pip install --require-virtualenv --no-deps --require-hashes -r requirements/build.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY api api
 COPY emulator emulator
 COPY service service
 COPY tunecurve tunecurve
 COPY workers workers
-RUN /opt/tunecurve/bin/python -m pip install --require-virtualenv --no-deps ./tunecurve .
+RUN /opt/build/bin/python -m pip wheel --no-deps --no-build-isolation --wheel-dir /wheels ./tunecurve . \
+ && /opt/tunecurve/bin/python -m pip install --require-virtualenv --no-deps /wheels/*.whl
 
 FROM python:3.12.12-slim-bookworm
 RUN groupadd --gid 10001 tunecurve \

@@ -3,8 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
-
-COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-annotate --no-header --no-emit-package tunecurve pyproject.toml
+# The files name every package: nothing else is resolved or taken.
+PINNED := --quiet --no-deps --require-hashes
 
 .PHONY: demo test lint fmt up openapi settings wheels pins clean
 
@@ -38,29 +38,27 @@ settings: .venv/core
 
 # Two wheels in out/wheels: `tunecurve` (client and command) and `tunecurve-server`.
 wheels: .venv/core
-	$(PIP) wheel --quiet --no-deps --wheel-dir out/wheels ./tunecurve .
+	$(PIP) wheel --quiet --no-deps --no-build-isolation --wheel-dir out/wheels ./tunecurve .
 
-# Pins for every platform, without the address of any index.
+# Pins for every platform with the hashes of their files, without the address of any index.
 pins: .venv/dev
 	$(PIP) install --quiet uv
-	$(COMPILE) --extra embedded -o requirements/core.txt
-	$(COMPILE) --extra embedded --group dev -o requirements/dev.txt
-	$(COMPILE) --extra embedded --group dev --group bench -o requirements/bench.txt
-	$(COMPILE) --extra embedded --extra local -o requirements/local.txt
+	$(BIN)/python .ci/pins.py
 
-.venv/core: requirements/core.txt pyproject.toml tunecurve/pyproject.toml
+.venv/core: requirements/core.txt requirements/build.txt pyproject.toml tunecurve/pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Tunecurve needs Python 3.11 or newer; set PYTHON=python3.12, say") if sys.version_info < (3, 11) else None'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(PIP) install --quiet -r requirements/core.txt
-	$(PIP) install --quiet --no-deps -e ./tunecurve -e .
+	$(PIP) install $(PINNED) -r requirements/core.txt
+	$(PIP) install $(PINNED) -r requirements/build.txt
+	$(PIP) install --quiet --no-deps --no-build-isolation -e ./tunecurve -e .
 	touch .venv/core
 
 .venv/dev: .venv/core requirements/dev.txt
-	$(PIP) install --quiet -r requirements/dev.txt
+	$(PIP) install $(PINNED) -r requirements/dev.txt
 	touch .venv/dev
 
 .venv/bench: .venv/dev requirements/bench.txt
-	$(PIP) install --quiet -r requirements/bench.txt
+	$(PIP) install $(PINNED) -r requirements/bench.txt
 	touch .venv/bench
 
 clean:

@@ -169,6 +169,7 @@ _SCORE: Example = {
     "worst": 0.81,
     "best": 0.81,
     "method": "bootstrap",
+    "groups": 41,
 }
 DATASET_REPORT: Example = {
     "source_rows": 3000,
@@ -272,6 +273,7 @@ EXPERIMENT: Example = {
             "high": 0.86,
             "coverage": 1.0,
             "test_rows": 200,
+            "groups": 41,
             "model": MODEL_ID,
             "evaluation": EVALUATION_ID,
             "error": None,

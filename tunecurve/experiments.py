@@ -41,6 +41,7 @@ def _columns(experiment: Json) -> Mapping[str, Column]:
         "$/1,000 CALLS": lambda variant: _dollars(costs.get(variant["name"])),
         "COVERAGE": lambda variant: share_text(variant["coverage"]),
         "ROWS": lambda variant: variant["test_rows"],
+        "GROUPS": lambda variant: variant.get("groups"),
     }
 
 

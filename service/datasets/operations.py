@@ -59,6 +59,7 @@ def _preset_of(spec: PrepareSpec) -> Preset:
         labels=spec.labels,
         target_schema=spec.target_schema,
         definition=spec.definition,
+        group=spec.group,
     )
 
 

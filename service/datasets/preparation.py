@@ -29,12 +29,11 @@ from service.datasets.refusals import (
 )
 from service.datasets.schemas import PrepareSpec
 from service.datasets.sources.source import SourceAccess
-from service.datasets.splitting.hash_split import check_train_sizes
 from service.datasets.splitting.leakage import FoundLeaks, find_leaks, refuse_leaks
+from service.datasets.splitting.size_search import SizeSearch
 from service.datasets.splitting.split_assignment import (
     Sizes,
     SplitAssignment,
-    assign_rows,
     cluster_groups,
     separate_systems,
 )
@@ -94,6 +93,7 @@ class SplitDataset:
     leaks: FoundLeaks
     source_rows: int
     base_model: ModelEntry
+    sizes: Sizes
     assumed_encodings: Sequence[str] = ()
 
     @property
@@ -154,20 +154,26 @@ def split_rows(
     if not converted.keys.height:
         raise no_usable_row(converted.drops)
     index, groups, kept = _similarity_index(converted, preset)
-    sizes = Sizes(spec.test_size, spec.validation_size, preset.held_out_rows_per_group)
-    assignment = assign_rows(
-        kept, index, sizes=sizes, drop_near_duplicates=preset.drops_near_duplicates
-    )
+    sizes = _sizes(preset, spec)
+    search = SizeSearch(kept, index, spec.train_sizes, preset.drops_near_duplicates)
+    assignment = search.assign(sizes)
     leaks = find_leaks(assignment.splits, index)
     if not spec.allow_leakage:
         refuse_leaks(leaks, name=lambda split, row: row_name(row, split, spec))
-    counts = {split.value: len(rows) for split, rows in assignment.splits.items()}
-    check_train_sizes(spec.train_sizes, **counts)
     source_rows = sum(each.source_rows for each in sources)
     _account(converted, assignment, source_rows)
     assumed = sorted({name for each in sources for name in each.assumed_encodings})
     return SplitDataset(
-        converted, assignment, index.keys, groups, leaks, source_rows, base_model, assumed
+        converted, assignment, index.keys, groups, leaks, source_rows, base_model, sizes, assumed
+    )
+
+
+def _sizes(preset: Preset, spec: PrepareSpec) -> Sizes:
+    return Sizes(
+        test=spec.test_size,
+        validation=spec.validation_size,
+        rows_per_group=preset.held_out_rows_per_group,
+        test_groups=preset.test_groups,
     )
 
 

@@ -102,6 +102,8 @@ def _check_columns(staged: Staged, preset: Preset, spec: PrepareSpec) -> None:
         column: f"{preset.pointer}/{name}" if in_columns else preset.pointer
         for name, column in needed.items()
     }
+    if spec.group in pointers:
+        pointers[spec.group] = "/spec/group"
     if spec.split_column:
         pointers[spec.split_column] = "/spec/split_column"
     known = _known(staged.rows, preset)

@@ -70,6 +70,11 @@ class PrepareSpec(BaseModel):
         default=None,
         description="a preset of your own, as an object or as YAML text, with `preset: generic`",
     )
+    group: ColumnName | None = Field(
+        default=None,
+        description="what a split keeps together, instead of the preset's own groups: a column, "
+        "or `article` or `paragraph` with the preset `squad`",
+    )
     train_sizes: tuple[TrainSize, ...] = Field(
         default=(50, 200, 800),
         min_length=1,

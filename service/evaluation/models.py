@@ -87,6 +87,7 @@ class ScoreRow(Model):
     signature: Mapped[str | None] = mapped_column(String(200))
     caution: Mapped[str | None] = mapped_column(String(500))
     error: Mapped[str | None] = mapped_column(String(500))
+    groups: Mapped[int | None] = mapped_column(Integer)
 
 
 class BatchRun(PaidOperationRow, Model):

@@ -169,6 +169,9 @@ class Score(BaseModel):
         description="held-out rows of the dataset are known to leak into training, as was allowed"
     )
     method: str
+    groups: int | None = Field(
+        default=None, description="groups that the scored rows come from; null in older scores"
+    )
 
 
 class Decoding(BaseModel):

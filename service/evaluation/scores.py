@@ -36,9 +36,10 @@ class Scored:
 class Score:
     """One metric over one evaluation; all scores are on the metric's scale.
 
-    `n` of `rows` rows were scored and `coverage` is their share. `value` is None when none was;
-    `low` and `high` are None when fewer than two groups were. `worst` and `best` are what the
-    value would be had every missing row earned the least or the most; None at full coverage.
+    `n` of `rows` rows, of `groups` groups, were scored and `coverage` is their share. `value` is
+    None when none was; `low` and `high` are None when fewer than two groups were. `worst` and
+    `best` are what the value would be had every missing row earned the least or the most; None at
+    full coverage.
     """
 
     metric: str
@@ -51,6 +52,7 @@ class Score:
     worst: float | None
     best: float | None
     method: str
+    groups: int
 
 
 def score(
@@ -114,7 +116,8 @@ class Scorer:
             raise Invalid("an interval needs a confidence within 0 and 1")
         coverage = self._answered / self._rows if self._rows else 0.0
         bounded = coverage < FULL_COVERAGE
-        interval = self._interval(confidence)
+        sums = self._group_sums()
+        interval = self._interval(sums, confidence)
         return Score(
             metric=self._spec.name,
             value=self._total(self._earned),
@@ -126,11 +129,12 @@ class Scorer:
             worst=self._bound(self._worst) if bounded else None,
             best=self._bound(self._best) if bounded else None,
             method=interval.method if interval else "no interval: fewer than two groups",
+            groups=len(sums) if self._answered else 0,
         )
 
-    def _interval(self, confidence: float) -> Interval | None:
+    def _interval(self, sums: Array, confidence: float) -> Interval | None:
         """Return the interval; None for fewer than two groups, as one says nothing of another."""
-        sums, spec = self._group_sums(), self._spec
+        spec = self._spec
         if spec.binary and len(sums) == self._answered > 1:
             right = float(sums[:, 0].sum(dtype=np.float64))
             return wilson_interval(right, len(sums), scale=spec.scale, confidence=confidence)

@@ -30,7 +30,8 @@ class Point:
     """One variant's score; `value` is None when nothing could be scored.
 
     `low` and `high` are its 95 % interval, `n` the rows scored, `worst` and `best` the bounds
-    when coverage is low. `train_size` is None unless tuned.
+    when coverage is low. `train_size` is None unless tuned. `groups` are those that the rows
+    come from, None in older scores.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Point:
     n: int
     worst: float | None = None
     best: float | None = None
+    groups: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

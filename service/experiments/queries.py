@@ -61,6 +61,7 @@ def _view(
         n=first.n if first else None,
         worst=first.worst if first else None,
         best=first.best if first else None,
+        groups=first.groups if first else None,
         leaky=first.leaky if first else False,
         model=variant.model_id,
         evaluation=variant.evaluation_id,

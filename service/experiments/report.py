@@ -114,6 +114,7 @@ def _cells(report: ReportData, point: Point) -> list[str]:
         dollar_words(cost.per_thousand if cost else None),
         f"{point.coverage:.1%}",
         f"{point.n:,}",
+        "not known" if point.groups is None else f"{point.groups:,}",
     ]
 
 

@@ -136,6 +136,7 @@ class VariantView:
     n: int | None
     worst: float | None
     best: float | None
+    groups: int | None
     leaky: bool
     model: str | None
     evaluation: str
@@ -159,6 +160,7 @@ class ExperimentVariant(BaseModel):
     high: float | None
     coverage: float | None
     test_rows: int | None
+    groups: int | None = Field(description="groups that the scored test rows come from")
     leaky: bool = Field(description="test rows are known to leak into training, as was allowed")
     model: str | None
     evaluation: str

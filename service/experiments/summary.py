@@ -53,6 +53,7 @@ TABLE = TableSchema(
         "n": "int64",
         "worst": "float64",
         "best": "float64",
+        "groups": "int64",
     }
 )
 
@@ -198,6 +199,7 @@ def _point(variant: VariantView) -> Point:
         n=variant.n or 0,
         worst=variant.worst,
         best=variant.best,
+        groups=variant.groups,
     )
 
 

@@ -18,12 +18,12 @@ VARIANTS: list[dict[str, Any]] = [
         "name": "zero-shot", "kind": "zero_shot", "train_size": None, "shots": 0,
         "state": "succeeded", "metric": "sacrebleu", "score": 61.234, "low": 58.0,
         "high": 64.5, "coverage": 1.0,
-        "test_rows": 200, "model": None, "evaluation": "eval_1", "error": None,
+        "test_rows": 200, "groups": 41, "model": None, "evaluation": "eval_1", "error": None,
     },
     {
         "name": "tuned@50", "kind": "tuned", "train_size": 50, "shots": 0, "state": "failed",
         "metric": "sacrebleu", "score": None, "low": None, "high": None, "coverage": None,
-        "test_rows": None, "model": "model_1", "evaluation": "eval_2",
+        "test_rows": None, "groups": None, "model": "model_1", "evaluation": "eval_2",
         "error": {"detail": "the tuning was refused"},
     },
 ]  # fmt: skip
@@ -126,6 +126,7 @@ def test_an_experiment_is_shown_to_its_end_and_its_results_are_kept(
         "-",
         "100.0%",
         "200",
+        "41",
     ]
     assert {file.name for file in (bare / "kept").iterdir()} == {
         "report.html", "curve.json", "curve.parquet",
@@ -143,7 +144,7 @@ def test_the_result_is_written_as_promised(prepared: TinyService, bare: Path) ->
         "variants": [
             {name: variant[name] for name in (
                 "name", "kind", "train_size", "metric", "score", "low", "high", "coverage",
-                "test_rows",
+                "test_rows", "groups",
             )}
             for variant in VARIANTS
         ],

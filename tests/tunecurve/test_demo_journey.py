@@ -21,6 +21,7 @@ COLUMNS = {
     "high",
     "coverage",
     "test_rows",
+    "groups",
 }
 
 

@@ -27,6 +27,7 @@ _GENERATED_PRESET = "pii"
 _FILES = {"html": "report.html", "json": "curve.json", "parquet": "curve.parquet"}
 _VARIANT_FIELDS = (
     "name", "kind", "train_size", "metric", "score", "low", "high", "coverage", "test_rows",
+    "groups",
 )  # fmt: skip
 
 

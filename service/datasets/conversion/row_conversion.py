@@ -54,6 +54,7 @@ class _Batch:
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     digests: list[bytes] = field(default_factory=list)
     compared: list[str] = field(default_factory=list)
+    other_groups: list[int] = field(default_factory=list)
 
 
 class _Row(NamedTuple):
@@ -161,6 +162,8 @@ class RowConverter:
         )
         question = " ".join([*(turn.text for turn in example.history), example.text])
         batch.compared.append(fold(question))
+        other = self._digest(example.other_group)[:8] if example.other_group else b""
+        batch.other_groups.append(int.from_bytes(other))
         batch.rows.append(
             (
                 row.number,
@@ -182,7 +185,9 @@ class RowConverter:
         table = _table(columns)
         frame = pl.DataFrame(table)
         self._rows.checks.check(frame)
-        self._rows.keys.append(row_keys(frame, batch.digests, batch.compared))
+        keys = row_keys(frame, batch.digests, batch.compared)
+        others = pl.Series("other_group", batch.other_groups, pl.UInt64)
+        self._rows.keys.append(keys.with_columns(others))
         if self._rows.near is not None:
             self._rows.near.add(batch.compared)
         self._rows.append(table.select(list(SCHEMA)))

@@ -13,6 +13,7 @@ class ConvertedExample:
     """An example before it has an id. Drafts of equal `identity` are duplicates.
 
     `history` are the turns before `text`, `system` is what the system says in this row only.
+    `other_group` is what another choice of groups would keep together, empty if there is none.
     """
 
     text: str
@@ -23,6 +24,7 @@ class ConvertedExample:
     label: str = ""
     system: str = ""
     history: tuple[Turn, ...] = ()
+    other_group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +44,13 @@ class Preset:
 
     `convert` gets all of these by their names here, whatever the source calls them; an absent
     optional column is the empty text. `held_out_rows_per_group` is the most that one group
-    gives to test, or to validation: None for tasks of many small groups. `near_groups`: rows name
-    no group, so that a cluster of near-duplicates is one. `drops_near_duplicates` is false where
-    nearly equal rows are different questions. `labels` is the closed set of targets, empty where
-    there is none; `answer` is what a model may answer. `pointer` is where the spec names columns.
+    gives to test, or to validation: None for tasks of many small groups. Where `test_groups` is
+    given, a large test takes more of each, as long as so many groups share it. `near_groups`:
+    rows name no group, so that a cluster of near-duplicates is one. `drops_near_duplicates` is
+    false where nearly equal rows are different questions. `labels` is the closed set of targets,
+    empty where there is none; `answer` is what a model may answer. `grains` name what may be kept
+    together, first what `group` is and then what `other_group` is. `pointer` is where the spec
+    names columns.
     """
 
     name: str
@@ -55,9 +60,11 @@ class Preset:
     convert: Callable[[Mapping[str, str]], Converted]
     optional_columns: tuple[str, ...] = ()
     held_out_rows_per_group: int | None = None
+    test_groups: int | None = None
     near_groups: bool = False
     drops_near_duplicates: bool = True
     labels: tuple[str, ...] = ()
     answer: AnswerForm = ANY_TEXT
+    grains: tuple[str, ...] = ()
     test_size: int = 200
     pointer: str = "/spec/columns"

@@ -8,6 +8,7 @@ from service.datasets.presets.classification import classification_preset
 from service.datasets.presets.definition import PresetDefinition, defined_preset
 from service.datasets.presets.extraction import extraction_preset
 from service.datasets.presets.generic import generic_preset
+from service.datasets.presets.groups import grouped_by, refuse_two_groups
 from service.datasets.presets.options import PresetOptions, Template
 from service.datasets.presets.pii import PII
 from service.datasets.presets.preset import Preset
@@ -60,18 +61,23 @@ def choose_preset(
     labels: tuple[str, ...] = (),
     target_schema: Mapping[str, Any] | None = None,
     definition: PresetDefinition | None = None,
+    group: str | None = None,
 ) -> Preset:
     """Return the preset a spec names or defines, if it fits the rest of the spec.
 
-    A definition goes with the name `generic` and with no other words. Raises Invalid
-    `unknown_preset`, `template_required`, `labels_required`, `template_not_allowed` and others
-    like it, `unknown_column`.
+    A definition goes with the name `generic` and with no other words; `group` names what a split
+    keeps together. Raises Invalid `unknown_preset`, `template_required`, `labels_required`,
+    `template_not_allowed` and others like it, `unknown_column`.
     """
     make = PRESETS.find(name, pointer="/spec/preset")
     options = PresetOptions(template, form, labels, target_schema)
     preset = make(options) if definition is None else _defined(name, definition, options)
     _check_columns(preset, columns)
-    return preset
+    if group is None:
+        return preset
+    for where, given in (("the template", template), ("the definition", definition)):
+        refuse_two_groups(given.group if given else "", where=where)
+    return grouped_by(preset, group)
 
 
 def _defined(name: str, definition: PresetDefinition, options: PresetOptions) -> Preset:

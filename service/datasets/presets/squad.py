@@ -22,8 +22,15 @@ def _convert(fields: Mapping[str, str]) -> Converted:
     if not answers:
         return DropReason.UNANSWERABLE
     text = f"Context: {context}\nQuestion: {question}" if context and question else ""
-    group = fold(fields["title"]) or fold(context)
-    return ConvertedExample(text, answers[0], answers, group, (fold(text), fold(answers[0])))
+    title, paragraph = fold(fields["title"]), fold(context)
+    return ConvertedExample(
+        text,
+        answers[0],
+        answers,
+        title or paragraph,
+        (fold(text), fold(answers[0])),
+        other_group=paragraph if title else "",
+    )
 
 
 def _answers(field: str) -> list[str] | None:
@@ -87,5 +94,7 @@ SQUAD = Preset(
     convert=_convert,
     answer=AnswerForm(AnswerKind.SPAN),
     held_out_rows_per_group=20,
+    test_groups=10,
     drops_near_duplicates=False,
+    grains=("article", "paragraph"),
 )

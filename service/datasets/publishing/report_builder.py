@@ -13,6 +13,7 @@ from service.datasets.examples import Split
 from service.datasets.preparation import SplitDataset
 from service.datasets.presets.preset import Preset
 from service.datasets.publishing.example_files import WrittenFiles
+from service.datasets.publishing.grains import grains_of, unused_rows
 from service.datasets.report.masking import mask
 from service.datasets.report.schemas import (
     Bar,
@@ -31,7 +32,8 @@ from service.datasets.report.schemas import (
 )
 from service.datasets.row_faults import Level
 from service.datasets.splitting.leakage import MEANINGS, PAIRS_SHOWN
-from service.datasets.validation.dataset_rules import DatasetFacts, Finding, dataset_findings
+from service.datasets.validation.dataset_facts import DatasetFacts, Finding
+from service.datasets.validation.dataset_rules import dataset_findings
 from service.datasets.validation.row_checks import RuleViolations
 from service.datasets.validation.row_rules import RowRule
 from service.datasets.validation.token_counts import BYTES_PER_TOKEN, Calibration
@@ -76,6 +78,8 @@ def dataset_facts(
         conflicts=sorted(conflicts)[:ROWS_SHOWN],
         conflict_rows=len(conflicts),
         near_test_rows=len(like_held_out),
+        unused_rows=unused_rows(prepared),
+        untested_group_rows=_largest(_groups(prepared.keys, splits[Split.TRAIN])),
         assumed_encodings=prepared.assumed_encodings,
     )
 
@@ -95,11 +99,16 @@ def _groups(keys: pl.DataFrame, rows: Rows) -> pl.DataFrame:
     return keys.select("group_high", "group_low")[rows].group_by("group_high", "group_low").len()
 
 
+def _largest(groups: pl.DataFrame) -> int:
+    return int(groups["len"].to_numpy().max(initial=0))
+
+
 def build_report(
     prepared: SplitDataset,
     written: WrittenFiles,
     *,
     facts: DatasetFacts,
+    preset: Preset,
     train_sizes: Sequence[int],
     calibration: Calibration = Calibration(),  # noqa: B008  a frozen value
 ) -> DatasetReport:
@@ -118,7 +127,12 @@ def build_report(
             reason.value: Dropped(rows=count, first_rows=drops.first_rows[reason])
             for reason, count in drops.counts.items()
         },
-        groups=Groups(count=groups.height, largest=int(groups["len"].cast(pl.Int64).max() or 0)),  # type: ignore[arg-type]
+        groups=Groups(
+            count=groups.height,
+            largest=_largest(groups),
+            tested=facts.test_groups,
+        ),
+        grains=grains_of(prepared, preset),
         lengths={name: _lengths(keys[f"{name}_characters"]) for name in ("text", "target")},
         warnings=[
             *map(_row_warning, prepared.converted.checks.broken(Level.WARNING)),

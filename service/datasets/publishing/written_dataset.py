@@ -16,7 +16,8 @@ from service.datasets.publishing.example_files import WrittenFiles, write_exampl
 from service.datasets.publishing.report_builder import build_report, dataset_facts
 from service.datasets.row_faults import Level
 from service.datasets.schemas import DatasetReport
-from service.datasets.validation.dataset_rules import DatasetFacts, dataset_findings
+from service.datasets.validation.dataset_facts import DatasetFacts
+from service.datasets.validation.dataset_rules import dataset_findings
 from service.datasets.validation.token_counts import Calibration, calibrate
 from service.errors import Fault, Invalid, TunecurveError
 
@@ -64,6 +65,7 @@ def write_dataset(
         prepared,
         written,
         facts=facts,
+        preset=preset,
         train_sizes=train_sizes,
         calibration=_calibration(written, prepared.base_model.name, count_tokens),
     )

@@ -1,8 +1,14 @@
 """The report as one HTML page that needs nothing else and runs nothing. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from service.datasets.report.schemas import DatasetReport, LeakageReport, TokenReport, TuningCost
+from service.datasets.report.schemas import (
+    DatasetReport,
+    Grain,
+    LeakageReport,
+    TokenReport,
+    TuningCost,
+)
 
 _HISTOGRAMS = {
     "text_characters": "Characters of texts",
@@ -33,6 +39,7 @@ def render_report(report: DatasetReport, *, name: str) -> bytes:
             for each in report.warnings
         ],
         histograms=[(title, report.histograms.get(key)) for key, title in _HISTOGRAMS.items()],
+        grains=list(_grains(report.grains)),
         leaks=list(_leaks(report.leakage)) if report.leakage else [],
         cost=list(_costs(report.cost)) if report.cost and report.tokens else [],
         cost_note=_cost_note(report.cost, report.tokens) if report.cost and report.tokens else "",
@@ -48,6 +55,15 @@ def _rows(report: DatasetReport) -> Iterator[Cells]:
         yield f"dropped: {reason}", each.rows, ", ".join(map(str, each.first_rows))
     yield "groups", report.groups.count, ""
     yield "rows of the largest group", report.groups.largest, ""
+    if report.groups.tested is not None:
+        yield "groups tested", report.groups.tested, ""
+
+
+def _grains(grains: Sequence[Grain]) -> Iterator[Cells]:
+    for each in grains:
+        name = f"{each.name} (chosen)" if each.chosen else each.name
+        shared = f"{each.shared_test_rows:,} by {each.shared}" if each.shared else "no other grain"
+        yield name, each.groups, each.largest, each.groups_tested, each.unused_rows, shared
 
 
 def _leaks(leakage: LeakageReport) -> Iterator[Cells]:

@@ -31,6 +31,24 @@ class Groups(BaseModel):
 
     count: int
     largest: int = Field(description="rows of the largest group")
+    tested: int | None = Field(default=None, description="groups that test rows come from")
+
+
+class Grain(BaseModel):
+    """What it costs and leaks to keep such groups together: one that was or could be chosen."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str = Field(description="as the option `group` names it")
+    chosen: bool
+    groups: int
+    largest: int = Field(description="rows of the largest group")
+    groups_tested: int
+    unused_rows: int = Field(description="rows of held-out groups that are in no split")
+    shared: str = Field(default="", description="the other grain, for the next member")
+    shared_test_rows: int = Field(
+        default=0, description="test rows whose group of the other grain is trained on, too"
+    )
 
 
 class Lengths(BaseModel):
@@ -157,6 +175,9 @@ class DatasetReport(BaseModel):
     duplicates: int
     dropped: dict[str, Dropped] = Field(description="by reason; duplicates are one of them")
     groups: Groups
+    grains: list[Grain] = Field(
+        default=[], description="where the test was made by hash: the chosen grain, and another"
+    )
     lengths: dict[str, Lengths] = Field(description="of `text` and `target`")
     warnings: list[DatasetWarning]
     manifest: StoredRows | None = None

@@ -29,8 +29,9 @@ from service.jobs.ports import JobRun
 from service.storage.ports import ObjectStore
 
 _KEYS, _SUMMARY = "keys.arrow", "summary.json"
-# The hashes in keys are Polars' own: other versions of it may compute others.
-_MADE_WITH = f"polars {pl.__version__} {platform.machine()}"
+# The hashes in keys are Polars' own: other versions of it may compute others. The number is that
+# of the columns of keys.
+_MADE_WITH = f"keys 2 polars {pl.__version__} {platform.machine()}"
 
 
 def convert_shard(

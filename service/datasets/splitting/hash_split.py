@@ -1,7 +1,7 @@
 """Which rows train and which test: by hash, whole groups, the same everywhere. Pure."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -13,25 +13,47 @@ Rows = NDArray[np.int64]
 _GROUP = ("group_high", "group_low")
 _ID = ("id_high", "id_low")
 # A held-out split reserves all groups below a hash that is a power of two, more than it fills, so
-# that added rows find their places there and move no old row elsewhere. That may cost one row in
-# ten; a smaller data set trains on what is left over instead.
-SPARE_SHARE = 0.1
+# that added rows find their places there and move no old row elsewhere. Where that would cost more
+# than this share of the rows, they are trained on instead.
+SPARE_SHARE = 0.02
 _ALL = 1 << 64
+
+
+class Place(NamedTuple):
+    """A place in the order in which groups are held out: by size class, then by hash."""
+
+    size_class: int
+    hash: int
+
+
+FIRST_PLACE = Place(0, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
     """`rows` fill a held-out split; `spare` are reserved for it and in no split; `rest` is free.
 
-    Groups of the rest have hashes from `end` on. `moves` is true where added rows could push a
+    Groups of the rest have places from `end` on. `moves` is true where added rows could push a
     row out of the split and into another.
     """
 
     rows: Rows
     spare: Rows
     rest: Rows
-    end: int
+    end: Place
     moves: bool
+
+
+def size_classes(keys: pl.DataFrame, free: Rows, *, small: int) -> NDArray[np.uint8]:
+    """Return the size class of each row's group, for all rows of `keys`.
+
+    It is 0 up to `small` free rows, 1 up to twice as many, 2 up to four times. Classes are wide,
+    so that a group that grows keeps its own, and so its split, for long.
+    """
+    sizes = keys.select(_GROUP)[free].select(pl.len().over(_GROUP)).to_series().to_numpy()
+    classes = np.zeros(keys.height, np.uint8)
+    classes[free] = np.frexp((sizes.astype(np.int64) - 1) // small)[1]  # the exponent: its bits
+    return classes
 
 
 def hold_out_rows(
@@ -39,27 +61,30 @@ def hold_out_rows(
     free: Rows,
     *,
     size: int,
-    begin: int = 0,
+    classes: NDArray[np.uint8],
+    begin: Place = FIRST_PLACE,
     rows_per_group: int | None = None,
     field: str,
 ) -> HeldOut:
-    """Take whole groups, in the order of their hashes from `begin` on, until `size` rows are had.
+    """Take whole groups from `begin` on until `size` rows are had: small ones first, by hash.
 
-    Of one group no more than `rows_per_group` rows count. The same rows and hashes give the same
-    result in any order. Raises Invalid `<field>_too_large`.
+    `classes` are the size classes of all rows: large groups are trained on, as most of their
+    rows would be used nowhere. Of one group no more than `rows_per_group` rows count. The same
+    rows and hashes give the same result in any order. Raises Invalid `<field>_too_large`.
     """
     if not size:
         return HeldOut(free[:0], free[:0], free, begin, moves=False)
-    rows = _ordered(keys, free)
+    rows = _ordered(keys, free, classes)
     limit = rows_per_group or len(free)
     counted = rows.filter(pl.col("rank") < limit).with_row_index("place")
     if counted.height < size:
         raise _too_large(field, size, counted.height, rows_per_group)
     chosen = counted.head(size)
-    last = int(chosen["group_high"][-1])
+    last = Place(int(chosen["size_class"][-1]), int(chosen["group_high"][-1]))
+    first = begin.hash if begin.size_class == last.size_class else 0
+    end = min(first + _power_above(last.hash - first), _ALL)
     used = _until(rows, last, int(chosen["group_low"][-1]))
-    end = min(begin + _power_above(last - begin), _ALL)
-    reserved = rows["group_high"] < end if end < _ALL else pl.repeat(True, rows.height, eager=True)  # noqa: FBT003  a value to repeat
+    reserved = used | ((rows["size_class"] == last.size_class) & _below(rows["group_high"], end))
     moves = int((reserved & ~used).sum()) > SPARE_SHARE * len(free)
     held = used if moves else reserved
     inside = rows["at"].is_in(chosen["at"].implode())
@@ -67,16 +92,22 @@ def hold_out_rows(
         rows=_sorted_by_id(chosen),
         spare=_numbers(rows.filter(held & ~inside)),
         rest=_numbers(rows.filter(~held)),
-        end=last + 1 if moves else end,
+        end=Place(last.size_class, last.hash + 1 if moves else end),
         moves=moves,
     )
 
 
-def _ordered(keys: pl.DataFrame, free: Rows) -> pl.DataFrame:
-    """Return the free rows in the order of group and id, each with its rank in its group."""
-    rows = keys.select(*_GROUP, *_ID)[free].with_columns(pl.Series("at", free))
-    rows = rows.sort(*_GROUP, *_ID)
+def _ordered(keys: pl.DataFrame, free: Rows, classes: NDArray[np.uint8]) -> pl.DataFrame:
+    """Return the free rows in the order of class, group and id, each with its rank in its group."""
+    rows = keys.select(*_GROUP, *_ID)[free].with_columns(
+        pl.Series("at", free), pl.Series("size_class", classes[free])
+    )
+    rows = rows.sort("size_class", *_GROUP, *_ID)
     return rows.with_columns(pl.Series("rank", _ranks(*(rows[name] for name in _GROUP))))
+
+
+def _below(hashes: pl.Series, end: int) -> pl.Series:
+    return hashes < end if end < _ALL else hashes >= 0
 
 
 def _ranks(*columns: pl.Series) -> Rows:
@@ -90,10 +121,12 @@ def _ranks(*columns: pl.Series) -> Rows:
     return places - np.maximum.accumulate(np.where(same, 0, places))
 
 
-def _until(rows: pl.DataFrame, high: int, low: int) -> pl.Series:
+def _until(rows: pl.DataFrame, last: Place, low: int) -> pl.Series:
+    same_class = pl.col("size_class") == last.size_class
+    same_hash = (pl.col("group_high") == last.hash) & (pl.col("group_low") <= low)
     return rows.select(
-        (pl.col("group_high") < high)
-        | ((pl.col("group_high") == high) & (pl.col("group_low") <= low))
+        (pl.col("size_class") < last.size_class)
+        | (same_class & ((pl.col("group_high") < last.hash) | same_hash))
     ).to_series()
 
 
@@ -129,18 +162,3 @@ def nested_order(keys: pl.DataFrame, rows: Rows, *, first: int = 0) -> Rows:
 
 
 _LATER = pl.lit(value=False).alias("later")
-
-
-def check_train_sizes(sizes: Sequence[int], *, train: int, test: int, validation: int) -> None:
-    """Raise Invalid `train_size_too_large` for sizes beyond the rows left for training."""
-    message = (
-        f"{train} rows are left for training, after {test} for test, {validation} for validation, "
-        "what their groups hold beyond that, and near copies"
-    )
-    faults = [
-        Fault(f"/spec/train_sizes/{index}", "train_size_too_large", f"{size}: {message}")
-        for index, size in enumerate(sizes)
-        if size > train
-    ]
-    if faults:
-        raise Invalid(message, code="train_size_too_large", faults=faults)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from math import ceil
 
 import numpy as np
 import polars as pl
@@ -11,7 +12,12 @@ from service.datasets.cleaning.deduplication import train_near_duplicates
 from service.datasets.cleaning.similarity_index import SimilarityIndex
 from service.datasets.drops import DropReason
 from service.datasets.examples import SPLIT_CODES, Split
-from service.datasets.splitting.hash_split import hold_out_rows, nested_order
+from service.datasets.splitting.hash_split import (
+    FIRST_PLACE,
+    hold_out_rows,
+    nested_order,
+    size_classes,
+)
 
 Rows = NDArray[np.int64]
 _MIXER = 0x9E3779B1  # odd: the product of 32 bits keeps them all in 64
@@ -21,13 +27,38 @@ _BEYOND = {
 }
 
 
+_LEAST_SMALL = 5
+_VALIDATION_GROUPS = 3  # it chooses checkpoints and makes no claim about others
+
+
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How many rows the held-out splits get where they are not given."""
+    """How many rows the held-out splits get where they are not given.
+
+    One group gives no more than `rows_per_group` rows to a split, or its share of a test of
+    `test_groups` groups where that is more. Groups of more than `small` rows are held out only
+    where smaller ones do not suffice.
+    """
 
     test: int
     validation: int
     rows_per_group: int | None = None
+    test_groups: int | None = None
+    small: int | None = None
+
+    def limit(self, split: Split) -> int | None:
+        """Return the most rows that one group gives to a held-out split."""
+        if self.rows_per_group is None or self.test_groups is None:
+            return self.rows_per_group
+        if split is Split.TEST:
+            return max(self.rows_per_group, ceil(self.test / self.test_groups))
+        return max(self.rows_per_group, ceil(self.validation / _VALIDATION_GROUPS))
+
+    @property
+    def small_group(self) -> int:
+        """Rows up to which a group is small: all are tested, or they fill half of the test."""
+        limit = self.limit(Split.TEST)
+        return self.small or limit or max(self.test // 2, _LEAST_SMALL)
 
 
 @dataclass(slots=True)
@@ -37,6 +68,11 @@ class SplitAssignment:
     splits: dict[Split, Rows] = field(default_factory=dict)
     dropped: dict[DropReason, Rows] = field(default_factory=dict)
     moves: bool = False
+
+    @property
+    def wastes(self) -> bool:
+        """Whether rows of held-out groups are in no split."""
+        return any(len(self.dropped.get(reason, ())) for reason in _BEYOND.values())
 
     def drop(self, reason: DropReason, rows: Rows) -> None:
         self.dropped[reason] = np.concatenate((self.dropped.get(reason, rows[:0]), rows))
@@ -53,7 +89,8 @@ def assign_rows(
     """
     result = SplitAssignment()
     given = index.keys["given"].to_numpy()[kept]
-    free, begin = kept[given == 0], 0
+    free, begin = kept[given == 0], FIRST_PLACE
+    classes = size_classes(index.keys, free, small=sizes.small_group)
     for split, size in ((Split.TEST, sizes.test), (Split.VALIDATION, sizes.validation)):
         theirs = kept[given == SPLIT_CODES[split.value]]
         if len(theirs) or _is_given(split, given):
@@ -63,8 +100,9 @@ def assign_rows(
             index.keys,
             free,
             size=size,
+            classes=classes,
             begin=begin,
-            rows_per_group=sizes.rows_per_group,
+            rows_per_group=sizes.limit(split),
             field=f"{split.value}_size",
         )
         result.splits[split], free, begin = taken.rows, taken.rest, taken.end
@@ -108,7 +146,8 @@ def in_stored_order(splits: Mapping[Split, Rows]) -> Iterator[tuple[Split, Rows]
 def cluster_groups(keys: pl.DataFrame, clusters: Rows) -> tuple[pl.DataFrame, Rows]:
     """Return keys whose groups are clusters, and the row whose group each row gets.
 
-    A cluster is named by its member whose group has the lowest hash, whatever came first.
+    A cluster is named by its member whose group has the lowest hash, whatever came first. The
+    other half of that hash places it, since the lowest of many would go to the test too often.
     """
     named = (
         keys.select("group_high", "group_low")
@@ -119,7 +158,11 @@ def cluster_groups(keys: pl.DataFrame, clusters: Rows) -> tuple[pl.DataFrame, Ro
         .sort("at")
     )
     names = named["name"].to_numpy().astype(np.int64)
-    groups = keys.select("group_high", "group_low", "separated")[names]
+    groups = keys.select(
+        pl.col("group_low").alias("group_high"),
+        pl.col("group_high").alias("group_low"),
+        "separated",
+    )[names]
     return keys.with_columns(groups), names
 
 

@@ -2,66 +2,18 @@
 
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date
+from collections.abc import Iterator
 
-from service.catalogue.entry import ModelEntry
 from service.datasets.examples import Split, fold
 from service.datasets.row_faults import Level
+from service.datasets.validation.dataset_facts import DatasetFacts, DatasetRule, Finding
+from service.datasets.validation.split_rules import SPLIT_RULES
 
-FEW_TEST_GROUPS = 10
 _FEW_OF_A_LABEL = 5
 _DOMINANT = 0.95
 _LABELS_LOOKED_AT = 1000
 _LABELS_SHOWN = 10
 _EAST_ASIAN = frozenset({"HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "HALFWIDTH", "HANGUL"})
-
-
-@dataclass(frozen=True, slots=True)
-class DatasetFacts:
-    """What the rules are checked against.
-
-    `labels` counts examples of all splits, `first_taught` has the place in train, from 0, of the
-    first example of a label, `json_targets` those whose target looks like JSON,
-    `conflicts` those with an input that another row has with another target.
-    """
-
-    train_rows: int
-    validation_rows: int
-    test_groups: int
-    largest_train_size: int
-    training_bytes: int
-    instruction_tokens: int
-    kept: int
-    moves: bool
-    base_model: ModelEntry
-    known_models: Sequence[str]
-    today: date
-    labels: Mapping[str, int] = field(default_factory=dict)
-    label_set: Sequence[str] = ()
-    first_taught: Mapping[str, int] = field(default_factory=dict)
-    held_out_labels: Mapping[Split, Collection[str]] = field(default_factory=dict)
-    train_sizes: Sequence[int] = ()
-    json_targets: int = 0
-    conflicts: Sequence[int] = ()
-    conflict_rows: int = 0
-    near_test_rows: int = 0
-    assumed_encodings: Sequence[str] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A rule that the dataset does not pass; `rows` are numbers, where it is about rows."""
-
-    code: str
-    message: str
-    level: Level = Level.WARNING
-    rows: Sequence[int] = ()
-    count: int | None = None
-
-
-DatasetRule = Callable[[DatasetFacts], Iterator[Finding]]
 
 
 def assumed_encoding(facts: DatasetFacts) -> Iterator[Finding]:
@@ -78,15 +30,6 @@ def few_training_rows(facts: DatasetFacts) -> Iterator[Finding]:
     if facts.train_rows < advised:
         message = f"{facts.train_rows} rows for training; tuning is advised from {advised}"
         yield Finding("few_training_rows", message)
-
-
-def few_test_groups(facts: DatasetFacts) -> Iterator[Finding]:
-    if facts.test_groups < FEW_TEST_GROUPS:
-        message = (
-            f"the test rows come from {facts.test_groups} groups: their scores say little "
-            "about others"
-        )
-        yield Finding("few_test_groups", message)
 
 
 def unknown_model(facts: DatasetFacts) -> Iterator[Finding]:
@@ -244,25 +187,9 @@ def conflicting_targets(facts: DatasetFacts) -> Iterator[Finding]:
         )
 
 
-def rows_like_held_out(facts: DatasetFacts) -> Iterator[Finding]:
-    if facts.near_test_rows > 0.1 * max(facts.kept, 1):
-        message = (
-            f"{facts.near_test_rows} rows were left out because they are too like held-out rows; "
-            "name a better group"
-        )
-        yield Finding("many_rows_like_held_out", message)
-
-
-def splits_move(facts: DatasetFacts) -> Iterator[Finding]:
-    if facts.moves:
-        message = "the data are few for this test size: added rows may change what is in the test"
-        yield Finding("splits_move", message)
-
-
 DATASET_RULES: tuple[DatasetRule, ...] = (
     assumed_encoding,
     few_training_rows,
-    few_test_groups,
     training_rows_over_limit,
     training_file_over_limit,
     validation_rows_over_limit,
@@ -280,8 +207,7 @@ DATASET_RULES: tuple[DatasetRule, ...] = (
     missing_labels,
     mixed_targets,
     conflicting_targets,
-    rows_like_held_out,
-    splits_move,
+    *SPLIT_RULES,
 )
 
 

@@ -20,7 +20,8 @@ from service.datasets.presets.registry import choose_preset
 from service.datasets.publishing.written_dataset import write_dataset
 from service.datasets.refusals import Staged
 from service.datasets.schemas import DatasetReport, PrepareSpec
-from service.datasets.splitting.hash_split import hold_out_rows, nested_order
+from service.datasets.splitting.hash_split import hold_out_rows, nested_order, size_classes
+from service.datasets.splitting.split_assignment import Sizes
 
 TODAY = date(2026, 9, 1)
 CATALOGUE = load_catalogue()
@@ -58,7 +59,9 @@ def prepare_rows(
     catalogue: Catalogue = CATALOGUE,
 ) -> Outcome:
     """Prepare and write rows, and read back what a dataset of them would hold."""
-    preset = choose_preset(spec.preset, template=spec.template, columns=spec.columns)
+    preset = choose_preset(
+        spec.preset, template=spec.template, columns=spec.columns, group=spec.group
+    )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         staged = [Staged(stage_rows(rows, folder=folder))]
@@ -101,11 +104,14 @@ def split_examples(
 ) -> Splits:
     """Split examples as a preparation does, and return them instead of their rows."""
     population = list(examples)
-    keys = keys_of_examples(population, seed)
+    keys, rows = keys_of_examples(population, seed), np.arange(len(population))
+    small = Sizes(test_size, validation_size, rows_per_group).small_group
+    classes = size_classes(keys, rows, small=small)
     test = hold_out_rows(
         keys,
-        np.arange(len(population)),
+        rows,
         size=test_size,
+        classes=classes,
         rows_per_group=rows_per_group,
         field="test_size",
     )
@@ -113,6 +119,7 @@ def split_examples(
         keys,
         test.rest,
         size=validation_size,
+        classes=classes,
         begin=test.end,
         rows_per_group=rows_per_group,
         field="validation_size",

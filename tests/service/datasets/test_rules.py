@@ -13,7 +13,8 @@ from service.datasets.examples import Split
 from service.datasets.formats.rows import SourceRow
 from service.datasets.row_faults import Level
 from service.datasets.schemas import PrepareSpec
-from service.datasets.validation.dataset_rules import DATASET_RULES, DatasetFacts, dataset_findings
+from service.datasets.validation.dataset_facts import DatasetFacts
+from service.datasets.validation.dataset_rules import DATASET_RULES, dataset_findings
 from service.datasets.validation.row_checks import RowChecks
 from service.datasets.validation.row_rules import (
     CHARACTER_RULES,
@@ -180,6 +181,8 @@ PLANTED_WHOLE: dict[str, dict[str, Any]] = {
     "mixed_target_forms": {"json_targets": 1200},
     "conflicting_targets": {"conflict_rows": 2, "conflicts": (4, 9)},
     "many_rows_like_held_out": {"near_test_rows": 200},
+    "many_rows_unused": {"unused_rows": 200},
+    "large_group_untested": {"untested_group_rows": 400},
     "splits_move": {"moves": True},
 }
 

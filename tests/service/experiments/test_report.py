@@ -140,8 +140,8 @@ def test_the_page_says_all_it_should() -> None:
 def test_the_table_has_a_row_for_each_variant_with_headers() -> None:
     read = Page(render_report(report()))
     scopes = [attrs["scope"] for tag, attrs in read.tags if tag == "th"]
-    assert scopes == ["col"] * 8 + ["row"] * 5
-    assert [data for tag, data in read.words if tag == "th"][8:] == [
+    assert scopes == ["col"] * 9 + ["row"] * 5
+    assert [data for tag, data in read.words if tag == "th"][9:] == [
         "zero-shot",
         "few-shot (3)",
         "tuned@50",

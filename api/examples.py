@@ -47,6 +47,7 @@ JOB: Example = {
         "reserved": None,
         "actual": "0.00",
         "known": "0.00",
+        "uncounted": "0.00",
         "unpriced": [],
         "synthetic": False,
     },

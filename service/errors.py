@@ -4,6 +4,7 @@ TunecurveError
 ├── Invalid           422  mend the request or the data
 ├── Unauthenticated   401  send a key that is known and has not expired
 ├── Forbidden         403  use a key with the scope
+│   └── ProviderRefused    give the service account its role
 ├── NotFound          404  check the id
 ├── Conflict          409  the state does not allow it now
 ├── PreconditionFailed 412 read the newest version first
@@ -17,6 +18,8 @@ TunecurveError
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
+
+from service.text import storable_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,8 @@ class TunecurveError(Exception):
     retryable: ClassVar[bool] = False
 
     def __init__(self, message: str, *, code: str = "", faults: Sequence[Fault] = ()) -> None:
+        # A provider's words may hold what no store takes, and every error is stored somewhere.
+        message = storable_text(message)
         super().__init__(message)
         self.message = message
         self.code = code or self.default_code
@@ -59,6 +64,13 @@ class Forbidden(TunecurveError):
     status = 403
     default_code = "insufficient_scope"
     title = "The key may not do this"
+
+
+class ProviderRefused(Forbidden):
+    """A service outside refuses us: its roles, not our keys, are to be looked at."""
+
+    default_code = "provider_forbidden"
+    title = "The provider refuses"
 
 
 class NotFound(TunecurveError):

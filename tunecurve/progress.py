@@ -160,7 +160,13 @@ def _amount_text(job: Job) -> str:
         return _partly_priced(cost)
     if actual == _NO_COST and budget is None:
         return ""
-    return f"{actual}{f' of {budget}' if budget else ''} {cost.get('currency', 'USD')}"
+    estimated = _estimated(cost)
+    return f"{actual}{f' of {budget}' if budget else ''} {cost.get('currency', 'USD')}{estimated}"
+
+
+def _estimated(cost: Mapping[str, Any]) -> str:
+    uncounted = cost.get("uncounted") or _NO_COST
+    return "" if uncounted == _NO_COST else f", {uncounted} of it estimated: no token counts"
 
 
 def _partly_priced(cost: Mapping[str, Any]) -> str:

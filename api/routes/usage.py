@@ -32,6 +32,7 @@ _EXAMPLE_SUM: dict[str, Any] = {
     "training_tokens": 87600,
     "cost": "0.47658",
     "known": "0.47658",
+    "uncounted": "0.00",
     "unpriced": [],
     "synthetic": False,
     "synthetic_cost": "0.00",
@@ -72,6 +73,10 @@ class UsageSum(BaseModel):
     training_tokens: int
     cost: str | None = Field(description="decimal string; null where a part has no price")
     known: str = Field(description="decimal string: the part that has a price")
+    uncounted: str = Field(
+        description="decimal string: the part of `known` that is estimated, as the provider gave "
+        "no token counts"
+    )
     unpriced: list[str] = Field(description="base models used that have no price")
     synthetic: bool = Field(description="some of it was answered by the emulator")
     synthetic_cost: str = Field(
@@ -167,4 +172,6 @@ def _told(used: UsageTotals) -> dict[str, Any]:
     usage = asdict(used)
     known, cost = dollars(usage.pop("known_nano")), dollars_or_none(used.cost_nano)
     synthetic = dollars(usage.pop("synthetic_nano"))
-    return {**usage, "cost": cost, "known": known, "synthetic_cost": synthetic}
+    uncounted = dollars(usage.pop("uncounted_nano"))
+    money = {"cost": cost, "known": known, "synthetic_cost": synthetic, "uncounted": uncounted}
+    return {**usage, **money}

@@ -69,9 +69,10 @@ def _nano(pico: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class UsageTotals:
-    """Calls and billed tokens, summed. `known_nano` sums what has a price; `unpriced` names the
-    base models that have used what has none. `synthetic`: some of it was the emulator's, which
-    bills nobody for `synthetic_nano` of what is known.
+    """Calls and billed tokens, summed. `known_nano` sums what has a price, of which
+    `uncounted_nano` was charged without counts of the provider; `unpriced` names the base models
+    that have used what has none. `synthetic`: some of it was the emulator's, which bills nobody
+    for `synthetic_nano` of what is known.
     """
 
     requests: int = 0
@@ -80,6 +81,7 @@ class UsageTotals:
     training_tokens: int = 0
     thinking_tokens: int = 0
     cached_tokens: int = 0
+    uncounted_nano: int = 0
     known_nano: int = 0
     synthetic_nano: int = 0
     synthetic: bool = False
@@ -98,6 +100,7 @@ class UsageTotals:
             training_tokens=self.training_tokens + other.training_tokens,
             thinking_tokens=self.thinking_tokens + other.thinking_tokens,
             cached_tokens=self.cached_tokens + other.cached_tokens,
+            uncounted_nano=self.uncounted_nano + other.uncounted_nano,
             known_nano=self.known_nano + other.known_nano,
             synthetic_nano=self.synthetic_nano + other.synthetic_nano,
             synthetic=self.synthetic or other.synthetic,

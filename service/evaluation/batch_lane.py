@@ -21,7 +21,8 @@ from service.evaluation.request_stage import copy_cached_answers, missing_reques
 from service.inference.batches.files import BatchAnswers, open_answers, request_lines
 from service.inference.batches.ports import BatchOrder, BatchProvider
 from service.inference.budget_guard import CostForecast, reserve_ahead
-from service.inference.ports import GenerationRequest, GenerationResult
+from service.inference.generators.messages import with_estimates
+from service.inference.ports import ASKED_AGAIN, GenerationRequest, GenerationResult
 from service.jobs.budgets import settle_ahead
 from service.jobs.paid_operation_sweep import PolledTable
 from service.jobs.paid_operations import OperationState, OperationStatus, advance
@@ -250,9 +251,11 @@ class _Batch:
         for chunk in _chunks(self.work.requests()):
             found = ((request, answers.find(request.key)) for request in chunk)
             batch = [
-                GenerationResult(request, replace(answer, synthetic=synthetic), 1)
+                GenerationResult(
+                    request, with_estimates(replace(answer, synthetic=synthetic), request), 1
+                )
                 for request, answer in found
-                if answer
+                if answer and answer.outcome not in ASKED_AGAIN
             ]
             if batch:
                 self.work.keep(batch)

@@ -160,7 +160,14 @@ def _target(
         return Target(base_model, base_model, location, settings=settings)
     model = services.find_model(spec.model, project_id=run.project_id, session=session)
     settings = catalogue.entry(model.base_model).call_settings
-    return Target(model.endpoint, model.base_model, model.location, tuned=True, settings=settings)
+    return Target(
+        model.endpoint,
+        model.base_model,
+        model.location,
+        tuned=True,
+        settings=settings,
+        ready_at=model.ready_at,
+    )
 
 
 def requests_of(examples: Iterable[Example], plan: EvaluationPlan) -> Iterator[GenerationRequest]:

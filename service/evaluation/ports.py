@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from service.catalogue.catalogue import Catalogue
@@ -27,6 +28,9 @@ class TunedEndpoint(Protocol):
     @property
     def location(self) -> str: ...
 
+    @property
+    def ready_at(self) -> datetime: ...
+
 
 class FindModel(Protocol):
     """Returns a finished model; raises NotFound, and InputNotReady while it is being made."""
@@ -36,13 +40,17 @@ class FindModel(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The model that the requests of an evaluation are sent to; `tuned` for a tuned endpoint."""
+    """The model that the requests of an evaluation are sent to.
+
+    `tuned` for a tuned endpoint, which there is since `ready_at`.
+    """
 
     name: str
     base_model: str
     location: str
     tuned: bool = False
     settings: CallSettings = NO_SETTINGS
+    ready_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

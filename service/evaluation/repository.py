@@ -32,6 +32,7 @@ class Sample:
     error: str
     prompt_tokens: int
     output_tokens: int
+    uncounted: bool
     synthetic: bool
     cached: bool
     created_at: datetime

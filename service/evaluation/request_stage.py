@@ -8,11 +8,12 @@ be equal.
 """
 
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from itertools import chain, islice
 
 from service.datasets.examples import Example
 from service.datasets.queries import stream_examples
-from service.errors import Unavailable
+from service.errors import NotFound, Unavailable
 from service.evaluation import repository
 from service.evaluation.plan import EvaluationPlan, request_key, requests_of
 from service.evaluation.ports import EvaluationServices
@@ -28,6 +29,7 @@ from service.jobs.queries import children_of
 from service.jobs.shards import Shard, await_shards, divide, set_priority, start_shards
 
 UNAVAILABLE_SECONDS = 5.0  # pause after a run that stored answers and then lost its provider
+NEW_ENDPOINT = timedelta(minutes=10)
 CHUNK = 250  # requests that are looked up at once
 CACHE_CHUNK = 1000  # the same where only the database works
 # A smaller shard costs more (a task message, a claim, a wait for the parent) than it saves.
@@ -95,11 +97,21 @@ def send_requests(
             stage.send(budget_guard)
         except QuotaExhausted as error:
             return Waiting(Reason.QUOTA, seconds=error.resume_seconds)
+        except NotFound as error:
+            if error.code == "provider_not_found" and _is_new(plan, services=services):
+                return Waiting(Reason.RETRY, seconds=UNAVAILABLE_SECONDS)
+            raise
         except Unavailable:
             if not writer.stored:
                 raise  # an attempt without progress: the job's attempts bound them
             return Waiting(Reason.RETRY, seconds=UNAVAILABLE_SECONDS)
     return None
+
+
+def _is_new(plan: EvaluationPlan, *, services: EvaluationServices) -> bool:
+    """Return whether the model was tuned a moment ago: not every server knows its endpoint yet."""
+    ready_at = plan.target.ready_at
+    return ready_at is not None and services.sessions.now() - ready_at < NEW_ENDPOINT
 
 
 def copy_cached_answers(

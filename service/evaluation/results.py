@@ -86,7 +86,7 @@ class _Totals:
     def __init__(self, scorers: Sequence[Scorer]) -> None:
         self._scorers = scorers
         self.outcomes: Counter[str] = Counter()
-        self.usage = Counter(requests=0, cached=0, prompt_tokens=0, output_tokens=0)
+        self.usage = Counter(requests=0, cached=0, prompt_tokens=0, output_tokens=0, uncounted=0)
         self.synthetic = False
 
     def add(self, scored: Sequence[Scored], samples: Sequence[Sample]) -> None:
@@ -96,6 +96,7 @@ class _Totals:
         called = [each for each in samples if not each.cached]
         self.usage["requests"] += len(called)
         self.usage["cached"] += len(samples) - len(called)
+        self.usage["uncounted"] += sum(each.uncounted for each in called)
         self.usage["prompt_tokens"] += sum(each.prompt_tokens for each in called)
         self.usage["output_tokens"] += sum(each.output_tokens for each in called)
         self.synthetic |= any(each.synthetic for each in samples)

@@ -11,6 +11,7 @@ from typing import Any
 
 from service.inference.hedges import Hedges, hedged
 from service.inference.ports import (
+    ASKED_AGAIN,
     FIRST_OUTPUT_TOKENS,
     BudgetGuard,
     CallLimits,
@@ -27,6 +28,8 @@ from service.inference.retry import CallFailed, Refusal, error_of_run, exhausted
 # Shorter hints are left to the pace; longer ones mean a quota that refills by the minute.
 HEEDED_HINT_SECONDS = 5.0
 LONGEST_HINT_SECONDS = 60.0
+ASKS_AGAIN = 2  # how often an answer that says nothing is asked for again: each is billed
+FIRST_TRIES = 2  # of a call that is refused as all would be, before there was any answer
 _PRIOR_CALLS = 3.0
 _FADE = 0.99  # weight of older calls: about the last hundred count
 
@@ -46,7 +49,7 @@ class TokenEstimates:
 
     def observe(self, request: GenerationRequest, generation: Generation) -> None:
         """Record the tokens that an answered call took."""
-        if generation.outcome is Outcome.FAILED or not generation.prompt_tokens:
+        if generation.outcome is Outcome.FAILED or generation.uncounted:
             return
         self._estimated = _FADE * self._estimated + request.estimated_prompt_tokens
         self._actual = _FADE * self._actual + generation.prompt_tokens
@@ -61,6 +64,7 @@ class _Call:
     reserved: int = 0
     is_reserved: bool = False  # the last reservation has not been spent yet
     is_retry: bool = False
+    discarded: tuple[Generation, ...] = ()
 
 
 class Attempts:
@@ -82,6 +86,7 @@ class Attempts:
         self._flow, self._budget_guard, self._has_ended = flow, budget_guard, has_ended
         self._estimates = TokenEstimates()
         self._hedges = Hedges() if limits.hedging else None
+        self._answered = False
 
     async def complete(self, request: GenerationRequest) -> GenerationResult | None:
         """Return the result of a request; None when the run ends before there is one."""
@@ -90,10 +95,10 @@ class Attempts:
         while result is None and not self._has_ended():
             try:
                 generation = await self._start(call, send, first=call.is_retry)
-                result = self._result(call, generation)
+                result = await self._handle_answer(call, generation)
             except CallFailed as failure:
                 result = await self._handle_failure(call, failure)
-                call.is_retry = True
+            call.is_retry = True
         return result
 
     async def _start(
@@ -165,6 +170,20 @@ class Attempts:
                 await self._governor.refused()
             raise
 
+    async def _handle_answer(self, call: _Call, generation: Generation) -> GenerationResult | None:
+        """Return the result; None for an answer that says nothing and is to be asked for again."""
+        self._answered = True
+        is_odd = generation.outcome in ASKED_AGAIN
+        if not is_odd or len(call.discarded) >= ASKS_AGAIN or self._is_last(call):
+            return self._result(call, generation)
+        call.discarded += (generation,)
+        call.is_reserved = False  # it was billed
+        await self._pause(call)
+        return None
+
+    def _is_last(self, call: _Call) -> bool:
+        return call.tries + 1 >= self._limits.attempts
+
     async def _handle_failure(self, call: _Call, failure: CallFailed) -> GenerationResult | None:
         """Return the result that ends the request; None when it is to be tried again now."""
         match failure.kind:
@@ -176,28 +195,40 @@ class Attempts:
                 await self._governor.park(error.resume_seconds)
                 raise error from failure
             case _ if failure.meets_every_call:
-                raise error_of_run(failure) from failure
-            case Refusal.TRANSIENT if call.tries + 1 < self._limits.attempts:
-                await self._pause(call, failure)
+                await self._doubt(call, failure)
+            case Refusal.TRANSIENT if not self._is_last(call):
+                await self._pause(call, failure.retry_after_seconds)
             case _:
                 failed = Generation(Outcome.FAILED, error=failure.message)
                 return self._result(call, failed, reached=failure.reached)
         return None
 
-    async def _pause(self, call: _Call, failure: CallFailed) -> None:
+    async def _doubt(self, call: _Call, failure: CallFailed) -> None:
+        """Try again what every call would be refused for, where it may pass; raise it else.
+
+        A role or an endpoint may be known to one of the provider's servers and not yet to the
+        next. A run that has had answers is not ended by one of them.
+        """
+        most = self._limits.attempts if self._answered else FIRST_TRIES
+        if not failure.may_pass or call.tries + 1 >= most:
+            raise error_of_run(failure) from failure
+        await self._pause(call, failure.retry_after_seconds)
+
+    async def _pause(self, call: _Call, hint_seconds: float | None = None) -> None:
         """Wait before the next try, which goes to the head of the queue."""
         call.tries += 1
         self.tally["retried"] += 1
         jittered = next_delay(call.tries, random=random.random)
-        hint = min(failure.retry_after_seconds or 0.0, LONGEST_HINT_SECONDS)
+        hint = min(hint_seconds or 0.0, LONGEST_HINT_SECONDS)
         if not self._has_ended():
             await asyncio.sleep(max(jittered, hint))
 
     def _result(
         self, call: _Call, generation: Generation, *, reached: bool = True
     ) -> GenerationResult:
-        reserved = call.reserved if self._budget_guard else 1
-        return GenerationResult(call.request, generation, call.tries + 1, reached, reserved)
+        reserved = call.reserved if self._budget_guard else 1 + len(call.discarded)
+        tries, discarded = call.tries + 1, call.discarded
+        return GenerationResult(call.request, generation, tries, reached, reserved, discarded)
 
 
 def _hold_seconds(failure: CallFailed) -> float:

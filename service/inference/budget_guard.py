@@ -37,7 +37,7 @@ class CostForecast:
 
     def observe(self, answer: GenerationResult) -> None:
         generation = answer.generation
-        if generation.prompt_tokens:
+        if generation.prompt_tokens and not generation.uncounted:
             self._answers += 1
             self._guessed += answer.request.estimated_prompt_tokens
             self._prompt += generation.prompt_tokens
@@ -87,7 +87,8 @@ class JobBudgetGuard:
         with self._counting:
             for answer, cost in zip(batch, costs, strict=True):
                 reserved = self._in_flight.pop(answer.key, 0)
-                lost = reserved * (answer.reserved - 1) // max(1, answer.reserved)
+                unknown = answer.reserved - len(answer.billed)
+                lost = reserved * unknown // max(1, answer.reserved)
                 spent += (cost or 0) + max(0, lost)
                 self._cost_forecast.observe(answer)
         if spent:

@@ -13,10 +13,12 @@ from service.catalogue.entry import CallSettings
 from service.database import Session, Sessions
 from service.inference import repository
 from service.inference.generators.messages import settings_of, words_of
-from service.inference.ports import GenerationRequest, GenerationResult, Outcome
+from service.inference.ports import Generation, GenerationRequest, GenerationResult, Outcome
 
-# An unparsable or failed answer may turn out well the next time.
-CACHED_OUTCOMES = frozenset({Outcome.OK, Outcome.TRUNCATED, Outcome.REFUSED})
+# What a passing fault may have caused is asked again the next time: an empty, unparsable or
+# failed answer, and a refusal that names no rule of the provider.
+_CACHED_OUTCOMES = frozenset({Outcome.OK, Outcome.TRUNCATED, Outcome.REFUSED})
+_VAGUE_REASONS = frozenset({"", "OTHER"})
 PURGED_AT_ONCE = 1000
 _ALL_PROJECTS = "all"
 
@@ -94,7 +96,7 @@ def cache_results(
     rows = {
         fingerprint_of(each.request): each.generation
         for each in results
-        if each.generation.outcome in CACHED_OUTCOMES
+        if _is_lasting(each.generation)
     }
     if rows:
         common = {"scope": scope, "created_at": now, "expires_at": until}
@@ -105,6 +107,11 @@ def cache_results(
                 for fingerprint, generation in rows.items()
             ],
         )
+
+
+def _is_lasting(generation: Generation) -> bool:
+    vague = generation.outcome is Outcome.REFUSED and generation.finish_reason in _VAGUE_REASONS
+    return generation.outcome in _CACHED_OUTCOMES and not vague
 
 
 def purge_cache(before: datetime, *, sessions: Sessions) -> int:

@@ -61,8 +61,8 @@ def record_calls(
     """Enter a batch of answers into the ledger and settle the budget_guard, in the transaction that
     stores them. Returns the nano-dollars of each answer: None without a price.
     """
-    costs = [cost_of(answer.generation, price) for answer in batch]
-    called = [answer.generation for answer in batch]
+    costs = [cost_of_result(answer, price) for answer in batch]
+    called = [each for answer in batch for each in answer.billed]
     if called:
         used = UsageTotals(
             requests=len(called),
@@ -70,6 +70,7 @@ def record_calls(
             output_tokens=sum(each.output_tokens for each in called),
             thinking_tokens=sum(thinking_tokens_of(each) for each in called),
             cached_tokens=sum(cached_tokens_of(each) for each in called),
+            uncounted_nano=sum(cost_of(each, price) or 0 for each in called if each.uncounted),
             known_nano=sum(cost or 0 for cost in costs),
             synthetic=any(each.synthetic for each in called),
             unpriced=(base_model,) if price is None else (),
@@ -85,7 +86,8 @@ def record_calls(
 def costs_of(session: Session, job_ids: Collection[str]) -> dict[str, dict[str, Any]]:
     """Return what each job has used so far with all its descendants, in the form of `Job.cost`:
     money as decimal strings, `actual` null where a part has no price (`known` is the rest, and
-    `unpriced` whose price is missing), `reserved` null without a budget.
+    `unpriced` whose price is missing), `uncounted` the part of `known` that is estimated, as the
+    provider gave no counts, `reserved` null without a budget.
     """
     families = subtrees_of(session, job_ids)
     members = {member for family in families.values() for member in family}
@@ -122,10 +124,16 @@ def _cost(totals: UsageTotals, reserved: Sequence[int]) -> dict[str, Any]:
     if totals == UsageTotals():
         del usage["synthetic"]  # as the job has it from its submission
     known, actual = dollars(usage.pop("known_nano")), dollars_or_none(totals.cost_nano)
+    uncounted = dollars(usage.pop("uncounted_nano"))
     held = dollars_or_none(sum(reserved)) if reserved else None
     cost = {**usage, "unpriced": list(totals.unpriced), "currency": CURRENCY}
-    cost |= {"known": known, "actual": actual}
+    cost |= {"known": known, "uncounted": uncounted, "actual": actual}
     return cost if held is None else {**cost, "reserved": held}
+
+
+def cost_of_result(result: GenerationResult, price: CallPrice | None) -> int | None:
+    """Return the nano-dollars of a request, answers that said nothing included."""
+    return None if price is None else sum(cost_of(each, price) or 0 for each in result.billed)
 
 
 def cost_of(generation: Generation, price: CallPrice | None) -> int | None:

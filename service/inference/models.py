@@ -21,13 +21,15 @@ class AnswerColumns:
     output_tokens: Mapped[int] = mapped_column(Integer, default=0)
     usage: Mapped[dict[str, Any]] = mapped_column(default=dict)
     synthetic: Mapped[bool] = mapped_column(Boolean, default=False)
+    uncounted: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
 
 
 class Usage(Model):
     """Tokens as the provider billed them; one row a flush of predictions or a tuning.
 
     Thinking tokens are part of the output's, cached ones of the prompt's. `cost_nano` counts
-    nano-dollars and is None where no price is known; `day` is the UTC day of `created_at`.
+    nano-dollars and is None where no price is known; `uncounted_nano` is the part of it that we
+    have estimated, as the provider gave no counts; `day` is the UTC day of `created_at`.
     `synthetic`: an emulator answered, and nobody is billed.
     """
 
@@ -52,6 +54,7 @@ class Usage(Model):
     lane: Mapped[str] = mapped_column(String(20), default="online")
     cost_nano: Mapped[int | None] = mapped_column(BigInteger)
     synthetic: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    uncounted_nano: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     day: Mapped[date] = mapped_column(Date)
     created_at: Mapped[datetime]
 

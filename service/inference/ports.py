@@ -26,10 +26,15 @@ class Outcome(StrEnum):
     """What became of one call. A failure is not a wrong answer: only `ok` is scored."""
 
     OK = "ok"
-    REFUSED = "refused"  # blocked prompt, SAFETY, RECITATION, no candidate
+    EMPTY = "empty"  # no text and no reason, several times in a row
+    REFUSED = "refused"  # blocked prompt, SAFETY, RECITATION
     TRUNCATED = "truncated"  # MAX_TOKENS, with or without text
     UNPARSABLE = "unparsable"  # an answer we cannot read
     FAILED = "failed"  # no answer after all attempts
+
+
+# A passing fault of the provider looks like this: asked again before it is the row's outcome.
+ASKED_AGAIN = frozenset({Outcome.EMPTY, Outcome.UNPARSABLE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,9 @@ class GenerationRequest:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """`text` is empty unless the outcome is `ok` or `truncated`; tokens are as billed."""
+    """`text` is empty unless the outcome is `ok` or `truncated`; tokens are as billed, or our
+    estimate where `uncounted` by the provider.
+    """
 
     outcome: Outcome
     text: str = ""
@@ -75,6 +82,7 @@ class Generation:
     usage: Mapping[str, Any] = field(default_factory=dict)
     synthetic: bool = False
     error: str = ""
+    uncounted: bool = False
 
     def columns(self) -> dict[str, Any]:
         """Return the values of ANSWER_COLUMNS; long reasons and errors are cut to their length."""
@@ -110,7 +118,8 @@ class GenerationResult:
     """One result: the request, what came, and after how many tries (429s apart).
 
     `reached` is False for a failure whose last try did not reach the provider. `reserved` counts
-    the reservations that the budget guard made for it.
+    the reservations that the budget guard made for it. `discarded` are earlier answers that were
+    billed and said nothing.
     """
 
     request: GenerationRequest
@@ -118,10 +127,15 @@ class GenerationResult:
     attempts: int
     reached: bool = True
     reserved: int = 1
+    discarded: tuple[Generation, ...] = ()
 
     @property
     def key(self) -> str:
         return self.request.key
+
+    @property
+    def billed(self) -> tuple[Generation, ...]:
+        return (*self.discarded, self.generation)
 
 
 class Generator(Protocol):

@@ -28,6 +28,7 @@ _SUMMED = (
     Usage.training_tokens,
     Usage.thinking_tokens,
     Usage.cached_tokens,
+    Usage.uncounted_nano,
     Usage.cost_nano,
 )
 
@@ -94,10 +95,16 @@ _RESPONSE_KEY = ("fingerprint", "scope")
 
 
 def cached_responses(*, scope: str, now: datetime) -> Subquery:
-    """Return the responses of a scope that have not expired: `fingerprint` and an answer."""
+    """Return the responses of a scope that have not expired: `fingerprint` and an answer.
+
+    Earlier versions kept answers that said nothing; those are left out.
+    """
     columns = [_RESPONSES.c[name] for name in ("fingerprint", *ANSWER_COLUMNS)]
     is_ours = (_RESPONSES.c.scope == scope) & (_RESPONSES.c.expires_at > now)
-    return select(*columns).where(is_ours).subquery("cached")
+    outcome = _RESPONSES.c.outcome
+    is_empty = (outcome == "ok") & (_RESPONSES.c.text == "")
+    is_vague = (outcome == "refused") & (_RESPONSES.c.finish_reason == "")
+    return select(*columns).where(is_ours, ~is_empty, ~is_vague).subquery("cached")
 
 
 def put_responses(session: Session, rows: Sequence[dict[str, Any]]) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from service.errors import Forbidden, NotFound, RateLimited, TunecurveError, Unavailable
+from service.errors import NotFound, ProviderRefused, RateLimited, TunecurveError, Unavailable
+from service.text import storable_text
 
 MESSAGE_CHARACTERS = 200
 FIRST_DELAY_SECONDS = 0.5
@@ -66,6 +67,11 @@ class CallFailed(Exception):  # noqa: N818  an outcome that the caller expects, 
         self.meets_every_call = meets_every_call
         self.reached = reached
 
+    @property
+    def may_pass(self) -> bool:
+        """Whether the refusal is one of authority or of what is not found (yet)."""
+        return self.status in _UNAUTHORISED or self.status == _NOT_FOUND
+
 
 class QuotaExhausted(RateLimited):
     """The provider's quota of the day is used up; worth trying again in `resume_seconds`."""
@@ -118,7 +124,7 @@ def error_of_run(failure: CallFailed) -> TunecurveError:
     if failure.status == _NOT_FOUND:
         return NotFound(message, code="provider_not_found")
     if failure.kind is Refusal.PERMANENT:
-        return Forbidden(message, code="provider_forbidden")
+        return ProviderRefused(message)
     return Unavailable(message, code="provider_unavailable")
 
 
@@ -178,7 +184,7 @@ def _meets_every_call(
 def _message(status: int, error: Mapping[str, Any]) -> str:
     words = " ".join(_QUOTED.sub("…", str(error.get("message", ""))).split())
     name = " ".join(part for part in (str(status), str(error.get("status", ""))) if part)
-    return f"{name}: {words}"[:MESSAGE_CHARACTERS] if words else name
+    return storable_text(f"{name}: {words}"[:MESSAGE_CHARACTERS] if words else name)
 
 
 def _retry_after(details: Sequence[dict[str, Any]], headers: Mapping[str, str]) -> float | None:

@@ -66,6 +66,11 @@ class Cost(BaseModel):
     known: str | None = Field(
         default=None, description="the part that has a price; null in a job that ended before this"
     )
+    uncounted: str | None = Field(
+        default=None,
+        description="the part of `known` that is estimated, as the provider gave no token counts; "
+        "null in a job that ended before this",
+    )
     unpriced: list[str] = Field(default=[], description="base models used that have no price")
     synthetic: bool = Field(
         default=False, description="of the emulator: nobody is billed for these amounts"
@@ -122,7 +127,7 @@ def initial_cost(*, budget_nano: int | None = None) -> dict[str, Any]:
     """Return what the row of a job that has used nothing keeps about money."""
     nothing = dollars(0)
     reserved = None if budget_nano is None else nothing
-    cost = Cost(actual=nothing, known=nothing, reserved=reserved)
+    cost = Cost(actual=nothing, known=nothing, uncounted=nothing, reserved=reserved)
     return {**cost.model_dump(), "budget": dollars_or_none(budget_nano)}
 
 

@@ -1,6 +1,7 @@
 """Models as they stand: one, a page, and one that is ready to be called."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from service.database import Session, Sessions
 from service.errors import Invalid, NotFound
@@ -20,6 +21,7 @@ class ModelView:
     endpoint: str
     location: str
     synthetic: bool
+    ready_at: datetime
 
 
 def ready_model(model_id: str, *, project_id: str, session: Session) -> ModelView:
@@ -38,6 +40,7 @@ def ready_model(model_id: str, *, project_id: str, session: Session) -> ModelVie
         endpoint=row.endpoint,
         location=row.location or "",
         synthetic=row.synthetic,
+        ready_at=row.ready_at,
     )
 
 

@@ -42,6 +42,7 @@ _USAGE_COLUMNS: dict[str, Column] = {
     "OUTPUT TOKENS": lambda row: row["output_tokens"],
     "TRAINING TOKENS": lambda row: row["training_tokens"],
     "COST": lambda row: row["cost"] or row.get("known"),
+    "ESTIMATED": lambda row: row.get("uncounted"),
     "UNPRICED": lambda row: ", ".join(row.get("unpriced") or ()) or None,
     "BILLED": _billed_text,
 }

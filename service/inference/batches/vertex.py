@@ -15,6 +15,7 @@ from service.errors import Invalid
 from service.inference.batches.ports import BatchOrder, ProviderBatch
 from service.inference.batches.vertex_calls import CALL_SECONDS, call_vertex
 from service.jobs.paid_operations import OperationState
+from service.text import storable_json
 
 RUN_LABEL = "tunecurve-run"
 _MISSING = "batch_not_found"
@@ -132,13 +133,14 @@ def _job(order: BatchOrder) -> Any:
 
 def read_batch(job: Mapping[str, Any]) -> ProviderBatch:
     """Return what a BatchPredictionJob, as a dictionary with enum names, says. Pure."""
+    job = storable_json(job)
     state = str(job.get("state", ""))
     error = job.get("error") or {}
     output = job.get("output_info") or {}
     return ProviderBatch(
         resource_name=str(job.get("name", "")),
         state=_STATES.get(state, OperationState.ACCEPTED),
-        provider_state=state,
+        provider_state=state[:50],
         output_uri=output.get("gcs_output_directory") or None,
         error=str(error.get("message", ""))[:500],
     )

@@ -7,7 +7,14 @@ import requests
 from google.api_core import exceptions as google_errors
 from google.auth import exceptions as auth_errors
 
-from service.errors import Forbidden, Invalid, NotFound, RateLimited, TunecurveError, Unavailable
+from service.errors import (
+    Invalid,
+    NotFound,
+    ProviderRefused,
+    RateLimited,
+    TunecurveError,
+    Unavailable,
+)
 
 Answer = TypeVar("Answer")
 
@@ -29,7 +36,7 @@ def call_vertex(call: Callable[[], Answer], *, missing: str) -> Answer:
         raise Unavailable(message, code="provider_unavailable") from error
     except auth_errors.GoogleAuthError as error:
         message = "no Google credentials; run `gcloud auth application-default login`"
-        raise Forbidden(message, code="provider_credentials") from error
+        raise ProviderRefused(message, code="provider_credentials") from error
 
 
 def _translated(error: google_errors.GoogleAPICallError, missing: str) -> TunecurveError:
@@ -40,7 +47,7 @@ def _translated(error: google_errors.GoogleAPICallError, missing: str) -> Tunecu
         case google_errors.NotFound():
             return NotFound(f"Vertex AI: {words}", code=missing)
         case google_errors.Forbidden() | google_errors.Unauthorized():
-            return Forbidden(f"Vertex AI: {words}", code="provider_forbidden")
+            return ProviderRefused(f"Vertex AI: {words}")
         case google_errors.BadRequest() | google_errors.MethodNotAllowed():
             return Invalid(f"Vertex AI: {words}", code="provider_refused")
         case _:  # 409, 499 and the rest leave open whether the request was carried out

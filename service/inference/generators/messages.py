@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 from service.catalogue.entry import CallSettings
 from service.inference.ports import Generation, GenerationRequest, Outcome
+from service.text import storable_json, storable_text
+from service.tokens import tokens_in
 
 _HARMS = ("HATE_SPEECH", "SEXUALLY_EXPLICIT", "DANGEROUS_CONTENT", "HARASSMENT")
 # An answer blocked by a filter would be measured as a wrong answer of the model.
@@ -27,6 +30,8 @@ _OUTCOMES = {
     "SPII": Outcome.REFUSED,
     "MODEL_ARMOR": Outcome.REFUSED,
 }
+_TEXT_KEYS = frozenset({"text", "thought", "thoughtSignature"})
+_LARGEST_COUNT = 2**31 - 1  # of a column; no context is as long
 _KNOWN_KEYS = frozenset({"candidates", "promptFeedback", "usageMetadata"})
 
 
@@ -91,20 +96,40 @@ def _encoded_settings(
 def read_answer(body: Mapping[str, Any], *, synthetic: bool = False) -> Generation:
     """Return what the answer says; never raises, whatever `body` holds.
 
-    A blocked prompt and a missing candidate are refusals. Output tokens are those of the
-    candidates and of the thoughts: both are billed as output.
+    A blocked prompt is a refusal; no candidate, and an end without text, are empty. Output tokens
+    are those of the candidates and of the thoughts: both are billed as output. Tokens that are
+    not counted are `with_estimates`.
     """
-    usage = _mapping(body.get("usageMetadata"))
+    usage: dict[str, Any] = storable_json(_mapping(body.get("usageMetadata")))
     outcome, text, reason, error = _read(body)
     return Generation(
         outcome=outcome,
-        text=text if outcome in (Outcome.OK, Outcome.TRUNCATED) else "",
-        finish_reason=reason,
+        text=storable_text(text) if outcome in (Outcome.OK, Outcome.TRUNCATED) else "",
+        finish_reason=storable_text(reason),
         prompt_tokens=_count(usage, "promptTokenCount"),
         output_tokens=_count(usage, "candidatesTokenCount") + _count(usage, "thoughtsTokenCount"),
         usage=usage,
         synthetic=synthetic,
-        error=error,
+        error=storable_text(error),
+    )
+
+
+def with_estimates(generation: Generation, request: GenerationRequest) -> Generation:
+    """Return the answer with estimated tokens where the provider gives no counts.
+
+    Absent is not zero: every prompt has tokens, and so has every text. JSON of Google leaves out
+    counts that are zero, so a missing count of output is one only where there is text.
+    """
+    if generation.outcome is Outcome.FAILED:
+        return generation
+    prompt, output = generation.prompt_tokens, generation.output_tokens
+    total = _count(generation.usage, "totalTokenCount")
+    prompt = prompt or max(0, total - output) or request.estimated_prompt_tokens
+    output = output or max(0, total - prompt) or tokens_in(len(generation.text))
+    if (prompt, output) == (generation.prompt_tokens, generation.output_tokens):
+        return generation
+    return replace(
+        generation, prompt_tokens=prompt, output_tokens=output, uncounted=total != prompt + output
     )
 
 
@@ -116,7 +141,7 @@ def _read(body: Mapping[str, Any]) -> tuple[Outcome, str, str, str]:
         return Outcome.UNPARSABLE, "", "", "not an answer of generateContent"
     candidates = body.get("candidates")
     if not isinstance(candidates, list) or not candidates:
-        return Outcome.REFUSED, "", "", "no candidate"
+        return Outcome.EMPTY, "", "", "no candidate"
     return _read_candidate(_mapping(candidates[0]))
 
 
@@ -130,9 +155,12 @@ def _read_candidate(candidate: Mapping[str, Any]) -> tuple[Outcome, str, str, st
         return outcome, "", reason, f"ended by {reason}"
     if outcome is Outcome.REFUSED:
         return outcome, "", reason, f"withheld: {reason}"
-    if outcome is Outcome.OK and not texts and (shown or not reason):
-        return Outcome.UNPARSABLE, "", reason, "no text in the answer"
-    return outcome, "".join(texts), reason, ""
+    text = "".join(texts)
+    if outcome is Outcome.OK and not text:
+        is_empty = reason and not any(part.keys() - _TEXT_KEYS for part in shown)
+        odd = Outcome.EMPTY if is_empty else Outcome.UNPARSABLE
+        return odd, "", reason, "no text in the answer"
+    return outcome, text, reason, ""
 
 
 def _mapping(value: object) -> dict[str, Any]:
@@ -142,4 +170,4 @@ def _mapping(value: object) -> dict[str, Any]:
 
 def _count(usage: Mapping[str, Any], key: str) -> int:
     value = usage.get(key)
-    return value if isinstance(value, int) and value > 0 else 0
+    return value if isinstance(value, int) and 0 < value <= _LARGEST_COUNT else 0

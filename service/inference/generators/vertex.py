@@ -16,13 +16,14 @@ from yarl import URL
 
 from service.catalogue.locations import endpoint_of, location_of
 from service.clock import utc_now
-from service.inference.generators.messages import encoded, read_answer
+from service.inference.generators.messages import encoded, read_answer, with_estimates
 from service.inference.ports import Generation, GenerationRequest, Outcome
 from service.inference.retry import CallFailed, Refusal, classify, without_echo
 
 EMULATOR_HEADER = "X-Tunecurve-Emulator"
 
 _OK = 200
+_REFUSED_TOKENS = frozenset({401, 403})
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 _EARLY = timedelta(minutes=5)
 
@@ -53,6 +54,10 @@ class GoogleToken:
                 if utc_now() >= self._renew_at:
                     await asyncio.to_thread(self._refresh)
         return self._token
+
+    def drop(self) -> None:
+        """Forget the token, which was refused: the next call gets a fresh one."""
+        self._renew_at = datetime.min.replace(tzinfo=UTC)
 
     def _refresh(self) -> None:
         from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, TransportError
@@ -120,9 +125,12 @@ class VertexGenerator:
             message = f"the connection failed: {type(error).__name__}"
             raise CallFailed(Refusal.TRANSIENT, message, reached=False) from error
         if response.status != _OK:
+            if response.status in _REFUSED_TOKENS:
+                link.token.drop()
             failure = classify(response.status, answer, response.headers)
             raise without_echo(failure, request.texts)
-        return _parsed(answer, synthetic=EMULATOR_HEADER in response.headers)
+        generation = _parsed(answer, synthetic=EMULATOR_HEADER in response.headers)
+        return with_estimates(generation, request)
 
     async def close(self) -> None:
         """Close the connections of the running event loop; the next call opens new ones."""

@@ -14,6 +14,7 @@ from service.catalogue.locations import endpoint_of, location_of
 from service.errors import Invalid
 from service.inference.batches.vertex_calls import CALL_SECONDS, call_vertex
 from service.jobs.paid_operations import OperationState
+from service.text import storable_json
 from service.tuning.ports import Hyperparameters, ProviderTuning, TuningRequest
 
 RUN_LABEL = "tunecurve-run"
@@ -143,6 +144,7 @@ def read_tuning(job: Mapping[str, Any]) -> ProviderTuning:
     The statistics keep counts only: the provider echoes training examples there, which are
     the user's data and have no place in our tables.
     """
+    job = storable_json(job)
     state = str(job.get("state", ""))
     tuned = job.get("tuned_model") or {}
     counts = (job.get("tuning_data_stats") or {}).get("supervised_tuning_data_stats") or {}
@@ -151,7 +153,7 @@ def read_tuning(job: Mapping[str, Any]) -> ProviderTuning:
     return ProviderTuning(
         resource_name=str(job.get("name", "")),
         state=_STATES.get(state, OperationState.ACCEPTED),
-        provider_state=state,
+        provider_state=state[:50],
         base_model=str(job.get("base_model", "")),
         model=tuned.get("model") or None,
         endpoint=tuned.get("endpoint") or None,

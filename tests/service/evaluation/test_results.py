@@ -24,6 +24,7 @@ def samples(*texts: str) -> list[Sample]:
             error="",
             prompt_tokens=1,
             output_tokens=1,
+            uncounted=False,
             synthetic=True,
             cached=False,
             created_at=NOW,

@@ -37,13 +37,15 @@ def test_thoughts_are_billed_as_output_and_unknown_usage_passes() -> None:
     [
         ({}, Outcome.UNPARSABLE),
         ({"this": [{"is": "no answer"}]}, Outcome.UNPARSABLE),
-        ({"usageMetadata": {"promptTokenCount": 4}}, Outcome.REFUSED),
-        ({"candidates": []}, Outcome.REFUSED),
+        ({"usageMetadata": {"promptTokenCount": 4}}, Outcome.EMPTY),
+        ({"candidates": []}, Outcome.EMPTY),
         ({"candidates": [{"finishReason": "SAFETY"}]}, Outcome.REFUSED),
         ({"promptFeedback": {"blockReason": "NEW_REASON"}}, Outcome.REFUSED),
         ({"candidates": [{"finishReason": "MAX_TOKENS", "content": {}}]}, Outcome.TRUNCATED),
         ({"candidates": [{"content": {}}]}, Outcome.UNPARSABLE),
-        ({"candidates": [{"content": {}, "finishReason": "STOP"}]}, Outcome.OK),
+        ({"candidates": [{"content": {}, "finishReason": "STOP"}]}, Outcome.EMPTY),
+        (answer({"text": ""}), Outcome.EMPTY),
+        (answer({"text": "hm", "thought": True}), Outcome.EMPTY),
         ({"candidates": [None]}, Outcome.UNPARSABLE),
         (answer({"functionCall": {"name": "f"}}), Outcome.UNPARSABLE),
         (answer({"text": "a"}, reason="NEVER_SEEN"), Outcome.UNPARSABLE),
@@ -98,7 +100,9 @@ def test_every_recorded_answer_of_the_firebase_suite_is_read() -> None:
     assert len(answers) >= 40
     outcomes = {name: read.outcome for name, read in answers.items()}
     for name, outcome in outcomes.items():
-        if name.startswith("unary-success") and has_text(firebase[name]):
+        if name == "unary-success-empty-text-part.json":
+            assert outcome is Outcome.EMPTY
+        elif name.startswith("unary-success") and has_text(firebase[name]):
             assert outcome is Outcome.OK, name
         if name.startswith(("unary-failure-finish-reason-safety", "unary-failure-prompt-blocked")):
             assert outcome is Outcome.REFUSED, name

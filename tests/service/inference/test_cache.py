@@ -116,12 +116,24 @@ def test_only_answers_of_the_model_are_kept(sessions: Sessions) -> None:
     requests = numbered(len(Outcome))
     kept = {Outcome.OK, Outcome.TRUNCATED, Outcome.REFUSED}
     answers = [
-        GenerationResult(request, Generation(outcome), 1)
+        GenerationResult(request, Generation(outcome, text="a", finish_reason="SAFETY"), 1)
         for request, outcome in zip(requests, Outcome, strict=True)
     ]
     keep(sessions, *answers)
     assert {each.outcome for each in found(sessions, *requests).values()} == kept
     assert len(found(sessions, *requests)) == len(kept)
+
+
+@pytest.mark.parametrize("reason", ["", "OTHER"])
+def test_a_refusal_that_names_no_rule_is_asked_again(sessions: Sessions, reason: str) -> None:
+    refused = Generation(Outcome.REFUSED, finish_reason=reason)
+    keep(sessions, GenerationResult(REQUEST, refused, 1))
+    assert found(sessions, REQUEST) == {}
+
+
+def test_empty_answers_that_an_earlier_version_kept_are_asked_again(sessions: Sessions) -> None:
+    keep(sessions, GenerationResult(REQUEST, Generation(Outcome.OK, finish_reason="STOP"), 1))
+    assert found(sessions, REQUEST) == {}
 
 
 def test_projects_see_their_own_answers_and_all_where_they_are_shared(sessions: Sessions) -> None:

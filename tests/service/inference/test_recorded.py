@@ -24,7 +24,7 @@ CALLS = {
     ("recorded", "generateContent", 400, "permanent"): 1,
     ("recorded", "generateContent", 400, "permanent for all"): 1,
     ("recorded", "generateContent", 429, "rate"): 1,
-    ("recorded", "other", 200, "refused"): 1,
+    ("recorded", "other", 200, "empty"): 1,
     ("recorded", "other", 200, "unparsable"): 3,
     ("recorded", "streamGenerateContent", 200, "unparsable"): 10,
     ("recorded", "uploadToFileSearchStore", 200, "unparsable"): 2,
@@ -99,6 +99,8 @@ def expected_of(file: Recorded) -> str:
         return "unparsable"  # events of a stream, which nobody asked for
     if result == "failure":
         return FAILURES[name]
+    if name == "empty-text-part":
+        return "empty"
     return "unparsable" if name in WITHOUT_TEXT else "ok"
 
 

@@ -1,9 +1,12 @@
 """Who may do what: keys, scopes, and projects that do not see each other."""
 
+import re
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from starlette.routing import BaseRoute, Route
 
 from api.openapi import document
 from service.clock import rfc3339, utc_now
@@ -12,6 +15,8 @@ from tests.api.server import PREPARE, Api, Caller, Json
 from tests.support.eventually import eventually
 
 OPEN_PATHS = {"/healthz", "/readyz"}
+ANY_SCOPE = {"/v1/me"}
+OF_ADMINISTRATORS = ("/v1/keys", "/v1/webhooks")
 
 
 def _operations(contract: Json) -> list[tuple[str, str, Json]]:
@@ -61,6 +66,42 @@ def test_an_expired_and_a_revoked_key_open_nothing(api: Api, caller: Caller) -> 
     eventually(lambda: brief.get("/v1/me").status_code == 401, what="the key has not expired")
 
 
+def _scopes_for(method: str, path: str) -> set[str]:
+    """Return what an operation must ask for: reading, changing, or administering."""
+    if path in OPEN_PATHS | ANY_SCOPE:
+        return set()
+    if path.startswith(OF_ADMINISTRATORS):
+        return {Scope.ADMIN.value}
+    return {Scope.READ.value if method == "GET" else Scope.WRITE.value}
+
+
+def test_every_route_is_in_the_document_with_the_scope_its_verb_needs(api: Api) -> None:
+    documented = set()
+    for method, path, operation in _operations(document(api.app)):
+        documented.add((method, path))
+        asked = {scope for way in operation.get("security", ()) for scope in way["key"]}
+        assert asked == _scopes_for(method, path), (method, path)
+        assert ("security" in operation) is (path not in OPEN_PATHS), (method, path)
+
+    served = {
+        (method, route.path)
+        for route in _routes(api.app.routes)
+        for method in (route.methods or set()) - {"HEAD"}
+    }
+    assert served - documented == {("GET", "/openapi.json")}
+    assert documented == served - {("GET", "/openapi.json")}
+
+
+def _routes(routes: Iterable[BaseRoute]) -> Iterator[Route]:
+    for route in routes:
+        nested = getattr(route, "original_router", None) or getattr(route, "router", None)
+        if nested is not None:
+            yield from _routes(nested.routes)
+        else:
+            assert isinstance(route, Route), route
+            yield route
+
+
 @pytest.mark.parametrize("scope", list(Scope))
 def test_a_key_does_exactly_what_its_scopes_say(api: Api, scope: Scope) -> None:
     """Every operation is tried with a key of one scope: it is refused unless it asks for that."""
@@ -69,7 +110,9 @@ def test_a_key_does_exactly_what_its_scopes_say(api: Api, scope: Scope) -> None:
         if path in OPEN_PATHS:
             continue
         (needed,) = operation["security"][0].values()
-        answer = caller.request(method, _with_ids(path), json=_BODIES.get(operation["operationId"]))
+        answer = caller.request(
+            method, _with_ids(path, operation), json=_BODIES.get(operation["operationId"])
+        )
 
         told = (method, path, answer.status_code)
         if set(needed) <= {scope.value}:
@@ -79,16 +122,6 @@ def test_a_key_does_exactly_what_its_scopes_say(api: Api, scope: Scope) -> None:
             assert "insufficient_scope" in answer.headers["WWW-Authenticate"]
 
 
-_PREFIXES = {
-    "job_id": "job",
-    "file_id": "file",
-    "dataset_id": "ds",
-    "model_id": "model",
-    "evaluation_id": "eval",
-    "experiment_id": "exp",
-    "webhook_id": "wh",
-    "key_id": "key",
-}
 _BODIES: dict[str, Any] = {
     "createJob": {"kind": "prepare", "spec": PREPARE},
     "createWebhook": {"url": "http://127.0.0.1:9/hook"},
@@ -99,11 +132,26 @@ _BODIES: dict[str, Any] = {
 }
 
 
-def _with_ids(path: str, ids: dict[str, str] | None = None) -> str:
+def _id_parameters(operation: Json, place: str) -> dict[str, str]:
+    """Return the parameters that are ids, by name, each with an id that does not exist."""
+    found = {}
+    for parameter in operation.get("parameters", ()):
+        schema = parameter["schema"]
+        texts = [schema, *schema.get("anyOf", ())]
+        patterns = [text["pattern"] for text in texts if "pattern" in text]
+        matches = [re.match(r"\^([a-z]+)_\[", pattern) for pattern in patterns]
+        if parameter["in"] == place and any(matches):
+            (match,) = filter(None, matches)
+            found[parameter["name"]] = f"{match[1]}_{'0' * 26}"
+    return found
+
+
+def _with_ids(path: str, operation: Json, ids: dict[str, str] | None = None) -> str:
     if path == "/v1/events/stream":  # without a job it would go on for minutes
         return f"{path}?job=job_{'0' * 26}"
-    for name, prefix in _PREFIXES.items():
-        path = path.replace(f"{{{name}}}", (ids or {}).get(name, f"{prefix}_{'0' * 26}"))
+    for name, missing in _id_parameters(operation, "path").items():
+        path = path.replace(f"{{{name}}}", missing if ids is None else ids[name])
+    assert "{" not in path, f"a parameter of {path} is no id: say in this test what it is"
     return path
 
 
@@ -136,15 +184,15 @@ def test_another_projects_ids_are_not_found_by_any_operation(api: Api) -> None:
             continue
         answer = stranger.request(
             method,
-            _with_ids(path, ids),
+            _with_ids(path, operation, ids),
             json=_BODIES.get(operation["operationId"]),
             headers={"If-Match": "*"},
         )
         assert answer.status_code == 404, (method, path, answer.text)
         assert answer.json()["code"].endswith("_not_found")
-        tried |= {name for name in _PREFIXES if f"{{{name}}}" in path}
+        tried |= set(_id_parameters(operation, "path"))
 
-    assert tried == set(_PREFIXES)
+    assert tried == set(ids)
     assert stranger.get("/v1/events/stream", params={"job": ids["job_id"]}).status_code == 404
     assert owner.get(f"/v1/jobs/{ids['job_id']}").json()["state"] == "queued"
     assert owner.get("/v1/me").status_code == 200

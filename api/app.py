@@ -18,6 +18,7 @@ from api.rate_limits import KeySlots
 from api.routes import (
     catalogue,
     datasets,
+    erasures,
     evaluation,
     events,
     experiments,
@@ -48,6 +49,7 @@ _ROOMS = (
     keys,
     quotas,
     usage,
+    erasures,
 )
 
 

@@ -46,6 +46,11 @@ AfterDelivery = Annotated[
 ]
 AfterKey = Annotated[str | None, Query(pattern=id_pattern(Prefix.KEY), description=_AFTER)]
 
+KeepRemote = Annotated[
+    bool, Query(description="leave tuned models, endpoints and batches at the provider")
+]
+AfterErasure = Annotated[str | None, Query(pattern=id_pattern(Prefix.ERASURE), description=_AFTER)]
+
 JobId = Annotated[str, Path(pattern=id_pattern(Prefix.JOB))]
 FileId = Annotated[str, Path(pattern=id_pattern(Prefix.FILE))]
 DatasetId = Annotated[str, Path(pattern=id_pattern(Prefix.DATASET))]

@@ -26,6 +26,7 @@ class Documents:
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = OFF")
         self._connection.execute("PRAGMA cache_size = -4096")
+        self._connection.execute("PRAGMA secure_delete = ON")
         self._connection.execute(_CREATE)
 
     def close(self) -> None:
@@ -47,6 +48,10 @@ class Documents:
 
     def delete(self, key: str) -> None:
         self._connection.execute("DELETE FROM document WHERE key = ?", (key,))
+
+    def discard_deleted(self) -> None:
+        """Drop what the log still holds of replaced and deleted documents."""
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def all(self) -> Iterator[Any]:
         """Yield the documents in the order of their keys; writing meanwhile is allowed."""

@@ -13,7 +13,8 @@ from service.datasets.operations import DRAFT, PREPARE
 from service.datasets.ports import TokenCounter
 from service.datasets.sharding.shard_jobs import ShardingConfig
 from service.datasets.sources.hub_client import HubClient
-from service.errors import Invalid
+from service.erasure.erasers import erasure_services
+from service.erasure.ports import ErasureServices
 from service.evaluation.batch_lane import polled_batches
 from service.evaluation.operations import ASK, evaluate_kind
 from service.evaluation.ports import (
@@ -34,9 +35,9 @@ from service.jobs.paid_operations import OperationPace
 from service.jobs.ports import JobKinds, JobServices
 from service.registry import Registry
 from service.settings import Settings
-from service.storage.gcs import GS_URI, GcsStore, read_gs_lines
-from service.storage.local import LocalStore
+from service.storage.gcs import read_gs_lines
 from service.storage.ports import ObjectStore
+from service.storage.stores import open_store
 from service.task_queue import CeleryTaskQueue, TaskQueue
 from service.tuning.kinds import POLL, tune_kind
 from service.tuning.operations import TuningServices, polled_tunings
@@ -275,6 +276,15 @@ class Container:
             )
         return self._governors[key]
 
+    @cached_property
+    def erasure(self) -> ErasureServices:
+        return erasure_services(
+            self.sessions,
+            store=lambda: self.store,
+            providers=lambda: self.providers,
+            batches=lambda: self._batches,
+        )
+
     def close(self) -> None:
         """Close what was opened; nothing is opened for it."""
         opened = self.__dict__
@@ -282,16 +292,3 @@ class Container:
             shut_down(self._generator, *self._governors.values())
         if "sessions" in opened:
             self.sessions.close()
-
-
-def open_store(storage: str, *, project: str) -> ObjectStore:
-    """Return the store at `file:/folder` or `gs://bucket/prefix`; nothing is created yet.
-
-    `project` is the Google Cloud project that pays. Raises Invalid `unknown_storage`.
-    """
-    if storage.startswith("file:") and len(storage) > len("file:"):
-        return LocalStore(Path(storage.removeprefix("file:")))
-    if found := GS_URI.fullmatch(storage):
-        return GcsStore(found[1], found[2] or "", project=project)
-    message = f"no storage at {storage[:64]!r}; known: file:/folder, gs://bucket/prefix"
-    raise Invalid(message, code="unknown_storage")

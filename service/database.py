@@ -1,6 +1,6 @@
 """The database: engine, short transactions, and the column types every room uses."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,7 +27,7 @@ from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.orm import Session as Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from service.errors import Unavailable
+from service.errors import Conflict, Unavailable
 
 Json = JSON().with_variant(JSONB(), "postgresql")
 Id = String(40)
@@ -108,6 +108,22 @@ class Sessions:
         with self.reading() as session:
             return database_now(session)
 
+    def discard_deleted(self) -> bool:
+        """Drop what SQLite's log still holds of deleted rows; return whether no reader was in
+        the way. PostgreSQL does so by itself, when it vacuums (docs/privacy.md).
+        """
+        if self.engine.dialect.name != "sqlite":
+            return True
+        connection = self.engine.raw_connection()
+        try:
+            cursor = connection.cursor()
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            busy = (cursor.fetchone() or (1,))[0]
+            cursor.close()
+        finally:
+            connection.close()
+        return not busy
+
     def close(self) -> None:
         self.engine.dispose()
 
@@ -128,14 +144,34 @@ def database_now(session: Session) -> datetime:
     return now
 
 
-def delete_unless_used(session: Session, model: type[Model], row_id: str) -> bool:
-    """Delete a row unless another row points at it; return whether it is gone."""
+def delete_unless_used(session: Session, model: type[Model], row_id: str) -> list[str]:
+    """Delete a row unless others point at it; return the ids of those, of twenty at most."""
+    row = model.__table__.c.id == row_id
     try:
         with session.begin_nested():
-            session.execute(delete(model).where(model.__table__.c.id == row_id))
+            session.execute(delete(model).where(row))
     except IntegrityError:
-        return False
-    return True
+        return sorted(_references(session, model, row_id))[:20] or [row_id]
+    return []
+
+
+def _references(session: Session, model: type[Model], row_id: str) -> Iterator[str]:
+    """Yield the ids of rows that point at a row; a part of something larger has the whole's."""
+    for table in Model.metadata.tables.values():
+        keys = [key for key in table.foreign_keys if key.column.table is model.__table__]
+        whole = [key.parent for key in table.foreign_keys if key.ondelete == "CASCADE"]
+        shown = [*whole, *table.primary_key.columns][0]
+        for key in keys:
+            if key.ondelete != "CASCADE":
+                found = session.scalars(select(shown).where(key.parent == row_id).limit(20))
+                yield from map(str, found)
+
+
+def refuse_used(users: Sequence[str], row_id: str) -> None:
+    """Raise Conflict `in_use` that names what uses a row, where anything does."""
+    if users:
+        message = f"{row_id} is used by {', '.join(users)}; delete them first"
+        raise Conflict(message, code="in_use")
 
 
 @contextmanager
@@ -179,6 +215,7 @@ def _prepare_sqlite(connection: Any, _entry: ConnectionPoolEntry) -> None:
         "journal_mode=WAL",
         "synchronous=NORMAL",
         "foreign_keys=ON",
+        "secure_delete=ON",  # deleted rows are overwritten: they held personal data
         "cache_size=-1536",  # KB of each connection; the system caches the file, too
     ):
         cursor.execute(f"PRAGMA {pragma}")

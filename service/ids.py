@@ -26,6 +26,8 @@ class Prefix(StrEnum):
     DELIVERY = "dlv"
     KEY = "key"
     PROJECT = "proj"
+    ERASURE = "era"
+    AUDIT_ENTRY = "aud"
 
 
 class _Sequence:

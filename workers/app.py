@@ -22,6 +22,7 @@ app = Celery(
     broker=broker_url(settings.redis_url),
     include=[
         "workers.tasks.datasets",
+        "workers.tasks.erasure",
         "workers.tasks.evaluation",
         "workers.tasks.experiments",
         "workers.tasks.jobs",

@@ -13,6 +13,7 @@ from functools import partial
 import structlog
 
 from service.container import Container
+from service.erasure.pending import has_due
 from service.inference.cache import purge_cache
 from service.jobs.dispatch import send_due_messages
 from service.jobs.paid_operation_sweep import has_due_operations
@@ -40,6 +41,7 @@ def sweeps(services: Container) -> dict[str, Sweep]:
         "wake_due": partial(wake_due, sessions=sessions),
         "send_due_messages": partial(_send_messages, services=services),
         "poll_operations": partial(_send_poll, services=services),
+        "erase": partial(_send_erasures, services=services),
         "deliver_webhooks": partial(_send_deliveries, services=services),
         "purge": _hourly(partial(_purge, services=services)),
     }
@@ -72,6 +74,11 @@ def _send_poll(_now: datetime, *, services: Container) -> None:
     tables, sessions = services.polled_tables, services.sessions
     if has_due_operations(tables, sessions=sessions) and _is_empty(services, Queue.POLL):
         services.task_queue.send("jobs.poll_operations", queue=Queue.POLL)
+
+
+def _send_erasures(_now: datetime, *, services: Container) -> None:
+    if has_due(sessions=services.sessions) and _is_empty(services, Queue.POLL):
+        services.task_queue.send("erasure.erase", queue=Queue.POLL)
 
 
 def _send_deliveries(now: datetime, *, services: Container) -> None:

@@ -8,13 +8,15 @@ from api import examples
 from api.auth import Reader, Writer
 from api.dependencies import AfterDataset, DatasetId, Limit, Services
 from api.downloads import MEDIA_TYPES, attachment, object_attachment
-from api.openapi import answers, files, page_example, problems
+from api.openapi import answers, example_of, files, page_example
 from api.pagination import Page, page_of
-from service.datasets import operations, queries
+from service.datasets import queries
 from service.datasets.examples import Split
 from service.datasets.publishing.content import ContentFormat, RowFilter
 from service.datasets.report.page import render_report
 from service.datasets.schemas import Dataset, DatasetRow, present_dataset
+from service.erasure.operations import delete_output
+from service.erasure.schemas import Deletion
 from service.jobs.queries import job_states
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
@@ -76,17 +78,11 @@ def get_dataset(dataset_id: DatasetId, principal: Reader, container: Services) -
     "/{dataset_id}",
     operation_id="deleteDataset",
     summary="Delete a dataset that nothing uses",
-    status_code=204,
-    responses=problems(404, 409),
+    responses=answers(example_of(Deletion), 404, 409),
 )
-def delete_dataset(dataset_id: DatasetId, principal: Writer, container: Services) -> None:
+def delete_dataset(dataset_id: DatasetId, principal: Writer, container: Services) -> Deletion:
     """Its rows and files go with it. A dataset that a model or evaluation names stays."""
-    operations.delete_dataset(
-        dataset_id,
-        project_id=principal.project_id,
-        sessions=container.sessions,
-        store=container.store,
-    )
+    return delete_output(dataset_id, project_id=principal.project_id, services=container.erasure)
 
 
 @router.get(

@@ -7,11 +7,13 @@ from fastapi import APIRouter, Header, Query, Request, Response
 
 from api import examples
 from api.auth import Reader, Writer
-from api.dependencies import AfterEvaluation, EvaluationId, Limit, Services
+from api.dependencies import AfterEvaluation, EvaluationId, KeepRemote, Limit, Services
 from api.downloads import MEDIA_TYPES, TableFormat, table_attachment, table_rows
-from api.openapi import answers, files, page_example, problems
+from api.openapi import answers, example_of, files, page_example
 from api.pagination import Page, page_of
-from service.evaluation import operations, queries
+from service.erasure.operations import delete_output
+from service.erasure.schemas import Deletion
+from service.evaluation import queries
 from service.evaluation.results import TABLE
 from service.evaluation.schemas import Evaluation, EvaluationRowOut, present_evaluation
 from service.jobs.queries import job_states
@@ -66,14 +68,21 @@ def get_evaluation(
 @router.delete(
     "/{evaluation_id}",
     operation_id="deleteEvaluation",
-    summary="Delete an evaluation with its answers",
-    status_code=204,
-    responses=problems(404, 409),
+    summary="Delete an evaluation with its answers, those in the cache and in batches too",
+    responses=answers(example_of(Deletion), 404, 409),
 )
-def delete_evaluation(evaluation_id: EvaluationId, principal: Writer, container: Services) -> None:
-    """Its answers go with it; those in the cache are kept for other evaluations."""
-    operations.delete_evaluation(
-        evaluation_id, project_id=principal.project_id, sessions=container.sessions
+def delete_evaluation(
+    evaluation_id: EvaluationId,
+    principal: Writer,
+    container: Services,
+    keep_remote: KeepRemote = False,  # noqa: FBT002  a query parameter
+) -> Deletion:
+    """Nothing of its answers is left, but what other evaluations have taken from the cache."""
+    return delete_output(
+        evaluation_id,
+        project_id=principal.project_id,
+        keep_remote=keep_remote,
+        services=container.erasure,
     )
 
 

@@ -7,12 +7,14 @@ from fastapi import APIRouter, Header, Query, Request, Response
 
 from api import examples
 from api.auth import Reader, Writer
-from api.dependencies import AfterExperiment, ExperimentId, Limit, Services
+from api.dependencies import AfterExperiment, ExperimentId, KeepRemote, Limit, Services
 from api.downloads import MEDIA_TYPES, attachment, object_attachment, table_attachment
-from api.openapi import answers, files, page_example, problems
+from api.openapi import answers, example_of, files, page_example
 from api.pagination import Page, page_of
+from service.erasure import operations
+from service.erasure.schemas import Deletion
 from service.errors import Conflict
-from service.experiments import operations, queries
+from service.experiments import queries
 from service.experiments.schemas import Experiment, present_experiment
 from service.experiments.summary import TABLE
 from service.jobs.queries import job_states
@@ -66,14 +68,31 @@ def get_experiment(
 @router.delete(
     "/{experiment_id}",
     operation_id="deleteExperiment",
-    summary="Delete an experiment; what its jobs made stays",
-    status_code=204,
-    responses=problems(404, 409),
+    summary="Delete an experiment, and what its jobs made if asked to",
+    responses=answers(example_of(Deletion), 404, 409),
 )
-def delete_experiment(experiment_id: ExperimentId, principal: Writer, container: Services) -> None:
-    """Datasets, models and evaluations that its jobs made stay."""
-    operations.delete_experiment(
-        experiment_id, project_id=principal.project_id, sessions=container.sessions
+def delete_experiment(
+    experiment_id: ExperimentId,
+    principal: Writer,
+    container: Services,
+    with_outputs: Annotated[  # noqa: FBT002  a query parameter
+        bool,
+        Query(
+            description=(
+                "delete the evaluations, models and dataset that its jobs made, too; what "
+                "something else needs is `kept`"
+            )
+        ),
+    ] = False,
+    keep_remote: KeepRemote = False,  # noqa: FBT002  a query parameter
+) -> Deletion:
+    """Datasets, models and evaluations that its jobs made stay, unless `with_outputs` is true."""
+    return operations.delete_experiment(
+        experiment_id,
+        project_id=principal.project_id,
+        with_outputs=with_outputs,
+        keep_remote=keep_remote,
+        services=container.erasure,
     )
 
 

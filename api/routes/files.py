@@ -10,10 +10,12 @@ from api import examples
 from api.auth import Reader, Writer, WriterRecheck
 from api.dependencies import AfterFile, FileId, Limit, Services
 from api.downloads import Stored, stored_attachment
-from api.openapi import answers, files, page_example, problems
+from api.openapi import answers, example_of, files, page_example
 from api.pagination import Page, page_of
 from api.rate_limits import KeySlots
 from api.uploads import MEDIA_TYPES, chunks_of, declared_format, digest_of, format_of, spooled
+from service.erasure.operations import delete_output
+from service.erasure.schemas import Deletion
 from service.files import operations
 from service.files.schemas import File, present_file
 
@@ -134,18 +136,12 @@ def get_file(file_id: FileId, principal: Reader, container: Services) -> File:
 @router.delete(
     "/{file_id}",
     operation_id="deleteFile",
-    summary="Delete a file",
-    status_code=204,
-    responses=problems(404, 409),
+    summary="Delete a file that no open job is still to read",
+    responses=answers(example_of(Deletion), 404, 409),
 )
-def delete_file(file_id: FileId, principal: Writer, container: Services) -> None:
+def delete_file(file_id: FileId, principal: Writer, container: Services) -> Deletion:
     """Datasets made from it stay."""
-    operations.delete_file(
-        file_id,
-        project_id=principal.project_id,
-        sessions=container.sessions,
-        store=container.store,
-    )
+    return delete_output(file_id, project_id=principal.project_id, services=container.erasure)
 
 
 @router.get(

@@ -12,10 +12,12 @@ from api.dependencies import AfterJob, JobId, Limit, RequestId, Services
 from api.etags import etag_of, is_known
 from api.idempotency import IdempotencyKey
 from api.job_requests import Submitted, SubmittedKind, budget_nano_of
-from api.openapi import WITH_BODY, answers, documented_headers, page_example
+from api.openapi import WITH_BODY, answers, documented_headers, example_of, page_example
 from api.pagination import Page, page_of
 from api.plans import Plan, plan_of
 from service.database import Sessions
+from service.erasure import operations as erasure
+from service.erasure.schemas import Deletion
 from service.inference.ledger import costs_of
 from service.jobs import operations, queries
 from service.jobs.lifecycle import OPEN, State
@@ -215,3 +217,14 @@ def cancel_job(job_id: JobId, response: Response, principal: Writer, container: 
     if job.state is State.CANCELLED:
         response.status_code = 200
     return job
+
+
+@router.delete(
+    "/{job_id}",
+    operation_id="deleteJob",
+    summary="Delete a job that has ended, with its children and events",
+    responses=answers(example_of(Deletion), 404, 409),
+)
+def delete_job(job_id: JobId, principal: Writer, container: Services) -> Deletion:
+    """First delete what it made. What it used stays in the project's usage, without the job."""
+    return erasure.delete_job(job_id, project_id=principal.project_id, services=container.erasure)

@@ -4,11 +4,13 @@ from fastapi import APIRouter, Request
 
 from api import examples
 from api.auth import Reader, Writer
-from api.dependencies import AfterModel, Limit, ModelId, Services
-from api.openapi import answers, page_example, problems
+from api.dependencies import AfterModel, KeepRemote, Limit, ModelId, Services
+from api.openapi import answers, example_of, page_example
 from api.pagination import Page, page_of
+from service.erasure.operations import delete_output
+from service.erasure.schemas import Deletion
 from service.jobs.queries import job_states
-from service.tuning import operations, queries
+from service.tuning import queries
 from service.tuning.schemas import Model, present_model
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
@@ -52,10 +54,21 @@ def get_model(model_id: ModelId, principal: Reader, container: Services) -> Mode
 @router.delete(
     "/{model_id}",
     operation_id="deleteModel",
-    summary="Forget a model; what lies at the provider stays there",
-    status_code=204,
-    responses=problems(404, 409),
+    summary="Delete a model that nothing uses, at the provider too",
+    responses=answers(example_of(Deletion), 404, 409),
 )
-def delete_model(model_id: ModelId, principal: Writer, container: Services) -> None:
-    """Its endpoint at the provider is not touched."""
-    operations.delete_model(model_id, project_id=principal.project_id, sessions=container.sessions)
+def delete_model(
+    model_id: ModelId,
+    principal: Writer,
+    container: Services,
+    keep_remote: KeepRemote = False,  # noqa: FBT002  a query parameter
+) -> Deletion:
+    """A model that a `poll` job attached to was made by others: it stays at the provider. The
+    tuning job stays there as a record in any case: Vertex AI deletes none.
+    """
+    return delete_output(
+        model_id,
+        project_id=principal.project_id,
+        keep_remote=keep_remote,
+        services=container.erasure,
+    )

@@ -83,7 +83,7 @@ class ModelRoutes:
             message = f"Model {versions[0].name} is deployed on an endpoint; undeploy it first."
             raise GoogleError(400, message, status="FAILED_PRECONDITION")
         for model in versions:
-            self._remove(model.tuning, name=model.name)
+            self._tunings.forget_data(self._remove(model.tuning, name=model.name))
         return _done(request, "DeleteOperationMetadata")
 
     async def get_endpoint(self, request: Request) -> Response:
@@ -165,8 +165,8 @@ class ModelRoutes:
             raise GoogleError(404, f"Endpoint `{name}` was not found.")
         return found
 
-    def _remove(self, tuning: Tuning, *, name: str) -> None:
-        self._tunings.put(replace(tuning, removed=[*tuning.removed, name]))
+    def _remove(self, tuning: Tuning, *, name: str) -> Tuning:
+        return self._tunings.put(replace(tuning, removed=[*tuning.removed, name]))
 
 
 def _done(request: Request, kind: str, **answer: Any) -> Response:

@@ -20,7 +20,7 @@ from emulator.tuning.outcomes import (
     outcome_of,
     unlearned,
 )
-from emulator.tuning.records import Stage, State, Tuning
+from emulator.tuning.records import SERVED, Stage, State, Tuning
 from emulator.tuning.store import TuningStore
 from emulator.tuning.trainer import Reply, Trainer, TrainingTask
 
@@ -241,4 +241,6 @@ class TuningQueue:
 
     def _end(self, tuning_id: str, changes: dict[str, Any]) -> None:
         tuning = self._tunings.change(tuning_id, stage=None, ended=timestamp(), **changes)
+        if not tuning.uploaded and tuning.state not in SERVED:
+            self._tunings.forget_data(tuning)
         log.info("tuning_ended", tuning_id=tuning_id, state=tuning.state.value)

@@ -114,6 +114,21 @@ class TuningStore:
         kept.hardlink_to(path)
         return kept
 
+    def forget_data(self, tuning: Tuning) -> Tuning:
+        """Delete what a tuning has learned and from which rows; its record repeats none of them.
+
+        What becomes of a record at Google when its model is deleted is not documented.
+        """
+        for path in self._models.glob(f"{tuning.tuning_id}.*"):
+            path.unlink(missing_ok=True)
+        stats = {
+            name: {key: value for key, value in found.items() if key != "userDatasetExamples"}
+            for name, found in (tuning.data_stats or {}).items()
+        }
+        forgotten = self.put(replace(tuning, data_stats=stats or None))
+        self._documents.discard_deleted()
+        return forgotten
+
     def find_model(self, name: str) -> Tuning | None:
         """Return the tuning whose model has this full name; without a version it is the newest."""
         bare, _, version = name.partition("@")

@@ -1,8 +1,8 @@
-"""What can be done with datasets: reserve, prepare, list, read, delete."""
+"""What can be done with datasets: reserve, prepare, remove."""
 
 from service.catalogue.catalogue import Catalogue
 from service.clock import utc_now
-from service.database import Session, Sessions
+from service.database import Session, Sessions, refuse_used
 from service.datasets import repository
 from service.datasets.examples import SCHEMA
 from service.datasets.formats.read_context import IngestionLimits
@@ -10,20 +10,27 @@ from service.datasets.models import Dataset
 from service.datasets.ports import TokenCounter
 from service.datasets.presets.preset import Preset
 from service.datasets.presets.registry import choose_preset
+from service.datasets.publishing.artifacts import dataset_folder
 from service.datasets.queries import get_dataset, require_row
 from service.datasets.refusals import check_synthetic_columns
 from service.datasets.schemas import ConversionShardSpec, PrepareSpec
-from service.datasets.sharding.shard_jobs import ROOT, ShardingConfig, delete_objects, stop_sharding
+from service.datasets.sharding.shard_jobs import (
+    ROOT,
+    ShardingConfig,
+    delete_objects,
+    shard_folder,
+    stop_sharding,
+)
 from service.datasets.sources.hub_client import HubClient
 from service.datasets.sources.registry import SOURCES
 from service.datasets.sources.schemas import SyntheticSource
 from service.datasets.sources.source import SourceAccess, repoint_faults
-from service.errors import Conflict
 from service.files.contents import FileLimits
 from service.ids import Prefix
 from service.jobs.lifecycle import OPEN
 from service.jobs.ports import JobCancelled, JobKind, JobRun, Submission, Waiting
-from service.jobs.queries import job_states, require_ended
+from service.jobs.queries import job_states
+from service.storage.leftovers import Leftover, LeftoverKind
 from service.storage.ports import ObjectStore
 from service.task_queue import Queue
 
@@ -165,28 +172,24 @@ def run_draft(run: JobRun, *, store: ObjectStore, catalogue: Catalogue) -> Waiti
     return None
 
 
-# ----------------------------------------------------------------------------------- deleting
+# ----------------------------------------------------------------------------------- removing
 
 
-def delete_dataset(
-    dataset_id: str, *, project_id: str, sessions: Sessions, store: ObjectStore
-) -> None:
-    """Delete a dataset, and those of its objects that no other dataset shares.
+def remove_dataset(session: Session, dataset_id: str, *, project_id: str) -> list[Leftover]:
+    """Delete the row of a dataset that nothing uses, and return the objects it leaves.
 
-    Raises NotFound `dataset_not_found`; Conflict `not_ready` while its job may still write, or
-    `in_use`.
+    Raises NotFound `dataset_not_found`, and Conflict `in_use` that names what uses it.
     """
-    row = get_dataset(dataset_id, project_id=project_id, sessions=sessions)
-    if row.ready_at is None:
-        require_ended(row.job_id, sessions=sessions)
-    with sessions.transaction() as session:
-        keys = _object_keys(require_row(session, dataset_id, project_id))
-        if not repository.remove(session, dataset_id):
-            message = f"{dataset_id} is used by models, evaluations or experiments"
-            raise Conflict(message, code="in_use")
-        orphans = repository.unused(session, keys)
-    for key in orphans:
-        store.delete(key)
+    row = require_row(session, dataset_id, project_id)
+    keys, job_id = _object_keys(row), row.job_id
+    refuse_used(repository.remove(session, dataset_id), dataset_id)
+    folder = dataset_folder(project_id, dataset_id)
+    shared = [key for key in keys if not key.startswith(folder)]  # of versions before 0.2
+    return [
+        Leftover(LeftoverKind.FOLDER, folder),
+        Leftover(LeftoverKind.FOLDER, shard_folder(job_id)),
+        *(Leftover(LeftoverKind.OBJECT, key) for key in repository.unused(session, shared)),
+    ]
 
 
 def _object_keys(row: Dataset) -> list[str]:

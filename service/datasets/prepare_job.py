@@ -14,7 +14,7 @@ from service.datasets.formats.read_context import limits_of
 from service.datasets.ingestion.staged_rows import stage_source
 from service.datasets.preparation import PrepareRun, SplitDataset, conversion_plan, prepare
 from service.datasets.presets.targets import has_number_labels
-from service.datasets.publishing.artifacts import columns_of, store_artifacts
+from service.datasets.publishing.artifacts import columns_of, dataset_folder, store_artifacts
 from service.datasets.publishing.written_dataset import WrittenDataset, write_dataset
 from service.datasets.refusals import Staged
 from service.datasets.schemas import ConversionShardSpec, PrepareSpec
@@ -124,11 +124,15 @@ def _split_of(split: Split | None, spec: PrepareSpec) -> Split | None:
 def _store(run: PrepareRun, dataset: WrittenDataset, folder: Path) -> None:
     kept, job, store = dataset.report.kept, run.job, run.access.store
     job.report(0, kept, unit="items", stage="storing")
-    artifacts = store_artifacts(dataset, preset=run.preset, store=store, folder=folder)
+    dataset_id = job.outputs["dataset"]
+    artifacts = store_artifacts(
+        dataset,
+        preset=run.preset,
+        folder=dataset_folder(job.project_id, dataset_id),
+        store=store,
+        scratch=folder,
+    )
     job.report(kept, kept, unit="items", stage="filling")
     values = columns_of(dataset, artifacts)
     with job.fenced() as session:
-        repository.fill(session, job.outputs["dataset"], ready_at=utc_now(), **values)
-    # A dataset of equal content, deleted since, may have taken files along.
-    if any(store.size(file.key) is None for file in artifacts.files):
-        store_artifacts(dataset, preset=run.preset, store=store, folder=folder)
+        repository.fill(session, dataset_id, ready_at=utc_now(), **values)

@@ -36,7 +36,8 @@ def fill(session: Session, dataset_id: str, **values: Any) -> None:
     session.execute(update(Dataset).where(Dataset.id == dataset_id).values(**values))
 
 
-def remove(session: Session, dataset_id: str) -> bool:
+def remove(session: Session, dataset_id: str) -> list[str]:
+    """Delete a dataset unless it is used; return what uses it."""
     return delete_unless_used(session, Dataset, dataset_id)
 
 

@@ -18,6 +18,7 @@ from service.evaluation.plan import EvaluationPlan
 from service.evaluation.ports import BatchConfig, EvaluationServices
 from service.evaluation.prediction_writer import PredictionWriter
 from service.evaluation.request_stage import copy_cached_answers, missing_requests
+from service.evaluation.results import evaluation_folder
 from service.inference.batches.files import BatchAnswers, open_answers, request_lines
 from service.inference.batches.ports import BatchOrder, BatchProvider
 from service.inference.budget_guard import CostForecast, reserve_ahead
@@ -194,10 +195,11 @@ class _Batch:
         self.batching.provider().connect(self.work.location)
 
     def prepare(self) -> BatchRun:
-        with TemporaryDirectory() as folder:
-            path = Path(folder) / "requests.jsonl"
+        with TemporaryDirectory() as scratch:
+            path = Path(scratch) / "requests.jsonl"
             count, estimate = self._write(path)
-            key = f"batches/{self.evaluation_id}/{utc_now():%Y%m%dT%H%M%S%f}.jsonl"
+            folder = evaluation_folder(self.run.project_id, self.evaluation_id)
+            key = f"{folder}/batches/{utc_now():%Y%m%dT%H%M%S%f}.jsonl"
             self.batching.store.put_file(key, path, content_type="application/jsonl")
         reserve_ahead(self.run, estimate, what="the batch")
         return BatchRun(evaluation_id=self.evaluation_id, input_key=key, requests=count)
@@ -221,7 +223,7 @@ class _Batch:
             model=self.work.target,
             location=self.work.location,
             input_uri=self.batching.store.uri(row.input_key),
-            output_uri=self.batching.store.uri(f"batches/{self.evaluation_id}"),
+            output_uri=self.batching.store.uri(row.input_key.rpartition("/")[0]),
             display_name=f"tunecurve-{self.evaluation_id}",
         )
         return self.batching.provider().submit(order)

@@ -1,13 +1,13 @@
-"""Operations of evaluation: reserve, run, shard and delete, and the two kinds of job for them."""
+"""Operations of evaluation: reserve, run, shard and remove, and the two kinds of job for them."""
 
 from functools import partial
 
 from service.catalogue.catalogue import Catalogue
 from service.catalogue.checks import POINTER, check_base_model, check_location
 from service.clock import utc_now
-from service.database import Session, Sessions
+from service.database import Session, Sessions, refuse_used
 from service.datasets.queries import answer_form_of, require_dataset
-from service.errors import Conflict, Fault, NotFound
+from service.errors import Fault, NotFound
 from service.evaluation import repository
 from service.evaluation.batch_lane import has_batch, run_batch_lane
 from service.evaluation.estimates import estimate_evaluation
@@ -16,14 +16,14 @@ from service.evaluation.metrics.registry import METRICS
 from service.evaluation.models import Evaluation
 from service.evaluation.plan import EvaluationPlan, check_controlled, plan_evaluation
 from service.evaluation.ports import EvaluationServices, FindModel
-from service.evaluation.queries import get_evaluation
 from service.evaluation.request_stage import copy_cached_answers, run_shards, send_requests
-from service.evaluation.results import complete
+from service.evaluation.results import complete, evaluation_folder
 from service.evaluation.schemas import AskSpec, EvaluateSpec
 from service.ids import Prefix
+from service.inference.cache import forget_answers
 from service.jobs.ports import InputNotReady, JobCancelled, JobKind, JobRun, Submission, Waiting
-from service.jobs.queries import require_ended
 from service.jobs.shards import stop_shards
+from service.storage.leftovers import Leftover, LeftoverKind
 from service.task_queue import Queue
 
 
@@ -190,14 +190,23 @@ def run_ask(run: JobRun, *, services: EvaluationServices) -> Waiting | None:
     return send_requests(run, plan, range(shard.first, shard.last), services=services)
 
 
-def delete_evaluation(evaluation_id: str, *, project_id: str, sessions: Sessions) -> None:
-    """Delete an evaluation with its predictions and scores.
+def remove_evaluation(session: Session, evaluation_id: str, *, project_id: str) -> list[Leftover]:
+    """Delete an evaluation with its predictions, scores and cached answers.
 
-    Raises NotFound, and Conflict `not_ready` while its job may still write.
+    Returns what it leaves: its objects, and the batch at the provider. Raises NotFound, and
+    Conflict `in_use` that names the experiments it belongs to.
     """
-    row, _ = get_evaluation(evaluation_id, project_id=project_id, sessions=sessions)
-    if row.ready_at is None:
-        require_ended(row.job_id, sessions=sessions)
-    with sessions.transaction() as session:
-        if not repository.remove(session, row.id):
-            raise Conflict(f"{evaluation_id} belongs to an experiment", code="in_use")
+    row = repository.get(session, evaluation_id, project_id=project_id)
+    batch = repository.find_batch(session, evaluation_id)
+    batches = [batch.resource_name] if batch and batch.resource_name else []
+    table_key = row.table_key
+    refuse_used(repository.remove(session, evaluation_id), evaluation_id)
+    forget_answers(session, evaluation_id, project_id=project_id)
+    folder = evaluation_folder(project_id, evaluation_id)
+    before_0_2 = [table_key] if table_key and not table_key.startswith(folder) else []
+    return [
+        Leftover(LeftoverKind.FOLDER, folder),
+        Leftover(LeftoverKind.FOLDER, f"batches/{evaluation_id}"),  # of versions before 0.2
+        *(Leftover(LeftoverKind.OBJECT, key) for key in before_0_2),
+        *(Leftover(LeftoverKind.BATCH, name) for name in batches),
+    ]

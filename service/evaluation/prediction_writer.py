@@ -68,7 +68,14 @@ class PredictionWriter:
             repository.insert_predictions(session, rows)
             if plan.cache:
                 scope, until = plan.cache.scope(run.project_id), plan.cache.until(now)
-                cache_results(session, results, scope=scope, now=now, until=until)
+                cache_results(
+                    session,
+                    results,
+                    evaluation_id=plan.evaluation_id,
+                    scope=scope,
+                    now=now,
+                    until=until,
+                )
 
     def write_cached(self, requests: Sequence[GenerationRequest]) -> list[GenerationRequest]:
         """Store the answers that the cache has, and return the requests that it has none for."""

@@ -61,7 +61,8 @@ def page(session: Session, project_id: str, *, after: str | None, limit: int) ->
     return list(session.scalars(query.order_by(Evaluation.id.desc()).limit(limit)))
 
 
-def remove(session: Session, evaluation_id: str) -> bool:
+def remove(session: Session, evaluation_id: str) -> list[str]:
+    """Delete an evaluation unless it is used; return what uses it."""
     return delete_unless_used(session, Evaluation, evaluation_id)
 
 

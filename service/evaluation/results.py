@@ -25,7 +25,7 @@ from service.evaluation.repository import Sample
 from service.evaluation.scores import Score, Scored, Scorer
 from service.inference.ports import Outcome
 from service.jobs.ports import JobRun
-from service.storage.object_keys import put_content
+from service.storage.object_keys import project_folder, put_content
 from service.storage.ports import ObjectStore
 from service.storage.table_subprocess import write_parquet_in_subprocess
 from service.storage.tables import TableSchema
@@ -65,7 +65,7 @@ def complete(run: JobRun, plan: EvaluationPlan, *, services: EvaluationServices)
         ]
     )
     rows = _rows(run, plan, totals, services=services)
-    key = _write_table(plan, rows, store=services.store)
+    key = _write_table(plan, rows, project_id=run.project_id, store=services.store)
     scores = totals.scores()
     with run.fenced() as session:
         row = repository.get(session, plan.evaluation_id, project_id=run.project_id)
@@ -208,8 +208,13 @@ def _score_rows(plan: EvaluationPlan, scores: Sequence[Score]) -> list[ScoreRow]
     ]
 
 
+def evaluation_folder(project_id: str, evaluation_id: str) -> str:
+    """Return the folder of the store where an evaluation has its table and its batch."""
+    return project_folder(project_id, "evaluations", evaluation_id)
+
+
 def _write_table(
-    plan: EvaluationPlan, rows: Iterator[dict[str, Any]], *, store: ObjectStore
+    plan: EvaluationPlan, rows: Iterator[dict[str, Any]], *, project_id: str, store: ObjectStore
 ) -> str:
     metadata = {"evaluation_id": plan.evaluation_id}
     if plan.unlisted_model:
@@ -219,7 +224,7 @@ def _write_table(
         write_parquet_in_subprocess(rows, path, schema=TABLE, metadata=metadata)
         return put_content(
             path,
-            folder="evaluations",
+            folder=evaluation_folder(project_id, plan.evaluation_id),
             suffix=".parquet",
             content_type="application/vnd.apache.parquet",
             store=store,

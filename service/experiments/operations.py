@@ -1,4 +1,4 @@
-"""Operations of experiments: reserve, run and delete, and the kind of job for them."""
+"""Operations of experiments: reserve, run and remove, and the kind of job for them."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -16,9 +16,8 @@ from service.experiments import repository
 from service.experiments.children import write_children
 from service.experiments.estimates import estimate_experiment
 from service.experiments.models import Experiment
-from service.experiments.queries import get_experiment
 from service.experiments.schemas import ExperimentSpec
-from service.experiments.summary import summarise
+from service.experiments.summary import experiment_folder, summarise
 from service.experiments.variants import variants_of
 from service.ids import Prefix
 from service.jobs.budgets import BudgetExhausted, refuse_if_used_up
@@ -33,8 +32,9 @@ from service.jobs.ports import (
     Submission,
     Waiting,
 )
-from service.jobs.queries import children_of, require_ended
+from service.jobs.queries import children_of
 from service.jobs.shards import stop_shards
+from service.storage.leftovers import Leftover, LeftoverKind
 from service.storage.ports import ObjectStore
 from service.task_queue import Queue
 
@@ -155,13 +155,16 @@ def _require_budget(run: JobRun, children: Sequence[JobRecord], *, sessions: Ses
         refuse_if_used_up(session, run.id)
 
 
-def delete_experiment(experiment_id: str, *, project_id: str, sessions: Sessions) -> None:
-    """Delete an experiment; its dataset, models and evaluations stay.
+def remove_experiment(session: Session, experiment_id: str, *, project_id: str) -> list[Leftover]:
+    """Delete an experiment's rows and return the objects it leaves; what its jobs made stays.
 
-    Raises NotFound, and Conflict `not_ready` while its job may still write.
+    Raises NotFound.
     """
-    row, _ = get_experiment(experiment_id, project_id=project_id, sessions=sessions)
-    if row.ready_at is None:
-        require_ended(row.job_id, sessions=sessions)
-    with sessions.transaction() as session:
-        repository.delete(session, repository.get(session, experiment_id, project_id=project_id))
+    row = repository.get(session, experiment_id, project_id=project_id)
+    folder = experiment_folder(project_id, experiment_id)
+    keys = [key for key in (row.report_key, row.table_key) if key]
+    repository.delete(session, row)
+    return [
+        Leftover(LeftoverKind.FOLDER, folder),
+        *(Leftover(LeftoverKind.OBJECT, key) for key in keys if not key.startswith(folder)),
+    ]

@@ -34,7 +34,7 @@ from service.jobs.ports import (
     JobRecord,
     JobRun,
 )
-from service.storage.object_keys import put_content
+from service.storage.object_keys import project_folder, put_content
 from service.storage.ports import ObjectStore
 from service.storage.tables import TableSchema, write_parquet
 
@@ -104,7 +104,7 @@ def summarise(
         created_at=utc_now(),
         ids=_ids(run, dataset, variants),
     )
-    report_key, table_key = _write(report, store=store)
+    report_key, table_key = _write(report, experiment_folder(run.project_id, row.id), store=store)
     with run.fenced() as session:
         done = repository.get(session, row.id, project_id=run.project_id)
         done.metric, done.synthetic = metric, synthetic
@@ -219,10 +219,15 @@ def _ids(run: JobRun, dataset: DatasetView, variants: Sequence[VariantView]) -> 
     return {"job": run.id, "dataset": dataset.id, "fingerprint": dataset.fingerprint} | evaluations
 
 
-def _write(report: ReportData, *, store: ObjectStore) -> tuple[str, str]:
-    """Store the page and the table; return their keys."""
-    with tempfile.TemporaryDirectory() as folder:
-        page, table = Path(folder) / "report.html", Path(folder) / "curve.parquet"
+def experiment_folder(project_id: str, experiment_id: str) -> str:
+    """Return the folder of the store where an experiment has its page and its table."""
+    return project_folder(project_id, "experiments", experiment_id)
+
+
+def _write(report: ReportData, folder: str, *, store: ObjectStore) -> tuple[str, str]:
+    """Store the page and the table in a folder of the store; return their keys."""
+    with tempfile.TemporaryDirectory() as scratch:
+        page, table = Path(scratch) / "report.html", Path(scratch) / "curve.parquet"
         page.write_text(render_report(report), encoding="utf-8")
         rows = curve_rows(
             report.analysis.curve, experiment_id=report.experiment_id, synthetic=report.synthetic
@@ -235,12 +240,12 @@ def _write(report: ReportData, *, store: ObjectStore) -> tuple[str, str]:
             metadata["unlisted_model"] = report.base_model
         write_parquet(rows, table, schema=TABLE, metadata=metadata)
         return (
-            _put(page, "text/html; charset=utf-8", store=store),
-            _put(table, "application/vnd.apache.parquet", store=store),
+            _put(page, folder, "text/html; charset=utf-8", store=store),
+            _put(table, folder, "application/vnd.apache.parquet", store=store),
         )
 
 
-def _put(path: Path, content_type: str, *, store: ObjectStore) -> str:
+def _put(path: Path, folder: str, content_type: str, *, store: ObjectStore) -> str:
     return put_content(
-        path, folder="experiments", suffix=path.suffix, content_type=content_type, store=store
+        path, folder=folder, suffix=path.suffix, content_type=content_type, store=store
     ).key

@@ -1,4 +1,4 @@
-"""Operations on files: upload, list, read, delete."""
+"""Operations on files: upload, list, read, remove."""
 
 import hashlib
 import os
@@ -16,6 +16,8 @@ from service.files.contents import FileLimits, checked_text, limited, with_head
 from service.files.models import File
 from service.files.schemas import FileFormat
 from service.ids import Prefix, new_id
+from service.storage.leftovers import Leftover, LeftoverKind
+from service.storage.object_keys import project_folder
 from service.storage.ports import ObjectStore
 
 CONTENT_TYPES = {
@@ -40,7 +42,7 @@ def create_file(
     store: ObjectStore,
     limits: FileLimits,
 ) -> File:
-    """Store an upload. gzip and Zstandard are expanded, and equal bytes are stored once.
+    """Store an upload; gzip and Zstandard are expanded.
 
     `digest` is the hexadecimal SHA-256 of the bytes as sent, or None. A file that begins as
     Parquet is stored as Parquet, whatever `format` is. Raises Invalid `invalid_name`,
@@ -58,14 +60,15 @@ def create_file(
         if digest is not None and digest.lower() != sent.hexdigest():
             message = "the bytes that came do not have the digest that was promised; send again"
             raise Invalid(message, code="digest_mismatch")
+        file_id = new_id(Prefix.FILE)
         row = File(
-            id=new_id(Prefix.FILE),
+            id=file_id,
             project_id=project_id,
             name=name,
             format=known.value,
             size_bytes=path.stat().st_size,
             sha256=sha256,
-            object_key=f"files/{sha256}",
+            object_key=project_folder(project_id, "files", file_id),
             created_at=utc_now(),
         )
         _store(row, path, sessions=sessions, store=store)
@@ -136,8 +139,6 @@ def _store(row: File, path: Path, *, sessions: Sessions, store: ObjectStore) -> 
     store.put_file(row.object_key, path, content_type=content_type)
     with sessions.transaction() as session:
         repository.add(session, row)
-    # The last other file of the same bytes may have been deleted between the put and the row.
-    store.put_file(row.object_key, path, content_type=content_type)
 
 
 def require_file(session: Session, file_id: str, *, project_id: str) -> File:
@@ -160,16 +161,16 @@ def list_files(project_id: str, *, after: str | None, limit: int, sessions: Sess
         return repository.page(session, project_id, after=after, limit=limit)
 
 
-def delete_file(file_id: str, *, project_id: str, sessions: Sessions, store: ObjectStore) -> None:
-    """Delete a file, and its bytes once no other file has the same. Raises NotFound."""
-    with sessions.transaction() as session:
-        key = repository.remove(session, file_id, project_id=project_id)
-        if key is None:
-            raise NotFound(f"no file {file_id}", code="file_not_found")
-    with sessions.reading() as session:
-        used = repository.is_used(session, key)
-    if not used:
-        store.delete(key)
+def remove_file(session: Session, file_id: str, *, project_id: str) -> list[Leftover]:
+    """Delete a file's row and return what it leaves: its bytes, unless another file has the same.
+
+    Files of versions before 0.2 share them. Raises NotFound `file_not_found`.
+    """
+    row = require_file(session, file_id, project_id=project_id)
+    others = repository.lock_sharing(session, row.object_key)
+    repository.remove(session, row)
+    shared = any(each.id != row.id for each in others)
+    return [] if shared else [Leftover(LeftoverKind.OBJECT, row.object_key)]
 
 
 def read_file(

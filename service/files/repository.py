@@ -1,6 +1,6 @@
 """SQL of files."""
 
-from sqlalchemy import delete, exists, select
+from sqlalchemy import select
 
 from service.database import Session
 from service.files.models import File
@@ -24,15 +24,12 @@ def page(session: Session, project_id: str, *, after: str | None, limit: int) ->
     return list(session.scalars(query))
 
 
-def remove(session: Session, file_id: str, *, project_id: str) -> str | None:
-    """Delete a row and return its object's key; None where there is no such row."""
-    statement = (
-        delete(File)
-        .where(File.id == file_id, File.project_id == project_id)
-        .returning(File.object_key)
-    )
-    return session.scalar(statement)
+def lock_sharing(session: Session, object_key: str) -> list[File]:
+    """Return the files whose bytes lie under a key, locked in one order for all who ask."""
+    query = select(File).where(File.object_key == object_key).order_by(File.id)
+    return list(session.scalars(query.with_for_update()))
 
 
-def is_used(session: Session, object_key: str) -> bool:
-    return bool(session.scalar(select(exists().where(File.object_key == object_key))))
+def remove(session: Session, row: File) -> None:
+    session.delete(row)
+    session.flush()

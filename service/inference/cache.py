@@ -88,18 +88,27 @@ def cache_results(
     session: Session,
     results: Sequence[GenerationResult],
     *,
+    evaluation_id: str,
     scope: str,
     now: datetime,
     until: datetime,
 ) -> None:
-    """Cache results in the caller's transaction; of two for the same request the last one."""
+    """Cache results in the caller's transaction; of two for the same request the last one.
+
+    They are forgotten with the evaluation that they were asked for.
+    """
     rows = {
         fingerprint_of(each.request): each.generation
         for each in results
         if _is_lasting(each.generation)
     }
     if rows:
-        common = {"scope": scope, "created_at": now, "expires_at": until}
+        common = {
+            "scope": scope,
+            "evaluation_id": evaluation_id,
+            "created_at": now,
+            "expires_at": until,
+        }
         repository.put_responses(
             session,
             [
@@ -112,6 +121,14 @@ def cache_results(
 def _is_lasting(generation: Generation) -> bool:
     vague = generation.outcome is Outcome.REFUSED and generation.finish_reason in _VAGUE_REASONS
     return generation.outcome in _CACHED_OUTCOMES and not vague
+
+
+def forget_answers(session: Session, evaluation_id: str, *, project_id: str) -> None:
+    """Delete the cached answers of an evaluation.
+
+    Those of versions before 0.2 say not of which they are: all of the project's go along.
+    """
+    repository.delete_responses(session, evaluation_id, unknown_of=f"{project_id}@")
 
 
 def purge_cache(before: datetime, *, sessions: Sessions) -> int:

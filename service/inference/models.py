@@ -30,7 +30,8 @@ class Usage(Model):
     Thinking tokens are part of the output's, cached ones of the prompt's. `cost_nano` counts
     nano-dollars and is None where no price is known; `uncounted_nano` is the part of it that we
     have estimated, as the provider gave no counts; `day` is the UTC day of `created_at`.
-    `synthetic`: an emulator answered, and nobody is billed.
+    `synthetic`: an emulator answered, and nobody is billed. An entry outlives its job,
+    without its id.
     """
 
     __tablename__ = "usage"
@@ -43,7 +44,7 @@ class Usage(Model):
         BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
     )
     project_id: Mapped[str] = mapped_column(Id, ForeignKey("project.id"))
-    job_id: Mapped[str] = mapped_column(Id, ForeignKey("job.id"), index=True)
+    job_id: Mapped[str | None] = mapped_column(Id, ForeignKey("job.id"), index=True)
     base_model: Mapped[str] = mapped_column(String(200))
     requests: Mapped[int] = mapped_column(Integer, default=0)
     prompt_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
@@ -60,11 +61,15 @@ class Usage(Model):
 
 
 class CachedResponse(AnswerColumns, Model):
-    """One answer, found by the hash of its request; `scope` says who may see it."""
+    """One answer, found by the hash of its request; `scope` says who may see it.
+
+    `evaluation_id` is the evaluation it was asked for; that room stands above.
+    """
 
     __tablename__ = "response_cache"
 
     fingerprint: Mapped[str] = mapped_column(String(64), primary_key=True)
     scope: Mapped[str] = mapped_column(String(60), primary_key=True)
+    evaluation_id: Mapped[str | None] = mapped_column(Id, index=True)
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(index=True)

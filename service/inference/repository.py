@@ -113,8 +113,18 @@ def put_responses(session: Session, rows: Sequence[dict[str, Any]]) -> None:
     ordered = sorted(rows, key=lambda row: str(row["fingerprint"]))
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     insert = dialect.insert(_RESPONSES)
-    fresh = {name: insert.excluded[name] for name in (*ANSWER_COLUMNS, "created_at", "expires_at")}
+    replaced = (*ANSWER_COLUMNS, "evaluation_id", "created_at", "expires_at")
+    fresh = {name: insert.excluded[name] for name in replaced}
     session.execute(insert.on_conflict_do_update(index_elements=_RESPONSE_KEY, set_=fresh), ordered)
+
+
+def delete_responses(session: Session, evaluation_id: str, *, unknown_of: str) -> None:
+    """Delete the responses of an evaluation, and those of no known one whose scope begins so."""
+    unknown = _RESPONSES.c.evaluation_id.is_(None) & _RESPONSES.c.scope.startswith(
+        unknown_of, autoescape=True
+    )
+    known = _RESPONSES.c.evaluation_id == evaluation_id
+    session.execute(delete(_RESPONSES).where(known | unknown))
 
 
 def delete_expired(session: Session, *, before: datetime, limit: int) -> int:

@@ -1,6 +1,7 @@
 """Every table of every room, gathered for migrations."""
 
 import service.datasets.models
+import service.erasure.models
 import service.evaluation.models
 import service.experiments.models
 import service.files.models

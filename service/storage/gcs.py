@@ -79,6 +79,14 @@ class GcsStore:
             found = self._bucket.list_blobs(prefix=f"{folder.strip('/')}/", **self._patience)
             return [str(blob.name) for blob in found]
 
+    def delete_below(self, folder: str) -> None:
+        from google.api_core.exceptions import NotFound as GoogleNotFound
+
+        with contextlib.suppress(NotFound):  # no bucket yet
+            for name in self.names_below(self._name(checked_key(folder))):
+                with _translated(name), contextlib.suppress(GoogleNotFound):
+                    self._bucket.blob(name).delete(**self._patience)
+
     def keys_below(self, folder: str) -> list[str]:
         own = len(self._name(""))
         try:

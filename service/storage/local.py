@@ -48,6 +48,11 @@ class LocalStore:
         with _as_unavailable(key):
             self._path(key).unlink(missing_ok=True)
 
+    def delete_below(self, folder: str) -> None:
+        path = self._path(folder)
+        with _as_unavailable(folder), contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(path)
+
     def keys_below(self, folder: str) -> list[str]:
         root = self._folder.resolve()
         found = (path for path in self._path(folder).rglob("*") if path.is_file())

@@ -1,4 +1,4 @@
-"""Object keys: which are valid, and content-addressed ones, so that equal bytes are stored once."""
+"""Object keys: which are valid, the folders they lie in, and content-addressed ones."""
 
 import hashlib
 import re
@@ -19,6 +19,15 @@ class StoredContent:
     key: str
     uri: str
     sha256: str
+
+
+def project_folder(project_id: str, *names: str) -> str:
+    """Return the folder of a project, or one in it: nothing of two projects shares a key.
+
+    An output keeps its objects in a folder of its own (`datasets/<id>`), so that deleting it needs
+    no look at others, and takes along what an attempt that died has left.
+    """
+    return "/".join(("projects", project_id, *names))
 
 
 def put_content(

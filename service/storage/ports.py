@@ -38,6 +38,10 @@ class ObjectStore(Protocol):
         """Delete; no error where there is nothing."""
         ...
 
+    def delete_below(self, folder: str) -> None:
+        """Delete all objects in a folder and the folders in it, those of others' names too."""
+        ...
+
     def keys_below(self, folder: str) -> list[str]:
         """Return the keys of all objects in a folder and the folders in it, in their order."""
         ...

@@ -17,6 +17,7 @@ class TuningRun(PaidOperationRow, Model):
     """The domain's record of one tuning at a provider; `id` is the label of its request.
 
     `fingerprint` says what was asked of it (`reuse.tuning_fingerprint`); an attached one has none.
+    An `attached` one was started by others: it is followed, and never stopped or deleted.
     """
 
     __tablename__ = "tuning_run"
@@ -28,6 +29,7 @@ class TuningRun(PaidOperationRow, Model):
     result: Mapped[dict[str, Any]] = mapped_column(default=dict)
     error: Mapped[dict[str, Any] | None]
     fingerprint: Mapped[str | None] = mapped_column(String(64))
+    attached: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
 
     def record(self, *, result: Mapping[str, Any], error: Mapping[str, Any] | None) -> None:
         self.result, self.error = dict(result), dict(error) if error else None

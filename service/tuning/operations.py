@@ -8,7 +8,7 @@ from typing import Any
 from service.catalogue.catalogue import Catalogue
 from service.database import Session, Sessions
 from service.datasets.queries import DatasetView, ready_dataset
-from service.errors import Conflict, Fault, Invalid, NotFound, ProviderFailed, TunecurveError
+from service.errors import Fault, Invalid, NotFound, ProviderFailed, TunecurveError
 from service.ids import Prefix, new_id
 from service.jobs.budgets import settle_ahead
 from service.jobs.paid_operation_sweep import PolledTable
@@ -19,7 +19,6 @@ from service.jobs.paid_operations import (
     advance,
 )
 from service.jobs.ports import JobCancelled, JobRun, Waiting
-from service.jobs.queries import require_ended
 from service.registry import Registry
 from service.tuning import repository
 from service.tuning.costs import enter_training, hold_training
@@ -30,7 +29,6 @@ from service.tuning.ports import (
     TuningProvider,
     TuningRequest,
 )
-from service.tuning.queries import get_model
 from service.tuning.reuse import reuse_tuning, tuning_fingerprint
 from service.tuning.schemas import PollSpec, TuneSpec
 
@@ -104,7 +102,9 @@ class _Attachment:
         self.provider.poll(self.spec.resource_name)  # it exists, or this job ends here
 
     def prepare(self) -> TuningRun:
-        return _new_run(self.run, self.spec.provider)
+        row = _new_run(self.run, self.spec.provider)
+        row.attached = True
+        return row
 
     def submit(self, _row: TuningRun) -> str:
         return self.spec.resource_name
@@ -277,17 +277,3 @@ def _complete(
                 synthetic=synthetic,
                 catalogue=catalogue,
             )
-
-
-def delete_model(model_id: str, *, project_id: str, sessions: Sessions) -> None:
-    """Forget a model; what lies at the provider stays there.
-
-    Raises NotFound, Conflict `not_ready` while its job may still write, or `in_use`.
-    """
-    row = get_model(model_id, project_id=project_id, sessions=sessions)
-    if row.ready_at is None:
-        require_ended(row.job_id, sessions=sessions)
-    with sessions.transaction() as session:
-        if not repository.remove_model(session, row.id):
-            message = f"{model_id} is used by evaluations or experiments; delete them first"
-            raise Conflict(message, code="in_use")

@@ -78,3 +78,7 @@ class TuningProvider(Protocol):
     def cancel(self, resource_name: str) -> None:
         """Ask to stop; a tuning that has ended is left as it is."""
         ...
+
+    def delete(self, resource_name: str) -> None:
+        """Delete a model, or an endpoint with what is deployed on it; one that is gone is fine."""
+        ...

@@ -1,6 +1,6 @@
 """SQL of tuning runs and models."""
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from service.database import delete_unless_used
@@ -40,5 +40,23 @@ def succeeded_tuning(session: Session, fingerprint: str, *, project_id: str) -> 
     return session.scalar(query.order_by(TuningRun.finished_at.desc()).limit(1))
 
 
-def remove_model(session: Session, model_id: str) -> bool:
+def tuning_of(session: Session, job_id: str) -> TuningRun | None:
+    return session.scalar(select(TuningRun).where(TuningRun.job_id == job_id))
+
+
+def models_of_tuning(session: Session, job_id: str, *, but: str) -> list[str]:
+    """Return the other models that a job's tuning has made, or that use it again."""
+    query = select(TunedModel.id).where(
+        or_(TunedModel.job_id == job_id, TunedModel.reused_from == job_id), TunedModel.id != but
+    )
+    return list(session.scalars(query.order_by(TunedModel.id).with_for_update()))
+
+
+def remove_tuning(session: Session, row: TuningRun) -> None:
+    session.delete(row)
+    session.flush()
+
+
+def remove_model(session: Session, model_id: str) -> list[str]:
+    """Delete a model unless it is used; return what uses it."""
     return delete_unless_used(session, TunedModel, model_id)

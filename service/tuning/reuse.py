@@ -37,8 +37,8 @@ def tuning_fingerprint(
     validation = dataset.splits.get("validation") or {}
     asked = {
         "base_model": base_model,
-        "training": dataset.training_files[str(train_size)]["key"],
-        "validation": validation.get("key"),
+        "training": dataset.training_files[str(train_size)]["sha256"],
+        "validation": validation.get("sha256"),
         "hyperparameters": hyperparameters.model_dump(mode="json", exclude_none=True),
         "location": places.tuning,
         "emulated": places.emulated,

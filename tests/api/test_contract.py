@@ -17,7 +17,7 @@ from tests.api.server import Api, Json
 ROOT = Path(__file__).resolve().parents[2]
 PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 OPERATIONS = {
-    "createJob", "listJobs", "getJob", "cancelJob",
+    "createJob", "listJobs", "getJob", "cancelJob", "deleteJob", "listErasures",
     "listEvents", "streamEvents",
     "createFile", "listFiles", "getFile", "deleteFile", "getFileContent",
     "listDatasets", "getDataset", "deleteDataset", "listDatasetRows", "getDatasetContent",

@@ -155,7 +155,7 @@ def test_a_name_must_be_a_name(caller: Caller, name: str) -> None:
 def test_a_deleted_file_is_gone(caller: Caller) -> None:
     file_id = caller.upload(ROWS).json()["id"]
 
-    assert caller.delete(f"/v1/files/{file_id}").status_code == 204
+    assert caller.delete(f"/v1/files/{file_id}").status_code == 200
     problem_of(caller.get(f"/v1/files/{file_id}"), 404, "file_not_found")
     problem_of(caller.get(f"/v1/files/{file_id}/content"), 404, "file_not_found")
     problem_of(caller.delete(f"/v1/files/{file_id}"), 404, "file_not_found")

@@ -79,7 +79,7 @@ def test_a_finished_dataset_is_shown_read_and_deleted(api: Api, caller: Caller) 
     refused = caller.get(f"{path}/content", params={"split": "test"})
     problem_of(refused, 422, "split_not_allowed")
 
-    assert caller.delete(path).status_code == 204
+    assert caller.delete(path).status_code == 200
     problem_of(caller.get(path), 404, "dataset_not_found")
 
 
@@ -150,7 +150,7 @@ def test_a_finished_evaluation_is_shown_read_and_deleted(api: Api, caller: Calle
     part = caller.get(f"{path}/content", headers={"Range": "bytes=-4"})
     assert (part.status_code, part.content) == (206, b"PAR1")
 
-    assert caller.delete(path).status_code == 204
+    assert caller.delete(path).status_code == 200
     problem_of(caller.get(path), 404, "evaluation_not_found")
 
 
@@ -170,7 +170,7 @@ def test_a_finished_experiment_is_shown_read_and_deleted(api: Api, caller: Calle
     assert json.loads(lines.text)["name"] == "zero-shot"
     assert caller.get(f"{path}/content", params={"format": "parquet"}).content[:4] == b"PAR1"
 
-    assert caller.delete(path).status_code == 204
+    assert caller.delete(path).status_code == 200
     problem_of(caller.get(path), 404, "experiment_not_found")
 
 

@@ -13,6 +13,7 @@ from service.evaluation.queries import get_evaluation
 from service.experiments.queries import get_experiment
 from service.inference.redis_governor import list_quotas
 from service.jobs.lifecycle import State
+from service.jobs.models import Job
 from service.tuning.queries import get_model
 from tests.support.eventually import eventually
 from tests.support.stack import Stack
@@ -33,14 +34,18 @@ def experiment(*, rows: int = 700, test_size: int = 40, **more: Any) -> dict[str
     return {"prepare": prepare, "shots": 2, "fresh": True, **more}
 
 
-def dataset_objects(stack: Stack) -> dict[str, tuple[int, str]]:
-    """Return name → (generation, crc32c) of every dataset object in the bucket."""
+def training_files(stack: Stack, job: Job) -> set[str]:
+    """Return the checksums of the training files of an experiment's dataset."""
+    (dataset,) = {
+        child.outputs["dataset"] for child in stack.children(job.id) if "dataset" in child.outputs
+    }
     client = storage.Client(project="tunecurve-test")
-    blobs = client.list_blobs("tunecurve", prefix="data/datasets/")
-    return {blob.name: (blob.generation, blob.crc32c) for blob in blobs}
+    folder = f"data/projects/{stack.project_id}/datasets/{dataset}/"
+    blobs = client.list_blobs("tunecurve", prefix=folder)
+    return {blob.crc32c for blob in blobs if blob.name.endswith(".jsonl")}
 
 
-def test_one_job_draws_a_learning_curve_and_a_second_uploads_and_tunes_nothing(
+def test_one_job_draws_a_learning_curve_and_a_second_has_the_same_data_and_tunes_nothing(
     fresh_stack: Stack,
 ) -> None:
     stack = fresh_stack
@@ -67,10 +72,11 @@ def test_one_job_draws_a_learning_curve_and_a_second_uploads_and_tunes_nothing(
     assert {(each.location, each.base_model) for each in called} == {
         ("us", "gemini-3.1-flash-lite")  # the base model where its tuned models answer
     }
-    first = dataset_objects(stack)
     spec = experiment(fresh=False, shots=3)
     again = stack.succeeded(stack.submit("experiment", spec).id)
-    assert dataset_objects(stack) == first
+    first, second = (training_files(stack, each) for each in (job, again))
+    assert len(first) == len(SIZES)
+    assert first == second
     assert stack.emulator.ledger()["tunings_created"] == len(SIZES)
     assert stack.variants(again)["tuned@80"].score == variants["tuned@80"].score
     tunings = [child for child in stack.children(again.id) if child.kind == "tune"]

@@ -1,4 +1,4 @@
-"""The files of a dataset in the object store; equal content has one key and is sent once."""
+"""The files of a dataset in the object store, each named by the SHA-256 of its content."""
 
 import json
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from service.datasets.presets.preset import Preset
 from service.datasets.publishing.example_files import copy_start
 from service.datasets.publishing.written_dataset import WrittenDataset
 from service.datasets.schemas import SplitInfo, StoredRows
-from service.storage.object_keys import put_content
+from service.storage.object_keys import project_folder, put_content
 from service.storage.ports import ObjectStore
 from service.storage.tables import file_metadata
 
@@ -27,23 +27,19 @@ class Artifacts:
     validation: StoredRows | None
     manifest: StoredRows
 
-    @property
-    def files(self) -> list[StoredRows]:
-        held_out = [] if self.validation is None else [self.validation]
-        return [self.examples, *self.training.values(), *held_out, self.manifest]
-
 
 class _ArtifactWriter:
     """Stores the file at `path`, one after the other, under its SHA-256."""
 
-    def __init__(self, folder: Path, store: ObjectStore) -> None:
-        self.path = folder / "artifact"
+    def __init__(self, scratch: Path, folder: str, store: ObjectStore) -> None:
+        self.path = scratch / "artifact"
+        self._folder = folder
         self._object_store = store
 
     def store(self, *, suffix: str, rows: int, content_type: str) -> StoredRows:
         stored = put_content(
             self.path,
-            folder="datasets",
+            folder=self._folder,
             suffix=suffix,
             content_type=content_type,
             store=self._object_store,
@@ -52,14 +48,19 @@ class _ArtifactWriter:
         return StoredRows(key=stored.key, uri=stored.uri, sha256=stored.sha256, rows=rows)
 
 
-def store_artifacts(
-    dataset: WrittenDataset, *, preset: Preset, store: ObjectStore, folder: Path
-) -> Artifacts:
-    """Store every file of a dataset; a second call sends nothing.
+def dataset_folder(project_id: str, dataset_id: str) -> str:
+    """Return the folder of the store where a dataset has its files."""
+    return project_folder(project_id, "datasets", dataset_id)
 
-    `folder` holds temporary copies. Raises Unavailable.
+
+def store_artifacts(
+    dataset: WrittenDataset, *, preset: Preset, folder: str, store: ObjectStore, scratch: Path
+) -> Artifacts:
+    """Store every file of a dataset in a folder of the store; a second call sends nothing.
+
+    `scratch` holds temporary copies. Raises Unavailable.
     """
-    artifacts = _ArtifactWriter(folder, store)
+    artifacts = _ArtifactWriter(scratch, folder, store)
     written = dataset.written
     examples = _store_examples(dataset, preset, artifacts)
     training = {}

@@ -43,7 +43,11 @@ def new_shard_folder(job_id: str) -> str:
 
     What a killed attempt left is not mixed with what the next one writes.
     """
-    return f"{ROOT}/{job_id}/{uuid.uuid4().hex}"
+    return f"{shard_folder(job_id)}/{uuid.uuid4().hex}"
+
+
+def shard_folder(job_id: str) -> str:
+    return f"{ROOT}/{job_id}"
 
 
 def start_shard_jobs(
@@ -103,7 +107,7 @@ def cleans_up_shards(job_id: str, *, store: ObjectStore) -> Iterator[None]:
 def delete_shard_files(job_id: str, *, store: ObjectStore) -> None:
     """Delete the shard files of a job; what cannot be deleted now is purged later."""
     with contextlib.suppress(Unavailable):
-        delete_objects(store.keys_below(f"{ROOT}/{job_id}"), store)
+        delete_objects(store.keys_below(shard_folder(job_id)), store)
 
 
 def delete_objects(keys: Sequence[str], store: ObjectStore) -> int:

@@ -62,3 +62,7 @@ class BatchProvider(Protocol):
     def cancel(self, resource_name: str) -> None:
         """Ask to stop; a batch that has ended is left as it is."""
         ...
+
+    def delete(self, resource_name: str) -> None:
+        """Delete the record of a batch that has ended; one that is gone is fine."""
+        ...

@@ -13,7 +13,7 @@ from google.cloud import aiplatform_v1 as v1
 from service.catalogue.locations import endpoint_of, location_of
 from service.errors import Invalid
 from service.inference.batches.ports import BatchOrder, ProviderBatch
-from service.inference.batches.vertex_calls import CALL_SECONDS, call_vertex
+from service.inference.batches.vertex_calls import CALL_SECONDS, call_vertex, delete_vertex
 from service.jobs.paid_operations import OperationState
 from service.text import storable_json
 
@@ -101,6 +101,10 @@ class VertexBatches:
             )
         except Invalid:
             return  # it has ended already: the next poll returns how
+
+    def delete(self, resource_name: str) -> None:
+        client = self._client(location_of(resource_name))
+        delete_vertex(client.delete_batch_prediction_job, resource_name, missing=_MISSING)
 
     def _parent(self, location: str) -> str:
         return f"projects/{self._project}/locations/{location}"

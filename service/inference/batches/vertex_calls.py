@@ -1,7 +1,8 @@
 """One call to Vertex AI through a `gapic` client: what it raises becomes our errors."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from contextlib import suppress
+from typing import Any, TypeVar
 
 import requests
 from google.api_core import exceptions as google_errors
@@ -37,6 +38,17 @@ def call_vertex(call: Callable[[], Answer], *, missing: str) -> Answer:
     except auth_errors.GoogleAuthError as error:
         message = "no Google credentials; run `gcloud auth application-default login`"
         raise ProviderRefused(message, code="provider_credentials") from error
+
+
+def delete_vertex(delete: Callable[..., Any], resource_name: str, *, missing: str) -> None:
+    """Delete a resource by a long-running operation, and wait for it; one that is gone is fine."""
+    with suppress(NotFound):
+        call_vertex(
+            lambda: delete(name=resource_name, timeout=CALL_SECONDS, retry=None).result(
+                timeout=CALL_SECONDS
+            ),
+            missing=missing,
+        )
 
 
 def _translated(error: google_errors.GoogleAPICallError, missing: str) -> TunecurveError:

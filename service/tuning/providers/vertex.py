@@ -16,6 +16,7 @@ from service.inference.batches.vertex_calls import CALL_SECONDS, call_vertex
 from service.jobs.paid_operations import OperationState
 from service.text import storable_json
 from service.tuning.ports import Hyperparameters, ProviderTuning, TuningRequest
+from service.tuning.providers.vertex_models import delete_tuned
 
 RUN_LABEL = "tunecurve-run"
 _MISSING = "tuning_not_found"
@@ -46,7 +47,7 @@ class VertexTuning:
 
     def __init__(self, *, project: str, location: str, endpoint: str) -> None:
         self._project, self._location, self._endpoint = project, location, endpoint
-        self._clients: dict[str, Any] = {}
+        self._clients: dict[tuple[str, type[Any]], Any] = {}
 
     @property
     def synthetic(self) -> bool:
@@ -110,11 +111,15 @@ class VertexTuning:
         except Invalid:
             return  # it has ended already: the next poll says how
 
+    def delete(self, resource_name: str) -> None:
+        location = location_of(resource_name)
+        delete_tuned(resource_name, open_client=lambda kind: self._client(location, kind))
+
     def _parent(self) -> str:
         return f"projects/{self._project}/locations/{self._location}"
 
-    def _client(self, location: str) -> Any:
-        if location not in self._clients:
+    def _client(self, location: str, kind: Any = v1.GenAiTuningServiceClient) -> Any:
+        if (location, kind) not in self._clients:
             endpoint = endpoint_of(location, emulator=self._endpoint)
             options: dict[str, Any] = {
                 "transport": "rest",
@@ -122,8 +127,8 @@ class VertexTuning:
             }
             if self.synthetic:
                 options["credentials"] = AnonymousCredentials()  # type: ignore[no-untyped-call]
-            self._clients[location] = v1.GenAiTuningServiceClient(**options)
-        return self._clients[location]
+            self._clients[location, kind] = kind(**options)
+        return self._clients[location, kind]
 
 
 def _hyperparameters(wanted: Hyperparameters) -> Any:

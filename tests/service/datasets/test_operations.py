@@ -8,11 +8,10 @@ import pytest
 
 from service.database import Sessions
 from service.datasets.examples import Split
-from service.datasets.operations import delete_dataset
 from service.datasets.queries import get_dataset, ready_dataset
 from service.datasets.schemas import present_dataset
-from service.errors import Invalid, NotFound, Unavailable
-from service.files.operations import delete_file
+from service.errors import Conflict, Invalid, NotFound, Unavailable
+from service.files.operations import remove_file
 from service.jobs.lifecycle import State
 from service.jobs.ports import JobCancelled
 from service.storage.local import LocalStore
@@ -26,8 +25,8 @@ from tests.service.datasets.preparation import (
     upload,
 )
 from tests.support.emulator import start_emulator
+from tests.support.erasure import delete
 from tests.support.parquet import parquet_metadata
-from tests.support.runs import MemoryRun
 from tests.support.stored_examples import read_examples
 
 
@@ -77,7 +76,8 @@ def test_training_files_are_nested_and_named_by_their_digest(
     for size, file in view.training_files.items():
         data = read_object(store, file["key"])
         assert hashlib.sha256(data).hexdigest() == file["sha256"]
-        assert file["key"] == f"datasets/{file['sha256']}.jsonl"
+        folder = f"projects/{project_id}/datasets/{dataset_id}"
+        assert file["key"] == f"{folder}/{file['sha256']}.jsonl"
         assert file["uri"] == store.uri(file["key"])
         assert data.count(b"\n") == file["rows"] == int(size)
         assert data.startswith(previous)
@@ -112,22 +112,18 @@ def test_the_manifest_names_every_file_with_rows_and_digest(
         assert len(list(read_parquet(stream))) == manifest["files"]["examples"]["rows"]
 
 
-def test_the_same_rows_and_seed_upload_nothing_the_second_time(
+def test_the_same_rows_and_seed_give_the_same_files(
     sessions: Sessions, store: CountingStore, project_id: str
 ) -> None:
-    first = go(reserve(sessions, project_id), store)
-    assert all(store.created)
-    assert len(store.created) == 6
-    store.created.clear()
+    first, second = (go(reserve(sessions, project_id), store) for _ in range(2))
 
-    second = go(reserve(sessions, project_id), store)
-
-    assert store.created == [False] * 6
+    assert store.created == [True] * 12
     one, two = (
         get_dataset(each, project_id=project_id, sessions=sessions) for each in (first, second)
     )
     assert one.fingerprint == two.fingerprint
-    assert (one.examples_key, one.training_files) == (two.examples_key, two.training_files)
+    digests = [[file["sha256"] for file in row.training_files.values()] for row in (one, two)]
+    assert digests[0] == digests[1]
     other = go(reserve(sessions, project_id, seed=1), store)
     three = get_dataset(other, project_id=project_id, sessions=sessions)
     assert three.fingerprint != one.fingerprint
@@ -145,29 +141,6 @@ def test_running_twice_is_running_once(
 
     assert store.created == []
     assert get_dataset(dataset_id, project_id=project_id, sessions=sessions).ready_at == before
-
-
-def test_files_deleted_with_another_dataset_meanwhile_are_stored_again(
-    sessions: Sessions, store: CountingStore, project_id: str
-) -> None:
-    other = go(reserve(sessions, project_id), store)
-    run = reserve(sessions, project_id)
-
-    class Meddled(MemoryRun):
-        def check(self) -> None:
-            """The last look before storing is over once rows are loaded."""
-
-        def report(self, done: int, total: int | None, *, unit: str, stage: str = "") -> None:
-            if stage == "filling":
-                delete_dataset(other, project_id=project_id, sessions=sessions, store=store)
-
-    meddled = Meddled(run.id, run.project_id, run.spec, run.outputs, sessions)
-
-    dataset_id = go(meddled, store)
-
-    row = get_dataset(dataset_id, project_id=project_id, sessions=sessions)
-    assert store.size(row.examples_key or "") is not None
-    assert all(store.size(file["key"]) for file in row.training_files.values())
 
 
 @pytest.mark.parametrize("puts", [0, 1, 4, 5])
@@ -232,7 +205,11 @@ def test_a_file_deleted_before_its_job_ran_is_not_found(
     file_id = upload(b"text,sentiment\na,neutral\n", sessions, store, project_id)
     source = {"type": "file", "file_id": file_id}
     run = reserve(sessions, project_id, preset="sentiment", source=source)
-    delete_file(file_id, project_id=project_id, sessions=sessions, store=store)
+    with pytest.raises(Conflict) as refused:
+        delete(file_id, project_id=project_id, sessions=sessions, store=store)
+    assert (refused.value.code, run.id in refused.value.message) == ("in_use", True)
+    with sessions.transaction() as session:  # a deletion that had looked before the job came
+        remove_file(session, file_id, project_id=project_id)
 
     with pytest.raises(NotFound) as raised:
         go(run, store)

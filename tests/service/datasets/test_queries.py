@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from service.clock import utc_now
 from service.database import Sessions
 from service.datasets.examples import Split
-from service.datasets.operations import delete_dataset
+from service.datasets.models import Dataset
 from service.datasets.queries import (
     dataset_content,
     get_dataset,
@@ -31,6 +32,7 @@ from tests.service.datasets.preparation import (
     go,
     reserve,
 )
+from tests.support.erasure import delete
 from tests.support.runs import add_project
 from tests.support.stored_examples import read_examples
 
@@ -48,7 +50,7 @@ def test_a_dataset_that_is_not_ready_names_the_job_to_wait_for(
     for act in (
         lambda: list_rows(dataset_id, **where, split=None, after=None, limit=5),
         lambda: dataset_content(dataset_id, "csv", **where),
-        lambda: delete_dataset(dataset_id, **where),
+        lambda: delete(dataset_id, **where),
     ):
         with pytest.raises(Conflict) as raised:
             act()
@@ -106,30 +108,45 @@ def test_another_project_sees_no_dataset(
         lambda: get_dataset(dataset_id, project_id=stranger, sessions=sessions),
         lambda: list_rows(dataset_id, **where, split=None, after=None, limit=5),
         lambda: dataset_content(dataset_id, "csv", **where),
-        lambda: delete_dataset(dataset_id, **where),
+        lambda: delete(dataset_id, **where),
     ):
         with pytest.raises(NotFound) as raised:
             act()
         assert raised.value.code == "dataset_not_found"
 
 
-def test_shared_objects_stay_until_their_last_dataset_is_deleted(
+def test_a_datasets_objects_go_with_it_and_no_others(
     sessions: Sessions, store: CountingStore, project_id: str
 ) -> None:
-    first = go(reserve(sessions, project_id), store)
-    # Another size: the other files are the same.
-    second = go(reserve(sessions, project_id, train_sizes=[10, 50]), store)
+    first, second = (go(reserve(sessions, project_id), store) for _ in range(2))
     row = get_dataset(second, project_id=project_id, sessions=sessions)
     where: dict[str, Any] = {"project_id": project_id, "sessions": sessions, "store": store}
 
-    delete_dataset(first, **where)
+    delete(first, **where)
 
     assert store.size(row.examples_key or "") is not None
     assert store.size(row.training_files["50"]["key"]) is not None
-    delete_dataset(second, **where)
+    delete(second, **where)
     assert [path for path in (store._folder).rglob("*") if path.is_file()] == []
     with pytest.raises(NotFound):
-        delete_dataset(second, **where)
+        delete(second, **where)
+
+
+def test_datasets_of_older_versions_share_objects_until_the_last_is_deleted(
+    sessions: Sessions, store: CountingStore, project_id: str, tmp_path: Path
+) -> None:
+    first, second = (go(reserve(sessions, project_id), store) for _ in range(2))
+    (tmp_path / "old").write_bytes(b"rows")
+    store.put_file("datasets/digest.parquet", tmp_path / "old", content_type="a/b")
+    with sessions.transaction() as session:
+        for each in (first, second):
+            session.get_one(Dataset, each).examples_key = "datasets/digest.parquet"
+    where: dict[str, Any] = {"project_id": project_id, "sessions": sessions, "store": store}
+
+    delete(first, **where)
+    assert store.size("datasets/digest.parquet") == 4
+    delete(second, **where)
+    assert store.size("datasets/digest.parquet") is None
 
 
 def test_a_dataset_that_a_model_was_tuned_on_is_in_use(
@@ -137,10 +154,11 @@ def test_a_dataset_that_a_model_was_tuned_on_is_in_use(
 ) -> None:
     run = reserve(sessions, project_id)
     dataset_id = go(run, store)
+    model_id = new_id(Prefix.MODEL)
     with sessions.transaction() as session:
         session.add(
             TunedModel(
-                id=new_id(Prefix.MODEL),
+                id=model_id,
                 project_id=project_id,
                 job_id=run.id,
                 dataset_id=dataset_id,
@@ -151,8 +169,9 @@ def test_a_dataset_that_a_model_was_tuned_on_is_in_use(
         )
 
     with pytest.raises(Conflict) as raised:
-        delete_dataset(dataset_id, project_id=project_id, sessions=sessions, store=store)
+        delete(dataset_id, project_id=project_id, sessions=sessions, store=store)
 
     assert raised.value.code == "in_use"
+    assert model_id in raised.value.message
     row = get_dataset(dataset_id, project_id=project_id, sessions=sessions)
     assert store.size(row.examples_key or "") is not None

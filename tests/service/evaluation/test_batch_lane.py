@@ -10,7 +10,6 @@ import pytest
 from service.catalogue.catalogue import load_catalogue
 from service.catalogue.prices import CallPrice
 from service.clock import utc_now
-from service.container import open_store
 from service.database import Sessions
 from service.datasets.operations import PREPARE
 from service.errors import Internal, NotFound
@@ -28,6 +27,7 @@ from service.jobs.paid_operation_sweep import poll_operations
 from service.jobs.paid_operations import OperationPace
 from service.jobs.ports import JobCancelled, LeaseLost, Waiting
 from service.storage.gcs import read_gs_lines
+from service.storage.stores import open_store
 from service.tuning.queries import ready_model
 from tests.support.emulator import EmulatorProcess, start_emulator
 from tests.support.eventually import eventually

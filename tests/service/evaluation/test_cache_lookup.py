@@ -20,6 +20,7 @@ from tests.support.runs import add_project, reserve_run
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 USAGE = {"promptTokenCount": 3, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 3}]}
 ROWS = 600
+EVALUATION = f"eval_{'0' * 26}"
 
 
 def asked(number: int) -> GenerationRequest:
@@ -62,7 +63,9 @@ def evaluation_id(sessions: Sessions) -> str:
         for scope in ("ours", "theirs"):
             answers = [GenerationResult(asked(number), answer(number), 1) for number in range(ROWS)]
             until = NOW + timedelta(days=1)
-            cache_results(session, answers, scope=scope, now=NOW, until=until)
+            cache_results(
+                session, answers, evaluation_id=EVALUATION, scope=scope, now=NOW, until=until
+            )
     return run.outputs["evaluation"]
 
 

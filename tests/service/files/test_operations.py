@@ -14,13 +14,13 @@ from service.files.contents import FileLimits, TooLarge
 from service.files.models import File
 from service.files.operations import (
     create_file,
-    delete_file,
     get_file,
     list_files,
     read_file,
 )
 from service.files.schemas import present_file
 from service.storage.local import LocalStore
+from tests.support.erasure import delete
 from tests.support.runs import add_project
 
 LIMITS = FileLimits(upload_bytes=10_000, line_bytes=1000)
@@ -52,7 +52,7 @@ def objects(store: LocalStore) -> list[Path]:
     return [path for path in store._folder.rglob("*") if path.is_file()]
 
 
-def test_an_upload_is_kept_under_its_digest(
+def test_an_upload_is_kept_in_its_project(
     upload: Any, sessions: Sessions, store: LocalStore, project_id: str
 ) -> None:
     file = upload(digest=hashlib.sha256(ROWS).hexdigest().upper())
@@ -60,25 +60,43 @@ def test_an_upload_is_kept_under_its_digest(
     shown = present_file(get_file(file.id, project_id=project_id, sessions=sessions))
     assert shown.sha256 == hashlib.sha256(ROWS).hexdigest()
     assert (shown.name, shown.format, shown.size_bytes) == ("rows.csv", "csv", len(ROWS))
-    assert file.object_key == f"files/{shown.sha256}"
+    assert file.object_key == f"projects/{project_id}/files/{file.id}"
     where: dict[str, Any] = {"project_id": project_id, "sessions": sessions, "store": store}
     assert b"".join(read_file(file.id, **where)) == ROWS
     assert b"".join(read_file(file.id, **where, start=5, end=14)) == b"sentiment"
 
 
-def test_equal_uploads_share_an_object_until_the_last_is_deleted(
+def test_equal_uploads_have_an_object_each_that_goes_with_them(
     upload: Any, sessions: Sessions, store: LocalStore, project_id: str
 ) -> None:
+    """An object shared by digest would tell by its timing what others have uploaded."""
     first, second = upload(), upload(gzip.compress(ROWS, mtime=0))
     where: dict[str, Any] = {"project_id": project_id, "sessions": sessions}
 
-    assert len(objects(store)) == 1
-    delete_file(first.id, **where, store=store)
+    assert len(objects(store)) == 2
+    delete(first.id, **where, store=store)
     assert b"".join(read_file(second.id, **where, store=store)) == ROWS
-    delete_file(second.id, **where, store=store)
+    delete(second.id, **where, store=store)
     assert objects(store) == []
     with pytest.raises(NotFound):
-        delete_file(second.id, **where, store=store)
+        delete(second.id, **where, store=store)
+
+
+def test_files_of_older_versions_share_an_object_until_the_last_is_deleted(
+    upload: Any, sessions: Sessions, store: LocalStore, project_id: str, tmp_path: Path
+) -> None:
+    first, second = upload(), upload()
+    (tmp_path / "old").write_bytes(ROWS)
+    store.put_file("files/digest", tmp_path / "old", content_type="text/csv")
+    with sessions.transaction() as session:
+        for file in (first, second):
+            session.get_one(File, file.id).object_key = "files/digest"
+    where: dict[str, Any] = {"project_id": project_id, "sessions": sessions, "store": store}
+
+    delete(first.id, **where)
+    assert b"".join(read_file(second.id, **where)) == ROWS
+    delete(second.id, **where)
+    assert store.size("files/digest") is None
 
 
 def test_a_gzipped_upload_is_kept_expanded_and_its_digest_is_of_what_was_sent(
@@ -188,5 +206,5 @@ def test_another_project_sees_no_file(upload: Any, sessions: Sessions, store: Lo
     with pytest.raises(NotFound):
         read_file(file.id, project_id=stranger, sessions=sessions, store=store)
     with pytest.raises(NotFound):
-        delete_file(file.id, project_id=stranger, sessions=sessions, store=store)
+        delete(file.id, project_id=stranger, sessions=sessions, store=store)
     assert store.size(file.object_key) == len(ROWS)

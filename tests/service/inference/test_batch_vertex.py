@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from service.container import open_store
 from service.errors import Invalid, NotFound, Unavailable
 from service.inference.batches.ports import BatchOrder
 from service.inference.batches.vertex import VertexBatches, open_vertex_batches, read_batch
 from service.jobs.paid_operations import OperationState
 from service.storage.gcs import read_gs_lines
+from service.storage.stores import open_store
 from tests.support.emulator import EmulatorProcess, start_emulator
 from tests.support.eventually import eventually
 

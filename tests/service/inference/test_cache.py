@@ -42,6 +42,7 @@ ANSWER = Generation(
     synthetic=True,
 )
 OURS = CacheRules(days=30, shared=False, emulated=False).scope("proj_a")
+EVALUATION = f"eval_{'0' * 26}"
 
 
 def numbered(count: int) -> list[GenerationRequest]:
@@ -58,7 +59,7 @@ def keep(
     until: datetime = LATER,
 ) -> None:
     with sessions.transaction() as session:
-        cache_results(session, answers, scope=scope, now=NOW, until=until)
+        cache_results(session, answers, evaluation_id=EVALUATION, scope=scope, now=NOW, until=until)
 
 
 def found(
@@ -180,6 +181,8 @@ def test_a_purge_waits_for_no_answer_that_is_just_being_replaced(postgres: Postg
     with postgres.database() as url, closing(open_sessions(url)) as sessions:
         keep(sessions, *old, until=NOW)
         with sessions.transaction() as session:
-            cache_results(session, old[:1], scope=OURS, now=NOW, until=LATER)
+            cache_results(
+                session, old[:1], evaluation_id=EVALUATION, scope=OURS, now=NOW, until=LATER
+            )
             assert purge_cache(NOW + timedelta(seconds=1), sessions=sessions) == 2
         assert found(sessions, *(each.request for each in old)).keys() == {"row-0"}

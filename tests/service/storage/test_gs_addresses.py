@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from service.container import open_store
 from service.errors import Invalid, NotFound, Unavailable
 from service.storage.gcs import GcsStore, read_gs_uri
 from service.storage.local import LocalStore
+from service.storage.stores import open_store
 from tests.support.emulator import start_emulator
 
 

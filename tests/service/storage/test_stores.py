@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from service.container import open_store
 from service.errors import Invalid, NotFound
 from service.storage.object_keys import put_content
 from service.storage.ports import ObjectStore
+from service.storage.stores import open_store
 from tests.support.emulator import start_emulator
 
 KEY = "files/0a1b.jsonl"

@@ -8,7 +8,6 @@ import pytest
 
 from service.catalogue.catalogue import load_catalogue
 from service.clock import utc_now
-from service.container import open_store
 from service.database import Sessions
 from service.datasets.operations import PREPARE, run_prepare
 from service.files.contents import FileLimits
@@ -18,6 +17,7 @@ from service.jobs.paid_operation_sweep import poll_operations
 from service.jobs.paid_operations import OperationPace
 from service.registry import Registry
 from service.storage.ports import ObjectStore
+from service.storage.stores import open_store
 from service.tuning.kinds import tune_kind
 from service.tuning.models import TuningRun
 from service.tuning.operations import TuningServices, polled_tunings, run_tune

@@ -12,8 +12,9 @@ from service.jobs.operations import Request, reserve_ids
 from service.jobs.ports import Estimate, Waiting
 from service.tuning.kinds import tune_kind
 from service.tuning.models import TunedModel
-from service.tuning.operations import delete_model, run_tune
+from service.tuning.operations import run_tune
 from service.tuning.queries import get_model
+from service.tuning.removal import remove_model
 from tests.service.tuning.conftest import CATALOGUE, TUNE, Tuning
 from tests.support.faulty_proxy import FaultyProxy
 from tests.support.runs import reserve_run
@@ -120,10 +121,26 @@ def test_one_odd_404_has_no_tuning_paid_for_twice(tuned: Tuning, proxy: FaultyPr
     assert created(tuned) == before
 
 
-def test_a_tuning_is_used_again_after_its_first_model_was_deleted(tuned: Tuning) -> None:
+def test_a_tuning_that_was_left_at_the_provider_is_used_again(tuned: Tuning) -> None:
     first = model_of(tuned)
-    delete_model(first.id, project_id=first.project_id, sessions=tuned.sessions)
+    with tuned.sessions.transaction() as session:
+        left = remove_model(session, first.id, project_id=first.project_id, keep_tuning=True)
+    assert {each.target for each in left} >= {first.endpoint, first.resource_name}
     assert again(tuned).step() is None
+
+
+def test_what_a_tuning_left_goes_with_the_last_model_that_uses_it(tuned: Tuning) -> None:
+    first, second = model_of(tuned), again(tuned)
+    assert second.step() is None
+    other = model_of(second)
+    removed = []
+    for model in (first, other):
+        with tuned.sessions.transaction() as session:
+            removed.append(remove_model(session, model.id, project_id=model.project_id))
+    assert {each.needed_by for each in removed[0]} == {other.id}
+    assert {each.needed_by for each in removed[1]} == {""}
+    assert {each.target for each in removed[0]} == {each.target for each in removed[1]}
+    assert again(tuned).step() is not None  # it is paid for again
 
 
 def test_the_plan_says_that_a_tuning_is_used_again(tuned: Tuning) -> None:

@@ -1,0 +1,1 @@
+"""Deleting outputs, jobs and projects, with all they leave outside the database."""

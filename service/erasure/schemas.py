@@ -1,0 +1,85 @@
+"""What crosses HTTP about deletions."""
+
+from typing import Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+
+class KeptOutput(BaseModel):
+    """An output that was not deleted, because something else needs it."""
+
+    id: str
+    reason: str = Field(description="names what needs it")
+
+
+class RemoteResource(BaseModel):
+    """Something at the provider that belonged to a deleted output."""
+
+    resource: str
+    output: str
+    state: Literal["deleting", "kept"] = Field(
+        description="`kept` as `keep_remote` asked, or for another output: it may go on costing"
+    )
+    needed_by: str | None = None
+
+
+class Deletion(BaseModel):
+    """What was deleted, what was not and why, and what becomes of the rest at the provider."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "object": "deletion",
+                    "deleted": ["model_01jd5v3q8e7z2m4n6p8r0s2t4v"],
+                    "kept": [],
+                    "remote": [
+                        {
+                            "resource": "projects/123/locations/us/endpoints/456",
+                            "output": "model_01jd5v3q8e7z2m4n6p8r0s2t4v",
+                            "state": "deleting",
+                            "needed_by": None,
+                        }
+                    ],
+                }
+            ]
+        }
+    )
+
+    object: Literal["deletion"] = "deletion"
+    deleted: list[str]
+    kept: list[KeptOutput] = []
+    remote: list[RemoteResource] = []
+
+
+class Erasure(BaseModel):
+    """Something of a deleted output that is still to be erased; it is tried until it is."""
+
+    model_config = ConfigDict(
+        from_attributes=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "object": "erasure",
+                    "id": "era_01jd5v3q8e7z2m4n6p8r0s2t4v",
+                    "output": "model_01jd5v3q8e7z2m4n6p8r0s2t4v",
+                    "kind": "tuned",
+                    "target": "projects/123/locations/us/endpoints/456",
+                    "attempts": 2,
+                    "error": "provider_unavailable",
+                    "due_at": "2026-11-21T08:04:12Z",
+                    "created_at": "2026-11-21T08:00:00Z",
+                }
+            ]
+        },
+    )
+
+    object: Literal["erasure"] = "erasure"
+    id: str
+    output: str
+    kind: str
+    target: str
+    attempts: int
+    error: str | None = Field(description="code of the last attempt's failure")
+    due_at: AwareDatetime
+    created_at: AwareDatetime

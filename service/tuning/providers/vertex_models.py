@@ -1,0 +1,68 @@
+"""Models and endpoints that tunings have left on Vertex AI: deleting them."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from google.cloud import aiplatform_v1 as v1
+
+from service.errors import NotFound
+from service.inference.batches.vertex_calls import CALL_SECONDS, call_vertex, delete_vertex
+
+_MISSING = "tuned_model_not_found"
+
+OpenClient = Callable[[Any], Any]  # takes the class of a client
+
+
+def delete_tuned(resource_name: str, *, open_client: OpenClient) -> None:
+    """Delete an endpoint with what is deployed on it, or one version of a model.
+
+    Vertex AI deletes a model only when no endpoint serves it. What is gone already is fine.
+    """
+    if "/endpoints/" in resource_name:
+        _delete_endpoint(resource_name, open_client(v1.EndpointServiceClient))
+    else:
+        _delete_model(resource_name, open_client(v1.ModelServiceClient))
+
+
+def _delete_endpoint(name: str, client: Any) -> None:
+    endpoint = _found(lambda: client.get_endpoint(name=name, timeout=CALL_SECONDS, retry=None))
+    if endpoint is None:
+        return
+    for deployed in endpoint.deployed_models:
+        undeploy = partial(
+            client.undeploy_model,
+            endpoint=name,
+            deployed_model_id=deployed.id,
+            traffic_split={},
+            timeout=CALL_SECONDS,
+            retry=None,
+        )
+        call_vertex(partial(_finished, undeploy), missing=_MISSING)
+    delete_vertex(client.delete_endpoint, name, missing=_MISSING)
+
+
+def _finished(start: Callable[[], Any]) -> Any:
+    """Wait for the long-running operation that `start` starts."""
+    return start().result(timeout=CALL_SECONDS)
+
+
+def _delete_model(name: str, client: Any) -> None:
+    """Delete a version; the only one goes with its model."""
+    bare = name.partition("@")[0]
+    versions = _found(
+        lambda: list(client.list_model_versions(name=bare, timeout=CALL_SECONDS, retry=None))
+    )
+    if not versions:
+        return
+    if len(versions) > 1 and "@" in name:
+        delete_vertex(client.delete_model_version, name, missing=_MISSING)
+    else:
+        delete_vertex(client.delete_model, bare, missing=_MISSING)
+
+
+def _found(ask: Callable[[], Any]) -> Any:
+    try:
+        return call_vertex(ask, missing=_MISSING)
+    except NotFound:
+        return None

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from service.evaluation.schemas import VariantKind
 from service.experiments.curve import Verdict
 from service.experiments.decisions import Worth
+from service.experiments.next_steps import StepKind
 
 
 class CurvePoint(BaseModel):
@@ -26,6 +27,9 @@ class CurvePoint(BaseModel):
     )
     best: float | None = Field(
         default=None, description="the score if all rows without an answer were right"
+    )
+    groups: int | None = Field(
+        default=None, description="groups that the scored rows form; null in earlier versions"
     )
 
 
@@ -61,6 +65,41 @@ class CurveDecision(BaseModel):
     rows_needed: int | None = Field(
         description="test rows that would show the difference to the best prompt"
     )
+    score_of_best: float | None = Field(
+        default=None,
+        description="what the best variant is expected to score on rows that did not choose it",
+    )
+    detectable_difference: float | None = Field(
+        default=None,
+        description="the least difference to the best prompt that these test rows show, four "
+        "times in five",
+    )
+    as_good_within: float | None = Field(
+        default=None,
+        description="by how much at most the recommended size is worse than the best one, with "
+        "95 % confidence; null where they are one",
+    )
+
+
+class VariantPrice(BaseModel):
+    """What a variant costs, with the tokens that were measured and the catalogue's prices."""
+
+    prompt_tokens: float = Field(description="of one call, on average")
+    output_tokens: float = Field(description="of one call, on average")
+    per_thousand_calls: str | None = Field(description="dollars; null where no price is known")
+    tuning: str | None = Field(description="dollars, paid once; null where no price is known")
+
+
+class CurveStep(BaseModel):
+    """Something to buy next: more labelled rows to train on, or to test on."""
+
+    kind: StepKind = Field(description="what for")
+    amount: int = Field(description="labelled rows")
+    gain: float | None = Field(description="what they are estimated to improve the score by")
+    gain_low: float | None = Field(description="lower end of the central 90 % of the gain")
+    gain_high: float | None = Field(description="upper end of the central 90 % of the gain")
+    cost: str | None = Field(description="dollars, labels included; null where a price is unknown")
+    labels_cost: str | None = Field(description="dollars for the labels alone, by `label_price`")
 
 
 class VariantComparison(BaseModel):
@@ -105,6 +144,20 @@ class ExperimentCurve(BaseModel):
     decision: CurveDecision | None = Field(
         default=None, description="null in experiments of earlier versions"
     )
+    costs: dict[str, VariantPrice] = Field(
+        default={}, description="of each scored variant, by its name"
+    )
+    front: list[str] | None = Field(
+        default=None,
+        description="variants that no other one matches in both score and cost of a call, "
+        "cheapest first; null where a price is unknown",
+    )
+    pays_off_from: int | None = Field(
+        default=None,
+        description="calls a month that earn the tuning of the recommended size back within it; "
+        "null where its calls are not cheaper than the best prompt's",
+    )
+    next_steps: list[CurveStep] = Field(default=[], description="what would decide what is open")
     comparisons: list[VariantComparison] = Field(
         default=[], description="every two variants; empty in experiments of earlier versions"
     )

@@ -8,10 +8,18 @@ from pydantic import BaseModel
 
 from service.errors import Invalid
 from service.evaluation.statistics.comparison import Comparison
+from service.experiments.analysis import analysis_json
 from service.experiments.curve import Point, Verdict, learning_curve
 from service.experiments.curve_fit import CurveFit
-from service.experiments.curve_schemas import CurveBand, CurvePoint, VariantComparison
-from tests.service.experiments.curves import FEW, ZERO, tuned
+from service.experiments.curve_schemas import (
+    CurveBand,
+    CurvePoint,
+    ExperimentCurve,
+    VariantComparison,
+)
+from service.experiments.front import VariantCost
+from service.money import NANO
+from tests.service.experiments.curves import FEW, ZERO, analysed, tuned
 
 RISING: dict[int, float | None] = {50: 86.4, 200: 91.0, 800: 94.3}
 FLAT: dict[int, float | None] = {50: 90.0, 200: 90.1, 800: 90.1, 3200: 90.1}
@@ -88,3 +96,13 @@ def test_a_curve_can_be_stored_as_json() -> None:
 )
 def test_what_is_stored_of_a_curve_is_shown(stored: type, shown: type[BaseModel]) -> None:
     assert {field.name for field in fields(stored)} == set(shown.model_fields) - {"is_shown"}
+
+
+def test_all_that_is_stored_of_an_analysis_is_shown() -> None:
+    curve = learning_curve("sacrebleu", [ZERO, FEW, *tuned(RISING)])
+    costs = {name: VariantCost(300, 40, NANO, NANO) for name in ("zero-shot", "tuned@800")}
+    stored = json.loads(json.dumps(analysis_json(analysed(curve, costs=costs))))
+    shown = ExperimentCurve.model_validate(stored).model_dump(mode="json")
+    assert shown == stored
+    assert shown["costs"]["tuned@800"]["per_thousand_calls"] == "1.00"
+    assert shown["next_steps"]

@@ -66,7 +66,7 @@ class Container:
 
     @cached_property
     def task_queue(self) -> TaskQueue:
-        return CeleryTaskQueue(broker_url(self.settings.redis_url))
+        return CeleryTaskQueue(broker_url(self.settings.resolved_redis_url))
 
     @cached_property
     def store(self) -> ObjectStore:
@@ -270,7 +270,7 @@ class Container:
         )
         if key not in self._governors:
             self._governors[key] = RedisGovernor(
-                settings.redis_url,
+                settings.resolved_redis_url,
                 key=key,
                 quota=quota_of(settings, location=target.location, base_model=target.base_model),
             )

@@ -4,6 +4,7 @@ import json
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import quote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
@@ -43,6 +44,10 @@ class Settings(HttpSettings):
             "`redis://…` or `unix://…`: broker and quota governor; `tunecurve up` starts a "
             "private server when it is empty"
         ),
+    )
+    redis_password: SecretStr = Field(
+        default=SecretStr(""),
+        description="password for `TUNECURVE_REDIS_URL`, of any characters, apart from it",
     )
     storage: str = Field(
         default="",
@@ -155,6 +160,9 @@ class Settings(HttpSettings):
             "a source of more rows is split into shards of this size for all workers of the "
             "queue `prepare`; `0` keeps it on one worker"
         ),
+    )
+    prepare_memory_bytes: int = Field(
+        default=4 << 30, ge=256 << 20, description="memory of a worker process while it prepares"
     )
     count_tokens: bool = Field(
         default=True,
@@ -269,6 +277,14 @@ class Settings(HttpSettings):
     @cached_property
     def resolved_database_url(self) -> str:
         return self.database_url or f"sqlite:///{self.folder / 'tunecurve.db'}"
+
+    @cached_property
+    def resolved_redis_url(self) -> str:
+        """The URL with the password in it; one that stands there already goes first."""
+        password, parts = self.redis_password.get_secret_value(), urlsplit(self.redis_url)
+        if not password or "@" in parts.netloc or parts.scheme == "unix":
+            return self.redis_url
+        return parts._replace(netloc=f":{quote(password, safe='')}@{parts.netloc}").geturl()
 
     @cached_property
     def resolved_storage(self) -> str:

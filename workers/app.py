@@ -19,7 +19,7 @@ use_transport()
 
 app = Celery(
     "tunecurve",
-    broker=broker_url(settings.redis_url),
+    broker=broker_url(settings.resolved_redis_url),
     include=[
         "workers.tasks.datasets",
         "workers.tasks.erasure",

@@ -1,6 +1,7 @@
-"""What keeps a worker small: memory that is given back, and libraries without their extras."""
+"""What keeps a worker small: memory that is given back, a limit, libraries without their extras."""
 
 import ctypes
+import resource
 import sys
 import warnings
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from functools import cache
 from importlib.abc import MetaPathFinder
 
+from service.errors import Invalid
 from service.storage.gcs import import_client
 
 # Of malloc.h. A heap for each thread never shrinks; and left alone, glibc raises the other two
@@ -48,6 +50,27 @@ def give_back() -> None:
     """Return to the system what is free at the end of the heap."""
     if sys.platform == "linux":
         ctypes.CDLL(None).malloc_trim(0)
+
+
+@contextmanager
+def memory_limit(size_bytes: int) -> Iterator[None]:
+    """Hold this process's own memory to a size while the block runs.
+
+    Raises Invalid `memory_limit` where Python meets the limit; native code may end the process.
+    """
+    before, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    limit = size_bytes if hard == resource.RLIM_INFINITY else min(size_bytes, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+    try:
+        yield
+    except MemoryError:
+        message = (
+            f"it needs more than {limit >> 20} MiB of memory: give it fewer rows or smaller "
+            "templates, or raise TUNECURVE_PREPARE_MEMORY_BYTES"
+        )
+        raise Invalid(message, code="memory_limit") from None
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (before, hard))
 
 
 @contextmanager

@@ -30,7 +30,7 @@ def read_quotas(
     ] = "",
     limit: Limit = 20,
 ) -> Page[QuotaView]:
-    found = sorted(list_quotas(container.settings.redis_url), key=_name)
+    found = sorted(list_quotas(container.settings.resolved_redis_url), key=_name)
     following = [quota for quota in found if _name(quota) > after]
     return page_of(following, limit=limit, cursor=_name, request=request)
 

@@ -27,6 +27,7 @@ IMAGE = "tunecurve:"
 ONE_SHOT = {"migrate"}
 SECRETS = {
     "TUNECURVE_POSTGRES_PASSWORD",
+    "TUNECURVE_REDIS_PASSWORD",
     "TUNECURVE_MASTER_KEY",
     "TUNECURVE_STORAGE",
     "GOOGLE_CLOUD_PROJECT",
@@ -208,6 +209,34 @@ def test_redis_loses_nothing_at_a_restart_and_drops_nothing_when_full() -> None:
     assert command[command.index("--appendonly") + 1] == "yes"
     assert command[command.index("--maxmemory-policy") + 1] == "noeviction"
     assert _services()["redis"]["volumes"] == ["redis:/data"]
+
+
+def test_redis_asks_for_a_password_and_refuses_writes_before_it_is_killed() -> None:
+    redis = _services()["redis"]
+    command: list[str] = redis["command"]
+
+    assert command[command.index("--requirepass") + 1].startswith("${TUNECURVE_REDIS_PASSWORD:?")
+    assert command[command.index("--maxmemory") + 1] == "512mb"
+    assert redis["mem_limit"] == "1g"
+
+
+def test_every_container_has_a_limit_of_memory_and_processes() -> None:
+    for name, service in _services().items():
+        assert service["mem_limit"], name
+        assert service["pids_limit"], name
+    for name, service in _ours().items():
+        assert all(":size=" in folder for folder in service["tmpfs"]), name
+
+
+def test_what_keeps_data_is_on_networks_without_a_way_out() -> None:
+    networks = _compose()["networks"]
+    services = _services()
+
+    inner = {name for name, network in networks.items() if network and network["internal"]}
+    kept = {name: set(services[name]["networks"]) for name in ("postgres", "redis", "emulator")}
+
+    assert kept == {"postgres": {"database"}, "redis": {"broker"}, "emulator": {"emulator"}}
+    assert inner == {"database", "broker", "emulator"}
 
 
 def test_only_the_api_is_published_and_only_to_this_machine() -> None:

@@ -31,6 +31,16 @@ print({"grpc", "opentelemetry", "charset_normalizer"} & sys.modules.keys())
 import charset_normalizer, grpc
 print("usable")
 """
+_LIMITED = """
+from service.errors import Invalid
+from workers.memory import memory_limit
+try:
+    with memory_limit(400 << 20):
+        rows = ["x" * (1 << 20) for _ in range(1000)]
+except Invalid as error:
+    print(error.code, "TUNECURVE_PREPARE_MEMORY_BYTES" in error.message)
+print(len("x" * (500 << 20)))
+"""
 _SOURCES = """
 import service.database, service.datasets.formats.options, service.ids
 from pydantic import BaseModel, Field
@@ -59,6 +69,11 @@ def _run(program: str, **settings: str) -> list[str]:
 @pytest.mark.parametrize("program", [_STARTING, _SAVING], ids=["worker", "Cloud Storage"])
 def test_extras_that_nobody_needs_stay_out_and_can_be_had_later(program: str) -> None:
     assert _run(program) == ["set()", "usable"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others do not enforce it")
+def test_a_preparation_that_outgrows_its_memory_ends_with_the_fix() -> None:
+    assert _run(_LIMITED) == ["memory_limit True", str(500 << 20)]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

@@ -5,6 +5,7 @@ from service.datasets.operations import purge_shard_files, run_draft, run_prepar
 from service.jobs.ports import JobRun, Waiting
 from workers.app import app, container
 from workers.job_task import run_job
+from workers.memory import memory_limit
 from workers.sweep_task import left_to_the_next_message
 
 
@@ -26,19 +27,21 @@ def purge() -> None:
 
 
 def _prepare(run: JobRun, services: Container) -> Waiting | None:
-    return run_prepare(
-        run,
-        sessions=services.sessions,
-        store=services.store,
-        limits=services.ingestion_limits,
-        google_project=services.settings.google_cloud_project,
-        catalogue=services.catalogue,
-        base_model=services.settings.base_model,
-        count_tokens=services.token_counter,
-        sharding=services.prepare_sharding,
-        hub=services.hub,
-    )
+    with memory_limit(services.settings.prepare_memory_bytes):
+        return run_prepare(
+            run,
+            sessions=services.sessions,
+            store=services.store,
+            limits=services.ingestion_limits,
+            google_project=services.settings.google_cloud_project,
+            catalogue=services.catalogue,
+            base_model=services.settings.base_model,
+            count_tokens=services.token_counter,
+            sharding=services.prepare_sharding,
+            hub=services.hub,
+        )
 
 
 def _convert(run: JobRun, services: Container) -> Waiting | None:
-    return run_draft(run, store=services.store, catalogue=services.catalogue)
+    with memory_limit(services.settings.prepare_memory_bytes):
+        return run_draft(run, store=services.store, catalogue=services.catalogue)

@@ -5,8 +5,8 @@ from typing import Any
 Example = dict[str, Any]
 
 _BODY = "01jd5v3q8e7z2m4n6p8r0s2t4v"
-_CREATED = "2026-11-21T08:00:00Z"
-_READY = "2026-11-21T08:04:12Z"
+CREATED = "2026-11-21T08:00:00Z"
+READY = "2026-11-21T08:04:12Z"
 _SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 
 JOB_ID, FILE_ID, DATASET_ID = f"job_{_BODY}", f"file_{_BODY}", f"ds_{_BODY}"
@@ -57,7 +57,7 @@ JOB: Example = {
     "attempt": 1,
     "version": 3,
     "parent": None,
-    "created_at": _CREATED,
+    "created_at": CREATED,
     "started_at": "2026-11-21T08:00:01Z",
     "updated_at": "2026-11-21T08:00:05Z",
     "finished_at": None,
@@ -95,7 +95,7 @@ FILE: Example = {
     "format": "csv",
     "size_bytes": 48211,
     "sha256": _SHA256,
-    "created_at": _CREATED,
+    "created_at": CREATED,
 }
 _STORED: Example = {
     "key": f"datasets/{_SHA256}.jsonl",
@@ -116,8 +116,8 @@ DATASET: Example = {
     "fingerprint": _SHA256,
     "report": None,
     "schema_version": 1,
-    "created_at": _CREATED,
-    "ready_at": _READY,
+    "created_at": CREATED,
+    "ready_at": READY,
     "links": {
         "self": f"/v1/datasets/{DATASET_ID}",
         "rows": f"/v1/datasets/{DATASET_ID}/rows",
@@ -156,8 +156,8 @@ MODEL: Example = {
     "training": {},
     "reused_from": None,
     "synthetic": False,
-    "created_at": _CREATED,
-    "ready_at": _READY,
+    "created_at": CREATED,
+    "ready_at": READY,
 }
 _SCORE: Example = {
     "metric": "exact_match",
@@ -202,25 +202,13 @@ EVALUATION: Example = {
     "metrics": [_SCORE],
     "usage": {"requests": 180, "cached": 20, "prompt_tokens": 19620, "output_tokens": 4590},
     "synthetic": False,
-    "created_at": _CREATED,
-    "ready_at": _READY,
+    "created_at": CREATED,
+    "ready_at": READY,
     "links": {
         "self": f"/v1/evaluations/{EVALUATION_ID}",
         "rows": f"/v1/evaluations/{EVALUATION_ID}/rows",
         "content": f"/v1/evaluations/{EVALUATION_ID}/content",
     },
-}
-EVALUATION_ROW: Example = {
-    "object": "evaluation_row",
-    "position": 0,
-    "example_id": "ex_5f2d81",
-    "outcome": "ok",
-    "prediction": "Call [NAME].",
-    "references": ["Call [NAME]."],
-    "finish_reason": "STOP",
-    "error": None,
-    "samples": 1,
-    "agreement": 1,
 }
 _POINT: Example = {
     "name": "tuned@200",
@@ -281,8 +269,8 @@ EXPERIMENT: Example = {
         }
     ],
     "curve": _CURVE,
-    "created_at": _CREATED,
-    "ready_at": _READY,
+    "created_at": CREATED,
+    "ready_at": READY,
     "links": {
         "self": f"/v1/experiments/{EXPERIMENT_ID}",
         "report": f"/v1/experiments/{EXPERIMENT_ID}/content?format=html",

@@ -16,6 +16,7 @@ from service.datasets.sources.hub_client import HubClient
 from service.erasure.erasers import erasure_services
 from service.erasure.ports import ErasureServices
 from service.evaluation.batch_lane import polled_batches
+from service.evaluation.metrics.user_metrics import register_user_metrics
 from service.evaluation.operations import ASK, evaluate_kind
 from service.evaluation.ports import (
     BatchConfig,
@@ -59,6 +60,8 @@ class Container:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        if settings.metrics_folder:
+            register_user_metrics(Path(settings.metrics_folder))
 
     @cached_property
     def sessions(self) -> Sessions:

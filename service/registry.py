@@ -9,7 +9,10 @@ Plugin = TypeVar("Plugin")
 
 
 class Registry(Mapping[str, Plugin], Generic[Plugin]):
-    """`noun` is what one entry is called in errors: `metric`, `preset`, `provider`."""
+    """`noun` is what one entry is called in errors: `metric`, `preset`, `provider`.
+
+    It is closed but for what a process adds when it starts.
+    """
 
     def __init__(self, noun: str, entries: Mapping[str, Plugin]) -> None:
         self.noun = noun
@@ -23,6 +26,13 @@ class Registry(Mapping[str, Plugin], Generic[Plugin]):
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def add(self, name: str, entry: Plugin) -> None:
+        """Add an entry of a user's own; raises Invalid `name_taken` for a name that is known."""
+        if name in self._entries:
+            message = f"there is a {self.noun} {name} already; name yours otherwise"
+            raise Invalid(message, code="name_taken")
+        self._entries[name] = entry
 
     def find(self, name: str, *, pointer: str = "") -> Plugin:
         """Return the entry, or raise Invalid that names the known ones."""

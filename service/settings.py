@@ -83,6 +83,10 @@ class Settings(HttpSettings):
         default="",
         description="file like `service/catalogue/base_models.toml`, merged into it",
     )
+    metrics_folder: str = Field(
+        default="",
+        description="folder of your own metrics: one Python file each with a function `earned`",
+    )
     prices: str = Field(default="", description="deprecated: prices alone; use the catalogue")
 
     requests_per_minute: float = Field(

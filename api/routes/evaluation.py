@@ -3,24 +3,51 @@
 from itertools import islice
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
-from api import examples
+from api import evaluation_examples, examples
 from api.auth import Reader, Writer
 from api.dependencies import AfterEvaluation, EvaluationId, KeepRemote, Limit, Services
-from api.downloads import MEDIA_TYPES, TableFormat, table_attachment, table_rows
+from api.downloads import MEDIA_TYPES, TableFormat, table_attachment
 from api.openapi import answers, example_of, files, page_example
 from api.pagination import Page, page_of
 from service.erasure.operations import delete_output
 from service.erasure.schemas import Deletion
 from service.evaluation import queries
-from service.evaluation.results import TABLE
-from service.evaluation.schemas import Evaluation, EvaluationRowOut, present_evaluation
+from service.evaluation.confusion import ConfusionMatrix
+from service.evaluation.export_schemas import EvaluationManifest, EvaluationRowOut
+from service.evaluation.manifest import evaluation_manifest
+from service.evaluation.row_filters import RowFilter
+from service.evaluation.row_table import rows_after, table_schema
+from service.evaluation.schemas import Evaluation, present_evaluation
+from service.inference.ports import Outcome
 from service.jobs.queries import job_states
 
 router = APIRouter(prefix="/v1/evaluations", tags=["evaluations"])
 
 _LAST_POSITION = 2**31 - 1
+
+
+def _row_filter(
+    outcome: Annotated[Outcome | None, Query(description="how the call ended")] = None,
+    label: Annotated[str | None, Query(max_length=1000, description="of this label")] = None,
+    group: Annotated[str | None, Query(max_length=5000, description="of this group")] = None,
+    answer: Annotated[
+        str | None, Query(max_length=5000, description="answered so, in its normal form")
+    ] = None,
+    finding: Annotated[str | None, Query(max_length=50, description="code of a finding")] = None,
+    wrong: Annotated[
+        bool | None, Query(description="true: answered and not right; false: right")
+    ] = None,
+    field: Annotated[
+        str | None, Query(max_length=500, description="JSON wrong in this field (`guest.name`)")
+    ] = None,
+) -> RowFilter:
+    correct = None if wrong is None else not wrong
+    return RowFilter(outcome, label, group, answer, finding, correct, field)
+
+
+RowFilterQuery = Annotated[RowFilter, Depends(_row_filter)]
 _ROW_FIELDS = [name for name in EvaluationRowOut.model_fields if name != "object"]
 
 
@@ -90,13 +117,14 @@ def delete_evaluation(
     "/{evaluation_id}/rows",
     operation_id="listEvaluationRows",
     summary="Read an evaluation's answers, page by page",
-    responses=answers(page_example(examples.EVALUATION_ROW), 404, 409),
+    responses=answers(page_example(evaluation_examples.EVALUATION_ROW), 404, 409),
 )
 def list_rows(
     evaluation_id: EvaluationId,
     request: Request,
     principal: Reader,
     container: Services,
+    row_filter: RowFilterQuery,
     after: Annotated[
         int, Query(ge=-1, le=_LAST_POSITION, description="the last position of the page before")
     ] = -1,
@@ -106,15 +134,60 @@ def list_rows(
     key = queries.table_key_of(
         evaluation_id, project_id=principal.project_id, sessions=container.sessions
     )
-    stored = table_rows(key, store=container.store)
-    following = (_present_row(row) for row in stored if row["position"] > after)
-    rows = list(islice(following, limit + 1))
+    stored = rows_after(key, evaluation_id, after=after, store=container.store)
+    found = (_present_row(row) for row in stored if row_filter.accepts(row))
+    rows = list(islice(found, limit + 1))
     return page_of(rows, limit=limit, cursor=lambda row: row.position, request=request)
 
 
 def _present_row(row: dict[str, Any]) -> EvaluationRowOut:
     # A table of an earlier version has fewer columns.
     return EvaluationRowOut.model_validate({name: row[name] for name in _ROW_FIELDS if name in row})
+
+
+@router.get(
+    "/{evaluation_id}/confusion",
+    operation_id="getEvaluationConfusion",
+    summary="See which labels were answered for which",
+    responses=answers(evaluation_examples.CONFUSION, 404, 409),
+)
+def get_confusion(
+    evaluation_id: EvaluationId, principal: Reader, container: Services
+) -> ConfusionMatrix:
+    """Answers 409 `no_labels` where the task has no closed set of labels."""
+    return queries.confusion_of(
+        evaluation_id, project_id=principal.project_id, sessions=container.sessions
+    )
+
+
+@router.get(
+    "/{evaluation_id}/manifest",
+    operation_id="getEvaluationManifest",
+    summary="See what an evaluation's results are of",
+    responses=answers(evaluation_examples.EVALUATION_MANIFEST, 404, 409),
+)
+def get_manifest(
+    evaluation_id: EvaluationId, principal: Reader, container: Services
+) -> EvaluationManifest:
+    """Dataset, prompts, decoding, reading of answers, signatures, and the SHA-256 of the rows."""
+    return evaluation_manifest(
+        evaluation_id, project_id=principal.project_id, sessions=container.sessions
+    )
+
+
+@router.get(
+    "/{evaluation_id}/schema",
+    operation_id="getEvaluationSchema",
+    summary="Read the JSON Schema of an evaluation's rows",
+    responses=answers(evaluation_examples.EVALUATION_SCHEMA, 404, 409),
+)
+def get_schema(
+    evaluation_id: EvaluationId, principal: Reader, container: Services
+) -> dict[str, Any]:
+    """The names are those of `rows` and of the files; `scores` has one member for each metric."""
+    return queries.row_schema_of(
+        evaluation_id, project_id=principal.project_id, sessions=container.sessions
+    )
 
 
 @router.get(
@@ -143,7 +216,7 @@ def get_content(
         key,
         name=evaluation_id,
         table_format=content_format,
-        schema=TABLE,
+        schema=table_schema(()),
         store=container.store,
         byte_range=byte_range,
     )

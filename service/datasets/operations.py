@@ -65,8 +65,6 @@ def _preset_of(spec: PrepareSpec) -> Preset:
         form=spec.form,
         labels=spec.labels,
         target_schema=spec.target_schema,
-        instruction=spec.instruction,
-        squad=spec.squad,
         definition=spec.definition,
         group=spec.group,
     )

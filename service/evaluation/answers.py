@@ -38,6 +38,7 @@ _LEAST_LETTERS = 4
 class RowFinding(StrEnum):
     """What is wrong with an answer but for its score."""
 
+    WITHOUT_MARK = "without_mark"
     OUTSIDE_LABELS = "outside_labels"
     OUTSIDE_SCHEMA = "outside_schema"
     OUTSIDE_CONTEXT = "outside_context"
@@ -135,6 +136,8 @@ class AnswerReader:
         """Return what is wrong with the answer to an example, whatever it scores."""
         if answer.outcome is Outcome.TRUNCATED:
             return [RowFinding.TRUNCATED]
+        if answer.outcome is Outcome.UNPARSABLE and self.is_marked:
+            return [RowFinding.WITHOUT_MARK]
         if answer.outcome is not Outcome.OK:
             return []
         if not answer.text.strip():
@@ -165,10 +168,14 @@ class AnswerReader:
         return self._schema is None or not list(islice(self._schema.mismatches(value), 1))
 
 
+def bare_input(text: str) -> str:
+    """Return an input without the name of its field, such as `Text:`."""
+    return _FIELD.sub("", text)
+
+
 def copies_input(example: Example, answer: str) -> bool:
     """Say whether an answer is the input itself, where that is not what was wanted."""
-    asked = fold(_FIELD.sub("", example.text))
-    given = fold(_FIELD.sub("", answer))
+    asked, given = fold(bare_input(example.text)), fold(bare_input(answer))
     return given == asked and all(fold(gold) != given for gold in example.references)
 
 

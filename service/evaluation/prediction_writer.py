@@ -116,6 +116,7 @@ def _row(
         "example_id": example_id,
         "sample": sample,
         "cost_nano": cost_nano,
+        "latency_ms": result.latency_ms,
         "cached": False,
         "created_at": now,
     }

@@ -1,9 +1,13 @@
 """Evaluations with their scores, and where their tables lie."""
 
+from typing import Any
+
 from service.database import Session, Sessions
 from service.errors import Conflict
 from service.evaluation import repository
+from service.evaluation.confusion import ConfusionMatrix
 from service.evaluation.models import Evaluation, ScoreRow
+from service.evaluation.row_table import json_schema
 
 
 def get_evaluation(
@@ -30,10 +34,34 @@ def mean_tokens(session: Session, evaluation_id: str) -> tuple[float, float]:
     return repository.mean_tokens(session, evaluation_id)
 
 
+def confusion_of(evaluation_id: str, *, project_id: str, sessions: Sessions) -> ConfusionMatrix:
+    """Return the confusion matrix; raises NotFound, Conflict `not_ready`, `no_labels`."""
+    row, _ = get_evaluation(evaluation_id, project_id=project_id, sessions=sessions)
+    _require_ready(row)
+    if row.confusion is None:
+        message = f"{evaluation_id} has no confusion matrix: its task has no labels, or it is older"
+        raise Conflict(message, code="no_labels")
+    return ConfusionMatrix.model_validate(row.confusion)
+
+
+def row_schema_of(evaluation_id: str, *, project_id: str, sessions: Sessions) -> dict[str, Any]:
+    """Return the JSON Schema of a row; raises NotFound, Conflict `not_ready`, `earlier_version`."""
+    row, scores = get_evaluation(evaluation_id, project_id=project_id, sessions=sessions)
+    _require_ready(row)
+    if row.setup is None:
+        message = f"{evaluation_id} was made by an earlier version, whose rows had no schema"
+        raise Conflict(message, code="earlier_version")
+    return json_schema([score.metric for score in scores])
+
+
 def table_key_of(evaluation_id: str, *, project_id: str, sessions: Sessions) -> str:
     """Return the key of the evaluation's Parquet table; raises NotFound, Conflict `not_ready`."""
     with sessions.reading() as session:
         row = repository.get(session, evaluation_id, project_id=project_id)
+    return _require_ready(row)
+
+
+def _require_ready(row: Evaluation) -> str:
     if row.table_key is None:
-        raise Conflict(f"{evaluation_id} is not ready; its job is {row.job_id}", code="not_ready")
+        raise Conflict(f"{row.id} is not ready; its job is {row.job_id}", code="not_ready")
     return row.table_key

@@ -36,6 +36,8 @@ class Sample:
     synthetic: bool
     cached: bool
     created_at: datetime
+    cost_nano: int | None = None
+    latency_ms: int | None = None
 
 
 def add(session: Session, row: Evaluation) -> None:

@@ -15,64 +15,45 @@ from typing import Any
 
 from service.clock import utc_now
 from service.datasets.examples import Example
+from service.datasets.presets.answer_form import AnswerKind
 from service.datasets.queries import stream_examples
 from service.evaluation import repository
-from service.evaluation.answers import AnswerReader, ReadAnswer
+from service.evaluation.answers import AnswerReader, ReadAnswer, bare_input
+from service.evaluation.confusion import ConfusionCounts
+from service.evaluation.findings import FindingCounts
+from service.evaluation.metric_runs import MetricRun, chosen_metrics, correct_by
 from service.evaluation.models import ScoreRow
 from service.evaluation.plan import EvaluationPlan
 from service.evaluation.ports import EvaluationServices
 from service.evaluation.repository import Sample
-from service.evaluation.scores import Score, Scored, Scorer
+from service.evaluation.row_table import RowFacts, table_row, table_schema
+from service.evaluation.scores import Score, Scored
 from service.inference.ports import Outcome
 from service.jobs.ports import JobRun
 from service.storage.object_keys import project_folder, put_content
 from service.storage.ports import ObjectStore
 from service.storage.table_subprocess import write_parquet_in_subprocess
-from service.storage.tables import TableSchema
 
-TABLE = TableSchema(
-    version=3,
-    columns={
-        "evaluation_id": "string",
-        "position": "int64",
-        "example_id": "string",
-        "outcome": "string",
-        "prediction": "string",
-        "answer": "string",
-        "references": "strings",
-        "finish_reason": "string",
-        "error": "string",
-        "shot_ids": "strings",
-        "samples": "int64",
-        "agreement": "int64",
-        "prompt_tokens": "int64",
-        "output_tokens": "int64",
-        "synthetic": "bool",
-        "cached": "bool",
-        "answered_at": "timestamp",
-    },
-)
-_CHUNK = 250
+_CHUNK = 500
 
 
 def complete(run: JobRun, plan: EvaluationPlan, *, services: EvaluationServices) -> None:
     """Score an evaluation whose rows all have an outcome, and store the table of its rows."""
     run.report(plan.requests, plan.requests, unit="items", stage="scoring")
-    totals = _Totals(
-        [
-            Scorer(name, references=_references(plan, store=services.store))
-            for name in plan.spec.metrics or plan.dataset.metrics
-        ]
-    )
+    totals = _Totals(plan, store=services.store)
     rows = _rows(run, plan, totals, services=services)
-    key = _write_table(plan, rows, project_id=run.project_id, store=services.store)
-    scores = totals.scores()
+    key = _write_table(
+        plan, rows, metrics=totals.metrics, project_id=run.project_id, store=services.store
+    )
     with run.fenced() as session:
         row = repository.get(session, plan.evaluation_id, project_id=run.project_id)
-        repository.put_scores(session, _score_rows(plan, scores))
+        repository.put_scores(session, _score_rows(plan, totals.scores()))
         row.rows = totals.outcomes.total()
         row.setup = plan.setup.model_dump(mode="json")
         row.outcomes = dict(totals.outcomes)
+        row.findings = [each.model_dump() for each in totals.findings.found()]
+        confusion = totals.confusion
+        row.confusion = confusion.matrix().model_dump() if confusion else None
         row.usage = dict(totals.usage)
         row.synthetic = totals.synthetic
         row.base_model = plan.target.base_model  # of a tuned model known only now
@@ -80,19 +61,62 @@ def complete(run: JobRun, plan: EvaluationPlan, *, services: EvaluationServices)
         row.ready_at = utc_now()
 
 
-class _Totals:
-    """Scores, outcomes and usage of the rows that have been added."""
+@dataclass(frozen=True, slots=True)
+class Elected:
+    """The sample that counts for a row, what it says, and how many samples say the same."""
 
-    def __init__(self, scorers: Sequence[Scorer]) -> None:
-        self._scorers = scorers
+    sample: Sample
+    answer: ReadAnswer
+    agreement: int
+
+
+class _Totals:
+    """Scores, findings, outcomes and usage of the rows that have been added."""
+
+    def __init__(self, plan: EvaluationPlan, *, store: ObjectStore) -> None:
+        self._reader, self._rows = plan.reader, 0
+        names = plan.spec.metrics or plan.dataset.metrics
+        self.metrics = chosen_metrics(names, _references(plan, store=store))
+        self._runs = [
+            MetricRun(
+                name,
+                references=_references(plan, store=store),
+                normal_form=plan.reader.normalisation.name,
+            )
+            for name in self.metrics
+        ]
+        form = plan.reader.form
+        self.confusion = ConfusionCounts(form.labels) if form.kind is AnswerKind.LABEL else None
+        self.findings = FindingCounts()
         self.outcomes: Counter[str] = Counter()
         self.usage = Counter(requests=0, cached=0, prompt_tokens=0, output_tokens=0, uncounted=0)
         self.synthetic = False
 
-    def add(self, scored: Sequence[Scored], samples: Sequence[Sample]) -> None:
-        for scorer in self._scorers:
-            scorer.take(scored)
+    def add(self, examples: Sequence[Example], elected: Sequence[Elected]) -> list[dict[str, Any]]:
+        """Add rows; return what each of them earned and what is wrong with it, by column."""
+        scored = [_scored(*pair) for pair in zip(examples, elected, strict=True)]
+        earned = [run.take(scored) for run in self._runs]
         self.outcomes.update(each.outcome.value for each in scored)
+        return [
+            self._columns(example, each.answer, dict(zip(self.metrics, scores, strict=True)))
+            for example, each, *scores in zip(examples, elected, *earned, strict=True)
+        ]
+
+    def _columns(
+        self, example: Example, answer: ReadAnswer, scores: dict[str, float | None]
+    ) -> dict[str, Any]:
+        found = [each.value for each in self._reader.findings(example, answer)]
+        self.findings.add(self._rows, found)
+        is_answered = answer.outcome is Outcome.OK
+        if is_answered:
+            self.findings.add_answer(self._rows, answer.text, example.references)
+        if self.confusion:
+            self.confusion.add(example.references, answer.text if is_answered else None)
+        self._rows += 1
+        return {"scores": scores, "findings": found, "correct": correct_by(scores)}
+
+    def count_samples(self, samples: Sequence[Sample]) -> None:
+        """Add what the answers took."""
         called = [each for each in samples if not each.cached]
         self.usage["requests"] += len(called)
         self.usage["cached"] += len(samples) - len(called)
@@ -102,7 +126,7 @@ class _Totals:
         self.synthetic |= any(each.synthetic for each in samples)
 
     def scores(self) -> list[Score]:
-        return [scorer.score() for scorer in self._scorers]
+        return [run.score() for run in self._runs]
 
 
 def _references(plan: EvaluationPlan, *, store: ObjectStore) -> Iterator[Sequence[str]]:
@@ -115,31 +139,31 @@ def _rows(
 ) -> Iterator[dict[str, Any]]:
     """Yield the rows of the table, and add them to the totals."""
     examples = stream_examples(plan.dataset.examples_key, plan.split, store=services.store)
-    position = 0
+    facts = RowFacts(
+        plan.evaluation_id, plan.spec.variant.value, plan.spec.model, plan.target.base_model
+    )
+    reader, position = plan.reader, 0
     while chunk := list(islice(examples, _CHUNK)):
         run.check()
         with services.sessions.reading() as session:
             answers = repository.samples_of(
                 session, plan.evaluation_id, [example.id for example in chunk]
             )
-        elected = [majority(answers[example.id], plan.reader) for example in chunk]
-        totals.add(
-            [_scored(*pair) for pair in zip(chunk, elected, strict=True)],
-            [sample for samples in answers.values() for sample in samples],
-        )
-        for example, each in zip(chunk, elected, strict=True):
-            samples = answers[example.id]
-            yield _table_row(plan, position, example, samples, each)
+        elected = [majority(answers[example.id], reader) for example in chunk]
+        totals.count_samples([sample for samples in answers.values() for sample in samples])
+        columns = totals.add(chunk, elected)
+        for example, each, own in zip(chunk, elected, columns, strict=True):
+            row = table_row(
+                facts,
+                position,
+                example,
+                answers[example.id],
+                elected=each.sample,
+                answer=each.answer,
+                agreement=each.agreement,
+            )
+            yield {**row, **own, "shot_ids": [shot.id for shot in plan.shots.of(example)]}
             position += 1
-
-
-@dataclass(frozen=True, slots=True)
-class Elected:
-    """The sample that counts for a row, what it says, and how many samples say the same."""
-
-    sample: Sample
-    answer: ReadAnswer
-    agreement: int
 
 
 def majority(samples: Sequence[Sample], reader: AnswerReader) -> Elected:
@@ -169,36 +193,9 @@ def _scored(example: Example, elected: Elected) -> Scored:
         prediction=elected.answer.text,
         references=example.references,
         group=example.group,
+        raw=elected.answer.raw,
+        text=bare_input(example.text),
     )
-
-
-def _table_row(
-    plan: EvaluationPlan,
-    position: int,
-    example: Example,
-    samples: Sequence[Sample],
-    elected: Elected,
-) -> dict[str, Any]:
-    sample = elected.sample
-    return {
-        "evaluation_id": plan.evaluation_id,
-        "position": position,
-        "example_id": example.id,
-        "outcome": elected.answer.outcome.value,
-        "prediction": sample.text,
-        "answer": elected.answer.text,
-        "references": list(example.references),
-        "finish_reason": sample.finish_reason,
-        "error": sample.error,
-        "shot_ids": [shot.id for shot in plan.shots.of(example)],
-        "samples": len(samples),
-        "agreement": elected.agreement,
-        "prompt_tokens": sum(each.prompt_tokens for each in samples),
-        "output_tokens": sum(each.output_tokens for each in samples),
-        "synthetic": sample.synthetic,
-        "cached": sample.cached,
-        "answered_at": sample.created_at,
-    }
 
 
 def _score_rows(plan: EvaluationPlan, scores: Sequence[Score]) -> list[ScoreRow]:
@@ -214,14 +211,19 @@ def evaluation_folder(project_id: str, evaluation_id: str) -> str:
 
 
 def _write_table(
-    plan: EvaluationPlan, rows: Iterator[dict[str, Any]], *, project_id: str, store: ObjectStore
+    plan: EvaluationPlan,
+    rows: Iterator[dict[str, Any]],
+    *,
+    metrics: Sequence[str],
+    project_id: str,
+    store: ObjectStore,
 ) -> str:
     metadata = {"evaluation_id": plan.evaluation_id}
     if plan.unlisted_model:
         metadata["unlisted_model"] = plan.target.base_model
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.parquet"
-        write_parquet_in_subprocess(rows, path, schema=TABLE, metadata=metadata)
+        write_parquet_in_subprocess(rows, path, schema=table_schema(metrics), metadata=metadata)
         return put_content(
             path,
             folder=evaluation_folder(project_id, plan.evaluation_id),

@@ -9,10 +9,13 @@ from numpy.typing import NDArray
 
 from service.database import Sessions
 from service.datasets.examples import Split
+from service.datasets.presets.answer_form import AnswerForm
 from service.datasets.queries import DatasetView, stream_examples
+from service.evaluation.answers import AnswerReader, bare_input
 from service.evaluation.metrics.measures import Measure
-from service.evaluation.metrics.registry import METRICS
-from service.evaluation.queries import table_key_of
+from service.evaluation.metrics.registry import METRICS, MetricSpec
+from service.evaluation.queries import get_evaluation, table_key_of
+from service.evaluation.schemas import VariantKind
 from service.evaluation.statistics.comparison import SharedRows, VariantScores
 from service.inference.ports import Outcome
 from service.storage.ports import ObjectStore
@@ -45,22 +48,28 @@ def read_variant_scores(
     evaluation_id: str,
     *,
     metric: str,
+    form: AnswerForm,
     project_id: str,
     sessions: Sessions,
     store: ObjectStore,
 ) -> VariantScores:
     """Score every row of a finished evaluation again, a few hundred texts at a time.
 
-    Raises NotFound, Conflict `not_ready`, Invalid for an unknown metric, Unavailable.
+    `form` is what an answer may be: predictions are read anew, as tables of earlier versions do
+    not say what they say. Raises NotFound, Conflict `not_ready`, Invalid for an unknown metric,
+    Unavailable.
     """
+    row, _ = get_evaluation(evaluation_id, project_id=project_id, sessions=sessions)
     key = table_key_of(evaluation_id, project_id=project_id, sessions=sessions)
+    reader = AnswerReader(form, is_marked=VariantKind(row.kind).reasons)
+    spec = METRICS.find(metric)
     selected = Range("evaluation_id", evaluation_id, order="position")
     references = (row["references"] for row in _read_rows(key, selected, store=store))
-    measure = METRICS.find(metric).measure(references)
+    measure = spec.measure(references)
     blocks: list[tuple[NDArray[Any], ...]] = []
     rows = _read_rows(key, selected, store=store)
     while chunk := list(islice(rows, _CHUNK)):
-        blocks.append(_scored(chunk, measure))
+        blocks.append(_scored(chunk, measure, spec=spec, reader=reader))
     statistics, answered, worst, best = (
         np.concatenate(column) for column in zip(*blocks, strict=True)
     )
@@ -72,12 +81,17 @@ def _read_rows(key: str, selected: Range, *, store: ObjectStore) -> Iterator[dic
         yield from read_range_in_subprocess(stream, selected)
 
 
-def _scored(rows: Sequence[Mapping[str, Any]], measure: Measure) -> tuple[NDArray[Any], ...]:
+def _scored(
+    rows: Sequence[Mapping[str, Any]], measure: Measure, *, spec: MetricSpec, reader: AnswerReader
+) -> tuple[NDArray[Any], ...]:
     """Return the fields of VariantScores for some rows."""
     answered = np.array([row["outcome"] == Outcome.OK for row in rows])
-    references = [row["references"] for row in rows]
-    # A table of an earlier version has the prediction alone.
-    predictions = [row.get("answer", row["prediction"]) or "" for row in rows]
+    references = [
+        [bare_input(row["input"]), *row["references"]] if spec.reads_input else row["references"]
+        for row in rows
+    ]
+    read = [reader.read(Outcome(row["outcome"]), row["prediction"] or "") for row in rows]
+    predictions = [each.raw if spec.reads_raw else each.text for each in read]
     return (
         measure.statistics(predictions, references),
         answered,

@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from service.evaluation.findings import AnswerFinding
 from service.evaluation.lanes import Lane
 from service.evaluation.models import Evaluation as EvaluationRow
 from service.evaluation.models import ScoreRow
@@ -172,6 +173,11 @@ class Score(BaseModel):
     groups: int | None = Field(
         default=None, description="groups that the scored rows come from; null in older scores"
     )
+    signature: str | None = Field(
+        description="all that the value depends on but the texts; others do not compare"
+    )
+    caution: str | None = Field(description="for which rows the metric is unfit, and what fits")
+    error: str | None = Field(description="why there is no value")
 
 
 class Decoding(BaseModel):
@@ -223,6 +229,7 @@ class Evaluation(BaseModel):
     lane_reason: str | None
     rows: int | None
     outcomes: dict[str, int] = Field(description="rows by outcome")
+    findings: list[AnswerFinding] = Field(description="what is odd about the answers")
     metrics: list[Score]
     usage: dict[str, int]
     synthetic: bool = Field(description="answered by the emulator, not by Gemini")
@@ -230,23 +237,6 @@ class Evaluation(BaseModel):
     created_at: datetime
     ready_at: datetime | None
     links: dict[str, str]
-
-
-class EvaluationRowOut(BaseModel):
-    """One test row with the model's answer."""
-
-    object: Literal["evaluation_row"] = "evaluation_row"
-    position: int
-    example_id: str
-    outcome: str | None = Field(description="null while it has not been asked")
-    prediction: str | None
-    references: list[str]
-    finish_reason: str | None
-    error: str | None
-    samples: int = Field(default=1, description="answers that were asked for")
-    agreement: int | None = Field(
-        default=None, description="answers that agree with the prediction, itself included"
-    )
 
 
 def present_evaluation(
@@ -269,6 +259,7 @@ def present_evaluation(
         lane_reason=row.lane_reason,
         rows=row.rows,
         outcomes=row.outcomes,
+        findings=[AnswerFinding.model_validate(each) for each in row.findings or ()],
         metrics=[present_score(score) for score in scores],
         usage=row.usage,
         synthetic=row.synthetic,
@@ -279,6 +270,9 @@ def present_evaluation(
             "self": f"/v1/evaluations/{row.id}",
             "rows": f"/v1/evaluations/{row.id}/rows",
             "content": f"/v1/evaluations/{row.id}/content",
+            "schema": f"/v1/evaluations/{row.id}/schema",
+            "manifest": f"/v1/evaluations/{row.id}/manifest",
+            "confusion": f"/v1/evaluations/{row.id}/confusion",
         },
     )
 

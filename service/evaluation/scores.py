@@ -2,14 +2,14 @@
 
 import hashlib
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.errors import Fault, Invalid
-from service.evaluation.metrics.registry import METRICS
+from service.errors import Conflict, Fault, Invalid
+from service.evaluation.metrics.registry import METRICS, MetricSpec
 from service.evaluation.statistics.comparison import FULL_COVERAGE
 from service.evaluation.statistics.intervals import (
     Array,
@@ -20,16 +20,24 @@ from service.evaluation.statistics.intervals import (
 )
 from service.inference.ports import Outcome
 
+CAUTION_LENGTH = ERROR_LENGTH = 500  # characters that are stored
+
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """One row of the test split with what became of it; `group` is what was split together."""
+    """One row of the test split with what became of it; `group` is what was split together.
+
+    `prediction` is the answer in its normal form, `raw` as the model gave it (None: the same),
+    `text` the input.
+    """
 
     example_id: str
     outcome: Outcome
     prediction: str
     references: tuple[str, ...]
     group: str
+    raw: str | None = None
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +48,8 @@ class Score:
     None when none was; `low` and `high` are None when fewer than two groups were. `worst` and
     `best` are what the value would be had every missing row earned the least or the most; None at
     full coverage.
+    `signature` names all that the value depends on but the texts, `caution` says of which rows the
+    metric is unfit, `error` why there is no value.
     """
 
     metric: str
@@ -52,7 +62,10 @@ class Score:
     worst: float | None
     best: float | None
     method: str
-    groups: int
+    groups: int = 0
+    signature: str = ""
+    caution: str = ""
+    error: str = ""
 
 
 def score(
@@ -71,6 +84,26 @@ def score(
     return scorer.score(confidence=confidence)
 
 
+def signature_of(spec: MetricSpec, *, normal_form: str) -> str:
+    """Return all that a score depends on but the texts: scores of two signatures do not compare.
+
+    `normal_form` is the name of what is done to answers before they are scored.
+    """
+    return f"{spec.signature}|answers:{'raw' if spec.reads_raw else normal_form}"
+
+
+def check_signatures(signatures: Mapping[str, str | None]) -> None:
+    """Raise Conflict `signatures_differ` where scores were not computed in one way.
+
+    `signatures` are those of one metric by variant; None for scores of versions that had none.
+    """
+    known = {name: each for name, each in signatures.items() if each}
+    if len(set(known.values())) > 1:
+        ways = "; ".join(f"{name}: {each}" for name, each in sorted(known.items()))
+        message = f"scores of other signatures do not compare; evaluate again ({ways})"
+        raise Conflict(message, code="signatures_differ")
+
+
 class Scorer:
     """One metric over rows that come in pieces: of a row it keeps numbers, never its texts.
 
@@ -78,33 +111,50 @@ class Scorer:
     all rows that will come; metrics of labels read them, to know the labels before the first row.
     """
 
-    def __init__(self, metric: str, *, references: Iterable[Sequence[str]]) -> None:
+    def __init__(
+        self, metric: str, *, references: Iterable[Sequence[str]], normal_form: str = "verbatim"
+    ) -> None:
         self._spec = METRICS.find(metric)
+        self._signature = signature_of(self._spec, normal_form=normal_form)
+        self._unfit = 0
         self._measure = self._spec.measure(references)
         self._rows = self._answered = 0
         self._earned = self._worst = self._best = _Sum()
         self._groups, self._statistics = array("Q"), array("f")
 
-    def take(self, rows: Sequence[Scored]) -> None:
-        """Add rows; raises Invalid when one has no reference to score against."""
+    def take(self, rows: Sequence[Scored]) -> list[float | None]:
+        """Add rows, and return what each of them earned on the metric's scale.
+
+        None for a row without an answer, and where a score is of labels, not of rows. Raises
+        Invalid when a row has no reference to score against.
+        """
         _check_references(rows, before=self._rows)
         self._rows += len(rows)
-        answered = [row for row in rows if row.outcome is Outcome.OK]
-        if answered:
-            self._take_answered(answered)
-        missing = [row.references for row in rows if row.outcome is not Outcome.OK]
+        self._unfit += sum(self._spec.is_unfit(row.references) for row in rows)
+        missing = [self._golds(row) for row in rows if row.outcome is not Outcome.OK]
         if missing:
             self._worst = self._worst.plus(self._measure.worst(missing))
             self._best = self._best.plus(self._measure.best(missing))
+        answered = [row for row in rows if row.outcome is Outcome.OK]
+        earned = iter(self._take_answered(answered) if answered else ())
+        return [next(earned) if row.outcome is Outcome.OK else None for row in rows]
 
-    def _take_answered(self, rows: Sequence[Scored]) -> None:
-        statistics = self._measure.statistics(
-            [row.prediction for row in rows], [row.references for row in rows]
-        )
+    def _golds(self, row: Scored) -> Sequence[str]:
+        return (row.text, *row.references) if self._spec.reads_input else row.references
+
+    def _take_answered(self, rows: Sequence[Scored]) -> list[float | None]:
+        given = [row.raw if self._spec.reads_raw else row.prediction for row in rows]
+        predictions = [
+            row.prediction if each is None else each for row, each in zip(rows, given, strict=True)
+        ]
+        statistics = self._measure.statistics(predictions, [self._golds(row) for row in rows])
         self._answered += len(rows)
         self._earned = self._earned.plus(statistics)
         self._groups.extend(_number(row.group) for row in rows)
         self._statistics.frombytes(statistics.astype(np.float32).tobytes())
+        if self._spec.by_label:
+            return [None] * len(rows)
+        return [float(value) for value in self._measure.totals(statistics)]
 
     def score(self, *, confidence: float = 0.95) -> Score:
         """Return the score of all rows so far, with its interval.
@@ -130,6 +180,8 @@ class Scorer:
             best=self._bound(self._best) if bounded else None,
             method=interval.method if interval else "no interval: fewer than two groups",
             groups=len(sums) if self._answered else 0,
+            signature=self._signature,
+            caution=self._spec.said_of(self._unfit, self._rows)[:CAUTION_LENGTH],
         )
 
     def _interval(self, sums: Array, confidence: float) -> Interval | None:

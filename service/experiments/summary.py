@@ -14,6 +14,7 @@ from service.errors import Conflict, Fault, JobFailed, TunecurveError
 from service.evaluation.queries import get_evaluation
 from service.evaluation.row_scores import read_shared_rows, read_variant_scores
 from service.evaluation.schemas import VariantKind
+from service.evaluation.scores import check_signatures
 from service.evaluation.statistics.comparison import SharedRows, VariantScores
 from service.experiments import repository
 from service.experiments.analysis import analyse, analysis_json
@@ -123,13 +124,20 @@ def _rows(
     sessions: Sessions,
     store: ObjectStore,
 ) -> tuple[SharedRows, list[VariantScores]]:
-    """Return the test rows that the scored variants share, and what each earned on them."""
+    """Return the test rows that the scored variants share, and what each earned on them.
+
+    Raises Conflict `signatures_differ`.
+    """
+    check_signatures(
+        {each.name: _signature(each, metric, project_id, sessions=sessions) for each in scored}
+    )
     test = read_shared_rows(dataset, Split.TEST, metric=metric, store=store)
     variants = [
         read_variant_scores(
             each.name,
             each.evaluation,
             metric=metric,
+            form=dataset.answer,
             project_id=project_id,
             sessions=sessions,
             store=store,
@@ -137,6 +145,13 @@ def _rows(
         for each in scored
     ]
     return test, variants
+
+
+def _signature(
+    variant: VariantView, metric: str, project_id: str, *, sessions: Sessions
+) -> str | None:
+    _, scores = get_evaluation(variant.evaluation, project_id=project_id, sessions=sessions)
+    return next((score.signature for score in scores if score.metric == metric), None)
 
 
 def _finished_dataset(

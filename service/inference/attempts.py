@@ -65,6 +65,7 @@ class _Call:
     is_reserved: bool = False  # the last reservation has not been spent yet
     is_retry: bool = False
     discarded: tuple[Generation, ...] = ()
+    latency_ms: int | None = None
 
 
 class Attempts:
@@ -149,8 +150,10 @@ class Attempts:
         except CallFailed as failure:
             call.is_reserved = failure.status > 0
             raise
+        seconds = loop.time() - started
+        call.latency_ms = round(1000 * seconds)
         if self._hedges:
-            self._hedges.observe(loop.time() - started)
+            self._hedges.observe(seconds)
         self._estimates.observe(call.request, generation)
         return generation
 
@@ -227,8 +230,15 @@ class Attempts:
         self, call: _Call, generation: Generation, *, reached: bool = True
     ) -> GenerationResult:
         reserved = call.reserved if self._budget_guard else 1 + len(call.discarded)
-        tries, discarded = call.tries + 1, call.discarded
-        return GenerationResult(call.request, generation, tries, reached, reserved, discarded)
+        return GenerationResult(
+            call.request,
+            generation,
+            call.tries + 1,
+            reached,
+            reserved,
+            discarded=call.discarded,
+            latency_ms=call.latency_ms,
+        )
 
 
 def _hold_seconds(failure: CallFailed) -> float:

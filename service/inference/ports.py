@@ -119,7 +119,8 @@ class GenerationResult:
 
     `reached` is False for a failure whose last try did not reach the provider. `reserved` counts
     the reservations that the budget guard made for it. `discarded` are earlier answers that were
-    billed and said nothing.
+    billed and said nothing. `latency_ms` is how long the call took that was answered, without the
+    waits before it; None where none was.
     """
 
     request: GenerationRequest
@@ -128,6 +129,7 @@ class GenerationResult:
     reached: bool = True
     reserved: int = 1
     discarded: tuple[Generation, ...] = ()
+    latency_ms: int | None = None
 
     @property
     def key(self) -> str:

@@ -8,8 +8,8 @@ import io
 import itertools
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
@@ -20,7 +20,7 @@ from service.clock import rfc3339
 if TYPE_CHECKING:
     from arro3.core import Array, DataType, RecordBatch, Schema
 
-ColumnType = Literal["string", "strings", "int64", "float64", "bool", "timestamp"]
+ColumnType = Literal["string", "strings", "int64", "float64", "floats", "bool", "timestamp"]
 Row = Mapping[str, Any]
 
 _BATCH_ROWS = 1000  # in memory at once, and in a row group
@@ -34,11 +34,13 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 class TableSchema:
     """Columns in order, named in snake_case; `version` rises when their meaning changes.
 
-    `strings` is a list of strings, `timestamp` an aware time in UTC microseconds.
+    `strings` is a list of strings, `timestamp` an aware time in UTC microseconds, `floats` an
+    object of numbers or nulls, whose names are the column's `members`.
     """
 
     columns: Mapping[str, ColumnType]
     version: int = 1
+    members: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in self.columns:
@@ -90,6 +92,7 @@ class _BatchReader:
 
     def __init__(self, rows: Iterable[Row], schema: TableSchema, arrow: "Schema") -> None:
         self._rows, self._columns, self._arrow = iter(rows), schema.columns, arrow
+        self._members = schema.members
         self.count = 0
         self.error: BaseException | None = None
 
@@ -105,39 +108,48 @@ class _BatchReader:
     def _batch(self, rows: Sequence[Row]) -> "RecordBatch":
         from arro3.core import RecordBatch
 
-        arrays = [_array([row[name] for row in rows], kind) for name, kind in self._columns.items()]
+        arrays = [
+            _array([row[name] for row in rows], kind, self._members.get(name, ()))
+            for name, kind in self._columns.items()
+        ]
         return RecordBatch.from_arrays(arrays, schema=self._arrow)
 
 
 def _arrow_schema(schema: TableSchema, metadata: Mapping[str, str]) -> "Schema":
     from arro3.core import Field, Schema
 
-    fields = [Field(name, _type(kind)) for name, kind in schema.columns.items()]
+    fields = [
+        Field(name, _type(kind, schema.members.get(name, ())))
+        for name, kind in schema.columns.items()
+    ]
     return Schema(fields, metadata=dict(metadata))
 
 
-def _type(kind: ColumnType) -> "DataType":
+def _type(kind: ColumnType, members: Sequence[str] = ()) -> "DataType":
     from arro3.core import DataType, Field
 
-    match kind:
-        case "string":
-            return DataType.utf8()
-        case "strings":
-            return DataType.list(Field("item", DataType.utf8()))
-        case "int64":
-            return DataType.int64()
-        case "float64":
-            return DataType.float64()
-        case "bool":
-            return DataType.bool()
-        case "timestamp":
-            return DataType.timestamp("us", tz="UTC")
+    types: Mapping[ColumnType, Callable[[], DataType]] = {
+        "string": DataType.utf8,
+        "strings": lambda: DataType.list(Field("item", DataType.utf8())),
+        "int64": DataType.int64,
+        "float64": DataType.float64,
+        "floats": lambda: DataType.struct([Field(name, DataType.float64()) for name in members]),
+        "bool": DataType.bool,
+        "timestamp": lambda: DataType.timestamp("us", tz="UTC"),
+    }
+    return types[kind]()
 
 
-def _array(values: Sequence[Any], kind: ColumnType) -> "Array":
-    from arro3.core import Array, DataType, list_array
+def _array(values: Sequence[Any], kind: ColumnType, members: Sequence[str] = ()) -> "Array":
+    from arro3.core import Array, DataType, Field, list_array, struct_array
 
     match kind:
+        case "floats":
+            columns = [
+                Array([value[name] for value in values], DataType.float64()) for name in members
+            ]
+            fields = [Field(name, DataType.float64()) for name in members]
+            return struct_array(columns, fields=fields)
         case "strings":
             ends = itertools.accumulate(map(len, values), initial=0)
             words = list(itertools.chain.from_iterable(values))
@@ -198,6 +210,14 @@ def range_batches(source: Path | IO[bytes], selected: Range) -> Iterator["Record
             yield batch.slice(within[0], len(within))
         if len(within) < len(places):
             return
+
+
+def range_rows(source: Path | IO[bytes], selected: Range) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a range in stored order; what stands before it is not made into rows."""
+    for batch in range_batches(source, selected):
+        values = [batch.column(name).to_pylist() for name in batch.column_names]
+        for row in zip(*values, strict=True):
+            yield dict(zip(batch.column_names, row, strict=True))
 
 
 def _read_batches(source: Path | IO[bytes]) -> Iterator["RecordBatch"]:

@@ -143,7 +143,7 @@ def chat_preset(form: RowForm) -> Preset:
         instruction="",
         columns=required,
         optional_columns=(*optional, *SYSTEM_COLUMNS, *TOOL_COLUMNS),
-        metrics=("exact_match", "sacrebleu"),
+        metrics=("exact_match", "sacrebleu_by_script"),
         convert=convert,
         near_groups=True,
         pointer="/spec/form",

@@ -57,6 +57,8 @@ Metric = Literal[
     "multilingual_f1",
     "normalised_match",
     "pii_entity_f1",
+    "pii_leak_rate",
+    "pii_leaked_characters",
     "pii_span_f1",
     "rouge1",
     "rouge1_stemmed",

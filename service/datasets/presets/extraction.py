@@ -16,15 +16,13 @@ _TASK = "Extract the information from the text as JSON. Return only the JSON."
 
 def extraction_preset(options: PresetOptions) -> Preset:
     """Return the preset of targets that are JSON, of a schema if one is given."""
-    options.allow_only("target_schema", "instruction", preset="extraction")
+    options.allow_only("target_schema", preset="extraction")
     return Preset(
         name="extraction",
-        instruction=options.instruction_or(
-            instruction_for(options.target_schema), schema=_spelled(options.target_schema)
-        ),
+        instruction=instruction_for(options.target_schema),
         columns=("text", "target"),
         optional_columns=("context",),
-        metrics=("exact_match",),
+        metrics=("json_field_f1", "json_equal", "exact_match"),
         convert=_converter(options.target_schema),
         near_groups=True,
         answer=AnswerForm(AnswerKind.JSON, schema=options.target_schema),
@@ -32,11 +30,9 @@ def extraction_preset(options: PresetOptions) -> Preset:
 
 
 def instruction_for(schema: Mapping[str, Any] | None) -> str:
-    return f"{_TASK}\nSchema: {_spelled(schema)}" if schema else _TASK
-
-
-def _spelled(schema: Mapping[str, Any] | None) -> str:
-    return json.dumps(schema, ensure_ascii=False) if schema else ""
+    if not schema:
+        return _TASK
+    return f"{_TASK}\nSchema: {json.dumps(schema, ensure_ascii=False)}"
 
 
 def _converter(given: Mapping[str, Any] | None) -> Callable[[Mapping[str, str]], Converted]:

@@ -25,7 +25,7 @@ def generic_preset(template: Template | None) -> Preset:
         name="generic",
         instruction=template.instruction,
         columns=template.columns,
-        metrics=("exact_match", "sacrebleu"),
+        metrics=("exact_match", "sacrebleu_by_script"),
         convert=convert,
         near_groups=not template.group,
         pointer="/spec/template",

@@ -1,12 +1,10 @@
 """Three-way sentiment, as in Tweet Sentiment Extraction."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from service.datasets.drops import DropReason
 from service.datasets.examples import fold
 from service.datasets.presets.answer_form import AnswerForm, AnswerKind
-from service.datasets.presets.options import PresetOptions
 from service.datasets.presets.preset import Converted, ConvertedExample, Preset, RowProblem
 from service.datasets.presets.targets import label_of, spelled_labels
 
@@ -24,13 +22,6 @@ def _convert(fields: Mapping[str, str]) -> Converted:
     return ConvertedExample(f"Text: {text}", label, (label,), same, (same, label), label=label)
 
 
-def sentiment_preset(options: PresetOptions) -> Preset:
-    """Return the preset, with another instruction if one is given. Raises Invalid."""
-    options.allow_only("instruction", preset="sentiment")
-    instruction = options.instruction_or(SENTIMENT.instruction, labels=", ".join(LABELS))
-    return replace(SENTIMENT, instruction=instruction)
-
-
 # The text keeps its case and inner white space; labels are lower-cased. Texts that differ in
 # case and white space only are one group, and duplicates where they have the same label.
 SENTIMENT = Preset(
@@ -40,7 +31,7 @@ SENTIMENT = Preset(
         "Return only the label."
     ),
     columns=("text", "sentiment"),
-    metrics=("accuracy", "exact_match"),
+    metrics=("accuracy", "macro_f1", "exact_match"),
     convert=_convert,
     near_groups=True,
     labels=LABELS,

@@ -16,7 +16,7 @@ from service.evaluation.metrics.classification import (
 from service.evaluation.metrics.exact_match import ExactMatch, NormalisedMatch
 from service.evaluation.metrics.json_values import JsonEqual, JsonFields
 from service.evaluation.metrics.measures import Composed, Measure, References
-from service.evaluation.metrics.pii import PiiEntities
+from service.evaluation.metrics.pii import PiiEntities, PiiLeaks
 from service.evaluation.metrics.rouge import Kind, Rouge, has_no_words
 from service.evaluation.metrics.sacrebleu import (
     SacreBleu,
@@ -53,7 +53,9 @@ class MetricSpec:
 
     `measure` makes the arithmetic alone: workers score with it, as `evaluate` would cost each
     of them 120 MB and two seconds. `load` returns the same arithmetic as an `evaluate` module.
-    `by_label` says that `build` takes the labels there are.
+    `by_label` says that `build` takes the labels there are, `reads_raw` that answers are scored
+    as the model gave them, not in the task's normal form, and `reads_input` that the input stands
+    before the references of a row.
     """
 
     name: str
@@ -67,6 +69,8 @@ class MetricSpec:
     signed: Callable[[], str] | None = None
     version: int = 2
     by_label: bool = False
+    reads_raw: bool = False
+    reads_input: bool = False
 
     def measure(self, references: Iterable[Sequence[str]] = ()) -> Measure:
         """Return the metric's arithmetic; `references` are those of all rows to be scored.
@@ -91,10 +95,16 @@ class MetricSpec:
 
     def caution(self, references: References) -> str:
         """Say how many rows have a reference that the metric is not made for; "" where none has."""
-        if self.unfit is None:
-            return ""
-        rows = sum(any(map(self.unfit.applies, golds)) for golds in references)
-        return f"{rows} of {len(references)} rows: {self.unfit.reason}" if rows else ""
+        return self.said_of(sum(map(self.is_unfit, references)), len(references))
+
+    def is_unfit(self, golds: Sequence[str]) -> bool:
+        """Say whether one of a row's references is of those that the metric is not made for."""
+        return self.unfit is not None and any(map(self.unfit.applies, golds))
+
+    def said_of(self, unfit: int, rows: int) -> str:
+        """Return the caution about so many rows of all."""
+        reason = self.unfit.reason if self.unfit else ""
+        return f"{unfit} of {rows} rows: {reason}" if unfit else ""
 
 
 _EMPTIED = Unfit(
@@ -134,7 +144,9 @@ _SPECS = (
     *_rouge("1"),
     *_rouge("2"),
     *_rouge("L"),
-    MetricSpec("exact_match", "exact match", "example", ExactMatch, binary=True),
+    MetricSpec(
+        "exact_match", "exact match", "example", ExactMatch, binary=True, reads_raw=True, version=3
+    ),
     MetricSpec("normalised_match", "normalised match", "example", NormalisedMatch, binary=True),
     MetricSpec(
         "squad_exact_match",
@@ -175,6 +187,22 @@ _SPECS = (
         "F1 of masked spans, labels aside",
         "corpus",
         partial(PiiEntities, labels=False),
+    ),
+    MetricSpec(
+        "pii_leak_rate",
+        "share of personal data that survives",
+        "corpus",
+        PiiLeaks,
+        higher_is_better=False,
+        reads_input=True,
+    ),
+    MetricSpec(
+        "pii_leaked_characters",
+        "share of the characters of personal data that survive",
+        "corpus",
+        partial(PiiLeaks, by_character=True),
+        higher_is_better=False,
+        reads_input=True,
     ),
     MetricSpec("accuracy", "accuracy", "example", Accuracy, binary=True),
     MetricSpec("macro_f1", "macro F1", "corpus", MacroF1, by_label=True),

@@ -53,7 +53,7 @@ def test_a_prepared_dataset_tells_what_it_holds(
     row = get_dataset(dataset_id, project_id=project_id, sessions=sessions)
     shown = present_dataset(row, job=State.RUNNING)
     assert (shown.id, shown.job, shown.state, shown.preset) == (dataset_id, run.id, "ready", "pii")
-    assert shown.metrics == ["sacrebleu", "exact_match"]
+    assert shown.metrics == ["sacrebleu", "pii_entity_f1", "pii_leak_rate", "exact_match"]
     assert (shown.splits[Split.TEST].rows, shown.splits[Split.VALIDATION].rows) == (40, 20)
     assert list(shown.training_files) == ["10", "50", "100"]
     report = shown.report

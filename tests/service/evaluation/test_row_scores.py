@@ -43,19 +43,21 @@ def test_every_metric_is_stored_and_rows_read_back_add_up_to_its_score(room: Roo
         stored = {each.metric: each.value for each in scores}
     assert stored["accuracy"] == 50
     assert set(stored) == set(METRICS)
-    for metric in ("chrf", "squad_f1", "macro_f1", "micro_f1", "pii_entity_f1"):
+    for metric in ("chrf", "squad_f1", "macro_f1", "exact_match", "pii_entity_f1", "pii_leak_rate"):
         test = read_shared_rows(view, Split.TEST, metric=metric, store=room.store)
         rows = read_variant_scores(
             "half",
             evaluation.id,
             metric=metric,
+            form=view.answer,
             project_id=room.project_id,
             sessions=room.sessions,
             store=room.store,
         )
         assert len(rows.statistics) == len(rows.worst) == len(test.groups) == ROWS
         assert float(test.totals(rows.statistics.sum(axis=0))) == pytest.approx(stored[metric])
-        assert float(test.totals(rows.best.sum(axis=0))) >= (stored[metric] or 0) - 1e-9
-        assert float(test.totals(rows.worst.sum(axis=0))) <= (stored[metric] or 0) + 1e-9
+        sign = 1 if METRICS[metric].higher_is_better else -1
+        worst, best = (float(test.totals(each.sum(axis=0))) for each in (rows.worst, rows.best))
+        assert sign * worst - 1e-9 <= sign * (stored[metric] or 0) <= sign * best + 1e-9
     assert 0 < (stored["macro_f1"] or 0) < 100
     assert 0 < (stored["pii_entity_f1"] or 0) < 100

@@ -89,7 +89,13 @@ def test_reasoning_is_asked_for_and_answers_without_the_mark_are_unparsable(room
     assert evaluation.outcomes == {"unparsable": ROWS}
     assert evaluation.setup is not None
     assert "`Answer:`" in evaluation.setup["extraction"]
-    assert {row["prediction"] for row in room.table(evaluation)} == {"no"}
+    rows = room.table(evaluation)
+    assert {(row["prediction"], row["answer"], row["correct"]) for row in rows} == {
+        ("no", "", None)
+    }
+    assert evaluation.findings
+    (found,) = evaluation.findings
+    assert (found["code"], found["rows"]) == ("without_mark", ROWS)
 
 
 def test_how_answers_were_generated_and_read_is_written_down(room: Room) -> None:

@@ -1,0 +1,93 @@
+"""The metrics of one evaluation: which they are, and that one which fails spoils no other."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from service.errors import Invalid, TunecurveError
+from service.evaluation.metrics.registry import METRICS
+from service.evaluation.scores import ERROR_LENGTH, Score, Scored, Scorer, signature_of
+
+BLEU = "sacrebleu"  # what the names of its metrics begin with
+_BESIDE_BLEU = "chrf"
+_MANY_UNFIT = 0.05  # of the rows
+
+
+class MetricRun:
+    """One metric over rows that come in pieces. Where it fails, its score is the reason why."""
+
+    def __init__(self, name: str, *, references: Iterable[Sequence[str]], normal_form: str) -> None:
+        self._name, self._normal_form = name, normal_form
+        self._rows, self._error = 0, ""
+        self._scorer: Scorer | None = None
+        try:
+            self._scorer = Scorer(name, references=references, normal_form=normal_form)
+        except Exception as error:  # noqa: BLE001  a metric may be anybody's
+            self._fail(error)
+
+    def take(self, rows: Sequence[Scored]) -> list[float | None]:
+        """Add rows, and return what each of them earned; None for all once the metric failed."""
+        self._rows += len(rows)
+        if self._scorer is not None:
+            try:
+                return self._scorer.take(rows)
+            except Exception as error:  # noqa: BLE001  a metric may be anybody's
+                self._fail(error)
+        return [None] * len(rows)
+
+    def score(self) -> Score:
+        if self._scorer is not None:
+            try:
+                return self._scorer.score()
+            except Exception as error:  # noqa: BLE001  a metric may be anybody's
+                self._fail(error)
+        return self._failed()
+
+    def _fail(self, error: Exception) -> None:
+        """Note why the metric failed; raises errors that are not the metric's own.
+
+        The words of a foreign exception may quote a text, so its type must do.
+        """
+        if isinstance(error, TunecurveError) and not isinstance(error, Invalid):
+            raise error
+        words = error.message if isinstance(error, Invalid) else type(error).__name__
+        self._error, self._scorer = words[:ERROR_LENGTH], None
+
+    def _failed(self) -> Score:
+        return Score(
+            metric=self._name,
+            value=None,
+            low=None,
+            high=None,
+            n=0,
+            rows=self._rows,
+            coverage=0.0,
+            worst=None,
+            best=None,
+            method="no score: the metric failed",
+            signature=signature_of(METRICS.find(self._name), normal_form=self._normal_form),
+            error=self._error,
+        )
+
+
+def chosen_metrics(names: Sequence[str], references: Iterable[Sequence[str]]) -> tuple[str, ...]:
+    """Return the metrics to compute: chrF stands beside BLEU where BLEU is unfit for many rows."""
+    bleus = [METRICS.find(name) for name in names if name.startswith(BLEU)]
+    if not bleus or _BESIDE_BLEU in names:
+        return tuple(names)
+    rows = unfit = 0
+    for golds in references:
+        rows += 1
+        unfit += any(bleu.is_unfit(golds) for bleu in bleus)
+    return (*names, _BESIDE_BLEU) if unfit > _MANY_UNFIT * rows else tuple(names)
+
+
+def correct_by(scores: Mapping[str, float | None]) -> bool | None:
+    """Say whether an answer is right: by the first metric of right and wrong, else by the first.
+
+    None where there is nothing to go by.
+    """
+    known = {name: value for name, value in scores.items() if value is not None}
+    if not known:
+        return None
+    name = next((each for each in known if METRICS[each].binary), next(iter(known)))
+    spec, value = METRICS[name], known[name]
+    return value >= spec.scale if spec.higher_is_better else value <= 0

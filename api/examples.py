@@ -42,6 +42,7 @@ JOB: Example = {
         "thinking_tokens": 0,
         "cached_tokens": 0,
         "training_tokens": 0,
+        "hedged": 0,
         "currency": "USD",
         "estimated": None,
         "reserved": None,

@@ -63,6 +63,10 @@ class _PayingRequest(_JobRequest):
     )
 
 
+class EvaluationRetry(_PayingRequest):
+    """The job that asks failed rows again."""
+
+
 class PrepareRequest(_JobRequest):
     """Make a dataset."""
 

@@ -15,6 +15,7 @@ import structlog
 from service.container import Container
 from service.erasure.pending import has_due
 from service.inference.cache import purge_cache
+from service.inference.quota_controls import publish_controls
 from service.jobs.dispatch import send_due_messages
 from service.jobs.paid_operation_sweep import has_due_operations
 from service.jobs.sweeps import purge_keys, requeue_expired, wake_due
@@ -28,6 +29,7 @@ from workers.health import beat
 log = structlog.get_logger()
 
 PURGE_SECONDS = 3600
+CONTROLS_SECONDS = 5
 MESSAGES_A_SWEEP = 200
 
 Sweep = Callable[[datetime], object]
@@ -43,7 +45,8 @@ def sweeps(services: Container) -> dict[str, Sweep]:
         "poll_operations": partial(_send_poll, services=services),
         "erase": partial(_send_erasures, services=services),
         "deliver_webhooks": partial(_send_deliveries, services=services),
-        "purge": _hourly(partial(_purge, services=services)),
+        "publish_controls": _every(CONTROLS_SECONDS, partial(_publish_controls, services=services)),
+        "purge": _every(PURGE_SECONDS, partial(_purge, services=services)),
     }
 
 
@@ -89,15 +92,24 @@ def _send_deliveries(now: datetime, *, services: Container) -> None:
             services.task_queue.send("webhooks.deliver", delivery_id, queue=Queue.NOTIFY)
 
 
-def _hourly(purge: Sweep) -> Sweep:
-    """Return a sweep that does its work once an hour."""
+def _publish_controls(now: datetime, *, services: Container) -> None:
+    publish_controls(
+        now,
+        google_project=services.settings.google_cloud_project,
+        redis_url=services.settings.resolved_redis_url,
+        sessions=services.sessions,
+    )
+
+
+def _every(seconds: float, work: Sweep) -> Sweep:
+    """Return a sweep that does its work once in so many seconds."""
     due: datetime | None = None
 
     def sweep(now: datetime) -> None:
         nonlocal due
         if due is None or now >= due:
-            due = now + timedelta(seconds=PURGE_SECONDS)
-            purge(now)
+            due = now + timedelta(seconds=seconds)
+            work(now)
 
     return sweep
 

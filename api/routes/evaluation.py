@@ -7,13 +7,21 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from api import evaluation_examples, examples
 from api.auth import Reader, Writer
-from api.dependencies import AfterEvaluation, EvaluationId, KeepRemote, Limit, Services
+from api.dependencies import (
+    AfterEvaluation,
+    EvaluationId,
+    KeepRemote,
+    Limit,
+    RequestId,
+    Services,
+)
 from api.downloads import MEDIA_TYPES, TableFormat, table_attachment
-from api.openapi import answers, example_of, files, page_example
+from api.job_requests import EvaluationRetry
+from api.openapi import WITH_BODY, answers, example_of, files, page_example
 from api.pagination import Page, page_of
 from service.erasure.operations import delete_output
 from service.erasure.schemas import Deletion
-from service.evaluation import queries
+from service.evaluation import queries, retries
 from service.evaluation.confusion import ConfusionMatrix
 from service.evaluation.export_schemas import EvaluationManifest, EvaluationRowOut
 from service.evaluation.manifest import evaluation_manifest
@@ -22,6 +30,8 @@ from service.evaluation.row_table import rows_after, table_schema
 from service.evaluation.schemas import Evaluation, present_evaluation
 from service.inference.ports import Outcome
 from service.jobs.queries import job_states
+from service.jobs.schemas import Job, present_job
+from service.money import parse_dollars
 
 router = APIRouter(prefix="/v1/evaluations", tags=["evaluations"])
 
@@ -220,3 +230,37 @@ def get_content(
         store=container.store,
         byte_range=byte_range,
     )
+
+
+@router.post(
+    "/{evaluation_id}/retry",
+    operation_id="retryEvaluation",
+    summary="Ask again only the rows that failed",
+    description=(
+        "Makes an `evaluate` job that asks the rows which had no answer after all attempts, or "
+        "were never asked, and scores the evaluation anew. Answers that are there stay as they are "
+        "and are not paid for again. An experiment made before keeps its report."
+    ),
+    status_code=202,
+    responses=answers(examples.JOB, *WITH_BODY, 404, 409, 429, status=202, description="Submitted"),
+)
+def retry_evaluation(
+    evaluation_id: EvaluationId,
+    response: Response,
+    principal: Writer,
+    container: Services,
+    request_id: RequestId,
+    body: EvaluationRetry = EvaluationRetry(),
+) -> Job:
+    row = retries.retry_evaluation(
+        evaluation_id,
+        project_id=principal.project_id,
+        labels=body.labels,
+        budget_nano=None if body.budget is None else parse_dollars(body.budget.amount),
+        request_id=request_id,
+        services=container.jobs,
+        open_jobs_limit=container.settings.open_jobs_limit,
+    )
+    job = present_job(row)
+    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    return job

@@ -2,14 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 
-from api.auth import Reader
+from api.auth import Admin, Reader
 from api.dependencies import Limit, Services
-from api.openapi import answers, example_of, page_example
+from api.openapi import WITH_BODY, answers, example_of, page_example
 from api.pagination import Page, page_of
+from service.inference.quota_controls import change_quota
 from service.inference.redis_governor import list_quotas
-from service.inference.schemas import QuotaView
+from service.inference.schemas import QuotaChange, QuotaControlView, QuotaView
 
 router = APIRouter(prefix="/v1/quotas", tags=["quotas"])
 
@@ -30,10 +31,37 @@ def read_quotas(
     ] = "",
     limit: Limit = 20,
 ) -> Page[QuotaView]:
-    found = sorted(list_quotas(container.settings.resolved_redis_url), key=_name)
-    following = [quota for quota in found if _name(quota) > after]
-    return page_of(following, limit=limit, cursor=_name, request=request)
+    found = sorted(list_quotas(container.settings.resolved_redis_url), key=lambda quota: quota.key)
+    following = [quota for quota in found if quota.key > after]
+    return page_of(following, limit=limit, cursor=lambda quota: quota.key, request=request)
 
 
-def _name(quota: QuotaView) -> str:
-    return f"{quota.location}/{quota.base_model}"
+@router.patch(
+    "/{location}/{base_model}",
+    operation_id="changeQuota",
+    summary="Pause, resume or retune a quota while jobs run",
+    description=(
+        "Of this installation, for all its projects, and over restarts. A paused quota starts no "
+        "call: calls under way end, and jobs wait (`quota`) until it is resumed. Tunings and "
+        "batches that the provider runs go on."
+    ),
+    responses=answers(example_of(QuotaControlView), *WITH_BODY, 404, 503),
+)
+def patch_quota(
+    location: Annotated[str, Path(max_length=40, examples=["us"], description="as listed")],
+    base_model: Annotated[
+        str, Path(max_length=128, examples=["gemini-3.1-flash-lite"], description="as listed")
+    ],
+    change: QuotaChange,
+    principal: Admin,  # noqa: ARG001  its scope is what counts
+    container: Services,
+) -> QuotaControlView:
+    settings = container.settings
+    return change_quota(
+        f"{location}/{base_model}",
+        change,
+        google_project=settings.google_cloud_project,
+        redis_url=settings.resolved_redis_url,
+        catalogue=container.catalogue,
+        sessions=container.sessions,
+    )

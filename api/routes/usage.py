@@ -30,6 +30,7 @@ _EXAMPLE_SUM: dict[str, Any] = {
     "thinking_tokens": 0,
     "cached_tokens": 0,
     "training_tokens": 87600,
+    "hedged": 0,
     "cost": "0.47658",
     "known": "0.47658",
     "uncounted": "0.00",
@@ -71,6 +72,7 @@ class UsageSum(BaseModel):
     thinking_tokens: int
     cached_tokens: int
     training_tokens: int
+    hedged: int = Field(description="calls sent beside `requests`, billed perhaps beside `cost`")
     cost: str | None = Field(description="decimal string; null where a part has no price")
     known: str = Field(description="decimal string: the part that has a price")
     uncounted: str = Field(

@@ -72,7 +72,8 @@ class UsageTotals:
     """Calls and billed tokens, summed. `known_nano` sums what has a price, of which
     `uncounted_nano` was charged without counts of the provider; `unpriced` names the base models
     that have used what has none. `synthetic`: some of it was the emulator's, which bills nobody
-    for `synthetic_nano` of what is known.
+    for `synthetic_nano` of what is known. `hedged` are calls beside `requests` whose answers
+    nobody waited for: they may be billed, and no sum has them.
     """
 
     requests: int = 0
@@ -82,6 +83,7 @@ class UsageTotals:
     thinking_tokens: int = 0
     cached_tokens: int = 0
     uncounted_nano: int = 0
+    hedged: int = 0
     known_nano: int = 0
     synthetic_nano: int = 0
     synthetic: bool = False
@@ -101,6 +103,7 @@ class UsageTotals:
             thinking_tokens=self.thinking_tokens + other.thinking_tokens,
             cached_tokens=self.cached_tokens + other.cached_tokens,
             uncounted_nano=self.uncounted_nano + other.uncounted_nano,
+            hedged=self.hedged + other.hedged,
             known_nano=self.known_nano + other.known_nano,
             synthetic_nano=self.synthetic_nano + other.synthetic_nano,
             synthetic=self.synthetic or other.synthetic,

@@ -9,7 +9,9 @@ from service.errors import NotFound
 from service.evaluation.lanes import Lane
 from service.evaluation.ports import FindModel
 from service.evaluation.schemas import EvaluateSpec, GenerationConfig, VariantKind
+from service.inference.hedges import HEDGED_SHARE
 from service.jobs.ports import Estimate, InputNotReady, Submission
+from service.money import dollars
 
 # A model says more than the target as long as it has not learned to be short.
 _OUTPUT_FACTOR = 1.5
@@ -53,6 +55,7 @@ def estimate_calls(
     cost = None
     if price is not None:
         cost = requests * price.cost(prompt_tokens=prompt, output_tokens=output)
+    hedged_nano = ceil(HEDGED_SHARE * (cost or 0))
     return Estimate(
         requests=requests,
         prompt_tokens=requests * prompt,
@@ -60,11 +63,16 @@ def estimate_calls(
         training_tokens=0,
         cost_nano=cost,
         low_nano=cost,
-        high_nano=cost,
+        high_nano=None if cost is None else cost + (hedged_nano if config.hedge else 0),
         known_nano=cost or 0,
         unpriced=() if price else missing.unpriced,
-        notes=() if price else missing.notes,
+        notes=(() if price else missing.notes) + (_hedge_note(hedged_nano) if config.hedge else ()),
     )
+
+
+def _hedge_note(nano: int) -> tuple[tuple[str, str], ...]:
+    words = f"up to {HEDGED_SHARE:.0%} of the calls may be sent twice"
+    return (("hedged", f"{words}, for at most {dollars(nano)} USD more"),)
 
 
 def estimate_evaluation(

@@ -6,13 +6,25 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import FromClause, Subquery, Table, cast, column, func, literal, select, update
+from sqlalchemy import (
+    CursorResult,
+    FromClause,
+    Subquery,
+    Table,
+    cast,
+    column,
+    delete,
+    func,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from service.database import Json, Session, UtcDateTime, delete_unless_used
 from service.errors import NotFound
 from service.evaluation.models import BatchRun, Evaluation, Prediction, ScoreRow
-from service.inference.ports import ANSWER_COLUMNS
+from service.inference.ports import ANSWER_COLUMNS, Outcome
 
 # The bare table: the ORM's own bulk path costs twice the CPU a row.
 _PREDICTION: Table = Prediction.metadata.tables[Prediction.__tablename__]
@@ -56,6 +68,11 @@ def get(session: Session, evaluation_id: str, *, project_id: str) -> Evaluation:
     return row
 
 
+def lock(session: Session, evaluation_id: str) -> Evaluation:
+    """Return an evaluation as it stands now, locked for the rest of the transaction."""
+    return session.get_one(Evaluation, evaluation_id, with_for_update=True)
+
+
 def page(session: Session, project_id: str, *, after: str | None, limit: int) -> list[Evaluation]:
     query = select(Evaluation).where(Evaluation.project_id == project_id)
     if after:
@@ -83,6 +100,18 @@ def stored_keys(session: Session, evaluation_id: str, example_ids: Sequence[str]
 def count_predictions(session: Session, evaluation_id: str) -> int:
     query = select(func.count()).where(_PREDICTION.c.evaluation_id == evaluation_id)
     return session.scalar(query) or 0
+
+
+def delete_failed(session: Session, evaluation_id: str) -> int:
+    """Delete the calls of an evaluation that had no answer, or an empty one, after all attempts;
+    return how many.
+    """
+    failed = delete(_PREDICTION).where(
+        _PREDICTION.c.evaluation_id == evaluation_id,
+        _PREDICTION.c.outcome.in_([Outcome.FAILED.value, Outcome.EMPTY.value]),
+    )
+    gone = session.execute(failed)
+    return int(gone.rowcount) if isinstance(gone, CursorResult) else 0
 
 
 def insert_predictions(session: Session, rows: Sequence[dict[str, Any]]) -> None:

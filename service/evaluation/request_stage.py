@@ -8,6 +8,7 @@ be equal.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from itertools import chain, islice
 
@@ -150,13 +151,14 @@ class RequestStage:
         first = next(requests, None)
         if first is None:  # no connection is opened without a request
             return
-        calls = self._services.calls
+        calls, hedge = self._services.calls, self._plan.spec.hedge
+        limits = calls.limits if hedge is None else replace(calls.limits, hedging=hedge)
         generate_all(
             chain([first], requests),
             generator=calls.generator(),
             governor=calls.governor(self._plan.target),
             flow=Flow(self._run.project_id, self._run.root_id),
-            limits=calls.limits,
+            limits=limits,
             budget_guard=budget_guard,
             store=self._store,
             check=self._check,

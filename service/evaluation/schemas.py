@@ -74,6 +74,11 @@ class GenerationConfig(BaseModel):
         default=False, description="use a base model that is unknown or retired; results say so"
     )
     cache: bool = Field(default=True, description="use answers to the same requests again")
+    hedge: bool | None = Field(
+        default=None,
+        description="send a call that lasts far longer than the others a second time, at most 2 % "
+        "of all, which may be paid for twice; null: as the service is set",
+    )
     lane: Lane = Field(
         default=Lane.ONLINE, description="`batch` costs less and takes hours; `auto` chooses"
     )

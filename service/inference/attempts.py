@@ -62,6 +62,7 @@ class _Call:
     request: GenerationRequest
     tries: int = 0
     reserved: int = 0
+    hedged: int = 0
     is_reserved: bool = False  # the last reservation has not been spent yet
     is_retry: bool = False
     discarded: tuple[Generation, ...] = ()
@@ -165,6 +166,7 @@ class Attempts:
 
     async def _send_again(self, call: _Call) -> Generation:
         self.tally["hedged"] += 1
+        call.hedged += 1
         call.is_reserved = False
         try:
             return await self._start(call, self._send, first=True)
@@ -238,6 +240,7 @@ class Attempts:
             reserved,
             discarded=call.discarded,
             latency_ms=call.latency_ms,
+            hedged=call.hedged,
         )
 
 

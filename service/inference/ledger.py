@@ -71,6 +71,7 @@ def record_calls(
             thinking_tokens=sum(thinking_tokens_of(each) for each in called),
             cached_tokens=sum(cached_tokens_of(each) for each in called),
             uncounted_nano=sum(cost_of(each, price) or 0 for each in called if each.uncounted),
+            hedged=sum(answer.hedged for answer in batch),
             known_nano=sum(cost or 0 for cost in costs),
             synthetic=any(each.synthetic for each in called),
             unpriced=(base_model,) if price is None else (),

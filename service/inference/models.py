@@ -3,7 +3,18 @@
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Date, ForeignKey, Index, Integer, String, Text, false
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Date,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Text,
+    false,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.database import Id, Model
@@ -52,12 +63,29 @@ class Usage(Model):
     training_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
     thinking_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
     cached_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
+    hedged: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
     lane: Mapped[str] = mapped_column(String(20), default="online")
     cost_nano: Mapped[int | None] = mapped_column(BigInteger)
     synthetic: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     uncounted_nano: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     day: Mapped[date] = mapped_column(Date)
     created_at: Mapped[datetime]
+
+
+class QuotaControl(Model):
+    """What was set for a quota while jobs run, over what the settings say; None leaves those.
+
+    `key` is `location/base_model`; rates count per minute, `in_flight` calls of all workers.
+    """
+
+    __tablename__ = "quota_control"
+
+    key: Mapped[str] = mapped_column(String(300), primary_key=True)
+    paused: Mapped[bool] = mapped_column(Boolean, default=False)
+    requests_per_minute: Mapped[float | None] = mapped_column(Float)
+    tokens_per_minute: Mapped[float | None] = mapped_column(Float)
+    in_flight: Mapped[int | None] = mapped_column(Integer)
+    updated_at: Mapped[datetime]
 
 
 class CachedResponse(AnswerColumns, Model):

@@ -3,6 +3,7 @@
 --
 -- KEYS     1 hash: rate and next starts by requests and tokens    2 zset: flows at work, until when
 --          3 hash: governor -> "seen_at in_flight waiting"        4 zset: the quotas there are
+--          5 hash: what was set while jobs run (quota_controls.py); it goes before ARGV
 -- ARGV     operation ceiling tokens_per_second burst_seconds cap
 --          governor in_flight waiting tokens_to_settle known_rate
 --          constants (PaceConstants as JSON), and then for
@@ -16,8 +17,10 @@
 local clock = redis.call('TIME')
 local now = clock[1] + clock[2] / 1000000
 local operation, governor = ARGV[1], ARGV[6]
-local ceiling, tokens_rate = tonumber(ARGV[2]), tonumber(ARGV[3])
-local burst, cap = tonumber(ARGV[4]), tonumber(ARGV[5])
+local control = redis.call('HMGET', KEYS[5], 'paused_seconds', 'ceiling', 'tokens_per_second', 'cap')
+local paused = tonumber(control[1]) or 0 -- how long a call is told to wait before it asks again
+local ceiling, tokens_rate = tonumber(control[2] or ARGV[2]), tonumber(control[3] or ARGV[3])
+local burst, cap = tonumber(ARGV[4]), tonumber(control[4] or ARGV[5])
 local constants = cjson.decode(ARGV[11])
 
 -- `line` and `token_line` are the next starts: workers of two versions share the hash.
@@ -102,7 +105,7 @@ end
 
 local verdict, credit, waits = 0, 0, {}
 count_calls(0)
-if operation == 'lease' and parked_until <= now then
+if operation == 'lease' and parked_until <= now and paused == 0 then
   local member = ARGV[12] .. ' ' .. governor
   local room = cap > 0 and cap - counts() or math.huge
   local share, smallest = shares(member)
@@ -152,7 +155,8 @@ elseif operation == 'resume' then
 elseif operation == 'report' then
   counts()
   redis.call('ZADD', KEYS[4], now, KEYS[1])
-  redis.call('HSET', KEYS[1], 'ceiling', ARGV[2], 'tokens_per_second', ARGV[3], 'cap', ARGV[5])
+  redis.call('HSET', KEYS[1], 'ceiling', string.format('%.6f', ceiling),
+    'tokens_per_second', string.format('%.6f', tokens_rate), 'cap', string.format('%d', cap))
 end
 
 local values = {rate, next_start_at, next_token_start_at, cut_at, failing_rate, now, parked_until, peak}
@@ -165,7 +169,7 @@ redis.call('HSET', KEYS[1], unpack(fields))
 redis.call('EXPIRE', KEYS[1], 604800)
 redis.call('EXPIRE', KEYS[3], 3600)
 
-local answer = {math.max(0, parked_until - now), verdict, rate, redis.call('HLEN', KEYS[3])}
+local answer = {math.max(0, parked_until - now, paused), verdict, rate, redis.call('HLEN', KEYS[3])}
 if operation == 'lease' then
   answer[5] = credit
   for _, wait in ipairs(waits) do answer[#answer + 1] = wait end

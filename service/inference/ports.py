@@ -120,7 +120,7 @@ class GenerationResult:
     `reached` is False for a failure whose last try did not reach the provider. `reserved` counts
     the reservations that the budget guard made for it. `discarded` are earlier answers that were
     billed and said nothing. `latency_ms` is how long the call took that was answered, without the
-    waits before it; None where none was.
+    waits before it; None where none was. `hedged` counts calls sent beside one that lasted.
     """
 
     request: GenerationRequest
@@ -130,6 +130,7 @@ class GenerationResult:
     reserved: int = 1
     discarded: tuple[Generation, ...] = ()
     latency_ms: int | None = None
+    hedged: int = 0
 
     @property
     def key(self) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import math
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -48,12 +49,12 @@ class RedisPace:
 
     def __init__(self, url: str, *, key: str, quota: Quota) -> None:
         self._url, self._key, self._quota = url, key, quota
-        self._keys = [key, f"{key}:flows", f"{key}:governors", QUOTAS_KEY]
+        self._keys = [key, f"{key}:flows", f"{key}:governors", QUOTAS_KEY, control_key(key)]
         per_second = quota.requests_per_minute / 60, quota.tokens_per_minute / 60
         self._limits = (*per_second, quota.usable_burst, quota.in_flight)
         self._client: Redis | None = None
         self._script: Any = None
-        self._known_rate, self._governors = 0.0, 1
+        self._known_rate, self._governors, self._parked = 0.0, 1, 0.0
         self._away = False
         self._fallback = LocalPace(Pace(quota))
         self._probe: asyncio.Task[None] | None = None
@@ -115,6 +116,7 @@ class RedisPace:
         )
         numbers = [float(number) for number in answer]
         self._known_rate, self._governors = numbers[2], max(1, int(numbers[3]))
+        self._parked = numbers[0]
         return numbers
 
     def _degrade(self, usage: UsageReport, error: Exception) -> None:
@@ -122,6 +124,8 @@ class RedisPace:
             return
         self._away = True
         pace = _isolated_pace(self._quota, rate=self._known_rate, governors=self._governors)
+        if self._parked:  # a quota that is paused or used up stays so
+            pace.park(replace(usage, settle=0), _now(), seconds=self._parked)
         self._fallback = LocalPace(pace)
         self._probe = asyncio.create_task(self._probe_redis(replace(usage, settle=0)))
         log.warning("governor_degraded", key=self._key, error=type(error).__name__)
@@ -134,6 +138,37 @@ class RedisPace:
                 await self._run("resume", usage)
                 self._away = False
                 log.info("governor_restored", key=self._key)
+
+
+def control_key(key: str) -> str:
+    """Return where Redis has what was set for a quota while jobs run."""
+    return f"{key}:control"
+
+
+def write_control(url: str, key: str, limits: Mapping[str, float], *, retune: bool) -> None:
+    """Replace what was set for a quota; an empty mapping leaves what the workers are set to.
+
+    `limits` has `paused_seconds`, `ceiling` and `tokens_per_second` (starts and tokens a second),
+    `cap` (calls in flight). `retune` starts at a new ceiling at once instead of growing to it.
+    Raises Unavailable when Redis is away.
+    """
+    try:
+        with _sync_client(url) as client, client.pipeline() as pipeline:
+            pipeline.delete(control_key(key))
+            if limits:
+                pipeline.hset(control_key(key), mapping=dict(limits))
+            if retune and client.exists(key):
+                rate = limits["ceiling"]
+                pipeline.hset(key, mapping={"rate": rate, "failing_rate": rate})
+            pipeline.execute()
+    except (redis.RedisError, OSError, ValueError) as error:
+        raise Unavailable("the quota's control goes through Redis, which is away") from error
+
+
+def _sync_client(url: str) -> "redis.Redis":
+    return redis.Redis.from_url(
+        url, decode_responses=True, socket_timeout=SOCKET_SECONDS, socket_connect_timeout=1
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,14 +187,13 @@ class QuotaState:
     in_flight: int
     waiting: int
     processes: int
+    paused: bool = False
 
 
 def read_states(url: str) -> list[QuotaState]:
     """Return the state of every quota, by name; raises Unavailable when Redis is away."""
     try:
-        with redis.Redis.from_url(
-            url, decode_responses=True, socket_timeout=SOCKET_SECONDS, socket_connect_timeout=1
-        ) as client:
+        with _sync_client(url) as client:
             seconds, micros = client.time()
             states = [_read_state(client, key, seconds + micros / 1e6) for key in _keys(client)]
     except (redis.RedisError, OSError, ValueError) as error:
@@ -192,6 +226,7 @@ def _read_state(client: "redis.Redis", key: str, now: float) -> QuotaState | Non
         in_flight=sum(int(calls) for _, calls, _ in living),
         waiting=sum(int(waiting) for _, _, waiting in living),
         processes=len(living),
+        paused=bool(client.hget(control_key(key), "paused_seconds")),
     )
 
 
@@ -235,6 +270,7 @@ def list_quotas(redis_url: str) -> list[QuotaView]:
     def view(state: QuotaState) -> QuotaView:
         location, base_model = state.key.split("/", 2)[1:]
         return QuotaView(
+            key=f"{location}/{base_model}",
             location=location,
             base_model=base_model,
             requests_per_minute=round(state.rate * 60, 1),
@@ -246,6 +282,7 @@ def list_quotas(redis_url: str) -> list[QuotaView]:
             waiting=state.waiting,
             in_flight=state.in_flight,
             in_flight_limit=state.cap or None,
+            paused=state.paused,
             processes=state.processes,
             seen_at=datetime.fromtimestamp(state.seen_at, UTC),
         )

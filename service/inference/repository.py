@@ -18,7 +18,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from service.catalogue.prices import UsageTotals
 from service.database import Session
-from service.inference.models import CachedResponse, Usage
+from service.inference.models import CachedResponse, QuotaControl, Usage
 from service.inference.ports import ANSWER_COLUMNS
 
 _SUMMED = (
@@ -29,6 +29,7 @@ _SUMMED = (
     Usage.thinking_tokens,
     Usage.cached_tokens,
     Usage.uncounted_nano,
+    Usage.hedged,
     Usage.cost_nano,
 )
 
@@ -85,6 +86,22 @@ def _totals(base_model: str, values: Sequence[Any], *, synthetic: bool) -> Usage
         synthetic=synthetic,
         unpriced=(base_model,) if unpriced else (),
     )
+
+
+# ------------------------------------------------------------ quotas
+
+
+def quota_controls(session: Session) -> list[QuotaControl]:
+    return list(session.scalars(select(QuotaControl)))
+
+
+def lock_quota_control(session: Session, key: str) -> QuotaControl:
+    """Return what is set for a quota, locked; a new row where nothing was set before."""
+    row = session.get(QuotaControl, key, with_for_update=True)
+    if row is None:
+        row = QuotaControl(key=key, paused=False)
+        session.add(row)
+    return row
 
 
 # ------------------------------------------------------------ cached responses

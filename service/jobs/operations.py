@@ -74,15 +74,20 @@ def _write_once(request: Request, services: JobServices, open_jobs_limit: int) -
         known = _replayed(session, request)
         if known is not None:
             return known, True
-        if repository.count_open(session, request.project_id) >= open_jobs_limit:
-            message = f"the project has {open_jobs_limit} open jobs; wait for some to end"
-            raise RateLimited(message, code="queue_full")
+        require_queue_room(session, request.project_id, open_jobs_limit)
         kind = services.kinds[request.kind]
         job, estimate = write_job(session, reserve_ids(request, kind), kind=kind)
         _require_room(request, estimate)
         if request.idempotency_key:
             _write_key(session, request, job)
     return job, False
+
+
+def require_queue_room(session: Session, project_id: str, open_jobs_limit: int) -> None:
+    """Raise RateLimited `queue_full` when a project has as many open jobs as it may."""
+    if repository.count_open(session, project_id) >= open_jobs_limit:
+        message = f"the project has {open_jobs_limit} open jobs; wait for some to end"
+        raise RateLimited(message, code="queue_full")
 
 
 def _replayed(session: Session, request: Request) -> Job | None:

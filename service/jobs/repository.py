@@ -280,5 +280,11 @@ def take_wakeable(session: Session, *, now: datetime, limit: int) -> list[Job]:
     return list(session.scalars(query))
 
 
+def hasten(session: Session, reason: Reason, *, now: datetime) -> None:
+    """Make the jobs due that wait for a reason."""
+    waiting = (Job.state == State.WAITING, Job.reason == reason)
+    session.execute(update(Job).where(*waiting).values(next_run_at=now))
+
+
 def purge_keys(session: Session, *, before: datetime) -> None:
     session.execute(delete(IdempotencyKey).where(IdempotencyKey.created_at < before))

@@ -55,6 +55,9 @@ class Cost(BaseModel):
     thinking_tokens: int = 0
     cached_tokens: int = Field(default=0, description="of the prompt")
     training_tokens: int = Field(default=0, description="once for each epoch")
+    hedged: int = Field(
+        default=0, description="calls sent beside `requests`, which may be billed beside `actual`"
+    )
     currency: Literal["USD"] = CURRENCY
     estimated: str | None = Field(default=None, description="at submission; null where unknown")
     reserved: str | None = Field(

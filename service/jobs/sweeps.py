@@ -7,7 +7,7 @@ from typing import Any
 from service.database import Session, Sessions, database_now
 from service.jobs import repository
 from service.jobs.events import emit_event
-from service.jobs.lifecycle import State
+from service.jobs.lifecycle import Reason, State
 from service.jobs.models import Job
 from service.webhooks.events import EventType
 
@@ -28,6 +28,12 @@ def wake_due(now: datetime, *, sessions: Sessions, limit: int = 100) -> int:
             now=now,
             event=EventType.JOB_RESUMED,
         )
+
+
+def hasten(reason: Reason, *, sessions: Sessions) -> None:
+    """Make all jobs due that wait for a reason: the next sweep wakes them."""
+    with sessions.transaction() as session:
+        repository.hasten(session, reason, now=database_now(session))
 
 
 def wake_job(job_id: str, *, sessions: Sessions) -> bool:

@@ -50,6 +50,9 @@ class Caller:
         headers = {"Content-Type": "application/json", **more.pop("headers", {})}
         return self.request("POST", path, content=content, headers=headers, **more)
 
+    def patch(self, path: str, body: Any) -> httpx2.Response:
+        return self.request("PATCH", path, json=body)
+
     def delete(self, path: str) -> httpx2.Response:
         return self.request("DELETE", path)
 

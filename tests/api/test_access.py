@@ -129,6 +129,7 @@ _BODIES: dict[str, Any] = {
     "redeliver": {"since": "2026-01-01T00:00:00Z"},
     "rotateWebhookSecret": {},
     "createKey": {"name": "another", "scopes": ["read"]},
+    "changeQuota": {"paused": True},
 }
 
 

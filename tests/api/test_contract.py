@@ -30,7 +30,7 @@ OPERATIONS = {
     "createWebhook", "listWebhooks", "getWebhook", "updateWebhook", "deleteWebhook",
     "pingWebhook", "rotateWebhookSecret", "redeliver", "listDeliveries",
     "createKey", "listKeys", "revokeKey", "whoAmI",
-    "listQuotas", "getUsage", "listPrices",
+    "listQuotas", "changeQuota", "retryEvaluation", "getUsage", "listPrices",
     "healthz", "readyz", "metrics",
 }  # fmt: skip
 

@@ -17,6 +17,8 @@ from tunecurve.output import (
 
 
 def _quota_state(quota: Row) -> str:
+    if quota.get("paused"):
+        return "paused"
     if quota["parked_until"]:
         return f"parked until {quota['parked_until']}"
     if quota["slow_start"]:

@@ -54,7 +54,13 @@ class Script:
 
     def run(self, operation: str, usage: UsageReport, now: float, *more: object) -> list[float]:
         quota = self.quota
-        keys = [self.key, f"{self.key}:flows", f"{self.key}:governors", "quotas"]
+        keys = [
+            self.key,
+            f"{self.key}:flows",
+            f"{self.key}:governors",
+            "quotas",
+            f"{self.key}:control",
+        ]
         limits = (
             quota.requests_per_minute / 60,
             quota.tokens_per_minute / 60,
@@ -63,7 +69,7 @@ class Script:
         )
         counts = (usage.governor, usage.in_flight, usage.waiting, usage.settle, usage.known_rate)
         arguments = [operation, *limits, *counts, redis_governor._CONSTANTS, *more, repr(now)]
-        return [float(text) for text in self.client.eval(self.source, 4, *keys, *arguments)]
+        return [float(text) for text in self.client.eval(self.source, len(keys), *keys, *arguments)]
 
 
 @dataclass

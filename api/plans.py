@@ -1,7 +1,8 @@
 """What `dry_run` answers: what a job would create and cost, without creating it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Literal
 
 from pydantic import BaseModel, Field
@@ -65,16 +66,37 @@ class _DryRun(Exception):  # noqa: N818  a signal that rolls the transaction bac
     pass
 
 
-def plan_of(request: Request, *, kinds: JobKinds, sessions: Sessions) -> Plan:
-    """Return what a submission would create; raises what the submission would raise."""
+FromSource = Callable[[ExperimentSpec, str], Estimate | None]
+
+
+def _nothing(_spec: ExperimentSpec, _project_id: str) -> None:
+    """Tell nothing of the source."""
+
+
+def plan_of(
+    request: Request, *, kinds: JobKinds, sessions: Sessions, from_source: FromSource = _nothing
+) -> Plan:
+    """Return what a submission would create; raises what the submission would raise.
+
+    `from_source` estimates an experiment of a project whose dataset is still to be made.
+    """
     kind, estimate = kinds[request.kind], Estimate()
     with suppress(_DryRun), sessions.transaction() as session:
         submission = reserve_ids(request, kind)
         _, estimate = write_job(session, submission, kind=kind)
         raise _DryRun
+    if isinstance(request.spec, ExperimentSpec) and estimate.cost_nano is None:
+        estimate = _known_sooner(from_source(request.spec, request.project_id), estimate)
     with sessions.reading() as session:
         jobs = list(_jobs(session, request))
     return _plan(request, jobs, estimate, synthetic=kind.synthetic)
+
+
+def _known_sooner(found: Estimate | None, early: Estimate) -> Estimate:
+    """Return what the source tells; where that is nothing, what was known, with its notes."""
+    if found is None or found.requests is not None:
+        return found or early
+    return replace(early, notes=(*found.notes, *early.notes))
 
 
 def _plan(request: Request, jobs: list[PlannedJob], estimate: Estimate, *, synthetic: bool) -> Plan:

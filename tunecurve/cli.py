@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from tunecurve.commands import catalogue, demo, doctor, jobs, key, report, stack, usage
+from tunecurve.commands import catalogue, demo, doctor, jobs, key, preview, report, stack, usage
 from tunecurve.errors import ExitCode, TunecurveError
 from tunecurve.output import print_message
 
@@ -48,6 +48,7 @@ app.command("up")(stack.up)
 app.command("demo")(demo.demo)
 app.command("emulator", context_settings=stack.EMULATOR_SETTINGS)(stack.emulator)
 app.command("submit")(jobs.submit)
+app.command("preview")(preview.preview)
 app.command("watch")(jobs.watch)
 app.command("jobs")(jobs.jobs)
 app.command("get")(jobs.get)

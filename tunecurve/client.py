@@ -168,6 +168,10 @@ class Client:
             replayable=False,
         )
 
+    def preview(self, file_id: str) -> Json:
+        """Return what an uploaded file holds, told from its first rows."""
+        return self._transport.json("GET", f"/v1/files/{file_id}/preview")
+
     def get(self, collection: str, identifier: str) -> Json:
         """Return one object of a collection, such as `get("experiments", "exp_…")`."""
         return self._transport.json("GET", f"/v1/{collection}/{identifier}")

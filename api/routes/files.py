@@ -10,10 +10,13 @@ from api import examples
 from api.auth import Reader, Writer, WriterRecheck
 from api.dependencies import AfterFile, FileId, Limit, Services
 from api.downloads import Stored, stored_attachment
+from api.file_examples import FILE_PREVIEW
 from api.openapi import answers, example_of, files, page_example
 from api.pagination import Page, page_of
 from api.rate_limits import KeySlots
 from api.uploads import MEDIA_TYPES, chunks_of, declared_format, digest_of, format_of, spooled
+from service.datasets.preview import previews
+from service.datasets.preview.schemas import FilePreview
 from service.erasure.operations import delete_output
 from service.erasure.schemas import Deletion
 from service.files import operations
@@ -142,6 +145,24 @@ def get_file(file_id: FileId, principal: Reader, container: Services) -> File:
 def delete_file(file_id: FileId, principal: Writer, container: Services) -> Deletion:
     """Datasets made from it stay."""
     return delete_output(file_id, project_id=principal.project_id, services=container.erasure)
+
+
+@router.get(
+    "/{file_id}/preview",
+    operation_id="previewFile",
+    summary="See what a file holds: columns, masked rows, faults, presets, estimates",
+    responses=answers(FILE_PREVIEW, 404, 422, 503),
+)
+def preview_file(file_id: FileId, principal: Reader, container: Services) -> FilePreview:
+    """Tell within seconds what the first rows show, before anything is prepared."""
+    return previews.preview_file(
+        file_id,
+        project_id=principal.project_id,
+        base_model=container.settings.base_model,
+        catalogue=container.catalogue,
+        sessions=container.sessions,
+        store=container.store,
+    )
 
 
 @router.get(

@@ -1,6 +1,7 @@
 """Jobs: submit, plan, list, look, cancel."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Header, Query, Request, Response
@@ -18,6 +19,7 @@ from api.plans import Plan, plan_of
 from service.database import Sessions
 from service.erasure import operations as erasure
 from service.erasure.schemas import Deletion
+from service.experiments.estimates import estimate_from_source
 from service.inference.ledger import costs_of
 from service.jobs import operations, queries
 from service.jobs.lifecycle import OPEN, State
@@ -88,7 +90,18 @@ def create_job(
         budget_nano=budget_nano_of(body),
     )
     if dry_run:
-        plan = plan_of(request, kinds=container.kinds, sessions=container.sessions)
+        plan = plan_of(
+            request,
+            kinds=container.kinds,
+            sessions=container.sessions,
+            from_source=partial(
+                estimate_from_source,
+                base_model=container.settings.base_model,
+                catalogue=container.catalogue,
+                sessions=container.sessions,
+                store=container.store,
+            ),
+        )
         return JSONResponse(plan.model_dump(mode="json"))
     row, replayed = operations.submit_job(
         request,

@@ -9,7 +9,6 @@ from service.datasets.formats.read_context import IngestionLimits
 from service.datasets.models import Dataset
 from service.datasets.ports import TokenCounter
 from service.datasets.presets.preset import Preset
-from service.datasets.presets.registry import choose_preset
 from service.datasets.publishing.artifacts import dataset_folder
 from service.datasets.queries import get_dataset, require_row
 from service.datasets.refusals import check_synthetic_columns
@@ -46,7 +45,7 @@ def check_source(
     others; NotFound `input_not_found`.
     """
     with repoint_faults("/spec", to=pointer):
-        preset = _preset_of(spec)
+        preset = spec.make_preset()
     for name in ("source", "test_source", "validation_source"):
         source = getattr(spec, name)
         if source is not None:
@@ -55,19 +54,6 @@ def check_source(
                 if isinstance(source, SyntheticSource):
                     check_synthetic_columns(preset, spec.columns)
     return preset
-
-
-def _preset_of(spec: PrepareSpec) -> Preset:
-    return choose_preset(
-        spec.preset,
-        template=spec.template,
-        columns=spec.columns,
-        form=spec.form,
-        labels=spec.labels,
-        target_schema=spec.target_schema,
-        definition=spec.definition,
-        group=spec.group,
-    )
 
 
 def reserve_dataset(session: Session, submission: Submission) -> None:
@@ -153,7 +139,7 @@ def run_prepare(  # noqa: PLR0913  each is a neighbour or a setting, by its name
     spec = PrepareSpec.model_validate(run.spec)
     access = SourceAccess(run.project_id, sessions, store, limits, google_project, hub)
     prepare_run = PrepareRun(
-        run, spec, _preset_of(spec), access, catalogue, base_model, count_tokens
+        run, spec, spec.make_preset(), access, catalogue, base_model, count_tokens
     )
     return make_dataset(prepare_run, sharding=sharding)
 
@@ -166,7 +152,7 @@ def run_draft(run: JobRun, *, store: ObjectStore, catalogue: Catalogue) -> Waiti
     from service.datasets.sharding.shard_conversion import convert_shard
 
     shard = ConversionShardSpec.model_validate(run.spec)
-    convert_shard(run, shard, preset=_preset_of(shard.prepare), store=store, catalogue=catalogue)
+    convert_shard(run, shard, preset=shard.prepare.make_preset(), store=store, catalogue=catalogue)
     return None
 
 

@@ -12,7 +12,8 @@ from service.datasets.models import Dataset as DatasetModel
 from service.datasets.presets.chat_forms import RowForm
 from service.datasets.presets.definition import Label, PresetDefinition, read_definition
 from service.datasets.presets.options import Template
-from service.datasets.presets.registry import PRESETS
+from service.datasets.presets.preset import Preset
+from service.datasets.presets.registry import PRESETS, choose_preset
 from service.datasets.presets.targets import check_schema
 from service.datasets.report.schemas import DatasetReport as DatasetReport
 from service.datasets.report.schemas import StoredRows as StoredRows
@@ -148,6 +149,19 @@ class PrepareSpec(BaseModel):
         if any(second <= first for first, second in pairwise(sizes)):
             raise ValueError("train sizes must rise")
         return sizes
+
+    def make_preset(self) -> Preset:
+        """Return the preset that the spec names or defines; raises what `choose_preset` raises."""
+        return choose_preset(
+            self.preset,
+            template=self.template,
+            columns=self.columns,
+            form=self.form,
+            labels=self.labels,
+            target_schema=self.target_schema,
+            definition=self.definition,
+            group=self.group,
+        )
 
 
 class ConversionShardSpec(BaseModel):

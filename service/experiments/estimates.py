@@ -4,14 +4,19 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from service.catalogue.catalogue import Catalogue
-from service.database import Session
+from service.database import Session, Sessions
+from service.datasets.preview.previews import expected_dataset, sample_source
+from service.datasets.preview.schemas import PreparedSample
 from service.datasets.queries import DatasetView
+from service.datasets.schemas import PrepareSpec
+from service.errors import TunecurveError
 from service.evaluation.estimates import NOT_READY, estimate_calls, unpriced
 from service.evaluation.schemas import VariantKind
 from service.experiments.queries import given_dataset
 from service.experiments.schemas import ExperimentSpec
 from service.experiments.variants import Variant, variants_of
 from service.jobs.ports import Estimate, InputNotReady, Submission
+from service.storage.ports import ObjectStore
 from service.tuning.costs import estimate_or_reuse
 
 
@@ -35,6 +40,51 @@ def estimate_experiment(
     return total(
         _estimates(session, dataset, spec, name, submission.project_id, catalogue=catalogue)
     )
+
+
+def estimate_from_source(
+    spec: ExperimentSpec,
+    project_id: str,
+    *,
+    base_model: str,
+    catalogue: Catalogue,
+    sessions: Sessions,
+    store: ObjectStore,
+) -> Estimate | None:
+    """Return what an experiment costs whose dataset is still to be made, from its first rows.
+
+    None where it makes none, or from a source that only its job reads. What is wrong with the
+    source is a note: a dry run tells it, and the job would fail by it.
+    """
+    if spec.prepare is None:
+        return None
+    try:
+        sample = sample_source(spec.prepare, project_id=project_id, sessions=sessions, store=store)
+    except TunecurveError as error:
+        return Estimate(notes=(("source_not_readable", error.message),))
+    if sample is None:
+        return None
+    if not sample.converted:
+        return Estimate(notes=tuple(_sample_notes(spec.prepare, sample)))
+    dataset, name = expected_dataset(spec.prepare, sample), spec.base_model or base_model
+    with sessions.reading() as session:
+        found = total(_estimates(session, dataset, spec, name, project_id, catalogue=catalogue))
+    return replace(found, notes=(*_sample_notes(spec.prepare, sample), *found.notes))
+
+
+def _sample_notes(spec: PrepareSpec, sample: PreparedSample) -> Iterable[tuple[str, str]]:
+    about = "" if sample.rows_exact else "about "
+    words = f"told from the first {sample.rows_read} of {about}{sample.rows} rows of the source"
+    yield "estimated_from_source", words
+    refused = ", ".join(f"{code} {rows}" for code, rows in sample.refused.items())
+    if refused:
+        yield "rows_refused", f"the preparation would fail: of these rows are refused {refused}"
+    needed = spec.test_size + spec.validation_size + max(spec.train_sizes)
+    if sample.rows < needed:
+        yield (
+            "too_few_rows",
+            f"{needed} rows are asked for, and the source has {about}{sample.rows}",
+        )
 
 
 def _has_prices(catalogue: Catalogue, base_model: str) -> bool:

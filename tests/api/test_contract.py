@@ -19,7 +19,7 @@ PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas
 OPERATIONS = {
     "createJob", "listJobs", "getJob", "cancelJob", "deleteJob", "listErasures",
     "listEvents", "streamEvents",
-    "createFile", "listFiles", "getFile", "deleteFile", "getFileContent",
+    "createFile", "listFiles", "getFile", "deleteFile", "getFileContent", "previewFile",
     "listDatasets", "getDataset", "deleteDataset", "listDatasetRows", "getDatasetContent",
     "getDatasetReport",
     "listModels", "getModel", "deleteModel", "getModelCatalogue",

@@ -226,6 +226,27 @@ def test_doctor_checks_the_default_model_as_the_server_knows_it(
     assert (told["state"], told["detail"].startswith("m")) == (state, True)
 
 
+def test_a_file_is_previewed(known: TinyService, capsys: pytest.CaptureFixture[str]) -> None:
+    column = {"name": "tweet", "type": "text", "filled": 1, "distinct": 1, "longest": 4}
+    fit = {"preset": "sentiment", "fits": True, "why": "1 of the 1 rows read can be used"}
+    estimate = {"rows": 1, "rows_exact": False, "tokens": 3, "training_dollars": None}
+    known.objects["/v1/files/file_1/preview"] = {
+        "file": "file_1",
+        "columns": [column],
+        "first_rows": [{"tweet": "x"}],
+        "faults": [{"row": 2, "code": "ragged_row", "message": "three cells"}],
+        "presets": [fit | {"columns": {"text": "tweet"}, "labels": [], "form": None}],
+        "estimate": estimate | {"base_model": "m"},
+    }
+
+    assert run(["preview", "file_1"]) == ExitCode.OK
+
+    printed = capsys.readouterr()
+    assert "text=tweet" in printed.out
+    assert "row 2: three cells (ragged_row)" in printed.err
+    assert "about 1 rows, 3 tokens; one epoch on all of it: its price is not known" in printed.err
+
+
 def test_no_command_imports_what_is_heavy(bare: Path) -> None:
     program = (
         "import sys, pkgutil, importlib;"

@@ -57,11 +57,16 @@ def batches_of_file(
     limit_bytes = context.limits.source_bytes
     with tempfile.TemporaryDirectory(dir=folder) as own:
         plain = decompress_to_file(chunks, folder=Path(own), limit_bytes=limit_bytes)
-        for batch in _batches(plain, name, context):
-            if context.class_names.keys().isdisjoint(batch.columns) or context.keeps_class_numbers:
-                yield batch
-            else:
-                yield Batch(batch.numbers, with_names(batch.columns, context.class_names))
+        yield from plain_file_batches(plain, name, context)
+
+
+def plain_file_batches(plain: Path, name: FormatName, context: ReadContext) -> Iterator[Batch]:
+    """Yield the rows of a file that is not compressed; raises and notes as `batches_of_file`."""
+    for batch in _batches(plain, name, context):
+        if context.class_names.keys().isdisjoint(batch.columns) or context.keeps_class_numbers:
+            yield batch
+        else:
+            yield Batch(batch.numbers, with_names(batch.columns, context.class_names))
 
 
 def _batches(plain: Path, name: FormatName, context: ReadContext) -> Iterator[Batch]:

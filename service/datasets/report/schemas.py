@@ -40,10 +40,10 @@ class Grain(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     name: str = Field(description="as the option `group` names it")
-    chosen: bool
-    groups: int
+    chosen: bool = Field(description="the dataset was split by it")
+    groups: int = Field(description="how many there are")
     largest: int = Field(description="rows of the largest group")
-    groups_tested: int
+    groups_tested: int = Field(description="groups that test rows come from")
     unused_rows: int = Field(description="rows of held-out groups that are in no split")
     shared: str = Field(default="", description="the other grain, for the next member")
     shared_test_rows: int = Field(

@@ -3,6 +3,7 @@
 import argparse
 import ipaddress
 import json
+import os
 import sys
 from collections.abc import Sequence
 
@@ -28,6 +29,7 @@ DEFAULT_PROJECT = "default"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status."""
     options = _parser().parse_args(arguments)
+    os.umask(0o077)  # database and objects are for their owner
     settings = Settings()
     configure_logging(log_format=settings.log_format, level=settings.log_level)
     try:

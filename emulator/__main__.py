@@ -14,6 +14,7 @@ import structlog
 import uvicorn
 
 from emulator.app import create_app
+from emulator.connections import OwnConnections, own_hosts
 from emulator.errors import GoogleError
 from emulator.settings import Settings, change_settings, flag_types
 
@@ -58,17 +59,19 @@ class EmulatorServer(uvicorn.Server):
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
+    os.umask(0o077)  # what it keeps is its user's own
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(file=sys.stderr))
     settings = _settings(options)
     listener = _listen(options.host, options.port)
     scratch = None if options.state else Path(tempfile.mkdtemp(prefix="tunecurve-emulator-"))
-    app = create_app(scratch or options.state, settings=settings)
+    app = create_app(scratch or options.state, settings=settings, hosts=own_hosts(options.host))
     port = listener.getsockname()[1]
     config = uvicorn.Config(
         app,
         log_level="error",
         access_log=False,
         lifespan="on",
+        http=OwnConnections,
         ws="none",
         proxy_headers=False,
         headers=[_HEADER],

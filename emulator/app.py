@@ -6,18 +6,23 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from emulator.admission.connections import DroppedConnectionError, DroppedResponse
+from emulator.connections import OwnRequests
 from emulator.container import Emulator
 from emulator.control import ControlRoutes
 from emulator.errors import GoogleError
 from emulator.settings import Settings
 
 
-def create_app(root: Path, *, settings: Settings) -> Starlette:
-    """Return the application over a folder, which may hold what an earlier server left."""
+def create_app(root: Path, *, settings: Settings, hosts: frozenset[str] = frozenset()) -> Starlette:
+    """Return the application over a folder, which may hold what an earlier server left.
+
+    `hosts` are the names it answers to; empty means any.
+    """
     emulator = Emulator(root, settings=settings)
 
     @asynccontextmanager
@@ -27,6 +32,7 @@ def create_app(root: Path, *, settings: Settings) -> Starlette:
         await emulator.stop()
 
     return Starlette(
+        middleware=[Middleware(OwnRequests, hosts=hosts)],
         routes=emulator.routes() + ControlRoutes(emulator).routes(),
         lifespan=lifespan,
         exception_handlers={

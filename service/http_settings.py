@@ -1,4 +1,4 @@
-"""Settings of what the API takes from a client."""
+"""Settings of what the API takes from a client, and where webhooks go."""
 
 from typing import Annotated
 
@@ -56,9 +56,20 @@ class HttpSettings(BaseSettings):
         ),
     )
 
-    @field_validator("trusted_proxies", mode="before")
+    webhook_allow_networks: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description=(
+            "private networks that webhooks may reach, such as `10.0.0.0/8`, or one port of an "
+            "address, such as `127.0.0.1:9000`"
+        ),
+    )
+    webhook_ports: Annotated[tuple[int, ...], NoDecode] = Field(
+        default=(443,), description="ports that webhooks may use; allowed networks may use any"
+    )
+
+    @field_validator("trusted_proxies", "webhook_allow_networks", "webhook_ports", mode="before")
     @classmethod
-    def _split_proxies(cls, value: object) -> object:
+    def _split_lists(cls, value: object) -> object:
         return split_commas(value)
 
 

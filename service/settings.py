@@ -243,14 +243,6 @@ class Settings(HttpSettings):
         default=(), description="private networks where that mirror may be, such as `10.0.0.0/8`"
     )
 
-    webhook_allow_networks: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(),
-        description="private networks that webhooks may reach, such as `127.0.0.0/8,10.0.0.0/8`",
-    )
-    webhook_ports: Annotated[tuple[int, ...], NoDecode] = Field(
-        default=(443,), description="ports that webhooks may use; allowed networks may use any"
-    )
-
     idempotency_hours: float = Field(
         default=24, description="how long an `Idempotency-Key` is valid"
     )
@@ -262,7 +254,7 @@ class Settings(HttpSettings):
     def _read_json(cls, value: object) -> object:
         return json.loads(value) if isinstance(value, str) else value
 
-    @field_validator("webhook_allow_networks", "webhook_ports", "hub_allow_networks", mode="before")
+    @field_validator("hub_allow_networks", mode="before")
     @classmethod
     def _split_commas(cls, value: object) -> object:
         return split_commas(value)

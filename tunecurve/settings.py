@@ -8,6 +8,7 @@ from pathlib import Path
 from tunecurve.errors import ConfigurationError, UnreachableError
 from tunecurve.stack.state import read_state, state_file
 
+_FILE_NAMES = ("TUNECURVE_", "GOOGLE_", "STORAGE_EMULATOR_HOST")
 _DEFAULT_FOLDER = "~/.local/share/tunecurve"
 
 Environment = Mapping[str, str]
@@ -21,17 +22,33 @@ class Server:
     key: str | None
 
 
-def read_environment(dotenv: Path = Path(".env")) -> dict[str, str]:
+class ReadEnvironment(dict[str, str]):
+    """The environment; `from_file` are the names that only `.env` gives."""
+
+    from_file: frozenset[str] = frozenset()
+
+
+def read_environment(dotenv: Path = Path(".env")) -> ReadEnvironment:
     """Return the environment over the settings in `.env`, as the services read them too.
 
-    A setting that is empty counts as unset.
+    A setting that is empty counts as unset. Of `.env` only our names and Google's are read: the
+    folder may be somebody else's, and other names decide which code programs run.
     """
     settings: dict[str, str | None] = {}
     if dotenv.is_file():
         from dotenv import dotenv_values
 
-        settings = dotenv_values(dotenv)
-    return {name: value for name, value in {**settings, **os.environ}.items() if value}
+        settings = {
+            name: value
+            for name, value in dotenv_values(dotenv).items()
+            if name.startswith(_FILE_NAMES)
+        }
+    named = {name: value for name, value in os.environ.items() if value}
+    environment = ReadEnvironment(
+        {name: value for name, value in {**settings, **named}.items() if value}
+    )
+    environment.from_file = frozenset(environment.keys() - named.keys())
+    return environment
 
 
 def data_folder(environment: Environment, *, chosen: Path | None = None) -> Path:
@@ -57,11 +74,14 @@ def find_server(
 ) -> Server:
     """Return the server: flags, then TUNECURVE_URL and TUNECURVE_KEY, then the embedded stack.
 
-    The key of the embedded stack is never sent to another server. Raises UnreachableError where
-    no server is known and ConfigurationError where its key cannot be read.
+    The key of the embedded stack is never sent to another server, nor any other key to one that
+    only `.env` names. Raises UnreachableError where no server is known and ConfigurationError
+    where its key cannot be read or must not be sent.
     """
     chosen_key = key or environment.get("TUNECURVE_KEY")
     chosen_url = url or (None if data_dir else environment.get("TUNECURVE_URL"))
+    if chosen_key and not url and not data_dir:
+        _require_one_origin(environment, key_given=key is not None)
     folder = data_folder(environment, chosen=data_dir)
     stack = read_state(folder)
     if chosen_url is None and stack is None:
@@ -72,6 +92,15 @@ def find_server(
     if stack is not None and chosen_url in {None, stack.url}:
         return Server(stack.url, chosen_key or _read_key(stack.key_file))
     return Server(chosen_url or "", chosen_key)
+
+
+def _require_one_origin(environment: Environment, *, key_given: bool) -> None:
+    from_file: frozenset[str] = getattr(environment, "from_file", frozenset())
+    if "TUNECURVE_URL" in from_file and (key_given or "TUNECURVE_KEY" not in from_file):
+        raise ConfigurationError(
+            "TUNECURVE_URL stands in .env and the key comes from elsewhere: put both there, or "
+            "name the server with --url"
+        )
 
 
 def _read_key(file: str) -> str:

@@ -7,6 +7,7 @@ and what importing leaves behind is not given back before the fork.
 import argparse
 import gc
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ _EXTRAS = frozenset({"rich", "cffi", "psutil", "opentelemetry", "yaml"})
 
 def main(arguments: Sequence[str]) -> int:
     """Work until stopped; return the exit status."""
+    os.umask(0o077)  # database and objects are for their owner
     parser = _parser()
     options = parser.parse_args(arguments)
     app = load_app(options.include)

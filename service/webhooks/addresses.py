@@ -35,14 +35,23 @@ _LOCAL_NAMES = (".localhost", ".local", ".internal", ".localdomain", ".home.arpa
 _NAME = re.compile(
     r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9])?)+"
 )
+_WITH_PORT = re.compile(r"(?:\[(?P<v6>[^\]]+)\]|(?P<v4>[^:\[\]]+)):(?P<port>\d{1,5})")
 _ENDS_IN_NUMBER = re.compile(r"(^|\.)(\d+|0x[0-9a-f]*)$")
 
 
 @dataclass(frozen=True, slots=True)
-class UrlRules:
-    """`allow_networks` are let through though they are not public, on any port, without TLS."""
+class AllowedNetwork:
+    """Addresses, and the one port of them; None means any."""
 
-    allow_networks: tuple[Network, ...] = ()
+    network: Network
+    port: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UrlRules:
+    """`allow_networks` are let through though they are not public, without TLS."""
+
+    allow_networks: tuple[AllowedNetwork, ...] = ()
     ports: tuple[int, ...] = (443,)
 
 
@@ -54,11 +63,24 @@ def url_rules(
 ) -> UrlRules:
     """Return the rules that settings state. Raises Invalid for what is not a network."""
     try:
-        networks = tuple(ip_network(text.strip()) for text in allow_networks)
+        networks = tuple(_allowed(text.strip()) for text in allow_networks)
     except ValueError as error:
-        message = f"{setting}: {error}; write networks as 127.0.0.0/8"
+        message = (
+            f"{setting}: {error}; write networks as 10.0.0.0/8, one port of an address as "
+            "127.0.0.1:9000 or [::1]:9000"
+        )
         raise Invalid(message, code="invalid_setting") from error
     return UrlRules(allow_networks=networks, ports=tuple(ports))
+
+
+def _allowed(text: str) -> AllowedNetwork:
+    found = _WITH_PORT.fullmatch(text)
+    if found is None:
+        return AllowedNetwork(ip_network(text))
+    port = int(found["port"])
+    if not 0 < port < 1 << 16:
+        raise ValueError(f"{port} is no port")
+    return AllowedNetwork(ip_network(found["v6"] or found["v4"]), port)
 
 
 def is_public(address: Address) -> bool:
@@ -70,13 +92,16 @@ def is_public(address: Address) -> bool:
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 
-def is_allowed_network(address: Address, rules: UrlRules) -> bool:
-    return any(address in network for network in rules.allow_networks)
+def _is_allowed(address: Address, port: int, rules: UrlRules) -> bool:
+    return any(
+        address in allowed.network and allowed.port in {None, port}
+        for allowed in rules.allow_networks
+    )
 
 
 def may_connect(address: Address, port: int, rules: UrlRules) -> bool:
     """Return whether a webhook may be sent to this address and port."""
-    return is_allowed_network(address, rules) or (is_public(address) and port in rules.ports)
+    return _is_allowed(address, port, rules) or (is_public(address) and port in rules.ports)
 
 
 def check_url(url: str, *, rules: UrlRules, pointer: str = "/url") -> str:
@@ -88,7 +113,7 @@ def check_url(url: str, *, rules: UrlRules, pointer: str = "/url") -> str:
     host = parsed.raw_host.decode("ascii")
     literal = _literal(host)
     port = parsed.port or {"https": 443, "http": 80}[parsed.scheme]
-    if literal is not None and is_allowed_network(literal, rules):
+    if literal is not None and _is_allowed(literal, port, rules):
         return url
     if parsed.scheme != "https":
         raise _refused("use https", pointer)

@@ -6,7 +6,7 @@ import pytest
 
 from tunecurve.errors import ConfigurationError, UnreachableError
 from tunecurve.settings import Server, data_folder, find_server, read_environment
-from tunecurve.stack.state import StackState, write_state
+from tunecurve.stack.state import StackState, make_private_folder, write_state
 
 STACK_URL = "http://127.0.0.1:9999"
 
@@ -88,3 +88,45 @@ def test_the_data_folder_is_absolute(bare: Path) -> None:
 def test_a_home_folder_that_is_not_known_is_a_configuration_error() -> None:
     with pytest.raises(ConfigurationError, match="set HOME or TUNECURVE_DATA_DIR"):
         data_folder({"TUNECURVE_DATA_DIR": "~no-such-person/data"})
+
+
+def test_a_settings_file_gives_our_names_and_googles_and_no_others(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (bare / ".env").write_text(
+        "PYTHONPATH=evil\nLD_PRELOAD=evil.so\nPATH=evil\nHTTPS_PROXY=http://evil\nPGPASSWORD=x\n"
+        "TUNECURVE_LOCATION=a\nGOOGLE_CLOUD_PROJECT=p\n"
+    )
+    monkeypatch.setenv("PATH", "/usr/bin")
+    environment = read_environment()
+
+    assert environment["PATH"] == "/usr/bin"
+    assert environment["PYTHONPATH"] != "evil"
+    assert environment.keys() & {"LD_PRELOAD", "HTTPS_PROXY", "PGPASSWORD"} == set()
+    assert environment["GOOGLE_CLOUD_PROJECT"] == "p"
+    assert environment.from_file >= {"TUNECURVE_LOCATION", "GOOGLE_CLOUD_PROJECT"}
+
+
+def test_no_key_goes_to_a_server_that_only_a_settings_file_names(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (bare / ".env").write_text("TUNECURVE_URL=https://evil.example\n")
+    with pytest.raises(ConfigurationError, match="put both there"):
+        find_server(read_environment(), key="tunecurve_flag")
+    monkeypatch.setenv("TUNECURVE_KEY", "tunecurve_env")
+    with pytest.raises(ConfigurationError, match="--url"):
+        find_server(read_environment())
+    assert find_server(read_environment(), url="https://t.example").key == "tunecurve_env"
+
+
+def test_a_settings_file_may_name_a_server_with_its_key(bare: Path) -> None:
+    (bare / ".env").write_text("TUNECURVE_URL=https://t.example\nTUNECURVE_KEY=tunecurve_file\n")
+
+    assert find_server(read_environment()) == Server("https://t.example", "tunecurve_file")
+
+
+def test_an_existing_data_folder_is_closed_to_others(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir(mode=0o755)
+
+    assert make_private_folder(folder).stat().st_mode & 0o777 == 0o700

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import os
 import socket
 import time
 from collections.abc import Callable, Mapping
@@ -48,6 +49,7 @@ def run_stack(
     setting is missing or the port is taken, and StackError when a process does not start.
     """
     require_server()
+    os.umask(0o077)  # for all that the stack's processes write
     folder = make_private_folder(options.folder)
     try:
         with locked(lock_file(folder)):

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+_PRIVATE = 0o700
+
 
 @dataclass(frozen=True, slots=True)
 class StackState:
@@ -49,8 +51,10 @@ def remove_state(folder: Path) -> None:
 
 
 def make_private_folder(folder: Path) -> Path:
-    """Create the folder, closed to others, where it is absent."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Create the folder where it is absent, and close it to others."""
+    folder.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+    if folder.stat().st_mode & ~_PRIVATE & 0o777:
+        folder.chmod(_PRIVATE)
     return folder
 
 

@@ -1,9 +1,11 @@
 """Which URLs are taken at all: the static half of the guard."""
 
+from ipaddress import ip_address
+
 import pytest
 
 from service.errors import Invalid
-from service.webhooks.addresses import check_url, url_rules
+from service.webhooks.addresses import check_url, may_connect, url_rules
 
 STRICT = url_rules()
 LOOPBACK = url_rules(allow_networks=["127.0.0.0/8", "::1/128"])
@@ -119,3 +121,22 @@ def test_other_ports_can_be_opened() -> None:
 def test_a_setting_that_is_no_network_is_refused_by_name() -> None:
     with pytest.raises(Invalid, match="TUNECURVE_WEBHOOK_ALLOW_NETWORKS"):
         url_rules(allow_networks=["127.0.0.1/8"])
+
+
+@pytest.mark.parametrize("written", ["127.0.0.1:9000", " 127.0.0.0/8:9000 ", "[::1]:9000"])
+def test_one_port_of_a_private_address_is_allowed_and_no_other(written: str) -> None:
+    rules = url_rules(allow_networks=[written])
+    host = "[::1]" if "[" in written else "127.0.0.1"
+    address = ip_address(host.strip("[]"))
+
+    assert check_url(f"http://{host}:9000/", rules=rules)
+    assert may_connect(address, 9000, rules)
+    assert not may_connect(address, 9001, rules)
+    with pytest.raises(Invalid):
+        check_url(f"http://{host}:9001/", rules=rules)
+
+
+@pytest.mark.parametrize("written", ["127.0.0.1:0", "127.0.0.1:70000", "host:80", "[::1]", ":80"])
+def test_what_is_no_network_and_port_is_refused_with_an_example(written: str) -> None:
+    with pytest.raises(Invalid, match=r"127\.0\.0\.1:9000"):
+        url_rules(allow_networks=[written])

@@ -207,9 +207,11 @@ def present_experiment(
         curve=ExperimentCurve.model_validate(row.curve) if row.curve else None,
         created_at=row.created_at,
         ready_at=row.ready_at,
-        links={
-            "self": f"/v1/experiments/{row.id}",
-            "report": f"/v1/experiments/{row.id}/content?format=html",
-            "content": f"/v1/experiments/{row.id}/content",
-        },
+        links=experiment_links(row.id),
     )
+
+
+def experiment_links(experiment_id: str) -> dict[str, str]:
+    """Return where an experiment, its page and its table are found, below the API's address."""
+    own = f"/v1/experiments/{experiment_id}"
+    return {"self": own, "report": f"{own}/content?format=html", "content": f"{own}/content"}

@@ -17,7 +17,7 @@ from service.evaluation.schemas import VariantKind
 from service.evaluation.scores import check_signatures
 from service.evaluation.statistics.comparison import SharedRows, VariantScores
 from service.experiments import repository
-from service.experiments.analysis import analyse, analysis_json
+from service.experiments.analysis import Analysis, analyse, analysis_json
 from service.experiments.answer import answer
 from service.experiments.curve import Point
 from service.experiments.models import Experiment
@@ -28,7 +28,7 @@ from service.experiments.report import (
     curve_rows,
     render_report,
 )
-from service.experiments.schemas import ExperimentSpec, VariantView
+from service.experiments.schemas import ExperimentSpec, VariantView, experiment_links
 from service.experiments.variant_costs import costs_of_variants
 from service.jobs.ports import (
     InputNotReady,
@@ -113,6 +113,7 @@ def summarise(
         done.curve = analysis_json(analysis)
         done.report_key, done.table_key = report_key, table_key
         done.ready_at = utc_now()
+        run.conclude(session, _result(done, analysis))
 
 
 def _rows(
@@ -237,6 +238,20 @@ def _ids(run: JobRun, dataset: DatasetView, variants: Sequence[VariantView]) -> 
 def experiment_folder(project_id: str, experiment_id: str) -> str:
     """Return the folder of the store where an experiment has its page and its table."""
     return project_folder(project_id, "experiments", experiment_id)
+
+
+def _result(row: Experiment, analysis: Analysis) -> dict[str, Any]:
+    """Return in short what an experiment has found out, for its job and its last event."""
+    decision = analysis.decision
+    return {
+        "answer": row.answer,
+        "verdict": row.verdict,
+        "worth": decision.worth.value,
+        "recommended_size": decision.recommended and decision.recommended.train_size,
+        "best_prompt": decision.best_prompt and decision.best_prompt.name,
+        "synthetic": row.synthetic,
+        "links": experiment_links(row.id),
+    }
 
 
 def _write(report: ReportData, folder: str, *, store: ObjectStore) -> tuple[str, str]:

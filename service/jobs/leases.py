@@ -126,6 +126,9 @@ class LeasedRun:
             data={"progress": progress},
         )
 
+    def conclude(self, session: Session, result: Mapping[str, Any]) -> None:
+        repository.write_result(session, self.id, result=result)
+
     @contextlib.contextmanager
     def fenced(self) -> Iterator[Session]:
         with self._sessions.transaction() as session:

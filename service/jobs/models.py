@@ -50,6 +50,7 @@ class Job(Model):
     progress: Mapped[dict[str, Any]]
     cost: Mapped[dict[str, Any]]
     error: Mapped[dict[str, Any] | None]
+    result: Mapped[dict[str, Any] | None]
     attempt: Mapped[int] = mapped_column(Integer, default=0)
     attempts_without_progress: Mapped[int] = mapped_column("fruitless_claims", Integer, default=0)
     done_before: Mapped[int] = mapped_column(Integer, default=0)

@@ -91,6 +91,12 @@ class JobRun(Protocol):
         """Show progress; written at most once a second."""
         ...
 
+    def conclude(self, session: Session, result: Mapping[str, Any]) -> None:
+        """Keep in short what the job found out, in a fenced transaction: numbers and sentences,
+        never rows. It is shown with the job and sent with its last event.
+        """
+        ...
+
     def fenced(self) -> AbstractContextManager[Session]:
         """A transaction that commits only while this run still holds the job's lease."""
         ...
@@ -202,6 +208,7 @@ class JobRecord(Protocol):
     reason: str | None
     spec: dict[str, Any]
     outputs: dict[str, str]
+    result: dict[str, Any] | None
     labels: dict[str, str]
     progress: dict[str, Any]
     cost: dict[str, Any]

@@ -1,6 +1,6 @@
 """SQL of jobs. Every change of state is one conditional UPDATE in `move`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -160,6 +160,15 @@ def write_progress(
         .execution_options(synchronize_session=False)
     )
     return session.scalar(statement) is not None
+
+
+def write_result(session: Session, job_id: str, *, result: Mapping[str, Any]) -> None:
+    session.execute(
+        update(Job)
+        .where(Job.id == job_id)
+        .values(result=dict(result))
+        .execution_options(synchronize_session=False)
+    )
 
 
 def write_priority(session: Session, job_id: str, priority: int) -> None:

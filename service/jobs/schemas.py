@@ -111,6 +111,9 @@ class Job(BaseModel):
     resume_at: datetime | None = Field(description="when it looks again by itself, if it waits")
     spec: dict[str, Any] = Field(description="as resolved, defaults filled in")
     outputs: dict[str, str] = Field(description="role to id, reserved at submission")
+    result: dict[str, Any] | None = Field(
+        description="in short what it found out: an experiment's answer; null for other kinds"
+    )
     progress: Progress
     cost: Cost
     budget: Budget | None
@@ -149,6 +152,7 @@ def present_job(row: JobRecord, *, cost: Mapping[str, Any] | None = None) -> Job
         resume_at=row.next_run_at if row.state == State.WAITING else None,
         spec=row.spec,
         outputs=row.outputs,
+        result=row.result,
         progress=Progress.model_validate(row.progress),
         cost=Cost.model_validate({**row.cost, **(cost or {})}),
         budget=Budget(amount=row.cost["budget"]) if row.cost.get("budget") else None,
@@ -188,6 +192,7 @@ def event_data(row: JobRecord, **more: Any) -> dict[str, Any]:
         "state": row.state,
         "reason": row.reason,
         "outputs": row.outputs,
+        "result": row.result,
         "labels": row.labels,
         "parent": row.parent_id,
         "version": row.version,

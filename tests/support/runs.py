@@ -8,6 +8,7 @@ from typing import Any
 from service.clock import utc_now
 from service.database import Session, Sessions
 from service.ids import Prefix, new_id
+from service.jobs import repository
 from service.jobs.lifecycle import State
 from service.jobs.models import Job
 from service.jobs.ports import JobCancelled, JobKind, Preempted, Submission
@@ -42,6 +43,9 @@ class MemoryRun:
 
     def report(self, done: int, total: int | None, *, unit: str, stage: str = "") -> None:
         self.progress.append((done, total, stage))
+
+    def conclude(self, session: Session, result: Mapping[str, Any]) -> None:
+        repository.write_result(session, self.id, result=result)
 
     def fenced(self) -> AbstractContextManager[Session]:
         return self.sessions.transaction()

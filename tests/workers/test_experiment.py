@@ -10,6 +10,7 @@ from google.cloud import storage
 from service.datasets.sources.schemas import SyntheticSource
 from service.datasets.sources.synthetic import synthetic_rows
 from service.evaluation.queries import get_evaluation
+from service.experiments.curve_schemas import ExperimentCurve
 from service.experiments.queries import get_experiment
 from service.inference.redis_governor import list_quotas
 from service.jobs.lifecycle import State
@@ -64,6 +65,16 @@ def test_one_job_draws_a_learning_curve_and_a_second_has_the_same_data_and_tunes
     )
     assert row.synthetic
     assert row.answer
+    assert job.result is not None
+    assert job.result["answer"] == row.answer
+    assert job.result["synthetic"] is True
+    [told] = [each for each in stack.events(job.id) if each.type == "job.succeeded"]
+    assert told.data["result"] == job.result
+    curve = ExperimentCurve.model_validate(row.curve)
+    assert set(curve.costs) == set(variants)
+    assert all(cost.per_thousand_calls for cost in curve.costs.values())
+    assert curve.costs["tuned@80"].tuning not in {None, "0.00"}
+    assert curve.front
     ledger = stack.emulator.ledger()
     assert ledger["tunings_created"] == len(SIZES)
     assert ledger["calls_accepted"] == 4 * 40

@@ -47,7 +47,7 @@ def test_a_star_covers_the_whole_vocabulary() -> None:
 
 @pytest.mark.parametrize("pattern", ["job.exploded", "job", "j*", "", "job.progress"])
 def test_an_unknown_pattern_is_refused_and_the_known_ones_are_named(pattern: str) -> None:
-    with pytest.raises(ValueError, match=r"known: \*, job\.\*"):
+    with pytest.raises(ValueError, match=r"known: .*'job\.\*'"):
         check_pattern(pattern)
 
 

@@ -191,7 +191,10 @@ def open_writer(
     folder: Path, *, preset: Preset, spec: PrepareSpec, base_model: ModelEntry
 ) -> ConvertedRowsWriter:
     """Return a writer whose row rules apply the limits of the base model; close it."""
-    copied = (answer_outside_context(),) if "context" in preset.columns else ()
+    copied = []
+    if preset.copied is not None:
+        how = preset.copied
+        copied = [answer_outside_context(lowercase=how.lowercase, no_answer=how.no_answer)]
     most = base_model.limits.tokens_per_example
     fits = over_token_limit(most, instruction=preset.instruction)
     checks = RowChecks((*ROW_RULES, fits, *copied))

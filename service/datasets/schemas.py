@@ -11,7 +11,7 @@ from service.datasets.examples import Split, Turn
 from service.datasets.models import Dataset as DatasetModel
 from service.datasets.presets.chat_forms import RowForm
 from service.datasets.presets.definition import Label, PresetDefinition, read_definition
-from service.datasets.presets.options import Template
+from service.datasets.presets.options import SquadOptions, Template
 from service.datasets.presets.preset import Preset
 from service.datasets.presets.registry import PRESETS, choose_preset
 from service.datasets.presets.targets import check_schema
@@ -61,9 +61,16 @@ class PrepareSpec(BaseModel):
     form: RowForm | None = Field(
         default=None, description="of rows that are chats, for the preset `generic` only"
     )
-    labels: tuple[Label, ...] = Field(
-        default=(), max_length=1000, description="all there are, for the preset `classification`"
+    labels: Annotated[tuple[Label, ...], Field(max_length=1000)] | Literal["train"] = Field(
+        default=(),
+        description="all there are, for `classification` and `pii`; `train`, for `pii`: those that "
+        "the targets of the training split hold",
     )
+    instruction: Annotated[str, Field(max_length=20_000)] | None = Field(
+        default=None,
+        description="in place of the preset's own; `{{labels}}` and `{{schema}}` stand for these",
+    )
+    squad: SquadOptions | None = Field(default=None, description="for the preset `squad`")
     target_schema: dict[str, JsonValue] | None = Field(
         default=None, description="JSON Schema of targets, for the preset `extraction`"
     )
@@ -159,6 +166,8 @@ class PrepareSpec(BaseModel):
             form=self.form,
             labels=self.labels,
             target_schema=self.target_schema,
+            instruction=self.instruction,
+            squad=self.squad,
             definition=self.definition,
             group=self.group,
         )

@@ -16,12 +16,14 @@ def classification_preset(options: PresetOptions) -> Preset:
 
     Raises Invalid `labels_required`, `labels_alike`, `template_not_allowed` and so on.
     """
-    options.allow_only("labels", preset="classification")
-    if not options.labels:
+    options.allow_only("labels", "instruction", preset="classification")
+    if not options.labels or isinstance(options.labels, str):
         raise required_option("labels", "the preset 'classification' needs the labels there are")
     return Preset(
         name="classification",
-        instruction=instruction_for(options.labels),
+        instruction=options.instruction_or(
+            instruction_for(options.labels), labels=", ".join(options.labels)
+        ),
         columns=("text", "label"),
         metrics=("accuracy", "macro_f1", "exact_match"),
         convert=_converter(options.labels),

@@ -16,10 +16,12 @@ _TASK = "Extract the information from the text as JSON. Return only the JSON."
 
 def extraction_preset(options: PresetOptions) -> Preset:
     """Return the preset of targets that are JSON, of a schema if one is given."""
-    options.allow_only("target_schema", preset="extraction")
+    options.allow_only("target_schema", "instruction", preset="extraction")
     return Preset(
         name="extraction",
-        instruction=instruction_for(options.target_schema),
+        instruction=options.instruction_or(
+            instruction_for(options.target_schema), schema=_spelled(options.target_schema)
+        ),
         columns=("text", "target"),
         optional_columns=("context",),
         metrics=("json_field_f1", "json_equal", "exact_match"),
@@ -30,9 +32,11 @@ def extraction_preset(options: PresetOptions) -> Preset:
 
 
 def instruction_for(schema: Mapping[str, Any] | None) -> str:
-    if not schema:
-        return _TASK
-    return f"{_TASK}\nSchema: {json.dumps(schema, ensure_ascii=False)}"
+    return f"{_TASK}\nSchema: {_spelled(schema)}" if schema else _TASK
+
+
+def _spelled(schema: Mapping[str, Any] | None) -> str:
+    return json.dumps(schema, ensure_ascii=False) if schema else ""
 
 
 def _converter(given: Mapping[str, Any] | None) -> Callable[[Mapping[str, str]], Converted]:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -54,14 +54,34 @@ def columns_in(*templates: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
+class SquadOptions(BaseModel):
+    """How answers of the preset `squad` are taught.
+
+    `lowercase`: in lower case with white space collapsed, as Google's SQuAD notebook normalises
+    them. SQuAD 2.0 has questions without an answer: they are left out, or taught to be answered
+    by `no_answer`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    answers: Literal["as_written", "lowercase"] = "as_written"
+    unanswerable: Literal["leave_out", "teach"] = "leave_out"
+    no_answer: str = Field(default="unanswerable", min_length=1, max_length=200, pattern=r"\S")
+
+
 @dataclass(frozen=True, slots=True)
 class PresetOptions:
-    """Each preset takes some of these and refuses the others."""
+    """Each preset takes some of these and refuses the others.
+
+    `labels` may be `train`: those that the targets of the training split hold.
+    """
 
     template: Template | None = None
     form: RowForm | None = None
-    labels: tuple[str, ...] = ()
+    labels: tuple[str, ...] | Literal["train"] = ()
     target_schema: Mapping[str, Any] | None = None
+    instruction: str | None = None
+    squad: SquadOptions | None = None
 
     def allow_only(self, *allowed: str, preset: str) -> None:
         """Raise Invalid `template_not_allowed`, `labels_not_allowed` … for other options."""
@@ -71,6 +91,15 @@ class PresetOptions:
                 code = f"{each.name}_not_allowed"
                 fault = Fault(f"/spec/{each.name}", code, message)
                 raise Invalid(message, code=code, faults=[fault])
+
+    def instruction_or(self, default: str, **words: str) -> str:
+        """Return the instruction with `{{labels}}` and the like filled in, else the default."""
+        if self.instruction is None:
+            return default
+        text = self.instruction
+        for name, value in words.items():
+            text = text.replace(f"{{{{{name}}}}}", value)
+        return text
 
 
 def required_option(name: str, message: str) -> Invalid:

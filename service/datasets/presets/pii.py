@@ -1,12 +1,13 @@
 """Masking of personally identifiable information, as in ai4privacy/pii-masking-200k."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from service.datasets.examples import fold
+from service.datasets.presets.options import PresetOptions
 from service.datasets.presets.preset import ConvertedExample, Preset
 
-LABELS = (
+_LABELS = (
     "PREFIX, FIRSTNAME, LASTNAME, DATE, TIME, PHONEIMEI, USERNAME, GENDER, CITY, STATE, URL, "
     "JOBAREA, EMAIL, JOBTYPE, COMPANYNAME, JOBTITLE, STREET, SECONDARYADDRESS, COUNTY, AGE, "
     "USERAGENT, ACCOUNTNAME, ACCOUNTNUMBER, CURRENCYSYMBOL, AMOUNT, CREDITCARDISSUER, "
@@ -15,11 +16,12 @@ LABELS = (
     "LITECOINADDRESS, CURRENCYCODE, BUILDINGNUMBER, ORDINALDIRECTION, MASKEDNUMBER, ZIPCODE, "
     "BIC, IPV4, IPV6, MAC, NEARBYGPSCOORDINATE, VEHICLEVIN, EYECOLOR, HEIGHT, SSN, LANGUAGE"
 )
+LABELS = tuple(_LABELS.split(", "))
 
-INSTRUCTION = (
+_TASK = (
     "Replace every piece of personally identifiable information in the text with a generic label "
     "in square brackets, such as [FIRSTNAME]. Keep everything else unchanged and return only the "
-    f"text.\nLabels: {LABELS}"
+    "text.\nLabels: "
 )
 
 PLACEHOLDER = re.compile(r"\[[A-Za-z]\w*\]|<[A-Za-z]\w*>|\{\{\s*[A-Za-z]\w*\s*\}\}")
@@ -40,11 +42,29 @@ def _convert(fields: Mapping[str, str]) -> ConvertedExample:
     return ConvertedExample(text, target, (target,), template_of(target), (text, target))
 
 
-# Source and target keep their inner white space and case: the task is to change nothing else.
-PII = Preset(
-    name="pii",
-    instruction=INSTRUCTION,
-    columns=("source_text", "target_text"),
-    metrics=("sacrebleu", "pii_entity_f1", "pii_leak_rate", "exact_match"),
-    convert=_convert,
-)
+def pii_preset(options: PresetOptions) -> Preset:
+    """Return the preset with labels and an instruction of the options, or those of ai4privacy.
+
+    Raises Invalid `template_not_allowed` and so on. Source and target keep their inner white space
+    and case: the task is to change nothing else.
+    """
+    options.allow_only("labels", "instruction", preset="pii")
+
+    def instruction_for(labels: Iterable[str]) -> str:
+        joined = ", ".join(labels)
+        return options.instruction_or(f"{_TASK}{joined}", labels=joined)
+
+    from_train = options.labels == "train"
+    return Preset(
+        name="pii",
+        instruction=instruction_for(LABELS if from_train else options.labels or LABELS),
+        columns=("source_text", "target_text"),
+        metrics=("sacrebleu", "pii_entity_f1", "pii_leak_rate", "exact_match"),
+        convert=_convert,
+        placeholders=True,
+        labels_of_train=instruction_for if from_train else None,
+    )
+
+
+PII = pii_preset(PresetOptions())
+INSTRUCTION = PII.instruction

@@ -1,6 +1,6 @@
 """What a preset is: how rows of one task become examples."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from service.datasets.drops import DropReason
@@ -39,6 +39,14 @@ Converted = ConvertedExample | DropReason | RowProblem
 
 
 @dataclass(frozen=True, slots=True)
+class CopiedAnswer:
+    """Targets are copied from their text, some in lower case; `no_answer` says there is none."""
+
+    lowercase: bool = False
+    no_answer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Preset:
     """`columns` must be there, `optional_columns` may be; the first metric is the primary one.
 
@@ -49,8 +57,9 @@ class Preset:
     rows name no group, so that a cluster of near-duplicates is one. `drops_near_duplicates` is
     false where nearly equal rows are different questions. `labels` is the closed set of targets,
     empty where there is none; `answer` is what a model may answer. `grains` name what may be kept
-    together, first what `group` is and then what `other_group` is. `pointer` is where the spec
-    names columns.
+    together, first what `group` is and then what `other_group` is. `placeholders`: the labels of
+    placeholders in targets are named by the instruction, which `labels_of_train` makes of those in
+    train once there is a split. `pointer` is where the spec names columns.
     """
 
     name: str
@@ -66,5 +75,8 @@ class Preset:
     labels: tuple[str, ...] = ()
     answer: AnswerForm = ANY_TEXT
     grains: tuple[str, ...] = ()
+    copied: CopiedAnswer | None = None
+    placeholders: bool = False
+    labels_of_train: Callable[[Iterable[str]], str] | None = None
     test_size: int = 200
     pointer: str = "/spec/columns"

@@ -1,7 +1,7 @@
 """All presets, by name."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from service.datasets.presets.chat_forms import RowForm, chat_preset
 from service.datasets.presets.classification import classification_preset
@@ -9,23 +9,15 @@ from service.datasets.presets.definition import PresetDefinition, defined_preset
 from service.datasets.presets.extraction import extraction_preset
 from service.datasets.presets.generic import generic_preset
 from service.datasets.presets.groups import grouped_by, refuse_two_groups
-from service.datasets.presets.options import PresetOptions, Template
-from service.datasets.presets.pii import PII
+from service.datasets.presets.options import PresetOptions, SquadOptions, Template
+from service.datasets.presets.pii import pii_preset
 from service.datasets.presets.preset import Preset
-from service.datasets.presets.sentiment import SENTIMENT
-from service.datasets.presets.squad import SQUAD
+from service.datasets.presets.sentiment import sentiment_preset
+from service.datasets.presets.squad import squad_preset
 from service.errors import Fault, Invalid
 from service.registry import Registry
 
 PresetMaker = Callable[[PresetOptions], Preset]
-
-
-def _fixed(preset: Preset) -> PresetMaker:
-    def make(options: PresetOptions) -> Preset:
-        options.allow_only(preset=preset.name)
-        return preset
-
-    return make
 
 
 def _generic(options: PresetOptions) -> Preset:
@@ -42,9 +34,9 @@ def _generic(options: PresetOptions) -> Preset:
 PRESETS: Registry[PresetMaker] = Registry(
     "preset",
     {
-        "pii": _fixed(PII),
-        "squad": _fixed(SQUAD),
-        "sentiment": _fixed(SENTIMENT),
+        "pii": pii_preset,
+        "squad": squad_preset,
+        "sentiment": sentiment_preset,
         "generic": _generic,
         "classification": classification_preset,
         "extraction": extraction_preset,
@@ -52,14 +44,16 @@ PRESETS: Registry[PresetMaker] = Registry(
 )
 
 
-def choose_preset(
+def choose_preset(  # noqa: PLR0913  the options of a spec, by their names
     name: str,
     *,
     template: Template | None,
     columns: Iterable[str],
     form: RowForm | None = None,
-    labels: tuple[str, ...] = (),
+    labels: tuple[str, ...] | Literal["train"] = (),
     target_schema: Mapping[str, Any] | None = None,
+    instruction: str | None = None,
+    squad: SquadOptions | None = None,
     definition: PresetDefinition | None = None,
     group: str | None = None,
 ) -> Preset:
@@ -70,7 +64,7 @@ def choose_preset(
     `template_not_allowed` and others like it, `unknown_column`.
     """
     make = PRESETS.find(name, pointer="/spec/preset")
-    options = PresetOptions(template, form, labels, target_schema)
+    options = PresetOptions(template, form, labels, target_schema, instruction, squad)
     preset = make(options) if definition is None else _defined(name, definition, options)
     _check_columns(preset, columns)
     if group is None:

@@ -1,10 +1,12 @@
 """Three-way sentiment, as in Tweet Sentiment Extraction."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from service.datasets.drops import DropReason
 from service.datasets.examples import fold
 from service.datasets.presets.answer_form import AnswerForm, AnswerKind
+from service.datasets.presets.options import PresetOptions
 from service.datasets.presets.preset import Converted, ConvertedExample, Preset, RowProblem
 from service.datasets.presets.targets import label_of, spelled_labels
 
@@ -20,6 +22,13 @@ def _convert(fields: Mapping[str, str]) -> Converted:
         return label
     same = fold(text)
     return ConvertedExample(f"Text: {text}", label, (label,), same, (same, label), label=label)
+
+
+def sentiment_preset(options: PresetOptions) -> Preset:
+    """Return the preset, with another instruction if one is given. Raises Invalid."""
+    options.allow_only("instruction", preset="sentiment")
+    instruction = options.instruction_or(SENTIMENT.instruction, labels=", ".join(LABELS))
+    return replace(SENTIMENT, instruction=instruction)
 
 
 # The text keeps its case and inner white space; labels are lower-cased. Texts that differ in

@@ -4,23 +4,62 @@ import ast
 import json
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from service.datasets.drops import DropReason
 from service.datasets.examples import collapse, fold
-from service.datasets.presets.answer_form import AnswerForm, AnswerKind
-from service.datasets.presets.preset import Converted, ConvertedExample, Preset, RowProblem
+from service.datasets.presets.answer_form import ANY_TEXT, AnswerForm, AnswerKind
+from service.datasets.presets.options import PresetOptions, SquadOptions
+from service.datasets.presets.preset import (
+    Converted,
+    ConvertedExample,
+    CopiedAnswer,
+    Preset,
+    RowProblem,
+)
 
 
-def _convert(fields: Mapping[str, str]) -> Converted:
+def squad_preset(options: PresetOptions) -> Preset:
+    """Return the preset of the options. Raises Invalid `template_not_allowed` and so on.
+
+    White space is collapsed in context, question and answers, so that an answer remains a span of
+    its context. The group is the article, or the context without a title. An article has 200
+    questions and more: without a limit one article would be the whole test, and the width of its
+    score could not be estimated (article to article EM varies 2.8 times as much).
+    """
+    options.allow_only("squad", "instruction", preset="squad")
+    chosen = options.squad or SquadOptions()
+    teaches_none = chosen.unanswerable == "teach"
+    lowercase = chosen.answers == "lowercase"
+    task = f"{_TASK} {_NO_ANSWER.format(chosen.no_answer)}" if teaches_none else _TASK
+    return Preset(
+        name="squad",
+        instruction=options.instruction_or(task),
+        columns=("context", "question", "answers"),
+        optional_columns=("title",),
+        metrics=("squad_f1", "squad_exact_match", "exact_match", *(_WEAKER if lowercase else ())),
+        convert=partial(_convert, options=chosen),
+        answer=ANY_TEXT if teaches_none else AnswerForm(AnswerKind.SPAN),
+        copied=CopiedAnswer(lowercase, chosen.no_answer if teaches_none else ""),
+        held_out_rows_per_group=20,
+        test_groups=10,
+        drops_near_duplicates=False,
+        grains=("article", "paragraph"),
+    )
+
+
+def _convert(fields: Mapping[str, str], *, options: SquadOptions) -> Converted:
     context, question = collapse(fields["context"]), collapse(fields["question"])
     given = _answers(fields["answers"])
     if given is None:
         message = 'the answers are neither a text, a list of texts nor {"text": [...]}; mend them'
         return RowProblem("invalid_answers", message)
-    answers = tuple(dict.fromkeys(filter(None, map(collapse, given))))
-    if not answers:
+    spelled = map(str.lower, given) if options.answers == "lowercase" else given
+    answers = tuple(dict.fromkeys(filter(None, map(collapse, spelled))))
+    if not answers and options.unanswerable == "leave_out":
         return DropReason.UNANSWERABLE
+    answers = answers or (options.no_answer,)
     text = f"Context: {context}\nQuestion: {question}" if context and question else ""
     title, paragraph = fold(fields["title"]), fold(context)
     return ConvertedExample(
@@ -79,22 +118,7 @@ def _answer(value: Any) -> str | None:
 # A list or an object as Python writes it, perhaps of NumPy's arrays.
 _PYTHON = re.compile(r"\s*(?:[\[{]\s*['\"{\[]|\[\s*\]|(?:np\.)?array\()")
 _PYTHON_CHARACTERS = 100_000
-# White space is collapsed in context, question and answers, so that an answer remains a
-# span of its context; case is kept. The group is the article, or the context without a title.
-# An article has 200 questions and more: without a limit one article would be the whole test, and
-# the width of its score could not be estimated (article to article EM varies 2.8 times as much).
-SQUAD = Preset(
-    name="squad",
-    instruction=(
-        "Answer the question with a short span copied from the context. Return only the answer."
-    ),
-    columns=("context", "question", "answers"),
-    optional_columns=("title",),
-    metrics=("squad_f1", "squad_exact_match", "exact_match"),
-    convert=_convert,
-    answer=AnswerForm(AnswerKind.SPAN),
-    held_out_rows_per_group=20,
-    test_groups=10,
-    drops_near_duplicates=False,
-    grains=("article", "paragraph"),
-)
+_TASK = "Answer the question with a short span copied from the context. Return only the answer."
+_NO_ANSWER = "If the context does not hold the answer, return: {}"
+_WEAKER = ("lowercase_f1", "lowercase_exact_match")
+SQUAD = squad_preset(PresetOptions())

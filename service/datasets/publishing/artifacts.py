@@ -130,7 +130,7 @@ def _manifest(
         "schema_version": SCHEMA.version,
         "fingerprint": dataset.written.fingerprint,
         "preset": preset.name,
-        "instruction": preset.instruction,
+        "instruction": dataset.instruction,
         "metrics": list(preset.metrics),
         "splits": {split.value: dataset.rows(split) for split in Split},
         "files": {name: file.model_dump(exclude={"uri"}) for name, file in files.items()},
@@ -142,6 +142,7 @@ def columns_of(dataset: WrittenDataset, artifacts: Artifacts) -> dict[str, Any]:
     """Return what a finished dataset's row holds, but for the time."""
     report = dataset.report.model_copy(update={"manifest": artifacts.manifest})
     return {
+        "instruction": dataset.instruction,
         "splits": {
             split.value: _split_info(split, dataset, artifacts).model_dump() for split in Split
         },

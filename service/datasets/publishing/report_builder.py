@@ -14,6 +14,7 @@ from service.datasets.preparation import SplitDataset
 from service.datasets.presets.preset import Preset
 from service.datasets.publishing.example_files import WrittenFiles
 from service.datasets.publishing.grains import grains_of, unused_rows
+from service.datasets.publishing.placeholder_labels import PlaceholderLabels
 from service.datasets.report.masking import mask
 from service.datasets.report.schemas import (
     Bar,
@@ -49,6 +50,7 @@ def dataset_facts(
     written: WrittenFiles,
     *,
     preset: Preset,
+    placeholders: PlaceholderLabels,
     train_sizes: Sequence[int],
     today: date,
     known_models: Sequence[str],
@@ -73,6 +75,9 @@ def dataset_facts(
         label_set=preset.labels,
         first_taught=written.first_taught,
         held_out_labels=written.held_out,
+        absent_labels=placeholders.absent_from(preset.instruction),
+        unsquare_rows=placeholders.unsquare,
+        square_brackets_asked="square brackets" in preset.instruction,
         train_sizes=train_sizes,
         json_targets=prepared.converted.checks.json_targets,
         conflicts=sorted(conflicts)[:ROWS_SHOWN],

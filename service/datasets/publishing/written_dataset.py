@@ -13,6 +13,11 @@ from service.datasets.ports import TokenCounter
 from service.datasets.preparation import SplitDataset
 from service.datasets.presets.preset import Preset
 from service.datasets.publishing.example_files import WrittenFiles, write_examples
+from service.datasets.publishing.placeholder_labels import (
+    PlaceholderLabels,
+    placeholder_labels,
+    with_labels_of_train,
+)
 from service.datasets.publishing.report_builder import build_report, dataset_facts
 from service.datasets.row_faults import Level
 from service.datasets.schemas import DatasetReport
@@ -29,6 +34,7 @@ class WrittenDataset:
     """A prepared dataset, written to this machine, with its report; nothing is stored yet."""
 
     written: WrittenFiles
+    instruction: str
     report: DatasetReport
     sizes: Mapping[Split, int]
     groups: Mapping[Split, int]
@@ -51,11 +57,14 @@ def write_dataset(
 
     Raises Invalid for what the model's limits do not allow, naming every limit.
     """
+    placeholders = placeholder_labels(prepared) if preset.placeholders else PlaceholderLabels()
+    preset = with_labels_of_train(preset, placeholders)
     written = write_examples(prepared, preset=preset, train_sizes=train_sizes, folder=folder)
     facts = dataset_facts(
         prepared,
         written,
         preset=preset,
+        placeholders=placeholders,
         train_sizes=train_sizes,
         today=today,
         known_models=known_models,
@@ -71,6 +80,7 @@ def write_dataset(
     )
     return WrittenDataset(
         written=written,
+        instruction=preset.instruction,
         report=report,
         sizes={split: len(rows) for split, rows in prepared.splits.items()},
         groups={split: _groups(prepared, split) for split in Split},

@@ -182,8 +182,12 @@ def over_token_limit(limit: int, *, instruction: str = "") -> RowRule:
     return _error("tokens_over_limit", "text", size.cast(pl.Int64) > room, message)
 
 
-def answer_outside_context() -> RowRule:
-    """Return the rule that an answer to be copied must stand in its context."""
-    outside = ~_TEXT.str.contains(_TARGET, literal=True)
+def answer_outside_context(*, lowercase: bool = False, no_answer: str = "") -> RowRule:
+    """Return the rule that an answer to be copied must stand in its context.
+
+    `lowercase`: answers are in lower case; `no_answer` is the one that says there is none.
+    """
+    text = _TEXT.str.to_lowercase() if lowercase else _TEXT
+    outside = ~text.str.contains(_TARGET, literal=True) & ~_TARGET.is_in(["", no_answer])
     message = "the answer does not stand in the context word for word"
-    return _warning("answer_not_in_context", "target", outside & (_TARGET != ""), message)
+    return _warning("answer_not_in_context", "target", outside, message)

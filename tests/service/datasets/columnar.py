@@ -60,7 +60,13 @@ def prepare_rows(
 ) -> Outcome:
     """Prepare and write rows, and read back what a dataset of them would hold."""
     preset = choose_preset(
-        spec.preset, template=spec.template, columns=spec.columns, group=spec.group
+        spec.preset,
+        template=spec.template,
+        columns=spec.columns,
+        labels=spec.labels,
+        instruction=spec.instruction,
+        squad=spec.squad,
+        group=spec.group,
     )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -58,7 +58,7 @@ MISSING = {"type": "file", "file_id": new_id(Prefix.FILE)}
             "/spec/validation_source/uri",
         ),
         ({"preset": "classification"}, "labels_required", "/spec/labels"),
-        ({"labels": ["a"]}, "labels_not_allowed", "/spec/labels"),
+        ({"preset": "squad", "labels": ["a"]}, "labels_not_allowed", "/spec/labels"),
         ({"form": "messages"}, "form_not_allowed", "/spec/form"),
         (
             {"definition": {"name": "mine", "text": "{{a}}", "target": "{{b}}"}},

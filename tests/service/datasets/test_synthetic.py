@@ -37,7 +37,7 @@ def test_every_label_is_one_the_instruction_names_and_all_of_them_occur(
 ) -> None:
     used = {label for row in rows for label in PLACEHOLDER.findall(row.fields["target_text"])}
 
-    assert used == set(LABELS.split(", "))
+    assert used == set(LABELS)
 
 
 def test_a_source_is_its_target_with_values_for_labels(rows: list[SourceRow]) -> None:

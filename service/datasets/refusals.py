@@ -17,12 +17,17 @@ from service.errors import Fault, Invalid
 
 _COLUMNS_SHOWN = 50
 _REASONS = {
-    DropReason.EMPTY_TEXT: "hold no text; fill the column or name another in `columns`",
-    DropReason.UNANSWERABLE: "hold no answer; fill `answers` or name another column in `columns`",
-    DropReason.ZERO_WEIGHT: "hold only answers of `weight` 0",
-    DropReason.OVER_LONG: "are longer than `max_characters`; raise it",
+    DropReason.EMPTY_TEXT: "no text; fill the column or name another in `columns`",
+    DropReason.UNANSWERABLE: (
+        "no answer; fill `answers`, name another column in `columns`, or teach that there is none "
+        "(`squad: {unanswerable: teach}`)"
+    ),
+    DropReason.ZERO_WEIGHT: "only answers of `weight` 0",
+    DropReason.OVER_LONG: "more than `max_characters`; raise it",
 }
+_ONE_WORD = re.compile(r"\w[\w.:/()#-]{0,63}")
 _COLUMN_NAME = re.compile(r"\w[\w .:/()#-]{0,63}")
+_FIRST_LINE = "the first line may be data: name the columns in `columns` of the format"
 # A number as in an address or a telephone, an e-mail address, the end of a sentence.
 _DATA = re.compile(r"\d{3}|\d .*\d|@|[.!?,](?:\s|$)|\s.*\s.*\s.*\s")
 
@@ -79,9 +84,11 @@ def refuse_rows(sources: Sequence[ConvertedSource], *, spec: PrepareSpec) -> Non
 def no_usable_row(drops: Drops) -> Invalid:
     """Return the error for sources of which every row was dropped, with the reasons."""
     counts = sorted(drops.counts.items())
-    reasons = "; ".join(f"{count} rows {_REASONS.get(name, name.value)}" for name, count in counts)
+    reasons = "; ".join(
+        f"{count} rows have {_REASONS.get(name, name.value)}" for name, count in counts
+    )
     faults = [
-        Fault(f"row {row}", name.value, f"the row {_REASONS.get(name, name.value)}")
+        Fault(f"row {row}", name.value, f"the row has {_REASONS.get(name, name.value)}")
         for name, _ in counts
         for row in drops.first_rows[name]
     ]
@@ -106,7 +113,7 @@ def _check_columns(staged: Staged, preset: Preset, spec: PrepareSpec) -> None:
         pointers[spec.group] = "/spec/group"
     if spec.split_column:
         pointers[spec.split_column] = "/spec/split_column"
-    known = _known(staged.rows, preset)
+    known = _known(staged.rows, preset, hopeless=pointers.keys().isdisjoint(staged.rows.columns))
     faults = [
         Fault(pointer, "missing_column", f"no column {column[:64]!r}; {known}")
         for column, pointer in pointers.items()
@@ -117,12 +124,19 @@ def _check_columns(staged: Staged, preset: Preset, spec: PrepareSpec) -> None:
         raise Invalid(faults[0].message, code="missing_column", faults=[*faults, *shown])
 
 
-def _known(staged: StagedRows, preset: Preset) -> str:
-    """Return which columns there are; a first line of data is never repeated."""
+def _known(staged: StagedRows, preset: Preset, *, hopeless: bool) -> str:
+    """Return which columns there are; a first line of data is never repeated.
+
+    `hopeless`: none of the columns that are read is there, so that only single words are told.
+    """
     labels = set(map(fold, preset.labels))
-    if any(_DATA.search(name) or fold(name) in labels for name in staged.columns):
-        return "the first line may be data: name the columns in `columns` of the format"
-    names = [name for name in staged.columns if _COLUMN_NAME.fullmatch(name)]
+    looks_like_data = any(_DATA.search(name) or fold(name) in labels for name in staged.columns)
+    if staged.names_in_rows or looks_like_data:
+        return _FIRST_LINE
+    name_form = _ONE_WORD if hopeless else _COLUMN_NAME
+    names = [name for name in staged.columns if name_form.fullmatch(name)]
+    if not names:
+        return _FIRST_LINE
     others = len(staged.columns) - len(names[:_COLUMNS_SHOWN])
     return f"known: {', '.join(names[:_COLUMNS_SHOWN])}" + (f" and {others} more" if others else "")
 

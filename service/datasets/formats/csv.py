@@ -18,6 +18,7 @@ _PLACES_SHOWN = 10
 _ANY_CHARACTERS = (1 << 31) - 1
 _DELIMITER_LINE = re.compile(r"\ufeff?\"?sep=([,;|\t])\"?\r?\n?", re.IGNORECASE)
 _PROSE_LINES = 3
+_ROWS_COMPARED = 1000  # with the header
 _CELLS_KEPT = 1000
 _CELL_KEPT = 100
 _TIGHT_COMMA = re.compile(r",(?! )(?!(?<=\d,)\d)")
@@ -39,37 +40,49 @@ def csv_rows(lines: Iterable[str], context: ReadContext) -> Iterator[SourceRow]:
     context.add_columns(filter(None, header))
     kept = [(at, name) for at, name in enumerate(header) if name and context.needs(name)]
     joined = _JoinedRows(header, delimiter)
-    number = 0
+    guard.row = 1
     guard.lines.clear()
     for cells in records:
-        number += 1
+        number = guard.row
+        guard.row += 1
+        if number <= _ROWS_COMPARED:
+            names = zip(header, cells or (), strict=False)
+            context.names_in_rows.update(name for name, cell in names if name and name == cell)
         fault = _record_fault(cells, guard.lines, joined)
         if fault is not None:
             context.log.add(number, *fault)
-            number += len(guard.lines) - 1 if fault[0] == "swallowed_rows" else 0
+            guard.row += len(guard.lines) - 1 if fault[0] == "swallowed_rows" else 0
         elif (fields := _fields(number, kept, cells or [], context)) is not None:
             yield SourceRow(number, fields)
         guard.lines.clear()
 
 
 class _RecordLines:
-    """Passes lines through and keeps the filled ones of a record, which has a greatest length."""
+    """Passes lines through and keeps the filled ones of a record, which has a greatest length.
+
+    `row` is the number of that record. A byte order mark before a line is left out.
+    """
 
     def __init__(self, lines: Iterable[str], limit: int) -> None:
         self._lines = iter(lines)
         self._limit = limit
         self.lines: list[str] = []
+        self.row = 0
         self._characters = 0
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
-        line = next(self._lines)
+        line = next(self._lines).removeprefix("\ufeff")
+        if line.endswith("\r\r\n"):  # as text that was written as text twice
+            line = line.rstrip("\r\n") + "\n"
         self._characters = self._characters + len(line) if self.lines else len(line)
         if self._characters > self._limit:
-            message = f"a row is longer than {self._limit} characters; is a quote never closed?"
-            raise Invalid(message, code="row_too_long")
+            where = f"row {self.row}"
+            message = f"{where} is longer than {self._limit} characters; is a quote never closed?"
+            fault = Fault(where, "row_too_long", message)
+            raise Invalid(message, code="row_too_long", faults=[fault])
         if not line.isspace():
             self.lines.append(line)
         return line
@@ -163,6 +176,8 @@ def _record_fault(
         else:
             message = "quotes are wrong; double the quotes inside a quoted cell"
         return "invalid_csv_row", message
+    if joined.is_header(cells):
+        return "repeated_header", "the header stands here again: files were joined; take it out"
     if joined.found_in(lines, cells):
         message = (
             f"quotes enclose {len(lines)} lines that are rows by themselves; double the quotes "
@@ -194,12 +209,18 @@ class _JoinedRows:
     """
 
     def __init__(self, header: Sequence[str], delimiter: str) -> None:
+        self._header = list(header)
         self.width = len(header)
         self.open_header = header[-1] == ""
         self._prose = delimiter == ","
         self._delimiting = _TIGHT_COMMA if self._prose else re.compile(re.escape(delimiter))
         self._firsts: set[str] = set()
         self._lasts: set[str] = set()
+
+    def is_header(self, cells: Sequence[str]) -> bool:
+        if len(cells) < 2 or cells[0].strip() != self._header[0]:  # noqa: PLR2004  one cell may be any text
+            return False
+        return [cell.strip() for cell in cells] == self._header
 
     def found_in(self, lines: Sequence[str], cells: Sequence[str]) -> bool:
         """Return whether a record, whose lines and cells these are, is several rows."""

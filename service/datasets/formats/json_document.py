@@ -66,11 +66,22 @@ def _members(head: str, file: IO[str], context: ReadContext) -> Iterator[SourceR
     filled = [value for value in document.values() if isinstance(value, list) and value]
     lists = [value for value in filled if _holds_objects(value)] or filled
     if len(lists) != 1:
-        raise Invalid(f"the document is none of: {_LAYOUTS}", code="invalid_layout")
+        raise Invalid(_advice(document, len(lists)), code="invalid_layout")
     for number, value in enumerate(lists[0], start=1):
         row = context.object_row(number, value, repeated=parser.repeated and has_repeated(value))
         if row is not None:
             yield row
+
+
+def _advice(document: dict[str, Any], lists: int) -> str:
+    if lists > 1:
+        return f"the document holds {lists} lists; write one list of objects, the one that is meant"
+    if document and all(isinstance(value, dict) for value in document.values()):
+        return (
+            "the document holds objects in an object: a table by columns, as pandas writes it? "
+            "write one object a row (`orient='records'`)"
+        )
+    return f"the document is none of: {_LAYOUTS}"
 
 
 def _is_squad(document: dict[str, Any]) -> bool:

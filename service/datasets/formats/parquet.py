@@ -7,6 +7,7 @@ from typing import Any
 from service.datasets.formats.read_context import ReadContext
 from service.errors import Invalid
 
+_REPEATED = object()  # stands for a map that names a key twice
 _TOO_DEEP = "lists and objects lie too deep; flatten them"
 
 
@@ -131,11 +132,20 @@ def _values(array: Any) -> list[Any]:
     elif types.is_time64(kind) and kind.unit == "ns":
         array = array.cast(pa.time64("us"), safe=False)
     try:
-        return list(array.to_pylist())
+        return list(array.to_pylist(maps_as_pydicts="strict"))
+    except KeyError:
+        return [_member_value(scalar) for scalar in array]
     except (OverflowError, ValueError):
         if not types.is_temporal(kind):
             raise
         return list(array.cast(pa.string()).to_pylist())
+
+
+def _member_value(scalar: Any) -> Any:
+    try:
+        return scalar.as_py(maps_as_pydicts="strict")
+    except KeyError:
+        return _REPEATED
 
 
 def _checked_strings(array: Any, faults: _ColumnFaults) -> Any:
@@ -165,8 +175,10 @@ def _spell_all(values: list[Any], spell: Callable[[Any], str], faults: _ColumnFa
     texts = []
     for index, value in enumerate(values):
         text = ""
+        if value is _REPEATED:
+            faults.fault(index, "duplicate_key", "a map names a key twice; keep one of them")
         try:
-            text = "" if value is None else spell(value)
+            text = "" if value in (None, _REPEATED) else spell(value)
         except UnicodeDecodeError:
             faults.fault(index, "wrong_encoding", "bytes that are not UTF-8; write it again")
         except RecursionError:

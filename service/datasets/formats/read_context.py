@@ -52,7 +52,8 @@ class ReadContext:
 
     `needed` are the columns that are read, None for all; what others hold is no fault.
     `validated`: the file is known to be valid text, so that its cells need no check.
-    `assumed_encodings` are those chosen because they are likely. `class_names` are given by
+    `assumed_encodings` are those chosen because they are likely. `names_in_rows` are columns whose
+    name is a value of one of their first rows: the header may be data. `class_names` are given by
     column, in place of the numbers unless these are kept.
     """
 
@@ -64,6 +65,7 @@ class ReadContext:
     needed: frozenset[str] | None = None
     validated: bool = False
     assumed_encodings: set[str] = field(default_factory=set)
+    names_in_rows: set[str] = field(default_factory=set)
     class_names: dict[str, Sequence[str]] = field(default_factory=dict)
     keeps_class_numbers: bool = False
 

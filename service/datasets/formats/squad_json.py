@@ -1,23 +1,37 @@
 """The SQuAD layout: articles of paragraphs of questions with all their answers."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, BeforeValidator, ValidationError
 
 from service.datasets.drops import FAULTS_SHOWN
 from service.datasets.formats.read_context import ReadContext
-from service.datasets.formats.rows import SourceRow
+from service.datasets.formats.rows import SourceRow, as_text
 from service.errors import Fault, Invalid
 
 
+def _spelled(text: object) -> object:
+    return as_text(text) if isinstance(text, int | float) else text
+
+
 class _Answer(BaseModel):
-    text: str
+    text: Annotated[str, BeforeValidator(_spelled)]
+
+
+def _listed(given: object) -> object:
+    """Return answers as a list of objects, from texts or from lists by member, too."""
+    if isinstance(given, dict):
+        given = given.get("text", given)
+    listed = given if isinstance(given, list) else [given]
+    return [
+        each if isinstance(each, dict) else {"text": each} for each in listed if each is not None
+    ]
 
 
 class _Question(BaseModel):
     question: str
-    answers: list[_Answer] = []
+    answers: Annotated[list[_Answer], BeforeValidator(_listed)] = []
     is_impossible: bool = False
 
 

@@ -15,13 +15,13 @@ from service.datasets.formats.encoding import (
 )
 from service.datasets.formats.json_document import json_rows
 from service.datasets.formats.jsonl import begins_as_json_lines, blocks_of, jsonl_rows
-from service.datasets.formats.options import EncodingName, FormatName
+from service.datasets.formats.options import EncodingName, FormatName, FormatOptions
 from service.datasets.formats.read_context import ReadContext
 from service.datasets.formats.rows import SourceRow
 from service.datasets.ingestion.batches import Batch, batches_of
 from service.datasets.ingestion.columnar_jsonl import columnar_batch
 from service.datasets.ingestion.parquet_subprocess import parquet_batches
-from service.errors import Invalid
+from service.errors import Fault, Invalid
 from service.files.compression import expanded, refuse_archives
 from service.files.contents import HEAD_BYTES, limited, wide_encoding, with_head
 
@@ -45,6 +45,7 @@ def decompress_to_file(chunks: Iterable[bytes], *, folder: Path, limit_bytes: in
 
 _PARQUET_MAGIC = b"PAR1"
 _HEAD_CHARACTERS = 1 << 16
+_DEFAULTS = FormatOptions()
 
 
 def batches_of_file(
@@ -71,7 +72,9 @@ def plain_file_batches(plain: Path, name: FormatName, context: ReadContext) -> I
 
 def _batches(plain: Path, name: FormatName, context: ReadContext) -> Iterator[Batch]:
     if _begins_as_parquet(plain):
+        _refuse_unused(context.options, FormatName.PARQUET)
         return parquet_batches(plain, context)
+    _refuse_unused(context.options, name)
     match name:
         case FormatName.PARQUET:
             message = "the file does not begin as Parquet does; name its format"
@@ -82,6 +85,19 @@ def _batches(plain: Path, name: FormatName, context: ReadContext) -> Iterator[Ba
             return _jsonl_batches(plain, context)
         case _:
             return batches_of(_decoded_rows(plain, name, context))
+
+
+def _refuse_unused(options: FormatOptions, name: FormatName) -> None:
+    """Raise Invalid `option_not_for_format` for options that would be ignored."""
+    if name in {FormatName.CSV, FormatName.TSV}:
+        return
+    ignored = ["delimiter", "quoting", "columns"]
+    ignored += ["encoding"] if name is FormatName.PARQUET else []
+    unused = [each for each in ignored if getattr(options, each) != getattr(_DEFAULTS, each)]
+    if unused:
+        message = f"`{unused[0]}` does not go with {name.value}; leave it out"
+        fault = Fault(f"/spec/source/format/{unused[0]}", "option_not_for_format", message)
+        raise Invalid(message, code="option_not_for_format", faults=[fault])
 
 
 def _begins_as_parquet(path: Path) -> bool:

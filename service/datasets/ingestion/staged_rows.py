@@ -26,6 +26,7 @@ class StagedRows:
     of lists and objects. `sha256` is that of the rows in order, not of the file: row numbers, order
     of columns and the format they came in do not count. `fault_counts` counts by code beyond
     `faults`. `assumed_encodings` are those of its files that were chosen because they are likely.
+    `names_in_rows` are columns whose name is a value in them: the header may be data.
     """
 
     path: Path
@@ -37,6 +38,7 @@ class StagedRows:
     faults: tuple[RowFault, ...]
     fault_counts: Mapping[str, int]
     assumed_encodings: tuple[str, ...] = ()
+    names_in_rows: tuple[str, ...] = ()
 
 
 def staged_rows(staged: StagedRows, *, columns: Sequence[str] | None = None) -> Iterator[SourceRow]:
@@ -152,6 +154,7 @@ def _batches_of_files(
             columns=context.columns,
             needed=context.needed,
             assumed_encodings=context.assumed_encodings,
+            names_in_rows=context.names_in_rows,
             class_names=dict(file.class_names),
             keeps_class_numbers=context.keeps_class_numbers,
         )
@@ -198,4 +201,5 @@ def _summary(path: Path, writer: StagedWriter, context: ReadContext, log: FaultL
         faults=tuple(log.faults),
         fault_counts=dict(log.counts),
         assumed_encodings=tuple(sorted(context.assumed_encodings)),
+        names_in_rows=tuple(sorted(context.names_in_rows)),
     )

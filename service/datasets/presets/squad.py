@@ -86,6 +86,8 @@ def _answers(field: str) -> list[str] | None:
     else:
         if not isinstance(value, list | dict):
             return [field]
+    if isinstance(value, tuple):
+        value = list(value)
     if isinstance(value, dict):
         value = value.get("text", value)
         value = [value] if value is None or isinstance(value, str) else value
@@ -99,7 +101,8 @@ def _texts(values: list[Any]) -> list[str] | None:
 
 
 def _python_value(field: str) -> Any:
-    if len(field) > _PYTHON_CHARACTERS:
+    # NumPy prints no commas between texts, which Python would join into one.
+    if len(field) > _PYTHON_CHARACTERS or _SIDE_BY_SIDE.search(field):
         return None
     try:
         return ast.literal_eval(field.strip())
@@ -115,8 +118,11 @@ def _answer(value: Any) -> str | None:
     return None if value is None or isinstance(value, list | dict) else json.dumps(value)
 
 
-# A list or an object as Python writes it, perhaps of NumPy's arrays.
-_PYTHON = re.compile(r"\s*(?:[\[{]\s*['\"{\[]|\[\s*\]|(?:np\.)?array\()")
+# A list, a tuple or an object as Python or R writes it, perhaps of NumPy's arrays.
+_PYTHON = re.compile(
+    r"""\s*(?:[\[{]\s*['"{\[]|\[\s*\]|(?:np\.)?array\(|c\(\s*["']|\(\s*(['"]).*\1\s*,?\s*\)\s*$)"""
+)
+_SIDE_BY_SIDE = re.compile(r"""(['"])\s+\1""")
 _PYTHON_CHARACTERS = 100_000
 _TASK = "Answer the question with a short span copied from the context. Return only the answer."
 _NO_ANSWER = "If the context does not hold the answer, return: {}"

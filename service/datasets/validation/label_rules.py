@@ -77,7 +77,7 @@ def labels_differ_in_case(facts: DatasetFacts) -> Iterator[Finding]:
 
 def labels_in_several_scripts(facts: DatasetFacts) -> Iterator[Finding]:
     scripts = {script for label in list(facts.labels)[:_LABELS_LOOKED_AT] for script in _of(label)}
-    if len(scripts) > 1:
+    if len(scripts) > 1 and scripts != {"CJK", "LATIN"}:  # East Asian texts use both
         message = f"the labels are written in {', '.join(sorted(scripts))}; use one language"
         yield Finding("labels_in_several_scripts", message)
 

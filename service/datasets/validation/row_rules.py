@@ -26,12 +26,20 @@ class RowRule:
 _TEXT, _TARGET, _SYSTEM = pl.col("text"), pl.col("target"), pl.col("system")
 _CONTROL = r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
 # Joiners are part of words in Persian and Indic scripts and of emoji, not beside Latin letters.
-_INVISIBLE = r"[\u{200b}\u{2060}\u{00ad}]|[A-Za-z][\u{200c}\u{200d}]"
+# Thai, Lao, Burmese and Khmer may have a space of no width between words.
+_INVISIBLE = (
+    r"[\u{2060}\u{00ad}]|[A-Za-z][\u{200c}\u{200d}]"
+    r"|(?:^|[^\u{e00}-\u{eff}\u{1000}-\u{109f}\u{1780}-\u{17ff}])\u{200b}"
+)
 _DIRECTION = r"[\u{202a}-\u{202e}\u{2066}-\u{2069}]"
 _MOJIBAKE = (
     r"Ã[\u{80}-\u{bf}]|â€[\u{2122}\u{153}\u{9d}\u{201c}\u{201d}\u{2dc}¦]|ï¿½|Â[\u{a0}-\u{bf}]"
 )
-_MARKUP = r"<\|?(?:im_start|im_end|start_of_turn|end_of_turn|endoftext|eot_id)\|?>|\[/?INST\]"
+_MARKUP = (
+    r"<\|?(?:im_start|im_end|start_of_turn|end_of_turn|endoftext|eot_id)\|?>|\[/?INST\]"
+    r"|<\|(?:channel|message|start_header_id|end_header_id|begin_of_text|end_of_text)\|>"
+)
+_THOUGHT = r"(?i)^\s*<(?:think|thinking|thought|thoughts|reasoning|scratchpad)>"
 _ENTITY = r"&(?:amp|lt|gt|quot|nbsp|apos|#\d{1,6}|#x[0-9a-fA-F]{1,6});"
 _EMPTY_SLOT = r"\{\{\s*\w+\s*\}\}"
 _NOTHING = r"^[\s\u{200b}-\u{200f}\u{2060}\u{feff}\u{00ad}]+$"
@@ -96,6 +104,12 @@ ROW_RULES = (
         "target",
         _TARGET.str.contains(r"(?i)^(?:model|assistant|answer|output|response)\s*:\s"),
         "the target begins with a role's name, which the model would learn to say",
+    ),
+    _warning(
+        "thought_in_target",
+        "target",
+        _TARGET.str.contains(_THOUGHT),
+        "the target begins with a model's thoughts in a tag, which would be taught; take them out",
     ),
     _warning(
         "long_target",

@@ -85,5 +85,22 @@ def test_why_no_row_can_be_used_is_told(refusal: Any) -> None:
     error = refusal("\n".join(map(json.dumps, rows)).encode(), "jsonl", preset="squad")
 
     assert error.code == "no_rows"
-    assert "7 rows hold no answer" in error.message
+    assert "7 rows have no answer" in error.message
     assert [fault.pointer for fault in error.faults] == [f"row {n}" for n in range(1, 6)]
+
+
+@pytest.mark.parametrize(
+    ("data", "hidden"),
+    [
+        (b"Ann Muster,glad\nBo Beispiel,glad\n", "Ann"),
+        (b"Ann,glad\nBo,sad\nCy,glad\n", "Ann"),
+        (b"Ann Muster,Ulm am See\nBo Beispiel,Bonn\n", "Muster"),
+    ],
+)
+@ONE
+def test_a_name_in_a_first_line_is_not_repeated(refusal: Any, data: bytes, hidden: str) -> None:
+    error = refusal(data, "csv")
+
+    assert error.code == "missing_column"
+    assert hidden not in error.message
+    assert not any(hidden in fault.message for fault in error.faults)

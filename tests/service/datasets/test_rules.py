@@ -33,6 +33,7 @@ PLANTED: dict[str, dict[str, Any]] = {
     "blank_text": {"text": "\u200b\u200b"},
     "target_is_text": {"text": "the same", "target": "the same"},
     "target_with_role": {"target": "Assistant: it is blue"},
+    "thought_in_target": {"target": "<think>\nThey ask for a colour.</think> blue"},
     "long_target": {"target": "word " * 1000},
     "system_in_row": {"system": "be kind " * 1000},
     "tokens_over_limit": {"text": "x" * 4100},
@@ -76,9 +77,17 @@ def test_a_planted_fault_is_found_in_its_row(rule: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["\u0645\u06cc\u200c\u0631\u0648\u0645", "\U0001f468\u200d\U0001f467"]
+    "text",
+    [
+        "\u0e01\u0e32\u200b\u0e1f\u0e49\u0e32",
+        "\u1780\u200b\u1781",
+        "\u0645\u06cc\u200c\u0631\u0648\u0645",
+        "\U0001f468\u200d\U0001f467",
+    ],
 )
-def test_joiners_of_persian_and_of_emoji_are_no_fault(text: str) -> None:
+def test_joiners_and_spaces_between_letters_of_scripts_that_need_them_are_no_fault(
+    text: str,
+) -> None:
     checks = RowChecks(ALL_ROW_RULES)
 
     checks.check(converted({"text": f"Context: blue {text}"}))
@@ -95,7 +104,13 @@ def test_a_joiner_beside_a_latin_letter_is_found() -> None:
 
 
 def test_labels_of_one_language_in_several_scripts_are_no_finding() -> None:
-    labels = {"\u8fd4\u54c1": 500, "\u30ad\u30e3\u30f3\u30bb\u30eb": 400, "\u554f\u3044": 400}
+    labels = {
+        "VIP": 500,
+        "AI\u76f8\u8ac7": 300,
+        "\u8fd4\u54c1": 500,
+        "\u30ad\u30e3\u30f3\u30bb\u30eb": 400,
+        "\u554f\u3044": 400,
+    }
 
     found = dataset_findings(replace(SOUND, labels=labels, label_set=tuple(labels)))
 

@@ -115,3 +115,31 @@ def test_a_column_named_twice_is_named_by_its_places_and_not_quoted(tmp_path: Pa
 
     assert "at 2, 4" in raised.value.message
     assert "Ann" not in raised.value.message
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_the_header_of_a_joined_file_is_a_fault_and_its_rows_are_read(
+    mark: str, quote: str, tmp_path: Path
+) -> None:
+    part = f"{mark}{quote}text{quote},{quote}mood{quote}\nfine,glad\nbad,sad\n"
+
+    rows = staged((part + part).encode(), "csv", tmp_path)
+
+    assert faults_of(rows) == [(3, "repeated_header", "")]
+    assert [each["text"] for each in fields_of(rows)] == ["fine", "bad"] * 2
+
+
+def test_a_quote_that_is_never_closed_names_its_row(tmp_path: Path) -> None:
+    lines = ["text,mood", "fine,glad", '"never closed,sad', *["more words,sad"] * 9000]
+
+    with pytest.raises(Invalid) as raised:
+        staged("\n".join(lines).encode(), "csv", tmp_path)
+
+    assert [(f.pointer, f.code) for f in raised.value.faults] == [("row 2", "row_too_long")]
+
+
+def test_lines_that_end_in_two_carriage_returns_are_read(tmp_path: Path) -> None:
+    rows = staged(b"text,mood\r\r\nfine,glad\r\r\nbad,sad\r\r\n", "csv", tmp_path)
+
+    assert fields_of(rows) == [{"text": "fine", "mood": "glad"}, {"text": "bad", "mood": "sad"}]

@@ -159,3 +159,44 @@ def test_a_ragged_row_says_what_to_do(data: str, said: str, tmp_path: Path) -> N
 
     assert faults_of(rows) == [(1, "ragged_row", "")]
     assert said in rows.faults[0].message
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        ({"note": {"0": "x", "1": "y"}, "mood": {"0": "a", "1": "b"}}, "orient='records'"),
+        ({"train": [{"a": 1}], "test": [{"a": 2}]}, "2 lists"),
+        ({"columns": ["note"], "index": [0], "data": [["x"]]}, "3 lists"),
+        ({"note": "x"}, "none of"),
+    ],
+)
+def test_a_document_of_another_layout_says_how_to_write_it(
+    document: dict[str, object], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(Invalid, match=said) as raised:
+        staged(json.dumps(document).encode(), "json", tmp_path)
+
+    assert raised.value.code == "invalid_layout"
+
+
+@pytest.mark.parametrize(
+    ("answers", "read"),
+    [
+        ([{"text": "12", "answer_start": 0}], ["12"]),
+        ([{"text": 12, "answer_start": 0}], ["12"]),
+        (["12", 12.5], ["12", "12.5"]),
+        ({"text": ["12"], "answer_start": [0]}, ["12"]),
+        ({"text": "12", "answer_start": 0}, ["12"]),
+        ("12", ["12"]),
+        (None, []),
+    ],
+)
+def test_answers_in_squads_layout_are_read_however_they_are_written(
+    answers: object, read: list[str], tmp_path: Path
+) -> None:
+    asked = {"question": "How many?", "answers": answers}
+    document = {"data": [{"paragraphs": [{"context": "12 boats", "qas": [asked]}]}]}
+
+    rows = staged(json.dumps(document).encode(), "json", tmp_path)
+
+    assert [json.loads(each["answers"]) for each in fields_of(rows)] == [read]

@@ -155,3 +155,45 @@ def test_a_column_called_row_is_read_by_the_name_it_is_kept_under(tmp_path: Path
 
     assert fields_of(rows) == [{"row_": "a", "mood": "glad"}]
     assert rows.columns == ("row_", "mood", "note")
+
+
+def test_a_map_of_parquet_is_an_object_and_a_key_named_twice_a_fault(tmp_path: Path) -> None:
+    maps = [[("sail", "main")], [("a", "x"), ("a", "y")], None]
+    column = pa.array(maps, pa.map_(pa.string(), pa.string()))
+    table = pa.table(
+        {"target": column, "nested": pa.array([[m] for m in maps], pa.list_(column.type))}
+    )
+
+    rows = staged(as_parquet(table), "parquet", tmp_path)
+
+    assert faults_of(rows) == [(2, "duplicate_key", "target")]
+    assert [json.loads(each["nested"]) for each in fields_of(rows)] == [[{"sail": "main"}], [None]]
+    assert fields_of(rows)[0]["target"] == '{"sail": "main"}'
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "option"),
+    [
+        ("jsonl", {"delimiter": ";"}, "delimiter"),
+        ("jsonl", {"columns": ["a"]}, "columns"),
+        ("json", {"quoting": False}, "quoting"),
+        ("parquet", {"encoding": "cp1252"}, "encoding"),
+        ("csv", {"encoding": "utf-8"}, "encoding"),
+    ],
+)
+def test_an_option_that_a_format_does_not_have_is_refused(
+    name: str, options: dict[str, Any], option: str, tmp_path: Path
+) -> None:
+    parquet_bytes = as_parquet(pa.table({"a": ["x"]}))
+    data = parquet_bytes if name in {"parquet", "csv"} else b'[{"a": "x"}]'
+
+    with pytest.raises(Invalid, match=f"`{option}` does not go with") as raised:
+        staged(data, name, tmp_path, **options)
+
+    assert raised.value.faults[0].pointer == f"/spec/source/format/{option}"
+
+
+def test_options_at_their_defaults_go_with_every_format(tmp_path: Path) -> None:
+    rows = staged(b'{"a": "x"}', "jsonl", tmp_path, quoting=True, delimiter=None, encoding="utf-8")
+
+    assert rows.rows == 1

@@ -8,7 +8,18 @@ from typing import Annotated, NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from tunecurve.commands import catalogue, demo, doctor, jobs, key, preview, report, stack, usage
+from tunecurve.commands import (
+    backup,
+    catalogue,
+    demo,
+    doctor,
+    jobs,
+    key,
+    preview,
+    report,
+    stack,
+    usage,
+)
 from tunecurve.errors import ExitCode, TunecurveError
 from tunecurve.output import print_message
 
@@ -58,6 +69,8 @@ app.command("quotas")(usage.quotas)
 app.command("usage")(usage.usage)
 app.command("catalogue")(catalogue.catalogue)
 app.add_typer(key.app, name="key")
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 app.command("doctor")(doctor.doctor)
 
 

@@ -7,7 +7,7 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from service.catalogue.catalogue import Catalogue, Places, load_catalogue
-from service.database import Sessions, open_sessions
+from service.database import Sessions, open_sessions, parse_database_url
 from service.datasets.formats.read_context import IngestionLimits
 from service.datasets.operations import DRAFT, PREPARE
 from service.datasets.ports import TokenCounter
@@ -34,6 +34,7 @@ from service.inference.ports import CallLimits, Generator, Governor
 from service.jobs.paid_operation_sweep import PolledTables
 from service.jobs.paid_operations import OperationPace
 from service.jobs.ports import JobKinds, JobServices
+from service.redis_address import RedisAddress
 from service.registry import Registry
 from service.settings import Settings
 from service.storage.gcs import read_gs_lines
@@ -49,19 +50,19 @@ from service.webhooks.addresses import UrlRules, url_rules
 from service.webhooks.ports import Sender
 from service.webhooks.signatures import WebhookSecrets
 
-
-def broker_url(redis_url: str) -> str:
-    """Return a Redis address as Celery spells it: `unix:///s` is `redis+socket:///s` there."""
-    return redis_url.replace("unix://", "redis+socket://", 1)
+_NO_REDIS = "unix:///TUNECURVE_REDIS_URL-is-not-set"  # as one that is away: work is only accepted
 
 
 class Container:
     """Concrete adapters for one process and one set of settings."""
 
     def __init__(self, settings: Settings) -> None:
+        """Raises Invalid where an address cannot be read: that is told at the start."""
         self.settings = settings
         if settings.metrics_folder:
             register_user_metrics(Path(settings.metrics_folder))
+        parse_database_url(settings.resolved_database_url)
+        self.redis = RedisAddress(settings.resolved_redis_url or _NO_REDIS)
 
     @cached_property
     def sessions(self) -> Sessions:
@@ -69,7 +70,7 @@ class Container:
 
     @cached_property
     def task_queue(self) -> TaskQueue:
-        return CeleryTaskQueue(broker_url(self.settings.resolved_redis_url))
+        return CeleryTaskQueue(self.redis.broker_url)
 
     @cached_property
     def store(self) -> ObjectStore:
@@ -273,7 +274,7 @@ class Container:
         )
         if key not in self._governors:
             self._governors[key] = RedisGovernor(
-                settings.resolved_redis_url,
+                self.redis.url,
                 key=key,
                 quota=quota_of(settings, location=target.location, base_model=target.base_model),
             )

@@ -21,16 +21,19 @@ from sqlalchemy import (
     type_coerce,
 )
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.engine import Connection, Engine, make_url
-from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.engine import URL, Connection, Engine, make_url
+from sqlalchemy.exc import ArgumentError, IntegrityError
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.orm import Session as Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from service.errors import Conflict, Unavailable
+from service.database_errors import give_up_connection, translated
+from service.errors import Conflict, Invalid, Unavailable
 
 Json = JSON().with_variant(JSONB(), "postgresql")
 Id = String(40)
+_POSTGRESQL = ("postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg2")
+_SQLITE = ("sqlite", "sqlite+pysqlite")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -84,10 +87,11 @@ class Sessions:
     def transaction(self) -> Iterator[Session]:
         """Commit at the end, roll back on any error. On SQLite the write lock is taken at once.
 
-        Raises Unavailable `database_unavailable` when the database is away or too busy.
+        Raises what `database_errors` tells apart: Unavailable for what may pass, such as
+        `database_unavailable`, `database_full` and `database_read_only`.
         """
         with (
-            _translated(),
+            translated(),
             Session(self.engine, expire_on_commit=False) as session,
             session.begin(),
         ):
@@ -97,7 +101,7 @@ class Sessions:
     def reading(self) -> Iterator[Session]:
         """A transaction that must not write. Raises what `transaction` raises."""
         with (
-            _translated(),
+            translated(),
             Session(self._readers, expire_on_commit=False) as session,
             session.begin(),
         ):
@@ -174,37 +178,70 @@ def refuse_used(users: Sequence[str], row_id: str) -> None:
         raise Conflict(message, code="in_use")
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except (OperationalError, InterfaceError) as error:
-        # Its own words may hold the statement's values, which are the user's.
-        message = f"the database did not answer: {type(error.orig).__name__}; try again"
-        raise Unavailable(message, code="database_unavailable") from error
-
-
 def open_sessions(url: str) -> Sessions:
-    """Return sessions on a SQLite or PostgreSQL database; a SQLite file's folder is made."""
-    parsed = make_url(url)
-    if parsed.get_backend_name() == "sqlite":
-        return Sessions(_sqlite_engine(url, parsed.database))
-    if parsed.drivername == "postgresql":
-        parsed = parsed.set(drivername="postgresql+psycopg")
-    return Sessions(
-        create_engine(
-            parsed, pool_pre_ping=True, pool_size=10, max_overflow=20, hide_parameters=True
-        )
+    """Return sessions on a SQLite or PostgreSQL database; a SQLite file's folder is made.
+
+    Raises Invalid `invalid_database_url`, and Unavailable where the folder cannot be made.
+    """
+    parsed = parse_database_url(url)
+    sqlite = parsed.get_backend_name() == "sqlite"
+    engine = _sqlite_engine(url, parsed.database) if sqlite else _postgresql_engine(parsed)
+    event.listen(engine, "handle_error", give_up_connection)
+    return Sessions(engine)
+
+
+def parse_database_url(url: str) -> URL:
+    """Return the parts of an address with our driver; `postgres://` is what many hosts write.
+
+    Raises Invalid `invalid_database_url`, which repeats nothing of the address but its scheme.
+    """
+    known = "known: postgresql://user:password@host/database, sqlite:////path/to/file.db"
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError) as error:
+        message = f"TUNECURVE_DATABASE_URL cannot be read as an address; {known}"
+        raise Invalid(message, code="invalid_database_url") from error
+    if parsed.drivername in _POSTGRESQL:
+        return parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername in _SQLITE:
+        return parsed
+    scheme = parsed.drivername[:40]
+    message = f"TUNECURVE_DATABASE_URL: no database has the scheme {scheme!r}; {known}"
+    raise Invalid(message, code="invalid_database_url")
+
+
+def _postgresql_engine(url: URL) -> Engine:
+    return create_engine(
+        url,
+        pool_pre_ping=True,
+        pool_size=10,
+        max_overflow=20,
+        pool_timeout=10,
+        hide_parameters=True,
+        connect_args={
+            "connect_timeout": 5,
+            # A statement prepared on one connection is not there on the next that PgBouncer
+            # lends: 18 of 120 requests failed behind a pooler in transaction mode.
+            "prepare_threshold": None,
+        },
     )
 
 
 def _sqlite_engine(url: str, file: str | None) -> Engine:
     if file and file != ":memory:":
-        Path(file).parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(Path(file).parent)
     engine = create_engine(url, hide_parameters=True)  # values are the user's: not for errors
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"the folder of the SQLite database cannot be made: {error.strerror}"
+        raise Unavailable(message, code="database_unavailable") from error
 
 
 def _prepare_sqlite(connection: Any, _entry: ConnectionPoolEntry) -> None:

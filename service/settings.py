@@ -41,8 +41,8 @@ class Settings(HttpSettings):
     redis_url: str = Field(
         default="",
         description=(
-            "`redis://…` or `unix://…`: broker and quota governor; `tunecurve up` starts a "
-            "private server when it is empty"
+            "`redis://…`, `rediss://…` (its certificate is verified) or `unix://…`: broker and "
+            "quota governor; `tunecurve up` starts a private server when it is empty"
         ),
     )
     redis_password: SecretStr = Field(

@@ -5,7 +5,8 @@ database row decides. So sending fails fast and quietly, and the ticker sends ag
 """
 
 from enum import StrEnum
-from typing import Any, Protocol
+from functools import cached_property
+from typing import Protocol
 
 import structlog
 
@@ -27,13 +28,34 @@ PRIORITIES = range(4)
 PRIORITY_OPTIONS = {"priority_steps": list(PRIORITIES)}
 
 
+_PROBE_KEY, _PROBE_SECONDS = "tunecurve.probe", 60
+# By the name of redis-py's error, which strips the word that Redis sends, or by that word.
+_REFUSALS = {
+    "OutOfMemoryError": "Redis is full: its maxmemory is used up",
+    "OOM": "Redis is full: its maxmemory is used up",
+    "ReadOnlyError": "Redis takes no writes: it is a read-only replica",
+    "READONLY": "Redis takes no writes: it is a read-only replica",
+    "MISCONF": "Redis takes no writes: it cannot write to its disk",
+    "NoPermissionError": "the Redis user lacks a permission",
+    "NOPERM": "the Redis user lacks a permission",
+    "AuthenticationError": "Redis refuses this user or password",
+    "NOAUTH": "Redis asks for a password",
+    "WRONGPASS": "Redis refuses this user or password",
+    "BusyLoadingError": "Redis is loading its data",
+}
+
+
 class TaskQueue(Protocol):
     def send(self, task: str, *ids: str, queue: Queue, priority: int = 0) -> bool:
         """Return True when the broker took the message; of those waiting the lowest goes first."""
         ...
 
     def depth(self, queue: Queue) -> int | None:
-        """Return how many messages wait, or None when the broker is away."""
+        """Return how many messages wait, or None when the broker cannot tell."""
+        ...
+
+    def fault(self) -> str | None:
+        """Return why no message can be sent now, or None; it tries to write next to nothing."""
         ...
 
 
@@ -65,8 +87,8 @@ class CeleryTaskQueue:
         step = min(priority, PRIORITIES[-1])
         try:
             self._app.send_task(task, args=list(ids), queue=queue.value, priority=step)
-        except (self._unavailable, OSError):
-            log.warning("task_message_unsent", task=task, queue=queue.value)
+        except self._errors as error:
+            log.warning("task_message_unsent", task=task, queue=queue.value, cause=_cause_of(error))
             return False
         return True
 
@@ -74,18 +96,38 @@ class CeleryTaskQueue:
         try:
             # A pooled connection: opening one for each question cost ten times the question.
             with self._app.connection_or_acquire() as connection:
-                return self._size(connection, queue)
-        except (self._unavailable, OSError):
-            return None
-
-    def _size(self, connection: Any, queue: Queue) -> int | None:
-        try:
-            return int(connection.default_channel.queue_declare(queue.value).message_count)
-        except connection.connection_errors:
+                declared = connection.default_channel.queue_declare(queue.value)
+                return int(declared.message_count)
+        except self._errors:
             return None  # the pool connects again by itself
 
-    @property
-    def _unavailable(self) -> type[Exception]:
-        from kombu.exceptions import OperationalError
+    def fault(self) -> str | None:
+        try:
+            with (
+                self._app.connection_or_acquire() as connection,
+                connection.default_channel.conn_or_acquire() as client,
+            ):
+                client.set(_PROBE_KEY, "1", ex=_PROBE_SECONDS)
+        except self._errors as error:
+            return _cause_of(error)
+        return None
 
-        return OperationalError
+    @cached_property
+    def _errors(self) -> tuple[type[Exception], ...]:
+        """What Redis and the way to it raise; also its refusals, which are no connection errors."""
+        from kombu.exceptions import OperationalError
+        from kombu.transport.redis import get_redis_error_classes
+
+        known = get_redis_error_classes()
+        return (OperationalError, OSError, *known.connection_errors, *known.channel_errors)
+
+
+def _cause_of(error: BaseException) -> str:
+    """Return what Redis says in plain words, by the first word of its refusal."""
+    found: BaseException | None = error
+    while found is not None:
+        for word, cause in _REFUSALS.items():
+            if str(found).startswith(word) or type(found).__name__ == word:
+                return cause
+        found = found.__cause__
+    return "Redis does not answer"

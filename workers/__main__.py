@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from service.errors import TunecurveError
 from workers.memory import give_back, without
 
 if TYPE_CHECKING:
@@ -26,7 +27,11 @@ def main(arguments: Sequence[str]) -> int:
     os.umask(0o077)  # database and objects are for their owner
     parser = _parser()
     options = parser.parse_args(arguments)
-    app = load_app(options.include)
+    try:
+        app = load_app(options.include)
+    except TunecurveError as error:
+        sys.stderr.write(f"{error.message}\n")
+        return 1
     known = list(app.amqp.queues)
     if unknown := [name for name in options.queues if name not in known]:
         parser.error(f"no queue {unknown[0]!r}; known: {', '.join(known)}")

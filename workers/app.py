@@ -6,8 +6,9 @@ from typing import Any
 
 from celery import Celery, signals
 
-from service.container import Container, broker_url
+from service.container import Container
 from service.logging import configure_logging
+from service.redis_address import RedisAddress
 from service.settings import Settings
 from service.task_queue import PRIORITY_OPTIONS
 from workers.health import HeartbeatStep
@@ -19,7 +20,7 @@ use_transport()
 
 app = Celery(
     "tunecurve",
-    broker=broker_url(settings.resolved_redis_url),
+    broker=RedisAddress(settings.resolved_redis_url).broker_url if settings.redis_url else None,
     include=[
         "workers.tasks.datasets",
         "workers.tasks.erasure",

@@ -4,6 +4,7 @@ It may run any number of times: rows are taken with SKIP LOCKED and every sweep 
 """
 
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,6 +15,7 @@ import structlog
 
 from service.container import Container
 from service.erasure.pending import has_due
+from service.errors import Invalid
 from service.inference.cache import purge_cache
 from service.inference.quota_controls import publish_controls
 from service.jobs.dispatch import send_due_messages
@@ -96,7 +98,7 @@ def _publish_controls(now: datetime, *, services: Container) -> None:
     publish_controls(
         now,
         google_project=services.settings.google_cloud_project,
-        redis_url=services.settings.resolved_redis_url,
+        redis_url=services.redis.url,
         sessions=services.sessions,
     )
 
@@ -138,7 +140,10 @@ def main() -> None:
     """Tick until SIGTERM."""
     settings = Settings()
     configure_logging(log_format=settings.log_format, level=settings.log_level)
-    services, stopped = Container(settings), threading.Event()
+    try:
+        services, stopped = Container(settings), threading.Event()
+    except Invalid as error:
+        sys.exit(error.message)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
     swept = sweeps(services)

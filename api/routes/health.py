@@ -9,16 +9,15 @@ from typing import Literal
 import structlog
 from anyio import CapacityLimiter, move_on_after, to_thread
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from api.auth import Reader
 from api.dependencies import Services
 from api.openapi import answers, problems
 from service.database import Sessions
-from service.errors import Unavailable
-from service.migrations.upgrade import is_current
+from service.errors import TunecurveError, Unavailable
+from service.migrations.upgrade import TablesVersion, require_room, require_tables
 from service.reports.jobs import count_jobs
-from service.task_queue import Queue
 
 router = APIRouter(tags=["health"])
 log = structlog.get_logger()
@@ -36,8 +35,11 @@ class Readiness(BaseModel):
     """Without the broker work is accepted and kept, but not begun: `degraded`."""
 
     status: Literal["ready", "degraded"]
-    database: Literal["ok"] = "ok"
+    database: Literal["ok", "newer"] = Field(
+        description="`newer`: a later version has migrated it, which this one serves as well"
+    )
     broker: Literal["ok", "away"]
+    broker_detail: str | None = Field(default=None, description="why no message can be sent")
 
 
 @router.get(
@@ -58,7 +60,7 @@ async def healthz() -> Health:
     responses={
         status: document
         for status, document in answers(
-            {"status": "ready", "database": "ok", "broker": "ok"}, 503
+            {"status": "ready", "database": "ok", "broker": "ok", "broker_detail": None}, 503
         ).items()
         if status in {200, 503}
     },
@@ -67,30 +69,33 @@ async def readyz(request: Request, container: Services) -> Readiness:
     """For a readiness probe: `degraded` means that work is accepted and not yet begun."""
     checks: CapacityLimiter = request.app.state.readiness_checks
     run = partial(to_thread.run_sync, limiter=checks, abandon_on_cancel=True)
-    database_answered, broker_answered = False, False
+    version: TablesVersion | None = None
+    fault: str | None = f"Redis does not answer within {_READINESS_SECONDS:g} s"
     with move_on_after(_READINESS_SECONDS):
-        await run(_require_database, container.sessions)
-        database_answered = True
-        broker_answered = await run(lambda: container.task_queue.depth(Queue.PREPARE) is not None)
-    if not database_answered:
+        version = await run(_require_database, container.sessions)
+        fault = await run(container.task_queue.fault)
+    if version is None:
         message = f"the database does not answer within {_READINESS_SECONDS:g} s"
         raise Unavailable(message, code="database_unavailable")
-    if not broker_answered:
-        return Readiness(status="degraded", broker="away")
-    return Readiness(status="ready", broker="ok")
+    database: Literal["ok", "newer"] = "newer" if version is TablesVersion.NEWER else "ok"
+    if fault:
+        return Readiness(status="degraded", database=database, broker="away", broker_detail=fault)
+    return Readiness(status="ready", database=database, broker="ok")
 
 
-def _require_database(sessions: Sessions) -> None:
-    """Raise Unavailable where the database is away or lacks a migration."""
+def _require_database(sessions: Sessions) -> TablesVersion:
+    """Raise Unavailable where the database is away, takes no writes or lacks a migration."""
     try:
-        current = is_current(sessions)
-    except Exception as error:  # noqa: BLE001  whatever a driver raises, it is away
+        version = require_tables(sessions)
+        require_room(sessions)
+    except TunecurveError as error:
+        log.warning("database_not_ready", code=error.code)
+        raise
+    except Exception as error:  # noqa: BLE001  whatever else a driver raises, it is away
         log.warning("database_unreachable", error=type(error).__name__)
         message = "the database does not answer"
         raise Unavailable(message, code="database_unavailable") from None
-    if not current:
-        message = "the database lacks migrations: run `python -m api migrate`"
-        raise Unavailable(message, code="migrations_missing")
+    return version
 
 
 @router.get(

@@ -31,7 +31,7 @@ def read_quotas(
     ] = "",
     limit: Limit = 20,
 ) -> Page[QuotaView]:
-    found = sorted(list_quotas(container.settings.resolved_redis_url), key=lambda quota: quota.key)
+    found = sorted(list_quotas(container.redis.url), key=lambda quota: quota.key)
     following = [quota for quota in found if quota.key > after]
     return page_of(following, limit=limit, cursor=lambda quota: quota.key, request=request)
 
@@ -61,7 +61,7 @@ def patch_quota(
         f"{location}/{base_model}",
         change,
         google_project=settings.google_cloud_project,
-        redis_url=settings.resolved_redis_url,
+        redis_url=container.redis.url,
         catalogue=container.catalogue,
         sessions=container.sessions,
     )

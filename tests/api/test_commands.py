@@ -85,3 +85,21 @@ def test_a_home_folder_that_is_not_known_is_no_traceback() -> None:
     assert failed.returncode == 1
     assert "set HOME or TUNECURVE_DATA_DIR" in failed.stderr
     assert "Traceback" not in failed.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "command", "words"),
+    [
+        ("mysql://u:secret@h/d", "serve", "no database has the scheme 'mysql'"),
+        ("postgres://u:secret@127.0.0.1:1/d", "migrate", "the database did not answer"),
+    ],
+)
+def test_a_database_that_cannot_be_used_is_told_in_a_sentence(
+    url: str, command: str, words: str
+) -> None:
+    refused = _run(url, command)
+
+    assert refused.returncode == 1
+    assert words in refused.stderr
+    assert "secret" not in refused.stderr
+    assert "Traceback" not in refused.stderr

@@ -8,7 +8,11 @@ import anyio
 import psycopg
 import pytest
 from anyio import to_thread
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
 
+from service.database import open_sessions
+from service.errors import Conflict
 from service.migrations.upgrade import upgrade
 from service.settings import Settings
 from tests.api.problems import problem_of
@@ -42,12 +46,64 @@ def test_without_the_broker_it_is_ready_but_degraded(api: Api) -> None:
     answer = api.get("/readyz")
 
     assert answer.status_code == 200
-    assert answer.json() == {"status": "degraded", "database": "ok", "broker": "away"}
+    told = answer.json()
+    assert told.pop("broker_detail").startswith("Redis does not answer")
+    assert told == {"status": "degraded", "database": "ok", "broker": "away"}
 
 
 def test_with_everything_there_it_is_ready(settings: Settings) -> None:
     with start_redis() as redis, serve(settings.model_copy(update={"redis_url": redis.url})) as api:
         eventually(lambda: api.get("/readyz").json()["status"] == "ready", what="it is not ready")
+
+
+@pytest.mark.parametrize(
+    ("command", "cause"),
+    [
+        ("CONFIG SET maxmemory 1", "Redis is full: its maxmemory is used up"),
+        ("REPLICAOF 127.0.0.1 1", "Redis takes no writes: it is a read-only replica"),
+        ("ACL SETUSER default -set", "the Redis user lacks a permission"),
+    ],
+)
+def test_a_broker_that_takes_no_messages_says_why_and_work_is_accepted(
+    settings: Settings, command: str, cause: str
+) -> None:
+    with start_redis() as redis, serve(settings.model_copy(update={"redis_url": redis.url})) as api:
+        eventually(lambda: api.get("/readyz").json()["status"] == "ready", what="it is not ready")
+        with redis.client() as client:
+            client.execute_command(*command.split())  # type: ignore[no-untyped-call]
+        told = api.get("/readyz").json()
+        assert (told["status"], told["broker_detail"]) == ("degraded", cause)
+        assert api.caller().submit("prepare", PREPARE)["state"] == "queued"
+
+
+def test_redis_that_forbids_a_command_does_not_fail_a_request(settings: Settings) -> None:
+    with start_redis() as redis, serve(settings.model_copy(update={"redis_url": redis.url})) as api:
+        with redis.client() as client:
+            client.execute_command("ACL", "SETUSER", "default", "-llen", "-lpush")  # type: ignore[no-untyped-call]
+        assert api.get("/readyz").status_code == 200
+        assert api.caller().submit("prepare", PREPARE)["state"] == "queued"
+
+
+def test_a_database_of_a_later_version_is_served_and_shown(api: Api, settings: Settings) -> None:
+    sessions = open_sessions(settings.resolved_database_url)
+    with sessions.transaction() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    sessions.close()
+    assert api.get("/readyz").json()["database"] == "newer"
+    with pytest.raises(Conflict, match="later version"):
+        upgrade(settings.resolved_database_url)
+
+
+def test_a_database_that_takes_no_writes_is_not_ready(api: Api, settings: Settings) -> None:
+    if not settings.database_url.startswith("postgresql"):
+        pytest.skip("what a disk refuses is tried in tests/service/test_database_errors.py")
+    name = make_url(settings.database_url).database
+    sessions = open_sessions(settings.database_url)
+    with sessions.transaction() as session:
+        session.execute(text(f"ALTER DATABASE {name} SET default_transaction_read_only = on"))
+    sessions.close()
+    problem = problem_of(api.get("/readyz"), 503, "database_read_only")
+    assert "takes no writes" in problem["detail"]
 
 
 def test_missing_migrations_are_not_ready(tmp_path: Path) -> None:

@@ -20,3 +20,6 @@ class MemoryTaskQueue:
         if self.away:
             return None
         return sum(message[2] is queue for message in self.messages)
+
+    def fault(self) -> str | None:
+        return "away" if self.away else None

@@ -39,3 +39,15 @@ def test_a_worker_without_queues_is_none(capsys: pytest.CaptureFixture[str]) -> 
         main([])
 
     assert "--queues" in capsys.readouterr().err
+
+
+def test_an_address_of_redis_that_cannot_be_read_is_told_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TUNECURVE_REDIS_URL", "amqp://u:secret@h")
+    done = _run("--queues", "evaluate")
+
+    assert done.returncode == 1
+    assert "no Redis address has the scheme 'amqp'" in done.stderr
+    assert "secret" not in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,126 @@
+"""What a database driver raises, as errors of ours: every one has a class and names the cause.
+
+A driver's own words may hold the values of a statement, which are the user's: only codes and the
+names of exceptions are told.
+"""
+
+import errno
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    SQLAlchemyError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from service.errors import Internal, TunecurveError, Unavailable
+
+_READ_ONLY = "the database takes no writes: it is read-only (a standby, or a read-only disk)"
+_FULL = "no space left on the database's disk"
+_OLDER = "the database lacks migrations: run `python -m api migrate`"
+_MANY = "the database takes no more connections"
+
+# https://www.postgresql.org/docs/current/errcodes-appendix.html; two characters are a whole class.
+_BY_STATE = {
+    "25006": ("database_read_only", _READ_ONLY),
+    "53100": ("database_full", _FULL),
+    "53200": ("database_unavailable", "the database's machine has no memory left"),
+    "53300": ("database_busy", _MANY),
+    "42P01": ("migrations_missing", _OLDER),  # no such table
+    "42703": ("migrations_missing", _OLDER),  # no such column
+    "40": ("database_busy", "two transactions were in each other's way"),
+    "55": ("database_busy", "another transaction holds what this one needs"),
+    "57": ("database_unavailable", "the database shuts down, starts or was told to stop this"),
+    "58": ("database_unavailable", "the database's machine reports a fault of its disk"),
+    "08": ("database_unavailable", "the connection to the database failed"),
+    "28": ("database_refused", "the database refuses this user or password"),
+    "3D": ("database_refused", "there is no database of this name"),
+    # A pooler gave the connection to another client in between.
+    "26": ("database_unavailable", "a pooler has changed the connection"),
+    "42P05": ("database_unavailable", "a pooler has changed the connection"),
+}
+# https://sqlite.org/rescode.html, the primary codes
+_BY_CODE = {
+    5: ("database_busy", "another process writes to the database"),
+    6: ("database_busy", "another process writes to the database"),
+    8: ("database_read_only", _READ_ONLY),
+    10: ("database_unavailable", "the database's disk reports a fault"),
+    11: ("database_damaged", "the database's file is damaged: restore a backup"),
+    13: ("database_full", _FULL),
+    14: ("database_unavailable", "the database's file cannot be opened"),
+    26: ("database_damaged", "the database's file is no SQLite database"),
+}
+_SQLITE_ERROR = 1
+_DISCONNECTED = frozenset({"25006", "26000", "42P05"})
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn what SQLAlchemy and its drivers raise into errors of ours."""
+    try:
+        yield
+    # SQLite's own errors come bare from the first statements of a connection.
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        raise error_of(error) from error
+
+
+def error_of(error: Exception) -> TunecurveError:
+    """Return what a driver's error means: Unavailable where it may pass, else Internal."""
+    if isinstance(error, PoolTimeout):
+        message = "every connection to the database is in use; try again"
+        return Unavailable(message, code="database_busy")
+    raised = getattr(error, "orig", None) or error
+    name = type(raised).__name__
+    if known := _cause(raised):
+        code, message = known
+        return Unavailable(f"{message}; try again", code=code)
+    if _is_passing(error):
+        message = f"the database did not answer: {name}; try again"
+        return Unavailable(message, code="database_unavailable")
+    if isinstance(error, DataError):
+        return Internal(f"the database cannot hold a value: {name}", code="database_value_refused")
+    return Internal(f"the database refuses a statement: {name}", code="database_statement_refused")
+
+
+def _is_passing(error: Exception) -> bool:
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    if getattr(getattr(error, "orig", error), "sqlite_errorcode", None) == _SQLITE_ERROR:
+        return False  # SQLite has one class for all: this is a statement that it cannot read
+    # A row that is in the way of another, or gone, is another transaction's doing.
+    return isinstance(error, (OperationalError, InterfaceError, IntegrityError, sqlite3.Error))
+
+
+def _cause(raised: BaseException) -> tuple[str, str] | None:
+    state = getattr(raised, "sqlstate", None)
+    if isinstance(state, str):
+        return _BY_STATE.get(state) or _BY_STATE.get(state[:2])
+    code = getattr(raised, "sqlite_errorcode", None)
+    if not isinstance(code, int):
+        return None
+    if code == _SQLITE_ERROR and str(raised).startswith("no such "):
+        return "migrations_missing", _OLDER
+    return _BY_CODE.get(code & 0xFF)
+
+
+def give_up_connection(context: ExceptionContext) -> None:
+    """Let a pool drop its connections where they lead to a former primary, or to another client."""
+    if getattr(context.original_exception, "sqlstate", None) in _DISCONNECTED:
+        context.is_disconnect = True
+
+
+def error_of_disk(error: OSError) -> Unavailable:
+    """Return why the folder of a SQLite database takes no writes."""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return Unavailable(_FULL, code="database_full")
+    if error.errno in {errno.EROFS, errno.EACCES, errno.EPERM}:
+        return Unavailable(_READ_ONLY, code="database_read_only")
+    message = f"the database's disk refuses a write: {error.strerror}"
+    return Unavailable(message, code="database_unavailable")

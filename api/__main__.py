@@ -18,12 +18,10 @@ from service.errors import TunecurveError
 from service.logging import configure_logging
 from service.migrations.upgrade import upgrade
 from service.projects.operations import create_key, ensure_project, has_keys
-from service.projects.schemas import Scope
+from service.projects.schemas import DEFAULT_PROJECT, Scope
 from service.settings import Settings
 
 log = structlog.get_logger()
-
-DEFAULT_PROJECT = "default"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

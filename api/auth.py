@@ -55,6 +55,7 @@ class Authentication:
         self._sessions = sessions
         self._buckets = TokenBuckets(per_second, burst=per_second * _BURST_SECONDS)
         self._warnings = TokenBuckets(_WARNINGS_PER_SECOND, burst=1)
+        self._projects: dict[float, TokenBuckets] = {}  # by their rate
         self._accepted: OrderedDict[str, str] = OrderedDict()
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
@@ -100,7 +101,20 @@ class Authentication:
         self._accepted[key] = principal.key_id
         if len(self._accepted) > _ACCEPTED_LIMIT:
             self._accepted.popitem(last=False)
+        self._take_of_project(principal)
         return principal
+
+    def _take_of_project(self, principal: Principal) -> None:
+        """Count a request of a project that has a limit of its own."""
+        rate = principal.limits.requests_per_minute
+        if rate is None:
+            return
+        fresh = TokenBuckets(rate / 60, burst=max(1.0, rate / 60))
+        buckets = self._projects.setdefault(rate, fresh)
+        seconds = buckets.take(principal.project_id, now=time.monotonic())
+        if seconds:
+            message = f"the project may send {rate:g} requests a minute; send them more slowly"
+            raise RateLimited(message, retry_seconds=math.ceil(seconds))
 
 
 def _secret_of(scope: AsgiScope) -> str:
@@ -133,6 +147,15 @@ async def recheck(
     return lambda: _with_scopes(authenticate(secret, sessions=container.sessions), scopes)
 
 
+async def administrator(
+    request: Request, scopes: SecurityScopes, _documented: Credentials
+) -> Principal:
+    """Return who administers the installation; raises Forbidden for all others."""
+    principal = _with_scopes(request.state.principal, scopes)
+    principal.require_administrator()
+    return principal
+
+
 def _with_scopes(principal: Principal, scopes: SecurityScopes) -> Principal:
     for scope in scopes.scopes:
         principal.require(Scope(scope))
@@ -143,5 +166,6 @@ Caller = Annotated[Principal, Security(caller)]
 Reader = Annotated[Principal, Security(caller, scopes=[Scope.READ.value])]
 Writer = Annotated[Principal, Security(caller, scopes=[Scope.WRITE.value])]
 Admin = Annotated[Principal, Security(caller, scopes=[Scope.ADMIN.value])]
+Administrator = Annotated[Principal, Security(administrator, scopes=[Scope.ADMIN.value])]
 ReaderRecheck = Annotated[Callable[[], Principal], Security(recheck, scopes=[Scope.READ.value])]
 WriterRecheck = Annotated[Callable[[], Principal], Security(recheck, scopes=[Scope.WRITE.value])]

@@ -51,6 +51,8 @@ KeepRemote = Annotated[
 ]
 AfterErasure = Annotated[str | None, Query(pattern=id_pattern(Prefix.ERASURE), description=_AFTER)]
 
+AfterProject = Annotated[str | None, Query(pattern=id_pattern(Prefix.PROJECT), description=_AFTER)]
+ProjectId = Annotated[str, Path(pattern=id_pattern(Prefix.PROJECT))]
 JobId = Annotated[str, Path(pattern=id_pattern(Prefix.JOB))]
 FileId = Annotated[str, Path(pattern=id_pattern(Prefix.FILE))]
 DatasetId = Annotated[str, Path(pattern=id_pattern(Prefix.DATASET))]

@@ -100,7 +100,18 @@ def _note(scope: Scope, status: int, started: float) -> None:
         route=_route(scope),
         status=status,
         milliseconds=round((time.monotonic() - started) * 1000),
+        **_who(scope),
     )
+
+
+def _who(scope: Scope) -> dict[str, str | None]:
+    """Return whose request it was: the key and its project where one was accepted."""
+    principal = scope["state"].get("principal")
+    return {
+        "key": getattr(principal, "key_id", None),
+        "project": getattr(principal, "project_id", None),
+        "address": (scope.get("client") or (None,))[0],
+    }
 
 
 def _route(scope: Scope) -> str:

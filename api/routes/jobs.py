@@ -21,6 +21,7 @@ from service.erasure import operations as erasure
 from service.erasure.schemas import Deletion
 from service.experiments.estimates import estimate_from_source
 from service.inference.ledger import costs_of
+from service.inference.project_limits import admission
 from service.jobs import operations, queries
 from service.jobs.lifecycle import OPEN, State
 from service.jobs.ports import JobRecord
@@ -106,7 +107,13 @@ def create_job(
     row, replayed = operations.submit_job(
         request,
         services=container.jobs,
-        open_jobs_limit=container.settings.open_jobs_limit,
+        open_jobs_limit=min(
+            container.settings.open_jobs_limit,
+            principal.limits.open_jobs
+            if principal.limits.open_jobs is not None
+            else container.settings.open_jobs_limit,
+        ),
+        admit=admission(principal.limits),
     )
     [job] = _shown([row], container.sessions)
     response.headers.update(_headers(job) | {"Location": f"/v1/jobs/{job.id}"})

@@ -4,10 +4,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 
-from api.auth import Admin, Reader
+from api.auth import Administrator, Reader
 from api.dependencies import Limit, Services
 from api.openapi import WITH_BODY, answers, example_of, page_example
 from api.pagination import Page, page_of
+from service.evaluation.queries import base_models_of
 from service.inference.quota_controls import change_quota
 from service.inference.redis_governor import list_quotas
 from service.inference.schemas import QuotaChange, QuotaControlView, QuotaView
@@ -19,12 +20,15 @@ router = APIRouter(prefix="/v1/quotas", tags=["quotas"])
     "",
     operation_id="listQuotas",
     summary="List the provider's quotas and how they are used",
-    description="Of this installation, not of the project alone; those used in the last week.",
+    description=(
+        "Those used in the last week, of base models that the project has evaluated; the "
+        "installation's administrators see all. The numbers are of all projects together."
+    ),
     responses=answers(page_example(example_of(QuotaView))),
 )
 def read_quotas(
     request: Request,
-    principal: Reader,  # noqa: ARG001  any key of the installation may look
+    principal: Reader,
     container: Services,
     after: Annotated[
         str, Query(max_length=300, description="the last name of the page before")
@@ -32,6 +36,9 @@ def read_quotas(
     limit: Limit = 20,
 ) -> Page[QuotaView]:
     found = sorted(list_quotas(container.redis.url), key=lambda quota: quota.key)
+    if not principal.administers:
+        own = base_models_of(principal.project_id, sessions=container.sessions)
+        found = [quota for quota in found if quota.base_model in own]
     following = [quota for quota in found if quota.key > after]
     return page_of(following, limit=limit, cursor=lambda quota: quota.key, request=request)
 
@@ -53,7 +60,7 @@ def patch_quota(
         str, Path(max_length=128, examples=["gemini-3.1-flash-lite"], description="as listed")
     ],
     change: QuotaChange,
-    principal: Admin,  # noqa: ARG001  its scope is what counts
+    _principal: Administrator,
     container: Services,
 ) -> QuotaControlView:
     settings = container.settings

@@ -1,5 +1,7 @@
 """What can be done with datasets: reserve, prepare, remove."""
 
+from dataclasses import replace
+
 from service.catalogue.catalogue import Catalogue
 from service.clock import utc_now
 from service.database import Session, Sessions, refuse_used
@@ -29,6 +31,7 @@ from service.ids import Prefix
 from service.jobs.lifecycle import OPEN
 from service.jobs.ports import JobCancelled, JobKind, JobRun, Submission, Waiting
 from service.jobs.queries import job_states
+from service.projects.administration import limits_of
 from service.storage.leftovers import Leftover, LeftoverKind
 from service.storage.ports import ObjectStore
 from service.task_queue import Queue
@@ -137,11 +140,21 @@ def run_prepare(  # noqa: PLR0913  each is a neighbour or a setting, by its name
     if get_dataset(dataset_id, project_id=run.project_id, sessions=sessions).ready_at is not None:
         return None
     spec = PrepareSpec.model_validate(run.spec)
+    limits = _bounded(limits, limits_of(run.project_id, sessions=sessions).source_rows)
     access = SourceAccess(run.project_id, sessions, store, limits, google_project, hub)
     prepare_run = PrepareRun(
         run, spec, spec.make_preset(), access, catalogue, base_model, count_tokens
     )
     return make_dataset(prepare_run, sharding=sharding)
+
+
+def _bounded(
+    limits: FileLimits | IngestionLimits, rows: int | None
+) -> FileLimits | IngestionLimits:
+    """Return limits with those of a project."""
+    if rows is None or isinstance(limits, FileLimits):
+        return limits
+    return replace(limits, rows=min(rows, limits.rows))
 
 
 def run_draft(run: JobRun, *, store: ObjectStore, catalogue: Catalogue) -> Waiting | None:

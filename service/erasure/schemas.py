@@ -8,19 +8,19 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 class KeptOutput(BaseModel):
     """An output that was not deleted, because something else needs it."""
 
-    id: str
+    id: str = Field(description="of the output")
     reason: str = Field(description="names what needs it")
 
 
 class RemoteResource(BaseModel):
     """Something at the provider that belonged to a deleted output."""
 
-    resource: str
-    output: str
+    resource: str = Field(description="its name at the provider")
+    output: str = Field(description="id of the deleted output")
     state: Literal["deleting", "kept"] = Field(
         description="`kept` as `keep_remote` asked, or for another output: it may go on costing"
     )
-    needed_by: str | None = None
+    needed_by: str | None = Field(default=None, description="id of the output that needs it")
 
 
 class Deletion(BaseModel):
@@ -47,9 +47,9 @@ class Deletion(BaseModel):
     )
 
     object: Literal["deletion"] = "deletion"
-    deleted: list[str]
-    kept: list[KeptOutput] = []
-    remote: list[RemoteResource] = []
+    deleted: list[str] = Field(description="ids of what is gone")
+    kept: list[KeptOutput] = Field(default=[], description="what something else needs")
+    remote: list[RemoteResource] = Field(default=[], description="what it had at the provider")
 
 
 class Erasure(BaseModel):
@@ -75,11 +75,11 @@ class Erasure(BaseModel):
     )
 
     object: Literal["erasure"] = "erasure"
-    id: str
-    output: str
-    kind: str
-    target: str
-    attempts: int
+    id: str = Field(description="of this erasure")
+    output: str = Field(description="id of the deleted output")
+    kind: str = Field(description="folder, object, tuned, batch or database")
+    target: str = Field(description="key, folder or resource name of what is left")
+    attempts: int = Field(description="how often it was tried in vain")
     error: str | None = Field(description="code of the last attempt's failure")
-    due_at: AwareDatetime
-    created_at: AwareDatetime
+    due_at: AwareDatetime = Field(description="when it is tried next")
+    created_at: AwareDatetime = Field(description="when the output was deleted")

@@ -54,6 +54,12 @@ def row_schema_of(evaluation_id: str, *, project_id: str, sessions: Sessions) ->
     return json_schema([score.metric for score in scores])
 
 
+def base_models_of(project_id: str, *, sessions: Sessions) -> set[str]:
+    """Return the base models that a project has evaluated, or means to."""
+    with sessions.reading() as session:
+        return repository.base_models(session, project_id)
+
+
 def table_key_of(evaluation_id: str, *, project_id: str, sessions: Sessions) -> str:
     """Return the key of the evaluation's Parquet table; raises NotFound, Conflict `not_ready`."""
     with sessions.reading() as session:

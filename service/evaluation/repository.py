@@ -80,6 +80,11 @@ def page(session: Session, project_id: str, *, after: str | None, limit: int) ->
     return list(session.scalars(query.order_by(Evaluation.id.desc()).limit(limit)))
 
 
+def base_models(session: Session, project_id: str) -> set[str]:
+    query = select(Evaluation.base_model).where(Evaluation.project_id == project_id).distinct()
+    return set(session.scalars(query))
+
+
 def remove(session: Session, evaluation_id: str) -> list[str]:
     """Delete an evaluation unless it is used; return what uses it."""
     return delete_unless_used(session, Evaluation, evaluation_id)

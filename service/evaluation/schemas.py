@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from service.catalogue.entry import BASE_MODEL_PATTERN
 from service.evaluation.findings import AnswerFinding
 from service.evaluation.lanes import Lane
 from service.evaluation.models import Evaluation as EvaluationRow
@@ -117,7 +118,7 @@ class EvaluateSpec(GenerationConfig):
     model: str | None = Field(default=None, pattern=id_pattern(Prefix.MODEL))
     base_model: str | None = Field(
         default=None,
-        pattern=r"^[a-z0-9][a-z0-9.@_/-]{0,127}$",
+        pattern=BASE_MODEL_PATTERN,
         description="name of a base model; the installation's default without one",
         examples=["gemini-3.1-flash-lite"],
     )

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from service.catalogue.entry import BASE_MODEL_PATTERN
 from service.datasets.schemas import PrepareSpec, TrainSize
 from service.evaluation.schemas import GenerationConfig, VariantKind
 from service.experiments.curve_schemas import ExperimentCurve
@@ -20,7 +21,7 @@ from service.tuning.schemas import HyperparametersSpec, ProviderName
 BaseModelName = Annotated[
     str,
     Field(
-        pattern=r"^[a-z0-9][a-z0-9.@_/-]{0,127}$",
+        pattern=BASE_MODEL_PATTERN,
         description="name of a base model",
         examples=["gemini-3.1-flash-lite"],
     ),

@@ -148,6 +148,11 @@ def refuse_if_used_up(session: Session, job_id: str) -> None:
         raise refusal(session, holder, what="the rest of the work")
 
 
+def unspent_budgets(session: Session, project_id: str) -> int:
+    """Return the nano-dollars that the budgets of a project's open jobs have left."""
+    return repository.unspent(session, project_id)
+
+
 def reserved_of(session: Session, job_ids: Collection[str]) -> dict[str, int]:
     """Return by job the nano-dollars it holds and has not spent; only jobs that ever held some."""
     return repository.reserved_of(session, job_ids)

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +37,9 @@ class Request:
     budget_nano: int | None = None
 
 
+Admission = Callable[[Session, Request], None]  # raises what refuses a job of the project
+
+
 def fingerprint_of(request: Request) -> str:
     """Return the SHA-256 of what was asked, however its JSON was written."""
     asked: dict[str, Any] = {
@@ -54,27 +57,32 @@ def submit_job(
     *,
     services: JobServices,
     open_jobs_limit: int,
+    admit: Admission = lambda _session, _request: None,
 ) -> tuple[Job, bool]:
     """Write a job, its output, event and key in one transaction, then send its task message.
 
-    Returns the job and whether it was there already (same key, same body). Raises Invalid
+    Returns the job and whether it was there already (same key, same body). Raises what `admit`
+    raises of a new one, Invalid
     `idempotency_key_reused`, RateLimited `queue_full`, and what the kind's `reserve` raises.
     """
     try:
-        job, replayed = _write_once(request, services, open_jobs_limit)
+        job, replayed = _write_once(request, services, open_jobs_limit, admit)
     except repository.KeyTaken:  # a twin of this request was faster: answer as it was answered
-        job, replayed = _write_once(request, services, open_jobs_limit)
+        job, replayed = _write_once(request, services, open_jobs_limit, admit)
     if not replayed:
         dispatch([job], services=services)
     return job, replayed
 
 
-def _write_once(request: Request, services: JobServices, open_jobs_limit: int) -> tuple[Job, bool]:
+def _write_once(
+    request: Request, services: JobServices, open_jobs_limit: int, admit: Admission
+) -> tuple[Job, bool]:
     with services.sessions.transaction() as session:
         known = _replayed(session, request)
         if known is not None:
             return known, True
         require_queue_room(session, request.project_id, open_jobs_limit)
+        admit(session, request)
         kind = services.kinds[request.kind]
         job, estimate = write_job(session, reserve_ids(request, kind), kind=kind)
         _require_room(request, estimate)

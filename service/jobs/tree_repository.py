@@ -112,6 +112,21 @@ def unsettled(session: Session, root_id: str) -> int:
     return int(session.scalar(query) or 0)
 
 
+def unspent(session: Session, project_id: str) -> int:
+    """Return the nano-dollars that the budgets of a project's open jobs have left to spend."""
+    spent = (
+        select(func.coalesce(func.sum(Reservation.spent_nano), 0))
+        .where(Reservation.root_id == Budget.root_id)
+        .scalar_subquery()
+    )
+    query = (
+        select(func.coalesce(func.sum(Budget.limit_nano - spent), 0))
+        .join(Job, Job.id == Budget.root_id)
+        .where(Job.project_id == project_id, Job.state.not_in(list(TERMINAL)))
+    )
+    return int(session.scalar(query) or 0)
+
+
 def reserved_of(session: Session, job_ids: Collection[str]) -> dict[str, int]:
     """Return by job what it holds beyond what it has spent; jobs without a budget are missing."""
     held = Reservation.drawn_nano - Reservation.spent_nano

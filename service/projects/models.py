@@ -11,7 +11,9 @@ from service.database import Id, Model
 
 class Project(Model):
     """`event_seq` is the number of the project's last event: the row lock that hands it out
-    makes event numbers gap-free and visible in order.
+    makes event numbers gap-free and visible in order. `buckets`, `hub_datasets` and `tunings` are
+    patterns of what it may read of others (`access`); `limits` is a `ProjectLimits`. From
+    `erasing_at` on its keys open nothing.
     """
 
     __tablename__ = "project"
@@ -19,7 +21,12 @@ class Project(Model):
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     name: Mapped[str] = mapped_column(String(100), unique=True)
     event_seq: Mapped[int] = mapped_column(BigInteger, default=0)
+    buckets: Mapped[list[Any]] = mapped_column(default=list)
+    hub_datasets: Mapped[list[Any]] = mapped_column(default=list)
+    tunings: Mapped[list[Any]] = mapped_column(default=list)
+    limits: Mapped[dict[str, Any]] = mapped_column(default=dict)
     created_at: Mapped[datetime]
+    erasing_at: Mapped[datetime | None]
 
 
 class ApiKey(Model):

@@ -6,27 +6,53 @@ from datetime import datetime, timedelta
 
 from service.clock import utc_now
 from service.database import Session, Sessions
-from service.errors import Fault, Internal, Invalid, NotFound, Unauthenticated
+from service.errors import Conflict, Fault, Internal, Invalid, NotFound, Unauthenticated
 from service.ids import Prefix, new_id
 from service.projects import repository
+from service.projects.access import EVERYTHING
 from service.projects.keys import PREFIX, digest, new_secret, public_part
 from service.projects.models import ApiKey, Project
-from service.projects.schemas import Key, KeyWithSecret, Principal, Scope
+from service.projects.schemas import (
+    DEFAULT_PROJECT,
+    Key,
+    KeyWithSecret,
+    Principal,
+    ProjectLimits,
+    Scope,
+)
 
 _USE_RECORDED_EVERY = timedelta(minutes=1)
 _ABSENT = "0" * 64
 
 
 def ensure_project(name: str, *, sessions: Sessions) -> str:
-    """Return the id of the project of this name; it is created if missing."""
+    """Return the id of the project of this name; it is created if missing.
+
+    The first one of an installation may read whatever its Google identity may; others nothing.
+    """
     with sessions.transaction() as session:
         known = repository.find_project_id(session, name)
         if known is not None:
             return known
-        project = Project(id=new_id(Prefix.PROJECT), name=name, event_seq=0, created_at=utc_now())
+        open_to = [EVERYTHING] if name == DEFAULT_PROJECT else []
+        project = Project(
+            id=new_id(Prefix.PROJECT),
+            name=name,
+            event_seq=0,
+            buckets=open_to,
+            hub_datasets=open_to,
+            tunings=open_to,
+            limits={},
+            created_at=utc_now(),
+        )
         if repository.insert_project(session, project):
             return project.id
     return ensure_project(name, sessions=sessions)
+
+
+def lock_project(session: Session, project_id: str) -> None:
+    """Hold a project's row until the caller's transaction ends."""
+    repository.lock_project(session, project_id)
 
 
 def next_event_seq(session: Session, project_id: str) -> int:
@@ -80,12 +106,23 @@ def list_keys(
 
 
 def revoke_key(key_id: str, *, project_id: str, sessions: Sessions) -> None:
-    """End a key for good. A second call changes nothing; raises NotFound `key_not_found`."""
+    """End a key for good. A second call changes nothing.
+
+    Raises NotFound `key_not_found`, and Conflict `last_admin_key`.
+    """
     with sessions.transaction() as session:
         row = repository.find_key(session, key_id, project_id)
         if row is None:
             raise NotFound(f"no key {key_id}", code="key_not_found")
-        row.revoked_at = row.revoked_at or utc_now()
+        now = utc_now()
+        is_last = Scope.ADMIN in row.scopes and _is_live(row, now)
+        if is_last and not repository.has_other_admin(session, row, now=now):
+            message = (
+                "it is the last key of the project that can make keys: make another with the scope "
+                "admin first; on the server's machine, `tunecurve key reset` replaces all"
+            )
+            raise Conflict(message, code="last_admin_key")
+        row.revoked_at = row.revoked_at or now
 
 
 def has_keys(project_id: str, *, sessions: Sessions) -> bool:
@@ -101,21 +138,32 @@ def authenticate(secret: str, *, sessions: Sessions, now: datetime | None = None
     wrong, expired or revoked, so that the answer helps no guesser.
     """
     moment = now or utc_now()
-    row = _find_key(secret, sessions=sessions)
+    row, project = _find_key(secret, sessions=sessions)
     matches = hmac.compare_digest(digest(secret), row.secret_sha256 if row else _ABSENT)
-    if row is None or not matches or not _is_live(row, moment):
-        raise Unauthenticated("no such key, or it is expired or revoked; send a valid key")
+    if row is None or project is None or not matches or not _is_live(row, moment):
+        raise _unauthenticated()
+    if project.erasing_at is not None:
+        raise _unauthenticated()
     _record_use(row, moment, sessions=sessions)
-    scopes = frozenset(Scope(scope) for scope in row.scopes)
-    return Principal(project_id=row.project_id, key_id=row.id, scopes=scopes)
+    return Principal(
+        project_id=row.project_id,
+        key_id=row.id,
+        scopes=frozenset(Scope(scope) for scope in row.scopes),
+        administers=project.name == DEFAULT_PROJECT,
+        limits=ProjectLimits.model_validate(project.limits),
+    )
 
 
-def _find_key(secret: str, *, sessions: Sessions) -> ApiKey | None:
+def _unauthenticated() -> Unauthenticated:
+    return Unauthenticated("no such key, or it is expired or revoked; send a valid key")
+
+
+def _find_key(secret: str, *, sessions: Sessions) -> tuple[ApiKey, Project] | tuple[None, None]:
     public = public_part(secret)
     if public is None:
-        return None
+        return None, None
     with sessions.reading() as session:
-        return repository.find_key_by_public_part(session, public)
+        return repository.find_key_by_public_part(session, public) or (None, None)
 
 
 def _is_live(row: ApiKey, now: datetime) -> bool:

@@ -13,6 +13,36 @@ def find_project_id(session: Session, name: str) -> str | None:
     return session.scalar(select(Project.id).where(Project.name == name))
 
 
+def find_project(session: Session, project_id: str) -> Project | None:
+    return session.get(Project, project_id)
+
+
+def page_of_projects(session: Session, *, after: str | None, limit: int) -> list[Project]:
+    """Return up to `limit` projects, newest first; `after` is the last id of the page before."""
+    query = select(Project).order_by(Project.id.desc()).limit(limit)
+    if after:
+        query = query.where(Project.id < after)
+    return list(session.scalars(query))
+
+
+def has_other_admin(session: Session, row: ApiKey, *, now: datetime) -> bool:
+    """Return whether another key that can administer opens a key's project now.
+
+    All of them are locked: two that revoke each other at once must not both succeed.
+    """
+    query = select(ApiKey).where(
+        ApiKey.project_id == row.project_id,
+        ApiKey.revoked_at.is_(None),
+        or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > now),
+    )
+    keys = session.scalars(query.order_by(ApiKey.id).with_for_update())
+    return any("admin" in key.scopes for key in keys if key.id != row.id)
+
+
+def lock_project(session: Session, project_id: str) -> None:
+    session.execute(select(Project.id).where(Project.id == project_id).with_for_update())
+
+
 def insert_project(session: Session, project: Project) -> bool:
     """Return False when a project of this name was inserted meanwhile."""
     try:
@@ -40,8 +70,10 @@ def insert_key(session: Session, key: ApiKey) -> None:
     session.flush()
 
 
-def find_key_by_public_part(session: Session, public_part: str) -> ApiKey | None:
-    return session.scalar(select(ApiKey).where(ApiKey.public_part == public_part))
+def find_key_by_public_part(session: Session, public_part: str) -> tuple[ApiKey, Project] | None:
+    query = select(ApiKey, Project).join(Project, Project.id == ApiKey.project_id)
+    row = session.execute(query.where(ApiKey.public_part == public_part)).first()
+    return (row[0], row[1]) if row else None
 
 
 def find_key(session: Session, key_id: str, project_id: str) -> ApiKey | None:

@@ -1,12 +1,14 @@
 """What crosses HTTP about keys, and who a caller is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from service.errors import Forbidden
+
+DEFAULT_PROJECT = "default"
 
 
 class Scope(StrEnum):
@@ -17,13 +19,44 @@ class Scope(StrEnum):
     ADMIN = "admin"
 
 
+_MONEY = r"^(0|[1-9]\d{0,8})(\.\d{1,9})?$"
+
+
+class ProjectLimits(BaseModel):
+    """What bounds a project beside what bounds all; null: nothing more."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    open_jobs: int | None = Field(default=None, ge=0, le=10**9, description="unfinished jobs")
+    source_rows: int | None = Field(default=None, ge=1, le=10**12, description="rows of a source")
+    dollars_per_month: str | None = Field(
+        default=None,
+        pattern=_MONEY,
+        description="paid in a UTC month; every job that pays then needs a budget",
+    )
+    requests_per_minute: float | None = Field(
+        default=None, gt=0, le=10**6, description="to this API, by all of its keys together"
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The caller of a request: a key, and the project it opens."""
+    """The caller of a request: a key, and the project it opens.
+
+    `administers`: the project is the installation's first one, whose admin keys administer all.
+    """
 
     project_id: str
     key_id: str
     scopes: frozenset[Scope]
+    administers: bool = False
+    limits: ProjectLimits = field(default_factory=ProjectLimits)
+
+    def require_administrator(self) -> None:
+        """Raise Forbidden `administrator_required` for keys of other projects."""
+        if not self.administers:
+            message = f"only keys of the project {DEFAULT_PROJECT!r} administer projects"
+            raise Forbidden(message, code="administrator_required")
 
     def require(self, scope: Scope) -> None:
         """Raise Forbidden `insufficient_scope` when the key lacks the scope."""
@@ -120,3 +153,70 @@ class Me(BaseModel):
     scopes: list[Scope]
     limits: dict[str, int] = Field(description="limit to value, such as `open_jobs`")
     version: str = Field(description="of this server")
+
+
+ProjectName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", examples=["support"])]
+Pattern = Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^\s*]+(/\*)?$|^\*$")]
+Patterns = Annotated[list[Pattern], Field(max_length=100)]
+_PROJECT_EXAMPLE: dict[str, Any] = {
+    "object": "project",
+    "id": "proj_01jd5v3q8e7z2m4n6p8r0s2t4v",
+    "name": "support",
+    "buckets": ["support-data", "shared/reviews/*"],
+    "hub_datasets": ["ai4privacy/*"],
+    "tunings": [],
+    "limits": {
+        "open_jobs": 50,
+        "source_rows": 1000000,
+        "dollars_per_month": "200",
+        "requests_per_minute": 600,
+    },
+    "state": "open",
+    "created_at": "2026-11-21T08:00:00Z",
+}
+
+
+class ProjectCreate(BaseModel):
+    """A project to make. It may read nothing of others but what is listed."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"name": "support", "buckets": ["support-data"]}]},
+    )
+
+    name: ProjectName = Field(description="unique in the installation")
+    buckets: Patterns = Field(default=[], description="buckets, or `bucket/folder/*`; `*`: all")
+    hub_datasets: Patterns = Field(default=[], description="`owner/name` or `owner/*`; `*`: all")
+    tunings: Patterns = Field(
+        default=[], description="resource names of others' tunings that `poll` may attach to"
+    )
+    limits: ProjectLimits = Field(default=ProjectLimits(), description="null members: no limit")
+
+
+class ProjectUpdate(BaseModel):
+    """What is to change; what is left out stays."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"buckets": ["support-data"]}]}
+    )
+
+    buckets: Patterns | None = Field(default=None, description="in place of those there are")
+    hub_datasets: Patterns | None = Field(default=None, description="in place of those there are")
+    tunings: Patterns | None = Field(default=None, description="in place of those there are")
+    limits: ProjectLimits | None = Field(default=None, description="in place of those there are")
+
+
+class ProjectView(BaseModel):
+    """A project, what of others it may read, and its limits."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_PROJECT_EXAMPLE]})
+
+    object: Literal["project"] = "project"
+    id: str = Field(description="of the project")
+    name: str = Field(description="unique in the installation")
+    buckets: list[str] = Field(description="buckets, or folders in them, that it may read")
+    hub_datasets: list[str] = Field(description="datasets of the hub that it may read")
+    tunings: list[str] = Field(description="others' tunings that it may attach to")
+    limits: ProjectLimits = Field(description="null members: no limit")
+    state: Literal["open", "erasing"] = Field(description="keys of one being erased open nothing")
+    created_at: AwareDatetime = Field(description="when it was made")

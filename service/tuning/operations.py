@@ -8,7 +8,7 @@ from typing import Any
 from service.catalogue.catalogue import Catalogue
 from service.database import Session, Sessions
 from service.datasets.queries import DatasetView, ready_dataset
-from service.errors import Fault, Invalid, NotFound, ProviderFailed, TunecurveError
+from service.errors import Conflict, Fault, Invalid, NotFound, ProviderFailed, TunecurveError
 from service.ids import Prefix, new_id
 from service.jobs.budgets import settle_ahead
 from service.jobs.paid_operation_sweep import PolledTable
@@ -19,6 +19,7 @@ from service.jobs.paid_operations import (
     advance,
 )
 from service.jobs.ports import JobCancelled, JobRun, Waiting
+from service.projects.access import require_tuning
 from service.registry import Registry
 from service.tuning import repository
 from service.tuning.costs import enter_training, hold_training
@@ -99,7 +100,13 @@ class _Attachment:
         return timedelta(hours=self.services.deadline_hours)
 
     def connect(self) -> None:
-        self.provider.poll(self.spec.resource_name)  # it exists, or this job ends here
+        """Raise NotFound where there is no such tuning, or it is another project's."""
+        found = self.provider.poll(self.spec.resource_name)
+        with self.services.sessions.reading() as session:
+            run = repository.tuning(session, found.run_id)
+            owner = found.project_id or (run.project_id if run else "")
+            if owner != self.run.project_id:
+                require_tuning(session, self.spec.resource_name, project_id=self.run.project_id)
 
     def prepare(self) -> TuningRun:
         row = _new_run(self.run, self.spec.provider)
@@ -112,8 +119,8 @@ class _Attachment:
     def find(self, _row: TuningRun) -> str:
         return self.spec.resource_name
 
-    def cancel(self, row: TuningRun) -> None:
-        self.provider.cancel(row.resource_name or "")
+    def cancel(self, _row: TuningRun) -> None:
+        raise JobCancelled  # others have started the tuning: it goes on
 
     def release(self, session: Session, row: TuningRun) -> None:
         """Nothing was held."""
@@ -201,6 +208,7 @@ def _request(
     validation: Mapping[str, Any] = dataset.splits.get("validation") or {}
     return TuningRequest(
         run_id=row.id,
+        project_id=row.project_id,
         base_model=model.base_model,
         training_uri=file["uri"],
         validation_uri=validation.get("uri"),
@@ -243,6 +251,9 @@ def polled_tunings(providers: Callable[[], Providers]) -> PolledTable[TuningRun]
         return _status_of(providers().find(row.provider).poll(row.resource_name or ""))
 
     def cancel(row: TuningRun) -> None:
+        if row.attached:
+            message = "others have started the tuning; it goes on, and is not waited for"
+            raise Conflict(message, code="tuning_of_others")
         providers().find(row.provider).cancel(row.resource_name or "")
 
     return PolledTable(TuningRun, poll, cancel)

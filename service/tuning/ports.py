@@ -18,9 +18,12 @@ class Hyperparameters:
 
 @dataclass(frozen=True, slots=True)
 class TuningRequest:
-    """`run_id` travels as a label: it is how a lost answer is found again."""
+    """`run_id` travels as a label: it is how a lost answer is found again. So does `project_id`: a
+    `poll` job attaches to tunings of its own project.
+    """
 
     run_id: str
+    project_id: str
     base_model: str
     training_uri: str
     validation_uri: str | None
@@ -47,6 +50,8 @@ class ProviderTuning:
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     training_tokens: int = 0
     error: Mapping[str, Any] | None = None
+    run_id: str = ""
+    project_id: str = ""
 
 
 class TuningProvider(Protocol):

@@ -40,6 +40,10 @@ def succeeded_tuning(session: Session, fingerprint: str, *, project_id: str) -> 
     return session.scalar(query.order_by(TuningRun.finished_at.desc()).limit(1))
 
 
+def tuning(session: Session, run_id: str) -> TuningRun | None:
+    return session.get(TuningRun, run_id)
+
+
 def tuning_of(session: Session, job_id: str) -> TuningRun | None:
     return session.scalar(select(TuningRun).where(TuningRun.job_id == job_id))
 

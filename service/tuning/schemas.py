@@ -5,13 +5,13 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.catalogue.entry import BASE_MODEL_PATTERN
 from service.ids import Prefix, id_pattern
 from service.jobs.lifecycle import State
 from service.jobs.schemas import OutputState, output_state
 from service.tuning.models import TunedModel
 
 ProviderName = Literal["vertex"]
-BASE_MODEL_PATTERN = r"^[a-z0-9][a-z0-9.@_/-]{0,127}$"
 
 
 class HyperparametersSpec(BaseModel):

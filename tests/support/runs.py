@@ -55,7 +55,10 @@ def add_project(sessions: Sessions) -> str:
     """Write a project and return its id."""
     project_id = new_id(Prefix.PROJECT)
     with sessions.transaction() as session:
-        session.add(Project(id=project_id, name=project_id, event_seq=0, created_at=utc_now()))
+        everything = {name: ["*"] for name in ("buckets", "hub_datasets", "tunings")}
+        session.add(
+            Project(id=project_id, name=project_id, event_seq=0, created_at=utc_now(), **everything)
+        )
     return project_id
 
 

@@ -27,7 +27,7 @@ PATTERNS = {
 _ANY = re.compile("|".join(f"(?P<{kind}>{pattern})" for kind, pattern in PATTERNS.items()))
 _DIGITS = re.compile(r"\d")
 _WORD = re.compile(r"[^\W\d_]+")
-_LABEL = re.compile(r"\[[A-Za-z]\w*\]")
+_LABEL = re.compile(r"\[[A-Z][A-Z0-9_]*\]")  # `[Maria]` is a name in brackets
 SAMPLE_CHARACTERS = 300
 
 
@@ -38,6 +38,7 @@ class PersonalData:
     rows: int = 0
     kinds: dict[str, int] = field(default_factory=dict)
     words: Counter[str] = field(default_factory=Counter)
+    labels: Counter[str] = field(default_factory=Counter)
 
     def scan(self, examples: pl.DataFrame) -> None:
         self.rows += examples.height
@@ -48,28 +49,33 @@ class PersonalData:
         for kind, rows in found.row(0, named=True).items():
             if rows:
                 self.kinds[kind] = self.kinds.get(kind, 0) + rows
+        for column in ("text", "target"):
+            labels = examples[column].str.extract_all(_LABEL.pattern).list.unique().explode()
+            self.labels.update(dict(labels.drop_nulls().value_counts().rows()))
         words = examples["text"].str.extract_all(r"\p{L}+").list.unique().explode().drop_nulls()
         self.words.update(dict(words.value_counts().rows()))
 
     def common_words(self) -> frozenset[str]:
-        """Return the words in small letters that at least 5 rows and 1 in 100 hold."""
+        """Return the words in small letters, and the labels in brackets and capitals, that at
+        least 5 rows and 1 in 100 hold.
+        """
         least = max(5, self.rows / 100)
-        return frozenset(
-            word for word, rows in self.words.items() if rows >= least and word.islower()
-        )
+        words = {word for word, rows in self.words.items() if rows >= least and word.islower()}
+        return frozenset(words | {label for label, rows in self.labels.items() if rows >= least})
 
 
 def mask(text: str, *, common: frozenset[str]) -> str:
     """Return a text, cut to 300 characters, without what could be personal data.
 
     What patterns find becomes its kind in angle brackets, digits become 0, and words that are not
-    common become `x`. Labels in square brackets stay.
+    common become `x`, in brackets too.
     """
     cut = text[:SAMPLE_CHARACTERS]
     parts = []
     end = 0
     for label in _LABEL.finditer(cut):
-        parts += [_mask_plain(cut[end : label.start()], common), label[0]]
+        shown = label[0] if label[0] in common else "[x]"
+        parts += [_mask_plain(cut[end : label.start()], common), shown]
         end = label.end()
     parts.append(_mask_plain(cut[end:], common))
     return "".join(parts) + ("…" if len(text) > SAMPLE_CHARACTERS else "")

@@ -17,16 +17,21 @@ from service.datasets.sources.hub_files import (
 from service.datasets.sources.schemas import HubSource
 from service.datasets.sources.source import Files, SourceAccess, SourceFile, missing_input
 from service.errors import NotFound, Unavailable
+from service.projects.access import require_hub_dataset
 
 _POINTER = "/spec/source/repo"
 _FILES = 200
 
 
 class HubDataset:
-    def check(self, source: HubSource, *, project_id: str, session: Session) -> None:  # noqa: ARG002  whether it exists is asked outside the transaction
+    def check(self, source: HubSource, *, project_id: str, session: Session) -> None:
+        """Whether it exists is asked later, outside the transaction."""
+        require_hub_dataset(session, source.repo, project_id=project_id, pointer=_POINTER)
         check_paths(source.files, pointer="/spec/source/files")
 
     def open(self, source: HubSource, *, access: SourceAccess) -> Files:
+        with access.sessions.reading() as session:  # it may be allowed no more
+            self.check(source, project_id=access.project_id, session=session)
         hub = access.hub
         try:
             names = _names(source, hub)

@@ -13,7 +13,12 @@ from google.cloud import aiplatform_v1 as v1
 from service.catalogue.locations import endpoint_of, location_of
 from service.errors import Invalid
 from service.inference.batches.ports import BatchOrder, ProviderBatch
-from service.inference.batches.vertex_calls import CALL_SECONDS, call_vertex, delete_vertex
+from service.inference.batches.vertex_calls import (
+    CALL_SECONDS,
+    call_vertex,
+    delete_vertex,
+    words_without_quotes,
+)
 from service.jobs.paid_operations import OperationState
 from service.text import storable_json
 
@@ -146,5 +151,5 @@ def read_batch(job: Mapping[str, Any]) -> ProviderBatch:
         state=_STATES.get(state, OperationState.ACCEPTED),
         provider_state=state[:50],
         output_uri=output.get("gcs_output_directory") or None,
-        error=str(error.get("message", ""))[:500],
+        error=words_without_quotes(str(error.get("message", ""))),
     )

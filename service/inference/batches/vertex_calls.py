@@ -1,5 +1,6 @@
 """One call to Vertex AI through a `gapic` client: what it raises becomes our errors."""
 
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -40,6 +41,26 @@ def call_vertex(call: Callable[[], Answer], *, missing: str) -> Answer:
         raise ProviderRefused(message, code="provider_credentials") from error
 
 
+_QUOTES = re.compile(
+    r"\"[^\"]*(?:\"|$)|\u201c[^\u201d]*(?:\u201d|$)|`[^`]*(?:`|$)|(?<!\w)'[^']*(?:'(?!\w)|$)"
+    r"|\{.*(?:\}|$)|\[(?!\d+\]).*(?:\]|$)",
+    re.DOTALL,
+)
+# What follows the number of a row may be the row: only a colon and short words of ours may stand.
+_ROW = re.compile(
+    r"(\b(?:row|line|example|instance|record|content|prompt|text)s?\b[ #]*\d*)[:=].*",
+    re.DOTALL | re.IGNORECASE,
+)
+
+
+def words_without_quotes(message: str) -> str:
+    """Return a provider's message without what it may quote of the user's rows. Pure.
+
+    Quoted text, JSON, and what follows a colon behind a row, line, example or prompt become `…`.
+    """
+    return " ".join(_ROW.sub(r"\1: …", _QUOTES.sub("…", message)).split())[:500]
+
+
 def delete_vertex(delete: Callable[..., Any], resource_name: str, *, missing: str) -> None:
     """Delete a resource by a long-running operation, and wait for it; one that is gone is fine."""
     with suppress(NotFound):
@@ -52,7 +73,7 @@ def delete_vertex(delete: Callable[..., Any], resource_name: str, *, missing: st
 
 
 def _translated(error: google_errors.GoogleAPICallError, missing: str) -> TunecurveError:
-    words = str(error.message)[:500]
+    words = words_without_quotes(str(error.message))
     match error:
         case google_errors.TooManyRequests():
             return RateLimited(f"Vertex AI: {words}", code="provider_quota")

@@ -12,13 +12,13 @@ from google.cloud import aiplatform_v1 as v1
 
 from service.catalogue.locations import endpoint_of, location_of
 from service.errors import Invalid
-from service.inference.batches.vertex_calls import CALL_SECONDS, call_vertex
+from service.inference.batches.vertex_calls import CALL_SECONDS, call_vertex, words_without_quotes
 from service.jobs.paid_operations import OperationState
 from service.text import storable_json
 from service.tuning.ports import Hyperparameters, ProviderTuning, TuningRequest
 from service.tuning.providers.vertex_models import delete_tuned
 
-RUN_LABEL = "tunecurve-run"
+RUN_LABEL, PROJECT_LABEL = "tunecurve-run", "tunecurve-project"
 _MISSING = "tuning_not_found"
 
 # gapic speaks in enum numbers and they are not the sizes: FOUR is 2.
@@ -66,7 +66,7 @@ class VertexTuning:
                 hyper_parameters=_hyperparameters(request.hyperparameters),
             ),
             tuned_model_display_name=request.display_name,
-            labels={RUN_LABEL: request.run_id},
+            labels={RUN_LABEL: request.run_id, PROJECT_LABEL: request.project_id},
         )
         created = call_vertex(
             lambda: client.create_tuning_job(
@@ -152,6 +152,7 @@ def read_tuning(job: Mapping[str, Any]) -> ProviderTuning:
     job = storable_json(job)
     state = str(job.get("state", ""))
     tuned = job.get("tuned_model") or {}
+    labels: Mapping[str, str] = job.get("labels") or {}
     counts = (job.get("tuning_data_stats") or {}).get("supervised_tuning_data_stats") or {}
     error = job.get("error") or {}
     spec = (job.get("supervised_tuning_spec") or {}).get("hyper_parameters") or {}
@@ -159,6 +160,8 @@ def read_tuning(job: Mapping[str, Any]) -> ProviderTuning:
         resource_name=str(job.get("name", "")),
         state=_STATES.get(state, OperationState.ACCEPTED),
         provider_state=state[:50],
+        run_id=str(labels.get(RUN_LABEL, "")),
+        project_id=str(labels.get(PROJECT_LABEL, "")),
         base_model=str(job.get("base_model", "")),
         model=tuned.get("model") or None,
         endpoint=tuned.get("endpoint") or None,
@@ -175,7 +178,10 @@ def read_tuning(job: Mapping[str, Any]) -> ProviderTuning:
         },
         hyperparameters=_chosen(spec),
         training_tokens=int(counts.get("total_billable_token_count") or 0),
-        error={"code": error.get("code"), "message": str(error.get("message", ""))[:500]}
+        error={
+            "code": error.get("code"),
+            "message": words_without_quotes(str(error.get("message", ""))),
+        }
         if error.get("code") or error.get("message")
         else None,
     )

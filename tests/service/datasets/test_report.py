@@ -146,10 +146,16 @@ def test_personal_data_are_counted_and_never_shown(outcome: Outcome) -> None:
 
 
 def test_masking_keeps_labels_and_common_words_only() -> None:
-    common = frozenset({"please", "call", "on"})
+    common = frozenset({"please", "call", "on", "[NAME]"})
     text = "please call Ada on +44 20 7946 0958 or ada@example.org, [NAME] knows"
 
     assert mask(text, common=common) == "please call x on <phone> x <email>, [NAME] x"
+
+
+@pytest.mark.parametrize("name", ["[Maria]", "[maria]", "[MARIA]", "[Maria_2]", "(Maria)"])
+def test_a_name_in_brackets_is_masked(name: str) -> None:
+    masked = mask(f"please call {name}", common=frozenset({"please", "call", "[NAME]"}))
+    assert "maria" not in masked.lower()
 
 
 def test_cost_is_a_range_by_epochs_with_its_source(outcome: Outcome) -> None:

@@ -64,7 +64,7 @@ def statistics_of(
         store.put_file(name, tmp_path / name, content_type="application/x-ndjson")
         wish = Hyperparameters(epochs=1)
         request = TuningRequest(
-            run_id, "gemini-3.1-flash-lite", f"gs://theirs/{name}", None, name, wish
+            run_id, "proj_1", "gemini-3.1-flash-lite", f"gs://theirs/{name}", None, name, wish
         )
         job = provider.submit(request)
         eventually(

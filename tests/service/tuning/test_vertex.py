@@ -13,6 +13,7 @@ from tests.support.emulator import EmulatorProcess
 
 def request(run_id: str, **more: object) -> TuningRequest:
     values = {
+        "project_id": "proj_1",
         "run_id": run_id,
         "base_model": "gemini-3.1-flash-lite",
         "training_uri": "gs://nowhere/rows.jsonl",

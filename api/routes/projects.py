@@ -1,0 +1,113 @@
+"""Projects: made, listed, limited by an administrator, who also makes their first key."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BeforeValidator
+
+from api.auth import Administrator
+from api.dependencies import AfterProject, Limit, ProjectId, Services
+from api.job_requests import storable
+from api.openapi import WITH_BODY, answers, example_of, page_example
+from api.pagination import Page, page_of
+from service.projects import administration, operations
+from service.projects.schemas import (
+    KeyCreate,
+    KeyWithSecret,
+    ProjectCreate,
+    ProjectUpdate,
+    ProjectView,
+)
+
+router = APIRouter(prefix="/v1/projects", tags=["projects"])
+
+_EXAMPLE = example_of(ProjectView)
+
+
+@router.post(
+    "",
+    operation_id="createProject",
+    summary="Make a project",
+    status_code=201,
+    responses=answers(_EXAMPLE, *WITH_BODY, 409, status=201, description="Made"),
+)
+def create_project(
+    wanted: Annotated[ProjectCreate, BeforeValidator(storable)],
+    _principal: Administrator,
+    container: Services,
+) -> ProjectView:
+    """It has no key yet: make its first with `POST /v1/projects/{project_id}/keys`."""
+    return administration.create_project(wanted, sessions=container.sessions)
+
+
+@router.get(
+    "",
+    operation_id="listProjects",
+    summary="List projects, newest first",
+    responses=answers(page_example(_EXAMPLE)),
+)
+def list_projects(
+    request: Request,
+    _principal: Administrator,
+    container: Services,
+    after: AfterProject = None,
+    limit: Limit = 20,
+) -> Page[ProjectView]:
+    """All of the installation, those that are just erased too."""
+    found = administration.list_projects(after=after, limit=limit + 1, sessions=container.sessions)
+    return page_of(found, limit=limit, cursor=lambda each: each.id, request=request)
+
+
+@router.get(
+    "/{project_id}",
+    operation_id="getProject",
+    summary="Look at a project",
+    responses=answers(_EXAMPLE, 404),
+)
+def get_project(
+    project_id: ProjectId, _principal: Administrator, container: Services
+) -> ProjectView:
+    """What of others it may read, and its limits."""
+    return administration.get_project(project_id, sessions=container.sessions)
+
+
+@router.patch(
+    "/{project_id}",
+    operation_id="updateProject",
+    summary="Change what a project may read, and its limits",
+    responses=answers(_EXAMPLE, *WITH_BODY, 404),
+)
+def update_project(
+    project_id: ProjectId,
+    wanted: Annotated[ProjectUpdate, BeforeValidator(storable)],
+    _principal: Administrator,
+    container: Services,
+) -> ProjectView:
+    """What is left out stays; a list or the limits are replaced as a whole."""
+    return administration.update_project(project_id, wanted, sessions=container.sessions)
+
+
+@router.post(
+    "/{project_id}/keys",
+    operation_id="createProjectKey",
+    summary="Make a key of a project; its secret is shown this once",
+    status_code=201,
+    responses=answers(example_of(KeyWithSecret), *WITH_BODY, 404, status=201, description="Made"),
+)
+def create_project_key(
+    project_id: ProjectId,
+    wanted: Annotated[KeyCreate, BeforeValidator(storable)],
+    response: Response,
+    _principal: Administrator,
+    container: Services,
+) -> KeyWithSecret:
+    """With the scope `admin` it makes the project's other keys by itself."""
+    administration.get_project(project_id, sessions=container.sessions)
+    response.headers["Cache-Control"] = "no-store"
+    return operations.create_key(
+        project_id,
+        name=wanted.name,
+        scopes=wanted.scopes,
+        expires_at=wanted.expires_at,
+        sessions=container.sessions,
+    )

@@ -1,0 +1,55 @@
+"""What of others' a project may read: all projects call Google as one identity.
+
+A pattern is `*` for all, a name, or the beginning of one and `/*`.
+"""
+
+from collections.abc import Iterable
+
+from service.database import Session
+from service.errors import Fault, Forbidden, NotFound
+from service.projects import repository
+from service.projects.models import Project
+
+EVERYTHING = "*"
+
+
+def is_allowed(name: str, patterns: Iterable[str]) -> bool:
+    """Return whether any pattern covers the name; pure."""
+    return any(
+        pattern in {EVERYTHING, name} or (pattern.endswith("/*") and name.startswith(pattern[:-1]))
+        for pattern in patterns
+    )
+
+
+def require_bucket(
+    session: Session, bucket: str, name: str, *, project_id: str, pointer: str
+) -> None:
+    """Raise Forbidden `bucket_not_allowed` unless the project may read an object of a bucket."""
+    patterns = _project(session, project_id).buckets
+    if bucket not in patterns and not is_allowed(f"{bucket}/{name}", patterns):
+        raise _refusal("bucket_not_allowed", f"the bucket {bucket}", pointer)
+
+
+def require_hub_dataset(session: Session, repo: str, *, project_id: str, pointer: str) -> None:
+    """Raise Forbidden `hub_dataset_not_allowed` unless the project may read a dataset."""
+    if not is_allowed(repo, _project(session, project_id).hub_datasets):
+        raise _refusal("hub_dataset_not_allowed", f"the hub dataset {repo}", pointer)
+
+
+def require_tuning(session: Session, resource_name: str, *, project_id: str) -> None:
+    """Raise NotFound `tuning_not_found`, as for one that is not there, unless it is allowed."""
+    if not is_allowed(resource_name, _project(session, project_id).tunings):
+        message = "no such tuning of this project; an administrator can allow others' tunings to it"
+        raise NotFound(message, code="tuning_not_found")
+
+
+def _project(session: Session, project_id: str) -> Project:
+    project = repository.find_project(session, project_id)
+    if project is None:
+        raise NotFound(f"no project {project_id}", code="project_not_found")
+    return project
+
+
+def _refusal(code: str, what: str, pointer: str) -> Forbidden:
+    message = f"this project may not read {what}; an administrator can allow it to the project"
+    return Forbidden(message, code=code, faults=[Fault(pointer, code, message)])

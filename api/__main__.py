@@ -4,6 +4,7 @@ import argparse
 import ipaddress
 import json
 import os
+import socket
 import sys
 from collections.abc import Sequence
 
@@ -13,6 +14,7 @@ import uvicorn
 from api.app import create_app
 from api.http_server import allow_open_files, server_config
 from api.settings_page import settings_page
+from api.worker_processes import run_processes
 from service.container import Container
 from service.errors import TunecurveError
 from service.logging import configure_logging
@@ -22,6 +24,8 @@ from service.projects.schemas import DEFAULT_PROJECT, Scope
 from service.settings import Settings
 
 log = structlog.get_logger()
+
+_BACKLOG = 2048
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,7 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         match options.command:
             case "serve":
-                serve(settings, host=options.host, port=options.port)
+                return serve(
+                    settings, host=options.host, port=options.port, workers=options.workers
+                )
             case "migrate":
                 migrate(settings)
             case "key":
@@ -51,9 +57,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m api", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    serving = commands.add_parser("serve", help="answer HTTP, in one process")
+    serving = commands.add_parser("serve", help="answer HTTP")
     serving.add_argument("--host", default="127.0.0.1")
     serving.add_argument("--port", type=int, default=8765)
+    serving.add_argument("--workers", type=int, default=1, help="processes that share the port")
     commands.add_parser("migrate", help="bring the tables up to date; the first time, make a key")
     key = commands.add_parser("key", help="make a key and print its secret")
     key.add_argument("--name", required=True)
@@ -72,13 +79,25 @@ def _scopes(text: str) -> list[Scope]:
         raise argparse.ArgumentTypeError(message) from None
 
 
-def serve(settings: Settings, *, host: str, port: int) -> None:
-    """Serve until stopped. Other machines are served only once a key exists."""
+def serve(settings: Settings, *, host: str, port: int, workers: int = 1) -> int:
+    """Serve until stopped, in `workers` processes; return the exit status.
+
+    Other machines are served only once a key exists.
+    """
     if not is_loopback(host):
         _require_key(settings)
     log.info("api_started", host=host, port=port)
     allow_open_files(settings.connections_limit)
-    uvicorn.Server(server_config(create_app(settings), settings, host=host, port=port)).run()
+
+    def run(opened: socket.socket | None = None) -> None:
+        config = server_config(create_app(settings), settings, host=host, port=port)
+        uvicorn.Server(config).run(sockets=[opened] if opened else None)
+
+    if workers == 1:
+        run()
+        return 0
+    with socket.create_server((host, port), backlog=_BACKLOG) as opened:
+        return run_processes(workers, run, opened)
 
 
 def is_loopback(host: str) -> bool:

@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from anyio import CapacityLimiter
+from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, FastAPI
 from starlette.types import Scope
 
 from api import webhook_messages
-from api.auth import Authentication
+from api.auth import Authentication, RememberedKeys
 from api.errors import add_error_handlers
 from api.middleware import BodyLimit, HeadAsGet, RequestContext
 from api.openapi import TITLE, document
@@ -55,6 +55,10 @@ _ROOMS = (
 )
 
 
+# More threads than this only fight for the interpreter's lock and, on SQLite, for the writer's.
+THREADS = 12
+
+
 class _App(FastAPI):
     def openapi(self) -> dict[str, Any]:
         return document(self)
@@ -72,6 +76,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.webhooks.include_router(webhook_messages.router)
     app.state.container = container = Container(settings)
+    app.state.remembered_keys = RememberedKeys()
     app.state.stream_slots = KeySlots(settings.streams_per_key, what="streams")
     app.state.upload_slots = KeySlots(settings.uploads_per_key, what="uploads")
     app.state.readiness_checks = CapacityLimiter(READINESS_CHECKS)
@@ -89,6 +94,7 @@ def create_app(settings: Settings) -> FastAPI:
         Authentication,
         sessions=lambda: container.sessions,
         per_second=settings.requests_per_second,
+        remembered=app.state.remembered_keys,
     )
     app.add_middleware(RequestContext)
     app.add_middleware(HeadAsGet)
@@ -97,6 +103,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    to_thread.current_default_thread_limiter().total_tokens = THREADS
     yield
     app.state.container.close()
 

@@ -38,7 +38,33 @@ _KEY_NEEDED = ("/v1/", "/metrics")
 _IPV4, _IPV6_CUSTOMER_BITS = 4, 64
 _ACCEPTED_LIMIT = 10_000
 _BURST_SECONDS = 2.0
+_REMEMBERED_SECONDS = 2.0
 _WARNINGS_PER_SECOND = 1 / 60  # a flood is one line a minute
+
+
+class RememberedKeys:
+    """Whose keys were found in the last seconds, by digest: looking each time is a tenth of a read.
+
+    A key that this process revokes is forgotten at once; other processes know it a little longer.
+    """
+
+    def __init__(self, seconds: float = _REMEMBERED_SECONDS) -> None:
+        self._seconds = seconds
+        self._found: OrderedDict[str, tuple[Principal, float]] = OrderedDict()
+
+    def find(self, key: str, *, now: float) -> Principal | None:
+        """Return whose key it is, unless that was found too long ago."""
+        principal, until = self._found.get(key, (None, 0.0))
+        return principal if now < until else None
+
+    def remember(self, key: str, principal: Principal, *, now: float) -> None:
+        self._found[key] = principal, now + self._seconds
+        if len(self._found) > _ACCEPTED_LIMIT:
+            self._found.popitem(last=False)
+
+    def forget(self) -> None:
+        """Forget all: some key has changed."""
+        self._found.clear()
 
 
 class Authentication:
@@ -49,10 +75,16 @@ class Authentication:
     """
 
     def __init__(
-        self, app: ASGIApp, *, sessions: Callable[[], Sessions], per_second: float
+        self,
+        app: ASGIApp,
+        *,
+        sessions: Callable[[], Sessions],
+        per_second: float,
+        remembered: RememberedKeys,
     ) -> None:
         self._app = app
         self._sessions = sessions
+        self._remembered = remembered
         self._buckets = TokenBuckets(per_second, burst=per_second * _BURST_SECONDS)
         self._warnings = TokenBuckets(_WARNINGS_PER_SECOND, burst=1)
         self._projects: dict[float, TokenBuckets] = {}  # by their rate
@@ -92,6 +124,10 @@ class Authentication:
         )
 
     async def _authenticate(self, secret: str, key: str) -> Principal:
+        now = time.monotonic()
+        known = self._remembered.find(key, now=now)
+        if known is not None:
+            return known
         try:
             principal = await run_in_threadpool(authenticate, secret, sessions=self._sessions())
         except Unauthenticated:
@@ -99,6 +135,7 @@ class Authentication:
             raise
         self._accepted.pop(key, None)
         self._accepted[key] = principal.key_id
+        self._remembered.remember(key, principal, now=now)
         if len(self._accepted) > _ACCEPTED_LIMIT:
             self._accepted.popitem(last=False)
         self._take_of_project(principal)

@@ -1,7 +1,8 @@
 """The database: engine, short transactions, and the column types every room uses."""
 
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -82,16 +83,23 @@ class Sessions:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._readers = engine.execution_options(read_only=True)
+        on_sqlite = engine.dialect.name == "sqlite"
+        self._one_writer: AbstractContextManager[object] = (
+            threading.Lock() if on_sqlite else nullcontext()
+        )
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """Commit at the end, roll back on any error. On SQLite the write lock is taken at once.
 
+        There the threads of a process wait for each other here: SQLite itself looks again after
+        pauses of up to 100 ms, so that under load some would wait for seconds.
         Raises what `database_errors` tells apart: Unavailable for what may pass, such as
         `database_unavailable`, `database_full` and `database_read_only`.
         """
         with (
             translated(),
+            self._one_writer,
             Session(self.engine, expire_on_commit=False) as session,
             session.begin(),
         ):
@@ -230,7 +238,8 @@ def _postgresql_engine(url: URL) -> Engine:
 def _sqlite_engine(url: str, file: str | None) -> Engine:
     if file and file != ":memory:":
         _make_folder(Path(file).parent)
-    engine = create_engine(url, hide_parameters=True)  # values are the user's: not for errors
+    # A connection beyond the pool is opened anew each time. Values are the user's: not for errors.
+    engine = create_engine(url, pool_size=20, hide_parameters=True)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

@@ -1,6 +1,7 @@
 """Jobs: submit, plan, list, look, cancel."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import Annotated, Any
 
@@ -16,7 +17,7 @@ from api.job_requests import Submitted, SubmittedKind, budget_nano_of
 from api.openapi import WITH_BODY, answers, documented_headers, example_of, page_example
 from api.pagination import Page, page_of
 from api.plans import Plan, plan_of
-from service.database import Sessions
+from service.database import Session
 from service.erasure import operations as erasure
 from service.erasure.schemas import Deletion
 from service.experiments.estimates import estimate_from_source
@@ -69,13 +70,12 @@ def create_job(
         Submitted,
         Body(openapi_examples={"learning curve": {"value": examples.EXPERIMENT_REQUEST}}),
     ],
-    response: Response,
     principal: Writer,
     container: Services,
     request_id: RequestId,
     idempotency_key: IdempotencyKey,
     dry_run: Annotated[bool, Query(description="only say what would be created")] = False,  # noqa: FBT002  a query parameter
-) -> Job | Response:
+) -> Response:
     """A job that is accepted is kept, and runs as soon as a worker is free.
 
     The ids of its outputs are in the answer: a later job may name them at once. Send an
@@ -115,19 +115,26 @@ def create_job(
         ),
         admit=admission(principal.limits),
     )
-    [job] = _shown([row], container.sessions)
-    response.headers.update(_headers(job) | {"Location": f"/v1/jobs/{job.id}"})
+    with container.sessions.reading() if replayed else nullcontext() as session:
+        [job] = _shown(session, [row]) if session else [present_job(row)]
+    headers = _headers(job) | {"Location": f"/v1/jobs/{job.id}"}
     if replayed:
-        response.status_code = 200
-        response.headers["Idempotent-Replayed"] = "true"
-    return job
+        headers["Idempotent-Replayed"] = "true"
+    return _answer(job, headers, status=200 if replayed else 202)
 
 
-def _shown(rows: Sequence[JobRecord], sessions: Sessions) -> list[Job]:
-    """Return jobs as HTTP shows them; what those that go on have used is summed now."""
-    going_on = [row.id for row in rows if State(row.state) in OPEN]
-    with sessions.reading() as session:
-        costs = costs_of(session, going_on)
+def _answer(job: Job, headers: Mapping[str, str], *, status: int = 200) -> Response:
+    """Return a job as JSON: the framework would check again what has just been built."""
+    return Response(job.model_dump_json(), status, headers=headers, media_type="application/json")
+
+
+def _shown(session: Session, rows: Sequence[JobRecord]) -> list[Job]:
+    """Return jobs as HTTP shows them; what those that go on have used is summed now.
+
+    A job that no worker has run yet has used nothing, and has no children.
+    """
+    going_on = [row.id for row in rows if row.started_at and State(row.state) in OPEN]
+    costs = costs_of(session, going_on) if going_on else {}
     return [present_job(row, cost=costs.get(row.id)) for row in rows]
 
 
@@ -174,7 +181,8 @@ def list_jobs(  # noqa: PLR0913, PLR0917  FastAPI reads a request's parts from p
         after=after,
         limit=limit + 1,
     )
-    jobs = _shown(rows, container.sessions)
+    with container.sessions.reading() as session:
+        jobs = _shown(session, rows)
     return page_of(jobs, limit=limit, cursor=lambda job: job.id, request=request)
 
 
@@ -188,19 +196,18 @@ def list_jobs(  # noqa: PLR0913, PLR0917  FastAPI reads a request's parts from p
 )
 def get_job(
     job_id: JobId,
-    response: Response,
     principal: Reader,
     container: Services,
     if_none_match: Annotated[str | None, Header(description="the ETag seen last")] = None,
-) -> Job | Response:
+) -> Response:
     """Send the last `ETag` as `If-None-Match` while you wait, and ask again after `Retry-After`."""
-    row = queries.get_job(job_id, project_id=principal.project_id, sessions=container.sessions)
-    [job] = _shown([row], container.sessions)
+    with container.sessions.reading() as session:
+        row = queries.find_job(session, job_id, project_id=principal.project_id)
+        [job] = _shown(session, [row])
     headers = _headers(job)
     if is_known(if_none_match, headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    response.headers.update(headers)
-    return job
+    return _answer(job, headers)
 
 
 @router.post(
@@ -232,7 +239,8 @@ def cancel_job(job_id: JobId, response: Response, principal: Writer, container: 
         project_id=principal.project_id,
         services=container.jobs,
     )
-    [job] = _shown([row], container.sessions)
+    with container.sessions.reading() as session:
+        [job] = _shown(session, [row])
     response.headers.update(_headers(job))
     if job.state is State.CANCELLED:
         response.status_code = 200

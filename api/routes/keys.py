@@ -75,9 +75,12 @@ def list_keys(
     status_code=204,
     responses=problems(404),
 )
-def revoke_key(key_id: KeyId, principal: Admin, container: Services) -> None:
-    """Requests with it are refused at once. A second call changes nothing."""
+def revoke_key(key_id: KeyId, request: Request, principal: Admin, container: Services) -> None:
+    """Requests with it are refused: by this process of the API at once, by others within two
+    seconds. A second call changes nothing.
+    """
     operations.revoke_key(key_id, project_id=principal.project_id, sessions=container.sessions)
+    request.app.state.remembered_keys.forget()
 
 
 @router.get(

@@ -21,10 +21,11 @@ def dispatch(jobs: Sequence[JobRecord], *, services: JobServices) -> int:
     mark that came after would keep the sweep from sending the next message.
     """
     _mark(jobs, services.sessions, sent=True)
-    return _send(jobs, services)
+    return send_marked(jobs, services)
 
 
-def _send(jobs: Sequence[JobRecord], services: JobServices) -> int:
+def send_marked(jobs: Sequence[JobRecord], services: JobServices) -> int:
+    """Send the messages of jobs that were marked in the transaction that wrote them."""
     unsent = [job for job in jobs if not _send_one(job, services)]
     _mark(unsent, services.sessions, sent=False)
     return len(jobs) - len(unsent)
@@ -76,4 +77,4 @@ def send_due_messages(
         due = repository.take_due(
             session, kinds=services.kinds, now=now, sent_before=sent_before, limit=limit
         )
-    return _send(due, services)
+    return send_marked(due, services)

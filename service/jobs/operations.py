@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import BaseModel
@@ -13,7 +13,7 @@ from service.errors import Conflict, Fault, Invalid, RateLimited
 from service.ids import Prefix, new_id
 from service.jobs import repository, tree_repository
 from service.jobs.budgets import open_budget
-from service.jobs.dispatch import dispatch
+from service.jobs.dispatch import dispatch, send_marked
 from service.jobs.events import emit_event, propagate_end
 from service.jobs.lifecycle import OPEN, TERMINAL, State
 from service.jobs.models import IdempotencyKey, Job
@@ -70,7 +70,7 @@ def submit_job(
     except repository.KeyTaken:  # a twin of this request was faster: answer as it was answered
         job, replayed = _write_once(request, services, open_jobs_limit, admit)
     if not replayed:
-        dispatch([job], services=services)
+        send_marked([job], services)
     return job, replayed
 
 
@@ -84,7 +84,8 @@ def _write_once(
         require_queue_room(session, request.project_id, open_jobs_limit)
         admit(session, request)
         kind = services.kinds[request.kind]
-        job, estimate = write_job(session, reserve_ids(request, kind), kind=kind)
+        submission = replace(reserve_ids(request, kind), sends_message=True)
+        job, estimate = write_job(session, submission, kind=kind)
         _require_room(request, estimate)
         if request.idempotency_key:
             _write_key(session, request, job)
@@ -171,6 +172,7 @@ def _job_row(session: Session, submission: Submission, kind: JobKind) -> Job:
         version=1,
         created_at=now,
         updated_at=now,
+        dispatched_at=now if submission.sends_message else None,
     )
 
 

@@ -106,7 +106,8 @@ class JobRun(Protocol):
 class Submission:
     """A job about to be written: ids are reserved, defaults are filled in.
 
-    `total` is how many items it has to do, where that is known.
+    `total` is how many items it has to do, where that is known; `sends_message` says that its
+    task message follows the commit, so that no sweep need send it.
     """
 
     id: str
@@ -120,6 +121,7 @@ class Submission:
     budget_nano: int | None = None
     priority: int = 0
     total: int | None = None
+    sends_message: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,12 @@ from service.jobs.models import Job
 def get_job(job_id: str, *, project_id: str, sessions: Sessions) -> Job:
     """Return a job of the project, or raise NotFound `job_not_found`."""
     with sessions.reading() as session:
-        return required(repository.find(session, job_id, project_id=project_id), job_id)
+        return find_job(session, job_id, project_id=project_id)
+
+
+def find_job(session: Session, job_id: str, *, project_id: str) -> Job:
+    """Return a job as `get_job` does, inside the caller's transaction."""
+    return required(repository.find(session, job_id, project_id=project_id), job_id)
 
 
 def spec_of(session: Session, job_id: str) -> Mapping[str, Any]:

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from starlette.routing import BaseRoute, Route
 
+from api.auth import RememberedKeys
 from api.openapi import document
 from service.clock import rfc3339, utc_now
-from service.projects.schemas import Scope
+from service.projects.schemas import Principal, Scope
 from tests.api.server import PREPARE, Api, Caller, Json
 from tests.support.eventually import eventually
 
@@ -256,3 +257,16 @@ def test_keys_are_listed_page_by_page(caller: Caller) -> None:
 
     assert [each["name"] for each in first["data"] + second["data"]] == ["two", "one", "test"]
     assert not second["has_more"]
+
+
+def test_a_key_is_remembered_for_a_moment_and_forgotten_when_one_is_revoked() -> None:
+    keys = RememberedKeys(seconds=2)
+    principal = Principal(project_id="proj_1", key_id="key_1", scopes=frozenset())
+
+    keys.remember("digest", principal, now=100)
+
+    assert keys.find("digest", now=101.9) is principal
+    assert keys.find("digest", now=102) is None
+    keys.remember("digest", principal, now=100)
+    keys.forget()
+    assert keys.find("digest", now=101) is None

@@ -64,9 +64,20 @@ class SquadOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    answers: Literal["as_written", "lowercase"] = "as_written"
-    unanswerable: Literal["leave_out", "teach"] = "leave_out"
-    no_answer: str = Field(default="unanswerable", min_length=1, max_length=200, pattern=r"\S")
+    answers: Literal["as_written", "lowercase"] = Field(
+        default="as_written", description="how answers are taught"
+    )
+    unanswerable: Literal["leave_out", "teach"] = Field(
+        default="leave_out", description="what becomes of questions without an answer"
+    )
+    no_answer: str = Field(
+        default="unanswerable",
+        min_length=1,
+        max_length=200,
+        pattern=r"\S",
+        description="the text that such questions are taught to be answered by",
+        examples=["unanswerable"],
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import psutil
@@ -99,8 +100,16 @@ def test_another_value_has_rows_of_its_own_or_none(table: Path) -> None:
     assert positions(table, replace(TRAIN, value="validation")) == []
 
 
-def test_who_has_enough_ends_the_process(table: Path) -> None:
-    with table.open("rb") as stream:
+@pytest.fixture
+def large_table(tmp_path: Path) -> Path:
+    path = tmp_path / "large"
+    many = [row | {"text": token_hex(200)} for row in rows("train", 2600)]
+    write_parquet(many, path, schema=SCHEMA)
+    return path
+
+
+def test_who_has_enough_ends_the_process(large_table: Path) -> None:
+    with large_table.open("rb") as stream:
         some = read_range_in_subprocess(stream, TRAIN)
         assert next(some)["position"] == 0
         (process,) = table_processes()

@@ -181,6 +181,8 @@ def copies_input(example: Example, answer: str) -> bool:
 
 def in_other_script(answer: str, target: str) -> bool:
     """Say whether an answer's letters are of other scripts than the target's, each by majority."""
+    if answer.isascii() and target.isascii():  # most are, and letter by letter takes its time
+        return False
     one, other = main_script(answer), main_script(target)
     return bool(one and other and one != other)
 

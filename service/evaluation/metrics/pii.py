@@ -49,7 +49,7 @@ class PiiLeaks:
     What is personal is what the reference has placeholders for. An entity leaks when any of its
     words survives, whole or as a residue of at least three characters that are half of the word
     or more; `by_character` counts the characters that survive, of all characters of entities.
-    The input stands before a row's references. A row's statistics are leaked and all.
+    The input stands before a row's references; alone, it is its own reference. A row's statistics are leaked and all.
     """
 
     def __init__(self, *, by_character: bool = False) -> None:
@@ -57,7 +57,10 @@ class PiiLeaks:
 
     def statistics(self, predictions: Sequence[str], references: References) -> Array:
         rows = [
-            min((self._row(prediction, golds[0], gold) for gold in golds[1:]), key=_leaked_share)
+            min(
+                (self._row(prediction, golds[0], gold) for gold in golds[1:] or golds),
+                key=_leaked_share,
+            )
             for prediction, golds in zip(predictions, references, strict=True)
         ]
         return np.asarray(rows, dtype=np.float64).reshape(len(rows), 2)
@@ -67,7 +70,7 @@ class PiiLeaks:
         return self.statistics([golds[0] for golds in references], references)
 
     def best(self, references: References) -> Array:
-        return self.statistics([golds[1] for golds in references], references)
+        return self.statistics([golds[-1] for golds in references], references)
 
     def totals(self, sums: Array) -> Array:
         """Return 0 where there is nothing personal."""

@@ -49,7 +49,8 @@ class PiiLeaks:
     What is personal is what the reference has placeholders for. An entity leaks when any of its
     words survives, whole or as a residue of at least three characters that are half of the word
     or more; `by_character` counts the characters that survive, of all characters of entities.
-    The input stands before a row's references; alone, it is its own reference. A row's statistics are leaked and all.
+    The input stands before a row's references; alone, it is its own reference. A row's statistics
+    are leaked and all.
     """
 
     def __init__(self, *, by_character: bool = False) -> None:

@@ -1,0 +1,112 @@
+"""Every variant on one task of labels, through the whole service."""
+
+import json
+from typing import Any
+
+import pytest
+
+from service.evaluation.queries import confusion_of, get_evaluation
+from tests.support.stack import Stack
+
+pytestmark = pytest.mark.journey
+
+LABELS = ["late parcel", "wrong invoice"]
+WORDS = ("kettle", "lamp", "saddle", "ticket", "ladder", "window", "carpet", "router", "engine")
+
+
+@pytest.fixture(scope="module")
+def stack_settings() -> dict[str, str]:
+    return {"call_attempts": "1"}  # each injected failure costs its row
+
+
+def content() -> bytes:
+    """Texts that name their label's words, or not: the base model knows about half of them."""
+    told = {"late parcel": ("parcel", "delivery"), "wrong invoice": ("invoice", "amount")}
+    rows = [
+        {"text": f"the {words[at % 2]} of my {one} and {other} {at}", "label": label}
+        for at, (one, other) in enumerate((a, b) for a in WORDS for b in WORDS if a != b)
+        for label, words in told.items()
+    ]
+    return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+
+
+def prepared(stack: Stack) -> dict[str, Any]:
+    file_id = stack.upload(content(), name="rows.jsonl", file_format="jsonl")
+    return {
+        "preset": "classification",
+        "labels": LABELS,
+        "source": {"type": "file", "file_id": file_id},
+        "train_sizes": [20],
+        "test_size": 40,
+        "near_duplicates": None,
+    }
+
+
+def test_prompted_reasoned_controlled_and_tuned_variants_stand_side_by_side(stack: Stack) -> None:
+    spec = {
+        "prepare": prepared(stack),
+        "shots": 2,
+        "shot_selection": "nearest",
+        "chain_of_thought": True,
+        "tuned_shots": 2,
+        "compare_models": ["gemini-3.5-flash"],
+    }
+
+    job = stack.succeeded(stack.submit("experiment", spec).id)
+
+    variants = stack.variants(job)
+    assert list(variants) == [
+        "zero-shot",
+        "few-shot (2)",
+        "chain-of-thought",
+        "gemini-3.5-flash: zero-shot",
+        "gemini-3.5-flash: few-shot (2)",
+        "gemini-3.5-flash: chain-of-thought",
+        "tuned@20",
+        "tuned@20 + 2 shots",
+    ]
+    assert {view.coverage for view in variants.values()} == {1.0}
+    scores = {name: view.score or 0 for name, view in variants.items()}
+    # The rules of the base model are the same whether it reasons or not; tuning learns the rest.
+    assert scores["chain-of-thought"] == scores["zero-shot"] < scores["tuned@20"]
+    assert variants["tuned@20"].model == variants["tuned@20 + 2 shots"].model
+    row, _ = get_evaluation(
+        variants["zero-shot"].evaluation,
+        project_id=stack.project_id,
+        sessions=stack.services.sessions,
+    )
+    matrix = confusion_of(row.id, project_id=stack.project_id, sessions=stack.services.sessions)
+    assert matrix.labels == LABELS
+    assert sum(cell.rows for cell in matrix.cells) == 40
+
+    _controlled_answers_are_labels(stack, row.dataset_id)
+    _failures_stay_within_the_bounds(stack, row.dataset_id, clean=scores["zero-shot"])
+
+
+def _controlled_answers_are_labels(stack: Stack, dataset: str) -> None:
+    spec = {"dataset": dataset, "variant": "zero_shot", "controlled": True, "instruction": "Hm."}
+    job = stack.succeeded(stack.submit("evaluate", spec).id)
+    row, scores = get_evaluation(
+        job.outputs["evaluation"], project_id=stack.project_id, sessions=stack.services.sessions
+    )
+    assert row.setup is not None
+    assert row.setup["decoding"]["response_format"]["responseSchema"]["enum"] == LABELS
+    assert "outside_labels" not in {each["code"] for each in row.findings or ()}
+    assert scores[0].coverage == 1
+
+
+def _failures_stay_within_the_bounds(stack: Stack, dataset: str, *, clean: float) -> None:
+    stack.emulator.configure(error_503_rate=0.1, safety_rate=0.1)
+    try:
+        spec = {"dataset": dataset, "variant": "zero_shot", "cache": False}
+        job = stack.succeeded(stack.submit("evaluate", spec).id)
+    finally:
+        stack.emulator.configure(error_503_rate=0, safety_rate=0)
+    _, scores = get_evaluation(
+        job.outputs["evaluation"], project_id=stack.project_id, sessions=stack.services.sessions
+    )
+    damaged = scores[0]
+    assert damaged.coverage < 1
+    assert damaged.worst is not None
+    assert damaged.best is not None
+    assert damaged.worst <= clean <= damaged.best

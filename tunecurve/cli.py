@@ -10,6 +10,7 @@ from typer.exceptions import TyperException
 
 from tunecurve.commands import (
     backup,
+    bundle,
     catalogue,
     demo,
     doctor,
@@ -65,6 +66,8 @@ app.command("jobs")(jobs.jobs)
 app.command("get")(jobs.get)
 app.command("cancel")(jobs.cancel)
 app.command("report")(report.report)
+app.command("bundle")(bundle.bundle)
+app.command("verify")(bundle.verify)
 app.command("quotas")(usage.quotas)
 app.command("usage")(usage.usage)
 app.command("catalogue")(catalogue.catalogue)

@@ -1,0 +1,212 @@
+"""A bundle of an experiment, recomputed offline: every number from the rows that it holds.
+
+`python -m service.experiments.verification BUNDLE` prints one line a difference, and exits with 1
+where there is any. A bundle is a zip file whose comment is the SHA-256 of all bytes before it:
+no byte can change unseen.
+"""
+
+import hashlib
+import io
+import json
+import math
+import sys
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from service.errors import Invalid
+from service.evaluation.answers import bare_input
+from service.evaluation.metrics.registry import METRICS
+from service.evaluation.schemas import VariantKind
+from service.evaluation.scores import Scored, Scorer
+from service.evaluation.statistics.comparison import SharedRows, VariantScores
+from service.experiments.analysis import analyse, analysis_json
+from service.experiments.answer import answer
+from service.experiments.curve import Point
+from service.experiments.front import VariantCost
+from service.experiments.schemas import ExperimentSpec
+from service.inference.ports import Outcome
+from service.money import parse_dollars
+
+Json = Mapping[str, Any]
+
+_DIGEST_LENGTH = 64
+_CLOSE = 1e-9
+_SCORED = ("value", "low", "high", "n", "rows", "coverage", "worst", "best", "groups")
+
+
+def verify(bundle: bytes) -> list[str]:
+    """Return every difference between a bundle's numbers and those of its rows; none is right.
+
+    Raises Invalid `bundle_damaged` where a byte has changed, or where it is no bundle.
+    """
+    files = _opened(bundle)
+    experiment, spec = files["experiment.json"], ExperimentSpec.model_validate(files["job.json"])
+    scored = [each for each in experiment["variants"] if each["score"] is not None]
+    rows = {each["name"]: files[f"{each['evaluation']}.rows.json"] for each in scored}
+    return [
+        *_different_rows(rows),
+        *(
+            difference
+            for each in scored
+            for difference in _scores(
+                each["name"], files[f"{each['evaluation']}.json"]["metrics"], rows[each["name"]]
+            )
+        ),
+        *_conclusions(files, rows, spec=spec),
+    ]
+
+
+def _opened(bundle: bytes) -> dict[str, Any]:
+    body, comment = bundle[:-_DIGEST_LENGTH], bundle[-_DIGEST_LENGTH:]
+    if hashlib.sha256(body).hexdigest().encode() != comment:
+        message = "the bundle is damaged: its digest is not that of its bytes"
+        raise Invalid(message, code="bundle_damaged")
+    with zipfile.ZipFile(io.BytesIO(bundle)) as archive:
+        names = [name for name in archive.namelist() if name.endswith(".json")]
+        return {name: json.loads(archive.read(name)) for name in names}
+
+
+def _different_rows(rows: Mapping[str, Sequence[Json]]) -> Iterator[str]:
+    """Yield the variants whose test rows are not those of the first one."""
+    asked = {
+        name: [(row["example_id"], row["group"], row["references"]) for row in found]
+        for name, found in rows.items()
+    }
+    first = next(iter(asked), "")
+    for name, each in asked.items():
+        if each != asked[first]:
+            yield f"{name}: its test rows are not those of {first}"
+
+
+def _scores(name: str, scores: Sequence[Json], rows: Sequence[Json]) -> Iterator[str]:
+    """Yield where an evaluation's scores are not those of its rows."""
+    for told in scores:
+        scorer = Scorer(told["metric"], references=(row["references"] for row in rows))
+        scorer.take([_scored(row) for row in rows])
+        found = scorer.score()
+        for field in _SCORED:
+            yield from _unequal(
+                f"{name} {told['metric']} {field}", told[field], getattr(found, field)
+            )
+
+
+def _scored(row: Json) -> Scored:
+    return Scored(
+        example_id=row["example_id"],
+        outcome=Outcome(row["outcome"]),
+        prediction=row["answer"],
+        references=tuple(row["references"]),
+        group=row["group"],
+        raw=row["prediction"],
+        text=bare_input(row["input"]),
+    )
+
+
+def _conclusions(
+    files: Json, rows: Mapping[str, Sequence[Json]], *, spec: ExperimentSpec
+) -> Iterator[str]:
+    """Yield where curve, comparisons, decision and answer do not follow from the rows."""
+    experiment = files["experiment.json"]
+    metric = METRICS.find(experiment["metric"])
+    groups = [row["group"] for row in next(iter(rows.values()))]
+    analysis = analyse(
+        metric.name,
+        [
+            _point(each, metric.name, files.get(f"{each['evaluation']}.json"))
+            for each in experiment["variants"]
+        ],
+        [_variant_scores(name, metric.name, found) for name, found in rows.items()],
+        test=SharedRows(
+            groups=np.unique(groups, return_inverse=True)[1],
+            totals=metric.measure().totals,
+            scale=metric.scale,
+            binary=metric.binary,
+            higher_is_better=metric.higher_is_better,
+        ),
+        costs={name: _cost(each) for name, each in experiment["curve"]["costs"].items()},
+        spec=spec,
+    )
+    found = json.loads(json.dumps(analysis_json(analysis)))
+    yield from _unequal("curve", experiment["curve"], found)
+    yield from _unequal("answer", experiment["answer"], answer(analysis))
+
+
+def _point(variant: Json, metric: str, evaluation: Json | None) -> Point:
+    """Return a variant's point, by the score of its evaluation where it has one."""
+    scores = evaluation["metrics"] if evaluation else ()
+    score: Json = next((each for each in scores if each["metric"] == metric), {})
+    return Point(
+        name=variant["name"],
+        kind=VariantKind(variant["kind"]),
+        train_size=variant["train_size"],
+        value=score.get("value"),
+        low=score.get("low"),
+        high=score.get("high"),
+        coverage=score.get("coverage") or 0.0,
+        n=score.get("n") or 0,
+        worst=score.get("worst"),
+        best=score.get("best"),
+        groups=score.get("groups"),
+    )
+
+
+def _variant_scores(name: str, metric: str, rows: Sequence[Json]) -> VariantScores:
+    spec = METRICS.find(metric)
+    references = [
+        [bare_input(row["input"]), *row["references"]] if spec.reads_input else row["references"]
+        for row in rows
+    ]
+    measure = spec.measure(references)
+    predictions = [row["prediction"] if spec.reads_raw else row["answer"] for row in rows]
+    return VariantScores(
+        name,
+        measure.statistics(predictions, references),
+        np.array([row["outcome"] == Outcome.OK for row in rows]),
+        measure.worst(references),
+        measure.best(references),
+    )
+
+
+def _cost(told: Json) -> VariantCost:
+    amounts = [
+        None if told[name] is None else parse_dollars(told[name])
+        for name in ("per_thousand_calls", "tuning")
+    ]
+    return VariantCost(told["prompt_tokens"], told["output_tokens"], *amounts)
+
+
+def _unequal(where: str, told: Any, found: Any) -> Iterator[str]:
+    """Yield where two values differ, numbers by more than 1e-9."""
+    if isinstance(told, dict) and isinstance(found, dict):
+        for name in sorted({*told, *found}):
+            yield from _unequal(f"{where}.{name}", told.get(name), found.get(name))
+    elif isinstance(told, list) and isinstance(found, list | tuple) and len(told) == len(found):
+        for place, (one, other) in enumerate(zip(told, found, strict=True)):
+            yield from _unequal(f"{where}[{place}]", one, other)
+    elif not _is_same(told, found):
+        yield f"{where}: the bundle says {told!r}, its rows {found!r}"
+
+
+def _is_same(told: Any, found: Any) -> bool:
+    if isinstance(told, int | float) and isinstance(found, int | float):
+        return math.isclose(told, found, rel_tol=_CLOSE, abs_tol=_CLOSE)
+    return bool(told == found)
+
+
+def main(file: str) -> int:
+    """Verify a bundle; print what differs, and the verdict last."""
+    try:
+        differences = verify(Path(file).read_bytes())
+    except Invalid as error:
+        differences = [str(error)]
+    verdict = "NOT VERIFIED" if differences else "verified: every number follows from the rows"
+    sys.stdout.write("\n".join([*differences, verdict]) + "\n")
+    return 1 if differences else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

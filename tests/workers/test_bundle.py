@@ -1,0 +1,120 @@
+"""A bundle of a real experiment: every number recomputed from its rows, every change found."""
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.errors import Invalid
+from service.experiments.verification import verify
+from service.projects.operations import create_key
+from service.projects.schemas import Scope
+from tests.api.server import serve
+from tests.support.stack import Stack
+from tunecurve.cli import run
+from tunecurve.errors import ExitCode
+
+pytestmark = pytest.mark.journey
+
+DIGEST_LENGTH = 64
+
+
+@pytest.fixture(scope="module")
+def bundle(running_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle of a small experiment, written by the command."""
+    stack = running_stack
+    prepare = {
+        "preset": "pii",
+        "source": {"type": "synthetic", "rows": 300, "seed": 3},
+        "train_sizes": [10, 20, 40],
+        "test_size": 30,
+    }
+    spec = {"prepare": prepare, "shots": 2, "label_price": "0.05", "tolerance": 1.5}
+    job = stack.succeeded(stack.submit("experiment", spec).id)
+    file = tmp_path_factory.mktemp("bundle") / "experiment.zip"
+    sessions = stack.services.sessions
+    key = create_key(stack.project_id, name="bundle", scopes=[Scope.READ], sessions=sessions)
+    with serve(stack.services.settings) as api:
+        command = ["bundle", job.outputs["experiment"], "--out", str(file)]
+        assert run([*command, "--url", api.url, "--key", key.secret]) == ExitCode.OK
+    return file
+
+
+def rewritten(bundle: Path, name: str, change: Callable[[Any], None]) -> bytes:
+    """Return the bundle with a changed file and a digest that is right again."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(bundle) as source, zipfile.ZipFile(target, "w") as made:
+        for each in source.namelist():
+            content = source.read(each)
+            if each.endswith(name):
+                data = json.loads(content)
+                change(data)
+                content = json.dumps(data).encode()
+            made.writestr(each, content)
+        made.comment = b"0" * DIGEST_LENGTH
+    body = target.getvalue()[:-DIGEST_LENGTH]
+    return body + hashlib.sha256(body).hexdigest().encode()
+
+
+def first_rows(bundle: Path) -> str:
+    with zipfile.ZipFile(bundle) as archive:
+        return next(name for name in archive.namelist() if name.endswith(".rows.json"))
+
+
+def test_every_number_of_a_bundle_follows_from_its_rows(
+    bundle: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert verify(bundle.read_bytes()) == []
+    assert run(["verify", str(bundle)]) == ExitCode.OK
+    assert "verified: every number follows from the rows" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("place", [0, 1000, -1000, -70, -1])
+def test_one_flipped_byte_is_found(
+    bundle: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], place: int
+) -> None:
+    content = bytearray(bundle.read_bytes())
+    content[place] ^= 1
+    with pytest.raises(Invalid, match="the bundle is damaged"):
+        verify(bytes(content))
+    damaged = tmp_path / "damaged.zip"
+    damaged.write_bytes(content)
+    assert run(["verify", str(damaged)]) == ExitCode.JOB_FAILED
+    assert "NOT VERIFIED" in capfd.readouterr().out
+
+
+def test_an_answer_that_was_changed_is_found_in_scores_and_conclusions(bundle: Path) -> None:
+    def worsen(rows: list[dict[str, Any]]) -> None:
+        rows[0]["answer"] = rows[0]["prediction"] = "nothing of it"
+
+    found = verify(rewritten(bundle, ".rows.json", worsen))
+    assert any("sacrebleu value: the bundle says" in each for each in found)
+    assert any(each.startswith("curve.comparisons") for each in found)
+
+
+def test_a_conclusion_that_was_changed_is_found(bundle: Path) -> None:
+    def brag(experiment: dict[str, Any]) -> None:
+        experiment["answer"] = "Tune on 10 examples: 99.9."
+        experiment["curve"]["decision"]["worth"] = "better than ever"
+
+    found = verify(rewritten(bundle, "experiment.json", brag))
+    assert any(each.startswith("answer: the bundle says") for each in found)
+    assert any(each.startswith("curve.decision.worth") for each in found)
+
+
+def test_variants_on_other_test_rows_are_found(bundle: Path) -> None:
+    def swap(rows: list[dict[str, Any]]) -> None:
+        rows[0], rows[1] = rows[1], rows[0]
+
+    found = verify(rewritten(bundle, first_rows(bundle), swap))
+    assert any("its test rows are not those of" in each for each in found)
+
+
+def test_what_is_no_bundle_is_refused() -> None:
+    with pytest.raises(Invalid, match="the bundle is damaged"):
+        verify(b"not a bundle")

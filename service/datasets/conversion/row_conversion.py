@@ -29,6 +29,7 @@ from service.datasets.examples import SPLIT_CODES, Split, Turn, example_id, fold
 from service.datasets.formats.arrow_arrays import number_array, text_array, text_lists
 from service.datasets.presets.preset import ConvertedExample, Preset, RowProblem
 
+_BATCH_CHARACTERS = 16 << 20  # templates and presets may say a column many times
 _DIGESTS_KEPT = 1000  # of groups and labels, which may be long texts
 SCHEMA = ("row", "id", "text", "target", "references", "group", "label", "system", "history")
 _CONVERTED = (*SCHEMA, "given", "identity", "identity_target")
@@ -55,6 +56,7 @@ class _Batch:
     digests: list[bytes] = field(default_factory=list)
     compared: list[str] = field(default_factory=list)
     other_groups: list[int] = field(default_factory=list)
+    characters: int = 0
 
 
 class _Row(NamedTuple):
@@ -94,6 +96,9 @@ class RowConverter:
             match self._plan.preset.convert(row.values):
                 case ConvertedExample() as example:
                     self._add(row, example, batch)
+                    if batch.characters > _BATCH_CHARACTERS:
+                        self._write(batch)
+                        batch = _Batch()
                 case RowProblem(code, message):
                     self._rows.log.add(row.number, code, message)
                 case DropReason() as reason:
@@ -162,6 +167,7 @@ class RowConverter:
         )
         question = " ".join([*(turn.text for turn in example.history), example.text])
         batch.compared.append(fold(question))
+        batch.characters += len(question) + len(example.target)
         other = self._digest(example.other_group)[:8] if example.other_group else b""
         batch.other_groups.append(int.from_bytes(other))
         batch.rows.append(

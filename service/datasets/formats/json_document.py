@@ -1,6 +1,7 @@
 """One JSON document: a list of objects, an object with such a list, or SQuAD's layout."""
 
 import json
+import sys
 from collections.abc import Iterator
 from typing import IO, Any
 
@@ -16,6 +17,8 @@ from service.datasets.formats.rows import (
 from service.datasets.formats.squad_json import squad_rows
 from service.errors import Invalid
 
+_BLOCK_CHARACTERS = 1 << 20
+_DOCUMENT_MEMORY = 1 << 30
 _LAYOUTS = "a list of objects, an object with one list of objects, or SQuAD's layout"
 
 
@@ -47,10 +50,8 @@ def _elements(file: IO[str], context: ReadContext) -> Iterator[SourceRow]:
 
 
 def _members(head: str, file: IO[str], context: ReadContext) -> Iterator[SourceRow]:
-    text = head + file.read(context.limits.document_bytes)
-    if len(text) > context.limits.document_bytes:
-        message = "an object is read whole, and this one is too large; write a list or JSON Lines"
-        raise Invalid(message, code="document_too_large")
+    text = head + _read_whole(file, context.limits.document_bytes)
+    _refuse_large(text)
     parser = JsonParser()
     try:
         document = parser.parse(text)
@@ -82,6 +83,33 @@ def _advice(document: dict[str, Any], lists: int) -> str:
             "write one object a row (`orient='records'`)"
         )
     return f"the document is none of: {_LAYOUTS}"
+
+
+def _read_whole(file: IO[str], limit: int) -> str:
+    """Return the text, read in blocks: asked for the limit, a file would set it aside at once."""
+    blocks, size = [], 0
+    while size <= limit and (block := file.read(_BLOCK_CHARACTERS)):
+        blocks.append(block)
+        size += len(block)
+    if size > limit:
+        message = "an object is read whole, and this one is too large; write a list or JSON Lines"
+        raise Invalid(message, code="document_too_large")
+    return "".join(blocks)
+
+
+def _refuse_large(text: str) -> None:
+    """Refuse a document by its marks, before anything is built of it.
+
+    Python needs up to 184 bytes for an object, 60 for each of its members or an element, and the
+    text once more.
+    """
+    marks = 184 * (text.count("{") + text.count("[")) + 60 * (text.count(",") + text.count(":"))
+    if marks + 2 * sys.getsizeof(text) > _DOCUMENT_MEMORY:
+        message = (
+            f"an object is read whole, and this one may need {(marks >> 20) + 1} MB; write a list "
+            "or JSON Lines"
+        )
+        raise Invalid(message, code="document_too_large")
 
 
 def _is_squad(document: dict[str, Any]) -> bool:

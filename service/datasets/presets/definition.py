@@ -18,7 +18,7 @@ from pydantic import (
 from service.datasets.drops import DropReason
 from service.datasets.examples import collapse, fold
 from service.datasets.presets.answer_form import ANY_TEXT, AnswerForm, AnswerKind
-from service.datasets.presets.options import columns_in, fill
+from service.datasets.presets.options import columns_in, fill, filled_too_long
 from service.datasets.presets.preset import Converted, ConvertedExample, Preset, RowProblem
 from service.datasets.presets.targets import (
     TargetSchema,
@@ -228,6 +228,8 @@ def _converter(definition: PresetDefinition) -> Callable[[Mapping[str, str]], Co
         fields = _normalised(given, definition.normalise)
         if not any(fields[name] for name in columns_in(definition.text)):
             return DropReason.EMPTY_TEXT
+        if problem := filled_too_long(fields, definition.text, definition.target, definition.group):
+            return problem
         text = fill(definition.text, fields).strip()
         target = _target(fill(definition.target, fields).strip(), definition, schema, spelled)
         if isinstance(target, RowProblem):

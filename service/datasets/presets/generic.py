@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from service.datasets.examples import fold
-from service.datasets.presets.options import Template, fill
-from service.datasets.presets.preset import ConvertedExample, Preset
+from service.datasets.presets.options import Template, fill, filled_too_long
+from service.datasets.presets.preset import Converted, ConvertedExample, Preset
 from service.errors import Fault, Invalid
 
 
@@ -15,7 +15,9 @@ def generic_preset(template: Template | None) -> Preset:
         fault = Fault("/spec/template", "template_required", message)
         raise Invalid(message, code="template_required", faults=[fault])
 
-    def convert(fields: Mapping[str, str]) -> ConvertedExample:
+    def convert(fields: Mapping[str, str]) -> Converted:
+        if problem := filled_too_long(fields, template.text, template.target, template.group):
+            return problem
         text = fill(template.text, fields).strip()
         target = fill(template.target, fields).strip()
         group = fold(fill(template.group, fields)) or fold(text)

@@ -8,11 +8,15 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.datasets.presets.chat_forms import RowForm
+from service.datasets.presets.preset import RowProblem
 from service.errors import Fault, Invalid
 
 # A name and nothing else: a template looks nothing up in objects. White space around the name is
 # stripped afterwards, since a pattern with three ways to match a space takes cubic time.
 _PLACEHOLDER = re.compile(r"\{\{([^{}]+)\}\}")
+
+
+FILLED_CHARACTERS = 2_000_000  # more than any model takes
 
 
 class Template(BaseModel):
@@ -46,6 +50,19 @@ class Template(BaseModel):
 def fill(template: str, fields: Mapping[str, str]) -> str:
     """Replace the placeholders in one pass: what a value holds is never filled in again."""
     return _PLACEHOLDER.sub(lambda found: fields[found[1].strip()], template)
+
+
+def filled_too_long(fields: Mapping[str, str], *templates: str) -> RowProblem | None:
+    """Return what is wrong with a row that would make a template too long, before it is filled.
+
+    A column may be named many times: a row of 100 KB would fill gigabytes.
+    """
+    for template in templates:
+        named = _PLACEHOLDER.findall(template)
+        if len(template) + sum(len(fields[name.strip()]) for name in named) > FILLED_CHARACTERS:
+            message = f"the filled template would have more than {FILLED_CHARACTERS} characters"
+            return RowProblem("template_too_long", f"{message}; shorten the row or name less of it")
+    return None
 
 
 def columns_in(*templates: str) -> tuple[str, ...]:

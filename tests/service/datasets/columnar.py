@@ -16,7 +16,6 @@ from service.datasets.formats.rows import SourceRow
 from service.datasets.ingestion.staged_rows import stage_rows
 from service.datasets.ports import TokenCounter
 from service.datasets.preparation import prepare
-from service.datasets.presets.registry import choose_preset
 from service.datasets.publishing.written_dataset import write_dataset
 from service.datasets.refusals import Staged
 from service.datasets.schemas import DatasetReport, PrepareSpec
@@ -59,15 +58,7 @@ def prepare_rows(
     catalogue: Catalogue = CATALOGUE,
 ) -> Outcome:
     """Prepare and write rows, and read back what a dataset of them would hold."""
-    preset = choose_preset(
-        spec.preset,
-        template=spec.template,
-        columns=spec.columns,
-        labels=spec.labels,
-        instruction=spec.instruction,
-        squad=spec.squad,
-        group=spec.group,
-    )
+    preset = spec.make_preset()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         staged = [Staged(stage_rows(rows, folder=folder))]

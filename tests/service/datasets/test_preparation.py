@@ -159,13 +159,13 @@ def test_weak_data_is_prepared_with_warnings() -> None:
 
     report = run(rows, spec_of()).report
 
-    assert [warning.code for warning in report.warnings] == [
+    assert {warning.code for warning in report.warnings} == {
         "control_characters",
         "few_training_rows",
         "labels_not_tested",
         "train_size_without_labels",
         "few_test_groups",
-    ]
+    }
     assert report.warnings[0].message.endswith("the first: 7")
 
 

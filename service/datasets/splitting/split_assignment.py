@@ -28,7 +28,7 @@ _BEYOND = {
 
 
 _LEAST_SMALL = 5
-_VALIDATION_GROUPS = 3  # it chooses checkpoints and makes no claim about others
+_VALIDATION_GROUPS = 2  # it chooses checkpoints and makes no claim about others
 
 
 @dataclass(frozen=True, slots=True)

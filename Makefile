@@ -6,7 +6,7 @@ ARGS ?=
 # The files name every package: nothing else is resolved or taken.
 PINNED := --quiet --no-deps --require-hashes
 
-.PHONY: demo test lint fmt up openapi settings wheels pins clean
+.PHONY: demo test lint fmt up openapi settings wheels pins sbom clean
 
 demo: .venv/core
 	$(BIN)/tunecurve demo $(ARGS)
@@ -44,6 +44,10 @@ wheels: .venv/core
 pins: .venv/dev
 	$(PIP) install --quiet uv
 	$(BIN)/python .ci/pins.py
+
+# What the server installs: out/sbom.json (CycloneDX) and out/licences.md.
+sbom: .venv/core
+	$(BIN)/python .ci/sbom.py
 
 .venv/core: requirements/core.txt requirements/build.txt pyproject.toml tunecurve/pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Tunecurve needs Python 3.11 or newer; set PYTHON=python3.12, say") if sys.version_info < (3, 11) else None'

@@ -27,7 +27,8 @@ _BATCH_ROWS = 1000  # in memory at once, and in a row group
 _ROWS_READ_AT_ONCE = 250
 _EPOCH, _MICROSECOND = datetime.fromtimestamp(0, UTC), timedelta(microseconds=1)
 _SNAKE_CASE = re.compile(r"[a-z][a-z0-9_]*")
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+# What OWASP lists under "CSV Injection", with the full-width forms; spaces before do not help.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +256,7 @@ def _cell(value: Any) -> Any:
         value = json.dumps(value, ensure_ascii=False, default=_plain)
     elif isinstance(value, datetime):
         value = rfc3339(value)
-    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
+    if isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA_STARTS):
         return f"'{value}"
     return value
 

@@ -101,6 +101,39 @@ def test_what_is_no_http_is_a_problem_too(api: Api) -> None:
     assert b"application/problem+json" in answer
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+        b"Content-Length: 5\r\nContent-Length: 6\r\n",
+        b"Content-Length: +5\r\n",
+        b"Content-Length: 0x5\r\n",
+        b"Transfer-Encoding: xchunked\r\n",
+        b"Transfer-Encoding: chunked, identity\r\n",
+        b"Transfer-Encoding : chunked\r\n",
+        b"X: 1\r\n Content-Length: 5\r\n",
+        b"X: a\0b\r\n",
+        b"X: a\rSet-Cookie: b\r\n",
+    ],
+)
+def test_a_request_that_can_be_read_in_two_ways_is_refused(api: Api, head: bytes) -> None:
+    smuggled = b"0\r\n\r\nGET /readyz HTTP/1.1\r\nHost: a\r\n\r\n"
+    with _connected(api) as connection:
+        connection.sendall(b"POST /v1/jobs HTTP/1.1\r\nHost: a\r\n" + head + b"\r\n" + smuggled)
+        connection.shutdown(socket.SHUT_WR)
+        answer = _answer(connection)
+
+    assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 401 ")) or not answer
+    assert b"degraded" not in answer
+
+
+@pytest.mark.parametrize("sent", ["a" * 65, "x\u00e9y12345", "a b c d e", '"><script>', "short"])
+def test_a_request_id_that_is_no_plain_word_is_not_repeated(api: Api, sent: str) -> None:
+    answer = api.get("/healthz", headers={"X-Request-Id": sent.encode()})
+
+    assert answer.headers["X-Request-Id"].startswith("req_")
+
+
 def test_requests_sent_ahead_are_answered_up_to_a_number(api: Api) -> None:
     with _connected(api) as connection:
         connection.sendall((GET + b"\r\n") * 5 + GET + b"Connection: close\r\n\r\n")

@@ -1,12 +1,15 @@
 """What is installed is what was chosen: exact versions, with the hashes of their files."""
 
+import json
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
-from tests.architecture.tree import text_of
+from tests.architecture.tree import ROOT, text_of
 
 PIN = re.compile(r"([\w.-]+)(?:\[[\w, -]+\])?==(\S+)")
 HASHED = ("core", "dev", "bench", "build", "generators")
@@ -70,3 +73,15 @@ def test_all_that_installs_checks_hashes() -> None:
     assert all("$(PINNED)" in each or "--require-hashes" in each for each in installs)
     assert "--no-build-isolation" in makefile
     assert "--no-build-isolation" in dockerfile
+
+
+def test_the_bill_of_materials_names_every_package_with_hash_and_licence() -> None:
+    subprocess.run([sys.executable, ROOT / ".ci" / "sbom.py"], check=True)
+    bom = json.loads((ROOT / "out" / "sbom.json").read_text())
+    named = {each["name"]: each for each in bom["components"]}
+
+    assert bom["bomFormat"] == "CycloneDX"
+    assert {"fastapi", "celery", "sqlalchemy", "psycopg"} <= named.keys()
+    assert all(each["hashes"] for each in named.values())
+    licences = {name: each["licenses"][0]["license"]["name"] for name, each in named.items()}
+    assert [name for name, licence in licences.items() if licence == "not stated"] == []

@@ -120,7 +120,7 @@ def test_jsonl_holds_one_object_a_line() -> None:
     assert json.loads(lines[0])["made_at"] == "2026-11-21T08:00:00.123456Z"
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t"])
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", " =", "＝", "＠"])  # noqa: RUF001
 def test_csv_disarms_what_a_spreadsheet_would_compute(start: str) -> None:
     text = b"".join(rows_as_csv([row(name=f"{start}1+1", rows=-5)], columns=["name", "rows"]))
 

@@ -82,6 +82,9 @@ def post(sender: WebhookSender, url: str) -> SendResult:
         "[fc00::1]", "[fd00:ec2::254]", "[fe80::1]", "[ff02::1]", "[2001:db8::1]",
         "private.example.com", "mapped.example.com", "mixed.example.com", "mixed6.example.com",
         "odd.example.com", "empty.example.com", "absent.example.com",
+        "metadata.example.com", "shared.example.com", "linklocal.example.com",
+        "unique.example.com", "translated.example.com", "tunnel.example.com",
+        "anycast.example.com", "unspecified.example.com",
     ],
 )  # fmt: skip
 def test_no_connection_is_even_tried_to_an_address_that_is_not_public(host: str) -> None:
@@ -93,6 +96,14 @@ def test_no_connection_is_even_tried_to_an_address_that_is_not_public(host: str)
         mixed6=[[PUBLIC, "::1"]],
         odd=[["not an address"]],
         empty=[[]],
+        metadata=[["169.254.169.254"]],
+        shared=[["100.64.0.1", PUBLIC]],
+        linklocal=[["fe80::1%eth0"]],
+        unique=[["fd00:ec2::254"]],
+        translated=[["64:ff9b::7f00:1"]],
+        tunnel=[["2002:7f00:1::"]],
+        anycast=[["192.88.99.1"]],
+        unspecified=[["0.0.0.0"]],
     )
     with receiving() as bait:
         rules = url_rules(ports=[443, 80, bait.port])

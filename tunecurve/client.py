@@ -26,6 +26,7 @@ TERMINAL_STATES = frozenset({"succeeded", "failed", "cancelled"})
 _PAGE_LIMIT = 100
 _FIRST_PAUSES_SECONDS = (0.25, 0.5)
 _PAUSE_SECONDS = 1.0
+_LONGEST_PAUSE_SECONDS = 10.0
 _OUTAGE_SECONDS = 60.0
 _SERVER_ERRORS = 500  # and above, as proxies have their own, such as 520
 _MEDIA_TYPES = {
@@ -120,16 +121,23 @@ class Client:
     ) -> Json:
         """Return the job once it has ended, in whichever state.
 
-        `on_update` gets the job after every look, at most each second, and after the last.
+        `on_update` gets the job after every look and after the last. Looks are as far apart as
+        the server asks (`Retry-After`), but for the first ones; a job that has not changed is not
+        sent again.
         Raises WaitTimeoutError after `timeout_seconds`; the job keeps running. For a minute after
         the last answer a look may fail: the server, or a proxy before it, is perhaps restarted.
         """
         deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         pauses = itertools.chain(_FIRST_PAUSES_SECONDS, itertools.repeat(_PAUSE_SECONDS))
         last_answer = -math.inf
+        job: Json = {}
+        etag: str | None = None
         while True:
+            pause = next(pauses)
             try:
-                job = self.get("jobs", identifier)
+                seen = self._transport.poll(f"/v1/jobs/{identifier}", etag=etag)
+                job, etag = seen.found or job, seen.etag
+                pause = _pause(pause, seen.retry_seconds)
                 if on_update is not None:
                     on_update(job)
             except TunecurveError as error:
@@ -143,7 +151,7 @@ class Client:
                 raise WaitTimeoutError(
                     f"{identifier} has not ended after {timeout_seconds:g} s; it keeps running"
                 )
-            time.sleep(next(pauses))
+            time.sleep(pause)
 
     def events(
         self, *, job: str | None = None, after: int | None = None, page_limit: int = _PAGE_LIMIT
@@ -227,6 +235,13 @@ class Client:
             page = self._transport.json("GET", following, params=params)
             yield from page["data"]
             following, params = page["next"], None  # the path of the next page holds the filters
+
+
+def _pause(pause: float, asked: float | None) -> float:
+    """Return the seconds until the next look: after the first ones those that the server asks."""
+    if asked is None or pause < _PAUSE_SECONDS:
+        return pause
+    return min(asked, _LONGEST_PAUSE_SECONDS)
 
 
 def _may_pass(error: TunecurveError) -> bool:

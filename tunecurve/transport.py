@@ -6,6 +6,7 @@ import secrets
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,6 +27,15 @@ _CONNECT_SECONDS = 5.0
 _draw: Draw = secrets.SystemRandom().uniform
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _AGENT = "tunecurve-client"
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """What a look has found: None where nothing has changed since the last one."""
+
+    found: Json | None
+    etag: str | None
+    retry_seconds: float | None
 
 
 class Transport:
@@ -73,6 +83,19 @@ class Transport:
         response = self._attempted(attempt, replayable=replayable)
         return {} if response.status_code == httpx2.codes.NO_CONTENT else self._parsed(response)
 
+    def poll(self, path: str, *, etag: str | None) -> Polled:
+        """Look at an object again; one that still has this `etag` is not sent."""
+        headers = {"if-none-match": etag} if etag else None
+        response = self._attempted(
+            lambda: self._http.request("GET", path, headers=headers), replayable=True
+        )
+        unchanged = response.status_code == httpx2.codes.NOT_MODIFIED
+        return Polled(
+            None if unchanged else self._parsed(response),
+            etag=response.headers.get("etag"),
+            retry_seconds=_seconds(response.headers.get("retry-after")),
+        )
+
     def download(self, path: str, *, params: Params, to: Path) -> None:
         """Stream the response body into `to`, which is replaced only by a complete file."""
 
@@ -98,7 +121,7 @@ class Transport:
                 if is_last or pause is None or not _may_resend(error, replayable=replayable):
                     raise self._unreachable(error) from error
             else:
-                if response.is_success:
+                if response.is_success or response.status_code == httpx2.codes.NOT_MODIFIED:
                     return response
                 pause = retry_pause(number, retry_after=response.headers.get("retry-after"))
                 if is_last or pause is None or response.status_code not in RETRIED_STATUSES:

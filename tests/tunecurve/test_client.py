@@ -217,6 +217,22 @@ def test_waiting_ends_with_the_job_and_tells_each_look(
     assert looks == ["running", "failed"]
 
 
+def test_waiting_asks_only_for_what_has_changed(client: Client, service: TinyService) -> None:
+    job = {**new_job(1), "state": "running"}
+    service.next_answers = [
+        json_answer(200, job, etag='"1-a"'),
+        Answer(304, b"", {"etag": '"1-a"'}),
+        json_answer(200, {**job, "state": "succeeded"}, etag='"2-b"'),
+    ]
+    looks: list[str] = []
+
+    ended = client.wait(str(job["id"]), on_update=lambda seen: looks.append(seen["state"]))
+
+    assert ended["state"] == "succeeded"
+    assert looks == ["running", "running", "succeeded"]
+    assert [seen.headers.get("if-none-match") for seen in service.seen] == [None, '"1-a"', '"1-a"']
+
+
 def test_waiting_outlasts_a_server_that_is_restarted(service: TinyService) -> None:
     job = new_job(1)
     service.script(job, {"state": "running"}, {"state": "succeeded"})

@@ -162,6 +162,7 @@ class RequestStage:
             budget_guard=budget_guard,
             store=self._store,
             check=self._check,
+            warn=self._warn,
         )
         self._writer.close()
 
@@ -177,6 +178,9 @@ class RequestStage:
     def _check(self) -> None:
         self._check_run()
         self._writer.check()
+
+    def _warn(self, refused: bool) -> None:  # noqa: FBT001  a callback
+        self._run.warn(Reason.QUOTA if refused else None)
 
     def _check_run(self) -> None:
         self._run.check()

@@ -89,6 +89,12 @@ class Attempts:
         self._estimates = TokenEstimates()
         self._hedges = Hedges() if limits.hedging else None
         self._answered = False
+        self._refused_since: float | None = None
+
+    def refused_seconds(self) -> float:
+        """Return for how long every call has been refused for quota; 0 where one was answered."""
+        since = self._refused_since
+        return asyncio.get_running_loop().time() - since if since else 0.0
 
     async def complete(self, request: GenerationRequest) -> GenerationResult | None:
         """Return the result of a request; None when the run ends before there is one."""
@@ -177,7 +183,7 @@ class Attempts:
 
     async def _handle_answer(self, call: _Call, generation: Generation) -> GenerationResult | None:
         """Return the result; None for an answer that says nothing and is to be asked for again."""
-        self._answered = True
+        self._answered, self._refused_since = True, None
         is_odd = generation.outcome in ASKED_AGAIN
         if not is_odd or len(call.discarded) >= ASKS_AGAIN or self._is_last(call):
             return self._result(call, generation)
@@ -193,6 +199,7 @@ class Attempts:
         """Return the result that ends the request; None when it is to be tried again now."""
         match failure.kind:
             case Refusal.RATE:
+                self._refused_since = self._refused_since or asyncio.get_running_loop().time()
                 self.tally["refused_429"] += 1
                 await self._governor.refused(hold_seconds=_hold_seconds(failure))
             case Refusal.DAILY:

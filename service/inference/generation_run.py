@@ -26,6 +26,7 @@ CHECK_SECONDS = 0.1  # part of the 2 s within which a cancel is to be seen
 # worker's soft shutdown, the 10 s of an interruption, and the 2 s within which a cancel must act.
 GRACE_SECONDS, INTERRUPTED_SECONDS, CANCELLED_SECONDS = 15.0, 5.0, 0.5
 READ_ROWS = 32
+REFUSED_SECONDS = 30.0  # a quota of a minute is refilled by then
 
 Value = TypeVar("Value")
 
@@ -46,7 +47,7 @@ class Summary:
 class GenerationRun:
     """One run, used once, on a running event loop. `operations.generate_all` says what it does."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  its collaborators
         self,
         requests: Iterable[GenerationRequest],
         *,
@@ -57,9 +58,10 @@ class GenerationRun:
         budget_guard: BudgetGuard | None,
         store: Callable[[Sequence[GenerationResult]], None],
         check: Callable[[], None],
+        warn: Callable[[bool], None],
     ) -> None:
         self._requests = iter(requests)
-        self._store, self._check = store, check
+        self._store, self._check, self._warn = store, check, warn
         self._slots = asyncio.Semaphore(limits.in_flight)
         self._results: asyncio.Queue[GenerationResult | None] = asyncio.Queue()
         self._calls: set[asyncio.Task[None]] = set()
@@ -120,9 +122,13 @@ class GenerationRun:
             self._results.put_nowait(result)
 
     async def _watch(self) -> None:
-        """Call `check` ten times a second."""
+        """Call `check` ten times a second, and `warn` when a long refusal begins or ends."""
+        refused = False
         while True:
             await self._run_callback(self._check)
+            if refused != (self._attempts.refused_seconds() > REFUSED_SECONDS):
+                refused = not refused
+                await self._run_callback(self._warn, refused)
             await asyncio.sleep(CHECK_SECONDS)
 
     async def _store_results(self) -> None:

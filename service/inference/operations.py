@@ -21,7 +21,7 @@ from service.inference.ports import (
 )
 
 
-def generate_all(
+def generate_all(  # noqa: PLR0913  its collaborators
     requests: Iterable[GenerationRequest],
     *,
     generator: Generator,
@@ -31,6 +31,7 @@ def generate_all(
     budget_guard: BudgetGuard | None = None,
     store: Callable[[Sequence[GenerationResult]], None],
     check: Callable[[], None],
+    warn: Callable[[bool], None] = lambda _refused: None,
 ) -> Summary:
     """Send every request and pass its result to `store`; returns when all are stored.
 
@@ -39,6 +40,9 @@ def generate_all(
     other threads. A 429 slows the pace and does not count as an attempt; a request without an
     answer after all attempts ends as `failed`. Nothing is kept between two runs: to resume, pass
     the requests that are not stored yet.
+
+    `warn` is told True once all calls have been refused for quota for 30 s, and False when one
+    is answered again.
 
     The run ends early, and starts no further call, when
 
@@ -61,6 +65,7 @@ def generate_all(
             budget_guard=budget_guard,
             store=store,
             check=check,
+            warn=warn,
         )
         return await run.run()
 

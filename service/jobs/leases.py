@@ -11,7 +11,7 @@ import structlog
 
 from service.database import Session, Sessions, database_now
 from service.jobs import repository
-from service.jobs.events import emit_shard_progress
+from service.jobs.events import emit_event, emit_shard_progress
 from service.jobs.lifecycle import State
 from service.jobs.models import Job
 from service.jobs.ports import JobCancelled, LeaseLost, Preempted
@@ -113,6 +113,16 @@ class LeasedRun:
                 session, self.id, self.token, progress=progress, now=database_now(session)
             ):
                 self._emit_progress(session, progress)
+
+    def warn(self, why: str | None) -> None:
+        """Say what holds the running job up, as its reason and in an event; None: nothing more."""
+        with self.fenced() as session:
+            job = repository.lock(session, self.id)
+            if job is None or job.reason == why:
+                return
+            now = database_now(session)
+            if repository.rewrite(session, job, now=now, token=self.token, reason=why) and why:
+                emit_event(session, job, EventType.JOB_WARNING, why=why)
 
     def _emit_progress(self, session: Session, progress: Mapping[str, Any]) -> None:
         if self._job.is_shard:

@@ -91,6 +91,10 @@ class JobRun(Protocol):
         """Show progress; written at most once a second."""
         ...
 
+    def warn(self, why: str | None) -> None:
+        """Say what holds the running job up, as its reason and in an event; None: nothing more."""
+        ...
+
     def conclude(self, session: Session, result: Mapping[str, Any]) -> None:
         """Keep in short what the job found out, in a fenced transaction: numbers and sentences,
         never rows. It is shown with the job and sent with its last event.

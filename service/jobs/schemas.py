@@ -107,7 +107,7 @@ class Job(BaseModel):
     project: str
     kind: str
     state: State
-    reason: str | None = Field(description="why it waits; null otherwise")
+    reason: str | None = Field(description="why it waits, or what holds it up while it runs")
     resume_at: datetime | None = Field(description="when it looks again by itself, if it waits")
     spec: dict[str, Any] = Field(description="as resolved, defaults filled in")
     outputs: dict[str, str] = Field(description="role to id, reserved at submission")

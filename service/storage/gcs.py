@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from service.errors import Fault, Invalid, NotFound, TunecurveError, Unavailable
+from service.errors import Fault, Invalid, NotFound, ProviderRefused, TunecurveError, Unavailable
 from service.storage.object_keys import checked_key
 from service.storage.ports import ObjectStore, StoredObject
 
@@ -26,6 +26,12 @@ def import_client() -> None:
     import google.cloud.storage  # noqa: F401  only to have it
 
 
+class BucketNotFound(ProviderRefused):
+    """There is no such bucket: nothing of ours is missing in it."""
+
+    default_code = "bucket_not_found"
+
+
 class GcsStore:
     """Objects are blobs below `prefix`. The SDK's own `STORAGE_EMULATOR_HOST` names an emulator.
 
@@ -39,7 +45,7 @@ class GcsStore:
         from google.cloud.storage.retry import DEFAULT_RETRY
 
         self._prefix = prefix.strip("/")
-        with _translated(bucket):
+        with _translated(bucket, ""):
             self._client = Client(project=project or None)
         self._bucket = self._client.bucket(bucket)
         self._patience: dict[str, Any] = {
@@ -49,7 +55,7 @@ class GcsStore:
         self._bucket_is_there = not self._client.api_endpoint.startswith("http://")
 
     def put_file(self, key: str, path: Path, *, content_type: str) -> StoredObject:
-        with _translated(key):
+        with _translated(self._bucket.name, self._name(key)):
             self._make_emulated_bucket()
             created = self._find(key) is None and self._upload(key, path, content_type)
         return StoredObject(key, self.uri(key), path.stat().st_size, created)
@@ -57,7 +63,8 @@ class GcsStore:
     @contextmanager
     def open(self, key: str) -> Iterator[IO[bytes]]:
         with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as copy:
-            with _translated(key):
+            with _translated(self._bucket.name, self._name(key)):
+                self._make_emulated_bucket()
                 self._blob(key).download_to_file(copy, checksum="crc32c", **self._patience)
             copy.seek(0)
             yield copy
@@ -67,42 +74,43 @@ class GcsStore:
 
     def read_blob(self, name: str, *, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         """Yield the bytes of any object of the bucket by its full name, ours or not."""
-        with _translated(name):
+        with _translated(self._bucket.name, name):
             blob = self._bucket.get_blob(name, **self._patience)
         if blob is None:
-            raise NotFound(f"no object {name}", code="object_not_found")
+            message = f"no object {name} in the bucket {self._bucket.name}, or no such bucket"
+            raise NotFound(message, code="object_not_found")
         return self._read(blob, start, blob.size if end is None else min(end, blob.size))
 
     def names_below(self, folder: str) -> list[str]:
         """Return the full names of all objects in a folder of the bucket."""
-        with _translated(folder):
+        with _translated(self._bucket.name, folder):
             found = self._bucket.list_blobs(prefix=f"{folder.strip('/')}/", **self._patience)
             return [str(blob.name) for blob in found]
 
     def delete_below(self, folder: str) -> None:
         from google.api_core.exceptions import NotFound as GoogleNotFound
 
-        with contextlib.suppress(NotFound):  # no bucket yet
+        with contextlib.suppress(BucketNotFound):  # that of an emulator is made later
             for name in self.names_below(self._name(checked_key(folder))):
-                with _translated(name), contextlib.suppress(GoogleNotFound):
+                with _translated(self._bucket.name, name), contextlib.suppress(GoogleNotFound):
                     self._bucket.blob(name).delete(**self._patience)
 
     def keys_below(self, folder: str) -> list[str]:
         own = len(self._name(""))
         try:
             return sorted(name[own:] for name in self.names_below(self._name(checked_key(folder))))
-        except NotFound:  # the bucket of an emulator is made by the first object
+        except BucketNotFound:  # the bucket of an emulator is made by the first object
             return []
 
     def size(self, key: str) -> int | None:
-        with _translated(key):
+        with _translated(self._bucket.name, self._name(key)):
             blob = self._find(key)
         return None if blob is None else int(blob.size)
 
     def delete(self, key: str) -> None:
         from google.api_core.exceptions import NotFound as GoogleNotFound
 
-        with _translated(key), contextlib.suppress(GoogleNotFound):
+        with _translated(self._bucket.name, self._name(key)), contextlib.suppress(GoogleNotFound):
             self._blob(key).delete(**self._patience)
 
     def uri(self, key: str) -> str:
@@ -152,7 +160,7 @@ class GcsStore:
     def _read(self, blob: Any, start: int, end: int) -> Iterator[bytes]:
         for first in range(start, end, _PART_BYTES):
             last = min(first + _PART_BYTES, end) - 1
-            with _translated(blob.name):
+            with _translated(self._bucket.name, blob.name):
                 # Cloud Storage knows the checksums of whole objects only.
                 part = blob.download_as_bytes(
                     start=first, end=last, checksum=None, **self._patience
@@ -172,9 +180,9 @@ def _crc32c(path: Path) -> str:
 
 
 @contextmanager
-def _translated(name: str) -> Iterator[None]:
+def _translated(bucket: str, name: str) -> Iterator[None]:
     """Turn what the SDK raises into our errors; the SDK's words stay in the cause."""
-    from google.api_core.exceptions import GoogleAPIError
+    from google.api_core.exceptions import Forbidden, GoogleAPIError, Unauthorized
     from google.api_core.exceptions import NotFound as GoogleNotFound
     from google.auth.exceptions import GoogleAuthError
     from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
@@ -184,7 +192,17 @@ def _translated(name: str) -> Iterator[None]:
     except TunecurveError:
         raise
     except GoogleNotFound as error:
-        raise NotFound(f"no object {name}", code="object_not_found") from error
+        if "bucket does not exist" in str(error.message):
+            message = f"there is no bucket {bucket}: make it, or correct TUNECURVE_STORAGE"
+            raise BucketNotFound(message) from error
+        message = f"no object {name} in the bucket {bucket}"
+        raise NotFound(message, code="object_not_found") from error
+    except (Forbidden, Unauthorized) as error:
+        message = (
+            f"Cloud Storage refuses the bucket {bucket}: give the service account "
+            "roles/storage.objectAdmin there"
+        )
+        raise ProviderRefused(message, code="storage_forbidden") from error
     except GoogleAuthError as error:
         message = "no credentials for Cloud Storage; set GOOGLE_APPLICATION_CREDENTIALS"
         raise Unavailable(message, code="storage_unauthenticated") from error

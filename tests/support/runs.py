@@ -28,6 +28,7 @@ class MemoryRun:
     cancelling: bool = False
     preempted: bool = False
     progress: list[tuple[int, int | None, str]] = field(default_factory=list)
+    warnings: list[str | None] = field(default_factory=list)
 
     def check(self) -> None:
         if self.cancelling:
@@ -43,6 +44,9 @@ class MemoryRun:
 
     def report(self, done: int, total: int | None, *, unit: str, stage: str = "") -> None:
         self.progress.append((done, total, stage))
+
+    def warn(self, why: str | None) -> None:
+        self.warnings.append(why)
 
     def conclude(self, session: Session, result: Mapping[str, Any]) -> None:
         repository.write_result(session, self.id, result=result)

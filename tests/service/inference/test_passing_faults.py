@@ -11,12 +11,15 @@ from service.errors import NotFound, ProviderRefused
 from service.inference.attempts import ASKS_AGAIN
 from service.inference.generators.messages import read_answer, with_estimates
 from service.inference.ledger import costs_of, record_calls
+from service.inference.operations import generate_all
 from service.inference.ports import Generation, GenerationRequest, GenerationResult, Outcome
+from service.jobs.queries import get_job
 from service.projects.operations import ensure_project
 from service.text import storable_json, storable_text
-from tests.service.inference.budgeted_calls import PRICE, request, write
+from service.webhooks.event_log import list_events
+from tests.service.inference.budgeted_calls import PRICE, Family, request, write
 from tests.service.inference.provider import GARBAGE, Provider
-from tests.service.inference.result_store import LIMITS, Shelf, requests
+from tests.service.inference.result_store import FLOW, LIMITS, Shelf, fast, requests
 
 EMPTY = (
     200,
@@ -173,3 +176,43 @@ def _recorded(
         return record_calls(
             session, results, project_id=project_id, job_id=job_id, base_model="m", price=price
         )
+
+
+# ------------------------------------------------------------ refused for quota for long
+
+
+def test_a_long_refusal_for_quota_is_told_and_so_is_its_end(
+    provider: Provider, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.inference.generation_run.REFUSED_SECONDS", 0.3)
+    provider.always["prompt-0"] = 429
+    told: list[bool] = []
+
+    def warn(refused: bool) -> None:  # noqa: FBT001  a callback
+        told.append(refused)
+        provider.always.clear()
+
+    generate_all(
+        requests(1),
+        generator=shelf.generator,
+        governor=fast(),
+        flow=FLOW,
+        limits=LIMITS,
+        store=shelf.store,
+        check=shelf.check,
+        warn=warn,
+    )
+    assert told[0] is True
+    assert outcomes(shelf) == {"row-0": Outcome.OK}
+
+
+def test_a_running_job_says_what_holds_it_up(sessions: Sessions) -> None:
+    project = ensure_project("team", sessions=sessions)
+    root = write(sessions, project)
+    run = Family(sessions, project, root).run(root)
+    for why, reason in (("quota", "quota"), ("quota", "quota"), (None, None)):
+        run.warn(why)
+        job = get_job(root, project_id=project, sessions=sessions)
+        assert (job.state, job.reason) == ("running", reason)
+    events = list_events(project, job_id=root, limit=100, sessions=sessions)
+    assert [str(event.type) for event in events].count("job.warning") == 1

@@ -1,11 +1,14 @@
 """Opening stores by their setting and reading what others own."""
 
+import json
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from service.errors import Invalid, NotFound, Unavailable
+from service.errors import Invalid, NotFound, ProviderRefused, Unavailable
 from service.storage.gcs import GcsStore, read_gs_uri
 from service.storage.local import LocalStore
 from service.storage.stores import open_store
@@ -81,3 +84,51 @@ def test_a_server_that_is_away_is_unavailable(
     ):
         with pytest.raises(Unavailable):
             act()
+
+
+class _Refusing(BaseHTTPRequestHandler):
+    """Answers every request as Cloud Storage refuses it; the status is the server's."""
+
+    def do_GET(self) -> None:
+        status, words = self.server.refusal  # type: ignore[attr-defined]
+        body = json.dumps({"error": {"code": status, "message": words}}).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_GET  # noqa: N815  the name http.server looks for
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "code", "told"),
+    [
+        (403, "no access", "storage_forbidden", "roles/storage.objectAdmin"),
+        (404, "The specified bucket does not exist.", "bucket_not_found", "no bucket the-bucket"),
+    ],
+)
+def test_a_refusal_names_the_bucket_and_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, words: str, code: str, told: str
+) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Refusing)
+    server.refusal = (status, words)  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{server.server_port}")
+    store = GcsStore("the-bucket", "", project="p", retry_seconds=5)
+    source = tmp_path / "source"
+    source.write_bytes(b"x")
+    try:
+        with pytest.raises(ProviderRefused, match=told) as caught:
+            store.put_file("a", source, content_type="text/plain")
+        assert caught.value.code == code
+        assert "the-bucket" in caught.value.message
+        assert not caught.value.retryable
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -15,9 +15,14 @@ _DIME = 0.1  # dollars; below it cents do not tell amounts apart
 
 def answer(analysis: Analysis) -> str:
     """Say the decision in one sentence that claims no more than its intervals do."""
+    return "; ".join(answer_clauses(analysis)) + "."
+
+
+def answer_clauses(analysis: Analysis) -> list[str]:
+    """Return the parts of the answer: the headline first, then what supports and limits it."""
     decision, curve = analysis.decision, analysis.curve
     title = METRICS.find(curve.metric, pointer="/metric").title
-    clauses = [
+    return [
         _headline(decision, title=title),
         *_sizes(decision),
         *([_outlook(curve)] if decision.best else []),
@@ -25,7 +30,6 @@ def answer(analysis: Analysis) -> str:
         *_next(analysis),
         *_gaps(curve, decision),
     ]
-    return "; ".join(clauses) + "."
 
 
 def _headline(decision: Decision, *, title: str) -> str:

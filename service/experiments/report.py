@@ -1,6 +1,6 @@
 """The report of an experiment: one HTML page that needs nothing else, and rows for export."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import partial
@@ -9,9 +9,10 @@ from typing import Any
 from service.evaluation.metrics.registry import METRICS
 from service.evaluation.statistics.comparison import FULL_COVERAGE, detectable_difference
 from service.experiments.analysis import Analysis
-from service.experiments.answer import answer, difference_words, dollar_words
+from service.experiments.answer import answer_clauses, difference_words, dollar_words
 from service.experiments.curve import LearningCurve, Point, Verdict
-from service.experiments.plot import draw_curve, interval_words
+from service.experiments.plots import draw_curve, draw_front, interval_words
+from service.experiments.svg import CANVASES
 
 SYNTHETIC_NOTICE = "SYNTHETIC: produced by the Tunecurve emulator, not by Gemini"
 UNLISTED_NOTICE = "UNLISTED: the base model is unknown to the catalogue, or retired"
@@ -76,19 +77,20 @@ def render_report(report: ReportData) -> str:
         keep_trailing_newline=True,
     )
     curve = report.analysis.curve
+    points = (*curve.baselines, *curve.points, *curve.others)
     return environment.get_template("report.html").render(
         report=report,
         curve=curve,
-        answer=answer(report.analysis),
+        clauses=answer_clauses(report.analysis),
         verdict=_VERDICTS[curve.verdict] + _far_ahead(curve),
-        plot=draw_curve(curve, synthetic=report.synthetic),
-        metric_title=METRICS.find(curve.metric).title,
+        curves=_drawn(draw_curve, report),
+        fronts=_drawn(draw_front, report),
+        columns=list(_cells(report, points[0])),
         full_coverage=FULL_COVERAGE,
         synthetic_notice=SYNTHETIC_NOTICE,
         leaky_notice=LEAKY_NOTICE,
         unlisted_notice=UNLISTED_NOTICE,
         cells=partial(_cells, report),
-        bounds=_bounds,
         choice=_choice(report.analysis),
         dataset_facts=_dataset(report.dataset),
         provenance=_provenance(report),
@@ -103,19 +105,35 @@ def _far_ahead(curve: LearningCurve) -> str:
     return f" {FAR_NOTICE.format(times=times)}" if times > TRUSTED_AHEAD else ""
 
 
-def _cells(report: ReportData, point: Point) -> list[str]:
-    """Return what stands in a variant's row of the table after its name."""
-    cost = report.analysis.costs.get(point.name)
-    return [
-        "" if point.train_size is None else f"{point.train_size:,}",
-        "no score" if point.value is None else f"{point.value:.1f}",
-        interval_words(point),
-        difference_words(point, report.analysis.decision, report.analysis.comparisons),
-        dollar_words(cost.per_thousand if cost else None),
-        f"{point.coverage:.1%}",
-        f"{point.n:,}",
-        "not known" if point.groups is None else f"{point.groups:,}",
-    ]
+def _drawn(draw: Callable[..., str], report: ReportData) -> list[str]:
+    """Draw a plot for wide and for narrow screens."""
+    return [draw(report.analysis, canvas, synthetic=report.synthetic) for canvas in CANVASES]
+
+
+def _cells(report: ReportData, point: Point) -> dict[str, str]:
+    """Return what stands in a variant's row of the table after its name, by column."""
+    analysis = report.analysis
+    cost = analysis.costs.get(point.name)
+    cells = {
+        "Training examples": "" if point.train_size is None else f"{point.train_size:,}",
+        METRICS.find(analysis.curve.metric).title: (
+            "no score" if point.value is None else f"{point.value:.1f}"
+        ),
+        "95 % interval": interval_words(point),
+        "Against the best prompt": difference_words(point, analysis.decision, analysis.comparisons),
+        "Dollars per 1,000 calls": dollar_words(cost.per_thousand if cost else None),
+        "Tuning, dollars": dollar_words(cost.tuning if cost and point.train_size else None),
+        "Tokens in and out": (
+            f"{cost.prompt_tokens:,.0f} + {cost.output_tokens:,.0f}" if cost else ""
+        ),
+        "Coverage": f"{point.coverage:.1%}",
+        "Rows scored": f"{point.n:,}",
+        "Groups": "not known" if point.groups is None else f"{point.groups:,}",
+    }
+    curve = analysis.curve
+    if any(each.worst is not None for each in (*curve.baselines, *curve.points, *curve.others)):
+        cells["Bounds"] = _bounds(point)
+    return cells
 
 
 def _bounds(point: Point) -> str:

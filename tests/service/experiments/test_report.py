@@ -13,13 +13,7 @@ from hypothesis import strategies as st
 
 from service.experiments.curve import LearningCurve, learning_curve
 from service.experiments.front import VariantCost
-from service.experiments.plot import (
-    HEIGHT,
-    WIDTH,
-    draw_curve,
-    score_ticks,
-    spread_labels,
-)
+from service.experiments.plots import draw_curve, draw_front
 from service.experiments.report import (
     LEAKY_NOTICE,
     SYNTHETIC_NOTICE,
@@ -29,10 +23,21 @@ from service.experiments.report import (
     curve_rows,
     render_report,
 )
+from service.experiments.svg import CANVASES, Canvas, score_ticks, spread_labels
 from service.money import NANO
 from tests.service.experiments.curves import FEW, ZERO, analysed, point, tuned
 
 CURVE = learning_curve("sacrebleu", [ZERO, FEW, *tuned({50: 86.4, 200: 91.0, 800: 94.3})])
+COSTS = {
+    name: VariantCost(300, 40, per_thousand, 8 * NANO if name.startswith("tuned") else 0)
+    for name, per_thousand in [
+        ("zero-shot", NANO // 10),
+        ("few-shot (3)", NANO // 2),
+        ("tuned@50", NANO // 4),
+        ("tuned@200", NANO // 4),
+        ("tuned@800", NANO // 4),
+    ]
+}
 VOID = {"meta", "line", "circle", "polygon", "polyline"}
 ADDRESSES = {"src", "href", "action", "data", "poster", "xlink:href"}
 
@@ -87,17 +92,7 @@ def test_what_helps_to_choose_is_said() -> None:
     words = [data for _, data in Page(render_report(report())).words]
     assert "not said: the price of a variant is not known" in words
     assert "1.4, four times in five, by 200 test rows in 150 groups" in words
-    costs = {
-        name: VariantCost(300, 40, per_thousand, 8 * NANO if name.startswith("tuned") else 0)
-        for name, per_thousand in [
-            ("zero-shot", NANO // 10),
-            ("few-shot (3)", NANO // 2),
-            ("tuned@50", NANO // 4),
-            ("tuned@200", NANO // 4),
-            ("tuned@800", NANO // 4),
-        ]
-    }
-    priced = replace(report(), analysis=replace(analysed(CURVE, costs=costs), score_of_best=94.1))
+    priced = replace(report(), analysis=replace(analysed(CURVE, costs=COSTS), score_of_best=94.1))
     words = [data for _, data in Page(render_report(priced)).words]
     assert "zero-shot, tuned@800" in words
     assert "94.1, its luck in being chosen taken off (BBC bootstrap)" in words
@@ -140,8 +135,8 @@ def test_the_page_says_all_it_should() -> None:
 def test_the_table_has_a_row_for_each_variant_with_headers() -> None:
     read = Page(render_report(report()))
     scopes = [attrs["scope"] for tag, attrs in read.tags if tag == "th"]
-    assert scopes == ["col"] * 9 + ["row"] * 5
-    assert [data for tag, data in read.words if tag == "th"][9:] == [
+    assert scopes == ["col"] * 11 + ["row"] * 5
+    assert [data for tag, data in read.words if tag == "th"][11:] == [
         "zero-shot",
         "few-shot (3)",
         "tuned@50",
@@ -156,7 +151,7 @@ def test_the_figure_has_its_content_in_words() -> None:
     described = [data for tag, data in read.words if tag == "desc"]
     assert "tuned@200 91.0 [89.8, 92.2]" in described[0]
     labels = [attrs.get("aria-labelledby") for tag, attrs in read.tags if tag == "svg"]
-    assert labels == ["plot-title plot-text"]
+    assert labels == [f"curve-{name}-title curve-{name}-text" for name in ("wide", "narrow")]
     assert {"figure", "figcaption"} <= {tag for tag, _ in read.tags}
 
 
@@ -236,7 +231,8 @@ def test_labels_are_moved_apart_and_stay_inside_in_their_order(heights: list[flo
 SIZES = st.sampled_from([1, 10, 50, 60, 100, 200, 400, 800, 1600, 3200, 6400, 12_800])
 
 
-@settings(deadline=None, max_examples=50)
+@pytest.mark.parametrize("canvas", CANVASES, ids=lambda canvas: canvas.name)
+@settings(deadline=None, max_examples=40)
 @given(
     zero=st.floats(0, 100),
     few=st.floats(0, 100),
@@ -244,16 +240,21 @@ SIZES = st.sampled_from([1, 10, 50, 60, 100, 200, 400, 800, 1600, 3200, 6400, 12
     half=st.one_of(st.none(), st.floats(0, 5)),
 )
 def test_no_text_of_the_plot_overlaps_another_or_leaves_the_picture(
-    zero: float, few: float, scores: dict[int, float | None], half: float | None
+    canvas: Canvas, zero: float, few: float, scores: dict[int, float | None], half: float | None
 ) -> None:
     prompts = [point("zero-shot", zero, half=half), point("few-shot (3)", few, half=half)]
     curve = learning_curve("sacrebleu", [*prompts, *tuned(scores, half=half)])
-    boxes = text_boxes(draw_curve(curve, synthetic=True))
+    drawn = analysed(curve, costs=COSTS)
+    _assert_apart(text_boxes(draw_curve(drawn, canvas, synthetic=True)), canvas)
+    _assert_apart(text_boxes(draw_front(drawn, canvas, synthetic=True)), canvas)
+
+
+def _assert_apart(boxes: list[tuple[float, float, float, float]], canvas: Canvas) -> None:
     for place, (left, top, right, bottom) in enumerate(boxes):
         assert left >= 0
         assert top >= 0
-        assert right <= WIDTH
-        assert bottom <= HEIGHT
+        assert right <= canvas.width
+        assert bottom <= canvas.height
         for other in boxes[place + 1 :]:
             apart_across = right <= other[0] or other[2] <= left
             assert apart_across or bottom <= other[1] or other[3] <= top

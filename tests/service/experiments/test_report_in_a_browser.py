@@ -61,9 +61,13 @@ def test_the_report_is_drawn_and_asks_nobody_for_anything(
     page.goto(page_file.as_uri())
     assert asked == [page_file.as_uri()]
     assert complaints == []
-    drawing = page.locator("figure svg").first.bounding_box()
+    drawing = page.locator("figure svg.narrow").first.bounding_box()
     assert drawing is not None
     assert drawing["width"] > 300
+    assert page.locator("figure svg.narrow").first.is_visible()
+    assert not page.locator("figure svg.wide").first.is_visible()
+    name = page.locator("tbody td").nth(2).evaluate("e => getComputedStyle(e, '::before').content")
+    assert name == '"95 % interval"', "a cell on a phone says what it is"
     assert page.get_by_text("SYNTHETIC").first.is_visible()
     assert page.locator("table tbody tr").count() == 5
     wide = page.evaluate("document.documentElement.scrollWidth > window.innerWidth")

@@ -1,0 +1,232 @@
+"""The plots of an experiment as SVG: the learning curve, and quality against cost."""
+
+import math
+from collections.abc import Iterable, Sequence
+from html import escape
+from itertools import chain, pairwise
+
+from service.evaluation.metrics.registry import METRICS
+from service.experiments.analysis import Analysis
+from service.experiments.curve import LearningCurve, Point
+from service.experiments.curve_fit import CurveFit
+from service.experiments.svg import (
+    LABEL_GAP,
+    Canvas,
+    Frame,
+    drawing,
+    line,
+    number_axis,
+    score_axis,
+    score_ticks,
+    spread_labels,
+    text,
+    whisker,
+)
+from service.money import NANO
+
+_DASHES = ("7 4", "2 4", "9 3 2 3")
+_ROOM = 1.25  # of a logarithmic axis, before its first and after its last number
+
+
+def draw_curve(analysis: Analysis, canvas: Canvas, *, synthetic: bool) -> str:
+    """Return the learning curve; empty when no variant has a score.
+
+    Scores against training examples: tuned models with the fitted band, prompts as lines, the
+    size that is recommended and the smallest one shown to beat the best prompt.
+    """
+    curve = analysis.curve
+    heights = list(_heights(curve))
+    if not heights:
+        return ""
+    ticks = score_ticks(min(heights), max(heights))
+    frame = Frame(canvas, _size_ends(curve), (ticks[0], ticks[-1]))
+    title = METRICS.find(curve.metric).title
+    sizes = [(float(size), f"{size:,}") for size in _sizes(curve.points)]
+    elements = [
+        *score_axis(frame, ticks, title=title),
+        *number_axis(frame, sizes, title="training examples (log scale)"),
+        *_band(frame, curve.fit),
+        *_prompts(frame, curve.baselines),
+        *_marked_sizes(frame, analysis),
+        *(_tuned(frame, point) for point in curve.points if point.value is not None),
+        _synthetic(canvas) if synthetic else "",
+    ]
+    return drawing(
+        canvas,
+        elements,
+        name="curve",
+        title=f"{title} against training examples",
+        words=describe(curve),
+    )
+
+
+def draw_front(analysis: Analysis, canvas: Canvas, *, synthetic: bool) -> str:
+    """Return quality against cost; empty unless two variants have both a score and a price."""
+    curve = analysis.curve
+    dots = [
+        (point, cost.per_thousand / NANO)
+        for point in _everyone(curve)
+        if point.value is not None and (cost := analysis.costs.get(point.name)) is not None
+        if cost.per_thousand
+    ]
+    if len(dots) < 2:  # noqa: PLR2004 - one variant is no choice
+        return ""
+    ticks = score_ticks(*_ends([point.value or 0 for point, _ in dots]))
+    low, high = _ends([dollars for _, dollars in dots])
+    frame = Frame(canvas, (low / _ROOM, high * _ROOM), (ticks[0], ticks[-1]))
+    title = METRICS.find(curve.metric).title
+    numbers = sorted({dollars: f"{dollars:.2g}" for _, dollars in dots}.items())
+    elements = [
+        *score_axis(frame, ticks, title=title),
+        *number_axis(frame, numbers, title="dollars per 1,000 calls (log scale)"),
+        *_front_dots(frame, dots, analysis.front or ()),
+        _synthetic(canvas) if synthetic else "",
+    ]
+    said = [
+        f"{point.name} {score_words(point)} for {dollars:.2g} dollars" for point, dollars in dots
+    ]
+    return drawing(
+        canvas, elements, name="front", title=f"{title} against cost", words="; ".join(said)
+    )
+
+
+def describe(curve: LearningCurve) -> str:
+    """Return the curve in words, for those who cannot see it."""
+    said = [f"{point.name} {score_words(point)}" for point in (*curve.baselines, *curve.points)]
+    ahead = f" The fitted band reaches to {curve.fit.sizes[-1]:,.0f} examples." if curve.fit else ""
+    return f"{METRICS.find(curve.metric).title}: {'; '.join(said)}.{ahead}"
+
+
+def score_words(point: Point) -> str:
+    """Return a score with its interval as text."""
+    if point.value is None:
+        return "no score"
+    return f"{point.value:.1f} {interval_words(point)}".rstrip()
+
+
+def interval_words(point: Point) -> str:
+    if point.low is None or point.high is None:
+        return ""
+    return f"[{point.low:.1f}, {point.high:.1f}]"
+
+
+def _everyone(curve: LearningCurve) -> Iterable[Point]:
+    return (*curve.baselines, *curve.points, *curve.others)
+
+
+def _ends(values: Sequence[float]) -> tuple[float, float]:
+    return min(values), max(values)
+
+
+def _heights(curve: LearningCurve) -> Iterable[float]:
+    points = (*curve.baselines, *curve.points)
+    ends = chain.from_iterable((point.value, point.low, point.high) for point in points)
+    band = (*curve.fit.low, *curve.fit.high) if curve.fit else ()
+    return (height for height in (*ends, *band) if height is not None)
+
+
+def _sizes(points: Iterable[Point]) -> list[int]:
+    return [point.train_size for point in points if point.train_size]
+
+
+def _size_ends(curve: LearningCurve) -> tuple[float, float]:
+    sizes = _sizes(curve.points) or [1]
+    last = curve.fit.sizes[-1] if curve.fit else max(sizes)
+    return min(sizes) / _ROOM, last * _ROOM
+
+
+def _synthetic(canvas: Canvas) -> str:
+    return text(canvas.right, canvas.top - 14, "SYNTHETIC", anchor="end", style="warning")
+
+
+def _band(frame: Frame, fit: CurveFit | None) -> Iterable[str]:
+    if fit is None:
+        return
+    upper = _path(frame, fit.sizes, fit.high)
+    lower = _path(frame, fit.sizes[::-1], fit.low[::-1])
+    yield f'<polygon class="band" points="{upper} {lower}"/>'
+    yield f'<polyline class="fit" points="{_path(frame, fit.sizes, fit.values)}"/>'
+
+
+def _path(frame: Frame, sizes: Sequence[float], scores: Sequence[float]) -> str:
+    pairs = zip(sizes, scores, strict=True)
+    return " ".join(f"{frame.x(size):.1f},{frame.y(score):.1f}" for size, score in pairs)
+
+
+def _prompts(frame: Frame, baselines: Sequence[Point]) -> Iterable[str]:
+    """Draw each prompt as a line with its name: beside the axes, or on the line without room."""
+    canvas = frame.canvas
+    scored = [(point, frame.y(point.value)) for point in baselines if point.value is not None]
+    aims = [height if canvas.labels_beside else height - LABEL_GAP / 2 for _, height in scored]
+    low, high = canvas.top, canvas.bottom - LABEL_GAP / 2
+    labels = spread_labels(aims, gap=LABEL_GAP, low=low, high=high)
+    for place, ((point, height), label) in enumerate(zip(scored, labels, strict=True)):
+        dashes = _DASHES[place % len(_DASHES)]
+        yield line(canvas.left, height, canvas.right, height, style="prompt", dashes=dashes)
+        words = f"{point.name}: {point.value:.1f}"
+        if canvas.labels_beside:
+            across = canvas.right + 6 + 9 * place
+            edge = canvas.right + 12 + 9 * len(scored)
+            yield whisker(frame, point.low, point.high, across, style="prompt")
+            yield line(canvas.right, height, edge, label, style="leader")
+            yield text(edge + 4, label + 4, words)
+        else:
+            yield text(canvas.right - 4, label + 4, words, anchor="end", style="prompt-name")
+
+
+def _marked_sizes(frame: Frame, analysis: Analysis) -> Iterable[str]:
+    """Mark the recommended size, and the smallest one that is shown to beat the best prompt.
+
+    In words only where names have room beside the axes.
+    """
+    decision, canvas = analysis.decision, frame.canvas
+    chosen = decision.recommended and decision.recommended.train_size
+    start = decision.beats_prompt_from
+    marks = {chosen: "recommended"} if chosen else {}
+    if start and start != chosen:
+        marks[start] = "beats prompt"
+    for place, (size, words) in enumerate(marks.items()):
+        across = frame.x(size)
+        yield line(across, canvas.top, across, canvas.bottom, style="chosen", dashes="3 3")
+        if not canvas.labels_beside:
+            continue
+        is_right = across > (canvas.left + canvas.right) / 2
+        yield text(
+            across + (-5 if is_right else 5),
+            canvas.bottom - 8 - LABEL_GAP * place,
+            words,
+            anchor="end" if is_right else "start",
+            style="chosen",
+        )
+
+
+def _tuned(frame: Frame, point: Point) -> str:
+    across, height = frame.x(point.train_size or 1), frame.y(point.value or 0)
+    words = escape(f"{point.name}: {score_words(point)}")
+    dot = f'<circle class="tuned" cx="{across:.1f}" cy="{height:.1f}" r="4.5"/>'
+    bar = whisker(frame, point.low, point.high, across, style="tuned")
+    return f"<g><title>{words}</title>{bar}{dot}</g>"
+
+
+def _front_dots(
+    frame: Frame, dots: Sequence[tuple[Point, float]], front: Sequence[str]
+) -> Iterable[str]:
+    """Draw each variant with its name; those of the front are filled and joined by steps."""
+    where = {point.name: (frame.x(cost), frame.y(point.value or 0)) for point, cost in dots}
+    steps = [where[name] for name in front if name in where]
+    for (x1, y1), (x2, y2) in pairwise(steps):
+        yield line(x1, y1, x2, y1, style="fit")
+        yield line(x2, y1, x2, y2, style="fit")
+    aims = [where[point.name][1] for point, _ in dots]
+    labels = spread_labels(
+        aims, gap=LABEL_GAP, low=frame.canvas.top, high=frame.canvas.bottom - LABEL_GAP / 2
+    )
+    middle = (frame.canvas.left + frame.canvas.right) / 2
+    for (point, _), label in zip(dots, labels, strict=True):
+        across, height = where[point.name]
+        style = "tuned" if point.name in front else "beaten"
+        anchor, shift = ("end", -9) if across > middle else ("start", 9)
+        yield f'<circle class="{style}" cx="{across:.1f}" cy="{height:.1f}" r="4.5"/>'
+        if math.hypot(0, label - height) > LABEL_GAP / 2:
+            yield line(across, height, across + shift, label, style="leader")
+        yield text(across + shift, label + 4, point.name, anchor=anchor)

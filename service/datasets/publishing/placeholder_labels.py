@@ -4,7 +4,6 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -15,69 +14,63 @@ from service.datasets.examples import Split
 from service.datasets.preparation import SplitDataset
 from service.datasets.presets.preset import Preset
 
-_NUMBERED = r"_\d+$"
+_NUMBERED = re.compile(r"_\d+$")
+_TOKEN = PLACEHOLDER.replace(r"\w", "[A-Za-z0-9_]")
+_BRACKET = r"[\[<{]"
 _TRAIN, _HELD_OUT = 1, 2
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PlaceholderLabels:
-    """How many rows of all splits, and of train, hold each label; `unsquare`: in other brackets."""
+    """How often each label occurs in all splits, and in train; `unsquare`: in other brackets."""
 
-    rows: Counter[str] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter)
     train: Counter[str] = field(default_factory=Counter)
     unsquare: int = 0
 
     def absent_from(self, instruction: str) -> Mapping[str, int]:
-        """Return the labels that an instruction does not name, with their rows."""
+        """Return the labels that an instruction does not name, with how often they occur."""
         named = set(re.findall(r"\w+", instruction.casefold()))
-        return {name: rows for name, rows in self.rows.items() if name.casefold() not in named}
+        return {name: n for name, n in self.counts.items() if name.casefold() not in named}
 
 
 def placeholder_labels(prepared: SplitDataset) -> PlaceholderLabels:
     """Count labels in the targets of the rows that are kept; brackets of the text are its own."""
     from pyarrow import parquet
 
-    found = PlaceholderLabels()
+    tokens: list[pl.DataFrame] = []
     places = np.zeros(prepared.keys.height, np.uint8)
     for split, rows in prepared.splits.items():
         places[rows] = _TRAIN if split is Split.TRAIN else _HELD_OUT
-    unsquare = done = 0
+    done = 0
     with parquet.ParquetFile(prepared.converted.path, pre_buffer=False) as file:
         for batch in bounded_batches(file, ["text", "target"]):
-            here = places[done : done + batch.num_rows]
-            unsquare += _count(batch, here, found)
+            here = pl.Series("place", places[done : done + batch.num_rows])
+            tokens.append(_tokens(pl.DataFrame(batch), here))
             done += batch.num_rows
-    return replace(found, unsquare=unsquare)
+    found = PlaceholderLabels()
+    for token, place, count in pl.concat(tokens).iter_rows():
+        label = _NUMBERED.sub("", token.strip("[]<>{} "))
+        found.counts[label] += count
+        found.train[label] += count * (place == _TRAIN)
+        found.unsquare += count * (token[0] != "[")
+    return found
 
 
-def _count(batch: Any, places: Any, found: PlaceholderLabels) -> int:
-    """Add what a batch holds; return how many of its rows have other brackets than square ones."""
-    theirs = pl.col("target").str.extract_all(PLACEHOLDER)
-    own = pl.col("text").str.extract_all(PLACEHOLDER)
-    rows = (
-        pl.from_arrow(batch)
-        .lazy()  # type: ignore[union-attr]  # a table is a frame
-        .select(theirs.list.set_difference(own).alias("token"), pl.Series("place", places))
-        .with_row_index("row")
-        .filter((pl.col("place") > 0) & (pl.col("token").list.len() > 0))
-        .explode("token")
-        .with_columns(
-            pl.col("token").str.strip_chars("[]<>{} ").str.replace(_NUMBERED, "").alias("label"),
-            pl.col("token").str.starts_with("[").not_().alias("unsquare"),
-        )
-        .collect()
-    )
-    once = rows.unique(["row", "label"])
-    for label, count in once["label"].value_counts().iter_rows():
-        found.rows[label] += count
-    for label, count in once.filter(pl.col("place") == _TRAIN)["label"].value_counts().iter_rows():
-        found.train[label] += count
-    return rows.filter("unsquare")["row"].n_unique()
+def _tokens(rows: pl.DataFrame, places: pl.Series) -> pl.DataFrame:
+    """Return the placeholders of targets that are not in their texts, counted by place."""
+    tokens = rows.select(places, pl.col("target").str.extract_all(_TOKEN).alias("token"))
+    if rows["text"].str.contains(_BRACKET).any():
+        own = rows["text"].str.extract_all(_TOKEN)
+        tokens = tokens.with_columns(pl.col("token").list.set_difference(own))
+    kept = tokens.filter(pl.col("place") > 0).explode("token").drop_nulls()
+    return kept.group_by("token", "place").len()
 
 
 def with_labels_of_train(preset: Preset, labels: PlaceholderLabels) -> Preset:
     """Return a preset whose instruction names the labels in train, if it is to do so."""
-    if preset.labels_of_train is None or not labels.train:
+    if preset.labels_of_train is None or not labels.train.total():
         return preset
-    ordered = sorted(labels.train, key=lambda name: (-labels.train[name], name))
+    taught = [name for name, count in labels.train.items() if count]
+    ordered = sorted(taught, key=lambda name: (-labels.train[name], name))
     return replace(preset, instruction=preset.labels_of_train(ordered))

@@ -76,7 +76,7 @@ def dataset_facts(
         first_taught=written.first_taught,
         held_out_labels=written.held_out,
         absent_labels=placeholders.absent_from(preset.instruction),
-        unsquare_rows=placeholders.unsquare,
+        unsquare_placeholders=placeholders.unsquare,
         square_brackets_asked="square brackets" in preset.instruction,
         train_sizes=train_sizes,
         json_targets=prepared.converted.checks.json_targets,

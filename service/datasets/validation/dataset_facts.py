@@ -14,9 +14,9 @@ class DatasetFacts:
     """What the rules are checked against.
 
     `labels` counts examples of all splits, `first_taught` has the place in train, from 0, of the
-    first example of a label, `absent_labels` are rows by label of placeholders that the
-    instruction does not name, `unsquare_rows` have placeholders in other brackets, `json_targets`
-    those whose target looks like JSON, `conflicts` those with an input that another row has with
+    first example of a label, `absent_labels` counts labels of placeholders that the instruction
+    does not name, `unsquare_placeholders` those in other brackets, `json_targets` targets that look
+    like JSON, `conflicts` are examples with an input that another row has with
     another target. `unused_rows` are
     those of held-out groups in no split, `untested_group_rows` those of the largest trained group.
     """
@@ -38,7 +38,7 @@ class DatasetFacts:
     held_out_labels: Mapping[Split, Collection[str]] = field(default_factory=dict)
     train_sizes: Sequence[int] = ()
     absent_labels: Mapping[str, int] = field(default_factory=dict)
-    unsquare_rows: int = 0
+    unsquare_placeholders: int = 0
     square_brackets_asked: bool = False
     json_targets: int = 0
     conflicts: Sequence[int] = ()

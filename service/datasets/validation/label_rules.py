@@ -107,16 +107,16 @@ def labels_not_in_instruction(facts: DatasetFacts) -> Iterator[Finding]:
             f"{len(names)} labels of the targets are not in the instruction: "
             f"{', '.join(names[:_LABELS_SHOWN])}; give `labels`, or `labels: train`"
         )
-        yield Finding("labels_not_in_instruction", message, count=max(facts.absent_labels.values()))
+        yield Finding("labels_not_in_instruction", message)
 
 
 def placeholders_in_other_brackets(facts: DatasetFacts) -> Iterator[Finding]:
-    if facts.square_brackets_asked and facts.unsquare_rows:
+    if facts.square_brackets_asked and facts.unsquare_placeholders:
         message = (
-            f"the placeholders of {facts.unsquare_rows} rows are not in square brackets, which the "
+            f"{facts.unsquare_placeholders} placeholders are not in square brackets, which the "
             "instruction asks for; give `instruction`"
         )
-        yield Finding("placeholders_in_other_brackets", message, count=facts.unsquare_rows)
+        yield Finding("placeholders_in_other_brackets", message)
 
 
 LABEL_RULES: tuple[DatasetRule, ...] = (

@@ -194,7 +194,7 @@ PLANTED_WHOLE: dict[str, dict[str, Any]] = {
     "labels_in_several_scripts": {"labels": {"yes": 700, "no": 500, "\u043d\u0435\u0442": 100}},
     "labels_never_used": {"label_set": ("no", "perhaps", "yes")},
     "labels_not_in_instruction": {"absent_labels": {"IBAN": 7, "CITY": 9}},
-    "placeholders_in_other_brackets": {"unsquare_rows": 4, "square_brackets_asked": True},
+    "placeholders_in_other_brackets": {"unsquare_placeholders": 4, "square_brackets_asked": True},
     "mixed_target_forms": {"json_targets": 1200},
     "conflicting_targets": {"conflict_rows": 2, "conflicts": (4, 9)},
     "many_rows_like_held_out": {"near_test_rows": 200},

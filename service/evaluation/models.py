@@ -65,7 +65,7 @@ class Prediction(AnswerColumns, Model):
 
 
 class ScoreRow(Model):
-    """One metric of one evaluation; see `service.evaluation.scores.Score`."""
+    """One metric of one evaluation; see `service.evaluation.scoring.scores.Score`."""
 
     __tablename__ = "score"
 

@@ -12,11 +12,11 @@ from service.datasets.presets.answer_form import AnswerForm
 from service.datasets.queries import DatasetView, ready_dataset
 from service.errors import Conflict, Fault, Invalid
 from service.evaluation import repository
-from service.evaluation.answers import EXTRACTION, AnswerReader
 from service.evaluation.ports import EvaluationServices, Target
-from service.evaluation.prompts import conversation, instruction_of
+from service.evaluation.prompting.prompts import conversation, instruction_of
+from service.evaluation.prompting.shots import NO_SHOTS, FixedShots, Shots, shots_of
 from service.evaluation.schemas import Decoding, EvaluateSpec, EvaluationSetup, Thinking
-from service.evaluation.shots import NO_SHOTS, FixedShots, Shots, shots_of
+from service.evaluation.scoring.answers import EXTRACTION, AnswerReader
 from service.inference.cache import CacheRules
 from service.inference.ports import GenerationRequest
 from service.jobs.lifecycle import OPEN

@@ -18,16 +18,16 @@ from service.datasets.examples import Example
 from service.datasets.presets.answer_form import AnswerKind
 from service.datasets.queries import stream_examples
 from service.evaluation import repository
-from service.evaluation.answers import AnswerReader, ReadAnswer, bare_input
-from service.evaluation.confusion import ConfusionCounts
-from service.evaluation.findings import FindingCounts
-from service.evaluation.metric_runs import MetricRun, chosen_metrics, correct_by
+from service.evaluation.exports.row_table import RowFacts, table_row, table_schema
 from service.evaluation.models import ScoreRow
 from service.evaluation.plan import EvaluationPlan
 from service.evaluation.ports import EvaluationServices
 from service.evaluation.repository import Sample
-from service.evaluation.row_table import RowFacts, table_row, table_schema
-from service.evaluation.scores import Score, Scored
+from service.evaluation.scoring.answers import AnswerReader, ReadAnswer, bare_input
+from service.evaluation.scoring.confusion import ConfusionCounts
+from service.evaluation.scoring.findings import FindingCounts
+from service.evaluation.scoring.metric_runs import MetricRun, chosen_metrics, correct_by
+from service.evaluation.scoring.scores import Score, Scored
 from service.inference.ports import Outcome
 from service.jobs.ports import JobRun
 from service.storage.object_keys import project_folder, put_content

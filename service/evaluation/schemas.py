@@ -8,10 +8,10 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from service.catalogue.entry import BASE_MODEL_PATTERN
-from service.evaluation.findings import AnswerFinding
 from service.evaluation.lanes import Lane
 from service.evaluation.models import Evaluation as EvaluationRow
 from service.evaluation.models import ScoreRow
+from service.evaluation.scoring.findings import AnswerFinding
 from service.ids import Prefix, id_pattern
 from service.jobs.lifecycle import State
 from service.jobs.schemas import OutputState, output_state

@@ -12,9 +12,9 @@ from service.datasets.examples import Split
 from service.datasets.queries import DatasetView, ready_dataset
 from service.errors import Conflict, Fault, JobFailed, TunecurveError
 from service.evaluation.queries import get_evaluation
-from service.evaluation.row_scores import read_shared_rows, read_variant_scores
 from service.evaluation.schemas import VariantKind
-from service.evaluation.scores import check_signatures
+from service.evaluation.scoring.row_scores import read_shared_rows, read_variant_scores
+from service.evaluation.scoring.scores import check_signatures
 from service.evaluation.statistics.comparison import SharedRows, VariantScores
 from service.experiments import repository
 from service.experiments.analysis import Analysis, analyse, analysis_json

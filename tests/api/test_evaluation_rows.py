@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from service.evaluation.confusion import ConfusionCounts
 from service.evaluation.models import Evaluation
+from service.evaluation.scoring.confusion import ConfusionCounts
 from tests.api.outputs import finished_evaluation, prepared_dataset
 from tests.api.problems import problem_of
 from tests.api.server import Api, Caller

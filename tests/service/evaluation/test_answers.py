@@ -4,8 +4,8 @@ import pytest
 
 from service.datasets.examples import Example
 from service.datasets.presets.answer_form import ANY_TEXT, AnswerForm, AnswerKind
-from service.evaluation.answers import AnswerReader, ReadAnswer, RowFinding
-from service.evaluation.prompts import REASONING
+from service.evaluation.prompting.prompts import REASONING
+from service.evaluation.scoring.answers import AnswerReader, ReadAnswer, RowFinding
 from service.inference.ports import Outcome
 
 LABELS = AnswerReader(AnswerForm(AnswerKind.LABEL, labels=("positive", "Straße", "a.b", "?")))

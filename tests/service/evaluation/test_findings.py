@@ -2,8 +2,8 @@
 
 import pytest
 
-from service.evaluation.confusion import OUTSIDE, UNANSWERED, ConfusionCounts
-from service.evaluation.findings import SHOWN, FindingCounts
+from service.evaluation.scoring.confusion import OUTSIDE, UNANSWERED, ConfusionCounts
+from service.evaluation.scoring.findings import SHOWN, FindingCounts
 
 
 def counted(answers: list[str], references: list[str]) -> FindingCounts:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from service.errors import Invalid
 from service.evaluation.metrics.classification import COUNTS_LIMIT, LABELS_LIMIT
 from service.evaluation.metrics.registry import METRICS
-from service.evaluation.scores import Scored, Scorer, score
+from service.evaluation.scoring.scores import Scored, Scorer, score
 from service.inference.ports import Outcome
 from tests.service.evaluation.published import value_of
 

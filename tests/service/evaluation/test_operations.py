@@ -4,8 +4,8 @@ import pytest
 
 from service.datasets.examples import Split
 from service.datasets.queries import ready_dataset, stream_examples
+from service.evaluation.prompting.shots import choose_shots, shots_of
 from service.evaluation.schemas import EvaluateSpec, VariantKind
-from service.evaluation.shots import choose_shots, shots_of
 from service.inference.governor import LocalGovernor
 from service.inference.ports import Quota
 from service.jobs.ports import Preempted

@@ -11,8 +11,8 @@ from service.datasets import examples
 from service.datasets.examples import Example, user_turn
 from service.errors import Invalid
 from service.evaluation.plan import parse_key, request_key
-from service.evaluation.prompts import conversation
-from service.evaluation.shots import choose_shots
+from service.evaluation.prompting.prompts import conversation
+from service.evaluation.prompting.shots import choose_shots
 from service.inference.ports import Turn
 
 

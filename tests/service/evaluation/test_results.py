@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import pytest
 
 from service.datasets.presets.answer_form import ANY_TEXT, AnswerForm, AnswerKind
-from service.evaluation.answers import AnswerReader
 from service.evaluation.repository import Sample
 from service.evaluation.results import majority
+from service.evaluation.scoring.answers import AnswerReader
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 

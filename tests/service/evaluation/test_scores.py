@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.errors import Invalid
-from service.evaluation.scores import Score, Scored, score
+from service.evaluation.scoring.scores import Score, Scored, score
 from service.inference.ports import Outcome
 from tests.service.evaluation.published import published
 

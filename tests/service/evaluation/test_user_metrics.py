@@ -6,10 +6,10 @@ import pytest
 
 from service.container import Container
 from service.errors import Invalid
-from service.evaluation.metric_runs import MetricRun
 from service.evaluation.metrics.registry import METRICS
 from service.evaluation.metrics.user_metrics import load_user_metrics
-from service.evaluation.scores import Scored
+from service.evaluation.scoring.metric_runs import MetricRun
+from service.evaluation.scoring.scores import Scored
 from service.inference.ports import Outcome
 from service.settings import Settings
 

@@ -11,11 +11,11 @@ from service.database import Sessions
 from service.datasets.examples import Split
 from service.datasets.presets.answer_form import AnswerForm
 from service.datasets.queries import DatasetView, stream_examples
-from service.evaluation.answers import AnswerReader, bare_input
 from service.evaluation.metrics.measures import Measure
 from service.evaluation.metrics.registry import METRICS, MetricSpec
 from service.evaluation.queries import get_evaluation, table_key_of
 from service.evaluation.schemas import VariantKind
+from service.evaluation.scoring.answers import AnswerReader, bare_input
 from service.evaluation.statistics.comparison import SharedRows, VariantScores
 from service.inference.ports import Outcome
 from service.storage.ports import ObjectStore

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from service.errors import Invalid, TunecurveError
 from service.evaluation.metrics.registry import METRICS
-from service.evaluation.scores import ERROR_LENGTH, Score, Scored, Scorer, signature_of
+from service.evaluation.scoring.scores import ERROR_LENGTH, Score, Scored, Scorer, signature_of
 
 BLEU = "sacrebleu"  # what the names of its metrics begin with
 _BESIDE_BLEU = "chrf"

@@ -5,11 +5,11 @@ from pathlib import PurePosixPath
 
 from service.database import Sessions
 from service.datasets.queries import get_dataset
-from service.evaluation.export_schemas import EvaluationManifest, ScoreSignature
-from service.evaluation.findings import AnswerFinding
+from service.evaluation.exports.row_table import VERSION
+from service.evaluation.exports.schemas import EvaluationManifest, ScoreSignature
 from service.evaluation.queries import get_evaluation, table_key_of
-from service.evaluation.row_table import VERSION
 from service.evaluation.schemas import EvaluationSetup, VariantKind
+from service.evaluation.scoring.findings import AnswerFinding
 
 
 def evaluation_manifest(

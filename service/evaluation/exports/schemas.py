@@ -5,8 +5,8 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from service.evaluation.findings import AnswerFinding
 from service.evaluation.schemas import EvaluationSetup, VariantKind
+from service.evaluation.scoring.findings import AnswerFinding
 
 
 class EvaluationRowOut(BaseModel):

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from pydantic import BaseModel, Field
 
-from service.evaluation.answers import RowFinding
+from service.evaluation.scoring.answers import RowFinding
 
 SHOWN = 20  # positions that are told
 _CONSTANT = 0.95  # of the answers

@@ -17,7 +17,7 @@ from service.datasets.presets.answer_form import AnswerForm, AnswerKind
 from service.datasets.presets.targets import TargetSchema
 from service.evaluation.metrics.json_values import read_json
 from service.evaluation.metrics.normal_forms import fold_label, normalise, strip_fence
-from service.evaluation.prompts import ANSWER_MARK
+from service.evaluation.prompting.prompts import ANSWER_MARK
 from service.inference.ports import Outcome
 
 # The mark at the beginning of a line, whatever Markdown stands around it.

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.datasets.examples import Example
-from service.evaluation.answers import ReadAnswer
 from service.evaluation.repository import Sample
+from service.evaluation.scoring.answers import ReadAnswer
 from service.storage.ports import ObjectStore
 from service.storage.tables import ColumnType, Range, TableSchema, range_rows
 

@@ -1,0 +1,1 @@
+"""The results of an evaluation as files and pages: the table, its filters, its manifest."""

@@ -1,0 +1,1 @@
+"""What answers say and what they earn: reading, findings, confusion, scores of rows and of all."""

@@ -9,6 +9,7 @@ from fastapi import Depends, FastAPI
 from starlette.types import Scope
 
 from api import webhook_messages
+from api.audit import AuditTrail
 from api.auth import Authentication, RememberedKeys
 from api.errors import add_error_handlers
 from api.middleware import BodyLimit, HeadAsGet, RequestContext
@@ -16,6 +17,7 @@ from api.openapi import TITLE, document
 from api.parameters import refuse_unknown_parameters
 from api.rate_limits import KeySlots
 from api.routes import (
+    audit,
     catalogue,
     datasets,
     erasures,
@@ -52,6 +54,7 @@ _ROOMS = (
     quotas,
     usage,
     erasures,
+    audit,
 )
 
 
@@ -96,6 +99,7 @@ def create_app(settings: Settings) -> FastAPI:
         per_second=settings.requests_per_second,
         remembered=app.state.remembered_keys,
     )
+    app.add_middleware(AuditTrail, sessions=lambda: container.sessions)
     app.add_middleware(RequestContext)
     app.add_middleware(HeadAsGet)
     return app

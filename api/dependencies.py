@@ -51,6 +51,9 @@ KeepRemote = Annotated[
 ]
 AfterErasure = Annotated[str | None, Query(pattern=id_pattern(Prefix.ERASURE), description=_AFTER)]
 
+AfterAuditEntry = Annotated[
+    str | None, Query(pattern=id_pattern(Prefix.AUDIT_ENTRY), description=_AFTER)
+]
 AfterProject = Annotated[str | None, Query(pattern=id_pattern(Prefix.PROJECT), description=_AFTER)]
 ProjectId = Annotated[str, Path(pattern=id_pattern(Prefix.PROJECT))]
 JobId = Annotated[str, Path(pattern=id_pattern(Prefix.JOB))]

@@ -247,6 +247,9 @@ class Settings(HttpSettings):
         default=24, description="how long an `Idempotency-Key` is valid"
     )
     delivery_days: float = Field(default=30, description="how long webhook deliveries are kept")
+    audit_days: float = Field(
+        default=400, description="how long entries of the audit trail are kept"
+    )
     event_days: float = Field(default=90, description="how long events are kept")
 
     @field_validator("quotas", mode="before")

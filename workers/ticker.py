@@ -22,6 +22,7 @@ from service.jobs.dispatch import send_due_messages
 from service.jobs.paid_operation_sweep import has_due_operations
 from service.jobs.sweeps import purge_keys, requeue_expired, wake_due
 from service.logging import configure_logging
+from service.projects.audit import purge_entries
 from service.settings import Settings
 from service.task_queue import Queue
 from service.webhooks.deliveries import due_deliveries, purge_deliveries
@@ -122,6 +123,7 @@ def _purge(now: datetime, *, services: Container) -> None:
     purge_deliveries(now - timedelta(days=settings.delivery_days), sessions=sessions)
     purge_events(now - timedelta(days=settings.event_days), sessions=sessions)
     purge_cache(now, sessions=sessions)
+    purge_entries(now - timedelta(days=settings.audit_days), sessions=sessions)
     # By a worker: opening the store takes seconds, and memory that a ticker does not need.
     services.task_queue.send("datasets.purge", queue=Queue.PREPARE)
 

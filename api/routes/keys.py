@@ -32,6 +32,7 @@ router = APIRouter(prefix="/v1", tags=["keys"])
 )
 def create_key(
     wanted: Annotated[KeyCreate, BeforeValidator(storable)],
+    request: Request,
     response: Response,
     principal: Admin,
     container: Services,
@@ -45,6 +46,7 @@ def create_key(
         sessions=container.sessions,
     )
     response.headers["Cache-Control"] = "no-store"
+    request.state.made = key.id
     return key
 
 

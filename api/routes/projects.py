@@ -33,11 +33,14 @@ _EXAMPLE = example_of(ProjectView)
 )
 def create_project(
     wanted: Annotated[ProjectCreate, BeforeValidator(storable)],
+    request: Request,
     _principal: Administrator,
     container: Services,
 ) -> ProjectView:
     """It has no key yet: make its first with `POST /v1/projects/{project_id}/keys`."""
-    return administration.create_project(wanted, sessions=container.sessions)
+    project = administration.create_project(wanted, sessions=container.sessions)
+    request.state.made = project.id
+    return project
 
 
 @router.get(
@@ -97,6 +100,7 @@ def update_project(
 def create_project_key(
     project_id: ProjectId,
     wanted: Annotated[KeyCreate, BeforeValidator(storable)],
+    request: Request,
     response: Response,
     _principal: Administrator,
     container: Services,
@@ -104,10 +108,12 @@ def create_project_key(
     """With the scope `admin` it makes the project's other keys by itself."""
     administration.get_project(project_id, sessions=container.sessions)
     response.headers["Cache-Control"] = "no-store"
-    return operations.create_key(
+    key = operations.create_key(
         project_id,
         name=wanted.name,
         scopes=wanted.scopes,
         expires_at=wanted.expires_at,
         sessions=container.sessions,
     )
+    request.state.made = key.id
+    return key

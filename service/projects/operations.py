@@ -10,6 +10,7 @@ from service.errors import Conflict, Fault, Internal, Invalid, NotFound, Unauthe
 from service.ids import Prefix, new_id
 from service.projects import repository
 from service.projects.access import EVERYTHING
+from service.projects.audit import write_entry
 from service.projects.keys import PREFIX, digest, new_secret, public_part
 from service.projects.models import ApiKey, Project
 from service.projects.schemas import (
@@ -177,6 +178,10 @@ def _record_use(row: ApiKey, now: datetime, *, sessions: Sessions) -> None:
         return
     with sessions.transaction() as session:
         repository.touch_key(session, row.id, now=now, unless_after=before)
+        if row.last_used_at is None:
+            write_entry(
+                session, "keyFirstUsed", project_id=row.project_id, key_id=row.id, target=row.id
+            )
 
 
 def _present(row: ApiKey) -> Key:

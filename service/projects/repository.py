@@ -2,11 +2,11 @@
 
 from datetime import datetime
 
-from sqlalchemy import exists, or_, select, update
+from sqlalchemy import delete, exists, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from service.projects.models import ApiKey, Project
+from service.projects.models import ApiKey, AuditEntry, Project
 
 
 def find_project_id(session: Session, name: str) -> str | None:
@@ -110,3 +110,27 @@ def touch_key(session: Session, key_id: str, *, now: datetime, unless_after: dat
         .values(last_used_at=now)
         .execution_options(synchronize_session=False)
     )
+
+
+# ------------------------------------------------------------ audit
+
+
+def add_entry(session: Session, row: AuditEntry) -> None:
+    session.add(row)
+    session.flush()
+
+
+def page_of_entries(
+    session: Session, project_id: str | None, *, after: str | None, limit: int
+) -> list[AuditEntry]:
+    """Return up to `limit` entries, newest first; of all projects where none is given."""
+    query = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(limit)
+    if project_id is not None:
+        query = query.where(AuditEntry.project_id == project_id)
+    if after:
+        query = query.where(AuditEntry.id < after)
+    return list(session.scalars(query))
+
+
+def delete_entries(session: Session, *, before: datetime) -> None:
+    session.execute(delete(AuditEntry).where(AuditEntry.created_at < before))

@@ -220,3 +220,35 @@ class ProjectView(BaseModel):
     limits: ProjectLimits = Field(description="null members: no limit")
     state: Literal["open", "erasing"] = Field(description="keys of one being erased open nothing")
     created_at: AwareDatetime = Field(description="when it was made")
+
+
+class AuditEntryView(BaseModel):
+    """Who did what, when and from where."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        from_attributes=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "object": "audit_entry",
+                    "id": "aud_01jd5v3q8e7z2m4n6p8r0s2t4v",
+                    "project_id": "proj_01jd5v3q8e7z2m4n6p8r0s2t4v",
+                    "key_id": "key_01jd5v3q8e7z2m4n6p8r0s2t4v",
+                    "address": "10.0.0.7",
+                    "action": "deleteDataset",
+                    "target": "ds_01jd5v3q8e7z2m4n6p8r0s2t4v",
+                    "created_at": "2026-11-21T08:00:00Z",
+                }
+            ]
+        },
+    )
+
+    object: Literal["audit_entry"] = "audit_entry"
+    id: str = Field(description="of this entry")
+    project_id: str | None = Field(description="of the key; null where none was accepted")
+    key_id: str | None = Field(description="that was used; null where none was accepted")
+    address: str | None = Field(description="where the request came from")
+    action: str = Field(description="operation of this API, `keyFirstUsed` or `authenticate`")
+    target: str = Field(description="ids that it was about")
+    created_at: AwareDatetime = Field(description="when it was done")

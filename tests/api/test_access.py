@@ -17,7 +17,7 @@ from tests.support.eventually import eventually
 
 OPEN_PATHS = {"/healthz", "/readyz"}
 ANY_SCOPE = {"/v1/me"}
-OF_ADMINISTRATORS = ("/v1/keys", "/v1/webhooks", "/v1/projects")
+OF_ADMINISTRATORS = ("/v1/audit", "/v1/keys", "/v1/webhooks", "/v1/projects")
 ALSO_OF_ADMINISTRATORS = {("PATCH", "/v1/quotas/{location}/{base_model}")}
 OF_THE_INSTALLATION = ("/v1/projects", "/v1/quotas/")  # not of one project
 NAMES = {"location": "us", "base_model": "gemini-3.1-flash-lite"}  # parameters that are no ids

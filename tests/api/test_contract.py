@@ -29,7 +29,7 @@ OPERATIONS = {
     "listExperiments", "getExperiment", "deleteExperiment", "getExperimentContent",
     "createWebhook", "listWebhooks", "getWebhook", "updateWebhook", "deleteWebhook",
     "pingWebhook", "rotateWebhookSecret", "redeliver", "listDeliveries",
-    "createProject", "listProjects", "getProject", "updateProject", "createProjectKey",
+    "listAudit", "createProject", "listProjects", "getProject", "updateProject", "createProjectKey",
     "createKey", "listKeys", "revokeKey", "whoAmI",
     "listQuotas", "changeQuota", "retryEvaluation", "getUsage", "listPrices",
     "healthz", "readyz", "metrics",

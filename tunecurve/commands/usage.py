@@ -61,6 +61,16 @@ _QUOTA_COLUMNS: dict[str, Column] = {
 }
 
 
+_AUDIT_COLUMNS: dict[str, Column] = {
+    "WHEN": lambda entry: entry["created_at"],
+    "ACTION": lambda entry: entry["action"],
+    "TARGET": lambda entry: entry["target"],
+    "PROJECT": lambda entry: entry["project_id"],
+    "KEY": lambda entry: entry["key_id"],
+    "ADDRESS": lambda entry: entry["address"],
+}
+
+
 def usage(
     *,
     first: Annotated[str | None, typer.Option(help="First UTC day, such as 2026-11-01.")] = None,
@@ -90,6 +100,18 @@ def quotas(
     print_rows(rows, _QUOTA_COLUMNS, output=output)
     if not rows and output is OutputFormat.TABLE:
         print_message("No calls in the last week.")
+
+
+def audit(
+    *,
+    url: UrlOption = None,
+    key: KeyOption = None,
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """Show who changed, exported or deleted what, newest first; needs an admin key."""
+    with connect(url, key) as client:
+        rows = list(client.list("audit"))
+    print_rows(rows, _AUDIT_COLUMNS, output=output)
 
 
 def _total(used: dict[str, Any]) -> dict[str, Any]:

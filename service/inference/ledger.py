@@ -62,26 +62,35 @@ def record_calls(
     stores them. Returns the nano-dollars of each answer: None without a price.
     """
     costs = [cost_of_result(answer, price) for answer in batch]
-    called = [each for answer in batch for each in answer.billed]
-    if called:
-        used = UsageTotals(
-            requests=len(called),
-            prompt_tokens=sum(each.prompt_tokens for each in called),
-            output_tokens=sum(each.output_tokens for each in called),
-            thinking_tokens=sum(thinking_tokens_of(each) for each in called),
-            cached_tokens=sum(cached_tokens_of(each) for each in called),
-            uncounted_nano=sum(cost_of(each, price) or 0 for each in called if each.uncounted),
-            hedged=sum(answer.hedged for answer in batch),
-            known_nano=sum(cost or 0 for cost in costs),
-            synthetic=any(each.synthetic for each in called),
-            unpriced=(base_model,) if price is None else (),
-        )
+    used = usage_of_calls(batch, base_model=base_model, price=price)
+    if used.requests:
         record_usage(
             session, used, project_id=project_id, job_id=job_id, base_model=base_model, lane=lane
         )
     if budget_guard is not None:
         budget_guard.settle(session, batch, costs)
     return costs
+
+
+def usage_of_calls(
+    batch: Sequence[GenerationResult], *, base_model: str, price: CallPrice | None
+) -> UsageTotals:
+    """Return what a batch of results has used: all of it that was billed, discarded or not."""
+    billed = [each for answer in batch for each in answer.billed]
+    if not billed:
+        return UsageTotals()
+    return UsageTotals(
+        requests=len(billed),
+        prompt_tokens=sum(each.prompt_tokens for each in billed),
+        output_tokens=sum(each.output_tokens for each in billed),
+        thinking_tokens=sum(thinking_tokens_of(each) for each in billed),
+        cached_tokens=sum(cached_tokens_of(each) for each in billed),
+        uncounted_nano=sum(cost_of(each, price) or 0 for each in billed if each.uncounted),
+        hedged=sum(answer.hedged for answer in batch),
+        known_nano=sum(cost_of(each, price) or 0 for each in billed),
+        synthetic=any(each.synthetic for each in billed),
+        unpriced=(base_model,) if price is None else (),
+    )
 
 
 def costs_of(session: Session, job_ids: Collection[str]) -> dict[str, dict[str, Any]]:

@@ -12,17 +12,20 @@ from service.catalogue.prices import CallPrice
 from service.clock import utc_now
 from service.database import Sessions
 from service.datasets.operations import PREPARE
-from service.errors import Internal, NotFound
+from service.errors import NotFound, ProviderFailed
 from service.evaluation import repository
-from service.evaluation.batch_lane import BatchWork, polled_batches, run_batch
+from service.evaluation.batch_lane import run_batch
+from service.evaluation.batch_operation import BatchWork, polled_batches
 from service.evaluation.lanes import Lane
 from service.evaluation.models import BatchRun, Evaluation
 from service.evaluation.operations import evaluate_kind
 from service.evaluation.ports import BatchConfig
 from service.inference.batches.vertex import open_vertex_batches
+from service.inference.models import Usage
 from service.inference.ports import Generation, GenerationRequest, GenerationResult, Outcome, Turn
 from service.jobs.budgets import BudgetExhausted, open_budget
 from service.jobs.lifecycle import Reason
+from service.jobs.models import Reservation
 from service.jobs.paid_operation_sweep import poll_operations
 from service.jobs.paid_operations import OperationPace
 from service.jobs.ports import JobCancelled, LeaseLost, Waiting
@@ -78,6 +81,7 @@ class Batch:
     def __post_init__(self) -> None:
         self.work = BatchWork(
             target=MODEL,
+            base_model=MODEL,
             location="us",
             requested=Lane.BATCH,
             deadline_hours=None,
@@ -118,6 +122,18 @@ class Batch:
         eventually(self.poll, pause=0.1, what="the batch is not over")
         assert self.step() is None
 
+    def die_while_storing(self) -> None:
+        """Run it once, and lose the lease after ten answers."""
+
+        def dying(answers: Sequence[GenerationResult]) -> None:
+            self.keep(answers[:10])
+            raise LeaseLost
+
+        whole, self.work = self.work, replace(self.work, keep=dying)
+        with pytest.raises(LeaseLost):
+            self.step()
+        self.work = whole
+
     def row(self) -> BatchRun:
         with self.sessions.reading() as session:
             row = repository.find_batch(session, self.run.outputs["evaluation"])
@@ -144,7 +160,7 @@ def batch(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Batch:
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", emulator.url)
-    emulator.configure(batch_seconds=0)
+    emulator.configure(batch_seconds=0, empty_rate=0)
     project_id = add_project(sessions)
     source = {"type": "synthetic", "rows": 120, "seed": 3}
     prepare = {"preset": "pii", "source": source, "train_sizes": [10], "test_size": 10}
@@ -181,6 +197,32 @@ def test_a_row_that_fails_alone_is_left_to_be_asked_online(batch: Batch) -> None
     assert set(batch.kept) == {each.key for each in batch.requests} - {"row-3/0"}
 
 
+@pytest.mark.parametrize("killed", [False, True], ids=["at once", "after a kill"])
+def test_an_answer_that_says_nothing_is_left_to_ask_and_its_cost_entered_once(
+    batch: Batch, *, killed: bool
+) -> None:
+    price = CallPrice(input=150_000, output=1_250_000, cached_input=150_000)
+    batch.emulator.configure(empty_rate=0.4)
+    batch.work = replace(batch.work, price=price)
+    with batch.sessions.transaction() as session:
+        open_budget(session, batch.run.id, limit_nano=10**10)
+    batch.step()
+    eventually(batch.poll, pause=0.1, what="the batch is not over")
+    if killed:
+        batch.die_while_storing()
+    assert batch.step() is None
+    assert batch.step() is None
+    empty = [each for each in batch.requests if each.key not in batch.kept]
+    assert 0 < len(empty) < ROWS
+    with batch.sessions.reading() as session:
+        (entry,) = session.query(Usage).filter_by(job_id=batch.run.id)
+        spent = session.get_one(Reservation, batch.run.id).spent_nano
+    assert (entry.lane, entry.requests, entry.output_tokens) == ("batch", len(empty), 0)
+    assert entry.prompt_tokens >= len(empty)
+    assert entry.cost_nano == entry.prompt_tokens * price.input // 1000 == spent
+    assert entry.synthetic
+
+
 def test_nothing_to_ask_sends_nothing(batch: Batch) -> None:
     batch.requests.clear()
     assert batch.step() is None
@@ -188,17 +230,10 @@ def test_nothing_to_ask_sends_nothing(batch: Batch) -> None:
 
 
 def test_what_was_stored_before_a_kill_is_not_stored_again(batch: Batch) -> None:
-    def dying(answers: Sequence[GenerationResult]) -> None:
-        batch.keep(answers[:10])
-        raise LeaseLost
-
     batch.step()
     eventually(batch.poll, pause=0.1, what="the batch is not over")
-    whole, batch.work = batch.work, replace(batch.work, keep=dying)
-    with pytest.raises(LeaseLost):
-        batch.step()
+    batch.die_while_storing()
     stored = dict(batch.kept)
-    batch.work = whole
     assert batch.step() is None
     assert len(batch.kept) == ROWS
     assert all(batch.kept[key] is generation for key, generation in stored.items())
@@ -312,9 +347,9 @@ def test_a_provider_that_is_away_for_a_while_does_not_end_a_batch(batch: Batch) 
 
 def test_a_batch_that_the_provider_refuses_ends_a_job_that_asked_for_it(batch: Batch) -> None:
     batch.work = replace(batch.work, target="nonesuch")
-    with pytest.raises(NotFound, match="nonesuch"):
+    with pytest.raises(NotFound, match="Publisher Model"):
         batch.step()
-    with pytest.raises(Internal, match="nonesuch"):
+    with pytest.raises(ProviderFailed, match="Publisher Model"):
         batch.step()
 
 
@@ -323,7 +358,7 @@ def test_a_batch_that_the_provider_refuses_sends_lane_auto_online(batch: Batch) 
     assert batch.step() is None
     evaluation = batch.evaluation()
     assert evaluation.lane == "online"
-    assert "nonesuch" in (evaluation.lane_reason or "")
+    assert "Publisher Model" in (evaluation.lane_reason or "")
 
 
 def test_a_batch_that_somebody_deleted_has_failed(batch: Batch) -> None:
@@ -332,7 +367,7 @@ def test_a_batch_that_somebody_deleted_has_failed(batch: Batch) -> None:
     batch.emulator.request("DELETE", f"/v1/{batch.row().resource_name}")
     assert not batch.poll(settled=False)
     assert batch.poll(settled=True)
-    with pytest.raises(Internal, match="batch failed"):
+    with pytest.raises(ProviderFailed, match="batch failed"):
         batch.step()
 
 

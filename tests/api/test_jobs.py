@@ -1,7 +1,9 @@
 """Jobs over HTTP."""
 
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from itertools import chain
+from typing import Any
 
 import httpx2
 import pytest
@@ -203,7 +205,7 @@ def test_a_tune_job_may_name_a_dataset_that_is_still_to_be_made(caller: Caller) 
 
 
 def test_a_dry_run_of_an_experiment_lists_every_job_and_creates_none(caller: Caller) -> None:
-    body = {"kind": "experiment", "spec": {"prepare": PREPARE, "shots": 2}}
+    body: dict[str, Any] = {"kind": "experiment", "spec": {"prepare": PREPARE, "shots": 2}}
 
     answer = caller.post("/v1/jobs?dry_run=true", body)
 
@@ -220,9 +222,15 @@ def test_a_dry_run_of_an_experiment_lists_every_job_and_creates_none(caller: Cal
         ("evaluate", "tuned@40"),
     ]
     assert plan["estimate"]["requests"] == 4 * PREPARE["test_size"]
-    assert plan["cost"] is None
+    assert plan["estimate"]["training_tokens"] > 0
+    cost = {name: Decimal(plan["cost"][name]) for name in ("low", "amount", "high")}
+    assert 0 < cost["low"] <= cost["amount"] <= cost["high"]
+    assert (Decimal(plan["known"]), plan["unpriced"]) == (cost["amount"], [])
     codes = [warning["code"] for warning in plan["warnings"]]
-    assert codes == ["dataset_not_ready", "cost_not_estimated"]
+    assert "cost_not_estimated" not in codes
+    body["spec"] = {"prepare": {**PREPARE, "train_sizes": [20]}, "shots": 2}
+    without_the_larger_tuning = caller.post("/v1/jobs?dry_run=true", body).json()["cost"]
+    assert Decimal(without_the_larger_tuning["high"]) < cost["low"]
     for path in ("jobs", "experiments", "events"):
         assert caller.get(f"/v1/{path}").json()["data"] == []
 

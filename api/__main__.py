@@ -1,4 +1,4 @@
-"""`python -m api`: serve, migrate, make a key, print the contract or the page of settings."""
+"""`python -m api`: serve, migrate, make or reset keys, print the contract or the settings."""
 
 import argparse
 import ipaddress
@@ -19,7 +19,7 @@ from service.container import Container
 from service.errors import TunecurveError
 from service.logging import configure_logging
 from service.migrations.upgrade import upgrade
-from service.projects.operations import create_key, ensure_project, has_keys
+from service.projects.operations import create_key, ensure_project, has_keys, reset_keys
 from service.projects.schemas import DEFAULT_PROJECT, Scope
 from service.settings import Settings
 
@@ -44,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 migrate(settings)
             case "key":
                 print_new_key(settings, options.project, name=options.name, scopes=options.scopes)
+            case "reset-key":
+                print_reset_key(settings, options.project)
             case "settings":
                 sys.stdout.write(settings_page())
             case _:
@@ -66,6 +68,8 @@ def _parser() -> argparse.ArgumentParser:
     key.add_argument("--name", required=True)
     key.add_argument("--scopes", type=_scopes, required=True, help="of read,write,admin")
     key.add_argument("--project", default=DEFAULT_PROJECT)
+    reset = commands.add_parser("reset-key", help="replace a project's admin keys by a new one")
+    reset.add_argument("--project", default=DEFAULT_PROJECT)
     commands.add_parser("openapi", help="print the contract")
     commands.add_parser("settings", help="print every setting with its default and meaning")
     return parser
@@ -140,6 +144,16 @@ def print_new_key(settings: Settings, project: str, *, name: str, scopes: Sequen
     try:
         project_id = ensure_project(project, sessions=container.sessions)
         key = create_key(project_id, name=name, scopes=scopes, sessions=container.sessions)
+    finally:
+        container.close()
+    sys.stdout.write(f"key: {key.secret}\n")
+
+
+def print_reset_key(settings: Settings, project: str) -> None:
+    """Replace the keys that administer a project by a new one, and print its secret."""
+    container = Container(settings)
+    try:
+        key = reset_keys(project, sessions=container.sessions)
     finally:
         container.close()
     sys.stdout.write(f"key: {key.secret}\n")

@@ -106,7 +106,9 @@ class Authentication:
         key = digest(secret) if secret else ""
         self._take(self._accepted.get(key) or _network_of(scope))
         if secret:
-            return await self._authenticate(secret, key)
+            principal = await self._authenticate(secret, key)
+            self._take_of_project(principal)
+            return principal
         if scope["path"].startswith(_KEY_NEEDED):
             raise Unauthenticated("send the header `Authorization: Bearer` with an API key")
         return None
@@ -138,7 +140,6 @@ class Authentication:
         self._remembered.remember(key, principal, now=now)
         if len(self._accepted) > _ACCEPTED_LIMIT:
             self._accepted.popitem(last=False)
-        self._take_of_project(principal)
         return principal
 
     def _take_of_project(self, principal: Principal) -> None:

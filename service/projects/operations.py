@@ -77,10 +77,40 @@ def create_key(
     sessions: Sessions,
 ) -> KeyWithSecret:
     """Make a key; its secret is in the answer and nowhere else. Raises Invalid."""
-    now = utc_now()
-    if expires_at is not None and expires_at <= now:
+    if expires_at is not None and expires_at <= utc_now():
         message = "expires_at is in the past; give a later time, or null for never"
         raise Invalid(message, faults=[Fault("/expires_at", "not_in_future", message)])
+    with sessions.transaction() as session:
+        return _insert_key(session, project_id, name=name, scopes=scopes, expires_at=expires_at)
+
+
+def reset_keys(project_name: str, *, sessions: Sessions) -> KeyWithSecret:
+    """Make a key with all scopes, and revoke every other with the scope `admin`, all or nothing.
+
+    Keys that only read or write stay. Raises NotFound `project_not_found`.
+    """
+    with sessions.transaction() as session:
+        project_id = repository.find_project_id(session, project_name)
+        if project_id is None:
+            raise NotFound(f"no project named {project_name!r}", code="project_not_found")
+        now = utc_now()
+        lost = repository.lock_admin_keys(session, project_id, now=now)
+        for row in lost:
+            row.revoked_at = now
+        key = _insert_key(session, project_id, name="reset", scopes=Scope)
+        target = " ".join([key.id, *(row.id for row in lost)])
+        write_entry(session, "resetKeys", project_id=project_id, key_id=None, target=target)
+        return key
+
+
+def _insert_key(
+    session: Session,
+    project_id: str,
+    *,
+    name: str,
+    scopes: Iterable[Scope],
+    expires_at: datetime | None = None,
+) -> KeyWithSecret:
     secret = new_secret()
     row = ApiKey(
         id=new_id(Prefix.KEY),
@@ -89,11 +119,10 @@ def create_key(
         public_part=public_part(secret),
         secret_sha256=digest(secret),
         scopes=sorted(set(scopes)),
-        created_at=now,
+        created_at=utc_now(),
         expires_at=expires_at,
     )
-    with sessions.transaction() as session:
-        repository.insert_key(session, row)
+    repository.insert_key(session, row)
     return KeyWithSecret(**_present(row).model_dump(), secret=secret)
 
 
@@ -116,11 +145,11 @@ def revoke_key(key_id: str, *, project_id: str, sessions: Sessions) -> None:
         if row is None:
             raise NotFound(f"no key {key_id}", code="key_not_found")
         now = utc_now()
-        is_last = Scope.ADMIN in row.scopes and _is_live(row, now)
-        if is_last and not repository.has_other_admin(session, row, now=now):
+        admins = Scope.ADMIN in row.scopes
+        if admins and repository.lock_admin_keys(session, project_id, now=now) == [row]:
             message = (
                 "it is the last key of the project that can make keys: make another with the scope "
-                "admin first; on the server's machine, `tunecurve key reset` replaces all"
+                "admin first; on the server's machine, `tunecurve key reset` replaces it"
             )
             raise Conflict(message, code="last_admin_key")
         row.revoked_at = row.revoked_at or now

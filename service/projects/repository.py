@@ -25,18 +25,18 @@ def page_of_projects(session: Session, *, after: str | None, limit: int) -> list
     return list(session.scalars(query))
 
 
-def has_other_admin(session: Session, row: ApiKey, *, now: datetime) -> bool:
-    """Return whether another key that can administer opens a key's project now.
+def lock_admin_keys(session: Session, project_id: str, *, now: datetime) -> list[ApiKey]:
+    """Return the keys that can administer a project now.
 
-    All of them are locked: two that revoke each other at once must not both succeed.
+    They are locked: two that revoke each other at once must not both succeed.
     """
     query = select(ApiKey).where(
-        ApiKey.project_id == row.project_id,
+        ApiKey.project_id == project_id,
         ApiKey.revoked_at.is_(None),
         or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > now),
     )
     keys = session.scalars(query.order_by(ApiKey.id).with_for_update())
-    return any("admin" in key.scopes for key in keys if key.id != row.id)
+    return [key for key in keys if "admin" in key.scopes]
 
 
 def lock_project(session: Session, project_id: str) -> None:

@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 from service.database import open_sessions
-from service.projects.operations import authenticate, ensure_project, list_keys, revoke_key
+from service.errors import Unauthenticated
+from service.migrations.upgrade import upgrade
+from service.projects.audit import list_entries
+from service.projects.operations import authenticate
 from service.projects.schemas import Scope
 from tests.support.processes import run_process
 
@@ -54,23 +57,40 @@ def test_an_unknown_scope_is_refused_by_name(database_url: str) -> None:
     assert "read,write,admin" in refused.stderr
 
 
+def test_lost_admin_keys_are_replaced_by_one_and_the_others_stay(database_url: str) -> None:
+    lost = _run(database_url, "migrate").stdout.removeprefix("key: ").strip()
+    kept = _run(database_url, "key", "--name", "ci", "--scopes", "read").stdout.split()[1]
+
+    reset = _run(database_url, "reset-key")
+
+    assert reset.returncode == 0, reset.stderr
+    sessions = open_sessions(database_url)
+    fresh = authenticate(reset.stdout.removeprefix("key: ").strip(), sessions=sessions)
+    assert (fresh.scopes, fresh.administers) == (frozenset(Scope), True)
+    assert authenticate(kept, sessions=sessions).scopes == {Scope.READ}
+    with pytest.raises(Unauthenticated):
+        authenticate(lost, sessions=sessions)
+    trail = list_entries(fresh.project_id, after=None, limit=9, sessions=sessions)
+    assert fresh.key_id in {each.target[:30] for each in trail if each.action == "resetKeys"}
+    sessions.close()
+
+
+def test_keys_of_a_project_that_is_not_there_are_not_reset(database_url: str) -> None:
+    _run(database_url, "migrate")
+
+    refused = _run(database_url, "reset-key", "--project", "lba")
+
+    assert (refused.returncode, refused.stderr) == (1, "no project named 'lba'\n")
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "example.com"])
 def test_it_is_not_served_to_others_before_there_is_a_key(database_url: str, host: str) -> None:
-    _run(database_url, "migrate")
-    _revoke_all(database_url)
+    upgrade(database_url)
 
     refused = _run(database_url, "serve", "--host", host, "--port", "0")
 
     assert refused.returncode == 1
     assert "no key" in refused.stderr
-
-
-def _revoke_all(database_url: str) -> None:
-    sessions = open_sessions(database_url)
-    project_id = ensure_project("default", sessions=sessions)
-    for key in list_keys(project_id, sessions=sessions):
-        revoke_key(key.id, project_id=project_id, sessions=sessions)
-    sessions.close()
 
 
 def test_the_contract_is_printed_as_it_is_committed(database_url: str) -> None:

@@ -1,13 +1,14 @@
-"""`tunecurve key`: make, list and revoke API keys."""
+"""`tunecurve key`: make, list, revoke and reset API keys."""
 
 from typing import Annotated
 
 import typer
 
-from tunecurve.commands.options import KeyOption, OutputOption, UrlOption, connect
+from tunecurve.commands.options import DataDirOption, KeyOption, OutputOption, UrlOption, connect
 from tunecurve.output import Column, OutputFormat, print_json, print_message, print_rows
+from tunecurve.settings import data_folder, read_environment
 
-app = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
+app = typer.Typer(help="Make, list, revoke and reset API keys.", no_args_is_help=True)
 
 _SCOPES = ["read", "write"]
 _COLUMNS: dict[str, Column] = {
@@ -65,3 +66,21 @@ def revoke(
     with connect(url, key) as client:
         client.delete("keys", identifier)
     print_message(f"{identifier} is revoked")
+
+
+@app.command("reset")
+def reset(
+    *,
+    project: Annotated[str, typer.Option(help="Whose admin keys are replaced.")] = "default",
+    data_dir: DataDirOption = None,
+) -> None:
+    """Replace lost admin keys by a new one; run it on the server's machine.
+
+    It writes to the database itself: TUNECURVE_DATABASE_URL, or that of the embedded stack.
+    """
+    from tunecurve.stack.keys import reset_key
+
+    environment = read_environment()
+    secret = reset_key(data_folder(environment, chosen=data_dir), environment, project=project)
+    print_message(f"all other admin keys of the project {project} are revoked")
+    print(secret)

@@ -129,6 +129,10 @@ def migrate_command() -> tuple[str, ...]:
     return (sys.executable, "-m", "api", "migrate")
 
 
+def reset_key_command(project: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", "api", "reset-key", "--project", project)
+
+
 def api_service(*, port: int, environment: Mapping[str, str]) -> Service:
     command = (sys.executable, "-m", "api", "serve", "--host", HOST, "--port", str(port))
     return Service("api", command, stage=_API, environment=environment)

@@ -40,7 +40,7 @@ _SECONDS_TO_START = 30.0
 _SECONDS_TO_BE_READY = 90.0
 _SECONDS_TO_MIGRATE = 300.0
 _EMULATOR_LINE = re.compile(r"emulator listening on http://[^:\s]+:(\d+)")
-_KEY_LINE = re.compile(r"^key: (\S+)$", re.MULTILINE)
+KEY_LINE = re.compile(r"^key: (\S+)$", re.MULTILINE)
 
 Environment = Mapping[str, str]
 
@@ -146,7 +146,7 @@ class Start:
             )
         if migration.returncode != 0:
             raise StackError(f"the migration failed; {log} ends with:\n{log_tail(log)}")
-        printed = _KEY_LINE.search(migration.stdout.decode(errors="replace"))
+        printed = KEY_LINE.search(migration.stdout.decode(errors="replace"))
         if printed is None:
             return None
         write_private(key_file(self._folder), printed[1] + "\n")

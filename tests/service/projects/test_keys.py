@@ -49,7 +49,10 @@ def test_a_project_is_made_once_however_many_ask(sessions: Sessions) -> None:
 def test_a_key_opens_its_project_with_its_scopes(sessions: Sessions, project_id: str) -> None:
     key = make_key(sessions, project_id, scopes=[Scope.WRITE, Scope.READ, Scope.READ])
     assert authenticate(key.secret, sessions=sessions) == Principal(
-        project_id=project_id, key_id=key.id, scopes=frozenset({Scope.READ, Scope.WRITE})
+        project_id=project_id,
+        key_id=key.id,
+        scopes=frozenset({Scope.READ, Scope.WRITE}),
+        administers=True,
     )
     assert key.scopes == [Scope.READ, Scope.WRITE]
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from starlette.routing import Route
 
+from emulator.admission.creations import CreationFaults
 from emulator.admission.gate import Gate
 from emulator.admission.quotas import Quotas, quota_facts
 from emulator.batch.queue import BatchQueue
@@ -87,9 +88,10 @@ class Emulator:
 
     def routes(self) -> list[Route]:
         """Return the routes of Google's services."""
+        faults = CreationFaults(self._gate, settings=self._settings)
         google = (
             InferenceRoutes(self._generator),
-            BatchRoutes(self.batches, rows=self._rows, types=self._types.batch_job),
+            BatchRoutes(self.batches, rows=self._rows, types=self._types.batch_job, faults=faults),
             EvaluationRoutes(self._types.evaluate_instances),
             TuningRoutes(
                 self.tunings,
@@ -97,6 +99,7 @@ class Emulator:
                 objects=self.objects,
                 types=self._types.tuning_job,
                 settings=self._settings,
+                faults=faults,
             ),
             ModelRoutes(self.tunings, undeploy_types=self._types.undeploy_model),
             ExperimentRoutes(self.tunings),

@@ -3,9 +3,10 @@
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from starlette.responses import Response
@@ -78,15 +79,19 @@ class Admission:
 
     def deliver(self, response: Response) -> Response:
         """Return the response, or what becomes of it on its way."""
-        match self.delivery_fault():
-            case Fault.DROP_AFTER:
-                return DroppedResponse()
-            case Fault.TRUNCATE:
-                return TruncatedResponse(response)
-            case Fault.MALFORMED_BODY:
-                return MalformedResponse(response)
-            case _:
-                return response
+        return _deliver(response, self.delivery_fault())
+
+
+def _deliver(response: Response, fault: Fault | None) -> Response:
+    match fault:
+        case Fault.DROP_AFTER:
+            return DroppedResponse()
+        case Fault.TRUNCATE:
+            return TruncatedResponse(response)
+        case Fault.MALFORMED_BODY:
+            return MalformedResponse(response)
+        case _:
+            return response
 
 
 class Attempts:
@@ -130,3 +135,14 @@ class Gate:
         raise_random_error(own, digest=digest, attempt=attempt)
         self._quotas.admit(base_model, own, tokens=prompt_tokens)
         return Admission(base_model, own, digest, attempt, self._quotas)
+
+    def admit_creation(
+        self, settings: Settings, *, digest: bytes
+    ) -> Callable[[Response], Response]:
+        """Return what becomes of the answer of a creation (a tuning or batch) on its way.
+
+        Raises GoogleError 500 or 503, and DroppedConnectionError where there is no answer.
+        """
+        attempt = self._attempts.next(digest)
+        raise_random_error(settings, digest=digest, attempt=attempt)
+        return partial(_deliver, fault=delivery_fault(settings, digest=digest, attempt=attempt))

@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from emulator.admission.creations import CreationFaults
 from emulator.batch.queue import BatchQueue
 from emulator.batch.records import ENDED, BatchJob, State
 from emulator.batch.requests import read_batch_request
@@ -28,15 +29,18 @@ _FIELDS: Fields = {
 class BatchRoutes:
     """The handlers of batch prediction jobs; `types` is the message class of a job."""
 
-    def __init__(self, queue: BatchQueue, *, rows: RowGenerator, types: Any) -> None:
+    def __init__(
+        self, queue: BatchQueue, *, rows: RowGenerator, types: Any, faults: CreationFaults
+    ) -> None:
         self._queue = queue
         self._rows = rows
         self._types = types
+        self._faults = faults
 
     def routes(self, version: str) -> list[Route]:
         jobs = f"/{version}/projects/{{project}}/locations/{{location}}/batchPredictionJobs"
         return [
-            Route(jobs, self.create_batch, methods=["POST"]),
+            Route(jobs, self._faults.around(self.create_batch), methods=["POST"]),
             Route(jobs, self.list_batches, methods=["GET"]),
             Route(f"{jobs}/{{job_id}}", self.get_batch, methods=["GET"]),
             Route(f"{jobs}/{{job_id}}", self.delete_batch, methods=["DELETE"]),

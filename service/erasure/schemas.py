@@ -52,6 +52,56 @@ class Deletion(BaseModel):
     remote: list[RemoteResource] = Field(default=[], description="what it had at the provider")
 
 
+class ProjectContents(BaseModel):
+    """How many of each kind a project holds."""
+
+    files: int = Field(description="uploaded")
+    datasets: int = Field(description="prepared or to be prepared")
+    models: int = Field(description="tuned here or attached to")
+    evaluations: int = Field(description="with their answers and scores")
+    experiments: int = Field(description="with their reports")
+    jobs: int = Field(description="with their children")
+    open_jobs: int = Field(description="that have not ended, and will be cancelled")
+    keys: int = Field(description="revoked ones too")
+    webhooks: int = Field(description="with their deliveries")
+    cached_answers: int = Field(description="that only this project may see")
+
+
+class ProjectErasure(BaseModel):
+    """What goes with a project, and whether that was asked for or only looked at."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "object": "project_erasure",
+                    "id": "proj_01jd5v3q8e7z2m4n6p8r0s2t4v",
+                    "name": "support",
+                    "state": "erasing",
+                    "contents": {
+                        "files": 2,
+                        "datasets": 1,
+                        "models": 3,
+                        "evaluations": 5,
+                        "experiments": 1,
+                        "jobs": 12,
+                        "open_jobs": 0,
+                        "keys": 2,
+                        "webhooks": 1,
+                        "cached_answers": 1500,
+                    },
+                }
+            ]
+        }
+    )
+
+    object: Literal["project_erasure"] = "project_erasure"
+    id: str = Field(description="of the project")
+    name: str = Field(description="of the project")
+    state: Literal["planned", "erasing"] = Field(description="`planned`: nothing has changed")
+    contents: ProjectContents = Field(description="what it holds now")
+
+
 class Erasure(BaseModel):
     """Something of a deleted output that is still to be erased; it is tried until it is."""
 

@@ -6,7 +6,13 @@ from service.errors import Conflict, NotFound
 from service.ids import Prefix, new_id
 from service.projects import repository
 from service.projects.models import Project
-from service.projects.schemas import ProjectCreate, ProjectLimits, ProjectUpdate, ProjectView
+from service.projects.schemas import (
+    DEFAULT_PROJECT,
+    ProjectCreate,
+    ProjectLimits,
+    ProjectUpdate,
+    ProjectView,
+)
 
 
 def create_project(wanted: ProjectCreate, *, sessions: Sessions) -> ProjectView:
@@ -52,6 +58,19 @@ def require_project(session: Session, project_id: str) -> Project:
     if row is None:
         raise NotFound(f"no project {project_id}", code="project_not_found")
     return row
+
+
+def close_project(session: Session, row: Project, *, dry_run: bool) -> None:
+    """Let a project's keys open nothing any more; a dry run only says whether that may be.
+
+    Raises Conflict `default_project`.
+    """
+    if row.name == DEFAULT_PROJECT:
+        message = f"the project {row.name!r} administers all others and cannot be erased"
+        raise Conflict(message, code="default_project")
+    if not dry_run:
+        row.erasing_at = row.erasing_at or utc_now()
+        session.flush()
 
 
 def limits_of(project_id: str, *, sessions: Sessions) -> ProjectLimits:

@@ -30,6 +30,7 @@ OPERATIONS = {
     "createWebhook", "listWebhooks", "getWebhook", "updateWebhook", "deleteWebhook",
     "pingWebhook", "rotateWebhookSecret", "redeliver", "listDeliveries",
     "listAudit", "createProject", "listProjects", "getProject", "updateProject", "createProjectKey",
+    "deleteProject",
     "createKey", "listKeys", "revokeKey", "whoAmI",
     "listQuotas", "changeQuota", "retryEvaluation", "getUsage", "listPrices",
     "healthz", "readyz", "metrics",

@@ -12,8 +12,10 @@ from sqlalchemy import select, text
 from service.database import Model
 from service.erasure.operations import delete_experiment, delete_job, delete_output
 from service.erasure.pending import list_erasures
+from service.erasure.projects import erase_project, has_closed_projects
 from service.jobs.lifecycle import State
 from service.jobs.models import Job
+from service.projects.operations import ensure_project
 from tests.support.eventually import eventually
 from tests.support.stack import Stack, start_stack
 
@@ -139,3 +141,14 @@ def test_no_byte_of_what_was_deleted_is_left_anywhere(stack: Stack) -> None:
     models = folder / "emulator" / "models"
     left = [path for path in folder.rglob("*") if path.suffix in {".npz", ".parquet"}]
     assert (list(models.glob("*")), left) == ([], [])
+
+
+def test_workers_erase_a_project_that_was_closed(stack: Stack) -> None:
+    sessions = stack.services.sessions
+    other = ensure_project("other", sessions=sessions)
+
+    erase_project(other, dry_run=False, sessions=sessions)
+
+    eventually(
+        lambda: not has_closed_projects(sessions=sessions), what="the project is still there"
+    )

@@ -1,6 +1,7 @@
-"""Tasks of erasure: what deleted outputs have left outside the database."""
+"""Tasks of erasure: projects, and what deleted outputs have left outside the database."""
 
 from service.erasure.pending import erase_due
+from service.erasure.projects import erase_closed_projects
 from workers.app import app, container
 from workers.sweep_task import left_to_the_next_message
 
@@ -8,4 +9,6 @@ from workers.sweep_task import left_to_the_next_message
 @app.task(name="erasure.erase")
 def erase() -> None:
     with left_to_the_next_message("erasure.erase"):
-        erase_due(services=container().erasure)
+        services = container()
+        erase_due(services=services.erasure)
+        erase_closed_projects(jobs=services.jobs, services=services.erasure)

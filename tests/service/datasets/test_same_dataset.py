@@ -64,6 +64,15 @@ def prepared(sessions: Sessions, store: CountingStore, project_id: str) -> Calla
     return prepare
 
 
+def object_name(key: str | None) -> str:
+    """Return an object's name in its dataset's folder, which says what it holds."""
+    return (key or "").rpartition("/")[2]
+
+
+def object_names(dataset: Dataset) -> dict[str, str]:
+    return {size: object_name(file["key"]) for size, file in dataset.training_files.items()}
+
+
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[GcsStore]:
     with start_emulator() as emulator:
@@ -90,7 +99,7 @@ def test_ten_thousand_rows_make_one_dataset_however_they_are_uploaded_or_stored(
     rows = [prepared(source) for source in sources]
 
     assert len({row.fingerprint for row in rows}) == 1
-    assert len({row.examples_key for row in rows}) == 1
+    assert len({object_name(row.examples_key) for row in rows}) == 1
     assert {row.report["source_rows"] for row in rows} == {10_000}
 
 
@@ -105,7 +114,7 @@ def test_one_dataset_comes_of_cloud_storage_in_every_format(
     rows = [prepared(source) for source in sources]
 
     assert len({row.fingerprint for row in rows}) == 1
-    assert len({row.examples_key for row in rows}) == 1
+    assert len({object_name(row.examples_key) for row in rows}) == 1
     assert {row.report["source_rows"] for row in rows} == {600}
 
 
@@ -137,7 +146,7 @@ def test_rows_in_another_order_make_the_same_dataset(
     )
 
     assert first.fingerprint == second.fingerprint
-    assert first.training_files == second.training_files
+    assert object_names(first) == object_names(second)
 
 
 def test_a_broken_file_uploads_nothing_and_is_wholly_reported(

@@ -46,7 +46,7 @@ def placeholder_labels(prepared: SplitDataset) -> PlaceholderLabels:
     with parquet.ParquetFile(prepared.converted.path, pre_buffer=False) as file:
         for batch in bounded_batches(file, ["text", "target"]):
             here = pl.Series("place", places[done : done + batch.num_rows])
-            tokens.append(_tokens(pl.DataFrame(batch), here))
+            tokens.append(_tokens(pl.DataFrame(batch).with_columns(here).filter(here > 0)))
             done += batch.num_rows
     found = PlaceholderLabels()
     for token, place, count in pl.concat(tokens).iter_rows():
@@ -57,14 +57,13 @@ def placeholder_labels(prepared: SplitDataset) -> PlaceholderLabels:
     return found
 
 
-def _tokens(rows: pl.DataFrame, places: pl.Series) -> pl.DataFrame:
+def _tokens(rows: pl.DataFrame) -> pl.DataFrame:
     """Return the placeholders of targets that are not in their texts, counted by place."""
-    tokens = rows.select(places, pl.col("target").str.extract_all(_TOKEN).alias("token"))
+    tokens = rows.select("place", pl.col("target").str.extract_all(_TOKEN).alias("token"))
     if rows["text"].str.contains(_BRACKET).any():
         own = rows["text"].str.extract_all(_TOKEN)
         tokens = tokens.with_columns(pl.col("token").list.set_difference(own))
-    kept = tokens.filter(pl.col("place") > 0).explode("token").drop_nulls()
-    return kept.group_by("token", "place").len()
+    return tokens.explode("token").drop_nulls().group_by("token", "place").len()
 
 
 def with_labels_of_train(preset: Preset, labels: PlaceholderLabels) -> Preset:

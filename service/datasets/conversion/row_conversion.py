@@ -165,7 +165,9 @@ class RowConverter:
             self._digest(example.label),
             digest(0, spelling),
         )
-        question = " ".join([*(turn.text for turn in example.history), example.text])
+        question = example.text
+        if example.history:
+            question = " ".join([*(turn.text for turn in example.history), question])
         batch.compared.append(fold(question))
         batch.characters += len(question) + len(example.target)
         other = self._digest(example.other_group)[:8] if example.other_group else b""

@@ -6,6 +6,7 @@ decided by Polars' own hash, which is faster; identities take two of them, 128 b
 
 import hashlib
 from collections.abc import Iterable
+from functools import lru_cache
 
 import numpy as np
 import polars as pl
@@ -13,14 +14,23 @@ from numpy.typing import NDArray
 
 # [FIRSTNAME], <PERSON> and {{first_name}}, as masking tasks write them.
 PLACEHOLDER = r"\[[A-Za-z]\w*\]|<[A-Za-z]\w*>|\{\{\s*[A-Za-z]\w*\s*\}\}"
-_SEPARATORS = r"[^\p{L}\p{N}]+"
+# What separates words; single spaces, of which a text compared has most, stay as they are.
+_SEPARATORS = r" ?[^\p{L}\p{N} ][^\p{L}\p{N}]*"
 # A masked text with fewer characters beside its placeholders has no template key.
 _TEMPLATE_CHARACTERS = 20
 DIGESTS = ("group", "id", "label", "spelling")
 
 
 def digest(seed: int, text: str) -> bytes:
-    return hashlib.blake2b(text.encode(), key=seed.to_bytes(8, "big"), digest_size=16).digest()
+    hashed = _keyed(seed).copy()
+    hashed.update(text.encode())
+    return hashed.digest()
+
+
+@lru_cache
+def _keyed(seed: int) -> "hashlib.blake2b":
+    """Return the hash of nothing yet, never updated itself: a copy costs less than a new one."""
+    return hashlib.blake2b(key=seed.to_bytes(8, "big"), digest_size=16)
 
 
 def row_keys(
@@ -38,7 +48,9 @@ def row_keys(
         for part, half in enumerate(("high", "low"))
     }
     known = converted.with_columns(
-        pl.Series("compared", compared), pl.Series("spoken", _systems(converted["system"]))
+        pl.Series("compared", compared),
+        pl.Series("spoken", _systems(converted["system"])),
+        _blanked().alias("blanked"),
     )
     keys = known.select(
         "row",
@@ -94,9 +106,14 @@ def _normalised() -> pl.Expr:
     return pl.col("compared").str.replace_all(_SEPARATORS, " ").str.strip_chars()
 
 
+def _blanked() -> pl.Expr:
+    """Return a target with its placeholders blanked; Polars would do so at each mention."""
+    return pl.col("target").str.replace_all(PLACEHOLDER, "[]").str.to_lowercase()
+
+
 def _template() -> pl.Expr:
-    """Return the hash of a target with its placeholders blanked; null where there are none."""
+    """Return the hash of a blanked target; null where there are no placeholders."""
+    blanked = pl.col("blanked")
     masked = pl.col("target").str.contains(PLACEHOLDER)
-    blank = pl.col("target").str.replace_all(PLACEHOLDER, "[]").str.to_lowercase()
-    words = blank.str.replace_all("[]", "", literal=True).str.len_chars()
-    return pl.when(masked & (words >= _TEMPLATE_CHARACTERS)).then(blank.hash(6))
+    words = blanked.str.replace_all("[]", "", literal=True).str.len_chars()
+    return pl.when(masked & (words >= _TEMPLATE_CHARACTERS)).then(blanked.hash(6))

@@ -10,7 +10,7 @@ from kombu import Connection, Consumer, Exchange, Producer
 from kombu import Queue as KombuQueue
 
 from service.task_queue import PRIORITY_OPTIONS, CeleryTaskQueue, Queue
-from tests.support.eventually import eventually
+from tests.support.eventually import PATIENCE_SECONDS, eventually
 from tests.support.fleet import Fleet, FleetProcess, start_fleet
 from tests.support.redis import RedisServer, start_redis
 from workers.transport import use_transport
@@ -73,7 +73,7 @@ def test_an_acknowledgement_that_fails_gives_its_place_back_and_counts_as_a_lost
                 producer.publish("x", exchange=queue.exchange, routing_key="one", declare=[queue])
         taken: list[Any] = []
         with Consumer(channel, [queue], on_message=taken.append):
-            connection.drain_events(timeout=5)
+            connection.drain_events(timeout=PATIENCE_SECONDS)
             assert not channel.qos.can_consume()
             redis.kill()
             with pytest.raises(connection.connection_errors):

@@ -162,6 +162,7 @@ def test_a_job_that_goes_on_shows_what_it_has_used_so_far(api: Api, caller: Call
     assert job["cost"] | FREE == job["cost"]
     assert float(job["cost"]["estimated"]) > 0
 
+    claim_job(job["id"], sessions=api.services.sessions, lease_seconds=60, attempts_limit=5)
     use(api, caller, job["id"], UsageTotals(requests=3, prompt_tokens=10, known_nano=1_250_000))
     answer = caller.get(f"/v1/jobs/{job['id']}", headers={"If-None-Match": seen})
 
@@ -229,6 +230,7 @@ def test_a_projects_usage_is_told_by_day_and_model(api: Api, caller: Caller) -> 
 
 def test_usage_without_a_price_has_no_sum(api: Api, caller: Caller) -> None:
     job = caller.submit("prepare", PREPARE)["id"]
+    claim_job(job, sessions=api.services.sessions, lease_seconds=60, attempts_limit=5)
     use(api, caller, job, UsageTotals(requests=1, known_nano=1), base_model="priced")
     use(api, caller, job, UsageTotals(requests=1, unpriced=("unpriced",)), base_model="unpriced")
 
@@ -247,6 +249,7 @@ def test_what_the_emulator_answered_stands_apart_and_is_marked_in_every_sum(
     api: Api, caller: Caller
 ) -> None:
     job = caller.submit("prepare", PREPARE)["id"]
+    claim_job(job, sessions=api.services.sessions, lease_seconds=60, attempts_limit=5)
     use(api, caller, job, UsageTotals(requests=1, known_nano=5))
     use(api, caller, job, UsageTotals(requests=2, known_nano=7, synthetic=True))
 

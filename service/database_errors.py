@@ -17,6 +17,7 @@ from sqlalchemy.exc import (
     InterfaceError,
     OperationalError,
     SQLAlchemyError,
+    StatementError,
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -68,6 +69,8 @@ def translated() -> Iterator[None]:
         yield
     # SQLite's own errors come bare from the first statements of a connection.
     except (SQLAlchemyError, sqlite3.Error) as error:
+        if isinstance(error, StatementError) and not isinstance(error, DBAPIError) and error.orig:
+            raise error.orig from None  # of one of our own column types, before anything was sent
         raise error_of(error) from error
 
 

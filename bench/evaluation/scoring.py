@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 BARS = {"score": (60.0, 1.5), "jsonl": (10.0, 1.5), "csv": (10.0, 1.5)}
-STEPS = ("build", "score", "jsonl", "csv", "sacrebleu")
 
 
 def main() -> None:
@@ -34,7 +33,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.step:
-        print(json.dumps(globals()[f"_{options.step}"](options.folder, options.rows)))
+        print(json.dumps(STEPS[options.step](options.folder, options.rows)))
         return
     with tempfile.TemporaryDirectory() as folder:
         found = {step: _run(step, folder, options.rows) for step in STEPS}
@@ -140,6 +139,15 @@ def _sacrebleu(_folder: Path, rows: int) -> dict[str, Any]:
         sentence.sentence_score(prediction, [target])
     score = corpus.corpus_score([each[2] for each in pairs], [[each[1] for each in pairs]]).score
     return _measured(started, scores={"sacrebleu": score})
+
+
+STEPS = {
+    "build": _build,
+    "score": _score,
+    "jsonl": _jsonl,
+    "csv": _csv,
+    "sacrebleu": _sacrebleu,
+}
 
 
 if __name__ == "__main__":

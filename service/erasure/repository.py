@@ -91,17 +91,6 @@ def outputs(
     return [(row[0], row[1]) for row in session.execute(query.order_by(table.c.id).limit(limit))]
 
 
-def ended_jobs(
-    session: Session, *, before: datetime, after: str, limit: int
-) -> list[tuple[str, str]]:
-    """Return submitted jobs that ended before a time, and their projects, after an id."""
-    job = _table("job")
-    query = select(job.c.id, job.c.project_id).where(
-        job.c.id > after, job.c.parent_id.is_(None), job.c.finished_at < before
-    )
-    return [(row[0], row[1]) for row in session.execute(query.order_by(job.c.id).limit(limit))]
-
-
 def outputs_of_jobs(session: Session, job_ids: Sequence[str]) -> list[str]:
     """Return the outputs that jobs have made or paid for, and experiments that show them."""
     tables = [_table(name) for name in _TABLES.values() if name != "file"]

@@ -128,10 +128,6 @@ def _decision_json(decision: Decision) -> dict[str, Any]:
     }
 
 
-def _comparison_json(comparison: Comparison) -> dict[str, Any]:
-    return asdict(comparison) | {"is_shown": comparison.is_shown}
-
-
 def _cost_json(cost: VariantCost) -> dict[str, Any]:
     return {
         "prompt_tokens": cost.prompt_tokens,

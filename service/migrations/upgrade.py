@@ -107,11 +107,6 @@ def _scripts() -> ScriptDirectory:
     return ScriptDirectory.from_config(alembic_config())
 
 
-def is_current(sessions: Sessions) -> bool:
-    """Return whether the database has every migration."""
-    return tables_version(sessions) is not TablesVersion.OLDER
-
-
 def require_room(sessions: Sessions) -> None:
     """Write next to nothing, as a probe of a disk that is full or read-only.
 

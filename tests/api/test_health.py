@@ -4,13 +4,12 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import anyio
 import psycopg
 import pytest
-from anyio import to_thread
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
+from api.app import THREADS
 from service.database import open_sessions
 from service.errors import Conflict
 from service.migrations.upgrade import upgrade
@@ -132,7 +131,6 @@ def test_jobs_are_counted_for_prometheus_by_project(api: Api, caller: Caller) ->
 
 def test_probes_are_answered_while_every_thread_is_busy(api: Api) -> None:
     release = threading.Event()
-    threads = int(anyio.run(_pool_size))
     busy = threading.Semaphore(0)
 
     def block() -> None:
@@ -140,20 +138,16 @@ def test_probes_are_answered_while_every_thread_is_busy(api: Api) -> None:
         release.wait()
 
     api.app.add_api_route("/block", block)
-    with ThreadPoolExecutor(threads) as pool:
-        calls = [pool.submit(api.get, "/block") for _ in range(threads)]
+    with ThreadPoolExecutor(THREADS) as pool:
+        calls = [pool.submit(api.get, "/block") for _ in range(THREADS)]
         try:
-            for _ in range(threads):
+            for _ in range(THREADS):
                 busy.acquire()
             assert api.get("/healthz").status_code == 200
             assert api.get("/readyz").status_code == 200
         finally:
             release.set()
         assert {call.result().status_code for call in calls} == {200}
-
-
-async def _pool_size() -> float:
-    return to_thread.current_default_thread_limiter().total_tokens
 
 
 def test_a_database_that_hangs_is_away(settings: Settings) -> None:

@@ -122,7 +122,7 @@ def test_what_others_leave_of_a_shared_quota_varies_and_repeats_by_seed() -> Non
 
 def test_no_more_calls_than_allowed_are_in_flight_at_once(emulator: EmulatorProcess) -> None:
     emulator.reset()
-    emulator.configure(models={MODEL: {"concurrent_requests": 2, "latency_seconds": 0.5}})
+    emulator.configure(models={MODEL: {"concurrent_requests": 2, "latency_seconds": 2}})
 
     def call(number: int) -> int:
         contents = [{"role": "user", "parts": [{"text": f"note {number}"}]}]

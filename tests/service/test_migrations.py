@@ -16,7 +16,7 @@ from service.evaluation.queries import get_evaluation
 from service.evaluation.schemas import present_evaluation
 from service.jobs.lifecycle import State
 from service.migrations.tables import metadata
-from service.migrations.upgrade import alembic_config, is_current
+from service.migrations.upgrade import TablesVersion, alembic_config, tables_version
 from service.tuning.queries import ready_model
 from tests.support.runs import MemoryRun, add_project, reserve_run
 
@@ -28,7 +28,7 @@ def test_migrations_build_what_the_models_describe(sessions: Sessions) -> None:
 
 
 def test_a_migrated_database_is_current(sessions: Sessions) -> None:
-    assert is_current(sessions)
+    assert tables_version(sessions) is TablesVersion.CURRENT
 
 
 def test_results_of_retired_models_survive_the_way_from_an_older_database(
@@ -108,4 +108,4 @@ def test_a_batch_that_runs_during_the_upgrade_is_polled_and_one_that_ended_is_le
             assert (row.next_poll_at is None) is ended
             assert row.collected_at == row.finished_at
             assert (row.deadline_at is None) is ended
-    assert is_current(sessions)
+    assert tables_version(sessions) is TablesVersion.CURRENT

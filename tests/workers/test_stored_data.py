@@ -13,7 +13,7 @@ import pytest
 from service.datasets.queries import ready_dataset
 from service.evaluation.queries import get_evaluation, list_evaluations
 from service.experiments.queries import get_experiment
-from service.migrations.upgrade import is_current, upgrade
+from service.migrations.upgrade import TablesVersion, tables_version, upgrade
 from service.projects.models import Project
 from tests.support.stack import Stack, start_stack
 
@@ -39,7 +39,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 
 def test_stored_data_of_the_version_before_is_read_and_evaluated(stack: Stack) -> None:
     sessions, project_id = stack.services.sessions, stack.project_id
-    assert is_current(sessions)
+    assert tables_version(sessions) is TablesVersion.CURRENT
 
     experiment, variants = get_experiment(EXPERIMENT, project_id=project_id, sessions=sessions)
     assert [each.name for each in variants] == [

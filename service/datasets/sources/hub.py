@@ -26,8 +26,8 @@ _FILES = 200
 class HubDataset:
     def check(self, source: HubSource, *, project_id: str, session: Session) -> None:
         """Whether it exists is asked later, outside the transaction."""
-        require_hub_dataset(session, source.repo, project_id=project_id, pointer=_POINTER)
         check_paths(source.files, pointer="/spec/source/files")
+        require_hub_dataset(session, source.repo, project_id=project_id, pointer=_POINTER)
 
     def open(self, source: HubSource, *, access: SourceAccess) -> Files:
         with access.sessions.reading() as session:  # it may be allowed no more

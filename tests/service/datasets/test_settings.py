@@ -60,7 +60,7 @@ def test_a_mirror_of_the_hub_is_reached_only_where_it_may_be(
     assert refused.endpoint == allowed.endpoint == "https://10.1.2.3/mirror"
     with pytest.raises(Invalid):
         refused.json("/x")
-    assert [str(each) for each in allowed.rules.allow_networks] == ["10.0.0.0/8"]
+    assert [str(each.network) for each in allowed.rules.allow_networks] == ["10.0.0.0/8"]
     with pytest.raises(Invalid, match="TUNECURVE_HUB_ALLOW_NETWORKS"):
         _ = container(hub_allow_networks="everywhere").hub
 

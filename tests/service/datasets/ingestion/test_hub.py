@@ -20,6 +20,7 @@ from service.storage.local import LocalStore
 from service.webhooks.addresses import url_rules
 from tests.service.datasets.ingestion.files import as_csv, as_jsonl, as_parquet, staged
 from tests.service.datasets.ingestion.hub import COMMIT, LoopbackHub, loopback_hub
+from tests.support.project_access import PROJECT, sessions_of_open_project
 
 ROWS = [{"text": f"text {number}", "label": "ab"[number % 2]} for number in range(300)]
 CARD = b"""---
@@ -47,9 +48,9 @@ def source(**changes: Any) -> HubSource:
 
 
 def access_to(connection: HubClient, folder: Path) -> SourceAccess:
-    nobody: Any = None  # no database is asked
-    limits = FileLimits(1 << 24, 1 << 16)
-    return SourceAccess("project", nobody, LocalStore(folder / "own"), limits, "", hub=connection)
+    sessions, limits = sessions_of_open_project(folder), FileLimits(1 << 24, 1 << 16)
+    store = LocalStore(folder / "own")
+    return SourceAccess(PROJECT, sessions, store, limits, "", hub=connection)
 
 
 def loopback(hub: LoopbackHub, **changes: Any) -> HubClient:

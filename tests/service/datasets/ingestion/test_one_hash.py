@@ -26,6 +26,7 @@ from tests.service.datasets.ingestion.files import (
     staged,
 )
 from tests.support.emulator import start_emulator
+from tests.support.project_access import PROJECT, sessions_of_open_project
 
 ROWS = [
     {
@@ -64,9 +65,8 @@ def test_every_writing_of_the_rows_has_one_hash(writing: str, tmp_path: Path) ->
 
 
 def access_to(folder: Path) -> SourceAccess:
-    nobody: Any = None  # no database is asked for what lies in the cloud
-    store = LocalStore(folder / "own")
-    return SourceAccess("project", nobody, store, FileLimits(1 << 24, 1 << 16), "p")
+    sessions, store = sessions_of_open_project(folder), LocalStore(folder / "own")
+    return SourceAccess(PROJECT, sessions, store, FileLimits(1 << 24, 1 << 16), "p")
 
 
 @pytest.fixture(scope="module")

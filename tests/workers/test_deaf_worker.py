@@ -13,7 +13,7 @@ from service.task_queue import PRIORITY_OPTIONS, CeleryTaskQueue, Queue
 from tests.support.eventually import PATIENCE_SECONDS, eventually
 from tests.support.fleet import Fleet, FleetProcess, start_fleet
 from tests.support.redis import RedisServer, start_redis
-from workers.transport import use_transport
+from workers.transport import Transport
 
 pytestmark = pytest.mark.journey
 
@@ -63,8 +63,9 @@ def test_a_worker_hears_again_after_all_its_acknowledgements_failed(
 def test_an_acknowledgement_that_fails_gives_its_place_back_and_counts_as_a_lost_connection(
     redis: RedisServer,
 ) -> None:
-    use_transport()
     with Connection(redis.broker_url, transport_options=PRIORITY_OPTIONS) as connection:
+        # Kombu has cached what `redis` means in this process.
+        connection.transport_cls = f"{Transport.__module__}:Transport"
         channel: Any = connection.default_channel
         channel.basic_qos(prefetch_count=1)
         queue = KombuQueue("one", Exchange("one"), routing_key="one")

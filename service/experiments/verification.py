@@ -21,8 +21,9 @@ from service.errors import Invalid
 from service.evaluation.metrics.registry import METRICS
 from service.evaluation.schemas import VariantKind
 from service.evaluation.scoring.answers import bare_input
+from service.evaluation.scoring.row_scores import golds_of, shared_rows
 from service.evaluation.scoring.scores import Scored, Scorer
-from service.evaluation.statistics.comparison import SharedRows, VariantScores
+from service.evaluation.statistics.comparison import VariantScores
 from service.experiments.analysis import analyse, analysis_json
 from service.experiments.answer import answer
 from service.experiments.curve import Point
@@ -120,13 +121,7 @@ def _conclusions(
             for each in experiment["variants"]
         ],
         [_variant_scores(name, metric.name, found) for name, found in rows.items()],
-        test=SharedRows(
-            groups=np.unique(groups, return_inverse=True)[1],
-            totals=metric.measure().totals,
-            scale=metric.scale,
-            binary=metric.binary,
-            higher_is_better=metric.higher_is_better,
-        ),
+        test=shared_rows(groups, spec=metric),
         costs={name: _cost(each) for name, each in experiment["curve"]["costs"].items()},
         spec=spec,
     )
@@ -156,10 +151,7 @@ def _point(variant: Json, metric: str, evaluation: Json | None) -> Point:
 
 def _variant_scores(name: str, metric: str, rows: Sequence[Json]) -> VariantScores:
     spec = METRICS.find(metric)
-    references = [
-        [bare_input(row["input"]), *row["references"]] if spec.reads_input else row["references"]
-        for row in rows
-    ]
+    references = [golds_of(row, spec=spec) for row in rows]
     measure = spec.measure(references)
     predictions = [row["prediction"] if spec.reads_raw else row["answer"] for row in rows]
     return VariantScores(

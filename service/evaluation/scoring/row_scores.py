@@ -34,13 +34,27 @@ def read_shared_rows(
     """
     spec = METRICS.find(metric)
     names = [example.group for example in stream_examples(dataset.examples_key, split, store=store)]
+    return shared_rows(names, spec=spec)
+
+
+def shared_rows(groups: Sequence[str], *, spec: MetricSpec) -> SharedRows:
+    """Return the rows of these groups, in order, with the metric's arithmetic. Pure."""
     return SharedRows(
-        groups=np.unique(names, return_inverse=True)[1],
+        groups=np.unique(groups, return_inverse=True)[1],
         totals=spec.measure().totals,
         scale=spec.scale,
         binary=spec.binary,
         higher_is_better=spec.higher_is_better,
     )
+
+
+def golds_of(row: Mapping[str, Any], *, spec: MetricSpec) -> Sequence[str]:
+    """Return what a row of an evaluation's table is scored against: of some metrics the input,
+    too. Pure.
+    """
+    if not spec.reads_input:
+        return list(row["references"])
+    return [bare_input(row["input"]), *row["references"]]
 
 
 def read_variant_scores(
@@ -86,10 +100,7 @@ def _scored(
 ) -> tuple[NDArray[Any], ...]:
     """Return the fields of VariantScores for some rows."""
     answered = np.array([row["outcome"] == Outcome.OK for row in rows])
-    references = [
-        [bare_input(row["input"]), *row["references"]] if spec.reads_input else row["references"]
-        for row in rows
-    ]
+    references = [golds_of(row, spec=spec) for row in rows]
     read = [reader.read(Outcome(row["outcome"]), row["prediction"] or "") for row in rows]
     predictions = [each.raw if spec.reads_raw else each.text for each in read]
     return (

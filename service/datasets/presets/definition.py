@@ -18,7 +18,13 @@ from pydantic import (
 from service.datasets.drops import DropReason
 from service.datasets.examples import collapse, fold
 from service.datasets.presets.answer_form import ANY_TEXT, AnswerForm, AnswerKind
-from service.datasets.presets.options import columns_in, fill, filled_too_long
+from service.datasets.presets.options import (
+    AnswerTemplate,
+    InputTemplate,
+    columns_in,
+    fill,
+    filled_too_long,
+)
 from service.datasets.presets.preset import Converted, ConvertedExample, Preset, RowProblem
 from service.datasets.presets.targets import (
     TargetSchema,
@@ -110,20 +116,8 @@ class PresetDefinition(BaseModel):
         examples=["reviews"],
     )
     instruction: str = Field(default="", max_length=20_000)
-    text: str = Field(
-        min_length=1,
-        max_length=20_000,
-        pattern=r"\{\{",
-        description="the input: text with at least one column in double braces",
-        examples=["{{review}}"],
-    )
-    target: str = Field(
-        min_length=1,
-        max_length=20_000,
-        pattern=r"\{\{",
-        description="the answer: text with at least one column in double braces",
-        examples=["{{label}}"],
-    )
+    text: InputTemplate
+    target: AnswerTemplate
     group: str = Field(default="", max_length=1000, description="what a split keeps together")
     optional_columns: tuple[str, ...] = Field(default=(), max_length=20)
     normalise: dict[str, Normalisation] = Field(default={}, max_length=50)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,6 +18,27 @@ _PLACEHOLDER = re.compile(r"\{\{([^{}]+)\}\}")
 
 FILLED_CHARACTERS = 2_000_000  # more than any model takes
 
+InputTemplate = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=20_000,
+        pattern=r"\{\{",
+        description="the input: text with at least one column in double braces",
+        examples=["{{review}}"],
+    ),
+]
+AnswerTemplate = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=20_000,
+        pattern=r"\{\{",
+        description="the answer: text with at least one column in double braces",
+        examples=["{{label}}"],
+    ),
+]
+
 
 class Template(BaseModel):
     """`{{name}}` stands for the column `name`. `group` is what a split keeps together."""
@@ -25,20 +46,8 @@ class Template(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     instruction: str = Field(default="", max_length=20_000, description="said once, before text")
-    text: str = Field(
-        min_length=1,
-        max_length=20_000,
-        pattern=r"\{\{",
-        description="the input: text with at least one column in double braces",
-        examples=["{{review}}"],
-    )
-    target: str = Field(
-        min_length=1,
-        max_length=20_000,
-        pattern=r"\{\{",
-        description="the answer: text with at least one column in double braces",
-        examples=["{{label}}"],
-    )
+    text: InputTemplate
+    target: AnswerTemplate
     group: str = Field(default="", max_length=1000, description="empty: equal texts stay together")
 
     @property

@@ -22,7 +22,7 @@ from service.experiments.answer import answer
 from service.experiments.curve import Point
 from service.experiments.models import Experiment
 from service.experiments.queries import get_experiment
-from service.experiments.report import (
+from service.experiments.report.page import (
     DatasetFacts,
     ReportData,
     curve_rows,

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from service.experiments.curve import LearningCurve, learning_curve
 from service.experiments.front import VariantCost
-from service.experiments.plots import draw_curve, draw_front
-from service.experiments.report import (
+from service.experiments.report.page import (
     LEAKY_NOTICE,
     SYNTHETIC_NOTICE,
     UNLISTED_NOTICE,
@@ -23,7 +22,8 @@ from service.experiments.report import (
     curve_rows,
     render_report,
 )
-from service.experiments.svg import CANVASES, Canvas, score_ticks, spread_labels
+from service.experiments.report.plots import draw_curve, draw_front
+from service.experiments.report.svg import CANVASES, Canvas, score_ticks, spread_labels
 from service.money import NANO
 from tests.service.experiments.curves import FEW, ZERO, analysed, point, tuned
 

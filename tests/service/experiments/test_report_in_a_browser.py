@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from service.experiments.curve import learning_curve
-from service.experiments.report import DatasetFacts, ReportData, render_report
+from service.experiments.report.page import DatasetFacts, ReportData, render_report
 from tests.service.experiments.curves import FEW, ZERO, analysed, tuned
 
 Scheme = Literal["light", "dark"]

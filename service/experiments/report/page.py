@@ -11,8 +11,8 @@ from service.evaluation.statistics.comparison import FULL_COVERAGE, detectable_d
 from service.experiments.analysis import Analysis
 from service.experiments.answer import answer_clauses, difference_words, dollar_words
 from service.experiments.curve import LearningCurve, Point, Verdict
-from service.experiments.plots import draw_curve, draw_front, interval_words
-from service.experiments.svg import CANVASES
+from service.experiments.report.plots import draw_curve, draw_front, interval_words
+from service.experiments.report.svg import CANVASES
 
 SYNTHETIC_NOTICE = "SYNTHETIC: produced by the Tunecurve emulator, not by Gemini"
 UNLISTED_NOTICE = "UNLISTED: the base model is unknown to the catalogue, or retired"
@@ -69,7 +69,7 @@ def render_report(report: ReportData) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined  # only its job pays for it
 
     environment = Environment(
-        loader=PackageLoader("service.experiments", ""),
+        loader=PackageLoader("service.experiments.report", ""),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -78,7 +78,7 @@ def render_report(report: ReportData) -> str:
     )
     curve = report.analysis.curve
     points = (*curve.baselines, *curve.points, *curve.others)
-    return environment.get_template("report.html").render(
+    return environment.get_template("page.html").render(
         report=report,
         curve=curve,
         clauses=answer_clauses(report.analysis),

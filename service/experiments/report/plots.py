@@ -9,7 +9,7 @@ from service.evaluation.metrics.registry import METRICS
 from service.experiments.analysis import Analysis
 from service.experiments.curve import LearningCurve, Point
 from service.experiments.curve_fit import CurveFit
-from service.experiments.svg import (
+from service.experiments.report.svg import (
     LABEL_GAP,
     Canvas,
     Frame,

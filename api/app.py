@@ -30,6 +30,7 @@ from api.routes import (
     keys,
     projects,
     quotas,
+    retention,
     tuning,
     usage,
     webhooks,
@@ -54,6 +55,7 @@ _ROOMS = (
     quotas,
     usage,
     erasures,
+    retention,
     audit,
 )
 

@@ -11,6 +11,7 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 
 from service.errors import Invalid
 from service.http_settings import HttpSettings, split_commas
+from service.retention_settings import RetentionSettings
 
 
 class QuotaSetting(BaseModel):
@@ -24,7 +25,7 @@ class QuotaSetting(BaseModel):
     in_flight: int | None = Field(default=None, ge=0)
 
 
-class Settings(HttpSettings):
+class Settings(RetentionSettings, HttpSettings):
     """Defaults suit the embedded shape: SQLite and a local folder. See `.env.example`."""
 
     model_config = SettingsConfigDict(
@@ -143,11 +144,6 @@ class Settings(HttpSettings):
         ),
     )
 
-    cache_days: float = Field(
-        default=30,
-        ge=0,
-        description="how long the answer to a request is used again; `0` turns the cache off",
-    )
     cache_shared: bool = Field(default=False, description="projects use each other's answers")
 
     evaluate_slots: int = Field(
@@ -246,11 +242,6 @@ class Settings(HttpSettings):
     idempotency_hours: float = Field(
         default=24, description="how long an `Idempotency-Key` is valid"
     )
-    delivery_days: float = Field(default=30, description="how long webhook deliveries are kept")
-    audit_days: float = Field(
-        default=400, description="how long entries of the audit trail are kept"
-    )
-    event_days: float = Field(default=90, description="how long events are kept")
 
     @field_validator("quotas", mode="before")
     @classmethod

@@ -108,6 +108,10 @@ class Client:
         """Return what the server knows of base models, each fact with source and date."""
         return self._transport.json("GET", "/v1/models/catalogue")
 
+    def retention(self) -> Json:
+        """Return how long the server keeps each kind of data, and how much is older."""
+        return self._transport.json("GET", "/v1/retention")
+
     def cancel(self, identifier: str) -> Json:
         """Ask for a job's cancellation; cancelling a cancelled job changes nothing."""
         return self._transport.json("POST", f"/v1/jobs/{identifier}/cancel")

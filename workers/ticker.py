@@ -129,6 +129,7 @@ def _purge(now: datetime, *, services: Container) -> None:
     purge_entries(now - timedelta(days=settings.audit_days), sessions=sessions)
     # By a worker: opening the store takes seconds, and memory that a ticker does not need.
     services.task_queue.send("datasets.purge", queue=Queue.PREPARE)
+    services.task_queue.send("erasure.purge", queue=Queue.POLL)
 
 
 def tick(swept: dict[str, Sweep], now: Callable[[], datetime]) -> None:

@@ -106,6 +106,24 @@ def outputs_of_jobs(session: Session, job_ids: Sequence[str]) -> list[str]:
     return sorted(found)
 
 
+def submitted_jobs(
+    session: Session,
+    *,
+    before: datetime,
+    project_id: str | None = None,
+    after: str = "",
+    limit: int,
+) -> list[tuple[str, str]]:
+    """Return jobs that users submitted and that ended before a time, and their projects."""
+    job = _table("job")
+    query = select(job.c.id, job.c.project_id).where(
+        job.c.id > after, job.c.parent_id.is_(None), job.c.finished_at < before
+    )
+    if project_id is not None:
+        query = query.where(job.c.project_id == project_id)
+    return [(row[0], row[1]) for row in session.execute(query.order_by(job.c.id).limit(limit))]
+
+
 def remove_jobs(session: Session, job_ids: Sequence[str]) -> None:
     """Delete jobs without outputs, and what only they have; the ledger keeps what they used."""
     event, delivery, usage, job = map(_table, ("event", "delivery", "usage", "job"))

@@ -133,3 +133,45 @@ class Erasure(BaseModel):
     error: str | None = Field(description="code of the last attempt's failure")
     due_at: AwareDatetime = Field(description="when it is tried next")
     created_at: AwareDatetime = Field(description="when the output was deleted")
+
+
+class RetentionRule(BaseModel):
+    """How long one kind of data is kept."""
+
+    data: str = Field(
+        description="experiment, evaluation, model, dataset, file, job, event, delivery, audit, "
+        "or cache: answers that may be used again"
+    )
+    days: float | None = Field(
+        description="null: until somebody deletes it; of `cache`: not at all"
+    )
+    setting: str = Field(description="the setting that says so")
+    overdue: int | None = Field(
+        description="how many of the project's are older: they go with the next sweep, or once "
+        "nothing needs them; at most 10,000 are counted. Null where nothing is counted"
+    )
+
+
+class Retention(BaseModel):
+    """How long each kind of data is kept in this installation."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "object": "retention",
+                    "rules": [
+                        {
+                            "data": "dataset",
+                            "days": 90,
+                            "setting": "TUNECURVE_DATASET_DAYS",
+                            "overdue": 0,
+                        }
+                    ],
+                }
+            ]
+        }
+    )
+
+    object: Literal["retention"] = "retention"
+    rules: list[RetentionRule] = Field(description="one for each kind of data")

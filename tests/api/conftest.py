@@ -11,7 +11,8 @@ from tests.api.server import Api, Caller, serve
 
 
 @pytest.fixture
-def settings(database_url: str, tmp_path: Path) -> Settings:
+def settings(database_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> Settings:
+    """The settings of the API, with those that a test names as its parameter."""
     return Settings(
         _env_file=None,
         data_dir=tmp_path,
@@ -22,6 +23,7 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
         webhook_allow_networks=("127.0.0.0/8",),
         open_jobs_limit=8,
         upload_bytes_limit=64 << 20,
+        **getattr(request, "param", {}),
     )
 
 

@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 OPERATIONS = {
     "createJob", "listJobs", "getJob", "cancelJob", "deleteJob", "listErasures",
+    "getRetention",
     "listEvents", "streamEvents",
     "createFile", "listFiles", "getFile", "deleteFile", "getFileContent", "previewFile",
     "listDatasets", "getDataset", "deleteDataset", "listDatasetRows", "getDatasetContent",

@@ -226,6 +226,24 @@ def test_doctor_checks_the_default_model_as_the_server_knows_it(
     assert (told["state"], told["detail"].startswith("m")) == (state, True)
 
 
+def test_doctor_says_how_long_data_is_kept(
+    known: TinyService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known.objects["/v1/retention"] = {
+        "rules": [
+            {"data": "file", "days": None, "setting": "TUNECURVE_FILE_DAYS", "overdue": None},
+            {"data": "dataset", "days": 90, "setting": "TUNECURVE_DATASET_DAYS", "overdue": 3},
+        ]
+    }
+
+    assert run(["doctor", "-o", "json"]) == ExitCode.OK
+
+    checks = {check["check"]: check for check in json.loads(capsys.readouterr().out)["checks"]}
+    told = checks["retention"]["detail"]
+    assert "dataset 90 days (3 older, gone with the next sweep or once nothing needs them)" in told
+    assert told.endswith("until deleted: file")
+
+
 def test_a_file_is_previewed(known: TinyService, capsys: pytest.CaptureFixture[str]) -> None:
     column = {"name": "tweet", "type": "text", "filled": 1, "distinct": 1, "longest": 4}
     fit = {"preset": "sentiment", "fits": True, "why": "1 of the 1 rows read can be used"}

@@ -56,7 +56,7 @@ def test_a_queue_that_nobody_reads_does_not_hold_up_the_others(services: Contain
     services.close()
 
 
-def test_a_worker_is_asked_once_an_hour_to_purge_what_preparations_left(
+def test_workers_are_asked_once_an_hour_to_purge_what_is_left_and_outdated(
     services: Container,
 ) -> None:
     queue = services.task_queue
@@ -66,7 +66,8 @@ def test_a_worker_is_asked_once_an_hour_to_purge_what_preparations_left(
     for minutes in (0, 30, 61):
         purge(now + timedelta(minutes=minutes))
 
-    assert queue.messages == [("datasets.purge", (), Queue.PREPARE)] * 2
+    asked = [("datasets.purge", (), Queue.PREPARE), ("erasure.purge", (), Queue.POLL)]
+    assert queue.messages == asked * 2
     services.close()
 
 

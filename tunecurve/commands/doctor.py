@@ -4,24 +4,23 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from operator import itemgetter
 from pathlib import Path
-from typing import Literal
 
 import typer
 
 from tunecurve.commands.options import DataDirOption, KeyOption, OutputOption, UrlOption
+from tunecurve.commands.server_findings import Finding, State, ask_server
 from tunecurve.errors import ExitCode, TunecurveError
 from tunecurve.output import Column, OutputFormat, Row, print_json, render_table
-from tunecurve.settings import data_folder, find_server, read_environment
+from tunecurve.settings import data_folder, read_environment
 from tunecurve.stack.locks import is_locked
 from tunecurve.stack.redis import choose_redis, redis_answers
 from tunecurve.stack.services import INSTALL_HINT, Parts, server_folder, stack_environment
 from tunecurve.stack.state import lock_file, read_state
 
 Environment = Mapping[str, str]
-State = Literal["ok", "off", "fail"]
 
 _OLDEST_PYTHON = (3, 11)
 _SHOWN = re.compile(r"^(TUNECURVE_|GOOGLE_|STORAGE_EMULATOR_HOST$|HF_HUB_OFFLINE$)")
@@ -30,15 +29,6 @@ _URL_PASSWORD = re.compile(
     r"(://[^:/@\s]*:)[^@\s]+(?=@)|((?:password|secret|token)=)[^&\s]+", re.IGNORECASE
 )
 _WELL_KNOWN_CREDENTIALS = "~/.config/gcloud/application_default_credentials.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The result of one check; `off` is a part that is not in use, which is no fault."""
-
-    check: str
-    state: State
-    detail: str
 
 
 def doctor(
@@ -85,8 +75,7 @@ def examine(
         _folder(folder),
         _redis(environment),
         _stack(folder),
-        _server(environment, data_dir=data_dir, url=url, key=key),
-        _default_model(environment, data_dir=data_dir, url=url, key=key),
+        *ask_server(environment, data_dir=data_dir, url=url, key=key),
         _credentials(environment),
     ]
 
@@ -155,50 +144,6 @@ def _stack(folder: Path) -> Finding:
     if state is None:
         return Finding("stack", "ok", "starting or stopping")
     return Finding("stack", "ok", f"process {state.pid} at {state.url}")
-
-
-def _server(
-    environment: Environment, *, data_dir: Path | None, url: str | None, key: str | None
-) -> Finding:
-    from tunecurve.client import Client
-
-    try:
-        server = find_server(environment, url=url, key=key, data_dir=data_dir)
-    except TunecurveError as error:
-        return Finding("server", "off", str(error))
-    try:
-        with Client(server.url, server.key, timeout_seconds=5, retries=0) as client:
-            status = client.ready()
-            if server.key is not None:
-                client.me()
-    except TunecurveError as error:
-        return Finding("server", "fail", f"{server.url}: {error}")
-    parts = ", ".join(f"{name} {_status_text(value)}" for name, value in status.items())
-    return Finding("server", "ok", f"{server.url}: {parts}")
-
-
-def _default_model(
-    environment: Environment, *, data_dir: Path | None, url: str | None, key: str | None
-) -> Finding:
-    from tunecurve.client import Client
-
-    check = "default model"
-    try:
-        server = find_server(environment, url=url, key=key, data_dir=data_dir)
-        if server.key is None:
-            return Finding(check, "off", "known with an API key")
-        with Client(server.url, server.key, timeout_seconds=5, retries=0) as client:
-            default = client.catalogue()["default"]
-    except TunecurveError as error:
-        return Finding(check, "off", f"no server to ask: {error}")
-    warnings = [warning["message"] for warning in default["warnings"]]
-    if warnings:
-        return Finding(check, "fail", "; ".join(warnings))
-    return Finding(check, "ok", default["base_model"])
-
-
-def _status_text(value: object) -> str:
-    return str(value.get("status", value)) if isinstance(value, dict) else str(value)
 
 
 def _credentials(environment: Environment) -> Finding:

@@ -1,0 +1,97 @@
+"""What `tunecurve doctor` learns from the server: its parts, default model and retention."""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from tunecurve.errors import TunecurveError, UnreachableError
+from tunecurve.output import Row
+from tunecurve.settings import Server, find_server
+
+if TYPE_CHECKING:
+    from tunecurve.client import Client
+
+State = Literal["ok", "off", "fail"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The result of one check; `off` is a part that is not in use, which is no fault."""
+
+    check: str
+    state: State
+    detail: str
+
+
+def ask_server(
+    environment: Mapping[str, str], *, data_dir: Path | None, url: str | None, key: str | None
+) -> list[Finding]:
+    """Return a finding for each thing that a server is asked; all are `off` where none is known."""
+    try:
+        found = find_server(environment, url=url, key=key, data_dir=data_dir)
+    except TunecurveError as error:
+        return [Finding("server", "off", str(error)), _default_model(None), _retention(None)]
+    return [_server(found), _default_model(found), _retention(found)]
+
+
+def _server(found: Server) -> Finding:
+    from tunecurve.client import Client
+
+    try:
+        with Client(found.url, found.key, timeout_seconds=5, retries=0) as client:
+            status = client.ready()
+            if found.key is not None:
+                client.me()
+    except TunecurveError as error:
+        return Finding("server", "fail", f"{found.url}: {error}")
+    parts = ", ".join(f"{name} {_status_text(value)}" for name, value in status.items())
+    return Finding("server", "ok", f"{found.url}: {parts}")
+
+
+def _default_model(server: Server | None) -> Finding:
+    check = "default model"
+    try:
+        with _keyed_client(server) as client:
+            default = client.catalogue()["default"]
+    except TunecurveError as error:
+        return Finding(check, "off", str(error))
+    warnings = [warning["message"] for warning in default["warnings"]]
+    if warnings:
+        return Finding(check, "fail", "; ".join(warnings))
+    return Finding(check, "ok", default["base_model"])
+
+
+def _retention(server: Server | None) -> Finding:
+    """Return what is deleted by its age, and what is past it because something needs it."""
+    try:
+        with _keyed_client(server) as client:
+            rules = client.retention()["rules"]
+    except TunecurveError as error:
+        return Finding("retention", "off", str(error))
+    parts = [_rule_text(rule) for rule in rules if rule["days"]]
+    endless = [rule["data"] for rule in rules if not rule["days"] and rule["data"] != "cache"]
+    return Finding(
+        "retention", "ok", "; ".join([*parts, f"until deleted: {', '.join(endless) or 'nothing'}"])
+    )
+
+
+def _rule_text(rule: Row) -> str:
+    older = f" ({rule['overdue']} older, gone with the next sweep or once nothing needs them)"
+    return f"{rule['data']} {rule['days']:g} days{older if rule['overdue'] else ''}"
+
+
+@contextlib.contextmanager
+def _keyed_client(server: Server | None) -> Iterator["Client"]:
+    """Yield a client that waits for nothing; raises UnreachableError where none has a key."""
+    from tunecurve.client import Client
+
+    if server is None or server.key is None:
+        raise UnreachableError("known of a server with an API key")
+    with Client(server.url, server.key, timeout_seconds=5, retries=0) as client:
+        yield client
+
+
+def _status_text(value: object) -> str:
+    return str(value.get("status", value)) if isinstance(value, dict) else str(value)

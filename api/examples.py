@@ -160,6 +160,16 @@ MODEL: Example = {
     "created_at": CREATED,
     "ready_at": READY,
 }
+TRAINING_CURVES: Example = {
+    "object": "training_curves",
+    "model": MODEL_ID,
+    "synthetic": False,
+    "complete": True,
+    "series": {
+        "train_loss": [{"step": 50, "value": 1.31}, {"step": 100, "value": 0.62}],
+        "validation_loss": [{"step": 50, "value": 1.4}, {"step": 100, "value": 0.91}],
+    },
+}
 _SCORE: Example = {
     "metric": "exact_match",
     "value": 0.81,

@@ -16,6 +16,7 @@ from tunecurve.commands import (
     doctor,
     jobs,
     key,
+    models,
     preview,
     report,
     stack,
@@ -71,6 +72,7 @@ app.command("verify")(bundle.verify)
 app.command("quotas")(usage.quotas)
 app.command("usage")(usage.usage)
 app.command("audit")(usage.audit)
+app.command("curves")(models.curves)
 app.command("catalogue")(catalogue.catalogue)
 app.add_typer(key.app, name="key")
 app.command("backup")(backup.backup)

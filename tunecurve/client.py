@@ -215,6 +215,16 @@ class Client:
         self._transport.download(path, params={"format": "html"}, to=to)
         return to
 
+    def curves(self, model: str) -> Json:
+        """Return the training curves of a model: series by name, each a list of step and value."""
+        return self._transport.json("GET", f"/v1/models/{model}/curves")
+
+    def save_curves(self, model: str, *, to: Path) -> Path:
+        """Download the training curves of a model as CSV (series, step, value) into the file."""
+        path = f"/v1/models/{model}/curves"
+        self._transport.download(path, params={"format": "csv"}, to=to)
+        return to
+
     # ------------------------------------------------------------ keys and the server itself
 
     def create_key(self, name: str, scopes: Sequence[str]) -> Json:

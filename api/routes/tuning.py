@@ -1,17 +1,22 @@
 """Models: list, look, delete. Only jobs make them."""
 
-from fastapi import APIRouter, Request
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request, Response
 
 from api import examples
 from api.auth import Reader, Writer
 from api.dependencies import AfterModel, KeepRemote, Limit, ModelId, Services
-from api.openapi import answers, example_of, page_example
+from api.downloads import MEDIA_TYPES, attachment
+from api.openapi import answers, example_of, files, page_example
 from api.pagination import Page, page_of
 from service.erasure.operations import delete_output
 from service.erasure.schemas import Deletion
 from service.jobs.queries import job_states
+from service.storage.tables import rows_as_csv
 from service.tuning import queries
-from service.tuning.schemas import Model, present_model
+from service.tuning.curves import training_curves
+from service.tuning.schemas import Model, TrainingCurves, present_curves, present_model
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 
@@ -49,6 +54,39 @@ def get_model(model_id: ModelId, principal: Reader, container: Services) -> Mode
     row = queries.get_model(model_id, project_id=principal.project_id, sessions=container.sessions)
     states = job_states([row.job_id], sessions=container.sessions)
     return present_model(row, job=states.get(row.job_id))
+
+
+@router.get(
+    "/{model_id}/curves",
+    operation_id="getModelCurves",
+    summary="See how the training of a model went, or goes",
+    response_model=TrainingCurves,
+    responses=files(
+        "application/json",
+        MEDIA_TYPES["csv"],
+        json=("TrainingCurves", examples.TRAINING_CURVES),
+        statuses=(404,),
+    ),
+)
+def get_curves(
+    model_id: ModelId,
+    principal: Reader,
+    container: Services,
+    curve_format: Annotated[
+        Literal["json", "csv"], Query(alias="format", description="how to send it")
+    ] = "json",
+) -> TrainingCurves | Response:
+    """Loss and accuracy on training and validation rows, by training step."""
+    row, points = training_curves(
+        model_id, project_id=principal.project_id, sessions=container.sessions
+    )
+    if curve_format == "csv":
+        columns = ("series", "step", "value")
+        rows = (dict(zip(columns, (p.series.value, p.step, p.value), strict=True)) for p in points)
+        chunks = rows_as_csv(rows, columns=columns)
+        return attachment(chunks, name=f"{model_id}-curves.csv", content_type=MEDIA_TYPES["csv"])
+    states = job_states([row.job_id], sessions=container.sessions)
+    return present_curves(row, points, job=states.get(row.job_id))
 
 
 @router.delete(

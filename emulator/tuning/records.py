@@ -129,6 +129,7 @@ class Tuning:
             "experiment": self._experiment() if self.started else None,
             "tunedModel": self._tuned_model(),
             "tuningJobState": self.stage.value if self.stage else None,
+            "tuningJobMetadata": self._metadata(),
             "tuningDataStats": self.data_stats,
         }
         always = {
@@ -158,6 +159,10 @@ class Tuning:
         """The tokens a training is billed for: those of the rows, once for each epoch learned."""
         stats = (self.data_stats or {}).get("supervisedTuningDataStats", {})
         return int(stats.get("totalBillableTokenCount", 0)) * self.epochs
+
+    def _metadata(self) -> dict[str, str] | None:
+        """Return how many epochs are done; `completedStepCount` is of reinforcement tuning only."""
+        return {"completedEpochCount": str(len(self.history))} if self.history else None
 
     def _experiment(self) -> str:
         contexts = f"{self.parent}/metadataStores/default/contexts"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, ForeignKey, Index, Integer, String, false
+from sqlalchemy import Boolean, Float, ForeignKey, Index, Integer, String, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.catalogue.locations import location_of
@@ -74,3 +74,16 @@ class TunedModel(Model):
         self.statistics = result.get("statistics") or {}
         self.synthetic = synthetic
         self.ready_at = utc_now()
+
+
+class TrainingMetric(Model):
+    """One point of the training curves of the job that paid for a training (`MetricPoint`)."""
+
+    __tablename__ = "training_metric"
+
+    job_id: Mapped[str] = mapped_column(
+        Id, ForeignKey("job.id", ondelete="CASCADE"), primary_key=True
+    )
+    series: Mapped[str] = mapped_column(String(30), primary_key=True)
+    step: Mapped[int] = mapped_column(Integer, primary_key=True)
+    value: Mapped[float] = mapped_column(Float)

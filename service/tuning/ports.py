@@ -1,7 +1,8 @@
 """What we ask of a service that tunes models."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Protocol
 
 from service.jobs.paid_operations import OperationState
@@ -31,10 +32,41 @@ class TuningRequest:
     hyperparameters: Hyperparameters
 
 
+class MetricSeries(StrEnum):
+    """The series of a training curve. Losses are means in nats, accuracies fractions of next
+    tokens (or labels) that were right.
+    """
+
+    TRAIN_LOSS = "train_loss"
+    VALIDATION_LOSS = "validation_loss"
+    TRAIN_ACCURACY = "train_accuracy"
+    VALIDATION_ACCURACY = "validation_accuracy"
+
+
+@dataclass(frozen=True, slots=True)
+class MetricPoint:
+    """The value of a series after so many training steps; the value is finite."""
+
+    series: MetricSeries
+    step: int
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingProgress:
+    """How far a training is; None where the provider does not say."""
+
+    epochs_done: int | None = None
+    epochs_total: int | None = None
+    steps_done: int | None = None
+    steps_total: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class ProviderTuning:
     """A tuning as its provider reports it now.
 
+    `phase` is what a tuning that runs is at, in the provider's word, where it has one.
     `endpoint` is where the tuned model answers and names its own location; a failed tuning may
     still have left a `model` behind, which is billed.
     """
@@ -52,6 +84,8 @@ class ProviderTuning:
     error: Mapping[str, Any] | None = None
     run_id: str = ""
     project_id: str = ""
+    phase: str = ""
+    progress: TrainingProgress | None = None
 
 
 class TuningProvider(Protocol):
@@ -79,6 +113,14 @@ class TuningProvider(Protocol):
         ...
 
     def poll(self, resource_name: str) -> ProviderTuning: ...
+
+    def training_metrics(
+        self, resource_name: str, *, after_step: int = -1
+    ) -> Sequence[MetricPoint]:
+        """Return the points of a tuning's training curves with a step above `after_step`, in no
+        order; nothing while there are none.
+        """
+        ...
 
     def cancel(self, resource_name: str) -> None:
         """Ask to stop; a tuning that has ended is left as it is."""

@@ -20,12 +20,15 @@ def remove_model(
     row = repository.model(session, model_id, project_id=project_id)
     if row is None:
         raise NotFound(f"no model {model_id}", code="model_not_found")
-    tuning = repository.tuning_of(session, row.reused_from or row.job_id)
+    trained_by = row.reused_from or row.job_id
+    tuning = repository.tuning_of(session, trained_by)
     names = _remote_names(row, tuning)
-    others = repository.models_of_tuning(session, tuning.job_id, but=row.id) if tuning else []
+    others = repository.models_of_tuning(session, trained_by, but=row.id)
     refuse_used(repository.remove_model(session, row.id), model_id)
-    if tuning is not None and not (others or keep_tuning):
-        repository.remove_tuning(session, tuning)
+    if not (others or keep_tuning):
+        repository.remove_metrics(session, trained_by)
+        if tuning is not None:
+            repository.remove_tuning(session, tuning)
     needed_by = others[0] if others else ""
     return [Leftover(LeftoverKind.TUNED, name, row.provider, needed_by) for name in names]
 

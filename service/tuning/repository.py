@@ -1,11 +1,15 @@
 """SQL of tuning runs and models."""
 
-from sqlalchemy import or_, select
+from collections.abc import Iterable
+
+from sqlalchemy import Table, delete, or_, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from service.database import delete_unless_used
 from service.jobs.paid_operations import OperationState
-from service.tuning.models import TunedModel, TuningRun
+from service.tuning.models import TrainingMetric, TunedModel, TuningRun
+from service.tuning.ports import MetricPoint
 
 
 def add(session: Session, row: TunedModel) -> None:
@@ -64,3 +68,40 @@ def remove_tuning(session: Session, row: TuningRun) -> None:
 def remove_model(session: Session, model_id: str) -> list[str]:
     """Delete a model unless it is used; return what uses it."""
     return delete_unless_used(session, TunedModel, model_id)
+
+
+# ------------------------------------------------------------ training curves
+
+_METRICS: Table = TrainingMetric.metadata.tables[TrainingMetric.__tablename__]
+_METRIC_KEY = ("job_id", "series", "step")
+
+
+def put_metrics(session: Session, job_id: str, points: Iterable[MetricPoint]) -> None:
+    """Write points; one of the same series and step is replaced."""
+    rows = {
+        (point.series.value, point.step): {
+            "job_id": job_id,
+            "series": point.series.value,
+            "step": point.step,
+            "value": point.value,
+        }
+        for point in points
+    }
+    if not rows:
+        return
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    insert = dialect.insert(_METRICS)
+    fresh = insert.on_conflict_do_update(
+        index_elements=_METRIC_KEY, set_={"value": insert.excluded.value}
+    )
+    session.execute(fresh, [rows[key] for key in sorted(rows)])
+
+
+def metrics(session: Session, job_id: str) -> list[TrainingMetric]:
+    """Return the points of a job's training, by series and step."""
+    query = select(TrainingMetric).where(TrainingMetric.job_id == job_id)
+    return list(session.scalars(query.order_by(TrainingMetric.series, TrainingMetric.step)))
+
+
+def remove_metrics(session: Session, job_id: str) -> None:
+    session.execute(delete(TrainingMetric).where(TrainingMetric.job_id == job_id))

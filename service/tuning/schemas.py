@@ -1,5 +1,6 @@
 """What crosses HTTP about tuning: the specs of `tune` and `poll` jobs, and models."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -10,6 +11,7 @@ from service.ids import Prefix, id_pattern
 from service.jobs.lifecycle import State
 from service.jobs.schemas import OutputState, output_state
 from service.tuning.models import TunedModel
+from service.tuning.ports import MetricPoint, MetricSeries
 
 ProviderName = Literal["vertex"]
 
@@ -129,4 +131,40 @@ def present_model(row: TunedModel, *, job: State | None) -> Model:
         unlisted_model=row.unlisted_model,
         created_at=row.created_at,
         ready_at=row.ready_at,
+    )
+
+
+class TrainingPoint(BaseModel):
+    """The value of a series after so many training steps."""
+
+    step: int = Field(description="training steps so far")
+    value: float = Field(description="of the series at that step")
+
+
+class TrainingCurves(BaseModel):
+    """How the training of a model went, or goes: its series by name, each in order of steps."""
+
+    object: Literal["training_curves"] = "training_curves"
+    model: str = Field(description="id of the model")
+    synthetic: bool = Field(description="made by the emulator, not by Gemini")
+    complete: bool = Field(description="the training has ended: no more points will come")
+    series: dict[MetricSeries, list[TrainingPoint]] = Field(
+        description="losses in nats, accuracies of next tokens; a series without points is absent"
+    )
+
+
+def present_curves(
+    row: TunedModel, points: Sequence[MetricPoint], *, job: State | None
+) -> TrainingCurves:
+    """Return the training curves of a model as HTTP shows them."""
+    series: dict[MetricSeries, list[TrainingPoint]] = {}
+    for point in points:
+        series.setdefault(point.series, []).append(
+            TrainingPoint(step=point.step, value=point.value)
+        )
+    return TrainingCurves(
+        model=row.id,
+        synthetic=row.synthetic,
+        complete=output_state(job, ready=row.ready_at is not None) != "creating",
+        series=series,
     )

@@ -23,7 +23,7 @@ OPERATIONS = {
     "createFile", "listFiles", "getFile", "deleteFile", "getFileContent", "previewFile",
     "listDatasets", "getDataset", "deleteDataset", "listDatasetRows", "getDatasetContent",
     "getDatasetReport",
-    "listModels", "getModel", "deleteModel", "getModelCatalogue",
+    "listModels", "getModel", "deleteModel", "getModelCatalogue", "getModelCurves",
     "listEvaluations", "getEvaluation", "deleteEvaluation", "listEvaluationRows",
     "getEvaluationContent", "getEvaluationConfusion", "getEvaluationManifest",
     "getEvaluationSchema",

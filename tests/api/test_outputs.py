@@ -7,6 +7,8 @@ import json
 import pytest
 
 from service.storage.tables import read_parquet
+from service.tuning.curves import record_metrics
+from service.tuning.ports import MetricPoint, MetricSeries
 from tests.api.outputs import finished_evaluation, finished_experiment, prepared_dataset
 from tests.api.problems import problem_of
 from tests.api.server import PREPARE, Api, Caller
@@ -192,3 +194,24 @@ def test_outputs_are_listed_page_by_page(caller: Caller, collection: str) -> Non
 
     assert [each["id"] for each in first["data"] + second["data"]] == made[::-1]
     assert not second["has_more"]
+
+
+def test_training_curves_are_read_as_json_and_as_csv(api: Api, caller: Caller) -> None:
+    dataset = caller.submit("prepare", PREPARE)["outputs"]["dataset"]
+    tune = caller.submit("tune", {"dataset": dataset, "train_size": 20})
+    points = [MetricPoint(MetricSeries.VALIDATION_LOSS, step, 1 / step) for step in (8, 4)]
+    with api.services.sessions.transaction() as session:
+        record_metrics(session, tune["id"], points)
+    path = f"/v1/models/{tune['outputs']['model']}/curves"
+
+    told = caller.get(path).json()
+
+    assert not told["complete"]
+    series = {"validation_loss": [{"step": 4, "value": 0.25}, {"step": 8, "value": 0.125}]}
+    assert told["series"] == series
+    rows = list(csv.DictReader(io.StringIO(caller.get(f"{path}?format=csv").text)))
+    assert [row["step"] for row in rows] == ["4", "8"]
+    assert {row["series"] for row in rows} == {"validation_loss"}
+    problem_of(
+        caller.get("/v1/models/model_00000000000000000000000000/curves"), 404, "model_not_found"
+    )

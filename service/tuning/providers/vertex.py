@@ -4,34 +4,28 @@ Importing this module costs 3 s and 140 MB (it loads every service of aiplatform
 workers that tune do.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from google.auth.credentials import AnonymousCredentials
+from google.auth.transport.requests import AuthorizedSession
 from google.cloud import aiplatform_v1 as v1
 
 from service.catalogue.locations import endpoint_of, location_of
 from service.errors import Invalid
-from service.inference.batches.vertex_calls import CALL_SECONDS, call_vertex, words_without_quotes
-from service.jobs.paid_operations import OperationState
-from service.text import storable_json
-from service.tuning.ports import Hyperparameters, ProviderTuning, TuningRequest
+from service.inference.batches.vertex_calls import CALL_SECONDS, call_vertex
+from service.tuning.ports import Hyperparameters, MetricPoint, ProviderTuning, TuningRequest
+from service.tuning.providers.vertex_answers import (
+    ADAPTERS,
+    PROJECT_LABEL,
+    RUN_LABEL,
+    read_tuning,
+)
+from service.tuning.providers.vertex_metrics import read_metrics
 from service.tuning.providers.vertex_models import delete_tuned
+from service.tuning.providers.vertex_rest import get_json, open_rest_session
 
-RUN_LABEL, PROJECT_LABEL = "tunecurve-run", "tunecurve-project"
 _MISSING = "tuning_not_found"
-
-# gapic speaks in enum numbers and they are not the sizes: FOUR is 2.
-_ADAPTERS = {1: "ONE", 2: "TWO", 4: "FOUR", 8: "EIGHT", 16: "SIXTEEN", 32: "THIRTY_TWO"}
-
-# Each SDK has its own set of final states; this one is ours (facts of the v1 JobState).
-_STATES = {
-    "JOB_STATE_SUCCEEDED": OperationState.SUCCEEDED,
-    "JOB_STATE_PARTIALLY_SUCCEEDED": OperationState.SUCCEEDED,
-    "JOB_STATE_FAILED": OperationState.FAILED,
-    "JOB_STATE_EXPIRED": OperationState.FAILED,
-    "JOB_STATE_CANCELLED": OperationState.CANCELLED,
-}
 
 
 def open_vertex(*, project: str, location: str, endpoint: str) -> "VertexTuning":
@@ -48,6 +42,7 @@ class VertexTuning:
     def __init__(self, *, project: str, location: str, endpoint: str) -> None:
         self._project, self._location, self._endpoint = project, location, endpoint
         self._clients: dict[tuple[str, type[Any]], Any] = {}
+        self._rest: AuthorizedSession | None = None
 
     @property
     def synthetic(self) -> bool:
@@ -92,12 +87,20 @@ class VertexTuning:
         return str(listed[0]) if listed else None
 
     def poll(self, resource_name: str) -> ProviderTuning:
-        client = self._client(location_of(resource_name))
-        job = call_vertex(
-            lambda: client.get_tuning_job(name=resource_name, timeout=CALL_SECONDS, retry=None),
-            missing=_MISSING,
+        return read_tuning(self._get(resource_name))
+
+    def training_metrics(
+        self, resource_name: str, *, after_step: int = -1
+    ) -> Sequence[MetricPoint]:
+        location = location_of(resource_name)
+        experiment = str(self._get(resource_name).get("experiment") or "")
+        if not experiment:
+            return ()
+        points = call_vertex(
+            lambda: read_metrics(experiment, open_client=lambda kind: self._client(location, kind)),
+            missing="training_metrics_not_found",
         )
-        return read_tuning(v1.TuningJob.to_dict(job, use_integers_for_enums=False))
+        return [point for point in points if point.step > after_step]
 
     def cancel(self, resource_name: str) -> None:
         client = self._client(location_of(resource_name))
@@ -114,6 +117,20 @@ class VertexTuning:
     def delete(self, resource_name: str) -> None:
         location = location_of(resource_name)
         delete_tuned(resource_name, open_client=lambda kind: self._client(location, kind))
+
+    def _get(self, resource_name: str) -> Mapping[str, Any]:
+        """Return a tuning job as the REST surface shows it."""
+        url = f"{endpoint_of(location_of(resource_name), emulator=self._endpoint)}/v1"
+        found: Mapping[str, Any] = call_vertex(
+            lambda: get_json(self._rest_session(), f"{url}/{resource_name}", params={}),
+            missing=_MISSING,
+        )
+        return found
+
+    def _rest_session(self) -> AuthorizedSession:
+        if self._rest is None:
+            self._rest = open_rest_session(anonymous=self.synthetic)
+        return self._rest
 
     def _parent(self) -> str:
         return f"projects/{self._project}/locations/{self._location}"
@@ -138,61 +155,6 @@ def _hyperparameters(wanted: Hyperparameters) -> Any:
     if wanted.learning_rate_multiplier is not None:
         given["learning_rate_multiplier"] = wanted.learning_rate_multiplier
     if wanted.adapter_size is not None:
-        size = f"ADAPTER_SIZE_{_ADAPTERS[wanted.adapter_size]}"
+        size = f"ADAPTER_SIZE_{ADAPTERS[wanted.adapter_size]}"
         given["adapter_size"] = getattr(v1.SupervisedHyperParameters.AdapterSize, size)
     return v1.SupervisedHyperParameters(**given)
-
-
-def read_tuning(job: Mapping[str, Any]) -> ProviderTuning:
-    """Return what a TuningJob, as a dictionary with enum names, says. Pure.
-
-    The statistics keep counts only: the provider echoes training examples there, which are
-    the user's data and have no place in our tables.
-    """
-    job = storable_json(job)
-    state = str(job.get("state", ""))
-    tuned = job.get("tuned_model") or {}
-    labels: Mapping[str, str] = job.get("labels") or {}
-    counts = (job.get("tuning_data_stats") or {}).get("supervised_tuning_data_stats") or {}
-    error = job.get("error") or {}
-    spec = (job.get("supervised_tuning_spec") or {}).get("hyper_parameters") or {}
-    return ProviderTuning(
-        resource_name=str(job.get("name", "")),
-        state=_STATES.get(state, OperationState.ACCEPTED),
-        provider_state=state[:50],
-        run_id=str(labels.get(RUN_LABEL, "")),
-        project_id=str(labels.get(PROJECT_LABEL, "")),
-        base_model=str(job.get("base_model", "")),
-        model=tuned.get("model") or None,
-        endpoint=tuned.get("endpoint") or None,
-        checkpoints=tuple(tuned.get("checkpoints") or ()),
-        statistics={
-            key: int(counts[key])
-            for key in (
-                "tuning_dataset_example_count",
-                "total_billable_token_count",
-                "tuning_step_count",
-                "total_truncated_example_count",
-            )
-            if counts.get(key)
-        },
-        hyperparameters=_chosen(spec),
-        training_tokens=int(counts.get("total_billable_token_count") or 0),
-        error={
-            "code": error.get("code"),
-            "message": words_without_quotes(str(error.get("message", ""))),
-        }
-        if error.get("code") or error.get("message")
-        else None,
-    )
-
-
-def _chosen(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the hyperparameters that the provider has settled, in our names."""
-    sizes = {f"ADAPTER_SIZE_{name}": size for size, name in _ADAPTERS.items()}
-    chosen = {
-        "epochs": int(spec.get("epoch_count") or 0),
-        "learning_rate_multiplier": spec.get("learning_rate_multiplier"),
-        "adapter_size": sizes.get(str(spec.get("adapter_size"))),
-    }
-    return {key: value for key, value in chosen.items() if value}

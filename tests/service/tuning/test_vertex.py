@@ -7,7 +7,8 @@ import pytest
 from service.errors import Invalid, NotFound, Unavailable
 from service.jobs.paid_operations import OperationState
 from service.tuning.ports import Hyperparameters, TuningRequest
-from service.tuning.providers.vertex import open_vertex, read_tuning
+from service.tuning.providers.vertex import open_vertex
+from service.tuning.providers.vertex_answers import read_tuning
 from tests.support.emulator import EmulatorProcess
 
 
@@ -55,16 +56,16 @@ def test_an_answer_keeps_counts_and_drops_the_users_examples() -> None:
         {
             "name": "projects/1/locations/us/tuningJobs/2",
             "state": "JOB_STATE_SUCCEEDED",
-            "base_model": "gemini-3.1-flash-lite",
-            "tuned_model": {"model": "m", "endpoint": "projects/1/locations/us/endpoints/3"},
-            "supervised_tuning_spec": {
-                "hyper_parameters": {"epoch_count": "10", "adapter_size": "ADAPTER_SIZE_FOUR"}
+            "baseModel": "gemini-3.1-flash-lite",
+            "tunedModel": {"model": "m", "endpoint": "projects/1/locations/us/endpoints/3"},
+            "supervisedTuningSpec": {
+                "hyperParameters": {"epochCount": "10", "adapterSize": "ADAPTER_SIZE_FOUR"}
             },
-            "tuning_data_stats": {
-                "supervised_tuning_data_stats": {
-                    "tuning_dataset_example_count": "500",
-                    "total_billable_token_count": "255243",
-                    "user_dataset_examples": [{"parts": [{"text": "my name is Ann"}]}],
+            "tuningDataStats": {
+                "supervisedTuningDataStats": {
+                    "tuningDatasetExampleCount": "500",
+                    "totalBillableTokenCount": "255243",
+                    "userDatasetExamples": [{"parts": [{"text": "my name is Ann"}]}],
                 }
             },
         }

@@ -1,0 +1,111 @@
+"""What a TuningJob of Vertex AI says, in our words. Pure."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from service.inference.batches.vertex_calls import words_without_quotes
+from service.jobs.paid_operations import OperationState
+from service.text import storable_json
+from service.tuning.ports import ProviderTuning, TrainingProgress
+
+RUN_LABEL, PROJECT_LABEL = "tunecurve-run", "tunecurve-project"
+
+# gapic speaks in enum numbers and they are not the sizes: FOUR is 2.
+ADAPTERS = {1: "ONE", 2: "TWO", 4: "FOUR", 8: "EIGHT", 16: "SIXTEEN", 32: "THIRTY_TWO"}
+
+# Each SDK has its own set of final states; this one is ours (facts of the v1 JobState).
+_STATES = {
+    "JOB_STATE_SUCCEEDED": OperationState.SUCCEEDED,
+    "JOB_STATE_PARTIALLY_SUCCEEDED": OperationState.SUCCEEDED,
+    "JOB_STATE_FAILED": OperationState.FAILED,
+    "JOB_STATE_EXPIRED": OperationState.FAILED,
+    "JOB_STATE_CANCELLED": OperationState.CANCELLED,
+}
+_CHECKPOINT = {
+    "checkpointId": "checkpoint_id",
+    "epoch": "epoch",
+    "step": "step",
+    "endpoint": "endpoint",
+}
+_COUNTS = {
+    "tuningDatasetExampleCount": "tuning_dataset_example_count",
+    "totalBillableTokenCount": "total_billable_token_count",
+    "tuningStepCount": "tuning_step_count",
+    "totalTruncatedExampleCount": "total_truncated_example_count",
+}
+
+
+def read_tuning(job: Mapping[str, Any]) -> ProviderTuning:
+    """Return what a TuningJob says, given as the JSON of the REST surface.
+
+    The statistics keep counts only: the provider echoes training examples there, which are
+    the user's data and have no place in our tables.
+    """
+    job = storable_json(job)
+    state = str(job.get("state", ""))
+    tuned = job.get("tunedModel") or {}
+    labels: Mapping[str, str] = job.get("labels") or {}
+    counts = (job.get("tuningDataStats") or {}).get("supervisedTuningDataStats") or {}
+    spec = (job.get("supervisedTuningSpec") or {}).get("hyperParameters") or {}
+    checkpoints = tuple(_checkpoints(tuned))
+    return ProviderTuning(
+        resource_name=str(job.get("name", "")),
+        state=_STATES.get(state, OperationState.ACCEPTED),
+        provider_state=state[:50],
+        phase=str(job.get("tuningJobState") or "").removeprefix("TUNING_JOB_STATE_")[:50],
+        progress=_progress(job, spec, counts, checkpoints),
+        run_id=str(labels.get(RUN_LABEL, "")),
+        project_id=str(labels.get(PROJECT_LABEL, "")),
+        base_model=str(job.get("baseModel", "")),
+        model=tuned.get("model") or None,
+        endpoint=tuned.get("endpoint") or None,
+        checkpoints=checkpoints,
+        statistics={ours: int(counts[name]) for name, ours in _COUNTS.items() if counts.get(name)},
+        hyperparameters=_chosen(spec),
+        training_tokens=int(counts.get("totalBillableTokenCount") or 0),
+        error=_error(job.get("error") or {}),
+    )
+
+
+def _checkpoints(tuned: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for each in tuned.get("checkpoints") or ():
+        yield {ours: each[name] for name, ours in _CHECKPOINT.items() if name in each}
+
+
+def _progress(
+    job: Mapping[str, Any],
+    spec: Mapping[str, Any],
+    counts: Mapping[str, Any],
+    checkpoints: tuple[Mapping[str, Any], ...],
+) -> TrainingProgress:
+    """Return the completed epochs and steps: as told, else those of the latest checkpoint."""
+    told = job.get("tuningJobMetadata") or {}
+    latest = checkpoints[-1] if checkpoints else {}
+    return TrainingProgress(
+        epochs_done=_count(told.get("completedEpochCount") or latest.get("epoch")),
+        epochs_total=_count(spec.get("epochCount")),
+        steps_done=_count(told.get("completedStepCount") or latest.get("step")),
+        steps_total=_count(counts.get("tuningStepCount")),
+    )
+
+
+def _count(told: Any) -> int | None:
+    return int(told) if told else None
+
+
+def _error(error: Mapping[str, Any]) -> dict[str, Any] | None:
+    if not (error.get("code") or error.get("message")):
+        return None
+    message = words_without_quotes(str(error.get("message", "")))
+    return {"code": error.get("code"), "message": message}
+
+
+def _chosen(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the hyperparameters that the provider has settled, in our names."""
+    sizes = {f"ADAPTER_SIZE_{name}": size for size, name in ADAPTERS.items()}
+    chosen = {
+        "epochs": int(spec.get("epochCount") or 0),
+        "learning_rate_multiplier": spec.get("learningRateMultiplier"),
+        "adapter_size": sizes.get(str(spec.get("adapterSize"))),
+    }
+    return {key: value for key, value in chosen.items() if value}

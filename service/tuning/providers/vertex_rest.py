@@ -1,0 +1,34 @@
+"""What Vertex AI's REST surface says of tuning jobs: the published v1 types lack some fields.
+
+`tuningJobState` and `tuningJobMetadata` are in the REST reference and in google-genai, and not in
+`aiplatform_v1` 2.7.0, which drops what it does not know.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import google.auth
+from google.api_core.exceptions import from_http_response
+from google.auth.credentials import AnonymousCredentials
+from google.auth.transport.requests import AuthorizedSession
+
+from service.inference.batches.vertex_calls import CALL_SECONDS
+
+_SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
+_FIRST_ERROR = 400
+
+
+def open_rest_session(*, anonymous: bool) -> AuthorizedSession:
+    """Return a session with the process's Google credentials; an emulator needs none."""
+    if anonymous:
+        return AuthorizedSession(AnonymousCredentials())  # type: ignore[no-untyped-call]
+    credentials, _ = google.auth.default(scopes=_SCOPES)
+    return AuthorizedSession(credentials)  # type: ignore[no-untyped-call]
+
+
+def get_json(session: AuthorizedSession, url: str, *, params: Mapping[str, str | int]) -> Any:
+    """Return the JSON of one GET; raises GoogleAPICallError, and what `requests` raises."""
+    answer = session.request("GET", url, params=params, timeout=CALL_SECONDS)  # type: ignore[no-untyped-call]
+    if answer.status_code >= _FIRST_ERROR:
+        raise from_http_response(answer)  # type: ignore[no-untyped-call]
+    return answer.json()

@@ -25,6 +25,7 @@ from api.routes import (
     events,
     experiments,
     files,
+    generation,
     health,
     jobs,
     keys,
@@ -47,6 +48,7 @@ _ROOMS = (
     datasets,
     catalogue,  # before tuning: `/v1/models/catalogue` is no model
     tuning,
+    generation,
     evaluation,
     experiments,
     webhooks,
@@ -84,6 +86,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.remembered_keys = RememberedKeys()
     app.state.stream_slots = KeySlots(settings.streams_per_key, what="streams")
     app.state.upload_slots = KeySlots(settings.uploads_per_key, what="uploads")
+    app.state.generation_slots = KeySlots(settings.generations_per_key, what="generations")
     app.state.readiness_checks = CapacityLimiter(READINESS_CHECKS)
     for room in _ROOMS:
         app.include_router(room.router, dependencies=[Depends(refuse_unknown_parameters)])

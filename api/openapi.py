@@ -34,6 +34,7 @@ _STATUSES = {
     428: "The header If-Match is missing",
     429: "Too many, come back later",
     500: "The server failed",
+    502: "The provider gave no answer",
     503: "Something the server needs is away",
 }
 _HEADERS = {

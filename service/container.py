@@ -23,14 +23,15 @@ from service.evaluation.ports import (
     CallConfig,
     EvaluationServices,
     ShardConfig,
-    Target,
 )
 from service.experiments.operations import experiment_kind
 from service.files.contents import FileLimits
+from service.generation.operations import GenerationServices
 from service.inference.batches.ports import BatchProvider
 from service.inference.cache import CacheRules
+from service.inference.governors import Governors
 from service.inference.operations import shut_down
-from service.inference.ports import CallLimits, Generator, Governor
+from service.inference.ports import CallLimits, StreamingGenerator
 from service.jobs.paid_operation_sweep import PolledTables
 from service.jobs.paid_operations import OperationPace
 from service.jobs.ports import JobKinds, JobServices
@@ -196,7 +197,7 @@ class Container:
         )
         return CallConfig(
             generator=lambda: self._generator,
-            governor=self._governor,
+            governor=lambda target: self._governors.of(target.location, target.base_model),
             limits=limits,
             catalogue=self.catalogue,
             cache=self._cache,
@@ -248,7 +249,7 @@ class Container:
         )
 
     @cached_property
-    def _generator(self) -> Generator:
+    def _generator(self) -> StreamingGenerator:
         from service.inference.generators.vertex import VertexGenerator
 
         return VertexGenerator(
@@ -258,27 +259,17 @@ class Container:
         )
 
     @cached_property
-    def _governors(self) -> dict[str, Governor]:
-        return {}
+    def _governors(self) -> Governors:
+        return Governors(self.settings, redis_url=self.redis.url)
 
-    def _governor(self, target: Target) -> Governor:
-        """Return the process's one governor of a quota; endpoints share their base model's."""
-        from service.inference.governor import quota_key, quota_of
-        from service.inference.redis_governor import RedisGovernor
-
-        settings = self.settings
-        key = quota_key(
-            settings.google_cloud_project,
-            location=target.location,
-            base_model=target.base_model,
+    @cached_property
+    def generation(self) -> GenerationServices:
+        return GenerationServices(
+            sessions=self.sessions,
+            find_model=ready_model,
+            calls=self._call_config,
+            generator=lambda: self._generator,
         )
-        if key not in self._governors:
-            self._governors[key] = RedisGovernor(
-                self.redis.url,
-                key=key,
-                quota=quota_of(settings, location=target.location, base_model=target.base_model),
-            )
-        return self._governors[key]
 
     @cached_property
     def erasure(self) -> ErasureServices:
@@ -293,6 +284,6 @@ class Container:
         """Close what was opened; nothing is opened for it."""
         opened = self.__dict__
         if "_generator" in opened:
-            shut_down(self._generator, *self._governors.values())
+            shut_down(self._generator, *self._governors.opened)
         if "sessions" in opened:
             self.sessions.close()

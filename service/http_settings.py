@@ -48,6 +48,11 @@ class HttpSettings(BaseSettings):
     streams_per_key: int = Field(
         default=20, ge=1, description="event streams that a key may have open in one API process"
     )
+    generations_per_key: int = Field(
+        default=8,
+        ge=1,
+        description="single calls of models that a key may have open in one API process",
+    )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
         default=("127.0.0.1", "::1"),
         description=(

@@ -9,6 +9,7 @@ import typer
 from typer.exceptions import TyperException
 
 from tunecurve.commands import (
+    ask,
     backup,
     bundle,
     catalogue,
@@ -69,6 +70,7 @@ app.command("cancel")(jobs.cancel)
 app.command("report")(report.report)
 app.command("bundle")(bundle.bundle)
 app.command("verify")(bundle.verify)
+app.command("ask")(ask.ask)
 app.command("quotas")(usage.quotas)
 app.command("usage")(usage.usage)
 app.command("audit")(usage.audit)

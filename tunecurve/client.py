@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tunecurve.errors import ApiError, TunecurveError, UsageError, WaitTimeoutError
+from tunecurve.model_calls import ModelCalls
 from tunecurve.transport import RETRIED_STATUSES, Transport
 
 Json = dict[str, Any]
@@ -41,7 +42,7 @@ _MEDIA_TYPES = {
 }
 
 
-class Client:
+class Client(ModelCalls):
     """One server and one key. Every call may raise ApiError or UnreachableError.
 
     Requests that a lost connection leaves in doubt are sent again only where a second one does

@@ -98,6 +98,18 @@ class ApiError(TunecurveError):
         self.exit_code = exit_code_of_status(status)
         super().__init__(describe_problem(self.as_json()))
 
+    @classmethod
+    def of(cls, problem: Mapping[str, Any]) -> "ApiError":
+        """Return the error that a problem document tells, whatever it lacks."""
+        status = int(problem["status"])
+        return cls(
+            status,
+            str(problem.get("code") or f"http_{status}"),
+            title=str(problem.get("title") or "error"),
+            detail=str(problem.get("detail") or ""),
+            errors=[fault for fault in problem.get("errors") or () if isinstance(fault, dict)],
+        )
+
     def as_json(self) -> dict[str, Any]:
         return {
             "status": self.status,

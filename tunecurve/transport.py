@@ -1,11 +1,12 @@
 """Requests over HTTP: keys, retries, problem documents."""
 
 import itertools
+import json
 import os
 import secrets
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ class Transport:
         self._http = httpx2.Client(
             base_url=_checked(url),
             headers=_headers(key),
-            timeout=httpx2.Timeout(timeout_seconds, connect=_CONNECT_SECONDS),
+            timeout=_timeout(timeout_seconds),
             # A company's proxy would take requests to this very machine away from it.
             trust_env=urlsplit(url).hostname not in _LOOPBACK,
         )
@@ -65,16 +66,21 @@ class Transport:
         file: Path | None = None,
         headers: Mapping[str, str] | None = None,
         replayable: bool = True,
+        timeout_seconds: float | None = None,
     ) -> Json:
         """Send one request and return the JSON object of the answer ({} where there is none).
 
         `replayable`: sending it twice equals sending it once, so a connection that breaks while
         the answer is on its way is tried again; one that never opened always is.
+        `timeout_seconds` are for an answer that takes longer than others.
         """
+        timeout = self._http.timeout if timeout_seconds is None else _timeout(timeout_seconds)
 
         def attempt() -> httpx2.Response:
             if file is None:
-                return self._http.request(method, path, params=params, json=body, headers=headers)
+                return self._http.request(
+                    method, path, params=params, json=body, headers=headers, timeout=timeout
+                )
             with file.open("rb") as content:
                 return self._http.request(
                     method, path, params=params, content=content, headers=headers, timeout=None
@@ -95,6 +101,23 @@ class Transport:
             etag=response.headers.get("etag"),
             retry_seconds=_seconds(response.headers.get("retry-after")),
         )
+
+    def events(
+        self, method: str, path: str, *, body: Json, timeout_seconds: float
+    ) -> Iterator[tuple[str, Json]]:
+        """Send one request, never twice, and yield name and data of the events of its answer.
+
+        Raises UnreachableError where the connection breaks: what came is then not all.
+        """
+        timeout = _timeout(timeout_seconds)
+        try:
+            with self._http.stream(method, path, json=body, timeout=timeout) as response:
+                if not response.is_success:
+                    response.read()
+                    raise _problem(response)
+                yield from _events_of(response.iter_lines())
+        except httpx2.TransportError as error:
+            raise self._unreachable(error) from error
 
     def download(self, path: str, *, params: Params, to: Path) -> None:
         """Stream the response body into `to`, which is replaced only by a complete file."""
@@ -185,18 +208,29 @@ def _headers(key: str | None) -> dict[str, str]:
     return {**headers, "authorization": f"Bearer {key}"}
 
 
+def _timeout(seconds: float) -> httpx2.Timeout:
+    return httpx2.Timeout(seconds, connect=_CONNECT_SECONDS)
+
+
+def _events_of(lines: Iterable[str]) -> Iterator[tuple[str, Json]]:
+    """Yield name and data of server-sent events; comments are left out."""
+    name = ""
+    for line in lines:
+        field, _, value = line.partition(": ")
+        if field == "event":
+            name = value
+        elif field == "data":
+            yield name, json.loads(value)
+
+
 def _problem(response: httpx2.Response) -> ApiError:
     try:
         body = response.json()
     except ValueError:
         body = None
     problem = body if isinstance(body, dict) else {}
-    return ApiError(
-        response.status_code,
-        str(problem.get("code") or f"http_{response.status_code}"),
-        title=str(problem.get("title") or response.reason_phrase or "error"),
-        detail=str(problem.get("detail") or ""),
-        errors=[fault for fault in problem.get("errors") or () if isinstance(fault, dict)],
+    return ApiError.of(
+        {"title": response.reason_phrase} | problem | {"status": response.status_code}
     )
 
 

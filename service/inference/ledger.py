@@ -24,13 +24,14 @@ def record_usage(
     used: UsageTotals,
     *,
     project_id: str,
-    job_id: str,
+    job_id: str | None,
     base_model: str,
     lane: str = "online",
-) -> None:
-    """Add one entry to the cost ledger, in the caller's transaction.
+) -> int:
+    """Add one entry to the cost ledger, in the caller's transaction; return its number.
 
-    Thinking tokens are part of the output's and cached ones of the prompt's.
+    Thinking tokens are part of the output's and cached ones of the prompt's. A call outside jobs
+    has no `job_id`.
     """
     now, entry = utc_now(), asdict(used)
     del entry["known_nano"], entry["unpriced"], entry["synthetic_nano"]
@@ -44,7 +45,7 @@ def record_usage(
         cost_nano=used.cost_nano,
         **entry,
     )
-    add_usage(session, usage)
+    return add_usage(session, usage)
 
 
 def record_calls(
@@ -52,7 +53,7 @@ def record_calls(
     batch: Sequence[GenerationResult],
     *,
     project_id: str,
-    job_id: str,
+    job_id: str | None,
     base_model: str,
     price: CallPrice | None,
     budget_guard: JobBudgetGuard | None = None,

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import uvloop
 
+from service.errors import TunecurveError
 from service.inference.generation_run import GenerationRun, Summary
 from service.inference.ports import (
     BudgetGuard,
@@ -19,6 +20,7 @@ from service.inference.ports import (
     Generator,
     Governor,
 )
+from service.inference.project_guard import ProjectBudgetGuard
 
 
 def generate_all(  # noqa: PLR0913  its collaborators
@@ -72,6 +74,48 @@ def generate_all(  # noqa: PLR0913  its collaborators
     return loop_thread().run(send())
 
 
+def start_generation(
+    request: GenerationRequest,
+    *,
+    generator: Generator,
+    governor: Governor,
+    flow: Flow,
+    limits: CallLimits,
+    budget_guard: ProjectBudgetGuard,
+) -> Future[GenerationResult]:
+    """Send one request as `generate_all` does, without holding a thread while it is answered.
+
+    The result is paid for and entered in the ledger before it is returned. Cancelling the future
+    ends the run: a call in flight has 5 s, and is entered, too.
+    """
+    results: list[GenerationResult] = []
+
+    def store(batch: Sequence[GenerationResult]) -> None:
+        results.extend(batch)
+        budget_guard.settle(*batch)
+
+    async def send() -> GenerationResult:
+        run = GenerationRun(
+            [request],
+            generator=generator,
+            governor=governor,
+            flow=flow,
+            limits=limits,
+            budget_guard=budget_guard,
+            store=store,
+            check=lambda: None,
+            warn=lambda _refused: None,
+        )
+        try:
+            await run.run()
+        except TunecurveError:
+            await asyncio.to_thread(budget_guard.release)
+            raise
+        return results[0]
+
+    return loop_thread().start(send())
+
+
 def shut_down(*adapters: Generator | Governor) -> None:
     """Close what runs have used, then the event loop; a later run starts a new one."""
 
@@ -111,6 +155,10 @@ class LoopThread:
             if not future.done():
                 future.cancel()
                 ended.wait(CLEAN_UP_SECONDS)
+
+    def start(self, coroutine: Coroutine[Any, Any, Result]) -> Future[Result]:
+        """Run on the loop and return at once."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._started())
 
     def stop(self) -> None:
         """End the loop; the next run starts another."""

@@ -151,6 +151,17 @@ class Generator(Protocol):
     async def close(self) -> None: ...
 
 
+class StreamingGenerator(Generator, Protocol):
+    """A Generator whose answers can be followed: `emit` gets each piece of the text as it comes.
+
+    `stream` raises what `generate` does, also after pieces: what came may then be incomplete.
+    """
+
+    async def stream(
+        self, request: GenerationRequest, *, emit: Callable[[str], None]
+    ) -> Generation: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Flow:
     """Whose calls these are: quota is shared first between projects, then between their jobs.

@@ -34,17 +34,25 @@ def _admit(session: Session, request: Request, limit_nano: int) -> None:
         message = "the project has a limit of dollars: give the job a budget"
         fault = Fault("/budget", "budget_required", message)
         raise Invalid(message, code="budget_required", faults=[fault])
-    lock_project(session, request.project_id)
+    require_left(session, request.project_id, nano=request.budget_nano, limit_nano=limit_nano)
+
+
+def require_left(session: Session, project_id: str, *, nano: int, limit_nano: int) -> None:
+    """Raise Forbidden `project_limit_reached` where so many nano-dollars are no longer left.
+
+    The project's row stays locked until the caller's transaction ends.
+    """
+    lock_project(session, project_id)
     today = database_now(session).date()
     month = usage_of_project(
-        session, request.project_id, first=today.replace(day=1), last=today + timedelta(days=1)
+        session, project_id, first=today.replace(day=1), last=today + timedelta(days=1)
     )
     paid = sum(used.known_nano for _, _, used in month)
-    held = unspent_budgets(session, request.project_id)
-    left = limit_nano - paid - held
-    if request.budget_nano > left:
+    held = unspent_budgets(session, project_id)
+    if nano > limit_nano - paid - held:
         message = (
             f"of the project's {dollars(limit_nano)} USD a month {dollars(paid)} are spent and "
-            f"{dollars(held)} held by open jobs: give a smaller budget, or wait"
+            f"{dollars(held)} held by open jobs: {dollars(nano)} more do not fit; ask for less, "
+            "or wait"
         )
         raise Forbidden(message, code="project_limit_reached")

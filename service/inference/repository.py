@@ -34,9 +34,14 @@ _SUMMED = (
 )
 
 
-def add_usage(session: Session, usage: Usage) -> None:
+def add_usage(session: Session, usage: Usage) -> int:
     session.add(usage)
     session.flush()
+    return usage.id
+
+
+def remove_usage(session: Session, usage_id: int) -> None:
+    session.execute(delete(Usage).where(Usage.id == usage_id))
 
 
 def usage_by_job(session: Session, job_ids: Collection[str]) -> dict[str, UsageTotals]:

@@ -1,6 +1,7 @@
 """Classification of failed calls: whether to retry, when, and what the error may contain."""
 
 import json
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
@@ -79,7 +80,7 @@ class QuotaExhausted(RateLimited):
     default_code = "provider_quota_exhausted"
 
     def __init__(self, message: str, *, resume_seconds: float) -> None:
-        super().__init__(message)
+        super().__init__(message, retry_seconds=math.ceil(resume_seconds))
         self.resume_seconds = resume_seconds
 
 

@@ -21,6 +21,7 @@ OF_ADMINISTRATORS = ("/v1/audit", "/v1/keys", "/v1/webhooks", "/v1/projects")
 ALSO_OF_ADMINISTRATORS = {("PATCH", "/v1/quotas/{location}/{base_model}")}
 OF_THE_INSTALLATION = ("/v1/projects", "/v1/quotas/")  # not of one project
 NAMES = {"location": "us", "base_model": "gemini-3.1-flash-lite"}  # parameters that are no ids
+MODEL = "{model}"  # a model by its id, or by another name
 
 
 def _operations(contract: Json) -> list[tuple[str, str, Json]]:
@@ -137,6 +138,7 @@ _BODIES: dict[str, Any] = {
     "createProject": {"name": "another"},
     "updateProject": {"buckets": []},
     "createProjectKey": {"name": "another", "scopes": ["read"]},
+    "generateText": {"text": "a text"},
 }
 
 
@@ -159,6 +161,7 @@ def _with_ids(path: str, operation: Json, ids: dict[str, str] | None = None) -> 
         return f"{path}?job=job_{'0' * 26}"
     for name, missing in _id_parameters(operation, "path").items():
         path = path.replace(f"{{{name}}}", missing if ids is None else ids[name])
+    path = path.replace(MODEL, f"model_{'0' * 26}" if ids is None else ids["model_id"])
     for name, value in NAMES.items():
         path = path.replace(f"{{{name}}}", value)
     assert "{" not in path, f"a parameter of {path} is no id: say in this test what it is"

@@ -24,6 +24,7 @@ OPERATIONS = {
     "listDatasets", "getDataset", "deleteDataset", "listDatasetRows", "getDatasetContent",
     "getDatasetReport",
     "listModels", "getModel", "deleteModel", "getModelCatalogue", "getModelCurves",
+    "generateText",
     "listEvaluations", "getEvaluation", "deleteEvaluation", "listEvaluationRows",
     "getEvaluationContent", "getEvaluationConfusion", "getEvaluationManifest",
     "getEvaluationSchema",

@@ -6,10 +6,12 @@ few hundred calls per second requires; the protocol is one POST.
 
 import asyncio
 import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, NoReturn
 
 import aiohttp
 from yarl import URL
@@ -17,6 +19,7 @@ from yarl import URL
 from service.catalogue.locations import endpoint_of, location_of
 from service.clock import utc_now
 from service.inference.generators.messages import encoded, read_answer, with_estimates
+from service.inference.generators.pieces import merged_answer, piece_of, text_of
 from service.inference.ports import Generation, GenerationRequest, Outcome
 from service.inference.retry import CallFailed, Refusal, classify, without_echo
 
@@ -29,13 +32,15 @@ _EARLY = timedelta(minutes=5)
 
 
 @lru_cache(maxsize=256)  # the same for all rows of an evaluation
-def url_of(location: str, name: str, project: str, endpoint: str = "") -> URL:
+def url_of(
+    location: str, name: str, project: str, endpoint: str = "", verb: str = "generateContent"
+) -> URL:
     """Return where a call goes: an endpoint is served only where its own name says."""
     if own := location_of(name):
         location = own
     else:
         name = f"projects/{project}/locations/{location}/publishers/google/models/{name}"
-    return URL(f"{endpoint_of(location, emulator=endpoint)}/v1/{name}:generateContent")
+    return URL(f"{endpoint_of(location, emulator=endpoint)}/v1/{name}:{verb}")
 
 
 class GoogleToken:
@@ -105,6 +110,35 @@ class VertexGenerator:
         self._links: dict[asyncio.AbstractEventLoop, _Link] = {}
 
     async def generate(self, request: GenerationRequest) -> Generation:
+        async with self._answer(request, "generateContent") as response:
+            answer = await response.read()
+        generation = _parsed(answer, synthetic=EMULATOR_HEADER in response.headers)
+        return with_estimates(generation, request)
+
+    async def stream(
+        self, request: GenerationRequest, *, emit: Callable[[str], None]
+    ) -> Generation:
+        pieces: list[dict[str, Any]] = []
+        async with self._answer(request, "streamGenerateContent?alt=sse") as response:
+            async for line in response.content:
+                if piece := piece_of(line):
+                    pieces.append(piece)
+                    if text := text_of(piece):
+                        emit(text)
+        merged = merged_answer(pieces)
+        if merged is None:
+            raise CallFailed(Refusal.TRANSIENT, "the answer broke off")
+        return with_estimates(
+            read_answer(merged, synthetic=EMULATOR_HEADER in response.headers), request
+        )
+
+    @asynccontextmanager
+    async def _answer(
+        self, request: GenerationRequest, verb: str
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Yield an accepted call's response; raises CallFailed for any other, and while it is
+        read.
+        """
         link = self._link()
         headers = {
             "Authorization": f"Bearer {await self._token(link)}",
@@ -112,25 +146,28 @@ class VertexGenerator:
         }
         try:
             async with link.session.post(
-                url_of(request.location, request.target, self._project, self._endpoint),
+                url_of(request.location, request.target, self._project, self._endpoint, verb),
                 data=encoded(request),
                 headers=headers,
                 allow_redirects=False,
             ) as response:
-                answer = await response.read()
+                if response.status != _OK:
+                    await self._refuse(response, request, link)
+                yield response
         except TimeoutError as error:
             message = f"no answer within {self._timeout_seconds:g} s"
             raise CallFailed(Refusal.TRANSIENT, message) from error
         except (aiohttp.ClientError, OSError) as error:
             message = f"the connection failed: {type(error).__name__}"
             raise CallFailed(Refusal.TRANSIENT, message, reached=False) from error
-        if response.status != _OK:
-            if response.status in _REFUSED_TOKENS:
-                link.token.drop()
-            failure = classify(response.status, answer, response.headers)
-            raise without_echo(failure, request.texts)
-        generation = _parsed(answer, synthetic=EMULATOR_HEADER in response.headers)
-        return with_estimates(generation, request)
+
+    async def _refuse(
+        self, response: aiohttp.ClientResponse, request: GenerationRequest, link: _Link
+    ) -> NoReturn:
+        if response.status in _REFUSED_TOKENS:
+            link.token.drop()
+        failure = classify(response.status, await response.read(), response.headers)
+        raise without_echo(failure, request.texts)
 
     async def close(self) -> None:
         """Close the connections of the running event loop; the next call opens new ones."""

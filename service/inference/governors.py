@@ -1,0 +1,27 @@
+"""The quota governors of one process: one for each quota that it has used."""
+
+from service.inference.governor import quota_key, quota_of
+from service.inference.ports import Governor
+from service.inference.redis_governor import RedisGovernor
+from service.settings import Settings
+
+
+class Governors:
+    """Opens a governor when its quota is first used; endpoints share their base model's."""
+
+    def __init__(self, settings: Settings, *, redis_url: str) -> None:
+        self._settings, self._redis_url = settings, redis_url
+        self._opened: dict[str, Governor] = {}
+
+    @property
+    def opened(self) -> tuple[Governor, ...]:
+        return tuple(self._opened.values())
+
+    def of(self, location: str, base_model: str) -> Governor:
+        """Return the governor of calls of a base model, or of models tuned from it, at a place."""
+        settings = self._settings
+        key = quota_key(settings.google_cloud_project, location=location, base_model=base_model)
+        if key not in self._opened:
+            quota = quota_of(settings, location=location, base_model=base_model)
+            self._opened[key] = RedisGovernor(self._redis_url, key=key, quota=quota)
+        return self._opened[key]

@@ -4,7 +4,7 @@ from typing import Any
 
 from service.clock import utc_now
 from service.tuning.models import TunedModel
-from service.tuning.providers.vertex import read_tuning
+from service.tuning.providers.vertex_answers import read_tuning
 from tests.api.server import Api, Caller
 from tests.emulator.clients import rest_client
 from tests.emulator.examples import labelled, upload

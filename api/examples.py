@@ -87,7 +87,13 @@ PLAN: Example = {
         "training_tokens": 21800,
     },
     "cost": {"amount": "0.14758", "low": "0.12", "high": "0.17516", "currency": "USD"},
+    "hours": {"low": 0.33, "high": 1.27},
+    "variants": [],
+    "known": "0.14758",
+    "unpriced": [],
+    "synthetic": False,
     "warnings": [],
+    "hash": "1f0c3a9be27d84610c5e7f2a9d3b48165d2e9c7a0b1f4836",
 }
 FILE: Example = {
     "object": "file",

@@ -4,11 +4,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from api.plans import PLAN_HASH_PATTERN
 from service.datasets.schemas import PrepareSpec
 from service.evaluation.schemas import EvaluateSpec
 from service.experiments.schemas import ExperimentSpec
 from service.jobs.schemas import LABEL_PATTERN, Budget
-from service.money import parse_dollars
+from service.money import AMOUNT_PATTERN, parse_dollars
 from service.tuning.schemas import PollSpec, TuneSpec
 
 SubmittedKind = Literal["prepare", "tune", "poll", "evaluate", "experiment"]
@@ -57,14 +58,34 @@ class _JobRequest(BaseModel):
     _storable = model_validator(mode="before")(storable)
 
 
-class _PayingRequest(_JobRequest):
+class _BudgetedRequest(_JobRequest):
     budget: Budget | None = Field(
         default=None, description="the most that the job may spend with all its children"
     )
 
 
-class EvaluationRetry(_PayingRequest):
+class EvaluationRetry(_BudgetedRequest):
     """The job that asks failed rows again."""
+
+
+class PayingRequest(_BudgetedRequest):
+    """A job that costs money: it may be bound to its plan."""
+
+    plan: str | None = Field(
+        default=None,
+        pattern=PLAN_HASH_PATTERN,
+        description="`hash` of a dry run: the job is refused where its plan has changed since",
+    )
+    max_cost: str | None = Field(
+        default=None,
+        pattern=AMOUNT_PATTERN,
+        description="dollars: the job is refused where its plan may cost more; its budget, where "
+        "`budget` gives none",
+        examples=["5.00"],
+    )
+    approval: bool = Field(
+        default=False, description="wait for `POST /v1/jobs/{job_id}/approve` before anything runs"
+    )
 
 
 class PrepareRequest(_JobRequest):
@@ -74,7 +95,7 @@ class PrepareRequest(_JobRequest):
     spec: PrepareSpec
 
 
-class TuneRequest(_PayingRequest):
+class TuneRequest(PayingRequest):
     """Tune a model on a dataset."""
 
     kind: Literal["tune"]
@@ -88,14 +109,14 @@ class PollRequest(_JobRequest):
     spec: PollSpec
 
 
-class EvaluateRequest(_PayingRequest):
+class EvaluateRequest(PayingRequest):
     """Score one variant on a dataset."""
 
     kind: Literal["evaluate"]
     spec: EvaluateSpec
 
 
-class ExperimentRequest(_PayingRequest):
+class ExperimentRequest(PayingRequest):
     """Draw a learning curve."""
 
     kind: Literal["experiment"]
@@ -111,4 +132,5 @@ Submitted = Annotated[AnyRequest, Field(discriminator="kind")]
 def budget_nano_of(body: AnyRequest) -> int | None:
     """Return what a job may spend in nano-dollars; None without a budget."""
     budget = getattr(body, "budget", None)
-    return None if budget is None else parse_dollars(budget.amount)
+    amount = budget.amount if budget else getattr(body, "max_cost", None)
+    return None if amount is None else parse_dollars(amount)

@@ -1,5 +1,7 @@
 """What `dry_run` answers: what a job would create and cost, without creating it."""
 
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -8,12 +10,16 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from service.database import Session, Sessions
+from service.errors import Conflict, Fault, Invalid
 from service.experiments.queries import given_dataset
 from service.experiments.schemas import ExperimentSpec
 from service.experiments.variants import Variant, variants_of
 from service.jobs.operations import Request, reserve_ids, write_job
 from service.jobs.ports import Estimate, InputNotReady, JobKinds
-from service.money import CURRENCY, dollars, dollars_or_none
+from service.money import CURRENCY, dollars, dollars_or_none, parse_dollars
+
+_DIGEST_LENGTH = 16
+PLAN_HASH_PATTERN = r"^[0-9a-f]{48}$"
 
 
 class PlannedJob(BaseModel):
@@ -43,6 +49,23 @@ class PlannedCost(BaseModel):
     currency: Literal["USD"] = CURRENCY
 
 
+class PlannedHours(BaseModel):
+    """How long tunings take at the provider, by what little is reported of it; no promise."""
+
+    low: float = Field(description="all at once")
+    high: float = Field(description="one after another")
+
+
+class PlannedVariant(BaseModel):
+    """What one variant of an experiment costs: its tuning, where it is the first with it, and
+    its calls.
+    """
+
+    name: str
+    cost: PlannedCost | None = Field(description="null where it is not known")
+    hours: PlannedHours | None = Field(description="null where nothing is tuned")
+
+
 class PlanWarning(BaseModel):
     code: str
     message: str
@@ -56,10 +79,18 @@ class Plan(BaseModel):
     would_create: list[PlannedJob]
     estimate: PlannedUse
     cost: PlannedCost | None = Field(description="null where it is not known; a warning says why")
+    hours: PlannedHours | None = Field(description="null where nothing is tuned, or not known yet")
+    variants: list[PlannedVariant] = Field(
+        description="of an experiment; empty until its dataset is known"
+    )
     known: str = Field(description="decimal string: the part of the cost that is known")
     unpriced: list[str] = Field(description="base models that no price is known for")
     synthetic: bool = Field(description="for the emulator, which bills nobody")
     warnings: list[PlanWarning]
+    hash: str = Field(
+        description="of what is asked, the jobs and the cost: `plan` of a submission that is to be "
+        "refused where any of it has changed"
+    )
 
 
 class _DryRun(Exception):  # noqa: N818  a signal that rolls the transaction back
@@ -100,7 +131,11 @@ def _known_sooner(found: Estimate | None, early: Estimate) -> Estimate:
 
 
 def _plan(request: Request, jobs: list[PlannedJob], estimate: Estimate, *, synthetic: bool) -> Plan:
-    return Plan(
+    variants = [
+        PlannedVariant(name=name, cost=_cost(part), hours=_hours(part))
+        for name, part in estimate.parts
+    ]
+    plan = Plan(
         kind=request.kind,
         would_create=jobs,
         estimate=PlannedUse(
@@ -110,10 +145,68 @@ def _plan(request: Request, jobs: list[PlannedJob], estimate: Estimate, *, synth
             training_tokens=estimate.training_tokens,
         ),
         cost=_cost(estimate),
+        hours=_hours(estimate),
+        variants=variants,
         known=dollars(estimate.known_nano),
         unpriced=list(estimate.unpriced),
         synthetic=synthetic,
         warnings=list(_warnings(request, estimate)),
+        hash="",
+    )
+    return plan.model_copy(update={"hash": _hash(request, plan)})
+
+
+def _hours(estimate: Estimate) -> PlannedHours | None:
+    if estimate.hours is None:
+        return None
+    low, high = estimate.hours
+    return PlannedHours(low=round(low, 2), high=round(high, 2))
+
+
+def _hash(request: Request, plan: Plan) -> str:
+    """Return digests of what is asked, of the jobs and of the cost, one behind the other."""
+    money = {"cost", "hours", "variants", "known", "unpriced"}
+    parts: tuple[object, ...] = (
+        [request.kind, request.spec.model_dump(mode="json")],
+        [job.model_dump() for job in plan.would_create],
+        plan.model_dump(mode="json", include=money),
+    )
+    digests = (hashlib.sha256(json.dumps(part, sort_keys=True).encode()) for part in parts)
+    return "".join(digest.hexdigest()[:_DIGEST_LENGTH] for digest in digests)
+
+
+def require_plan(plan: Plan, *, given: str | None, max_nano: int | None) -> None:
+    """Raise Conflict `plan_changed` where the hash `given` is not the plan's, and says what
+    differs; Invalid `plan_too_expensive` where it may cost more than `max_nano`.
+    """
+    if given is not None and given != plan.hash:
+        starts = range(0, len(plan.hash), _DIGEST_LENGTH)
+        changed = " and ".join(
+            words
+            for start, words in zip(starts, _told(plan), strict=True)
+            if given[start:][:_DIGEST_LENGTH] != plan.hash[start:][:_DIGEST_LENGTH]
+        )
+        message = f"the plan has changed: {changed}; look at a new dry run and send its hash"
+        raise Conflict(message, code="plan_changed", faults=[Fault("/plan", "changed", message)])
+    most = parse_dollars(plan.cost.high or plan.cost.amount) if plan.cost else None
+    if max_nano is not None and most is not None and most > max_nano:
+        message = (
+            f"the plan may cost {dollars(most)} USD, more than the {dollars(max_nano)} USD of "
+            "`max_cost`: raise it, or make the plan smaller"
+        )
+        fault = Fault("/max_cost", "plan_too_expensive", message)
+        raise Invalid(message, code="plan_too_expensive", faults=[fault])
+
+
+def _told(plan: Plan) -> tuple[str, str, str]:
+    """Return how each part of a plan is told now, in the order of its hash."""
+    cost = "not known"
+    if plan.cost:
+        cost = f"{plan.cost.low or plan.cost.amount} to {plan.cost.high or plan.cost.amount} USD"
+    return (
+        "what is asked differs from what was planned",
+        f"it creates other jobs (now {len(plan.would_create)})",
+        f"cost or hours have changed (now {cost})",
     )
 
 
@@ -161,7 +254,9 @@ def _of_experiment(session: Session, spec: ExperimentSpec, project_id: str) -> I
 
 
 def _of_variants(variants: Sequence[Variant]) -> Iterable[PlannedJob]:
+    tuned = set()
     for variant in variants:
-        if variant.train_size is not None:
+        if variant.tuning is not None and variant.tuning not in tuned:
+            tuned.add(variant.tuning)
             yield PlannedJob(kind="tune", label=variant.name)
         yield PlannedJob(kind="evaluate", label=variant.name)

@@ -71,19 +71,24 @@ class Client(ModelCalls):
 
     # ------------------------------------------------------------ jobs
 
-    def submit(
+    def submit(  # noqa: PLR0913 - what a submission may hold
         self,
         kind: str,
         spec: Mapping[str, Any],
         *,
         labels: Mapping[str, str] | None = None,
         budget: str | None = None,
+        plan: str | None = None,
+        max_cost: str | None = None,
+        approval: bool = False,
         idempotency_key: str | None = None,
         dry_run: bool = False,
     ) -> Json:
         """Submit a job and return it; with `dry_run` return its plan instead.
 
         `budget` is the most that it may spend with its children, in dollars such as `1.50`.
+        `plan` is the `hash` of a dry run: the job is refused where its plan has changed since,
+        and, with `max_cost`, where it may cost more. With `approval` it waits for `approve`.
         Calling again with the same `idempotency_key` and the same job returns that job.
         """
         body: Json = {"kind": kind, "spec": dict(spec)}
@@ -91,6 +96,8 @@ class Client(ModelCalls):
             body["labels"] = dict(labels)
         if budget:
             body["budget"] = {"amount": budget, "currency": "USD"}
+        bound = {"plan": plan, "max_cost": max_cost, "approval": approval or None}
+        body |= {name: value for name, value in bound.items() if value is not None}
         return self._transport.json(
             "POST",
             "/v1/jobs",
@@ -112,6 +119,10 @@ class Client(ModelCalls):
     def retention(self) -> Json:
         """Return how long the server keeps each kind of data, and how much is older."""
         return self._transport.json("GET", "/v1/retention")
+
+    def approve(self, identifier: str) -> Json:
+        """Let a job run that was submitted with `approval`; a second call changes nothing."""
+        return self._transport.json("POST", f"/v1/jobs/{identifier}/approve")
 
     def cancel(self, identifier: str) -> Json:
         """Ask for a job's cancellation; cancelling a cancelled job changes nothing."""

@@ -13,10 +13,10 @@ from api.auth import Reader, Writer
 from api.dependencies import AfterJob, JobId, Limit, RequestId, Services
 from api.etags import etag_of, is_known
 from api.idempotency import IdempotencyKey
-from api.job_requests import Submitted, SubmittedKind, budget_nano_of
+from api.job_requests import PayingRequest, Submitted, SubmittedKind, budget_nano_of
 from api.openapi import WITH_BODY, answers, documented_headers, example_of, page_example
 from api.pagination import Page, page_of
-from api.plans import Plan, plan_of
+from api.plans import Plan, plan_of, require_plan
 from service.database import Session
 from service.erasure import operations as erasure
 from service.erasure.schemas import Deletion
@@ -27,6 +27,7 @@ from service.jobs import operations, queries
 from service.jobs.lifecycle import OPEN, State
 from service.jobs.ports import JobRecord
 from service.jobs.schemas import LABEL_PATTERN, Job, present_job
+from service.money import parse_dollars
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -89,21 +90,13 @@ def create_job(
         idempotency_key=idempotency_key,
         request_id=request_id,
         budget_nano=budget_nano_of(body),
+        approval=isinstance(body, PayingRequest) and body.approval,
     )
     if dry_run:
-        plan = plan_of(
-            request,
-            kinds=container.kinds,
-            sessions=container.sessions,
-            from_source=partial(
-                estimate_from_source,
-                base_model=container.settings.base_model,
-                catalogue=container.catalogue,
-                sessions=container.sessions,
-                store=container.store,
-            ),
-        )
-        return JSONResponse(plan.model_dump(mode="json"))
+        return JSONResponse(_planned(request, container).model_dump(mode="json"))
+    if isinstance(body, PayingRequest) and (body.plan or body.max_cost):
+        most = parse_dollars(body.max_cost) if body.max_cost else None
+        require_plan(_planned(request, container), given=body.plan, max_nano=most)
     row, replayed = operations.submit_job(
         request,
         services=container.jobs,
@@ -121,6 +114,21 @@ def create_job(
     if replayed:
         headers["Idempotent-Replayed"] = "true"
     return _answer(job, headers, status=200 if replayed else 202)
+
+
+def _planned(request: operations.Request, container: Services) -> Plan:
+    return plan_of(
+        request,
+        kinds=container.kinds,
+        sessions=container.sessions,
+        from_source=partial(
+            estimate_from_source,
+            base_model=container.settings.base_model,
+            catalogue=container.catalogue,
+            sessions=container.sessions,
+            store=container.store,
+        ),
+    )
 
 
 def _answer(job: Job, headers: Mapping[str, str], *, status: int = 200) -> Response:
@@ -208,6 +216,20 @@ def get_job(
     if is_known(if_none_match, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return _answer(job, headers)
+
+
+@router.post(
+    "/{job_id}/approve",
+    operation_id="approveJob",
+    summary="Let a job run that waits for approval",
+    responses=answers(examples.JOB, 404, 409, sends=_SENDS),
+)
+def approve_job(job_id: JobId, response: Response, principal: Writer, container: Services) -> Job:
+    """Of a job that was submitted with `approval`. A second call changes nothing."""
+    row = operations.approve_job(job_id, project_id=principal.project_id, services=container.jobs)
+    job = present_job(row)
+    response.headers.update(_headers(job))
+    return job
 
 
 @router.post(

@@ -33,7 +33,7 @@ def write_children(
     with run.fenced() as session:
         writer = _ChildWriter(session, run, kinds)
         dataset_id = dataset.id if dataset else writer.add("prepare", spec.prepare, "dataset")
-        tuned: dict[int, VariantRow] = {}
+        tuned: dict[object, VariantRow] = {}
         for position, variant in enumerate(variants):
             added = _add_variant(writer, spec, row, variant, dataset_id, tuned=tuned)
             added.position = position
@@ -73,15 +73,15 @@ def _add_variant(
     variant: Variant,
     dataset_id: str,
     *,
-    tuned: dict[int, VariantRow],
+    tuned: dict[object, VariantRow],
 ) -> VariantRow:
-    """Write the jobs of a variant; those of one train size share a model, found in `tuned`."""
+    """Write the jobs of a variant; those of one tuning share its model, found in `tuned`."""
     model_id, tune_job_id = None, None
-    if variant.train_size in tuned:
-        shared = tuned[variant.train_size]
+    if variant.tuning in tuned:
+        shared = tuned[variant.tuning]
         model_id, tune_job_id = shared.model_id, shared.tune_job_id
     elif variant.train_size is not None:
-        tune = _tune_spec(spec, row, dataset_id, variant.train_size)
+        tune = _tune_spec(spec, row, dataset_id, variant)
         model_id = writer.add("tune", tune, variant.name)
         tune_job_id = writer.jobs[-1].id
     evaluate = EvaluateSpec(
@@ -102,22 +102,25 @@ def _add_variant(
         base_model=variant.base_model,
         shots=variant.shots,
         train_size=variant.train_size,
+        hyperparameters=variant.hyperparameters.model_dump(exclude_none=True),
         model_id=model_id,
         tune_job_id=tune_job_id,
         evaluation_id=evaluation_id,
         evaluate_job_id=writer.jobs[-1].id,
     )
-    if variant.train_size is not None:
-        tuned[variant.train_size] = added
+    if variant.tuning is not None:
+        tuned[variant.tuning] = added
     return added
 
 
-def _tune_spec(spec: ExperimentSpec, row: Experiment, dataset_id: str, train_size: int) -> TuneSpec:
+def _tune_spec(
+    spec: ExperimentSpec, row: Experiment, dataset_id: str, variant: Variant
+) -> TuneSpec:
     return TuneSpec(
         dataset=dataset_id,
-        train_size=train_size,
+        train_size=variant.train_size or 0,
         base_model=row.base_model,
-        hyperparameters=spec.hyperparameters,
+        hyperparameters=variant.hyperparameters,
         provider=spec.provider,
         fresh=spec.fresh,
         allow_unlisted_model=spec.allow_unlisted_model,

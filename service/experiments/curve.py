@@ -31,7 +31,8 @@ class Point:
 
     `low` and `high` are its 95 % interval, `n` the rows scored, `worst` and `best` the bounds
     when coverage is low. `train_size` is None unless tuned. `groups` are those that the rows
-    come from, None in older scores.
+    come from, None in older scores. `configuration` names the hyperparameters within a sweep, and
+    `epochs` are those of the tuning, None where they are not known.
     """
 
     name: str
@@ -45,16 +46,20 @@ class Point:
     worst: float | None = None
     best: float | None = None
     groups: int | None = None
+    configuration: str = ""
+    epochs: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LearningCurve:
     """`points` are the tuned variants, smallest size first; `baselines` the prompted ones.
 
+    Within a sweep the points are those of one configuration, that of the best score.
+
     `worthwhile_gain` is what one more doubling must bring to be worth it, on the metric's scale.
 
-    `others` are tuned models that are shown examples besides: they are compared, but they make no
-    curve.
+    `others` are compared, but make no curve: tuned models that are shown examples besides, and
+    the other configurations of a sweep.
     """
 
     metric: str
@@ -81,14 +86,29 @@ def learning_curve(
     Invalid for an unknown metric.
     """
     spec = METRICS.find(metric, pointer="/metric")
-    tuned = [point for point in variants if point.kind is VariantKind.TUNED]
-    points = tuple(sorted(tuned, key=lambda point: point.train_size or 0))
+    chosen = _configuration_of_best(variants, spec=spec)
+    tuned = [each for each in variants if each.kind is VariantKind.TUNED]
+    points = tuple(
+        sorted(
+            (each for each in tuned if each.configuration == chosen),
+            key=lambda point: point.train_size or 0,
+        )
+    )
     baselines = tuple(point for point in variants if not point.kind.is_tuned)
-    others = tuple(point for point in variants if point.kind is VariantKind.TUNED_FEW_SHOT)
+    others = tuple(each for each in variants if each.kind.is_tuned and each not in points)
     least = WORTHWHILE_GAIN * spec.scale if worthwhile_gain is None else worthwhile_gain
     fit = _fit(points, spec=spec, worthwhile_gain=least, ahead=ahead, seed=seed)
     verdict = judge(points, baselines, fit, spec=spec)
     return LearningCurve(metric, points, baselines, fit, verdict, least, others)
+
+
+def _configuration_of_best(variants: Sequence[Point], *, spec: MetricSpec) -> str:
+    """Return the configuration of the tuned variant without shots that scores best."""
+    sign = 1 if spec.higher_is_better else -1
+    tuned = [each for each in variants if each.kind is VariantKind.TUNED]
+    scored = [each for each in tuned if each.value is not None]
+    best = max(scored, key=lambda each: sign * (each.value or 0), default=None)
+    return best.configuration if best else next((each.configuration for each in tuned), "")
 
 
 def judge(

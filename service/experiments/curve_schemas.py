@@ -31,6 +31,12 @@ class CurvePoint(BaseModel):
     groups: int | None = Field(
         default=None, description="groups that the scored rows form; null in earlier versions"
     )
+    configuration: str = Field(
+        default="", description="the hyperparameters in short, such as `e4 lr1 a1`, in a sweep"
+    )
+    epochs: int | None = Field(
+        default=None, description="of the tuning, also where the provider chose; null: not known"
+    )
 
 
 class CurveBand(BaseModel):
@@ -130,13 +136,14 @@ class ExperimentCurve(BaseModel):
 
     metric: str = Field(description="by which the variants are compared")
     verdict: Verdict | None = Field(default=None, description="whether more data would still help")
-    points: list[CurvePoint] = Field(default=[], description="tuned variants, by train size")
+    points: list[CurvePoint] = Field(default=[], description="tuned variants of one configuration")
     baselines: list[CurvePoint] = Field(default=[], description="variants without tuning")
     fit: CurveBand | None = Field(
         default=None, description="null with fewer than three sizes that have a score"
     )
     others: list[CurvePoint] = Field(
-        default=[], description="tuned variants that are shown examples besides"
+        default=[],
+        description="tuned variants that are shown examples besides, or have another configuration",
     )
     worthwhile_gain: float | None = Field(
         default=None, description="what one more doubling must bring to be worth it"

@@ -1,6 +1,6 @@
 """What an experiment will cost: its tunings and evaluations, summed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from service.catalogue.catalogue import Catalogue
@@ -11,7 +11,6 @@ from service.datasets.queries import DatasetView
 from service.datasets.schemas import PrepareSpec
 from service.errors import TunecurveError
 from service.evaluation.estimates import NOT_READY, estimate_calls, unpriced
-from service.evaluation.schemas import VariantKind
 from service.experiments.queries import given_dataset
 from service.experiments.schemas import ExperimentSpec
 from service.experiments.variants import Variant, variants_of
@@ -37,7 +36,7 @@ def estimate_experiment(
         return early
     if dataset is None:
         return replace(early, requests=_requests(spec))
-    return total(
+    return _whole(
         _estimates(session, dataset, spec, name, submission.project_id, catalogue=catalogue)
     )
 
@@ -68,7 +67,7 @@ def estimate_from_source(
         return Estimate(notes=tuple(_sample_notes(spec.prepare, sample)))
     dataset, name = expected_dataset(spec.prepare, sample), spec.base_model or base_model
     with sessions.reading() as session:
-        found = total(_estimates(session, dataset, spec, name, project_id, catalogue=catalogue))
+        found = _whole(_estimates(session, dataset, spec, name, project_id, catalogue=catalogue))
     return replace(found, notes=(*_sample_notes(spec.prepare, sample), *found.notes))
 
 
@@ -107,21 +106,26 @@ def _estimates(
     project_id: str,
     *,
     catalogue: Catalogue,
-) -> Iterable[Estimate]:
+) -> Iterable[tuple[str, Estimate]]:
+    """Yield the estimate of each variant, labelled with its name: its tuning, once, and calls."""
+    tuned = set()
     for variant in variants_of(spec, dataset):
-        # A tuned model with shots is the one without them.
-        if variant.train_size is not None and variant.kind is VariantKind.TUNED:
-            yield estimate_or_reuse(
+        name = variant.base_model or base_model
+        own = [_calls(dataset, spec, variant, name, catalogue=catalogue)]
+        if variant.train_size is not None and variant.tuning not in tuned:
+            tuned.add(variant.tuning)
+            training = estimate_or_reuse(
                 session,
                 dataset,
                 base_model=base_model,
                 train_size=variant.train_size,
-                spec=spec,
+                hyperparameters=variant.hyperparameters,
+                fresh=spec.fresh,
                 project_id=project_id,
                 catalogue=catalogue,
             )
-        name = variant.base_model or base_model
-        yield _calls(dataset, spec, variant, name, catalogue=catalogue)
+            own.append(training)
+        yield variant.name, total(own)
 
 
 def _calls(
@@ -143,9 +147,15 @@ def _calls(
     )
 
 
+def _whole(parts: Iterable[tuple[str, Estimate]]) -> Estimate:
+    """Return the sum of labelled estimates, which it holds as its parts."""
+    known = tuple(parts)
+    return replace(total(each for _, each in known), parts=known)
+
+
 def total(estimates: Iterable[Estimate]) -> Estimate:
     """Return the sum of estimates; what one of them does not know, the sum does not, but for
-    `known_nano`.
+    `known_nano`. Hours: all at once, or one after another.
     """
     known = list(estimates)
     return Estimate(
@@ -160,7 +170,15 @@ def total(estimates: Iterable[Estimate]) -> Estimate:
         known_nano=sum(each.known_nano for each in known),
         unpriced=tuple(dict.fromkeys(model for each in known for model in each.unpriced)),
         notes=tuple(dict.fromkeys(note for each in known for note in each.notes)),
+        hours=_hours([each.hours for each in known if each.hours]),
     )
+
+
+def _hours(ranges: Sequence[tuple[float, float]]) -> tuple[float, float] | None:
+    """Return how long tunings take together: the longest alone, or one after another."""
+    if not ranges:
+        return None
+    return max(low for low, _ in ranges), sum(high for _, high in ranges)
 
 
 def _sum(numbers: Iterable[int | None]) -> int | None:

@@ -35,7 +35,8 @@ class Experiment(Model):
 class VariantRow(Model):
     """One way of using a model: prompted, or tuned on so many examples.
 
-    `base_model` is None where it is the experiment's own.
+    `base_model` is None where it is the experiment's own; `hyperparameters` are those that its
+    tuning was asked for, None in rows of earlier versions; a `replicate` above 0 is tuned again.
     """
 
     __tablename__ = "variant"
@@ -50,6 +51,8 @@ class VariantRow(Model):
     base_model: Mapped[str | None] = mapped_column(String(200))
     shots: Mapped[int] = mapped_column(Integer, default=0)
     train_size: Mapped[int | None] = mapped_column(Integer)
+    hyperparameters: Mapped[dict[str, Any] | None]
+    replicate: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
     model_id: Mapped[str | None] = mapped_column(Id, ForeignKey("model.id"))
     tune_job_id: Mapped[str | None] = mapped_column(Id, ForeignKey("job.id"))
     evaluation_id: Mapped[str] = mapped_column(Id, ForeignKey("evaluation.id"))

@@ -12,6 +12,7 @@ from service.jobs.lifecycle import State
 from service.jobs.ports import JobRecord
 from service.jobs.queries import children_of
 from service.jobs.schemas import output_state
+from service.tuning.queries import get_model
 
 
 def get_experiment(
@@ -44,12 +45,16 @@ def _view(
     )
     first = scores[0] if scores else None
     job = jobs.get(variant.evaluate_job_id)
+    epochs = _epochs(variant, project_id=project_id, sessions=sessions)
     reasons = [_reason(each) for each in (jobs.get(variant.tune_job_id or ""), job) if each]
     return VariantView(
         name=variant.name,
         kind=variant.kind,
         base_model=evaluation.base_model,
         train_size=variant.train_size,
+        hyperparameters=variant.hyperparameters if variant.train_size else None,
+        epochs=epochs,
+        replicate=variant.replicate,
         shots=variant.shots,
         state=output_state(State(job.state) if job else None, ready=bool(evaluation.ready_at)),
         metric=first.metric if first else None,
@@ -67,6 +72,15 @@ def _view(
         evaluation=variant.evaluation_id,
         error=next((reason for reason in reasons if reason), None),
     )
+
+
+def _epochs(variant: VariantRow, *, project_id: str, sessions: Sessions) -> int | None:
+    """Return how many epochs a variant's model was tuned for, also where the provider chose."""
+    if variant.model_id is None:
+        return None
+    model = get_model(variant.model_id, project_id=project_id, sessions=sessions)
+    found = model.hyperparameters.get("epochs")
+    return None if found is None else int(found)
 
 
 def _reason(job: JobRecord) -> str | None:

@@ -1,9 +1,9 @@
 """What crosses HTTP about experiments."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -11,6 +11,7 @@ from service.catalogue.entry import BASE_MODEL_PATTERN
 from service.datasets.schemas import PrepareSpec, TrainSize
 from service.evaluation.schemas import GenerationConfig, VariantKind
 from service.experiments.curve_schemas import ExperimentCurve
+from service.experiments.hyperparameter_sweep import SweepSpec
 from service.experiments.models import Experiment as ExperimentRow
 from service.ids import Prefix, id_pattern
 from service.jobs.lifecycle import State
@@ -76,6 +77,9 @@ class ExperimentSpec(GenerationConfig):
         description="other base models, prompted in the same ways on the same rows",
     )
     hyperparameters: HyperparametersSpec = HyperparametersSpec()
+    sweep: SweepSpec | None = Field(
+        default=None, description="tune with other hyperparameters, too: on every train size"
+    )
     fresh: bool = Field(
         default=False,
         description="tune and pay anew where identical tunings of the project have succeeded",
@@ -126,6 +130,9 @@ class VariantView:
     kind: str
     base_model: str
     train_size: int | None
+    hyperparameters: Mapping[str, Any] | None
+    epochs: int | None
+    replicate: int
     shots: int
     state: str
     metric: str | None
@@ -153,6 +160,13 @@ class ExperimentVariant(BaseModel):
     kind: VariantKind
     base_model: str
     train_size: int | None
+    hyperparameters: dict[str, Any] | None = Field(
+        default=None, description="that its tuning was asked for; null unless tuned"
+    )
+    epochs: int | None = Field(default=None, description="of its tuning, whoever chose them")
+    replicate: int = Field(
+        default=0, description="above 0: the same tuning once more, to see its luck"
+    )
     shots: int
     state: OutputState
     metric: str | None

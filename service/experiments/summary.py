@@ -20,6 +20,7 @@ from service.experiments import repository
 from service.experiments.analysis import Analysis, analyse, analysis_json
 from service.experiments.answer import answer
 from service.experiments.curve import Point
+from service.experiments.hyperparameter_sweep import variant_configuration
 from service.experiments.models import Experiment
 from service.experiments.queries import get_experiment
 from service.experiments.report.page import (
@@ -55,6 +56,8 @@ TABLE = TableSchema(
         "worst": "float64",
         "best": "float64",
         "groups": "int64",
+        "configuration": "string",
+        "epochs": "int64",
     }
 )
 
@@ -216,6 +219,8 @@ def _point(variant: VariantView) -> Point:
         worst=variant.worst,
         best=variant.best,
         groups=variant.groups,
+        configuration=variant_configuration(variant.hyperparameters),
+        epochs=variant.epochs,
     )
 
 

@@ -6,14 +6,23 @@ from dataclasses import dataclass
 from service.datasets.queries import DatasetView
 from service.errors import Fault, Invalid
 from service.evaluation.schemas import VariantKind
+from service.experiments.hyperparameter_sweep import (
+    CELLS_LIMIT,
+    configuration_name,
+    configurations_of,
+)
 from service.experiments.schemas import ExperimentSpec
+from service.tuning.schemas import HyperparametersSpec
+
+_LEFT_TO_PROVIDER = HyperparametersSpec()
 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
     """One way of using a model; `train_size` counts examples and is None unless tuned.
 
-    `base_model` is None where it is the experiment's own.
+    `base_model` is None where it is the experiment's own; `hyperparameters` are those of the
+    tuning.
     """
 
     name: str
@@ -21,13 +30,20 @@ class Variant:
     shots: int = 0
     train_size: int | None = None
     base_model: str | None = None
+    hyperparameters: HyperparametersSpec = _LEFT_TO_PROVIDER
+
+    @property
+    def tuning(self) -> tuple[int, HyperparametersSpec] | None:
+        """What tells its tuning from others: variants that have it in common share a model."""
+        return None if self.train_size is None else (self.train_size, self.hyperparameters)
 
 
 def variants_of(spec: ExperimentSpec, dataset: DatasetView | None) -> tuple[Variant, ...]:
     """Return the variants of a spec with the train sizes that apply: those of the dataset to be
     made, those that the spec names, or every size that `dataset` was prepared with.
 
-    Raises Invalid at `/spec/train_sizes` or `/spec/compare_models` with every fault found.
+    Raises Invalid at `/spec/train_sizes`, `/spec/compare_models` or `/spec/sweep` with every fault
+    found.
     """
     prepared = dataset.train_sizes if dataset else ()
     given = spec.prepare.train_sizes if spec.prepare else spec.train_sizes
@@ -45,7 +61,11 @@ def plan_variants(sizes: Sequence[int], spec: ExperimentSpec) -> tuple[Variant, 
     prompted = [
         variant for model in (None, *spec.compare_models) for variant in _prompted(spec, model)
     ]
-    return (*prompted, *_tuned(sorted(sizes), shots=spec.tuned_shots))
+    tuned = tuple(_tuned(sorted(sizes), spec))
+    if len(tuned) > CELLS_LIMIT:
+        message = f"the sweep has {len(tuned):,} cells, {CELLS_LIMIT} are the most: make it smaller"
+        raise Invalid(message, faults=[Fault("/spec/sweep", "sweep_too_large", message)])
+    return (*prompted, *tuned)
 
 
 def _prompted(spec: ExperimentSpec, base_model: str | None) -> Iterator[Variant]:
@@ -60,13 +80,27 @@ def _prompted(spec: ExperimentSpec, base_model: str | None) -> Iterator[Variant]
         yield Variant(name, VariantKind.CHAIN_OF_THOUGHT, base_model=base_model)
 
 
-def _tuned(sizes: Sequence[int], *, shots: int) -> Iterator[Variant]:
-    """Yield one tuned variant for each size, smallest first, and the same models with shots."""
-    for size in sizes:
-        yield Variant(f"tuned@{size}", VariantKind.TUNED, train_size=size)
-    for size in sizes if shots else ():
-        name = f"tuned@{size} + {shots} shots"
-        yield Variant(name, VariantKind.TUNED_FEW_SHOT, shots=shots, train_size=size)
+def _tuned(sizes: Sequence[int], spec: ExperimentSpec) -> Iterator[Variant]:
+    """Yield the tuned variants: first with the fewest shots, sizes rising, then with more."""
+    configurations = configurations_of(spec.sweep, spec.hyperparameters)
+    for shots in _shots_of_tuned(spec):
+        for size in sizes:
+            for configuration in configurations:
+                named = configuration_name(configuration) if spec.sweep else ""
+                name = " ".join(filter(None, (f"tuned@{size}", named)))
+                yield Variant(
+                    f"{name} + {shots} shots" if shots else name,
+                    VariantKind.TUNED_FEW_SHOT if shots else VariantKind.TUNED,
+                    shots=shots,
+                    train_size=size,
+                    hyperparameters=configuration,
+                )
+
+
+def _shots_of_tuned(spec: ExperimentSpec) -> list[int]:
+    """Return with how many shots each tuned model is asked: with none, and as the spec says."""
+    swept = spec.sweep.shots if spec.sweep else ()
+    return sorted({*(swept or (0,)), *filter(None, (spec.tuned_shots,))})
 
 
 def _model_faults(spec: ExperimentSpec) -> Iterable[Fault]:

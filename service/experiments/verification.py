@@ -28,6 +28,7 @@ from service.experiments.analysis import analyse, analysis_json
 from service.experiments.answer import answer
 from service.experiments.curve import Point
 from service.experiments.front import VariantCost
+from service.experiments.hyperparameter_sweep import variant_configuration
 from service.experiments.schemas import ExperimentSpec
 from service.inference.ports import Outcome
 from service.money import parse_dollars
@@ -146,6 +147,8 @@ def _point(variant: Json, metric: str, evaluation: Json | None) -> Point:
         worst=score.get("worst"),
         best=score.get("best"),
         groups=score.get("groups"),
+        configuration=variant_configuration(variant.get("hyperparameters")),
+        epochs=variant.get("epochs"),
     )
 
 

@@ -22,6 +22,7 @@ class Reason(StrEnum):
     QUOTA = "quota"
     RETRY = "retry"
     CHILDREN = "children"
+    APPROVAL = "approval"
 
 
 TERMINAL = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED})

@@ -15,7 +15,7 @@ from service.jobs import repository, tree_repository
 from service.jobs.budgets import open_budget
 from service.jobs.dispatch import dispatch, send_marked
 from service.jobs.events import emit_event, propagate_end
-from service.jobs.lifecycle import OPEN, TERMINAL, State
+from service.jobs.lifecycle import OPEN, TERMINAL, Reason, State
 from service.jobs.models import IdempotencyKey, Job
 from service.jobs.ports import FREE, Estimate, JobKind, JobKinds, JobServices, Submission
 from service.jobs.queries import get_job, required
@@ -26,7 +26,10 @@ from service.webhooks.events import EventType
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A client's request, before ids are reserved; `idempotency_key` makes a repeat harmless."""
+    """A client's request, before ids are reserved; `idempotency_key` makes a repeat harmless.
+
+    With `approval` the job waits until somebody approves it.
+    """
 
     kind: str
     spec: BaseModel
@@ -35,6 +38,7 @@ class Request:
     idempotency_key: str | None = None
     request_id: str | None = None
     budget_nano: int | None = None
+    approval: bool = False
 
 
 Admission = Callable[[Session, Request], None]  # raises what refuses a job of the project
@@ -49,6 +53,8 @@ def fingerprint_of(request: Request) -> str:
     }
     if request.budget_nano is not None:
         asked["budget_nano"] = request.budget_nano
+    if request.approval:
+        asked["approval"] = True
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
@@ -69,7 +75,7 @@ def submit_job(
         job, replayed = _write_once(request, services, open_jobs_limit, admit)
     except repository.KeyTaken:  # a twin of this request was faster: answer as it was answered
         job, replayed = _write_once(request, services, open_jobs_limit, admit)
-    if not replayed:
+    if not (replayed or request.approval):
         send_marked([job], services)
     return job, replayed
 
@@ -84,12 +90,41 @@ def _write_once(
         require_queue_room(session, request.project_id, open_jobs_limit)
         admit(session, request)
         kind = services.kinds[request.kind]
-        submission = replace(reserve_ids(request, kind), sends_message=True)
+        submission = replace(reserve_ids(request, kind), sends_message=not request.approval)
         job, estimate = write_job(session, submission, kind=kind)
         _require_room(request, estimate)
+        if request.approval:
+            _park_for_approval(session, job)
         if request.idempotency_key:
             _write_key(session, request, job)
     return job, False
+
+
+def _park_for_approval(session: Session, job: Job) -> None:
+    """Let a job that has just been written wait until `approve_job`."""
+    job.state, job.reason = State.WAITING.value, Reason.APPROVAL.value
+    session.flush()
+
+
+def approve_job(job_id: str, *, project_id: str, services: JobServices) -> Job:
+    """Let a job run that waits for approval. A second call changes nothing.
+
+    Raises NotFound, and Conflict `job_not_waiting_for_approval` where it was submitted without
+    `approval`, or has ended.
+    """
+    with services.sessions.transaction() as session:
+        job = required(repository.lock(session, job_id, project_id=project_id), job_id)
+        if job.state != State.WAITING or job.reason != Reason.APPROVAL:
+            if job.started_at is not None or job.state == State.QUEUED:
+                return job
+            message = f"{job_id} does not wait for approval: it is {job.state}"
+            raise Conflict(message, code="job_not_waiting_for_approval")
+        now = database_now(session)
+        values: dict[str, Any] = {"reason": None, "next_run_at": None, "dispatched_at": now}
+        repository.move(session, job, state=State.QUEUED, now=now, token=None, **values)
+        emit_event(session, job, EventType.JOB_RESUMED)
+    send_marked([job], services)
+    return job
 
 
 def require_queue_room(session: Session, project_id: str, open_jobs_limit: int) -> None:

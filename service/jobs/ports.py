@@ -135,7 +135,8 @@ class Estimate:
     The cost lies between `low_nano` and `high_nano`, where those are known; `known_nano` is the
     part of it that is known, and `ahead_nano` what will be held of a budget for tunings before
     they are sent. `unpriced` names base models that no price is known for; `notes` are a code and
-    a sentence each, on how the estimate came about.
+    a sentence each, on how the estimate came about. `hours` are the least and the most that the
+    work at the provider is likely to take; `parts` are the estimates of children, by their labels.
     """
 
     requests: int | None = None
@@ -149,6 +150,8 @@ class Estimate:
     ahead_nano: int = 0
     unpriced: tuple[str, ...] = ()
     notes: tuple[tuple[str, str], ...] = ()
+    hours: tuple[float, float] | None = None
+    parts: tuple[tuple[str, "Estimate"], ...] = ()
 
 
 FREE = Estimate(

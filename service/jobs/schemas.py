@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from service.errors import TunecurveError
-from service.jobs.lifecycle import TERMINAL, State
+from service.jobs.lifecycle import TERMINAL, Reason, State
 from service.jobs.ports import JobRecord
 from service.money import AMOUNT_PATTERN, CURRENCY, dollars, dollars_or_none, parse_dollars
 
@@ -143,6 +143,8 @@ def present_job(row: JobRecord, *, cost: Mapping[str, Any] | None = None) -> Job
     if State(row.state) not in TERMINAL:
         links["cancel"] = f"/v1/jobs/{row.id}/cancel"
         links["stream"] = f"/v1/events/stream?job={row.id}"
+    if row.state == State.WAITING and row.reason == Reason.APPROVAL:
+        links["approve"] = f"/v1/jobs/{row.id}/approve"
     return Job(
         id=row.id,
         project=row.project_id,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from service.catalogue.catalogue import Catalogue
 from service.catalogue.prices import UsageTotals
@@ -12,18 +12,9 @@ from service.inference.budget_guard import reserve_ahead
 from service.inference.ledger import record_usage
 from service.jobs.budgets import settle_ahead
 from service.jobs.ports import FREE, Estimate, InputNotReady, JobRun, Submission
+from service.tuning.durations import tuning_hours
 from service.tuning.reuse import reusable_tuning, tuning_fingerprint
 from service.tuning.schemas import HyperparametersSpec, TuneSpec
-
-
-class TrainingSpec(Protocol):
-    """What the specs of tunings and of experiments have in common."""
-
-    @property
-    def hyperparameters(self) -> HyperparametersSpec: ...
-
-    @property
-    def fresh(self) -> bool: ...
 
 
 def estimate_training(
@@ -58,6 +49,7 @@ def estimate_training(
         ahead_nano=high_nano or 0,
         unpriced=() if cost is not None else (base_model,),
         notes=tuple(notes),
+        hours=tuning_hours(train_size, epochs=counted),
     )
 
 
@@ -97,7 +89,8 @@ def estimate_tuning(
         dataset,
         base_model=tuned,
         train_size=spec.train_size,
-        spec=spec,
+        hyperparameters=spec.hyperparameters,
+        fresh=spec.fresh,
         project_id=submission.project_id,
         catalogue=catalogue,
     )
@@ -109,17 +102,18 @@ def estimate_or_reuse(
     *,
     base_model: str,
     train_size: int,
-    spec: TrainingSpec,
+    hyperparameters: HyperparametersSpec,
+    fresh: bool,
     project_id: str,
     catalogue: Catalogue,
 ) -> Estimate:
     """Return what tuning on some examples costs: nothing where an identical one is used again."""
-    if not spec.fresh and str(train_size) in dataset.training_files:
+    if not fresh and str(train_size) in dataset.training_files:
         fingerprint = tuning_fingerprint(
             dataset,
             base_model=base_model,
             train_size=train_size,
-            hyperparameters=spec.hyperparameters,
+            hyperparameters=hyperparameters,
             places=catalogue.places,
         )
         found = reusable_tuning(session, fingerprint, project_id=project_id)
@@ -129,7 +123,7 @@ def estimate_or_reuse(
         dataset,
         base_model=base_model,
         train_size=train_size,
-        epochs=spec.hyperparameters.epochs,
+        epochs=hyperparameters.epochs,
         catalogue=catalogue,
     )
 

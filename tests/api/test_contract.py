@@ -17,7 +17,7 @@ from tests.api.server import Api, Json
 ROOT = Path(__file__).resolve().parents[2]
 PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 OPERATIONS = {
-    "createJob", "listJobs", "getJob", "cancelJob", "deleteJob", "listErasures",
+    "createJob", "listJobs", "getJob", "approveJob", "cancelJob", "deleteJob", "listErasures",
     "getRetention",
     "listEvents", "streamEvents",
     "createFile", "listFiles", "getFile", "deleteFile", "getFileContent", "previewFile",

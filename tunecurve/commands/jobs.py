@@ -1,4 +1,4 @@
-"""`tunecurve submit`, `jobs`, `get`, `watch` and `cancel`: jobs and everything else with an id."""
+"""`tunecurve submit`, `jobs`, `get`, `watch`, `approve`, `cancel`: jobs, and all with an id."""
 
 import itertools
 import json
@@ -64,6 +64,15 @@ def submit(  # noqa: PLR0913 - typer turns each argument into an option
     budget: Annotated[
         str | None, typer.Option(help="The most it may spend with its children, in US dollars.")
     ] = None,
+    plan: Annotated[
+        str | None, typer.Option(help="The hash of a dry run: refused where it has changed since.")
+    ] = None,
+    max_cost: Annotated[
+        str | None, typer.Option(help="US dollars: refused where its plan may cost more.")
+    ] = None,
+    approval: Annotated[
+        bool, typer.Option("--approval", help="Let it wait for `tunecurve approve`.")
+    ] = False,
     idempotency_key: Annotated[
         str | None, typer.Option(help="Submitting again with the same key makes no second job.")
     ] = None,
@@ -82,6 +91,9 @@ def submit(  # noqa: PLR0913 - typer turns each argument into an option
             body,
             labels=labels,
             budget=budget,
+            plan=plan,
+            max_cost=max_cost,
+            approval=approval,
             idempotency_key=idempotency_key,
             dry_run=dry_run,
         )
@@ -162,6 +174,22 @@ def watch(
         if result is not None:
             print(describe_experiment(result))
     require_success(ended)
+
+
+def approve(
+    job: Annotated[str, typer.Argument(metavar="JOB")],
+    *,
+    url: UrlOption = None,
+    key: KeyOption = None,
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """Let a job run that was submitted with --approval."""
+    with connect(url, key) as client:
+        approved = client.approve(job)
+    if output is OutputFormat.JSON:
+        print_json(approved)
+    else:
+        print(f"{approved['id']}  {approved['state']}")
 
 
 def cancel(

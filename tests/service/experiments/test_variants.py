@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from service.datasets.queries import DatasetView
 from service.errors import Invalid
 from service.evaluation.schemas import VariantKind
+from service.experiments.hyperparameter_sweep import PRESETS
 from service.experiments.schemas import ExperimentSpec
 from service.experiments.variants import Variant, plan_variants, variants_of
 
@@ -126,3 +127,45 @@ def test_train_sizes_are_those_asked_for_or_all_that_were_prepared(
     variants = variants_of(ExperimentSpec.model_validate(given), dataset)
 
     assert [each.train_size for each in variants if each.train_size] == sizes
+
+
+def test_a_sweep_tunes_every_size_with_every_configuration_once() -> None:
+    grid = {"epochs": [2, 4], "learning_rate_multipliers": [1, 4], "adapter_sizes": [1]}
+    planned = plan_variants([50, 200], spec(shots=0, sweep=grid))
+
+    assert [each.name for each in planned if each.train_size] == [
+        "tuned@50 e2 lr1 a1",
+        "tuned@50 e2 lr4 a1",
+        "tuned@50 e4 lr1 a1",
+        "tuned@50 e4 lr4 a1",
+        "tuned@200 e2 lr1 a1",
+        "tuned@200 e2 lr4 a1",
+        "tuned@200 e4 lr1 a1",
+        "tuned@200 e4 lr4 a1",
+    ]
+
+
+def test_cells_of_preset_and_grid_that_are_equal_are_tuned_once() -> None:
+    sweep = {
+        "preset": "five_starting_points",
+        "epochs": [4, 4, 8],
+        "learning_rate_multipliers": [1],
+        "adapter_sizes": [1],
+        "shots": [0, 2],
+    }
+    planned = plan_variants([50], spec(shots=0, sweep=sweep))
+
+    tuned = [each for each in planned if each.train_size]
+    assert len(tuned) == 2 * 6  # five of the preset, one of the grid that is not among them
+    assert len({each.tuning for each in tuned}) == 6
+    assert {each.shots for each in tuned} == {0, 2}
+
+
+def test_a_sweep_that_is_too_large_is_refused_with_its_size() -> None:
+    sweep = {"epochs": list(range(1, 21)), "learning_rate_multipliers": list(range(1, 11))}
+    with pytest.raises(Invalid, match="600 cells, 500 are the most"):
+        plan_variants([50, 100, 200], spec(sweep=sweep))
+
+
+def test_every_preset_of_a_sweep_names_its_source() -> None:
+    assert all(preset.source and preset.as_of for preset in PRESETS.values())

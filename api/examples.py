@@ -158,6 +158,8 @@ MODEL: Example = {
     },
     "dataset": DATASET_ID,
     "train_size": 200,
+    "method": "supervised",
+    "continued_from": None,
     "hyperparameters": {"epochs": 4},
     "checkpoints": [],
     "training": {},

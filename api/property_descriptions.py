@@ -249,6 +249,8 @@ _OF_SCHEMA = {
     "TokenReport.target": "tokens of all answers",
     "TokenReport.text": "tokens of all inputs",
     "Tuning.adapter_sizes": "ranks of adapters that there are",
+    "Tuning.cmek": "whether a key of your own encrypts tuned models; null if not known",
+    "Tuning.evaluation_regions": "where the provider evaluates checkpoints; null if not known",
     "Tuning.regions": "where it is tuned; empty where that is not known",
     "TuningCost.dollars_per_million_tokens": "price of training tokens; null if not known",
     "TuningCost.model": "base model that is priced",

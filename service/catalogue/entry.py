@@ -63,11 +63,17 @@ class Lifecycle(_Facts):
 
 
 class Tuning(_Facts):
-    """How a base model is tuned; no `regions` means that they are not known."""
+    """How a base model is tuned; no `regions` means that they are not known.
+
+    Null where it is not known: `cmek`, whether a key of one's own encrypts tuned models, and
+    `evaluation_regions`, where the provider evaluates checkpoints.
+    """
 
     regions: tuple[str, ...]
     adapter_sizes: tuple[int, ...]
     methods: tuple[str, ...]
+    cmek: bool | None = None
+    evaluation_regions: tuple[str, ...] | None = None
 
 
 class ObservedEpochs(BaseModel):

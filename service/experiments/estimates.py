@@ -17,6 +17,7 @@ from service.experiments.variants import Variant, variants_of
 from service.jobs.ports import Estimate, InputNotReady, Submission
 from service.storage.ports import ObjectStore
 from service.tuning.costs import estimate_or_reuse
+from service.tuning.tuning_settings import TuningSettings
 
 
 def estimate_experiment(
@@ -117,9 +118,7 @@ def _estimates(
             training = estimate_or_reuse(
                 session,
                 dataset,
-                base_model=base_model,
-                train_size=variant.train_size,
-                hyperparameters=variant.hyperparameters,
+                TuningSettings(base_model, variant.train_size, variant.hyperparameters),
                 fresh=spec.fresh,
                 project_id=project_id,
                 catalogue=catalogue,

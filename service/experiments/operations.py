@@ -15,6 +15,7 @@ from service.evaluation.plan import check_controlled
 from service.experiments import repository
 from service.experiments.children import write_children
 from service.experiments.estimates import estimate_experiment
+from service.experiments.hyperparameter_sweep import configurations_of
 from service.experiments.models import Experiment
 from service.experiments.schemas import ExperimentSpec
 from service.experiments.summary import experiment_folder, summarise
@@ -37,6 +38,7 @@ from service.jobs.shards import stop_shards
 from service.storage.leftovers import Leftover, LeftoverKind
 from service.storage.ports import ObjectStore
 from service.task_queue import Queue
+from service.tuning.checks import check_hyperparameters
 
 
 def reserve_experiment(
@@ -67,6 +69,8 @@ def reserve_experiment(
     if not unlisted:
         check_region(catalogue, name)
         check_location(catalogue, name, compares=True)
+        for configuration in configurations_of(spec.sweep, spec.hyperparameters):
+            check_hyperparameters(catalogue, name, configuration)
     unlisted |= _check_compared(spec, name, catalogue=catalogue)
     repository.add(
         session,

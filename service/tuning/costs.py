@@ -12,24 +12,23 @@ from service.inference.budget_guard import reserve_ahead
 from service.inference.ledger import record_usage
 from service.jobs.budgets import settle_ahead
 from service.jobs.ports import FREE, Estimate, InputNotReady, JobRun, Submission
+from service.tuning.continuation import continuation_of, parent_of
 from service.tuning.durations import tuning_hours
 from service.tuning.reuse import reusable_tuning, tuning_fingerprint
-from service.tuning.schemas import HyperparametersSpec, TuneSpec
+from service.tuning.schemas import TuneSpec
+from service.tuning.tuning_settings import TuningSettings, settings_of
 
 
 def estimate_training(
-    dataset: DatasetView,
-    *,
-    base_model: str,
-    train_size: int,
-    epochs: int | None,
-    catalogue: Catalogue,
+    dataset: DatasetView, settings: TuningSettings, *, catalogue: Catalogue
 ) -> Estimate:
     """Return what tuning on some examples costs; pure.
 
     By the tokens of the training file as its report tells them, from low to high, else by the
     typical lengths of texts. Without `epochs` the catalogue's assumption counts, and is told.
     """
+    base_model, train_size = settings.base_model, settings.train_size
+    epochs = settings.hyperparameters.epochs
     counted = epochs or catalogue.entry(base_model).epochs.assumed_for(train_size)
     low, high = (round(each * counted) for each in _tokens_of_one_pass(dataset, train_size))
     cost = catalogue.training_cost(base_model, tokens=(low + high) // 2)
@@ -75,21 +74,21 @@ def estimate_tuning(
 ) -> Estimate:
     """Return what a `tune` job will cost; what is not known yet is None."""
     spec = TuneSpec.model_validate(submission.spec.model_dump())
-    tuned = spec.base_model or base_model
+    parent = parent_of(session, spec, project_id=submission.project_id)
+    tuned = parent.base_model if parent else spec.base_model or base_model
     if catalogue.training_cost(tuned, tokens=1) is None:
-        note = ("price_unknown", f"no price of training is known for {tuned}")
+        note = ("price_unknown", f"no price of training is known for {tuned or 'the base model'}")
         return Estimate(requests=0, unpriced=(tuned,), notes=(note,))
     try:
         dataset = ready_dataset(spec.dataset, project_id=submission.project_id, session=session)
+        continued = continuation_of(session, spec, project_id=submission.project_id)
     except InputNotReady:
-        words = "the dataset is still being made: its sizes are not known yet"
+        words = "an input is still being made: its size is not known yet"
         return Estimate(requests=0, notes=(("dataset_not_ready", words),))
     return estimate_or_reuse(
         session,
         dataset,
-        base_model=tuned,
-        train_size=spec.train_size,
-        hyperparameters=spec.hyperparameters,
+        settings_of(spec, base_model=tuned, continue_from=continued),
         fresh=spec.fresh,
         project_id=submission.project_id,
         catalogue=catalogue,
@@ -99,33 +98,19 @@ def estimate_tuning(
 def estimate_or_reuse(
     session: Session,
     dataset: DatasetView,
+    settings: TuningSettings,
     *,
-    base_model: str,
-    train_size: int,
-    hyperparameters: HyperparametersSpec,
     fresh: bool,
     project_id: str,
     catalogue: Catalogue,
 ) -> Estimate:
     """Return what tuning on some examples costs: nothing where an identical one is used again."""
-    if not fresh and str(train_size) in dataset.training_files:
-        fingerprint = tuning_fingerprint(
-            dataset,
-            base_model=base_model,
-            train_size=train_size,
-            hyperparameters=hyperparameters,
-            places=catalogue.places,
-        )
+    if not fresh and str(settings.train_size) in dataset.training_files:
+        fingerprint = tuning_fingerprint(dataset, settings, places=catalogue.places)
         found = reusable_tuning(session, fingerprint, project_id=project_id)
         if found is not None:
-            return replace(FREE, notes=(_reuse_note(train_size, found.job_id),))
-    return estimate_training(
-        dataset,
-        base_model=base_model,
-        train_size=train_size,
-        epochs=hyperparameters.epochs,
-        catalogue=catalogue,
-    )
+            return replace(FREE, notes=(_reuse_note(settings.train_size, found.job_id),))
+    return estimate_training(dataset, settings, catalogue=catalogue)
 
 
 def _reuse_note(train_size: int, job_id: str) -> tuple[str, str]:
@@ -134,12 +119,7 @@ def _reuse_note(train_size: int, job_id: str) -> tuple[str, str]:
 
 
 def hold_training(
-    run: JobRun,
-    spec: TuneSpec,
-    dataset: DatasetView,
-    *,
-    base_model: str,
-    catalogue: Catalogue,
+    run: JobRun, dataset: DatasetView, settings: TuningSettings, *, catalogue: Catalogue
 ) -> None:
     """Hold the most that the plan tells for the tuning before it is sent; without a budget do
     nothing.
@@ -147,15 +127,9 @@ def hold_training(
     Raises BudgetExhausted when it does not fit. What was held for a tuning that failed or was
     cancelled stays held: the provider does not report how much of it is billed.
     """
-    estimate = estimate_training(
-        dataset,
-        base_model=base_model,
-        train_size=spec.train_size,
-        epochs=spec.hyperparameters.epochs,
-        catalogue=catalogue,
-    )
+    estimate = estimate_training(dataset, settings, catalogue=catalogue)
     assumed = "".join(f" ({note})" for code, note in estimate.notes if code == "epochs_assumed")
-    what = f"a tuning on {spec.train_size} examples{assumed}"
+    what = f"a tuning on {settings.train_size} examples{assumed}"
     reserve_ahead(run, estimate.high_nano, what=what)
 
 

@@ -1,28 +1,35 @@
 """The two kinds of jobs that end as a model, and the row each reserves."""
 
+from contextlib import suppress
 from functools import partial
 
 from service.catalogue.catalogue import Catalogue
 from service.catalogue.checks import check_base_model, check_region
 from service.clock import utc_now
 from service.database import Session
-from service.datasets.queries import require_train_sizes
+from service.datasets.queries import ready_dataset, require_train_sizes
+from service.errors import Fault, Invalid
 from service.ids import Prefix
-from service.jobs.ports import (
-    JobKind,
-    Submission,
-)
+from service.jobs.ports import InputNotReady, JobKind, Submission
 from service.task_queue import Queue
 from service.tuning import repository
+from service.tuning.checks import check_rows, check_settings
+from service.tuning.continuation import parent_of
 from service.tuning.costs import estimate_tuning
 from service.tuning.models import TunedModel
+from service.tuning.ports import TuningMethod
 from service.tuning.schemas import PollSpec, TuneSpec
+from service.tuning.tuning_settings import settings_of
 
 
 def reserve_tuned(
     session: Session, submission: Submission, *, base_model: str, catalogue: Catalogue
 ) -> None:
-    """Write the model row of a `tune` job; refuses a dataset or train size that is not there."""
+    """Write the model row of a `tune` job.
+
+    Refuses a dataset, train size or earlier model that is not there, and what the base model is
+    known not to have.
+    """
     spec = TuneSpec.model_validate(submission.spec)
     require_train_sizes(
         session,
@@ -30,12 +37,13 @@ def reserve_tuned(
         {"/spec/train_size": spec.train_size},
         project_id=submission.project_id,
     )
-    asked = spec.base_model or base_model
-    unlisted = check_base_model(
-        catalogue, asked, tunes=True, allow_unlisted=spec.allow_unlisted_model
-    )
-    if not unlisted:
-        check_region(catalogue, asked)
+    parent = parent_of(session, spec, project_id=submission.project_id)
+    asked = parent.base_model if parent else spec.base_model or base_model
+    unlisted = _check(spec, asked, catalogue=catalogue)
+    with suppress(InputNotReady):
+        dataset = ready_dataset(spec.dataset, project_id=submission.project_id, session=session)
+        settings = settings_of(spec, base_model=asked, continue_from=None)
+        check_rows(catalogue, settings, splits=dataset.splits)
     repository.add(
         session,
         TunedModel(
@@ -47,11 +55,34 @@ def reserve_tuned(
             base_model=asked,
             unlisted_model=unlisted,
             train_size=spec.train_size,
+            method=spec.method,
+            continued_from=parent.id if parent else None,
+            checkpoint=spec.continue_from.checkpoint if spec.continue_from else None,
             hyperparameters=spec.hyperparameters.model_dump(exclude_none=True),
             synthetic=catalogue.places.emulated,
             created_at=utc_now(),
         ),
     )
+
+
+def _check(spec: TuneSpec, base_model: str, *, catalogue: Catalogue) -> bool:
+    """Check what the catalogue knows; return whether the base model is one that it does not list,
+    as the spec allows. Of a model attached to that is not there yet nothing is known.
+    """
+    if spec.method is TuningMethod.PREFERENCE:
+        message = "no dataset has pairs of a chosen and a rejected answer; `method`: supervised"
+        fault = Fault("/spec/method", "method_not_available", message)
+        raise Invalid(message, code="method_not_available", faults=[fault])
+    if not base_model:
+        return False
+    unlisted = check_base_model(
+        catalogue, base_model, tunes=True, allow_unlisted=spec.allow_unlisted_model
+    )
+    if not unlisted:
+        check_region(catalogue, base_model)
+        settings = settings_of(spec, base_model=base_model, continue_from=None)
+        check_settings(catalogue, settings, goes_on=spec.continue_from is not None)
+    return unlisted
 
 
 def reserve_polled(session: Session, submission: Submission) -> None:

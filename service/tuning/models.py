@@ -38,7 +38,8 @@ class TuningRun(PaidOperationRow, Model):
 class TunedModel(Model):
     """Reserved when its job is submitted; complete once `ready_at` is set.
 
-    `reused_from` is the job that paid for its tuning, where that was not its own.
+    `reused_from` is the job that paid for its tuning, where that was not its own. A tuning that
+    went on from a tuned model names it in `continued_from`, with the `checkpoint` if not the last.
     """
 
     __tablename__ = "model"
@@ -51,6 +52,11 @@ class TunedModel(Model):
     provider: Mapped[str] = mapped_column(String(50))
     base_model: Mapped[str] = mapped_column(String(200))
     train_size: Mapped[int | None] = mapped_column(Integer)
+    method: Mapped[str] = mapped_column(
+        String(20), default="supervised", server_default="supervised"
+    )
+    continued_from: Mapped[str | None] = mapped_column(Id)
+    checkpoint: Mapped[str | None] = mapped_column(String(50))
     hyperparameters: Mapped[dict[str, Any]] = mapped_column(default=dict)
     resource_name: Mapped[str | None] = mapped_column(String(500))
     endpoint: Mapped[str | None] = mapped_column(String(500))

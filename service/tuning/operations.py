@@ -1,14 +1,12 @@
 """The jobs that end as a model: `tune` pays for a tuning, `poll` attaches to one."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from service.catalogue.catalogue import Catalogue
 from service.database import Session, Sessions
-from service.datasets.queries import DatasetView, ready_dataset
-from service.errors import Conflict, Fault, Invalid, NotFound, ProviderFailed, TunecurveError
+from service.errors import Conflict, Invalid, ProviderFailed, TunecurveError
 from service.ids import Prefix, new_id
 from service.jobs.budgets import settle_ahead
 from service.jobs.paid_operation_sweep import PolledTable
@@ -23,15 +21,11 @@ from service.projects.access import require_tuning
 from service.registry import Registry
 from service.tuning import repository
 from service.tuning.costs import enter_training, hold_training
-from service.tuning.models import TunedModel, TuningRun
-from service.tuning.ports import (
-    Hyperparameters,
-    ProviderTuning,
-    TuningProvider,
-    TuningRequest,
-)
+from service.tuning.models import TuningRun
+from service.tuning.ports import ProviderTuning, TuningProvider
 from service.tuning.reuse import reuse_tuning, tuning_fingerprint
 from service.tuning.schemas import PollSpec, TuneSpec
+from service.tuning.tuning_inputs import TuningInputs, check_inputs, read_inputs, request_of
 
 Providers = Registry[TuningProvider]
 
@@ -67,7 +61,7 @@ def run_tune(run: JobRun, services: TuningServices) -> Waiting | None:
     provider = services.providers.find(spec.provider, pointer="/spec/provider")
     operation = _Tuning(run, spec, provider, services)
     if not (spec.fresh or run.cancelling or _has_record(run, sessions=services.sessions)):
-        fingerprint = operation.fingerprint(*operation.inputs())
+        fingerprint = operation.fingerprint(operation.inputs())
         if reuse_tuning(run, fingerprint, provider=provider, sessions=services.sessions):
             return None
     return _see_through(run, operation, services)
@@ -144,20 +138,15 @@ class _Tuning:
         self.provider.connect()
 
     def prepare(self) -> TuningRun:
-        dataset, model = self.inputs()
-        hold_training(
-            self.run,
-            self.spec,
-            dataset,
-            base_model=model.base_model,
-            catalogue=self.services.catalogue,
-        )
+        inputs, catalogue = self.inputs(), self.services.catalogue
+        check_inputs(inputs, catalogue=catalogue)
+        hold_training(self.run, inputs.dataset, inputs.settings, catalogue=catalogue)
         row = _new_run(self.run, self.spec.provider)
-        row.fingerprint = self.fingerprint(dataset, model)
+        row.fingerprint = self.fingerprint(inputs)
         return row
 
     def submit(self, row: TuningRun) -> str:
-        return self.provider.submit(_request(row, self.spec, *self.inputs()))
+        return self.provider.submit(request_of(row, self.spec, self.inputs()))
 
     def find(self, row: TuningRun) -> str | None:
         return self.provider.find(row.id)
@@ -168,52 +157,17 @@ class _Tuning:
     def release(self, session: Session, row: TuningRun) -> None:
         settle_ahead(session, row.job_id)
 
-    def inputs(self) -> tuple[DatasetView, TunedModel]:
-        return _inputs(self.run, self.spec, sessions=self.services.sessions)
+    def inputs(self) -> TuningInputs:
+        return read_inputs(self.run, self.spec, sessions=self.services.sessions)
 
-    def fingerprint(self, dataset: DatasetView, model: TunedModel) -> str:
-        return tuning_fingerprint(
-            dataset,
-            base_model=model.base_model,
-            train_size=self.spec.train_size,
-            hyperparameters=self.spec.hyperparameters,
-            places=self.services.catalogue.places,
-        )
+    def fingerprint(self, inputs: TuningInputs) -> str:
+        places = self.services.catalogue.places
+        return tuning_fingerprint(inputs.dataset, inputs.settings, places=places)
 
 
 def _new_run(run: JobRun, provider: str) -> TuningRun:
     return TuningRun(
         id=new_id(Prefix.TUNING_RUN), project_id=run.project_id, provider=provider, result={}
-    )
-
-
-def _inputs(run: JobRun, spec: TuneSpec, *, sessions: Sessions) -> tuple[DatasetView, TunedModel]:
-    with sessions.reading() as session:
-        dataset = ready_dataset(spec.dataset, project_id=run.project_id, session=session)
-        model = repository.model(session, run.outputs["model"], project_id=run.project_id)
-    if model is None:
-        raise NotFound(f"no model {run.outputs['model']}", code="model_not_found")
-    if spec.train_size not in dataset.train_sizes:
-        sizes = ", ".join(map(str, dataset.train_sizes))
-        message = f"{dataset.id} has no training file of {spec.train_size} rows; it has: {sizes}"
-        fault = Fault("/spec/train_size", "unknown_train_size", message)
-        raise Invalid(message, code="unknown_train_size", faults=[fault])
-    return dataset, model
-
-
-def _request(
-    row: TuningRun, spec: TuneSpec, dataset: DatasetView, model: TunedModel
-) -> TuningRequest:
-    file = dataset.training_files[str(spec.train_size)]
-    validation: Mapping[str, Any] = dataset.splits.get("validation") or {}
-    return TuningRequest(
-        run_id=row.id,
-        project_id=row.project_id,
-        base_model=model.base_model,
-        training_uri=file["uri"],
-        validation_uri=validation.get("uri"),
-        display_name=spec.display_name or f"tunecurve-{spec.train_size}-{row.id[-8:]}",
-        hyperparameters=Hyperparameters(**spec.hyperparameters.model_dump()),
     )
 
 

@@ -8,19 +8,54 @@ from typing import Any, Protocol
 from service.jobs.paid_operations import OperationState
 
 
+class TuningMethod(StrEnum):
+    """What a tuning learns from: wanted answers, or pairs of a chosen and a rejected one (DPO)."""
+
+    SUPERVISED = "supervised"
+    PREFERENCE = "preference"
+
+
 @dataclass(frozen=True, slots=True)
 class Hyperparameters:
-    """None leaves the choice to the provider; `adapter_size` is the LoRA rank."""
+    """None leaves the choice to the provider; `adapter_size` is the LoRA rank, `beta` the weight
+    that holds preference tuning to its base model.
+    """
 
     epochs: int | None = None
     learning_rate_multiplier: float | None = None
     adapter_size: int | None = None
+    beta: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """A tuned model to go on from: its resource name, and a checkpoint other than its last."""
+
+    resource_name: str
+    checkpoint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderEvaluation:
+    """An evaluation of every checkpoint by the provider: computed `metrics`, and templates of
+    `prompts` by which an autorater judges.
+    """
+
+    metrics: tuple[str, ...]
+    prompts: tuple[str, ...]
+    output_uri: str
+    autorater_model: str | None
+    autorater_samples: int
+    max_output_tokens: int | None
+    temperature: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class TuningRequest:
     """`run_id` travels as a label: it is how a lost answer is found again. So does `project_id`: a
     `poll` job attaches to tunings of its own project.
+
+    With `continue_from` the provider takes that model, and not `base_model`.
     """
 
     run_id: str
@@ -30,6 +65,14 @@ class TuningRequest:
     validation_uri: str | None
     display_name: str
     hyperparameters: Hyperparameters
+    method: TuningMethod = TuningMethod.SUPERVISED
+    continue_from: Continuation | None = None
+    export_last_checkpoint_only: bool = False
+    evaluation: ProviderEvaluation | None = None
+    description: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    service_account: str | None = None
+    kms_key_name: str | None = None
 
 
 class MetricSeries(StrEnum):

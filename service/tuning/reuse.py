@@ -14,32 +14,23 @@ from service.jobs.ports import JobRun
 from service.tuning import repository
 from service.tuning.models import TuningRun
 from service.tuning.ports import TuningProvider
-from service.tuning.schemas import HyperparametersSpec
+from service.tuning.tuning_settings import TuningSettings
 
 log = structlog.get_logger()
 
 _LOOKS = 3  # one odd 404 would have a tuning paid for twice
 
 
-def tuning_fingerprint(
-    dataset: DatasetView,
-    *,
-    base_model: str,
-    train_size: int,
-    hyperparameters: HyperparametersSpec,
-    places: Places,
-) -> str:
+def tuning_fingerprint(dataset: DatasetView, settings: TuningSettings, *, places: Places) -> str:
     """Return the SHA-256 of all that a tuning is asked for; pure.
 
     Files count by their content, so that the same rows in another dataset are the same. What is
     left to the provider is left to it in both.
     """
     validation = dataset.splits.get("validation") or {}
-    asked = {
-        "base_model": base_model,
-        "training": dataset.training_files[str(train_size)]["sha256"],
-        "validation": validation.get("sha256"),
-        "hyperparameters": hyperparameters.model_dump(mode="json", exclude_none=True),
+    asked = settings.as_json() | {
+        "training": dataset.training_files[str(settings.train_size)]["sha256"],
+        "validation": validation.get("sha256") if settings.validation else None,
         "location": places.tuning,
         "emulated": places.emulated,
     }

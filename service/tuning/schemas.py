@@ -2,16 +2,23 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from service.catalogue.entry import BASE_MODEL_PATTERN
 from service.ids import Prefix, id_pattern
 from service.jobs.lifecycle import State
 from service.jobs.schemas import OutputState, output_state
 from service.tuning.models import TunedModel
-from service.tuning.ports import MetricPoint, MetricSeries
+from service.tuning.ports import MetricPoint, MetricSeries, TuningMethod
+from service.tuning.spec_fields import (
+    ContinueFromSpec,
+    KmsKeyName,
+    ProviderEvaluationSpec,
+    ProviderLabels,
+    ServiceAccount,
+)
 
 ProviderName = Literal["vertex"]
 
@@ -23,11 +30,22 @@ class HyperparametersSpec(BaseModel):
 
     epochs: int | None = Field(default=None, ge=1, le=100)
     learning_rate_multiplier: float | None = Field(default=None, gt=0, le=10)
-    adapter_size: Literal[1, 2, 4, 8, 16, 32] | None = None
+    adapter_size: Literal[1, 2, 4, 8, 16, 32] | None = Field(
+        default=None, description="rank of the LoRA adapter; the catalogue lists a model's"
+    )
+    beta: float | None = Field(
+        default=None,
+        gt=0,
+        le=10,
+        description="of preference tuning only: how closely the tuned model keeps to its base",
+    )
 
 
 class TuneSpec(BaseModel):
-    """Tune a base model on the first `train_size` examples of a dataset."""
+    """Tune a base model, or a tuned model further, on the first `train_size` examples of a dataset.
+
+    What the catalogue knows of the base model is checked when the job is submitted.
+    """
 
     model_config = ConfigDict(
         extra="forbid",
@@ -54,16 +72,51 @@ class TuneSpec(BaseModel):
         description="name of a base model; the installation's default without one",
         examples=["gemini-3.1-flash-lite"],
     )
+    continue_from: ContinueFromSpec | None = Field(
+        default=None, description="tune this model further, in place of `base_model`"
+    )
+    method: TuningMethod = Field(
+        default=TuningMethod.SUPERVISED,
+        description="`preference` learns from pairs of a chosen and a rejected answer (DPO)",
+    )
+    validation: bool = Field(
+        default=True, description="send the validation rows too, where the dataset has some"
+    )
     hyperparameters: HyperparametersSpec = HyperparametersSpec()
     provider: ProviderName = "vertex"
     fresh: bool = Field(
         default=False,
         description="tune and pay anew where an identical tuning of the project has succeeded",
     )
-    display_name: str | None = Field(default=None, max_length=128)
+    export_last_checkpoint_only: bool = Field(
+        default=False, description="keep no checkpoint but the last"
+    )
+    evaluation: ProviderEvaluationSpec | None = None
+    display_name: str | None = Field(
+        default=None, max_length=128, description="of the tuned model at the provider"
+    )
+    description: str | None = Field(
+        default=None, max_length=1024, description="of the tuning at the provider"
+    )
+    labels: ProviderLabels = {}
+    service_account: ServiceAccount | None = Field(
+        default=None,
+        description="who reads the files and tunes, in place of the provider's own agent",
+    )
+    kms_key_name: KmsKeyName | None = Field(
+        default=None,
+        description="key of your own (CMEK) that encrypts the tuned model, in the tuning's region",
+    )
     allow_unlisted_model: bool = Field(
         default=False, description="use a base model that is unknown or retired; results say so"
     )
+
+    @model_validator(mode="after")
+    def _starts_from_one_model(self) -> Self:
+        if self.base_model is not None and self.continue_from is not None:
+            message = "give `base_model` or `continue_from`: a tuned model brings its base model"
+            raise ValueError(message)
+        return self
 
 
 class PollSpec(BaseModel):
@@ -85,6 +138,13 @@ class PollSpec(BaseModel):
     provider: ProviderName = "vertex"
 
 
+class ContinuedFrom(BaseModel):
+    """The model that a tuning went on from."""
+
+    model: str
+    checkpoint: str | None = Field(description="null: its last one")
+
+
 class Model(BaseModel):
     """A tuned model: read-only, made by a `tune` or `poll` job."""
 
@@ -96,6 +156,8 @@ class Model(BaseModel):
     provider: dict[str, Any] = Field(description="name, resource, endpoint and location")
     dataset: str | None
     train_size: int | None
+    method: TuningMethod
+    continued_from: ContinuedFrom | None = Field(description="null: its base model itself")
     hyperparameters: dict[str, Any]
     checkpoints: list[dict[str, Any]]
     training: dict[str, Any] = Field(description="statistics as the provider told them")
@@ -123,6 +185,10 @@ def present_model(row: TunedModel, *, job: State | None) -> Model:
         },
         dataset=row.dataset_id,
         train_size=row.train_size,
+        method=TuningMethod(row.method),
+        continued_from=ContinuedFrom(model=row.continued_from, checkpoint=row.checkpoint)
+        if row.continued_from
+        else None,
         hyperparameters=row.hyperparameters,
         checkpoints=row.checkpoints,
         training=row.statistics,

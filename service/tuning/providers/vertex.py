@@ -14,15 +14,14 @@ from google.cloud import aiplatform_v1 as v1
 from service.catalogue.locations import endpoint_of, location_of
 from service.errors import Invalid
 from service.inference.batches.vertex_calls import CALL_SECONDS, call_vertex
-from service.tuning.ports import Hyperparameters, MetricPoint, ProviderTuning, TuningRequest
+from service.tuning.ports import MetricPoint, ProviderTuning, TuningRequest
 from service.tuning.providers.vertex_answers import (
-    ADAPTERS,
-    PROJECT_LABEL,
     RUN_LABEL,
     read_tuning,
 )
 from service.tuning.providers.vertex_metrics import read_metrics
 from service.tuning.providers.vertex_models import delete_tuned
+from service.tuning.providers.vertex_requests import tuning_job
 from service.tuning.providers.vertex_rest import get_json, open_rest_session
 
 _MISSING = "tuning_not_found"
@@ -53,16 +52,7 @@ class VertexTuning:
 
     def submit(self, request: TuningRequest) -> str:
         client = self._client(self._location)
-        job = v1.TuningJob(
-            base_model=request.base_model,
-            supervised_tuning_spec=v1.SupervisedTuningSpec(
-                training_dataset_uri=request.training_uri,
-                validation_dataset_uri=request.validation_uri or "",
-                hyper_parameters=_hyperparameters(request.hyperparameters),
-            ),
-            tuned_model_display_name=request.display_name,
-            labels={RUN_LABEL: request.run_id, PROJECT_LABEL: request.project_id},
-        )
+        job = tuning_job(request)
         created = call_vertex(
             lambda: client.create_tuning_job(
                 parent=self._parent(), tuning_job=job, timeout=CALL_SECONDS, retry=None
@@ -146,15 +136,3 @@ class VertexTuning:
                 options["credentials"] = AnonymousCredentials()  # type: ignore[no-untyped-call]
             self._clients[location, kind] = kind(**options)
         return self._clients[location, kind]
-
-
-def _hyperparameters(wanted: Hyperparameters) -> Any:
-    given: dict[str, Any] = {}
-    if wanted.epochs is not None:
-        given["epoch_count"] = wanted.epochs
-    if wanted.learning_rate_multiplier is not None:
-        given["learning_rate_multiplier"] = wanted.learning_rate_multiplier
-    if wanted.adapter_size is not None:
-        size = f"ADAPTER_SIZE_{ADAPTERS[wanted.adapter_size]}"
-        given["adapter_size"] = getattr(v1.SupervisedHyperParameters.AdapterSize, size)
-    return v1.SupervisedHyperParameters(**given)

@@ -47,6 +47,7 @@ def read_tuning(job: Mapping[str, Any]) -> ProviderTuning:
     labels: Mapping[str, str] = job.get("labels") or {}
     counts = (job.get("tuningDataStats") or {}).get("supervisedTuningDataStats") or {}
     spec = (job.get("supervisedTuningSpec") or {}).get("hyperParameters") or {}
+    start: Mapping[str, Any] = job.get("preTunedModel") or {}
     checkpoints = tuple(_checkpoints(tuned))
     return ProviderTuning(
         resource_name=str(job.get("name", "")),
@@ -56,7 +57,7 @@ def read_tuning(job: Mapping[str, Any]) -> ProviderTuning:
         progress=_progress(job, spec, counts, checkpoints),
         run_id=str(labels.get(RUN_LABEL, "")),
         project_id=str(labels.get(PROJECT_LABEL, "")),
-        base_model=str(job.get("baseModel", "")),
+        base_model=str(job.get("baseModel") or start.get("baseModel") or ""),
         model=tuned.get("model") or None,
         endpoint=tuned.get("endpoint") or None,
         checkpoints=checkpoints,

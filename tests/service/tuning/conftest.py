@@ -132,6 +132,7 @@ def _prepare(sessions: Sessions, project_id: str) -> MemoryRun:
         "source": {"type": "synthetic", "rows": 120, "seed": 3},
         "train_sizes": [TRAIN_SIZE],
         "test_size": 10,
+        "validation_size": 8,
     }
     run = reserve_run(PREPARE, spec, project_id=project_id, sessions=sessions)
     run_prepare(

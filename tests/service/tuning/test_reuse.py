@@ -58,7 +58,7 @@ def estimate(tuning: Tuning, **more: Any) -> Estimate:
 
 def test_an_identical_tuning_is_used_again_and_costs_nothing(tuned: Tuning) -> None:
     before, first = created(tuned), model_of(tuned)
-    second = again(tuned, display_name="another name")
+    second = again(tuned, display_name="another name", labels={"team": "a"}, description="d")
 
     assert second.step() is None
 
@@ -82,6 +82,8 @@ def test_an_identical_tuning_is_used_again_and_costs_nothing(tuned: Tuning) -> N
         {"hyperparameters": {"epochs": 2}},
         {"hyperparameters": {"adapter_size": 4}},
         {"base_model": "gemini-3.5-flash-lite"},
+        {"validation": False},
+        {"export_last_checkpoint_only": True},
     ],
 )
 def test_another_tuning_or_a_fresh_one_is_sent(tuned: Tuning, more: dict[str, Any]) -> None:

@@ -1,0 +1,60 @@
+"""All that a tuning is asked for besides its rows. Pure."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from service.tuning.ports import Continuation, TuningMethod
+from service.tuning.schemas import HyperparametersSpec, TuneSpec
+from service.tuning.spec_fields import ProviderEvaluationSpec
+
+
+@dataclass(frozen=True, slots=True)
+class TuningSettings:
+    """Equal settings on equal rows are the same tuning; names and labels do not count.
+
+    `base_model` is that of the tuned model where it goes on from one.
+    """
+
+    base_model: str
+    train_size: int
+    hyperparameters: HyperparametersSpec
+    method: TuningMethod = TuningMethod.SUPERVISED
+    validation: bool = True
+    continue_from: Continuation | None = None
+    export_last_checkpoint_only: bool = False
+    evaluation: ProviderEvaluationSpec | None = None
+    kms_key_name: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what is asked, without what was not asked for, so that a setting that is new here
+        changes nothing about tunings without it.
+        """
+        special = {
+            "method": None if self.method is TuningMethod.SUPERVISED else self.method.value,
+            "continue_from": None if self.continue_from is None else asdict(self.continue_from),
+            "export_last_checkpoint_only": self.export_last_checkpoint_only or None,
+            "evaluation": self.evaluation.model_dump(mode="json") if self.evaluation else None,
+            "kms_key_name": self.kms_key_name,
+        }
+        plain = {
+            "base_model": self.base_model,
+            "hyperparameters": self.hyperparameters.model_dump(mode="json", exclude_none=True),
+        }
+        return plain | {name: value for name, value in special.items() if value is not None}
+
+
+def settings_of(
+    spec: TuneSpec, *, base_model: str, continue_from: Continuation | None
+) -> TuningSettings:
+    """Return what a spec asks for, with the models that it means looked up."""
+    return TuningSettings(
+        base_model=base_model,
+        train_size=spec.train_size,
+        hyperparameters=spec.hyperparameters,
+        method=spec.method,
+        validation=spec.validation,
+        continue_from=continue_from,
+        export_last_checkpoint_only=spec.export_last_checkpoint_only,
+        evaluation=spec.evaluation,
+        kms_key_name=spec.kms_key_name,
+    )

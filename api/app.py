@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, FastAPI
@@ -67,8 +67,14 @@ THREADS = 12
 
 
 class _App(FastAPI):
+    """Every instance has the same routes, and so the same OpenAPI document."""
+
+    _document: ClassVar[dict[str, Any]] = {}
+
     def openapi(self) -> dict[str, Any]:
-        return document(self)
+        if not self._document:
+            self._document.update(document(self))
+        return self._document
 
 
 def create_app(settings: Settings) -> FastAPI:

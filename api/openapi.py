@@ -162,21 +162,19 @@ def _complete_parameters(built: dict[str, Any]) -> None:
 
 
 def document(app: FastAPI) -> dict[str, Any]:
-    """Return the OpenAPI document, built once."""
-    if app.openapi_schema is None:
-        built = get_openapi(
-            title=TITLE,
-            version=VERSION,
-            description=DESCRIPTION,
-            routes=app.routes,
-            license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
-            servers=[{"url": "/"}],
-            webhooks=app.webhooks.routes,
-        )
-        schemas = built["components"]["schemas"]
-        problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-        schemas |= problem.pop("$defs") | {"Problem": problem}
-        describe_properties(schemas)
-        _complete_parameters(built)
-        app.openapi_schema = built
-    return app.openapi_schema
+    """Build the OpenAPI document of the routes of `app`."""
+    built = get_openapi(
+        title=TITLE,
+        version=VERSION,
+        description=DESCRIPTION,
+        routes=app.routes,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        servers=[{"url": "/"}],
+        webhooks=app.webhooks.routes,
+    )
+    schemas = built["components"]["schemas"]
+    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas |= problem.pop("$defs") | {"Problem": problem}
+    describe_properties(schemas)
+    _complete_parameters(built)
+    return built

@@ -32,6 +32,7 @@ from api.routes import (
     projects,
     quotas,
     retention,
+    subjects,
     tuning,
     usage,
     webhooks,
@@ -58,6 +59,7 @@ _ROOMS = (
     usage,
     erasures,
     retention,
+    subjects,
     audit,
 )
 

@@ -19,8 +19,10 @@ from tunecurve.commands import (
     key,
     models,
     preview,
+    projects,
     report,
     stack,
+    subject,
     usage,
 )
 from tunecurve.errors import ExitCode, TunecurveError
@@ -76,8 +78,10 @@ app.command("quotas")(usage.quotas)
 app.command("usage")(usage.usage)
 app.command("audit")(usage.audit)
 app.command("curves")(models.curves)
+app.command("find-subject")(subject.find_subject)
 app.command("catalogue")(catalogue.catalogue)
 app.add_typer(key.app, name="key")
+app.add_typer(projects.app, name="projects")
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.command("doctor")(doctor.doctor)

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tunecurve.administrator_calls import AdministratorCalls
 from tunecurve.errors import ApiError, TunecurveError, UsageError, WaitTimeoutError
 from tunecurve.model_calls import ModelCalls
 from tunecurve.transport import RETRIED_STATUSES, Transport
@@ -42,7 +43,7 @@ _MEDIA_TYPES = {
 }
 
 
-class Client(ModelCalls):
+class Client(ModelCalls, AdministratorCalls):
     """One server and one key. Every call may raise ApiError or UnreachableError.
 
     Requests that a lost connection leaves in doubt are sent again only where a second one does

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 OPERATIONS = {
     "createJob", "listJobs", "getJob", "approveJob", "cancelJob", "deleteJob", "listErasures",
-    "getRetention",
+    "getRetention", "findSubject",
     "listEvents", "streamEvents",
     "createFile", "listFiles", "getFile", "deleteFile", "getFileContent", "previewFile",
     "listDatasets", "getDataset", "deleteDataset", "listDatasetRows", "getDatasetContent",

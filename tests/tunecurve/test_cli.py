@@ -1,5 +1,6 @@
 """The command line: its exit codes, what goes to which stream, and what it imports."""
 
+import io
 import json
 import signal
 import subprocess
@@ -242,6 +243,29 @@ def test_doctor_says_how_long_data_is_kept(
     told = checks["retention"]["detail"]
     assert "dataset 90 days (3 older, gone with the next sweep or once nothing needs them)" in told
     assert told.endswith("until deleted: file")
+
+
+def test_a_subject_is_found_part_by_part(
+    known: TinyService, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = {"kind": "prediction", "id": "eval_1", "project_id": "proj_1", "field": "text"}
+    parts = [
+        {"places": [{**place, "count": 2}], "rows": 10, "objects": 0, "unread": [], "next": "on"},
+        {"places": [{**place, "count": 3}], "rows": 5, "objects": 2, "unread": ["k"], "next": None},
+    ]
+    known.next_answers += [json_answer(200, part) for part in parts]
+    monkeypatch.setattr("sys.stdin", io.StringIO("Zoë Roe\n"))
+
+    assert run(["find-subject", "-", "-o", "json"]) == ExitCode.OK
+
+    printed = capsys.readouterr()
+    assert json.loads(printed.out) == [{**place, "count": 5}]
+    assert "looked at 15 rows of the database and 2 objects" in printed.err
+    assert "could not be read: k" in printed.err
+    asked = [(seen.path, seen.json()) for seen in known.seen]
+    assert asked == [
+        ("/v1/subjects/search", {"text": "Zoë Roe", "after": after}) for after in (None, "on")
+    ]
 
 
 def test_a_file_is_previewed(known: TinyService, capsys: pytest.CaptureFixture[str]) -> None:

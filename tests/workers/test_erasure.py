@@ -1,11 +1,12 @@
 """Deleting erases: one experiment with batches, cache, tuned models and failures leaves no byte."""
 
 import json
-import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from sqlalchemy import select, text
 
@@ -13,6 +14,7 @@ from service.database import Model
 from service.erasure.operations import delete_experiment, delete_job, delete_output
 from service.erasure.pending import list_erasures
 from service.erasure.projects import erase_project, has_closed_projects
+from service.erasure.subjects.operations import find_subject
 from service.jobs.lifecycle import State
 from service.jobs.models import Job
 from service.projects.operations import ensure_project
@@ -26,13 +28,10 @@ NAME = f'{CANARY} "Zoë"'
 
 
 @pytest.fixture
-def stack(
-    tmp_path: Path, migrated_sqlite: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Stack]:
-    shutil.copy(migrated_sqlite, tmp_path / "test.db")
+def stack(tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     (tmp_path / "tmp").mkdir()
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
-    with start_stack(tmp_path, f"sqlite:///{tmp_path / 'test.db'}") as started:
+    with start_stack(tmp_path, database_url) as started:
         started.start()
         yield started
 
@@ -54,6 +53,38 @@ def files_with(folder: Path, needle: str = CANARY) -> list[str]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and any(form in path.read_bytes() for form in forms)
     ]
+
+
+def database_files(stack: Stack) -> Path:
+    """Return the folder of the database's files; PostgreSQL's hold live rows only from now on."""
+    engine = stack.services.sessions.engine
+    if engine.dialect.name == "sqlite":
+        return stack.fleet.folder
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM FULL"))
+        connection.execute(text("CHECKPOINT"))
+        folder = connection.execute(text("SHOW data_directory")).scalar_one()
+        oid = connection.execute(
+            text("SELECT oid FROM pg_database WHERE datname = current_database()")
+        ).scalar_one()
+    return Path(str(folder)) / "base" / str(oid)
+
+
+def found(stack: Stack) -> set[str]:
+    """Return the kinds of place where the search for a text finds the canary."""
+    services = stack.services
+    answer = find_subject(
+        CANARY, after=None, sessions=services.sessions, store=services.store, seconds=600
+    )
+    assert answer.next is None
+    return {place.kind for place in answer.places}
+
+
+def at_provider(stack: Stack, names: set[str]) -> set[str]:
+    """Return those of some models and endpoints that are there."""
+    answers = {name: httpx2.get(f"{stack.emulator.url}/v1/{name}") for name in names}
+    assert {each.status_code for each in answers.values()} <= {200, 404}
+    return {name for name, answer in answers.items() if answer.status_code == 200}
 
 
 def redis_with_canary(stack: Stack) -> bool:
@@ -100,6 +131,7 @@ def test_no_byte_of_what_was_deleted_is_left_anywhere(stack: Stack) -> None:
     file_id, jobs = work(stack)
 
     assert files_with(folder), "the canary is nowhere before it is erased: this test sees nothing"
+    assert found(stack) == {"prediction", "response_cache", "object"}
     assert CANARY not in stack.fleet.logs()
     assert not redis_with_canary(stack)
     with services.sessions.reading() as session:
@@ -134,6 +166,8 @@ def test_no_byte_of_what_was_deleted_is_left_anywhere(stack: Stack) -> None:
         assert session.execute(text("SELECT count(*) FROM job")).scalar() == 0
         assert session.execute(text("SELECT sum(requests) > 0 FROM usage")).scalar()
     assert not redis_with_canary(stack)
+    assert found(stack) == set()
+    assert files_with(database_files(stack)) == []
     stack.fleet.stop()
     stack.emulator.stop()
     services.sessions.discard_deleted()
@@ -143,12 +177,31 @@ def test_no_byte_of_what_was_deleted_is_left_anywhere(stack: Stack) -> None:
     assert (list(models.glob("*")), left) == ([], [])
 
 
-def test_workers_erase_a_project_that_was_closed(stack: Stack) -> None:
+def test_workers_erase_a_project_with_its_tuned_models_at_the_provider(stack: Stack) -> None:
     sessions = stack.services.sessions
-    other = ensure_project("other", sessions=sessions)
+    other = replace(stack, project_id=ensure_project("other", sessions=sessions))
+    spec = {
+        "preset": "pii",
+        "source": {"type": "synthetic", "rows": 80, "seed": 1},
+        "train_sizes": [10],
+        "test_size": 10,
+    }
+    for each in (stack, other):
+        prepare = each.submit("prepare", spec)
+        tune = each.submit("tune", {"dataset": prepare.outputs["dataset"], "train_size": 10})
+        each.succeeded(tune.id)
+    with sessions.reading() as session:
+        model = Model.metadata.tables["model"]
+        query = select(model.c.project_id, model.c.resource_name, model.c.endpoint)
+        names = {project: set(told) for project, *told in session.execute(query)}
+    theirs, ours = names[other.project_id], names[stack.project_id]
+    assert at_provider(stack, theirs | ours) == theirs | ours
 
-    erase_project(other, dry_run=False, sessions=sessions)
+    erase_project(other.project_id, dry_run=False, sessions=sessions)
 
     eventually(
         lambda: not has_closed_projects(sessions=sessions), what="the project is still there"
     )
+    assert at_provider(stack, theirs | ours) == ours
+    folders = {key.split("/")[1] for key in stack.services.store.keys_below("projects")}
+    assert folders == {stack.project_id}

@@ -28,11 +28,15 @@ TimeoutOption = Annotated[
 
 @contextlib.contextmanager
 def connect(
-    url: str | None, key: str | None, *, data_dir: Path | None = None
+    url: str | None,
+    key: str | None,
+    *,
+    data_dir: Path | None = None,
+    timeout_seconds: float = 30,
 ) -> "Iterator[Client]":
     """Yield a client of the server named by flags, environment or the running stack."""
     from tunecurve.client import Client
 
     server = find_server(read_environment(), url=url, key=key, data_dir=data_dir)
-    with Client(server.url, server.key) as client:
+    with Client(server.url, server.key, timeout_seconds=timeout_seconds) as client:
         yield client

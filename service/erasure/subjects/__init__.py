@@ -1,0 +1,1 @@
+"""Finding where a text about a person stands, before it is deleted there."""

@@ -1,11 +1,12 @@
 """Writes out/sbom.json (CycloneDX 1.6) and out/licences.md of what the server installs here.
 
-Versions and hashes are those of the pins, licences those that the installed packages state.
+Versions and hashes are those of the pins, licences those that the installed packages state or
+bring along.
 """
 
 import json
 import re
-from importlib.metadata import PackageNotFoundError, metadata
+from importlib.metadata import PackageNotFoundError, files, metadata
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ _ROOT = Path(__file__).resolve().parents[1]
 _PIN = re.compile(r"([\w.-]+)==([\w.+!]+)")
 _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 _UNKNOWN = "not stated"
+# The sentence that no other licence has.
+_MIT = "to deal in the Software without restriction, including without limitation the rights"
 
 
 def main() -> None:
@@ -69,7 +72,14 @@ def _licence(name: str) -> str:
         if line.startswith("License ::")
     ]
     stated = (about.get("License") or "").partition("\n")[0]
-    return about.get("License-Expression") or ", ".join(classified) or stated or _UNKNOWN
+    known = about.get("License-Expression") or ", ".join(classified) or stated
+    return known or ("MIT" if _is_mit(name) else _UNKNOWN)
+
+
+def _is_mit(name: str) -> bool:
+    """Return whether the licence that a package brings along is MIT's, in words of its own."""
+    brought = [file for file in files(name) or () if file.name.startswith("LICEN")]
+    return any(_MIT in " ".join(file.read_text().split()) for file in brought)
 
 
 if __name__ == "__main__":

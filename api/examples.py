@@ -260,6 +260,7 @@ _CURVE: Example = {
 EXPERIMENT: Example = {
     "object": "experiment",
     "id": EXPERIMENT_ID,
+    "name": "Masking personal data in tickets",
     "job": JOB_ID,
     "state": "ready",
     "dataset": DATASET_ID,
@@ -288,6 +289,7 @@ EXPERIMENT: Example = {
         }
     ],
     "curve": _CURVE,
+    "files": ["plots/curve.svg", "plots/curve.png", "tables/variants.csv"],
     "created_at": CREATED,
     "ready_at": READY,
     "links": {

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tunecurve.administrator_calls import AdministratorCalls
+from tunecurve.downloads import Downloads
 from tunecurve.errors import ApiError, TunecurveError, UsageError, WaitTimeoutError
 from tunecurve.model_calls import ModelCalls
 from tunecurve.transport import RETRIED_STATUSES, Transport
@@ -43,7 +44,7 @@ _MEDIA_TYPES = {
 }
 
 
-class Client(ModelCalls, AdministratorCalls):
+class Client(ModelCalls, AdministratorCalls, Downloads):
     """One server and one key. Every call may raise ApiError or UnreachableError.
 
     Requests that a lost connection leaves in doubt are sent again only where a second one does
@@ -213,30 +214,6 @@ class Client(ModelCalls, AdministratorCalls):
     def delete(self, collection: str, identifier: str) -> None:
         """Delete a file, dataset, webhook or other object; revoke a key."""
         self._transport.json("DELETE", f"/v1/{collection}/{identifier}")
-
-    def content(self, collection: str, identifier: str, *, content_format: str, to: Path) -> Path:
-        """Download an output into the file `to`, which appears only when it is complete."""
-        self._transport.download(
-            f"/v1/{collection}/{identifier}/content", params={"format": content_format}, to=to
-        )
-        return to
-
-    def report(self, collection: str, identifier: str, *, to: Path) -> Path:
-        """Download the page of an experiment or a dataset into the file `to`."""
-        page = "content" if collection == "experiments" else "report"
-        path = f"/v1/{collection}/{identifier}/{page}"
-        self._transport.download(path, params={"format": "html"}, to=to)
-        return to
-
-    def curves(self, model: str) -> Json:
-        """Return the training curves of a model: series by name, each a list of step and value."""
-        return self._transport.json("GET", f"/v1/models/{model}/curves")
-
-    def save_curves(self, model: str, *, to: Path) -> Path:
-        """Download the training curves of a model as CSV (series, step, value) into the file."""
-        path = f"/v1/models/{model}/curves"
-        self._transport.download(path, params={"format": "csv"}, to=to)
-        return to
 
     # ------------------------------------------------------------ keys and the server itself
 

@@ -119,7 +119,7 @@ class Transport:
         except httpx2.TransportError as error:
             raise self._unreachable(error) from error
 
-    def download(self, path: str, *, params: Params, to: Path) -> None:
+    def download(self, path: str, *, to: Path, params: Params | None = None) -> None:
         """Stream the response body into `to`, which is replaced only by a complete file."""
 
         def attempt() -> httpx2.Response:

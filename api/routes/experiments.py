@@ -3,7 +3,7 @@
 import json
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Header, Path, Query, Request, Response
 
 from api import examples
 from api.auth import Reader, Writer
@@ -13,15 +13,15 @@ from api.openapi import answers, example_of, files, page_example
 from api.pagination import Page, page_of
 from service.erasure import operations
 from service.erasure.schemas import Deletion
-from service.errors import Conflict
 from service.experiments import queries
+from service.experiments.report.archive import REVEALED, TABLE, read_archived
 from service.experiments.schemas import Experiment, present_experiment
-from service.experiments.summary import TABLE
 from service.jobs.queries import job_states
 
 router = APIRouter(prefix="/v1/experiments", tags=["experiments"])
 
 ContentFormat = Literal["html", "json", "jsonl", "csv", "parquet"]
+_HTML = "text/html; charset=utf-8"
 
 
 @router.get(
@@ -116,36 +116,84 @@ def get_content(
     content_format: Annotated[
         ContentFormat, Query(alias="format", description="how it is written")
     ] = "html",
+    reveal: Annotated[  # noqa: FBT002  a query parameter
+        bool, Query(description="of the page: show the texts of rows as they are, unmasked")
+    ] = False,
     byte_range: Annotated[
         str | None, Header(alias="Range", description="of the page and the Parquet file")
     ] = None,
 ) -> Response:
     """The report is a page without scripts; the curve is `json`, tables hold its points."""
-    row, _ = queries.get_experiment(
+    row = queries.ready_experiment(
         experiment_id, project_id=principal.project_id, sessions=container.sessions
     )
-    if row.ready_at is None or row.report_key is None or row.table_key is None:
-        message = f"{experiment_id} is not ready; its job is {row.job_id}"
-        raise Conflict(message, code="not_ready")
     match content_format:
         case "json":
             curve = json.dumps(row.curve, indent=1).encode()
             name = f"{experiment_id}.json"
             return attachment(iter([curve]), name=name, content_type="application/json")
+        case "html" if reveal:
+            page = read_archived(row.archive_key, REVEALED, store=container.store)
+            return attachment(iter([page]), name=f"{experiment_id}.html", content_type=_HTML)
         case "html":
             return object_attachment(
-                row.report_key,
+                row.report_key or "",
                 name=f"{experiment_id}.html",
-                content_type="text/html; charset=utf-8",
+                content_type=_HTML,
                 store=container.store,
                 byte_range=byte_range,
             )
         case _:
             return table_attachment(
-                row.table_key,
+                row.table_key or "",
                 name=experiment_id,
                 table_format=content_format,
                 schema=TABLE,
                 store=container.store,
                 byte_range=byte_range,
             )
+
+
+@router.get(
+    "/{experiment_id}/plots/{name}",
+    operation_id="getExperimentPlot",
+    summary="Download a plot of the report, as SVG or PNG",
+    response_class=Response,
+    responses=files("image/svg+xml", "image/png", statuses=(404, 409)),
+)
+def get_plot(
+    experiment_id: ExperimentId,
+    name: Annotated[
+        str, Path(pattern=r"^[a-z_]{1,40}\.(svg|png)$", description="as `files` has it")
+    ],
+    principal: Reader,
+    container: Services,
+) -> Response:
+    """`curve` is the learning curve, `front` quality against cost; `files` has those there are."""
+    row = queries.ready_experiment(
+        experiment_id, project_id=principal.project_id, sessions=container.sessions
+    )
+    plot = read_archived(row.archive_key, f"plots/{name}", store=container.store)
+    media_type = "image/png" if name.endswith(".png") else "image/svg+xml"
+    return attachment(iter([plot]), name=f"{experiment_id}-{name}", content_type=media_type)
+
+
+@router.get(
+    "/{experiment_id}/tables/{name}",
+    operation_id="getExperimentTable",
+    summary="Download a table of the report as CSV",
+    response_class=Response,
+    responses=files("text/csv", statuses=(404, 409)),
+)
+def get_table(
+    experiment_id: ExperimentId,
+    name: Annotated[str, Path(pattern=r"^[a-z_]{1,40}\.csv$", description="as `files` has it")],
+    principal: Reader,
+    container: Services,
+) -> Response:
+    """Numbers are not rounded; texts of rows are masked as on the page."""
+    row = queries.ready_experiment(
+        experiment_id, project_id=principal.project_id, sessions=container.sessions
+    )
+    table = read_archived(row.archive_key, f"tables/{name}", store=container.store)
+    return attachment(iter([table]), name=f"{experiment_id}-{name}", content_type="text/csv")

@@ -34,6 +34,11 @@ def mean_tokens(session: Session, evaluation_id: str) -> tuple[float, float]:
     return repository.mean_tokens(session, evaluation_id)
 
 
+def median_latency(session: Session, evaluation_id: str) -> int | None:
+    """Return the median milliseconds of the calls that answered; None where none was timed."""
+    return repository.median_latency(session, evaluation_id)
+
+
 def confusion_of(evaluation_id: str, *, project_id: str, sessions: Sessions) -> ConfusionMatrix:
     """Return the confusion matrix; raises NotFound, Conflict `not_ready`, `no_labels`."""
     row, _ = get_evaluation(evaluation_id, project_id=project_id, sessions=sessions)

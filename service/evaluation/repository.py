@@ -218,6 +218,18 @@ def mean_tokens(session: Session, evaluation_id: str) -> tuple[float, float]:
     return float(prompt), float(output)
 
 
+def median_latency(session: Session, evaluation_id: str) -> int | None:
+    """Return the median milliseconds of the calls that answered; None where none was timed."""
+    timed = (
+        _PREDICTION.c.evaluation_id == evaluation_id,
+        _PREDICTION.c.latency_ms.is_not(None),
+        _PREDICTION.c.cached.is_(False),
+    )
+    count = session.scalar(select(func.count()).where(*timed)) or 0
+    query = select(_PREDICTION.c.latency_ms).where(*timed).order_by(_PREDICTION.c.latency_ms)
+    return session.scalar(query.offset(count // 2).limit(1))
+
+
 # ------------------------------------------------------------ lane and batch
 
 

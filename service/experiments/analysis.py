@@ -134,6 +134,7 @@ def _cost_json(cost: VariantCost) -> dict[str, Any]:
         "output_tokens": cost.output_tokens,
         "per_thousand_calls": dollars_or_none(cost.per_thousand),
         "tuning": dollars_or_none(cost.tuning),
+        "latency_ms": cost.latency_ms,
     }
 
 

@@ -94,6 +94,9 @@ class VariantPrice(BaseModel):
     output_tokens: float = Field(description="of one call, on average")
     per_thousand_calls: str | None = Field(description="dollars; null where no price is known")
     tuning: str | None = Field(description="dollars, paid once; null where no price is known")
+    latency_ms: int | None = Field(
+        default=None, description="median of the calls online; null where none was timed"
+    )
 
 
 class CurveStep(BaseModel):

@@ -13,13 +13,15 @@ CALLS = 1000  # the unit of prices
 @dataclass(frozen=True, slots=True)
 class VariantCost:
     """What a variant costs, in nano-dollars: `per_thousand` calls with the tokens that were
-    measured, `tuning` once. None where no price is known; a prompt's tuning costs 0.
+    measured, `tuning` once. None where no price is known; a prompt's tuning costs 0. `latency_ms`
+    is the median of its calls.
     """
 
     prompt_tokens: float
     output_tokens: float
     per_thousand: int | None
     tuning: int | None
+    latency_ms: int | None = None
 
 
 def cost_of_calls(price: CallPrice | None, *, prompt: float, output: float) -> int | None:

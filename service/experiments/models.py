@@ -10,12 +10,16 @@ from service.database import Id, Model
 
 
 class Experiment(Model):
-    """Reserved when its job is submitted; complete once `ready_at` is set."""
+    """Reserved when its job is submitted; complete once `ready_at` is set.
+
+    The object at `archive_key` holds the plots and tables that `files` names.
+    """
 
     __tablename__ = "experiment"
     __table_args__ = (Index("ix_experiment_project_id_id", "project_id", "id"),)
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
+    name: Mapped[str | None] = mapped_column(String(120))
     project_id: Mapped[str] = mapped_column(Id, ForeignKey("project.id"))
     job_id: Mapped[str] = mapped_column(Id, ForeignKey("job.id"), index=True)
     dataset_id: Mapped[str | None] = mapped_column(Id, ForeignKey("dataset.id"))
@@ -26,6 +30,8 @@ class Experiment(Model):
     curve: Mapped[dict[str, Any]] = mapped_column(default=dict)
     report_key: Mapped[str | None] = mapped_column(String(200))
     table_key: Mapped[str | None] = mapped_column(String(200))
+    archive_key: Mapped[str | None] = mapped_column(String(200))
+    files: Mapped[list[Any] | None]
     synthetic: Mapped[bool] = mapped_column(Boolean, default=False)
     unlisted_model: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     created_at: Mapped[datetime]

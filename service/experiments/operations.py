@@ -76,6 +76,7 @@ def reserve_experiment(
         session,
         Experiment(
             id=submission.outputs["experiment"],
+            name=spec.name,
             project_id=submission.project_id,
             job_id=submission.id,
             dataset_id=spec.dataset,
@@ -166,7 +167,7 @@ def remove_experiment(session: Session, experiment_id: str, *, project_id: str) 
     """
     row = repository.get(session, experiment_id, project_id=project_id)
     folder = experiment_folder(project_id, experiment_id)
-    keys = [key for key in (row.report_key, row.table_key) if key]
+    keys = [key for key in (row.report_key, row.table_key, row.archive_key) if key]
     repository.delete(session, row)
     return [
         Leftover(LeftoverKind.FOLDER, folder),

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from service.database import Session, Sessions
 from service.datasets.queries import DatasetView, ready_dataset
+from service.errors import Conflict
 from service.evaluation.queries import get_evaluation
 from service.experiments import repository
 from service.experiments.models import Experiment, VariantRow
@@ -26,6 +27,16 @@ def get_experiment(
     return row, [
         _view(variant, jobs, project_id=project_id, sessions=sessions) for variant in variants
     ]
+
+
+def ready_experiment(experiment_id: str, *, project_id: str, sessions: Sessions) -> Experiment:
+    """Return an experiment whose report is there; raises NotFound, Conflict `not_ready`."""
+    with sessions.reading() as session:
+        row = repository.get(session, experiment_id, project_id=project_id)
+    if row.ready_at is None or row.report_key is None or row.table_key is None:
+        message = f"{experiment_id} is not ready; its job is {row.job_id}"
+        raise Conflict(message, code="not_ready")
+    return row
 
 
 def list_experiments(

@@ -54,6 +54,9 @@ class ExperimentSpec(GenerationConfig):
         },
     )
 
+    name: str | None = Field(
+        default=None, min_length=1, max_length=120, description="the title of its report"
+    )
     prepare: PrepareSpec | None = None
     dataset: str | None = Field(default=None, pattern=id_pattern(Prefix.DATASET))
     train_sizes: tuple[TrainSize, ...] = Field(
@@ -187,6 +190,7 @@ class Experiment(BaseModel):
 
     object: Literal["experiment"] = "experiment"
     id: str
+    name: str | None = Field(description="as its job named it; null without a name")
     job: str
     state: OutputState
     dataset: str | None
@@ -198,6 +202,9 @@ class Experiment(BaseModel):
     unlisted_model: bool = Field(description="unknown or retired, used as the job allowed")
     variants: list[ExperimentVariant]
     curve: ExperimentCurve | None = Field(description="null until it is ready")
+    files: list[str] = Field(
+        description="plots and tables of the report, below `links.self`, such as `plots/curve.svg`"
+    )
     created_at: datetime
     ready_at: datetime | None
     links: dict[str, str]
@@ -209,6 +216,7 @@ def present_experiment(
     """Return a row with its variants as HTTP shows it."""
     return Experiment(
         id=row.id,
+        name=row.name,
         job=row.job_id,
         state=output_state(job, ready=row.ready_at is not None),
         dataset=row.dataset_id,
@@ -220,6 +228,7 @@ def present_experiment(
         unlisted_model=row.unlisted_model,
         variants=[ExperimentVariant.model_validate(variant) for variant in variants],
         curve=ExperimentCurve.model_validate(row.curve) if row.curve else None,
+        files=row.files or [],
         created_at=row.created_at,
         ready_at=row.ready_at,
         links=experiment_links(row.id),

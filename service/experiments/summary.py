@@ -1,12 +1,10 @@
 """The end of an experiment: the curve, the answer, the report and the table."""
 
-import tempfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from service.catalogue.catalogue import Catalogue
-from service.clock import rfc3339, utc_now
+from service.clock import utc_now
 from service.database import Session, Sessions
 from service.datasets.examples import Split
 from service.datasets.queries import DatasetView, ready_dataset
@@ -23,11 +21,13 @@ from service.experiments.curve import Point
 from service.experiments.hyperparameter_sweep import variant_configuration
 from service.experiments.models import Experiment
 from service.experiments.queries import get_experiment
-from service.experiments.report.page import (
-    DatasetFacts,
-    ReportData,
-    curve_rows,
-    render_report,
+from service.experiments.report.data import DatasetFacts, ReportData
+from service.experiments.report.files import store_report
+from service.experiments.report.queries import (
+    ReportSources,
+    details_of,
+    row_findings,
+    shared_words,
 )
 from service.experiments.schemas import ExperimentSpec, VariantView, experiment_links
 from service.experiments.variant_costs import costs_of_variants
@@ -36,30 +36,8 @@ from service.jobs.ports import (
     JobRecord,
     JobRun,
 )
-from service.storage.object_keys import project_folder, put_content
+from service.storage.object_keys import project_folder
 from service.storage.ports import ObjectStore
-from service.storage.tables import TableSchema, write_parquet
-
-TABLE = TableSchema(
-    columns={
-        "experiment_id": "string",
-        "metric": "string",
-        "synthetic": "bool",
-        "name": "string",
-        "kind": "string",
-        "train_size": "int64",
-        "value": "float64",
-        "low": "float64",
-        "high": "float64",
-        "coverage": "float64",
-        "n": "int64",
-        "worst": "float64",
-        "best": "float64",
-        "groups": "int64",
-        "configuration": "string",
-        "epochs": "int64",
-    }
-)
 
 
 def summarise(
@@ -95,9 +73,10 @@ def summarise(
         ),
         spec=spec,
     )
+    sources = ReportSources(dataset, run.project_id, sessions, store)
     report = ReportData(
         experiment_id=row.id,
-        title=f"{dataset.preset}: how much data does {row.base_model} need?",
+        title=row.name or f"{dataset.preset}: how much data does {row.base_model} need?",
         analysis=analysis,
         dataset=_facts(dataset),
         base_model=row.base_model,
@@ -107,14 +86,18 @@ def summarise(
         unlisted_model=row.unlisted_model,
         created_at=utc_now(),
         ids=_ids(run, dataset, variants),
+        variants=details_of(variants, metric=metric, sources=sources),
+        rows=row_findings(analysis.decision, variants, metric=metric, sources=sources),
+        common=shared_words(sources),
     )
-    report_key, table_key = _write(report, experiment_folder(run.project_id, row.id), store=store)
+    stored = store_report(report, experiment_folder(run.project_id, row.id), store=store)
     with run.fenced() as session:
         done = repository.get(session, row.id, project_id=run.project_id)
         done.metric, done.synthetic = metric, synthetic
         done.answer, done.verdict = answer(analysis), analysis.curve.verdict.value
         done.curve = analysis_json(analysis)
-        done.report_key, done.table_key = report_key, table_key
+        done.report_key, done.table_key = stored.report_key, stored.table_key
+        done.archive_key, done.files = stored.archive_key, stored.files
         done.ready_at = utc_now()
         run.conclude(session, _result(done, analysis))
 
@@ -257,30 +240,3 @@ def _result(row: Experiment, analysis: Analysis) -> dict[str, Any]:
         "synthetic": row.synthetic,
         "links": experiment_links(row.id),
     }
-
-
-def _write(report: ReportData, folder: str, *, store: ObjectStore) -> tuple[str, str]:
-    """Store the page and the table in a folder of the store; return their keys."""
-    with tempfile.TemporaryDirectory() as scratch:
-        page, table = Path(scratch) / "report.html", Path(scratch) / "curve.parquet"
-        page.write_text(render_report(report), encoding="utf-8")
-        rows = curve_rows(
-            report.analysis.curve, experiment_id=report.experiment_id, synthetic=report.synthetic
-        )
-        metadata = {
-            "experiment_id": report.experiment_id,
-            "created_at": rfc3339(report.created_at),
-        }
-        if report.unlisted_model:
-            metadata["unlisted_model"] = report.base_model
-        write_parquet(rows, table, schema=TABLE, metadata=metadata)
-        return (
-            _put(page, folder, "text/html; charset=utf-8", store=store),
-            _put(table, folder, "application/vnd.apache.parquet", store=store),
-        )
-
-
-def _put(path: Path, folder: str, content_type: str, *, store: ObjectStore) -> str:
-    return put_content(
-        path, folder=folder, suffix=path.suffix, content_type=content_type, store=store
-    ).key

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from service.catalogue.catalogue import Catalogue
 from service.database import Sessions
-from service.evaluation.queries import get_evaluation, mean_tokens
+from service.evaluation.queries import get_evaluation, mean_tokens, median_latency
 from service.experiments.front import VariantCost, cost_of_calls
 from service.experiments.schemas import VariantView
 from service.inference.ledger import used_by_job
@@ -39,6 +39,7 @@ def _cost(
     tuning: int | None = 0
     with sessions.reading() as session:
         prompt, output = mean_tokens(session, variant.evaluation)
+        latency = median_latency(session, variant.evaluation)
     if variant.model is not None:
         model = get_model(variant.model, project_id=project_id, sessions=sessions)
         location = model.location or location
@@ -50,4 +51,5 @@ def _cost(
         output_tokens=output,
         per_thousand=cost_of_calls(price, prompt=prompt, output=output),
         tuning=tuning,
+        latency_ms=latency,
     )

@@ -171,7 +171,10 @@ def _cost(told: Json) -> VariantCost:
         None if told[name] is None else parse_dollars(told[name])
         for name in ("per_thousand_calls", "tuning")
     ]
-    return VariantCost(told["prompt_tokens"], told["output_tokens"], *amounts)
+    latency = told.get("latency_ms")  # bundles of earlier versions have none
+    return VariantCost(
+        told["prompt_tokens"], told["output_tokens"], amounts[0], amounts[1], latency
+    )
 
 
 def _unequal(where: str, told: Any, found: Any) -> Iterator[str]:

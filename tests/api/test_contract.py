@@ -29,6 +29,8 @@ OPERATIONS = {
     "getEvaluationContent", "getEvaluationConfusion", "getEvaluationManifest",
     "getEvaluationSchema",
     "listExperiments", "getExperiment", "deleteExperiment", "getExperimentContent",
+    "getExperimentPlot",
+    "getExperimentTable",
     "createWebhook", "listWebhooks", "getWebhook", "updateWebhook", "deleteWebhook",
     "pingWebhook", "rotateWebhookSecret", "redeliver", "listDeliveries",
     "listAudit", "createProject", "listProjects", "getProject", "updateProject", "createProjectKey",

@@ -171,6 +171,8 @@ def test_a_finished_experiment_is_shown_read_and_deleted(api: Api, caller: Calle
     assert curve.json() == {"metric": "exact_match"}
     assert json.loads(lines.text)["name"] == "zero-shot"
     assert caller.get(f"{path}/content", params={"format": "parquet"}).content[:4] == b"PAR1"
+    for missing in ("plots/curve.svg", "tables/variants.csv", "content?reveal=true"):
+        problem_of(caller.get(f"{path}/{missing}"), 404, "report_file_not_found")
 
     assert caller.delete(path).status_code == 200
     problem_of(caller.get(path), 404, "experiment_not_found")

@@ -1,10 +1,12 @@
 """A bundle of a real experiment: every number recomputed from its rows, every change found."""
 
+import csv
 import hashlib
 import io
 import json
 import zipfile
 from collections.abc import Callable
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +36,25 @@ def bundle(running_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Pa
         "train_sizes": [10, 20, 40],
         "test_size": 30,
     }
-    spec = {"prepare": prepare, "shots": 2, "label_price": "0.05", "tolerance": 1.5}
+    spec = {
+        "name": "Tickets without names",
+        "prepare": prepare,
+        "shots": 2,
+        "label_price": "0.05",
+        "tolerance": 1.5,
+    }
     job = stack.succeeded(stack.submit("experiment", spec).id)
     file = tmp_path_factory.mktemp("bundle") / "experiment.zip"
     sessions = stack.services.sessions
     key = create_key(stack.project_id, name="bundle", scopes=[Scope.READ], sessions=sessions)
     with serve(stack.services.settings) as api:
         command = ["bundle", job.outputs["experiment"], "--out", str(file)]
-        assert run([*command, "--url", api.url, "--key", key.secret]) == ExitCode.OK
+        access = ["--url", api.url, "--key", key.secret]
+        assert run([*command, *access]) == ExitCode.OK
+        saved = ["report", job.outputs["experiment"], "--save", str(file.parent / "report")]
+        assert run([*saved, *access]) == ExitCode.OK
+        shown = ["report", job.outputs["experiment"], "--out", str(file.parent / "revealed.html")]
+        assert run([*shown, "--reveal", *access]) == ExitCode.OK
     return file
 
 
@@ -72,6 +85,37 @@ def test_every_number_of_a_bundle_follows_from_its_rows(
     assert verify(bundle.read_bytes()) == []
     assert run(["verify", str(bundle)]) == ExitCode.OK
     assert "verified: every number follows from the rows" in capfd.readouterr().out
+
+
+def test_the_report_is_saved_with_every_plot_and_table(bundle: Path) -> None:
+    folder = bundle.parent / "report"
+    files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert files >= {
+        "report.html",
+        *(f"plots/{name}.{kind}" for name in ("curve", "front") for kind in ("svg", "png")),
+        *(f"tables/{name}.csv" for name in ("variants", "comparisons", "worst")),
+    }
+    assert (folder / "plots/curve.png").read_bytes().startswith(b"\x89PNG")
+    variants = list(csv.DictReader((folder / "tables/variants.csv").read_text().splitlines()))
+    told = json.loads(zipfile.ZipFile(bundle).read("experiment.json"))
+    assert told["name"] == "Tickets without names"
+    assert [row["name"] for row in variants] == [each["name"] for each in told["variants"]]
+    assert [float(row["value"]) for row in variants] == [
+        pytest.approx(each["score"]) for each in told["variants"]
+    ]
+    assert all(float(row["latency_ms"]) >= 0 for row in variants)
+    assert [row["epochs"] != "" for row in variants] == [False, False, True, True, True]
+
+
+def test_texts_of_rows_are_masked_unless_they_are_revealed(bundle: Path) -> None:
+    masked = (bundle.parent / "report" / "report.html").read_text()
+    revealed = (bundle.parent / "revealed.html").read_text()
+    assert "<h1>Tickets without names</h1>" in masked
+    with zipfile.ZipFile(bundle) as archive:
+        inputs = {row["input"] for row in json.loads(archive.read(first_rows(bundle)))}
+    shown = [text for text in inputs if escape(text, quote=True) in revealed]
+    assert shown, "the first test row is shown as it is"
+    assert not [text for text in inputs if escape(text, quote=True) in masked]
 
 
 @pytest.mark.parametrize("place", [0, 1000, -1000, -70, -1])

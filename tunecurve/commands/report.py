@@ -19,6 +19,17 @@ def report(
     out: Annotated[
         Path | None, typer.Option(dir_okay=False, help="Where to save it; default: ID.html here.")
     ] = None,
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            file_okay=False,
+            metavar="DIR",
+            help="Save the page, every plot (SVG, PNG) and every table (CSV) there.",
+        ),
+    ] = None,
+    reveal: Annotated[
+        bool, typer.Option("--reveal", help="Leave the texts of test rows unmasked.")
+    ] = False,
     show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     url: UrlOption = None,
     key: KeyOption = None,
@@ -29,8 +40,18 @@ def report(
         raise UsageError(
             f"{identifier} has no report; an experiment (exp_…) or a dataset (ds_…) has"
         )
+    if (save or reveal) and collection != "experiments":
+        raise UsageError("`--save` and `--reveal` are for the report of an experiment (exp_…)")
+    if save and out:
+        raise UsageError("give either `--out` or `--save`")
+    if save:
+        save.mkdir(parents=True, exist_ok=True)
+        out = save / "report.html"
+    out = out or Path(f"{identifier}.html")
     with connect(url, key) as client:
-        file = client.report(collection, identifier, to=out or Path(f"{identifier}.html"))
-    print(file)
+        files = [client.report(collection, identifier, to=out, reveal=reveal)]
+        if save:
+            files += client.report_files(identifier, to=save)
+    print(*files, sep="\n")
     if show:
-        webbrowser.open(file.resolve().as_uri())
+        webbrowser.open(out.resolve().as_uri())

@@ -6,6 +6,7 @@ only words in small letters that many rows hold, which a person's own words and 
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -62,6 +63,14 @@ class PersonalData:
         least = max(5, self.rows / 100)
         words = {word for word, rows in self.words.items() if rows >= least and word.islower()}
         return frozenset(words | {label for label, rows in self.labels.items() if rows >= least})
+
+
+def common_words(texts: Iterable[tuple[str, str]], *, known: Iterable[str] = ()) -> frozenset[str]:
+    """Return the words that a mask may show of texts with their targets, and those of `known`."""
+    rows = pl.DataFrame(list(texts), schema=["text", "target"], orient="row")
+    found = PersonalData()
+    found.scan(rows)
+    return found.common_words() | {word for text in known for word in _WORD.findall(text)}
 
 
 def mask(text: str, *, common: frozenset[str]) -> str:

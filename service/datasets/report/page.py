@@ -9,6 +9,7 @@ from service.datasets.report.schemas import (
     TokenReport,
     TuningCost,
 )
+from service.pages.templates import render_page
 
 _HISTOGRAMS = {
     "text_characters": "Characters of texts",
@@ -21,16 +22,9 @@ Cells = tuple[int | str, ...]
 
 def render_report(report: DatasetReport, *, name: str) -> bytes:
     """Return the page; every value of the data is escaped, and there are no scripts."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined  # only this function needs it
-
-    environment = Environment(
-        loader=PackageLoader("service.datasets.report", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template("page.html").render(
+    page = render_page(
+        "service.datasets.report",
+        "page.html",
         name=name,
         report=report,
         rows=list(_rows(report)),

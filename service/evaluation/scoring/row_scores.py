@@ -1,6 +1,7 @@
 """What each row of a finished evaluation earned, read back from its table: for comparisons."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -74,14 +75,12 @@ def read_variant_scores(
     Unavailable.
     """
     row, _ = get_evaluation(evaluation_id, project_id=project_id, sessions=sessions)
-    key = table_key_of(evaluation_id, project_id=project_id, sessions=sessions)
+    read = partial(read_rows, evaluation_id, project_id=project_id, sessions=sessions, store=store)
     reader = AnswerReader(form, is_marked=VariantKind(row.kind).reasons)
     spec = METRICS.find(metric)
-    selected = Range("evaluation_id", evaluation_id, order="position")
-    references = (row["references"] for row in _read_rows(key, selected, store=store))
-    measure = spec.measure(references)
+    measure = spec.measure(row["references"] for row in read())
     blocks: list[tuple[NDArray[Any], ...]] = []
-    rows = _read_rows(key, selected, store=store)
+    rows = read()
     while chunk := list(islice(rows, _CHUNK)):
         blocks.append(_scored(chunk, measure, spec=spec, reader=reader))
     statistics, answered, worst, best = (
@@ -90,7 +89,12 @@ def read_variant_scores(
     return VariantScores(name, statistics, answered, worst, best)
 
 
-def _read_rows(key: str, selected: Range, *, store: ObjectStore) -> Iterator[dict[str, Any]]:
+def read_rows(
+    evaluation_id: str, *, project_id: str, sessions: Sessions, store: ObjectStore
+) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a finished evaluation in order; raises NotFound, Conflict `not_ready`."""
+    key = table_key_of(evaluation_id, project_id=project_id, sessions=sessions)
+    selected = Range("evaluation_id", evaluation_id, order="position")
     with store.open(key) as stream:
         yield from read_range_in_subprocess(stream, selected)
 

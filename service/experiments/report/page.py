@@ -1,18 +1,24 @@
-"""The report of an experiment: one HTML page that needs nothing else, and rows for export."""
+"""The page of an experiment: one HTML file that needs nothing else. Pure."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 from typing import Any
 
+from service.datasets.report.masking import mask
 from service.evaluation.metrics.registry import METRICS
 from service.evaluation.statistics.comparison import FULL_COVERAGE, detectable_difference
 from service.experiments.analysis import Analysis
-from service.experiments.answer import answer_clauses, difference_words, dollar_words
-from service.experiments.curve import LearningCurve, Point, Verdict
-from service.experiments.report.plots import draw_curve, draw_front, interval_words
+from service.experiments.answer import answer_clauses
+from service.experiments.curve import LearningCurve, Verdict
+from service.experiments.report.data import DatasetFacts, ReportData, VariantDetails
+from service.experiments.report.plots import draw_curve, draw_front
+from service.experiments.report.row_examples import RowExample, RowFindings
 from service.experiments.report.svg import CANVASES
+from service.experiments.report.variant_table import points_of, variant_table
+from service.experiments.report.word_diff import Edit, diff_words
+from service.pages.templates import render_page
 
 SYNTHETIC_NOTICE = "SYNTHETIC: produced by the Tunecurve emulator, not by Gemini"
 UNLISTED_NOTICE = "UNLISTED: the base model is unknown to the catalogue, or retired"
@@ -22,6 +28,8 @@ FAR_NOTICE = (
 )
 TRUSTED_AHEAD = 2.01  # times the largest size, with room for rounding
 LEAKY_NOTICE = "LEAKS: test rows are known to leak into training, so these scores flatter"
+MATRIX_LABELS = 12  # more make a matrix that nobody reads: then the commonest confusions are told
+CONFUSIONS = 20
 
 _VERDICTS = {
     Verdict.PLATEAU: "Plateau: with a probability of at least 90 %, one more doubling of the data "
@@ -36,64 +44,42 @@ _VERDICTS = {
     "score.",
 }
 
-
-@dataclass(frozen=True, slots=True)
-class DatasetFacts:
-    """How many rows came in and stayed; `dropped` counts the others by reason."""
-
-    id: str
-    rows: int
-    kept: int
-    dropped: Mapping[str, int] = field(default_factory=dict)
+Cells = Sequence[Any]
+Shown = Callable[[str], str]
 
 
-@dataclass(frozen=True, slots=True)
-class ReportData:
-    """All that the page says. `ids` names what it was made from (`job`, `evaluation of ...`)."""
+def render_report(report: ReportData, *, revealed: bool = False) -> str:
+    """Return the page: no script, no address to fetch, every value escaped.
 
-    experiment_id: str
-    title: str
-    analysis: Analysis
-    dataset: DatasetFacts
-    base_model: str
-    seed: int
-    synthetic: bool
-    created_at: datetime
-    leaky: bool = False
-    unlisted_model: bool = False
-    ids: Mapping[str, str] = field(default_factory=dict)
-
-
-def render_report(report: ReportData) -> str:
-    """Return the page: no script, no address to fetch, every value escaped."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined  # only its job pays for it
-
-    environment = Environment(
-        loader=PackageLoader("service.experiments.report", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    Texts of rows are masked, as far as patterns find personal data, unless they are `revealed`.
+    """
     curve = report.analysis.curve
-    points = (*curve.baselines, *curve.points, *curve.others)
-    return environment.get_template("page.html").render(
+    shown = str if revealed else partial(mask, common=report.common)
+    heads, rows = variant_table(report)
+    return render_page(
+        "service.experiments.report",
+        "page.html",
         report=report,
         curve=curve,
         clauses=answer_clauses(report.analysis),
         verdict=_VERDICTS[curve.verdict] + _far_ahead(curve),
         curves=_drawn(draw_curve, report),
         fronts=_drawn(draw_front, report),
-        columns=list(_cells(report, points[0])),
-        full_coverage=FULL_COVERAGE,
+        heads=heads,
+        rows=rows,
+        partial=any(point.coverage < FULL_COVERAGE for point in points_of(report)),
         synthetic_notice=SYNTHETIC_NOTICE,
         leaky_notice=LEAKY_NOTICE,
         unlisted_notice=UNLISTED_NOTICE,
-        cells=partial(_cells, report),
         choice=_choice(report.analysis),
+        lists=_row_lists(report.rows, shown),
+        fields=_fields(report.rows),
+        confusions=list(_confusions(report)),
+        findings=list(_findings(report)),
         dataset_facts=_dataset(report.dataset),
         provenance=_provenance(report),
+        prompts=list(_prompts(report, shown)),
+        revealed=revealed,
     )
 
 
@@ -108,38 +94,6 @@ def _far_ahead(curve: LearningCurve) -> str:
 def _drawn(draw: Callable[..., str], report: ReportData) -> list[str]:
     """Draw a plot for wide and for narrow screens."""
     return [draw(report.analysis, canvas, synthetic=report.synthetic) for canvas in CANVASES]
-
-
-def _cells(report: ReportData, point: Point) -> dict[str, str]:
-    """Return what stands in a variant's row of the table after its name, by column."""
-    analysis = report.analysis
-    cost = analysis.costs.get(point.name)
-    cells = {
-        "Training examples": "" if point.train_size is None else f"{point.train_size:,}",
-        METRICS.find(analysis.curve.metric).title: (
-            "no score" if point.value is None else f"{point.value:.1f}"
-        ),
-        "95 % interval": interval_words(point),
-        "Against the best prompt": difference_words(point, analysis.decision, analysis.comparisons),
-        "Dollars per 1,000 calls": dollar_words(cost.per_thousand if cost else None),
-        "Tuning, dollars": dollar_words(cost.tuning if cost and point.train_size else None),
-        "Tokens in and out": (
-            f"{cost.prompt_tokens:,.0f} + {cost.output_tokens:,.0f}" if cost else ""
-        ),
-        "Coverage": f"{point.coverage:.1%}",
-        "Rows scored": f"{point.n:,}",
-        "Groups": "not known" if point.groups is None else f"{point.groups:,}",
-    }
-    curve = analysis.curve
-    if any(each.worst is not None for each in (*curve.baselines, *curve.points, *curve.others)):
-        cells["Bounds"] = _bounds(point)
-    return cells
-
-
-def _bounds(point: Point) -> str:
-    if point.worst is None or point.best is None:
-        return ""
-    return f"{point.worst:.1f} to {point.best:.1f}"
 
 
 def _choice(analysis: Analysis) -> Iterable[tuple[str, str]]:
@@ -161,6 +115,107 @@ def _choice(analysis: Analysis) -> Iterable[tuple[str, str]]:
         yield "Tuning paid in a month from", f"{analysis.pays_off_from:,} calls"
 
 
+@dataclass(frozen=True, slots=True)
+class _ShownRow:
+    """A test row as the page has it; `edits` lead from the reference to the answer."""
+
+    head: str
+    input: str
+    edits: Sequence[Edit]
+    prompt_edits: Sequence[Edit]
+
+
+def _row_lists(rows: RowFindings | None, shown: Shown) -> list[tuple[str, list[_ShownRow]]]:
+    """Return titled lists of rows: those that tuning broke, and those that score least."""
+    if rows is None:
+        return []
+    lists = [
+        (f"Right with {rows.prompt}, wrong with {rows.variant}", rows.regressions),
+        (f"The lowest scores of {rows.variant}", rows.worst),
+    ]
+    return [(title, [_shown_row(each, shown) for each in found]) for title, found in lists if found]
+
+
+def _shown_row(row: RowExample, shown: Shown) -> _ShownRow:
+    earned = "" if row.earned is None else f", {row.earned:.1f}"
+    before = "" if row.prompt_earned is None else f" (prompt {row.prompt_earned:.1f})"
+    prompted = row.prompt_answer
+    return _ShownRow(
+        head=f"Row {row.position}{earned}{before}",
+        input=shown(row.input),
+        edits=diff_words(row.expected, row.answer, shown=shown),
+        prompt_edits=() if prompted is None else diff_words(row.expected, prompted, shown=shown),
+    )
+
+
+def _fields(rows: RowFindings | None) -> list[Cells]:
+    """Return of each field of JSON answers how many rows have it, and the share that is right."""
+    return [
+        [each.field, each.rows, _share(each.right, each.rows), _share(each.prompt_right, each.rows)]
+        for each in (rows.fields if rows else ())
+    ]
+
+
+def _share(part: int | None, whole: int) -> str:
+    return "" if part is None or not whole else f"{part / whole:.1%}"
+
+
+def _confusions(report: ReportData) -> Iterator[tuple[str, list[str], Sequence[Cells]]]:
+    """Yield a table for each variant whose answers are labels: its matrix, or what it confuses."""
+    for name, details in report.variants.items():
+        matrix = details.confusion
+        if matrix is None or report.rows is None or name not in _compared(report.rows):
+            continue
+        answered = [*matrix.labels, *sorted({each.answered for each in matrix.cells})]
+        columns = list(dict.fromkeys(answered))
+        if len(matrix.labels) <= MATRIX_LABELS:
+            cells = {(each.expected, each.answered): each.rows for each in matrix.cells}
+            rows = [
+                [label, *(str(cells.get((label, column), 0)) for column in columns)]
+                for label in matrix.labels
+            ]
+            yield f"{name}: expected below, answered across", ["Expected", *columns], rows
+        else:
+            wrong = [each for each in matrix.cells if each.expected != each.answered]
+            found = [[each.expected, each.answered, each.rows] for each in wrong[:CONFUSIONS]]
+            yield f"{name}: the commonest confusions", ["Expected", "Answered", "Rows"], found
+
+
+def _compared(rows: RowFindings) -> set[str | None]:
+    return {rows.variant, rows.prompt}
+
+
+def _findings(report: ReportData) -> Iterator[Cells]:
+    for name, details in report.variants.items():
+        for each in details.findings:
+            yield name, each.message, each.rows, f"{each.share:.1%}"
+
+
+def _prompts(report: ReportData, shown: Shown) -> Iterator[tuple[str, Any, Cells]]:
+    """Yield what was sent, once for all variants that were sent the same: names, turns, facts."""
+    told = [(name, each) for name, each in report.variants.items() if each.prompt]
+    for _, same in groupby(told, key=lambda pair: pair[1].prompt):
+        group = list(same)
+        details = group[0][1]
+        if details.prompt is not None:
+            names = ", ".join(name for name, _ in group)
+            yield names, details.prompt.turns(shown), list(_setup(details))
+
+
+def _setup(details: VariantDetails) -> Iterator[tuple[str, str]]:
+    setup = details.setup
+    if setup is None:
+        return
+    decoding = setup.decoding
+    yield "Temperature", f"{decoding.temperature:g}"
+    yield "Longest answer", f"{decoding.max_output_tokens:,} tokens"
+    yield "Samples", f"{decoding.samples}"
+    if setup.shot_selection is not None:
+        yield "Shots", f"{setup.shot_selection.value}: {', '.join(setup.shot_ids) or 'by row'}"
+    yield "Answers read as", f"{setup.answers}; {setup.extraction or 'the whole answer'}"
+    yield "Normal form", f"{setup.normalisation}: {'; '.join(setup.normalisation_steps) or 'as is'}"
+
+
 def _dataset(dataset: DatasetFacts) -> Iterable[tuple[str, str]]:
     yield "Dataset", dataset.id
     yield "Rows", f"{dataset.rows:,}"
@@ -173,19 +228,8 @@ def _dataset(dataset: DatasetFacts) -> Iterable[tuple[str, str]]:
 def _provenance(report: ReportData) -> Iterable[tuple[str, str]]:
     yield "Experiment", report.experiment_id
     yield "Base model", report.base_model
-    yield (
-        "Metric",
-        f"{METRICS.find(report.analysis.curve.metric).title} ({report.analysis.curve.metric})",
-    )
+    metric = report.analysis.curve.metric
+    yield "Metric", f"{METRICS.find(metric).title} ({metric})"
     yield "Seed", str(report.seed)
     yield "Made at", report.created_at.isoformat(timespec="seconds")
     yield from report.ids.items()
-
-
-def curve_rows(
-    curve: LearningCurve, *, experiment_id: str, synthetic: bool
-) -> list[dict[str, Any]]:
-    """Return one row for each variant, baselines first, in columns fit for Parquet and JSON."""
-    head = {"experiment_id": experiment_id, "metric": curve.metric, "synthetic": synthetic}
-    points = (*curve.baselines, *curve.points, *curve.others)
-    return [{**head, **asdict(point), "kind": point.kind.value} for point in points]

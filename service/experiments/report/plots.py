@@ -1,6 +1,5 @@
 """The plots of an experiment as SVG: the learning curve, and quality against cost."""
 
-import math
 from collections.abc import Iterable, Sequence
 from html import escape
 from itertools import chain, pairwise
@@ -217,7 +216,8 @@ def _front_dots(
     for (x1, y1), (x2, y2) in pairwise(steps):
         yield line(x1, y1, x2, y1, style="fit")
         yield line(x2, y1, x2, y2, style="fit")
-    aims = [where[point.name][1] for point, _ in dots]
+    # Above its dot a name is clear of the steps, which lead to the right and up from below.
+    aims = [where[point.name][1] - 0.8 * LABEL_GAP for point, _ in dots]
     labels = spread_labels(
         aims, gap=LABEL_GAP, low=frame.canvas.top, high=frame.canvas.bottom - LABEL_GAP / 2
     )
@@ -227,6 +227,6 @@ def _front_dots(
         style = "tuned" if point.name in front else "beaten"
         anchor, shift = ("end", -9) if across > middle else ("start", 9)
         yield f'<circle class="{style}" cx="{across:.1f}" cy="{height:.1f}" r="4.5"/>'
-        if math.hypot(0, label - height) > LABEL_GAP / 2:
+        if abs(label - height) > LABEL_GAP:
             yield line(across, height, across + shift, label, style="leader")
         yield text(across + shift, label + 4, point.name, anchor=anchor)

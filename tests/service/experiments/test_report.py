@@ -6,20 +6,17 @@ from datetime import UTC, datetime
 from html.parser import HTMLParser
 from itertools import pairwise
 
-import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.experiments.curve import LearningCurve, learning_curve
 from service.experiments.front import VariantCost
+from service.experiments.report.data import DatasetFacts, ReportData
 from service.experiments.report.page import (
     LEAKY_NOTICE,
     SYNTHETIC_NOTICE,
     UNLISTED_NOTICE,
-    DatasetFacts,
-    ReportData,
-    curve_rows,
     render_report,
 )
 from service.experiments.report.plots import draw_curve, draw_front
@@ -135,8 +132,8 @@ def test_the_page_says_all_it_should() -> None:
 def test_the_table_has_a_row_for_each_variant_with_headers() -> None:
     read = Page(render_report(report()))
     scopes = [attrs["scope"] for tag, attrs in read.tags if tag == "th"]
-    assert scopes == ["col"] * 11 + ["row"] * 5
-    assert [data for tag, data in read.words if tag == "th"][11:] == [
+    assert scopes == ["col"] * 8 + ["row"] * 5
+    assert [data for tag, data in read.words if tag == "th"][8:] == [
         "zero-shot",
         "few-shot (3)",
         "tuned@50",
@@ -197,16 +194,6 @@ def test_a_report_without_any_score_says_so_instead_of_plotting() -> None:
     assert "<svg" not in page
     assert "nothing to plot" in page
     assert "no score" in page
-
-
-def test_rows_for_export_make_one_table_whatever_is_missing() -> None:
-    curve = learning_curve("sacrebleu", [ZERO, point("few-shot (3)", None), *tuned({50: 86.4})])
-    rows = curve_rows(curve, experiment_id="exp_1", synthetic=True)
-    assert [row["name"] for row in rows] == ["zero-shot", "few-shot (3)", "tuned@50"]
-    assert {type(row["kind"]) for row in rows} == {str}
-    table = pa.Table.from_pylist(rows)
-    assert all(re.fullmatch(r"[a-z_]+", name) for name in table.column_names)
-    assert table.column("train_size").to_pylist() == [None, None, 50]
 
 
 @given(low=st.floats(0, 100), span=st.floats(0, 100))

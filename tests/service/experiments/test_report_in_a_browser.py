@@ -1,80 +1,89 @@
-"""The report in a real browser: drawn, quiet, alone, readable in the dark and on a phone."""
+"""Reports in a real browser: drawn, quiet, alone, and nothing beyond the edge of the page."""
 
-import shutil
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
-from service.experiments.curve import learning_curve
-from service.experiments.report.page import DatasetFacts, ReportData, render_report
-from tests.service.experiments.curves import FEW, ZERO, analysed, tuned
-
-Scheme = Literal["light", "dark"]
+from service.datasets.report.page import render_report as render_dataset_report
+from service.datasets.schemas import PrepareSpec
+from service.datasets.sources.synthetic import synthetic_rows
+from service.experiments.report.page import render_report
+from tests.service.datasets.columnar import prepare_rows
+from tests.service.experiments.reports import full_report
+from tests.support.browser import MEDIA, WIDTHS, Medium, look_at, open_browser
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium; `.ci/run` installs it."""
-    found = shutil.which("chromium") or shutil.which("google-chrome")
-    if found is None:
-        pytest.skip("no Chromium on this machine: apt-get install chromium")
-    with sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-background-networking", "--disable-sync"]
-        started = playwright.chromium.launch(executable_path=found, args=arguments)
+    with open_browser() as started:
         yield started
-        started.close()
 
 
-@pytest.fixture
-def page_file(tmp_path: Path) -> Path:
-    curve = learning_curve("sacrebleu", [ZERO, FEW, *tuned({50: 86.4, 200: 91.0, 800: 94.3})])
-    report = ReportData(
-        experiment_id="exp_1",
-        title="A title with <script>alert(1)</script> in it",
-        analysis=analysed(curve),
-        dataset=DatasetFacts("ds_1", 3000, 2990, {"duplicate": 10}),
-        base_model="gemini-3.1-flash-lite",
-        seed=0,
-        synthetic=True,
-        created_at=datetime(2026, 11, 21, tzinfo=UTC),
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("pages")
+    experiment, dataset = folder / "experiment.html", folder / "dataset.html"
+    experiment.write_text(render_report(full_report()), encoding="utf-8")
+    spec = PrepareSpec.model_validate(
+        {
+            "preset": "pii",
+            "source": {"type": "synthetic"},
+            "train_sizes": [50, 200],
+            "test_size": 40,
+        }
     )
-    file = tmp_path / "report.html"
-    file.write_text(render_report(report), encoding="utf-8")
-    return file
+    prepared = prepare_rows(synthetic_rows(400, seed=1), spec, model="gemini-3.5-flash").report
+    dataset.write_bytes(render_dataset_report(prepared, name="ds_01jd5v3q0e8k3v7m2x9y4z6abc"))
+    return {"experiment": experiment, "dataset": dataset}
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_report_is_drawn_and_asks_nobody_for_anything(
-    browser: Browser, page_file: Path, scheme: Scheme
+@pytest.mark.parametrize("medium", MEDIA)
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", ["experiment", "dataset"])
+def test_a_report_asks_nobody_for_anything_and_fits_its_page(
+    browser: Browser, pages: dict[str, Path], name: str, width: int, medium: Medium
 ) -> None:
-    page = browser.new_page(color_scheme=scheme, viewport={"width": 390, "height": 800})
-    asked: list[str] = []
-    complaints: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("dialog", lambda dialog: complaints.append(dialog.message))
-    page.goto(page_file.as_uri())
-    assert asked == [page_file.as_uri()]
-    assert complaints == []
-    drawing = page.locator("figure svg.narrow").first.bounding_box()
-    assert drawing is not None
-    assert drawing["width"] > 300
-    assert page.locator("figure svg.narrow").first.is_visible()
-    assert not page.locator("figure svg.wide").first.is_visible()
-    name = page.locator("tbody td").nth(2).evaluate("e => getComputedStyle(e, '::before').content")
-    assert name == '"95 % interval"', "a cell on a phone says what it is"
-    assert page.get_by_text("SYNTHETIC").first.is_visible()
-    assert page.locator("table tbody tr").count() == 5
-    wide = page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
-    assert not wide, "the page scrolls sideways on a phone"
-    background, text = page.evaluate(
-        "[getComputedStyle(document.documentElement).backgroundColor,"
-        " getComputedStyle(document.body).color]"
-    )
-    assert background != text
-    page.close()
+    with look_at(browser, pages[name], width=width, medium=medium) as seen:
+        assert seen.asked == [pages[name].as_uri()]
+        assert seen.complaints == []
+        assert seen.overflows() == []
+        background, text = seen.page.evaluate(
+            "[getComputedStyle(document.documentElement).backgroundColor,"
+            " getComputedStyle(document.body).color]"
+        )
+        assert (background == "rgb(255, 255, 255)") is (medium != "dark")
+        assert background != text
+
+
+def test_on_a_phone_the_plot_is_narrow_and_each_cell_says_what_it_is(
+    browser: Browser, pages: dict[str, Path]
+) -> None:
+    with look_at(browser, pages["experiment"], width=390, medium="light") as seen:
+        page = seen.page
+        assert page.locator("figure svg.narrow").first.is_visible()
+        assert not page.locator("figure svg.wide").first.is_visible()
+        named = "e => getComputedStyle(e, '::before').content"
+        names = [
+            each.evaluate(named) for each in page.locator("tbody tr").nth(2).locator("td").all()
+        ]
+        assert '"95 % interval"' in names
+        assert page.get_by_text("SYNTHETIC").first.is_visible()
+
+
+def test_names_of_the_front_stand_clear_of_its_steps(
+    browser: Browser, pages: dict[str, Path]
+) -> None:
+    """The boxes of texts, as the browser measures them, cross no step of the front."""
+    crossed = """() => [...document.querySelectorAll('svg.wide')].flatMap(svg => {
+      const steps = [...svg.querySelectorAll('line.fit')].map(e => e.getBoundingClientRect());
+      return [...svg.querySelectorAll('text')].filter(text => {
+        const box = text.getBoundingClientRect();
+        return steps.some(step => step.left < box.right && step.right > box.left
+          && step.top < box.bottom - 2 && step.bottom > box.top + 2);
+      }).map(text => text.textContent);
+    })"""
+    with look_at(browser, pages["experiment"], width=1280, medium="light") as seen:
+        assert seen.page.locator("svg.wide line.fit").count() > 0
+        assert seen.page.evaluate(crossed) == []

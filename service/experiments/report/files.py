@@ -1,0 +1,90 @@
+"""The files of a report: its page, the table of its points, an archive of plots and tables."""
+
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+from service.clock import rfc3339
+from service.experiments.report.archive import REVEALED, TABLE
+from service.experiments.report.data import ReportData
+from service.experiments.report.images import png_file, svg_file
+from service.experiments.report.page import render_report
+from service.experiments.report.plots import draw_curve, draw_front
+from service.experiments.report.svg import WIDE
+from service.experiments.report.tables import report_tables
+from service.experiments.report.variant_table import points_of
+from service.storage.object_keys import put_content
+from service.storage.ports import ObjectStore
+from service.storage.tables import write_parquet
+
+_TIME = (1980, 1, 1, 0, 0, 0)  # what a zip file begins with: the same content, the same bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoredReport:
+    """Where the page, the table of points and the archive with all `files` are stored."""
+
+    report_key: str
+    table_key: str
+    archive_key: str
+    files: list[str]
+
+
+def store_report(report: ReportData, folder: str, *, store: ObjectStore) -> StoredReport:
+    """Store the page, the table and the archive in a folder of the store."""
+    with tempfile.TemporaryDirectory() as scratch:
+        page, table, archive = (
+            Path(scratch) / name for name in ("report.html", "curve.parquet", "files.zip")
+        )
+        page.write_text(render_report(report), encoding="utf-8")
+        _write_table(report, table)
+        names = _write_archive(report, archive)
+        put = partial(put_content, folder=folder, store=store)
+        return StoredReport(
+            put(page, suffix=".html", content_type="text/html; charset=utf-8").key,
+            put(table, suffix=".parquet", content_type="application/vnd.apache.parquet").key,
+            put(archive, suffix=".zip", content_type="application/zip").key,
+            names,
+        )
+
+
+def _write_table(report: ReportData, to: Path) -> None:
+    """Write one row for each variant, baselines first."""
+    head = {
+        "experiment_id": report.experiment_id,
+        "metric": report.analysis.curve.metric,
+        "synthetic": report.synthetic,
+    }
+    rows = [{**head, **asdict(point), "kind": point.kind.value} for point in points_of(report)]
+    metadata = {"experiment_id": report.experiment_id, "created_at": rfc3339(report.created_at)}
+    if report.unlisted_model:
+        metadata["unlisted_model"] = report.base_model
+    write_parquet(rows, to, schema=TABLE, metadata=metadata)
+
+
+def _write_archive(report: ReportData, to: Path) -> list[str]:
+    """Write the page with texts as they are, every plot and every table; return the names of the
+    plots and tables, such as `plots/curve.svg`.
+    """
+    names: list[str] = []
+    with zipfile.ZipFile(to, "w", zipfile.ZIP_DEFLATED) as archive:
+        page = render_report(report, revealed=True).encode()
+        archive.writestr(zipfile.ZipInfo(REVEALED, _TIME), page, zipfile.ZIP_DEFLATED)
+        for name, content in _files(report):
+            archive.writestr(zipfile.ZipInfo(name, _TIME), content, zipfile.ZIP_DEFLATED)
+            names.append(name)
+    return names
+
+
+def _files(report: ReportData) -> Iterator[tuple[str, bytes]]:
+    for name, draw in (("curve", draw_curve), ("front", draw_front)):
+        drawing = draw(report.analysis, WIDE, synthetic=report.synthetic)
+        if drawing:
+            svg = svg_file(drawing, WIDE)
+            yield f"plots/{name}.svg", svg
+            yield f"plots/{name}.png", png_file(svg)
+    for name, content in report_tables(report).items():
+        yield f"tables/{name}.csv", content

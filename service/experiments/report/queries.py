@@ -1,0 +1,126 @@
+"""What the report of an experiment reads: details of its variants, rows that differ."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice, repeat
+from typing import Any
+
+from service.database import Sessions
+from service.datasets.examples import Example, Split
+from service.datasets.presets.answer_form import AnswerForm, AnswerKind
+from service.datasets.queries import DatasetView, stream_examples
+from service.datasets.report.masking import common_words
+from service.evaluation.prompting.prompts import REASONING
+from service.evaluation.queries import get_evaluation
+from service.evaluation.schemas import VariantKind, present_evaluation
+from service.evaluation.scoring.confusion import ConfusionMatrix
+from service.evaluation.scoring.row_scores import read_rows
+from service.experiments.decisions import Decision
+from service.experiments.report.data import PromptSample, VariantDetails
+from service.experiments.report.row_examples import RowFindings, compare_rows
+from service.experiments.schemas import VariantView
+from service.storage.ports import ObjectStore
+
+Row = Mapping[str, Any]
+_WORD_ROWS = 2_000  # of the test rows tell which words are common
+
+
+@dataclass(frozen=True, slots=True)
+class ReportSources:
+    """Where a report reads from."""
+
+    dataset: DatasetView
+    project_id: str
+    sessions: Sessions
+    store: ObjectStore
+
+
+def details_of(
+    variants: Sequence[VariantView], *, metric: str, sources: ReportSources
+) -> dict[str, VariantDetails]:
+    """Return what is known of each scored variant beside its score by `metric`."""
+    first = next(stream_examples(sources.dataset.examples_key, Split.TEST, store=sources.store))
+    return {
+        each.name: _details(each, first, metric=metric, sources=sources)
+        for each in variants
+        if each.score is not None
+    }
+
+
+def _details(
+    variant: VariantView, first: Example, *, metric: str, sources: ReportSources
+) -> VariantDetails:
+    row, scores = get_evaluation(
+        variant.evaluation, project_id=sources.project_id, sessions=sources.sessions
+    )
+    shown = present_evaluation(row, scores, job=None)
+    shots = _shots(variant, sources) if variant.shots else ()
+    instruction = (
+        shown.setup.instruction.removesuffix(REASONING).rstrip("\n") if shown.setup else ""
+    )
+    return VariantDetails(
+        scores=[score for score in shown.metrics if score.metric != metric],
+        findings=shown.findings,
+        confusion=ConfusionMatrix.model_validate(row.confusion) if row.confusion else None,
+        setup=shown.setup,
+        prompt=PromptSample(instruction, first, shots, reasons=VariantKind(variant.kind).reasons),
+    )
+
+
+def _shots(variant: VariantView, sources: ReportSources) -> tuple[Example, ...]:
+    """Return the shots of the first test row, in order."""
+    first = next(iter(_rows(variant.evaluation, sources)), {})
+    wanted: Sequence[str] = first.get("shot_ids") or ()
+    found: dict[str, Example] = {}
+    for example in stream_examples(sources.dataset.examples_key, Split.TRAIN, store=sources.store):
+        if len(found) == len(set(wanted)):
+            break
+        if example.id in wanted:
+            found[example.id] = example
+    return tuple(found[each] for each in wanted if each in found)
+
+
+def row_findings(
+    decision: Decision,
+    variants: Sequence[VariantView],
+    *,
+    metric: str,
+    sources: ReportSources,
+) -> RowFindings | None:
+    """Compare the rows of the recommended size with those of the best prompt; None without one."""
+    evaluations = {each.name: each.evaluation for each in variants}
+    chosen, prompt = decision.recommended, decision.best_prompt
+    if chosen is None:
+        return None
+    others: Iterable[Row | None] = (
+        _rows(evaluations[prompt.name], sources) if prompt else repeat(None)
+    )
+    return compare_rows(
+        zip(_rows(evaluations[chosen.name], sources), others, strict=False),
+        variant=chosen.name,
+        prompt=prompt.name if prompt else None,
+        metric=metric,
+        is_json=sources.dataset.answer.kind is AnswerKind.JSON,
+    )
+
+
+def _rows(evaluation_id: str, sources: ReportSources) -> Iterator[Row]:
+    return read_rows(
+        evaluation_id,
+        project_id=sources.project_id,
+        sessions=sources.sessions,
+        store=sources.store,
+    )
+
+
+def shared_words(sources: ReportSources) -> frozenset[str]:
+    """Return the words that a masked text may show: those of many test rows, and of the labels."""
+    examples = stream_examples(sources.dataset.examples_key, Split.TEST, store=sources.store)
+    texts = ((each.text, each.target) for each in islice(examples, _WORD_ROWS))
+    return common_words(texts, known=_known(sources.dataset.answer))
+
+
+def _known(form: AnswerForm) -> Iterator[str]:
+    """Yield what the task itself says: its labels and the names of its fields."""
+    yield from form.labels
+    yield from ((form.schema or {}).get("properties") or {}).keys()

@@ -1,0 +1,125 @@
+"""A report with everything on it, for the tests of this room."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from service.datasets.examples import Example
+from service.evaluation.schemas import Decoding, EvaluationSetup, Score, ShotSelection
+from service.evaluation.scoring.confusion import ConfusionCounts
+from service.evaluation.scoring.findings import AnswerFinding
+from service.experiments.curve import learning_curve
+from service.experiments.front import VariantCost
+from service.experiments.report.data import (
+    DatasetFacts,
+    PromptSample,
+    ReportData,
+    VariantDetails,
+)
+from service.experiments.report.row_examples import compare_rows
+from service.money import NANO
+from tests.service.experiments.curves import FEW, ZERO, analysed, tuned
+
+LABELS = ["complaint", "question", "praise"]
+SECRET = "Ms Dalrymple of 12 Elm Street, dalrymple@example.com, wrote about IBAN DE89 3704"
+COMMON = frozenset({"about", "wrote", "of", *LABELS})
+COSTS = {
+    name: VariantCost(300, 40, per_thousand, 8 * NANO if "@" in name else 0, latency)
+    for name, per_thousand, latency in [
+        ("zero-shot", NANO // 10, 340),
+        ("few-shot (3)", NANO // 2, 520),
+        ("tuned@50", NANO // 4, None),
+        ("tuned@200", NANO // 4, 300),
+        ("tuned@800", NANO // 4, 310),
+    ]
+}
+
+
+def row(
+    position: int, answer: str, *, correct: bool, expected: str = "complaint"
+) -> dict[str, Any]:
+    """Return a row of an evaluation's table."""
+    return {
+        "position": position,
+        "input": SECRET,
+        "references": [expected],
+        "answer": answer,
+        "outcome": "ok",
+        "correct": correct,
+        "scores": {"accuracy": 100.0 * correct},
+    }
+
+
+def details(*, shots: int = 0) -> VariantDetails:
+    counts = ConfusionCounts(LABELS)
+    for expected, answered in [("complaint", "complaint"), ("question", "praise"), ("praise", "?")]:
+        counts.add([expected], answered)
+    example = Example("ex_1", SECRET, "complaint", ("complaint",), "g", 1, "complaint")
+    decoding = Decoding(
+        temperature=0,
+        max_output_tokens=1024,
+        seed=0,
+        samples=1,
+        thinking={},
+        not_sent=[],
+        response_format=None,
+    )
+    setup = EvaluationSetup(
+        instruction="Say what the customer wants.",
+        shot_selection=ShotSelection.FIXED if shots else None,
+        shot_ids=["ex_1"] * shots,
+        decoding=decoding,
+        answers="label",
+        labels=LABELS,
+        extraction=None,
+        normalisation="label",
+        normalisation_steps=["case is folded"],
+    )
+    f1 = Score(
+        metric="macro_f1", value=81.25, low=76.5, high=85.1, n=200, rows=200, coverage=1,
+        worst=None, best=None, leaky=False, method="jackknife", signature="macro_f1", caution=None,
+        error=None,
+    )  # fmt: skip
+    finding = AnswerFinding(
+        code="outside_labels", message="answers that are none of the task's labels", rows=1,
+        share=0.005, positions=[2],
+    )  # fmt: skip
+    return VariantDetails(
+        scores=[f1],
+        findings=[finding],
+        confusion=counts.matrix(),
+        setup=setup,
+        prompt=PromptSample("Say what the customer wants.", example, [example] * shots),
+    )
+
+
+def full_report(**changes: Any) -> ReportData:
+    """Return a report of which every section has something to show."""
+    curve = learning_curve("accuracy", [ZERO, FEW, *tuned({50: 86.4, 200: 91.0, 800: 94.3})])
+    pairs = [
+        (row(0, "praise", correct=False), row(0, "complaint", correct=True)),
+        (row(1, "complaint", correct=True), row(1, "praise", correct=False)),
+        (row(2, "complaint", correct=True), row(2, "complaint", correct=True)),
+    ]
+    found = compare_rows(
+        pairs, variant="tuned@800", prompt="few-shot (3)", metric="accuracy", is_json=False
+    )
+    report = ReportData(
+        experiment_id="exp_1",
+        title="A title with <script>alert(1)</script> in it",
+        analysis=analysed(curve, costs=COSTS),
+        dataset=DatasetFacts("ds_1", rows=7000, kept=6800, dropped={"duplicate": 200}),
+        base_model="gemini-3.1-flash-lite",
+        seed=7,
+        synthetic=True,
+        created_at=datetime(2026, 1, 2, tzinfo=UTC),
+        ids={"Job": "job_1", "fingerprint": "0123456789abcdef" * 4},
+        variants={
+            "zero-shot": details(),
+            "few-shot (3)": details(shots=3),
+            **{name: details() for name in ("tuned@50", "tuned@200", "tuned@800")},
+        },
+        rows=found,
+        common=COMMON,
+    )
+    return replace(report, **changes)

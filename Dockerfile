@@ -7,6 +7,10 @@ COPY requirements/build.txt requirements/core.txt requirements/
 RUN /opt/tunecurve/bin/python -m pip install --require-virtualenv --no-deps --require-hashes -r requirements/core.txt \
  && python -m venv /opt/build \
  && /opt/build/bin/python -m pip install --require-virtualenv --no-deps --require-hashes -r requirements/build.txt
+# PyTorch has no hashes here, and its dependencies are those of the build that an index offers.
+ARG EXTRA=""
+COPY requirements/local.txt requirements/
+RUN test -z "$EXTRA" || /opt/tunecurve/bin/python -m pip install --require-virtualenv -r "requirements/$EXTRA.txt"
 COPY pyproject.toml README.md LICENSE ./
 COPY api api
 COPY emulator emulator
@@ -19,7 +23,7 @@ RUN /opt/build/bin/python -m pip wheel --no-deps --no-build-isolation --wheel-di
 FROM python:3.12.12-slim-bookworm
 RUN groupadd --gid 10001 tunecurve \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /data tunecurve \
- && install --directory --owner=10001 --group=10001 /data /state
+ && install --directory --owner=10001 --group=10001 /data /state /models
 COPY --from=builder /opt/tunecurve /opt/tunecurve
 ENV PATH=/opt/tunecurve/bin:$PATH \
     PYTHONSAFEPATH=1 \

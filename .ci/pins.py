@@ -1,7 +1,9 @@
 """Writes requirements/*.txt: exact versions for every platform, and the hashes of their files.
 
 No address of any index is written. requirements/local.txt has no hashes: each build of PyTorch
-(processor, CUDA, ROCm) comes from an index of its own, with files of its own.
+(processor, CUDA, ROCm) comes from an index of its own, with files of its own. Nor has it the
+packages of accelerators, 3.5 GB that a machine without one does not need: each build of PyTorch
+brings its own, so that file is installed with its dependencies (without `--no-deps`).
 """
 
 import re
@@ -25,6 +27,8 @@ _SETS = {
     "build": ("requirements/build.in", "--generate-hashes"),
 }
 _CONFLICT = re.compile(r"<<<<<<< .*\n((?:.*\n)*?)=======\n(?:.*\n)*?>>>>>>> .*\n")
+# What the build for CUDA that the index of PyPI has depends on, and no other build.
+_ACCELERATORS = re.compile(r"(cuda-|nvidia-|triton\b)")
 _WITH_EXTRAS = re.compile(r"([\w.-]+)\[[^\]]+\](.*)", re.DOTALL)
 
 
@@ -42,6 +46,8 @@ def _lines(text: str) -> list[str]:
     """Return the pins, one with extras also without: pip asks for both when it checks hashes."""
     pins = []
     for pin in re.split(r"\n(?=\S)", text.rstrip("\n")):
+        if _ACCELERATORS.match(pin):
+            continue
         if with_extras := _WITH_EXTRAS.match(pin):
             pins.append(with_extras[1] + with_extras[2])
         pins.append(pin)

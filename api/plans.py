@@ -111,16 +111,17 @@ def plan_of(
 
     `from_source` estimates an experiment of a project whose dataset is still to be made.
     """
-    kind, estimate = kinds[request.kind], Estimate()
+    kind, estimate, synthetic = kinds[request.kind], Estimate(), False
     with suppress(_DryRun), sessions.transaction() as session:
         submission = reserve_ids(request, kind)
-        _, estimate = write_job(session, submission, kind=kind)
+        job, estimate = write_job(session, submission, kind=kind)
+        synthetic = bool(job.cost["synthetic"])
         raise _DryRun
     if isinstance(request.spec, ExperimentSpec) and estimate.cost_nano is None:
         estimate = _known_sooner(from_source(request.spec, request.project_id), estimate)
     with sessions.reading() as session:
         jobs = list(_jobs(session, request))
-    return _plan(request, jobs, estimate, synthetic=kind.synthetic)
+    return _plan(request, jobs, estimate, synthetic=synthetic)
 
 
 def _known_sooner(found: Estimate | None, early: Estimate) -> Estimate:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from service.catalogue.catalogue import Catalogue, Places, load_catalogue
 from service.database import Sessions, open_sessions, parse_database_url
-from service.datasets.formats.read_context import IngestionLimits
+from service.datasets.formats.read_context import IngestionLimits, ingestion_limits
 from service.datasets.operations import DRAFT, PREPARE
 from service.datasets.ports import TokenCounter
 from service.datasets.sharding.shard_jobs import ShardingConfig
@@ -29,9 +29,12 @@ from service.files.contents import FileLimits
 from service.generation.operations import GenerationServices
 from service.inference.batches.ports import BatchProvider
 from service.inference.cache import CacheRules
+from service.inference.call_limits import call_limits
+from service.inference.generators.local import LocalGenerator
 from service.inference.governors import Governors
+from service.inference.local.folders import LocalModels, local_models
 from service.inference.operations import shut_down
-from service.inference.ports import CallLimits, StreamingGenerator
+from service.inference.ports import StreamingGenerator
 from service.jobs.paid_operation_sweep import PolledTables
 from service.jobs.paid_operations import OperationPace
 from service.jobs.ports import JobKinds, JobServices
@@ -43,10 +46,11 @@ from service.storage.ports import ObjectStore
 from service.storage.stores import open_store
 from service.task_queue import CeleryTaskQueue, TaskQueue
 from service.tuning.kinds import POLL, tune_kind
+from service.tuning.local_tuning import LocalTuningServices
 from service.tuning.operations import TuningServices, polled_tunings
 from service.tuning.ports import TuningProvider
 from service.tuning.providers.registry import PROVIDERS
-from service.tuning.queries import ready_model
+from service.tuning.queries import base_model_of, ready_model
 from service.webhooks.addresses import UrlRules, url_rules
 from service.webhooks.ports import Sender
 from service.webhooks.signatures import WebhookSecrets
@@ -87,18 +91,7 @@ class Container:
 
     @cached_property
     def ingestion_limits(self) -> IngestionLimits:
-        settings = self.settings
-        return IngestionLimits(
-            source_bytes=settings.source_bytes_limit,
-            row_bytes=settings.line_bytes_limit,
-            cell_characters=settings.cell_characters_limit,
-            rows=settings.source_rows_limit,
-            columns=settings.source_columns_limit,
-            depth=settings.json_depth_limit,
-            document_bytes=settings.json_bytes_limit,
-            parquet_memory_bytes=settings.parquet_memory_bytes,
-            parquet_seconds=settings.parquet_seconds,
-        )
+        return ingestion_limits(self.settings)
 
     @cached_property
     def hub(self) -> HubClient:
@@ -141,7 +134,12 @@ class Container:
             DRAFT,
             tune_kind(base_model, catalogue=catalogue),
             POLL,
-            evaluate_kind(base_model, find_model=ready_model, catalogue=catalogue),
+            evaluate_kind(
+                base_model,
+                find_model=ready_model,
+                find_base_model=base_model_of,
+                catalogue=catalogue,
+            ),
             ASK,
             experiment_kind(base_model, catalogue=catalogue),
         )
@@ -172,6 +170,20 @@ class Container:
         )
 
     @cached_property
+    def _local_models(self) -> LocalModels:
+        return local_models(self.settings, store=lambda: self.store)
+
+    @cached_property
+    def local_tuning(self) -> LocalTuningServices:
+        return LocalTuningServices(
+            sessions=self.sessions,
+            store=self.store,
+            models=self._local_models,
+            folder=self.settings.folder / "trainings",
+            catalogue=self.catalogue,
+        )
+
+    @cached_property
     def polled_tables(self) -> PolledTables:
         return polled_tunings(lambda: self.providers), polled_batches(lambda: self._batches)
 
@@ -188,17 +200,10 @@ class Container:
 
     @cached_property
     def _call_config(self) -> CallConfig:
-        settings = self.settings
-        limits = CallLimits(
-            in_flight=settings.calls_in_flight,
-            attempts=settings.call_attempts,
-            timeout_seconds=settings.call_timeout_seconds,
-            hedging=settings.hedge_stragglers,
-        )
         return CallConfig(
-            generator=lambda: self._generator,
+            generator=lambda target: self._local if target.is_local else self._generator,
             governor=lambda target: self._governors.of(target.location, target.base_model),
-            limits=limits,
+            limits=lambda target: call_limits(self.settings, local=target.is_local),
             catalogue=self.catalogue,
             cache=self._cache,
         )
@@ -249,6 +254,10 @@ class Container:
         )
 
     @cached_property
+    def _local(self) -> LocalGenerator:
+        return LocalGenerator(self._local_models)
+
+    @cached_property
     def _generator(self) -> StreamingGenerator:
         from service.inference.generators.vertex import VertexGenerator
 
@@ -283,7 +292,8 @@ class Container:
     def close(self) -> None:
         """Close what was opened; nothing is opened for it."""
         opened = self.__dict__
-        if "_generator" in opened:
-            shut_down(self._generator, *self._governors.opened)
+        names = ("_generator", "_local")
+        if generators := [opened[name] for name in names if name in opened]:
+            shut_down(*generators, *self._governors.opened)
         if "sessions" in opened:
             self.sessions.close()

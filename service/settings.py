@@ -90,6 +90,16 @@ class Settings(RetentionSettings, HttpSettings):
     )
     prices: str = Field(default="", description="deprecated: prices alone; use the catalogue")
 
+    local_models: str = Field(
+        default="", description="folder of base models that are tuned here, as `local:NAME`"
+    )
+    local_threads: int = Field(
+        default=0, ge=0, description="processors that a local model uses; `0`: all but one"
+    )
+    local_memory_bytes: int = Field(
+        default=0, ge=0, description="memory that a local model may use; `0`: what is available"
+    )
+
     requests_per_minute: float = Field(
         default=0,
         ge=0,

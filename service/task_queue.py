@@ -20,6 +20,9 @@ class Queue(StrEnum):
     EVALUATE = "evaluate"
     EXPERIMENT = "experiment"
     NOTIFY = "notify"
+    # Of models on this machine: their workers have the extra `local`, and a slot for each GPU.
+    TUNE_LOCAL = "tune-local"
+    EVALUATE_LOCAL = "evaluate-local"
 
 
 # The order in which messages of one queue are taken, the lowest first. Each step is a list of its

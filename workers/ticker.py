@@ -7,7 +7,6 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -66,11 +65,12 @@ def _is_empty(services: Container, queue: Queue) -> bool:
 
 def _send_messages(now: datetime, *, services: Container) -> None:
     # Queue by queue: one that no worker reads must not keep the others waiting.
-    kinds = {name: kind for name, kind in services.kinds.items() if _has_room(services, kind.queue)}
-    if kinds:
+    queues = [queue for queue in Queue if _has_room(services, queue)]
+    if queues:
         send_due_messages(
             now,
-            services=replace(services.jobs, kinds=kinds),
+            services=services.jobs,
+            queues=queues,
             redispatch_seconds=services.settings.redispatch_seconds,
             limit=MESSAGES_A_SWEEP,
         )

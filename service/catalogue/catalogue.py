@@ -14,6 +14,7 @@ import structlog
 from pydantic import ValidationError
 
 from service.catalogue.entry import ModelEntry
+from service.catalogue.local_names import LOCAL, is_local
 from service.catalogue.locations import GLOBAL, nearest
 from service.catalogue.prices import CallPrice, price_of_calls, price_of_training
 from service.errors import Invalid
@@ -44,9 +45,14 @@ class Catalogue:
     """What is known of base models; iterates over the listed ones by name."""
 
     def __init__(
-        self, entries: Mapping[str, ModelEntry], general: ModelEntry, places: Places
+        self,
+        entries: Mapping[str, ModelEntry],
+        general: ModelEntry,
+        places: Places,
+        *,
+        local: ModelEntry,
     ) -> None:
-        self._entries, self._general = dict(sorted(entries.items())), general
+        self._entries, self._general, self._local = dict(sorted(entries.items())), general, local
         self.places = places
 
     def __iter__(self) -> Iterator[ModelEntry]:
@@ -63,16 +69,21 @@ class Catalogue:
 
     def entry(self, base_model: str) -> ModelEntry:
         """Return the entry of a base model under the name it was asked for; one that is not
-        listed gets what holds of models in general.
+        listed gets what holds of models in general, a local one what holds of all local ones.
         """
-        return (self.find(base_model) or self._general).model_copy(update={"name": base_model})
+        found = self._local if is_local(base_model) else self.find(base_model) or self._general
+        return found.model_copy(update={"name": base_model})
+
+    def is_synthetic(self, base_model: str) -> bool:
+        """Return whether an emulator answers for a base model; a local one answers itself."""
+        return self.places.emulated and not is_local(base_model)
 
     def serving_location(self, base_model: str) -> str:
         """Return where a base model is called: where models tuned from it answer, too, so that
         both are measured at the same place.
         """
         entry = self.entry(base_model)
-        if self.places.serving:
+        if self.places.serving and not is_local(base_model):
             return self.places.serving
         shared = [each for each in entry.serving.base if each in entry.serving.tuned]
         served = shared if entry.is_tunable and shared else entry.serving.base
@@ -159,7 +170,12 @@ def _parsed(tables: _Tables, file: Path, places: Places) -> Catalogue:
             name: _entry(name, general, families.get(own.get("family", ""), {}), own)
             for name, own in tables["models"].items()
         }
-        return Catalogue(entries, _entry("", general, {"listed": False}), places)
+        return Catalogue(
+            entries,
+            _entry("", general, {"listed": False}),
+            places,
+            local=_entry("", general, families[LOCAL]),
+        )
     except (ValidationError, AttributeError, TypeError) as error:
         raise _invalid(file, str(error)) from error
 

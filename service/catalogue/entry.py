@@ -8,8 +8,11 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-# A plain name: a slash would reach other resources of the provider, and other quotas.
-BASE_MODEL_PATTERN = r"^[a-z0-9][a-z0-9.@_-]{0,127}$"
+from service.catalogue.local_names import LOCAL_BASE_PATTERN
+
+# A plain name, as a slash would reach other resources of the provider, and other quotas; or the
+# name of a local model, which reaches no provider.
+BASE_MODEL_PATTERN = rf"^([a-z0-9][a-z0-9.@_-]{{0,127}}|{LOCAL_BASE_PATTERN})$"
 Rate = Annotated[Decimal, Field(ge=0, le=10_000, max_digits=10, decimal_places=6)]
 Factor = Annotated[Decimal, Field(gt=0, le=100, max_digits=8, decimal_places=4)]
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from service.catalogue.local_names import LOCAL, is_local
+
 GLOBAL = "global"
 _MULTI_REGIONS = {"us": "us", "northamerica": "us", "southamerica": "us", "europe": "eu"}
 
@@ -23,7 +25,11 @@ def endpoint_of(location: str, *, emulator: str = "") -> str:
 
 
 def location_of(resource_name: str) -> str:
-    """Return the location in `projects/P/locations/LOCATION/…`; empty where there is none."""
+    """Return the location in `projects/P/locations/LOCATION/…`, or that of local models; empty
+    where there is none.
+    """
+    if is_local(resource_name):
+        return LOCAL
     parts = resource_name.split("/")
     return parts[3] if len(parts) > 3 and parts[2] == "locations" else ""  # noqa: PLR2004
 

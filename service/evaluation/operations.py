@@ -4,6 +4,7 @@ from functools import partial
 
 from service.catalogue.catalogue import Catalogue
 from service.catalogue.checks import POINTER, check_base_model, check_location
+from service.catalogue.local_names import is_local
 from service.clock import utc_now
 from service.database import Session, Sessions, refuse_used
 from service.datasets.queries import answer_form_of, require_dataset
@@ -12,16 +13,25 @@ from service.evaluation import repository
 from service.evaluation.batch_lane import has_batch, run_batch_lane
 from service.evaluation.estimates import estimate_evaluation
 from service.evaluation.lanes import REQUESTED, Lane
+from service.evaluation.local_checks import check_local
 from service.evaluation.metrics.registry import METRICS
 from service.evaluation.models import Evaluation
 from service.evaluation.plan import EvaluationPlan, check_controlled, plan_evaluation
-from service.evaluation.ports import EvaluationServices, FindModel
+from service.evaluation.ports import EvaluationServices, FindBaseModel, FindModel
 from service.evaluation.request_stage import copy_cached_answers, run_shards, send_requests
 from service.evaluation.results import complete, evaluation_folder
 from service.evaluation.schemas import AskSpec, EvaluateSpec
 from service.ids import Prefix
 from service.inference.cache import forget_answers
-from service.jobs.ports import InputNotReady, JobCancelled, JobKind, JobRun, Submission, Waiting
+from service.jobs.ports import (
+    InputNotReady,
+    JobCancelled,
+    JobKind,
+    JobRun,
+    Placement,
+    Submission,
+    Waiting,
+)
 from service.jobs.shards import stop_shards
 from service.storage.leftovers import Leftover, LeftoverKind
 from service.task_queue import Queue
@@ -33,6 +43,7 @@ def reserve_evaluation(
     *,
     base_model: str,
     find_model: FindModel,
+    find_base_model: FindBaseModel,
     catalogue: Catalogue,
 ) -> None:
     """Write the evaluation's row; raises Invalid for an unknown metric or what `check_base_model`
@@ -46,6 +57,9 @@ def reserve_evaluation(
     check_controlled(form, controlled=spec.controlled)
     name = spec.base_model or base_model
     unlisted = _check_model(session, spec, name, submission.project_id, find_model, catalogue)
+    asked = _asked_model(session, submission, base_model=base_model, find=find_base_model)
+    if is_local(asked):
+        check_local(spec, is_classifier=False)
     repository.add(
         session,
         Evaluation(
@@ -56,7 +70,7 @@ def reserve_evaluation(
             model_id=spec.model,
             base_model=name,
             unlisted_model=unlisted,
-            synthetic=catalogue.places.emulated,
+            synthetic=catalogue.is_synthetic(asked),
             kind=spec.variant.value,
             shots=spec.shots,
             samples=spec.samples,
@@ -96,7 +110,37 @@ def _check_model(
     return unlisted
 
 
-def evaluate_kind(base_model: str, *, find_model: FindModel, catalogue: Catalogue) -> JobKind:
+def _asked_model(
+    session: Session, submission: Submission, *, base_model: str, find: FindBaseModel
+) -> str:
+    """Return the base model that is asked, or whose tuned model is; a tuning may be under way."""
+    spec = EvaluateSpec.model_validate(submission.spec)
+    if spec.model is None:
+        return spec.base_model or base_model
+    return find(spec.model, project_id=submission.project_id, session=session)
+
+
+def place_evaluation(
+    session: Session,
+    submission: Submission,
+    *,
+    base_model: str,
+    find_base_model: FindBaseModel,
+    catalogue: Catalogue,
+) -> Placement:
+    """Return who asks: the workers with this machine's models, or those who call a provider."""
+    asked = _asked_model(session, submission, base_model=base_model, find=find_base_model)
+    queue = Queue.EVALUATE_LOCAL if is_local(asked) else Queue.EVALUATE
+    return Placement(queue, catalogue.is_synthetic(asked))
+
+
+def evaluate_kind(
+    base_model: str,
+    *,
+    find_model: FindModel,
+    find_base_model: FindBaseModel,
+    catalogue: Catalogue,
+) -> JobKind:
     """Return the `evaluate` kind; `base_model` is used where a spec names none."""
     return JobKind(
         name="evaluate",
@@ -106,7 +150,11 @@ def evaluate_kind(base_model: str, *, find_model: FindModel, catalogue: Catalogu
         queue=Queue.EVALUATE,
         task="evaluation.run",
         reserve=partial(
-            reserve_evaluation, base_model=base_model, find_model=find_model, catalogue=catalogue
+            reserve_evaluation,
+            base_model=base_model,
+            find_model=find_model,
+            find_base_model=find_base_model,
+            catalogue=catalogue,
         ),
         estimate=partial(
             estimate_evaluation,
@@ -115,7 +163,12 @@ def evaluate_kind(base_model: str, *, find_model: FindModel, catalogue: Catalogu
             find_model=find_model,
         ),
         preemptible=True,
-        synthetic=catalogue.places.emulated,
+        place=partial(
+            place_evaluation,
+            base_model=base_model,
+            find_base_model=find_base_model,
+            catalogue=catalogue,
+        ),
         cleans_up_on_cancel=True,  # shards may still run, and a batch at the provider
     )
 

@@ -12,6 +12,7 @@ from service.datasets.presets.answer_form import AnswerForm
 from service.datasets.queries import DatasetView, ready_dataset
 from service.errors import Conflict, Fault, Invalid
 from service.evaluation import repository
+from service.evaluation.local_checks import check_local
 from service.evaluation.ports import EvaluationServices, Target
 from service.evaluation.prompting.prompts import conversation, instruction_of
 from service.evaluation.prompting.shots import NO_SHOTS, FixedShots, Shots, shots_of
@@ -58,6 +59,8 @@ class EvaluationPlan:
     @property
     def instruction(self) -> str:
         """What the prompts say before shots and text, without what asks for reasoning."""
+        if self.target.is_classifier:
+            return ""
         own = self.spec.instruction
         return self.dataset.instruction if own is None else own
 
@@ -108,6 +111,8 @@ def plan_evaluation(
             return None
         dataset = ready_dataset(spec.dataset, project_id=run.project_id, session=session)
         target = _target(session, run, spec, base_model=row.base_model, services=services)
+    if target.is_local:
+        check_local(spec, is_classifier=target.is_classifier)
     if job_states([row.job_id], sessions=services.sessions).get(row.job_id) not in OPEN:
         raise Conflict(f"{row.job_id} has ended", code="evaluation_ended")
     return EvaluationPlan(
@@ -119,7 +124,7 @@ def plan_evaluation(
         price=calls.catalogue.price_of_calls(
             target.base_model, location=target.location, tuned=target.tuned
         ),
-        cache=calls.cache if spec.cache else None,
+        cache=calls.cache if spec.cache and not target.is_local else None,
         unlisted_model=row.unlisted_model,
     )
 
@@ -167,6 +172,7 @@ def _target(
         tuned=True,
         settings=settings,
         ready_at=model.ready_at,
+        is_classifier=model.is_classifier,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from service.catalogue.catalogue import Catalogue
 from service.catalogue.entry import NO_SETTINGS, CallSettings
+from service.catalogue.local_names import LOCAL
 from service.database import Session, Sessions
 from service.inference.batches.ports import BatchProvider
 from service.inference.cache import CacheRules
@@ -29,6 +30,9 @@ class TunedEndpoint(Protocol):
     def location(self) -> str: ...
 
     @property
+    def is_classifier(self) -> bool: ...
+
+    @property
     def ready_at(self) -> datetime: ...
 
 
@@ -38,11 +42,18 @@ class FindModel(Protocol):
     def __call__(self, model_id: str, *, project_id: str, session: Session) -> TunedEndpoint: ...
 
 
+class FindBaseModel(Protocol):
+    """Returns the base model of a model, which may be still to be made; empty where unknown."""
+
+    def __call__(self, model_id: str, *, project_id: str, session: Session) -> str: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """The model that the requests of an evaluation are sent to.
 
-    `tuned` for a tuned endpoint, which there is since `ready_at`.
+    `tuned` for a tuned endpoint, which there is since `ready_at`. A classifier reads the text
+    alone and answers with a label.
     """
 
     name: str
@@ -51,6 +62,11 @@ class Target:
     tuned: bool = False
     settings: CallSettings = NO_SETTINGS
     ready_at: datetime | None = None
+    is_classifier: bool = False
+
+    @property
+    def is_local(self) -> bool:
+        return self.location == LOCAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +76,9 @@ class CallConfig:
     `cache` is None where answers are not cached.
     """
 
-    generator: Callable[[], Generator]
+    generator: Callable[[Target], Generator]
     governor: Callable[[Target], Governor]
-    limits: CallLimits
+    limits: Callable[[Target], CallLimits]
     catalogue: Catalogue
     cache: CacheRules | None = None
 

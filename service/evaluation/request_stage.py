@@ -58,7 +58,9 @@ def _start_shards(
     priority = priority_of(requests)
     if priority:
         set_priority(run, priority)
-    ranges = plan_shards(plan.rows, requests=requests, slots=services.shards.slots)
+    # A shard on another slot would load the model a second time.
+    slots = 1 if plan.target.is_local else services.shards.slots
+    ranges = plan_shards(plan.rows, requests=requests, slots=slots)
     if len(ranges) > 1:
         shards = [_shard(plan, rows) for rows in ranges]
         start_shards(run, "ask", shards, priority=priority, services=services.shards.jobs)
@@ -152,10 +154,12 @@ class RequestStage:
         if first is None:  # no connection is opened without a request
             return
         calls, hedge = self._services.calls, self._plan.spec.hedge
-        limits = calls.limits if hedge is None else replace(calls.limits, hedging=hedge)
+        limits, is_local = calls.limits(self._plan.target), self._plan.target.is_local
+        if hedge is not None and not is_local:
+            limits = replace(limits, hedging=hedge)
         generate_all(
             chain([first], requests),
-            generator=calls.generator(),
+            generator=calls.generator(self._plan.target),
             governor=calls.governor(self._plan.target),
             flow=Flow(self._run.project_id, self._run.root_id),
             limits=limits,

@@ -73,6 +73,9 @@ def plan_call(
             turns = _turns(session, wanted, project_id)
         except InputNotReady as error:
             raise Conflict(f"{error}: it is still being made", code="not_ready") from error
+    if target.is_local:
+        message = f"{model} lies on a worker's machine: ask it by a job of kind `evaluate`"
+        raise Conflict(message, code="local_model_elsewhere")
     if wanted.thinking is not Thinking.LEAST:
         target = replace(target, settings=replace(target.settings, thinking=()))
     request = GenerationRequest(
@@ -161,7 +164,7 @@ def start_call(
         generator=generator if emit is None else StreamedCall(generator, emit=emit),
         governor=calls.governor(call.target),
         flow=Flow(call.project_id, _FLOW),
-        limits=replace(calls.limits, in_flight=1, hedging=False),
+        limits=replace(calls.limits(call.target), in_flight=1, hedging=False),
         budget_guard=budget_guard,
     )
 

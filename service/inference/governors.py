@@ -1,7 +1,10 @@
 """The quota governors of one process: one for each quota that it has used."""
 
+from collections.abc import Callable
+
+from service.catalogue.local_names import LOCAL
 from service.inference.governor import quota_key, quota_of
-from service.inference.ports import Governor
+from service.inference.ports import Flow, Governor
 from service.inference.redis_governor import RedisGovernor
 from service.settings import Settings
 
@@ -19,9 +22,36 @@ class Governors:
 
     def of(self, location: str, base_model: str) -> Governor:
         """Return the governor of calls of a base model, or of models tuned from it, at a place."""
+        if location == LOCAL:
+            return Unpaced()
         settings = self._settings
         key = quota_key(settings.google_cloud_project, location=location, base_model=base_model)
         if key not in self._opened:
             quota = quota_of(settings, location=location, base_model=base_model)
             self._opened[key] = RedisGovernor(self._redis_url, key=key, quota=quota)
         return self._opened[key]
+
+
+class Unpaced:
+    """The governor of calls that no quota counts: each starts at once."""
+
+    async def acquire(
+        self,
+        _flow: Flow,
+        *,
+        tokens: Callable[[], int],
+        first: bool = False,  # noqa: ARG002  the port's
+    ) -> int:
+        return tokens()
+
+    def release(self, _flow: Flow, *, estimated: int, used: int) -> None:
+        """Nothing was held."""
+
+    async def refused(self, *, hold_seconds: float = 0.0) -> None:
+        """Nobody refuses."""
+
+    async def park(self, seconds: float) -> None:
+        """There is no quota of a day."""
+
+    async def close(self) -> None:
+        """Nothing was opened."""

@@ -1,6 +1,6 @@
 """Task messages of jobs: sent after the commit, and again when they must be lost."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from service.database import Sessions, database_now
@@ -47,7 +47,7 @@ def _send_one(job: JobRecord, services: JobServices) -> bool:
     kind, send = services.kinds[job.kind], services.task_queue.send
     if job.state == State.CANCELLING and kind.preemptible:
         return send(kind.task, job.id, queue=CLEANUP_QUEUE)
-    return send(kind.task, job.id, queue=kind.queue, priority=job.priority)
+    return send(kind.task, job.id, queue=Queue(job.queue), priority=job.priority)
 
 
 def dispatch_parent(job_id: str, *, services: JobServices) -> None:
@@ -68,13 +68,14 @@ def send_due_messages(
     now: datetime,
     *,
     services: JobServices,
+    queues: Collection[Queue],
     redispatch_seconds: float,
     limit: int,
 ) -> int:
-    """Send the task messages of jobs of these kinds that have none, or whose must be lost."""
+    """Send the task messages of jobs of these queues that have none, or whose must be lost."""
     sent_before = now - timedelta(seconds=redispatch_seconds)
     with services.sessions.transaction() as session:
         due = repository.take_due(
-            session, kinds=services.kinds, now=now, sent_before=sent_before, limit=limit
+            session, queues=queues, now=now, sent_before=sent_before, limit=limit
         )
     return send_marked(due, services)

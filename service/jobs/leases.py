@@ -185,7 +185,9 @@ class LeasedRun:
         self._cancelling = state == State.CANCELLING
 
     def _is_outranked(self, session: Session) -> bool:
-        running, waiting = repository.contenders(session, self._rivals, now=database_now(session))
+        running, waiting = repository.contenders(
+            session, self._rivals, queue=self._job.queue, now=database_now(session)
+        )
         own = next((each for each in running if each.id == self.id), None)
         if own is None or not waiting:
             return False

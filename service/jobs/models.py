@@ -21,7 +21,8 @@ class Job(Model):
     `lease_owner` is the token of the run that may write; `next_run_at` is when a waiting job
     wakes; `waits_for` is the job whose output it needs. `root_id` is the job that a user
     submitted, its own id for that job itself. A job that `is_shard` does part of its
-    parent's own work. Of queued jobs the one with the lowest `priority` goes first.
+    parent's own work. Of queued jobs the one with the lowest `priority` goes first. `queue` names
+    the workers that run it.
 
     `attempts_without_progress` counts the claims in a row that got no further than `done_before`.
     """
@@ -40,6 +41,7 @@ class Job(Model):
     parent_id: Mapped[str | None] = mapped_column(Id, ForeignKey("job.id"))
     root_id: Mapped[str] = mapped_column(Id, default=_own_id)
     kind: Mapped[str] = mapped_column(String(20))
+    queue: Mapped[str] = mapped_column(String(20), default="", server_default="")
     is_shard: Mapped[bool] = mapped_column("is_part", Boolean, default=False)
     priority: Mapped[int] = mapped_column(Integer, default=0)
     state: Mapped[str] = mapped_column(String(20))

@@ -68,8 +68,8 @@ def submit_job(
     """Write a job, its output, event and key in one transaction, then send its task message.
 
     Returns the job and whether it was there already (same key, same body). Raises what `admit`
-    raises of a new one, Invalid
-    `idempotency_key_reused`, RateLimited `queue_full`, and what the kind's `reserve` raises.
+    raises of a new one, Invalid `idempotency_key_reused`, RateLimited `queue_full`, and what the
+    kind's `reserve` raises.
     """
     try:
         job, replayed = _write_once(request, services, open_jobs_limit, admit)
@@ -173,15 +173,15 @@ def reserve_ids(request: Request, kind: JobKind, *, parent_id: str | None = None
 
 
 def write_job(session: Session, submission: Submission, *, kind: JobKind) -> tuple[Job, Estimate]:
-    """Insert a queued job and its reserved output inside the caller's transaction.
-
-    Returns the job and what it will cost with its children, as far as that is known.
+    """Insert a queued job and its reserved output inside the caller's transaction; return the job
+    and what it will cost with its children, as far as that is known.
     """
     job = _job_row(session, submission, kind)
     repository.add(session, job)
     kind.reserve(session, submission)
-    estimate = _estimate(session, submission, kind)
-    _price(session, job, submission, estimate, synthetic=kind.synthetic)
+    place, estimate = kind.placement(session, submission), _estimate(session, submission, kind)
+    job.queue = place.queue.value
+    _price(session, job, submission, estimate, synthetic=place.synthetic)
     emit_event(session, job, EventType.JOB_CREATED)
     return job, estimate
 

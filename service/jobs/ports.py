@@ -166,6 +166,14 @@ FREE = Estimate(
 
 
 @dataclass(frozen=True, slots=True)
+class Placement:
+    """Who works on a job: the workers of a queue; `synthetic` if an emulator answers them."""
+
+    queue: Queue
+    synthetic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class JobKind:
     """One kind of job: its spec, its output, its queue and its task.
 
@@ -176,7 +184,8 @@ class JobKind:
     elsewhere. Jobs of a kind that `is_shard` are written by their parent alone: they emit no
     events, and their progress adds up to their parent's.
     `estimate(session, submission)` says what the job will cost; without one it costs nothing.
-    A `synthetic` kind is worked on by an emulator, which bills nobody.
+    A `synthetic` kind is worked on by an emulator, which bills nobody. `place(session, submission)`
+    says where a job goes that may not go where its kind does; it raises what `reserve` raises.
     """
 
     name: str
@@ -191,6 +200,13 @@ class JobKind:
     is_shard: bool = False
     preemptible: bool = False
     synthetic: bool = False
+    place: Callable[[Session, Submission], Placement] | None = None
+
+    def placement(self, session: Session, submission: Submission) -> Placement:
+        """Return where a job goes that is about to be written."""
+        if self.place is not None:
+            return self.place(session, submission)
+        return Placement(self.queue, self.synthetic)
 
 
 JobKinds = Mapping[str, JobKind]
@@ -212,6 +228,7 @@ class JobRecord(Protocol):
     project_id: str
     parent_id: str | None
     kind: str
+    queue: str
     priority: int
     state: str
     reason: str | None

@@ -1,6 +1,6 @@
 """SQL of jobs. Every change of state is one conditional UPDATE in `move`."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,6 +12,7 @@ from service.errors import Internal
 from service.jobs.lifecycle import OPEN, TERMINAL, Reason, State, may_follow
 from service.jobs.models import IdempotencyKey, Job
 from service.jobs.preemption import Contender
+from service.task_queue import Queue
 
 _ON_ITS_WAY = timedelta(seconds=0.3)
 
@@ -186,9 +187,9 @@ def state_of_lease(session: Session, job_id: str, token: str) -> str | None:
 
 
 def contenders(
-    session: Session, kinds: Iterable[str], *, now: datetime, limit: int = 500
+    session: Session, kinds: Iterable[str], *, queue: str, now: datetime, limit: int = 500
 ) -> tuple[list[Contender], list[Contender]]:
-    """Return the jobs that hold a slot, and those that wait for one.
+    """Return the jobs of a queue that hold a slot, and those that wait for one.
 
     A cancelling job without a lease waits for none: it cleans up in another queue.
     """
@@ -200,6 +201,7 @@ def contenders(
     held = and_(Job.lease_until.is_not(None), Job.lease_until >= now)
     query = select(held, Job.id, Job.root_id, Job.priority).where(
         Job.kind.in_(list(kinds)),
+        Job.queue == queue,
         or_(
             Job.state == State.RUNNING,
             and_(Job.state == State.CANCELLING, held),
@@ -212,14 +214,9 @@ def contenders(
 
 
 def take_due(
-    session: Session,
-    *,
-    kinds: Iterable[str],
-    now: datetime,
-    sent_before: datetime,
-    limit: int,
+    session: Session, *, queues: Collection[Queue], now: datetime, sent_before: datetime, limit: int
 ) -> list[Job]:
-    """Mark jobs of some kinds whose message must be (re)sent as dispatched now, and return them.
+    """Mark jobs of some queues whose message must be (re)sent as dispatched now, and return them.
 
     Due are queued jobs, and cancelling ones that no worker runs, without a message newer than
     `sent_before`.
@@ -228,7 +225,7 @@ def take_due(
     query = (
         select(Job)
         .where(
-            Job.kind.in_(list(kinds)),
+            Job.queue.in_([queue.value for queue in queues]),
             or_(
                 Job.state == State.QUEUED,
                 and_(Job.state == State.CANCELLING, unheld),

@@ -5,12 +5,13 @@ from functools import partial
 
 from service.catalogue.catalogue import Catalogue
 from service.catalogue.checks import check_base_model, check_region
+from service.catalogue.local_names import LOCAL
 from service.clock import utc_now
 from service.database import Session
 from service.datasets.queries import ready_dataset, require_train_sizes
 from service.errors import Fault, Invalid
 from service.ids import Prefix
-from service.jobs.ports import InputNotReady, JobKind, Submission
+from service.jobs.ports import InputNotReady, JobKind, Placement, Submission
 from service.task_queue import Queue
 from service.tuning import repository
 from service.tuning.checks import check_rows, check_settings
@@ -59,7 +60,7 @@ def reserve_tuned(
             continued_from=parent.id if parent else None,
             checkpoint=spec.continue_from.checkpoint if spec.continue_from else None,
             hyperparameters=spec.hyperparameters.model_dump(exclude_none=True),
-            synthetic=catalogue.places.emulated,
+            synthetic=catalogue.is_synthetic(asked),
             created_at=utc_now(),
         ),
     )
@@ -112,9 +113,18 @@ def tune_kind(base_model: str, *, catalogue: Catalogue) -> JobKind:
         task="tuning.tune",
         reserve=partial(reserve_tuned, base_model=base_model, catalogue=catalogue),
         estimate=partial(estimate_tuning, base_model=base_model, catalogue=catalogue),
-        synthetic=catalogue.places.emulated,
+        place=partial(place_tuning, base_model=base_model, catalogue=catalogue),
         cleans_up_on_cancel=True,
     )
+
+
+def place_tuning(
+    _session: Session, submission: Submission, *, base_model: str, catalogue: Catalogue
+) -> Placement:
+    """Return who tunes: the workers with this machine's models, or those who ask a provider."""
+    spec = TuneSpec.model_validate(submission.spec)
+    queue = Queue.TUNE_LOCAL if spec.provider == LOCAL else Queue.TUNE
+    return Placement(queue, catalogue.is_synthetic(spec.base_model or base_model))
 
 
 POLL = JobKind(

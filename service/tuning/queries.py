@@ -5,6 +5,7 @@ from datetime import datetime
 
 from service.database import Session, Sessions
 from service.errors import Invalid, NotFound
+from service.inference.local.folders import LocalTask
 from service.jobs.ports import (
     InputNotReady,
 )
@@ -21,6 +22,7 @@ class ModelView:
     endpoint: str
     location: str
     synthetic: bool
+    is_classifier: bool
     ready_at: datetime
 
 
@@ -40,8 +42,15 @@ def ready_model(model_id: str, *, project_id: str, session: Session) -> ModelVie
         endpoint=row.endpoint,
         location=row.location or "",
         synthetic=row.synthetic,
+        is_classifier=row.hyperparameters.get("task") == LocalTask.SEQUENCE_CLASSIFICATION,
         ready_at=row.ready_at,
     )
+
+
+def base_model_of(model_id: str, *, project_id: str, session: Session) -> str:
+    """Return the base model of a model that may be still to be made; empty where unknown."""
+    row = repository.model(session, model_id, project_id=project_id)
+    return row.base_model if row else ""
 
 
 def get_model(model_id: str, *, project_id: str, sessions: Sessions) -> TunedModel:

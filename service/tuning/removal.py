@@ -1,8 +1,10 @@
 """Removing a model, and what its tuning has left at the provider."""
 
+from service.catalogue.local_names import LOCAL
 from service.database import Session, refuse_used
 from service.errors import NotFound
 from service.storage.leftovers import Leftover, LeftoverKind
+from service.storage.object_keys import project_folder
 from service.tuning import repository
 from service.tuning.models import TunedModel, TuningRun
 
@@ -29,8 +31,15 @@ def remove_model(
         repository.remove_metrics(session, trained_by)
         if tuning is not None:
             repository.remove_tuning(session, tuning)
+    if row.provider == LOCAL:
+        return [Leftover(LeftoverKind.FOLDER, model_folder(project_id, row.id))]
     needed_by = others[0] if others else ""
     return [Leftover(LeftoverKind.TUNED, name, row.provider, needed_by) for name in names]
+
+
+def model_folder(project_id: str, model_id: str) -> str:
+    """Return the folder of the object store where a local model lies with its checkpoints."""
+    return project_folder(project_id, "models", model_id)
 
 
 def _remote_names(row: TunedModel, tuning: TuningRun | None) -> list[str]:

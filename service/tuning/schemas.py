@@ -10,6 +10,7 @@ from service.catalogue.entry import BASE_MODEL_PATTERN
 from service.ids import Prefix, id_pattern
 from service.jobs.lifecycle import State
 from service.jobs.schemas import OutputState, output_state
+from service.tuning.local_spec import VERTEX_FIELDS, LocalTrainingSpec, provider_mistakes
 from service.tuning.models import TunedModel
 from service.tuning.ports import MetricPoint, MetricSeries, TuningMethod
 from service.tuning.spec_fields import (
@@ -20,7 +21,7 @@ from service.tuning.spec_fields import (
     ServiceAccount,
 )
 
-ProviderName = Literal["vertex"]
+ProviderName = Literal["vertex", "local"]
 
 
 class HyperparametersSpec(BaseModel):
@@ -84,6 +85,9 @@ class TuneSpec(BaseModel):
     )
     hyperparameters: HyperparametersSpec = HyperparametersSpec()
     provider: ProviderName = "vertex"
+    local: LocalTrainingSpec | None = Field(
+        default=None, description="with the provider `local`: how it trains; null: as it sees fit"
+    )
     fresh: bool = Field(
         default=False,
         description="tune and pay anew where an identical tuning of the project has succeeded",
@@ -118,6 +122,23 @@ class TuneSpec(BaseModel):
             raise ValueError(message)
         return self
 
+    @model_validator(mode="after")
+    def _provider_has_its_own(self) -> Self:
+        mistakes = provider_mistakes(
+            self.provider,
+            base_model=self.base_model,
+            local=self.local,
+            vertex_only={
+                "hyperparameters.learning_rate_multiplier": (
+                    self.hyperparameters.learning_rate_multiplier
+                ),
+                **{name: getattr(self, name) for name in VERTEX_FIELDS},
+            },
+        )
+        for mistake in mistakes:
+            raise ValueError(mistake)
+        return self
+
 
 class PollSpec(BaseModel):
     """Attach to a tuning that exists at the provider and see it through."""
@@ -135,7 +156,7 @@ class PollSpec(BaseModel):
         description="the whole name of the tuning job",
         examples=["projects/123/locations/us-central1/tuningJobs/456"],
     )
-    provider: ProviderName = "vertex"
+    provider: Literal["vertex"] = "vertex"
 
 
 class ContinuedFrom(BaseModel):

@@ -71,10 +71,11 @@ def _queues_of(service: Service) -> list[str]:
 # ------------------------------------------------------------------------------- compose
 
 
-def test_each_queue_has_one_worker_service_of_its_own() -> None:
+def test_each_queue_has_one_worker_service_of_its_own_but_those_of_one_gpu_share_it() -> None:
     served = [_queues_of(service) for service in _ours().values() if _queues_of(service)]
 
-    assert sorted(served) == sorted([queue.value] for queue in Queue)
+    local = [Queue.TUNE_LOCAL.value, Queue.EVALUATE_LOCAL.value]
+    assert sorted(served) == sorted([local, *([each.value] for each in Queue if each not in local)])
 
 
 def test_every_service_that_stays_has_a_health_check() -> None:
@@ -262,7 +263,7 @@ def test_the_emulator_comes_with_the_local_profile_only() -> None:
         name: service["profiles"] for name, service in _services().items() if "profiles" in service
     }
 
-    assert profiles == {"emulator": ["local"]}
+    assert profiles == {"emulator": ["local"], "worker-local": ["gpu"]}
 
 
 def test_what_is_kept_lies_in_declared_volumes() -> None:

@@ -17,7 +17,7 @@ from service.evaluation.schemas import present_evaluation
 from service.jobs.lifecycle import State
 from service.migrations.tables import metadata
 from service.migrations.upgrade import TablesVersion, alembic_config, tables_version
-from service.tuning.queries import ready_model
+from service.tuning.queries import base_model_of, ready_model
 from tests.support.runs import MemoryRun, add_project, reserve_run
 
 
@@ -38,7 +38,12 @@ def test_results_of_retired_models_survive_the_way_from_an_older_database(
     source = {"type": "synthetic", "rows": 120, "seed": 3}
     prepare = {"preset": "pii", "source": source, "train_sizes": [10], "test_size": 10}
     dataset = reserve_run(PREPARE, prepare, project_id=project_id, sessions=sessions)
-    kind = evaluate_kind("gemini-2.5-flash", find_model=ready_model, catalogue=load_catalogue())
+    kind = evaluate_kind(
+        "gemini-2.5-flash",
+        find_model=ready_model,
+        find_base_model=base_model_of,
+        catalogue=load_catalogue(),
+    )
     spec: dict[str, Any] = {"dataset": dataset.outputs["dataset"], "variant": "zero_shot"}
     spec["allow_unlisted_model"] = True
     run = reserve_run(kind, spec, project_id=project_id, sessions=sessions)
@@ -75,7 +80,12 @@ def add_batch(sessions: Sessions, *, ended: bool) -> MemoryRun:
     catalogue = load_catalogue()
     prepare = {"preset": "pii", "source": {"type": "synthetic", "rows": 100, "seed": 1}}
     dataset = reserve_run(PREPARE, prepare, project_id=project_id, sessions=sessions)
-    kind = evaluate_kind("gemini-3.1-flash-lite", find_model=ready_model, catalogue=catalogue)
+    kind = evaluate_kind(
+        "gemini-3.1-flash-lite",
+        find_model=ready_model,
+        find_base_model=base_model_of,
+        catalogue=catalogue,
+    )
     spec = {"dataset": dataset.outputs["dataset"], "variant": "zero_shot"}
     run = reserve_run(kind, spec, project_id=project_id, sessions=sessions)
     with sessions.transaction() as session:

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from tunecurve.errors import ConfigurationError
@@ -20,6 +21,7 @@ _REDIS, _EMULATOR, _API, _WORK = range(4)
 _WORKER_GRACE_SECONDS = 4.0
 _WORKER_SLOTS = 2
 _GENERAL_QUEUES = "prepare,tune,poll,experiment,notify"
+_LOCAL_QUEUES = "tune-local,evaluate-local"
 _SERVER_PACKAGES = ("api", "emulator", "service", "workers")
 _EMULATOR_DEFAULTS = {
     "TUNECURVE_STORAGE": "gs://tunecurve/data",
@@ -139,10 +141,19 @@ def api_service(*, port: int, environment: Mapping[str, str]) -> Service:
 
 
 def work_services(environment: Mapping[str, str]) -> tuple[Service, ...]:
-    """Return two workers, so that evaluations never keep the rest from running, and the ticker."""
+    """Return two workers, so that evaluations never keep the rest from running, and the ticker.
+
+    Where local models are allowed and can be loaded, a worker of their own has a slot for each
+    GPU, else one; without it their jobs end with the reason.
+    """
+    has_local = bool(environment.get("TUNECURVE_LOCAL_MODELS")) and find_spec("torch") is not None
+    general = _GENERAL_QUEUES if has_local else f"{_GENERAL_QUEUES},{_LOCAL_QUEUES}"
+    gpus = len(list(Path("/dev").glob("nvidia[0-9]*")))
+    local = _worker("local", _LOCAL_QUEUES, environment, slots=max(1, gpus))
     return (
-        _worker("general", _GENERAL_QUEUES, environment),
+        _worker("general", general, environment),
         _worker("evaluate", "evaluate", environment),
+        *([local] if has_local else []),
         Service(
             "ticker",
             (sys.executable, "-m", "workers.ticker"),
@@ -152,10 +163,12 @@ def work_services(environment: Mapping[str, str]) -> tuple[Service, ...]:
     )
 
 
-def _worker(name: str, queues: str, environment: Mapping[str, str]) -> Service:
+def _worker(
+    name: str, queues: str, environment: Mapping[str, str], *, slots: int = _WORKER_SLOTS
+) -> Service:
     command = (
         *(sys.executable, "-m", "workers", "--queues", queues),
-        *("--concurrency", str(_WORKER_SLOTS), "--name", f"{name}@%h"),
+        *("--concurrency", str(slots), "--name", f"{name}@%h"),
     )
     return Service(
         f"worker-{name}",

@@ -1,9 +1,12 @@
 """Tasks of tuning: `tune` pays for a tuning, `poll` attaches to one."""
 
+from service.catalogue.local_names import LOCAL
 from service.container import Container
 from service.jobs.ports import JobRun, Waiting
+from service.tuning.local_tuning import run_local_tuning
 from service.tuning.operations import run_poll, run_tune
 from workers.app import app
+from workers.gpu import claim_gpu
 from workers.job_task import run_job
 
 
@@ -18,6 +21,10 @@ def poll(job_id: str) -> None:
 
 
 def _tune(run: JobRun, services: Container) -> Waiting | None:
+    if run.spec.get("provider") == LOCAL:
+        claim_gpu()
+        run_local_tuning(run, services.local_tuning)
+        return None
     return run_tune(run, services.tuning)
 
 

@@ -17,6 +17,7 @@ from service.datasets.formats.rows import (
 from service.datasets.row_faults import FaultLog
 from service.errors import Invalid
 from service.files.contents import FileLimits
+from service.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,3 +150,18 @@ class ReadContext:
 
 def _printable(name: str) -> str:
     return name if is_unicode(name) else "?"
+
+
+def ingestion_limits(settings: Settings) -> IngestionLimits:
+    """Return the limits that the settings ask for."""
+    return IngestionLimits(
+        source_bytes=settings.source_bytes_limit,
+        row_bytes=settings.line_bytes_limit,
+        cell_characters=settings.cell_characters_limit,
+        rows=settings.source_rows_limit,
+        columns=settings.source_columns_limit,
+        depth=settings.json_depth_limit,
+        document_bytes=settings.json_bytes_limit,
+        parquet_memory_bytes=settings.parquet_memory_bytes,
+        parquet_seconds=settings.parquet_seconds,
+    )

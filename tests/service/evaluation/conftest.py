@@ -69,9 +69,9 @@ class Room:
     @property
     def evaluation_services(self) -> EvaluationServices:
         calls = CallConfig(
-            generator=lambda: self.oracle,
+            generator=lambda _target: self.oracle,
             governor=lambda _target: self.governor,
-            limits=CallLimits(in_flight=8, attempts=2, timeout_seconds=5),
+            limits=lambda _target: CallLimits(in_flight=8, attempts=2, timeout_seconds=5),
             catalogue=load_catalogue(),
         )
         jobs = JobServices(self.services.kinds, self.sessions, MemoryTaskQueue())

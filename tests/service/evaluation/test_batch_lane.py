@@ -31,7 +31,7 @@ from service.jobs.paid_operations import OperationPace
 from service.jobs.ports import JobCancelled, LeaseLost, Waiting
 from service.storage.gcs import read_gs_lines
 from service.storage.stores import open_store
-from service.tuning.queries import ready_model
+from service.tuning.queries import base_model_of, ready_model
 from tests.support.emulator import EmulatorProcess, start_emulator
 from tests.support.eventually import eventually
 from tests.support.faulty_proxy import FaultyProxy, start_faulty_proxy
@@ -165,7 +165,9 @@ def batch(
     source = {"type": "synthetic", "rows": 120, "seed": 3}
     prepare = {"preset": "pii", "source": source, "train_sizes": [10], "test_size": 10}
     prepared = reserve_run(PREPARE, prepare, project_id=project_id, sessions=sessions)
-    kind = evaluate_kind(MODEL, find_model=ready_model, catalogue=load_catalogue())
+    kind = evaluate_kind(
+        MODEL, find_model=ready_model, find_base_model=base_model_of, catalogue=load_catalogue()
+    )
     spec = {"dataset": prepared.outputs["dataset"], "variant": "zero_shot"}
     run = reserve_run(kind, spec, project_id=project_id, sessions=sessions)
     provider = open_vertex_batches(project=PROJECT, endpoint=proxy.url)

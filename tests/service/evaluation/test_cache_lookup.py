@@ -14,7 +14,7 @@ from service.evaluation.operations import evaluate_kind
 from service.evaluation.repository import SampleKey, insert_cached
 from service.inference.cache import cache_results, cached_answers, fingerprint_of
 from service.inference.ports import Generation, GenerationRequest, GenerationResult, Outcome, Turn
-from service.tuning.queries import ready_model
+from service.tuning.queries import base_model_of, ready_model
 from tests.support.runs import add_project, reserve_run
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -55,6 +55,7 @@ def evaluation_id(sessions: Sessions) -> str:
     kind = evaluate_kind(
         "gemini-3.1-flash-lite",
         find_model=ready_model,
+        find_base_model=base_model_of,
         catalogue=load_catalogue(),
     )
     spec = {"dataset": prepared.outputs["dataset"], "variant": "zero_shot"}

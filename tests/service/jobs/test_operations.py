@@ -19,6 +19,7 @@ from service.jobs.operations import Request, cancel_job, submit_job
 from service.jobs.ports import JobCancelled, LeaseLost, Waiting
 from service.jobs.queries import get_job, list_jobs
 from service.jobs.sweeps import purge_keys, requeue_expired, wake_due, wake_job
+from service.task_queue import Queue
 from service.webhooks.event_log import list_events
 from tests.service.jobs.conftest import KINDS, CountSpec, Jobs
 from tests.support.eventually import eventually
@@ -39,6 +40,7 @@ def sweep(jobs: Jobs, *, later_seconds: float = 0) -> int:
     return send_due_messages(
         utc_now() + timedelta(seconds=later_seconds),
         services=jobs.services,
+        queues=list(Queue),
         redispatch_seconds=20,
         limit=100,
     )

@@ -1,0 +1,178 @@
+"""Loading of models with transformers and PEFT: safetensors only, and no code of theirs."""
+
+import os
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+)
+
+from service.errors import Invalid
+from service.inference.local.folders import LocalModels, LocalTask, Manifest
+from service.inference.local.memory import MemoryNeed, Shape, available_bytes, require_memory
+
+_SAFE: Mapping[str, Any] = {"trust_remote_code": False, "local_files_only": True}
+_CLASSES = {
+    LocalTask.SEQUENCE_CLASSIFICATION: AutoModelForSequenceClassification,
+    LocalTask.CAUSAL_LM: AutoModelForCausalLM,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model on its device, ready to answer."""
+
+    model: Any
+    tokenizer: Any
+    task: LocalTask
+    max_length: int
+    labels: tuple[str, ...] = ()
+    tuned: bool = False
+
+
+def prepare_torch(models: LocalModels) -> Any:
+    """Bound the threads of this process, keep it quiet, and return the device that it works on."""
+    threads = models.threads or max(1, (os.cpu_count() or 1) - 1)
+    torch.set_num_threads(threads)
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    warnings.filterwarnings("ignore", module=r"(peft|torch|transformers|accelerate)\b")
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def memory_of(device: Any, models: LocalModels) -> int:
+    """Return how many bytes a model may take on a device."""
+    if device.type == "cuda":
+        free = int(torch.cuda.mem_get_info(device)[0])
+        return min(free, models.memory_bytes) if models.memory_bytes else free
+    return available_bytes(models.memory_bytes)
+
+
+def read_shape(folder: Path, *, parameters: int) -> Shape:
+    """Return the shape of a model from its configuration; raises Invalid `model_not_readable`."""
+    config = read_config(folder)
+    return Shape(
+        parameters=parameters,
+        layers=int(getattr(config, "num_hidden_layers", 0) or 1),
+        hidden=int(getattr(config, "hidden_size", 0) or 1),
+        heads=int(getattr(config, "num_attention_heads", 0) or 1),
+        vocabulary=int(getattr(config, "vocab_size", 0) or 1),
+    )
+
+
+def read_config(folder: Path) -> Any:
+    """Return a model's configuration; raises Invalid `model_not_readable`."""
+    try:
+        return AutoConfig.from_pretrained(folder, **_SAFE)
+    except (OSError, ValueError, KeyError) as error:
+        raise _unreadable(folder, error) from error
+
+
+def read_tokenizer(folder: Path) -> Any:
+    """Return a model's tokenizer, with a pad token; raises Invalid `model_not_readable`.
+
+    Models that were never trained in batches have no pad token: the end of the text stands for it.
+    """
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, **_SAFE)
+    except (OSError, ValueError, KeyError) as error:
+        raise _unreadable(folder, error) from error
+    if tokenizer.pad_token is None:
+        if tokenizer.eos_token is None:
+            message = f"the tokenizer of {folder.name} has neither a pad token nor an end of text"
+            raise Invalid(message, code="model_not_readable")
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def read_model(
+    folder: Path, task: LocalTask, tokenizer: Any, *, labels: tuple[str, ...] = ()
+) -> Any:
+    """Return a model in 32-bit floats, with a new head for `labels` where it has none.
+
+    Raises Invalid `model_not_readable`.
+    """
+    more: dict[str, Any] = {}
+    if task is LocalTask.SEQUENCE_CLASSIFICATION:
+        more = {
+            "num_labels": len(labels),
+            "id2label": dict(enumerate(labels)),
+            "label2id": {label: position for position, label in enumerate(labels)},
+            "ignore_mismatched_sizes": True,  # the head of another task
+        }
+    try:
+        model = _CLASSES[task].from_pretrained(
+            folder, dtype=torch.float32, use_safetensors=True, **more, **_SAFE
+        )
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise _unreadable(folder, error) from error
+    model.config.pad_token_id = tokenizer.pad_token_id  # where a text ends, in a batch
+    return model
+
+
+def _unreadable(folder: Path, error: Exception) -> Invalid:
+    message = (
+        f"transformers cannot load {folder.name} without code of the model's own: "
+        f"{type(error).__name__}"
+    )
+    return Invalid(message, code="model_not_readable")
+
+
+def context_length(model_config: Any, wanted: int) -> int:
+    """Return how many tokens a row may have: as wanted, and no more than the model has places."""
+    places = getattr(model_config, "max_position_embeddings", None)
+    return min(wanted, int(places)) if places else wanted
+
+
+def load_base(name: str, models: LocalModels, device: Any) -> LoadedModel:
+    """Load a base model to be prompted; raises what `LocalModels.base` and `read_model` raise."""
+    folder = models.base(name)
+    _require_room(folder, models, device, name)
+    tokenizer = read_tokenizer(folder)
+    model = _placed(read_model(folder, LocalTask.CAUSAL_LM, tokenizer), device)
+    length = context_length(model.config, 1 << 20)
+    return LoadedModel(model, tokenizer, LocalTask.CAUSAL_LM, length)
+
+
+def load_tuned(endpoint: str, models: LocalModels, device: Any) -> LoadedModel:
+    """Load a tuned model, or one of its checkpoints; raises what `load_base` raises."""
+    with models.tuned(endpoint) as folder:
+        manifest = Manifest.read(folder)
+        base = models.base(manifest.base_model) if manifest.adapter else folder
+        _require_room(base, models, device, endpoint)
+        tokenizer = read_tokenizer(folder)
+        model = read_model(base, manifest.task, tokenizer, labels=manifest.labels)
+        if manifest.adapter:
+            from peft import PeftModel
+
+            model = PeftModel.from_pretrained(model, folder).merge_and_unload()
+        return LoadedModel(
+            _placed(model, device),
+            tokenizer,
+            manifest.task,
+            manifest.max_length,
+            manifest.labels,
+            tuned=True,
+        )
+
+
+def _placed(model: Any, device: Any) -> Any:
+    if device.type == "cuda":
+        model = model.to(torch.bfloat16)
+    return model.to(device).eval()
+
+
+def _require_room(folder: Path, models: LocalModels, device: Any, what: str) -> None:
+    from service.inference.local.memory import count_parameters
+
+    need = MemoryNeed(weights=4 * count_parameters(folder), training=0, activations=0)
+    require_memory(need, available=memory_of(device, models), what=what)

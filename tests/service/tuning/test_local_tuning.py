@@ -1,0 +1,231 @@
+"""Models trained on this machine: they learn, are seen while they do, stop, and go on."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from service.errors import Invalid, NotFound
+from service.jobs.ports import JobCancelled, Preempted
+from service.storage.leftovers import LeftoverKind
+from service.tuning.curves import training_curves
+from service.tuning.ports import MetricSeries
+from service.tuning.removal import remove_model
+from tests.support.local_models import BASE, CLASSIFIER, SIZES, WRITER, LocalRoom, open_local_room
+from tests.support.runs import MemoryRun
+
+STEPS = 5 * 25  # of five epochs of 400 rows in batches of 16
+SHORT = {**CLASSIFIER, "train_size": 50}
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> Iterator[LocalRoom]:
+    with open_local_room(tmp_path_factory.mktemp("room"), migrated=migrated_sqlite) as opened:
+        yield opened
+
+
+@dataclass
+class Interrupted(MemoryRun):
+    """A run that something happens to at a step of its training."""
+
+    at_step: int = 0
+    happens: BaseException | None = None
+    last_step: int = 0
+
+    def report(self, done: int, total: int | None, *, unit: str, stage: str = "") -> None:
+        super().report(done, total, unit=unit, stage=stage)
+        self.last_step = done
+
+    def check(self) -> None:
+        if self.last_step == self.at_step and self.happens and not self.preempted:
+            raise self.happens
+
+
+def interrupted(run: MemoryRun, *, at_step: int, happens: BaseException) -> Interrupted:
+    """Return a run of the same job, to which something happens."""
+    kept = (run.id, run.project_id, run.spec, run.outputs, run.sessions)
+    return Interrupted(*kept, at_step=at_step, happens=happens)
+
+
+def losses(room: LocalRoom, run: MemoryRun) -> list[float]:
+    _, points = training_curves(
+        run.outputs["model"], project_id=room.project_id, sessions=room.services.sessions
+    )
+    return [each.value for each in points if each.series is MetricSeries.VALIDATION_LOSS]
+
+
+@pytest.fixture(scope="module")
+def trained(room: LocalRoom) -> MemoryRun:
+    """A classifier that nothing has interrupted."""
+    run = room.reserve_tuning(**CLASSIFIER)
+    room.train(run)
+    return run
+
+
+def test_a_tiny_gpt2_learns_to_classify_and_its_model_says_how(
+    room: LocalRoom, trained: MemoryRun
+) -> None:
+    model = room.model(trained)
+    assert model.ready_at is not None
+    assert model.location == "local"
+    assert not model.synthetic
+    assert model.hyperparameters["learning_rate"] == 2e-3
+    assert model.statistics["tuning_step_count"] == STEPS
+    assert model.statistics["device"] == "cpu"
+    assert model.statistics["training_hours"] > 0
+    assert [each["epoch"] for each in model.checkpoints] == [1, 2, 3, 4, 5]
+    assert model.checkpoints[-1]["endpoint"] == model.endpoint
+    assert trained.progress[-1] == (STEPS, STEPS, "training")
+    evaluation, scores = room.evaluate(variant="tuned", model=model.id)
+    assert scores["accuracy"] >= 95.0
+    assert not evaluation.synthetic
+    assert evaluation.setup is not None
+    assert evaluation.setup["instruction"] == ""
+
+
+def test_curves_have_loss_and_accuracy_of_training_and_validation(
+    room: LocalRoom, trained: MemoryRun
+) -> None:
+    _, points = training_curves(
+        trained.outputs["model"], project_id=room.project_id, sessions=room.services.sessions
+    )
+    series = {each.series for each in points}
+    assert series == set(MetricSeries)
+    steps = [each.step for each in points if each.series is MetricSeries.VALIDATION_ACCURACY]
+    assert steps == [25, 50, 75, 100, 125]
+    found = losses(room, trained)
+    assert found[-1] < 0.5 * found[0]
+
+
+def test_every_checkpoint_can_be_asked_and_the_first_knows_less_than_the_last(
+    room: LocalRoom, trained: MemoryRun
+) -> None:
+    from service.inference.local.loading import load_tuned, prepare_torch
+
+    model, models = room.model(trained), room.services.local_tuning.models
+    device = prepare_torch(models)
+    for checkpoint in model.checkpoints:
+        loaded = load_tuned(checkpoint["endpoint"], models, device)
+        assert loaded.labels == ("bad", "good")
+
+
+@pytest.fixture(scope="module")
+def short(room: LocalRoom) -> MemoryRun:
+    """A short training that nothing has interrupted: five epochs of four steps."""
+    run = room.reserve_tuning(**SHORT)
+    room.train(run)
+    return run
+
+
+def test_another_seed_gives_another_model(room: LocalRoom, short: MemoryRun) -> None:
+    other = room.reserve_tuning(**{**SHORT, "local": {**CLASSIFIER["local"], "seed": 7}})
+    room.train(other)
+    assert losses(room, other)[-1] != pytest.approx(losses(room, short)[-1], abs=5e-4)
+
+
+class Killed(BaseException):
+    """The worker is gone: nothing is cleaned up."""
+
+
+def test_a_run_that_is_taken_over_ends_with_the_loss_of_one_that_nothing_has_happened_to(
+    room: LocalRoom, short: MemoryRun
+) -> None:
+    run = room.reserve_tuning(**SHORT)
+    with pytest.raises(Killed):
+        room.train(interrupted(run, at_step=10, happens=Killed()))
+    model = room.train(run)
+    assert [done for done, *_ in run.progress] == list(range(9, 21))  # from the second epoch on
+    assert losses(room, run) == pytest.approx(losses(room, short), abs=5e-4)
+    assert len(model.checkpoints) == 5
+    assert not (room.services.local_tuning.folder / run.id).exists()
+
+
+def test_a_preempted_run_saves_its_step_and_goes_on_from_there(
+    room: LocalRoom, short: MemoryRun
+) -> None:
+    run = room.reserve_tuning(**SHORT)
+    with pytest.raises(Preempted):
+        room.train(interrupted(run, at_step=6, happens=Preempted()))
+    folder = room.services.local_tuning.folder / run.id
+    assert [each.name for each in folder.glob("checkpoint-*")] == ["checkpoint-6"]
+    room.train(run)
+    assert [done for done, *_ in run.progress] == list(range(7, 21))
+    assert losses(room, run) == pytest.approx(losses(room, short), abs=5e-4)
+
+
+def test_a_checkpoint_that_was_never_finished_is_not_gone_on_from(
+    room: LocalRoom, short: MemoryRun
+) -> None:
+    run = room.reserve_tuning(**SHORT)
+    torn = room.services.local_tuning.folder / run.id / "checkpoint-16"
+    torn.mkdir(parents=True)
+    (torn / "model.safetensors").write_bytes(b"half of it")
+    room.train(run)
+    assert losses(room, run) == pytest.approx(losses(room, short), abs=5e-4)
+
+
+def test_a_cancel_stops_within_a_step_and_leaves_nothing(room: LocalRoom) -> None:
+    run = room.reserve_tuning(**SHORT)
+    broken = interrupted(run, at_step=6, happens=JobCancelled())
+    with pytest.raises(JobCancelled):
+        room.train(broken)
+    assert broken.last_step == 6
+    run.cancelling = True
+    with pytest.raises(JobCancelled):
+        room.train(run)
+    assert not (room.services.local_tuning.folder / run.id).exists()
+
+
+def test_a_causal_lm_with_an_adapter_learns_its_task(room: LocalRoom) -> None:
+    run = room.reserve_tuning(**WRITER)
+    model = room.train(run)
+    assert model.statistics["trained_parameters"] < model.statistics["parameters"] / 2
+    [adapter] = [
+        key
+        for key in room.services.store.keys_below(str(model.resource_name))
+        if key.endswith("adapter_config.json")
+    ]
+    with room.services.store.open(adapter) as stream:
+        assert json.load(stream)["base_model_name_or_path"] == BASE
+    _, scores = room.evaluate(variant="tuned", model=model.id, max_output_tokens=4)
+    assert scores["accuracy"] >= 95.0
+
+
+def test_a_base_is_prompted_without_and_with_shots(room: LocalRoom) -> None:
+    plain, _ = room.evaluate(variant="zero_shot", base_model=BASE, max_output_tokens=4)
+    shown, _ = room.evaluate(variant="few_shot", shots=2, base_model=BASE, max_output_tokens=4)
+    for evaluation in (plain, shown):
+        assert evaluation.rows == 100
+        assert not evaluation.synthetic
+        assert evaluation.usage["prompt_tokens"] > 0
+
+
+def test_a_model_that_is_deleted_leaves_its_folder_to_be_erased(room: LocalRoom) -> None:
+    once = {"train_size": SIZES[0], "hyperparameters": {"epochs": 2}}
+    run = room.reserve_tuning(**once, export_last_checkpoint_only=True)
+    model = room.train(run)
+    assert [each["epoch"] for each in model.checkpoints] == [2]
+    with room.services.sessions.transaction() as session:
+        [leftover] = remove_model(session, model.id, project_id=room.project_id)
+    assert leftover.kind is LeftoverKind.FOLDER
+    assert str(model.resource_name).startswith(leftover.target)
+
+
+@pytest.mark.parametrize(
+    ("spec", "code"),
+    [
+        ({"base_model": "local:unknown"}, "local_model_not_found"),
+        ({"base_model": f"local:owner/name@{'0' * 40}"}, "hub_model_not_here"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_in_plain_words(
+    room: LocalRoom, spec: dict[str, object], code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    run = room.reserve_tuning(**spec)
+    with pytest.raises((Invalid, NotFound)) as caught:
+        room.train(run)
+    assert caught.value.code == code
+    assert not (room.services.local_tuning.folder / run.id).exists()

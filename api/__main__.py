@@ -21,7 +21,7 @@ from service.logging import configure_logging
 from service.migrations.upgrade import upgrade
 from service.projects.operations import create_key, ensure_project, has_keys, reset_keys
 from service.projects.schemas import DEFAULT_PROJECT, Scope
-from service.settings import Settings
+from service.settings import Settings, read_settings
 
 log = structlog.get_logger()
 
@@ -32,16 +32,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status."""
     options = _parser().parse_args(arguments)
     os.umask(0o077)  # database and objects are for their owner
-    settings = Settings()
-    configure_logging(log_format=settings.log_format, level=settings.log_level)
     try:
+        settings = read_settings()
+        configure_logging(log_format=settings.log_format, level=settings.log_level)
         match options.command:
             case "serve":
                 return serve(
                     settings, host=options.host, port=options.port, workers=options.workers
                 )
             case "migrate":
-                migrate(settings)
+                migrate(settings, first_key=not options.without_key)
             case "key":
                 print_new_key(settings, options.project, name=options.name, scopes=options.scopes)
             case "reset-key":
@@ -63,7 +63,12 @@ def _parser() -> argparse.ArgumentParser:
     serving.add_argument("--host", default="127.0.0.1")
     serving.add_argument("--port", type=int, default=8765)
     serving.add_argument("--workers", type=int, default=1, help="processes that share the port")
-    commands.add_parser("migrate", help="bring the tables up to date; the first time, make a key")
+    migration = commands.add_parser(
+        "migrate", help="bring the tables up to date; the first time, make a key"
+    )
+    migration.add_argument(
+        "--without-key", action="store_true", help="make none: where the output is kept in a log"
+    )
     key = commands.add_parser("key", help="make a key and print its secret")
     key.add_argument("--name", required=True)
     key.add_argument("--scopes", type=_scopes, required=True, help="of read,write,admin")
@@ -119,19 +124,22 @@ def _require_key(settings: Settings) -> None:
     try:
         project_id = ensure_project(DEFAULT_PROJECT, sessions=container.sessions)
         if not has_keys(project_id, sessions=container.sessions):
-            message = "there is no key yet: run `python -m api migrate`, or serve on 127.0.0.1"
+            message = (
+                "there is no key yet: make one with `python -m api reset-key`, or serve on "
+                "127.0.0.1"
+            )
             raise TunecurveError(message, code="no_key")
     finally:
         container.close()
 
 
-def migrate(settings: Settings) -> None:
+def migrate(settings: Settings, *, first_key: bool = True) -> None:
     """Run the missing migrations; print a first key where the default project has none."""
     upgrade(settings.resolved_database_url)
     container = Container(settings)
     try:
         project_id = ensure_project(DEFAULT_PROJECT, sessions=container.sessions)
-        if not has_keys(project_id, sessions=container.sessions):
+        if first_key and not has_keys(project_id, sessions=container.sessions):
             key = create_key(project_id, name="first", scopes=Scope, sessions=container.sessions)
             sys.stdout.write(f"key: {key.secret}\n")
     finally:

@@ -1,6 +1,8 @@
 """Settings of what the API takes from a client, and where webhooks go."""
 
+import ipaddress
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode
@@ -81,3 +83,32 @@ class HttpSettings(BaseSettings):
 def split_commas(value: object) -> object:
     """Return the parts of a text, or what is no text as it is."""
     return tuple(part for part in value.split(",") if part) if isinstance(value, str) else value
+
+
+_GOOGLE = ".googleapis.com"
+_INNER_NAMES = (".internal", ".local", ".localhost", ".svc")
+
+
+def require_private_or_google(url: str) -> str:
+    """Return an address of Vertex AI or its emulator; raises ValueError for another.
+
+    Google's tokens go to `https://` addresses, which must be Google's; rows go in clear text to
+    `http://` ones, which must not be on the open Internet.
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if not url or (parts.scheme == "http" and _is_inner(host)):
+        return url
+    if parts.scheme == "https" and host.endswith(_GOOGLE):
+        return url
+    raise ValueError(
+        "an emulator is http:// on this machine or a private network, and only addresses below "
+        "https://….googleapis.com get Google's tokens; leave it empty for Google"
+    )
+
+
+def _is_inner(host: str) -> bool:
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        return bool(host) and ("." not in host or host.endswith(_INNER_NAMES))

@@ -13,6 +13,7 @@ _SECRETS = re.compile(
     r"tunecurve_[a-z0-9]{10}_\w+|whsec_[\w+/=]+|ya29\.[\w.-]+|-----BEGIN [A-Z ]+-----",
     re.IGNORECASE,
 )
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _SECRET_KEYS = frozenset({"authorization", "secret", "password", "token", "api_key", "master_key"})
 # One line a call or a task, or addresses with signatures in them.
 _CHATTY = (
@@ -34,6 +35,14 @@ def _redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict
             event[key] = "[redacted]"
         elif isinstance(value, str):
             event[key] = _SECRETS.sub("[redacted]", value)
+    return event
+
+
+def _printable(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Escape what moves the cursor, colours or reverses text: no value may forge a line."""
+    for key, value in event.items():
+        if isinstance(value, str) and key != "exception":
+            event[key] = _CONTROL.sub(lambda found: ascii(found[0])[1:-1], value)
     return event
 
 
@@ -66,6 +75,8 @@ def configure_logging(*, log_format: str, level: str) -> None:
         structlog.processors.format_exc_info,
         _redact,
     ]
+    if log_format == "console":  # JSON escapes by itself
+        shared.append(_printable)
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
         if log_format == "json"

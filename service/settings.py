@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import quote, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from service.errors import Invalid
-from service.http_settings import HttpSettings, split_commas
+from service.errors import Fault, Invalid
+from service.http_settings import HttpSettings, require_private_or_google
 from service.retention_settings import RetentionSettings
+from service.source_settings import SourceSettings
 
 
 class QuotaSetting(BaseModel):
@@ -25,7 +26,7 @@ class QuotaSetting(BaseModel):
     in_flight: int | None = Field(default=None, ge=0)
 
 
-class Settings(RetentionSettings, HttpSettings):
+class Settings(RetentionSettings, SourceSettings, HttpSettings):
     """Defaults suit the embedded shape: SQLite and a local folder. See `.env.example`."""
 
     model_config = SettingsConfigDict(
@@ -75,7 +76,11 @@ class Settings(RetentionSettings, HttpSettings):
         ),
     )
     vertex_endpoint: str = Field(
-        default="", description="address of an emulator (`http://…`); empty means Google"
+        default="",
+        description=(
+            "address of an emulator (`http://…`), or `https://…` below `googleapis.com`; empty "
+            "means Google"
+        ),
     )
     base_model: str = Field(
         default="gemini-3.1-flash-lite", description="used when a job names none"
@@ -211,44 +216,6 @@ class Settings(RetentionSettings, HttpSettings):
         default=300, ge=1, description="task messages that a queue holds at most"
     )
 
-    line_bytes_limit: int = Field(
-        default=1 << 20, ge=1, description="size of one row of a data file"
-    )
-
-    source_bytes_limit: int = Field(
-        default=4 << 30,
-        ge=1,
-        description="size of one file of a dataset's source, as sent and as expanded",
-    )
-    source_rows_limit: int = Field(default=20_000_000, ge=1, description="rows of a source")
-    source_columns_limit: int = Field(default=1000, ge=1, description="columns of a source")
-    cell_characters_limit: int = Field(
-        default=1 << 17, ge=1, description="characters of one cell of a CSV or TSV source"
-    )
-    json_depth_limit: int = Field(
-        default=64, ge=1, description="nesting depth of lists and objects in a source"
-    )
-    json_bytes_limit: int = Field(
-        default=256 << 20,
-        ge=1,
-        description="size of a JSON document that cannot be read row by row",
-    )
-    parquet_memory_bytes: int = Field(
-        default=2 << 30,
-        ge=256 << 20,
-        description="memory of the process that reads a Parquet source",
-    )
-    parquet_seconds: int = Field(
-        default=1800, ge=1, description="time of the process that reads a Parquet source"
-    )
-    hub_endpoint: str = Field(
-        default="",
-        description="address of a mirror of the Hugging Face hub; empty means the hub itself",
-    )
-    hub_allow_networks: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(), description="private networks where that mirror may be, such as `10.0.0.0/8`"
-    )
-
     idempotency_hours: float = Field(
         default=24, description="how long an `Idempotency-Key` is valid"
     )
@@ -258,10 +225,10 @@ class Settings(RetentionSettings, HttpSettings):
     def _read_json(cls, value: object) -> object:
         return json.loads(value) if isinstance(value, str) else value
 
-    @field_validator("hub_allow_networks", mode="before")
+    @field_validator("vertex_endpoint")
     @classmethod
-    def _split_commas(cls, value: object) -> object:
-        return split_commas(value)
+    def _check_endpoint(cls, value: str) -> str:
+        return require_private_or_google(value)
 
     @cached_property
     def folder(self) -> Path:
@@ -294,3 +261,22 @@ class Settings(RetentionSettings, HttpSettings):
     def emulated(self) -> bool:
         """True when calls go to an emulator on this machine, so results are synthetic."""
         return self.vertex_endpoint.startswith("http://")
+
+
+def read_settings() -> Settings:
+    """Return the settings of the environment; raises Invalid `invalid_setting` that names each
+    wrong one, without its value: that may be a secret.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        faults = [
+            Fault(f"TUNECURVE_{str(each['loc'][0]).upper()}", "invalid_setting", _why(each["msg"]))
+            for each in error.errors(include_input=False, include_url=False)
+        ]
+        message = "; ".join(f"{fault.pointer}: {fault.message}" for fault in faults)
+        raise Invalid(message, code="invalid_setting", faults=faults) from None
+
+
+def _why(message: str) -> str:
+    return message.removeprefix("Value error, ").replace("Input should be", "is to be")

@@ -1,6 +1,7 @@
 """What commands print: data on standard output, as a table or JSON; messages on standard error."""
 
 import json
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
@@ -8,6 +9,9 @@ from typing import Any
 
 Row = Mapping[str, Any]
 Column = Callable[[Row], object]
+
+# What moves a terminal's cursor, colours, or reverses text; a server's words may hold anything.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 class OutputFormat(StrEnum):
@@ -17,11 +21,16 @@ class OutputFormat(StrEnum):
 
 def print_message(message: str) -> None:
     """Print a message for people on standard error; standard output stays clean for data."""
-    print(message, file=sys.stderr, flush=True)
+    print(printable(message), file=sys.stderr, flush=True)
+
+
+def printable(text: str) -> str:
+    """Return the text with its control characters escaped; line feeds and tabs stay."""
+    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def print_json(data: object) -> None:
-    print(json.dumps(data, indent=2, ensure_ascii=False))
+    print(printable(json.dumps(data, indent=2, ensure_ascii=False)))
 
 
 def print_rows(rows: Sequence[Row], columns: Mapping[str, Column], *, output: OutputFormat) -> None:
@@ -78,7 +87,11 @@ def _aligned(line: Sequence[str], widths: Sequence[int], numeric: Sequence[bool]
 
 
 def _cell(value: object) -> str:
-    return "-" if value is None else str(value)
+    return "-" if value is None else _one_line(str(value))
+
+
+def _one_line(text: str) -> str:
+    return printable(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def _is_number_or_none(value: object) -> bool:
@@ -87,5 +100,5 @@ def _is_number_or_none(value: object) -> bool:
 
 def _field_text(value: object) -> str:
     if isinstance(value, dict | list):
-        return json.dumps(value, ensure_ascii=False) if value else ""
-    return "" if value is None else str(value)
+        return printable(json.dumps(value, ensure_ascii=False)) if value else ""
+    return "" if value is None else _one_line(str(value))

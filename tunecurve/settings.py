@@ -4,11 +4,19 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from tunecurve.errors import ConfigurationError, UnreachableError
 from tunecurve.stack.state import read_state, state_file
 
 _FILE_NAMES = ("TUNECURVE_", "GOOGLE_", "STORAGE_EMULATOR_HOST")
+# An address that only `.env` names gets no secret that comes from elsewhere.
+_SECRETS_OF = {
+    "TUNECURVE_REDIS_URL": ("TUNECURVE_REDIS_PASSWORD",),
+    "TUNECURVE_DATABASE_URL": ("PGPASSWORD", "PGPASSFILE", "PGSSLKEY"),
+    "TUNECURVE_VERTEX_ENDPOINT": ("GOOGLE_APPLICATION_CREDENTIALS",),
+    "STORAGE_EMULATOR_HOST": ("GOOGLE_APPLICATION_CREDENTIALS",),
+}
 _DEFAULT_FOLDER = "~/.local/share/tunecurve"
 
 Environment = Mapping[str, str]
@@ -92,6 +100,30 @@ def find_server(
     if stack is not None and chosen_url in {None, stack.url}:
         return Server(stack.url, chosen_key or _read_key(stack.key_file))
     return Server(chosen_url or "", chosen_key)
+
+
+def server_environment() -> ReadEnvironment:
+    """Return `read_environment()` for the server's own processes, which send secrets.
+
+    Raises ConfigurationError where one would go to an address that only `.env` names: whoever
+    wrote the folder's `.env` need not be who has the secret.
+    """
+    environment = read_environment()
+    for address, secrets in _SECRETS_OF.items():
+        foreign = [name for name in secrets if name in environment.keys() - environment.from_file]
+        if address in environment.from_file and foreign and _is_elsewhere(environment[address]):
+            raise ConfigurationError(
+                f"{address} stands in .env and {foreign[0]} comes from elsewhere: set both in one "
+                "place"
+            )
+    return environment
+
+
+def _is_elsewhere(address: str) -> bool:
+    """Return whether an address is on another machine."""
+    parts = urlsplit(address if "://" in address else f"//{address}")
+    host = parts.hostname or ""
+    return bool(host) and parts.scheme != "unix" and host not in {"localhost", "127.0.0.1", "::1"}
 
 
 def _require_one_origin(environment: Environment, *, key_given: bool) -> None:

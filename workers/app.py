@@ -9,13 +9,13 @@ from celery import Celery, signals
 from service.container import Container
 from service.logging import configure_logging
 from service.redis_address import RedisAddress
-from service.settings import Settings
+from service.settings import read_settings
 from service.task_queue import PRIORITY_OPTIONS
 from workers.health import HeartbeatStep
 from workers.queues import QUEUES
 from workers.transport import use_transport
 
-settings = Settings()
+settings = read_settings()
 use_transport()
 
 app = Celery(

@@ -23,7 +23,7 @@ from service.jobs.paid_operation_sweep import has_due_operations
 from service.jobs.sweeps import purge_keys, requeue_expired, wake_due
 from service.logging import configure_logging
 from service.projects.audit import purge_entries
-from service.settings import Settings
+from service.settings import read_settings
 from service.task_queue import Queue
 from service.webhooks.deliveries import due_deliveries, purge_deliveries
 from service.webhooks.event_log import purge_events
@@ -144,9 +144,9 @@ def tick(swept: dict[str, Sweep], now: Callable[[], datetime]) -> None:
 
 def main() -> None:
     """Tick until SIGTERM."""
-    settings = Settings()
-    configure_logging(log_format=settings.log_format, level=settings.log_level)
     try:
+        settings = read_settings()
+        configure_logging(log_format=settings.log_format, level=settings.log_level)
         services, stopped = Container(settings), threading.Event()
     except Invalid as error:
         sys.exit(error.message)

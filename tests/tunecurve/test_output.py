@@ -9,6 +9,8 @@ from tunecurve.output import (
     Column,
     OutputFormat,
     interval_text,
+    print_json,
+    print_message,
     print_object,
     render_table,
     score_text,
@@ -52,3 +54,26 @@ def test_json_is_the_object_as_it_came(capsys: pytest.CaptureFixture[str]) -> No
     printed = capsys.readouterr().out
     assert json.loads(printed) == {"object": "job", "answer": "größer"}
     assert "größer" in printed
+
+
+HOSTILE = "a\x1b[31mred\x1b[0m\rforged\x9b2J\u202ereversed\u2028\x00end"
+
+
+def test_no_word_of_a_server_moves_the_cursor_or_forges_a_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    columns: dict[str, Column] = {"NAME": lambda row: row["name"]}
+    row = {"name": f"{HOSTILE}\nforged row", "more": [HOSTILE]}
+
+    print(render_table(columns, [row]))
+    print_object(row, output=OutputFormat.TABLE)
+    print_json(row)
+    print_message(HOSTILE)
+
+    printed = capsys.readouterr()
+    whole = printed.out + printed.err
+    assert [each for each in whole if not each.isprintable() and each != "\n"] == []
+    assert "\nforged" not in whole
+    assert "a\\u001b[31mred" in whole
+    at = printed.out.index("{")
+    assert json.loads(printed.out[at:]) == row

@@ -5,7 +5,13 @@ from pathlib import Path
 import pytest
 
 from tunecurve.errors import ConfigurationError, UnreachableError
-from tunecurve.settings import Server, data_folder, find_server, read_environment
+from tunecurve.settings import (
+    Server,
+    data_folder,
+    find_server,
+    read_environment,
+    server_environment,
+)
 from tunecurve.stack.state import StackState, make_private_folder, write_state
 
 STACK_URL = "http://127.0.0.1:9999"
@@ -130,3 +136,45 @@ def test_an_existing_data_folder_is_closed_to_others(tmp_path: Path) -> None:
     folder.mkdir(mode=0o755)
 
     assert make_private_folder(folder).stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    ("address", "secret"),
+    [
+        ("TUNECURVE_REDIS_URL=rediss://evil.example:6379/0", "TUNECURVE_REDIS_PASSWORD"),
+        ("TUNECURVE_DATABASE_URL=postgresql://me@evil.example/t", "PGPASSWORD"),
+        ("TUNECURVE_DATABASE_URL=postgresql://me@evil.example/t", "PGPASSFILE"),
+        ("TUNECURVE_VERTEX_ENDPOINT=https://evil.example", "GOOGLE_APPLICATION_CREDENTIALS"),
+        ("STORAGE_EMULATOR_HOST=http://evil.example:1", "GOOGLE_APPLICATION_CREDENTIALS"),
+        ("STORAGE_EMULATOR_HOST=evil.example:1", "GOOGLE_APPLICATION_CREDENTIALS"),
+    ],
+)
+def test_no_secret_goes_to_an_address_that_only_a_settings_file_names(
+    bare: Path, monkeypatch: pytest.MonkeyPatch, address: str, secret: str
+) -> None:
+    (bare / ".env").write_text(f"{address}\n")
+    monkeypatch.delenv(secret, raising=False)
+    name, _, value = address.partition("=")
+    assert server_environment()[name] == value
+    monkeypatch.setenv(secret, "hunter2")
+
+    with pytest.raises(ConfigurationError, match="set both in one place") as refused:
+        server_environment()
+    assert "hunter2" not in str(refused.value)
+
+    assert read_environment()[name] == value  # a client sends none of them
+    monkeypatch.setenv(name, value)
+    assert server_environment()[secret] == "hunter2"
+
+
+def test_addresses_of_this_machine_get_what_is_set(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (bare / ".env").write_text(
+        "TUNECURVE_DATABASE_URL=postgresql://me@/t?host=/run/postgresql\n"
+        "TUNECURVE_REDIS_URL=unix:///run/redis.sock\nSTORAGE_EMULATOR_HOST=http://localhost:1\n"
+    )
+    for secret in ("PGPASSWORD", "TUNECURVE_REDIS_PASSWORD", "GOOGLE_APPLICATION_CREDENTIALS"):
+        monkeypatch.setenv(secret, "hunter2")
+
+    assert server_environment()["PGPASSWORD"] == "hunter2"

@@ -7,7 +7,7 @@ import typer
 
 from tunecurve.commands.options import DataDirOption
 from tunecurve.output import print_message
-from tunecurve.settings import data_folder, read_environment
+from tunecurve.settings import data_folder, server_environment
 
 BackupArgument = Annotated[Path, typer.Argument(metavar="FOLDER", help="The backup's folder.")]
 
@@ -19,7 +19,7 @@ def backup(folder: BackupArgument, *, data_dir: DataDirOption = None) -> None:
     """
     from tunecurve.stack.backups import back_up, places_of
 
-    environment = read_environment()
+    environment = server_environment()
     places = places_of(data_folder(environment, chosen=data_dir), environment)
     manifest = back_up(places, folder.expanduser().absolute())
     _tell(manifest, folder)
@@ -33,7 +33,7 @@ def restore(folder: BackupArgument, *, data_dir: DataDirOption = None) -> None:
     """
     from tunecurve.stack.backups import places_of, restore
 
-    environment = read_environment()
+    environment = server_environment()
     target = data_folder(environment, chosen=data_dir)
     manifest = restore(folder.expanduser().absolute(), places_of(target, environment))
     _tell(manifest, target)

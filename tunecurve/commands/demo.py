@@ -15,7 +15,7 @@ from tunecurve.errors import UsageError
 from tunecurve.experiments import describe_experiment
 from tunecurve.output import print_message
 from tunecurve.progress import require_success, wait_for_job
-from tunecurve.settings import data_folder, read_environment
+from tunecurve.settings import data_folder, server_environment
 
 if TYPE_CHECKING:
     from tunecurve.client import Client
@@ -96,7 +96,7 @@ def demo(  # noqa: PLR0913 - typer turns each argument into an option
 
 @contextlib.contextmanager
 def _server(url: str | None, key: str | None, data_dir: Path | None) -> "Iterator[Client]":
-    environment = read_environment()
+    environment = server_environment()
     if url or (environment.get("TUNECURVE_URL") and data_dir is None):
         with connect(url, key) as client:
             yield client

@@ -6,7 +6,7 @@ import typer
 
 from tunecurve.commands.options import DataDirOption, KeyOption, OutputOption, UrlOption, connect
 from tunecurve.output import Column, OutputFormat, print_json, print_message, print_rows
-from tunecurve.settings import data_folder, read_environment
+from tunecurve.settings import data_folder, server_environment
 
 app = typer.Typer(help="Make, list, revoke and reset API keys.", no_args_is_help=True)
 
@@ -80,7 +80,7 @@ def reset(
     """
     from tunecurve.stack.keys import reset_key
 
-    environment = read_environment()
+    environment = server_environment()
     secret = reset_key(data_folder(environment, chosen=data_dir), environment, project=project)
     print_message(f"all other admin keys of the project {project} are revoked")
     print(secret)

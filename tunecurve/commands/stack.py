@@ -10,7 +10,7 @@ import typer
 
 from tunecurve.commands.options import DataDirOption
 from tunecurve.output import print_message
-from tunecurve.settings import data_folder, read_environment
+from tunecurve.settings import data_folder, server_environment
 
 if TYPE_CHECKING:
     from tunecurve.stack.state import StackState
@@ -36,7 +36,7 @@ def up(
     """
     from tunecurve.stack.launch import StackOptions, run_stack
 
-    environment = read_environment()
+    environment = server_environment()
     folder = data_folder(environment, chosen=data_dir)
     options = StackOptions(folder, port, emulator=emulator)
     run_stack(options, environment, report=_report, announce=_announce)

@@ -31,6 +31,7 @@ def _columns(experiment: Json) -> Mapping[str, Column]:
     curve = experiment.get("curve") or {}
     differences = _differences(curve)
     costs = curve.get("costs") or {}
+    ranks = _ranks(curve)
     return {
         "VARIANT": lambda variant: variant["name"],
         "TRAIN SIZE": lambda variant: variant["train_size"],
@@ -42,7 +43,15 @@ def _columns(experiment: Json) -> Mapping[str, Column]:
         "COVERAGE": lambda variant: share_text(variant["coverage"]),
         "ROWS": lambda variant: variant["test_rows"],
         "GROUPS": lambda variant: variant.get("groups"),
-    }
+    } | ({"RANK": lambda variant: _rank(ranks.get(variant["name"]))} if ranks else {})
+
+
+def _ranks(curve: Json) -> dict[str, Json]:
+    """Return the variants of a hyperparameter sweep in order; without one there is no ranking."""
+    tuned = [*(curve.get("points") or ()), *(curve.get("others") or ())]
+    if not any(each.get("configuration") for each in tuned):
+        return {}
+    return {each["name"]: each for each in curve.get("ranking") or ()}
 
 
 def _differences(curve: Json) -> dict[str, str]:
@@ -56,6 +65,16 @@ def _differences(curve: Json) -> dict[str, str]:
         elif each["first"] == prompt:
             found[each["second"]] = f"{-each['difference']:+.1f}{doubt}"
     return found
+
+
+def _rank(ranked: Json | None) -> str | None:
+    """Return a rank with the difference to the best, `?` where it is not shown to be worse."""
+    if ranked is None:
+        return None
+    if ranked["below_best"] is None:
+        return str(ranked["rank"])
+    doubt = "" if ranked["is_worse"] else " ?"
+    return f"{ranked['rank']} ({-ranked['below_best']:+.1f}{doubt})"
 
 
 def _dollars(cost: Json | None) -> str | None:

@@ -16,6 +16,7 @@ from service.experiments.curve import LearningCurve, Point, learning_curve
 from service.experiments.decisions import Decision, compare_all, decide
 from service.experiments.front import VariantCost, pareto_front, pays_off_from
 from service.experiments.next_steps import NextStep, next_steps
+from service.experiments.ranking import RankedVariant, rank_variants
 from service.experiments.schemas import ExperimentSpec
 from service.money import dollars_or_none, parse_dollars
 
@@ -35,6 +36,7 @@ class Analysis:
     front: tuple[str, ...] | None
     pays_off_from: int | None
     next_steps: tuple[NextStep, ...]
+    ranking: tuple[RankedVariant, ...] = ()
 
 
 def analyse(
@@ -56,7 +58,9 @@ def analyse(
     )
     return conclude(
         curve,
-        compare_all(scores, test=test),
+        compare_all(
+            scores, test=test, prompts={each.name for each in points if not each.kind.is_tuned}
+        ),
         score_of_best=score_of_chosen(scores, test=test, seed=spec.seed),
         costs=costs,
         tolerance=spec.tolerance,
@@ -89,6 +93,7 @@ def conclude(
         front=pareto_front(points, costs, spec=METRICS.find(curve.metric)),
         pays_off_from=pays_off_from(chosen, prompt) if chosen and prompt else None,
         next_steps=next_steps(curve, decision, costs, label_nano=label_nano),
+        ranking=rank_variants(points, comparisons, spec=METRICS.find(curve.metric)),
     )
 
 
@@ -111,6 +116,7 @@ def analysis_json(analysis: Analysis) -> dict[str, Any]:
         "front": analysis.front,
         "pays_off_from": analysis.pays_off_from,
         "next_steps": [_step_json(step) for step in analysis.next_steps],
+        "ranking": [_ranked_json(each) for each in analysis.ranking],
     }
 
 
@@ -135,6 +141,20 @@ def _cost_json(cost: VariantCost) -> dict[str, Any]:
         "per_thousand_calls": dollars_or_none(cost.per_thousand),
         "tuning": dollars_or_none(cost.tuning),
         "latency_ms": cost.latency_ms,
+    }
+
+
+def _ranked_json(ranked: RankedVariant) -> dict[str, Any]:
+    found = ranked.to_best
+    return {
+        "rank": ranked.rank,
+        "name": ranked.name,
+        "value": ranked.value,
+        "below_best": found and found.difference,
+        "low": found and found.low,
+        "high": found and found.high,
+        "adjusted_p": found and found.adjusted_p,
+        "is_worse": ranked.is_worse,
     }
 
 

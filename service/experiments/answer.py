@@ -10,6 +10,8 @@ from service.experiments.curve import LearningCurve, Point, Verdict
 from service.experiments.decisions import Decision, PairedComparisons, Worth
 from service.money import NANO
 
+_EPOCHS_ALIKE = 2  # times
+_ROWS_ALIKE = 1.25  # times, as epochs are whole
 _DIME = 0.1  # dollars; below it cents do not tell amounts apart
 
 
@@ -25,6 +27,8 @@ def answer_clauses(analysis: Analysis) -> list[str]:
     return [
         _headline(decision, title=title),
         *_sizes(decision),
+        *_sweep(analysis),
+        *_passes(curve),
         *([_outlook(curve)] if decision.best else []),
         *_costs(analysis),
         *_next(analysis),
@@ -71,6 +75,39 @@ def _sizes(decision: Decision) -> Iterable[str]:
             f"more data made it worse: {decision.fall.second} is {_gap_words(decision.fall, -1)} "
             f"{decision.fall.first}"
         )
+
+
+def _sweep(analysis: Analysis) -> Iterable[str]:
+    """Yield what a hyperparameter sweep found: the best configuration, and how sure that is."""
+    curve = analysis.curve
+    everyone = (*curve.points, *curve.others)
+    configurations = {each.configuration for each in everyone if each.value is not None}
+    if len(configurations) < 2:  # noqa: PLR2004 - nothing was swept
+        return
+    tuned = {each.name for each in everyone}
+    level = [each.name for each in analysis.ranking if each.name in tuned and not each.is_worse]
+    chosen = curve.points[0].configuration or "the service's own choice"
+    expected = analysis.score_of_best
+    words = "" if expected is None else f", expected to score {expected:.1f} on new rows"
+    yield (
+        f"of {len(configurations)} configurations {chosen} scores best{words}; "
+        f"{len(level) - 1:,} of {len(tuned):,} tuned variants are not shown to be worse"
+    )
+
+
+def _passes(curve: LearningCurve) -> Iterable[str]:
+    """Yield that sizes were tuned with so different epochs that the curve mixes two things."""
+    known = {each.train_size or 0: each.epochs for each in curve.points if each.epochs}
+    if not known or max(known.values()) <= _EPOCHS_ALIKE * min(known.values()):
+        return
+    told = ", ".join(f"{epochs} at {size:,}" for size, epochs in sorted(known.items()))
+    seen = [size * epochs for size, epochs in known.items()]
+    if max(seen) <= _ROWS_ALIKE * min(seen):
+        yield f"every size saw about as many rows in all, by more epochs where it is small ({told})"
+        return
+    yield (
+        f"epochs differ ({told}), so the curve mixes size with passes: `epochs: matched` does not"
+    )
 
 
 def _outlook(curve: LearningCurve) -> str:
@@ -185,6 +222,17 @@ def difference_words(point: Point, decision: Decision, comparisons: Sequence[Com
         return ""
     doubt = "" if found.is_shown else ", not shown"
     return _range(found).strip("()") + doubt
+
+
+def rank_words(point: Point, analysis: Analysis) -> str:
+    """Return a variant's rank with its difference to the best, such as "3: 5.2 [2.2, 8.4]"."""
+    ranked = next((each for each in analysis.ranking if each.name == point.name), None)
+    if ranked is None:
+        return ""
+    if ranked.to_best is None:
+        return str(ranked.rank)
+    doubt = "" if ranked.is_worse else ", not shown"
+    return f"{ranked.rank}: {_range(ranked.to_best).strip('()')}{doubt}"
 
 
 def _gap_words(found: Comparison, sign: int = 1) -> str:

@@ -70,6 +70,11 @@ class LearningCurve:
     worthwhile_gain: float
     others: tuple[Point, ...] = ()
 
+    @property
+    def is_swept(self) -> bool:
+        """Whether tuned variants differ in their hyperparameters."""
+        return any(each.configuration for each in (*self.points, *self.others))
+
 
 def learning_curve(
     metric: str,

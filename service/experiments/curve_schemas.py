@@ -111,6 +111,19 @@ class CurveStep(BaseModel):
     labels_cost: str | None = Field(description="dollars for the labels alone, by `label_price`")
 
 
+class RankedVariant(BaseModel):
+    """A variant in the order of the scores, with its difference to the best."""
+
+    rank: int = Field(description="1 is the best")
+    name: str = Field(description="of the variant")
+    value: float = Field(description="the score")
+    below_best: float | None = Field(description="the best score minus this one; null for the best")
+    low: float | None = Field(description="lower end of the 95 % interval of the difference")
+    high: float | None = Field(description="upper end of the 95 % interval of the difference")
+    adjusted_p: float | None = Field(description="adjusted for how many variants there are")
+    is_worse: bool = Field(description="whether it is shown to be worse than the best")
+
+
 class VariantComparison(BaseModel):
     """`first` minus `second` on the test rows that both have answered."""
 
@@ -168,6 +181,11 @@ class ExperimentCurve(BaseModel):
         "null where its calls are not cheaper than the best prompt's",
     )
     next_steps: list[CurveStep] = Field(default=[], description="what would decide what is open")
+    ranking: list[RankedVariant] = Field(
+        default=[], description="best first; empty in experiments of earlier versions"
+    )
     comparisons: list[VariantComparison] = Field(
-        default=[], description="every two variants; empty in experiments of earlier versions"
+        default=[],
+        description="every two variants, of more than 24 those with the best one and with a "
+        "prompt; empty in experiments of earlier versions",
     )

@@ -1,9 +1,10 @@
 """Decisions of an experiment: which size, and whether tuning is worth it. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import combinations
+from math import comb
 
 from service.evaluation.metrics.registry import METRICS, MetricSpec
 from service.evaluation.statistics.comparison import (
@@ -11,11 +12,13 @@ from service.evaluation.statistics.comparison import (
     SharedRows,
     VariantScores,
     adjust_family,
+    adjust_selected,
     compare,
     needed_rows,
 )
 from service.experiments.curve import LearningCurve, Point
 
+PAIRS_UP_TO = 24  # variants; every pair of 200 would be 19,900 tests
 _LEVEL = 0.05  # differences that print as 0.0
 
 
@@ -80,10 +83,33 @@ def decide(
     )
 
 
-def compare_all(variants: Sequence[VariantScores], *, test: SharedRows) -> list[Comparison]:
-    """Compare every two variants, the later with the earlier, adjusted as one family."""
-    return adjust_family(
-        [compare(later, one, test=test) for one, later in combinations(variants, 2)]
+def compare_all(
+    variants: Sequence[VariantScores], *, test: SharedRows, prompts: Collection[str] = ()
+) -> list[Comparison]:
+    """Compare every two variants, the later with the earlier, adjusted as one family.
+
+    Of more than `PAIRS_UP_TO` only the best one and the `prompts` are compared with all others.
+    Which one is best is known from the same rows, so p-values are adjusted as if all pairs had
+    been compared (Bonferroni).
+    """
+    if len(variants) <= PAIRS_UP_TO:
+        return adjust_family(
+            [compare(later, one, test=test) for one, later in combinations(variants, 2)]
+        )
+    centres = {_best_of(variants, test=test).name, *prompts}
+    found = [
+        compare(later, one, test=test)
+        for one, later in combinations(variants, 2)
+        if not centres.isdisjoint({one.name, later.name})
+    ]
+    return adjust_selected(found, of=comb(len(variants), 2))
+
+
+def _best_of(variants: Sequence[VariantScores], *, test: SharedRows) -> VariantScores:
+    sign = 1 if test.higher_is_better else -1
+    return max(
+        variants,
+        key=lambda each: sign * float(test.totals(each.statistics[each.answered].sum(axis=0))),
     )
 
 

@@ -80,6 +80,12 @@ class ExperimentSpec(GenerationConfig):
         description="other base models, prompted in the same ways on the same rows",
     )
     hyperparameters: HyperparametersSpec = HyperparametersSpec()
+    epochs: Literal["matched", "matched_steps"] | None = Field(
+        default=None,
+        description="`matched`: the same epochs on every train size; `matched_steps`: as many rows "
+        "seen in all, so more epochs on smaller sizes. `hyperparameters.epochs` are those of the "
+        "largest size, 4 without them. Null: as the service chooses for each size",
+    )
     sweep: SweepSpec | None = Field(
         default=None, description="tune with other hyperparameters, too: on every train size"
     )
@@ -121,6 +127,9 @@ class ExperimentSpec(GenerationConfig):
             raise ValueError(message)
         if self.prepare is not None and self.train_sizes:
             message = "`train_sizes` goes inside `prepare`"
+            raise ValueError(message)
+        if self.epochs == "matched_steps" and self.sweep is not None:
+            message = "`matched_steps` sets the epochs of each size: it goes without `sweep`"
             raise ValueError(message)
         return self
 

@@ -62,7 +62,7 @@ def summarise(
     test, scores = _rows(scored, dataset, metric, run.project_id, sessions=sessions, store=store)
     analysis = analyse(
         metric,
-        [_point(each) for each in variants],
+        [_point(each, swept=spec.sweep is not None) for each in variants],
         scores,
         test=test,
         costs=costs_of_variants(
@@ -189,7 +189,7 @@ def _is_synthetic(variants: Sequence[VariantView], project_id: str, *, sessions:
     )
 
 
-def _point(variant: VariantView) -> Point:
+def _point(variant: VariantView, *, swept: bool) -> Point:
     return Point(
         name=variant.name,
         kind=VariantKind(variant.kind),
@@ -202,7 +202,7 @@ def _point(variant: VariantView) -> Point:
         worst=variant.worst,
         best=variant.best,
         groups=variant.groups,
-        configuration=variant_configuration(variant.hyperparameters),
+        configuration=variant_configuration(variant.hyperparameters) if swept else "",
         epochs=variant.epochs,
     )
 

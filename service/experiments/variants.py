@@ -14,6 +14,8 @@ from service.experiments.hyperparameter_sweep import (
 from service.experiments.schemas import ExperimentSpec
 from service.tuning.schemas import HyperparametersSpec
 
+_MATCHED_EPOCHS = 4  # the default that Google's guide to tuning text models names
+_MOST_EPOCHS = 100  # that a tuning may be asked for
 _LEFT_TO_PROVIDER = HyperparametersSpec()
 
 
@@ -85,7 +87,8 @@ def _tuned(sizes: Sequence[int], spec: ExperimentSpec) -> Iterator[Variant]:
     configurations = configurations_of(spec.sweep, spec.hyperparameters)
     for shots in _shots_of_tuned(spec):
         for size in sizes:
-            for configuration in configurations:
+            for swept in configurations:
+                configuration = _matched(swept, size, largest=sizes[-1], how=spec.epochs)
                 named = configuration_name(configuration) if spec.sweep else ""
                 name = " ".join(filter(None, (f"tuned@{size}", named)))
                 yield Variant(
@@ -95,6 +98,18 @@ def _tuned(sizes: Sequence[int], spec: ExperimentSpec) -> Iterator[Variant]:
                     train_size=size,
                     hyperparameters=configuration,
                 )
+
+
+def _matched(
+    configuration: HyperparametersSpec, size: int, *, largest: int, how: str | None
+) -> HyperparametersSpec:
+    """Return a configuration with the epochs that make sizes comparable, where that is asked."""
+    if how is None:
+        return configuration
+    epochs = configuration.epochs or _MATCHED_EPOCHS
+    if how == "matched_steps":
+        epochs = min(_MOST_EPOCHS, round(epochs * largest / size))
+    return configuration.model_copy(update={"epochs": epochs})
 
 
 def _shots_of_tuned(spec: ExperimentSpec) -> list[int]:

@@ -118,7 +118,12 @@ def _conclusions(
     analysis = analyse(
         metric.name,
         [
-            _point(each, metric.name, files.get(f"{each['evaluation']}.json"))
+            _point(
+                each,
+                metric.name,
+                files.get(f"{each['evaluation']}.json"),
+                swept=spec.sweep is not None,
+            )
             for each in experiment["variants"]
         ],
         [_variant_scores(name, metric.name, found) for name, found in rows.items()],
@@ -131,7 +136,7 @@ def _conclusions(
     yield from _unequal("answer", experiment["answer"], answer(analysis))
 
 
-def _point(variant: Json, metric: str, evaluation: Json | None) -> Point:
+def _point(variant: Json, metric: str, evaluation: Json | None, *, swept: bool) -> Point:
     """Return a variant's point, by the score of its evaluation where it has one."""
     scores = evaluation["metrics"] if evaluation else ()
     score: Json = next((each for each in scores if each["metric"] == metric), {})
@@ -147,7 +152,7 @@ def _point(variant: Json, metric: str, evaluation: Json | None) -> Point:
         worst=score.get("worst"),
         best=score.get("best"),
         groups=score.get("groups"),
-        configuration=variant_configuration(variant.get("hyperparameters")),
+        configuration=variant_configuration(variant.get("hyperparameters")) if swept else "",
         epochs=variant.get("epochs"),
     )
 

@@ -159,6 +159,17 @@ def adjust_family(comparisons: Sequence[Comparison]) -> list[Comparison]:
     ]
 
 
+def adjust_selected(comparisons: Sequence[Comparison], *, of: int) -> list[Comparison]:
+    """Return comparisons that were picked by their data, with p-values adjusted for all `of` which
+    they were picked (Bonferroni): whichever are read, the chance of one false difference or more
+    stays at the level.
+    """
+    return [
+        each if each.p_value is None else replace(each, adjusted_p=min(1.0, of * each.p_value))
+        for each in comparisons
+    ]
+
+
 def detectable_difference(comparison: Comparison, *, power: float = 0.8) -> float | None:
     """Return the least true difference that such a test shows with this power, in its scale.
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from service.evaluation.metrics.registry import METRICS
 from service.evaluation.schemas import Score
-from service.experiments.answer import difference_words, dollar_words
+from service.experiments.answer import difference_words, dollar_words, rank_words
 from service.experiments.curve import Point
 from service.experiments.report.data import ReportData, VariantDetails
 from service.experiments.report.plots import interval_words
@@ -39,6 +39,7 @@ def _cells(report: ReportData, point: Point) -> dict[str, str]:
         ),
         "95 % interval": interval_words(point),
         "Against the best prompt": difference_words(point, analysis.decision, analysis.comparisons),
+        "Rank, and below the best": rank_words(point, analysis) if analysis.curve.is_swept else "",
         **_other_scores(report, details),
         "Dollars per 1,000 calls": dollar_words(cost.per_thousand if cost else None),
         "Tuning, dollars": dollar_words(cost.tuning if cost and point.train_size else None),

@@ -3,7 +3,7 @@
     PYTHONPATH=. python bench/experiments/sweep.py [cells] [points] [--json FILE]
 
 `cells`: a sweep of 200 cells over HTTP: planned, bound to its plan, refused once the plan has
-changed, approved, finished; another with a cap of 5 dollars. `points`: the five starting points of
+changed, approved, finished; and another that may spend 5 dollars. `points`: the five starting points of
 Google's guide on tweets and Banking77. All answers are the emulator's: SYNTHETIC, they say nothing
 about Gemini. Data from ../shared/data; what is not there is skipped.
 """
@@ -18,6 +18,7 @@ from typing import Any
 from bench.evaluation.variants import DATA, Task, tasks
 from bench.inference.fleet import open_house
 from service.experiments.queries import get_experiment
+from service.money import parse_dollars
 from service.settings import Settings
 from tests.api.server import serve
 from tests.support.stack import Stack
@@ -27,6 +28,7 @@ GRID = {
     "learning_rate_multipliers": [0.25, 0.5, 1, 2, 4],
     "adapter_sizes": [1, 4],
 }
+CAP = "5.00"  # dollars
 SIZES = (20, 40, 80, 160)  # 4 * 5 * 5 * 2 cells
 FAST = {"requests_per_minute": "60000", "open_jobs_limit": "2000"}
 
@@ -58,7 +60,7 @@ def sweep_of_cells(stack: Stack) -> dict[str, Any]:
         caller = api.caller()
         body = {"kind": "experiment", "spec": spec}
         plan = caller.post("/v1/jobs?dry_run=true", body).json()
-        bound = body | {"plan": plan["hash"], "max_cost": "5.00", "approval": True}
+        bound = body | {"plan": plan["hash"], "max_cost": plan["cost"]["high"], "approval": True}
         job = caller.post("/v1/jobs", bound).json()
         before = stack.spent("tunings_created")
         caller.post(f"/v1/jobs/{job['id']}/approve", {})
@@ -66,7 +68,7 @@ def sweep_of_cells(stack: Stack) -> dict[str, Any]:
         ended = stack.succeeded(job["id"], seconds=6000)
         seconds = time.monotonic() - begun
         again = caller.post("/v1/jobs", bound)  # its tunings are there now: another plan
-        dearer = caller.post("/v1/jobs", body | {"max_cost": "0.01"})
+        refused = caller.post("/v1/jobs", body | {"spec": spec | {"fresh": True}, "max_cost": CAP})
     row, variants = get_experiment(
         ended.outputs["experiment"], project_id=stack.project_id, sessions=stack.services.sessions
     )
@@ -79,8 +81,23 @@ def sweep_of_cells(stack: Stack) -> dict[str, Any]:
         "spent_usd": stack.job(ended.id).cost["actual"],
         "seconds": round(seconds),
         "changed_plan": [again.status_code, again.json()["code"], again.json()["detail"]],
-        "above_cap": [dearer.status_code, dearer.json()["code"]],
+        "above_cap": [refused.status_code, refused.json()["code"]],
         "answer": row.answer,
+        "capped": _capped(stack),
+    }
+
+
+def _capped(stack: Stack) -> dict[str, Any]:
+    """Return how a sweep ends whose cost was not known at submission, and that may spend 5 USD."""
+    before = stack.spent("tunings_created")
+    spec = {"prepare": _preparation(seed=1), "sweep": GRID, "shots": 0}
+    job = stack.submit("experiment", spec, budget_nano=parse_dollars(CAP))
+    ended = stack.ended(job.id, seconds=6000)
+    return {
+        "state": ended.state,
+        "code": (ended.error or {}).get("code"),
+        "spent_usd": ended.cost["actual"],
+        "tunings": stack.spent("tunings_created") - before,
     }
 
 
@@ -104,9 +121,13 @@ def starting_points(stack: Stack, task: Task) -> dict[str, Any]:
 
 
 def _dataset(stack: Stack) -> str:
-    source = {"type": "synthetic", "rows": 900, "seed": 0}
-    spec = {"preset": "pii", "source": source, "train_sizes": SIZES, "test_size": 60}
-    return str(stack.succeeded(stack.submit("prepare", spec).id).outputs["dataset"])
+    job = stack.submit("prepare", _preparation(seed=0))
+    return str(stack.succeeded(job.id).outputs["dataset"])
+
+
+def _preparation(*, seed: int) -> dict[str, Any]:
+    source = {"type": "synthetic", "rows": 900, "seed": seed}
+    return {"preset": "pii", "source": source, "train_sizes": SIZES, "test_size": 60}
 
 
 def _print(name: str, found: Mapping[str, Any]) -> None:

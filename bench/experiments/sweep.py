@@ -3,9 +3,9 @@
     PYTHONPATH=. python bench/experiments/sweep.py [cells] [points] [--json FILE]
 
 `cells`: a sweep of 200 cells over HTTP: planned, bound to its plan, refused once the plan has
-changed, approved, finished; and another that may spend 5 dollars. `points`: the five starting points of
-Google's guide on tweets and Banking77. All answers are the emulator's: SYNTHETIC, they say nothing
-about Gemini. Data from ../shared/data; what is not there is skipped.
+changed, approved, finished; and another that may spend 5 dollars. `points`: the five starting
+points of Google's guide on tweets and Banking77. All answers are the emulator's: SYNTHETIC, they
+say nothing about Gemini. Data from ../shared/data; what is not there is skipped.
 """
 
 import argparse

@@ -174,6 +174,14 @@ def _train_sizes(session: Session, row: Dataset) -> list[int]:
     return sorted(map(int, spec_of(session, row.job_id).get("train_sizes", ())))
 
 
+def validation_rows(session: Session, dataset_id: str, *, project_id: str) -> int | None:
+    """Return how many validation rows a dataset has; None while it is still to be made."""
+    row = require_dataset(session, dataset_id, project_id=project_id)
+    if row.ready_at is None:
+        return None
+    return int((row.splits.get(Split.VALIDATION.value) or {}).get("rows") or 0)
+
+
 def stream_examples(
     examples_key: str,
     split: Split,

@@ -11,6 +11,7 @@ from service.erasure.ports import ErasureServices
 from service.erasure.schemas import Deletion, KeptOutput, RemoteResource
 from service.errors import Conflict, NotFound
 from service.evaluation.operations import remove_evaluation
+from service.evaluation.queries import get_evaluation
 from service.experiments.operations import remove_experiment
 from service.experiments.queries import get_experiment
 from service.files.operations import remove_file
@@ -107,6 +108,14 @@ def delete_experiment(
     if with_outputs:
         children = children_of(row.job_id, sessions=sessions)
         outputs += [each.evaluation for each in variants]
+        outputs += [
+            trial["evaluation"]
+            for each in variants
+            for trial in get_evaluation(each.evaluation, project_id=project_id, sessions=sessions)[
+                0
+            ].checkpoints
+            or ()
+        ]
         outputs += [each.model for each in variants]
         outputs += [child.outputs.get("dataset") for child in children]
     deletion = Deletion(deleted=[])

@@ -16,7 +16,9 @@ class Evaluation(Model):
     """Reserved when its job is submitted; complete once `ready_at` is set.
 
     `setup` is an EvaluationSetup, `findings` are of AnswerFinding, `confusion` is a
-    ConfusionMatrix; all are None for evaluations made before there were any.
+    ConfusionMatrix; all are None for evaluations made before there were any. `checkpoint` is the
+    one of the tuned model that is asked, chosen by the scores in `checkpoints` (CheckpointScore);
+    None for the last.
     """
 
     __tablename__ = "evaluation"
@@ -32,6 +34,8 @@ class Evaluation(Model):
     shots: Mapped[int] = mapped_column(Integer, default=0)
     samples: Mapped[int] = mapped_column(Integer, default=1)
     split: Mapped[str] = mapped_column(String(20))
+    checkpoint: Mapped[str | None] = mapped_column(String(40))
+    checkpoints: Mapped[list[Any] | None]
     rows: Mapped[int | None] = mapped_column(Integer)
     outcomes: Mapped[dict[str, Any]] = mapped_column(default=dict)
     setup: Mapped[dict[str, Any] | None]

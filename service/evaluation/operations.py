@@ -11,6 +11,7 @@ from service.datasets.queries import answer_form_of, require_dataset
 from service.errors import Fault, NotFound
 from service.evaluation import repository
 from service.evaluation.batch_lane import has_batch, run_batch_lane
+from service.evaluation.checkpoints import settle_checkpoint
 from service.evaluation.estimates import estimate_evaluation
 from service.evaluation.lanes import REQUESTED, Lane
 from service.evaluation.local_checks import check_local
@@ -21,6 +22,7 @@ from service.evaluation.ports import EvaluationServices, FindBaseModel, FindMode
 from service.evaluation.request_stage import copy_cached_answers, run_shards, send_requests
 from service.evaluation.results import complete, evaluation_folder
 from service.evaluation.schemas import AskSpec, EvaluateSpec
+from service.evaluation.setup_schemas import BEST_CHECKPOINT
 from service.ids import Prefix
 from service.inference.cache import forget_answers
 from service.jobs.ports import (
@@ -75,6 +77,7 @@ def reserve_evaluation(
             shots=spec.shots,
             samples=spec.samples,
             split=spec.split,
+            checkpoint=None if spec.checkpoint == BEST_CHECKPOINT else spec.checkpoint,
             lane=Lane.ONLINE if spec.lane is Lane.ONLINE else None,  # else chosen by what is known
             lane_reason=REQUESTED if spec.lane is Lane.ONLINE else None,
             created_at=utc_now(),
@@ -202,7 +205,12 @@ def run_evaluate(run: JobRun, *, services: EvaluationServices) -> Waiting | None
             return waiting
         if not has_batch(run.outputs["evaluation"], sessions=services.sessions):
             raise JobCancelled
-    plan = plan_evaluation(run, EvaluateSpec.model_validate(run.spec), services=services)
+    spec = EvaluateSpec.model_validate(run.spec)
+    if spec.checkpoint == BEST_CHECKPOINT:
+        waiting = settle_checkpoint(run, spec, services=services)
+        if waiting is not None:
+            return waiting
+    plan = plan_evaluation(run, spec, services=services)
     if plan is None:
         return None
     waiting = None

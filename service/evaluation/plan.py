@@ -12,12 +12,15 @@ from service.datasets.presets.answer_form import AnswerForm
 from service.datasets.queries import DatasetView, ready_dataset
 from service.errors import Conflict, Fault, Invalid
 from service.evaluation import repository
+from service.evaluation.checkpoints import endpoint_of
 from service.evaluation.local_checks import check_local
+from service.evaluation.models import Evaluation
 from service.evaluation.ports import EvaluationServices, Target
 from service.evaluation.prompting.prompts import conversation, instruction_of
 from service.evaluation.prompting.shots import NO_SHOTS, FixedShots, Shots, shots_of
-from service.evaluation.schemas import Decoding, EvaluateSpec, EvaluationSetup, Thinking
+from service.evaluation.schemas import EvaluateSpec, Thinking
 from service.evaluation.scoring.answers import EXTRACTION, AnswerReader
+from service.evaluation.setup_schemas import Decoding, EvaluationSetup
 from service.inference.cache import CacheRules
 from service.inference.ports import GenerationRequest
 from service.jobs.lifecycle import OPEN
@@ -110,7 +113,7 @@ def plan_evaluation(
         if row.ready_at is not None:
             return None
         dataset = ready_dataset(spec.dataset, project_id=run.project_id, session=session)
-        target = _target(session, run, spec, base_model=row.base_model, services=services)
+        target = _target(session, run, spec, row, services=services)
     if target.is_local:
         check_local(spec, is_classifier=target.is_classifier)
     if job_states([row.job_id], sessions=services.sessions).get(row.job_id) not in OPEN:
@@ -154,10 +157,11 @@ def _target(
     session: Session,
     run: JobRun,
     spec: EvaluateSpec,
+    row: Evaluation,
     *,
-    base_model: str,
     services: EvaluationServices,
 ) -> Target:
+    base_model = row.base_model
     catalogue = services.calls.catalogue
     if spec.model is None:
         location = catalogue.serving_location(base_model)
@@ -166,7 +170,7 @@ def _target(
     model = services.find_model(spec.model, project_id=run.project_id, session=session)
     settings = catalogue.entry(model.base_model).call_settings
     return Target(
-        model.endpoint,
+        endpoint_of(model, spec, row.checkpoint),
         model.base_model,
         model.location,
         tuned=True,

@@ -1,6 +1,6 @@
 """What evaluation asks of its neighbours, and the bundle of services that its steps work with."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -17,8 +17,27 @@ from service.jobs.ports import JobServices
 from service.storage.ports import ObjectStore
 
 
+class CheckpointEndpoint(Protocol):
+    """A tuned model as it was after some epoch; without an endpoint it cannot be asked."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def epoch(self) -> int | None: ...
+
+    @property
+    def endpoint(self) -> str: ...
+
+
 class TunedEndpoint(Protocol):
-    """A finished model; the location is the one inside the endpoint's own name."""
+    """A finished model; the location is the one inside the endpoint's own name.
+
+    `checkpoints` are in the order of their epochs.
+    """
+
+    @property
+    def checkpoints(self) -> Sequence[CheckpointEndpoint]: ...
 
     @property
     def base_model(self) -> str: ...

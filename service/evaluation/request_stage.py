@@ -25,7 +25,7 @@ from service.inference.operations import generate_all
 from service.inference.ports import Flow, GenerationRequest, GenerationResult
 from service.inference.retry import QuotaExhausted
 from service.jobs.lifecycle import Reason
-from service.jobs.ports import JobRun, Waiting
+from service.jobs.ports import JobRecord, JobRun, Waiting
 from service.jobs.queries import children_of
 from service.jobs.shards import Shard, await_shards, divide, set_priority, start_shards
 
@@ -46,9 +46,15 @@ def run_shards(
 
     Raises the error of the first shard that failed; the answers it stored remain.
     """
-    if not children_of(run.id, sessions=services.sessions):
+    if not _shards(run, services):
         _start_shards(run, plan, requests, services)
-    return await_shards(children_of(run.id, sessions=services.sessions))
+    return await_shards(_shards(run, services))
+
+
+def _shards(run: JobRun, services: EvaluationServices) -> Sequence[JobRecord]:
+    """Return the run's shards; evaluations of checkpoints may stand beside them."""
+    found = children_of(run.id, sessions=services.sessions)
+    return [child for child in found if child.kind == "ask"]
 
 
 def _start_shards(

@@ -12,6 +12,12 @@ from service.evaluation.lanes import Lane
 from service.evaluation.models import Evaluation as EvaluationRow
 from service.evaluation.models import ScoreRow
 from service.evaluation.scoring.findings import AnswerFinding
+from service.evaluation.setup_schemas import (
+    BEST_CHECKPOINT,
+    CheckpointScore,
+    EvaluationSetup,
+    ShotSelection,
+)
 from service.ids import Prefix, id_pattern
 from service.jobs.lifecycle import State
 from service.jobs.schemas import OutputState, output_state
@@ -34,14 +40,6 @@ class VariantKind(StrEnum):
     def reasons(self) -> bool:
         """Whether the prompt asks for reasoning before a marked answer."""
         return self is VariantKind.CHAIN_OF_THOUGHT
-
-
-class ShotSelection(StrEnum):
-    """Which training examples are shown: the same for every row, others at random, the nearest."""
-
-    FIXED = "fixed"
-    RANDOM = "random"
-    NEAREST = "nearest"
 
 
 class Thinking(StrEnum):
@@ -126,6 +124,15 @@ class EvaluateSpec(GenerationConfig):
     instruction: str | None = Field(
         default=None, max_length=20_000, description="in place of the dataset's own"
     )
+    checkpoint: str | None = Field(
+        default=None,
+        pattern=r"^[0-9A-Za-z_-]{1,40}$",
+        description="of the tuned model, by its id; `best`: the earliest that scores within one "
+        "standard error of the best on the validation rows; null: the last",
+    )
+    epoch: int | None = Field(
+        default=None, ge=1, description="the checkpoint after so many epochs, instead of its id"
+    )
     split: Literal["test", "validation"] = "test"
     metrics: tuple[str, ...] = Field(default=(), description="empty: the dataset's own")
 
@@ -143,6 +150,13 @@ class EvaluateSpec(GenerationConfig):
                 "`shots` must be at least 1 for the variants `few_shot` and `tuned_few_shot`, 0 "
                 "for `zero_shot` and `tuned`; `chain_of_thought` goes with any number"
             )
+            raise ValueError(message)
+        asked = [each for each in (self.checkpoint, self.epoch) if each is not None]
+        if len(asked) > 1 or (asked and self.model is None):
+            message = "give `checkpoint` or `epoch`, and only with `model`"
+            raise ValueError(message)
+        if self.checkpoint == BEST_CHECKPOINT and self.split != "test":
+            message = "`best` is chosen by the validation rows: ask the test rows with it"
             raise ValueError(message)
         if self.variant.reasons and self.controlled:
             message = "a response schema leaves no room to reason: `controlled` goes with others"
@@ -186,34 +200,6 @@ class Score(BaseModel):
     error: str | None = Field(description="why there is no value")
 
 
-class Decoding(BaseModel):
-    """How answers were generated; `not_sent` are settings that the model refuses."""
-
-    temperature: float
-    max_output_tokens: int
-    seed: int
-    samples: int
-    thinking: dict[str, str | int] = Field(description="what was sent; empty: the model decides")
-    not_sent: list[str]
-    response_format: dict[str, Any] | None = Field(description="the response schema that was sent")
-
-
-class EvaluationSetup(BaseModel):
-    """All that decided the prompts and the reading of the answers, but for the rows."""
-
-    instruction: str = Field(description="as it was sent, with what asks for reasoning")
-    shot_selection: ShotSelection | None = Field(description="null without shots")
-    shot_ids: list[str] = Field(
-        description="examples of `fixed` shots, in order; others stand in the rows"
-    )
-    decoding: Decoding
-    answers: str = Field(description="what an answer may be: text, label, span or json")
-    labels: list[str] = Field(description="the closed set that answers are of, where there is one")
-    extraction: str | None = Field(description="where in the text the answer stands")
-    normalisation: str = Field(description="the name of what is done to answers before scoring")
-    normalisation_steps: list[str]
-
-
 class Evaluation(BaseModel):
     """Scores of one variant: read-only, made by an `evaluate` job."""
 
@@ -229,6 +215,12 @@ class Evaluation(BaseModel):
     samples: int = Field(description="answers a row, of which the majority counts")
     setup: EvaluationSetup | None = Field(
         description="null until the answers are complete, and for evaluations of earlier versions"
+    )
+    checkpoint: str | None = Field(
+        default=None, description="of the tuned model, that was asked for or chosen; null: the last"
+    )
+    checkpoints: list[CheckpointScore] = Field(
+        default=[], description="scores on the validation rows that the checkpoint was chosen by"
     )
     split: str
     lane: str | None = Field(description="how the rows were asked; null until that is decided")
@@ -260,6 +252,8 @@ def present_evaluation(
         shots=row.shots,
         samples=row.samples,
         setup=EvaluationSetup.model_validate(row.setup) if row.setup else None,
+        checkpoint=row.checkpoint,
+        checkpoints=[CheckpointScore.model_validate(each) for each in row.checkpoints or ()],
         split=row.split,
         lane=row.lane,
         lane_reason=row.lane_reason,

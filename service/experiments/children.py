@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from service.database import Session, Sessions
 from service.errors import Internal
 from service.evaluation.schemas import EvaluateSpec, GenerationConfig
+from service.evaluation.setup_schemas import BEST_CHECKPOINT
 from service.experiments import repository
 from service.experiments.models import Experiment, VariantRow
 from service.experiments.queries import given_dataset
@@ -90,6 +91,7 @@ def _add_variant(
         model=model_id,
         base_model=variant.base_model or row.base_model,
         shots=variant.shots,
+        checkpoint=BEST_CHECKPOINT if model_id and spec.checkpoint == BEST_CHECKPOINT else None,
         metrics=(spec.metric,) if spec.metric else (),
         **{name: getattr(spec, name) for name in GenerationConfig.model_fields},
     )

@@ -11,6 +11,7 @@ from service.datasets.queries import DatasetView
 from service.datasets.schemas import PrepareSpec
 from service.errors import TunecurveError
 from service.evaluation.estimates import NOT_READY, estimate_calls, unpriced
+from service.evaluation.setup_schemas import BEST_CHECKPOINT
 from service.experiments.queries import given_dataset
 from service.experiments.schemas import ExperimentSpec
 from service.experiments.variants import Variant, variants_of
@@ -18,6 +19,8 @@ from service.jobs.ports import Estimate, InputNotReady, Submission
 from service.storage.ports import ObjectStore
 from service.tuning.costs import estimate_or_reuse
 from service.tuning.tuning_settings import TuningSettings
+
+MOST_CHECKPOINTS = 10  # of one tuning, as Google's page on checkpoints says
 
 
 def estimate_experiment(
@@ -113,6 +116,10 @@ def _estimates(
     for variant in variants_of(spec, dataset):
         name = variant.base_model or base_model
         own = [_calls(dataset, spec, variant, name, catalogue=catalogue)]
+        if variant.tuning is not None and spec.checkpoint == BEST_CHECKPOINT:
+            trial = _calls(dataset, spec, variant, name, split="validation", catalogue=catalogue)
+            epochs = variant.hyperparameters.epochs or MOST_CHECKPOINTS
+            own += [trial] * min(MOST_CHECKPOINTS, epochs)
         if variant.train_size is not None and variant.tuning not in tuned:
             tuned.add(variant.tuning)
             training = estimate_or_reuse(
@@ -133,13 +140,14 @@ def _calls(
     variant: Variant,
     base_model: str,
     *,
+    split: str = "test",
     catalogue: Catalogue,
 ) -> Estimate:
     return estimate_calls(
         dataset,
         spec,
         base_model=base_model,
-        split="test",
+        split=split,
         variant=variant.kind,
         shots=variant.shots,
         catalogue=catalogue,

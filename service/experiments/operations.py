@@ -8,10 +8,11 @@ from service.catalogue.checks import check_base_model, check_location, check_reg
 from service.clock import utc_now
 from service.database import Session, Sessions
 from service.datasets.operations import check_source
-from service.datasets.queries import answer_form_of, require_train_sizes
+from service.datasets.queries import answer_form_of, require_train_sizes, validation_rows
 from service.errors import Fault, Invalid
 from service.evaluation.metrics.registry import METRICS
 from service.evaluation.plan import check_controlled
+from service.evaluation.setup_schemas import BEST_CHECKPOINT
 from service.experiments import repository
 from service.experiments.children import write_children
 from service.experiments.estimates import estimate_experiment
@@ -48,6 +49,7 @@ def reserve_experiment(
     spec = ExperimentSpec.model_validate(submission.spec)
     if spec.metric is not None:
         METRICS.find(spec.metric, pointer="/spec/metric")
+    _check_validation(session, spec, submission.project_id)
     if spec.prepare is not None:
         variants_of(spec, None)
         preset = check_source(
@@ -87,6 +89,24 @@ def reserve_experiment(
             created_at=utc_now(),
         ),
     )
+
+
+def _check_validation(session: Session, spec: ExperimentSpec, project_id: str) -> None:
+    """Raise Invalid `validation_rows_missing` where checkpoints are to be chosen without any."""
+    if spec.checkpoint != BEST_CHECKPOINT:
+        return
+    rows = spec.prepare.validation_size if spec.prepare else None
+    if spec.prepare is not None and spec.prepare.validation_source is not None:
+        return
+    if spec.dataset is not None:
+        rows = validation_rows(session, spec.dataset, project_id=project_id)
+    if rows == 0:
+        message = (
+            "`checkpoint: best` chooses by validation rows, and there are none: prepare the "
+            "dataset with `validation_size`"
+        )
+        fault = Fault("/spec/checkpoint", "validation_rows_missing", message)
+        raise Invalid(message, code="validation_rows_missing", faults=[fault])
 
 
 def _check_compared(spec: ExperimentSpec, base_model: str, *, catalogue: Catalogue) -> bool:

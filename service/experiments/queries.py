@@ -65,6 +65,7 @@ def _view(
         train_size=variant.train_size,
         hyperparameters=variant.hyperparameters if variant.train_size else None,
         epochs=epochs,
+        checkpoint=evaluation.checkpoint,
         replicate=variant.replicate,
         shots=variant.shots,
         state=output_state(State(job.state) if job else None, ready=bool(evaluation.ready_at)),

@@ -86,6 +86,11 @@ class ExperimentSpec(GenerationConfig):
         "seen in all, so more epochs on smaller sizes. `hyperparameters.epochs` are those of the "
         "largest size, 4 without them. Null: as the service chooses for each size",
     )
+    checkpoint: Literal["last", "best"] = Field(
+        default="last",
+        description="`best`: of each tuned model the earliest checkpoint that scores within one "
+        "standard error of the best on the validation rows, of which there must be some",
+    )
     sweep: SweepSpec | None = Field(
         default=None, description="tune with other hyperparameters, too: on every train size"
     )
@@ -144,6 +149,7 @@ class VariantView:
     train_size: int | None
     hyperparameters: Mapping[str, Any] | None
     epochs: int | None
+    checkpoint: str | None
     replicate: int
     shots: int
     state: str
@@ -176,6 +182,9 @@ class ExperimentVariant(BaseModel):
         default=None, description="that its tuning was asked for; null unless tuned"
     )
     epochs: int | None = Field(default=None, description="of its tuning, whoever chose them")
+    checkpoint: str | None = Field(
+        default=None, description="of the tuned model, that was chosen; null: the last"
+    )
     replicate: int = Field(
         default=0, description="above 0: the same tuning once more, to see its luck"
     )

@@ -14,8 +14,17 @@ from service.tuning.models import TunedModel
 
 
 @dataclass(frozen=True, slots=True)
+class CheckpointView:
+    """A tuned model as it was after some epoch; `endpoint` is empty where it cannot be asked."""
+
+    id: str
+    epoch: int | None
+    endpoint: str
+
+
+@dataclass(frozen=True, slots=True)
 class ModelView:
-    """What others need of a finished model."""
+    """What others need of a finished model; `checkpoints` are in the order of their epochs."""
 
     id: str
     base_model: str
@@ -24,6 +33,7 @@ class ModelView:
     synthetic: bool
     is_classifier: bool
     ready_at: datetime
+    checkpoints: tuple[CheckpointView, ...] = ()
 
 
 def ready_model(model_id: str, *, project_id: str, session: Session) -> ModelView:
@@ -44,6 +54,7 @@ def ready_model(model_id: str, *, project_id: str, session: Session) -> ModelVie
         synthetic=row.synthetic,
         is_classifier=row.hyperparameters.get("task") == LocalTask.SEQUENCE_CLASSIFICATION,
         ready_at=row.ready_at,
+        checkpoints=_checkpoints(row),
     )
 
 
@@ -51,6 +62,18 @@ def base_model_of(model_id: str, *, project_id: str, session: Session) -> str:
     """Return the base model of a model that may be still to be made; empty where unknown."""
     row = repository.model(session, model_id, project_id=project_id)
     return row.base_model if row else ""
+
+
+def _checkpoints(row: TunedModel) -> tuple[CheckpointView, ...]:
+    found = [
+        CheckpointView(
+            id=str(each.get("checkpoint_id") or ""),
+            epoch=int(each["epoch"]) if each.get("epoch") is not None else None,
+            endpoint=str(each.get("endpoint") or ""),
+        )
+        for each in row.checkpoints
+    ]
+    return tuple(sorted(found, key=lambda each: each.epoch or 0))
 
 
 def get_model(model_id: str, *, project_id: str, sessions: Sessions) -> TunedModel:

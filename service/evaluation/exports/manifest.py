@@ -8,8 +8,9 @@ from service.datasets.queries import get_dataset
 from service.evaluation.exports.row_table import VERSION
 from service.evaluation.exports.schemas import EvaluationManifest, ScoreSignature
 from service.evaluation.queries import get_evaluation, table_key_of
-from service.evaluation.schemas import EvaluationSetup, VariantKind
+from service.evaluation.schemas import VariantKind
 from service.evaluation.scoring.findings import AnswerFinding
+from service.evaluation.setup_schemas import EvaluationSetup
 
 
 def evaluation_manifest(

@@ -5,8 +5,9 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from service.evaluation.schemas import EvaluationSetup, VariantKind
+from service.evaluation.schemas import VariantKind
 from service.evaluation.scoring.findings import AnswerFinding
+from service.evaluation.setup_schemas import EvaluationSetup
 
 
 class EvaluationRowOut(BaseModel):

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from service.datasets.examples import Example, Split
 from service.datasets.queries import DatasetView, stream_examples
 from service.errors import Fault, Invalid
-from service.evaluation.schemas import EvaluateSpec, ShotSelection
+from service.evaluation.schemas import EvaluateSpec
+from service.evaluation.setup_schemas import ShotSelection
 from service.storage.ports import ObjectStore
 
 # Shots that differ by row are chosen among so many: their texts are in memory.

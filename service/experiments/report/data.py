@@ -6,9 +6,10 @@ from datetime import datetime
 
 from service.datasets.examples import Example, Turn
 from service.evaluation.prompting.prompts import conversation
-from service.evaluation.schemas import EvaluationSetup, Score
+from service.evaluation.schemas import Score
 from service.evaluation.scoring.confusion import ConfusionMatrix
 from service.evaluation.scoring.findings import AnswerFinding
+from service.evaluation.setup_schemas import EvaluationSetup
 from service.experiments.analysis import Analysis
 from service.experiments.report.row_examples import RowFindings
 

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from service.datasets.examples import Example
-from service.evaluation.schemas import Decoding, EvaluationSetup, Score, ShotSelection
+from service.evaluation.schemas import Score
 from service.evaluation.scoring.confusion import ConfusionCounts
 from service.evaluation.scoring.findings import AnswerFinding
+from service.evaluation.setup_schemas import Decoding, EvaluationSetup, ShotSelection
 from service.experiments.curve import learning_curve
 from service.experiments.front import VariantCost
 from service.experiments.report.data import (

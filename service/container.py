@@ -47,7 +47,7 @@ from service.storage.stores import open_store
 from service.task_queue import CeleryTaskQueue, TaskQueue
 from service.tuning.kinds import POLL, tune_kind
 from service.tuning.local_tuning import LocalTuningServices
-from service.tuning.operations import TuningServices, polled_tunings
+from service.tuning.operations import TuningServices, open_limits, polled_tunings
 from service.tuning.ports import TuningProvider
 from service.tuning.providers.registry import PROVIDERS
 from service.tuning.queries import base_model_of, ready_model
@@ -167,6 +167,7 @@ class Container:
             pace=self.pace,
             deadline_hours=self.settings.tuning_deadline_hours,
             catalogue=self.catalogue,
+            most_open=open_limits(self.settings),
         )
 
     @cached_property

@@ -209,6 +209,9 @@ class Settings(RetentionSettings, SourceSettings, HttpSettings):
         gt=0,
         description="an unanswered tuning request is listed by Google after this time, or lost",
     )
+    concurrent_tunings: int | None = Field(
+        default=None, ge=0, description="tunings at once at Google, 1 without it; 0: no limit"
+    )
     tuning_deadline_hours: float = Field(
         default=72, gt=0, description="a tuning that takes longer is cancelled"
     )

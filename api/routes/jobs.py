@@ -24,10 +24,11 @@ from service.experiments.estimates import estimate_from_source
 from service.inference.ledger import costs_of
 from service.inference.project_limits import admission
 from service.jobs import operations, queries
-from service.jobs.lifecycle import OPEN, State
+from service.jobs.lifecycle import OPEN, Reason, State
 from service.jobs.ports import JobRecord
 from service.jobs.schemas import LABEL_PATTERN, Job, present_job
 from service.money import parse_dollars
+from service.tuning.queries import places_of_tunings
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -137,13 +138,16 @@ def _answer(job: Job, headers: Mapping[str, str], *, status: int = 200) -> Respo
 
 
 def _shown(session: Session, rows: Sequence[JobRecord]) -> list[Job]:
-    """Return jobs as HTTP shows them; what those that go on have used is summed now.
+    """Return jobs as HTTP shows them; what those that go on have used is summed now, and the line
+    of tunings is as it stands now.
 
     A job that no worker has run yet has used nothing, and has no children.
     """
     going_on = [row.id for row in rows if row.started_at and State(row.state) in OPEN]
     costs = costs_of(session, going_on) if going_on else {}
-    return [present_job(row, cost=costs.get(row.id)) for row in rows]
+    in_line = any(row.reason == Reason.QUOTA for row in rows)
+    places = places_of_tunings(session) if in_line else {}
+    return [present_job(row, cost=costs.get(row.id), place=places.get(row.id)) for row in rows]
 
 
 def _headers(job: Job) -> dict[str, str]:

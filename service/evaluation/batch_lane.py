@@ -14,7 +14,8 @@ from service.evaluation.ports import BatchConfig, EvaluationServices
 from service.evaluation.prediction_writer import PredictionWriter
 from service.evaluation.request_stage import copy_cached_answers, missing_requests
 from service.inference.ports import GenerationRequest
-from service.jobs.paid_operations import OperationState, advance
+from service.jobs.operation_state import OperationState
+from service.jobs.paid_operations import advance
 from service.jobs.ports import JobCancelled, JobRun, Waiting
 
 

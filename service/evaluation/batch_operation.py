@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from service.catalogue.locations import location_of
 from service.catalogue.prices import CallPrice, UsageTotals
 from service.clock import utc_now
 from service.database import Session, database_now
@@ -22,8 +23,9 @@ from service.inference.generators.messages import with_estimates
 from service.inference.ledger import record_usage, usage_of_calls
 from service.inference.ports import ASKED_AGAIN, GenerationRequest, GenerationResult
 from service.jobs.budgets import settle_ahead
+from service.jobs.operation_state import FoundOperation, OperationState
 from service.jobs.paid_operation_sweep import PolledTable
-from service.jobs.paid_operations import OperationState, OperationStatus
+from service.jobs.paid_operations import OperationStatus
 from service.jobs.ports import JobRun
 
 CHUNK = 500
@@ -100,11 +102,15 @@ class BatchOperation:
         )
         return self.batching.provider().submit(order)
 
-    def find(self, _row: BatchRun) -> str | None:
+    @property
+    def most_open(self) -> None:
+        return None
+
+    def find(self, _row: BatchRun) -> Sequence[FoundOperation]:
         return self.batching.provider().find(self.evaluation_id, location=self.work.location)
 
-    def cancel(self, row: BatchRun) -> None:
-        self.batching.provider().cancel(row.resource_name or "")
+    def cancel(self, resource_name: str) -> None:
+        self.batching.provider().cancel(resource_name)
 
     def release(self, session: Session, row: BatchRun) -> None:
         self._settle(session, row)
@@ -182,7 +188,14 @@ def polled_batches(provider: Callable[[], BatchProvider]) -> PolledTable[BatchRu
     def cancel(row: BatchRun) -> None:
         provider().cancel(row.resource_name or "")
 
-    return PolledTable(BatchRun, poll, cancel)
+    def find(row: BatchRun) -> Sequence[FoundOperation]:
+        location = location_of(row.resource_name or "")
+        return provider().find(row.evaluation_id, location=location) if location else ()
+
+    def drop(_row: BatchRun, resource_name: str) -> None:
+        provider().cancel(resource_name)
+
+    return PolledTable(BatchRun, poll, cancel, find, drop)
 
 
 def _chunks(requests: Iterable[GenerationRequest]) -> Iterator[list[GenerationRequest]]:

@@ -119,6 +119,10 @@ class PaidOperationRow:
     `next_poll_at` is when the sweep asks again, and None before the operation is accepted and
     once its job was woken. `missing_since` is the first of the latest polls in a row that found
     nothing; after `deadline_at` the operation is asked to stop.
+
+    `line` names the quota of operations at once that it takes part of, if any; `sends` counts how
+    often the request was sent or was about to be; at `reconcile_at` the sweep looks for operations
+    of its label that it does not own, None where no doubt ever arose.
     """
 
     job_id: Mapped[str] = mapped_column(Id, ForeignKey("job.id"), unique=True)
@@ -132,6 +136,9 @@ class PaidOperationRow:
     polled_at: Mapped[datetime | None]
     missing_since: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+    line: Mapped[str | None] = mapped_column(String(50))
+    sends: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    reconcile_at: Mapped[datetime | None] = mapped_column(index=True)
 
     def record(self, *, result: Mapping[str, Any], error: Mapping[str, Any] | None) -> None:
         """Keep how the operation ended, in columns of its table; `error` has a `message`, and

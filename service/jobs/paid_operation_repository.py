@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import select
+from sqlalchemy import exists, func, or_, select
 from sqlalchemy.orm import Session
 
-from service.jobs.models import PaidOperationRow
+from service.jobs.lifecycle import OPEN
+from service.jobs.models import Job, PaidOperationRow
+from service.jobs.operation_state import OperationState
 
 Row = TypeVar("Row", bound=PaidOperationRow)
 
@@ -51,8 +53,28 @@ def take_due(
     return rows
 
 
+def take_doubtful(
+    session: Session, table: type[Row], *, now: datetime, until: datetime, limit: int
+) -> list[Row]:
+    """Return records to look for strays of, each claimed by moving its next look ahead."""
+    query = (
+        select(table)
+        .where(table.reconcile_at <= now)
+        .order_by(table.reconcile_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    rows = list(session.scalars(query))
+    for row in rows:
+        row.reconcile_at = until
+    session.flush()
+    return rows
+
+
 def has_due(session: Session, table: type[PaidOperationRow], *, now: datetime) -> bool:
-    query = select(table.job_id).where(table.next_poll_at <= now).limit(1)
+    """Return whether a record is to be polled, or to be looked for strays of."""
+    due = or_(table.next_poll_at <= now, table.reconcile_at <= now)
+    query = select(table.job_id).where(due).limit(1)
     return session.scalar(query) is not None
 
 
@@ -60,3 +82,41 @@ def poll_soon(session: Session, row: PaidOperationRow, *, now: datetime) -> None
     """Let the sweep ask again at once, unless the operation is over."""
     if change(session, row).next_poll_at is not None:
         change(session, row, next_poll_at=now)
+
+
+def lines(session: Session, table: type[PaidOperationRow]) -> list[str]:
+    """Return the lines in which records wait."""
+    queued = table.state == OperationState.QUEUED.value
+    return [line for line in session.scalars(select(table.line).where(queued).distinct()) if line]
+
+
+def waiting_in_line(
+    session: Session, table: type[PaidOperationRow], line: str, *, limit: int | None = None
+) -> list[str]:
+    """Return the jobs that wait in a line, the first first."""
+    query = (
+        select(table.job_id)
+        .where(table.line == line, table.state == OperationState.QUEUED.value, _of_open_job(table))
+        .order_by(table.intended_at, table.job_id)
+        .limit(limit)
+    )
+    return list(session.scalars(query))
+
+
+def count_open(session: Session, table: type[PaidOperationRow], line: str) -> int:
+    """Count what takes part of a quota: all that run, and what may have been sent."""
+    sent = (table.state == OperationState.INTENDED.value) & _of_open_job(table)
+    taken = or_(sent, table.state == OperationState.ACCEPTED.value)
+    query = select(func.count()).select_from(table).where(table.line == line, taken)
+    return session.scalar(query) or 0
+
+
+def lock_line(session: Session, line: str) -> None:
+    """Hold a line until the transaction ends; on SQLite a writer has the only lock already."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(func.hashtext(f"line {line}"))))
+
+
+def _of_open_job(table: type[PaidOperationRow]) -> Any:
+    states = [state.value for state in OPEN]
+    return exists().where(Job.id == table.job_id, Job.state.in_(states))

@@ -11,14 +11,11 @@ import structlog
 from service.database import Sessions, database_now
 from service.errors import NotFound, TunecurveError
 from service.jobs import paid_operation_repository as repository
-from service.jobs.paid_operations import (
-    FINAL_STATES,
-    GIVE_UP,
-    OperationPace,
-    OperationState,
-    OperationStatus,
-    Row,
-)
+from service.jobs.operation_state import FINAL_STATES, FoundOperation, OperationState
+from service.jobs.paid_operation_line import wake_next
+from service.jobs.paid_operation_port import Row
+from service.jobs.paid_operation_strays import reconcile
+from service.jobs.paid_operations import GIVE_UP, OperationPace, OperationStatus
 from service.jobs.sweeps import wake_job
 
 log = structlog.get_logger()
@@ -29,11 +26,17 @@ _JITTER = 0.1  # so that operations started together are not polled together
 
 @dataclass(frozen=True, slots=True)
 class PolledTable(Generic[Row]):
-    """A table of operations, and the two requests of its provider that the sweep makes."""
+    """A table of operations, and the requests of its provider that the sweep makes.
+
+    `find` returns all that carry the label of a record, `drop` cancels one of them that no record
+    owns.
+    """
 
     table: type[Row]
     poll: Callable[[Row], OperationStatus]
     cancel: Callable[[Row], None]
+    find: Callable[[Row], Sequence[FoundOperation]]
+    drop: Callable[[Row, str], None]
 
 
 PolledTables = Sequence[PolledTable[Any]]
@@ -52,6 +55,8 @@ def poll_operations(tables: PolledTables, *, sessions: Sessions, pace: Operation
     An operation is claimed by moving its next poll ahead, so two sweeps never ask about the same
     one, and a sweep that dies only delays it. Those that have ended wake their job.
     """
+    for polled in tables:
+        reconcile(polled.table, find=polled.find, drop=polled.drop, sessions=sessions)
     return sum(_Sweep(polled, sessions, pace).run() for polled in tables)
 
 
@@ -130,6 +135,7 @@ class _Sweep(Generic[Row]):
 
     def _wake(self, row: Row, status: OperationStatus) -> None:
         """Wake the job of an operation that has ended; until it could be woken, poll again."""
+        wake_next(self.polled.table, row.line, sessions=self.sessions)
         woken = wake_job(row.job_id, sessions=self.sessions)
         with self.sessions.transaction() as session:
             again = None if woken else database_now(session) + timedelta(seconds=1)

@@ -4,49 +4,46 @@ A tuning and a batch prediction are such operations. Providers have no idempoten
 (the intent) is written before the request, which carries the record's id as a label. After an
 answer that leaves open whether the request arrived, the operation is looked for by its label, and
 only one that is not there is sent again. The sweep in `paid_operation_sweep` asks about all
-that run, and wakes the job of each one that has ended.
+that run, and wakes the job of each one that has ended. What carries our label and no record owns
+is cancelled (`paid_operation_strays`). Where a provider runs few at once, the others wait in a line
+(`paid_operation_line`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic
 
 import structlog
 
-from service.database import Session, Sessions, database_now
+from service.database import Sessions, database_now
 from service.errors import (
     Forbidden,
     Invalid,
     NotFound,
     RateLimited,
+    TunecurveError,
     Unavailable,
 )
 from service.jobs import paid_operation_repository as repository
 from service.jobs.lifecycle import Reason
-from service.jobs.models import PaidOperationRow
-from service.jobs.ports import JobCancelled, JobRun, Waiting
+from service.jobs.operation_state import FINAL_STATES, FoundOperation, OperationState
+from service.jobs.paid_operation_line import place_in_line, recheck_seconds, wake_next
+from service.jobs.paid_operation_port import PaidOperation, Row
+from service.jobs.paid_operation_strays import (
+    adopted,
+    cancel_strays,
+    note_doubt,
+    same_resource,
+    strays_of,
+)
+from service.jobs.ports import JobCancelled, JobRun, LeaseLost, Waiting
 
 log = structlog.get_logger()
 
 CANCEL_AGAIN_SECONDS = 10.0
 GIVE_UP = timedelta(hours=24)  # after the deadline, where the provider never answers
 _SEND_WITHIN = timedelta(seconds=10)  # of the intent; with a call's timeout less than settling
-
-
-class OperationState(StrEnum):
-    """Our own words: each SDK has another idea of which states are final."""
-
-    INTENDED = "intended"  # written down, perhaps sent, no answer seen yet
-    ACCEPTED = "accepted"  # the provider queues or runs it
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    STOPPED = "stopped"  # a batch, cancelled or out of time: what it has answered is there
-
-
-FINAL_STATES = frozenset(OperationState) - {OperationState.INTENDED, OperationState.ACCEPTED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,47 +68,6 @@ class OperationPace:
     @property
     def settle(self) -> timedelta:
         return timedelta(seconds=self.settle_seconds)
-
-
-Row = TypeVar("Row", bound=PaidOperationRow)
-
-
-class PaidOperation(Protocol[Row]):
-    """One operation, as the room that pays for it describes it.
-
-    `submit`, `find` and `cancel` each make one request and retry nothing. They raise Unavailable
-    when the answer leaves open what happened, RateLimited, Forbidden, NotFound, and Invalid when
-    the provider refuses.
-    """
-
-    @property
-    def deadline(self) -> timedelta | None:
-        """How long it may take from its acceptance; None for as long as the provider lets it."""
-        ...
-
-    def connect(self) -> None:
-        """Build the client, so that a missing credential is known before anything is written."""
-        ...
-
-    def prepare(self) -> Row:
-        """Do what comes before the request, such as to hold its cost; return its new record."""
-        ...
-
-    def submit(self, row: Row) -> str:
-        """Send the request, and return the operation's resource name."""
-        ...
-
-    def find(self, row: Row) -> str | None:
-        """Return the resource name of the operation labelled with the record's id, or None."""
-        ...
-
-    def cancel(self, row: Row) -> None:
-        """Ask the provider to stop it; one that has ended stays as it is."""
-        ...
-
-    def release(self, session: Session, row: Row) -> None:
-        """Return what was held for an operation that was never started."""
-        ...
 
 
 def advance(
@@ -145,7 +101,10 @@ class _Step(Generic[Row]):
         if row is None:
             return self._begin()
         if OperationState(row.state) in FINAL_STATES:
+            self._drop_strays(row)
             return row
+        if row.state == OperationState.QUEUED:
+            return self._queue(row)
         if row.resource_name is None:
             return self._resume(row, now)
         return self._cancel(row) if self.run.cancelling else Waiting(Reason.PROVIDER)
@@ -155,10 +114,28 @@ class _Step(Generic[Row]):
             raise JobCancelled
         self.operation.connect()
         row = self.operation.prepare()
-        row.job_id, row.state = self.run.id, OperationState.INTENDED.value
+        row.job_id, row.state = self.run.id, OperationState.QUEUED.value
         with self.run.fenced() as session:
             row.intended_at = database_now(session)
             repository.add(session, row)
+        return self._queue(row)
+
+    def _queue(self, row: Row) -> Waiting:
+        """Write the intent and send, as soon as the quota of operations at once has room."""
+        if self.run.cancelling:
+            self._end_unsent(row, OperationState.CANCELLED)
+            raise JobCancelled
+        most, place = self.operation.most_open, 0
+        with self.run.fenced() as session:
+            if most is not None:
+                place = place_in_line(session, row, most=most)
+            if place == 0:
+                intent = {"state": OperationState.INTENDED.value}
+                now = database_now(session)
+                row = repository.change(session, row, intended_at=now, **intent)
+        if place:
+            return Waiting(Reason.QUOTA, seconds=recheck_seconds(place))
+        self._wake_next(row)
         return self._send(row)
 
     def _resume(self, row: Row, now: datetime) -> Waiting:
@@ -174,9 +151,9 @@ class _Step(Generic[Row]):
                 raise
             log.warning("operation_search_failed", job_id=self.run.id, code=error.code)
             return Waiting(Reason.RETRY, seconds=self.pace.settle_seconds)
-        if found is not None:
-            log.info("operation_adopted", job_id=self.run.id, resource_name=found)
-            return self._accept(row, found)
+        note_doubt(row, sessions=self.sessions)
+        if found:
+            return self._adopt(row, found)
         if self.run.cancelling:
             self._end_unsent(row, OperationState.CANCELLED)
             raise JobCancelled
@@ -185,23 +162,83 @@ class _Step(Generic[Row]):
             row = repository.change(session, row, intended_at=now)
         return self._send(row)
 
+    def _adopt(self, row: Row, found: Sequence[FoundOperation]) -> Waiting:
+        ours = adopted(found)
+        log.info("operation_adopted", job_id=self.run.id, resource_name=ours)
+        waiting = self._accept(row, ours)
+        self._cancel_strays(strays_of(found, ours))
+        return waiting
+
     def _send(self, row: Row) -> Waiting:
         if not self._may_send():
             return Waiting(Reason.RETRY, seconds=self.pace.settle_seconds)
         try:
             resource_name = self.operation.submit(row)
-        except (Invalid, Forbidden, NotFound) as error:
-            problem = {"kind": error.code, "message": error.message}
-            self._end_unsent(row, OperationState.FAILED, error=problem)
+        except (Invalid, Forbidden) as error:
+            self._refuse(row, error)
             raise
         except RateLimited:
             return Waiting(Reason.QUOTA, seconds=self.pace.settle_seconds)
-        except Unavailable as error:
+        except (Unavailable, NotFound) as error:
             # The request may have arrived. It is looked for before it is ever sent again.
+            if isinstance(error, NotFound) and self._was_sent_before():
+                self._refuse(row, error)
+                raise
             log.warning("operation_in_doubt", job_id=self.run.id, code=error.code)
             return Waiting(Reason.RETRY, seconds=self.pace.settle_seconds)
         log.info("operation_submitted", job_id=self.run.id, resource_name=resource_name)
-        return self._accept(row, resource_name)
+        try:
+            return self._accept(row, resource_name)
+        except LeaseLost:
+            self._disown(row, resource_name)
+            raise
+
+    def _refuse(self, row: Row, error: TunecurveError) -> None:
+        problem = {"kind": error.code, "message": error.message}
+        self._end_unsent(row, OperationState.FAILED, error=problem)
+
+    def _was_sent_before(self) -> bool:
+        """Return whether this was not the first request: one odd 404 is not the last word."""
+        current = self._current()
+        return current is None or current.sends > 1
+
+    def _current(self) -> Row | None:
+        with self.sessions.reading() as session:
+            return repository.find(session, self.table, self.run.id)
+
+    def _disown(self, row: Row, resource_name: str) -> None:
+        """Cancel what was sent after another worker had taken over and has its own, or had ended
+        the job. Where that worker still looks for one it finds this one.
+        """
+        current = self._current()
+        if current is None:
+            self._cancel_strays([resource_name])
+            return
+        note_doubt(row, sessions=self.sessions)
+        kept = current.resource_name
+        is_over = kept is None and OperationState(current.state) in FINAL_STATES
+        if is_over or (kept and not same_resource(kept, resource_name)):
+            self._cancel_strays([resource_name])
+
+    def _cancel_strays(self, names: Sequence[str]) -> bool:
+        return cancel_strays(
+            names, job_id=self.run.id, cancel=self.operation.cancel, sessions=self.sessions
+        )
+
+    def _drop_strays(self, row: Row) -> None:
+        """Cancel what carries the label of an operation that has ended, and is not that one."""
+        if row.resource_name is None:
+            return
+        try:
+            done = self._cancel_strays(strays_of(self.operation.find(row), row.resource_name))
+        except TunecurveError as error:
+            log.warning("operation_search_failed", job_id=self.run.id, code=error.code)
+            done = False
+        if not done:
+            note_doubt(row, sessions=self.sessions)
+
+    def _wake_next(self, row: Row) -> None:
+        wake_next(self.table, row.line, sessions=self.sessions)
 
     def _may_send(self) -> bool:
         """Look right before the request: the lease is ours, and the intent is young.
@@ -211,9 +248,12 @@ class _Step(Generic[Row]):
         """
         with self.run.fenced() as session:
             current = repository.find(session, self.table, self.run.id)
-            if current is None or current.resource_name is not None:
+            if current is None or current.state != OperationState.INTENDED:
                 return False
-            return database_now(session) - current.intended_at <= _SEND_WITHIN
+            if database_now(session) - current.intended_at > _SEND_WITHIN:
+                return False
+            repository.change(session, current, sends=current.sends + 1)
+            return True
 
     def _accept(self, row: Row, resource_name: str) -> Waiting:
         soon = timedelta(seconds=min(1.0, self.pace.poll_seconds))
@@ -233,7 +273,7 @@ class _Step(Generic[Row]):
     def _cancel(self, row: Row) -> Waiting:
         """Ask the provider to stop until it has: what it does not hear of bills on."""
         try:
-            self.operation.cancel(row)
+            self.operation.cancel(row.resource_name or "")
         except (Unavailable, RateLimited, Forbidden, NotFound) as error:
             log.warning("operation_cancel_failed", job_id=self.run.id, code=error.code)
         with self.sessions.transaction() as session:
@@ -250,3 +290,4 @@ class _Step(Generic[Row]):
             )
             row.record(result={}, error=error)
             self.operation.release(session, row)
+        self._wake_next(row)

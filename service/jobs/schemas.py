@@ -109,6 +109,11 @@ class Job(BaseModel):
     state: State
     reason: str | None = Field(description="why it waits, or what holds it up while it runs")
     resume_at: datetime | None = Field(description="when it looks again by itself, if it waits")
+    place: int | None = Field(
+        default=None,
+        description="its place in the line, where it waits for a quota of tunings at once; 1 goes "
+        "next",
+    )
     spec: dict[str, Any] = Field(description="as resolved, defaults filled in")
     outputs: dict[str, str] = Field(description="role to id, reserved at submission")
     result: dict[str, Any] | None = Field(
@@ -137,8 +142,12 @@ def initial_cost(*, budget_nano: int | None = None) -> dict[str, Any]:
     return {**cost.model_dump(), "budget": dollars_or_none(budget_nano)}
 
 
-def present_job(row: JobRecord, *, cost: Mapping[str, Any] | None = None) -> Job:
-    """Return a row as HTTP shows it; `cost` is newer than what the row keeps."""
+def present_job(
+    row: JobRecord, *, cost: Mapping[str, Any] | None = None, place: int | None = None
+) -> Job:
+    """Return a row as HTTP shows it; `cost` is newer than what the row keeps, `place` is that in
+    the line of a quota.
+    """
     links = {"self": f"/v1/jobs/{row.id}", "events": f"/v1/events?job={row.id}"}
     if State(row.state) not in TERMINAL:
         links["cancel"] = f"/v1/jobs/{row.id}/cancel"
@@ -152,6 +161,7 @@ def present_job(row: JobRecord, *, cost: Mapping[str, Any] | None = None) -> Job
         state=State(row.state),
         reason=row.reason,
         resume_at=row.next_run_at if row.state == State.WAITING else None,
+        place=place if row.state == State.WAITING else None,
         spec=row.spec,
         outputs=row.outputs,
         result=row.result,

@@ -1,6 +1,6 @@
 """The jobs that end as a model: `tune` pays for a tuning, `poll` attaches to one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -9,16 +9,13 @@ from service.database import Session, Sessions
 from service.errors import Conflict, Invalid, ProviderFailed, TunecurveError
 from service.ids import Prefix, new_id
 from service.jobs.budgets import settle_ahead
+from service.jobs.operation_state import FoundOperation, OperationState
 from service.jobs.paid_operation_sweep import PolledTable
-from service.jobs.paid_operations import (
-    OperationPace,
-    OperationState,
-    OperationStatus,
-    advance,
-)
+from service.jobs.paid_operations import OperationPace, OperationStatus, advance
 from service.jobs.ports import JobCancelled, JobRun, Waiting
 from service.projects.access import require_tuning
 from service.registry import Registry
+from service.settings import Settings
 from service.tuning import repository
 from service.tuning.costs import enter_training, hold_training
 from service.tuning.models import TuningRun
@@ -43,13 +40,24 @@ _RESULT = (
 
 @dataclass(frozen=True, slots=True)
 class TuningServices:
-    """What tuning jobs work with; `deadline_hours` is how long one tuning may take."""
+    """What tuning jobs work with; `deadline_hours` is how long one tuning may take, `most_open`
+    how many may run at once of each provider (None, or left out: as many as there are).
+    """
 
     sessions: Sessions
     providers: Providers
     pace: OperationPace
     deadline_hours: float
     catalogue: Catalogue
+    most_open: Mapping[str, int | None]
+
+
+def open_limits(settings: Settings) -> Mapping[str, int | None]:
+    """Return how many tunings may run at once of each provider: as set (0: without a limit), else
+    as an emulator takes them, or one, which is all that every project of Google has.
+    """
+    told, unset = settings.concurrent_tunings, None if settings.emulated else 1
+    return {"vertex": unset if told is None else told or None}
 
 
 def run_tune(run: JobRun, services: TuningServices) -> Waiting | None:
@@ -110,10 +118,14 @@ class _Attachment:
     def submit(self, _row: TuningRun) -> str:
         return self.spec.resource_name
 
-    def find(self, _row: TuningRun) -> str:
-        return self.spec.resource_name
+    @property
+    def most_open(self) -> None:
+        return None  # it runs already
 
-    def cancel(self, _row: TuningRun) -> None:
+    def find(self, _row: TuningRun) -> Sequence[FoundOperation]:
+        return [FoundOperation(self.spec.resource_name, is_open=True)]
+
+    def cancel(self, _resource_name: str) -> None:
         raise JobCancelled  # others have started the tuning: it goes on
 
     def release(self, session: Session, row: TuningRun) -> None:
@@ -148,11 +160,15 @@ class _Tuning:
     def submit(self, row: TuningRun) -> str:
         return self.provider.submit(request_of(row, self.spec, self.inputs()))
 
-    def find(self, row: TuningRun) -> str | None:
+    @property
+    def most_open(self) -> int | None:
+        return self.services.most_open.get(self.spec.provider)
+
+    def find(self, row: TuningRun) -> Sequence[FoundOperation]:
         return self.provider.find(row.id)
 
-    def cancel(self, row: TuningRun) -> None:
-        self.provider.cancel(row.resource_name or "")
+    def cancel(self, resource_name: str) -> None:
+        self.provider.cancel(resource_name)
 
     def release(self, session: Session, row: TuningRun) -> None:
         settle_ahead(session, row.job_id)
@@ -167,7 +183,11 @@ class _Tuning:
 
 def _new_run(run: JobRun, provider: str) -> TuningRun:
     return TuningRun(
-        id=new_id(Prefix.TUNING_RUN), project_id=run.project_id, provider=provider, result={}
+        id=new_id(Prefix.TUNING_RUN),
+        project_id=run.project_id,
+        provider=provider,
+        line=provider,
+        result={},
     )
 
 
@@ -210,7 +230,13 @@ def polled_tunings(providers: Callable[[], Providers]) -> PolledTable[TuningRun]
             raise Conflict(message, code="tuning_of_others")
         providers().find(row.provider).cancel(row.resource_name or "")
 
-    return PolledTable(TuningRun, poll, cancel)
+    def find(row: TuningRun) -> Sequence[FoundOperation]:
+        return () if row.attached else providers().find(row.provider).find(row.id)
+
+    def drop(row: TuningRun, resource_name: str) -> None:
+        providers().find(row.provider).cancel(resource_name)
+
+    return PolledTable(TuningRun, poll, cancel, find, drop)
 
 
 def _status_of(reported: ProviderTuning) -> OperationStatus:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
-from service.jobs.paid_operations import OperationState
+from service.jobs.operation_state import FoundOperation, OperationState
 
 
 class TuningMethod(StrEnum):
@@ -151,8 +151,11 @@ class TuningProvider(Protocol):
         """Start a tuning and return its resource name. After Unavailable it may still exist."""
         ...
 
-    def find(self, run_id: str) -> str | None:
-        """Return the resource name of the tuning labelled with `run_id`, reading every page."""
+    def find(self, run_id: str) -> Sequence[FoundOperation]:
+        """Return all tunings labelled with `run_id`, in the order of their creation.
+
+        Raises Unavailable unless the list was read to its end.
+        """
         ...
 
     def poll(self, resource_name: str) -> ProviderTuning: ...

@@ -6,11 +6,10 @@ from datetime import datetime
 from service.database import Session, Sessions
 from service.errors import Invalid, NotFound
 from service.inference.local.folders import LocalTask
-from service.jobs.ports import (
-    InputNotReady,
-)
+from service.jobs.paid_operation_line import places_in_line
+from service.jobs.ports import InputNotReady
 from service.tuning import repository
-from service.tuning.models import TunedModel
+from service.tuning.models import TunedModel, TuningRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,3 +90,8 @@ def list_models(
     """Return a page of models, newest first."""
     with sessions.reading() as session:
         return repository.models(session, project_id, after=after, limit=limit)
+
+
+def places_of_tunings(session: Session) -> dict[str, int]:
+    """Return the places of the jobs that wait in the line of a provider, by id; 1 goes next."""
+    return places_in_line(session, TuningRun)

@@ -1,9 +1,10 @@
 """Batch prediction: a service that answers a whole file of requests at once."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from service.jobs.paid_operations import OperationState
+from service.jobs.operation_state import FoundOperation, OperationState
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,11 @@ class BatchProvider(Protocol):
         """Start a batch and return its resource name. After Unavailable it may still exist."""
         ...
 
-    def find(self, run_id: str, *, location: str) -> str | None:
-        """Return the resource name of the batch labelled with `run_id`, reading every page."""
+    def find(self, run_id: str, *, location: str) -> Sequence[FoundOperation]:
+        """Return all batches labelled with `run_id`, in the order of their creation.
+
+        Raises Unavailable unless the list was read to its end.
+        """
         ...
 
     def poll(self, resource_name: str) -> ProviderBatch: ...

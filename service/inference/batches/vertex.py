@@ -4,7 +4,7 @@ Importing this module costs 3 s and 140 MB (it loads every service of aiplatform
 worker that meets an evaluation in the batch lane does.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from google.auth.credentials import AnonymousCredentials
@@ -17,9 +17,10 @@ from service.inference.batches.vertex_calls import (
     CALL_SECONDS,
     call_vertex,
     delete_vertex,
+    list_labelled,
     words_without_quotes,
 )
-from service.jobs.paid_operations import OperationState
+from service.jobs.operation_state import FoundOperation, OperationState
 from service.text import storable_json
 
 RUN_LABEL = "tunecurve-run"
@@ -70,20 +71,16 @@ class VertexBatches:
         )
         return str(created.name)
 
-    def find(self, run_id: str, *, location: str) -> str | None:
-        # No filter: a server that ignored it would make us overlook a batch to adopt.
+    def find(self, run_id: str, *, location: str) -> Sequence[FoundOperation]:
         client = self._client(location)
-        listed = call_vertex(
-            lambda: [
-                job.name
-                for job in client.list_batch_prediction_jobs(
-                    parent=self._parent(location), timeout=CALL_SECONDS, retry=None
-                )
-                if job.labels.get(RUN_LABEL) == run_id
-            ],
+        return list_labelled(
+            lambda: client.list_batch_prediction_jobs(
+                parent=self._parent(location), timeout=CALL_SECONDS, retry=None
+            ),
+            items="batch_prediction_jobs",
+            label=(RUN_LABEL, run_id),
             missing=_MISSING,
         )
-        return str(listed[0]) if listed else None
 
     def poll(self, resource_name: str) -> ProviderBatch:
         client = self._client(location_of(resource_name))

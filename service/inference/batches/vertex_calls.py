@@ -1,13 +1,14 @@
 """One call to Vertex AI through a `gapic` client: what it raises becomes our errors."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, TypeVar
 
 import requests
 from google.api_core import exceptions as google_errors
 from google.auth import exceptions as auth_errors
+from google.protobuf.json_format import ParseError
 
 from service.errors import (
     Invalid,
@@ -17,10 +18,15 @@ from service.errors import (
     TunecurveError,
     Unavailable,
 )
+from service.jobs.operation_state import FoundOperation
 
 Answer = TypeVar("Answer")
 
 CALL_SECONDS = 30.0  # the clients have no timeout by default
+ENDED = frozenset(
+    f"JOB_STATE_{name}"
+    for name in ("SUCCEEDED", "PARTIALLY_SUCCEEDED", "FAILED", "EXPIRED", "CANCELLED")
+)
 
 
 def call_vertex(call: Callable[[], Answer], *, missing: str) -> Answer:
@@ -33,12 +39,44 @@ def call_vertex(call: Callable[[], Answer], *, missing: str) -> Answer:
         requests.RequestException,
         auth_errors.TransportError,
         google_errors.RetryError,
+        ParseError,
     ) as error:
         message = f"Vertex AI did not answer: {type(error).__name__}"
         raise Unavailable(message, code="provider_unavailable") from error
     except auth_errors.GoogleAuthError as error:
         message = "no Google credentials; run `gcloud auth application-default login`"
         raise ProviderRefused(message, code="provider_credentials") from error
+
+
+def list_labelled(
+    pager: Callable[[], Any], *, items: str, label: tuple[str, str], missing: str
+) -> list[FoundOperation]:
+    """Return the operations that carry a label, in the order of their creation.
+
+    A list is read to its end without a filter: a server that ignored one, or an end that is none,
+    would make us believe that there is nothing to adopt. Raises Unavailable where a page does not
+    come, cannot be read, or comes again.
+    """
+    name, value = label
+    jobs = call_vertex(lambda: list(_whole_list(pager(), items)), missing=missing)
+    ours = [job for job in jobs if job.labels.get(name) == value]
+    return [
+        FoundOperation(str(job.name), is_open=job.state.name not in ENDED)
+        for job in sorted(ours, key=lambda job: (str(job.create_time), job.name))
+    ]
+
+
+def _whole_list(pager: Any, items: str) -> Iterator[Any]:
+    tokens: set[str] = set()
+    names: set[str] = set()
+    for page in pager.pages:
+        jobs = list(getattr(page, items))
+        if page.next_page_token in tokens or (jobs and names.issuperset(job.name for job in jobs)):
+            message = "Vertex AI's list of jobs repeats itself: it was not read to its end"
+            raise Unavailable(message, code="provider_list_incomplete")
+        tokens.add(page.next_page_token)
+        names.update(job.name for job in jobs)
+        yield from jobs
 
 
 _QUOTES = re.compile(

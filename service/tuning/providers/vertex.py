@@ -13,7 +13,8 @@ from google.cloud import aiplatform_v1 as v1
 
 from service.catalogue.locations import endpoint_of, location_of
 from service.errors import Invalid
-from service.inference.batches.vertex_calls import CALL_SECONDS, call_vertex
+from service.inference.batches.vertex_calls import CALL_SECONDS, call_vertex, list_labelled
+from service.jobs.operation_state import FoundOperation
 from service.tuning.ports import MetricPoint, ProviderTuning, TuningRequest
 from service.tuning.providers.vertex_answers import (
     RUN_LABEL,
@@ -61,20 +62,16 @@ class VertexTuning:
         )
         return str(created.name)
 
-    def find(self, run_id: str) -> str | None:
-        # No filter: a server that ignored it would make us believe there is nothing to adopt.
+    def find(self, run_id: str) -> Sequence[FoundOperation]:
         client = self._client(self._location)
-        listed = call_vertex(
-            lambda: [
-                job.name
-                for job in client.list_tuning_jobs(
-                    parent=self._parent(), timeout=CALL_SECONDS, retry=None
-                )
-                if job.labels.get(RUN_LABEL) == run_id
-            ],
+        return list_labelled(
+            lambda: client.list_tuning_jobs(
+                parent=self._parent(), timeout=CALL_SECONDS, retry=None
+            ),
+            items="tuning_jobs",
+            label=(RUN_LABEL, run_id),
             missing=_MISSING,
         )
-        return str(listed[0]) if listed else None
 
     def poll(self, resource_name: str) -> ProviderTuning:
         return read_tuning(self._get(resource_name))

@@ -9,7 +9,7 @@ import pytest
 from service.errors import Invalid, NotFound, Unavailable
 from service.inference.batches.ports import BatchOrder
 from service.inference.batches.vertex import VertexBatches, open_vertex_batches, read_batch
-from service.jobs.paid_operations import OperationState
+from service.jobs.operation_state import OperationState
 from service.storage.gcs import read_gs_lines
 from service.storage.stores import open_store
 from tests.support.emulator import EmulatorProcess, start_emulator
@@ -53,9 +53,9 @@ def ordered(tmp_path: Path, run_id: str, *, model: str = "gemini-3.1-flash-lite"
 def test_a_batch_is_sent_found_by_its_label_and_read(tmp_path: Path, vertex: VertexBatches) -> None:
     name = vertex.submit(ordered(tmp_path, "eval_1"))
     vertex.submit(ordered(tmp_path, "eval_2"))
-    assert vertex.find("eval_1", location="us") == name
-    assert vertex.find("eval_1", location="europe-west4") is None
-    assert vertex.find("eval_3", location="us") is None
+    assert [each.resource_name for each in vertex.find("eval_1", location="us")] == [name]
+    assert not vertex.find("eval_1", location="europe-west4")
+    assert not vertex.find("eval_3", location="us")
     eventually(lambda: vertex.poll(name).state is OperationState.SUCCEEDED)
     batch = vertex.poll(name)
     assert batch.output_uri is not None

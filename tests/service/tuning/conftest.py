@@ -1,7 +1,7 @@
 """An emulator, a proxy before it that loses things, and a prepared dataset in its bucket."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
@@ -55,6 +55,7 @@ class Tuning:
     providers: Registry[TuningProvider]
     emulator: EmulatorProcess
     pace: OperationPace
+    most_open: Mapping[str, int | None] = field(default_factory=dict)
 
     def step(self, *, settled: bool = False) -> object:
         """Run the job's operation once; `settled` lets the time to settle have passed."""
@@ -67,6 +68,7 @@ class Tuning:
             pace=replace(self.pace, settle_seconds=-1) if settled else self.pace,
             deadline_hours=72,
             catalogue=CATALOGUE,
+            most_open=self.most_open,
         )
 
     def poll(self, *, settled: bool = False) -> None:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from service.errors import Invalid, NotFound, Unavailable
-from service.jobs.paid_operations import OperationState
+from service.jobs.operation_state import OperationState
 from service.tuning.ports import Hyperparameters, TuningRequest
 from service.tuning.providers.vertex import open_vertex
 from service.tuning.providers.vertex_answers import read_tuning
@@ -42,7 +42,7 @@ def test_an_unknown_tuning_is_not_found(emulator: EmulatorProcess) -> None:
     with pytest.raises(NotFound) as caught:
         vertex.poll("projects/p/locations/us-central1/tuningJobs/1")
     assert caught.value.code == "tuning_not_found"
-    assert vertex.find("tun_nobody") is None
+    assert not vertex.find("tun_nobody")
 
 
 def test_a_server_that_is_away_is_unavailable() -> None:

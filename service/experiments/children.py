@@ -124,6 +124,7 @@ def _tune_spec(
         base_model=row.base_model,
         hyperparameters=variant.hyperparameters,
         provider=spec.provider,
+        local=spec.local,
         fresh=spec.fresh,
         allow_unlisted_model=spec.allow_unlisted_model,
     )

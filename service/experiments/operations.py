@@ -5,11 +5,13 @@ from functools import partial
 
 from service.catalogue.catalogue import Catalogue
 from service.catalogue.checks import check_base_model, check_location, check_region
+from service.catalogue.local_names import is_local
 from service.clock import utc_now
 from service.database import Session, Sessions
 from service.datasets.operations import check_source
 from service.datasets.queries import answer_form_of, require_train_sizes, validation_rows
 from service.errors import Fault, Invalid
+from service.evaluation.local_checks import check_local
 from service.evaluation.metrics.registry import METRICS
 from service.evaluation.plan import check_controlled
 from service.evaluation.setup_schemas import BEST_CHECKPOINT
@@ -31,6 +33,7 @@ from service.jobs.ports import (
     JobRecord,
     JobRun,
     JobServices,
+    Placement,
     Submission,
     Waiting,
 )
@@ -65,6 +68,8 @@ def reserve_experiment(
         form = answer_form_of(session, spec.dataset, project_id=submission.project_id)
         check_controlled(form, controlled=spec.controlled)
     name = spec.base_model or base_model
+    if any(map(is_local, (name, *spec.compare_models))):
+        check_local(spec, is_classifier=spec.trains_classifier)
     unlisted = check_base_model(
         catalogue, name, tunes=True, allow_unlisted=spec.allow_unlisted_model
     )
@@ -84,7 +89,7 @@ def reserve_experiment(
             dataset_id=spec.dataset,
             base_model=name,
             unlisted_model=unlisted,
-            synthetic=catalogue.places.emulated,
+            synthetic=_is_synthetic(spec, name, catalogue=catalogue),
             metric=spec.metric,
             created_at=utc_now(),
         ),
@@ -124,6 +129,19 @@ def _check_compared(spec: ExperimentSpec, base_model: str, *, catalogue: Catalog
     return unlisted
 
 
+def _is_synthetic(spec: ExperimentSpec, base_model: str, *, catalogue: Catalogue) -> bool:
+    return any(map(catalogue.is_synthetic, (base_model, *spec.compare_models)))
+
+
+def place_experiment(
+    _session: Session, submission: Submission, *, base_model: str, catalogue: Catalogue
+) -> Placement:
+    """Return who writes the children, and whether an emulator answers some of them."""
+    spec = ExperimentSpec.model_validate(submission.spec)
+    name = spec.base_model or base_model
+    return Placement(Queue.EXPERIMENT, _is_synthetic(spec, name, catalogue=catalogue))
+
+
 def experiment_kind(base_model: str, *, catalogue: Catalogue) -> JobKind:
     """Return the `experiment` kind; `base_model` is used where a spec names none."""
     return JobKind(
@@ -135,7 +153,7 @@ def experiment_kind(base_model: str, *, catalogue: Catalogue) -> JobKind:
         task="experiments.run",
         reserve=partial(reserve_experiment, base_model=base_model, catalogue=catalogue),
         estimate=partial(estimate_experiment, base_model=base_model, catalogue=catalogue),
-        synthetic=catalogue.places.emulated,
+        place=partial(place_experiment, base_model=base_model, catalogue=catalogue),
         cleans_up_on_cancel=True,
     )
 

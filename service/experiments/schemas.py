@@ -8,15 +8,18 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from service.catalogue.entry import BASE_MODEL_PATTERN
+from service.catalogue.local_names import LOCAL
 from service.datasets.schemas import PrepareSpec, TrainSize
 from service.evaluation.schemas import GenerationConfig, VariantKind
 from service.experiments.curve_schemas import ExperimentCurve
-from service.experiments.hyperparameter_sweep import SweepSpec
+from service.experiments.hyperparameter_sweep import SweepSpec, configurations_of
 from service.experiments.models import Experiment as ExperimentRow
 from service.ids import Prefix, id_pattern
+from service.inference.local.folders import LocalTask
 from service.jobs.lifecycle import State
 from service.jobs.schemas import OutputState, output_state
 from service.money import AMOUNT_PATTERN
+from service.tuning.local_spec import DEFAULT_TRAINING, LocalTrainingSpec, provider_mistakes
 from service.tuning.schemas import HyperparametersSpec, ProviderName
 
 BaseModelName = Annotated[
@@ -99,6 +102,9 @@ class ExperimentSpec(GenerationConfig):
         description="tune and pay anew where identical tunings of the project have succeeded",
     )
     provider: ProviderName = "vertex"
+    local: LocalTrainingSpec | None = Field(
+        default=None, description="with the provider `local`: how it trains; null: as it sees fit"
+    )
     metric: str | None = Field(default=None, description="default: the preset's first")
     tolerance: float = Field(
         default=0.0,
@@ -137,6 +143,29 @@ class ExperimentSpec(GenerationConfig):
             message = "`matched_steps` sets the epochs of each size: it goes without `sweep`"
             raise ValueError(message)
         return self
+
+    @model_validator(mode="after")
+    def _provider_has_its_own(self) -> Self:
+        configurations = configurations_of(self.sweep, self.hyperparameters)
+        multipliers = [each.learning_rate_multiplier for each in configurations]
+        mistakes = provider_mistakes(
+            self.provider,
+            base_model=self.base_model,
+            local=self.local,
+            vertex_only={"learning_rate_multiplier": any(multipliers)},
+        )
+        for mistake in mistakes:
+            raise ValueError(mistake)
+        if self.trains_classifier and (self.tuned_shots or (self.sweep and self.sweep.shots)):
+            message = "a classifier reads the text alone: leave out the shots of tuned models"
+            raise ValueError(message)
+        return self
+
+    @property
+    def trains_classifier(self) -> bool:
+        """Whether the tuned models read the text alone and answer with a label."""
+        task = (self.local or DEFAULT_TRAINING).task
+        return self.provider == LOCAL and task is LocalTask.SEQUENCE_CLASSIFICATION
 
 
 @dataclass(frozen=True, slots=True)

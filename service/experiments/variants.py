@@ -71,7 +71,12 @@ def plan_variants(sizes: Sequence[int], spec: ExperimentSpec) -> tuple[Variant, 
 
 
 def _prompted(spec: ExperimentSpec, base_model: str | None) -> Iterator[Variant]:
-    """Yield zero-shot, few-shot unless `shots` is 0, and chain of thought where it is asked for."""
+    """Yield zero-shot, few-shot unless `shots` is 0, and chain of thought where it is asked for.
+
+    The base of a classifier has no head yet: there is nothing to prompt.
+    """
+    if base_model is None and spec.trains_classifier:
+        return
     of = f"{base_model}: " if base_model else ""
     yield Variant(f"{of}zero-shot", VariantKind.ZERO_SHOT, base_model=base_model)
     if spec.shots:

@@ -184,8 +184,7 @@ class JobKind:
     elsewhere. Jobs of a kind that `is_shard` are written by their parent alone: they emit no
     events, and their progress adds up to their parent's.
     `estimate(session, submission)` says what the job will cost; without one it costs nothing.
-    A `synthetic` kind is worked on by an emulator, which bills nobody. `place(session, submission)`
-    says where a job goes that may not go where its kind does; it raises what `reserve` raises.
+    `place(session, submission)` says who works on a job where that depends on its spec.
     """
 
     name: str
@@ -199,14 +198,13 @@ class JobKind:
     estimate: Callable[[Session, Submission], Estimate] | None = None
     is_shard: bool = False
     preemptible: bool = False
-    synthetic: bool = False
     place: Callable[[Session, Submission], Placement] | None = None
 
     def placement(self, session: Session, submission: Submission) -> Placement:
         """Return where a job goes that is about to be written."""
         if self.place is not None:
             return self.place(session, submission)
-        return Placement(self.queue, self.synthetic)
+        return Placement(self.queue)
 
 
 JobKinds = Mapping[str, JobKind]

@@ -6,6 +6,7 @@ job over.
 """
 
 import shutil
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,8 @@ from service.tuning.providers.local.plan import TrainingPlan, plan_training
 from service.tuning.removal import model_folder
 from service.tuning.schemas import TuneSpec
 from service.tuning.tuning_inputs import read_inputs
+
+_WRITE_SECONDS = 1.0  # between two looks of a person at the curves
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +140,8 @@ class _Publisher:
     def __init__(self, run: JobRun, services: LocalTuningServices, epochs: Sequence[int]) -> None:
         self._run, self._services, self._epochs = run, services, epochs
         self._folder = model_folder(run.project_id, run.outputs["model"])
+        self._points: list[MetricPoint] = []
+        self._written_at = time.monotonic()
 
     def key_at(self, step: int) -> str:
         """Return the folder of the object store where the model after so many steps lies."""
@@ -161,10 +166,17 @@ class _Publisher:
             self._run.check_preemption()
 
     def measured(self, points: Sequence[MetricPoint]) -> None:
+        self._points += points
+        if time.monotonic() - self._written_at >= _WRITE_SECONDS:
+            self._write_points()
+
+    def _write_points(self) -> None:
         with self._run.fenced() as session:
-            record_metrics(session, self._run.id, points)
+            record_metrics(session, self._run.id, self._points)
+        self._points, self._written_at = [], time.monotonic()
 
     def checkpoint_saved(self, folder: Path, *, step: int, epoch: int | None) -> None:
+        self._write_points()  # a run that goes on from here measures what comes after it
         if epoch in self._epochs:
             self._services.models.publish(folder, self.key_at(step))
 

@@ -13,6 +13,7 @@ from service.tuning.providers.local.plan import TrainingPlan
 
 NO_LOSS = -100  # the label of tokens that nothing is learned from
 _LEAST_LABELS = 2
+_MOST_LABELS = 0.5  # of the rows: then each stands twice on average
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +28,19 @@ class EncodedRows:
 def labels_of(examples: Sequence[Example], known: Sequence[str]) -> tuple[str, ...]:
     """Return the labels to learn: those that the dataset names, else those of its rows.
 
-    Raises Invalid `labels_too_few` where there is nothing to tell apart.
+    Raises Invalid `labels_too_few` where there is nothing to tell apart, and `labels_too_many`
+    where hardly an answer stands twice.
     """
     labels = tuple(known) or tuple(sorted({example.target for example in examples}))
     if len(labels) < _LEAST_LABELS:
         message = f"a classifier needs two labels or more, and the training rows have {len(labels)}"
         raise Invalid(message, code="labels_too_few")
+    if not known and len(labels) > _MOST_LABELS * len(examples):
+        message = (
+            f"{len(labels)} different answers in {len(examples)} rows are no labels: train with "
+            "`local.task` `causal_lm`"
+        )
+        raise Invalid(message, code="labels_too_many")
     return labels
 
 

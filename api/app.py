@@ -17,6 +17,7 @@ from api.openapi import TITLE, document
 from api.parameters import refuse_unknown_parameters
 from api.rate_limits import KeySlots
 from api.routes import (
+    aliases,
     audit,
     catalogue,
     datasets,
@@ -50,6 +51,7 @@ _ROOMS = (
     catalogue,  # before tuning: `/v1/models/catalogue` is no model
     tuning,
     generation,
+    aliases,
     evaluation,
     experiments,
     webhooks,

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Path, Query, Request
 
 from service.container import Container
-from service.ids import Prefix, id_pattern
+from service.ids import MODEL_OR_ALIAS_PATTERN, Prefix, id_pattern
 
 PAGE_LIMIT = 100
 
@@ -54,11 +54,17 @@ AfterErasure = Annotated[str | None, Query(pattern=id_pattern(Prefix.ERASURE), d
 AfterAuditEntry = Annotated[
     str | None, Query(pattern=id_pattern(Prefix.AUDIT_ENTRY), description=_AFTER)
 ]
+AfterAliasMove = Annotated[
+    str | None, Query(pattern=id_pattern(Prefix.ALIAS_MOVE), description=_AFTER)
+]
 AfterProject = Annotated[str | None, Query(pattern=id_pattern(Prefix.PROJECT), description=_AFTER)]
 ProjectId = Annotated[str, Path(pattern=id_pattern(Prefix.PROJECT))]
 JobId = Annotated[str, Path(pattern=id_pattern(Prefix.JOB))]
 FileId = Annotated[str, Path(pattern=id_pattern(Prefix.FILE))]
 DatasetId = Annotated[str, Path(pattern=id_pattern(Prefix.DATASET))]
+ModelOrAlias = Annotated[
+    str, Path(pattern=MODEL_OR_ALIAS_PATTERN, description="id of the model, or its alias")
+]
 ModelId = Annotated[str, Path(pattern=id_pattern(Prefix.MODEL))]
 EvaluationId = Annotated[str, Path(pattern=id_pattern(Prefix.EVALUATION))]
 ExperimentId = Annotated[str, Path(pattern=id_pattern(Prefix.EXPERIMENT))]

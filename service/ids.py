@@ -28,6 +28,7 @@ class Prefix(StrEnum):
     PROJECT = "proj"
     ERASURE = "era"
     AUDIT_ENTRY = "aud"
+    ALIAS_MOVE = "amv"
 
 
 class _Sequence:
@@ -64,3 +65,7 @@ def example_id(prefix: Prefix) -> str:
 def id_pattern(prefix: Prefix) -> str:
     """Return the anchored regular expression of ids of one kind."""
     return f"^{prefix}_{BODY_PATTERN}$"
+
+
+ALIAS_PATTERN = "^[a-z0-9][a-z0-9_-]{0,62}@[a-z0-9][a-z0-9_-]{0,62}$"
+MODEL_OR_ALIAS_PATTERN = f"{id_pattern(Prefix.MODEL)}|{ALIAS_PATTERN}"

@@ -17,6 +17,7 @@ from tunecurve.commands import (
     doctor,
     jobs,
     key,
+    model_registry,
     models,
     preview,
     projects,
@@ -82,6 +83,8 @@ app.command("find-subject")(subject.find_subject)
 app.command("catalogue")(catalogue.catalogue)
 app.add_typer(key.app, name="key")
 app.add_typer(projects.app, name="projects")
+app.add_typer(model_registry.models, name="models")
+app.add_typer(model_registry.alias, name="alias")
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.command("doctor")(doctor.doctor)

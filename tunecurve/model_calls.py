@@ -30,6 +30,18 @@ class ModelCalls:
             timeout_seconds=_SECONDS,
         )
 
+    def model(self, model: str) -> Json:
+        """Return a model with its lineage, aliases and retirement; takes an alias, too."""
+        return self._transport.json("GET", f"/v1/models/{model}")
+
+    def set_alias(self, name: str, model: str, *, force: bool = False) -> Json:
+        """Have an alias such as `pii@best` stand for a model.
+
+        Without `force` it moves only to a model that is not shown to be worse.
+        """
+        body = {"model": model, "force": force}
+        return self._transport.json("PUT", f"/v1/aliases/{name}", body=body)
+
     def generate_stream(self, model: str, text: str, **settings: Any) -> Iterator[Json]:
         """Yield `{"text": piece}` while the answer comes, then the object that `generate` returns.
 

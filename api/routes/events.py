@@ -23,7 +23,7 @@ from service.webhooks.schemas import Event
 
 router = APIRouter(prefix="/v1/events", tags=["events"])
 
-_TYPES = ("*", "job.*", "webhook.*", *(type_.value for type_ in EventType))
+_TYPES = ("*", "job.*", "model.*", "webhook.*", *(type_.value for type_ in EventType))
 _LAST_SEQ = 2**63 - 1
 
 

@@ -24,7 +24,7 @@ ModelName = Annotated[
     str,
     Path(
         pattern=BASE_MODEL_PATTERN,
-        description="id of a tuned model, or name of a base model",
+        description="id of a tuned model, alias, or name of a base model",
         examples=["gemini-3.1-flash-lite"],
     ),
 ]

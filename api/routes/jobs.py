@@ -27,6 +27,7 @@ from service.jobs import operations, queries
 from service.jobs.lifecycle import OPEN, Reason, State
 from service.jobs.ports import JobRecord
 from service.jobs.schemas import LABEL_PATTERN, Job, present_job
+from service.model_registry.queries import with_model_ids
 from service.money import parse_dollars
 from service.tuning.queries import places_of_tunings
 
@@ -83,11 +84,12 @@ def create_job(
     The ids of its outputs are in the answer: a later job may name them at once. Send an
     `Idempotency-Key` so that a repeated request makes no second job.
     """
+    project_id, sessions = principal.project_id, container.sessions
     request = operations.Request(
         kind=body.kind,
-        spec=body.spec,
+        spec=with_model_ids(body.spec, project_id=project_id, sessions=sessions),
         labels=body.labels,
-        project_id=principal.project_id,
+        project_id=project_id,
         idempotency_key=idempotency_key,
         request_id=request_id,
         budget_nano=budget_nano_of(body),
@@ -109,7 +111,7 @@ def create_job(
         ),
         admit=admission(principal.limits),
     )
-    with container.sessions.reading() if replayed else nullcontext() as session:
+    with sessions.reading() if replayed else nullcontext() as session:
         [job] = _shown(session, [row]) if session else [present_job(row)]
     headers = _headers(job) | {"Location": f"/v1/jobs/{job.id}"}
     if replayed:

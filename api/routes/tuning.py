@@ -6,13 +6,17 @@ from fastapi import APIRouter, Query, Request, Response
 
 from api import examples
 from api.auth import Reader, Writer
-from api.dependencies import AfterModel, KeepRemote, Limit, ModelId, Services
+from api.dependencies import AfterModel, KeepRemote, Limit, ModelId, ModelOrAlias, Services
 from api.downloads import MEDIA_TYPES, attachment
+from api.model_examples import MODEL_DETAIL
 from api.openapi import answers, example_of, files, page_example
 from api.pagination import Page, page_of
+from service.clock import utc_now
 from service.erasure.operations import delete_output
 from service.erasure.schemas import Deletion
 from service.jobs.queries import job_states
+from service.model_registry.queries import detail_of, resolve
+from service.model_registry.schemas import ModelDetail
 from service.storage.tables import rows_as_csv
 from service.tuning import queries
 from service.tuning.curves import training_curves
@@ -47,13 +51,25 @@ def list_models(
     "/{model_id}",
     operation_id="getModel",
     summary="Look at a tuned model",
-    responses=answers(examples.MODEL, 404),
+    responses=answers(MODEL_DETAIL, 404),
 )
-def get_model(model_id: ModelId, principal: Reader, container: Services) -> Model:
-    """Where it was tuned, on what, and its checkpoints."""
-    row = queries.get_model(model_id, project_id=principal.project_id, sessions=container.sessions)
-    states = job_states([row.job_id], sessions=container.sessions)
-    return present_model(row, job=states.get(row.job_id))
+def get_model(model_id: ModelOrAlias, principal: Reader, container: Services) -> ModelDetail:
+    """Where it came from (tuning run, dataset, base model), its aliases and checkpoints, what
+    Google's own client takes, and when its base model retires.
+    """
+    sessions, project_id = container.sessions, principal.project_id
+    with sessions.reading() as session:
+        found = resolve(session, model_id, project_id=project_id)
+    row = queries.get_model(found, project_id=project_id, sessions=sessions)
+    states = job_states([row.job_id], sessions=sessions)
+    return detail_of(
+        present_model(row, job=states.get(row.job_id)),
+        project_id=project_id,
+        google_project=container.settings.google_cloud_project,
+        catalogue=container.catalogue,
+        today=utc_now().date(),
+        sessions=sessions,
+    )
 
 
 @router.get(

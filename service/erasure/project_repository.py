@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Select, Table, delete, func, select
 from service.database import Model, Session
 
 # Each after those that refer to it; outputs and jobs are deleted one by one before.
-_REST = ("delivery", "webhook", "event", "idempotency_key", "usage", "api_key")
+_REST = ("model_alias_move", "delivery", "webhook", "event", "idempotency_key", "usage", "api_key")
 _COUNTED = {
     "files": "file",
     "datasets": "dataset",
@@ -59,6 +59,12 @@ def submitted_jobs(session: Session, project_id: str, *, limit: int) -> list[str
     job = _table("job")
     query = select(job.c.id).where(job.c.project_id == project_id, job.c.parent_id.is_(None))
     return list(session.scalars(query.order_by(job.c.id).limit(limit)))
+
+
+def remove_aliases(session: Session, project_id: str) -> None:
+    """Delete the names that hold a project's models."""
+    alias = _table("model_alias")
+    session.execute(delete(alias).where(alias.c.project_id == project_id))
 
 
 def is_pending(session: Session, project_id: str) -> bool:

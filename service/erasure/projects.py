@@ -74,6 +74,8 @@ def _stop_jobs(project_id: str, *, jobs: JobServices) -> bool:
 
 def _delete_some(project_id: str, services: ErasureServices) -> bool:
     """Delete some of a project's outputs, or else of its jobs; return whether there were any."""
+    with services.sessions.transaction() as session:
+        project_repository.remove_aliases(session, project_id)
     with services.sessions.reading() as session:
         found = [
             output_id

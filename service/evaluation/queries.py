@@ -1,5 +1,7 @@
 """Evaluations with their scores, and where their tables lie."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from service.database import Session, Sessions
@@ -27,6 +29,42 @@ def list_evaluations(
         rows = repository.page(session, project_id, after=after, limit=limit)
         scores = list(repository.scores(session, [row.id for row in rows]))
     return [(row, [each for each in scores if each.evaluation_id == row.id]) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredEvaluation:
+    """A finished evaluation of a tuned model on test rows, and the signatures of its scores.
+
+    Evaluations of the same `way` compare: of the same dataset, variant, shots, samples and source.
+    """
+
+    id: str
+    model: str
+    dataset: str
+    way: tuple[str, str, int, int, bool]
+    signatures: Mapping[str, str | None]
+
+
+def evaluations_on_test(
+    session: Session, model_id: str, *, project_id: str
+) -> list[ScoredEvaluation]:
+    """Return the finished evaluations of a model on test rows, newest first."""
+    rows = repository.of_model(session, model_id, project_id=project_id)
+    scores = repository.scores(session, [row.id for row in rows])
+    signatures: dict[str, dict[str, str | None]] = {row.id: {} for row in rows}
+    for score in scores:
+        if score.value is not None:
+            signatures[score.evaluation_id][score.metric] = score.signature
+    return [
+        ScoredEvaluation(
+            id=row.id,
+            model=model_id,
+            dataset=row.dataset_id,
+            way=(row.dataset_id, row.kind, row.shots, row.samples, row.synthetic),
+            signatures=signatures[row.id],
+        )
+        for row in rows
+    ]
 
 
 def mean_tokens(session: Session, evaluation_id: str) -> tuple[float, float]:

@@ -80,6 +80,20 @@ def page(session: Session, project_id: str, *, after: str | None, limit: int) ->
     return list(session.scalars(query.order_by(Evaluation.id.desc()).limit(limit)))
 
 
+def of_model(session: Session, model_id: str, *, project_id: str) -> list[Evaluation]:
+    """Return the finished evaluations of a tuned model on test rows, newest first; none of a
+    checkpoint that was asked by its id.
+    """
+    query = select(Evaluation).where(
+        Evaluation.project_id == project_id,
+        Evaluation.model_id == model_id,
+        Evaluation.checkpoint.is_(None),
+        Evaluation.split == "test",
+        Evaluation.ready_at.is_not(None),
+    )
+    return list(session.scalars(query.order_by(Evaluation.id.desc())))
+
+
 def base_models(session: Session, project_id: str) -> set[str]:
     query = select(Evaluation.base_model).where(Evaluation.project_id == project_id).distinct()
     return set(session.scalars(query))

@@ -18,7 +18,7 @@ from service.evaluation.setup_schemas import (
     EvaluationSetup,
     ShotSelection,
 )
-from service.ids import Prefix, id_pattern
+from service.ids import MODEL_OR_ALIAS_PATTERN, Prefix, id_pattern
 from service.jobs.lifecycle import State
 from service.jobs.schemas import OutputState, output_state
 
@@ -113,7 +113,11 @@ class EvaluateSpec(GenerationConfig):
 
     dataset: str = Field(pattern=id_pattern(Prefix.DATASET))
     variant: VariantKind
-    model: str | None = Field(default=None, pattern=id_pattern(Prefix.MODEL))
+    model: str | None = Field(
+        default=None,
+        pattern=MODEL_OR_ALIAS_PATTERN,
+        description="id of a tuned model, or an alias such as `pii@best`: what it stands for now",
+    )
     base_model: str | None = Field(
         default=None,
         pattern=BASE_MODEL_PATTERN,

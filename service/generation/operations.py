@@ -29,6 +29,7 @@ from service.inference.ports import (
 )
 from service.inference.project_guard import ProjectBudgetGuard
 from service.jobs.ports import InputNotReady
+from service.model_registry.queries import resolve
 from service.money import dollars_or_none
 from service.projects.schemas import ProjectLimits
 
@@ -61,13 +62,14 @@ class PlannedCall:
 def plan_call(
     model: str, wanted: GenerateRequest, *, project_id: str, services: GenerationServices
 ) -> PlannedCall:
-    """Return the call; `model` is the id of a tuned model or the name of a base model.
+    """Return the call; `model` is the id of a tuned model, an alias, or the name of a base model.
 
     Raises NotFound `model_not_found` or `dataset_not_found`, Conflict `not_ready`, and Invalid for
     a base model that is retired or does not answer where it would be called.
     """
     catalogue = services.calls.catalogue
     with services.sessions.reading() as session:
+        model = resolve(session, model, project_id=project_id)
         try:
             target, unlisted = _target(session, model, wanted, project_id, services)
             turns = _turns(session, wanted, project_id)

@@ -7,6 +7,7 @@ import service.experiments.models
 import service.files.models
 import service.inference.models
 import service.jobs.models
+import service.model_registry.models
 import service.projects.models
 import service.tuning.models
 import service.webhooks.models  # noqa: F401  importing a module registers its tables

@@ -1,6 +1,7 @@
 """Models as they stand: one, a page, and one that is ready to be called."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, fields
 from datetime import datetime
 
 from service.database import Session, Sessions
@@ -33,6 +34,48 @@ class ModelView:
     is_classifier: bool
     ready_at: datetime
     checkpoints: tuple[CheckpointView, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TuningView:
+    """The record of the tuning that a model came of."""
+
+    id: str
+    job_id: str
+    resource_name: str | None
+    state: str
+    attached: bool
+    submitted_at: datetime | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyModel:
+    """A finished model of any project."""
+
+    id: str
+    project_id: str
+    base_model: str
+
+
+def tuning_of_model(session: Session, model_id: str, *, project_id: str) -> TuningView | None:
+    """Return the record of a model's tuning, of the one it uses again where that is so."""
+    row = repository.model(session, model_id, project_id=project_id)
+    run = repository.tuning_of(session, row.reused_from or row.job_id) if row else None
+    if run is None:
+        return None
+    return TuningView(**{field.name: getattr(run, field.name) for field in fields(TuningView)})
+
+
+def tuned_base_models(session: Session) -> list[str]:
+    """Return the base models of all finished models, of all projects."""
+    return repository.tuned_base_models(session)
+
+
+def ready_models_of(session: Session, base_models: Collection[str]) -> list[ReadyModel]:
+    """Return the finished models of some base models, of all projects."""
+    rows = repository.ready_of(session, base_models)
+    return [ReadyModel(row.id, row.project_id, row.base_model) for row in rows]
 
 
 def ready_model(model_id: str, *, project_id: str, session: Session) -> ModelView:

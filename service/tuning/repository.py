@@ -1,6 +1,6 @@
 """SQL of tuning runs and models."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from sqlalchemy import Table, delete, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -27,6 +27,21 @@ def models(session: Session, project_id: str, *, after: str | None, limit: int) 
     if after:
         query = query.where(TunedModel.id < after)
     return list(session.scalars(query.order_by(TunedModel.id.desc()).limit(limit)))
+
+
+def tuned_base_models(session: Session) -> list[str]:
+    query = select(TunedModel.base_model).where(TunedModel.ready_at.is_not(None)).distinct()
+    return list(session.scalars(query))
+
+
+def ready_of(session: Session, base_models: Collection[str]) -> list[TunedModel]:
+    """Return the finished models of some base models that can be called, of all projects."""
+    query = select(TunedModel).where(
+        TunedModel.base_model.in_(base_models),
+        TunedModel.ready_at.is_not(None),
+        TunedModel.endpoint.is_not(None),
+    )
+    return list(session.scalars(query.order_by(TunedModel.id)))
 
 
 def has_tuning(session: Session, job_id: str) -> bool:

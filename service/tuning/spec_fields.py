@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from service.ids import Prefix, id_pattern
+from service.ids import MODEL_OR_ALIAS_PATTERN
 
 RESERVED_LABELS = "tunecurve-"
 _LABEL_RULES = (
@@ -61,7 +61,8 @@ class ContinueFromSpec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: str = Field(
-        pattern=id_pattern(Prefix.MODEL), description="a model of the project, ready or reserved"
+        pattern=MODEL_OR_ALIAS_PATTERN,
+        description="a model of the project, ready or reserved, or its alias",
     )
     checkpoint: str | None = Field(
         default=None,

@@ -24,19 +24,21 @@ class EventType(StrEnum):
     JOB_SUCCEEDED = "job.succeeded"
     JOB_FAILED = "job.failed"
     JOB_CANCELLED = "job.cancelled"
+    MODEL_RETIREMENT_DUE = "model.retirement_due"
     WEBHOOK_PING = "webhook.ping"
     WEBHOOK_DISABLED = "webhook.disabled"
 
 
 # Progress comes by the second: it is for lists and streams, never for webhooks.
 DELIVERABLE = tuple(type_ for type_ in EventType if type_ is not EventType.JOB_PROGRESS)
-PATTERNS = ("*", "job.*", "webhook.*", *(type_.value for type_ in DELIVERABLE))
+PATTERNS = ("*", "job.*", "model.*", "webhook.*", *(type_.value for type_ in DELIVERABLE))
 
 # Members that are sent. Rows and prompts never are, even when an event's data holds them.
 _PUBLIC_DATA = frozenset(
     {
         "kind", "state", "reason", "outputs", "labels", "parent", "version", "error",
         "attempt", "retry_because", "why", "code", "webhook", "synthetic", "cost",
+        "model", "base_model", "retires", "days_left",
     }
 )  # fmt: skip
 

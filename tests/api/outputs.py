@@ -41,8 +41,8 @@ def finished_evaluation(api: Api, caller: Caller, dataset: str) -> str:
     """Return the id of an evaluation with three answers."""
     job = caller.submit("evaluate", {"dataset": dataset, "variant": "zero_shot"})
     evaluation_id: str = job["outputs"]["evaluation"]
-    rows = [_answer(evaluation_id, position) for position in range(3)]
-    key = _stored(
+    rows = [answer_row(evaluation_id, position) for position in range(3)]
+    key = stored_table(
         api, rows, schema=table_schema(["exact_match"]), key=f"evaluations/{evaluation_id}.parquet"
     )
     with api.services.sessions.transaction() as session:
@@ -67,7 +67,8 @@ def finished_evaluation(api: Api, caller: Caller, dataset: str) -> str:
     return evaluation_id
 
 
-def _answer(evaluation_id: str, position: int) -> Json:
+def answer_row(evaluation_id: str, position: int, *, metric: str = "exact_match") -> Json:
+    """Return a row of an evaluation's table."""
     return {
         "evaluation_id": evaluation_id,
         "variant": "zero_shot",
@@ -77,7 +78,7 @@ def _answer(evaluation_id: str, position: int) -> Json:
         "label": "",
         "input": f"question {position}",
         "correct": position == 1,
-        "scores": {"exact_match": 100.0 * (position == 1)},
+        "scores": {metric: 100.0 * (position == 1)},
         "findings": ["empty"] if position == 2 else [],
         "confidence": None,
         "cost_usd": 0.001,
@@ -114,7 +115,7 @@ def finished_experiment(api: Api, caller: Caller, dataset: str) -> str:
         "value": 0.5,
     }
     table_key = f"experiments/{experiment_id}.parquet"
-    _stored(api, [point], schema=experiments.TABLE, key=table_key)
+    stored_table(api, [point], schema=experiments.TABLE, key=table_key)
     page_key = f"experiments/{experiment_id}.html"
     _put(api, page_key, b"<!doctype html><title>curve</title>")
     with api.services.sessions.transaction() as session:
@@ -124,7 +125,8 @@ def finished_experiment(api: Api, caller: Caller, dataset: str) -> str:
     return experiment_id
 
 
-def _stored(api: Api, rows: list[Json], *, schema: TableSchema, key: str) -> str:
+def stored_table(api: Api, rows: list[Json], *, schema: TableSchema, key: str) -> str:
+    """Store rows as a Parquet table; return its key."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.parquet"
         write_parquet(rows, path, schema=schema)

@@ -20,7 +20,8 @@ ANY_SCOPE = {"/v1/me"}
 OF_ADMINISTRATORS = ("/v1/audit", "/v1/keys", "/v1/webhooks", "/v1/projects")
 ALSO_OF_ADMINISTRATORS = {("PATCH", "/v1/quotas/{location}/{base_model}")}
 OF_THE_INSTALLATION = ("/v1/projects", "/v1/quotas/")  # not of one project
-NAMES = {"location": "us", "base_model": "gemini-3.1-flash-lite"}  # parameters that are no ids
+# Parameters that are no ids.
+NAMES = {"location": "us", "base_model": "gemini-3.1-flash-lite", "alias": "pii@best"}
 MODEL = "{model}"  # a model by its id, or by another name
 
 
@@ -139,6 +140,7 @@ _BODIES: dict[str, Any] = {
     "updateProject": {"buckets": []},
     "createProjectKey": {"name": "another", "scopes": ["read"]},
     "generateText": {"text": "a text"},
+    "setAlias": {"model": f"model_{'0' * 26}"},
 }
 
 

@@ -24,7 +24,7 @@ OPERATIONS = {
     "listDatasets", "getDataset", "deleteDataset", "listDatasetRows", "getDatasetContent",
     "getDatasetReport",
     "listModels", "getModel", "deleteModel", "getModelCatalogue", "getModelCurves",
-    "generateText",
+    "generateText", "listAliases", "getAlias", "setAlias", "deleteAlias", "listAliasMoves",
     "listEvaluations", "getEvaluation", "deleteEvaluation", "listEvaluationRows",
     "getEvaluationContent", "getEvaluationConfusion", "getEvaluationManifest",
     "getEvaluationSchema",

@@ -81,6 +81,9 @@ def test_a_tuned_model_answers_as_it_learnt_and_googles_own_client_gets_the_same
     answers = [ask(caller, tuned, text=f"note 7: {day}") for day in (GOOD, BAD)]
 
     assert [answer["text"] for answer in answers] == ["GOOD", "BAD"]
+    assert caller.request("PUT", "/v1/aliases/days@best", json={"model": tuned}).status_code == 200
+    by_alias = ask(caller, "days@best", text=f"note 7: {GOOD}")
+    assert (by_alias["model"], by_alias["text"]) == (tuned, "GOOD")
     client = genai_client(emulator, location=answers[0]["location"])
     theirs = client.models.generate_content(
         model=answers[0]["target"], contents=f"note 7: {GOOD}", config={"temperature": 0}

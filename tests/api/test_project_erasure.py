@@ -8,6 +8,7 @@ from service.jobs.claims import claim_job, finish_job
 from service.jobs.lifecycle import State
 from tests.api.outputs import finished_evaluation, prepared_dataset
 from tests.api.problems import problem_of
+from tests.api.scored_models import ready_model
 from tests.api.server import PREPARE, Api, Caller, Json
 
 
@@ -18,6 +19,8 @@ def filled(api: Api, project: str) -> Caller:
     evaluation = finished_evaluation(api, caller, dataset)
     assert caller.get(f"/v1/evaluations/{evaluation}").status_code == 200
     caller.submit("experiment", {"dataset": dataset})
+    named = ready_model(api, caller, dataset, train_size=40)
+    assert caller.request("PUT", "/v1/aliases/pii@best", json={"model": named}).status_code == 200
     caller.submit("tune", {"dataset": dataset, "train_size": 20})
     caller.upload(b"text,target\na,b\n")
     caller.post("/v1/webhooks", {"url": "http://127.0.0.1:9/hook"})

@@ -227,6 +227,24 @@ def test_doctor_checks_the_default_model_as_the_server_knows_it(
     assert (told["state"], told["detail"].startswith("m")) == (state, True)
 
 
+@pytest.mark.parametrize(("retires", "state"), [("2999-05-07", "ok"), ("2020-05-07", "fail")])
+def test_doctor_says_when_tuned_models_retire(
+    known: TinyService, capsys: pytest.CaptureFixture[str], retires: str, state: str
+) -> None:
+    lifecycle = {"retires": retires, "retired": None}
+    known.objects["/v1/models/catalogue"] = {
+        "default": {"base_model": "m", "warnings": []},
+        "data": [{"name": "m", "lifecycle": lifecycle}],
+    }
+    known.objects["/v1/models"] = {"data": [{"base_model": "m"}], "next": None}
+
+    run(["doctor", "-o", "json"])
+
+    checks = {check["check"]: check for check in json.loads(capsys.readouterr().out)["checks"]}
+    told = checks["tuned models"]
+    assert (told["state"], told["detail"]) == (state, f"1 of m (retirement: {retires})")
+
+
 def test_doctor_says_how_long_data_is_kept(
     known: TinyService, capsys: pytest.CaptureFixture[str]
 ) -> None:

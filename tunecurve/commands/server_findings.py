@@ -1,8 +1,10 @@
-"""What `tunecurve doctor` learns from the server: its parts, default model and retention."""
+"""What `tunecurve doctor` learns from the server: parts, default model, models, retention."""
 
 import contextlib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -32,8 +34,13 @@ def ask_server(
     try:
         found = find_server(environment, url=url, key=key, data_dir=data_dir)
     except TunecurveError as error:
-        return [Finding("server", "off", str(error)), _default_model(None), _retention(None)]
-    return [_server(found), _default_model(found), _retention(found)]
+        return [
+            Finding("server", "off", str(error)),
+            _default_model(None),
+            _retirements(None),
+            _retention(None),
+        ]
+    return [_server(found), _default_model(found), _retirements(found), _retention(found)]
 
 
 def _server(found: Server) -> Finding:
@@ -61,6 +68,29 @@ def _default_model(server: Server | None) -> Finding:
     if warnings:
         return Finding(check, "fail", "; ".join(warnings))
     return Finding(check, "ok", default["base_model"])
+
+
+def _retirements(server: Server | None) -> Finding:
+    """Return when the base models of our tuned models retire; a retired one is a fault."""
+    check = "tuned models"
+    try:
+        with _keyed_client(server) as client:
+            known = {entry["name"]: entry["lifecycle"] for entry in client.catalogue()["data"]}
+            used = Counter(model["base_model"] for model in client.list("models"))
+    except TunecurveError as error:
+        return Finding(check, "off", str(error))
+    dates = {name: _retires(known.get(name)) for name in sorted(used)}
+    today = datetime.now(UTC).date().isoformat()
+    parts = [
+        f"{count} of {name} (retirement: {dates[name] or 'no date is known'})"
+        for name, count in sorted(used.items())
+    ]
+    is_past = any(day and day <= today for day in dates.values())
+    return Finding(check, "fail" if is_past else "ok", "; ".join(parts) or "none")
+
+
+def _retires(lifecycle: Row | None) -> str | None:
+    return (lifecycle["retired"] or lifecycle["retires"]) if lifecycle else None
 
 
 def _retention(server: Server | None) -> Finding:

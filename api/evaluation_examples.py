@@ -21,13 +21,14 @@ EVALUATION_MANIFEST: Example = {
             "value": 81.0,
         }
     ],
+    "confidence": [],
     "table_sha256": "5f2d81",
-    "table_version": 3,
+    "table_version": 4,
     "synthetic": False,
 }
 EVALUATION_SCHEMA: Example = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
-    "title": "Row of an evaluation, version 3",
+    "title": "Row of an evaluation, version 4",
     "type": "object",
     "properties": {"position": {"type": "integer"}},
 }

@@ -1,6 +1,6 @@
 """How experiments are shown: their variants side by side, what failed, and the answer."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tunecurve.output import Column, interval_text, render_table, score_text, share_text
@@ -21,10 +21,75 @@ def describe_experiment(experiment: Json) -> str:
         "",
         render_table(_columns(experiment), experiment["variants"]),
         *failures,
+        *_confidence(experiment),
         "",
         f"Answer: {experiment['answer'] or 'none yet'}",
     ]
     return "\n".join(lines)
+
+
+def _confidence(experiment: Json) -> list[str]:
+    rows = [
+        {**report, "variant": variant["name"]}
+        for variant in experiment["variants"]
+        for report in variant.get("confidence") or ()
+    ]
+    return ["", confidence_table(rows)] if rows else []
+
+
+def describe_evaluation(evaluation: Json) -> str:
+    """Return an evaluation for people: its scores, and what confidence is worth."""
+    mark = "  SYNTHETIC (Google was emulated)" if evaluation["synthetic"] else ""
+    model = evaluation["model"] or evaluation["base_model"]
+    lines = [
+        f"Evaluation {evaluation['id']}{mark}",
+        f"{evaluation['variant']} of {model} on {evaluation['dataset']}: {evaluation['state']}",
+        "",
+        render_table(_SCORES, evaluation["metrics"]),
+    ]
+    if sure := evaluation.get("confidence"):
+        rows = [{**report, "variant": evaluation["variant"]} for report in sure]
+        lines += ["", confidence_table(rows)]
+    found = evaluation.get("findings") or ()
+    lines += [f"Finding {each['code']}: {each['rows']} {each['message']}" for each in found]
+    return "\n".join(lines)
+
+
+_SCORES: Mapping[str, Column] = {
+    "METRIC": lambda score: score["metric"],
+    "SCORE": lambda score: score_text(score["value"]),
+    "95 % INTERVAL": lambda score: interval_text(score["low"], score["high"]),
+    "COVERAGE": lambda score: share_text(score["coverage"]),
+    "ROWS": lambda score: score["rows"],
+    "GROUPS": lambda score: score.get("groups"),
+}
+
+
+def confidence_table(rows: Sequence[Json]) -> str:
+    """Return reports of confidence as a table; each row names its variant."""
+    columns: Mapping[str, Column] = {
+        "VARIANT": lambda row: row["variant"],
+        "CONFIDENCE": lambda row: row["source"],
+        "ROWS": lambda row: row["rows"],
+        "ECE": lambda row: score_text(row["ece"]),
+        "AUROC": lambda row: score_text(row["auroc"]),
+        "GO OUT UNSEEN": _automated,
+    }
+    return render_table(columns, rows)
+
+
+def _automated(row: Json) -> str:
+    if not row["used"]:
+        return f"not used: {row['caution']}"
+    return "; ".join(map(_automation, row["automation"]))
+
+
+def _automation(found: Json) -> str:
+    promise = f"{100 * found['target']:g} % {found['goal'].replace('_', ' ')}"
+    if found["precision"] is None:
+        return f"none at {promise}"
+    interval = f"[{found['share_low']:.0%}, {found['share_high']:.0%}]"
+    return f"{found['share']:.0%} {interval} at {promise} (found {found['precision']:.1%})"
 
 
 def _columns(experiment: Json) -> Mapping[str, Column]:

@@ -9,7 +9,7 @@ from service.container import Container
 from service.datasets.examples import SCHEMA, example_id
 from service.datasets.models import Dataset
 from service.datasets.presets.pii import PII, template_of
-from service.evaluation import repository
+from service.evaluation import answer_repository
 from service.evaluation.plan import EvaluationPlan, plan_evaluation
 from service.evaluation.ports import EvaluationServices
 from service.evaluation.schemas import EvaluateSpec
@@ -96,7 +96,7 @@ def _store_predictions(
     ]
     for start in range(0, len(rows), _CHUNK):
         with services.sessions.transaction() as session:
-            repository.insert_predictions(session, rows[start : start + _CHUNK])
+            answer_repository.insert_answers(session, rows[start : start + _CHUNK])
 
 
 def open_evaluation(folder: Path) -> tuple[MemoryRun, EvaluationPlan | None, EvaluationServices]:

@@ -85,6 +85,12 @@ class Categorical:
         text = self._options[at]
         return Sample(text, (Choice(text, float(logs[at]), options),))
 
+    def probability(self, text: str) -> float:
+        """Return how likely an answer is, white space around it aside."""
+        logs = log_probabilities(self._logs)
+        pairs = zip(self._options, np.exp(logs).tolist(), strict=True)
+        return float(sum(share for option, share in pairs if option.strip() == text.strip()))
+
     def map(self, render: Render) -> "Categorical":
         rendered = [render(option) for option in self._options]
         return Categorical(rendered, self._logs, mode=rendered[self._mode])

@@ -5,7 +5,7 @@ from datetime import date
 from functools import partial
 
 from service.catalogue.catalogue import Catalogue
-from service.catalogue.entry import ModelEntry
+from service.catalogue.entry import ModelEntry, SettingEffect
 from service.errors import Fault, Invalid
 
 UNKNOWN, RETIRED, NOT_TUNABLE = "base_model_unknown", "base_model_retired", "base_model_not_tunable"
@@ -33,6 +33,18 @@ def check_base_model(
     usable = ", ".join(each.name for each in catalogue if _objection(each, tunes=tunes) is None)
     message = f"{reason}; known: {usable}. `allow_unlisted_model` uses it nevertheless"
     raise Invalid(message, code=code, faults=[Fault(pointer, code, message)])
+
+
+def check_samples(catalogue: Catalogue, base_model: str, *, samples: int) -> None:
+    """Raise Invalid `temperature_ignored` where several samples of the model would be alike."""
+    effect = catalogue.entry(base_model).sampling.temperature
+    if samples > 1 and effect in {SettingEffect.IGNORED, SettingEffect.REFUSED}:
+        message = (
+            f"{base_model} takes no notice of the temperature ({effect.value}, says the "
+            "catalogue), so several samples say nothing of confidence; use `verbal` or `logprobs`"
+        )
+        fault = Fault("/spec/samples", "temperature_ignored", message)
+        raise Invalid(message, code="temperature_ignored", faults=[fault])
 
 
 def check_location(catalogue: Catalogue, base_model: str, *, compares: bool = False) -> None:

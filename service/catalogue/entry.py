@@ -38,12 +38,14 @@ class SettingEffect(StrEnum):
 class CallSettings:
     """What is added to each call of a model, and the settings that it must not be sent.
 
-    `response_format` are members of `generationConfig` that hold answers to a schema, as JSON.
+    `response_format` are members of `generationConfig` that hold answers to a schema, as JSON;
+    `logprobs` asks for the log-probabilities of the tokens of answers.
     """
 
     thinking: tuple[tuple[str, str | int], ...] = ()
     refused: frozenset[str] = frozenset()
     response_format: str = ""
+    logprobs: bool = False
 
 
 NO_SETTINGS = CallSettings()

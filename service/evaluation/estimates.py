@@ -1,14 +1,16 @@
 """What an evaluation will cost, estimated from the lengths of its dataset's texts."""
 
+from collections.abc import Iterable, Sequence
 from math import ceil
 
 from service.catalogue.catalogue import Catalogue
 from service.database import Session
 from service.datasets.queries import DatasetView, instruction_tokens, ready_dataset, typical_tokens
 from service.errors import NotFound
+from service.evaluation.generation_schemas import GenerationConfig
 from service.evaluation.lanes import Lane
 from service.evaluation.ports import FindModel
-from service.evaluation.schemas import EvaluateSpec, GenerationConfig, VariantKind
+from service.evaluation.schemas import EvaluateSpec, VariantKind
 from service.inference.hedges import HEDGED_SHARE
 from service.jobs.ports import Estimate, InputNotReady, Submission
 from service.money import dollars
@@ -16,6 +18,7 @@ from service.money import dollars
 # A model says more than the target as long as it has not learned to be short.
 _OUTPUT_FACTOR = 1.5
 _REASONING_TOKENS = 200  # a guess: some sentences before the answer
+_JUDGE_TOKENS, _WORD_TOKENS = 60, 4  # of the question to a judge, and of its reply
 
 NOT_READY = Estimate(
     notes=(("dataset_not_ready", "the dataset is still being made: its sizes are not known yet"),)
@@ -56,7 +59,7 @@ def estimate_calls(
     if price is not None:
         cost = requests * price.cost(prompt_tokens=prompt, output_tokens=output)
     hedged_nano = ceil(HEDGED_SHARE * (cost or 0))
-    return Estimate(
+    asked = Estimate(
         requests=requests,
         prompt_tokens=requests * prompt,
         output_tokens=requests * output,
@@ -68,6 +71,78 @@ def estimate_calls(
         unpriced=() if price else missing.unpriced,
         notes=(() if price else missing.notes) + (_hedge_note(hedged_nano) if config.hedge else ()),
     )
+    if config.verbal is None:
+        return asked
+    return total(
+        [
+            asked,
+            _estimate_judge(
+                int(dataset.splits[split]["rows"]) * config.verbal.repeats,
+                prompt=_JUDGE_TOKENS + instruction_tokens(dataset) + text + said,
+                base_model=config.verbal.model or base_model,
+                catalogue=catalogue,
+            ),
+        ]
+    )
+
+
+def _estimate_judge(
+    requests: int, *, prompt: int, base_model: str, catalogue: Catalogue
+) -> Estimate:
+    """Return what a judge costs that replies in a word or two."""
+    price = catalogue.price_of_calls(
+        base_model, location=catalogue.serving_location(base_model), tuned=False
+    )
+    cost = None
+    if price is not None:
+        cost = requests * price.cost(prompt_tokens=prompt, output_tokens=_WORD_TOKENS)
+    missing = unpriced(base_model)
+    return Estimate(
+        requests=requests,
+        prompt_tokens=requests * prompt,
+        output_tokens=requests * _WORD_TOKENS,
+        training_tokens=0,
+        cost_nano=cost,
+        low_nano=cost,
+        high_nano=cost,
+        known_nano=cost or 0,
+        unpriced=() if price else missing.unpriced,
+        notes=() if price else missing.notes,
+    )
+
+
+def total(estimates: Iterable[Estimate]) -> Estimate:
+    """Return the sum of estimates; what one of them does not know, the sum does not, but for
+    `known_nano`. Hours: all at once, or one after another.
+    """
+    known = list(estimates)
+    return Estimate(
+        requests=_sum(each.requests for each in known),
+        prompt_tokens=_sum(each.prompt_tokens for each in known),
+        output_tokens=_sum(each.output_tokens for each in known),
+        training_tokens=_sum(each.training_tokens for each in known),
+        cost_nano=_sum(each.cost_nano for each in known),
+        low_nano=_sum(each.low_nano for each in known),
+        high_nano=_sum(each.high_nano for each in known),
+        ahead_nano=sum(each.ahead_nano for each in known),
+        known_nano=sum(each.known_nano for each in known),
+        unpriced=tuple(dict.fromkeys(model for each in known for model in each.unpriced)),
+        notes=tuple(dict.fromkeys(note for each in known for note in each.notes)),
+        hours=_hours([each.hours for each in known if each.hours]),
+    )
+
+
+def _hours(ranges: Sequence[tuple[float, float]]) -> tuple[float, float] | None:
+    """Return how long tunings take together: the longest alone, or one after another."""
+    if not ranges:
+        return None
+    return max(low for low, _ in ranges), sum(high for _, high in ranges)
+
+
+def _sum(numbers: Iterable[int | None]) -> int | None:
+    found = list(numbers)
+    known = [number for number in found if number is not None]
+    return sum(known) if len(known) == len(found) else None
 
 
 def _hedge_note(nano: int) -> tuple[tuple[str, str], ...]:

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from service.errors import Fault, Invalid
-from service.evaluation.schemas import EvaluateSpec, GenerationConfig, VariantKind
+from service.evaluation.generation_schemas import GenerationConfig
+from service.evaluation.schemas import EvaluateSpec, VariantKind
 
 _CODE = "local_model_cannot"
 
@@ -20,6 +21,8 @@ def _mistakes(spec: GenerationConfig, is_classifier: bool) -> Iterator[tuple[str
         yield "temperature", "local models answer greedily: leave `temperature` at 0"
     if spec.controlled and not is_classifier:
         yield "controlled", "answers of a local model are not held to a schema"
+    if spec.verbal and not spec.verbal.model:
+        yield "verbal", "a local model does not judge: name the base model that does in `model`"
     if is_classifier and isinstance(spec, EvaluateSpec):
         if spec.shots:
             yield "shots", "a classifier reads the text alone: it takes no shots"

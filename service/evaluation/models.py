@@ -16,9 +16,9 @@ class Evaluation(Model):
     """Reserved when its job is submitted; complete once `ready_at` is set.
 
     `setup` is an EvaluationSetup, `findings` are of AnswerFinding, `confusion` is a
-    ConfusionMatrix; all are None for evaluations made before there were any. `checkpoint` is the
-    one of the tuned model that is asked, chosen by the scores in `checkpoints` (CheckpointScore);
-    None for the last.
+    ConfusionMatrix, `confidence` are of ConfidenceReport; all are None for evaluations made before
+    there were any. `checkpoint` is the one of the tuned model that is asked, chosen by the scores
+    in `checkpoints` (CheckpointScore); None for the last.
     """
 
     __tablename__ = "evaluation"
@@ -41,6 +41,7 @@ class Evaluation(Model):
     setup: Mapped[dict[str, Any] | None]
     findings: Mapped[list[Any] | None]
     confusion: Mapped[dict[str, Any] | None]
+    confidence: Mapped[list[Any] | None]
     usage: Mapped[dict[str, Any]] = mapped_column(default=dict)
     synthetic: Mapped[bool] = mapped_column(Boolean, default=False)
     unlisted_model: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
@@ -51,10 +52,8 @@ class Evaluation(Model):
     ready_at: Mapped[datetime | None]
 
 
-class Prediction(AnswerColumns, Model):
-    """One answer. The key makes a second write of the same answer impossible."""
-
-    __tablename__ = "prediction"
+class StoredAnswer(AnswerColumns):
+    """Mixin of a table of answers by evaluation, example and sample."""
 
     evaluation_id: Mapped[str] = mapped_column(
         Id, ForeignKey("evaluation.id", ondelete="CASCADE"), primary_key=True
@@ -62,10 +61,23 @@ class Prediction(AnswerColumns, Model):
     example_id: Mapped[str] = mapped_column(String(64), primary_key=True)
     sample: Mapped[int] = mapped_column(Integer, primary_key=True, default=0)
     cost_nano: Mapped[int | None] = mapped_column(BigInteger)
-    synthetic: Mapped[bool] = mapped_column(Boolean, default=False)
     cached: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     latency_ms: Mapped[int | None] = mapped_column(Integer)
     created_at: Mapped[datetime]
+
+
+class Prediction(StoredAnswer, Model):
+    """One answer. The key makes a second write of the same answer impossible."""
+
+    __tablename__ = "prediction"
+
+
+class Judgement(StoredAnswer, Model):
+    """What a judge said of the answer to an example; `sample` counts how often it was asked."""
+
+    __tablename__ = "judgement"
+
+    judge: Mapped[str] = mapped_column(String(20), primary_key=True)
 
 
 class ScoreRow(Model):

@@ -3,16 +3,23 @@
 from functools import partial
 
 from service.catalogue.catalogue import Catalogue
-from service.catalogue.checks import POINTER, check_base_model, check_location
+from service.catalogue.checks import (
+    POINTER,
+    check_base_model,
+    check_location,
+    check_samples,
+)
 from service.catalogue.local_names import is_local
 from service.clock import utc_now
 from service.database import Session, Sessions, refuse_used
 from service.datasets.queries import answer_form_of, require_dataset
 from service.errors import Fault, NotFound
-from service.evaluation import repository
+from service.evaluation import answer_repository, repository
 from service.evaluation.batch_lane import has_batch, run_batch_lane
 from service.evaluation.checkpoints import settle_checkpoint
 from service.evaluation.estimates import estimate_evaluation
+from service.evaluation.generation_schemas import GenerationConfig
+from service.evaluation.judges.stage import run_judges
 from service.evaluation.lanes import REQUESTED, Lane
 from service.evaluation.local_checks import check_local
 from service.evaluation.metrics.registry import METRICS
@@ -58,6 +65,7 @@ def reserve_evaluation(
     form = answer_form_of(session, spec.dataset, project_id=submission.project_id)
     check_controlled(form, controlled=spec.controlled)
     name = spec.base_model or base_model
+    check_judges(spec, catalogue=catalogue)
     unlisted = _check_model(session, spec, name, submission.project_id, find_model, catalogue)
     asked = _asked_model(session, submission, base_model=base_model, find=find_base_model)
     if is_local(asked):
@@ -85,6 +93,17 @@ def reserve_evaluation(
     )
 
 
+def check_judges(spec: GenerationConfig, *, catalogue: Catalogue) -> None:
+    """Raise Invalid where a judge is no base model that can be called."""
+    if spec.verbal and spec.verbal.model:
+        check_base_model(
+            catalogue,
+            spec.verbal.model,
+            allow_unlisted=spec.allow_unlisted_model,
+            pointer="/spec/verbal/model",
+        )
+
+
 def _check_model(
     session: Session,
     spec: EvaluateSpec,
@@ -105,6 +124,7 @@ def _check_model(
         raise NotFound(error.message, code="input_not_found", faults=[fault]) from error
     if not base_model:
         return False  # an adopted tuning whose base model the provider did not name
+    check_samples(catalogue, base_model, samples=spec.samples)
     unlisted = check_base_model(
         catalogue, base_model, allow_unlisted=spec.allow_unlisted_model, pointer=pointer
     )
@@ -218,6 +238,7 @@ def run_evaluate(run: JobRun, *, services: EvaluationServices) -> Waiting | None
         missing = _missing(plan, sessions=services.sessions)
         waiting = run_batch_lane(run, plan, requests=missing, services=services)
     waiting = waiting or _run_online(run, plan, services=services)
+    waiting = waiting or run_judges(run, plan, services=services)
     if waiting is None:
         complete(run, plan, services=services)
     return waiting
@@ -239,7 +260,7 @@ def _run_online(
 
 def _missing(plan: EvaluationPlan, *, sessions: Sessions) -> int:
     with sessions.reading() as session:
-        return plan.requests - repository.count_predictions(session, plan.evaluation_id)
+        return plan.requests - answer_repository.count_answers(session, plan.evaluation_id)
 
 
 def run_ask(run: JobRun, *, services: EvaluationServices) -> Waiting | None:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from service.catalogue.checks import check_samples
 from service.catalogue.entry import CallSettings
 from service.catalogue.prices import CallPrice
 from service.database import Session
@@ -13,12 +14,13 @@ from service.datasets.queries import DatasetView, ready_dataset
 from service.errors import Conflict, Fault, Invalid
 from service.evaluation import repository
 from service.evaluation.checkpoints import endpoint_of
+from service.evaluation.generation_schemas import Thinking
 from service.evaluation.local_checks import check_local
 from service.evaluation.models import Evaluation
 from service.evaluation.ports import EvaluationServices, Target
 from service.evaluation.prompting.prompts import conversation, instruction_of
 from service.evaluation.prompting.shots import NO_SHOTS, FixedShots, Shots, shots_of
-from service.evaluation.schemas import EvaluateSpec, Thinking
+from service.evaluation.schemas import EvaluateSpec
 from service.evaluation.scoring.answers import EXTRACTION, AnswerReader
 from service.evaluation.setup_schemas import Decoding, EvaluationSetup
 from service.inference.cache import CacheRules
@@ -116,6 +118,7 @@ def plan_evaluation(
         target = _target(session, run, spec, row, services=services)
     if target.is_local:
         check_local(spec, is_classifier=target.is_classifier)
+    check_samples(calls.catalogue, target.base_model, samples=spec.samples)
     if job_states([row.job_id], sessions=services.sessions).get(row.job_id) not in OPEN:
         raise Conflict(f"{row.job_id} has ended", code="evaluation_ended")
     return EvaluationPlan(
@@ -139,6 +142,7 @@ def call_settings(spec: EvaluateSpec, form: AnswerForm, model: CallSettings) -> 
         model,
         thinking=model.thinking if spec.thinking is Thinking.LEAST else (),
         response_format=form.response_format if spec.controlled else "",
+        logprobs=spec.logprobs,
     )
 
 

@@ -1,4 +1,4 @@
-"""The one writer of predictions: results of calls, and answers copied from the cache."""
+"""The one writer of answers: results of calls, and answers copied from the cache."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,7 +7,12 @@ from typing import Any
 from service.catalogue.prices import CallPrice
 from service.clock import utc_now
 from service.errors import Unavailable
-from service.evaluation import repository
+from service.evaluation.answer_repository import (
+    PREDICTIONS,
+    AnswerTable,
+    insert_answers,
+    insert_cached,
+)
 from service.evaluation.lanes import Lane
 from service.evaluation.plan import EvaluationPlan, parse_key
 from service.inference.budget_guard import JobBudgetGuard
@@ -35,8 +40,9 @@ class PredictionWriter:
         price: CallPrice | None,
         lane: Lane = Lane.ONLINE,
         budget_guard: JobBudgetGuard | None = None,
+        answers: AnswerTable = PREDICTIONS,
     ) -> None:
-        self._run, self._plan = run, plan
+        self._run, self._plan, self._answers = run, plan, answers
         self._price, self._lane, self._budget_guard = price, lane, budget_guard
         self.stored = self._unreached = self._unreached_in_a_row = 0
 
@@ -65,7 +71,7 @@ class PredictionWriter:
             )
             pairs = zip(results, costs, strict=True)
             rows = [_row(plan.evaluation_id, result, cost, now) for result, cost in pairs]
-            repository.insert_predictions(session, rows)
+            insert_answers(session, rows, answers=self._answers)
             if plan.cache:
                 scope, until = plan.cache.scope(run.project_id), plan.cache.until(now)
                 cache_results(
@@ -83,10 +89,15 @@ class PredictionWriter:
         if cache is None or not requests:
             return list(requests)
         fingerprints = {parse_key(each.key): fingerprint_of(each) for each in requests}
-        answers = cached_answers(scope=cache.scope(self._run.project_id), now=now)
+        cached = cached_answers(scope=cache.scope(self._run.project_id), now=now)
         with self._run.fenced() as session:
-            stored = repository.insert_cached(
-                session, self._plan.evaluation_id, fingerprints, answers, now=now
+            stored = insert_cached(
+                session,
+                self._plan.evaluation_id,
+                fingerprints,
+                cached,
+                now=now,
+                answers=self._answers,
             )
         return [each for each in requests if parse_key(each.key) not in stored]
 

@@ -1,55 +1,12 @@
-"""SQL of evaluations, their predictions, scores and batches."""
+"""SQL of evaluations, their scores and batches."""
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
-from datetime import datetime
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from sqlalchemy import (
-    CursorResult,
-    FromClause,
-    Subquery,
-    Table,
-    cast,
-    column,
-    delete,
-    func,
-    literal,
-    select,
-    update,
-)
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import func, select, update
 
-from service.database import Json, Session, UtcDateTime, delete_unless_used
+from service.database import Session, delete_unless_used
 from service.errors import NotFound
 from service.evaluation.models import BatchRun, Evaluation, Prediction, ScoreRow
-from service.inference.ports import ANSWER_COLUMNS, Outcome
-
-# The bare table: the ORM's own bulk path costs twice the CPU a row.
-_PREDICTION: Table = Prediction.metadata.tables[Prediction.__tablename__]
-
-SampleKey = tuple[str, int]  # an example's id and the number of the sample
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One stored answer to one row, without the provider's account of its tokens."""
-
-    example_id: str
-    sample: int
-    outcome: str
-    text: str
-    finish_reason: str
-    error: str
-    prompt_tokens: int
-    output_tokens: int
-    uncounted: bool
-    synthetic: bool
-    cached: bool
-    created_at: datetime
-    cost_nano: int | None = None
-    latency_ms: int | None = None
 
 
 def add(session: Session, row: Evaluation) -> None:
@@ -104,107 +61,6 @@ def remove(session: Session, evaluation_id: str) -> list[str]:
     return delete_unless_used(session, Evaluation, evaluation_id)
 
 
-# ------------------------------------------------------------ predictions
-
-
-def stored_keys(session: Session, evaluation_id: str, example_ids: Sequence[str]) -> set[SampleKey]:
-    """Return the keys of the stored answers to some examples."""
-    query = select(_PREDICTION.c.example_id, _PREDICTION.c.sample).where(
-        _PREDICTION.c.evaluation_id == evaluation_id,
-        _PREDICTION.c.example_id.in_(example_ids),
-    )
-    return {(row[0], row[1]) for row in session.execute(query)}
-
-
-def count_predictions(session: Session, evaluation_id: str) -> int:
-    query = select(func.count()).where(_PREDICTION.c.evaluation_id == evaluation_id)
-    return session.scalar(query) or 0
-
-
-def delete_failed(session: Session, evaluation_id: str) -> int:
-    """Delete the calls of an evaluation that had no answer, or an empty one, after all attempts;
-    return how many.
-    """
-    failed = delete(_PREDICTION).where(
-        _PREDICTION.c.evaluation_id == evaluation_id,
-        _PREDICTION.c.outcome.in_([Outcome.FAILED.value, Outcome.EMPTY.value]),
-    )
-    gone = session.execute(failed)
-    return int(gone.rowcount) if isinstance(gone, CursorResult) else 0
-
-
-def insert_predictions(session: Session, rows: Sequence[dict[str, Any]]) -> None:
-    """Insert answers; one that is stored already stays as it is."""
-    insert = _dialect(session).insert(_PREDICTION)
-    session.execute(insert.on_conflict_do_nothing(), list(rows))
-
-
-def insert_cached(
-    session: Session,
-    evaluation_id: str,
-    fingerprints: Mapping[SampleKey, str],
-    answers: Subquery,
-    *,
-    now: datetime,
-) -> set[SampleKey]:
-    """Copy cached answers inside the database, and return the keys of those that were inserted.
-
-    `fingerprints` has the fingerprint of each request; `answers` has the column `fingerprint`
-    and those of an answer.
-    """
-    is_server = session.get_bind().dialect.name == "postgresql"
-    value = _listed(fingerprints, is_server=is_server).c.value
-    values: dict[str, Any] = {
-        "evaluation_id": literal(evaluation_id),
-        "example_id": value[1].as_string(),
-        "sample": value[2].as_integer(),
-        "cost_nano": literal(0),
-        "cached": literal(True),  # noqa: FBT003  a value of SQL
-        "created_at": literal(now, UtcDateTime),
-        **{name: answers.c[name] for name in ANSWER_COLUMNS},
-    }
-    found = select(*values.values()).where(answers.c.fingerprint == value[0].as_string())
-    copied = _dialect(session).insert(_PREDICTION).from_select(list(values), found)
-    inserted = session.execute(
-        copied.on_conflict_do_nothing().returning(_PREDICTION.c.example_id, _PREDICTION.c.sample)
-    )
-    return {(row[0], row[1]) for row in inserted}
-
-
-def _listed(fingerprints: Mapping[SampleKey, str], *, is_server: bool) -> FromClause:
-    """Return the requests as rows of JSON: one variable, however many they are.
-
-    The limit keeps SQLite from the plan it prefers: all cached answers, against each request.
-    """
-    rows = json.dumps([[fingerprint, *key] for key, fingerprint in fingerprints.items()])
-    value = column("value", Json)
-    if is_server:
-        listed = func.jsonb_array_elements(cast(literal(rows), postgresql.JSONB))
-    else:
-        listed = func.json_each(rows)
-    return select(listed.table_valued(value).c.value).limit(len(fingerprints)).subquery("requests")
-
-
-def _dialect(session: Session) -> Any:
-    return postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-
-
-def samples_of(
-    session: Session, evaluation_id: str, example_ids: Sequence[str]
-) -> dict[str, list[Sample]]:
-    """Return the stored answers to some examples, by example in the order of their samples."""
-    columns = [_PREDICTION.c[each.name] for each in fields(Sample)]
-    query = select(*columns).where(
-        _PREDICTION.c.evaluation_id == evaluation_id,
-        _PREDICTION.c.example_id.in_(example_ids),
-    )
-    found: dict[str, list[Sample]] = {}
-    for row in session.execute(query.order_by(_PREDICTION.c.sample)):
-        sample = Sample(*row)
-        found.setdefault(sample.example_id, []).append(sample)
-    return found
-
-
 # ------------------------------------------------------------ scores
 
 
@@ -235,12 +91,12 @@ def mean_tokens(session: Session, evaluation_id: str) -> tuple[float, float]:
 def median_latency(session: Session, evaluation_id: str) -> int | None:
     """Return the median milliseconds of the calls that answered; None where none was timed."""
     timed = (
-        _PREDICTION.c.evaluation_id == evaluation_id,
-        _PREDICTION.c.latency_ms.is_not(None),
-        _PREDICTION.c.cached.is_(False),
+        Prediction.evaluation_id == evaluation_id,
+        Prediction.latency_ms.is_not(None),
+        Prediction.cached.is_(False),
     )
     count = session.scalar(select(func.count()).where(*timed)) or 0
-    query = select(_PREDICTION.c.latency_ms).where(*timed).order_by(_PREDICTION.c.latency_ms)
+    query = select(Prediction.latency_ms).where(*timed).order_by(Prediction.latency_ms)
     return session.scalar(query.offset(count // 2).limit(1))
 
 
@@ -253,8 +109,8 @@ def find_batch(session: Session, evaluation_id: str) -> BatchRun | None:
 
 def spent_on(session: Session, evaluation_id: str) -> int:
     """Return the nano-dollars that the stored answers have cost; unpriced ones count nothing."""
-    query = select(func.coalesce(func.sum(_PREDICTION.c.cost_nano), 0))
-    return int(session.scalar(query.where(_PREDICTION.c.evaluation_id == evaluation_id)) or 0)
+    query = select(func.coalesce(func.sum(Prediction.cost_nano), 0))
+    return int(session.scalar(query.where(Prediction.evaluation_id == evaluation_id)) or 0)
 
 
 def lane_of(session: Session, evaluation_id: str) -> str | None:

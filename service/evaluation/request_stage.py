@@ -7,15 +7,16 @@ one slot would wait several times. A shard still running gets the whole quota, s
 be equal.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from itertools import chain, islice
 
 from service.datasets.examples import Example
 from service.datasets.queries import stream_examples
 from service.errors import NotFound, Unavailable
-from service.evaluation import repository
+from service.evaluation.answer_repository import PREDICTIONS, AnswerTable, stored_keys
 from service.evaluation.plan import EvaluationPlan, request_key, requests_of
 from service.evaluation.ports import EvaluationServices
 from service.evaluation.prediction_writer import PredictionWriter
@@ -37,6 +38,17 @@ CACHE_CHUNK = 1000  # the same where only the database works
 SHARD_REQUESTS = 200
 # Small evaluations go first: each ten times more requests is one class later.
 _CLASSES = (500, 5_000, 50_000)
+
+
+@dataclass(frozen=True, slots=True)
+class MissingRequests:
+    """Requests in chunks: `chunks` takes their size, and yields of each how many requests it has
+    and those that have no answer; `total` is how many there are, `stage` how progress calls them.
+    """
+
+    total: int
+    chunks: Callable[..., Iterator[tuple[int, list[GenerationRequest]]]]
+    stage: str = "asking"
 
 
 def run_shards(
@@ -95,13 +107,39 @@ def send_requests(
 ) -> Waiting | None:
     """Send the requests of the rows at these positions of the split that have no answer yet.
 
+    Returns and raises what `send_missing` does. A second call sends nothing again.
+    """
+    return send_missing(run, plan, _row_requests(plan, rows, services=services), services=services)
+
+
+def _row_requests(
+    plan: EvaluationPlan, rows: range, *, services: EvaluationServices
+) -> MissingRequests:
+    return MissingRequests(
+        total=len(rows) * plan.spec.samples,
+        chunks=partial(missing_requests, plan, rows, services=services),
+    )
+
+
+def send_missing(
+    run: JobRun,
+    plan: EvaluationPlan,
+    missing: MissingRequests,
+    *,
+    services: EvaluationServices,
+    answers: AnswerTable = PREDICTIONS,
+) -> Waiting | None:
+    """Send requests to the plan's target and store what comes in a table of answers.
+
     Returns Waiting when the day's quota is used up, or when the provider became unavailable
     after some answers. Raises Preempted, JobCancelled, LeaseLost, BudgetExhausted, Unavailable,
-    and the refusal that every call would meet. A second call sends nothing again.
+    and the refusal that every call would meet.
     """
     with open_budget_guard(run, price=plan.price, sessions=services.sessions) as budget_guard:
-        writer = PredictionWriter(run, plan, price=plan.price, budget_guard=budget_guard)
-        stage = RequestStage(run, plan, rows, writer=writer, services=services)
+        writer = PredictionWriter(
+            run, plan, price=plan.price, budget_guard=budget_guard, answers=answers
+        )
+        stage = RequestStage(run, plan, missing, writer=writer, services=services)
         try:
             stage.send(budget_guard)
         except QuotaExhausted as error:
@@ -133,25 +171,25 @@ def copy_cached_answers(
     """
     if plan.cache is not None:
         writer = PredictionWriter(run, plan, price=plan.price)
-        stage = RequestStage(run, plan, range(plan.rows), writer=writer, services=services)
+        missing = _row_requests(plan, range(plan.rows), services=services)
+        stage = RequestStage(run, plan, missing, writer=writer, services=services)
         stage.copy_cached(whole=whole)
 
 
 class RequestStage:
-    """One run over a range of rows. Requests are read in one thread, results stored in another."""
+    """One run of requests. They are read in one thread, results stored in another."""
 
     def __init__(
         self,
         run: JobRun,
         plan: EvaluationPlan,
-        rows: range,
+        missing: MissingRequests,
         *,
         writer: PredictionWriter,
         services: EvaluationServices,
     ) -> None:
-        self._run, self._plan, self._rows = run, plan, rows
+        self._run, self._plan, self._all = run, plan, missing
         self._writer, self._services = writer, services
-        self._total = len(rows) * plan.spec.samples
         self._known = 0  # requests that were stored or cached before this run sent any
 
     def send(self, budget_guard: JobBudgetGuard | None) -> None:
@@ -198,7 +236,7 @@ class RequestStage:
 
     def _report(self) -> None:
         done = self._known + self._writer.stored
-        self._run.report(done, self._total, unit="items", stage="asking")
+        self._run.report(done, self._all.total, unit="items", stage=self._all.stage)
 
     def _missing(self) -> Iterator[GenerationRequest]:
         for _, missing in self._chunks(CHUNK):
@@ -209,8 +247,7 @@ class RequestStage:
 
         Cached answers are stored on the way.
         """
-        chunks = missing_requests(self._plan, self._rows, services=self._services, size=size)
-        for requests, unstored in chunks:
+        for requests, unstored in self._all.chunks(size=size):
             self._check_run()
             missing = self._writer.write_cached(unstored)
             self._known += requests - len(missing)
@@ -223,11 +260,10 @@ def missing_requests(
 ) -> Iterator[tuple[int, list[GenerationRequest]]]:
     """Yield of each chunk of rows how many requests it has, and those that are not stored."""
     samples = plan.spec.samples
-    for chunk in _example_chunks(plan, rows, services=services, size=size):
+    size = max(1, size // plan.spec.samples)
+    for chunk in example_chunks(plan, rows, services=services, size=size):
         with services.sessions.reading() as session:
-            stored = repository.stored_keys(
-                session, plan.evaluation_id, [example.id for example in chunk]
-            )
+            stored = stored_keys(session, plan.evaluation_id, [example.id for example in chunk])
         incomplete = [each for each in chunk if not _is_complete(each.id, stored, samples)]
         known = {request_key(*key) for key in stored}
         requests = requests_of(incomplete, plan)
@@ -238,7 +274,7 @@ def _is_complete(example_id: str, stored: set[tuple[str, int]], samples: int) ->
     return all((example_id, sample) in stored for sample in range(samples))
 
 
-def _example_chunks(
+def example_chunks(
     plan: EvaluationPlan, rows: range, *, services: EvaluationServices, size: int
 ) -> Iterator[list[Example]]:
     examples = stream_examples(
@@ -248,5 +284,5 @@ def _example_chunks(
         last=rows.stop,
         store=services.store,
     )
-    while chunk := list(islice(examples, max(1, size // plan.spec.samples))):
+    while chunk := list(islice(examples, size)):
         yield chunk

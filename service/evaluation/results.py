@@ -1,14 +1,12 @@
 """The results of an evaluation whose rows all have an outcome: its scores and its table.
 
-Rows pass through once, some hundred at a time, to the metrics and into the table. Of several
-answers to one row the one given most often counts (self-consistency: Wang et al.,
-Self-Consistency Improves Chain of Thought Reasoning in Language Models, 2023).
+Rows pass through once, some hundred at a time, to the metrics and into the table.
 """
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,16 +16,25 @@ from service.datasets.examples import Example
 from service.datasets.presets.answer_form import AnswerKind
 from service.datasets.queries import stream_examples
 from service.evaluation import repository
+from service.evaluation.answer_repository import Sample, samples_of
 from service.evaluation.exports.row_table import RowFacts, table_row, table_schema
+from service.evaluation.judges.stage import VERBAL
 from service.evaluation.models import ScoreRow
 from service.evaluation.plan import EvaluationPlan
 from service.evaluation.ports import EvaluationServices
-from service.evaluation.repository import Sample
-from service.evaluation.scoring.answers import AnswerReader, ReadAnswer, bare_input
+from service.evaluation.schemas import EvaluateSpec
+from service.evaluation.scoring.answers import ReadAnswer, bare_input
+from service.evaluation.scoring.confidence import (
+    ConfidenceReport,
+    ConfidenceRows,
+    ConfidenceSource,
+    row_confidence,
+)
 from service.evaluation.scoring.confusion import ConfusionCounts
 from service.evaluation.scoring.findings import FindingCounts
 from service.evaluation.scoring.metric_runs import MetricRun, chosen_metrics, correct_by
-from service.evaluation.scoring.scores import Score, Scored
+from service.evaluation.scoring.scores import Score, Scored, group_number
+from service.evaluation.scoring.votes import Elected, majority
 from service.inference.ports import Outcome
 from service.jobs.ports import JobRun
 from service.storage.object_keys import project_folder, put_content
@@ -54,20 +61,12 @@ def complete(run: JobRun, plan: EvaluationPlan, *, services: EvaluationServices)
         row.findings = [each.model_dump() for each in totals.findings.found()]
         confusion = totals.confusion
         row.confusion = confusion.matrix().model_dump() if confusion else None
+        row.confidence = [each.model_dump(mode="json") for each in totals.confidence()]
         row.usage = dict(totals.usage)
         row.synthetic = totals.synthetic
         row.base_model = plan.target.base_model  # of a tuned model known only now
         row.table_key = key
         row.ready_at = utc_now()
-
-
-@dataclass(frozen=True, slots=True)
-class Elected:
-    """The sample that counts for a row, what it says, and how many samples say the same."""
-
-    sample: Sample
-    answer: ReadAnswer
-    agreement: int
 
 
 class _Totals:
@@ -88,19 +87,65 @@ class _Totals:
         form = plan.reader.form
         self.confusion = ConfusionCounts(form.labels) if form.kind is AnswerKind.LABEL else None
         self.findings = FindingCounts()
+        self._spec = plan.spec
+        judge = plan.spec.verbal and (plan.spec.verbal.model or plan.target.base_model)
+        self._confidence = ConfidenceRows(_sources(plan.spec), judge=judge or "")
         self.outcomes: Counter[str] = Counter()
         self.usage = Counter(requests=0, cached=0, prompt_tokens=0, output_tokens=0, uncounted=0)
         self.synthetic = False
 
-    def add(self, examples: Sequence[Example], elected: Sequence[Elected]) -> list[dict[str, Any]]:
-        """Add rows; return what each of them earned and what is wrong with it, by column."""
+    def add(
+        self,
+        examples: Sequence[Example],
+        elected: Sequence[Elected],
+        samples: Mapping[str, Sequence[Sample]],
+        replies: Mapping[str, Sequence[Sample]],
+    ) -> list[dict[str, Any]]:
+        """Add rows; return what each of them earned, what is wrong with it, and how sure it is, by
+        column. `samples` and `replies` of the judge are by example.
+        """
         scored = [_scored(*pair) for pair in zip(examples, elected, strict=True)]
         earned = [run.take(scored) for run in self._runs]
         self.outcomes.update(each.outcome.value for each in scored)
-        return [
+        columns = [
             self._columns(example, each.answer, dict(zip(self.metrics, scores, strict=True)))
             for example, each, *scores in zip(examples, elected, *earned, strict=True)
         ]
+        for example, each, row in zip(examples, elected, columns, strict=True):
+            said = replies.get(example.id, ())
+            row.update(self._sure(example, each, samples[example.id], said, row))
+        return columns
+
+    def _sure(
+        self,
+        example: Example,
+        elected: Elected,
+        samples: Sequence[Sample],
+        replies: Sequence[Sample],
+        row: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        found = row_confidence(elected, samples, replies)
+        if elected.answer.outcome is Outcome.OK:
+            self._confidence.add(
+                found,
+                correct=row["correct"],
+                scores=row["scores"],
+                group=group_number(example.group),
+                replies=replies,
+            )
+        return {
+            "confidence": found[ConfidenceSource.VOTE],
+            "verbal_confidence": found[ConfidenceSource.VERBAL],
+            "logprob": elected.sample.logprob,
+        }
+
+    def confidence(self) -> list[ConfidenceReport]:
+        spec = self._spec
+        return self._confidence.reports(
+            target_precision=spec.target_precision,
+            residual_leak=spec.residual_leak,
+            seed=spec.seed,
+        )
 
     def _columns(
         self, example: Example, answer: ReadAnswer, scores: dict[str, float | None]
@@ -129,6 +174,15 @@ class _Totals:
         return [run.score() for run in self._runs]
 
 
+def _sources(spec: EvaluateSpec) -> Iterator[ConfidenceSource]:
+    if spec.samples > 1:
+        yield ConfidenceSource.VOTE
+    if spec.verbal:
+        yield ConfidenceSource.VERBAL
+    if spec.logprobs:
+        yield ConfidenceSource.LOGPROB
+
+
 def _references(plan: EvaluationPlan, *, store: ObjectStore) -> Iterator[Sequence[str]]:
     for example in stream_examples(plan.dataset.examples_key, plan.split, store=store):
         yield example.references
@@ -145,13 +199,18 @@ def _rows(
     reader, position = plan.reader, 0
     while chunk := list(islice(examples, _CHUNK)):
         run.check()
+        ids = [example.id for example in chunk]
         with services.sessions.reading() as session:
-            answers = repository.samples_of(
-                session, plan.evaluation_id, [example.id for example in chunk]
+            answers = samples_of(session, plan.evaluation_id, ids)
+            replies = (
+                samples_of(session, plan.evaluation_id, ids, answers=VERBAL)
+                if plan.spec.verbal
+                else {}
             )
-        elected = [majority(answers[example.id], reader) for example in chunk]
+        elected = [majority(answers[example.id], reader, seed=plan.spec.seed) for example in chunk]
         totals.count_samples([sample for samples in answers.values() for sample in samples])
-        columns = totals.add(chunk, elected)
+        totals.count_samples([reply for said in replies.values() for reply in said])
+        columns = totals.add(chunk, elected, answers, replies)
         for example, each, own in zip(chunk, elected, columns, strict=True):
             row = table_row(
                 facts,
@@ -164,26 +223,6 @@ def _rows(
             )
             yield {**row, **own, "shot_ids": [shot.id for shot in plan.shots.of(example)]}
             position += 1
-
-
-def majority(samples: Sequence[Sample], reader: AnswerReader) -> Elected:
-    """Return the sample whose answer most samples of a row gave, and how many did.
-
-    Only samples that were read with outcome `ok` count; what counts is their normal form, outer
-    white space aside. Of equals the earliest wins; without any `ok` the first sample is the row's
-    outcome, and none agrees. `samples` are in order, at least one.
-    """
-    answers = [reader.read(Outcome(each.outcome), each.text) for each in samples]
-    votes = Counter(each.text.strip() for each in answers if each.outcome is Outcome.OK)
-    if not votes:
-        return Elected(samples[0], answers[0], 0)
-    most = max(votes.values())
-    pairs = zip(samples, answers, strict=True)
-    return next(
-        Elected(sample, answer, most)
-        for sample, answer in pairs
-        if answer.outcome is Outcome.OK and votes[answer.text.strip()] == most
-    )
 
 
 def _scored(example: Example, elected: Elected) -> Scored:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from service.database import Session
 from service.errors import Conflict
-from service.evaluation import repository
+from service.evaluation import answer_repository, repository
 from service.evaluation.models import Evaluation
 from service.evaluation.schemas import EvaluateSpec
 from service.jobs.dispatch import dispatch
@@ -60,7 +60,7 @@ def _reserve_nothing(_session: Session, _submission: Submission) -> None:
 
 def _reopen(session: Session, row: Evaluation, job_id: str) -> None:
     """Forget the failures, and give the evaluation to another job."""
-    failed = repository.delete_failed(session, row.id)
+    failed = answer_repository.delete_failed(session, row.id)
     if not failed and row.ready_at is not None:
         message = f"no row of {row.id} has failed: its outcomes are {row.outcomes}"
         raise Conflict(message, code="nothing_to_retry")

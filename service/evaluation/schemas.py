@@ -8,15 +8,15 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from service.catalogue.entry import BASE_MODEL_PATTERN
-from service.evaluation.lanes import Lane
+from service.evaluation.generation_schemas import GenerationConfig
 from service.evaluation.models import Evaluation as EvaluationRow
 from service.evaluation.models import ScoreRow
+from service.evaluation.scoring.confidence import ConfidenceReport
 from service.evaluation.scoring.findings import AnswerFinding
 from service.evaluation.setup_schemas import (
     BEST_CHECKPOINT,
     CheckpointScore,
     EvaluationSetup,
-    ShotSelection,
 )
 from service.ids import MODEL_OR_ALIAS_PATTERN, Prefix, id_pattern
 from service.jobs.lifecycle import State
@@ -40,57 +40,6 @@ class VariantKind(StrEnum):
     def reasons(self) -> bool:
         """Whether the prompt asks for reasoning before a marked answer."""
         return self is VariantKind.CHAIN_OF_THOUGHT
-
-
-class Thinking(StrEnum):
-    """How much a model thinks by itself: as little as it can, or as much as it sees fit."""
-
-    LEAST = "least"
-    DEFAULT = "default"
-
-
-class GenerationConfig(BaseModel):
-    """How rows are put to a model: what evaluations and experiments have in common."""
-
-    temperature: float = Field(default=0.0, ge=0, le=2)
-    max_output_tokens: int = Field(default=1024, ge=1, le=65536)
-    seed: int = Field(default=0, ge=0, le=2**31 - 1)
-    samples: int = Field(
-        default=1, ge=1, le=64, description="answers a row, of which the majority counts"
-    )
-    shot_selection: ShotSelection = Field(
-        default=ShotSelection.FIXED,
-        description="`random` and `nearest` differ by row; all are from the training split",
-    )
-    controlled: bool = Field(
-        default=False,
-        description="hold answers to the labels or the schema of the dataset (response schema)",
-    )
-    thinking: Thinking = Field(
-        default=Thinking.LEAST, description="`default` lets the model decide, and is billed"
-    )
-    allow_unlisted_model: bool = Field(
-        default=False, description="use a base model that is unknown or retired; results say so"
-    )
-    cache: bool = Field(default=True, description="use answers to the same requests again")
-    hedge: bool | None = Field(
-        default=None,
-        description="send a call that lasts far longer than the others a second time, at most 2 % "
-        "of all, which may be paid for twice; null: as the service is set",
-    )
-    lane: Lane = Field(
-        default=Lane.ONLINE, description="`batch` costs less and takes hours; `auto` chooses"
-    )
-    deadline_hours: float | None = Field(
-        default=None, gt=0, description="a batch that takes longer is stopped and asked online"
-    )
-
-    @model_validator(mode="after")
-    def _samples_may_differ(self) -> Self:
-        if self.samples > 1 and self.temperature == 0:
-            message = "`samples` above 1 needs a `temperature` above 0: at 0 all would be alike"
-            raise ValueError(message)
-        return self
 
 
 class EvaluateSpec(GenerationConfig):
@@ -165,6 +114,9 @@ class EvaluateSpec(GenerationConfig):
         if self.variant.reasons and self.controlled:
             message = "a response schema leaves no room to reason: `controlled` goes with others"
             raise ValueError(message)
+        if self.variant.reasons and self.logprobs:
+            message = "`logprobs` would be those of the reasoning, too: leave them out here"
+            raise ValueError(message)
         return self
 
 
@@ -233,6 +185,9 @@ class Evaluation(BaseModel):
     outcomes: dict[str, int] = Field(description="rows by outcome")
     findings: list[AnswerFinding] = Field(description="what is odd about the answers")
     metrics: list[Score]
+    confidence: list[ConfidenceReport] = Field(
+        description="what the answers' confidence is worth, by source; empty where none was asked"
+    )
     usage: dict[str, int]
     synthetic: bool = Field(description="answered by the emulator, not by Gemini")
     unlisted_model: bool = Field(description="unknown or retired, used as the job allowed")
@@ -265,6 +220,7 @@ def present_evaluation(
         outcomes=row.outcomes,
         findings=[AnswerFinding.model_validate(each) for each in row.findings or ()],
         metrics=[present_score(score) for score in scores],
+        confidence=[ConfidenceReport.model_validate(each) for each in row.confidence or ()],
         usage=row.usage,
         synthetic=row.synthetic,
         unlisted_model=row.unlisted_model,

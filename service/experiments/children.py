@@ -1,12 +1,14 @@
 """The child jobs of an experiment: one for each tuning and evaluation, all written at once."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from pydantic import BaseModel
 
 from service.database import Session, Sessions
 from service.errors import Internal
-from service.evaluation.schemas import EvaluateSpec, GenerationConfig
+from service.evaluation.generation_schemas import GenerationConfig
+from service.evaluation.schemas import EvaluateSpec
 from service.evaluation.setup_schemas import BEST_CHECKPOINT
 from service.experiments import repository
 from service.experiments.models import Experiment, VariantRow
@@ -93,7 +95,7 @@ def _add_variant(
         shots=variant.shots,
         checkpoint=BEST_CHECKPOINT if model_id and spec.checkpoint == BEST_CHECKPOINT else None,
         metrics=(spec.metric,) if spec.metric else (),
-        **{name: getattr(spec, name) for name in GenerationConfig.model_fields},
+        **_calls(spec, variant),
     )
     evaluation_id = writer.add("evaluate", evaluate, variant.name)
     added = VariantRow(
@@ -113,6 +115,12 @@ def _add_variant(
     if variant.tuning is not None:
         tuned[variant.tuning] = added
     return added
+
+
+def _calls(spec: ExperimentSpec, variant: Variant) -> dict[str, Any]:
+    """Return how rows are put to the model: log-probabilities do not go with reasoning."""
+    calls = {name: getattr(spec, name) for name in GenerationConfig.model_fields}
+    return calls | {"logprobs": spec.logprobs and not variant.kind.reasons}
 
 
 def _tune_spec(

@@ -1,6 +1,6 @@
 """What an experiment will cost: its tunings and evaluations, summed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 
 from service.catalogue.catalogue import Catalogue
@@ -10,7 +10,7 @@ from service.datasets.preview.schemas import PreparedSample
 from service.datasets.queries import DatasetView
 from service.datasets.schemas import PrepareSpec
 from service.errors import TunecurveError
-from service.evaluation.estimates import NOT_READY, estimate_calls, unpriced
+from service.evaluation.estimates import NOT_READY, estimate_calls, total, unpriced
 from service.evaluation.setup_schemas import BEST_CHECKPOINT
 from service.experiments.queries import given_dataset
 from service.experiments.schemas import ExperimentSpec
@@ -158,37 +158,3 @@ def _whole(parts: Iterable[tuple[str, Estimate]]) -> Estimate:
     """Return the sum of labelled estimates, which it holds as its parts."""
     known = tuple(parts)
     return replace(total(each for _, each in known), parts=known)
-
-
-def total(estimates: Iterable[Estimate]) -> Estimate:
-    """Return the sum of estimates; what one of them does not know, the sum does not, but for
-    `known_nano`. Hours: all at once, or one after another.
-    """
-    known = list(estimates)
-    return Estimate(
-        requests=_sum(each.requests for each in known),
-        prompt_tokens=_sum(each.prompt_tokens for each in known),
-        output_tokens=_sum(each.output_tokens for each in known),
-        training_tokens=_sum(each.training_tokens for each in known),
-        cost_nano=_sum(each.cost_nano for each in known),
-        low_nano=_sum(each.low_nano for each in known),
-        high_nano=_sum(each.high_nano for each in known),
-        ahead_nano=sum(each.ahead_nano for each in known),
-        known_nano=sum(each.known_nano for each in known),
-        unpriced=tuple(dict.fromkeys(model for each in known for model in each.unpriced)),
-        notes=tuple(dict.fromkeys(note for each in known for note in each.notes)),
-        hours=_hours([each.hours for each in known if each.hours]),
-    )
-
-
-def _hours(ranges: Sequence[tuple[float, float]]) -> tuple[float, float] | None:
-    """Return how long tunings take together: the longest alone, or one after another."""
-    if not ranges:
-        return None
-    return max(low for low, _ in ranges), sum(high for _, high in ranges)
-
-
-def _sum(numbers: Iterable[int | None]) -> int | None:
-    found = list(numbers)
-    known = [number for number in found if number is not None]
-    return sum(known) if len(known) == len(found) else None

@@ -4,7 +4,12 @@ from collections.abc import Sequence
 from functools import partial
 
 from service.catalogue.catalogue import Catalogue
-from service.catalogue.checks import check_base_model, check_location, check_region
+from service.catalogue.checks import (
+    check_base_model,
+    check_location,
+    check_region,
+    check_samples,
+)
 from service.catalogue.local_names import is_local
 from service.clock import utc_now
 from service.database import Session, Sessions
@@ -13,6 +18,7 @@ from service.datasets.queries import answer_form_of, require_train_sizes, valida
 from service.errors import Fault, Invalid
 from service.evaluation.local_checks import check_local
 from service.evaluation.metrics.registry import METRICS
+from service.evaluation.operations import check_judges
 from service.evaluation.plan import check_controlled
 from service.evaluation.setup_schemas import BEST_CHECKPOINT
 from service.experiments import repository
@@ -70,6 +76,9 @@ def reserve_experiment(
     name = spec.base_model or base_model
     if any(map(is_local, (name, *spec.compare_models))):
         check_local(spec, is_classifier=spec.trains_classifier)
+    check_judges(spec, catalogue=catalogue)
+    for each in (name, *spec.compare_models):
+        check_samples(catalogue, each, samples=spec.samples)
     unlisted = check_base_model(
         catalogue, name, tunes=True, allow_unlisted=spec.allow_unlisted_model
     )

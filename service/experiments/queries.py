@@ -6,6 +6,7 @@ from service.database import Session, Sessions
 from service.datasets.queries import DatasetView, ready_dataset
 from service.errors import Conflict
 from service.evaluation.queries import get_evaluation
+from service.evaluation.scoring.confidence import ConfidenceReport
 from service.experiments import repository
 from service.experiments.models import Experiment, VariantRow
 from service.experiments.schemas import ExperimentSpec, VariantView
@@ -83,6 +84,7 @@ def _view(
         model=variant.model_id,
         evaluation=variant.evaluation_id,
         error=next((reason for reason in reasons if reason), None),
+        confidence=[ConfidenceReport.model_validate(each) for each in evaluation.confidence or ()],
     )
 
 

@@ -10,7 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from service.catalogue.entry import BASE_MODEL_PATTERN
 from service.catalogue.local_names import LOCAL
 from service.datasets.schemas import PrepareSpec, TrainSize
-from service.evaluation.schemas import GenerationConfig, VariantKind
+from service.evaluation.generation_schemas import GenerationConfig
+from service.evaluation.schemas import VariantKind
+from service.evaluation.scoring.confidence import ConfidenceReport
 from service.experiments.curve_schemas import ExperimentCurve
 from service.experiments.hyperparameter_sweep import SweepSpec, configurations_of
 from service.experiments.models import Experiment as ExperimentRow
@@ -196,6 +198,7 @@ class VariantView:
     model: str | None
     evaluation: str
     error: str | None
+    confidence: Sequence[ConfidenceReport] = ()
 
 
 class ExperimentVariant(BaseModel):
@@ -230,6 +233,9 @@ class ExperimentVariant(BaseModel):
     model: str | None
     evaluation: str
     error: str | None = Field(description="code of the job's failure")
+    confidence: list[ConfidenceReport] = Field(
+        description="what the confidence of its answers is worth, by source"
+    )
 
 
 class Experiment(BaseModel):

@@ -11,9 +11,9 @@ from service.database import Session, Sessions
 from service.datasets.examples import Example
 from service.datasets.queries import ready_dataset
 from service.errors import Conflict, Invalid, NotFound, ProviderFailed
+from service.evaluation.generation_schemas import Thinking
 from service.evaluation.ports import CallConfig, FindModel, Target
 from service.evaluation.prompting.prompts import conversation
-from service.evaluation.schemas import Thinking
 from service.generation.schemas import GeneratedText, GenerateRequest
 from service.generation.stream import StreamedCall
 from service.ids import Prefix

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.evaluation.schemas import Thinking
+from service.evaluation.generation_schemas import Thinking
 from service.ids import Prefix, id_pattern
 from service.inference.ports import Outcome
 from service.money import CURRENCY

@@ -33,6 +33,7 @@ class AnswerColumns:
     usage: Mapped[dict[str, Any]] = mapped_column(default=dict)
     synthetic: Mapped[bool] = mapped_column(Boolean, default=False)
     uncounted: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    logprob: Mapped[float | None] = mapped_column(Float)
 
 
 class Usage(Model):

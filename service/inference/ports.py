@@ -71,7 +71,8 @@ class GenerationRequest:
 @dataclass(frozen=True, slots=True)
 class Generation:
     """`text` is empty unless the outcome is `ok` or `truncated`; tokens are as billed, or our
-    estimate where `uncounted` by the provider.
+    estimate where `uncounted` by the provider. `logprob` is the log-probability of all tokens of
+    the answer, in nats; None where it was not asked for or not told.
     """
 
     outcome: Outcome
@@ -83,6 +84,7 @@ class Generation:
     synthetic: bool = False
     error: str = ""
     uncounted: bool = False
+    logprob: float | None = None
 
     def columns(self) -> dict[str, Any]:
         """Return the values of ANSWER_COLUMNS; long reasons and errors are cut to their length."""

@@ -81,6 +81,8 @@ def answer_row(evaluation_id: str, position: int, *, metric: str = "exact_match"
         "scores": {metric: 100.0 * (position == 1)},
         "findings": ["empty"] if position == 2 else [],
         "confidence": None,
+        "verbal_confidence": None,
+        "logprob": None,
         "cost_usd": 0.001,
         "latency_ms": 120,
         "position": position,

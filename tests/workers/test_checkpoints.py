@@ -9,7 +9,7 @@ import pytest
 
 from service.datasets.examples import Split
 from service.datasets.queries import stream_examples
-from service.evaluation import repository
+from service.evaluation import answer_repository
 from service.evaluation.queries import get_evaluation
 from service.jobs.lifecycle import State
 from service.tuning.queries import get_model
@@ -133,11 +133,11 @@ def _ids(stack: Stack, dataset: str) -> dict[Split, set[str]]:
 
 def _answered(stack: Stack, evaluation_id: str, ids: set[str]) -> set[str]:
     with stack.services.sessions.reading() as session:
-        found = repository.stored_keys(session, evaluation_id, sorted(ids))
+        found = answer_repository.stored_keys(session, evaluation_id, sorted(ids))
     return {example for example, _ in found}
 
 
 def _samples(stack: Stack, evaluation_id: str, known: dict[Split, set[str]]) -> Any:
     with stack.services.sessions.reading() as session:
-        found = repository.samples_of(session, evaluation_id, sorted(known[Split.TEST]))
+        found = answer_repository.samples_of(session, evaluation_id, sorted(known[Split.TEST]))
     return [sample for samples in found.values() for sample in samples]

@@ -80,6 +80,7 @@ def test_prompted_reasoned_controlled_and_tuned_variants_stand_side_by_side(stac
     assert sum(cell.rows for cell in matrix.cells) == 40
 
     _controlled_answers_are_labels(stack, row.dataset_id)
+    _confidence_has_three_sources(stack, row.dataset_id)
     _failures_stay_within_the_bounds(stack, row.dataset_id, clean=scores["zero-shot"])
 
 
@@ -93,6 +94,30 @@ def _controlled_answers_are_labels(stack: Stack, dataset: str) -> None:
     assert row.setup["decoding"]["response_format"]["responseSchema"]["enum"] == LABELS
     assert "outside_labels" not in {each["code"] for each in row.findings or ()}
     assert scores[0].coverage == 1
+
+
+def _confidence_has_three_sources(stack: Stack, dataset: str) -> None:
+    spec = {
+        "dataset": dataset,
+        "variant": "zero_shot",
+        "samples": 3,
+        "temperature": 1.0,
+        "logprobs": True,
+        "verbal": {"repeats": 2},
+    }
+    stack.mark()
+    job = stack.succeeded(stack.submit("evaluate", spec).id)
+    row, _ = get_evaluation(
+        job.outputs["evaluation"], project_id=stack.project_id, sessions=stack.services.sessions
+    )
+    found = {each["source"]: each for each in row.confidence or ()}
+    assert list(found) == ["vote", "verbal", "logprob"]
+    assert {each["rows"] for each in found.values()} == {40}
+    assert all(0 <= each["ece"] <= 1 for each in found.values())
+    # The base model knows which labels it has words for, and which it guesses.
+    assert found["logprob"]["auroc"] > 0.6
+    assert found["verbal"]["judge"]["retest_kappa"] == 1.0
+    assert stack.spent("calls_accepted") == 40 * (3 + 2)
 
 
 def _failures_stay_within_the_bounds(stack: Stack, dataset: str, *, clean: float) -> None:

@@ -11,7 +11,7 @@ import typer
 
 from tunecurve.commands.options import KeyOption, OutputOption, TimeoutOption, UrlOption, connect
 from tunecurve.errors import ApiError, UsageError
-from tunecurve.experiments import describe_experiment
+from tunecurve.experiments import describe_evaluation, describe_experiment
 from tunecurve.output import Column, OutputFormat, print_json, print_object, print_rows
 from tunecurve.progress import (
     cost_text,
@@ -151,6 +151,8 @@ def get(
             found = client.get(collection, identifier)
     if collection == "experiments" and output is OutputFormat.TABLE:
         print(describe_experiment(found))
+    elif collection == "evaluations" and output is OutputFormat.TABLE:
+        print(describe_evaluation(found))
     else:
         print_object(found, output=output)
 

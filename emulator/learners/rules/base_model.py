@@ -12,7 +12,7 @@ from math import log
 from typing import Any
 
 from emulator.learners.controlled import constrain, kind_of
-from emulator.learners.distributions import AnswerDistribution, Categorical
+from emulator.learners.distributions import Categorical
 from emulator.learners.rules.classification import choose_label, label_distribution
 from emulator.learners.rules.conversation import Conversation, read_conversation
 from emulator.learners.rules.extraction import KeyRule, extract_values, extraction_errors, key_rules
@@ -24,6 +24,7 @@ from emulator.learners.rules.instructions import (
 )
 from emulator.learners.rules.masking import mask_text, masking_errors
 from emulator.learners.rules.question_answering import answer_question, rank_answers
+from emulator.learners.rules.verdict import Verdict, read_verdict
 
 MASKING = re.compile(r"\b(mask|redact|anonymi[sz]|pii\b|personal)", re.IGNORECASE)
 JSON = re.compile(r"\bjson\b", re.IGNORECASE)
@@ -46,8 +47,11 @@ def answer_base(
     """Answer as the un-tuned model; `turns` are (role, text), role "user" or "model", user last.
 
     Instructed to reason and to end with a mark such as `Answer:`, it says which rule it used first.
-    With a response schema the answer is one that the schema allows, and nothing else.
+    With a response schema the answer is one that the schema allows, and nothing else. Asked how
+    likely an answer is right, it says in words how likely it would have given that answer itself.
     """
+    if verdict := read_verdict(turns):
+        return _judge(verdict)
     conversation = read_conversation(turns, system_instruction=system_instruction)
     rule = _rule(conversation, schema)
     return _worded(conversation, rule, schema, _answer(conversation, rule, schema))
@@ -58,13 +62,15 @@ def base_distribution(
     *,
     system_instruction: str = "",
     schema: Schema | None = None,
-) -> AnswerDistribution:
+) -> Categorical:
     """Return the distribution that the un-tuned model is sampled from.
 
     A label is drawn by the rule's scores. Any other rule gives its answer 4 times in 5 and else one
     plausible error, all equally likely: a finding left unmasked, another phrase of the sentence, a
     missed value. This model of noise is invented and says nothing about any real model.
     """
+    if verdict := read_verdict(turns):
+        return Categorical([_judge(verdict)], [0.0])
     conversation = read_conversation(turns, system_instruction=system_instruction)
     rule = _rule(conversation, schema)
     distribution = _distribution(conversation, rule, schema)
@@ -112,9 +118,11 @@ def _answer(conversation: Conversation, rule: str, schema: Schema | None) -> str
             return NO_RULE
 
 
-def _distribution(
-    conversation: Conversation, rule: str, schema: Schema | None
-) -> AnswerDistribution:
+def _judge(verdict: Verdict) -> str:
+    return verdict.word(base_distribution([("user", verdict.task)]).probability(verdict.answer))
+
+
+def _distribution(conversation: Conversation, rule: str, schema: Schema | None) -> Categorical:
     if rule == "a label":
         return label_distribution(conversation.query.text, **_label_rule(conversation, schema))
     answer = _answer(conversation, rule, schema)

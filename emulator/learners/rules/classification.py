@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from math import log
 
-from emulator.learners.distributions import AnswerDistribution, Categorical
+from emulator.learners.distributions import Categorical
 from emulator.learners.rules.instructions import NO_HINTS, LabelHints
 from emulator.learners.rules.lexicons import NEGATIONS, NEGATIVE, POSITIVE
 from emulator.learners.tokens import STOP_WORDS, stem, words_of
@@ -52,7 +52,7 @@ def label_distribution(
     shots: Shots = (),
     opinions: bool = False,
     hints: LabelHints = NO_HINTS,
-) -> AnswerDistribution:
+) -> Categorical:
     """Return a softmax over the options' scores.
 
     It is the sharper the more options there are, so that one word in favour gives 90 % or more

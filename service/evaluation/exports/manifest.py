@@ -7,8 +7,10 @@ from service.database import Sessions
 from service.datasets.queries import get_dataset
 from service.evaluation.exports.row_table import VERSION
 from service.evaluation.exports.schemas import EvaluationManifest, ScoreSignature
+from service.evaluation.models import Evaluation
 from service.evaluation.queries import get_evaluation, table_key_of
 from service.evaluation.schemas import VariantKind
+from service.evaluation.scoring.confidence import ConfidenceReport
 from service.evaluation.scoring.findings import AnswerFinding
 from service.evaluation.setup_schemas import EvaluationSetup
 
@@ -41,8 +43,16 @@ def evaluation_manifest(
         ],
         outcomes=row.outcomes,
         findings=[AnswerFinding.model_validate(each) for each in row.findings or ()],
+        confidence=[ConfidenceReport.model_validate(each) for each in row.confidence or ()],
         table_sha256=PurePosixPath(key).stem,
-        table_version=VERSION if row.setup else VERSION - 1,
+        table_version=table_version(row),
         synthetic=row.synthetic,
         unlisted_model=row.unlisted_model,
     )
+
+
+def table_version(row: Evaluation) -> int:
+    """Return the version of an evaluation's table: 3 has no confidence but votes, 2 no answers."""
+    if row.confidence is not None:
+        return VERSION
+    return VERSION - 1 if row.setup else VERSION - 2

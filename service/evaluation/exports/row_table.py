@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.datasets.examples import Example
-from service.evaluation.repository import Sample
+from service.evaluation.answer_repository import Sample
 from service.evaluation.scoring.answers import ReadAnswer
 from service.storage.ports import ObjectStore
 from service.storage.tables import ColumnType, Range, TableSchema, range_rows
 
-VERSION = 3
+VERSION = 4
 _TOKENS = "of all samples of the row"
 # Name, type, whether it may be null, and meaning. `scores` has one member for each metric.
 _COLUMNS: Sequence[tuple[str, ColumnType, bool, str]] = (
@@ -34,6 +34,8 @@ _COLUMNS: Sequence[tuple[str, ColumnType, bool, str]] = (
     ("samples", "int64", False, "answers that were asked for"),
     ("agreement", "int64", False, "samples that say what the answer says, itself included"),
     ("confidence", "float64", True, "agreement over samples; null with a single sample"),
+    ("verbal_confidence", "float64", True, "how likely a judge says the answer is right"),
+    ("logprob", "float64", True, "log-probability of the prediction, where the model tells it"),
     ("finish_reason", "string", False, "how the provider says the call ended"),
     ("error", "string", False, "why there is no answer"),
     ("prompt_tokens", "int64", False, _TOKENS),
@@ -110,7 +112,7 @@ def table_row(
     answer: ReadAnswer,
     agreement: int,
 ) -> dict[str, Any]:
-    """Return a row but for its scores, shots and findings."""
+    """Return a row but for its scores, confidence, shots and findings."""
     costs = [each.cost_nano for each in samples]
     known = [each for each in costs if each is not None]
     return {
@@ -129,7 +131,6 @@ def table_row(
         "outcome": answer.outcome.value,
         "samples": len(samples),
         "agreement": agreement,
-        "confidence": agreement / len(samples) if len(samples) > 1 else None,
         "finish_reason": elected.finish_reason,
         "error": elected.error,
         "prompt_tokens": sum(each.prompt_tokens for each in samples),

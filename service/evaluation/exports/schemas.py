@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from service.evaluation.schemas import VariantKind
+from service.evaluation.scoring.confidence import ConfidenceReport
 from service.evaluation.scoring.findings import AnswerFinding
 from service.evaluation.setup_schemas import EvaluationSetup
 
@@ -38,6 +39,12 @@ class EvaluationRowOut(BaseModel):
         default=None, description="answers that agree with the prediction, itself included"
     )
     confidence: float | None = Field(default=None, description="agreement over samples")
+    verbal_confidence: float | None = Field(
+        default=None, description="how likely a judge says the answer is right, 0 to 1"
+    )
+    logprob: float | None = Field(
+        default=None, description="log-probability of the prediction, where the model tells it"
+    )
     finish_reason: str | None
     error: str | None
     prompt_tokens: int = 0
@@ -78,6 +85,7 @@ class EvaluationManifest(BaseModel):
     metrics: list[ScoreSignature]
     outcomes: dict[str, int] = Field(description="rows by outcome")
     findings: list[AnswerFinding] = Field(description="what is odd about the answers")
+    confidence: list[ConfidenceReport] = Field(description="what confidence is worth")
     table_sha256: str = Field(description="of the Parquet file at `content`")
     table_version: int = Field(description="of the names and meanings of its columns")
     synthetic: bool = Field(description="answered by the emulator, not by Gemini")

@@ -35,3 +35,9 @@ def conversation(
     answers = [Turn("model", mark + shot.target) for shot in shots]
     pairs = zip(questions, answers, strict=False)  # the last question has no answer yet
     return (*(turn for pair in pairs for turn in pair), *history, questions[-1])
+
+
+def task_text(instruction: str, example: Example) -> str:
+    """Return all that an answer goes by as one text, for somebody who judges the answer."""
+    said = (f"{turn.role}: {turn.text}" for turn in example.history)
+    return "\n\n".join(filter(None, (example.system, instruction, *said, example.text)))

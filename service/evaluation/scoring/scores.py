@@ -150,7 +150,7 @@ class Scorer:
         statistics = self._measure.statistics(predictions, [self._golds(row) for row in rows])
         self._answered += len(rows)
         self._earned = self._earned.plus(statistics)
-        self._groups.extend(_number(row.group) for row in rows)
+        self._groups.extend(group_number(row.group) for row in rows)
         self._statistics.frombytes(statistics.astype(np.float32).tobytes())
         if self._spec.by_label:
             return [None] * len(rows)
@@ -224,7 +224,7 @@ class _Sum:
         return _Sum(self.values + other.values)
 
 
-def _number(group: str) -> int:
+def group_number(group: str) -> int:
     """Return a number for a group: 64 bits of a hash, so that no two of a million are alike."""
     return int.from_bytes(hashlib.blake2b(group.encode(), digest_size=8).digest())
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from service.datasets.examples import Example, Turn
 from service.evaluation.prompting.prompts import conversation
 from service.evaluation.schemas import Score
+from service.evaluation.scoring.confidence import ConfidenceReport
 from service.evaluation.scoring.confusion import ConfusionMatrix
 from service.evaluation.scoring.findings import AnswerFinding
 from service.evaluation.setup_schemas import EvaluationSetup
@@ -60,6 +61,7 @@ class VariantDetails:
     confusion: ConfusionMatrix | None = None
     setup: EvaluationSetup | None = None
     prompt: PromptSample | None = None
+    confidence: Sequence[ConfidenceReport] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from service.evaluation.statistics.comparison import FULL_COVERAGE, detectable_d
 from service.experiments.analysis import Analysis
 from service.experiments.answer import answer_clauses
 from service.experiments.curve import LearningCurve, Verdict
+from service.experiments.report.confidence_table import HEADS, confidence_rows
 from service.experiments.report.data import DatasetFacts, ReportData, VariantDetails
 from service.experiments.report.plots import draw_curve, draw_front
 from service.experiments.report.row_examples import RowExample, RowFindings
@@ -71,6 +72,8 @@ def render_report(report: ReportData, *, revealed: bool = False) -> str:
         synthetic_notice=SYNTHETIC_NOTICE,
         leaky_notice=LEAKY_NOTICE,
         unlisted_notice=UNLISTED_NOTICE,
+        sure_heads=HEADS,
+        sure=list(confidence_rows(report)),
         choice=_choice(report.analysis),
         lists=_row_lists(report.rows, shown),
         fields=_fields(report.rows),

@@ -63,6 +63,7 @@ def _details(
         findings=shown.findings,
         confusion=ConfusionMatrix.model_validate(row.confusion) if row.confusion else None,
         setup=shown.setup,
+        confidence=shown.confidence,
         prompt=PromptSample(instruction, first, shots, reasons=VariantKind(variant.kind).reasons),
     )
 

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from service.datasets.report.masking import mask
+from service.evaluation.scoring.confidence import Automation
 from service.experiments.report.data import ReportData, VariantDetails
 from service.experiments.report.row_examples import RowExample
 from service.experiments.report.variant_table import points_of
@@ -27,6 +28,7 @@ def report_tables(report: ReportData) -> dict[str, bytes]:
         "confusion": list(_confusion(report)),
         "fields": [asdict(each) for each in (report.rows.fields if report.rows else ())],
         "findings": list(_findings(report)),
+        "confidence": list(_confidence(report)),
         "regressions": _examples(report, report.rows.regressions if report.rows else ()),
         "worst": _examples(report, report.rows.worst if report.rows else ()),
     }
@@ -81,6 +83,17 @@ def _findings(report: ReportData) -> Iterator[Row]:
     for name, details in report.variants.items():
         for each in details.findings:
             yield {"variant": name, **each.model_dump()}
+
+
+def _confidence(report: ReportData) -> Iterator[Row]:
+    """Yield a row for each promise of each source; without one, a row of the source alone."""
+    no_promise = dict.fromkeys(Automation.model_fields)
+    for name, details in report.variants.items():
+        for each in details.confidence:
+            shown = each.model_dump(exclude={"reliability", "automation", "judge", "rows"})
+            for found in each.automation or (None,):
+                promise = found.model_dump() if found else {**no_promise, "rows": each.rows}
+                yield {"variant": name, **shown, **promise}
 
 
 def _examples(report: ReportData, found: Sequence[RowExample]) -> list[Row]:

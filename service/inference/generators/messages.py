@@ -80,6 +80,8 @@ def settings_of(
         settings["thinkingConfig"] = dict(model.thinking)
     if model.response_format:
         settings |= json.loads(model.response_format)
+    if model.logprobs:
+        settings["responseLogprobs"] = True
     sent = {name: value for name, value in settings.items() if name not in model.refused}
     return {"generationConfig": sent, "safetySettings": _SAFETY}
 
@@ -111,6 +113,7 @@ def read_answer(body: Mapping[str, Any], *, synthetic: bool = False) -> Generati
         usage=usage,
         synthetic=synthetic,
         error=storable_text(error),
+        logprob=_logprob(body) if outcome is Outcome.OK else None,
     )
 
 
@@ -161,6 +164,17 @@ def _read_candidate(candidate: Mapping[str, Any]) -> tuple[Outcome, str, str, st
         odd = Outcome.EMPTY if is_empty else Outcome.UNPARSABLE
         return odd, "", reason, "no text in the answer"
     return outcome, text, reason, ""
+
+
+def _logprob(body: Mapping[str, Any]) -> float | None:
+    """Return the log-probability of all tokens of the answer; None where the model tells none."""
+    candidates = body.get("candidates")
+    candidate = _mapping(candidates[0]) if isinstance(candidates, list) and candidates else {}
+    chosen = _mapping(candidate.get("logprobsResult")).get("chosenCandidates")
+    tokens = [_mapping(each).get("logProbability", 0.0) for each in chosen or ()]
+    if not tokens or not all(isinstance(each, int | float) for each in tokens):
+        return None
+    return min(0.0, float(sum(tokens)))
 
 
 def _mapping(value: object) -> dict[str, Any]:

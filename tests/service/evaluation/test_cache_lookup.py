@@ -9,9 +9,9 @@ import pytest
 from service.catalogue.catalogue import load_catalogue
 from service.database import Sessions, open_sessions
 from service.datasets.operations import PREPARE
+from service.evaluation.answer_repository import SampleKey, insert_cached
 from service.evaluation.models import Prediction
 from service.evaluation.operations import evaluate_kind
-from service.evaluation.repository import SampleKey, insert_cached
 from service.inference.cache import cache_results, cached_answers, fingerprint_of
 from service.inference.ports import Generation, GenerationRequest, GenerationResult, Outcome, Turn
 from service.tuning.queries import base_model_of, ready_model

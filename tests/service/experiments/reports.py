@@ -6,6 +6,11 @@ from typing import Any
 
 from service.datasets.examples import Example
 from service.evaluation.schemas import Score
+from service.evaluation.scoring.confidence import (
+    Automation,
+    ConfidenceReport,
+    ConfidenceSource,
+)
 from service.evaluation.scoring.confusion import ConfusionCounts
 from service.evaluation.scoring.findings import AnswerFinding
 from service.evaluation.setup_schemas import Decoding, EvaluationSetup, ShotSelection
@@ -91,7 +96,26 @@ def details(*, shots: int = 0) -> VariantDetails:
         confusion=counts.matrix(),
         setup=setup,
         prompt=PromptSample("Say what the customer wants.", example, [example] * shots),
+        confidence=CONFIDENCE,
     )
+
+
+CONFIDENCE = [
+    ConfidenceReport(
+        source=ConfidenceSource.VOTE, rows=100, missing=0, used=True, caution="", ece=0.05,
+        auroc=0.8,
+        automation=[
+            Automation(
+                goal="right", target=0.95, threshold=0.7, rows=100, passed=40, share=0.4,
+                share_low=0.3, share_high=0.5, precision=0.975, precision_low=0.9,
+                precision_high=0.99, groups=100, method="learn then test",
+            )
+        ],
+    ),
+    ConfidenceReport(
+        source=ConfidenceSource.VERBAL, rows=9, missing=0, used=False, caution="it <varies>"
+    ),
+]  # fmt: skip
 
 
 def full_report(**changes: Any) -> ReportData:

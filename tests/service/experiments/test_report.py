@@ -21,8 +21,10 @@ from service.experiments.report.page import (
 )
 from service.experiments.report.plots import draw_curve, draw_front
 from service.experiments.report.svg import CANVASES, Canvas, score_ticks, spread_labels
+from service.experiments.report.tables import report_tables
 from service.money import NANO
 from tests.service.experiments.curves import FEW, ZERO, analysed, point, tuned
+from tests.service.experiments.reports import full_report
 
 CURVE = learning_curve("sacrebleu", [ZERO, FEW, *tuned({50: 86.4, 200: 91.0, 800: 94.3})])
 COSTS = {
@@ -161,6 +163,16 @@ def test_what_the_emulator_made_is_marked_on_the_page_the_title_and_the_plot(
     assert (("text", "SYNTHETIC") in read.words) is synthetic
     titles = [data for tag, data in read.words if tag == "title"]
     assert titles[0].startswith("[SYNTHETIC]") is synthetic
+
+
+def test_confidence_has_a_table_of_its_own() -> None:
+    page = render_report(full_report())
+
+    assert "40% [30%, 50%] at 95 % right (found 97.5%)" in page
+    assert "not used: it &lt;varies&gt;" in page
+    assert "What the confidence of answers is worth" not in render_report(report())
+    table = report_tables(full_report())["confidence"].decode()
+    assert table.splitlines()[1].startswith("zero-shot,vote,0,True")
 
 
 def test_every_value_is_escaped() -> None:

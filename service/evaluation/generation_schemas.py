@@ -1,0 +1,101 @@
+"""How rows are put to a model: what the specs of evaluations and experiments have in common."""
+
+from enum import StrEnum
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from service.catalogue.entry import BASE_MODEL_PATTERN
+from service.evaluation.lanes import Lane
+from service.evaluation.setup_schemas import ShotSelection
+
+
+class Thinking(StrEnum):
+    """How much a model thinks by itself: as little as it can, or as much as it sees fit."""
+
+    LEAST = "least"
+    DEFAULT = "default"
+
+
+class VerbalJudge(BaseModel):
+    """A model that says in words how likely each answer is right."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str | None = Field(
+        default=None,
+        pattern=BASE_MODEL_PATTERN,
+        description="a base model; without one the base model that answers judges itself",
+        examples=["gemini-3.1-flash-lite"],
+    )
+    repeats: int = Field(
+        default=2,
+        ge=2,
+        le=8,
+        description="times that each answer is judged, every second one with the scale turned "
+        "round; what it says twice is compared",
+    )
+
+
+class GenerationConfig(BaseModel):
+    """How rows are put to a model: what evaluations and experiments have in common."""
+
+    temperature: float = Field(default=0.0, ge=0, le=2)
+    max_output_tokens: int = Field(default=1024, ge=1, le=65536)
+    seed: int = Field(default=0, ge=0, le=2**31 - 1)
+    samples: int = Field(
+        default=1, ge=1, le=64, description="answers a row, of which the majority counts"
+    )
+    shot_selection: ShotSelection = Field(
+        default=ShotSelection.FIXED,
+        description="`random` and `nearest` differ by row; all are from the training split",
+    )
+    logprobs: bool = Field(
+        default=False,
+        description="ask for the log-probabilities of answers, for their confidence; not with "
+        "`chain_of_thought`",
+    )
+    verbal: VerbalJudge | None = Field(
+        default=None, description="ask a model how likely each answer is right"
+    )
+    target_precision: float = Field(
+        default=0.95,
+        gt=0,
+        lt=1,
+        description="share of right answers that is promised for those that go out unseen",
+    )
+    residual_leak: float = Field(
+        default=0.01,
+        gt=0,
+        lt=1,
+        description="of personal data: share of the texts released unseen that may leak any",
+    )
+    controlled: bool = Field(
+        default=False,
+        description="hold answers to the labels or the schema of the dataset (response schema)",
+    )
+    thinking: Thinking = Field(
+        default=Thinking.LEAST, description="`default` lets the model decide, and is billed"
+    )
+    allow_unlisted_model: bool = Field(
+        default=False, description="use a base model that is unknown or retired; results say so"
+    )
+    cache: bool = Field(default=True, description="use answers to the same requests again")
+    hedge: bool | None = Field(
+        default=None,
+        description="send a call that lasts far longer than the others a second time, at most 2 % "
+        "of all, which may be paid for twice; null: as the service is set",
+    )
+    lane: Lane = Field(
+        default=Lane.ONLINE, description="`batch` costs less and takes hours; `auto` chooses"
+    )
+    deadline_hours: float | None = Field(
+        default=None, gt=0, description="a batch that takes longer is stopped and asked online"
+    )
+
+    @model_validator(mode="after")
+    def _samples_may_differ(self) -> Self:
+        if self.samples > 1 and self.temperature == 0:
+            message = "`samples` above 1 needs a `temperature` above 0: at 0 all would be alike"
+            raise ValueError(message)
+        return self

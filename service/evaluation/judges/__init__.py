@@ -1,0 +1,1 @@
+"""Models that judge answers: how likely one is right, and how good it is by a rubric."""

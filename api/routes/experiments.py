@@ -14,7 +14,8 @@ from api.pagination import Page, page_of
 from service.erasure import operations
 from service.erasure.schemas import Deletion
 from service.experiments import queries
-from service.experiments.report.archive import REVEALED, TABLE, read_archived
+from service.experiments.label_error_schemas import LabelErrors
+from service.experiments.report.archive import LABEL_ERRORS, REVEALED, TABLE, read_archived
 from service.experiments.schemas import Experiment, present_experiment
 from service.jobs.queries import job_states
 
@@ -152,6 +153,23 @@ def get_content(
                 store=container.store,
                 byte_range=byte_range,
             )
+
+
+@router.get(
+    "/{experiment_id}/label_errors",
+    operation_id="getExperimentLabelErrors",
+    summary="List training rows whose label is perhaps wrong",
+    responses=answers(example_of(LabelErrors), 404, 409),
+)
+def get_label_errors(
+    experiment_id: ExperimentId, principal: Reader, container: Services
+) -> LabelErrors:
+    """Of an experiment with `label_errors`; others answer 404 `report_file_not_found`."""
+    row = queries.ready_experiment(
+        experiment_id, project_id=principal.project_id, sessions=container.sessions
+    )
+    found = read_archived(row.archive_key, LABEL_ERRORS, store=container.store)
+    return LabelErrors.model_validate_json(found)
 
 
 @router.get(

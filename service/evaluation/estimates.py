@@ -31,18 +31,24 @@ def unpriced(base_model: str) -> Estimate:
     return Estimate(unpriced=(base_model,), notes=(note,))
 
 
+def rows_asked(dataset: DatasetView, spec: EvaluateSpec) -> int:
+    """Return how many rows of its split an evaluation is of."""
+    rows = int(dataset.splits[spec.split]["rows"])
+    return max(0, min(spec.last_row or rows, rows) - spec.first_row)
+
+
 def estimate_calls(
     dataset: DatasetView,
     config: GenerationConfig,
     *,
     base_model: str,
-    split: str,
+    rows: int,
     variant: VariantKind,
     shots: int,
     catalogue: Catalogue,
 ) -> Estimate:
-    """Return what the requests of a split cost; pure. `cost_nano` is None without a price."""
-    requests = int(dataset.splits[split]["rows"]) * config.samples
+    """Return what the requests of so many rows cost; pure. `cost_nano` is None without a price."""
+    requests = rows * config.samples
     text, target = typical_tokens(dataset, "text"), typical_tokens(dataset, "target")
     prompt = instruction_tokens(dataset) + text + shots * (text + target)
     said = ceil(_OUTPUT_FACTOR * target) + 1 + variant.reasons * _REASONING_TOKENS
@@ -77,7 +83,7 @@ def estimate_calls(
         [
             asked,
             _estimate_judge(
-                int(dataset.splits[split]["rows"]) * config.verbal.repeats,
+                rows * config.verbal.repeats,
                 prompt=_JUDGE_TOKENS + instruction_tokens(dataset) + text + said,
                 base_model=config.verbal.model or base_model,
                 catalogue=catalogue,
@@ -170,7 +176,7 @@ def estimate_evaluation(
         dataset,
         spec,
         base_model=name,
-        split=spec.split,
+        rows=rows_asked(dataset, spec),
         variant=spec.variant,
         shots=spec.shots,
         catalogue=catalogue,

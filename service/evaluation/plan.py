@@ -14,6 +14,7 @@ from service.datasets.queries import DatasetView, ready_dataset
 from service.errors import Conflict, Fault, Invalid
 from service.evaluation import repository
 from service.evaluation.checkpoints import endpoint_of
+from service.evaluation.estimates import rows_asked
 from service.evaluation.generation_schemas import Thinking
 from service.evaluation.local_checks import check_local
 from service.evaluation.models import Evaluation
@@ -51,7 +52,7 @@ class EvaluationPlan:
 
     @property
     def rows(self) -> int:
-        return int(self.dataset.splits[self.spec.split]["rows"])
+        return rows_asked(self.dataset, self.spec)
 
     @property
     def requests(self) -> int:
@@ -172,6 +173,7 @@ def _target(
         settings = catalogue.entry(base_model).call_settings
         return Target(base_model, base_model, location, settings=settings)
     model = services.find_model(spec.model, project_id=run.project_id, session=session)
+    _check_unseen(spec, model.train_size)
     settings = catalogue.entry(model.base_model).call_settings
     return Target(
         endpoint_of(model, spec, row.checkpoint),
@@ -182,6 +184,16 @@ def _target(
         ready_at=model.ready_at,
         is_classifier=model.is_classifier,
     )
+
+
+def _check_unseen(spec: EvaluateSpec, train_size: int | None) -> None:
+    """Raise Invalid `rows_trained_on` where a model would be asked what it was told."""
+    if spec.split == "train" and (train_size is None or spec.first_row < train_size):
+        message = (
+            f"the model was tuned on the first {train_size} rows; `first_row` is there or after"
+        )
+        fault = Fault("/spec/first_row", "rows_trained_on", message)
+        raise Invalid(message, code="rows_trained_on", faults=[fault])
 
 
 def requests_of(examples: Iterable[Example], plan: EvaluationPlan) -> Iterator[GenerationRequest]:

@@ -49,6 +49,9 @@ class TunedEndpoint(Protocol):
     def location(self) -> str: ...
 
     @property
+    def train_size(self) -> int | None: ...
+
+    @property
     def is_classifier(self) -> bool: ...
 
     @property

@@ -280,8 +280,8 @@ def example_chunks(
     examples = stream_examples(
         plan.dataset.examples_key,
         plan.split,
-        first=rows.start,
-        last=rows.stop,
+        first=plan.spec.first_row + rows.start,
+        last=plan.spec.first_row + rows.stop,
         store=services.store,
     )
     while chunk := list(islice(examples, size)):

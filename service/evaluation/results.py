@@ -184,19 +184,26 @@ def _sources(spec: EvaluateSpec) -> Iterator[ConfidenceSource]:
 
 
 def _references(plan: EvaluationPlan, *, store: ObjectStore) -> Iterator[Sequence[str]]:
-    for example in stream_examples(plan.dataset.examples_key, plan.split, store=store):
+    for example in _examples(plan, store=store):
         yield example.references
+
+
+def _examples(plan: EvaluationPlan, *, store: ObjectStore) -> Iterator[Example]:
+    first = plan.spec.first_row
+    return stream_examples(
+        plan.dataset.examples_key, plan.split, first=first, last=first + plan.rows, store=store
+    )
 
 
 def _rows(
     run: JobRun, plan: EvaluationPlan, totals: _Totals, *, services: EvaluationServices
 ) -> Iterator[dict[str, Any]]:
     """Yield the rows of the table, and add them to the totals."""
-    examples = stream_examples(plan.dataset.examples_key, plan.split, store=services.store)
+    examples = _examples(plan, store=services.store)
     facts = RowFacts(
         plan.evaluation_id, plan.spec.variant.value, plan.spec.model, plan.target.base_model
     )
-    reader, position = plan.reader, 0
+    reader, position = plan.reader, plan.spec.first_row
     while chunk := list(islice(examples, _CHUNK)):
         run.check()
         ids = [example.id for example in chunk]

@@ -86,8 +86,19 @@ class EvaluateSpec(GenerationConfig):
     epoch: int | None = Field(
         default=None, ge=1, description="the checkpoint after so many epochs, instead of its id"
     )
-    split: Literal["test", "validation"] = "test"
+    split: Literal["test", "validation", "train"] = "test"
+    first_row: int = Field(default=0, ge=0, description="of the split; of `train` the train size")
+    last_row: int | None = Field(default=None, ge=1, description="the row before which to stop")
     metrics: tuple[str, ...] = Field(default=(), description="empty: the dataset's own")
+
+    @model_validator(mode="after")
+    def _rows_are_unseen(self) -> Self:
+        if self.split == "train" and (self.variant is not VariantKind.TUNED or not self.first_row):
+            message = (
+                "`train` goes with the variant `tuned`, from a `first_row` it was not tuned on"
+            )
+            raise ValueError(message)
+        return self
 
     @model_validator(mode="after")
     def _variant_has_what_it_needs(self) -> Self:

@@ -14,7 +14,7 @@ from service.experiments import repository
 from service.experiments.models import Experiment, VariantRow
 from service.experiments.queries import given_dataset
 from service.experiments.schemas import ExperimentSpec
-from service.experiments.variants import Variant, variants_of
+from service.experiments.variants import LabelCheck, Variant, label_checks, variants_of
 from service.ids import Prefix, new_id
 from service.jobs.operations import Request, reserve_ids, write_job
 from service.jobs.ports import (
@@ -41,6 +41,10 @@ def write_children(
             added = _add_variant(writer, spec, row, variant, dataset_id, tuned=tuned)
             added.position = position
             repository.add(session, added)
+        for check in label_checks(variants, spec):
+            model_id = tuned[check.variant.tuning].model_id
+            asked = _evaluate_spec(spec, row, check.variant, dataset_id, model_id)
+            writer.add("evaluate", asked.model_copy(update=_rows_of(check)), check.name)
         repository.get(session, row.id, project_id=run.project_id).dataset_id = dataset_id
     return writer.jobs
 
@@ -87,16 +91,7 @@ def _add_variant(
         tune = _tune_spec(spec, row, dataset_id, variant)
         model_id = writer.add("tune", tune, variant.name)
         tune_job_id = writer.jobs[-1].id
-    evaluate = EvaluateSpec(
-        dataset=dataset_id,
-        variant=variant.kind,
-        model=model_id,
-        base_model=variant.base_model or row.base_model,
-        shots=variant.shots,
-        checkpoint=BEST_CHECKPOINT if model_id and spec.checkpoint == BEST_CHECKPOINT else None,
-        metrics=(spec.metric,) if spec.metric else (),
-        **_calls(spec, variant),
-    )
+    evaluate = _evaluate_spec(spec, row, variant, dataset_id, model_id)
     evaluation_id = writer.add("evaluate", evaluate, variant.name)
     added = VariantRow(
         id=new_id(Prefix.VARIANT),
@@ -121,6 +116,27 @@ def _calls(spec: ExperimentSpec, variant: Variant) -> dict[str, Any]:
     """Return how rows are put to the model: log-probabilities do not go with reasoning."""
     calls = {name: getattr(spec, name) for name in GenerationConfig.model_fields}
     return calls | {"logprobs": spec.logprobs and not variant.kind.reasons}
+
+
+def _evaluate_spec(
+    spec: ExperimentSpec, row: Experiment, variant: Variant, dataset_id: str, model_id: str | None
+) -> EvaluateSpec:
+    return EvaluateSpec(
+        dataset=dataset_id,
+        variant=variant.kind,
+        model=model_id,
+        base_model=variant.base_model or row.base_model,
+        shots=variant.shots,
+        checkpoint=BEST_CHECKPOINT if model_id and spec.checkpoint == BEST_CHECKPOINT else None,
+        metrics=(spec.metric,) if spec.metric else (),
+        **_calls(spec, variant),
+    )
+
+
+def _rows_of(check: LabelCheck) -> dict[str, Any]:
+    """Return what differs from the variant's own evaluation; the last checkpoint, answers alone."""
+    rows = {"first_row": check.first_row, "last_row": check.last_row}
+    return {"split": "train", "checkpoint": None, "verbal": None, "logprobs": False, **rows}
 
 
 def _tune_spec(

@@ -14,7 +14,7 @@ from service.evaluation.estimates import NOT_READY, estimate_calls, total, unpri
 from service.evaluation.setup_schemas import BEST_CHECKPOINT
 from service.experiments.queries import given_dataset
 from service.experiments.schemas import ExperimentSpec
-from service.experiments.variants import Variant, variants_of
+from service.experiments.variants import Variant, label_checks, variants_of
 from service.jobs.ports import Estimate, InputNotReady, Submission
 from service.storage.ports import ObjectStore
 from service.tuning.costs import estimate_or_reuse
@@ -99,7 +99,9 @@ def _has_prices(catalogue: Catalogue, base_model: str) -> bool:
 def _requests(spec: ExperimentSpec) -> int | None:
     if spec.prepare is None:
         return None
-    return len(variants_of(spec, None)) * spec.prepare.test_size * spec.samples
+    variants = variants_of(spec, None)
+    checked = sum(each.last_row - each.first_row for each in label_checks(variants, spec))
+    return (len(variants) * spec.prepare.test_size + checked) * spec.samples
 
 
 def _estimates(
@@ -113,11 +115,13 @@ def _estimates(
 ) -> Iterable[tuple[str, Estimate]]:
     """Yield the estimate of each variant, labelled with its name: its tuning, once, and calls."""
     tuned = set()
-    for variant in variants_of(spec, dataset):
+    variants, test_rows = variants_of(spec, dataset), int(dataset.splits["test"]["rows"])
+    for variant in variants:
         name = variant.base_model or base_model
-        own = [_calls(dataset, spec, variant, name, catalogue=catalogue)]
+        own = [_calls(dataset, spec, variant, name, rows=test_rows, catalogue=catalogue)]
         if variant.tuning is not None and spec.checkpoint == BEST_CHECKPOINT:
-            trial = _calls(dataset, spec, variant, name, split="validation", catalogue=catalogue)
+            tried = int(dataset.splits["validation"]["rows"])
+            trial = _calls(dataset, spec, variant, name, rows=tried, catalogue=catalogue)
             epochs = variant.hyperparameters.epochs or MOST_CHECKPOINTS
             own += [trial] * min(MOST_CHECKPOINTS, epochs)
         if variant.train_size is not None and variant.tuning not in tuned:
@@ -132,6 +136,15 @@ def _estimates(
             )
             own.append(training)
         yield variant.name, total(own)
+    answers_alone = spec.model_copy(update={"verbal": None})
+    for check in label_checks(variants, spec):
+        rows = check.last_row - check.first_row
+        yield (
+            check.name,
+            _calls(
+                dataset, answers_alone, check.variant, base_model, rows=rows, catalogue=catalogue
+            ),
+        )
 
 
 def _calls(
@@ -140,14 +153,14 @@ def _calls(
     variant: Variant,
     base_model: str,
     *,
-    split: str = "test",
+    rows: int,
     catalogue: Catalogue,
 ) -> Estimate:
     return estimate_calls(
         dataset,
         spec,
         base_model=base_model,
-        split=split,
+        rows=rows,
         variant=variant.kind,
         shots=variant.shots,
         catalogue=catalogue,

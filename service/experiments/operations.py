@@ -28,7 +28,7 @@ from service.experiments.hyperparameter_sweep import configurations_of
 from service.experiments.models import Experiment
 from service.experiments.schemas import ExperimentSpec
 from service.experiments.summary import experiment_folder, summarise
-from service.experiments.variants import variants_of
+from service.experiments.variants import label_checks, variants_of
 from service.ids import Prefix
 from service.jobs.budgets import BudgetExhausted, refuse_if_used_up
 from service.jobs.dispatch import dispatch
@@ -60,7 +60,7 @@ def reserve_experiment(
         METRICS.find(spec.metric, pointer="/spec/metric")
     _check_validation(session, spec, submission.project_id)
     if spec.prepare is not None:
-        variants_of(spec, None)
+        label_checks(variants_of(spec, None), spec)
         preset = check_source(
             session,
             spec.prepare,

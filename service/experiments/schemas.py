@@ -15,6 +15,7 @@ from service.evaluation.schemas import VariantKind
 from service.evaluation.scoring.confidence import ConfidenceReport
 from service.experiments.curve_schemas import ExperimentCurve
 from service.experiments.hyperparameter_sweep import SweepSpec, configurations_of
+from service.experiments.label_error_schemas import LabelErrorsSpec
 from service.experiments.models import Experiment as ExperimentRow
 from service.ids import Prefix, id_pattern
 from service.inference.local.folders import LocalTask
@@ -131,6 +132,11 @@ class ExperimentSpec(GenerationConfig):
         le=16,
         description="the fitted curve is drawn to so many times the largest size; beyond 2 its "
         "error grows large, and the report says so",
+    )
+
+    label_errors: LabelErrorsSpec | None = Field(
+        default=None,
+        description="list training rows whose label is perhaps wrong; each smaller size asks them",
     )
 
     @model_validator(mode="after")

@@ -26,6 +26,7 @@ from service.experiments.report.files import store_report
 from service.experiments.report.queries import (
     ReportSources,
     details_of,
+    find_label_errors,
     row_findings,
     shared_words,
 )
@@ -89,6 +90,7 @@ def summarise(
         variants=details_of(variants, metric=metric, sources=sources),
         rows=row_findings(analysis.decision, variants, metric=metric, sources=sources),
         common=shared_words(sources),
+        label_errors=find_label_errors(row.id, children, sources),
     )
     stored = store_report(report, experiment_folder(run.project_id, row.id), store=store)
     with run.fenced() as session:

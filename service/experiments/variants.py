@@ -16,6 +16,7 @@ from service.tuning.schemas import HyperparametersSpec
 
 _MATCHED_EPOCHS = 4  # the default that Google's guide to tuning text models names
 _MOST_EPOCHS = 100  # that a tuning may be asked for
+UNSEEN = " on unseen rows"
 _LEFT_TO_PROVIDER = HyperparametersSpec()
 
 
@@ -68,6 +69,44 @@ def plan_variants(sizes: Sequence[int], spec: ExperimentSpec) -> tuple[Variant, 
         message = f"the sweep has {len(tuned):,} cells, {CELLS_LIMIT} are the most: make it smaller"
         raise Invalid(message, faults=[Fault("/spec/sweep", "sweep_too_large", message)])
     return (*prompted, *tuned)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelCheck:
+    """Training rows, from `first_row` to before `last_row`, that a smaller model has not seen."""
+
+    variant: Variant
+    first_row: int
+    last_row: int
+
+    @property
+    def name(self) -> str:
+        """The label of its job."""
+        return f"{self.variant.name}{UNSEEN}"
+
+
+def label_checks(variants: Sequence[Variant], spec: ExperimentSpec) -> list[LabelCheck]:
+    """Return what the smaller train sizes are asked where label errors are looked for.
+
+    Of several tunings on one size the first is asked. Raises Invalid `label_errors_need_sizes`
+    for a single train size.
+    """
+    if spec.label_errors is None:
+        return []
+    tuned = [each for each in variants if each.kind is VariantKind.TUNED]
+    by_size = {each.train_size or 0: each for each in reversed(tuned)}
+    largest = max(by_size)
+    first = largest - spec.label_errors.rows
+    found = [
+        LabelCheck(by_size[size], max(size, first), largest)
+        for size in sorted(by_size)
+        if size < largest
+    ]
+    if not found:
+        message = "label errors are found by models of smaller sizes: give two train sizes at least"
+        fault = Fault("/spec/label_errors", "label_errors_need_sizes", message)
+        raise Invalid(message, faults=[fault])
+    return found
 
 
 def _prompted(spec: ExperimentSpec, base_model: str | None) -> Iterator[Variant]:

@@ -31,6 +31,7 @@ class ModelView:
     endpoint: str
     location: str
     synthetic: bool
+    train_size: int | None
     is_classifier: bool
     ready_at: datetime
     checkpoints: tuple[CheckpointView, ...] = ()
@@ -94,6 +95,7 @@ def ready_model(model_id: str, *, project_id: str, session: Session) -> ModelVie
         endpoint=row.endpoint,
         location=row.location or "",
         synthetic=row.synthetic,
+        train_size=row.train_size,
         is_classifier=row.hyperparameters.get("task") == LocalTask.SEQUENCE_CLASSIFICATION,
         ready_at=row.ready_at,
         checkpoints=_checkpoints(row),

@@ -29,7 +29,7 @@ OPERATIONS = {
     "getEvaluationContent", "getEvaluationConfusion", "getEvaluationManifest",
     "getEvaluationSchema",
     "listExperiments", "getExperiment", "deleteExperiment", "getExperimentContent",
-    "getExperimentPlot",
+    "getExperimentLabelErrors", "getExperimentPlot",
     "getExperimentTable",
     "createWebhook", "listWebhooks", "getWebhook", "updateWebhook", "deleteWebhook",
     "pingWebhook", "rotateWebhookSecret", "redeliver", "listDeliveries",

@@ -19,6 +19,7 @@ from service.projects.schemas import Scope
 from tests.api.server import serve
 from tests.support.stack import Stack
 from tunecurve.cli import run
+from tunecurve.client import Client
 from tunecurve.errors import ExitCode
 
 pytestmark = pytest.mark.journey
@@ -42,6 +43,7 @@ def bundle(running_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Pa
         "shots": 2,
         "label_price": "0.05",
         "tolerance": 1.5,
+        "label_errors": {"rows": 25},
     }
     job = stack.succeeded(stack.submit("experiment", spec).id)
     file = tmp_path_factory.mktemp("bundle") / "experiment.zip"
@@ -55,6 +57,9 @@ def bundle(running_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Pa
         assert run([*saved, *access]) == ExitCode.OK
         shown = ["report", job.outputs["experiment"], "--out", str(file.parent / "revealed.html")]
         assert run([*shown, "--reveal", *access]) == ExitCode.OK
+        with Client(api.url, key.secret) as client:
+            suspects = client.get("experiments", f"{job.outputs['experiment']}/label_errors")
+    (file.parent / "label_errors.json").write_text(json.dumps(suspects))
     return file
 
 
@@ -105,6 +110,23 @@ def test_the_report_is_saved_with_every_plot_and_table(bundle: Path) -> None:
     ]
     assert all(float(row["latency_ms"]) >= 0 for row in variants)
     assert [row["epochs"] != "" for row in variants] == [False, False, True, True, True]
+
+
+def test_smaller_models_are_asked_only_what_they_have_not_seen(
+    bundle: Path, running_stack: Stack
+) -> None:
+    """Of 40 rows the last 25: all are unseen by the first 10, 20 by the first 20."""
+    told = json.loads((bundle.parent / "label_errors.json").read_text())
+    job = json.loads(zipfile.ZipFile(bundle).read("experiment.json"))["job"]
+    checks = [each for each in running_stack.children(job) if each.spec.get("split") == "train"]
+    assert [(each.spec["first_row"], each.spec["last_row"]) for each in checks] == [
+        (15, 40),
+        (20, 40),
+    ]
+    assert (told["checked"], told["models"]) == (25, ["tuned@10", "tuned@20"])
+    evidence = [each["evidence"] for each in told["data"]]
+    assert evidence == sorted(evidence, reverse=True)
+    assert all(each["label"] != each["suggested"] for each in told["data"])
 
 
 def test_texts_of_rows_are_masked_unless_they_are_revealed(bundle: Path) -> None:

@@ -27,6 +27,7 @@ TABLE = TableSchema(
         "epochs": "int64",
     }
 )
+LABEL_ERRORS = "label_errors.json"
 REVEALED = "revealed.html"  # the page with the texts of rows as they are
 
 

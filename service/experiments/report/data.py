@@ -12,6 +12,7 @@ from service.evaluation.scoring.confusion import ConfusionMatrix
 from service.evaluation.scoring.findings import AnswerFinding
 from service.evaluation.setup_schemas import EvaluationSetup
 from service.experiments.analysis import Analysis
+from service.experiments.label_error_schemas import LabelErrors
 from service.experiments.report.row_examples import RowFindings
 
 
@@ -85,3 +86,4 @@ class ReportData:
     variants: Mapping[str, VariantDetails] = field(default_factory=dict)
     rows: RowFindings | None = None
     common: frozenset[str] = frozenset()
+    label_errors: LabelErrors | None = None

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from service.clock import rfc3339
-from service.experiments.report.archive import REVEALED, TABLE
+from service.experiments.report.archive import LABEL_ERRORS, REVEALED, TABLE
 from service.experiments.report.data import ReportData
 from service.experiments.report.images import png_file, svg_file
 from service.experiments.report.page import render_report
@@ -75,7 +75,8 @@ def _write_archive(report: ReportData, to: Path) -> list[str]:
         archive.writestr(zipfile.ZipInfo(REVEALED, _TIME), page, zipfile.ZIP_DEFLATED)
         for name, content in _files(report):
             archive.writestr(zipfile.ZipInfo(name, _TIME), content, zipfile.ZIP_DEFLATED)
-            names.append(name)
+            if name != LABEL_ERRORS:
+                names.append(name)
     return names
 
 
@@ -86,5 +87,7 @@ def _files(report: ReportData) -> Iterator[tuple[str, bytes]]:
             svg = svg_file(drawing, WIDE)
             yield f"plots/{name}.svg", svg
             yield f"plots/{name}.png", png_file(svg)
+    if report.label_errors:
+        yield LABEL_ERRORS, report.label_errors.model_dump_json().encode()
     for name, content in report_tables(report).items():
         yield f"tables/{name}.csv", content

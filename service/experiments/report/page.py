@@ -31,6 +31,7 @@ TRUSTED_AHEAD = 2.01  # times the largest size, with room for rounding
 LEAKY_NOTICE = "LEAKS: test rows are known to leak into training, so these scores flatter"
 MATRIX_LABELS = 12  # more make a matrix that nobody reads: then the commonest confusions are told
 CONFUSIONS = 20
+SUSPECTS = 20  # rows with a perhaps wrong label; the table has more
 
 _VERDICTS = {
     Verdict.PLATEAU: "Plateau: with a probability of at least 90 %, one more doubling of the data "
@@ -79,6 +80,7 @@ def render_report(report: ReportData, *, revealed: bool = False) -> str:
         fields=_fields(report.rows),
         confusions=list(_confusions(report)),
         findings=list(_findings(report)),
+        suspects=_suspects(report, shown),
         dataset_facts=_dataset(report.dataset),
         provenance=_provenance(report),
         prompts=list(_prompts(report, shown)),
@@ -192,6 +194,20 @@ def _findings(report: ReportData) -> Iterator[Cells]:
     for name, details in report.variants.items():
         for each in details.findings:
             yield name, each.message, each.rows, f"{each.share:.1%}"
+
+
+def _suspects(report: ReportData, shown: Shown) -> list[Cells]:
+    found = report.label_errors.data if report.label_errors else ()
+    return [
+        [
+            f"row {each.row:,}",
+            shown(each.label),
+            shown(each.suggested),
+            f"{each.votes} of {each.models}",
+            f"{each.evidence:.1f}",
+        ]
+        for each in found[:SUSPECTS]
+    ]
 
 
 def _prompts(report: ReportData, shown: Shown) -> Iterator[tuple[str, Any, Cells]]:

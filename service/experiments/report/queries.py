@@ -16,12 +16,18 @@ from service.evaluation.schemas import VariantKind, present_evaluation
 from service.evaluation.scoring.confusion import ConfusionMatrix
 from service.evaluation.scoring.row_scores import read_rows
 from service.experiments.decisions import Decision
+from service.experiments.label_error_schemas import LabelErrors, SuspectRow
+from service.experiments.label_errors import Vote, rank_label_errors
 from service.experiments.report.data import PromptSample, VariantDetails
 from service.experiments.report.row_examples import RowFindings, compare_rows
 from service.experiments.schemas import VariantView
+from service.experiments.variants import UNSEEN
+from service.jobs.lifecycle import State
+from service.jobs.ports import JobRecord
 from service.storage.ports import ObjectStore
 
 Row = Mapping[str, Any]
+SUSPECTS = 1_000  # rows that are listed at most
 _WORD_ROWS = 2_000  # of the test rows tell which words are common
 
 
@@ -112,6 +118,60 @@ def _rows(evaluation_id: str, sources: ReportSources) -> Iterator[Row]:
         sessions=sources.sessions,
         store=sources.store,
     )
+
+
+def find_label_errors(
+    experiment_id: str, children: Sequence[JobRecord], sources: ReportSources
+) -> LabelErrors | None:
+    """Rank the training rows that smaller models were asked; None where none was."""
+    votes = [vote for child in _label_checks(children) for vote in _votes(child, sources)]
+    if not votes:
+        return None
+    found = rank_label_errors(votes, closed=sources.dataset.answer.kind is AnswerKind.LABEL)
+    places = {each.position for each in found}
+    first, last = min(places, default=0), max(places, default=-1) + 1
+    examples = stream_examples(
+        sources.dataset.examples_key, Split.TRAIN, first=first, last=last, store=sources.store
+    )
+    named = {place: each for place, each in enumerate(examples, start=first) if place in places}
+    return LabelErrors(
+        experiment=experiment_id,
+        checked=len({vote.position for vote in votes}),
+        models=list(dict.fromkeys(vote.model for vote in votes)),
+        data=[
+            SuspectRow(
+                row=named[each.position].row,
+                example_id=named[each.position].id,
+                label=each.label,
+                suggested=each.suggested,
+                votes=each.votes,
+                models=each.models,
+                evidence=each.evidence,
+            )
+            for each in found[:SUSPECTS]
+        ],
+    )
+
+
+def _label_checks(children: Sequence[JobRecord]) -> list[JobRecord]:
+    return [
+        each
+        for each in children
+        if each.kind == "evaluate" and each.spec.get("split") == Split.TRAIN
+        if State(each.state) is State.SUCCEEDED
+    ]
+
+
+def _votes(child: JobRecord, sources: ReportSources) -> Iterator[Vote]:
+    for row in _rows(child.outputs["evaluation"], sources):
+        if row["correct"] is not None:
+            yield Vote(
+                model=child.labels["variant"].removesuffix(UNSEEN),
+                position=row["position"],
+                label=row["references"][0],
+                answer=row["answer"],
+                agrees=row["correct"],
+            )
 
 
 def shared_words(sources: ReportSources) -> frozenset[str]:

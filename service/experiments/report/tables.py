@@ -29,6 +29,7 @@ def report_tables(report: ReportData) -> dict[str, bytes]:
         "fields": [asdict(each) for each in (report.rows.fields if report.rows else ())],
         "findings": list(_findings(report)),
         "confidence": list(_confidence(report)),
+        "label_errors": list(_label_errors(report)),
         "regressions": _examples(report, report.rows.regressions if report.rows else ()),
         "worst": _examples(report, report.rows.worst if report.rows else ()),
     }
@@ -94,6 +95,13 @@ def _confidence(report: ReportData) -> Iterator[Row]:
             for found in each.automation or (None,):
                 promise = found.model_dump() if found else {**no_promise, "rows": each.rows}
                 yield {"variant": name, **shown, **promise}
+
+
+def _label_errors(report: ReportData) -> Iterator[Row]:
+    hidden = partial(mask, common=report.common)
+    for each in report.label_errors.data if report.label_errors else ():
+        shown = {"label": hidden(each.label), "suggested": hidden(each.suggested)}
+        yield {**each.model_dump(), **shown}
 
 
 def _examples(report: ReportData, found: Sequence[RowExample]) -> list[Row]:

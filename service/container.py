@@ -44,7 +44,7 @@ from service.settings import Settings
 from service.storage.gcs import read_gs_lines
 from service.storage.ports import ObjectStore
 from service.storage.stores import open_store
-from service.task_queue import CeleryTaskQueue, TaskQueue
+from service.task_queue import CeleryTaskQueue, TaskQueue, queue_names
 from service.tuning.kinds import POLL, tune_kind
 from service.tuning.local_tuning import LocalTuningServices
 from service.tuning.operations import TuningServices, open_limits, polled_tunings
@@ -75,7 +75,7 @@ class Container:
 
     @cached_property
     def task_queue(self) -> TaskQueue:
-        return CeleryTaskQueue(self.redis.broker_url)
+        return CeleryTaskQueue(self.redis.broker_url, queue_names(self.settings))
 
     @cached_property
     def store(self) -> ObjectStore:

@@ -51,6 +51,14 @@ class Settings(RetentionSettings, SourceSettings, HttpSettings):
         default=SecretStr(""),
         description="password for `TUNECURVE_REDIS_URL`, of any characters, apart from it",
     )
+    redis_prefix: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9_.:-]{0,60}$",
+        description=(
+            "how the keys of this installation's queues begin; empty: named after its database, so "
+            "that installations on one Redis share no queue"
+        ),
+    )
     storage: str = Field(
         default="",
         description="`file:/folder` or `gs://bucket/prefix`; empty: a folder in the data folder",

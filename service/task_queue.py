@@ -4,11 +4,16 @@ A task message is a hint: it carries an id, and losing or doubling it is harmles
 database row decides. So sending fails fast and quietly, and the ticker sends again.
 """
 
+import hashlib
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from typing import Protocol
+from urllib.parse import urlsplit
 
 import structlog
+
+from service.settings import Settings
 
 log = structlog.get_logger()
 
@@ -31,6 +36,20 @@ PRIORITIES = range(4)
 PRIORITY_OPTIONS = {"priority_steps": list(PRIORITIES)}
 
 
+@dataclass(frozen=True, slots=True)
+class QueueNames:
+    """`prefix` begins all keys of an installation's queues; `installation` tells who uses them."""
+
+    prefix: str = ""
+    installation: str = ""
+
+
+SHARED = (
+    "another installation uses the same queues, and each loses messages to the other: set "
+    "TUNECURVE_REDIS_PREFIX of one, or another database number in its TUNECURVE_REDIS_URL"
+)
+
+
 _PROBE_KEY, _PROBE_SECONDS = "tunecurve.probe", 60
 # By the name of redis-py's error, which strips the word that Redis sends, or by that word.
 _REFUSALS = {
@@ -46,6 +65,20 @@ _REFUSALS = {
     "WRONGPASS": "Redis refuses this user or password",
     "BusyLoadingError": "Redis is loading its data",
 }
+
+
+def queue_names(settings: Settings) -> QueueNames:
+    """Return how an installation's queues are named: as the setting says, or after its database.
+
+    The prefix holds no host: behind a pooler a database has another one, and the same queues.
+    """
+    url = urlsplit(settings.resolved_database_url)
+    prefix = settings.redis_prefix or f"tunecurve-{_digest(url.path)}."
+    return QueueNames(prefix, _digest(f"{url.hostname}:{url.port}{url.path}?{url.query}"))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
 class TaskQueue(Protocol):
@@ -65,9 +98,10 @@ class TaskQueue(Protocol):
 class CeleryTaskQueue:
     """The producer. Celery is imported at the first message: the API starts without it."""
 
-    def __init__(self, broker_url: str) -> None:
+    def __init__(self, broker_url: str, names: QueueNames | None = None) -> None:
         from celery import Celery
 
+        self._names = names or QueueNames()
         self._app = Celery("tunecurve", broker=broker_url, set_as_current=False)
         self._app.conf.update(
             task_serializer="json",
@@ -81,6 +115,7 @@ class CeleryTaskQueue:
             },
             broker_transport_options={
                 **PRIORITY_OPTIONS,
+                "global_keyprefix": self._names.prefix,
                 "socket_timeout": 5,
                 "socket_connect_timeout": 2,
             },
@@ -110,10 +145,11 @@ class CeleryTaskQueue:
                 self._app.connection_or_acquire() as connection,
                 connection.default_channel.conn_or_acquire() as client,
             ):
-                client.set(_PROBE_KEY, "1", ex=_PROBE_SECONDS)
+                before = client.get(f"{self._names.prefix}{_PROBE_KEY}")  # kombu prefixes no GET
+                client.set(_PROBE_KEY, self._names.installation, ex=_PROBE_SECONDS)
         except self._errors as error:
             return _cause_of(error)
-        return None
+        return SHARED if before and before.decode() != self._names.installation else None
 
     @cached_property
     def _errors(self) -> tuple[type[Exception], ...]:

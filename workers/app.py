@@ -10,7 +10,7 @@ from service.container import Container
 from service.logging import configure_logging
 from service.redis_address import RedisAddress
 from service.settings import read_settings
-from service.task_queue import PRIORITY_OPTIONS
+from service.task_queue import PRIORITY_OPTIONS, queue_names
 from workers.health import HeartbeatStep
 from workers.queues import QUEUES
 from workers.transport import use_transport
@@ -58,6 +58,7 @@ app.conf.update(
     broker_connection_max_retries=None,  # the default gives up after 100
     broker_transport_options={
         **PRIORITY_OPTIONS,
+        "global_keyprefix": queue_names(settings).prefix,
         "visibility_timeout": 900,  # only cleans stale messages; leases decide about recovery
         "socket_timeout": 30,
         "socket_connect_timeout": 5,

@@ -9,7 +9,7 @@ import structlog
 from service.container import Container
 from service.errors import Internal, Invalid, TunecurveError
 from service.inference.ledger import cost_of_job
-from service.jobs.claims import claim_job, finish_job, park_job, requeue_job, retry_job
+from service.jobs.claims import claim_in_turn, finish_job, park_job, requeue_job, retry_job
 from service.jobs.dispatch import dispatch_parent
 from service.jobs.leases import LeasedRun
 from service.jobs.lifecycle import Reason, State
@@ -49,7 +49,7 @@ def run_job(job_id: str, operation: Operation) -> None:
 def _claim_and_run(job_id: str, operation: Operation) -> None:
     services = container()
     settings = services.settings
-    claimed = claim_job(
+    claimed = claim_in_turn(
         job_id,
         sessions=services.sessions,
         lease_seconds=settings.lease_seconds,

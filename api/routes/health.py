@@ -18,6 +18,7 @@ from service.database import Sessions
 from service.errors import TunecurveError, Unavailable
 from service.migrations.upgrade import TablesVersion, require_room, require_tables
 from service.reports.jobs import count_jobs
+from service.task_queue import SHARED
 
 router = APIRouter(tags=["health"])
 log = structlog.get_logger()
@@ -38,8 +39,12 @@ class Readiness(BaseModel):
     database: Literal["ok", "newer"] = Field(
         description="`newer`: a later version has migrated it, which this one serves as well"
     )
-    broker: Literal["ok", "away"]
-    broker_detail: str | None = Field(default=None, description="why no message can be sent")
+    broker: Literal["ok", "away", "shared"] = Field(
+        description="`shared`: another installation takes messages from the same queues"
+    )
+    broker_detail: str | None = Field(
+        default=None, description="why no message can be sent, or is lost"
+    )
 
 
 @router.get(
@@ -79,7 +84,8 @@ async def readyz(request: Request, container: Services) -> Readiness:
         raise Unavailable(message, code="database_unavailable")
     database: Literal["ok", "newer"] = "newer" if version is TablesVersion.NEWER else "ok"
     if fault:
-        return Readiness(status="degraded", database=database, broker="away", broker_detail=fault)
+        broker: Literal["away", "shared"] = "shared" if fault == SHARED else "away"
+        return Readiness(status="degraded", database=database, broker=broker, broker_detail=fault)
     return Readiness(status="ready", database=database, broker="ok")
 
 

@@ -10,9 +10,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from service.task_queue import CeleryTaskQueue, Queue
+from service.task_queue import Queue
 from tests.support.fleet import Fleet, FleetProcess, start_fleet
-from tests.support.redis import RedisServer, start_redis
+from tests.support.redis import RedisServer, queue_of, start_redis
 
 _TASK_SECONDS = 2.0
 _AWAY_SECONDS = (0.05, 0.2, 0.5, 1.0, 2.0, 3.5)
@@ -55,7 +55,7 @@ def _start(fleet: Fleet, include: str) -> FleetProcess:
 def _hears_after_a_loss(
     redis: RedisServer, folder: Path, trial: str, chance: random.Random
 ) -> bool:
-    queue, away = CeleryTaskQueue(redis.broker_url), chance.choice(_AWAY_SECONDS)
+    queue, away = queue_of(redis, folder), chance.choice(_AWAY_SECONDS)
     for slot in ("one", "two"):
         queue.send("tests.slow", str(folder), slot + trial, str(_TASK_SECONDS), queue=Queue.PREPARE)
     if not all(_appears(folder / f"{slot}{trial}.started") for slot in ("one", "two")):

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from service.database import Session, Sessions, database_now
@@ -13,13 +14,52 @@ from service.jobs.lifecycle import Reason, State, may_follow
 from service.jobs.models import Job
 from service.jobs.ports import Waiting
 from service.jobs.schemas import problem_of
+from service.jobs.turns import job_in_turn, may_give_way
 from service.webhooks.events import EventType
 
 CostOf = Callable[[Session, str], Mapping[str, Any]]
 
 
+_TRIES = 20  # each that fails was another worker's success
+
+
 # A job that parks has progressed: only claims without progress in between count.
 _PROGRESSED: Mapping[str, Any] = {"attempt": 0, "attempts_without_progress": 0}
+
+
+def claim_in_turn(
+    job_id: str,
+    *,
+    sessions: Sessions,
+    lease_seconds: float,
+    attempts_limit: int,
+    cost_of: CostOf | None = None,
+) -> tuple[Job, str] | None:
+    """Take the job that is named or, where several projects wait, one of its kind whose turn it is.
+
+    A message is a hint that one more queued job of a kind may start; which one, the database
+    decides: so a project with many waiting jobs keeps no other's waiting. There are as many
+    messages as queued jobs, so that a message whose job another has started starts another.
+    """
+    claim = partial(
+        claim_job,
+        sessions=sessions,
+        lease_seconds=lease_seconds,
+        attempts_limit=attempts_limit,
+        cost_of=cost_of,
+    )
+    with sessions.reading() as session:
+        gives_way = may_give_way(session, job_id)
+    claimed = None if gives_way else claim(job_id)
+    for _ in range(0 if claimed else _TRIES):
+        with sessions.reading() as session:
+            turn = job_in_turn(session, job_id)
+        if turn is None:
+            break
+        claimed = claim(turn)
+        if claimed is not None:
+            return claimed  # else another worker was faster: whose turn is it now?
+    return claimed or claim(job_id)
 
 
 def claim_job(

@@ -30,6 +30,7 @@ from service.webhooks.signatures import WebhookSecrets, sign
 # Longer than the sender's overall deadline, so that no second worker sends meanwhile.
 CLAIM = timedelta(seconds=60)
 _MAX_LOGGED_ATTEMPTS = 10
+_AT_ONCE = 50  # deliveries of one message, so that a busy endpoint leaves room for others
 _GONE = 410
 
 log = structlog.get_logger()
@@ -51,7 +52,10 @@ class _AttemptInput:
 
 
 def due_deliveries(now: datetime, limit: int, *, sessions: Sessions) -> list[str]:
-    """Return the ids of deliveries whose time has come, the longest waiting first."""
+    """Return deliveries whose time has come: the oldest of each endpoint, longest waiting first.
+
+    None goes to an endpoint that an attempt is under way to.
+    """
     with sessions.reading() as session:
         return repository.due_delivery_ids(session, now=now, limit=limit)
 
@@ -64,28 +68,39 @@ def deliver(
     secrets: WebhookSecrets,
     now: datetime,
 ) -> None:
-    """Make one attempt at a due delivery and record its result.
+    """Make one attempt at a due delivery and, as long as attempts succeed, at the next ones due.
 
-    Does nothing for one that is not due or that another worker has claimed, so it may be called
+    To one endpoint one attempt is under way at a time: one that hangs holds one worker. Does
+    nothing for a delivery that is not due or that another worker has claimed, so it may be called
     any number of times. Raises Unavailable without a master key; it is due again in a minute.
     """
-    with sessions.transaction() as session:
-        attempt = _claim(session, delivery_id, now)
-    if attempt is None:
-        return
-    result = _attempt(attempt, sender=sender, secrets=secrets, now=now)
-    with sessions.transaction() as session:
-        _record_attempt(session, attempt, result, now=now)
+    following: str | None = delivery_id
+    for _ in range(_AT_ONCE):
+        if following is None:
+            return
+        with sessions.transaction() as session:
+            attempt = _claim(session, following, now)
+        if attempt is None:
+            return
+        result = _attempt(attempt, sender=sender, secrets=secrets, now=now)
+        with sessions.transaction() as session:
+            _record_attempt(session, attempt, result, now=now)
+            following = repository.next_due(session, attempt.webhook_id, now=now)
+        if not result.succeeded:
+            return
 
 
 def _claim(session: Session, delivery_id: str, now: datetime) -> _AttemptInput | None:
+    webhook = repository.endpoint_of(session, delivery_id)
+    if webhook is None or (webhook.sending_until is not None and webhook.sending_until > now):
+        return None
     row = repository.claim_delivery(session, delivery_id, now=now, until=now + CLAIM)
     if row is None:
         return None
-    webhook = repository.find_webhook(session, row.webhook_id, row.project_id)
-    if webhook is None or webhook.state == WebhookState.DISABLED:
+    if webhook.state == WebhookState.DISABLED:
         row.state, row.next_attempt_at = DeliveryState.FAILED.value, None
         return None
+    webhook.sending_until = now + CLAIM
     return _pack(row, webhook, now)
 
 
@@ -125,6 +140,8 @@ def _record_attempt(
     if webhook is None or row is None or row.next_attempt_at != attempt.token:
         log.warning("delivery_claim_lost", delivery_id=attempt.delivery_id)
         return None
+    if webhook.sending_until == attempt.token:
+        webhook.sending_until = None
     row.attempts += 1
     row.attempt_log = [*row.attempt_log, _log_entry(result, now)][-_MAX_LOGGED_ATTEMPTS:]
     if result.succeeded:
@@ -132,6 +149,9 @@ def _record_attempt(
         webhook.failing_since = None
         return row
     _schedule(row, result, now)
+    if result.status is None and row.next_attempt_at is not None:
+        # It did not answer at all: nor will it the others, which would each wait for that.
+        repository.postpone_due(session, webhook.id, now=now, until=row.next_attempt_at)
     _disable_if_failing(session, webhook, result, now)
     return row
 

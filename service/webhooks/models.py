@@ -28,7 +28,10 @@ class Event(Model):
 
 
 class Webhook(Model):
-    """An endpoint. No secret is stored: it is derived from the master key and `generation`."""
+    """An endpoint. No secret is stored: it is derived from the master key and `generation`.
+
+    Until `sending_until` an attempt is under way: one that hangs holds one worker, not all.
+    """
 
     __tablename__ = "webhook"
     __table_args__ = (Index("ix_webhook_project_id_id", "project_id", "id"),)
@@ -42,6 +45,7 @@ class Webhook(Model):
     generation: Mapped[int] = mapped_column(Integer, default=1)
     previous_until: Mapped[datetime | None]
     failing_since: Mapped[datetime | None]
+    sending_until: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(Integer, default=1)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]

@@ -90,10 +90,52 @@ def delete_webhook(session: Session, webhook: Webhook) -> None:
 
 
 def due_delivery_ids(session: Session, *, now: datetime, limit: int) -> list[str]:
-    query = select(Delivery.id).where(
-        Delivery.state == DeliveryState.PENDING, Delivery.next_attempt_at <= now
+    """Return the oldest due delivery of each endpoint that nothing is being sent to."""
+    ranked = (
+        select(
+            Delivery.id,
+            Delivery.next_attempt_at,
+            func.row_number()
+            .over(
+                partition_by=Delivery.webhook_id,
+                order_by=(Delivery.next_attempt_at, Delivery.id),
+            )
+            .label("rank"),
+        )
+        .join(Webhook, Webhook.id == Delivery.webhook_id)
+        .where(
+            Delivery.state == DeliveryState.PENDING,
+            Delivery.next_attempt_at <= now,
+            or_(Webhook.sending_until.is_(None), Webhook.sending_until <= now),
+        )
+        .subquery()
     )
-    return list(session.scalars(query.order_by(Delivery.next_attempt_at).limit(limit)))
+    query = select(ranked.c.id).where(ranked.c.rank == 1)
+    return list(session.scalars(query.order_by(ranked.c.next_attempt_at).limit(limit)))
+
+
+def next_due(session: Session, webhook_id: str, *, now: datetime) -> str | None:
+    """Return an endpoint's oldest due delivery."""
+    query = (
+        select(Delivery.id)
+        .where(
+            Delivery.webhook_id == webhook_id,
+            Delivery.state == DeliveryState.PENDING,
+            Delivery.next_attempt_at <= now,
+        )
+        .order_by(Delivery.next_attempt_at, Delivery.id)
+    )
+    return session.scalar(query.limit(1))
+
+
+def endpoint_of(session: Session, delivery_id: str) -> Webhook | None:
+    """Return a delivery's endpoint, locked."""
+    query = select(Webhook).join(Delivery, Delivery.webhook_id == Webhook.id)
+    return session.scalar(
+        query.where(Delivery.id == delivery_id)
+        .with_for_update(of=Webhook, key_share=True)
+        .execution_options(populate_existing=True)
+    )
 
 
 def claim_delivery(
@@ -112,6 +154,20 @@ def claim_delivery(
         .execution_options(synchronize_session=False)
     )
     return None if claimed is None else session.get(Delivery, delivery_id)
+
+
+def postpone_due(session: Session, webhook_id: str, *, now: datetime, until: datetime) -> None:
+    """Let all due deliveries of an endpoint wait."""
+    session.execute(
+        update(Delivery)
+        .where(
+            Delivery.webhook_id == webhook_id,
+            Delivery.state == DeliveryState.PENDING,
+            Delivery.next_attempt_at <= now,
+        )
+        .values(next_attempt_at=until)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def lock_delivery(session: Session, delivery_id: str) -> Delivery | None:

@@ -14,7 +14,15 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from service.settings import Settings
+from service.task_queue import CeleryTaskQueue, queue_names
 from tests.support.eventually import eventually
+
+
+def queue_of(redis: "RedisServer", folder: Path) -> CeleryTaskQueue:
+    """Return the queues of workers whose data folder, and so whose database, is `folder`."""
+    names = queue_names(Settings(_env_file=None, data_dir=folder))
+    return CeleryTaskQueue(redis.broker_url, names)
 
 
 def redis_binary() -> Path:

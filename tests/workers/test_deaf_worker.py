@@ -9,10 +9,10 @@ import pytest
 from kombu import Connection, Consumer, Exchange, Producer
 from kombu import Queue as KombuQueue
 
-from service.task_queue import PRIORITY_OPTIONS, CeleryTaskQueue, Queue
+from service.task_queue import PRIORITY_OPTIONS, Queue
 from tests.support.eventually import PATIENCE_SECONDS, eventually
 from tests.support.fleet import Fleet, FleetProcess, start_fleet
-from tests.support.redis import RedisServer, start_redis
+from tests.support.redis import RedisServer, queue_of, start_redis
 from workers.transport import Transport
 
 pytestmark = pytest.mark.journey
@@ -36,7 +36,7 @@ def fleet(tmp_path: Path, redis: RedisServer) -> Iterator[Fleet]:
 
 def lose_redis_while_all_slots_end_tasks(redis: RedisServer, folder: Path, trial: int) -> None:
     """Return with Redis up again and a message waiting that tells `after{trial}`."""
-    queue = CeleryTaskQueue(redis.broker_url)
+    queue = queue_of(redis, folder)
     names = [f"{slot}{trial}" for slot in SLOTS]
     for name in names:
         queue.send("tests.until", str(folder), name, f"release{trial}", queue=Queue.PREPARE)

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from service.task_queue import CeleryTaskQueue, Queue
+from service.task_queue import Queue
 from tests.support.eventually import eventually
 from tests.support.fleet import start_fleet
-from tests.support.redis import start_redis
+from tests.support.redis import queue_of, start_redis
 
 pytestmark = pytest.mark.journey
 
@@ -17,7 +17,7 @@ def test_a_worker_with_one_of_two_slots_busy_survives_a_redis_restart(tmp_path: 
         env = {"TUNECURVE_REDIS_URL": redis.url, "TUNECURVE_DATA_DIR": str(tmp_path)}
         with start_fleet(tmp_path, env) as fleet:
             worker = fleet.start_worker("prepare,tune", include="tests.support.slow_task")
-            queue = CeleryTaskQueue(redis.broker_url)
+            queue = queue_of(redis, tmp_path)
             for restart in range(2):
                 busy, after = f"busy{restart}", f"after{restart}"
                 queue.send("tests.slow", str(tmp_path), busy, "6", queue=Queue.PREPARE)
@@ -35,7 +35,7 @@ def test_a_worker_with_one_of_two_slots_busy_survives_a_redis_restart(tmp_path: 
 
 def test_each_message_goes_to_one_queue_only(tmp_path: Path) -> None:
     with start_redis() as redis:
-        queue = CeleryTaskQueue(redis.broker_url)
+        queue = queue_of(redis, tmp_path)
         env = {"TUNECURVE_REDIS_URL": redis.url, "TUNECURVE_DATA_DIR": str(tmp_path)}
         with start_fleet(tmp_path, env) as fleet:
             fleet.start_worker("prepare", include="tests.support.slow_task")
@@ -49,7 +49,7 @@ def test_each_message_goes_to_one_queue_only(tmp_path: Path) -> None:
 
 def test_messages_that_go_first_are_taken_first_and_all_are_counted(tmp_path: Path) -> None:
     with start_redis() as redis:
-        queue = CeleryTaskQueue(redis.broker_url)
+        queue = queue_of(redis, tmp_path)
         for number, priority in enumerate((9, 1, 0, 1)):
             name = f"{number}-{priority}"
             queue.send(

@@ -6,16 +6,23 @@ ARGS ?=
 # The files name every package: nothing else is resolved or taken.
 PINNED := --quiet --no-deps --require-hashes
 
-.PHONY: demo test lint fmt up openapi settings wheels pins sbom clean
+.PHONY: demo demo-local test lint fmt up openapi settings wheels pins sbom clean
 
 demo: .venv/core
 	$(BIN)/tunecurve demo $(ARGS)
+
+# A GPT-2 made on the spot, trained on this machine on growing numbers of reviews.
+demo-local: .venv/local
+	$(BIN)/python examples/local/reviews.py out/local/reviews.csv 1300
+	$(BIN)/python -m service.inference.local.tiny_gpt2 out/local/models/tiny-gpt2 out/local/reviews.csv
+	TUNECURVE_LOCAL_MODELS=$(CURDIR)/out/local/models $(BIN)/tunecurve demo --preset sentiment \
+	  --data out/local/reviews.csv --spec examples/local/experiment.json --data-dir out/local/stack $(ARGS)
 
 up: .venv/core
 	$(BIN)/tunecurve up $(ARGS)
 
 # Tests wait more than they compute: four processes keep two cores busy.
-test: .venv/dev
+test: .venv/dev .venv/local
 	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: .venv/dev
@@ -60,6 +67,11 @@ sbom: .venv/core
 .venv/dev: .venv/core requirements/dev.txt
 	$(PIP) install $(PINNED) -r requirements/dev.txt
 	touch .venv/dev
+
+# No hashes and with its dependencies: they are those of the build of PyTorch that your index has.
+.venv/local: .venv/core requirements/local.txt
+	$(PIP) install --quiet -r requirements/local.txt
+	touch .venv/local
 
 .venv/bench: .venv/dev requirements/bench.txt
 	$(PIP) install $(PINNED) -r requirements/bench.txt

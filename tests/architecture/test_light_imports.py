@@ -12,7 +12,9 @@ import pytest
 
 from tests.architecture.tree import ROOT
 
-HEAVY = {"google", "evaluate", "datasets", "torch", "celery", "workers"}
+HEAVY = {"google", "evaluate", "datasets", "torch", "transformers", "celery", "workers"}
+# Of the extra `local`: only a process that trains or asks a model on this machine imports them.
+LOCAL_MODELS = {"accelerate", "peft", "safetensors", "tokenizers", "torch", "transformers"}
 _PARSER = {"annotated_doc", "shellingham", "typer", "typing_extensions"}
 
 # Some packages put `google` into every interpreter by a .pth file; that one is free.
@@ -94,6 +96,15 @@ def test_the_api_starts_without_any_sdk(tmp_path: Path) -> None:
 
     assert "api.app" in imported
     assert _heavy(imported) == []
+
+
+def test_a_worker_of_whatever_queue_starts_without_pytorch(tmp_path: Path) -> None:
+    statement = "import workers.__main__; workers.__main__.load_app([]).finalize()"
+    imported = _imported(statement, folder=tmp_path)
+
+    assert "service.tuning.local_tuning" in imported
+    assert "service.inference.generators.local" in imported
+    assert not {name.partition(".")[0] for name in imported} & LOCAL_MODELS
 
 
 def test_help_is_printed_without_any_sdk(tmp_path: Path) -> None:

@@ -62,13 +62,19 @@ def test_the_files_of_pins_agree() -> None:
 
     assert core.items() <= dev.items()
     assert dev.items() <= _versions("bench").items()
+    local = _versions("local")
+    assert {name: local[name] for name in core.keys() & local.keys()}.items() <= core.items()
+    assert not [name for name in local if name.startswith(("cuda", "nvidia", "triton"))]
 
 
-def test_all_that_installs_checks_hashes() -> None:
+def test_all_that_installs_checks_hashes_but_pytorch_whose_builds_differ() -> None:
     makefile, dockerfile = text_of(Path("Makefile")), text_of(Path("Dockerfile"))
     installs = re.findall(r"install .*-r requirements/\w+\.txt", makefile + dockerfile)
 
     assert "PINNED := --quiet --no-deps --require-hashes\n" in makefile
+    local = [each for each in installs if each.endswith("/local.txt")]
+    installs = [each for each in installs if each not in local]
+    assert local == ["install --quiet -r requirements/local.txt"]
     assert len(installs) == 6
     assert all("$(PINNED)" in each or "--require-hashes" in each for each in installs)
     assert "--no-build-isolation" in makefile

@@ -3,7 +3,7 @@
 import contextlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -39,7 +39,10 @@ class Preset(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DemoPlan:
-    """What to measure; sizes count examples. Raises UsageError for a plan that cannot work."""
+    """What to measure; sizes count examples, `more` is of the experiment's spec.
+
+    Raises UsageError for a plan that cannot work.
+    """
 
     preset: str
     data: Path | None
@@ -47,6 +50,7 @@ class DemoPlan:
     test_size: int
     shots: int
     seed: int
+    more: Json = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.data is None and self.preset != _GENERATED_PRESET:
@@ -66,6 +70,10 @@ def demo(  # noqa: PLR0913 - typer turns each argument into an option
     seed: Annotated[
         int, typer.Option(min=0, help="The same seed and data give the same split.")
     ] = 0,
+    spec: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="JSON with more of the experiment's spec."),
+    ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", dir_okay=False, help="Also write the result here.")
     ] = None,
@@ -80,7 +88,8 @@ def demo(  # noqa: PLR0913 - typer turns each argument into an option
 
     Starts the stack if none runs and stops what it started.
     """
-    plan = DemoPlan(preset, data, parse_sizes(train_sizes), test_size, shots, seed)
+    more = {} if spec is None else json.loads(spec.read_text(encoding="utf-8"))
+    plan = DemoPlan(preset, data, parse_sizes(train_sizes), test_size, shots, seed, more)
     with _server(url, key, data_dir) as client:
         job = submit_experiment(client, plan)
         print_message(f"submitted {job['id']}")
@@ -133,7 +142,7 @@ def submit_experiment(client: "Client", plan: DemoPlan) -> Json:
         "test_size": plan.test_size,
         "seed": plan.seed,
     }
-    spec = {"prepare": prepare, "shots": plan.shots, "seed": plan.seed}
+    spec = {"prepare": prepare, "shots": plan.shots, "seed": plan.seed, **plan.more}
     return client.submit("experiment", spec)
 
 

@@ -1,9 +1,11 @@
 """A GPT-2 small enough to be trained in seconds, made on the spot: for demos, tests, first steps.
 
-It has learned nothing yet, its tokenizer aside: only training all of it, or an adapter with `ln_f`
-and `wte` beside it, makes something of it.
+`python -m service.inference.local.tiny_gpt2 FOLDER FILE` makes one whose tokenizer is trained on
+the lines of a file. It has learned nothing yet, its tokenizer aside: only training all of it, or an
+adapter with `ln_f` and `wte` beside it, makes something of it.
 """
 
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -62,3 +64,7 @@ def _tokenizer(texts: Iterable[str], *, vocabulary: int, places: int) -> Any:
         pad_token=_PAD,
         model_max_length=places,
     )
+
+
+if __name__ == "__main__":
+    make_tiny_gpt2(Path(sys.argv[1]), Path(sys.argv[2]).read_text(encoding="utf-8").splitlines())

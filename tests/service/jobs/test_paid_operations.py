@@ -1,0 +1,156 @@
+"""Every answer of a provider x every point where a worker may die or stand still: one operation."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
+from itertools import count
+from typing import Any
+
+import pytest
+
+from service.database import Sessions, open_sessions
+from service.errors import NotFound, Unavailable
+from service.jobs.lifecycle import Reason
+from service.jobs.operation_state import FoundOperation
+from service.jobs.paid_operation_line import places_in_line
+from service.jobs.paid_operation_strays import adopted, strays_of
+from service.jobs.ports import JobCancelled, Waiting
+from service.migrations.upgrade import upgrade
+from service.tuning.models import TuningRun
+from service.webhooks.event_log import list_events
+from tests.support.operation_ledger import ANSWERS, LISTS, KilledError, Ledger, Steps, set_back
+from tests.support.operation_world import World
+from tests.support.runs import add_project
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Sessions, str]]:
+    """One SQLite file for all worlds: there are thousands."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('operations') / 'tunecurve.db'}"
+    upgrade(url)
+    opened = open_sessions(url)
+    yield opened, add_project(opened)
+    opened.close()
+
+
+# To this module as an answer that was lost; the adapter's tests have their statuses.
+ALIKE = ("409 made", "499 made")
+Case = tuple[str, bool]  # what the list looks like at the first look, and whether it is cancelled
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_a_worker_may_die_anywhere_whatever_the_provider_answers(
+    database: tuple[Sessions, str], answer: str
+) -> None:
+    listings = ("complete",) if answer in ALIKE else LISTS
+    cases: list[Case] = [*((listing, False) for listing in listings), ("complete", True)]
+    for listing, cancelled in cases:
+        for fatal in count():
+            steps = Steps(fatal)
+            world = World(*database, Ledger(answer, listing))
+            with suppress(KilledError):
+                world.work(steps)
+            world.cancelled = cancelled
+            world.finish()
+            world.require_one(f"killed at step {fatal}, {answer}, list {listing}")
+            if steps.taken <= fatal:
+                break
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_a_worker_may_stand_still_anywhere_and_go_on_after_its_successor(
+    database: tuple[Sessions, str], answer: str
+) -> None:
+    cases: list[Case] = [("complete", False), ("late", False), ("complete", True)]
+    for listing, cancelled in cases:
+        for fatal in count():
+            world = World(*database, Ledger(answer, listing))
+            steps = Steps(fatal, partial(world.be_overtaken, cancelled=cancelled))
+            world.work(steps)
+            world.finish()
+            world.require_one(f"stood still at step {fatal}, {answer}, list {listing}")
+            if steps.taken <= fatal:
+                break
+
+
+def test_a_request_that_is_told_twice_that_nothing_is_there_has_failed(
+    database: tuple[Sessions, str],
+) -> None:
+    world = World(*database, Ledger("404"))
+    assert isinstance(world.step(Steps()), Waiting)
+    world.ledger.answer = "404"
+    set_back(world.sessions, seconds=100)
+    with pytest.raises(NotFound):
+        world.step(Steps())
+    world.forget()
+
+
+def test_a_stray_is_cancelled_when_its_job_ends_and_told_in_an_event(
+    database: tuple[Sessions, str],
+) -> None:
+    world = World(*database, Ledger())
+    world.step(Steps())
+    row = world.row()
+    assert row is not None
+    world.ledger.create(row.id)
+    world.finish()
+    world.require_one("a second one with the same label")
+    events = list_events(world.project_id, job_id=world.job_id, sessions=world.sessions)
+    assert [each.data.get("why") for each in events if each.type == "job.warning"] == [
+        "stray_cancelled"
+    ]
+
+
+def test_of_several_the_oldest_open_one_is_adopted() -> None:
+    ended, older, newer = (
+        FoundOperation("projects/p/locations/l/x/1", is_open=False),
+        FoundOperation("projects/p/locations/l/x/2", is_open=True),
+        FoundOperation("projects/p/locations/l/x/3", is_open=True),
+    )
+    assert adopted([ended, older, newer]) == older.resource_name
+    assert adopted([ended]) == ended.resource_name
+    assert strays_of([ended, older, newer], "projects/77/locations/l/x/2") == [newer.resource_name]
+
+
+def test_operations_wait_in_line_for_a_quota_in_the_order_of_their_arrival(
+    database: tuple[Sessions, str],
+) -> None:
+    ledger = Ledger()
+    first, second, third = (World(*database, ledger, most_open=1) for _ in range(3))
+    assert first.step(Steps()) == Waiting(Reason.PROVIDER)
+    waits: list[Any] = [world.step(Steps()) for world in (second, third)]
+    assert [each.reason for each in waits] == [Reason.QUOTA, Reason.QUOTA]
+    assert len(ledger.entries) == 1
+    with first.sessions.reading() as session:
+        places = places_in_line(session, TuningRun)
+    assert places == {second.job_id: 1, third.job_id: 2}
+
+    third_again: Any = third.step(Steps())
+    assert third_again.reason is Reason.QUOTA
+    first.finish()
+    third_again = third.step(Steps())
+    assert third_again.reason is Reason.QUOTA  # it is the second one's turn
+    assert second.step(Steps()) == Waiting(Reason.PROVIDER)
+
+    third.cancelled = True
+    with pytest.raises(JobCancelled):
+        third.step(Steps())
+    assert len(ledger.entries) == 2
+    second.finish()
+    for world in (first, second, third):
+        world.forget()
+
+
+def test_a_search_is_never_concluded_from_a_list_that_was_cut(
+    database: tuple[Sessions, str],
+) -> None:
+    world = World(*database, Ledger("answer lost", "cut"))
+    world.step(Steps())
+    set_back(world.sessions, seconds=100)
+    waiting: Any = world.step(Steps())
+    assert waiting.reason is Reason.RETRY
+    assert len(world.ledger.entries) == 1
+    world.finish()
+    world.require_one("a list that was cut")
+    with pytest.raises(Unavailable):
+        Ledger(listing="cut").find("x")

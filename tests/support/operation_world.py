@@ -1,0 +1,136 @@
+"""A job whose paid operation is at a ledger, and the workers and sweeps that see it through."""
+
+from dataclasses import dataclass, field
+
+from service.clock import utc_now
+from service.database import Sessions
+from service.errors import TunecurveError
+from service.ids import Prefix, new_id
+from service.jobs.lifecycle import State
+from service.jobs.models import Job
+from service.jobs.operation_state import FINAL_STATES, OperationState
+from service.jobs.paid_operation_sweep import PolledTable, poll_operations
+from service.jobs.paid_operations import OperationPace, advance
+from service.jobs.ports import JobCancelled, LeaseLost, Waiting
+from service.tuning.models import TuningRun
+from tests.support.operation_ledger import Ledger, LedgerOperation, OwnedRun, Steps, set_back
+
+PACE = OperationPace(poll_seconds=30, settle_seconds=45)
+MANY = 60
+
+
+def _job(job_id: str, project_id: str) -> Job:
+    now = utc_now()
+    return Job(
+        id=job_id,
+        project_id=project_id,
+        kind="tune",
+        state=State.RUNNING,
+        spec={},
+        outputs={},
+        labels={},
+        progress={},
+        cost={},
+        attempt=1,
+        version=1,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+@dataclass
+class World:
+    """A job whose operation is at a ledger, and the workers that take it further."""
+
+    sessions: Sessions
+    project_id: str
+    ledger: Ledger
+    cancelled: bool = False
+    most_open: int | None = None
+    end: OperationState | None = None
+    owner: list[object] = field(default_factory=list)
+    job_id: str = field(default_factory=lambda: new_id(Prefix.JOB))
+
+    def __post_init__(self) -> None:
+        with self.sessions.transaction() as session:
+            session.add(_job(self.job_id, self.project_id))
+
+    def step(self, steps: Steps) -> Waiting | TuningRun:
+        """Claim the job as a worker does and take its operation one step further."""
+        run = OwnedRun(
+            self.job_id, self.project_id, {}, {}, self.sessions,
+            cancelling=self.cancelled, steps=steps, owner=self.owner,
+        )  # fmt: skip
+        self.owner.append(run)
+        operation = LedgerOperation(self.ledger, steps, self.project_id, most_open=self.most_open)
+        return advance(run, operation, table=TuningRun, pace=PACE, sessions=self.sessions)
+
+    def work(self, steps: Steps) -> None:
+        """Claim it again and again until it has ended, or this worker is killed or overtaken."""
+        for _ in range(MANY):
+            try:
+                result = self.step(steps)
+            except LeaseLost:
+                return
+            except JobCancelled:
+                self.end = OperationState.CANCELLED
+                return
+            except TunecurveError:
+                self.end = OperationState.FAILED
+                return
+            if isinstance(result, TuningRun):
+                self.end = OperationState(result.state)
+                return
+            self.wait()
+        message = "the operation has not ended"
+        raise AssertionError(message)
+
+    def wait(self) -> None:
+        """Let what is waited for come: time, and a sweep."""
+        set_back(self.sessions, seconds=100)
+        self.sweep()
+
+    def sweep(self) -> None:
+        ledger = self.ledger
+        table = PolledTable(
+            TuningRun,
+            poll=lambda row: ledger.poll(row.resource_name or ""),
+            cancel=lambda row: ledger.cancel(row.resource_name or ""),
+            find=lambda row: ledger.find(row.id),
+            drop=lambda _row, name: ledger.cancel(name),
+        )
+        poll_operations([table], sessions=self.sessions, pace=PACE)
+
+    def be_overtaken(self, *, cancelled: bool) -> None:
+        """Let another worker take the job over and end it."""
+        self.cancelled = cancelled
+        set_back(self.sessions, seconds=100)
+        self.work(Steps())
+
+    def finish(self) -> None:
+        """Let other workers end it, and the sweep look for strays."""
+        if self.end is None:
+            set_back(self.sessions, seconds=100)
+            self.work(Steps())
+        set_back(self.sessions, seconds=100)
+        self.wait()
+
+    def row(self) -> TuningRun | None:
+        with self.sessions.reading() as session:
+            return session.query(TuningRun).filter_by(job_id=self.job_id).one_or_none()
+
+    def forget(self) -> None:
+        with self.sessions.transaction() as session:
+            session.query(TuningRun).filter_by(job_id=self.job_id).delete()
+
+    def require_one(self, what: str) -> None:
+        states = [entry.state for entry in self.ledger.entries]
+        kept = [state for state in states if state is not OperationState.CANCELLED]
+        row, told = self.row(), f"{what}: {self.end}, {states}"
+        assert self.end in FINAL_STATES, told
+        assert len(kept) == (self.end is OperationState.SUCCEEDED), told
+        if self.end is OperationState.SUCCEEDED:
+            assert row is not None, told
+            owned = [each for each in self.ledger.entries if each.name == row.resource_name]
+            assert [each.state for each in owned] == [OperationState.SUCCEEDED], told
+        self.forget()

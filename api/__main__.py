@@ -13,12 +13,13 @@ import uvicorn
 
 from api.app import create_app
 from api.http_server import allow_open_files, server_config
+from api.settings_check import unknown_settings
 from api.settings_page import settings_page
 from api.worker_processes import run_processes
 from service.container import Container
 from service.errors import TunecurveError
 from service.logging import configure_logging
-from service.migrations.upgrade import upgrade
+from service.migrations.upgrade import require_room, require_tables, upgrade
 from service.projects.operations import create_key, ensure_project, has_keys, reset_keys
 from service.projects.schemas import DEFAULT_PROJECT, Scope
 from service.settings import Settings, read_settings
@@ -46,6 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print_new_key(settings, options.project, name=options.name, scopes=options.scopes)
             case "reset-key":
                 print_reset_key(settings, options.project)
+            case "check":
+                return check(settings)
             case "settings":
                 sys.stdout.write(settings_page())
             case _:
@@ -75,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     key.add_argument("--project", default=DEFAULT_PROJECT)
     reset = commands.add_parser("reset-key", help="replace a project's admin keys by a new one")
     reset.add_argument("--project", default=DEFAULT_PROJECT)
+    commands.add_parser("check", help="say what is wrong with settings and database")
     commands.add_parser("openapi", help="print the contract")
     commands.add_parser("settings", help="print every setting with its default and meaning")
     return parser
@@ -165,6 +169,21 @@ def print_reset_key(settings: Settings, project: str) -> None:
     finally:
         container.close()
     sys.stdout.write(f"key: {key.secret}\n")
+
+
+def check(settings: Settings) -> int:
+    """Print what is wrong with the settings and the database; return 1 where anything is."""
+    faults = unknown_settings()
+    container = Container(settings)
+    try:
+        require_tables(container.sessions)
+        require_room(container.sessions)
+    except TunecurveError as error:
+        faults.append(f"database: {error.message}")
+    finally:
+        container.close()
+    sys.stdout.write("".join(f"{fault}\n" for fault in faults))
+    return 1 if faults else 0
 
 
 def print_document(settings: Settings) -> None:

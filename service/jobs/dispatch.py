@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from service.database import Sessions, database_now
-from service.jobs import repository, tree_repository
+from service.jobs import repository, sweep_repository, tree_repository
 from service.jobs.lifecycle import State
 from service.jobs.ports import JobRecord, JobServices
 from service.task_queue import Queue
@@ -75,7 +75,7 @@ def send_due_messages(
     """Send the task messages of jobs of these queues that have none, or whose must be lost."""
     sent_before = now - timedelta(seconds=redispatch_seconds)
     with services.sessions.transaction() as session:
-        due = repository.take_due(
+        due = sweep_repository.take_due(
             session, queues=queues, now=now, sent_before=sent_before, limit=limit
         )
     return send_marked(due, services)

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import exists, func, or_, select
+from sqlalchemy import ColumnElement, exists, func, or_, select
 from sqlalchemy.orm import Session
 
+from service.jobs.clock_jumps import has_come
 from service.jobs.lifecycle import OPEN
 from service.jobs.models import Job, PaidOperationRow
 from service.jobs.operation_state import OperationState
@@ -41,7 +42,7 @@ def take_due(
     """Return records to poll, each claimed by moving its `next_poll_at` ahead to one of `until`."""
     query = (
         select(table)
-        .where(table.next_poll_at <= now, table.resource_name.is_not(None))
+        .where(_is_due(table, now), table.resource_name.is_not(None))
         .order_by(table.next_poll_at)
         .limit(len(until))
         .with_for_update(skip_locked=True)
@@ -71,9 +72,15 @@ def take_doubtful(
     return rows
 
 
+def _is_due(table: type[PaidOperationRow], now: datetime) -> ColumnElement[bool]:
+    """Return whether it is time, or the time was set by a clock that was set back since."""
+    seen = func.coalesce(table.polled_at, table.submitted_at, table.intended_at)
+    return has_come(table.next_poll_at, now=now, written=seen)
+
+
 def has_due(session: Session, table: type[PaidOperationRow], *, now: datetime) -> bool:
     """Return whether a record is to be polled, or to be looked for strays of."""
-    due = or_(table.next_poll_at <= now, table.reconcile_at <= now)
+    due = or_(_is_due(table, now), table.reconcile_at <= now)
     query = select(table.job_id).where(due).limit(1)
     return session.scalar(query) is not None
 

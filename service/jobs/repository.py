@@ -1,18 +1,17 @@
 """SQL of jobs. Every change of state is one conditional UPDATE in `move`."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from service.errors import Internal
-from service.jobs.lifecycle import OPEN, TERMINAL, Reason, State, may_follow
+from service.jobs.lifecycle import OPEN, Reason, State, may_follow
 from service.jobs.models import IdempotencyKey, Job
 from service.jobs.preemption import Contender
-from service.task_queue import Queue
 
 _ON_ITS_WAY = timedelta(seconds=0.3)
 
@@ -213,35 +212,6 @@ def contenders(
     return running, [Contender(*row[1:]) for row in rows if not row[0]]
 
 
-def take_due(
-    session: Session, *, queues: Collection[Queue], now: datetime, sent_before: datetime, limit: int
-) -> list[Job]:
-    """Mark jobs of some queues whose message must be (re)sent as dispatched now, and return them.
-
-    Due are queued jobs, and cancelling ones that no worker runs, without a message newer than
-    `sent_before`.
-    """
-    unheld = or_(Job.lease_until.is_(None), Job.lease_until < now)
-    query = (
-        select(Job)
-        .where(
-            Job.queue.in_([queue.value for queue in queues]),
-            or_(
-                Job.state == State.QUEUED,
-                and_(Job.state == State.CANCELLING, unheld),
-            ),
-            or_(Job.next_run_at.is_(None), Job.next_run_at <= now),
-            or_(Job.dispatched_at.is_(None), Job.dispatched_at < sent_before),
-        )
-        .order_by(Job.priority, Job.updated_at, Job.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True, key_share=True)
-    )
-    jobs = list(session.scalars(query))
-    mark_dispatched(session, [job.id for job in jobs], now=now)
-    return jobs
-
-
 def mark_dispatched(session: Session, job_ids: Sequence[str], *, now: datetime | None) -> None:
     if job_ids:
         session.execute(
@@ -250,40 +220,6 @@ def mark_dispatched(session: Session, job_ids: Sequence[str], *, now: datetime |
             .values(dispatched_at=now)
             .execution_options(synchronize_session=False)
         )
-
-
-def take_expired(session: Session, *, now: datetime, limit: int) -> list[Job]:
-    """Return running jobs whose lease has run out, locked."""
-    query = (
-        select(Job)
-        .where(Job.state == State.RUNNING, Job.lease_until < now)
-        .order_by(Job.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True, key_share=True)
-    )
-    return list(session.scalars(query))
-
-
-def take_wakeable(session: Session, *, now: datetime, limit: int) -> list[Job]:
-    """Return waiting jobs that have nothing left to wait for, locked."""
-    awaited, child = aliased(Job), aliased(Job)
-    ended = exists().where(awaited.id == Job.waits_for, awaited.state.in_(list(TERMINAL)))
-    open_child = exists().where(child.parent_id == Job.id, child.state.in_(list(OPEN)))
-    query = (
-        select(Job)
-        .where(
-            Job.state == State.WAITING,
-            or_(
-                Job.next_run_at <= now,
-                and_(Job.waits_for.is_not(None), ended),
-                and_(Job.reason == Reason.CHILDREN, ~open_child),
-            ),
-        )
-        .order_by(Job.id)
-        .limit(limit)
-        .with_for_update(of=Job, skip_locked=True, key_share=True)
-    )
-    return list(session.scalars(query))
 
 
 def hasten(session: Session, reason: Reason, *, now: datetime) -> None:

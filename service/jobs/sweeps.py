@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from service.database import Session, Sessions, database_now
-from service.jobs import repository
+from service.jobs import repository, sweep_repository
 from service.jobs.events import emit_event
 from service.jobs.lifecycle import Reason, State
 from service.jobs.models import Job
@@ -15,7 +15,7 @@ from service.webhooks.events import EventType
 def requeue_expired(now: datetime, *, sessions: Sessions, limit: int = 100) -> int:
     """Queue again the running jobs whose lease has run out."""
     with sessions.transaction() as session:
-        expired = repository.take_expired(session, now=now, limit=limit)
+        expired = sweep_repository.take_expired(session, now=now, limit=limit)
         return _queue_all(session, expired, now=now, event=EventType.JOB_WARNING, why="worker_lost")
 
 
@@ -24,7 +24,7 @@ def wake_due(now: datetime, *, sessions: Sessions, limit: int = 100) -> int:
     with sessions.transaction() as session:
         return _queue_all(
             session,
-            repository.take_wakeable(session, now=now, limit=limit),
+            sweep_repository.take_wakeable(session, now=now, limit=limit),
             now=now,
             event=EventType.JOB_RESUMED,
         )

@@ -2,6 +2,7 @@
 
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -17,11 +18,20 @@ from tunecurve.output import Column, OutputFormat, Row, print_json, render_table
 from tunecurve.settings import data_folder, read_environment
 from tunecurve.stack.locks import is_locked
 from tunecurve.stack.redis import choose_redis, redis_answers
-from tunecurve.stack.services import INSTALL_HINT, Parts, server_folder, stack_environment
+from tunecurve.stack.services import (
+    INSTALL_HINT,
+    Parts,
+    check_command,
+    process_environment,
+    server_folder,
+    stack_environment,
+)
 from tunecurve.stack.state import lock_file, read_state
 
 Environment = Mapping[str, str]
 
+_FREE_BYTES = 200 << 20
+_SECONDS_TO_CHECK = 60.0
 _OLDEST_PYTHON = (3, 11)
 _SHOWN = re.compile(r"^(TUNECURVE_|GOOGLE_|STORAGE_EMULATOR_HOST$|HF_HUB_OFFLINE$)")
 _SECRET_NAME = re.compile(r"KEY|SECRET|TOKEN|PASSWORD")
@@ -69,13 +79,16 @@ def examine(
 ) -> list[Finding]:
     """Return one finding for each thing that Tunecurve needs."""
     folder = data_folder(environment, chosen=data_dir)
+    asked = ask_server(environment, data_dir=data_dir, url=url, key=key)
+    answers = asked[0].state == "ok"
     return [
         _python(),
         _installed(),
         _folder(folder),
         _redis(environment),
         _stack(folder),
-        *ask_server(environment, data_dir=data_dir, url=url, key=key),
+        *([] if answers else _check(environment, folder)),
+        *asked,
         _credentials(environment),
     ]
 
@@ -120,9 +133,41 @@ def _installed() -> Finding:
 
 def _folder(folder: Path) -> Finding:
     existing = next(place for place in (folder, *folder.parents) if place.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
+    disk = os.statvfs(existing)
+    read_only = bool(disk.f_flag & os.ST_RDONLY) or not os.access(existing, os.W_OK)
+    if not existing.is_dir() or read_only:
         return Finding("data folder", "fail", f"{existing} cannot be written to")
-    return Finding("data folder", "ok", str(folder))
+    free = disk.f_bavail * disk.f_frsize
+    if free < _FREE_BYTES:
+        left = f"{free >> 20} MB are left on its disk, too few to go on: make room"
+        return Finding("data folder", "fail", f"{folder}: {left}")
+    return Finding("data folder", "ok", f"{folder}, {free / (1 << 30):.1f} GB free")
+
+
+def _check(environment: Environment, folder: Path) -> list[Finding]:
+    """Return what the server would find wrong with settings and database, had it been started."""
+    if server_folder() is None:
+        return []
+    if not environment.get("TUNECURVE_DATABASE_URL") and not (folder / "tunecurve.db").is_file():
+        return [Finding("database", "off", "none yet; the first `tunecurve up` makes it")]
+    try:
+        done = subprocess.run(
+            check_command(),
+            cwd=folder if folder.is_dir() else None,
+            env={**process_environment(environment), "TUNECURVE_DATA_DIR": str(folder)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS_TO_CHECK,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        slow = f"it does not answer within {_SECONDS_TO_CHECK:g} s"
+        return [Finding("database", "fail", slow)]
+    faults = [*done.stdout.splitlines(), *done.stderr.splitlines()[-1:]]
+    if done.returncode == 0:
+        return [Finding("database", "ok", "its tables are there and it takes writes")]
+    return [Finding("settings, database", "fail", fault) for fault in faults]
 
 
 def _redis(environment: Environment) -> Finding:

@@ -131,6 +131,10 @@ def migrate_command() -> tuple[str, ...]:
     return (sys.executable, "-m", "api", "migrate")
 
 
+def check_command() -> tuple[str, ...]:
+    return (sys.executable, "-m", "api", "check")
+
+
 def reset_key_command(project: str) -> tuple[str, ...]:
     return (sys.executable, "-m", "api", "reset-key", "--project", project)
 

@@ -81,8 +81,10 @@ def _batches(plain: Path, name: FormatName, context: ReadContext) -> Iterator[Ba
             raise Invalid(message, code="invalid_parquet")
         case FormatName.JSONL:
             return _jsonl_batches(_in_utf8(plain, context), context)
-        case FormatName.JSON if begins_as_json_lines(plain, context.limits.row_bytes):
-            return _jsonl_batches(plain, context)
+        case FormatName.JSON if begins_as_json_lines(
+            text := _in_utf8(plain, context), context.limits.row_bytes
+        ):
+            return _jsonl_batches(text, context)
         case _:
             return batches_of(_decoded_rows(plain, name, context))
 

@@ -233,6 +233,22 @@ def test_real_unanswerable_questions_are_dropped_with_the_reason() -> None:
     assert report.dropped["unanswerable"].rows > 1000
 
 
+def test_real_unanswerable_questions_are_taught_with_one_answer_for_all() -> None:
+    rows = list(shared_rows("squad/squad_v2.0_cs224n_dev_shared.json.gz", "json"))
+    options = {"unanswerable": "teach", "no_answer": "none"}
+
+    taught = run(rows, spec_of("squad", train_sizes=[50], test_size=100, squad=options))
+    left_out = run(rows, spec_of("squad", train_sizes=[50], test_size=100))
+
+    assert "unanswerable" not in taught.report.dropped
+    more = taught.report.kept - left_out.report.kept
+    assert more > 0
+    splits = (*taught.splits.train, *taught.splits.validation, *taught.splits.test)
+    unanswerable = [each for each in splits if each.target == "none"]
+    assert len(unanswerable) > 20
+    assert {tuple(each.references) for each in unanswerable} <= {("none",), ("",), ()}
+
+
 def test_real_tweets_with_an_empty_text_are_dropped_with_the_reason() -> None:
     file = "tweets/tweet_sentiment_extraction_shared.csv.gz"
     with gzip.open(shared_data(file), "rt", newline="", encoding="utf-8") as stream:

@@ -109,6 +109,24 @@ def test_utf_16_and_utf_32_are_found_with_and_without_a_mark(
     assert rows.assumed_encodings == ((encoding,) if encoding.startswith("utf-16-") else ())
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("name", ["json", "jsonl"])
+def test_json_lines_in_utf_16_are_read_under_either_name(
+    encoding: str, name: str, tmp_path: Path
+) -> None:
+    lines = "".join(f'{{"text": "Лодка {number}", "label": "a"}}\n' for number in range(5))
+
+    rows = staged(lines.encode(encoding), name, tmp_path)
+
+    assert [fields["text"] for fields in fields_of(rows)] == [f"Лодка {n}" for n in range(5)]
+
+
+def test_a_json_list_in_utf_16_is_read_as_before(tmp_path: Path) -> None:
+    rows = staged('[{"text": "Лодка"},\n{"text": "b"}]'.encode("utf-16"), "json", tmp_path)
+
+    assert [fields["text"] for fields in fields_of(rows)] == ["Лодка", "b"]
+
+
 def test_utf_16_that_cannot_be_found_is_refused_with_what_to_do(tmp_path: Path) -> None:
     data = "лодка;label\nодна;1\n".encode("utf-16-le")
 

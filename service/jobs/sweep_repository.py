@@ -1,0 +1,77 @@
+"""SQL of the sweeps over jobs: which lack a message, a living worker, or a reason to wait."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import and_, exists, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from service.jobs.clock_jumps import has_come, has_run_out, is_ahead
+from service.jobs.lifecycle import OPEN, TERMINAL, Reason, State
+from service.jobs.models import Job
+from service.jobs.repository import mark_dispatched
+from service.task_queue import Queue
+
+
+def take_due(
+    session: Session, *, queues: Collection[Queue], now: datetime, sent_before: datetime, limit: int
+) -> list[Job]:
+    """Mark jobs of some queues whose message must be (re)sent as dispatched now, and return them.
+
+    Due are queued jobs, and cancelling ones that no worker runs, without a message newer than
+    `sent_before`.
+    """
+    run_at, sent = Job.next_run_at, Job.dispatched_at
+    unheld = or_(Job.lease_until.is_(None), Job.lease_until < now)
+    query = (
+        select(Job)
+        .where(
+            Job.queue.in_([queue.value for queue in queues]),
+            or_(
+                Job.state == State.QUEUED,
+                and_(Job.state == State.CANCELLING, unheld),
+            ),
+            or_(run_at.is_(None), has_come(run_at, now=now, written=Job.updated_at)),
+            or_(sent.is_(None), sent < sent_before, is_ahead(sent, now=now)),
+        )
+        .order_by(Job.priority, Job.updated_at, Job.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True, key_share=True)
+    )
+    jobs = list(session.scalars(query))
+    mark_dispatched(session, [job.id for job in jobs], now=now)
+    return jobs
+
+
+def take_expired(session: Session, *, now: datetime, limit: int) -> list[Job]:
+    """Return running jobs whose lease has run out, locked."""
+    query = (
+        select(Job)
+        .where(Job.state == State.RUNNING, has_run_out(Job.lease_until, now=now))
+        .order_by(Job.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True, key_share=True)
+    )
+    return list(session.scalars(query))
+
+
+def take_wakeable(session: Session, *, now: datetime, limit: int) -> list[Job]:
+    """Return waiting jobs that have nothing left to wait for, locked."""
+    awaited, child = aliased(Job), aliased(Job)
+    ended = exists().where(awaited.id == Job.waits_for, awaited.state.in_(list(TERMINAL)))
+    open_child = exists().where(child.parent_id == Job.id, child.state.in_(list(OPEN)))
+    query = (
+        select(Job)
+        .where(
+            Job.state == State.WAITING,
+            or_(
+                has_come(Job.next_run_at, now=now, written=Job.updated_at),
+                and_(Job.waits_for.is_not(None), ended),
+                and_(Job.reason == Reason.CHILDREN, ~open_child),
+            ),
+        )
+        .order_by(Job.id)
+        .limit(limit)
+        .with_for_update(of=Job, skip_locked=True, key_share=True)
+    )
+    return list(session.scalars(query))

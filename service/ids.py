@@ -6,6 +6,7 @@
 import secrets
 import threading
 import time
+from datetime import datetime
 from enum import StrEnum
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -55,6 +56,13 @@ def new_id(prefix: Prefix) -> str:
     value = _sequence.next()
     digits = [_ALPHABET[value >> shift & 31] for shift in range(125, -1, -5)]
     return f"{prefix}_{''.join(digits)}"
+
+
+def is_older(identifier: str, moment: datetime) -> bool:
+    """Return whether an id was made before a moment; True for what is no id of ours."""
+    body = identifier.partition("_")[2]
+    value = int(moment.timestamp() * 1000) << 80
+    return body < "".join(_ALPHABET[value >> shift & 31] for shift in range(125, -1, -5))
 
 
 def example_id(prefix: Prefix) -> str:

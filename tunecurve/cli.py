@@ -13,6 +13,7 @@ from tunecurve.commands import (
     backup,
     bundle,
     catalogue,
+    clean,
     demo,
     doctor,
     jobs,
@@ -85,6 +86,7 @@ app.add_typer(key.app, name="key")
 app.add_typer(projects.app, name="projects")
 app.add_typer(model_registry.models, name="models")
 app.add_typer(model_registry.alias, name="alias")
+app.command("clean")(clean.clean)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.command("doctor")(doctor.doctor)

@@ -1,6 +1,6 @@
 """What we ask of a service that tunes models."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
@@ -129,6 +129,25 @@ class ProviderTuning:
     project_id: str = ""
     phase: str = ""
     progress: TrainingProgress | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MadeResource:
+    """An endpoint or a model at a provider, and the labels of the tuning that made it."""
+
+    name: str
+    run_id: str
+    project_id: str
+
+
+class MadeResources(Protocol):
+    """Lists what tunings have made; raises what a TuningProvider does."""
+
+    def made(self, locations: Collection[str]) -> Sequence[MadeResource]:
+        """Return the endpoints, then the models at some locations that carry our labels."""
+        ...
+
+    def delete(self, resource_name: str) -> None: ...
 
 
 class TuningProvider(Protocol):

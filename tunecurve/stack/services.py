@@ -139,6 +139,10 @@ def reset_key_command(project: str) -> tuple[str, ...]:
     return (sys.executable, "-m", "api", "reset-key", "--project", project)
 
 
+def clean_command(*, yes: bool) -> tuple[str, ...]:
+    return (sys.executable, "-m", "workers.clean", *(("--yes",) if yes else ()))
+
+
 def api_service(*, port: int, environment: Mapping[str, str]) -> Service:
     command = (sys.executable, "-m", "api", "serve", "--host", HOST, "--port", str(port))
     return Service("api", command, stage=_API, environment=environment)

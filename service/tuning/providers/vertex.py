@@ -4,7 +4,8 @@ Importing this module costs 3 s and 140 MB (it loads every service of aiplatform
 workers that tune do.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from google.auth.credentials import AnonymousCredentials
@@ -15,13 +16,13 @@ from service.catalogue.locations import endpoint_of, location_of
 from service.errors import Invalid
 from service.inference.batches.vertex_calls import CALL_SECONDS, call_vertex, list_labelled
 from service.jobs.operation_state import FoundOperation
-from service.tuning.ports import MetricPoint, ProviderTuning, TuningRequest
+from service.tuning.ports import MadeResource, MetricPoint, ProviderTuning, TuningRequest
 from service.tuning.providers.vertex_answers import (
     RUN_LABEL,
     read_tuning,
 )
 from service.tuning.providers.vertex_metrics import read_metrics
-from service.tuning.providers.vertex_models import delete_tuned
+from service.tuning.providers.vertex_models import delete_tuned, made_resources
 from service.tuning.providers.vertex_requests import tuning_job
 from service.tuning.providers.vertex_rest import get_json, open_rest_session
 
@@ -104,6 +105,17 @@ class VertexTuning:
     def delete(self, resource_name: str) -> None:
         location = location_of(resource_name)
         delete_tuned(resource_name, open_client=lambda kind: self._client(location, kind))
+
+    def made(self, locations: Collection[str]) -> Sequence[MadeResource]:
+        """Return the endpoints and models, of all installations, that carry our labels."""
+        return [
+            found
+            for location in sorted(locations)
+            for found in made_resources(
+                f"projects/{self._project}/locations/{location}",
+                open_client=partial(self._client, location),
+            )
+        ]
 
     def _get(self, resource_name: str) -> Mapping[str, Any]:
         """Return a tuning job as the REST surface shows it."""

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from google.cloud import aiplatform_v1 as v1
 
 from service.errors import NotFound
 from service.inference.batches.vertex_calls import CALL_SECONDS, call_vertex, delete_vertex
+from service.tuning.ports import MadeResource
+from service.tuning.providers.vertex_answers import PROJECT_LABEL, RUN_LABEL
 
 _MISSING = "tuned_model_not_found"
 
@@ -23,6 +26,34 @@ def delete_tuned(resource_name: str, *, open_client: OpenClient) -> None:
         _delete_endpoint(resource_name, open_client(v1.EndpointServiceClient))
     else:
         _delete_model(resource_name, open_client(v1.ModelServiceClient))
+
+
+def made_resources(parent: str, *, open_client: OpenClient) -> list[MadeResource]:
+    """Return the endpoints, then the models of a location that carry the label of a tuning run.
+
+    Google gives a tuning's labels to what it makes.
+    """
+    lists = (
+        open_client(v1.EndpointServiceClient).list_endpoints,
+        open_client(v1.ModelServiceClient).list_models,
+    )
+    request = {"parent": parent, "filter": f"labels.{RUN_LABEL}:*"}
+    found = (
+        call_vertex(
+            lambda ask=ask: list(ask(request=request, timeout=CALL_SECONDS, retry=None)),  # type: ignore[misc]
+            missing=_MISSING,
+        )
+        for ask in lists
+    )
+    return [
+        MadeResource(
+            name=str(each.name),
+            run_id=each.labels[RUN_LABEL],
+            project_id=each.labels.get(PROJECT_LABEL, ""),
+        )
+        for each in chain.from_iterable(found)
+        if each.labels.get(RUN_LABEL)  # a server may ignore the filter
+    ]
 
 
 def _delete_endpoint(name: str, client: Any) -> None:

@@ -50,6 +50,8 @@ def describe_evaluation(evaluation: Json) -> str:
     if sure := evaluation.get("confidence"):
         rows = [{**report, "variant": evaluation["variant"]} for report in sure]
         lines += ["", confidence_table(rows)]
+    if search := evaluation.get("prompt_search"):
+        lines += ["", f"Best prompt ({search['shots']} shots):", search["instruction"]]
     found = evaluation.get("findings") or ()
     lines += [f"Finding {each['code']}: {each['rows']} {each['message']}" for each in found]
     return "\n".join(lines)

@@ -7,7 +7,7 @@ from service.catalogue.catalogue import Catalogue
 from service.database import Session
 from service.datasets.queries import DatasetView, instruction_tokens, ready_dataset, typical_tokens
 from service.errors import NotFound
-from service.evaluation.generation_schemas import GenerationConfig
+from service.evaluation.generation_schemas import GenerationConfig, PromptSearch
 from service.evaluation.lanes import Lane
 from service.evaluation.ports import FindModel
 from service.evaluation.schemas import EvaluateSpec, VariantKind
@@ -82,9 +82,10 @@ def estimate_calls(
     return total(
         [
             asked,
-            _estimate_judge(
+            _estimate_side_calls(
                 rows * config.verbal.repeats,
                 prompt=_JUDGE_TOKENS + instruction_tokens(dataset) + text + said,
+                output=_WORD_TOKENS,
                 base_model=config.verbal.model or base_model,
                 catalogue=catalogue,
             ),
@@ -92,21 +93,21 @@ def estimate_calls(
     )
 
 
-def _estimate_judge(
-    requests: int, *, prompt: int, base_model: str, catalogue: Catalogue
+def _estimate_side_calls(
+    requests: int, *, prompt: int, output: int, base_model: str, catalogue: Catalogue
 ) -> Estimate:
-    """Return what a judge costs that replies in a word or two."""
+    """Return what calls beside those of the rows cost: of a judge, or of a search."""
     price = catalogue.price_of_calls(
         base_model, location=catalogue.serving_location(base_model), tuned=False
     )
     cost = None
     if price is not None:
-        cost = requests * price.cost(prompt_tokens=prompt, output_tokens=_WORD_TOKENS)
+        cost = requests * price.cost(prompt_tokens=prompt, output_tokens=output)
     missing = unpriced(base_model)
     return Estimate(
         requests=requests,
         prompt_tokens=requests * prompt,
-        output_tokens=requests * _WORD_TOKENS,
+        output_tokens=requests * output,
         training_tokens=0,
         cost_nano=cost,
         low_nano=cost,
@@ -172,13 +173,31 @@ def estimate_evaluation(
     except InputNotReady:
         price = catalogue.price_of_calls(name, location="", tuned=spec.model is not None)
         return unpriced(name) if price is None else NOT_READY
-    return estimate_calls(
+    asked = estimate_calls(
         dataset,
         spec,
         base_model=name,
         rows=rows_asked(dataset, spec),
         variant=spec.variant,
         shots=spec.shots,
+        catalogue=catalogue,
+    )
+    if spec.search is None:
+        return asked
+    return total([asked, estimate_search(dataset, spec.search, name, catalogue=catalogue)])
+
+
+def estimate_search(
+    dataset: DatasetView, search: PromptSearch, base_model: str, *, catalogue: Catalogue
+) -> Estimate:
+    """Return what a search for a prompt costs if it takes all its calls, with the most shots."""
+    text, target = typical_tokens(dataset, "text"), typical_tokens(dataset, "target")
+    shown = instruction_tokens(dataset) + text + max(search.shots) * (text + target)
+    return _estimate_side_calls(
+        search.calls,
+        prompt=shown,
+        output=ceil(_OUTPUT_FACTOR * target) + 1,
+        base_model=base_model,
         catalogue=catalogue,
     )
 

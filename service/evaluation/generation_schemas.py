@@ -1,7 +1,7 @@
 """How rows are put to a model: what the specs of evaluations and experiments have in common."""
 
 from enum import StrEnum
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -35,6 +35,31 @@ class VerbalJudge(BaseModel):
         description="times that each answer is judged, every second one with the scale turned "
         "round; what it says twice is compared",
     )
+
+
+class PromptSearch(BaseModel):
+    """What the search for the best prompt tries, and how many calls it may take.
+
+    The dataset's own instruction is always among those tried.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    instructions: tuple[Annotated[str, Field(max_length=20_000)], ...] = Field(
+        default=(), max_length=20, description="to try in place of the dataset's own"
+    )
+    proposals: int = Field(
+        default=0, ge=0, le=20, description="instructions that a model writes from training rows"
+    )
+    proposer: str | None = Field(
+        default=None,
+        pattern=BASE_MODEL_PATTERN,
+        description="the base model that writes them; without one the one that answers",
+    )
+    shots: tuple[Annotated[int, Field(ge=0, le=100)], ...] = Field(
+        default=(0,), min_length=1, max_length=5, description="numbers of shots to try"
+    )
+    calls: int = Field(default=1000, ge=2, description="that the search takes at most")
 
 
 class GenerationConfig(BaseModel):

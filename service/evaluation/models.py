@@ -18,7 +18,7 @@ class Evaluation(Model):
     `setup` is an EvaluationSetup, `findings` are of AnswerFinding, `confusion` is a
     ConfusionMatrix, `confidence` are of ConfidenceReport; all are None for evaluations made before
     there were any. `checkpoint` is the one of the tuned model that is asked, chosen by the scores
-    in `checkpoints` (CheckpointScore); None for the last.
+    in `checkpoints` (CheckpointScore); None for the last. `prompt_search` is PromptSearchResult.
     """
 
     __tablename__ = "evaluation"
@@ -36,6 +36,7 @@ class Evaluation(Model):
     split: Mapped[str] = mapped_column(String(20))
     checkpoint: Mapped[str | None] = mapped_column(String(40))
     checkpoints: Mapped[list[Any] | None]
+    prompt_search: Mapped[dict[str, Any] | None]
     rows: Mapped[int | None] = mapped_column(Integer)
     outcomes: Mapped[dict[str, Any]] = mapped_column(default=dict)
     setup: Mapped[dict[str, Any] | None]

@@ -18,7 +18,7 @@ from service.evaluation import answer_repository, repository
 from service.evaluation.batch_lane import has_batch, run_batch_lane
 from service.evaluation.checkpoints import settle_checkpoint
 from service.evaluation.estimates import estimate_evaluation
-from service.evaluation.generation_schemas import GenerationConfig
+from service.evaluation.judges.checks import check_judges
 from service.evaluation.judges.stage import run_judges
 from service.evaluation.lanes import REQUESTED, Lane
 from service.evaluation.local_checks import check_local
@@ -26,9 +26,10 @@ from service.evaluation.metrics.registry import METRICS
 from service.evaluation.models import Evaluation
 from service.evaluation.plan import EvaluationPlan, check_controlled, plan_evaluation
 from service.evaluation.ports import EvaluationServices, FindBaseModel, FindModel
+from service.evaluation.prompt_search import settle_prompt
 from service.evaluation.request_stage import copy_cached_answers, run_shards, send_requests
 from service.evaluation.results import complete, evaluation_folder
-from service.evaluation.schemas import AskSpec, EvaluateSpec
+from service.evaluation.schemas import AskSpec, EvaluateSpec, VariantKind
 from service.evaluation.setup_schemas import BEST_CHECKPOINT
 from service.ids import Prefix
 from service.inference.cache import forget_answers
@@ -65,7 +66,7 @@ def reserve_evaluation(
     form = answer_form_of(session, spec.dataset, project_id=submission.project_id)
     check_controlled(form, controlled=spec.controlled)
     name = spec.base_model or base_model
-    check_judges(spec, catalogue=catalogue)
+    check_judges(spec, spec.search, catalogue=catalogue)
     unlisted = _check_model(session, spec, name, submission.project_id, find_model, catalogue)
     asked = _asked_model(session, submission, base_model=base_model, find=find_base_model)
     if is_local(asked):
@@ -91,17 +92,6 @@ def reserve_evaluation(
             created_at=utc_now(),
         ),
     )
-
-
-def check_judges(spec: GenerationConfig, *, catalogue: Catalogue) -> None:
-    """Raise Invalid where a judge is no base model that can be called."""
-    if spec.verbal and spec.verbal.model:
-        check_base_model(
-            catalogue,
-            spec.verbal.model,
-            allow_unlisted=spec.allow_unlisted_model,
-            pointer="/spec/verbal/model",
-        )
 
 
 def _check_model(
@@ -225,11 +215,9 @@ def run_evaluate(run: JobRun, *, services: EvaluationServices) -> Waiting | None
             return waiting
         if not has_batch(run.outputs["evaluation"], sessions=services.sessions):
             raise JobCancelled
-    spec = EvaluateSpec.model_validate(run.spec)
-    if spec.checkpoint == BEST_CHECKPOINT:
-        waiting = settle_checkpoint(run, spec, services=services)
-        if waiting is not None:
-            return waiting
+    spec = _settled(run, EvaluateSpec.model_validate(run.spec), services=services)
+    if isinstance(spec, Waiting):
+        return spec
     plan = plan_evaluation(run, spec, services=services)
     if plan is None:
         return None
@@ -242,6 +230,17 @@ def run_evaluate(run: JobRun, *, services: EvaluationServices) -> Waiting | None
     if waiting is None:
         complete(run, plan, services=services)
     return waiting
+
+
+def _settled(
+    run: JobRun, spec: EvaluateSpec, *, services: EvaluationServices
+) -> EvaluateSpec | Waiting:
+    """Return the spec with what validation rows choose: the checkpoint, or the prompt."""
+    if spec.variant is VariantKind.OPTIMISED_PROMPT:
+        return settle_prompt(run, spec, services=services)
+    if spec.checkpoint == BEST_CHECKPOINT:
+        return settle_checkpoint(run, spec, services=services) or spec
+    return spec
 
 
 def _run_online(

@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from service.catalogue.entry import BASE_MODEL_PATTERN
-from service.evaluation.generation_schemas import GenerationConfig
+from service.evaluation.generation_schemas import GenerationConfig, PromptSearch
 from service.evaluation.models import Evaluation as EvaluationRow
 from service.evaluation.models import ScoreRow
 from service.evaluation.scoring.confidence import ConfidenceReport
@@ -17,6 +17,7 @@ from service.evaluation.setup_schemas import (
     BEST_CHECKPOINT,
     CheckpointScore,
     EvaluationSetup,
+    PromptSearchResult,
 )
 from service.ids import MODEL_OR_ALIAS_PATTERN, Prefix, id_pattern
 from service.jobs.lifecycle import State
@@ -29,6 +30,7 @@ class VariantKind(StrEnum):
     ZERO_SHOT = "zero_shot"
     FEW_SHOT = "few_shot"
     CHAIN_OF_THOUGHT = "chain_of_thought"
+    OPTIMISED_PROMPT = "optimised_prompt"
     TUNED = "tuned"
     TUNED_FEW_SHOT = "tuned_few_shot"
 
@@ -86,6 +88,9 @@ class EvaluateSpec(GenerationConfig):
     epoch: int | None = Field(
         default=None, ge=1, description="the checkpoint after so many epochs, instead of its id"
     )
+    search: PromptSearch | None = Field(
+        default=None, description="of `optimised_prompt`: what is tried on validation rows first"
+    )
     split: Literal["test", "validation", "train"] = "test"
     first_row: int = Field(default=0, ge=0, description="of the split; of `train` the train size")
     last_row: int | None = Field(default=None, ge=1, description="the row before which to stop")
@@ -109,7 +114,12 @@ class EvaluateSpec(GenerationConfig):
             )
             raise ValueError(message)
         shown = {VariantKind.FEW_SHOT, VariantKind.TUNED_FEW_SHOT}
-        if not self.variant.reasons and (self.variant in shown) != (self.shots > 0):
+        searches = self.variant is VariantKind.OPTIMISED_PROMPT
+        if searches == (self.search is None) or (searches and self.split != "test"):
+            message = "`search` goes with the variant `optimised_prompt`, on test rows, and only so"
+            raise ValueError(message)
+        is_free = self.variant.reasons or searches
+        if not is_free and (self.variant in shown) != (self.shots > 0):
             message = (
                 "`shots` must be at least 1 for the variants `few_shot` and `tuned_few_shot`, 0 "
                 "for `zero_shot` and `tuned`; `chain_of_thought` goes with any number"
@@ -186,6 +196,9 @@ class Evaluation(BaseModel):
     checkpoint: str | None = Field(
         default=None, description="of the tuned model, that was asked for or chosen; null: the last"
     )
+    prompt_search: PromptSearchResult | None = Field(
+        description="the prompt of `optimised_prompt`, and all that were tried"
+    )
     checkpoints: list[CheckpointScore] = Field(
         default=[], description="scores on the validation rows that the checkpoint was chosen by"
     )
@@ -223,6 +236,9 @@ def present_evaluation(
         samples=row.samples,
         setup=EvaluationSetup.model_validate(row.setup) if row.setup else None,
         checkpoint=row.checkpoint,
+        prompt_search=PromptSearchResult.model_validate(row.prompt_search)
+        if row.prompt_search
+        else None,
         checkpoints=[CheckpointScore.model_validate(each) for each in row.checkpoints or ()],
         split=row.split,
         lane=row.lane,

@@ -44,6 +44,25 @@ class EvaluationSetup(BaseModel):
     normalisation_steps: list[str]
 
 
+class TriedPrompt(BaseModel):
+    """A prompt's score on validation rows in one round of a search."""
+
+    instruction: str = Field(description="as it was tried")
+    shots: int = Field(description="shots before the text")
+    round: int = Field(description="of the search, from 0")
+    rows: int = Field(description="validation rows that it was asked")
+    value: float | None = Field(description="the primary score")
+    evaluation: str = Field(description="of these rows")
+
+
+class PromptSearchResult(BaseModel):
+    """The prompt that a search has found, and every one that it tried."""
+
+    instruction: str = Field(description="the best one")
+    shots: int = Field(description="shots before the text")
+    tried: list[TriedPrompt] = Field(description="by round")
+
+
 class CheckpointScore(BaseModel):
     """A checkpoint's score on the validation rows."""
 

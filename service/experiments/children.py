@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from service.database import Session, Sessions
 from service.errors import Internal
 from service.evaluation.generation_schemas import GenerationConfig
-from service.evaluation.schemas import EvaluateSpec
+from service.evaluation.schemas import EvaluateSpec, VariantKind
 from service.evaluation.setup_schemas import BEST_CHECKPOINT
 from service.experiments import repository
 from service.experiments.models import Experiment, VariantRow
@@ -115,7 +115,11 @@ def _add_variant(
 def _calls(spec: ExperimentSpec, variant: Variant) -> dict[str, Any]:
     """Return how rows are put to the model: log-probabilities do not go with reasoning."""
     calls = {name: getattr(spec, name) for name in GenerationConfig.model_fields}
-    return calls | {"logprobs": spec.logprobs and not variant.kind.reasons}
+    searches = variant.kind is VariantKind.OPTIMISED_PROMPT
+    return calls | {
+        "logprobs": spec.logprobs and not variant.kind.reasons,
+        "search": spec.optimised_prompt if searches else None,
+    }
 
 
 def _evaluate_spec(

@@ -10,7 +10,14 @@ from service.datasets.preview.schemas import PreparedSample
 from service.datasets.queries import DatasetView
 from service.datasets.schemas import PrepareSpec
 from service.errors import TunecurveError
-from service.evaluation.estimates import NOT_READY, estimate_calls, total, unpriced
+from service.evaluation.estimates import (
+    NOT_READY,
+    estimate_calls,
+    estimate_search,
+    total,
+    unpriced,
+)
+from service.evaluation.schemas import VariantKind
 from service.evaluation.setup_schemas import BEST_CHECKPOINT
 from service.experiments.queries import given_dataset
 from service.experiments.schemas import ExperimentSpec
@@ -156,7 +163,7 @@ def _calls(
     rows: int,
     catalogue: Catalogue,
 ) -> Estimate:
-    return estimate_calls(
+    asked = estimate_calls(
         dataset,
         spec,
         base_model=base_model,
@@ -165,6 +172,10 @@ def _calls(
         shots=variant.shots,
         catalogue=catalogue,
     )
+    if variant.kind is not VariantKind.OPTIMISED_PROMPT or spec.optimised_prompt is None:
+        return asked
+    search = estimate_search(dataset, spec.optimised_prompt, base_model, catalogue=catalogue)
+    return total([asked, search])
 
 
 def _whole(parts: Iterable[tuple[str, Estimate]]) -> Estimate:

@@ -16,9 +16,9 @@ from service.database import Session, Sessions
 from service.datasets.operations import check_source
 from service.datasets.queries import answer_form_of, require_train_sizes, validation_rows
 from service.errors import Fault, Invalid
+from service.evaluation.judges.checks import check_judges
 from service.evaluation.local_checks import check_local
 from service.evaluation.metrics.registry import METRICS
-from service.evaluation.operations import check_judges
 from service.evaluation.plan import check_controlled
 from service.evaluation.setup_schemas import BEST_CHECKPOINT
 from service.experiments import repository
@@ -76,7 +76,7 @@ def reserve_experiment(
     name = spec.base_model or base_model
     if any(map(is_local, (name, *spec.compare_models))):
         check_local(spec, is_classifier=spec.trains_classifier)
-    check_judges(spec, catalogue=catalogue)
+    check_judges(spec, spec.optimised_prompt, catalogue=catalogue)
     for each in (name, *spec.compare_models):
         check_samples(catalogue, each, samples=spec.samples)
     unlisted = check_base_model(

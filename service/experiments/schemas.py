@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from service.catalogue.entry import BASE_MODEL_PATTERN
 from service.catalogue.local_names import LOCAL
 from service.datasets.schemas import PrepareSpec, TrainSize
-from service.evaluation.generation_schemas import GenerationConfig
+from service.evaluation.generation_schemas import GenerationConfig, PromptSearch
 from service.evaluation.schemas import VariantKind
 from service.evaluation.scoring.confidence import ConfidenceReport
 from service.experiments.curve_schemas import ExperimentCurve
@@ -74,8 +74,9 @@ class ExperimentSpec(GenerationConfig):
         default=None, description="the installation's default without one"
     )
     shots: int = Field(default=3, ge=0, le=100, description="0 leaves few-shot out")
-    chain_of_thought: bool = Field(
-        default=False, description="add a variant that reasons before a marked answer"
+    chain_of_thought: bool = Field(default=False, description="add one that reasons, then answers")
+    optimised_prompt: PromptSearch | None = Field(
+        default=None, description="add the best prompt that a search on validation rows finds"
     )
     tuned_shots: int = Field(
         default=0, ge=0, le=100, description="add each tuned model with so many shots"
@@ -239,9 +240,7 @@ class ExperimentVariant(BaseModel):
     model: str | None
     evaluation: str
     error: str | None = Field(description="code of the job's failure")
-    confidence: list[ConfidenceReport] = Field(
-        description="what the confidence of its answers is worth, by source"
-    )
+    confidence: list[ConfidenceReport] = Field(description="what confidence is worth, by source")
 
 
 class Experiment(BaseModel):

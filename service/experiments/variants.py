@@ -58,7 +58,7 @@ def plan_variants(sizes: Sequence[int], spec: ExperimentSpec) -> tuple[Variant, 
 
     Raises what `variants_of` raises.
     """
-    faults = [*_size_faults(sizes), *_model_faults(spec)]
+    faults = [*_size_faults(sizes), *_model_faults(spec), *_search_faults(spec)]
     if faults:
         raise Invalid("the variants cannot be planned as asked", faults=faults)
     prompted = [
@@ -68,7 +68,7 @@ def plan_variants(sizes: Sequence[int], spec: ExperimentSpec) -> tuple[Variant, 
     if len(tuned) > CELLS_LIMIT:
         message = f"the sweep has {len(tuned):,} cells, {CELLS_LIMIT} are the most: make it smaller"
         raise Invalid(message, faults=[Fault("/spec/sweep", "sweep_too_large", message)])
-    return (*prompted, *tuned)
+    return (*prompted, *_searched(spec), *tuned)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +126,12 @@ def _prompted(spec: ExperimentSpec, base_model: str | None) -> Iterator[Variant]
         yield Variant(name, VariantKind.CHAIN_OF_THOUGHT, base_model=base_model)
 
 
+def _searched(spec: ExperimentSpec) -> Iterator[Variant]:
+    """Yield the best prompt that a search finds, where one is asked for."""
+    if spec.optimised_prompt and not spec.trains_classifier:
+        yield Variant("optimised prompt", VariantKind.OPTIMISED_PROMPT)
+
+
 def _tuned(sizes: Sequence[int], spec: ExperimentSpec) -> Iterator[Variant]:
     """Yield the tuned variants: first with the fewest shots, sizes rising, then with more."""
     configurations = configurations_of(spec.sweep, spec.hyperparameters)
@@ -160,6 +166,12 @@ def _shots_of_tuned(spec: ExperimentSpec) -> list[int]:
     """Return with how many shots each tuned model is asked: with none, and as the spec says."""
     swept = spec.sweep.shots if spec.sweep else ()
     return sorted({*(swept or (0,)), *filter(None, (spec.tuned_shots,))})
+
+
+def _search_faults(spec: ExperimentSpec) -> Iterable[Fault]:
+    if spec.optimised_prompt and spec.prepare and not spec.prepare.validation_size:
+        message = "prompts are chosen by validation rows: give `prepare` a `validation_size`"
+        yield Fault("/spec/optimised_prompt", "prompt_not_searchable", message)
 
 
 def _model_faults(spec: ExperimentSpec) -> Iterable[Fault]:

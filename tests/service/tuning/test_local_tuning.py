@@ -2,15 +2,17 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from service.errors import Invalid, NotFound
+from service.evaluation.models import Prediction
 from service.jobs.ports import JobCancelled, Preempted
 from service.storage.leftovers import LeftoverKind
 from service.tuning.curves import training_curves
+from service.tuning.local_tuning import run_local_tuning
 from service.tuning.ports import MetricSeries
 from service.tuning.removal import remove_model
 from tests.support.local_models import BASE, CLASSIFIER, SIZES, WRITER, LocalRoom, open_local_room
@@ -102,13 +104,13 @@ def test_curves_have_loss_and_accuracy_of_training_and_validation(
 def test_every_checkpoint_can_be_asked_and_the_first_knows_less_than_the_last(
     room: LocalRoom, trained: MemoryRun
 ) -> None:
-    from service.inference.local.loading import load_tuned, prepare_torch
-
-    model, models = room.model(trained), room.services.local_tuning.models
-    device = prepare_torch(models)
-    for checkpoint in model.checkpoints:
-        loaded = load_tuned(checkpoint["endpoint"], models, device)
-        assert loaded.labels == ("bad", "good")
+    model = room.model(trained)
+    scores = [
+        room.evaluate(variant="tuned", model=model.id, checkpoint=number)[1]["accuracy"]
+        for number in ("1", "5")
+    ]
+    assert scores[0] < scores[1]
+    assert scores[1] >= 95.0
 
 
 @pytest.fixture(scope="module")
@@ -200,6 +202,41 @@ def test_a_base_is_prompted_without_and_with_shots(room: LocalRoom) -> None:
         assert evaluation.rows == 100
         assert not evaluation.synthetic
         assert evaluation.usage["prompt_tokens"] > 0
+
+
+def test_a_classifier_tells_the_probabilities_of_its_labels(
+    room: LocalRoom, short: MemoryRun
+) -> None:
+    evaluation, _ = room.evaluate(variant="tuned", model=room.model(short).id)
+    with room.services.sessions.reading() as session:
+        rows = session.query(Prediction).filter_by(evaluation_id=evaluation.id).all()
+    assert len(rows) == 100
+    for row in rows:
+        told = row.usage["labelProbabilities"]
+        assert set(told) == {"bad", "good"}
+        assert sum(told.values()) == pytest.approx(1, abs=1e-3)
+        assert row.text == max(told, key=told.get)
+
+
+def test_what_does_not_fit_is_refused_before_it_is_loaded(room: LocalRoom) -> None:
+    services = room.services.local_tuning
+    small = replace(services, models=replace(services.models, memory_bytes=1 << 20))
+    run = room.reserve_tuning(**SHORT)
+    with pytest.raises(Invalid, match="1 MiB are available") as caught:
+        run_local_tuning(run, small)
+    assert caught.value.code == "memory_not_enough"
+    assert run.progress == []
+
+
+def test_weights_in_other_files_are_not_loaded(room: LocalRoom) -> None:
+    folder = Path(room.services.settings.local_models)
+    pickled = folder / "pickled"
+    pickled.mkdir()
+    (pickled / "config.json").write_text("{}")
+    (pickled / "pytorch_model.bin").write_bytes(b"a pickle")
+    with pytest.raises(Invalid) as caught:
+        room.train(room.reserve_tuning(base_model="local:pickled"))
+    assert caught.value.code == "weights_not_safetensors"
 
 
 def test_a_model_that_is_deleted_leaves_its_folder_to_be_erased(room: LocalRoom) -> None:

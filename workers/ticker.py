@@ -18,7 +18,7 @@ from service.erasure.projects import has_closed_projects
 from service.errors import Invalid
 from service.inference.cache import purge_cache
 from service.inference.quota_controls import publish_controls
-from service.jobs.dispatch import send_due_messages
+from service.jobs.dispatch import has_due_messages, send_due_messages
 from service.jobs.paid_operation_sweep import has_due_operations
 from service.jobs.sweeps import purge_keys, requeue_expired, wake_due
 from service.logging import configure_logging
@@ -66,6 +66,9 @@ def _is_empty(services: Container, queue: Queue) -> bool:
 
 
 def _send_messages(now: datetime, *, services: Container) -> None:
+    pause = services.settings.redispatch_seconds
+    if not has_due_messages(now, sessions=services.sessions, redispatch_seconds=pause):
+        return
     # Queue by queue: one that no worker reads must not keep the others waiting.
     queues = [queue for queue in Queue if _has_room(services, queue)]
     if queues:
@@ -73,7 +76,7 @@ def _send_messages(now: datetime, *, services: Container) -> None:
             now,
             services=services.jobs,
             queues=queues,
-            redispatch_seconds=services.settings.redispatch_seconds,
+            redispatch_seconds=pause,
             limit=MESSAGES_A_SWEEP,
         )
 

@@ -64,6 +64,13 @@ def dispatch_parent(job_id: str, *, services: JobServices) -> None:
         dispatch([parent], services=services)
 
 
+def has_due_messages(now: datetime, *, sessions: Sessions, redispatch_seconds: float) -> bool:
+    """Return whether any job lacks a task message: only then the queues need a look."""
+    sent_before = now - timedelta(seconds=redispatch_seconds)
+    with sessions.reading() as session:
+        return sweep_repository.has_due(session, now=now, sent_before=sent_before)
+
+
 def send_due_messages(
     now: datetime,
     *,

@@ -155,6 +155,8 @@ MODEL: Example = {
         "resource": "projects/123/locations/us-central1/tuningJobs/456",
         "endpoint": "projects/123/locations/us/endpoints/789",
         "location": "us",
+        "state": "JOB_STATE_SUCCEEDED",
+        "phase": "ended",
     },
     "dataset": DATASET_ID,
     "train_size": 200,
@@ -167,16 +169,6 @@ MODEL: Example = {
     "synthetic": False,
     "created_at": CREATED,
     "ready_at": READY,
-}
-TRAINING_CURVES: Example = {
-    "object": "training_curves",
-    "model": MODEL_ID,
-    "synthetic": False,
-    "complete": True,
-    "series": {
-        "train_loss": [{"step": 50, "value": 1.31}, {"step": 100, "value": 0.62}],
-        "validation_loss": [{"step": 50, "value": 1.4}, {"step": 100, "value": 0.91}],
-    },
 }
 _SCORE: Example = {
     "metric": "exact_match",

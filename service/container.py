@@ -35,8 +35,8 @@ from service.inference.governors import Governors
 from service.inference.local.folders import LocalModels, local_models
 from service.inference.operations import shut_down
 from service.inference.ports import StreamingGenerator
-from service.jobs.paid_operation_sweep import PolledTables
-from service.jobs.paid_operations import OperationPace
+from service.jobs.paid_operation_polls import PolledTables
+from service.jobs.paid_operations import OperationPace, operation_pace
 from service.jobs.ports import JobKinds, JobServices
 from service.redis_address import RedisAddress
 from service.registry import Registry
@@ -47,7 +47,8 @@ from service.storage.stores import open_store
 from service.task_queue import CeleryTaskQueue, TaskQueue, queue_names
 from service.tuning.kinds import POLL, tune_kind
 from service.tuning.local_tuning import LocalTuningServices
-from service.tuning.operations import TuningServices, open_limits, polled_tunings
+from service.tuning.operations import TuningServices, open_limits
+from service.tuning.polls import polled_tunings
 from service.tuning.ports import TuningProvider
 from service.tuning.providers.registry import PROVIDERS
 from service.tuning.queries import base_model_of, ready_model
@@ -151,13 +152,12 @@ class Container:
 
     @cached_property
     def providers(self) -> Registry[TuningProvider]:
-        return Registry(
-            PROVIDERS.noun, {name: build(self.settings) for name, build in PROVIDERS.items()}
-        )
+        built = {name: build(self.settings) for name, build in PROVIDERS.items()}
+        return Registry(PROVIDERS.noun, built)
 
     @cached_property
     def pace(self) -> OperationPace:
-        return OperationPace(self.settings.poll_seconds, self.settings.settle_seconds)
+        return operation_pace(self.settings)
 
     @cached_property
     def tuning(self) -> TuningServices:

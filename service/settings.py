@@ -211,7 +211,14 @@ class Settings(RetentionSettings, SourceSettings, HttpSettings):
     ticker_seconds: float = Field(
         default=0.5, gt=0, description="pause between two sweeps of the ticker"
     )
-    poll_seconds: float = Field(default=30, gt=0, description="pause between two polls of a tuning")
+    poll_seconds: float = Field(
+        default=30, gt=0, description="shortest pause between two polls of a tuning or batch"
+    )
+    longest_poll_seconds: float = Field(
+        default=300,
+        gt=0,
+        description="longest pause between two polls, of a tuning that is far from its end",
+    )
     settle_seconds: float = Field(
         default=45,
         gt=0,

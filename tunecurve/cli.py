@@ -14,12 +14,12 @@ from tunecurve.commands import (
     bundle,
     catalogue,
     clean,
+    curves,
     demo,
     doctor,
     jobs,
     key,
     model_registry,
-    models,
     preview,
     projects,
     report,
@@ -79,7 +79,7 @@ app.command("ask")(ask.ask)
 app.command("quotas")(usage.quotas)
 app.command("usage")(usage.usage)
 app.command("audit")(usage.audit)
-app.command("curves")(models.curves)
+app.command("curves")(curves.curves)
 app.command("find-subject")(subject.find_subject)
 app.command("catalogue")(catalogue.catalogue)
 app.add_typer(key.app, name="key")

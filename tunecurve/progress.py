@@ -1,10 +1,14 @@
 """How jobs are shown: state, progress and cost; while a command waits, bars or lines."""
 
 import contextlib
+import math
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
+from tunecurve.curves import curve_lines
 from tunecurve.errors import JobFailedError, describe_problem
 from tunecurve.output import print_message
 
@@ -18,12 +22,17 @@ Job = Mapping[str, Any]
 _NAME_WIDTH = 14
 _KIND_WIDTH = 10
 _NO_COST = "0.00"
+_TUNING_KINDS = frozenset({"tune", "poll"})
+_ENDED = frozenset({"succeeded", "failed", "cancelled"})
+_LOOK_SECONDS = 5.0  # between two looks at the curves of a job
 
 
 class Display(Protocol):
-    """Shows jobs; every call gets all of them."""
+    """Shows jobs; every call of `show` gets all of them. `tell` gets lines about one."""
 
     def show(self, jobs: Sequence[Job]) -> None: ...
+
+    def tell(self, job: Job, lines: Sequence[str]) -> None: ...
 
 
 def wait_for_job(
@@ -39,14 +48,48 @@ def wait_for_job(
     """
     try:
         with open_display() as display:
-            return client.wait(
-                identifier,
-                on_update=lambda job: display.show(_with_children(client, job)),
-                timeout_seconds=timeout_seconds,
-            )
+            curves = CurveWatch(client)
+
+            def update(job: Job) -> None:
+                jobs = _with_children(client, job)
+                display.show(jobs)
+                for each, lines in curves.news(jobs):
+                    display.tell(each, lines)
+
+            return client.wait(identifier, on_update=update, timeout_seconds=timeout_seconds)
     except KeyboardInterrupt:
         print_message(f"detached; the job keeps running. Resume with: {resume} {identifier}")
         raise
+
+
+class CurveWatch:
+    """Looks at the training curves of jobs that tune; tells those that have new points."""
+
+    def __init__(self, client: "Client") -> None:
+        self._client = client
+        self._looked_at: dict[str, float] = {}
+        self._told: dict[str, list[str]] = {}
+
+    def news(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, list[str]]]:
+        """Yield each job whose curves have changed, with a line for each series."""
+        for job in jobs:
+            model = (job.get("outputs") or {}).get("model")
+            if model and job["kind"] in _TUNING_KINDS and self._may_have_news(job):
+                lines = curve_lines(self._client.curves(model))
+                if lines and lines != self._told.get(model):
+                    self._told[model] = lines
+                    yield job, lines
+
+    def _may_have_news(self, job: Job) -> bool:
+        """Return whether to look: now and then while it is tuned, and once at the end."""
+        looked_at, now = self._looked_at.get(job["id"], -math.inf), time.monotonic()
+        ended = job["state"] in _ENDED
+        if looked_at == math.inf or job["state"] not in {"waiting", "running", *_ENDED}:
+            return False
+        if not ended and now - looked_at < _LOOK_SECONDS:
+            return False
+        self._looked_at[job["id"]] = math.inf if ended else now
+        return True
 
 
 def require_success(job: Job) -> None:
@@ -100,6 +143,10 @@ class PlainDisplay:
             line = f"{job_title(job)}  {state}  {progress_text(job)}  {cost_text(job)}".rstrip()
             print(line, file=self._stream, flush=True)
 
+    def tell(self, job: Job, lines: Sequence[str]) -> None:
+        for line in lines:
+            print(f"{job_title(job)}  {line}", file=self._stream, flush=True)
+
 
 class BarDisplay:
     """Keeps one bar for each job."""
@@ -120,6 +167,10 @@ class BarDisplay:
                 state=f"{state_text(job)}  {progress_text(job)}  {cost_text(job)}".rstrip(),
             )
 
+    def tell(self, job: Job, lines: Sequence[str]) -> None:
+        for line in lines:
+            self._progress.console.print(f"{job_title(job)}  {line}", highlight=False)
+
 
 def job_title(job: Job) -> str:
     """Return variant and kind of a job, padded, such as `tuned@200  evaluate`."""
@@ -128,10 +179,11 @@ def job_title(job: Job) -> str:
 
 
 def state_text(job: Job) -> str:
-    """Return the state and its reason, such as `waiting (provider)`, and the stage if any."""
+    """Return the state and its reason, such as `waiting (provider): training`, and the stage."""
     reason = f" ({job['reason']})" if job.get("reason") else ""
     stage = (job.get("progress") or {}).get("stage")
-    working = f": {stage}" if stage and job["state"] == "running" else ""
+    shown = job["state"] == "running" or job.get("reason") == "provider"
+    working = f": {stage}" if stage and shown else ""
     return f"{job['state']}{reason}{working}"
 
 
@@ -141,7 +193,17 @@ def progress_text(job: Job) -> str:
     done, total = progress.get("done") or 0, progress.get("total")
     if not done and not total:
         return ""
-    return f"{done}{f'/{total}' if total else ''} {progress.get('unit') or ''}".rstrip()
+    count = f"{done}{f'/{total}' if total else ''} {progress.get('unit') or ''}".rstrip()
+    return f"{count}{_eta_text(progress.get('eta'))}"
+
+
+def _eta_text(eta: str | None) -> str:
+    """Return when it will be done, such as `, done about 14:05 UTC`; nothing where not known."""
+    if eta is None:
+        return ""
+    moment = datetime.fromisoformat(eta).astimezone(UTC)
+    day = "" if moment.date() == datetime.now(UTC).date() else f"{moment:%Y-%m-%d} "
+    return f", done about {day}{moment:%H:%M} UTC"
 
 
 def cost_text(job: Job) -> str:

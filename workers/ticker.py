@@ -26,6 +26,7 @@ from service.model_registry.retirement import tell_retirements
 from service.projects.audit import purge_entries
 from service.settings import read_settings
 from service.task_queue import Queue
+from service.tuning.metric_sweep import has_due_metrics
 from service.webhooks.deliveries import due_deliveries, purge_deliveries
 from service.webhooks.event_log import purge_events
 from workers.health import beat
@@ -84,7 +85,8 @@ def _send_messages(now: datetime, *, services: Container) -> None:
 def _send_poll(_now: datetime, *, services: Container) -> None:
     # One message waiting is enough: it polls everything that is due.
     tables, sessions = services.polled_tables, services.sessions
-    if has_due_operations(tables, sessions=sessions) and _is_empty(services, Queue.POLL):
+    is_due = has_due_operations(tables, sessions=sessions) or has_due_metrics(sessions)
+    if is_due and _is_empty(services, Queue.POLL):
         services.task_queue.send("jobs.poll_operations", queue=Queue.POLL)
 
 

@@ -15,12 +15,14 @@ from service.clock import utc_now
 from service.erasure.operations import delete_output
 from service.erasure.schemas import Deletion
 from service.jobs.queries import job_states
+from service.jobs.schemas import OutputState
 from service.model_registry.queries import detail_of, resolve
 from service.model_registry.schemas import ModelDetail
 from service.storage.tables import rows_as_csv
 from service.tuning import queries
+from service.tuning.curve_schemas import TrainingCurves, present_curves
 from service.tuning.curves import training_curves
-from service.tuning.schemas import Model, TrainingCurves, present_curves, present_model
+from service.tuning.schemas import Model, present_model
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 
@@ -35,15 +37,31 @@ def list_models(
     request: Request,
     principal: Reader,
     container: Services,
+    state: Annotated[list[OutputState] | None, Query(description="any of these")] = None,
+    provider_state: Annotated[
+        str | None,
+        Query(
+            max_length=50,
+            description="state of the tuning as its provider last reported it",
+            examples=["JOB_STATE_RUNNING"],
+        ),
+    ] = None,
     after: AfterModel = None,
     limit: Limit = 20,
 ) -> Page[Model]:
     """Those still being tuned are shown too."""
-    rows = queries.list_models(
-        principal.project_id, after=after, limit=limit + 1, sessions=container.sessions
+    found = queries.list_models(
+        principal.project_id,
+        states=state or (),
+        provider_state=provider_state,
+        after=after,
+        limit=limit + 1,
+        sessions=container.sessions,
     )
-    states = job_states([row.job_id for row in rows], sessions=container.sessions)
-    models = [present_model(row, job=states.get(row.job_id)) for row in rows]
+    states = job_states([row.job_id for row, _ in found], sessions=container.sessions)
+    models = [
+        present_model(row, job=states.get(row.job_id), tuning=tuning) for row, tuning in found
+    ]
     return page_of(models, limit=limit, cursor=lambda model: model.id, request=request)
 
 
@@ -60,10 +78,10 @@ def get_model(model_id: ModelOrAlias, principal: Reader, container: Services) ->
     sessions, project_id = container.sessions, principal.project_id
     with sessions.reading() as session:
         found = resolve(session, model_id, project_id=project_id)
-    row = queries.get_model(found, project_id=project_id, sessions=sessions)
+    row, tuning = queries.model_with_tuning(found, project_id=project_id, sessions=sessions)
     states = job_states([row.job_id], sessions=sessions)
     return detail_of(
-        present_model(row, job=states.get(row.job_id)),
+        present_model(row, job=states.get(row.job_id), tuning=tuning),
         project_id=project_id,
         google_project=container.settings.google_cloud_project,
         catalogue=container.catalogue,
@@ -80,7 +98,7 @@ def get_model(model_id: ModelOrAlias, principal: Reader, container: Services) ->
     responses=files(
         "application/json",
         MEDIA_TYPES["csv"],
-        json=("TrainingCurves", examples.TRAINING_CURVES),
+        json=("TrainingCurves", example_of(TrainingCurves)),
         statuses=(404,),
     ),
 )

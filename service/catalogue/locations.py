@@ -34,6 +34,11 @@ def location_of(resource_name: str) -> str:
     return parts[3] if len(parts) > 3 and parts[2] == "locations" else ""  # noqa: PLR2004
 
 
+def place_of(provider: str, resource_name: str) -> str:
+    """Return where a provider runs a resource, such as `vertex/us-central1`."""
+    return f"{provider}/{location_of(resource_name)}"
+
+
 def nearest(location: str, served: Sequence[str]) -> str:
     """Return which of the locations that serve a model is used from `location`: itself, its
     multi-region, or else the first. None served means that all are.

@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from service.catalogue.locations import location_of
+from service.catalogue.locations import location_of, place_of
 from service.catalogue.prices import CallPrice, UsageTotals
 from service.clock import utc_now
 from service.database import Session, database_now
@@ -23,9 +23,8 @@ from service.inference.generators.messages import with_estimates
 from service.inference.ledger import record_usage, usage_of_calls
 from service.inference.ports import ASKED_AGAIN, GenerationRequest, GenerationResult
 from service.jobs.budgets import settle_ahead
-from service.jobs.operation_state import FoundOperation, OperationState
-from service.jobs.paid_operation_sweep import PolledTable
-from service.jobs.paid_operations import OperationStatus
+from service.jobs.operation_state import FoundOperation, OperationState, OperationStatus
+from service.jobs.paid_operation_polls import PolledTable
 from service.jobs.ports import JobRun
 
 CHUNK = 500
@@ -195,7 +194,10 @@ def polled_batches(provider: Callable[[], BatchProvider]) -> PolledTable[BatchRu
     def drop(_row: BatchRun, resource_name: str) -> None:
         provider().cancel(resource_name)
 
-    return PolledTable(BatchRun, poll, cancel, find, drop)
+    def place(row: BatchRun) -> str:
+        return place_of("vertex", row.resource_name or "")
+
+    return PolledTable(BatchRun, place, poll, cancel, find, drop)
 
 
 def _chunks(requests: Iterable[GenerationRequest]) -> Iterator[list[GenerationRequest]]:

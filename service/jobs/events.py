@@ -1,5 +1,6 @@
 """What a job shows of itself: its events, and its part in the progress of its parent."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -40,6 +41,27 @@ def emit_shard_progress(session: Session, shard: Job, *, now: datetime) -> None:
         return
     _show(session, parent, tree_repository.progress_of_shards(session, parent.id), now=now)
     emit_event(session, parent, EventType.JOB_PROGRESS, progress=parent.progress)
+
+
+def show_operation(
+    session: Session,
+    job: Job,
+    *,
+    progress: dict[str, Any] | None,
+    provider: Mapping[str, str] | None,
+    now: datetime,
+) -> None:
+    """Show what the provider of a job's operation has newly said, while no worker runs the job.
+
+    `provider` are its state and phase where they have changed.
+    """
+    if State(job.state) in TERMINAL:
+        return
+    if progress is not None and job.lease_owner is None:
+        _show(session, job, progress, now=now)
+        emit_event(session, job, EventType.JOB_PROGRESS, progress=progress)
+    if provider is not None:
+        emit_event(session, job, EventType.JOB_PROVIDER_STATE, **provider)
 
 
 def _open_parent(session: Session, child: Job) -> Job | None:

@@ -118,7 +118,9 @@ class PaidOperationRow:
     provider's answer, or a search by label, has named it; `state` is an `OperationState`;
     `next_poll_at` is when the sweep asks again, and None before the operation is accepted and
     once its job was woken. `missing_since` is the first of the latest polls in a row that found
-    nothing; after `deadline_at` the operation is asked to stop.
+    nothing, `unanswered_since` the first of those that its location did not answer; after
+    `deadline_at` the operation is asked to stop. `phase` and `progress` (done, total, unit) are
+    as last reported, `progressed_at` is when `done` last rose.
 
     `line` names the quota of operations at once that it takes part of, if any; `sends` counts how
     often the request was sent or was about to be; at `reconcile_at` the sweep looks for operations
@@ -132,15 +134,35 @@ class PaidOperationRow:
     intended_at: Mapped[datetime]
     submitted_at: Mapped[datetime | None]
     deadline_at: Mapped[datetime | None]
+    phase: Mapped[str | None] = mapped_column(String(50))
+    progress: Mapped[dict[str, Any] | None]
+    progressed_at: Mapped[datetime | None]
+    running_since: Mapped[datetime | None]
     next_poll_at: Mapped[datetime | None] = mapped_column(index=True)
     polled_at: Mapped[datetime | None]
     missing_since: Mapped[datetime | None]
+    unanswered_since: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     line: Mapped[str | None] = mapped_column(String(50))
     sends: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
     reconcile_at: Mapped[datetime | None] = mapped_column(index=True)
 
+    def begin(self, now: datetime) -> None:
+        """Note that the provider has begun to work on the operation, in columns of its table."""
+
     def record(self, *, result: Mapping[str, Any], error: Mapping[str, Any] | None) -> None:
         """Keep how the operation ended, in columns of its table; `error` has a `message`, and
         a `kind` where it is no word of the provider.
         """
+
+
+class ProviderCircuit(Model):
+    """A place of a provider that did not answer: `failures` in a row, and no call before
+    `open_until`. A place that answers has no row.
+    """
+
+    __tablename__ = "provider_circuit"
+
+    place: Mapped[str] = mapped_column(String(100), primary_key=True)
+    failures: Mapped[int] = mapped_column(Integer)
+    open_until: Mapped[datetime | None]

@@ -1,7 +1,9 @@
-"""The states of a paid operation in our own words, and what a search by its label finds."""
+"""The states of a paid operation in our own words, and what its provider says of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 
 class OperationState(StrEnum):
@@ -29,3 +31,29 @@ class FoundOperation:
 
     resource_name: str
     is_open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OperationProgress:
+    """How much of an operation is done, in the provider's own count."""
+
+    done: int
+    total: int
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class OperationStatus:
+    """An operation as its provider reports it; `result` is what is kept of one that has ended.
+
+    `phase` is what it is at, in more detail than `provider_state`; one that `is_started` waits
+    for nothing any more.
+    """
+
+    state: OperationState
+    provider_state: str
+    error: Mapping[str, Any] | None = None
+    result: Mapping[str, Any] | None = None
+    phase: str = ""
+    progress: OperationProgress | None = None
+    is_started: bool = False

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, exists, func, or_, select
+from sqlalchemy import ColumnElement, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from service.jobs.clock_jumps import has_come
 from service.jobs.lifecycle import OPEN
-from service.jobs.models import Job, PaidOperationRow
+from service.jobs.models import Job, PaidOperationRow, ProviderCircuit
 from service.jobs.operation_state import OperationState
 
 Row = TypeVar("Row", bound=PaidOperationRow)
@@ -36,22 +36,26 @@ def change(session: Session, row: Row, **values: Any) -> Row:
     return current
 
 
-def take_due(
-    session: Session, table: type[Row], *, now: datetime, until: Sequence[datetime]
-) -> list[Row]:
-    """Return records to poll, each claimed by moving its `next_poll_at` ahead to one of `until`."""
+def due(session: Session, table: type[Row], *, before: datetime, limit: int) -> Sequence[Row]:
+    """Return records to poll, locked; a caller claims them by moving their `next_poll_at`."""
     query = (
         select(table)
-        .where(_is_due(table, now), table.resource_name.is_not(None))
+        .where(_is_due(table, before), table.resource_name.is_not(None))
         .order_by(table.next_poll_at)
-        .limit(len(until))
+        .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    rows = list(session.scalars(query))
-    for row, moment in zip(rows, until, strict=False):
-        row.next_poll_at = moment
-    session.flush()
-    return rows
+    return session.scalars(query).all()
+
+
+def confirm(session: Session, table: type[Row], job_ids: Sequence[str], *, now: datetime) -> None:
+    """Note of records that their provider has answered, and had nothing new to say."""
+    session.execute(
+        update(table)
+        .where(table.job_id.in_(job_ids))
+        .values(polled_at=now, missing_since=None, unanswered_since=None)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def take_doubtful(
@@ -127,3 +131,25 @@ def lock_line(session: Session, line: str) -> None:
 def _of_open_job(table: type[PaidOperationRow]) -> Any:
     states = [state.value for state in OPEN]
     return exists().where(Job.id == table.job_id, Job.state.in_(states))
+
+
+# ------------------------------------------------------------ places that do not answer
+
+
+def circuits(session: Session) -> Sequence[ProviderCircuit]:
+    return session.scalars(select(ProviderCircuit)).all()
+
+
+def put_circuit(
+    session: Session, place: str, *, failures: int, open_until: datetime | None
+) -> None:
+    """Write how often in a row a place has failed; one that answers (0) has no row."""
+    row = session.get(ProviderCircuit, place, with_for_update=True)
+    if failures == 0:
+        if row is not None:
+            session.delete(row)
+        return
+    if row is None:
+        row = ProviderCircuit(place=place, failures=0)
+        session.add(row)
+    row.failures, row.open_until = failures, open_until

@@ -1,45 +1,31 @@
-"""The sweep that asks providers about every paid operation that is due."""
+"""The sweep that asks providers about every paid operation that is due.
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+Places (locations of a provider) are asked concurrently, and one that does not answer holds up no
+other.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from datetime import datetime
+from math import ceil
 from random import Random
-from typing import Any, Generic
-
-import structlog
+from typing import Any
 
 from service.database import Sessions, database_now
-from service.errors import NotFound, TunecurveError
 from service.jobs import paid_operation_repository as repository
-from service.jobs.operation_state import FINAL_STATES, FoundOperation, OperationState
-from service.jobs.paid_operation_line import wake_next
-from service.jobs.paid_operation_port import Row
+from service.jobs.models import PaidOperationRow
+from service.jobs.paid_operation_polls import LISTED, PlacePoll, PolledTable, PolledTables
 from service.jobs.paid_operation_strays import reconcile
-from service.jobs.paid_operations import GIVE_UP, OperationPace, OperationStatus
-from service.jobs.sweeps import wake_job
+from service.jobs.paid_operations import OperationPace
+from service.jobs.poll_intervals import expected_end, poll_interval
+from service.jobs.provider_circuits import Circuits
 
-log = structlog.get_logger()
-
-POLL_BATCH = 50
+_THREADS, _THREADS_OF_A_PLACE = 32, 8  # that wait for answers
+_CLAIM, _CHUNK = 500, 50
 _JITTER = 0.1  # so that operations started together are not polled together
-
-
-@dataclass(frozen=True, slots=True)
-class PolledTable(Generic[Row]):
-    """A table of operations, and the requests of its provider that the sweep makes.
-
-    `find` returns all that carry the label of a record, `drop` cancels one of them that no record
-    owns.
-    """
-
-    table: type[Row]
-    poll: Callable[[Row], OperationStatus]
-    cancel: Callable[[Row], None]
-    find: Callable[[Row], Sequence[FoundOperation]]
-    drop: Callable[[Row, str], None]
-
-
-PolledTables = Sequence[PolledTable[Any]]
+_LOOK_SECONDS, _LONGEST_SECONDS = 1.0, 60.0
 
 
 def has_due_operations(tables: PolledTables, *, sessions: Sessions) -> bool:
@@ -50,94 +36,138 @@ def has_due_operations(tables: PolledTables, *, sessions: Sessions) -> bool:
 
 
 def poll_operations(tables: PolledTables, *, sessions: Sessions, pace: OperationPace) -> int:
-    """Ask the providers about the operations that are due; return how many were asked about.
+    """Ask the providers about the operations that are due; return how many were claimed.
 
     An operation is claimed by moving its next poll ahead, so two sweeps never ask about the same
     one, and a sweep that dies only delays it. Those that have ended wake their job.
     """
+    with ThreadPoolExecutor(_THREADS, thread_name_prefix="poll") as threads:
+        count = _Sweep(tables, sessions, pace, threads).run()
     for polled in tables:
         reconcile(polled.table, find=polled.find, drop=polled.drop, sessions=sessions)
-    return sum(_Sweep(polled, sessions, pace).run() for polled in tables)
+    return count
 
 
-@dataclass(frozen=True, slots=True)
-class _Sweep(Generic[Row]):
-    polled: PolledTable[Row]
-    sessions: Sessions
-    pace: OperationPace
+class _Place:
+    """What is claimed at one place, and how many threads work on it.
+
+    `listed` are those that the list has been searched for: they are asked about one by one.
+    """
+
+    def __init__(self, polls: PlacePoll[Any]) -> None:
+        self.polls = polls
+        self.claimed: deque[Any] = deque()
+        self.listed: deque[Any] = deque()
+        self.threads = 0
+
+
+class _Sweep:
+    """Claims what is due, and hands it out in chunks: a few threads for each place."""
+
+    def __init__(
+        self,
+        tables: PolledTables,
+        sessions: Sessions,
+        pace: OperationPace,
+        threads: ThreadPoolExecutor,
+    ) -> None:
+        self._tables, self._sessions, self._pace = tables, sessions, pace
+        self._threads, self._circuits = threads, Circuits(sessions)
+        self._places: dict[tuple[type[Any], str], _Place] = {}
+        self._running: dict[Future[list[Any] | None], tuple[_Place, list[Any]]] = {}
+        self._claimed: set[str] = set()
+        self._pending: set[str] = set()  # jobs whose operations are claimed and not yet answered
+        self._random = Random()  # noqa: S311  spreads polls; nothing secret
 
     def run(self) -> int:
-        random = Random()  # noqa: S311  spreads polls; nothing secret
-        with self.sessions.transaction() as session:
+        """Poll all that is due now; what comes due later only while a place keeps us waiting."""
+        count, until, end = 0, self._sessions.now(), time.monotonic() + _LONGEST_SECONDS
+        while True:
+            if time.monotonic() < end:
+                count += sum(self._claim_all(polled, until) for polled in self._tables)
+            for key, place in self._places.items():
+                # A place that has just failed is asked by one thread: its answer decides.
+                suspect = self._circuits.is_suspect(key[1])
+                self._start(place, most=1 if suspect else _THREADS_OF_A_PLACE)
+            if not self._running:
+                return count
+            if not self._collect():
+                until = self._sessions.now()
+
+    def _claim_all(self, polled: PolledTable[Any], until: datetime) -> int:
+        count = 0
+        while claimed := self._claim(polled, until):
+            count += claimed
+            if claimed < _CLAIM:
+                break
+        return count
+
+    def _claim(self, polled: PolledTable[Any], until: datetime) -> int:
+        with self._sessions.transaction() as session:
             now = database_now(session)
-            pause = timedelta(seconds=self.pace.poll_seconds)
-            until = [
-                now + pause * random.uniform(1 - _JITTER, 1 + _JITTER) for _ in range(POLL_BATCH)
-            ]
-            due = repository.take_due(session, self.polled.table, now=now, until=until)
-        for row in due:
-            status = self._ask(row, now)
-            if status is not None:
-                self._record(row, status)
-        return len(due)
+            due = repository.due(session, polled.table, before=until, limit=_CLAIM)
+            new = [row for row in due if self._is_new(row, now)]
+            for row in due:
+                row.next_poll_at = self._next_poll(row, now)
+        for row in new:
+            self._claimed.add(row.job_id)
+            self._pending.add(row.job_id)
+            self._place_of(polled, row).claimed.append(row)
+        return len(new)
 
-    def _ask(self, row: Row, now: datetime) -> OperationStatus | None:
-        """Return what the provider reports; None where that is to be asked again."""
-        overdue = now - row.deadline_at if row.deadline_at else timedelta(-1)
-        try:
-            status = self.polled.poll(row)
-            if overdue > timedelta():
-                return self._past_deadline(row, status)
-        except NotFound as error:
-            return self._missing(row, error, now)
-        except TunecurveError as error:
-            log.warning("operation_poll_failed", job_id=row.job_id, code=error.code)
-            problem = {"kind": error.code, "message": error.message}
-            failed = OperationStatus(OperationState.FAILED, "", error=problem)
-            return failed if overdue > GIVE_UP else None
-        return status
+    def _is_new(self, row: PaidOperationRow, now: datetime) -> bool:
+        """Return whether to ask: not about one that is being asked about, nor again about one
+        that only seems due, since its clock was set back, and did not answer.
+        """
+        is_due = row.next_poll_at is not None and row.next_poll_at <= now
+        return row.job_id not in self._pending and (is_due or row.job_id not in self._claimed)
 
-    def _past_deadline(self, row: Row, status: OperationStatus) -> OperationStatus:
-        if status.state not in FINAL_STATES:
-            self.polled.cancel(row)
-        if status.state is not OperationState.CANCELLED:
-            return status
-        words = f"it was not done by {row.deadline_at:%Y-%m-%d %H:%M} UTC, and was cancelled"
-        return replace(status, error={"kind": "deadline_exceeded", "message": words})
-
-    def _missing(self, row: Row, error: NotFound, now: datetime) -> OperationStatus | None:
-        """A provider may not list yet what it has just created: only a lasting answer counts."""
-        since = row.missing_since or now
-        if now - since > self.pace.settle:
-            problem = {"kind": error.code, "message": error.message}
-            return OperationStatus(OperationState.FAILED, "NOT_FOUND", error=problem)
-        log.warning("operation_missing", job_id=row.job_id, since=since.isoformat())
-        with self.sessions.transaction() as session:
-            repository.change(session, row, missing_since=since)
-        return None
-
-    def _record(self, row: Row, status: OperationStatus) -> None:
-        ended = status.state in FINAL_STATES
-        with self.sessions.transaction() as session:
-            now = database_now(session)
-            row = repository.change(
-                session,
-                row,
-                provider_state=status.provider_state,
-                polled_at=now,
-                missing_since=None,
+    def _place_of(self, polled: PolledTable[Any], row: PaidOperationRow) -> _Place:
+        name = polled.place(row)
+        if (polled.table, name) not in self._places:
+            polls: PlacePoll[Any] = PlacePoll(
+                polled,
+                name,
+                sessions=self._sessions,
+                settle=self._pace.settle,
+                circuits=self._circuits,
             )
-            if ended:
-                row.state, row.finished_at = status.state.value, row.finished_at or now
-                row.record(result=status.result or {}, error=status.error)
-        if ended:
-            self._wake(row, status)
+            self._places[polled.table, name] = _Place(polls)
+        return self._places[polled.table, name]
 
-    def _wake(self, row: Row, status: OperationStatus) -> None:
-        """Wake the job of an operation that has ended; until it could be woken, poll again."""
-        wake_next(self.polled.table, row.line, sessions=self.sessions)
-        woken = wake_job(row.job_id, sessions=self.sessions)
-        with self.sessions.transaction() as session:
-            again = None if woken else database_now(session) + timedelta(seconds=1)
-            repository.change(session, row, next_poll_at=again)
-        log.info("operation_ended", job_id=row.job_id, state=status.state, job_woken=woken)
+    def _next_poll(self, row: PaidOperationRow, now: datetime) -> datetime:
+        end = expected_end(
+            row.progress, running_since=row.running_since, progressed_at=row.progressed_at
+        )
+        accepted = row.submitted_at or row.intended_at
+        pause = poll_interval(now=now, accepted_at=accepted, end=end, pace=self._pace)
+        following = now + pause * self._random.uniform(1 - _JITTER, 1 + _JITTER)
+        deadline = row.deadline_at
+        return min(following, deadline) if deadline and deadline > now else following
+
+    def _start(self, place: _Place, *, most: int) -> None:
+        if len(place.claimed) >= LISTED and place.threads < most:
+            rows = [place.claimed.popleft() for _ in range(len(place.claimed))]
+            self._submit(place, place.polls.list, rows)
+        place.listed.extend(place.claimed)
+        place.claimed.clear()
+        size = min(_CHUNK, ceil(len(place.listed) / _THREADS_OF_A_PLACE))
+        while place.listed and place.threads < most:
+            rows = [place.listed.popleft() for _ in range(min(size, len(place.listed)))]
+            self._submit(place, place.polls.poll, rows)
+
+    def _submit(self, place: _Place, ask: Callable[[list[Any]], Any], rows: list[Any]) -> None:
+        place.threads += 1
+        self._running[self._threads.submit(ask, rows)] = place, rows
+
+    def _collect(self) -> bool:
+        """Wait for the next chunk that is done; return False when none is for a while."""
+        done, _ = wait(self._running, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)
+        for future in done:
+            place, rows = self._running.pop(future)
+            place.threads -= 1
+            left = future.result() or ()  # a fault of ours is raised
+            place.listed.extend(left)
+            self._pending.difference_update(row.job_id for row in rows)
+            self._pending.update(row.job_id for row in left)
+        return bool(done)

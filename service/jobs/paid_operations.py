@@ -38,6 +38,7 @@ from service.jobs.paid_operation_strays import (
     strays_of,
 )
 from service.jobs.ports import JobCancelled, JobRun, LeaseLost, Waiting
+from service.settings import Settings
 
 log = structlog.get_logger()
 
@@ -47,27 +48,24 @@ _SEND_WITHIN = timedelta(seconds=10)  # of the intent; with a call's timeout les
 
 
 @dataclass(frozen=True, slots=True)
-class OperationStatus:
-    """An operation as its provider reports it; `result` is what is kept of one that has ended."""
-
-    state: OperationState
-    provider_state: str
-    error: Mapping[str, Any] | None = None
-    result: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class OperationPace:
-    """`poll_seconds` between two polls; `settle_seconds` after which a request that was sent is
-    either listed by the provider or will never be.
+    """Between two polls pass `poll_seconds` at least and `longest_seconds` at most; after
+    `settle_seconds` a request that was sent is either listed by the provider or will never be.
     """
 
     poll_seconds: float
     settle_seconds: float
+    longest_seconds: float = 300.0
 
     @property
     def settle(self) -> timedelta:
         return timedelta(seconds=self.settle_seconds)
+
+
+def operation_pace(settings: Settings) -> OperationPace:
+    return OperationPace(
+        settings.poll_seconds, settings.settle_seconds, settings.longest_poll_seconds
+    )
 
 
 def advance(

@@ -21,8 +21,11 @@ class Progress(BaseModel):
 
     done: int = Field(ge=0, description="units finished")
     total: int | None = Field(description="units in all, where known")
-    unit: Literal["items", "steps", "bytes", "jobs", "percent"] = "items"
+    unit: Literal["items", "steps", "epochs", "bytes", "jobs", "percent"] = "items"
     stage: str | None = None
+    eta: datetime | None = Field(
+        default=None, description="when it will be done at the pace so far; null if not known"
+    )
 
 
 class Budget(BaseModel):

@@ -18,6 +18,8 @@ class TuningRun(PaidOperationRow, Model):
 
     `fingerprint` says what was asked of it (`reuse.tuning_fingerprint`); an attached one has none.
     An `attached` one was started by others: it is followed, and never stopped or deleted.
+    `metrics_due_at` is when its training curves are read next; None before it runs, and after
+    the last time.
     """
 
     __tablename__ = "tuning_run"
@@ -30,16 +32,22 @@ class TuningRun(PaidOperationRow, Model):
     error: Mapped[dict[str, Any] | None]
     fingerprint: Mapped[str | None] = mapped_column(String(64))
     attached: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    metrics_due_at: Mapped[datetime | None] = mapped_column(index=True)
+
+    def begin(self, now: datetime) -> None:
+        self.metrics_due_at = now
 
     def record(self, *, result: Mapping[str, Any], error: Mapping[str, Any] | None) -> None:
+        self.metrics_due_at = self.finished_at if self.resource_name else None
         self.result, self.error = dict(result), dict(error) if error else None
 
 
 class TunedModel(Model):
     """Reserved when its job is submitted; complete once `ready_at` is set.
 
-    `reused_from` is the job that paid for its tuning, where that was not its own. A tuning that
-    went on from a tuned model names it in `continued_from`, with the `checkpoint` if not the last.
+    `reused_from` is the job that paid for its tuning, where that was not its own; `overfitting` is
+    what its training curves show (`overfitting.Overfitting`). A tuning that went on from a tuned
+    model names it in `continued_from`, with the `checkpoint` if not the last.
     """
 
     __tablename__ = "model"
@@ -66,8 +74,16 @@ class TunedModel(Model):
     synthetic: Mapped[bool] = mapped_column(Boolean, default=False)
     unlisted_model: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     reused_from: Mapped[str | None] = mapped_column(Id)
+    overfitting: Mapped[dict[str, Any] | None]
     created_at: Mapped[datetime]
     ready_at: Mapped[datetime | None]
+
+    def keep_remains(self, result: Mapping[str, Any]) -> None:
+        """Name what a tuning that has not succeeded left at its provider, where it is billed."""
+        self.resource_name = result.get("model")
+        self.endpoint = result.get("endpoint")
+        self.location = location_of(self.endpoint or self.resource_name or "") or None
+        self.checkpoints = result.get("checkpoints") or []
 
     def fill(self, result: Mapping[str, Any], *, synthetic: bool) -> None:
         """Write what a tuning has brought, of the fields of `ProviderTuning`; now it is ready."""

@@ -1,17 +1,16 @@
 """The jobs that end as a model: `tune` pays for a tuning, `poll` attaches to one."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from service.catalogue.catalogue import Catalogue
 from service.database import Session, Sessions
-from service.errors import Conflict, Invalid, ProviderFailed, TunecurveError
+from service.errors import Invalid, ProviderFailed, TunecurveError
 from service.ids import Prefix, new_id
 from service.jobs.budgets import settle_ahead
 from service.jobs.operation_state import FoundOperation, OperationState
-from service.jobs.paid_operation_sweep import PolledTable
-from service.jobs.paid_operations import OperationPace, OperationStatus, advance
+from service.jobs.paid_operations import OperationPace, advance
 from service.jobs.ports import JobCancelled, JobRun, Waiting
 from service.projects.access import require_tuning
 from service.registry import Registry
@@ -19,23 +18,12 @@ from service.settings import Settings
 from service.tuning import repository
 from service.tuning.costs import enter_training, hold_training
 from service.tuning.models import TuningRun
-from service.tuning.ports import ProviderTuning, TuningProvider
+from service.tuning.ports import TuningProvider
 from service.tuning.reuse import reuse_tuning, tuning_fingerprint
 from service.tuning.schemas import PollSpec, TuneSpec
 from service.tuning.tuning_inputs import TuningInputs, check_inputs, read_inputs, request_of
 
 Providers = Registry[TuningProvider]
-
-# What is kept of a tuning that has ended, of the fields of `ProviderTuning`.
-_RESULT = (
-    "base_model",
-    "model",
-    "endpoint",
-    "checkpoints",
-    "statistics",
-    "hyperparameters",
-    "training_tokens",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,10 +187,20 @@ def _see_through(
     if isinstance(row, Waiting):
         return row
     if row.state != OperationState.SUCCEEDED:
+        _keep_remains(run, row)
         raise _failure(row, cancelling=run.cancelling)
     catalogue = services.catalogue if operation.pays else None
     _complete(run, row, synthetic=operation.provider.synthetic, catalogue=catalogue)
     return None
+
+
+def _keep_remains(run: JobRun, row: TuningRun) -> None:
+    """Show on the model what a tuning that has not succeeded left; its deletion deletes that."""
+    if row.result.get("model"):
+        with run.fenced() as session:
+            model = repository.model(session, run.outputs["model"], project_id=run.project_id)
+            if model is not None:
+                model.keep_remains(row.result)
 
 
 def _failure(row: TuningRun, *, cancelling: bool) -> TunecurveError | JobCancelled:
@@ -212,40 +210,11 @@ def _failure(row: TuningRun, *, cancelling: bool) -> TunecurveError | JobCancell
         return JobCancelled()
     if row.state == OperationState.CANCELLED and not error.get("kind"):
         return Invalid("the tuning was cancelled at the provider", code="provider_cancelled")
+    left = row.result.get("model")
+    remains = f"; it left {left} at the provider, which goes when the model is deleted"
     return ProviderFailed(
-        f"the provider's tuning ended as {row.provider_state}: {words}",
+        f"the provider's tuning ended as {row.provider_state}: {words}{remains if left else ''}",
         code=str(error.get("kind") or "provider_failed"),
-    )
-
-
-def polled_tunings(providers: Callable[[], Providers]) -> PolledTable[TuningRun]:
-    """Return how the sweep asks about tunings; the providers are opened at the first one."""
-
-    def poll(row: TuningRun) -> OperationStatus:
-        return _status_of(providers().find(row.provider).poll(row.resource_name or ""))
-
-    def cancel(row: TuningRun) -> None:
-        if row.attached:
-            message = "others have started the tuning; it goes on, and is not waited for"
-            raise Conflict(message, code="tuning_of_others")
-        providers().find(row.provider).cancel(row.resource_name or "")
-
-    def find(row: TuningRun) -> Sequence[FoundOperation]:
-        return () if row.attached else providers().find(row.provider).find(row.id)
-
-    def drop(row: TuningRun, resource_name: str) -> None:
-        providers().find(row.provider).cancel(resource_name)
-
-    return PolledTable(TuningRun, poll, cancel, find, drop)
-
-
-def _status_of(reported: ProviderTuning) -> OperationStatus:
-    kept = {name: getattr(reported, name) for name in _RESULT}
-    return OperationStatus(
-        reported.state,
-        reported.provider_state,
-        error=reported.error,
-        result=kept | {"checkpoints": list(reported.checkpoints)},
     )
 
 

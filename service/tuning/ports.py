@@ -105,11 +105,38 @@ class TrainingProgress:
     steps_total: int | None = None
 
 
+class TrainingPhase(StrEnum):
+    """What a tuning is at; `running` where its provider says no more, `unknown` where it says
+    what nobody knows.
+    """
+
+    QUEUED = "queued"
+    WAITING_FOR_QUOTA = "waiting_for_quota"
+    PROCESSING_DATASET = "processing_dataset"
+    WAITING_FOR_CAPACITY = "waiting_for_capacity"
+    TRAINING = "training"
+    POST_PROCESSING = "post_processing"
+    RUNNING = "running"
+    PAUSED = "paused"
+    CANCELLING = "cancelling"
+    ENDED = "ended"
+    UNKNOWN = "unknown"
+
+    @property
+    def is_started(self) -> bool:
+        """True once the provider works on the tuning."""
+        return self in {
+            TrainingPhase.PROCESSING_DATASET,
+            TrainingPhase.TRAINING,
+            TrainingPhase.POST_PROCESSING,
+            TrainingPhase.RUNNING,
+        }
+
+
 @dataclass(frozen=True, slots=True)
 class ProviderTuning:
     """A tuning as its provider reports it now.
 
-    `phase` is what a tuning that runs is at, in the provider's word, where it has one.
     `endpoint` is where the tuned model answers and names its own location; a failed tuning may
     still have left a `model` behind, which is billed.
     """
@@ -127,7 +154,7 @@ class ProviderTuning:
     error: Mapping[str, Any] | None = None
     run_id: str = ""
     project_id: str = ""
-    phase: str = ""
+    phase: TrainingPhase = TrainingPhase.UNKNOWN
     progress: TrainingProgress | None = None
 
 
@@ -178,6 +205,10 @@ class TuningProvider(Protocol):
         ...
 
     def poll(self, resource_name: str) -> ProviderTuning: ...
+
+    def poll_many(self, resource_names: Sequence[str]) -> Mapping[str, ProviderTuning]:
+        """Return by name those of many tunings, at one location, that few requests can tell of."""
+        ...
 
     def training_metrics(
         self, resource_name: str, *, after_step: int = -1

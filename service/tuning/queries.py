@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import Any
 
 from service.database import Session, Sessions
 from service.errors import Invalid, NotFound
@@ -122,19 +123,26 @@ def _checkpoints(row: TunedModel) -> tuple[CheckpointView, ...]:
 
 def get_model(model_id: str, *, project_id: str, sessions: Sessions) -> TunedModel:
     """Return a model's row, or raise NotFound `model_not_found`."""
+    return model_with_tuning(model_id, project_id=project_id, sessions=sessions)[0]
+
+
+def model_with_tuning(
+    model_id: str, *, project_id: str, sessions: Sessions
+) -> tuple[TunedModel, TuningRun | None]:
+    """Return a model and the record of its tuning; raises as `get_model` does."""
     with sessions.reading() as session:
-        row = repository.model(session, model_id, project_id=project_id)
-    if row is None:
+        found = repository.model_shown(session, model_id, project_id=project_id)
+    if found is None:
         raise NotFound(f"no model {model_id}", code="model_not_found")
-    return row
+    return found
 
 
 def list_models(
-    project_id: str, *, after: str | None, limit: int, sessions: Sessions
-) -> list[TunedModel]:
-    """Return a page of models, newest first."""
+    project_id: str, *, sessions: Sessions, **filters: Any
+) -> list[tuple[TunedModel, TuningRun | None]]:
+    """Return a page of models, newest first; see `repository.models` for the filters."""
     with sessions.reading() as session:
-        return repository.models(session, project_id, after=after, limit=limit)
+        return repository.models(session, project_id, **filters)
 
 
 def places_of_tunings(session: Session) -> dict[str, int]:

@@ -1,8 +1,9 @@
 """SQL of tuning runs and models."""
 
 from collections.abc import Collection, Iterable
+from datetime import datetime
 
-from sqlalchemy import Table, delete, or_, select
+from sqlalchemy import Select, Table, delete, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -22,11 +23,50 @@ def model(session: Session, model_id: str, *, project_id: str) -> TunedModel | N
     return session.scalar(query)
 
 
-def models(session: Session, project_id: str, *, after: str | None, limit: int) -> list[TunedModel]:
-    query = select(TunedModel).where(TunedModel.project_id == project_id)
+def model_of_job(session: Session, job_id: str) -> TunedModel | None:
+    return session.scalar(select(TunedModel).where(TunedModel.job_id == job_id))
+
+
+Shown = tuple[TunedModel, TuningRun | None]
+"""A model, and the record of the tuning that it came of or will."""
+
+_TUNED_BY = TuningRun.job_id == func.coalesce(TunedModel.reused_from, TunedModel.job_id)
+
+
+def model_shown(session: Session, model_id: str, *, project_id: str) -> Shown | None:
+    query = _shown(project_id).where(TunedModel.id == model_id)
+    found = session.execute(query).first()
+    return (found[0], found[1]) if found else None
+
+
+def models(
+    session: Session,
+    project_id: str,
+    *,
+    states: Collection[str] = (),
+    provider_state: str | None = None,
+    after: str | None,
+    limit: int,
+) -> list[Shown]:
+    """Return a page of models, newest first; `states` are those of `OutputState`."""
+    query = _shown(project_id)
+    if states:
+        job = TunedModel.metadata.tables["job"]
+        ready, over = TunedModel.ready_at.is_not(None), job.c.state.in_(["failed", "cancelled"])
+        conditions = {"ready": ready, "failed": ~ready & over, "creating": ~ready & ~over}
+        query = query.join(job, job.c.id == TunedModel.job_id)
+        query = query.where(or_(*(conditions[state] for state in states)))
+    if provider_state:
+        query = query.where(TuningRun.provider_state == provider_state)
     if after:
         query = query.where(TunedModel.id < after)
-    return list(session.scalars(query.order_by(TunedModel.id.desc()).limit(limit)))
+    rows = session.execute(query.order_by(TunedModel.id.desc()).limit(limit))
+    return [(row[0], row[1]) for row in rows]
+
+
+def _shown(project_id: str) -> Select[TunedModel, TuningRun]:
+    query = select(TunedModel, TuningRun).outerjoin(TuningRun, _TUNED_BY)
+    return query.where(TunedModel.project_id == project_id)
 
 
 def tuned_base_models(session: Session) -> list[str]:
@@ -116,6 +156,35 @@ def metrics(session: Session, job_id: str) -> list[TrainingMetric]:
     """Return the points of a job's training, by series and step."""
     query = select(TrainingMetric).where(TrainingMetric.job_id == job_id)
     return list(session.scalars(query.order_by(TrainingMetric.series, TrainingMetric.step)))
+
+
+def last_steps(session: Session, job_id: str) -> dict[str, int]:
+    """Return by series the last step that is kept."""
+    query = select(TrainingMetric.series, func.max(TrainingMetric.step))
+    rows = session.execute(query.where(TrainingMetric.job_id == job_id).group_by("series"))
+    return {row[0]: row[1] for row in rows}
+
+
+def has_due_metrics(session: Session, *, now: datetime) -> bool:
+    query = select(TuningRun.id).where(TuningRun.metrics_due_at <= now).limit(1)
+    return session.scalar(query) is not None
+
+
+def due_metrics(session: Session, *, now: datetime, limit: int) -> list[TuningRun]:
+    """Return tunings whose curves are to be read, locked."""
+    query = (
+        select(TuningRun)
+        .where(TuningRun.metrics_due_at <= now)
+        .order_by(TuningRun.metrics_due_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return list(session.scalars(query))
+
+
+def end_metrics(session: Session, run_id: str) -> None:
+    """Read the curves of a tuning no more."""
+    session.execute(update(TuningRun).where(TuningRun.id == run_id).values(metrics_due_at=None))
 
 
 def remove_metrics(session: Session, job_id: str) -> None:

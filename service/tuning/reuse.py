@@ -62,6 +62,8 @@ def reuse_tuning(
         if model is None:
             return False
         model.reused_from = found.job_id
+        trained = repository.model_of_job(session, found.job_id)
+        model.overfitting = trained.overfitting if trained else None
         model.fill(found.result, synthetic=provider.synthetic)
     log.info("tuning_reused", job_id=run.id, resource_name=found.resource_name)
     return True

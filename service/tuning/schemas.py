@@ -1,6 +1,5 @@
 """What crosses HTTP about tuning: the specs of `tune` and `poll` jobs, and models."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal, Self
 
@@ -10,9 +9,10 @@ from service.catalogue.entry import BASE_MODEL_PATTERN
 from service.ids import Prefix, id_pattern
 from service.jobs.lifecycle import State
 from service.jobs.schemas import OutputState, output_state
+from service.tuning.curve_schemas import OverfittingFinding
 from service.tuning.local_spec import VERTEX_FIELDS, LocalTrainingSpec, provider_mistakes
-from service.tuning.models import TunedModel
-from service.tuning.ports import MetricPoint, MetricSeries, TuningMethod
+from service.tuning.models import TunedModel, TuningRun
+from service.tuning.ports import TuningMethod
 from service.tuning.spec_fields import (
     ContinueFromSpec,
     KmsKeyName,
@@ -174,7 +174,9 @@ class Model(BaseModel):
     job: str
     state: OutputState
     base_model: str
-    provider: dict[str, Any] = Field(description="name, resource, endpoint and location")
+    provider: dict[str, Any] = Field(
+        description="name, resource, endpoint and location; state and phase as last reported"
+    )
     dataset: str | None
     train_size: int | None
     method: TuningMethod
@@ -185,14 +187,17 @@ class Model(BaseModel):
     reused_from: str | None = Field(
         description="the job that paid for the identical tuning used again; null: its own did"
     )
+    overfitting: OverfittingFinding | None = Field(
+        default=None, description="what its training curves show; null where they show none"
+    )
     synthetic: bool = Field(description="made by the emulator, not by Gemini")
     unlisted_model: bool = Field(description="unknown or retired, used as the job allowed")
     created_at: datetime
     ready_at: datetime | None
 
 
-def present_model(row: TunedModel, *, job: State | None) -> Model:
-    """Return a row as HTTP shows it."""
+def present_model(row: TunedModel, *, job: State | None, tuning: TuningRun | None) -> Model:
+    """Return a row as HTTP shows it; `tuning` is the record of the tuning that it came of."""
     return Model(
         id=row.id,
         job=row.job_id,
@@ -203,6 +208,8 @@ def present_model(row: TunedModel, *, job: State | None) -> Model:
             "resource": row.resource_name,
             "endpoint": row.endpoint,
             "location": row.location,
+            "state": tuning.provider_state if tuning else None,
+            "phase": tuning.phase if tuning else None,
         },
         dataset=row.dataset_id,
         train_size=row.train_size,
@@ -214,44 +221,11 @@ def present_model(row: TunedModel, *, job: State | None) -> Model:
         checkpoints=row.checkpoints,
         training=row.statistics,
         reused_from=row.reused_from,
+        overfitting=(
+            OverfittingFinding.model_validate(row.overfitting) if row.overfitting else None
+        ),
         synthetic=row.synthetic,
         unlisted_model=row.unlisted_model,
         created_at=row.created_at,
         ready_at=row.ready_at,
-    )
-
-
-class TrainingPoint(BaseModel):
-    """The value of a series after so many training steps."""
-
-    step: int = Field(description="training steps so far")
-    value: float = Field(description="of the series at that step")
-
-
-class TrainingCurves(BaseModel):
-    """How the training of a model went, or goes: its series by name, each in order of steps."""
-
-    object: Literal["training_curves"] = "training_curves"
-    model: str = Field(description="id of the model")
-    synthetic: bool = Field(description="made by the emulator, not by Gemini")
-    complete: bool = Field(description="the training has ended: no more points will come")
-    series: dict[MetricSeries, list[TrainingPoint]] = Field(
-        description="losses in nats, accuracies of next tokens; a series without points is absent"
-    )
-
-
-def present_curves(
-    row: TunedModel, points: Sequence[MetricPoint], *, job: State | None
-) -> TrainingCurves:
-    """Return the training curves of a model as HTTP shows them."""
-    series: dict[MetricSeries, list[TrainingPoint]] = {}
-    for point in points:
-        series.setdefault(point.series, []).append(
-            TrainingPoint(step=point.step, value=point.value)
-        )
-    return TrainingCurves(
-        model=row.id,
-        synthetic=row.synthetic,
-        complete=output_state(job, ready=row.ready_at is not None) != "creating",
-        series=series,
     )

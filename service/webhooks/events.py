@@ -21,10 +21,12 @@ class EventType(StrEnum):
     JOB_RESUMED = "job.resumed"
     JOB_CANCELLING = "job.cancelling"
     JOB_WARNING = "job.warning"
+    JOB_PROVIDER_STATE = "job.provider_state"
     JOB_SUCCEEDED = "job.succeeded"
     JOB_FAILED = "job.failed"
     JOB_CANCELLED = "job.cancelled"
     MODEL_RETIREMENT_DUE = "model.retirement_due"
+    MODEL_OVERFITTING = "model.overfitting"
     WEBHOOK_PING = "webhook.ping"
     WEBHOOK_DISABLED = "webhook.disabled"
 
@@ -38,7 +40,7 @@ _PUBLIC_DATA = frozenset(
     {
         "kind", "state", "reason", "outputs", "labels", "parent", "version", "error",
         "attempt", "retry_because", "why", "code", "webhook", "synthetic", "cost",
-        "model", "base_model", "retires", "days_left",
+        "model", "base_model", "retires", "days_left", "provider_state", "phase", "overfitting",
     }
 )  # fmt: skip
 

@@ -9,7 +9,8 @@ from service.ids import Prefix, new_id
 from service.jobs.lifecycle import State
 from service.jobs.models import Job
 from service.jobs.operation_state import FINAL_STATES, OperationState
-from service.jobs.paid_operation_sweep import PolledTable, poll_operations
+from service.jobs.paid_operation_polls import PolledTable
+from service.jobs.paid_operation_sweep import poll_operations
 from service.jobs.paid_operations import OperationPace, advance
 from service.jobs.ports import JobCancelled, LeaseLost, Waiting
 from service.tuning.models import TuningRun
@@ -94,6 +95,7 @@ class World:
         ledger = self.ledger
         table = PolledTable(
             TuningRun,
+            place=lambda _row: "ledger",
             poll=lambda row: ledger.poll(row.resource_name or ""),
             cancel=lambda row: ledger.cancel(row.resource_name or ""),
             find=lambda row: ledger.find(row.id),

@@ -59,8 +59,30 @@ def test_a_model_without_curves_says_so(
 
 
 def test_all_points_are_saved_as_csv(known: TinyService, tmp_path: Path) -> None:
-    known.next_answers = []
     known.objects[f"/v1/models/{MODEL}/curves"] = CURVES
     assert run(["curves", MODEL, "--csv", str(tmp_path / "curves.csv")]) == ExitCode.OK
     assert known.seen[-1].query == {"format": "csv"}
     assert (tmp_path / "curves.csv").is_file()
+
+
+def test_models_are_listed_by_their_states(
+    known: TinyService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = {
+        "id": MODEL,
+        "state": "creating",
+        "provider": {"name": "vertex", "state": "JOB_STATE_RUNNING", "phase": "training"},
+        "base_model": "gemini-3.1-flash-lite",
+        "train_size": 200,
+        "overfitting": {"best_step": 40},
+        "dataset": None,
+        "ready_at": None,
+    }
+    known.lists["/v1/models"] = [model]
+    filters = ["--state", "creating", "--provider-state", "JOB_STATE_RUNNING"]
+    assert run(["models", "list", *filters]) == ExitCode.OK
+    printed = capsys.readouterr().out
+    assert "JOB_STATE_RUNNING  training" in printed
+    assert "since step 40" in printed
+    asked = known.seen[-1].query
+    assert (asked["state"], asked["provider_state"]) == ("creating", "JOB_STATE_RUNNING")

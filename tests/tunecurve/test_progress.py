@@ -5,8 +5,9 @@ import io
 from rich.console import Console
 from rich.progress import Progress, TextColumn
 
-from tests.tunecurve.tiny_service import new_job
-from tunecurve.progress import BarDisplay, PlainDisplay, open_display
+from tests.tunecurve.tiny_service import TinyService, new_job
+from tunecurve.client import Client
+from tunecurve.progress import BarDisplay, CurveWatch, PlainDisplay, open_display
 
 CHILD = new_job(2, "tune", labels={"variant": "tuned@200"}, state="waiting", reason="provider")
 
@@ -45,3 +46,40 @@ def test_a_terminal_gets_one_bar_for_each_job() -> None:
         display.show([new_job(1, "experiment", state="succeeded"), CHILD])
         assert [task.percentage for task in progress.tasks] == [100, 0]
         assert progress.tasks[1].fields["state"] == "waiting (provider)"
+
+
+def test_a_tuning_shows_its_phase_its_epochs_and_when_it_will_be_done() -> None:
+    stream = io.StringIO()
+    eta = "2031-01-02T14:05:00.000000Z"
+    progress = {"done": 2, "total": 8, "unit": "epochs", "stage": "training", "eta": eta}
+    PlainDisplay(stream).show([{**CHILD, "progress": progress}])
+    shown = "waiting (provider): training  2/8 epochs, done about 2031-01-02 14:05 UTC"
+    assert shown in stream.getvalue()
+
+
+def test_curves_are_told_when_they_change_and_once_at_the_end(
+    client: Client, service: TinyService
+) -> None:
+    path, point = "/v1/models/model_1/curves", {"step": 10, "value": 0.5}
+    later = [point, {"step": 20, "value": 0.25}]
+    service.objects[path] = [
+        {"complete": False, "series": {"train_loss": [point]}},
+        {"complete": True, "series": {"train_loss": later}},
+    ]
+    curves, tuned = CurveWatch(client), {**CHILD, "outputs": {"model": "model_1"}}
+    ended = {**tuned, "state": "succeeded"}
+    told = [list(curves.news(jobs)) for jobs in ([tuned], [tuned], [ended], [ended])]
+    assert [[lines for _, lines in each] for each in told] == [
+        [["train_loss  ▁  0.5 at step 10"]],
+        [],
+        [["train_loss  █▁  0.25 at step 20"]],
+        [],
+    ]
+    assert [seen.path for seen in service.seen] == [path, path]
+
+
+def test_lines_of_curves_are_shown_beside_their_job() -> None:
+    stream = io.StringIO()
+    PlainDisplay(stream).tell(CHILD, ["train_loss  ▁  0.5 at step 10"])
+    assert stream.getvalue().startswith("tuned@200")
+    assert "0.5 at step 10" in stream.getvalue()

@@ -7,7 +7,7 @@ from service.errors import Internal
 from service.jobs.paid_operation_sweep import poll_operations
 from service.jobs.paid_operations import OperationPace
 from service.registry import Registry
-from service.tuning.operations import polled_tunings
+from service.tuning.polls import polled_tunings
 from workers.sweep_task import left_to_the_next_message
 
 TABLES = [polled_tunings(lambda: Registry("provider", {}))]

@@ -24,8 +24,11 @@ AliasArgument = Annotated[str, typer.Argument(metavar="ALIAS", help="Such as pii
 _MODELS: dict[str, Column] = {
     "ID": lambda row: row["id"],
     "STATE": lambda row: row["state"],
+    "PROVIDER STATE": lambda row: row["provider"].get("state"),
+    "PHASE": lambda row: row["provider"].get("phase"),
     "BASE MODEL": lambda row: row["base_model"],
     "TRAIN SIZE": lambda row: row["train_size"],
+    "OVERFITTING": lambda row: _since(row.get("overfitting")),
     "DATASET": lambda row: row["dataset"],
     "READY": lambda row: row["ready_at"],
 }
@@ -45,11 +48,25 @@ _MOVES: dict[str, Column] = {
 
 @models.command("list")
 def list_models(
-    *, url: UrlOption = None, key: KeyOption = None, output: OutputOption = OutputFormat.TABLE
+    *,
+    state: Annotated[
+        str | None, typer.Option(help="Only models that are creating, ready or failed.")
+    ] = None,
+    provider_state: Annotated[
+        str | None, typer.Option(help="Only those in this state, such as JOB_STATE_RUNNING.")
+    ] = None,
+    url: UrlOption = None,
+    key: KeyOption = None,
+    output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """List the tuned models, newest first."""
+    """List the tuned models with their states, newest first; those still being tuned too."""
     with connect(url, key) as client:
-        print_rows(list(client.list("models")), _MODELS, output=output)
+        found = list(client.list("models", state=state, provider_state=provider_state))
+    print_rows(found, _MODELS, output=output)
+
+
+def _since(overfitting: Json | None) -> str | None:
+    return f"since step {overfitting['best_step']}" if overfitting else None
 
 
 @models.command("show")

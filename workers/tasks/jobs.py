@@ -1,6 +1,7 @@
-"""Tasks of all jobs: the sweep over paid operations that are due for a poll."""
+"""Tasks of all jobs: the sweeps over paid operations and training curves that are due."""
 
 from service.jobs.paid_operation_sweep import poll_operations
+from service.tuning.metric_sweep import read_due_metrics
 from workers.app import app, container
 from workers.sweep_task import left_to_the_next_message
 
@@ -9,4 +10,6 @@ from workers.sweep_task import left_to_the_next_message
 def poll() -> None:
     services = container()
     with left_to_the_next_message("jobs.poll_operations"):
-        poll_operations(services.polled_tables, sessions=services.sessions, pace=services.pace)
+        sessions, pace = services.sessions, services.pace
+        poll_operations(services.polled_tables, sessions=sessions, pace=pace)
+        read_due_metrics(lambda: services.providers, sessions=sessions, pace=pace)

@@ -119,7 +119,9 @@ class VertexBatches:
             }
             if self.synthetic:
                 options["credentials"] = AnonymousCredentials()  # type: ignore[no-untyped-call]
-            self._clients[location] = v1.JobServiceClient(**options)
+            self._clients[location] = call_vertex(
+                lambda: v1.JobServiceClient(**options), missing=_MISSING
+            )
         return self._clients[location]
 
 

@@ -4,7 +4,7 @@ Importing this module costs 3 s and 140 MB (it loads every service of aiplatform
 workers that tune do.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -27,6 +27,7 @@ from service.tuning.providers.vertex_requests import tuning_job
 from service.tuning.providers.vertex_rest import get_json, open_rest_session
 
 _MISSING = "tuning_not_found"
+_PAGE, _WORTH_A_PAGE = 100, 5  # as many single requests cost about what a page does
 
 
 def open_vertex(*, project: str, location: str, endpoint: str) -> "VertexTuning":
@@ -77,6 +78,17 @@ class VertexTuning:
     def poll(self, resource_name: str) -> ProviderTuning:
         return read_tuning(self._get(resource_name))
 
+    def poll_many(self, resource_names: Sequence[str]) -> Mapping[str, ProviderTuning]:
+        """Page through the list of a location, as long as its pages name enough of those asked."""
+        wanted = {_tail(name): name for name in resource_names}
+        found: dict[str, ProviderTuning] = {}
+        for page in self._pages(resource_names[0].rpartition("/")[0]):
+            named = [job for job in page if _tail(str(job.get("name"))) in wanted]
+            found |= {wanted[_tail(str(job["name"]))]: read_tuning(job) for job in named}
+            if len(found) == len(wanted) or len(named) < _WORTH_A_PAGE:
+                break
+        return found
+
     def training_metrics(
         self, resource_name: str, *, after_step: int = -1
     ) -> Sequence[MetricPoint]:
@@ -117,11 +129,20 @@ class VertexTuning:
             )
         ]
 
-    def _get(self, resource_name: str) -> Mapping[str, Any]:
-        """Return a tuning job as the REST surface shows it."""
+    def _pages(self, collection: str) -> Iterator[Sequence[Mapping[str, Any]]]:
+        token = ""
+        while True:
+            answer = self._get(collection, pageSize=_PAGE, pageToken=token)
+            yield answer.get("tuningJobs") or ()
+            token = str(answer.get("nextPageToken") or "")
+            if not token:
+                return
+
+    def _get(self, resource_name: str, **params: str | int) -> Mapping[str, Any]:
+        """Return a tuning job, or a page of them, as the REST surface shows it."""
         url = f"{endpoint_of(location_of(resource_name), emulator=self._endpoint)}/v1"
         found: Mapping[str, Any] = call_vertex(
-            lambda: get_json(self._rest_session(), f"{url}/{resource_name}", params={}),
+            lambda: get_json(self._rest_session(), f"{url}/{resource_name}", params=params),
             missing=_MISSING,
         )
         return found
@@ -143,5 +164,10 @@ class VertexTuning:
             }
             if self.synthetic:
                 options["credentials"] = AnonymousCredentials()  # type: ignore[no-untyped-call]
-            self._clients[location, kind] = kind(**options)
+            self._clients[location, kind] = call_vertex(lambda: kind(**options), missing=_MISSING)
         return self._clients[location, kind]
+
+
+def _tail(resource_name: str) -> str:
+    """Return the id of a tuning: names come with the project's number, or as they were given."""
+    return resource_name.rpartition("/")[2]

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from service.inference.batches.vertex_calls import words_without_quotes
-from service.jobs.operation_state import OperationState
+from service.jobs.operation_state import FINAL_STATES, OperationState
 from service.text import storable_json
-from service.tuning.ports import ProviderTuning, TrainingProgress
+from service.tuning.ports import ProviderTuning, TrainingPhase, TrainingProgress
 
 RUN_LABEL, PROJECT_LABEL = "tunecurve-run", "tunecurve-project"
 
@@ -20,6 +20,24 @@ _STATES = {
     "JOB_STATE_FAILED": OperationState.FAILED,
     "JOB_STATE_EXPIRED": OperationState.FAILED,
     "JOB_STATE_CANCELLED": OperationState.CANCELLED,
+}
+_PHASES = {
+    "WAITING_FOR_QUOTA": TrainingPhase.WAITING_FOR_QUOTA,
+    "PROCESSING_DATASET": TrainingPhase.PROCESSING_DATASET,
+    "WAITING_FOR_CAPACITY": TrainingPhase.WAITING_FOR_CAPACITY,
+    "TUNING": TrainingPhase.TRAINING,
+    "POST_PROCESSING": TrainingPhase.POST_PROCESSING,
+}
+# Where the job's state says more than its detailed one, or where there is none.
+_OWN_PHASES = {
+    "JOB_STATE_CANCELLING": TrainingPhase.CANCELLING,
+    "JOB_STATE_PAUSED": TrainingPhase.PAUSED,
+}
+_WITHOUT_DETAIL = {
+    "JOB_STATE_QUEUED": TrainingPhase.QUEUED,
+    "JOB_STATE_PENDING": TrainingPhase.QUEUED,
+    "JOB_STATE_RUNNING": TrainingPhase.RUNNING,
+    "JOB_STATE_UPDATING": TrainingPhase.RUNNING,
 }
 _CHECKPOINT = {
     "checkpointId": "checkpoint_id",
@@ -35,6 +53,19 @@ _COUNTS = {
 }
 
 
+def read_state(state: str, detail: str) -> tuple[OperationState, TrainingPhase]:
+    """Return what a `JobState` and a `TuningJobState`, perhaps empty, mean; total.
+
+    What nobody knows is a tuning that goes on: it is asked about until its deadline.
+    """
+    ours = _STATES.get(state, OperationState.ACCEPTED)
+    if ours in FINAL_STATES:
+        return ours, TrainingPhase.ENDED
+    told = _PHASES.get(detail.removeprefix("TUNING_JOB_STATE_"))
+    phase = _OWN_PHASES.get(state) or told or _WITHOUT_DETAIL.get(state, TrainingPhase.UNKNOWN)
+    return ours, phase
+
+
 def read_tuning(job: Mapping[str, Any]) -> ProviderTuning:
     """Return what a TuningJob says, given as the JSON of the REST surface.
 
@@ -42,7 +73,8 @@ def read_tuning(job: Mapping[str, Any]) -> ProviderTuning:
     the user's data and have no place in our tables.
     """
     job = storable_json(job)
-    state = str(job.get("state", ""))
+    told = str(job.get("state", ""))
+    state, phase = read_state(told, str(job.get("tuningJobState") or ""))
     tuned = job.get("tunedModel") or {}
     labels: Mapping[str, str] = job.get("labels") or {}
     counts = (job.get("tuningDataStats") or {}).get("supervisedTuningDataStats") or {}
@@ -51,9 +83,9 @@ def read_tuning(job: Mapping[str, Any]) -> ProviderTuning:
     checkpoints = tuple(_checkpoints(tuned))
     return ProviderTuning(
         resource_name=str(job.get("name", "")),
-        state=_STATES.get(state, OperationState.ACCEPTED),
-        provider_state=state[:50],
-        phase=str(job.get("tuningJobState") or "").removeprefix("TUNING_JOB_STATE_")[:50],
+        state=state,
+        provider_state=told[:50],
+        phase=phase,
         progress=_progress(job, spec, counts, checkpoints),
         run_id=str(labels.get(RUN_LABEL, "")),
         project_id=str(labels.get(PROJECT_LABEL, "")),

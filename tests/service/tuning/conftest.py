@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -19,10 +20,13 @@ from service.registry import Registry
 from service.storage.ports import ObjectStore
 from service.storage.stores import open_store
 from service.tuning.kinds import tune_kind
+from service.tuning.metric_sweep import read_due_metrics
 from service.tuning.models import TuningRun
-from service.tuning.operations import TuningServices, polled_tunings, run_tune
+from service.tuning.operations import TuningServices, run_tune
+from service.tuning.polls import polled_tunings
 from service.tuning.ports import TuningProvider
 from service.tuning.providers.vertex import open_vertex
+from service.webhooks.models import Event
 from tests.support.emulator import EmulatorProcess, start_emulator
 from tests.support.eventually import eventually
 from tests.support.faulty_proxy import FaultyProxy, start_faulty_proxy
@@ -30,6 +34,7 @@ from tests.support.runs import MemoryRun, add_project, reserve_run
 
 TRAIN_SIZE = 12
 PROJECT = "tunecurve-test"
+LIMITS = FileLimits(upload_bytes=1 << 20, line_bytes=1 << 20)
 CATALOGUE = load_catalogue()
 TUNE = tune_kind("gemini-3.1-flash-lite", catalogue=CATALOGUE)
 
@@ -82,6 +87,24 @@ class Tuning:
             pace=self.services(settled=settled).pace,
         )
 
+    def read_metrics(self) -> int:
+        """Read the training curves that are due; return of how many tunings.
+
+        The next reading of one that runs is minutes away, however slow this machine is.
+        """
+        pace = replace(self.pace, poll_seconds=600)
+        return read_due_metrics(lambda: self.providers, sessions=self.sessions, pace=pace)
+
+    def job(self) -> Job:
+        with self.sessions.reading() as session:
+            return session.get_one(Job, self.run.id)
+
+    def events(self, type_: str) -> list[dict[str, Any]]:
+        """Return the data of the job's events of a type, in order."""
+        with self.sessions.reading() as session:
+            found = session.query(Event).filter_by(job_id=self.run.id, type=type_)
+            return [event.data for event in found.order_by(Event.seq)]
+
     def poll_until_ended(self) -> None:
         eventually(self._poll, what="the tuning has not ended")
 
@@ -113,35 +136,48 @@ def tuning(
 ) -> Tuning:
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", emulator.url)
     project_id = add_project(sessions)
-    prepared = _prepare(sessions, project_id)
-    spec = {"dataset": prepared.outputs["dataset"], "train_size": TRAIN_SIZE}
-    run = reserve_run(TUNE, spec, project_id=project_id, sessions=sessions)
-    provider: TuningProvider = open_vertex(
-        project=PROJECT, location="us-central1", endpoint=proxy.url
-    )
+    prepared = prepare(sessions, project_id, **SYNTHETIC)
+    return tuning_of(prepared, sessions=sessions, emulator=emulator, url=proxy.url)
+
+
+def tuning_of(
+    prepared: MemoryRun,
+    *,
+    sessions: Sessions,
+    emulator: EmulatorProcess,
+    url: str,
+    **spec: Any,
+) -> Tuning:
+    """Return a `tune` job on a prepared dataset; `url` is where the provider is asked."""
+    asked = {"dataset": prepared.outputs["dataset"], "train_size": TRAIN_SIZE, **spec}
+    run = reserve_run(TUNE, asked, project_id=prepared.project_id, sessions=sessions)
+    provider: TuningProvider = open_vertex(project=PROJECT, location="us-central1", endpoint=url)
     pace = OperationPace(poll_seconds=0.1, settle_seconds=60)
     providers = Registry("provider", {"vertex": provider})
     return Tuning(run, sessions, providers, emulator, pace)
 
 
-def _store() -> ObjectStore:
+SYNTHETIC: dict[str, Any] = {
+    "preset": "pii",
+    "source": {"type": "synthetic", "rows": 120, "seed": 3},
+    "train_sizes": [TRAIN_SIZE],
+    "test_size": 10,
+    "validation_size": 8,
+}
+
+
+def store() -> ObjectStore:
     return open_store("gs://tunecurve/data", project=PROJECT)
 
 
-def _prepare(sessions: Sessions, project_id: str) -> MemoryRun:
-    spec = {
-        "preset": "pii",
-        "source": {"type": "synthetic", "rows": 120, "seed": 3},
-        "train_sizes": [TRAIN_SIZE],
-        "test_size": 10,
-        "validation_size": 8,
-    }
+def prepare(sessions: Sessions, project_id: str, **spec: Any) -> MemoryRun:
+    """Prepare a dataset in the emulator's bucket, and return its ended job."""
     run = reserve_run(PREPARE, spec, project_id=project_id, sessions=sessions)
     run_prepare(
         run,
         sessions=sessions,
-        store=_store(),
-        limits=FileLimits(upload_bytes=1 << 20, line_bytes=1 << 20),
+        store=store(),
+        limits=LIMITS,
         google_project=PROJECT,
         catalogue=CATALOGUE,
     )

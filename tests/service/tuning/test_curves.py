@@ -2,10 +2,10 @@
 
 from service.database import Sessions
 from service.jobs.lifecycle import State
+from service.tuning.curve_schemas import present_curves
 from service.tuning.curves import record_metrics, training_curves
 from service.tuning.ports import MetricPoint, MetricSeries
 from service.tuning.removal import remove_model
-from service.tuning.schemas import present_curves
 from tests.service.tuning.conftest import Tuning
 
 POINTS = [

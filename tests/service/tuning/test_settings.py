@@ -240,7 +240,7 @@ def test_a_tuning_goes_on_from_a_checkpoint_of_a_tuned_model(tuning: Tuning) -> 
         child.run.outputs["model"], project_id=child.run.project_id, sessions=child.sessions
     )
     assert (row.base_model, row.train_size) == ("gemini-3.1-flash-lite", TRAIN_SIZE)
-    shown = present_model(row, job=None)
+    shown = present_model(row, job=None, tuning=None)
     assert shown.continued_from is not None
     assert (shown.continued_from.model, shown.continued_from.checkpoint) == (first, "1")
     again = continued(tuning, first, checkpoint="1")

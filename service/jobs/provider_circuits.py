@@ -1,0 +1,82 @@
+"""Circuit breakers: a place of a provider that does not answer is left alone for a while.
+
+Source: Nygard, Release It!, "Circuit Breaker": closed, open after failures in a row, half open for
+one call that decides.
+"""
+
+import threading
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+
+from service.database import Sessions
+from service.jobs import paid_operation_repository as repository
+
+log = structlog.get_logger()
+
+FAILURES = 3  # in a row, until a place is left alone
+_FIRST_SECONDS, _LONGEST_SECONDS = 15.0, 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Circuit:
+    """Failures of a place in a row, and until when no call is made there. A value."""
+
+    failures: int = 0
+    open_until: datetime | None = None
+
+    def allows(self, now: datetime) -> bool:
+        return self.open_until is None or now >= self.open_until
+
+    def after_failure(self, now: datetime) -> "Circuit":
+        """Return the circuit one failure later: open from the third, each time twice as long."""
+        failures = self.failures + 1
+        if failures < FAILURES:
+            return Circuit(failures)
+        seconds = min(_FIRST_SECONDS * 2 ** min(failures - FAILURES, 10), _LONGEST_SECONDS)
+        return Circuit(failures, now + timedelta(seconds=seconds))
+
+
+class Circuits:
+    """The circuits of all places during one sweep; changes are kept for the next, of any worker."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions, self._lock = sessions, threading.Lock()
+        with sessions.reading() as session:
+            self._circuits = {
+                row.place: Circuit(row.failures, row.open_until)
+                for row in repository.circuits(session)
+            }
+
+    def allow(self, place: str, now: datetime) -> bool:
+        return self._of(place).allows(now)
+
+    def is_suspect(self, place: str) -> bool:
+        """Return whether the latest call there failed: one call at a time is enough."""
+        return self._of(place).failures > 0
+
+    def note_failure(self, place: str, now: datetime, *, code: str) -> bool:
+        """Count a failure; return whether the place is left alone from now on."""
+        with self._lock:
+            circuit = self._of(place).after_failure(now)
+            self._keep(place, circuit)
+        if circuit.open_until is not None:
+            log.warning("provider_circuit_opened", place=place, code=code)
+        return circuit.open_until is not None
+
+    def note_answer(self, place: str) -> None:
+        with self._lock:
+            if self._of(place).failures:
+                self._keep(place, Circuit())
+                log.info("provider_circuit_closed", place=place)
+
+    def _of(self, place: str) -> Circuit:
+        return self._circuits.get(place, Circuit())
+
+    def _keep(self, place: str, circuit: Circuit) -> None:
+        self._circuits[place] = circuit
+        with self._sessions.transaction() as session:
+            repository.put_circuit(
+                session, place, failures=circuit.failures, open_until=circuit.open_until
+            )

@@ -1,0 +1,84 @@
+"""The sweep that reads the training curves of tunings that run, and once more when they end.
+
+Reading one takes several requests to its provider, so it is done at growing intervals.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from functools import partial
+
+import structlog
+
+from service.catalogue.locations import place_of
+from service.database import Sessions, database_now
+from service.errors import TunecurveError
+from service.jobs.operation_state import FINAL_STATES, OperationState
+from service.jobs.paid_operations import OperationPace
+from service.jobs.provider_circuits import Circuits
+from service.tuning import repository
+from service.tuning.curves import record_metrics
+from service.tuning.models import TuningRun
+from service.tuning.polls import Providers
+
+log = structlog.get_logger()
+
+_AT_ONCE, _THREADS = 32, 8
+_SHARE_OF_AGE, _LONGEST = 0.1, timedelta(minutes=30)
+_SHORTEST_POLLS = 2
+_LAST_TRIES, _TRY_AGAIN = timedelta(hours=1), timedelta(minutes=1)
+
+
+def has_due_metrics(sessions: Sessions) -> bool:
+    """Return whether the curves of any tuning are to be read."""
+    with sessions.reading() as session:
+        return repository.has_due_metrics(session, now=database_now(session))
+
+
+def read_due_metrics(
+    providers: Callable[[], Providers], *, sessions: Sessions, pace: OperationPace
+) -> int:
+    """Read the training curves that are due; return of how many tunings.
+
+    A tuning is claimed by moving its next reading ahead. What cannot be read now is read then.
+    """
+    with sessions.transaction() as session:
+        now = database_now(session)
+        due = repository.due_metrics(session, now=now, limit=_AT_ONCE)
+        for row in due:
+            row.metrics_due_at = _next_reading(row, now, pace)
+    if not due:
+        return 0
+    circuits = Circuits(sessions)
+    answering = [
+        row for row in due if circuits.allow(place_of(row.provider, row.resource_name or ""), now)
+    ]
+    read = partial(_read, providers=providers, sessions=sessions)
+    with ThreadPoolExecutor(_THREADS, thread_name_prefix="metrics") as threads:
+        list(threads.map(read, answering))
+    return len(due)
+
+
+def _next_reading(row: TuningRun, now: datetime, pace: OperationPace) -> datetime | None:
+    """Return when curves are read again; None after the last try for one that has ended."""
+    if OperationState(row.state) in FINAL_STATES:
+        ended = row.finished_at or now
+        return now + _TRY_AGAIN if now - ended < _LAST_TRIES else None
+    age = (now - (row.running_since or now)) * _SHARE_OF_AGE
+    return now + min(max(age, timedelta(seconds=_SHORTEST_POLLS * pace.poll_seconds)), _LONGEST)
+
+
+def _read(row: TuningRun, *, providers: Callable[[], Providers], sessions: Sessions) -> None:
+    with sessions.reading() as session:
+        known = repository.last_steps(session, row.job_id)
+    after = min(known.values(), default=-1)
+    try:
+        provider = providers().find(row.provider)
+        points = provider.training_metrics(row.resource_name or "", after_step=after)
+    except TunecurveError as error:
+        log.warning("training_metrics_unread", job_id=row.job_id, code=error.code)
+        return
+    with sessions.transaction() as session:
+        record_metrics(session, row.job_id, points)
+        if OperationState(row.state) in FINAL_STATES:
+            repository.end_metrics(session, row.id)

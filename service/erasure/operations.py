@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from service.database import Session
+from service.database import Session, Sessions
 from service.datasets.operations import remove_dataset
 from service.erasure import repository
 from service.erasure.pending import REMOTE, erase_here, note_leftovers
@@ -11,7 +11,6 @@ from service.erasure.ports import ErasureServices
 from service.erasure.schemas import Deletion, KeptOutput, RemoteResource
 from service.errors import Conflict, NotFound
 from service.evaluation.operations import remove_evaluation
-from service.evaluation.queries import get_evaluation
 from service.experiments.operations import remove_experiment
 from service.experiments.queries import get_experiment
 from service.files.operations import remove_file
@@ -108,14 +107,7 @@ def delete_experiment(
     if with_outputs:
         children = children_of(row.job_id, sessions=sessions)
         outputs += [each.evaluation for each in variants]
-        outputs += [
-            trial["evaluation"]
-            for each in variants
-            for trial in get_evaluation(each.evaluation, project_id=project_id, sessions=sessions)[
-                0
-            ].checkpoints
-            or ()
-        ]
+        outputs += _evaluations_below(row.job_id, sessions=sessions)
         outputs += [each.model for each in variants]
         outputs += [child.outputs.get("dataset") for child in children]
     deletion = Deletion(deleted=[])
@@ -133,6 +125,14 @@ def delete_experiment(
         deletion.deleted += one.deleted
         deletion.remote += one.remote
     return deletion
+
+
+def _evaluations_below(job_id: str, *, sessions: Sessions) -> list[str]:
+    """Return the evaluations that a job's tree has made: of laps and checkpoints, too."""
+    with sessions.reading() as session:
+        tree = subtrees_of(session, [job_id])[job_id]
+        made = repository.outputs_of_jobs(session, tree)
+    return [each for each in made if each.startswith(f"{Prefix.EVALUATION}_")]
 
 
 def delete_job(job_id: str, *, project_id: str, services: ErasureServices) -> Deletion:

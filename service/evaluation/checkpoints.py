@@ -108,7 +108,9 @@ def _start_trials(
     jobs = []
     with run.fenced() as session:
         for checkpoint in model.checkpoints:
-            trial = spec.model_copy(update={"checkpoint": checkpoint.id, "split": "validation"})
+            trial = spec.model_copy(
+                update={"checkpoint": checkpoint.id, "split": "validation", "last_row": None}
+            )
             request = Request(
                 kind=kind.name, spec=trial, labels=run.labels, project_id=run.project_id
             )

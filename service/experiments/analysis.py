@@ -15,6 +15,7 @@ from service.evaluation.statistics.selection import score_of_chosen
 from service.experiments.curve import LearningCurve, Point, learning_curve
 from service.experiments.decisions import Decision, compare_all, decide
 from service.experiments.front import VariantCost, pareto_front, pays_off_from
+from service.experiments.laps import RaceResult, race_result
 from service.experiments.next_steps import NextStep, next_steps
 from service.experiments.ranking import RankedVariant, rank_variants
 from service.experiments.schemas import ExperimentSpec
@@ -37,6 +38,7 @@ class Analysis:
     pays_off_from: int | None
     next_steps: tuple[NextStep, ...]
     ranking: tuple[RankedVariant, ...] = ()
+    race: RaceResult | None = None
 
 
 def analyse(
@@ -65,6 +67,7 @@ def analyse(
         costs=costs,
         tolerance=spec.tolerance,
         label_nano=parse_dollars(spec.label_price or "0"),
+        rows=len(test.groups),
     )
 
 
@@ -76,6 +79,7 @@ def conclude(
     costs: Mapping[str, VariantCost],
     tolerance: float,
     label_nano: int,
+    rows: int = 0,
 ) -> Analysis:
     """Decide from a curve and its comparisons, and say what it costs and what to buy next."""
     decision = decide(curve, comparisons, tolerance=tolerance)
@@ -93,6 +97,7 @@ def conclude(
         front=pareto_front(points, costs, spec=METRICS.find(curve.metric)),
         pays_off_from=pays_off_from(chosen, prompt) if chosen and prompt else None,
         next_steps=next_steps(curve, decision, costs, label_nano=label_nano),
+        race=race_result(points, costs, rows=rows),
         ranking=rank_variants(points, comparisons, spec=METRICS.find(curve.metric)),
     )
 
@@ -116,6 +121,7 @@ def analysis_json(analysis: Analysis) -> dict[str, Any]:
         "front": analysis.front,
         "pays_off_from": analysis.pays_off_from,
         "next_steps": [_step_json(step) for step in analysis.next_steps],
+        "race": analysis.race and _race_json(analysis.race),
         "ranking": [_ranked_json(each) for each in analysis.ranking],
     }
 
@@ -142,6 +148,11 @@ def _cost_json(cost: VariantCost) -> dict[str, Any]:
         "tuning": dollars_or_none(cost.tuning),
         "latency_ms": cost.latency_ms,
     }
+
+
+def _race_json(race: RaceResult) -> dict[str, Any]:
+    saved = dollars_or_none(race.saved_nano)
+    return {"stopped": list(race.stopped), "rows_saved": race.rows_saved, "saved": saved}
 
 
 def _ranked_json(ranked: RankedVariant) -> dict[str, Any]:

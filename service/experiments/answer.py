@@ -28,6 +28,7 @@ def answer_clauses(analysis: Analysis) -> list[str]:
         _headline(decision, title=title),
         *_sizes(decision),
         *_sweep(analysis),
+        *_race(analysis),
         *_passes(curve),
         *([_outlook(curve)] if decision.best else []),
         *_costs(analysis),
@@ -92,6 +93,19 @@ def _sweep(analysis: Analysis) -> Iterable[str]:
     yield (
         f"of {len(configurations)} configurations {chosen} scores best{words}; "
         f"{len(level) - 1:,} of {len(tuned):,} tuned variants are not shown to be worse"
+    )
+
+
+def _race(analysis: Analysis) -> Iterable[str]:
+    """Yield what a race has stopped and saved."""
+    race = analysis.race
+    if race is None:
+        return
+    dollars = f" ({dollar_words(race.saved_nano)} dollars)" if race.saved_nano is not None else ""
+    noun = "variant" if len(race.stopped) == 1 else "variants"
+    yield (
+        f"the race stopped {len(race.stopped)} tuned {noun} early, which saved "
+        f"{race.rows_saved:,} calls{dollars}"
     )
 
 

@@ -6,11 +6,14 @@ from typing import Any
 from pydantic import BaseModel
 
 from service.database import Session, Sessions
+from service.datasets.examples import Split
+from service.datasets.queries import DatasetView
 from service.errors import Internal
 from service.evaluation.generation_schemas import GenerationConfig
 from service.evaluation.schemas import EvaluateSpec, VariantKind
 from service.evaluation.setup_schemas import BEST_CHECKPOINT
 from service.experiments import repository
+from service.experiments.laps import laps
 from service.experiments.models import Experiment, VariantRow
 from service.experiments.queries import given_dataset
 from service.experiments.schemas import ExperimentSpec
@@ -33,12 +36,15 @@ def write_children(
     with sessions.reading() as session:
         dataset = given_dataset(session, spec, run.project_id)
     variants = variants_of(spec, dataset)
+    first_lap = _first_lap(spec, dataset)
     with run.fenced() as session:
-        writer = _ChildWriter(session, run, kinds)
+        writer = ChildWriter(session, run, kinds)
         dataset_id = dataset.id if dataset else writer.add("prepare", spec.prepare, "dataset")
         tuned: dict[object, VariantRow] = {}
         for position, variant in enumerate(variants):
-            added = _add_variant(writer, spec, row, variant, dataset_id, tuned=tuned)
+            added = _add_variant(
+                writer, spec, row, variant, dataset_id, tuned=tuned, first_lap=first_lap
+            )
             added.position = position
             repository.add(session, added)
         for check in label_checks(variants, spec):
@@ -49,7 +55,15 @@ def write_children(
     return writer.jobs
 
 
-class _ChildWriter:
+def _first_lap(spec: ExperimentSpec, dataset: DatasetView | None) -> int | None:
+    """Return how many rows tuned variants are asked at first; None where they are asked all."""
+    rows = spec.prepare.test_size if spec.prepare else 0
+    if dataset is not None:
+        rows = int(dataset.splits[Split.TEST.value]["rows"])
+    return laps(rows)[0] if spec.racing and len(laps(rows)) > 1 else None
+
+
+class ChildWriter:
     """Writes the children of one experiment inside one transaction."""
 
     def __init__(self, session: Session, run: JobRun, kinds: JobKinds) -> None:
@@ -74,13 +88,14 @@ class _ChildWriter:
 
 
 def _add_variant(
-    writer: _ChildWriter,
+    writer: ChildWriter,
     spec: ExperimentSpec,
     row: Experiment,
     variant: Variant,
     dataset_id: str,
     *,
     tuned: dict[object, VariantRow],
+    first_lap: int | None,
 ) -> VariantRow:
     """Write the jobs of a variant; those of one tuning share its model, found in `tuned`."""
     model_id, tune_job_id = None, None
@@ -92,6 +107,8 @@ def _add_variant(
         model_id = writer.add("tune", tune, variant.name)
         tune_job_id = writer.jobs[-1].id
     evaluate = _evaluate_spec(spec, row, variant, dataset_id, model_id)
+    if model_id:
+        evaluate = evaluate.model_copy(update={"last_row": first_lap})
     evaluation_id = writer.add("evaluate", evaluate, variant.name)
     added = VariantRow(
         id=new_id(Prefix.VARIANT),

@@ -32,7 +32,8 @@ class Point:
     `low` and `high` are its 95 % interval, `n` the rows scored, `worst` and `best` the bounds
     when coverage is low. `train_size` is None unless tuned. `groups` are those that the rows
     come from, None in older scores. `configuration` names the hyperparameters within a sweep, and
-    `epochs` are those of the tuning, None where they are not known.
+    `epochs` are those of the tuning, None where they are not known. `stopped_after` counts the test
+    rows after which a race has stopped it.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Point:
     groups: int | None = None
     configuration: str = ""
     epochs: int | None = None
+    stopped_after: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ def _configuration_of_best(variants: Sequence[Point], *, spec: MetricSpec) -> st
     """Return the configuration of the tuned variant without shots that scores best."""
     sign = 1 if spec.higher_is_better else -1
     tuned = [each for each in variants if each.kind is VariantKind.TUNED]
-    scored = [each for each in tuned if each.value is not None]
+    scored = [each for each in tuned if each.value is not None and each.stopped_after is None]
     best = max(scored, key=lambda each: sign * (each.value or 0), default=None)
     return best.configuration if best else next((each.configuration for each in tuned), "")
 

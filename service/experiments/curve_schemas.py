@@ -37,6 +37,9 @@ class CurvePoint(BaseModel):
     epochs: int | None = Field(
         default=None, description="of the tuning, also where the provider chose; null: not known"
     )
+    stopped_after: int | None = Field(
+        default=None, description="test rows after which a race has stopped it; null: not stopped"
+    )
 
 
 class CurveBand(BaseModel):
@@ -111,6 +114,14 @@ class CurveStep(BaseModel):
     labels_cost: str | None = Field(description="dollars for the labels alone, by `label_price`")
 
 
+class CurveRace(BaseModel):
+    """What a race has saved."""
+
+    stopped: list[str] = Field(description="names of the variants that were stopped")
+    rows_saved: int = Field(description="calls that were not made for them")
+    saved: str | None = Field(description="dollars; null where a price is unknown")
+
+
 class RankedVariant(BaseModel):
     """A variant in the order of the scores, with its difference to the best."""
 
@@ -181,6 +192,7 @@ class ExperimentCurve(BaseModel):
         "null where its calls are not cheaper than the best prompt's",
     )
     next_steps: list[CurveStep] = Field(default=[], description="what would decide what is open")
+    race: CurveRace | None = Field(default=None, description="null where nothing was stopped")
     ranking: list[RankedVariant] = Field(
         default=[], description="best first; empty in experiments of earlier versions"
     )

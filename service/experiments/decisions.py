@@ -172,7 +172,10 @@ def _rows_needed(against: Comparison | None) -> int | None:
 
 
 def rank(points: Iterable[Point], *, spec: MetricSpec) -> list[Point]:
-    """Return the scored points, best first; of equals, the one with the fewest examples."""
+    """Return the scored points, best first; of equals, the one with the fewest examples.
+
+    Those that a race has stopped are left out: they are shown to lose, and lack rows.
+    """
     sign = -1 if spec.higher_is_better else 1
-    scored = [point for point in points if point.value is not None]
+    scored = [each for each in points if each.value is not None and each.stopped_after is None]
     return sorted(scored, key=lambda point: (sign * (point.value or 0), point.train_size or 0))

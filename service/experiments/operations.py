@@ -14,7 +14,12 @@ from service.catalogue.local_names import is_local
 from service.clock import utc_now
 from service.database import Session, Sessions
 from service.datasets.operations import check_source
-from service.datasets.queries import answer_form_of, require_train_sizes, validation_rows
+from service.datasets.queries import (
+    answer_form_of,
+    require_dataset,
+    require_train_sizes,
+    validation_rows,
+)
 from service.errors import Fault, Invalid
 from service.evaluation.judges.checks import check_judges
 from service.evaluation.local_checks import check_local
@@ -26,6 +31,7 @@ from service.experiments.children import write_children
 from service.experiments.estimates import estimate_experiment
 from service.experiments.hyperparameter_sweep import configurations_of
 from service.experiments.models import Experiment
+from service.experiments.race import next_lap
 from service.experiments.schemas import ExperimentSpec
 from service.experiments.summary import experiment_folder, summarise
 from service.experiments.variants import label_checks, variants_of
@@ -68,9 +74,12 @@ def reserve_experiment(
             pointer="/spec/prepare",
         )
         check_controlled(preset.answer, controlled=spec.controlled)
+        _check_race(spec, preset.metrics)
     if spec.dataset is not None:
         sizes = {f"/spec/train_sizes/{at}": size for at, size in enumerate(spec.train_sizes)}
         require_train_sizes(session, spec.dataset, sizes, project_id=submission.project_id)
+        row = require_dataset(session, spec.dataset, project_id=submission.project_id)
+        _check_race(spec, row.metrics)
         form = answer_form_of(session, spec.dataset, project_id=submission.project_id)
         check_controlled(form, controlled=spec.controlled)
     name = spec.base_model or base_model
@@ -123,6 +132,17 @@ def _check_validation(session: Session, spec: ExperimentSpec, project_id: str) -
         raise Invalid(message, code="validation_rows_missing", faults=[fault])
 
 
+def _check_race(spec: ExperimentSpec, metrics: Sequence[str]) -> None:
+    """Raise Invalid `metric_not_raced` where the primary metric is no mean over rows."""
+    name = spec.metric or next(iter(metrics), "")
+    if not spec.racing or not name or METRICS.find(name).level == "example":
+        return
+    fit = ", ".join(each for each in METRICS if METRICS.find(each).level == "example")
+    message = f"a race needs a metric that is a mean over rows, not {name}; such are: {fit}"
+    fault = Fault("/spec/metric", "metric_not_raced", message)
+    raise Invalid(message, code="metric_not_raced", faults=[fault])
+
+
 def _check_compared(spec: ExperimentSpec, base_model: str, *, catalogue: Catalogue) -> bool:
     """Check the other base models; return whether one is unlisted, as the spec allows."""
     unlisted = False
@@ -171,7 +191,7 @@ def run_experiment(
     run: JobRun, *, store: ObjectStore, jobs: JobServices, catalogue: Catalogue
 ) -> Waiting | None:
     """Take an experiment one step further: plan it, wait for its children, or summarise it."""
-    sessions = jobs.sessions
+    sessions, spec = jobs.sessions, ExperimentSpec.model_validate(run.spec)
     with sessions.reading() as session:
         row = repository.get(session, run.outputs["experiment"], project_id=run.project_id)
     if row.ready_at is not None:
@@ -189,6 +209,10 @@ def run_experiment(
     ended = sum(State(child.state) not in OPEN for child in children)
     run.report(ended, len(children), unit="jobs", stage="children")
     if ended < len(children):
+        return Waiting(Reason.CHILDREN)
+    lap = next_lap(run, spec, kinds=jobs.kinds, sessions=sessions, store=store)
+    if lap:
+        dispatch(lap, services=jobs)
         return Waiting(Reason.CHILDREN)
     try:
         summarise(run, row, children, sessions=sessions, store=store, catalogue=catalogue)

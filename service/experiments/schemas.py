@@ -98,6 +98,12 @@ class ExperimentSpec(GenerationConfig):
         description="`best`: of each tuned model the earliest checkpoint that scores within one "
         "standard error of the best on the validation rows, of which there must be some",
     )
+    racing: bool = Field(
+        default=False,
+        description="ask tuned variants on growing parts of the test rows, and stop those that are "
+        "shown to lose: the best one is stopped with a probability of at most 5 %. Needs a metric "
+        "that is a mean over rows, and the cache",
+    )
     sweep: SweepSpec | None = Field(
         default=None, description="tune with other hyperparameters, too: on every train size"
     )
@@ -151,6 +157,9 @@ class ExperimentSpec(GenerationConfig):
         if self.epochs == "matched_steps" and self.sweep is not None:
             message = "`matched_steps` sets the epochs of each size: it goes without `sweep`"
             raise ValueError(message)
+        if self.racing and not self.cache:
+            message = "`racing` asks in laps, each of which needs the answers of the one before: "
+            raise ValueError(message + "leave `cache` on")
         return self
 
     @model_validator(mode="after")

@@ -60,10 +60,12 @@ def summarise(
         raise _no_scores(children)
     metric = scored[0].metric or ""
     synthetic = _is_synthetic(variants, run.project_id, sessions=sessions)
-    test, scores = _rows(scored, dataset, metric, run.project_id, sessions=sessions, store=store)
+    rows = int(dataset.splits[Split.TEST.value]["rows"])
+    full = [each for each in scored if (each.test_rows or 0) >= rows]
+    test, scores = _rows(full, dataset, metric, run.project_id, sessions=sessions, store=store)
     analysis = analyse(
         metric,
-        [_point(each, swept=spec.sweep is not None) for each in variants],
+        [_point(each, rows=rows, spec=spec) for each in variants],
         scores,
         test=test,
         costs=costs_of_variants(
@@ -191,7 +193,8 @@ def _is_synthetic(variants: Sequence[VariantView], project_id: str, *, sessions:
     )
 
 
-def _point(variant: VariantView, *, swept: bool) -> Point:
+def _point(variant: VariantView, *, rows: int, spec: ExperimentSpec) -> Point:
+    asked = variant.test_rows
     return Point(
         name=variant.name,
         kind=VariantKind(variant.kind),
@@ -204,8 +207,9 @@ def _point(variant: VariantView, *, swept: bool) -> Point:
         worst=variant.worst,
         best=variant.best,
         groups=variant.groups,
-        configuration=variant_configuration(variant.hyperparameters) if swept else "",
+        configuration=variant_configuration(variant.hyperparameters) if spec.sweep else "",
         epochs=variant.epochs,
+        stopped_after=asked if spec.racing and asked is not None and asked < rows else None,
     )
 
 

@@ -49,8 +49,10 @@ def verify(bundle: bytes) -> list[str]:
     experiment, spec = files["experiment.json"], ExperimentSpec.model_validate(files["job.json"])
     scored = [each for each in experiment["variants"] if each["score"] is not None]
     rows = {each["name"]: files[f"{each['evaluation']}.rows.json"] for each in scored}
+    most = max((len(found) for found in rows.values()), default=0)
+    full = {name: found for name, found in rows.items() if len(found) == most}
     return [
-        *_different_rows(rows),
+        *_different_rows(full),
         *(
             difference
             for each in scored
@@ -58,7 +60,7 @@ def verify(bundle: bytes) -> list[str]:
                 each["name"], files[f"{each['evaluation']}.json"]["metrics"], rows[each["name"]]
             )
         ),
-        *_conclusions(files, rows, spec=spec),
+        *_conclusions(files, full, spec=spec),
     ]
 
 
@@ -115,6 +117,7 @@ def _conclusions(
     experiment = files["experiment.json"]
     metric = METRICS.find(experiment["metric"])
     groups = [row["group"] for row in next(iter(rows.values()))]
+    known = len(groups)
     analysis = analyse(
         metric.name,
         [
@@ -122,7 +125,8 @@ def _conclusions(
                 each,
                 metric.name,
                 files.get(f"{each['evaluation']}.json"),
-                swept=spec.sweep is not None,
+                rows=known,
+                spec=spec,
             )
             for each in experiment["variants"]
         ],
@@ -136,10 +140,13 @@ def _conclusions(
     yield from _unequal("answer", experiment["answer"], answer(analysis))
 
 
-def _point(variant: Json, metric: str, evaluation: Json | None, *, swept: bool) -> Point:
+def _point(
+    variant: Json, metric: str, evaluation: Json | None, *, rows: int, spec: ExperimentSpec
+) -> Point:
     """Return a variant's point, by the score of its evaluation where it has one."""
     scores = evaluation["metrics"] if evaluation else ()
     score: Json = next((each for each in scores if each["metric"] == metric), {})
+    asked = variant["test_rows"]
     return Point(
         name=variant["name"],
         kind=VariantKind(variant["kind"]),
@@ -152,8 +159,9 @@ def _point(variant: Json, metric: str, evaluation: Json | None, *, swept: bool) 
         worst=score.get("worst"),
         best=score.get("best"),
         groups=score.get("groups"),
-        configuration=variant_configuration(variant.get("hyperparameters")) if swept else "",
+        configuration=variant_configuration(variant.get("hyperparameters")) if spec.sweep else "",
         epochs=variant.get("epochs"),
+        stopped_after=asked if spec.racing and asked is not None and asked < rows else None,
     )
 
 

@@ -25,6 +25,7 @@ TABLE = TableSchema(
         "groups": "int64",
         "configuration": "string",
         "epochs": "int64",
+        "stopped_after": "int64",
     }
 )
 LABEL_ERRORS = "label_errors.json"

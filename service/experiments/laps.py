@@ -1,0 +1,43 @@
+"""The laps of a race, and what the race has saved. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from service.experiments.curve import Point
+from service.experiments.front import CALLS, VariantCost
+
+_PARTS = (8, 4, 2)  # of the test rows in the laps before the last one, which has all
+_LEAST_ROWS = 25  # fewer tell no two variants apart
+
+
+def laps(rows: int) -> tuple[int, ...]:
+    """Return how many test rows have been asked after each lap; the last has them all."""
+    early = {-(-rows // part) for part in _PARTS}
+    return (*sorted(each for each in early if _LEAST_ROWS <= each < rows), rows)
+
+
+@dataclass(frozen=True, slots=True)
+class RaceResult:
+    """`stopped` names the variants that were stopped, `rows_saved` counts the calls that were not
+    made for them, `saved_nano` what those would have cost, None where a price is not known.
+    """
+
+    stopped: tuple[str, ...]
+    rows_saved: int
+    saved_nano: int | None
+
+
+def race_result(
+    points: Sequence[Point], costs: Mapping[str, VariantCost], *, rows: int
+) -> RaceResult | None:
+    """Return what a race has saved of `rows` a variant; None where it has stopped nothing. Pure."""
+    stopped = [each for each in points if each.stopped_after is not None]
+    if not stopped:
+        return None
+    saved = {each.name: rows - (each.stopped_after or 0) for each in stopped}
+    prices = [costs[name].per_thousand if name in costs else None for name in saved]
+    known = [price for price in prices if price is not None]
+    nano = sum(price * left // CALLS for price, left in zip(known, saved.values(), strict=False))
+    return RaceResult(
+        tuple(saved), sum(saved.values()), nano if len(known) == len(prices) else None
+    )

@@ -1,0 +1,74 @@
+"""A race: tuned variants that are shown to lose are asked no more, the best is asked all."""
+
+import csv
+import io
+import random
+from typing import Any
+
+import pytest
+
+from service.experiments.curve_schemas import ExperimentCurve
+from service.experiments.queries import get_experiment
+from service.jobs.lifecycle import State
+from tests.support.stack import Stack
+
+pytestmark = pytest.mark.journey
+
+SIZES = (6, 400)
+
+
+def _rows() -> bytes:
+    rng = random.Random(7)  # noqa: S311  repeatable
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer)
+    writer.writerow(["text", "label"])
+    for _ in range(900):
+        label = rng.choice(["no", "yes"])
+        hints = [f"{'good' if label == 'yes' else 'bad'}{n}" for n in range(6)]
+        words = [*rng.choices([f"w{n}" for n in range(200)], k=8), rng.choice(hints)]
+        rng.shuffle(words)
+        writer.writerow([" ".join(words), label])
+    return buffer.getvalue().encode()
+
+
+def test_a_losing_size_is_stopped_early_and_the_best_is_asked_every_row(stack: Stack) -> None:
+    file_id = stack.upload(_rows(), name="race.csv", file_format="csv")
+    prepare: dict[str, Any] = {
+        "preset": "classification",
+        "labels": ["no", "yes"],
+        "source": {"type": "file", "file_id": file_id},
+        "train_sizes": SIZES,
+        "test_size": 200,
+        "near_duplicates": None,
+    }
+    spec = {"prepare": prepare, "shots": 0, "epochs": "matched", "racing": True}
+
+    job = stack.succeeded(stack.submit("experiment", spec).id)
+
+    row, variants = get_experiment(
+        job.outputs["experiment"], project_id=stack.project_id, sessions=stack.services.sessions
+    )
+    found = {each.name: each for each in variants}
+    assert found["zero-shot"].test_rows == found["tuned@400"].test_rows == 200
+    asked = found["tuned@6"].test_rows
+    assert asked is not None
+    assert asked < 200
+    curve = ExperimentCurve.model_validate(row.curve)
+    assert curve.race is not None
+    assert curve.race.stopped == ["tuned@6"]
+    assert curve.race.rows_saved == 200 - asked
+    assert [each.stopped_after for each in curve.points] == [asked, None]
+    assert "the race stopped 1 tuned variant early" in (row.answer or "")
+    assert stack.spent("repeated_prompts") == 0  # a lap pays for none of the one before
+    evaluations = [each for each in stack.children(job.id) if each.kind == "evaluate"]
+    assert {each.state for each in evaluations} == {State.SUCCEEDED}
+    assert stack.spent("calls_accepted") == 200 * 2 + asked
+
+
+def test_a_race_by_a_metric_that_is_no_mean_over_rows_is_refused(stack: Stack) -> None:
+    from service.errors import Invalid
+
+    source = {"type": "synthetic", "rows": 700, "seed": 0}
+    prepare = {"preset": "pii", "source": source, "train_sizes": [20], "test_size": 40}
+    with pytest.raises(Invalid, match="a mean over rows, not sacrebleu"):
+        stack.submit("experiment", {"prepare": prepare, "racing": True})

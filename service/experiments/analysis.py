@@ -9,6 +9,7 @@ from service.evaluation.statistics.comparison import (
     Comparison,
     SharedRows,
     VariantScores,
+    compare,
     detectable_difference,
 )
 from service.evaluation.statistics.selection import score_of_chosen
@@ -19,6 +20,7 @@ from service.experiments.laps import RaceResult, race_result
 from service.experiments.next_steps import NextStep, next_steps
 from service.experiments.ranking import RankedVariant, rank_variants
 from service.experiments.schemas import ExperimentSpec
+from service.experiments.tuning_luck import tuning_luck
 from service.money import dollars_or_none, parse_dollars
 
 
@@ -51,24 +53,40 @@ def analyse(
     spec: ExperimentSpec,
 ) -> Analysis:
     """Analyse the variants of an experiment; the same input gives the same answer."""
+    again = {each.name: each for each in points if each.replicate}
+    first = [each for each in scores if each.name not in again]
     curve = learning_curve(
         metric,
         points,
         worthwhile_gain=spec.worthwhile_gain,
         ahead=spec.extrapolation,
         seed=spec.seed,
+        luck=tuning_luck(_repeated(scores, again, test=test), scale=test.scale),
     )
     return conclude(
         curve,
         compare_all(
-            scores, test=test, prompts={each.name for each in points if not each.kind.is_tuned}
+            first, test=test, prompts={each.name for each in points if not each.kind.is_tuned}
         ),
-        score_of_best=score_of_chosen(scores, test=test, seed=spec.seed),
+        score_of_best=score_of_chosen(first, test=test, seed=spec.seed),
         costs=costs,
         tolerance=spec.tolerance,
         label_nano=parse_dollars(spec.label_price or "0"),
         rows=len(test.groups),
     )
+
+
+def _repeated(
+    scores: Sequence[VariantScores], again: Mapping[str, Point], *, test: SharedRows
+) -> list[Comparison]:
+    """Compare each replicate with the first tuning that was asked for the same."""
+    known = {each.name: each for each in scores}
+    pairs = [(each, known.get(name.rpartition(" #")[0])) for name, each in known.items()]
+    return [
+        compare(each, first, test=test)
+        for each, first in pairs
+        if first is not None and each.name in again
+    ]
 
 
 def conclude(
@@ -111,6 +129,9 @@ def analysis_json(analysis: Analysis) -> dict[str, Any]:
         "points": [asdict(point) for point in curve.points],
         "baselines": [asdict(point) for point in curve.baselines],
         "others": [asdict(point) for point in curve.others],
+        "replicates": [asdict(point) for point in curve.replicates],
+        "tuning_error": curve.tuning_error,
+        "tuning_error_measured": curve.tuning_error_measured,
         "fit": asdict(curve.fit) if curve.fit else None,
         "worthwhile_gain": curve.worthwhile_gain,
         "decision": _decision_json(decision) | {"score_of_best": analysis.score_of_best},

@@ -29,6 +29,7 @@ def answer_clauses(analysis: Analysis) -> list[str]:
         *_sizes(decision),
         *_sweep(analysis),
         *_race(analysis),
+        *_luck(curve),
         *_passes(curve),
         *([_outlook(curve)] if decision.best else []),
         *_costs(analysis),
@@ -109,6 +110,14 @@ def _race(analysis: Analysis) -> Iterable[str]:
     )
 
 
+def _luck(curve: LearningCurve) -> Iterable[str]:
+    if curve.tuning_error_measured:
+        yield (
+            f"the same tuning once more scores {curve.tuning_error:.1f} higher or lower (standard "
+            "deviation, apart from the luck of the test rows)"
+        )
+
+
 def _passes(curve: LearningCurve) -> Iterable[str]:
     """Yield that sizes were tuned with so different epochs that the curve mixes two things."""
     known = {each.train_size or 0: each.epochs for each in curve.points if each.epochs}
@@ -167,6 +176,8 @@ def _next(analysis: Analysis) -> Iterable[str]:
         cost = "" if step.cost_nano is None else f" ({dollar_words(step.cost_nano)} dollars)"
         if step.kind == "test_rows":
             yield f"about {step.amount:,} more test rows{cost} would show a difference of this size"
+        elif step.kind == "replicates":
+            yield f"{step.amount} more tunings of each size{cost} would tell their luck from a gain"
         elif analysis.curve.verdict is not Verdict.STILL_RISING:
             yield f"{step.amount:,} more labelled rows{cost} would tell"
         else:

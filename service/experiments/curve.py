@@ -4,10 +4,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from statistics import fmean
 
 from service.evaluation.metrics.registry import METRICS, MetricSpec
 from service.evaluation.schemas import VariantKind
 from service.experiments.curve_fit import TUNING_ERROR, WIDTH_IN_ERRORS, CurveFit, fit_curve
+from service.experiments.tuning_luck import TuningLuck
 
 LEAST_SIZES = 3  # two points fit every shape, so they tell none from another
 WORTHWHILE_GAIN = 0.005  # of the metric's scale: half a point of 100
@@ -32,8 +34,8 @@ class Point:
     `low` and `high` are its 95 % interval, `n` the rows scored, `worst` and `best` the bounds
     when coverage is low. `train_size` is None unless tuned. `groups` are those that the rows
     come from, None in older scores. `configuration` names the hyperparameters within a sweep, and
-    `epochs` are those of the tuning, None where they are not known. `stopped_after` counts the test
-    rows after which a race has stopped it.
+    `epochs` are those of the tuning, None where they are not known. A `replicate` above 0 is the
+    same tuning once more. `stopped_after` counts the test rows after which a race has stopped it.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Point:
     groups: int | None = None
     configuration: str = ""
     epochs: int | None = None
+    replicate: int = 0
     stopped_after: int | None = None
 
 
@@ -61,7 +64,9 @@ class LearningCurve:
     `worthwhile_gain` is what one more doubling must bring to be worth it, on the metric's scale.
 
     `others` are compared, but make no curve: tuned models that are shown examples besides, and
-    the other configurations of a sweep.
+    the other configurations of a sweep. `replicates` are points tuned once more: the fit takes
+    the mean of each size. `tuning_error` is the standard deviation of a tuning's luck, on the
+    metric's scale.
     """
 
     metric: str
@@ -71,6 +76,9 @@ class LearningCurve:
     verdict: Verdict
     worthwhile_gain: float
     others: tuple[Point, ...] = ()
+    replicates: tuple[Point, ...] = ()
+    tuning_error: float = 0.0
+    tuning_error_measured: bool = False
 
     @property
     def is_swept(self) -> bool:
@@ -85,6 +93,7 @@ def learning_curve(
     worthwhile_gain: float | None = None,
     ahead: float = 2,
     seed: int = 0,
+    luck: TuningLuck | None = None,
 ) -> LearningCurve:
     """Sort the variants into a curve and its baselines, fit it and say what a doubling may bring.
 
@@ -93,6 +102,8 @@ def learning_curve(
     Invalid for an unknown metric.
     """
     spec = METRICS.find(metric, pointer="/metric")
+    replicates = tuple(each for each in variants if each.replicate)
+    variants = [each for each in variants if not each.replicate]
     chosen = _configuration_of_best(variants, spec=spec)
     tuned = [each for each in variants if each.kind is VariantKind.TUNED]
     points = tuple(
@@ -104,9 +115,24 @@ def learning_curve(
     baselines = tuple(point for point in variants if not point.kind.is_tuned)
     others = tuple(each for each in variants if each.kind.is_tuned and each not in points)
     least = WORTHWHILE_GAIN * spec.scale if worthwhile_gain is None else worthwhile_gain
-    fit = _fit(points, spec=spec, worthwhile_gain=least, ahead=ahead, seed=seed)
-    verdict = judge(points, baselines, fit, spec=spec)
-    return LearningCurve(metric, points, baselines, fit, verdict, least, others)
+    error = luck.deviation / spec.scale if luck else TUNING_ERROR
+    again = [each for each in replicates if each.configuration == chosen]
+    fit = _fit(
+        points, again, spec=spec, worthwhile_gain=least, ahead=ahead, seed=seed, tuning_error=error
+    )
+    verdict = judge(points, baselines, fit, spec=spec, tuning_error=error)
+    return LearningCurve(
+        metric,
+        points,
+        baselines,
+        fit,
+        verdict,
+        least,
+        others,
+        replicates,
+        error * spec.scale,
+        luck is not None,
+    )
 
 
 def _configuration_of_best(variants: Sequence[Point], *, spec: MetricSpec) -> str:
@@ -119,7 +145,12 @@ def _configuration_of_best(variants: Sequence[Point], *, spec: MetricSpec) -> st
 
 
 def judge(
-    points: Sequence[Point], baselines: Sequence[Point], fit: CurveFit | None, *, spec: MetricSpec
+    points: Sequence[Point],
+    baselines: Sequence[Point],
+    fit: CurveFit | None,
+    *,
+    spec: MetricSpec,
+    tuning_error: float = TUNING_ERROR,
 ) -> Verdict:
     """Say whether one more doubling is worthwhile: nine draws in ten must agree.
 
@@ -132,34 +163,52 @@ def judge(
     if fit is None:
         return Verdict.UNDECIDED
     if fit.small_gain_probability >= SURE:
-        return Verdict.PLATEAU if _has_risen(points, baselines, spec=spec) else Verdict.FLAT
+        has_risen = _has_risen(points, baselines, spec=spec, tuning_error=tuning_error)
+        return Verdict.PLATEAU if has_risen else Verdict.FLAT
     return Verdict.STILL_RISING if fit.small_gain_probability <= 1 - SURE else Verdict.UNDECIDED
 
 
-def _has_risen(points: Sequence[Point], baselines: Sequence[Point], *, spec: MetricSpec) -> bool:
+def _has_risen(
+    points: Sequence[Point], baselines: Sequence[Point], *, spec: MetricSpec, tuning_error: float
+) -> bool:
     """Return whether the largest size scores above the smallest one or above some prompt."""
     scored = [point for point in points if point.value is not None]
     sign = 1 if spec.higher_is_better else -1
     return any(
         sign * ((scored[-1].value or 0) - each.value)
-        > _RISEN * _error(scored[-1], each, scale=spec.scale)
+        > _RISEN * _error(scored[-1], each, tuning=tuning_error * spec.scale)
         for each in (scored[0], *baselines)
         if each.value is not None
     )
 
 
-def _error(first: Point, second: Point, *, scale: float) -> float:
+def _error(first: Point, second: Point, *, tuning: float) -> float:
     """Return the standard error of a difference: of the test rows, and of both tunings."""
     widths = [(each.high or 0) - (each.low or 0) for each in (first, second)]
-    tuning = math.sqrt(2) * TUNING_ERROR * scale
-    return math.hypot(tuning, *(width / WIDTH_IN_ERRORS for width in widths))
+    return math.hypot(math.sqrt(2) * tuning, *(width / WIDTH_IN_ERRORS for width in widths))
 
 
 def _fit(
-    points: Sequence[Point], *, spec: MetricSpec, worthwhile_gain: float, ahead: float, seed: int
+    points: Sequence[Point],
+    replicates: Sequence[Point],
+    *,
+    spec: MetricSpec,
+    worthwhile_gain: float,
+    ahead: float,
+    seed: int,
+    tuning_error: float,
 ) -> CurveFit | None:
+    """Fit the mean score of each size; its test rows are the same for every replicate."""
+    scores = {
+        point.name: [
+            each.value
+            for each in (point, *replicates)
+            if each.train_size == point.train_size and each.value is not None
+        ]
+        for point in points
+    }
     usable = [
-        (point.train_size, point.value, point.high - point.low)
+        (point.train_size, scores[point.name], point.high - point.low)
         for point in points
         if point.train_size is not None and point.value is not None
         if point.low is not None and point.high is not None
@@ -168,11 +217,13 @@ def _fit(
         return None
     return fit_curve(
         [size for size, _, _ in usable],
-        [value for _, value, _ in usable],
+        [fmean(values) for _, values, _ in usable],
         widths=[width for _, _, width in usable],
         scale=spec.scale,
         higher_is_better=spec.higher_is_better,
         worthwhile_gain=worthwhile_gain,
         ahead=ahead,
         seed=seed,
+        tuning_error=tuning_error,
+        tunings=[len(values) for _, values, _ in usable],
     )

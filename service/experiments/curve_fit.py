@@ -40,7 +40,7 @@ class CurveFit:
     small_gain_probability: float
 
 
-def fit_curve(
+def fit_curve(  # noqa: PLR0913  what is known of the scores, and what is asked
     sizes: Sequence[int],
     values: Sequence[float],
     *,
@@ -50,8 +50,13 @@ def fit_curve(
     worthwhile_gain: float,
     ahead: float = 2,
     seed: int = 0,
+    tuning_error: float = TUNING_ERROR,
+    tunings: Sequence[int] = (),
 ) -> CurveFit:
     """Fit scores of three or more sizes; `widths` are those of their 95 % intervals.
+
+    `tuning_error` is the standard deviation of a tuning's luck on 0 to 1; a score is the mean of
+    as many `tunings`, of one without them.
 
     The band ends at `ahead` times the largest size. Beyond twice the error grows large: on public
     curves, a tenth of fits eight times ahead miss the loss by 6 to 37 %.
@@ -64,6 +69,8 @@ def fit_curve(
         errors=np.asarray(widths, dtype=np.float64) / WIDTH_IN_ERRORS / scale,
         at=[*grid, 2 * max(sizes), max(sizes)],
         seed=seed,
+        tuning_error=tuning_error,
+        tunings=tunings or [1] * len(sizes),
     )
     low, high = np.percentile(found.scores, [10, 90], axis=0)
     curves = scale * (
@@ -101,7 +108,14 @@ class Extrapolation:
 
 
 def extrapolate(
-    sizes: ArrayLike, scores: ArrayLike, *, errors: ArrayLike, at: ArrayLike, seed: int = 0
+    sizes: ArrayLike,
+    scores: ArrayLike,
+    *,
+    errors: ArrayLike,
+    at: ArrayLike,
+    seed: int = 0,
+    tuning_error: float = TUNING_ERROR,
+    tunings: ArrayLike = 1,
 ) -> Extrapolation:
     """Return the fitted curve at the sizes `at`; the same numbers and seed give the same answer.
 
@@ -113,10 +127,11 @@ def extrapolate(
     picks one shape by its weight (parametric bootstrap).
 
     Noise is taken as independent between sizes: that of the test rows, given as `errors`, and
-    that of the tuning (TUNING_ERROR).
+    that of the tuning (`tuning_error`), which the mean of several `tunings` has less of.
     """
     heights = np.asarray(scores, dtype=np.float64)
-    spread = np.hypot(np.maximum(np.asarray(errors, float), LEAST_ERROR), TUNING_ERROR)
+    luck = tuning_error / np.sqrt(np.asarray(tunings, float))
+    spread = np.hypot(np.maximum(np.asarray(errors, float), LEAST_ERROR), luck)
     decays, later = _decays(np.asarray(sizes, float)), _decays(np.asarray(at, float))
     _, _, misses = _solve(heights[None], decays, precision=spread**-2)
     spread = spread * _birge_ratio(misses, points=len(heights))
@@ -128,7 +143,7 @@ def extrapolate(
     picked = _pick(weights[1:], chances=drawn.random(DRAWS))
     rows = np.arange(1, DRAWS + 1)
     samples = top[rows, picked, None] - drop[rows, picked, None] * later[picked]
-    scores = samples + drawn.standard_normal(samples.shape) * TUNING_ERROR
+    scores = samples + drawn.standard_normal(samples.shape) * tuning_error
     return Extrapolation(point, samples, scores)
 
 

@@ -37,6 +37,9 @@ class CurvePoint(BaseModel):
     epochs: int | None = Field(
         default=None, description="of the tuning, also where the provider chose; null: not known"
     )
+    replicate: int = Field(
+        default=0, description="above 0: the same tuning once more, to see its luck"
+    )
     stopped_after: int | None = Field(
         default=None, description="test rows after which a race has stopped it; null: not stopped"
     )
@@ -106,7 +109,7 @@ class CurveStep(BaseModel):
     """Something to buy next: more labelled rows to train on, or to test on."""
 
     kind: StepKind = Field(description="what for")
-    amount: int = Field(description="labelled rows")
+    amount: int = Field(description="labelled rows, or tunings of each size")
     gain: float | None = Field(description="what they are estimated to improve the score by")
     gain_low: float | None = Field(description="lower end of the central 90 % of the gain")
     gain_high: float | None = Field(description="upper end of the central 90 % of the gain")
@@ -172,6 +175,15 @@ class ExperimentCurve(BaseModel):
         default=[],
         description="tuned variants that are shown examples besides, or have another configuration",
     )
+    replicates: list[CurvePoint] = Field(
+        default=[], description="the same tunings once more, which enter the fit by their mean"
+    )
+    tuning_error: float | None = Field(
+        default=None,
+        description="standard deviation of the luck of a tuning, apart from that of the test rows: "
+        "measured by replicates, or assumed; null in earlier versions",
+    )
+    tuning_error_measured: bool = Field(default=False, description="by replicates")
     worthwhile_gain: float | None = Field(
         default=None, description="what one more doubling must bring to be worth it"
     )

@@ -8,7 +8,9 @@ from service.experiments.curve import LearningCurve, Point, Verdict
 from service.experiments.decisions import Decision
 from service.experiments.front import CALLS, VariantCost
 
-StepKind = Literal["labels", "test_rows"]
+StepKind = Literal["labels", "test_rows", "replicates"]
+
+_TUNINGS_MORE = 2  # of each size: with the first they make three
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +19,8 @@ class NextStep:
 
     `labels` double the largest train size: `gain` is the estimated gain on the metric's scale,
     `gain_low` and `gain_high` its central 90 %. `test_rows` show the difference to the best
-    prompt, were it as large as now. `cost_nano` counts tuning, evaluation and labels in
+    prompt, were it as large as now. `replicates` are more tunings of every size, so that the luck
+    of a tuning is known. `cost_nano` counts tuning, evaluation and labels in
     nano-dollars, None where a price is not known; without a price a label counts as free.
     """
 
@@ -43,6 +46,7 @@ def next_steps(
         for step in (
             _labels(curve, costs, label_nano=label_nano),
             _test_rows(decision, costs, label_nano=label_nano),
+            _replicates(curve, costs),
         )
         if step is not None
     )
@@ -91,6 +95,31 @@ def _test_rows(
         gain_high=None,
         cost_nano=_total([*calls, labels]),
         labels_nano=labels,
+    )
+
+
+def _replicates(curve: LearningCurve, costs: Mapping[str, VariantCost]) -> NextStep | None:
+    """Return more tunings of each size, where an undecided curve rests on one tuning of each."""
+    if curve.verdict is not Verdict.UNDECIDED or curve.tuning_error_measured:
+        return None
+    scored = [each for each in curve.points if each.value is not None]
+    parts = [
+        part
+        for each in scored
+        for part in (
+            costs[each.name].tuning if each.name in costs else None,
+            _calls(each.n, costs.get(each.name)),
+        )
+    ]
+    whole = _total(parts)
+    return NextStep(
+        kind="replicates",
+        amount=_TUNINGS_MORE,
+        gain=None,
+        gain_low=None,
+        gain_high=None,
+        cost_nano=None if whole is None else _TUNINGS_MORE * whole,
+        labels_nano=0,
     )
 
 

@@ -98,6 +98,13 @@ class ExperimentSpec(GenerationConfig):
         description="`best`: of each tuned model the earliest checkpoint that scores within one "
         "standard error of the best on the validation rows, of which there must be some",
     )
+    replicates: int = Field(
+        default=1,
+        ge=1,
+        le=10,
+        description="tunings of each tuned variant without shots: beyond 1 the luck of a tuning is "
+        "measured, apart from that of the test rows",
+    )
     racing: bool = Field(
         default=False,
         description="ask tuned variants on growing parts of the test rows, and stop those that are "
@@ -156,6 +163,9 @@ class ExperimentSpec(GenerationConfig):
             raise ValueError(message)
         if self.epochs == "matched_steps" and self.sweep is not None:
             message = "`matched_steps` sets the epochs of each size: it goes without `sweep`"
+            raise ValueError(message)
+        if self.racing and self.replicates > 1:
+            message = "`replicates` measure luck on all test rows: they go without `racing`"
             raise ValueError(message)
         if self.racing and not self.cache:
             message = "`racing` asks in laps, each of which needs the answers of the one before: "

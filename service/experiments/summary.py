@@ -209,6 +209,7 @@ def _point(variant: VariantView, *, rows: int, spec: ExperimentSpec) -> Point:
         groups=variant.groups,
         configuration=variant_configuration(variant.hyperparameters) if spec.sweep else "",
         epochs=variant.epochs,
+        replicate=variant.replicate,
         stopped_after=asked if spec.racing and asked is not None and asked < rows else None,
     )
 

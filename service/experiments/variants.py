@@ -25,7 +25,7 @@ class Variant:
     """One way of using a model; `train_size` counts examples and is None unless tuned.
 
     `base_model` is None where it is the experiment's own; `hyperparameters` are those of the
-    tuning.
+    tuning; a `replicate` above 0 is the same tuning once more.
     """
 
     name: str
@@ -34,11 +34,14 @@ class Variant:
     train_size: int | None = None
     base_model: str | None = None
     hyperparameters: HyperparametersSpec = _LEFT_TO_PROVIDER
+    replicate: int = 0
 
     @property
-    def tuning(self) -> tuple[int, HyperparametersSpec] | None:
+    def tuning(self) -> tuple[int, HyperparametersSpec, int] | None:
         """What tells its tuning from others: variants that have it in common share a model."""
-        return None if self.train_size is None else (self.train_size, self.hyperparameters)
+        if self.train_size is None:
+            return None
+        return self.train_size, self.hyperparameters, self.replicate
 
 
 def variants_of(spec: ExperimentSpec, dataset: DatasetView | None) -> tuple[Variant, ...]:
@@ -141,13 +144,16 @@ def _tuned(sizes: Sequence[int], spec: ExperimentSpec) -> Iterator[Variant]:
                 configuration = _matched(swept, size, largest=sizes[-1], how=spec.epochs)
                 named = configuration_name(configuration) if spec.sweep else ""
                 name = " ".join(filter(None, (f"tuned@{size}", named)))
-                yield Variant(
-                    f"{name} + {shots} shots" if shots else name,
-                    VariantKind.TUNED_FEW_SHOT if shots else VariantKind.TUNED,
-                    shots=shots,
-                    train_size=size,
-                    hyperparameters=configuration,
-                )
+                for replicate in range(1 if shots else spec.replicates):
+                    again = f" #{replicate + 1}" if replicate else ""
+                    yield Variant(
+                        f"{name} + {shots} shots" if shots else name + again,
+                        VariantKind.TUNED_FEW_SHOT if shots else VariantKind.TUNED,
+                        shots=shots,
+                        train_size=size,
+                        hyperparameters=configuration,
+                        replicate=replicate,
+                    )
 
 
 def _matched(

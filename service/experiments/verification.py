@@ -161,6 +161,7 @@ def _point(
         groups=score.get("groups"),
         configuration=variant_configuration(variant.get("hyperparameters")) if spec.sweep else "",
         epochs=variant.get("epochs"),
+        replicate=variant.get("replicate") or 0,
         stopped_after=asked if spec.racing and asked is not None and asked < rows else None,
     )
 

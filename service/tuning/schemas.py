@@ -92,6 +92,13 @@ class TuneSpec(BaseModel):
         default=False,
         description="tune and pay anew where an identical tuning of the project has succeeded",
     )
+    replicate: int = Field(
+        default=0,
+        ge=0,
+        le=9,
+        description="above 0: a tuning of its own, although an identical one has succeeded, to see "
+        "how much luck there is in a tuning",
+    )
     export_last_checkpoint_only: bool = Field(
         default=False, description="keep no checkpoint but the last"
     )

@@ -24,6 +24,7 @@ class TuningSettings:
     export_last_checkpoint_only: bool = False
     evaluation: ProviderEvaluationSpec | None = None
     kms_key_name: str | None = None
+    replicate: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """Return what is asked, without what was not asked for, so that a setting that is new here
@@ -35,6 +36,7 @@ class TuningSettings:
             "export_last_checkpoint_only": self.export_last_checkpoint_only or None,
             "evaluation": self.evaluation.model_dump(mode="json") if self.evaluation else None,
             "kms_key_name": self.kms_key_name,
+            "replicate": self.replicate or None,
         }
         plain = {
             "base_model": self.base_model,
@@ -57,4 +59,5 @@ def settings_of(
         export_last_checkpoint_only=spec.export_last_checkpoint_only,
         evaluation=spec.evaluation,
         kms_key_name=spec.kms_key_name,
+        replicate=spec.replicate,
     )

@@ -72,3 +72,33 @@ def test_a_race_by_a_metric_that_is_no_mean_over_rows_is_refused(stack: Stack) -
     prepare = {"preset": "pii", "source": source, "train_sizes": [20], "test_size": 40}
     with pytest.raises(Invalid, match="a mean over rows, not sacrebleu"):
         stack.submit("experiment", {"prepare": prepare, "racing": True})
+
+
+def test_replicates_are_tunings_of_their_own_and_tell_the_luck_of_a_tuning(stack: Stack) -> None:
+    source = {"type": "synthetic", "rows": 700, "seed": 3}
+    prepare = {"preset": "pii", "source": source, "train_sizes": [20, 80], "test_size": 40}
+    spec = {"prepare": prepare, "shots": 0, "replicates": 2, "epochs": "matched"}
+
+    job = stack.succeeded(stack.submit("experiment", spec).id)
+    created = stack.spent("tunings_created")
+    again = stack.succeeded(stack.submit("experiment", spec).id)
+
+    assert created == 4
+    assert stack.spent("tunings_created") == created  # each replicate is used again by itself
+    variants = stack.variants(job)
+    assert [name for name in variants if name.startswith("tuned")] == [
+        "tuned@20",
+        "tuned@20 #2",
+        "tuned@80",
+        "tuned@80 #2",
+    ]
+    assert len({each.model for each in variants.values() if each.model}) == 4
+    row, _ = get_experiment(
+        again.outputs["experiment"], project_id=stack.project_id, sessions=stack.services.sessions
+    )
+    curve = ExperimentCurve.model_validate(row.curve)
+    assert curve.tuning_error_measured
+    assert [each.name for each in curve.replicates] == ["tuned@20 #2", "tuned@80 #2"]
+    assert not {"tuned@20 #2"} & {each.first for each in curve.comparisons}
+    assert {each.epochs for each in curve.points} == {4}
+    assert "the same tuning once more scores" in (row.answer or "")

@@ -66,7 +66,7 @@ def _earned(variant: VariantScores, test: SharedRows) -> Array:
 
 def _wealth(rival: Array, own: Array, test: SharedRows, *, grouped: bool) -> Array:
     """Return the mean wealth over stakes after each bet; of groups after the last one only."""
-    ahead = np.nan_to_num(rival - own)
+    ahead: Array = np.asarray(np.nan_to_num(rival - own), dtype=np.float64)
     if grouped:
         ahead = _by_group(ahead, test.groups)
     growth = np.cumsum(np.log1p(np.outer(_STAKES, ahead)), axis=1)

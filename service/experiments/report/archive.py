@@ -26,6 +26,7 @@ TABLE = TableSchema(
         "configuration": "string",
         "epochs": "int64",
         "stopped_after": "int64",
+        "replicate": "int64",
     }
 )
 LABEL_ERRORS = "label_errors.json"

@@ -1,0 +1,65 @@
+"""The luck of a tuning, told apart from that of the test rows."""
+
+import numpy as np
+import pytest
+
+from service.evaluation.metrics.registry import METRICS
+from service.evaluation.schemas import VariantKind
+from service.evaluation.scoring.row_scores import shared_rows
+from service.evaluation.statistics.comparison import Comparison, VariantScores, compare
+from service.experiments.curve import Point, Verdict, learning_curve
+from service.experiments.tuning_luck import tuning_luck
+
+
+def _pairs(luck: float, *, pairs: int, rows: int, seed: int) -> list[Comparison]:
+    """Compare twice `pairs` models whose accuracies differ by luck, on rows they share."""
+    drawn = np.random.default_rng(seed)
+    test = shared_rows([f"{number:05}" for number in range(rows)], spec=METRICS.find("accuracy"))
+    found = []
+    for number in range(pairs):
+        ease = drawn.random(rows)
+        scores = [
+            _scores(f"{number}{side}", ease < 0.8 + drawn.normal(0, luck / 100)) for side in "ab"
+        ]
+        found.append(compare(scores[1], scores[0], test=test))
+    return found
+
+
+def _scores(name: str, right: np.ndarray) -> VariantScores:
+    statistics = np.column_stack([right, np.ones(len(right))]).astype(float)
+    every = np.ones(len(right), dtype=bool)
+    return VariantScores(name, statistics, every, statistics, statistics)
+
+
+@pytest.mark.parametrize("luck", [1.0, 3.0])
+def test_many_pairs_tell_the_luck_that_tunings_have(luck: float) -> None:
+    found = tuning_luck(_pairs(luck, pairs=400, rows=400, seed=1), scale=100)
+    assert found is not None
+    assert found.deviation == pytest.approx(luck, rel=0.2)
+
+
+def test_few_pairs_stay_near_the_assumed_luck_and_none_say_nothing() -> None:
+    found = tuning_luck(_pairs(0.0, pairs=1, rows=400, seed=1), scale=100)
+    assert found is not None
+    assert 0.1 < found.deviation < 0.4
+    assert tuning_luck([], scale=100) is None
+
+
+def test_the_fit_takes_the_mean_of_replicates_and_its_band_their_luck() -> None:
+    points = [
+        Point(f"tuned@{size}", VariantKind.TUNED, size, value, value - 1, value + 1, 1.0, 200)
+        for size, value in ((50, 60.0), (200, 70.0), (800, 76.0))
+    ]
+    again = [Point("tuned@800 #2", VariantKind.TUNED, 800, 70.0, 69.0, 71.0, 1.0, 200, replicate=1)]
+    lucky = tuning_luck(_pairs(4.0, pairs=40, rows=400, seed=2), scale=100)
+    alone = learning_curve("accuracy", points)
+    both = learning_curve("accuracy", [*points, *again], luck=lucky)
+
+    assert both.points == alone.points
+    assert [each.name for each in both.replicates] == ["tuned@800 #2"]
+    assert both.tuning_error_measured
+    assert alone.fit is not None
+    assert both.fit is not None
+    assert both.fit.values[-1] < alone.fit.values[-1]
+    assert both.fit.high[0] - both.fit.low[0] > alone.fit.high[0] - alone.fit.low[0]
+    assert both.verdict in set(Verdict)

@@ -9,7 +9,8 @@ from service.evaluation.queries import get_evaluation
 from service.evaluation.scoring.confidence import ConfidenceReport
 from service.experiments import repository
 from service.experiments.models import Experiment, VariantRow
-from service.experiments.schemas import ExperimentSpec, VariantView
+from service.experiments.schemas import ExperimentSpec
+from service.experiments.variant_view import VariantView
 from service.jobs.lifecycle import State
 from service.jobs.ports import JobRecord
 from service.jobs.queries import children_of

@@ -18,7 +18,8 @@ from service.experiments import repository
 from service.experiments.children import ChildWriter
 from service.experiments.laps import laps
 from service.experiments.queries import get_experiment
-from service.experiments.schemas import ExperimentSpec, VariantView
+from service.experiments.schemas import ExperimentSpec
+from service.experiments.variant_view import VariantView
 from service.jobs.ports import JobKinds, JobRecord, JobRun
 from service.jobs.queries import spec_of
 from service.storage.ports import ObjectStore

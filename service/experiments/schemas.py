@@ -1,7 +1,6 @@
 """What crosses HTTP about experiments."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -17,6 +16,7 @@ from service.experiments.curve_schemas import ExperimentCurve
 from service.experiments.hyperparameter_sweep import SweepSpec, configurations_of
 from service.experiments.label_error_schemas import LabelErrorsSpec
 from service.experiments.models import Experiment as ExperimentRow
+from service.experiments.variant_view import VariantView
 from service.ids import Prefix, id_pattern
 from service.inference.local.folders import LocalTask
 from service.jobs.lifecycle import State
@@ -194,37 +194,6 @@ class ExperimentSpec(GenerationConfig):
         """Whether the tuned models read the text alone and answer with a label."""
         task = (self.local or DEFAULT_TRAINING).task
         return self.provider == LOCAL and task is LocalTask.SEQUENCE_CLASSIFICATION
-
-
-@dataclass(frozen=True, slots=True)
-class VariantView:
-    """One variant with its score, whatever it has come to."""
-
-    name: str
-    kind: str
-    base_model: str
-    train_size: int | None
-    hyperparameters: Mapping[str, Any] | None
-    epochs: int | None
-    checkpoint: str | None
-    replicate: int
-    shots: int
-    state: str
-    metric: str | None
-    score: float | None
-    low: float | None
-    high: float | None
-    coverage: float | None
-    test_rows: int | None
-    n: int | None
-    worst: float | None
-    best: float | None
-    groups: int | None
-    leaky: bool
-    model: str | None
-    evaluation: str
-    error: str | None
-    confidence: Sequence[ConfidenceReport] = ()
 
 
 class ExperimentVariant(BaseModel):

@@ -30,8 +30,9 @@ from service.experiments.report.queries import (
     row_findings,
     shared_words,
 )
-from service.experiments.schemas import ExperimentSpec, VariantView, experiment_links
+from service.experiments.schemas import ExperimentSpec, experiment_links
 from service.experiments.variant_costs import costs_of_variants
+from service.experiments.variant_view import VariantView
 from service.jobs.ports import (
     InputNotReady,
     JobRecord,

@@ -6,7 +6,7 @@ from service.catalogue.catalogue import Catalogue
 from service.database import Sessions
 from service.evaluation.queries import get_evaluation, mean_tokens, median_latency
 from service.experiments.front import VariantCost, cost_of_calls
-from service.experiments.schemas import VariantView
+from service.experiments.variant_view import VariantView
 from service.inference.ledger import used_by_job
 from service.tuning.queries import get_model
 

@@ -11,7 +11,7 @@ import pytest
 
 from service.container import Container
 from service.experiments.queries import get_experiment
-from service.experiments.schemas import VariantView
+from service.experiments.variant_view import VariantView
 from service.files.operations import create_file
 from service.jobs.lifecycle import OPEN, State
 from service.jobs.models import Job

@@ -20,7 +20,7 @@ from service.experiments.label_error_schemas import LabelErrors, SuspectRow
 from service.experiments.label_errors import Vote, rank_label_errors
 from service.experiments.report.data import PromptSample, VariantDetails
 from service.experiments.report.row_examples import RowFindings, compare_rows
-from service.experiments.schemas import VariantView
+from service.experiments.variant_view import VariantView
 from service.experiments.variants import UNSEEN
 from service.jobs.lifecycle import State
 from service.jobs.ports import JobRecord

@@ -17,6 +17,7 @@ from tunecurve.commands import (
     curves,
     demo,
     doctor,
+    export,
     jobs,
     key,
     model_registry,
@@ -75,6 +76,7 @@ app.command("cancel")(jobs.cancel)
 app.command("report")(report.report)
 app.command("bundle")(bundle.bundle)
 app.command("verify")(bundle.verify)
+app.command("export")(export.export)
 app.command("ask")(ask.ask)
 app.command("quotas")(usage.quotas)
 app.command("usage")(usage.usage)

@@ -4,15 +4,20 @@ import csv
 import hashlib
 import io
 import json
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from html import escape
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
+import sqlglot
 
 from service.errors import Invalid
+from service.evaluation.exports.row_table import table_schema
 from service.experiments.verification import verify
 from service.projects.operations import create_key
 from service.projects.schemas import Scope
@@ -25,6 +30,7 @@ from tunecurve.errors import ExitCode
 pytestmark = pytest.mark.journey
 
 DIGEST_LENGTH = 64
+QUERIES = Path(__file__).parents[2] / "examples" / "queries"
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +65,14 @@ def bundle(running_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Pa
         assert run([*shown, "--reveal", *access]) == ExitCode.OK
         with Client(api.url, key.secret) as client:
             suspects = client.get("experiments", f"{job.outputs['experiment']}/label_errors")
+            rows = file.parent / "rows"
+            rows.mkdir()
+            for each in client.get("experiments", job.outputs["experiment"])["variants"]:
+                to = rows / f"{each['evaluation']}.parquet"
+                client.content("evaluations", each["evaluation"], content_format="parquet", to=to)
+        exported = ["export", job.outputs["experiment"], "--mlflow", str(file.parent / "mlflow")]
+        for _ in range(2):
+            subprocess.run([sys.executable, "-m", "tunecurve", *exported, *access], check=True)
     (file.parent / "label_errors.json").write_text(json.dumps(suspects))
     return file
 
@@ -127,6 +141,44 @@ def test_smaller_models_are_asked_only_what_they_have_not_seen(
     evidence = [each["evidence"] for each in told["data"]]
     assert evidence == sorted(evidence, reverse=True)
     assert all(each["label"] != each["suggested"] for each in told["data"])
+
+
+@pytest.mark.filterwarnings("ignore")  # of MLflow's own tables
+def test_mlflow_reads_back_what_was_exported_and_a_second_export_adds_nothing(
+    bundle: Path,
+) -> None:
+    from mlflow.tracking import MlflowClient  # seconds to import
+
+    told = json.loads(zipfile.ZipFile(bundle).read("experiment.json"))
+    client = MlflowClient(tracking_uri=f"sqlite:///{bundle.parent / 'mlflow' / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name(f"Tickets without names {told['id']}")
+    assert experiment is not None
+    assert experiment.tags["tunecurve.answer"] == told["answer"]
+    assert experiment.tags["tunecurve.synthetic"] == "true"
+    runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+    assert set(runs) == {"answer", *(each["name"] for each in told["variants"])}
+    for variant in told["variants"]:
+        data = runs[variant["name"]].data
+        assert data.metrics["sacrebleu"] == data.metrics["score"] == variant["score"]
+        assert data.params["evaluation"] == variant["evaluation"]
+    files = {each.path for each in client.list_artifacts(runs["answer"].info.run_id)}
+    assert files == {"report.html", "plots", "tables"}
+
+
+def test_duckdb_reads_the_rows_by_the_example(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(bundle.parent)
+    found = duckdb.execute((QUERIES / "duckdb.sql").read_text()).fetchall()
+    assert sum(row[2] for row in found) == 5 * 30
+    assert {row[0] for row in found} == {"zero_shot", "few_shot", "tuned"}
+
+
+def test_the_example_for_bigquery_is_its_sql_and_names_columns_that_there_are() -> None:
+    """It is not run: BigQuery has no emulator here."""
+    parsed = sqlglot.parse_one((QUERIES / "bigquery.sql").read_text(), dialect="bigquery")
+    columns = {each.name for each in parsed.find_all(sqlglot.exp.Column)}
+    assert columns <= {*table_schema(()).columns}
 
 
 def test_texts_of_rows_are_masked_unless_they_are_revealed(bundle: Path) -> None:

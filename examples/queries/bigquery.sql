@@ -1,0 +1,17 @@
+-- The same rows in BigQuery, loaded once for each evaluation:
+--   bq load --source_format=PARQUET tunecurve.rows rows.parquet
+-- Rows that are right with a prompt and wrong with a tuned model.
+SELECT
+  prompted.example_id,
+  prompted.input,
+  prompted.answer AS prompt_answer,
+  tuned.answer AS tuned_answer,
+  tuned.evaluation_id
+FROM `tunecurve.rows` AS prompted
+JOIN `tunecurve.rows` AS tuned
+  ON prompted.example_id = tuned.example_id
+WHERE prompted.variant = 'few_shot'
+  AND tuned.variant = 'tuned'
+  AND prompted.correct
+  AND NOT tuned.correct
+ORDER BY tuned.evaluation_id, prompted.example_id;

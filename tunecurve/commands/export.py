@@ -1,0 +1,109 @@
+"""`tunecurve export`: an experiment in MLflow, one run for each variant."""
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tunecurve.commands.jobs import collection_of
+from tunecurve.commands.options import KeyOption, UrlOption, connect
+from tunecurve.errors import UsageError
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
+    from tunecurve.client import Client
+
+Json = Mapping[str, Any]
+_PARAMETERS = ("kind", "base_model", "train_size", "shots", "epochs", "model", "evaluation")
+_NUMBERS = ("score", "low", "high", "coverage", "test_rows", "groups")
+_COSTS = ("per_thousand_calls", "tuning", "prompt_tokens", "output_tokens", "latency_ms")
+
+
+def export(
+    experiment: Annotated[str, typer.Argument(metavar="EXPERIMENT")],
+    *,
+    mlflow: Annotated[
+        str,
+        typer.Option(metavar="DIR|URI", help="A folder, or the address of a tracking server."),
+    ],
+    url: UrlOption = None,
+    key: KeyOption = None,
+) -> None:
+    """Write an experiment to MLflow: a run for each variant, and one with answer and report.
+
+    A folder gets a SQLite database, as `mlflow ui --backend-store-uri sqlite:///DIR/mlflow.db`
+    reads it. Needs `pip install tunecurve[mlflow]`. A second call adds nothing.
+    """
+    if collection_of(experiment) != "experiments":
+        raise UsageError(f"{experiment} is no experiment (exp_…)")
+    tracking = _tracking(mlflow)
+    with connect(url, key) as client, tempfile.TemporaryDirectory() as folder:
+        found = client.get("experiments", experiment)
+        if found["state"] != "ready":
+            raise UsageError(f"{experiment} is {found['state']}: it has no scores to export")
+        name = " ".join(filter(None, (found["name"], experiment)))
+        known = tracking.get_experiment_by_name(name)
+        if known is None:
+            place = None if "://" in mlflow else (Path(mlflow) / "artifacts").resolve().as_uri()
+            made = tracking.create_experiment(name, place, tags=_tags(found))
+            _write(tracking, made, found, _files(client, experiment, Path(folder)))
+    print(name)
+
+
+def _tracking(target: str) -> "MlflowClient":
+    """Return MLflow's client for a folder or an address; raises UsageError without MLflow."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    try:
+        from mlflow.tracking import MlflowClient  # seconds to import, and an extra to install
+
+        if "://" not in target:
+            Path(target).mkdir(parents=True, exist_ok=True)
+            target = f"sqlite:///{Path(target).resolve() / 'mlflow.db'}"
+        return MlflowClient(tracking_uri=target)
+    except ModuleNotFoundError as error:
+        raise UsageError(f"{error.name} is not installed: pip install tunecurve[mlflow]") from error
+
+
+def _files(client: "Client", experiment: str, folder: Path) -> Path:
+    client.report("experiments", experiment, to=folder / "report.html")
+    client.report_files(experiment, to=folder)
+    return folder
+
+
+def _write(tracking: "MlflowClient", made: str, found: Json, files: Path) -> None:
+    summary = tracking.create_run(made, run_name="answer", tags=_tags(found)).info.run_id
+    tracking.log_artifacts(summary, str(files))
+    tracking.set_terminated(summary)
+    for variant in found["variants"]:
+        run = tracking.create_run(made, run_name=variant["name"], tags=_tags(found)).info.run_id
+        for name, value in _parameters(variant):
+            tracking.log_param(run, name, value)
+        for name, number in _metrics(variant, found.get("curve") or {}):
+            tracking.log_metric(run, name, number)
+        tracking.set_terminated(run, status="FINISHED" if variant["error"] is None else "FAILED")
+
+
+def _tags(found: Json) -> dict[str, str]:
+    tags = {name: found[name] for name in ("answer", "verdict", "metric", "dataset", "id")}
+    tags["synthetic"] = str(found["synthetic"]).lower()
+    return {f"tunecurve.{name}": value for name, value in tags.items() if value is not None}
+
+
+def _parameters(variant: Json) -> Iterator[tuple[str, Any]]:
+    given = {name: variant.get(name) for name in _PARAMETERS}
+    given |= variant.get("hyperparameters") or {}
+    return ((name, value) for name, value in given.items() if value is not None)
+
+
+def _metrics(variant: Json, curve: Json) -> Iterator[tuple[str, float]]:
+    """Yield the numbers of a variant; the score has the name of its metric, too."""
+    costs = (curve.get("costs") or {}).get(variant["name"]) or {}
+    numbers = {name: variant.get(name) for name in _NUMBERS}
+    numbers |= {name: costs.get(name) for name in _COSTS}
+    if variant.get("metric"):
+        numbers[variant["metric"]] = variant["score"]
+    return ((name, float(value)) for name, value in numbers.items() if value is not None)

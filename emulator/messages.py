@@ -112,7 +112,7 @@ _PACKAGE = "google.cloud.aiplatform_v1"
 _TYPES = f"{_PACKAGE}.types"
 _TYPE_MODULES = (
     *("tuning_job", "prediction_service", "endpoint_service", "batch_prediction_job"),
-    "evaluation_service",
+    *("evaluation_service", "llm_utility_service"),
 )
 
 
@@ -123,6 +123,7 @@ class RequestTypes:
     tuning_job: Any
     generate_content: Any
     count_tokens: Any
+    compute_tokens: Any
     undeploy_model: Any
     batch_job: Any
     evaluate_instances: Any
@@ -136,13 +137,14 @@ def load_request_types() -> RequestTypes:
     clients may do so.
     """
     names = [f"{_TYPES}.{name}" for name in _TYPE_MODULES]
-    tuning, prediction, endpoints, batches, evaluation = cast(
+    tuning, prediction, endpoints, batches, evaluation, tokenizers = cast(
         "list[Any]", import_bare(names, packages=(_PACKAGE, _TYPES), keep=True)
     )
     return RequestTypes(
         tuning_job=tuning.TuningJob.pb(),
         generate_content=prediction.GenerateContentRequest.pb(),
         count_tokens=prediction.CountTokensRequest.pb(),
+        compute_tokens=tokenizers.ComputeTokensRequest.pb(),
         undeploy_model=endpoints.UndeployModelRequest.pb(),
         batch_job=batches.BatchPredictionJob.pb(),
         evaluate_instances=evaluation.EvaluateInstancesRequest.pb(),

@@ -13,6 +13,7 @@ from emulator.inference.predictor import Predictor
 from emulator.inference.requests import GenerationRequest, read_generation_request
 from emulator.inference.responses import response_body, token_count_body
 from emulator.inference.targets import Target, find_target
+from emulator.inference.tokens import compute_tokens_body
 from emulator.ledger import Ledger, ModelUse
 from emulator.messages import RequestTypes, parse_json
 from emulator.prompts import count_tokens
@@ -76,6 +77,11 @@ class Generator:
         target = find_target(path, tunings=self.tunings)
         types = self._types.count_tokens
         return token_count_body(read_generation_request(parse_json(body), types, target=target))
+
+    def compute_tokens(self, path: Mapping[str, str], body: bytes) -> dict[str, Any]:
+        """Return the tokens of each content, neither billed nor counted."""
+        find_target(path, tunings=self.tunings)
+        return compute_tokens_body(parse_json(body), self._types.compute_tokens)
 
     @contextmanager
     def in_flight(self, call: Call) -> Iterator[ModelUse]:

@@ -5,14 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
-from zlib import crc32
 
 from emulator.clock import timestamp
 from emulator.inference.requests import GenerationRequest
+from emulator.inference.tokens import token_id
 from emulator.learners.distributions import Choice, Sample
 from emulator.prompts import CHARACTERS_PER_TOKEN, count_billable_characters, count_tokens
 
-_ID_SHIFT = 14
 # JSON has no word for minus infinity.
 _LEAST_LOG = -1e4
 
@@ -102,7 +101,7 @@ def _token(text: str, log_probability: float) -> dict[str, Any]:
     """Return a token with a number that is the same for the same text, and no real vocabulary's."""
     return {
         "token": text,
-        "tokenId": crc32(text.encode("utf-8", "surrogatepass")) >> _ID_SHIFT,
+        "tokenId": token_id(text.encode("utf-8", "surrogatepass")),
         "logProbability": max(log_probability, _LEAST_LOG),
     }
 

@@ -1,12 +1,14 @@
-"""generateContent, streamGenerateContent and countTokens on publisher models and endpoints."""
+"""Calls of publisher models and endpoints, their tokens, and the list of publisher models."""
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from emulator.catalogue import MODELS
 from emulator.inference.generation import Generator
 from emulator.inference.streams import stream_content
 from emulator.messages import encode_json
+from emulator.pages import page_of
 
 
 class InferenceRoutes:
@@ -20,11 +22,15 @@ class InferenceRoutes:
             "generateContent": self.generate_content,
             "streamGenerateContent": self.stream_generate_content,
             "countTokens": self.count_tokens,
+            "computeTokens": self.compute_tokens,
         }
         return [
-            Route(f"{place}:{verb}", handler, methods=["POST"])
-            for place in (model, f"{home}/endpoints/{{endpoint}}")
-            for verb, handler in verbs.items()
+            Route(f"/{version}/publishers/google/models", self.list_models, methods=["GET"]),
+            *(
+                Route(f"{place}:{verb}", handler, methods=["POST"])
+                for place in (model, f"{home}/endpoints/{{endpoint}}")
+                for verb, handler in verbs.items()
+            ),
         ]
 
     async def generate_content(self, request: Request) -> Response:
@@ -38,3 +44,16 @@ class InferenceRoutes:
     async def count_tokens(self, request: Request) -> Response:
         body = await request.body()
         return JSONResponse(self._generator.count(request.path_params, body))
+
+    async def compute_tokens(self, request: Request) -> Response:
+        body = await request.body()
+        return JSONResponse(self._generator.compute_tokens(request.path_params, body))
+
+    async def list_models(self, request: Request) -> Response:
+        """List the base models that are served, those retired among them."""
+        names = [f"publishers/google/models/{name}" for name in MODELS]
+        page = page_of(list(enumerate(names)), request.query_params, place=lambda each: -each[0])
+        body = page.describe(
+            "publisherModels", lambda each: {"name": each[1], "versionId": "default"}
+        )
+        return JSONResponse(body)

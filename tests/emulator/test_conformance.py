@@ -1,5 +1,8 @@
 """The same calls through every kind of Google's clients, and answers shaped like recorded ones."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +15,7 @@ from tests.emulator.examples import labelled, upload
 from tests.emulator.recordings import interactions, same_shape, whole_response
 from tests.support.emulator import EmulatorProcess
 from tests.support.eventually import eventually
+from tests.support.newest_genai import FOLDER, newest_first
 
 PARENT = "projects/lab/locations/us-central1"
 FLASH = "projects/lab/locations/us-central1/publishers/google/models/gemini-2.5-flash"
@@ -107,6 +111,27 @@ def test_the_asynchronous_rest_client_does_the_same_calls(
     assert names[:3] == names[:2:-1]
     state = eventually(lambda: emulator.request("GET", f"/v1/{cancelled.name}").get("endTime"))
     assert state
+
+
+def test_the_gen_ai_client_lists_base_models_and_computes_tokens(genai: Any) -> None:
+    listed = [model.name for model in genai.models.list(config={"page_size": 2})]
+    assert "publishers/google/models/gemini-3.1-flash-lite" in listed
+    assert len(listed) == len(set(listed)) > 4
+
+    computed = genai.models.compute_tokens(model="gemini-2.5-flash", contents=["a short", "b"])
+    (info,) = computed.tokens_info
+    assert b"".join(info.tokens) == b"a shortb"
+    assert len(info.token_ids) == len(info.tokens)
+    counted = genai.models.count_tokens(model="gemini-2.5-flash", contents="a short")
+    assert counted.total_tokens == 2
+
+
+def test_a_field_that_is_unknown_is_refused_by_its_name(emulator: EmulatorProcess) -> None:
+    body = {"contents": [{"parts": [{"text": "a"}]}], "sampler": "mine"}
+    for verb in ("generateContent", "countTokens", "computeTokens"):
+        answer = httpx2.post(f"{emulator.url}/v1/{FLASH}:{verb}", json=body)
+        assert (answer.status_code, answer.json()["error"]["status"]) == (400, "INVALID_ARGUMENT")
+        assert 'Unknown name "sampler": Cannot find field.' in answer.json()["error"]["message"]
 
 
 @ignore_experiment
@@ -250,3 +275,21 @@ def test_blocked_answers_have_the_keys_and_types_of_recorded_ones(
     feedback = whole_response("unary-failure-prompt-blocked-safety.json")["promptFeedback"]
     assert same_shape(blocked["promptFeedback"], feedback)
     assert "candidates" not in blocked
+
+
+@pytest.mark.skipif(not FOLDER, reason="TUNECURVE_NEWEST_GENAI names no folder of google-genai")
+def test_the_newest_gen_ai_client_does_the_same_calls(emulator: EmulatorProcess, uri: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.emulator.newest_client", emulator.url, uri],
+        env=newest_first(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=280,
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["answer"], told["streamed"]) == ("BAD", "BAD")
+    assert told["counted"] == told["computed"] == 8
+    assert told["made"] in told["tunings"]
+    assert "publishers/google/models/gemini-3.1-flash-lite" in told["models"]

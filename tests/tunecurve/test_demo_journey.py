@@ -1,6 +1,7 @@
 """The one command, as a user runs it: everything is started, shown and stopped."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -57,21 +58,16 @@ def demo(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
+def small_demo(folder: Path, told: Path) -> "subprocess.CompletedProcess[str]":
+    sizes = ("--train-sizes", "100,20", "--test-size", "40", "--shots", "2")
+    return demo(folder, *sizes, "--json", str(told))
+
+
 def test_the_demo_prints_a_curve_an_answer_and_a_report_and_leaves_nothing_running(
     tmp_path: Path,
 ) -> None:
     told = tmp_path / "demo.json"
-    run = demo(
-        tmp_path,
-        "--train-sizes",
-        "100,20",
-        "--test-size",
-        "40",
-        "--shots",
-        "2",
-        "--json",
-        str(told),
-    )
+    run = small_demo(tmp_path, told)
     assert run.returncode == 0, run.stderr[-2000:]
     for word in ("zero-shot", "few-shot (2)", "tuned@20", "tuned@100", "SYNTHETIC", "Answer: "):
         assert word in run.stdout
@@ -88,6 +84,12 @@ def test_the_demo_prints_a_curve_an_answer_and_a_report_and_leaves_nothing_runni
     assert not (tmp_path / "data" / "stack.json").exists()
     processes = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
     assert str(tmp_path) not in processes.stdout
+
+    another = tmp_path / "another"  # a first run is the same everywhere
+    shutil.copytree(tmp_path / "work", another / "work")
+    assert small_demo(another, another / "demo.json").returncode == 0
+    again = json.loads((another / "demo.json").read_text())
+    assert (again["answer"], again["variants"]) == (result["answer"], result["variants"])
 
 
 def test_a_demo_of_data_that_cannot_be_used_says_why_and_exits_with_one(tmp_path: Path) -> None:

@@ -165,6 +165,7 @@ MODEL: Example = {
     "hyperparameters": {"epochs": 4},
     "checkpoints": [],
     "training": {},
+    "billing": None,
     "reused_from": None,
     "synthetic": False,
     "created_at": CREATED,

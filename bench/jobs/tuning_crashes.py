@@ -138,7 +138,7 @@ def in_process(runs: int, *, seed: int, folder: Path) -> Counter[str]:
     sessions = open_sessions(url)
     project_id = add_project(sessions)
     with (
-        start_emulator(tuning_seconds=0) as emulator,
+        start_emulator(tuning_seconds=1) as emulator,
         start_faulty_proxy(emulator.url) as proxy,
         pytest.MonkeyPatch.context() as monkeypatch,
     ):

@@ -12,6 +12,7 @@ from service.inference.budget_guard import reserve_ahead
 from service.inference.ledger import record_usage
 from service.jobs.budgets import settle_ahead
 from service.jobs.ports import FREE, Estimate, InputNotReady, JobRun, Submission
+from service.tuning.billing import planned_use
 from service.tuning.continuation import continuation_of, parent_of
 from service.tuning.durations import tuning_hours
 from service.tuning.reuse import reusable_tuning, tuning_fingerprint
@@ -120,9 +121,9 @@ def _reuse_note(train_size: int, job_id: str) -> tuple[str, str]:
 
 def hold_training(
     run: JobRun, dataset: DatasetView, settings: TuningSettings, *, catalogue: Catalogue
-) -> None:
-    """Hold the most that the plan tells for the tuning before it is sent; without a budget do
-    nothing.
+) -> dict[str, Any]:
+    """Hold the most that the plan tells for the tuning before it is sent; without a budget
+    hold nothing. Return the plan, to be kept with the tuning.
 
     Raises BudgetExhausted when it does not fit. What was held for a tuning that failed or was
     cancelled stays held: the provider does not report how much of it is billed.
@@ -131,6 +132,9 @@ def hold_training(
     assumed = "".join(f" ({note})" for code, note in estimate.notes if code == "epochs_assumed")
     what = f"a tuning on {settings.train_size} examples{assumed}"
     reserve_ahead(run, estimate.high_nano, what=what)
+    assumed_epochs = catalogue.entry(settings.base_model).epochs.assumed_for(settings.train_size)
+    epochs = settings.hyperparameters.epochs or assumed_epochs
+    return planned_use(estimate, epochs=epochs, examples=settings.train_size)
 
 
 def enter_training(

@@ -16,6 +16,7 @@ from service.jobs.models import PaidOperationRow
 class TuningRun(PaidOperationRow, Model):
     """The domain's record of one tuning at a provider; `id` is the label of its request.
 
+    `planned` is what it was planned to use when it was sent (`billing.planned_use`).
     `fingerprint` says what was asked of it (`reuse.tuning_fingerprint`); an attached one has none.
     An `attached` one was started by others: it is followed, and never stopped or deleted.
     `metrics_due_at` is when its training curves are read next; None before it runs, and after
@@ -31,6 +32,7 @@ class TuningRun(PaidOperationRow, Model):
     result: Mapped[dict[str, Any]] = mapped_column(default=dict)
     error: Mapped[dict[str, Any] | None]
     fingerprint: Mapped[str | None] = mapped_column(String(64))
+    planned: Mapped[dict[str, Any] | None]
     attached: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     metrics_due_at: Mapped[datetime | None] = mapped_column(index=True)
 
@@ -71,6 +73,7 @@ class TunedModel(Model):
     location: Mapped[str | None] = mapped_column(String(50))
     checkpoints: Mapped[list[Any]] = mapped_column(default=list)
     statistics: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    billing: Mapped[dict[str, Any] | None]
     synthetic: Mapped[bool] = mapped_column(Boolean, default=False)
     unlisted_model: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     reused_from: Mapped[str | None] = mapped_column(Id)

@@ -16,6 +16,7 @@ from service.projects.access import require_tuning
 from service.registry import Registry
 from service.settings import Settings
 from service.tuning import repository
+from service.tuning.billing import bill_of, row_findings
 from service.tuning.costs import enter_training, hold_training
 from service.tuning.models import TuningRun
 from service.tuning.ports import TuningProvider
@@ -140,8 +141,9 @@ class _Tuning:
     def prepare(self) -> TuningRun:
         inputs, catalogue = self.inputs(), self.services.catalogue
         check_inputs(inputs, catalogue=catalogue)
-        hold_training(self.run, inputs.dataset, inputs.settings, catalogue=catalogue)
+        planned = hold_training(self.run, inputs.dataset, inputs.settings, catalogue=catalogue)
         row = _new_run(self.run, self.spec.provider)
+        row.planned = planned
         row.fingerprint = self.fingerprint(inputs)
         return row
 
@@ -221,19 +223,26 @@ def _failure(row: TuningRun, *, cancelling: bool) -> TunecurveError | JobCancell
 def _complete(
     run: JobRun, tuning: TuningRun, *, synthetic: bool, catalogue: Catalogue | None
 ) -> None:
-    result = tuning.result
+    result, planned = tuning.result, tuning.planned or {}
+    findings = [*row_findings(result.get("statistics") or {}, expected=planned.get("examples"))]
+    if findings:
+        run.warn("training_rows_differ")
+        run.warn(None)
     with run.fenced() as session:
         model = repository.model(session, run.outputs["model"], project_id=run.project_id)
         if model is None or model.ready_at is not None:
             return
         model.fill(result, synthetic=synthetic)
-        if catalogue is not None:
-            enter_training(
-                session,
-                run,
-                base_model=model.base_model,
-                tokens=int(result.get("training_tokens") or 0),
-                epochs=model.hyperparameters.get("epochs"),
-                synthetic=synthetic,
-                catalogue=catalogue,
-            )
+        if catalogue is None:
+            return
+        bill = bill_of(result, planned, base_model=model.base_model, catalogue=catalogue)
+        model.billing = {"planned": planned, "billed": bill.as_json(), "findings": findings}
+        enter_training(
+            session,
+            run,
+            base_model=model.base_model,
+            tokens=bill.tokens,
+            epochs=1,  # counted in them
+            synthetic=synthetic,
+            catalogue=catalogue,
+        )

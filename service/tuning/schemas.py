@@ -9,6 +9,7 @@ from service.catalogue.entry import BASE_MODEL_PATTERN
 from service.ids import Prefix, id_pattern
 from service.jobs.lifecycle import State
 from service.jobs.schemas import OutputState, output_state
+from service.tuning.billing_schemas import ModelBilling, present_billing
 from service.tuning.curve_schemas import OverfittingFinding
 from service.tuning.local_spec import VERTEX_FIELDS, LocalTrainingSpec, provider_mistakes
 from service.tuning.models import TunedModel, TuningRun
@@ -191,6 +192,9 @@ class Model(BaseModel):
     hyperparameters: dict[str, Any]
     checkpoints: list[dict[str, Any]]
     training: dict[str, Any] = Field(description="statistics as the provider told them")
+    billing: ModelBilling | None = Field(
+        description="plan and bill of its tuning; null where it paid for none"
+    )
     reused_from: str | None = Field(
         description="the job that paid for the identical tuning used again; null: its own did"
     )
@@ -227,6 +231,7 @@ def present_model(row: TunedModel, *, job: State | None, tuning: TuningRun | Non
         hyperparameters=row.hyperparameters,
         checkpoints=row.checkpoints,
         training=row.statistics,
+        billing=present_billing(row.billing) if row.billing else None,
         reused_from=row.reused_from,
         overfitting=(
             OverfittingFinding.model_validate(row.overfitting) if row.overfitting else None

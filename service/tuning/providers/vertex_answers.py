@@ -51,6 +51,7 @@ _COUNTS = {
     "tuningStepCount": "tuning_step_count",
     "totalTruncatedExampleCount": "total_truncated_example_count",
 }
+_REASONS = "droppedExampleReasons"
 
 
 def read_state(state: str, detail: str) -> tuple[OperationState, TrainingPhase]:
@@ -93,11 +94,18 @@ def read_tuning(job: Mapping[str, Any]) -> ProviderTuning:
         model=tuned.get("model") or None,
         endpoint=tuned.get("endpoint") or None,
         checkpoints=checkpoints,
-        statistics={ours: int(counts[name]) for name, ours in _COUNTS.items() if counts.get(name)},
+        statistics=_statistics(counts),
         hyperparameters=_chosen(spec),
         training_tokens=int(counts.get("totalBillableTokenCount") or 0),
         error=_error(job.get("error") or {}),
     )
+
+
+def _statistics(counts: Mapping[str, Any]) -> dict[str, int]:
+    """Return counts only; of the reasons why examples were left out, how many are told."""
+    told = {ours: int(counts[name]) for name, ours in _COUNTS.items() if counts.get(name)}
+    reasons = counts.get(_REASONS) or ()
+    return told | ({"dropped_example_count": len(reasons)} if reasons else {})
 
 
 def _checkpoints(tuned: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

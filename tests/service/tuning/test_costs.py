@@ -7,7 +7,10 @@ from service.jobs.budgets import BudgetExhausted, open_budget
 from service.jobs.models import Budget, Reservation
 from service.jobs.ports import JobCancelled
 from service.money import NANO, dollars
+from service.tuning.billing import bill_of, row_findings
 from service.tuning.models import TuningRun
+from service.tuning.queries import get_model
+from service.tuning.schemas import present_model
 from tests.service.tuning.conftest import CATALOGUE, TRAIN_SIZE, Tuning
 from tests.support.faulty_proxy import FaultyProxy
 from tests.support.usage import usage_of
@@ -87,3 +90,45 @@ def test_a_tuning_that_is_cancelled_before_it_was_sent_gives_back_what_it_held(
         tuning.step(settled=True)
 
     assert held(tuning) == 0
+
+
+def test_plan_and_bill_stand_side_by_side_on_the_model(tuning: Tuning) -> None:
+    tuning.step()
+    tuning.poll_until_ended()
+    tuning.step()
+    run = tuning.run
+    row = get_model(run.outputs["model"], project_id=run.project_id, sessions=tuning.sessions)
+    billing = present_model(row, job=None, tuning=None).billing
+
+    assert billing is not None
+    assert billing.planned.epochs_assumed
+    assert billing.planned.examples == billing.billed.examples == TRAIN_SIZE
+    made = tuning.tunings()[0]
+    assert (billing.billed.epochs, billing.billed.tokens) == (
+        made["epochs"],
+        made["trained_tokens"],
+    )
+    assert billing.billed.counted
+    assert billing.ratio is not None
+    assert billing.findings == []
+
+
+def test_what_a_provider_does_not_tell_counts_as_planned() -> None:
+    planned = {"epochs": 40, "tokens": 4000, "examples": 10}
+    bill = bill_of({}, planned, base_model="gemini-3.1-flash-lite", catalogue=CATALOGUE)
+    assert (bill.epochs, bill.tokens, bill.counted) == (40, 4000, False)
+    assert bill.nano == CATALOGUE.training_cost("gemini-3.1-flash-lite", tokens=4000)
+    told = {"training_tokens": 100, "hyperparameters": {"epochs": 3}}
+    bill = bill_of(told, planned, base_model="gemini-3.1-flash-lite", catalogue=CATALOGUE)
+    assert (bill.epochs, bill.tokens, bill.counted) == (3, 300, True)
+
+
+def test_examples_that_only_the_provider_misses_are_findings() -> None:
+    told = {
+        "tuning_dataset_example_count": 8,
+        "total_truncated_example_count": 2,
+        "dropped_example_count": 1,
+    }
+    codes = [code for code, _ in row_findings(told, expected=10)]
+    assert codes == ["examples_differ", "examples_truncated", "examples_dropped"]
+    assert not [*row_findings({"tuning_dataset_example_count": 10}, expected=10)]

@@ -21,10 +21,10 @@ from service.evaluation.schemas import VariantKind
 from service.evaluation.setup_schemas import BEST_CHECKPOINT
 from service.experiments.queries import given_dataset
 from service.experiments.schemas import ExperimentSpec
-from service.experiments.variants import Variant, label_checks, variants_of
+from service.experiments.variants import FINAL, Variant, label_checks, variants_of
 from service.jobs.ports import Estimate, InputNotReady, Submission
 from service.storage.ports import ObjectStore
-from service.tuning.costs import estimate_or_reuse
+from service.tuning.costs import estimate_or_reuse, estimate_training
 from service.tuning.tuning_settings import TuningSettings
 
 MOST_CHECKPOINTS = 10  # of one tuning, as Google's page on checkpoints says
@@ -136,13 +136,20 @@ def _estimates(
             training = estimate_or_reuse(
                 session,
                 dataset,
-                TuningSettings(base_model, variant.train_size, variant.hyperparameters),
+                TuningSettings(
+                    base_model,
+                    variant.train_size,
+                    variant.hyperparameters,
+                    replicate=variant.replicate,
+                ),
                 fresh=spec.fresh,
                 project_id=project_id,
                 catalogue=catalogue,
             )
             own.append(training)
         yield variant.name, total(own)
+    if spec.final:
+        yield FINAL, _dearest_final(dataset, variants, base_model, catalogue=catalogue)
     answers_alone = spec.model_copy(update={"verbal": None})
     for check in label_checks(variants, spec):
         rows = check.last_row - check.first_row
@@ -152,6 +159,21 @@ def _estimates(
                 dataset, answers_alone, check.variant, base_model, rows=rows, catalogue=catalogue
             ),
         )
+
+
+def _dearest_final(
+    dataset: DatasetView, variants: Iterable[Variant], base_model: str, *, catalogue: Catalogue
+) -> Estimate:
+    """Return what the final tuning costs at most: which configuration it has is not known yet."""
+    tuned = [each for each in variants if each.train_size is not None]
+    size = max((*dataset.train_sizes, *(each.train_size or 0 for each in tuned)))
+    found = [
+        estimate_training(
+            dataset, TuningSettings(base_model, size, each.hyperparameters), catalogue=catalogue
+        )
+        for each in tuned
+    ]
+    return max(found, key=lambda each: each.high_nano or 0)
 
 
 def _calls(

@@ -29,6 +29,7 @@ from service.evaluation.setup_schemas import BEST_CHECKPOINT
 from service.experiments import repository
 from service.experiments.children import write_children
 from service.experiments.estimates import estimate_experiment
+from service.experiments.final_tuning import write_final_tuning
 from service.experiments.hyperparameter_sweep import configurations_of
 from service.experiments.models import Experiment
 from service.experiments.race import next_lap
@@ -210,9 +211,11 @@ def run_experiment(
     run.report(ended, len(children), unit="jobs", stage="children")
     if ended < len(children):
         return Waiting(Reason.CHILDREN)
-    lap = next_lap(run, spec, kinds=jobs.kinds, sessions=sessions, store=store)
-    if lap:
-        dispatch(lap, services=jobs)
+    more = next_lap(
+        run, spec, kinds=jobs.kinds, sessions=sessions, store=store
+    ) or write_final_tuning(run, spec, children, kinds=jobs.kinds, sessions=sessions)
+    if more:
+        dispatch(more, services=jobs)
         return Waiting(Reason.CHILDREN)
     try:
         summarise(run, row, children, sessions=sessions, store=store, catalogue=catalogue)

@@ -105,6 +105,11 @@ class ExperimentSpec(GenerationConfig):
         description="tunings of each tuned variant without shots: beyond 1 the luck of a tuning is "
         "measured, apart from that of the test rows",
     )
+    final: bool = Field(
+        default=False,
+        description="at the end tune the best configuration on the largest training file of the "
+        "dataset; its model is not scored, as the test rows have chosen its configuration",
+    )
     racing: bool = Field(
         default=False,
         description="ask tuned variants on growing parts of the test rows, and stop those that are "

@@ -18,6 +18,7 @@ from service.experiments import repository
 from service.experiments.analysis import Analysis, analyse, analysis_json
 from service.experiments.answer import answer
 from service.experiments.curve import Point
+from service.experiments.final_tuning import final_model
 from service.experiments.hyperparameter_sweep import variant_configuration
 from service.experiments.models import Experiment
 from service.experiments.queries import get_experiment
@@ -89,7 +90,7 @@ def summarise(
         leaky=any(variant.leaky for variant in scored),
         unlisted_model=row.unlisted_model,
         created_at=utc_now(),
-        ids=_ids(run, dataset, variants),
+        ids=_ids(run, dataset, variants) | _final_words(final_model(children)),
         variants=details_of(variants, metric=metric, sources=sources),
         rows=row_findings(analysis.decision, variants, metric=metric, sources=sources),
         common=shared_words(sources),
@@ -104,7 +105,7 @@ def summarise(
         done.report_key, done.table_key = stored.report_key, stored.table_key
         done.archive_key, done.files = stored.archive_key, stored.files
         done.ready_at = utc_now()
-        run.conclude(session, _result(done, analysis))
+        run.conclude(session, _result(done, analysis, final_model(children)))
 
 
 def _rows(
@@ -236,7 +237,14 @@ def experiment_folder(project_id: str, experiment_id: str) -> str:
     return project_folder(project_id, "experiments", experiment_id)
 
 
-def _result(row: Experiment, analysis: Analysis) -> dict[str, Any]:
+def _final_words(final: tuple[str, int] | None) -> dict[str, str]:
+    if final is None:
+        return {}
+    model, rows = final
+    return {"final model": f"{model}, tuned on {rows:,} rows; not scored on rows it never saw"}
+
+
+def _result(row: Experiment, analysis: Analysis, final: tuple[str, int] | None) -> dict[str, Any]:
     """Return in short what an experiment has found out, for its job and its last event."""
     decision = analysis.decision
     return {
@@ -245,6 +253,7 @@ def _result(row: Experiment, analysis: Analysis) -> dict[str, Any]:
         "worth": decision.worth.value,
         "recommended_size": decision.recommended and decision.recommended.train_size,
         "best_prompt": decision.best_prompt and decision.best_prompt.name,
+        "final_model": final and final[0],
         "synthetic": row.synthetic,
         "links": experiment_links(row.id),
     }

@@ -14,6 +14,7 @@ from service.experiments.hyperparameter_sweep import (
 from service.experiments.schemas import ExperimentSpec
 from service.tuning.schemas import HyperparametersSpec
 
+FINAL = "final"  # label of the last tuning of an experiment that asks for one
 _MATCHED_EPOCHS = 4  # the default that Google's guide to tuning text models names
 _MOST_EPOCHS = 100  # that a tuning may be asked for
 UNSEEN = " on unseen rows"

@@ -14,8 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import psutil
-
+from bench.workers.cpu import cpu_seconds
 from service.jobs.lifecycle import OPEN, State
 from service.jobs.models import Job
 from service.jobs.operations import Request, submit_job
@@ -62,7 +61,7 @@ def main() -> None:
 
 def _burst(stack: Stack, kind: str, spec: Mapping[str, Any], *, count: int) -> str:
     """Submit `count` jobs at once and return a line about them."""
-    before = _cpu_seconds(stack)
+    before = cpu_seconds(each.pid for each in stack.workers)
     ids = [_submit(stack, kind, spec) for _ in range(count)]
     eventually(
         lambda: not OPEN & set(job_states(ids, sessions=stack.services.sessions).values()),
@@ -73,7 +72,7 @@ def _burst(stack: Stack, kind: str, spec: Mapping[str, Any], *, count: int) -> s
     jobs = [stack.job(job_id) for job_id in ids]
     if any(job.state != State.SUCCEEDED for job in jobs):
         raise SystemExit(f"some have failed: {[job.error for job in jobs if job.error][:3]}")
-    cpu = (_cpu_seconds(stack) - before) / count * 1000
+    cpu = (cpu_seconds(each.pid for each in stack.workers) - before) / count * 1000
     rate = count / _seconds(jobs)
     return f"{count} jobs of kind {kind}: {rate:.1f} a second, {cpu:.0f} ms of CPU each"
 
@@ -92,19 +91,6 @@ def _seconds(jobs: Sequence[Job]) -> float:
     """Return the time from the first submission to the last end."""
     ends: list[datetime] = [job.finished_at for job in jobs if job.finished_at]
     return (max(ends) - min(job.created_at for job in jobs)).total_seconds()
-
-
-def _cpu_seconds(stack: Stack) -> float:
-    """Return the CPU of the workers and their children, those that have ended included."""
-    total = 0.0
-    for worker in stack.workers:
-        process = psutil.Process(worker.pid)
-        times = process.cpu_times()
-        total += times.user + times.system + times.children_user + times.children_system
-        for child in process.children(recursive=True):
-            own = child.cpu_times()
-            total += own.user + own.system
-    return total
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -12,9 +13,12 @@ from service.datasets.sources.synthetic import synthetic_rows
 from service.evaluation.queries import get_evaluation
 from service.experiments.curve_schemas import ExperimentCurve
 from service.experiments.queries import get_experiment
+from service.experiments.report.archive import read_archived
 from service.inference.redis_governor import list_quotas
 from service.jobs.lifecycle import State
 from service.jobs.models import Job
+from service.tuning.models import TunedModel, TuningRun
+from service.tuning.overfitting import Overfitting
 from service.tuning.queries import get_model
 from tests.support.eventually import eventually
 from tests.support.stack import Stack
@@ -83,6 +87,7 @@ def test_one_job_draws_a_learning_curve_and_a_second_has_the_same_data_and_tunes
     assert {(each.location, each.base_model) for each in called} == {
         ("us", "gemini-3.1-flash-lite")  # the base model where its tuned models answer
     }
+    _keep_overfitting(stack, variants["tuned@80"].model)
     spec = experiment(fresh=False, shots=3)
     again = stack.succeeded(stack.submit("experiment", spec).id)
     first, second = (training_files(stack, each) for each in (job, again))
@@ -94,6 +99,24 @@ def test_one_job_draws_a_learning_curve_and_a_second_has_the_same_data_and_tunes
     assert [tuning.cost["actual"] for tuning in tunings] == ["0.00", "0.00"]
     baseline = stack.variants(again)["zero-shot"]
     assert baseline.score == variants["zero-shot"].score
+    row, _ = get_experiment(
+        again.outputs["experiment"], project_id=stack.project_id, sessions=stack.services.sessions
+    )
+    table = read_archived(row.archive_key, "tables/overfitting.csv", store=stack.services.store)
+    assert table.decode().splitlines()[1:] == ["tuned@80,3,0.5,9,0.7,0.4,0.1,0.6"]
+
+
+def _keep_overfitting(stack: Stack, model_id: str | None) -> None:
+    """Note of a model that it has overfitted, as the sweep of curves does, once that is over."""
+    eventually(lambda: not _unread_curves(stack), what="the training curves are not read")
+    found = Overfitting(3, 0.5, 9, 0.7, rise=0.4, best_gap=0.1, last_gap=0.6)
+    with stack.services.sessions.transaction() as session:
+        session.get_one(TunedModel, model_id).overfitting = asdict(found)
+
+
+def _unread_curves(stack: Stack) -> int:
+    with stack.services.sessions.reading() as session:
+        return session.query(TuningRun).where(TuningRun.metrics_due_at.is_not(None)).count()
 
 
 def test_shuffled_targets_give_a_low_curve_because_nothing_is_hard_coded(

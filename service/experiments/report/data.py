@@ -14,6 +14,7 @@ from service.evaluation.setup_schemas import EvaluationSetup
 from service.experiments.analysis import Analysis
 from service.experiments.label_error_schemas import LabelErrors
 from service.experiments.report.row_examples import RowFindings
+from service.tuning.curve_schemas import OverfittingFinding
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +55,12 @@ class PromptSample:
 class VariantDetails:
     """What is known of a variant beside its point on the curve.
 
-    `scores` are those of the other metrics.
+    `scores` are those of the other metrics; `overfitting` is what the curves of its model show.
     """
 
     scores: Sequence[Score] = ()
     findings: Sequence[AnswerFinding] = ()
+    overfitting: OverfittingFinding | None = None
     confusion: ConfusionMatrix | None = None
     setup: EvaluationSetup | None = None
     prompt: PromptSample | None = None

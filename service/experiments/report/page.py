@@ -80,6 +80,7 @@ def render_report(report: ReportData, *, revealed: bool = False) -> str:
         fields=_fields(report.rows),
         confusions=list(_confusions(report)),
         findings=list(_findings(report)),
+        overfitted=list(_overfitted(report)),
         suspects=_suspects(report, shown),
         dataset_facts=_dataset(report.dataset),
         provenance=_provenance(report),
@@ -194,6 +195,15 @@ def _findings(report: ReportData) -> Iterator[Cells]:
     for name, details in report.variants.items():
         for each in details.findings:
             yield name, each.message, each.rows, f"{each.share:.1%}"
+
+
+def _overfitted(report: ReportData) -> Iterator[Cells]:
+    for name, details in report.variants.items():
+        found = details.overfitting
+        if found is not None:
+            steps = f"{found.best_step:,}", f"{found.last_step:,}"
+            losses = f"{found.best_loss:.3f}", f"{found.last_loss:.3f}"
+            yield name, *steps, *losses, f"{found.rise:.0%}"
 
 
 def _suspects(report: ReportData, shown: Shown) -> list[Cells]:

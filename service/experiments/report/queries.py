@@ -25,6 +25,8 @@ from service.experiments.variants import UNSEEN
 from service.jobs.lifecycle import State
 from service.jobs.ports import JobRecord
 from service.storage.ports import ObjectStore
+from service.tuning.curve_schemas import OverfittingFinding
+from service.tuning.queries import get_model
 
 Row = Mapping[str, Any]
 SUSPECTS = 1_000  # rows that are listed at most
@@ -67,11 +69,20 @@ def _details(
     return VariantDetails(
         scores=[score for score in shown.metrics if score.metric != metric],
         findings=shown.findings,
+        overfitting=_overfitting(variant, sources),
         confusion=ConfusionMatrix.model_validate(row.confusion) if row.confusion else None,
         setup=shown.setup,
         confidence=shown.confidence,
         prompt=PromptSample(instruction, first, shots, reasons=VariantKind(variant.kind).reasons),
     )
+
+
+def _overfitting(variant: VariantView, sources: ReportSources) -> OverfittingFinding | None:
+    if variant.model is None:
+        return None
+    model = get_model(variant.model, project_id=sources.project_id, sessions=sources.sessions)
+    found = model.overfitting
+    return OverfittingFinding.model_validate(found) if found else None
 
 
 def _shots(variant: VariantView, sources: ReportSources) -> tuple[Example, ...]:

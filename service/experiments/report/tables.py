@@ -28,6 +28,7 @@ def report_tables(report: ReportData) -> dict[str, bytes]:
         "confusion": list(_confusion(report)),
         "fields": [asdict(each) for each in (report.rows.fields if report.rows else ())],
         "findings": list(_findings(report)),
+        "overfitting": list(_overfitting(report)),
         "confidence": list(_confidence(report)),
         "label_errors": list(_label_errors(report)),
         "regressions": _examples(report, report.rows.regressions if report.rows else ()),
@@ -84,6 +85,12 @@ def _findings(report: ReportData) -> Iterator[Row]:
     for name, details in report.variants.items():
         for each in details.findings:
             yield {"variant": name, **each.model_dump()}
+
+
+def _overfitting(report: ReportData) -> Iterator[Row]:
+    for name, details in report.variants.items():
+        if details.overfitting is not None:
+            yield {"variant": name, **details.overfitting.model_dump()}
 
 
 def _confidence(report: ReportData) -> Iterator[Row]:

@@ -24,6 +24,7 @@ from service.experiments.report.data import (
 )
 from service.experiments.report.row_examples import compare_rows
 from service.money import NANO
+from service.tuning.curve_schemas import OverfittingFinding
 from tests.service.experiments.curves import FEW, ZERO, analysed, tuned
 
 LABELS = ["complaint", "question", "praise"]
@@ -100,6 +101,10 @@ def details(*, shots: int = 0) -> VariantDetails:
     )
 
 
+OVERFITTING = OverfittingFinding(
+    best_step=1200, best_loss=0.3, last_step=3000, last_loss=0.414, rise=0.38, best_gap=0.1,
+    last_gap=0.35,
+)  # fmt: skip
 CONFIDENCE = [
     ConfidenceReport(
         source=ConfidenceSource.VOTE, rows=100, missing=0, used=True, caution="", ece=0.05,
@@ -142,7 +147,8 @@ def full_report(**changes: Any) -> ReportData:
         variants={
             "zero-shot": details(),
             "few-shot (3)": details(shots=3),
-            **{name: details() for name in ("tuned@50", "tuned@200", "tuned@800")},
+            **{name: details() for name in ("tuned@50", "tuned@200")},
+            "tuned@800": replace(details(), overfitting=OVERFITTING),
         },
         rows=found,
         common=COMMON,

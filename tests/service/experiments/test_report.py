@@ -175,6 +175,17 @@ def test_confidence_has_a_table_of_its_own() -> None:
     assert table.splitlines()[1].startswith("zero-shot,vote,0,True")
 
 
+def test_a_training_that_overfitted_is_a_finding() -> None:
+    words = [data for _, data in Page(render_report(full_report())).words]
+
+    start = words.index("Lowest at step") - 1
+    found = words[words.index("tuned@800", start) :]
+    assert found[:6] == ["tuned@800", "1,200", "3,000", "0.300", "0.414", "38%"]
+    assert "Lowest at step" not in render_report(report())
+    table = report_tables(full_report())["overfitting"].decode()
+    assert table.splitlines()[1:] == ["tuned@800,1200,0.3,3000,0.414,0.38,0.1,0.35"]
+
+
 def test_every_value_is_escaped() -> None:
     evil = '"><script>alert(1)</script>&'
     curve = learning_curve("sacrebleu", [replace(ZERO, name=evil), replace(FEW, name=evil)])

@@ -30,7 +30,12 @@ class Circuit:
         return self.open_until is None or now >= self.open_until
 
     def after_failure(self, now: datetime) -> "Circuit":
-        """Return the circuit one failure later: open from the third, each time twice as long."""
+        """Return the circuit one failure later: open from the third, each time twice as long.
+
+        Calls that were under way when it opened tell nothing new.
+        """
+        if not self.allows(now):
+            return self
         failures = self.failures + 1
         if failures < FAILURES:
             return Circuit(failures)

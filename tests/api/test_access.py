@@ -11,17 +11,24 @@ from starlette.routing import BaseRoute, Route
 from api.auth import RememberedKeys
 from api.openapi import document
 from service.clock import rfc3339, utc_now
+from service.projects.models import ApiKey
 from service.projects.schemas import Principal, Scope
 from tests.api.server import PREPARE, Api, Caller, Json
 from tests.support.eventually import eventually
 
 OPEN_PATHS = {"/healthz", "/readyz"}
 ANY_SCOPE = {"/v1/me"}
-OF_ADMINISTRATORS = ("/v1/audit", "/v1/keys", "/v1/webhooks", "/v1/projects")
+OF_ADMINISTRATORS = ("/v1/audit", "/v1/keys", "/v1/webhooks", "/v1/projects", "/v1/subjects")
 ALSO_OF_ADMINISTRATORS = {("PATCH", "/v1/quotas/{location}/{base_model}")}
 OF_THE_INSTALLATION = ("/v1/projects", "/v1/quotas/")  # not of one project
 # Parameters that are no ids.
-NAMES = {"location": "us", "base_model": "gemini-3.1-flash-lite", "alias": "pii@best"}
+NAMES = {
+    "{location}": "us",
+    "{base_model}": "gemini-3.1-flash-lite",
+    "{alias}": "pii@best",
+    "plots/{name}": "plots/curve.svg",
+    "tables/{name}": "tables/variants.csv",
+}
 MODEL = "{model}"  # a model by its id, or by another name
 
 
@@ -59,9 +66,9 @@ def test_every_operation_but_health_asks_for_a_key(api: Api) -> None:
 
 
 def test_an_expired_and_a_revoked_key_open_nothing(api: Api, caller: Caller) -> None:
-    soon = rfc3339(utc_now() + timedelta(seconds=1))
-    made = caller.post("/v1/keys", {"name": "brief", "scopes": ["read"], "expires_at": soon})
-    brief = Caller(caller.http, caller.project_id, made.json()["secret"])
+    soon = rfc3339(utc_now() + timedelta(hours=1))
+    made = caller.post("/v1/keys", {"name": "brief", "scopes": ["read"], "expires_at": soon}).json()
+    brief = Caller(caller.http, caller.project_id, made["secret"])
     revoked = api.caller()
     key_id = revoked.get("/v1/me").json()["key"]
 
@@ -69,6 +76,8 @@ def test_an_expired_and_a_revoked_key_open_nothing(api: Api, caller: Caller) -> 
     assert caller.delete(f"/v1/keys/{key_id}").status_code == 204
 
     assert revoked.get("/v1/me").status_code == 401
+    with api.services.sessions.transaction() as session:  # the hour has passed
+        session.query(ApiKey).filter_by(id=made["id"]).update({"expires_at": utc_now()})
     eventually(lambda: brief.get("/v1/me").status_code == 401, what="the key has not expired")
 
 
@@ -139,6 +148,7 @@ _BODIES: dict[str, Any] = {
     "createProject": {"name": "another"},
     "updateProject": {"buckets": []},
     "createProjectKey": {"name": "another", "scopes": ["read"]},
+    "findSubject": {"text": "a text"},
     "generateText": {"text": "a text"},
     "setAlias": {"model": f"model_{'0' * 26}"},
 }
@@ -165,7 +175,7 @@ def _with_ids(path: str, operation: Json, ids: dict[str, str] | None = None) -> 
         path = path.replace(f"{{{name}}}", missing if ids is None else ids[name])
     path = path.replace(MODEL, f"model_{'0' * 26}" if ids is None else ids["model_id"])
     for name, value in NAMES.items():
-        path = path.replace(f"{{{name}}}", value)
+        path = path.replace(name, value)
     assert "{" not in path, f"a parameter of {path} is no id: say in this test what it is"
     return path
 

@@ -1,5 +1,6 @@
 """Models on this machine through real workers: trained, killed, cancelled, and in experiments."""
 
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -22,9 +23,11 @@ from tests.support.local_models import (
 )
 from tests.support.stack import Stack
 
-pytestmark = pytest.mark.journey
-
-pytest.importorskip("torch", reason="the extra `local` is not installed")
+# Every test process collects this file: PyTorch is looked for, and not imported.
+pytestmark = [
+    pytest.mark.journey,
+    pytest.mark.skipif(find_spec("torch") is None, reason="the extra `local` is not installed"),
+]
 
 SIZES = (50, 200, 800)
 LONG = {

@@ -1,5 +1,6 @@
 """Tuned models for the API to show, tuned by the emulator as a worker would have it tune."""
 
+import json
 from typing import Any
 
 from service.clock import utc_now
@@ -48,7 +49,9 @@ def _tuned(emulator: EmulatorProcess) -> dict[str, Any]:
         found = client.get_tuning_job(name=made.name, timeout=30)
         return found if found.state.name == "JOB_STATE_SUCCEEDED" else None
 
-    found = read_tuning(v1.TuningJob.to_dict(eventually(ended), use_integers_for_enums=False))
+    found = read_tuning(
+        json.loads(v1.TuningJob.to_json(eventually(ended), use_integers_for_enums=False))
+    )
     client.transport.close()
     return {
         "base_model": found.base_model,

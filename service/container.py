@@ -5,6 +5,7 @@ Everything is built when first asked for: the API never pays for what only worke
 
 from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from service.catalogue.catalogue import Catalogue, Places, load_catalogue
 from service.database import Sessions, open_sessions, parse_database_url
@@ -18,23 +19,18 @@ from service.erasure.ports import ErasureServices
 from service.evaluation.batch_operation import polled_batches
 from service.evaluation.metrics.user_metrics import register_user_metrics
 from service.evaluation.operations import ASK, evaluate_kind
-from service.evaluation.ports import (
-    BatchConfig,
-    CallConfig,
-    EvaluationServices,
-    ShardConfig,
-)
+from service.evaluation.ports import BatchConfig, CallConfig, EvaluationServices, ShardConfig
 from service.experiments.operations import experiment_kind
 from service.files.contents import FileLimits
 from service.generation.operations import GenerationServices
 from service.inference.batches.ports import BatchProvider
-from service.inference.cache import CacheRules
+from service.inference.cache import cache_rules
 from service.inference.call_limits import call_limits
 from service.inference.generators.local import LocalGenerator
 from service.inference.governors import Governors
 from service.inference.local.folders import LocalModels, local_models
 from service.inference.operations import shut_down
-from service.inference.ports import StreamingGenerator
+from service.inference.ports import Generator
 from service.jobs.paid_operation_polls import PolledTables
 from service.jobs.paid_operations import OperationPace, operation_pace
 from service.jobs.ports import JobKinds, JobServices
@@ -55,6 +51,9 @@ from service.tuning.queries import base_model_of, ready_model
 from service.webhooks.addresses import UrlRules, url_rules
 from service.webhooks.ports import Sender
 from service.webhooks.signatures import WebhookSecrets
+
+if TYPE_CHECKING:
+    from service.inference.generators.vertex import VertexGenerator
 
 _NO_REDIS = "unix:///TUNECURVE_REDIS_URL-is-not-set"  # as one that is away: work is only accepted
 
@@ -202,21 +201,17 @@ class Container:
     @cached_property
     def _call_config(self) -> CallConfig:
         return CallConfig(
-            generator=lambda target: self._local if target.is_local else self._generator,
+            generator=lambda target: self._local if target.is_local else self._vertex(target.name),
             governor=lambda target: self._governors.of(target.location, target.base_model),
             limits=lambda target: call_limits(self.settings, local=target.is_local),
             catalogue=self.catalogue,
-            cache=self._cache,
+            cache=cache_rules(self.settings),
         )
 
-    @cached_property
-    def _cache(self) -> CacheRules | None:
-        settings = self.settings
-        if not settings.cache_days:
-            return None
-        return CacheRules(
-            days=settings.cache_days, shared=settings.cache_shared, emulated=settings.emulated
-        )
+    def _vertex(self, target: str) -> Generator:
+        from service.inference.generators.evaluation_service import generator_of
+
+        return generator_of(target, vertex=self._generator)
 
     @cached_property
     def prepare_sharding(self) -> ShardingConfig:
@@ -259,7 +254,7 @@ class Container:
         return LocalGenerator(self._local_models)
 
     @cached_property
-    def _generator(self) -> StreamingGenerator:
+    def _generator(self) -> "VertexGenerator":
         from service.inference.generators.vertex import VertexGenerator
 
         return VertexGenerator(

@@ -99,7 +99,7 @@ def count_answers(
 
 def delete_failed(session: Session, evaluation_id: str) -> int:
     """Delete the calls of an evaluation that had no answer, or an empty one, after all attempts,
-    with what judges said of those rows; return how many.
+    with what judges said of those rows, and the judgements that failed; return how many.
     """
     is_failed = and_(
         PREDICTIONS.of(evaluation_id),
@@ -108,8 +108,12 @@ def delete_failed(session: Session, evaluation_id: str) -> int:
     examples = select(_PREDICTION.c.example_id).where(is_failed)
     of_evaluation = _JUDGEMENT.c.evaluation_id == evaluation_id
     session.execute(delete(_JUDGEMENT).where(of_evaluation, _JUDGEMENT.c.example_id.in_(examples)))
-    gone = session.execute(delete(_PREDICTION).where(is_failed))
-    return int(gone.rowcount) if isinstance(gone, CursorResult) else 0
+    unjudged = _JUDGEMENT.c.outcome == Outcome.FAILED.value
+    gone = (
+        session.execute(delete(_JUDGEMENT).where(of_evaluation, unjudged)),
+        session.execute(delete(_PREDICTION).where(is_failed)),
+    )
+    return sum(int(each.rowcount) for each in gone if isinstance(each, CursorResult))
 
 
 def insert_answers(

@@ -109,7 +109,12 @@ def _start_trials(
     with run.fenced() as session:
         for checkpoint in model.checkpoints:
             trial = spec.model_copy(
-                update={"checkpoint": checkpoint.id, "split": "validation", "last_row": None}
+                update={
+                    "checkpoint": checkpoint.id,
+                    "split": "validation",
+                    "last_row": None,
+                    "vertex_metrics": (),
+                }
             )
             request = Request(
                 kind=kind.name, spec=trial, labels=run.labels, project_id=run.project_id

@@ -11,7 +11,9 @@ from service.evaluation.generation_schemas import GenerationConfig, PromptSearch
 from service.evaluation.lanes import Lane
 from service.evaluation.ports import FindModel
 from service.evaluation.schemas import EvaluateSpec, VariantKind
+from service.evaluation.vertex_metrics.protocol import INSTANCES
 from service.inference.hedges import HEDGED_SHARE
+from service.inference.ports import EVALUATION_SERVICE
 from service.jobs.ports import Estimate, InputNotReady, Submission
 from service.money import dollars
 
@@ -171,8 +173,14 @@ def estimate_evaluation(
     try:
         dataset = ready_dataset(spec.dataset, project_id=submission.project_id, session=session)
     except InputNotReady:
-        price = catalogue.price_of_calls(name, location="", tuned=spec.model is not None)
-        return unpriced(name) if price is None else NOT_READY
+        used = [(name, spec.model is not None)]
+        used += [(EVALUATION_SERVICE, False)] if spec.vertex_metrics else []
+        missing = [
+            unpriced(each)
+            for each, tuned in used
+            if catalogue.price_of_calls(each, location="", tuned=tuned) is None
+        ]
+        return total(missing) if missing else NOT_READY
     asked = estimate_calls(
         dataset,
         spec,
@@ -182,9 +190,26 @@ def estimate_evaluation(
         shots=spec.shots,
         catalogue=catalogue,
     )
-    if spec.search is None:
-        return asked
-    return total([asked, estimate_search(dataset, spec.search, name, catalogue=catalogue)])
+    parts = [asked]
+    if spec.search is not None:
+        parts.append(estimate_search(dataset, spec.search, name, catalogue=catalogue))
+    if spec.vertex_metrics:
+        parts.append(estimate_vertex_metrics(dataset, spec, catalogue=catalogue))
+    return total(parts)
+
+
+def estimate_vertex_metrics(
+    dataset: DatasetView, spec: EvaluateSpec, *, catalogue: Catalogue
+) -> Estimate:
+    """Return what the evaluation service costs: an answer and a reference a row and metric."""
+    requests = len(set(spec.vertex_metrics)) * ceil(rows_asked(dataset, spec) / INSTANCES)
+    return _estimate_side_calls(
+        requests,
+        prompt=2 * INSTANCES * typical_tokens(dataset, "target"),
+        output=0,
+        base_model=EVALUATION_SERVICE,
+        catalogue=catalogue,
+    )
 
 
 def estimate_search(

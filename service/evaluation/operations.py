@@ -31,6 +31,7 @@ from service.evaluation.request_stage import copy_cached_answers, run_shards, se
 from service.evaluation.results import complete, evaluation_folder
 from service.evaluation.schemas import AskSpec, EvaluateSpec, VariantKind
 from service.evaluation.setup_schemas import BEST_CHECKPOINT
+from service.evaluation.vertex_metrics.stage import run_vertex_metrics
 from service.ids import Prefix
 from service.inference.cache import forget_answers
 from service.jobs.ports import (
@@ -228,6 +229,7 @@ def run_evaluate(run: JobRun, *, services: EvaluationServices) -> Waiting | None
     waiting = waiting or _run_online(run, plan, services=services)
     waiting = waiting or run_judges(run, plan, services=services)
     if waiting is None:
+        run_vertex_metrics(run, plan, services=services)
         complete(run, plan, services=services)
     return waiting
 

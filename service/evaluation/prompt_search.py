@@ -149,6 +149,7 @@ def _start(
                     "search": None,
                     "verbal": None,
                     "logprobs": False,
+                    "vertex_metrics": (),
                     "split": "validation",
                     "first_row": 0,
                     "last_row": asked.rows,

@@ -16,9 +16,8 @@ from service.datasets.examples import Example
 from service.datasets.presets.answer_form import AnswerKind
 from service.datasets.queries import stream_examples
 from service.evaluation import repository
-from service.evaluation.answer_repository import Sample, samples_of
+from service.evaluation.answer_repository import Sample
 from service.evaluation.exports.row_table import RowFacts, table_row, table_schema
-from service.evaluation.judges.stage import VERBAL
 from service.evaluation.models import ScoreRow
 from service.evaluation.plan import EvaluationPlan
 from service.evaluation.ports import EvaluationServices
@@ -35,6 +34,8 @@ from service.evaluation.scoring.findings import FindingCounts
 from service.evaluation.scoring.metric_runs import MetricRun, chosen_metrics, correct_by
 from service.evaluation.scoring.scores import Score, Scored, group_number
 from service.evaluation.scoring.votes import Elected, majority
+from service.evaluation.stored_rows import StoredRows, stored_rows
+from service.evaluation.vertex_metrics.scores import VertexRun
 from service.inference.ports import Outcome
 from service.jobs.ports import JobRun
 from service.storage.object_keys import project_folder, put_content
@@ -50,7 +51,7 @@ def complete(run: JobRun, plan: EvaluationPlan, *, services: EvaluationServices)
     totals = _Totals(plan, store=services.store)
     rows = _rows(run, plan, totals, services=services)
     key = _write_table(
-        plan, rows, metrics=totals.metrics, project_id=run.project_id, store=services.store
+        plan, rows, metrics=totals.names, project_id=run.project_id, store=services.store
     )
     with run.fenced() as session:
         row = repository.get(session, plan.evaluation_id, project_id=run.project_id)
@@ -84,6 +85,11 @@ class _Totals:
             )
             for name in self.metrics
         ]
+        asked = dict.fromkeys(plan.spec.vertex_metrics)
+        self._vertex_runs = {
+            metric: VertexRun(metric, normal_form=plan.reader.normalisation.name)
+            for metric in asked
+        }
         form = plan.reader.form
         self.confusion = ConfusionCounts(form.labels) if form.kind is AnswerKind.LABEL else None
         self.findings = FindingCounts()
@@ -94,15 +100,19 @@ class _Totals:
         self.usage = Counter(requests=0, cached=0, prompt_tokens=0, output_tokens=0, uncounted=0)
         self.synthetic = False
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all scores, ours first."""
+        return (*self.metrics, *(each.name for each in self._vertex_runs.values()))
+
     def add(
         self,
         examples: Sequence[Example],
         elected: Sequence[Elected],
-        samples: Mapping[str, Sequence[Sample]],
-        replies: Mapping[str, Sequence[Sample]],
+        stored: StoredRows,
     ) -> list[dict[str, Any]]:
         """Add rows; return what each of them earned, what is wrong with it, and how sure it is, by
-        column. `samples` and `replies` of the judge are by example.
+        column.
         """
         scored = [_scored(*pair) for pair in zip(examples, elected, strict=True)]
         earned = [run.take(scored) for run in self._runs]
@@ -112,8 +122,12 @@ class _Totals:
             for example, each, *scores in zip(examples, elected, *earned, strict=True)
         ]
         for example, each, row in zip(examples, elected, columns, strict=True):
-            said = replies.get(example.id, ())
-            row.update(self._sure(example, each, samples[example.id], said, row))
+            said = stored.replies.get(example.id, ())
+            row.update(self._sure(example, each, stored.samples[example.id], said, row))
+        for metric, run in self._vertex_runs.items():
+            given = run.take(scored, stored.vertex_scores[metric])
+            for row, value in zip(columns, given, strict=True):
+                row["scores"][run.name] = value
         return columns
 
     def _sure(
@@ -171,7 +185,10 @@ class _Totals:
         self.synthetic |= any(each.synthetic for each in samples)
 
     def scores(self) -> list[Score]:
-        return [run.score() for run in self._runs]
+        return [
+            *(run.score() for run in self._runs),
+            *(run.score() for run in self._vertex_runs.values()),
+        ]
 
 
 def _sources(spec: EvaluateSpec) -> Iterator[ConfidenceSource]:
@@ -208,16 +225,12 @@ def _rows(
         run.check()
         ids = [example.id for example in chunk]
         with services.sessions.reading() as session:
-            answers = samples_of(session, plan.evaluation_id, ids)
-            replies = (
-                samples_of(session, plan.evaluation_id, ids, answers=VERBAL)
-                if plan.spec.verbal
-                else {}
-            )
+            stored = stored_rows(session, plan, ids)
+        answers = stored.samples
         elected = [majority(answers[example.id], reader, seed=plan.spec.seed) for example in chunk]
         totals.count_samples([sample for samples in answers.values() for sample in samples])
-        totals.count_samples([reply for said in replies.values() for reply in said])
-        columns = totals.add(chunk, elected, answers, replies)
+        totals.count_samples([reply for said in stored.replies.values() for reply in said])
+        columns = totals.add(chunk, elected, stored)
         for example, each, own in zip(chunk, elected, columns, strict=True):
             row = table_row(
                 facts,

@@ -19,6 +19,7 @@ from service.evaluation.setup_schemas import (
     EvaluationSetup,
     PromptSearchResult,
 )
+from service.evaluation.vertex_metrics.protocol import VertexMetric
 from service.ids import MODEL_OR_ALIAS_PATTERN, Prefix, id_pattern
 from service.jobs.lifecycle import State
 from service.jobs.schemas import OutputState, output_state
@@ -95,6 +96,12 @@ class EvaluateSpec(GenerationConfig):
     first_row: int = Field(default=0, ge=0, description="of the split; of `train` the train size")
     last_row: int | None = Field(default=None, ge=1, description="the row before which to stop")
     metrics: tuple[str, ...] = Field(default=(), description="empty: the dataset's own")
+    vertex_metrics: tuple[VertexMetric, ...] = Field(
+        default=(),
+        max_length=len(VertexMetric),
+        description="to be computed by the evaluation service of Vertex AI, too: scores named "
+        "`vertex_…`, beside ours; answers and references are sent to it",
+    )
 
     @model_validator(mode="after")
     def _rows_are_unseen(self) -> Self:

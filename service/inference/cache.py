@@ -14,6 +14,7 @@ from service.database import Session, Sessions
 from service.inference import repository
 from service.inference.generators.messages import settings_of, words_of
 from service.inference.ports import Generation, GenerationRequest, GenerationResult, Outcome
+from service.settings import Settings
 
 # What a passing fault may have caused is asked again the next time: an empty, unparsable or
 # failed answer, and a refusal that names no rule of the provider.
@@ -41,6 +42,15 @@ class CacheRules:
 
     def until(self, now: datetime) -> datetime:
         return now + timedelta(days=self.days)
+
+
+def cache_rules(settings: Settings) -> CacheRules | None:
+    """Return the rules that the settings ask for; None where answers are not cached."""
+    if not settings.cache_days:
+        return None
+    return CacheRules(
+        days=settings.cache_days, shared=settings.cache_shared, emulated=settings.emulated
+    )
 
 
 def fingerprint_of(request: GenerationRequest) -> str:

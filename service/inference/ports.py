@@ -12,6 +12,8 @@ FINISH_REASON_LENGTH, ERROR_LENGTH = 50, 500  # characters that are stored
 # The guess for a run's first calls. Too much only delays their start or holds budget until they
 # are answered; too little would let a run exceed its budget.
 FIRST_OUTPUT_TOKENS = 256
+# What calls of Vertex AI's evaluation service are booked as: a quota or price may have this name.
+EVALUATION_SERVICE = "vertex-evaluation-service"
 LAPSE_SECONDS = 0.05  # a start not used in time is dropped: kept, they would add up to a burst
 UNKNOWN_BURST_SECONDS = 0.1  # a cautious guess: a larger burst is refused where it is wrong
 

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from service.evaluation.queries import confusion_of, get_evaluation
+from service.inference.ledger import cost_of_job
+from service.inference.ports import EVALUATION_SERVICE
 from tests.support.stack import Stack
 
 pytestmark = pytest.mark.journey
@@ -81,6 +83,7 @@ def test_prompted_reasoned_controlled_and_tuned_variants_stand_side_by_side(stac
 
     _controlled_answers_are_labels(stack, row.dataset_id)
     _confidence_has_three_sources(stack, row.dataset_id)
+    _vertex_scores_as_we_do(stack, row.dataset_id)
     _failures_stay_within_the_bounds(stack, row.dataset_id, clean=scores["zero-shot"])
 
 
@@ -118,6 +121,26 @@ def _confidence_has_three_sources(stack: Stack, dataset: str) -> None:
     assert found["logprob"]["auroc"] > 0.6
     assert found["verbal"]["judge"]["retest_kappa"] == 1.0
     assert stack.spent("calls_accepted") == 40 * (3 + 2)
+
+
+def _vertex_scores_as_we_do(stack: Stack, dataset: str) -> None:
+    spec = {
+        "dataset": dataset,
+        "variant": "zero_shot",
+        "metrics": ["exact_match"],
+        "vertex_metrics": ["exact_match"],
+    }
+    job = stack.succeeded(stack.submit("evaluate", spec).id)
+    _, scores = get_evaluation(
+        job.outputs["evaluation"], project_id=stack.project_id, sessions=stack.services.sessions
+    )
+    ours, theirs = scores
+    assert (ours.metric, theirs.metric) == ("exact_match", "vertex_exact_match")
+    assert (theirs.value, theirs.low, theirs.n) == (ours.value, ours.low, ours.n)
+    with stack.services.sessions.reading() as session:
+        cost = cost_of_job(session, job.id)
+    assert cost["unpriced"] == [EVALUATION_SERVICE]
+    assert cost["actual"] is None
 
 
 def _failures_stay_within_the_bounds(stack: Stack, dataset: str, *, clean: float) -> None:

@@ -112,9 +112,13 @@ class Scorer:
     """
 
     def __init__(
-        self, metric: str, *, references: Iterable[Sequence[str]], normal_form: str = "verbatim"
+        self,
+        metric: str | MetricSpec,
+        *,
+        references: Iterable[Sequence[str]],
+        normal_form: str = "verbatim",
     ) -> None:
-        self._spec = METRICS.find(metric)
+        self._spec = METRICS.find(metric) if isinstance(metric, str) else metric
         self._signature = signature_of(self._spec, normal_form=normal_form)
         self._unfit = 0
         self._measure = self._spec.measure(references)

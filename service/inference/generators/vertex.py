@@ -6,7 +6,7 @@ few hundred calls per second requires; the protocol is one POST.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -136,8 +136,21 @@ class VertexGenerator:
     async def _answer(
         self, request: GenerationRequest, verb: str
     ) -> AsyncIterator[aiohttp.ClientResponse]:
+        url = url_of(request.location, request.target, self._project, self._endpoint, verb)
+        async with self.post(url, encoded(request), texts=request.texts) as response:
+            yield response
+
+    def url_of_location(self, location: str, verb: str) -> URL:
+        """Return where a call goes that concerns no model, but a location."""
+        home = f"projects/{self._project}/locations/{location}"
+        return url_of(location, home, self._project, self._endpoint, verb)
+
+    @asynccontextmanager
+    async def post(
+        self, url: URL, data: str | bytes, *, texts: Sequence[str]
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Yield an accepted call's response; raises CallFailed for any other, and while it is
-        read.
+        read. No message of it repeats one of `texts`.
         """
         link = self._link()
         headers = {
@@ -146,13 +159,10 @@ class VertexGenerator:
         }
         try:
             async with link.session.post(
-                url_of(request.location, request.target, self._project, self._endpoint, verb),
-                data=encoded(request),
-                headers=headers,
-                allow_redirects=False,
+                url, data=data, headers=headers, allow_redirects=False
             ) as response:
                 if response.status != _OK:
-                    await self._refuse(response, request, link)
+                    await self._refuse(response, texts, link)
                 yield response
         except TimeoutError as error:
             message = f"no answer within {self._timeout_seconds:g} s"
@@ -162,12 +172,12 @@ class VertexGenerator:
             raise CallFailed(Refusal.TRANSIENT, message, reached=False) from error
 
     async def _refuse(
-        self, response: aiohttp.ClientResponse, request: GenerationRequest, link: _Link
+        self, response: aiohttp.ClientResponse, texts: Sequence[str], link: _Link
     ) -> NoReturn:
         if response.status in _REFUSED_TOKENS:
             link.token.drop()
         failure = classify(response.status, await response.read(), response.headers)
-        raise without_echo(failure, request.texts)
+        raise without_echo(failure, texts)
 
     async def close(self) -> None:
         """Close the connections of the running event loop; the next call opens new ones."""

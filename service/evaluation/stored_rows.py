@@ -1,0 +1,33 @@
+"""What is stored of some rows of an evaluation when it is scored."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from service.database import Session
+from service.evaluation.answer_repository import Sample, samples_of
+from service.evaluation.judges.stage import VERBAL
+from service.evaluation.plan import EvaluationPlan
+from service.evaluation.vertex_metrics.protocol import VertexMetric
+from service.evaluation.vertex_metrics.stage import scores_of
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRows:
+    """What is stored of some rows, by example: answers, replies of the judge, and the scores of
+    the evaluation service by metric.
+    """
+
+    samples: Mapping[str, Sequence[Sample]]
+    replies: Mapping[str, Sequence[Sample]]
+    vertex_scores: Mapping[VertexMetric, Mapping[str, Sequence[Sample]]]
+
+
+def stored_rows(session: Session, plan: EvaluationPlan, ids: Sequence[str]) -> StoredRows:
+    """Read what is stored of the rows of these examples."""
+    read = partial(samples_of, session, plan.evaluation_id, ids)
+    return StoredRows(
+        read(),
+        read(answers=VERBAL) if plan.spec.verbal else {},
+        {each: read(answers=scores_of(each)) for each in plan.spec.vertex_metrics},
+    )

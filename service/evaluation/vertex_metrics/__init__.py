@@ -1,0 +1,1 @@
+"""Metrics that Vertex AI's evaluation service computes, beside our own."""

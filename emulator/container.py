@@ -7,6 +7,7 @@ from starlette.routing import Route
 
 from emulator.admission.creations import CreationFaults
 from emulator.admission.gate import Gate
+from emulator.admission.permissions import Permissions
 from emulator.admission.quotas import Quotas, quota_facts
 from emulator.batch.queue import BatchQueue
 from emulator.batch.records import BatchStore
@@ -89,23 +90,28 @@ class Emulator:
     def routes(self) -> list[Route]:
         """Return the routes of Google's services."""
         faults = CreationFaults(self._gate, settings=self._settings)
+        permissions = Permissions(self._settings)
         google = (
             InferenceRoutes(self._generator),
             BatchRoutes(self.batches, rows=self._rows, types=self._types.batch_job, faults=faults),
             EvaluationRoutes(self._types.evaluate_instances),
-            TuningRoutes(
-                self.tunings,
-                queue=self.queue,
-                objects=self.objects,
-                types=self._types.tuning_job,
-                settings=self._settings,
-                faults=faults,
-            ),
             ModelRoutes(self.tunings, undeploy_types=self._types.undeploy_model),
             ExperimentRoutes(self.tunings),
         )
-        vertex = [route for v in _VERSIONS for room in google for route in room.routes(v)]
-        return vertex + StorageRoutes(self.objects, self._uploads).routes()
+        tunings = TuningRoutes(
+            self.tunings,
+            queue=self.queue,
+            objects=self.objects,
+            types=self._types.tuning_job,
+            settings=self._settings,
+            faults=faults,
+        )
+        storage = StorageRoutes(self.objects, self._uploads, held=permissions.held)
+        return [
+            *(route for v in _VERSIONS for room in google for route in room.routes(v)),
+            *(route for v in _VERSIONS for route in permissions.guard_tunings(tunings.routes(v))),
+            *permissions.guard_storage(storage.routes()),
+        ]
 
     def apply(self, settings: Settings) -> None:
         """Take new settings; draws start anew, and buckets when anything about quotas changed."""

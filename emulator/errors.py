@@ -6,6 +6,7 @@ from typing import Any
 
 STATUS_NAMES: Mapping[int, str] = {
     400: "INVALID_ARGUMENT",
+    403: "PERMISSION_DENIED",
     404: "NOT_FOUND",
     405: "NOT_FOUND",
     409: "ALREADY_EXISTS",

@@ -36,6 +36,7 @@ class Settings:
     answer: str = "model"
     tuning_outcome: str = "succeed"
     tuning_outcome_rate: float = 1.0
+    forbidden: str = "nothing"
     cancel_outcome: str = "cancel"
     cancel_seconds: float = 0.0
     batch_seconds: float = 0.0
@@ -129,6 +130,7 @@ _RULES: Mapping[str, _Rule] = {
     "answer": _choice("model", "constant"),
     "tuning_outcome": _choice(*TUNING_OUTCOMES),
     "tuning_outcome_rate": _RATE,
+    "forbidden": _choice("nothing", "storage", "storage_writes", "tunings"),
     "cancel_outcome": _choice("cancel", "succeed"),
     "cancel_seconds": _DURATION,
     "batch_seconds": _DURATION,
@@ -161,7 +163,15 @@ _RULES: Mapping[str, _Rule] = {
     _RATE,
 )
 _OF_THE_SERVER = frozenset(
-    {"seed", "clock_speed", "concurrent_tunings", "default_epochs", "tuning_quota", "answer"}
+    {
+        "seed",
+        "clock_speed",
+        "concurrent_tunings",
+        "default_epochs",
+        "tuning_quota",
+        "answer",
+        "forbidden",
+    }
 )
 _OF_A_MODEL = frozenset(_RULES) - _OF_THE_SERVER
 

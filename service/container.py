@@ -21,7 +21,7 @@ from service.evaluation.metrics.user_metrics import register_user_metrics
 from service.evaluation.operations import ASK, evaluate_kind
 from service.evaluation.ports import BatchConfig, CallConfig, EvaluationServices, ShardConfig
 from service.experiments.operations import experiment_kind
-from service.files.contents import FileLimits
+from service.files.contents import FileLimits, file_limits
 from service.generation.operations import GenerationServices
 from service.inference.batches.ports import BatchProvider
 from service.inference.cache import cache_rules
@@ -46,6 +46,7 @@ from service.tuning.local_tuning import LocalTuningServices
 from service.tuning.operations import TuningServices, open_limits
 from service.tuning.polls import polled_tunings
 from service.tuning.ports import TuningProvider
+from service.tuning.preflight_facts import Preflight, open_preflight
 from service.tuning.providers.registry import PROVIDERS
 from service.tuning.queries import base_model_of, ready_model
 from service.webhooks.addresses import UrlRules, url_rules
@@ -80,14 +81,12 @@ class Container:
     @cached_property
     def store(self) -> ObjectStore:
         settings = self.settings
-        return open_store(settings.resolved_storage, project=settings.google_cloud_project)
+        project, region = settings.google_cloud_project, settings.location
+        return open_store(settings.resolved_storage, project=project, region=region)
 
     @cached_property
     def file_limits(self) -> FileLimits:
-        settings = self.settings
-        return FileLimits(
-            upload_bytes=settings.upload_bytes_limit, line_bytes=settings.line_bytes_limit
-        )
+        return file_limits(self.settings)
 
     @cached_property
     def ingestion_limits(self) -> IngestionLimits:
@@ -167,7 +166,13 @@ class Container:
             deadline_hours=self.settings.tuning_deadline_hours,
             catalogue=self.catalogue,
             most_open=open_limits(self.settings),
+            preflight=self.preflight,
         )
+
+    @cached_property
+    def preflight(self) -> Preflight:
+        most = open_limits(self.settings)["vertex"]
+        return open_preflight(self.settings, catalogue=self.catalogue, most_open=most)
 
     @cached_property
     def _local_models(self) -> LocalModels:

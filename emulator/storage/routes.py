@@ -31,9 +31,17 @@ _BLOCK_BYTES = 1 << 20
 class StorageRoutes:
     """The handlers of buckets and objects, and the routes of all of Cloud Storage."""
 
-    def __init__(self, objects: ObjectStore, uploads: Uploads) -> None:
+    def __init__(
+        self,
+        objects: ObjectStore,
+        uploads: Uploads,
+        *,
+        held: Callable[[Sequence[str]], list[str]],
+    ) -> None:
+        """`held` tells which of some permissions the caller has."""
         self._objects = objects
         self._uploads = uploads
+        self._held = held
 
     def routes(self) -> list[Route]:
         bucket, upload = "/storage/v1/b/{bucket}", "/upload/storage/v1/b/{bucket}/o"
@@ -45,6 +53,7 @@ class StorageRoutes:
             Route("/storage/v1/b", self.list_buckets, methods=["GET"]),
             Route(bucket, self.get_bucket, methods=["GET"]),
             Route(bucket, self.delete_bucket, methods=["DELETE"]),
+            Route(f"{bucket}/iam/testPermissions", self.test_permissions, methods=["GET"]),
             Route(f"{bucket}/o", self.list_objects, methods=["GET"]),
             Route(f"{bucket}/{name}", self.get_object, methods=["GET"]),
             Route(f"{bucket}/{name}", self.patch_object, methods=["PATCH"]),
@@ -84,6 +93,12 @@ class StorageRoutes:
     async def delete_bucket(self, request: Request) -> Response:
         self._objects.delete_bucket(request.path_params["bucket"])
         return Response(status_code=204)
+
+    async def test_permissions(self, request: Request) -> Response:
+        self._objects.get_bucket(request.path_params["bucket"])
+        held = self._held(request.query_params.getlist("permissions"))
+        body = {"kind": "storage#testIamPermissionsResponse"}
+        return JSONResponse(body | ({"permissions": held} if held else {}))
 
     async def list_objects(self, request: Request) -> Response:
         bucket = request.path_params["bucket"]

@@ -10,7 +10,7 @@ from service.catalogue.checks import (
     check_region,
     check_samples,
 )
-from service.catalogue.local_names import is_local
+from service.catalogue.local_names import LOCAL, is_local
 from service.clock import utc_now
 from service.database import Session, Sessions
 from service.datasets.operations import check_source
@@ -56,6 +56,7 @@ from service.storage.leftovers import Leftover, LeftoverKind
 from service.storage.ports import ObjectStore
 from service.task_queue import Queue
 from service.tuning.checks import check_hyperparameters
+from service.tuning.preflight_facts import Preflight
 
 
 def reserve_experiment(
@@ -189,9 +190,17 @@ def experiment_kind(base_model: str, *, catalogue: Catalogue) -> JobKind:
 
 
 def run_experiment(
-    run: JobRun, *, store: ObjectStore, jobs: JobServices, catalogue: Catalogue
+    run: JobRun,
+    *,
+    store: ObjectStore,
+    jobs: JobServices,
+    catalogue: Catalogue,
+    preflight: Preflight,
 ) -> Waiting | None:
-    """Take an experiment one step further: plan it, wait for its children, or summarise it."""
+    """Take an experiment one step further: plan it, wait for its children, or summarise it.
+
+    Raises Invalid before the first child is written where its tunings could not work here.
+    """
     sessions, spec = jobs.sessions, ExperimentSpec.model_validate(run.spec)
     with sessions.reading() as session:
         row = repository.get(session, run.outputs["experiment"], project_id=run.project_id)
@@ -205,6 +214,8 @@ def run_experiment(
         return waiting
     children: Sequence[JobRecord] = children_of(run.id, sessions=sessions)
     if not children:
+        if spec.provider != LOCAL:
+            preflight.require(row.base_model)
         children = write_children(run, row, kinds=jobs.kinds, sessions=sessions)
         dispatch(children, services=jobs)
     ended = sum(State(child.state) not in OPEN for child in children)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from service.errors import Fault, Invalid
+from service.settings import Settings
 
 HEAD_BYTES = 16
 _WIDE_CHARACTERS = 3  # fewer prove nothing
@@ -31,6 +32,11 @@ class FileLimits:
 
     upload_bytes: int
     line_bytes: int
+
+
+def file_limits(settings: Settings) -> FileLimits:
+    """Return the limits that the settings ask for."""
+    return FileLimits(settings.upload_bytes_limit, settings.line_bytes_limit)
 
 
 def limited(chunks: Iterable[bytes], *, limit_bytes: int) -> Iterator[bytes]:

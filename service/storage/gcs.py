@@ -11,7 +11,7 @@ from typing import IO, Any
 
 from service.errors import Fault, Invalid, NotFound, ProviderRefused, TunecurveError, Unavailable
 from service.storage.object_keys import checked_key
-from service.storage.ports import ObjectStore, StoredObject
+from service.storage.ports import BucketAccess, ObjectStore, StoredObject
 
 GS_URI = re.compile(r"gs://([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])(?:/(.*))?", re.DOTALL)
 CHUNK_BYTES = 1 << 20
@@ -19,6 +19,11 @@ _PART_BYTES = 8 << 20  # one request while reading
 _UPLOAD_BYTES = 2 << 20  # one while writing: the SDK holds each twice
 _SPOOL_BYTES = 1 << 20  # larger objects are read from a temporary file, not from memory
 _TIMEOUT_SECONDS = (5.0, 60.0)  # to connect, between two bytes
+_SEE_BUCKET = "storage.buckets.get"
+_PERMISSIONS = (
+    _SEE_BUCKET,
+    *(f"storage.objects.{name}" for name in ("get", "list", "create", "delete")),
+)
 
 
 def import_client() -> None:
@@ -35,11 +40,17 @@ class BucketNotFound(ProviderRefused):
 class GcsStore:
     """Objects are blobs below `prefix`. The SDK's own `STORAGE_EMULATOR_HOST` names an emulator.
 
-    The bucket must exist; only in an emulator it is made, when the first object is put.
+    The bucket must exist; only in an emulator it is made, in `region`, by the first object.
     """
 
     def __init__(
-        self, bucket: str, prefix: str, *, project: str, retry_seconds: float = 30
+        self,
+        bucket: str,
+        prefix: str,
+        *,
+        project: str,
+        region: str = "",
+        retry_seconds: float = 30,
     ) -> None:
         from google.cloud.storage import Client
         from google.cloud.storage.retry import DEFAULT_RETRY
@@ -47,7 +58,7 @@ class GcsStore:
         self._prefix = prefix.strip("/")
         with _translated(bucket, ""):
             self._client = Client(project=project or None)
-        self._bucket = self._client.bucket(bucket)
+        self._bucket, self._region = self._client.bucket(bucket), region
         self._patience: dict[str, Any] = {
             "timeout": _TIMEOUT_SECONDS,
             "retry": DEFAULT_RETRY.with_timeout(retry_seconds),
@@ -113,6 +124,19 @@ class GcsStore:
         with _translated(self._bucket.name, self._name(key)), contextlib.suppress(GoogleNotFound):
             self._blob(key).delete(**self._patience)
 
+    def access(self) -> BucketAccess:
+        """Return what we may do in the bucket; raises BucketNotFound, ProviderRefused, Unavailable.
+
+        Only who may see the bucket itself learns where it is.
+        """
+        with _translated(self._bucket.name, ""):
+            held = self._bucket.test_iam_permissions(_PERMISSIONS, **self._patience)
+            if _SEE_BUCKET in held:
+                self._bucket.reload(**self._patience)
+        regions = [str(each).lower() for each in self._bucket.data_locations or ()]
+        location = str(self._bucket.location or "").upper()
+        return BucketAccess(self._bucket.name, location, tuple(regions), frozenset(held))
+
     def uri(self, key: str) -> str:
         return f"gs://{self._bucket.name}/{self._name(key)}"
 
@@ -130,7 +154,7 @@ class GcsStore:
 
         if not self._bucket_is_there:
             with contextlib.suppress(Conflict):
-                self._bucket.create(**self._patience)
+                self._bucket.create(location=self._region or None, **self._patience)
             self._bucket_is_there = True
 
     def _upload(self, key: str, path: Path, content_type: str) -> bool:

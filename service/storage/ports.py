@@ -17,6 +17,20 @@ class StoredObject:
     created: bool
 
 
+@dataclass(frozen=True, slots=True)
+class BucketAccess:
+    """A bucket and what we may do there, as Google's names of permissions.
+
+    `location` is a region, dual-region or multi-region in capitals, empty where we may not see it;
+    `regions` are those of a dual-region that somebody put together.
+    """
+
+    name: str
+    location: str
+    regions: tuple[str, ...]
+    permissions: frozenset[str]
+
+
 class ObjectStore(Protocol):
     def put_file(self, key: str, path: Path, *, content_type: str) -> StoredObject:
         """Store a file under a key unless the key exists; raises Unavailable."""

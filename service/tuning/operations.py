@@ -20,6 +20,7 @@ from service.tuning.billing import bill_of, row_findings
 from service.tuning.costs import enter_training, hold_training
 from service.tuning.models import TuningRun
 from service.tuning.ports import TuningProvider
+from service.tuning.preflight_facts import Preflight
 from service.tuning.reuse import reuse_tuning, tuning_fingerprint
 from service.tuning.schemas import PollSpec, TuneSpec
 from service.tuning.tuning_inputs import TuningInputs, check_inputs, read_inputs, request_of
@@ -31,6 +32,7 @@ Providers = Registry[TuningProvider]
 class TuningServices:
     """What tuning jobs work with; `deadline_hours` is how long one tuning may take, `most_open`
     how many may run at once of each provider (None, or left out: as many as there are).
+    `preflight` is asked before a tuning is paid for; None asks nothing.
     """
 
     sessions: Sessions
@@ -39,6 +41,7 @@ class TuningServices:
     deadline_hours: float
     catalogue: Catalogue
     most_open: Mapping[str, int | None]
+    preflight: Preflight | None = None
 
 
 def open_limits(settings: Settings) -> Mapping[str, int | None]:
@@ -141,6 +144,9 @@ class _Tuning:
     def prepare(self) -> TuningRun:
         inputs, catalogue = self.inputs(), self.services.catalogue
         check_inputs(inputs, catalogue=catalogue)
+        if self.services.preflight is not None:
+            uri = inputs.training_uri
+            self.services.preflight.require(inputs.settings.base_model, training_uri=uri)
         planned = hold_training(self.run, inputs.dataset, inputs.settings, catalogue=catalogue)
         row = _new_run(self.run, self.spec.provider)
         row.planned = planned

@@ -27,6 +27,11 @@ class TuningInputs:
     model: TunedModel
     settings: TuningSettings
 
+    @property
+    def training_uri(self) -> str:
+        uri: str = self.dataset.training_files[str(self.settings.train_size)]["uri"]
+        return uri
+
 
 def read_inputs(run: JobRun, spec: TuneSpec, *, sessions: Sessions) -> TuningInputs:
     """Return the inputs of a job; raises InputNotReady while one is being made, NotFound, and
@@ -68,7 +73,7 @@ def request_of(row: TuningRun, spec: TuneSpec, inputs: TuningInputs) -> TuningRe
         run_id=row.id,
         project_id=row.project_id,
         base_model=settings.base_model,
-        training_uri=dataset.training_files[str(spec.train_size)]["uri"],
+        training_uri=inputs.training_uri,
         validation_uri=validation.get("uri") if settings.validation else None,
         display_name=spec.display_name or f"tunecurve-{spec.train_size}-{row.id[-8:]}",
         hyperparameters=Hyperparameters(**spec.hyperparameters.model_dump()),

@@ -217,3 +217,19 @@ def test_every_score_of_a_dataset_that_leaks_says_so(stack: Stack) -> None:
     )
     assert scores
     assert all(score.leaky for score in scores)
+
+
+def test_an_experiment_that_could_not_tune_fails_before_its_first_paid_call(stack: Stack) -> None:
+    stack.emulator.configure(forbidden="tunings")
+    try:
+        job = stack.ended(stack.submit("experiment", experiment()).id)
+    finally:
+        stack.emulator.configure(forbidden="nothing")
+
+    assert job.state == State.FAILED
+    assert job.error is not None
+    assert job.error["code"] == "provider_forbidden"
+    assert "nothing was sent or paid" in job.error["message"]
+    assert not stack.children(job.id)
+    assert stack.spent("tunings_created") == 0
+    assert stack.spent("calls_received") == 0

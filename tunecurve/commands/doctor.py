@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from operator import itemgetter
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from tunecurve.commands.options import DataDirOption, KeyOption, OutputOption, UrlOption
 from tunecurve.commands.server_findings import Finding, State, ask_server
+from tunecurve.commands.tuning_findings import ask_preflight
 from tunecurve.errors import ExitCode, TunecurveError
 from tunecurve.output import Column, OutputFormat, Row, print_json, render_table
 from tunecurve.settings import data_folder, read_environment
@@ -47,6 +49,12 @@ def doctor(
     url: UrlOption = None,
     key: KeyOption = None,
     output: OutputOption = OutputFormat.TABLE,
+    tuning: Annotated[
+        bool,
+        typer.Option(
+            "--tuning", help="Also ask Google whether a tuning would work; costs nothing."
+        ),
+    ] = False,
 ) -> None:
     """Show the settings and what is missing.
 
@@ -55,6 +63,8 @@ def doctor(
     environment = read_environment()
     folder = data_folder(environment, chosen=data_dir)
     findings = examine(environment, data_dir=data_dir, url=url, key=key)
+    if tuning:
+        findings += ask_preflight(folder, environment)
     settings = effective_settings(environment, folder=folder)
     checks = [asdict(finding) for finding in findings]
     if output is OutputFormat.JSON:

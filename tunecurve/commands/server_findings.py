@@ -15,12 +15,12 @@ from tunecurve.settings import Server, find_server
 if TYPE_CHECKING:
     from tunecurve.client import Client
 
-State = Literal["ok", "off", "fail"]
+State = Literal["ok", "off", "warn", "fail"]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The result of one check; `off` is a part that is not in use, which is no fault."""
+    """The result of one check; `off` (not in use) and `warn` are no faults."""
 
     check: str
     state: State

@@ -143,6 +143,10 @@ def clean_command(*, yes: bool) -> tuple[str, ...]:
     return (sys.executable, "-m", "workers.clean", *(("--yes",) if yes else ()))
 
 
+def preflight_command() -> tuple[str, ...]:
+    return (sys.executable, "-m", "workers.preflight")
+
+
 def api_service(*, port: int, environment: Mapping[str, str]) -> Service:
     command = (sys.executable, "-m", "api", "serve", "--host", HOST, "--port", str(port))
     return Service("api", command, stage=_API, environment=environment)

@@ -14,5 +14,9 @@ def run(job_id: str) -> None:
 
 def _run(run: JobRun, services: Container) -> Waiting | None:
     return run_experiment(
-        run, store=services.store, jobs=services.jobs, catalogue=services.catalogue
+        run,
+        store=services.store,
+        jobs=services.jobs,
+        catalogue=services.catalogue,
+        preflight=services.preflight,
     )

@@ -25,6 +25,7 @@ from service.tuning.models import TuningRun
 from service.tuning.operations import TuningServices, run_tune
 from service.tuning.polls import polled_tunings
 from service.tuning.ports import TuningProvider
+from service.tuning.preflight_facts import Preflight
 from service.tuning.providers.vertex import open_vertex
 from service.webhooks.models import Event
 from tests.support.emulator import EmulatorProcess, start_emulator
@@ -61,6 +62,7 @@ class Tuning:
     emulator: EmulatorProcess
     pace: OperationPace
     most_open: Mapping[str, int | None] = field(default_factory=dict)
+    preflight: Preflight | None = None
 
     def step(self, *, settled: bool = False) -> object:
         """Run the job's operation once; `settled` lets the time to settle have passed."""
@@ -74,6 +76,7 @@ class Tuning:
             deadline_hours=72,
             catalogue=CATALOGUE,
             most_open=self.most_open,
+            preflight=self.preflight,
         )
 
     def poll(self, *, settled: bool = False) -> None:

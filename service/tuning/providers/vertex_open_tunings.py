@@ -1,0 +1,46 @@
+"""How many tunings are open at Vertex AI, over REST: cheap to import, unlike Google's client."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from service.catalogue.locations import endpoint_of
+from service.errors import Invalid
+from service.inference.batches.vertex_calls import ENDED, call_vertex
+from service.tuning.providers.vertex_rest import get_json, open_rest_session
+
+_PAGE, _MOST_PAGES = 100, 5  # open ones are among the newest, which are listed first
+
+
+class VertexOpenTunings:
+    """The list of a project's tunings at one location; anybody's count, not only ours."""
+
+    def __init__(self, *, project: str, location: str, endpoint: str) -> None:
+        """Raises Invalid `project_not_set`; `endpoint` is an emulator's, or empty for Google."""
+        if not project:
+            message = "set TUNECURVE_GOOGLE_CLOUD_PROJECT to the project that pays for tunings"
+            raise Invalid(message, code="project_not_set")
+        host = endpoint_of(location, emulator=endpoint)
+        self._url = f"{host}/v1/projects/{project}/locations/{location}/tuningJobs"
+        self._anonymous = endpoint.startswith("http://")
+
+    def count(self, *, most: int | None) -> int:
+        count = 0
+        for state in self._states(pages=1 if most is None else _MOST_PAGES):
+            count += state not in ENDED
+            if most is not None and count >= most:
+                break
+        return count
+
+    def _states(self, *, pages: int) -> Iterator[str]:
+        session = call_vertex(lambda: open_rest_session(anonymous=self._anonymous), missing="")
+        token = ""
+        for _ in range(pages):
+            params: dict[str, str | int] = {"pageSize": _PAGE, "pageToken": token}
+            page: Any = call_vertex(
+                lambda params=params: get_json(session, self._url, params=params),  # type: ignore[misc]
+                missing="tunings_not_found",
+            )
+            yield from (str(job.get("state")) for job in page.get("tuningJobs") or ())
+            token = str(page.get("nextPageToken") or "")
+            if not token:
+                return

@@ -229,7 +229,7 @@ def test_an_experiment_that_could_not_tune_fails_before_its_first_paid_call(stac
     assert job.state == State.FAILED
     assert job.error is not None
     assert job.error["code"] == "provider_forbidden"
-    assert "nothing was sent or paid" in job.error["message"]
+    assert "nothing was sent or paid" in job.error["detail"]
     assert not stack.children(job.id)
     assert stack.spent("tunings_created") == 0
     assert stack.spent("calls_received") == 0

@@ -168,7 +168,10 @@ class Score(BaseModel):
     n: int = Field(description="rows that were answered and scored")
     rows: int = Field(description="rows that were asked")
     coverage: float = Field(ge=0, le=1)
-    worst: float | None = Field(description="value if every missing row earned the least")
+    worst: float | None = Field(
+        description="value if every missing row earned the least; of `macro_f1` if none was "
+        "answered: a wrong label would cost that label, too"
+    )
     best: float | None = Field(description="value if every missing row earned the most")
     leaky: bool = Field(
         description="held-out rows of the dataset are known to leak into training, as was allowed"

@@ -167,7 +167,10 @@ def test_no_byte_of_what_was_deleted_is_left_anywhere(stack: Stack) -> None:
         assert session.execute(text("SELECT sum(requests) > 0 FROM usage")).scalar()
     assert not redis_with_canary(stack)
     assert found(stack) == set()
-    assert files_with(database_files(stack)) == []
+    # A transaction that is open while PostgreSQL rewrites its files keeps what it may still read.
+    eventually(
+        lambda: not files_with(database_files(stack)), pause=1, what="the database still has it"
+    )
     stack.fleet.stop()
     stack.emulator.stop()
     services.sessions.discard_deleted()

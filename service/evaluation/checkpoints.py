@@ -11,12 +11,10 @@ from service.datasets.examples import Split
 from service.datasets.queries import DatasetView, ready_dataset
 from service.errors import Conflict, Fault, Invalid
 from service.evaluation import repository
-from service.evaluation.metrics.registry import METRICS
 from service.evaluation.ports import EvaluationServices, TunedEndpoint
 from service.evaluation.schemas import EvaluateSpec
 from service.evaluation.setup_schemas import BEST_CHECKPOINT
-from service.jobs.dispatch import dispatch
-from service.jobs.operations import Request, reserve_ids, write_job
+from service.evaluation.validation_trials import first_scores, start_trials
 from service.jobs.ports import JobRecord, JobRun, Waiting
 from service.jobs.queries import children_of
 from service.jobs.shards import await_shards, refuse_incomplete
@@ -104,25 +102,18 @@ def _trials(run: JobRun, *, services: EvaluationServices) -> Sequence[JobRecord]
 def _start_trials(
     run: JobRun, spec: EvaluateSpec, model: TunedEndpoint, *, services: EvaluationServices
 ) -> Sequence[JobRecord]:
-    kind = services.shards.jobs.kinds["evaluate"]
-    jobs = []
-    with run.fenced() as session:
-        for checkpoint in model.checkpoints:
-            trial = spec.model_copy(
-                update={
-                    "checkpoint": checkpoint.id,
-                    "split": "validation",
-                    "last_row": None,
-                    "vertex_metrics": (),
-                }
-            )
-            request = Request(
-                kind=kind.name, spec=trial, labels=run.labels, project_id=run.project_id
-            )
-            submission = reserve_ids(request, kind, parent_id=run.id)
-            jobs.append(write_job(session, submission, kind=kind)[0])
-    dispatch(jobs, services=services.shards.jobs)
-    return jobs
+    trials = (
+        spec.model_copy(
+            update={
+                "checkpoint": checkpoint.id,
+                "split": "validation",
+                "last_row": None,
+                "vertex_metrics": (),
+            }
+        )
+        for checkpoint in model.checkpoints
+    )
+    return start_trials(run, trials, labels=run.labels, services=services)
 
 
 def _record(
@@ -132,15 +123,10 @@ def _record(
 ) -> None:
     epochs = {each.id: each.epoch for each in model.checkpoints}
     with run.fenced() as session:
-        evaluations = [trial.outputs["evaluation"] for trial in trials]
-        scores = {
-            each.evaluation_id: each
-            for each in repository.scores(session, evaluations)
-            if each.position == 0
-        }
+        scores, higher_is_better = first_scores(session, trials)
         found = []
-        for trial, evaluation in zip(trials, evaluations, strict=True):
-            score, checkpoint = scores[evaluation], str(trial.spec["checkpoint"])
+        for trial, score in zip(trials, scores, strict=True):
+            checkpoint = str(trial.spec["checkpoint"])
             found.append(
                 ScoredCheckpoint(
                     checkpoint,
@@ -148,11 +134,10 @@ def _record(
                     score.value,
                     score.low,
                     score.high,
-                    evaluation,
+                    score.evaluation_id,
                 )
             )
-        metric = METRICS.find(next(iter(scores.values())).metric)
-        chosen = choose_checkpoint(found, higher_is_better=metric.higher_is_better)
+        chosen = choose_checkpoint(found, higher_is_better=higher_is_better)
         if chosen is None:
             message = "no checkpoint has a score on the validation rows, so none can be chosen"
             raise Conflict(message, code="no_checkpoint_scored")

@@ -17,16 +17,14 @@ from service.evaluation import repository
 from service.evaluation.answer_repository import judgements_by, samples_of, stored_keys
 from service.evaluation.generation_schemas import PromptSearch
 from service.evaluation.judges.stage import judge_target
-from service.evaluation.metrics.registry import METRICS
 from service.evaluation.plan import EvaluationPlan, plan_evaluation, request_key
 from service.evaluation.ports import EvaluationServices
 from service.evaluation.prompting.halving import Round, keep_best, plan_rounds
 from service.evaluation.prompting.proposals import proposal_prompt, read_proposal
 from service.evaluation.request_stage import MissingRequests, send_missing
 from service.evaluation.schemas import EvaluateSpec, VariantKind
+from service.evaluation.validation_trials import first_scores, start_trials
 from service.inference.ports import GenerationRequest, Outcome, Turn
-from service.jobs.dispatch import dispatch
-from service.jobs.operations import Request, reserve_ids, write_job
 from service.jobs.ports import JobRecord, JobRun, Waiting
 from service.jobs.queries import children_of
 from service.jobs.shards import await_shards, refuse_incomplete
@@ -87,7 +85,9 @@ def _search(
         if waiting is not None:
             return waiting
         refuse_incomplete(trials)
-        scores, higher = _scores(trials, services=services)
+        with services.sessions.reading() as session:
+            found, higher = first_scores(session, trials)
+        scores = [each.value for each in found]
         tried += [
             {**_shown(prompt), "round": number, "rows": each.rows, "value": value,
              "evaluation": trial.outputs["evaluation"]}
@@ -138,45 +138,25 @@ def _start(
     number: int,
     services: EvaluationServices,
 ) -> Sequence[JobRecord]:
-    kind = services.shards.jobs.kinds["evaluate"]
-    jobs = []
-    with run.fenced() as session:
-        for prompt in prompts:
-            trial = EvaluateSpec.model_validate(
-                spec.model_dump()
-                | {
-                    "variant": VariantKind.FEW_SHOT if prompt.shots else VariantKind.ZERO_SHOT,
-                    "search": None,
-                    "verbal": None,
-                    "logprobs": False,
-                    "vertex_metrics": (),
-                    "split": "validation",
-                    "first_row": 0,
-                    "last_row": asked.rows,
-                    **_shown(prompt),
-                }
-            )
-            labels = {**run.labels, "round": str(number)}
-            request = Request(kind=kind.name, spec=trial, labels=labels, project_id=run.project_id)
-            submission = reserve_ids(request, kind, parent_id=run.id)
-            jobs.append(write_job(session, submission, kind=kind)[0])
-    dispatch(jobs, services=services.shards.jobs)
-    return jobs
-
-
-def _scores(
-    trials: Sequence[JobRecord], *, services: EvaluationServices
-) -> tuple[list[float | None], bool]:
-    """Return the first metric's score of each trial, and whether more of it is better."""
-    evaluations = [trial.outputs["evaluation"] for trial in trials]
-    with services.sessions.reading() as session:
-        found = {
-            each.evaluation_id: each
-            for each in repository.scores(session, evaluations)
-            if each.position == 0
-        }
-    metric = METRICS.find(next(iter(found.values())).metric)
-    return [found[each].value for each in evaluations], metric.higher_is_better
+    trials = (
+        EvaluateSpec.model_validate(
+            spec.model_dump()
+            | {
+                "variant": VariantKind.FEW_SHOT if prompt.shots else VariantKind.ZERO_SHOT,
+                "search": None,
+                "verbal": None,
+                "logprobs": False,
+                "vertex_metrics": (),
+                "split": "validation",
+                "first_row": 0,
+                "last_row": asked.rows,
+                **_shown(prompt),
+            }
+        )
+        for prompt in prompts
+    )
+    labels = {**run.labels, "round": str(number)}
+    return start_trials(run, trials, labels=labels, services=services)
 
 
 # ------------------------------------------------------------ instructions that a model writes

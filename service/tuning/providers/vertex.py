@@ -4,7 +4,7 @@ Importing this module costs 3 s and 140 MB (it loads every service of aiplatform
 workers that tune do.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -24,10 +24,10 @@ from service.tuning.providers.vertex_answers import (
 from service.tuning.providers.vertex_metrics import read_metrics
 from service.tuning.providers.vertex_models import delete_tuned, made_resources
 from service.tuning.providers.vertex_requests import tuning_job
-from service.tuning.providers.vertex_rest import get_json, open_rest_session
+from service.tuning.providers.vertex_rest import get_json, open_rest_session, tuning_pages
 
 _MISSING = "tuning_not_found"
-_PAGE, _WORTH_A_PAGE = 100, 5  # as many single requests cost about what a page does
+_WORTH_A_PAGE = 5  # as many single requests cost about what a page does
 
 
 def open_vertex(*, project: str, location: str, endpoint: str) -> "VertexTuning":
@@ -82,7 +82,8 @@ class VertexTuning:
         """Page through the list of a location, as long as its pages name enough of those asked."""
         wanted = {_tail(name): name for name in resource_names}
         found: dict[str, ProviderTuning] = {}
-        for page in self._pages(resource_names[0].rpartition("/")[0]):
+        collection = resource_names[0].rpartition("/")[0]
+        for page in tuning_pages(lambda params: self._get(collection, params)):
             named = [job for job in page if _tail(str(job.get("name"))) in wanted]
             found |= {wanted[_tail(str(job["name"]))]: read_tuning(job) for job in named}
             if len(found) == len(wanted) or len(named) < _WORTH_A_PAGE:
@@ -129,20 +130,13 @@ class VertexTuning:
             )
         ]
 
-    def _pages(self, collection: str) -> Iterator[Sequence[Mapping[str, Any]]]:
-        token = ""
-        while True:
-            answer = self._get(collection, pageSize=_PAGE, pageToken=token)
-            yield answer.get("tuningJobs") or ()
-            token = str(answer.get("nextPageToken") or "")
-            if not token:
-                return
-
-    def _get(self, resource_name: str, **params: str | int) -> Mapping[str, Any]:
+    def _get(
+        self, resource_name: str, params: Mapping[str, str | int] | None = None
+    ) -> Mapping[str, Any]:
         """Return a tuning job, or a page of them, as the REST surface shows it."""
         url = f"{endpoint_of(location_of(resource_name), emulator=self._endpoint)}/v1"
         found: Mapping[str, Any] = call_vertex(
-            lambda: get_json(self._rest_session(), f"{url}/{resource_name}", params=params),
+            lambda: get_json(self._rest_session(), f"{url}/{resource_name}", params=params or {}),
             missing=_MISSING,
         )
         return found

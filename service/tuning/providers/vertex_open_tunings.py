@@ -1,14 +1,15 @@
 """How many tunings are open at Vertex AI, over REST: cheap to import, unlike Google's client."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from service.catalogue.locations import endpoint_of
 from service.errors import Invalid
 from service.inference.batches.vertex_calls import ENDED, call_vertex
-from service.tuning.providers.vertex_rest import get_json, open_rest_session
+from service.tuning.providers.vertex_rest import get_json, open_rest_session, tuning_pages
 
-_PAGE, _MOST_PAGES = 100, 5  # open ones are among the newest, which are listed first
+_MOST_PAGES = 5  # open ones are among the newest, which are listed first
 
 
 class VertexOpenTunings:
@@ -33,14 +34,12 @@ class VertexOpenTunings:
 
     def _states(self, *, pages: int) -> Iterator[str]:
         session = call_vertex(lambda: open_rest_session(anonymous=self._anonymous), missing="")
-        token = ""
-        for _ in range(pages):
-            params: dict[str, str | int] = {"pageSize": _PAGE, "pageToken": token}
-            page: Any = call_vertex(
-                lambda params=params: get_json(session, self._url, params=params),  # type: ignore[misc]
-                missing="tunings_not_found",
+
+        def read_page(params: Mapping[str, str | int]) -> Mapping[str, Any]:
+            page: Mapping[str, Any] = call_vertex(
+                lambda: get_json(session, self._url, params=params), missing="tunings_not_found"
             )
-            yield from (str(job.get("state")) for job in page.get("tuningJobs") or ())
-            token = str(page.get("nextPageToken") or "")
-            if not token:
-                return
+            return page
+
+        for page in islice(tuning_pages(read_page), pages):
+            yield from (str(job.get("state")) for job in page)

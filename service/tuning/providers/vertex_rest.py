@@ -4,7 +4,7 @@
 `aiplatform_v1` 2.7.0, which drops what it does not know.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import google.auth
@@ -16,6 +16,7 @@ from service.inference.batches.vertex_calls import CALL_SECONDS
 
 _SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 _FIRST_ERROR = 400
+_PAGE = 100
 
 
 def open_rest_session(*, anonymous: bool) -> AuthorizedSession:
@@ -32,3 +33,16 @@ def get_json(session: AuthorizedSession, url: str, *, params: Mapping[str, str |
     if answer.status_code >= _FIRST_ERROR:
         raise from_http_response(answer)  # type: ignore[no-untyped-call]
     return answer.json()
+
+
+def tuning_pages(
+    read_page: Callable[[Mapping[str, str | int]], Mapping[str, Any]],
+) -> Iterator[Sequence[Mapping[str, Any]]]:
+    """Yield the pages of a list of tuning jobs, newest first; `read_page` takes its parameters."""
+    token = ""
+    while True:
+        page = read_page({"pageSize": _PAGE, "pageToken": token})
+        yield page.get("tuningJobs") or ()
+        token = str(page.get("nextPageToken") or "")
+        if not token:
+            return

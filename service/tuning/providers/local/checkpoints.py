@@ -1,6 +1,7 @@
 """Checkpoints of a training on disk: which are whole, and the newest of them to go on from.
 
-A worker may be killed while it writes one; a mark that is written last tells it is whole.
+A worker may be killed while it writes one; a mark that appears last, in one step, tells it is
+whole.
 """
 
 import json
@@ -22,8 +23,10 @@ class Checkpoint:
 
 
 def mark_whole(folder: Path, *, seconds: float) -> None:
-    """Say that a checkpoint is whole, and of what training."""
-    (folder / _MARK).write_text(json.dumps({"seconds": seconds}), encoding="utf-8")
+    """Say that a checkpoint is whole; a kill at any moment leaves the mark whole or absent."""
+    partial = folder / f"{_MARK}.partial"
+    partial.write_text(json.dumps({"seconds": seconds}), encoding="utf-8")
+    partial.replace(folder / _MARK)
 
 
 def checkpoint_at(training: Path, step: int) -> Path:

@@ -16,7 +16,7 @@ from service.datasets.sharding.shard_jobs import ShardingConfig
 from service.datasets.sources.hub_client import HubClient
 from service.erasure.erasers import erasure_services
 from service.erasure.ports import ErasureServices
-from service.evaluation.batch_operation import polled_batches
+from service.evaluation.batches.operation import polled_batches
 from service.evaluation.metrics.user_metrics import register_user_metrics
 from service.evaluation.operations import ASK, evaluate_kind
 from service.evaluation.ports import BatchConfig, CallConfig, EvaluationServices, ShardConfig

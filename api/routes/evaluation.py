@@ -24,10 +24,10 @@ from service.erasure.schemas import Deletion
 from service.evaluation import queries, retries
 from service.evaluation.exports.manifest import evaluation_manifest
 from service.evaluation.exports.row_filters import RowFilter
-from service.evaluation.exports.row_table import rows_after, table_schema
 from service.evaluation.exports.schemas import EvaluationManifest, EvaluationRowOut
 from service.evaluation.schemas import Evaluation, present_evaluation
 from service.evaluation.scoring.confusion import ConfusionMatrix
+from service.evaluation.scoring.row_table import rows_after, table_schema
 from service.inference.ports import Outcome
 from service.jobs.queries import job_states
 from service.jobs.schemas import Job, present_job

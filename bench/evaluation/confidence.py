@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 
 from bench.evaluation.variants import DATA, tasks
 from bench.inference.fleet import open_house
-from service.evaluation.exports.row_table import rows_after
 from service.evaluation.models import Evaluation
 from service.evaluation.queries import get_evaluation
+from service.evaluation.scoring.row_table import rows_after
 from service.evaluation.statistics.automation import choose_threshold
 from service.evaluation.statistics.binomial import effective_count, exact_interval
 from tests.support.stack import Stack

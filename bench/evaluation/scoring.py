@@ -106,8 +106,8 @@ def _score(folder: Path, _rows: int) -> dict[str, Any]:
 def _export(folder: Path, kind: str) -> dict[str, Any]:
     from api.downloads import table_rows
     from bench.evaluation.stored_evaluation import open_evaluation
-    from service.evaluation.exports.row_table import table_schema
     from service.evaluation.queries import table_key_of
+    from service.evaluation.scoring.row_table import table_schema
     from service.storage.tables import rows_as_csv, rows_as_jsonl
 
     run, _, services = open_evaluation(folder)

@@ -10,7 +10,7 @@ from service.datasets.examples import SCHEMA, example_id
 from service.datasets.models import Dataset
 from service.datasets.presets.pii import PII, template_of
 from service.evaluation import answer_repository
-from service.evaluation.plan import EvaluationPlan, plan_evaluation
+from service.evaluation.plans.plan import EvaluationPlan, plan_evaluation
 from service.evaluation.ports import EvaluationServices
 from service.evaluation.schemas import EvaluateSpec
 from service.migrations.upgrade import upgrade

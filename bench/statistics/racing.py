@@ -15,8 +15,8 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from service.evaluation.exports.row_scores import shared_rows
 from service.evaluation.metrics.registry import METRICS
-from service.evaluation.scoring.row_scores import shared_rows
 from service.evaluation.statistics.comparison import VariantScores
 from service.evaluation.statistics.racing import race
 

@@ -15,23 +15,23 @@ from service.database import Session, Sessions, refuse_used
 from service.datasets.queries import answer_form_of, require_dataset
 from service.errors import Fault, NotFound
 from service.evaluation import answer_repository, repository
-from service.evaluation.batch_lane import has_batch, run_batch_lane
-from service.evaluation.checkpoints import settle_checkpoint
-from service.evaluation.estimates import estimate_evaluation
-from service.evaluation.judges.checks import check_judges
-from service.evaluation.judges.stage import run_judges
+from service.evaluation.batches.lane import has_batch, run_batch_lane
 from service.evaluation.lanes import REQUESTED, Lane
-from service.evaluation.local_checks import check_local
 from service.evaluation.metrics.registry import METRICS
 from service.evaluation.models import Evaluation
-from service.evaluation.plan import EvaluationPlan, check_controlled, plan_evaluation
+from service.evaluation.plans.checkpoints import settle_checkpoint
+from service.evaluation.plans.estimates import estimate_evaluation
+from service.evaluation.plans.judge_checks import check_judges
+from service.evaluation.plans.local_checks import check_local
+from service.evaluation.plans.plan import EvaluationPlan, check_controlled, plan_evaluation
 from service.evaluation.ports import EvaluationServices, FindBaseModel, FindModel
-from service.evaluation.prompt_search import settle_prompt
-from service.evaluation.request_stage import copy_cached_answers, run_shards, send_requests
 from service.evaluation.results import complete, evaluation_folder
 from service.evaluation.schemas import AskSpec, EvaluateSpec, VariantKind
 from service.evaluation.setup_schemas import BEST_CHECKPOINT
-from service.evaluation.vertex_metrics.stage import run_vertex_metrics
+from service.evaluation.stages.judges import run_judges
+from service.evaluation.stages.prompt_search import settle_prompt
+from service.evaluation.stages.requests import copy_cached_answers, run_shards, send_requests
+from service.evaluation.stages.vertex_metrics import run_vertex_metrics
 from service.ids import Prefix
 from service.inference.cache import forget_answers
 from service.jobs.ports import (

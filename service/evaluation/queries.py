@@ -7,9 +7,9 @@ from typing import Any
 from service.database import Session, Sessions
 from service.errors import Conflict
 from service.evaluation import repository
-from service.evaluation.exports.row_table import json_schema
 from service.evaluation.models import Evaluation, ScoreRow
 from service.evaluation.scoring.confusion import ConfusionMatrix
+from service.evaluation.scoring.row_table import json_schema
 
 
 def get_evaluation(

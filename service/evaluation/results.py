@@ -17,9 +17,8 @@ from service.datasets.presets.answer_form import AnswerKind
 from service.datasets.queries import stream_examples
 from service.evaluation import repository
 from service.evaluation.answer_repository import Sample
-from service.evaluation.exports.row_table import RowFacts, table_row, table_schema
 from service.evaluation.models import ScoreRow
-from service.evaluation.plan import EvaluationPlan
+from service.evaluation.plans.plan import EvaluationPlan
 from service.evaluation.ports import EvaluationServices
 from service.evaluation.schemas import EvaluateSpec
 from service.evaluation.scoring.answers import ReadAnswer, bare_input
@@ -32,6 +31,7 @@ from service.evaluation.scoring.confidence import (
 from service.evaluation.scoring.confusion import ConfusionCounts
 from service.evaluation.scoring.findings import FindingCounts
 from service.evaluation.scoring.metric_runs import MetricRun, chosen_metrics, correct_by
+from service.evaluation.scoring.row_table import RowFacts, table_row, table_schema
 from service.evaluation.scoring.scores import Score, Scored, group_number
 from service.evaluation.scoring.votes import Elected, majority
 from service.evaluation.stored_rows import StoredRows, stored_rows

@@ -6,10 +6,10 @@ from functools import partial
 
 from service.database import Session
 from service.evaluation.answer_repository import Sample, samples_of
-from service.evaluation.judges.stage import VERBAL
-from service.evaluation.plan import EvaluationPlan
+from service.evaluation.plans.plan import EvaluationPlan
+from service.evaluation.stages.judges import VERBAL
+from service.evaluation.stages.vertex_metrics import scores_of
 from service.evaluation.vertex_metrics.protocol import VertexMetric
-from service.evaluation.vertex_metrics.stage import scores_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from service.datasets.preview.schemas import PreparedSample
 from service.datasets.queries import DatasetView
 from service.datasets.schemas import PrepareSpec
 from service.errors import TunecurveError
-from service.evaluation.estimates import (
+from service.evaluation.plans.estimates import (
     NOT_READY,
     estimate_calls,
     estimate_search,

@@ -21,10 +21,10 @@ from service.datasets.queries import (
     validation_rows,
 )
 from service.errors import Fault, Invalid
-from service.evaluation.judges.checks import check_judges
-from service.evaluation.local_checks import check_local
 from service.evaluation.metrics.registry import METRICS
-from service.evaluation.plan import check_controlled
+from service.evaluation.plans.judge_checks import check_judges
+from service.evaluation.plans.local_checks import check_local
+from service.evaluation.plans.plan import check_controlled
 from service.evaluation.setup_schemas import BEST_CHECKPOINT
 from service.experiments import repository
 from service.experiments.children import write_children

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from service.database import Sessions
 from service.datasets.examples import Split
 from service.datasets.queries import DatasetView, ready_dataset
+from service.evaluation.exports.row_scores import read_shared_rows, read_variant_scores
 from service.evaluation.metrics.registry import METRICS
 from service.evaluation.schemas import EvaluateSpec
-from service.evaluation.scoring.row_scores import read_shared_rows, read_variant_scores
 from service.evaluation.statistics.racing import race
 from service.experiments import repository
 from service.experiments.children import ChildWriter

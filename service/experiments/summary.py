@@ -9,9 +9,9 @@ from service.database import Session, Sessions
 from service.datasets.examples import Split
 from service.datasets.queries import DatasetView, ready_dataset
 from service.errors import Conflict, Fault, JobFailed, TunecurveError
+from service.evaluation.exports.row_scores import read_shared_rows, read_variant_scores
 from service.evaluation.queries import get_evaluation
 from service.evaluation.schemas import VariantKind
-from service.evaluation.scoring.row_scores import read_shared_rows, read_variant_scores
 from service.evaluation.scoring.scores import check_signatures
 from service.evaluation.statistics.comparison import SharedRows, VariantScores
 from service.experiments import repository

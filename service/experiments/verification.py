@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 
 from service.errors import Invalid
+from service.evaluation.exports.row_scores import golds_of, shared_rows
 from service.evaluation.metrics.registry import METRICS
 from service.evaluation.schemas import VariantKind
 from service.evaluation.scoring.answers import bare_input
-from service.evaluation.scoring.row_scores import golds_of, shared_rows
 from service.evaluation.scoring.scores import Scored, Scorer
 from service.evaluation.statistics.comparison import VariantScores
 from service.experiments.analysis import analyse, analysis_json

@@ -7,8 +7,8 @@ from service.database import Session, Sessions
 from service.datasets.examples import Split
 from service.datasets.queries import ready_dataset
 from service.errors import Conflict
+from service.evaluation.exports.row_scores import read_shared_rows, read_variant_scores
 from service.evaluation.queries import ScoredEvaluation, evaluations_on_test
-from service.evaluation.scoring.row_scores import read_shared_rows, read_variant_scores
 from service.evaluation.scoring.scores import check_signatures
 from service.evaluation.statistics.comparison import Comparison, compare
 from service.model_registry.schemas import ModelComparison

@@ -6,8 +6,8 @@ from typing import Any
 
 from service.clock import utc_now
 from service.datasets.operations import run_prepare
-from service.evaluation.exports.row_table import table_schema
 from service.evaluation.models import Evaluation, ScoreRow
+from service.evaluation.scoring.row_table import table_schema
 from service.experiments.models import Experiment
 from service.experiments.report import archive as experiments
 from service.jobs.claims import claim_job, finish_job

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from service.clock import utc_now
 from service.datasets.examples import Split
 from service.datasets.queries import ready_dataset, stream_examples
-from service.evaluation.exports.row_table import table_schema
 from service.evaluation.models import Evaluation, ScoreRow
+from service.evaluation.scoring.row_table import table_schema
 from service.tuning.models import TunedModel
 from tests.api.outputs import answer_row, stored_table
 from tests.api.server import Api, Caller

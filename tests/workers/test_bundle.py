@@ -17,7 +17,7 @@ import pytest
 import sqlglot
 
 from service.errors import Invalid
-from service.evaluation.exports.row_table import table_schema
+from service.evaluation.scoring.row_table import table_schema
 from service.experiments.verification import verify
 from service.projects.operations import create_key
 from service.projects.schemas import Scope

@@ -1,1 +1,1 @@
-"""The results of an evaluation as files and pages: the table, its filters, its manifest."""
+"""The results of an evaluation for others: its manifest, and its table filtered or read back."""

@@ -5,13 +5,13 @@ from pathlib import PurePosixPath
 
 from service.database import Sessions
 from service.datasets.queries import get_dataset
-from service.evaluation.exports.row_table import VERSION
 from service.evaluation.exports.schemas import EvaluationManifest, ScoreSignature
 from service.evaluation.models import Evaluation
 from service.evaluation.queries import get_evaluation, table_key_of
 from service.evaluation.schemas import VariantKind
 from service.evaluation.scoring.confidence import ConfidenceReport
 from service.evaluation.scoring.findings import AnswerFinding
+from service.evaluation.scoring.row_table import VERSION
 from service.evaluation.setup_schemas import EvaluationSetup
 
 

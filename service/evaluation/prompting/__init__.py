@@ -1,1 +1,1 @@
-"""How a model is asked: the prompts of each variant, and the examples that they show."""
+"""How a model is asked: the prompts of each variant, and how better ones are proposed and kept."""

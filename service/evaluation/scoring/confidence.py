@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
 from service.evaluation.answer_repository import Sample
-from service.evaluation.judges.verbal import (
+from service.evaluation.scoring.verbal import (
     LEAST_AUROC,
     LEAST_RETEST_KAPPA,
     read_verbal,

@@ -10,11 +10,11 @@ from service.datasets.examples import Example, Split
 from service.datasets.presets.answer_form import AnswerForm, AnswerKind
 from service.datasets.queries import DatasetView, stream_examples
 from service.datasets.report.masking import common_words
+from service.evaluation.exports.row_scores import read_rows
 from service.evaluation.prompting.prompts import REASONING
 from service.evaluation.queries import get_evaluation
 from service.evaluation.schemas import VariantKind, present_evaluation
 from service.evaluation.scoring.confusion import ConfusionMatrix
-from service.evaluation.scoring.row_scores import read_rows
 from service.experiments.decisions import Decision
 from service.experiments.label_error_schemas import LabelErrors, SuspectRow
 from service.experiments.label_errors import Vote, rank_label_errors

@@ -14,8 +14,8 @@ from service.database import Sessions
 from service.datasets.operations import PREPARE
 from service.errors import NotFound, ProviderFailed
 from service.evaluation import repository
-from service.evaluation.batch_lane import run_batch
-from service.evaluation.batch_operation import BatchWork, polled_batches
+from service.evaluation.batches.lane import run_batch
+from service.evaluation.batches.operation import BatchWork, polled_batches
 from service.evaluation.lanes import Lane
 from service.evaluation.models import BatchRun, Evaluation
 from service.evaluation.operations import evaluate_kind

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.evaluation.checkpoints import ScoredCheckpoint, choose_checkpoint
+from service.evaluation.plans.checkpoints import ScoredCheckpoint, choose_checkpoint
 
 
 def _scored(*values: float | None, half: float = 4.0) -> list[ScoredCheckpoint]:

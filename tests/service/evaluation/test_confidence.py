@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from service.errors import Invalid
-from service.evaluation.judges.verbal import read_verbal, retest, scale_of, verbal_confidence
+from service.evaluation.scoring.verbal import read_verbal, retest, scale_of, verbal_confidence
 from service.inference.ports import Generation, GenerationRequest, Outcome
 from service.jobs.ports import Preempted
 from tests.service.evaluation.conftest import ROWS, Oracle, Room

@@ -10,12 +10,12 @@ from service.datasets.queries import answer_form_of
 from service.errors import Conflict
 from service.evaluation.exports.manifest import evaluation_manifest
 from service.evaluation.exports.row_filters import RowFilter
-from service.evaluation.exports.row_table import json_schema, rows_after, table_schema
 from service.evaluation.exports.schemas import EvaluationRowOut
 from service.evaluation.metrics.registry import METRICS, MetricSpec
 from service.evaluation.models import ScoreRow
 from service.evaluation.queries import row_schema_of
 from service.evaluation.scoring.metric_runs import MetricRun, chosen_metrics, correct_by
+from service.evaluation.scoring.row_table import json_schema, rows_after, table_schema
 from service.evaluation.scoring.scores import Scored, check_signatures
 from service.inference.ports import Outcome
 from service.storage.tables import rows_as_csv, rows_as_jsonl

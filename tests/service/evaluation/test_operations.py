@@ -4,7 +4,7 @@ import pytest
 
 from service.datasets.examples import Split
 from service.datasets.queries import ready_dataset, stream_examples
-from service.evaluation.prompting.shots import choose_shots, shots_of
+from service.evaluation.plans.shots import choose_shots, shots_of
 from service.evaluation.schemas import EvaluateSpec, VariantKind
 from service.inference.governor import LocalGovernor
 from service.inference.ports import Quota

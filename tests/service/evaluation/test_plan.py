@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from service.datasets import examples
 from service.datasets.examples import Example, user_turn
 from service.errors import Invalid
-from service.evaluation.plan import parse_key, request_key
+from service.evaluation.plans.plan import parse_key, request_key
+from service.evaluation.plans.shots import choose_shots
 from service.evaluation.prompting.prompts import conversation
-from service.evaluation.prompting.shots import choose_shots
 from service.inference.ports import Turn
 
 

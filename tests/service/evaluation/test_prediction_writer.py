@@ -3,9 +3,9 @@
 import pytest
 
 from service.errors import Unavailable
-from service.evaluation.plan import plan_evaluation
-from service.evaluation.prediction_writer import UNREACHED_LIMIT, PredictionWriter
+from service.evaluation.plans.plan import plan_evaluation
 from service.evaluation.schemas import EvaluateSpec
+from service.evaluation.stages.prediction_writer import UNREACHED_LIMIT, PredictionWriter
 from service.inference.ports import Generation, GenerationRequest, GenerationResult, Outcome
 from tests.service.evaluation.conftest import Room
 from tests.support.runs import MemoryRun

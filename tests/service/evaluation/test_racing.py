@@ -3,8 +3,8 @@
 import numpy as np
 
 from bench.statistics.racing import one_race
+from service.evaluation.exports.row_scores import shared_rows
 from service.evaluation.metrics.registry import METRICS
-from service.evaluation.scoring.row_scores import shared_rows
 from service.evaluation.statistics.comparison import VariantScores
 from service.evaluation.statistics.racing import race
 

@@ -6,9 +6,9 @@ import pytest
 
 from service.datasets.examples import Split
 from service.datasets.queries import ready_dataset
+from service.evaluation.exports.row_scores import read_shared_rows, read_variant_scores
 from service.evaluation.metrics.registry import METRICS
 from service.evaluation.models import ScoreRow
-from service.evaluation.scoring.row_scores import read_shared_rows, read_variant_scores
 from service.inference.ports import Generation, GenerationRequest, Outcome
 from tests.service.evaluation.conftest import ROWS, Oracle, Room
 from tests.support.stored_examples import read_examples

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.evaluation.request_stage import plan_shards, priority_of
+from service.evaluation.stages.requests import plan_shards, priority_of
 
 
 @pytest.mark.parametrize(

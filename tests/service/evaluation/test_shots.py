@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from service.datasets.examples import Example, Split
 from service.datasets.queries import ready_dataset
 from service.errors import Invalid
-from service.evaluation.prompting.shots import NearestShots, RandomShots
+from service.evaluation.plans.shots import NearestShots, RandomShots
 from service.evaluation.schemas import EvaluateSpec
 from tests.service.evaluation.conftest import ROWS, Room
 from tests.support.stored_examples import read_examples

@@ -13,9 +13,9 @@ from service.catalogue.catalogue import Catalogue, load_catalogue
 from service.datasets.examples import Split
 from service.datasets.queries import ready_dataset, stream_examples
 from service.errors import Conflict, Invalid
-from service.evaluation.estimates import estimate_vertex_metrics
 from service.evaluation.models import Evaluation
 from service.evaluation.operations import run_evaluate
+from service.evaluation.plans.estimates import estimate_vertex_metrics
 from service.evaluation.queries import get_evaluation, row_schema_of
 from service.evaluation.retries import retry_evaluation
 from service.evaluation.schemas import EvaluateSpec

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from service.evaluation.exports.row_scores import shared_rows
 from service.evaluation.metrics.registry import METRICS
 from service.evaluation.schemas import VariantKind
-from service.evaluation.scoring.row_scores import shared_rows
 from service.evaluation.statistics.comparison import Comparison, VariantScores, compare
 from service.experiments.curve import Point, Verdict, learning_curve
 from service.experiments.tuning_luck import tuning_luck

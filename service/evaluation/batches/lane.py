@@ -6,13 +6,13 @@ from service.catalogue.prices import CallPrice
 from service.database import Sessions
 from service.errors import Forbidden, Invalid, NotFound, ProviderFailed
 from service.evaluation import repository
-from service.evaluation.batch_operation import BatchOperation, BatchWork
+from service.evaluation.batches.operation import BatchOperation, BatchWork
 from service.evaluation.lanes import Lane, LaneInputs, choose_lane
 from service.evaluation.models import BatchRun
-from service.evaluation.plan import EvaluationPlan
+from service.evaluation.plans.plan import EvaluationPlan
 from service.evaluation.ports import BatchConfig, EvaluationServices
-from service.evaluation.prediction_writer import PredictionWriter
-from service.evaluation.request_stage import copy_cached_answers, missing_requests
+from service.evaluation.stages.prediction_writer import PredictionWriter
+from service.evaluation.stages.requests import copy_cached_answers, missing_requests
 from service.inference.ports import GenerationRequest
 from service.jobs.operation_state import OperationState
 from service.jobs.paid_operations import advance

@@ -13,14 +13,14 @@ from service.datasets.presets.answer_form import AnswerForm
 from service.datasets.queries import DatasetView, ready_dataset
 from service.errors import Conflict, Fault, Invalid
 from service.evaluation import repository
-from service.evaluation.checkpoints import endpoint_of
-from service.evaluation.estimates import rows_asked
 from service.evaluation.generation_schemas import Thinking
-from service.evaluation.local_checks import check_local
 from service.evaluation.models import Evaluation
+from service.evaluation.plans.checkpoints import endpoint_of
+from service.evaluation.plans.estimates import rows_asked
+from service.evaluation.plans.local_checks import check_local
+from service.evaluation.plans.shots import NO_SHOTS, FixedShots, Shots, shots_of
 from service.evaluation.ports import EvaluationServices, Target
 from service.evaluation.prompting.prompts import conversation, instruction_of
-from service.evaluation.prompting.shots import NO_SHOTS, FixedShots, Shots, shots_of
 from service.evaluation.schemas import EvaluateSpec
 from service.evaluation.scoring.answers import EXTRACTION, AnswerReader
 from service.evaluation.setup_schemas import Decoding, EvaluationSetup

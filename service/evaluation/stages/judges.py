@@ -12,12 +12,12 @@ from service.evaluation.answer_repository import (
     samples_of,
     stored_keys,
 )
-from service.evaluation.judges.verbal import verbal_format, verbal_prompt
-from service.evaluation.plan import EvaluationPlan, request_key
+from service.evaluation.plans.plan import EvaluationPlan, request_key
 from service.evaluation.ports import EvaluationServices, Target
 from service.evaluation.prompting.prompts import task_text
-from service.evaluation.request_stage import MissingRequests, example_chunks, send_missing
+from service.evaluation.scoring.verbal import verbal_format, verbal_prompt
 from service.evaluation.scoring.votes import Elected, majority
+from service.evaluation.stages.requests import MissingRequests, example_chunks, send_missing
 from service.inference.ports import GenerationRequest, Outcome, Turn
 from service.jobs.ports import JobRun, Waiting
 

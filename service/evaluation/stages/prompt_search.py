@@ -16,14 +16,14 @@ from service.errors import Conflict, Fault, Invalid
 from service.evaluation import repository
 from service.evaluation.answer_repository import judgements_by, samples_of, stored_keys
 from service.evaluation.generation_schemas import PromptSearch
-from service.evaluation.judges.stage import judge_target
-from service.evaluation.plan import EvaluationPlan, plan_evaluation, request_key
+from service.evaluation.plans.plan import EvaluationPlan, plan_evaluation, request_key
+from service.evaluation.plans.validation_trials import first_scores, start_trials
 from service.evaluation.ports import EvaluationServices
 from service.evaluation.prompting.halving import Round, keep_best, plan_rounds
 from service.evaluation.prompting.proposals import proposal_prompt, read_proposal
-from service.evaluation.request_stage import MissingRequests, send_missing
 from service.evaluation.schemas import EvaluateSpec, VariantKind
-from service.evaluation.validation_trials import first_scores, start_trials
+from service.evaluation.stages.judges import judge_target
+from service.evaluation.stages.requests import MissingRequests, send_missing
 from service.inference.ports import GenerationRequest, Outcome, Turn
 from service.jobs.ports import JobRecord, JobRun, Waiting
 from service.jobs.queries import children_of

@@ -18,10 +18,10 @@ from service.evaluation.answer_repository import (
     samples_of,
     stored_keys,
 )
-from service.evaluation.plan import EvaluationPlan
+from service.evaluation.plans.plan import EvaluationPlan
 from service.evaluation.ports import EvaluationServices, Target
-from service.evaluation.request_stage import CHUNK, example_chunks
 from service.evaluation.scoring.votes import majority
+from service.evaluation.stages.requests import CHUNK, example_chunks
 from service.evaluation.vertex_metrics.protocol import (
     ScoredText,
     VertexMetric,

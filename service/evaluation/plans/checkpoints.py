@@ -11,10 +11,10 @@ from service.datasets.examples import Split
 from service.datasets.queries import DatasetView, ready_dataset
 from service.errors import Conflict, Fault, Invalid
 from service.evaluation import repository
+from service.evaluation.plans.validation_trials import first_scores, start_trials
 from service.evaluation.ports import EvaluationServices, TunedEndpoint
 from service.evaluation.schemas import EvaluateSpec
 from service.evaluation.setup_schemas import BEST_CHECKPOINT
-from service.evaluation.validation_trials import first_scores, start_trials
 from service.jobs.ports import JobRecord, JobRun, Waiting
 from service.jobs.queries import children_of
 from service.jobs.shards import await_shards, refuse_incomplete

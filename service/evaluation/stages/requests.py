@@ -17,10 +17,10 @@ from service.datasets.examples import Example
 from service.datasets.queries import stream_examples
 from service.errors import NotFound, Unavailable
 from service.evaluation.answer_repository import PREDICTIONS, AnswerTable, stored_keys
-from service.evaluation.plan import EvaluationPlan, request_key, requests_of
+from service.evaluation.plans.plan import EvaluationPlan, request_key, requests_of
 from service.evaluation.ports import EvaluationServices
-from service.evaluation.prediction_writer import PredictionWriter
 from service.evaluation.schemas import AskSpec
+from service.evaluation.stages.prediction_writer import PredictionWriter
 from service.inference.budget_guard import JobBudgetGuard, open_budget_guard
 from service.inference.operations import generate_all
 from service.inference.ports import Flow, GenerationRequest, GenerationResult

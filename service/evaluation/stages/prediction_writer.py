@@ -14,7 +14,7 @@ from service.evaluation.answer_repository import (
     insert_cached,
 )
 from service.evaluation.lanes import Lane
-from service.evaluation.plan import EvaluationPlan, parse_key
+from service.evaluation.plans.plan import EvaluationPlan, parse_key
 from service.inference.budget_guard import JobBudgetGuard
 from service.inference.cache import cache_results, cached_answers, fingerprint_of
 from service.inference.ledger import record_calls

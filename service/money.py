@@ -5,7 +5,7 @@ from typing import Literal
 
 CURRENCY: Literal["USD"] = "USD"
 NANO = 1_000_000_000
-AMOUNT_PATTERN = r"^(0|[1-9]\d{0,8})(\.\d{1,9})?$"
+AMOUNT_PATTERN = r"^(0|[1-9][0-9]{0,8})(\.[0-9]{1,9})?$"
 
 
 def parse_dollars(text: str) -> int:

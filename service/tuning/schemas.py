@@ -160,7 +160,8 @@ class PollSpec(BaseModel):
     )
 
     resource_name: str = Field(
-        pattern=r"^projects/[^/\s]{1,100}/locations/[a-z0-9-]{1,40}/tuningJobs/[0-9A-Za-z_-]{1,100}$",
+        pattern=r"^projects/[^/\s]+/locations/[a-z0-9-]{1,40}/tuningJobs/[0-9A-Za-z_-]{1,100}$",
+        max_length=400,
         description="the whole name of the tuning job",
         examples=["projects/123/locations/us-central1/tuningJobs/456"],
     )

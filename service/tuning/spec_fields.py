@@ -47,8 +47,9 @@ ServiceAccount = Annotated[
 KmsKeyName = Annotated[
     str,
     Field(
-        pattern=r"^projects/[^/\s]{1,100}/locations/[a-z0-9-]{1,40}/keyRings/[\w-]{1,63}"
-        r"/cryptoKeys/[\w-]{1,63}$",
+        pattern=r"^projects/[^/\s]+/locations/[a-z0-9-]{1,40}/keyRings/[A-Za-z0-9_-]{1,63}"
+        r"/cryptoKeys/[A-Za-z0-9_-]{1,63}$",
+        max_length=400,
         examples=["projects/p/locations/us-central1/keyRings/r/cryptoKeys/k"],
     ),
 ]
@@ -66,7 +67,7 @@ class ContinueFromSpec(BaseModel):
     )
     checkpoint: str | None = Field(
         default=None,
-        pattern=r"^[\w-]{1,50}$",
+        pattern=r"^[A-Za-z0-9_-]{1,50}$",
         description="id of one of its checkpoints; its last one without",
         examples=["2"],
     )
@@ -79,7 +80,8 @@ class AutoraterSpec(BaseModel):
 
     model: str | None = Field(
         default=None,
-        pattern=r"^projects/[^\s]{1,300}$",
+        pattern=r"^projects/\S+$",
+        max_length=400,
         description="the whole name of a publisher model or endpoint; the provider's without one",
     )
     samples: int = Field(default=4, ge=1, le=32, description="judgements for each answer")
@@ -103,7 +105,8 @@ class ProviderEvaluationSpec(BaseModel):
         description="templates of prompts, by each of which a model judges every answer",
     )
     output_uri: str = Field(
-        pattern=r"^gs://[a-z0-9][a-z0-9._-]{1,220}(/[^\s]{0,900})?$",
+        pattern=r"^gs://[a-z0-9][a-z0-9._-]{1,220}(/\S*)?$",
+        max_length=1200,
         description="where the results go",
         examples=["gs://my-bucket/evaluations"],
     )

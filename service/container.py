@@ -46,7 +46,7 @@ from service.tuning.local_tuning import LocalTuningServices
 from service.tuning.operations import TuningServices, open_limits
 from service.tuning.polls import polled_tunings
 from service.tuning.ports import TuningProvider
-from service.tuning.preflight_facts import Preflight, open_preflight
+from service.tuning.preflight.facts import Preflight, open_preflight
 from service.tuning.providers.registry import PROVIDERS
 from service.tuning.queries import base_model_of, ready_model
 from service.webhooks.addresses import UrlRules, url_rules

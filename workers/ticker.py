@@ -26,7 +26,7 @@ from service.model_registry.retirement import tell_retirements
 from service.projects.audit import purge_entries
 from service.settings import read_settings
 from service.task_queue import Queue
-from service.tuning.metric_sweep import has_due_metrics
+from service.tuning.curves.sweep import has_due_metrics
 from service.webhooks.deliveries import due_deliveries, purge_deliveries
 from service.webhooks.event_log import purge_events
 from workers.health import beat

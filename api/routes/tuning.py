@@ -21,7 +21,7 @@ from service.model_registry.schemas import ModelDetail
 from service.storage.tables import rows_as_csv
 from service.tuning import queries
 from service.tuning.curve_schemas import TrainingCurves, present_curves
-from service.tuning.curves import training_curves
+from service.tuning.curves.records import training_curves
 from service.tuning.schemas import Model, present_model
 
 router = APIRouter(prefix="/v1/models", tags=["models"])

@@ -15,7 +15,7 @@ from math import exp
 
 import numpy as np
 
-from service.tuning.overfitting import Curve, find_overfitting
+from service.tuning.curves.overfitting import Curve, find_overfitting
 
 _PATIENCE = 3
 _RISE = 0.3

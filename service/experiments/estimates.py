@@ -24,8 +24,8 @@ from service.experiments.schemas import ExperimentSpec
 from service.experiments.variants import FINAL, Variant, label_checks, variants_of
 from service.jobs.ports import Estimate, InputNotReady, Submission
 from service.storage.ports import ObjectStore
-from service.tuning.costs import estimate_or_reuse, estimate_training
-from service.tuning.tuning_settings import TuningSettings
+from service.tuning.billing.costs import estimate_or_reuse, estimate_training
+from service.tuning.inputs.settings import TuningSettings
 
 MOST_CHECKPOINTS = 10  # of one tuning, as Google's page on checkpoints says
 

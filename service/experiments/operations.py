@@ -55,8 +55,8 @@ from service.jobs.shards import stop_shards
 from service.storage.leftovers import Leftover, LeftoverKind
 from service.storage.ports import ObjectStore
 from service.task_queue import Queue
-from service.tuning.checks import check_hyperparameters
-from service.tuning.preflight_facts import Preflight
+from service.tuning.inputs.checks import check_hyperparameters
+from service.tuning.preflight.facts import Preflight
 
 
 def reserve_experiment(

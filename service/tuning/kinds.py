@@ -14,13 +14,13 @@ from service.ids import Prefix
 from service.jobs.ports import InputNotReady, JobKind, Placement, Submission
 from service.task_queue import Queue
 from service.tuning import repository
-from service.tuning.checks import check_rows, check_settings
-from service.tuning.continuation import parent_of
-from service.tuning.costs import estimate_tuning
+from service.tuning.billing.costs import estimate_tuning
+from service.tuning.inputs.checks import check_rows, check_settings
+from service.tuning.inputs.continuation import parent_of
+from service.tuning.inputs.settings import settings_of
 from service.tuning.models import TunedModel
 from service.tuning.ports import TuningMethod
 from service.tuning.schemas import PollSpec, TuneSpec
-from service.tuning.tuning_settings import settings_of
 
 
 def reserve_tuned(

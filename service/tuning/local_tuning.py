@@ -24,14 +24,14 @@ from service.jobs.ports import JobCancelled, JobRun
 from service.jobs.queries import job_states
 from service.storage.ports import ObjectStore
 from service.tuning import repository
-from service.tuning.costs import enter_training
-from service.tuning.curves import record_metrics
+from service.tuning.billing.costs import enter_training
+from service.tuning.curves.records import record_metrics
+from service.tuning.inputs.inputs import read_inputs
 from service.tuning.local_spec import DEFAULT_TRAINING
 from service.tuning.ports import MetricPoint
 from service.tuning.providers.local.plan import TrainingPlan, plan_training
 from service.tuning.removal import model_folder
 from service.tuning.schemas import TuneSpec
-from service.tuning.tuning_inputs import read_inputs
 
 _WRITE_SECONDS = 1.0  # between two looks of a person at the curves
 

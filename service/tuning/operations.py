@@ -16,14 +16,14 @@ from service.projects.access import require_tuning
 from service.registry import Registry
 from service.settings import Settings
 from service.tuning import repository
-from service.tuning.billing import bill_of, row_findings
-from service.tuning.costs import enter_training, hold_training
+from service.tuning.billing.bill import bill_of, row_findings
+from service.tuning.billing.costs import enter_training, hold_training
+from service.tuning.inputs.inputs import TuningInputs, check_inputs, read_inputs, request_of
+from service.tuning.inputs.reuse import reuse_tuning, tuning_fingerprint
 from service.tuning.models import TuningRun
 from service.tuning.ports import TuningProvider
-from service.tuning.preflight_facts import Preflight
-from service.tuning.reuse import reuse_tuning, tuning_fingerprint
+from service.tuning.preflight.facts import Preflight
 from service.tuning.schemas import PollSpec, TuneSpec
-from service.tuning.tuning_inputs import TuningInputs, check_inputs, read_inputs, request_of
 
 Providers = Registry[TuningProvider]
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from service.storage.tables import read_parquet
-from service.tuning.curves import record_metrics
+from service.tuning.curves.records import record_metrics
 from service.tuning.ports import MetricPoint, MetricSeries
 from tests.api.outputs import finished_evaluation, finished_experiment, prepared_dataset
 from tests.api.problems import problem_of

@@ -27,7 +27,7 @@ VIOLATIONS = {
         "import service.jobs.lifecycle",
     ),
     "Rooms keep their models and repositories to themselves": (
-        "service/tuning/costs.py",
+        "service/tuning/billing/costs.py",
         "import service.jobs.tree_repository",
     ),
     "Roles inside a room: operations over repository over models": (
@@ -41,6 +41,10 @@ VIOLATIONS = {
     "Evaluation goes from plan over stages to results": (
         "service/evaluation/scoring/votes.py",
         "import service.evaluation.stages.requests",
+    ),
+    "Tuning goes from inputs over bills to operations": (
+        "service/tuning/inputs/reuse.py",
+        "import service.tuning.billing.costs",
     ),
     "The emulator is a staircase of its own": (
         "emulator/storage/store.py",

@@ -17,8 +17,8 @@ from service.experiments.report.archive import read_archived
 from service.inference.redis_governor import list_quotas
 from service.jobs.lifecycle import State
 from service.jobs.models import Job
+from service.tuning.curves.overfitting import Overfitting
 from service.tuning.models import TunedModel, TuningRun
-from service.tuning.overfitting import Overfitting
 from service.tuning.queries import get_model
 from tests.support.eventually import eventually
 from tests.support.stack import Stack

@@ -9,7 +9,7 @@ from service.experiments.curve_schemas import ExperimentCurve
 from service.experiments.queries import get_experiment
 from service.jobs.lifecycle import State
 from service.jobs.models import Job
-from service.tuning.curves import training_curves
+from service.tuning.curves.records import training_curves
 from service.tuning.ports import MetricSeries
 from tests.support.eventually import eventually
 from tests.support.fleet import FleetProcess

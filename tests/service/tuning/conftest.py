@@ -19,13 +19,13 @@ from service.jobs.paid_operations import OperationPace
 from service.registry import Registry
 from service.storage.ports import ObjectStore
 from service.storage.stores import open_store
+from service.tuning.curves.sweep import read_due_metrics
 from service.tuning.kinds import tune_kind
-from service.tuning.metric_sweep import read_due_metrics
 from service.tuning.models import TuningRun
 from service.tuning.operations import TuningServices, run_tune
 from service.tuning.polls import polled_tunings
 from service.tuning.ports import TuningProvider
-from service.tuning.preflight_facts import Preflight
+from service.tuning.preflight.facts import Preflight
 from service.tuning.providers.vertex import open_vertex
 from service.webhooks.models import Event
 from tests.support.emulator import EmulatorProcess, start_emulator

@@ -7,7 +7,7 @@ from service.jobs.budgets import BudgetExhausted, open_budget
 from service.jobs.models import Budget, Reservation
 from service.jobs.ports import JobCancelled
 from service.money import NANO, dollars
-from service.tuning.billing import bill_of, row_findings
+from service.tuning.billing.bill import bill_of, row_findings
 from service.tuning.models import TuningRun
 from service.tuning.queries import get_model
 from service.tuning.schemas import present_model

@@ -3,7 +3,7 @@
 from service.database import Sessions
 from service.jobs.lifecycle import State
 from service.tuning.curve_schemas import present_curves
-from service.tuning.curves import record_metrics, training_curves
+from service.tuning.curves.records import record_metrics, training_curves
 from service.tuning.ports import MetricPoint, MetricSeries
 from service.tuning.removal import remove_model
 from tests.service.tuning.conftest import Tuning

@@ -11,7 +11,7 @@ from service.errors import Invalid, NotFound
 from service.evaluation.models import Prediction
 from service.jobs.ports import JobCancelled, Preempted
 from service.storage.leftovers import LeftoverKind
-from service.tuning.curves import training_curves
+from service.tuning.curves.records import training_curves
 from service.tuning.local_tuning import run_local_tuning
 from service.tuning.ports import MetricSeries
 from service.tuning.removal import remove_model

@@ -7,7 +7,7 @@ import pytest
 
 from service.database import Sessions
 from service.files.operations import create_file
-from service.tuning.overfitting import Curve, find_overfitting
+from service.tuning.curves.overfitting import Curve, find_overfitting
 from service.tuning.queries import model_with_tuning
 from service.tuning.schemas import present_model
 from tests.service.tuning.conftest import LIMITS, Tuning, prepare, store, tuning_of

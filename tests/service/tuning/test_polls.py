@@ -14,6 +14,7 @@ from service.jobs.models import ProviderCircuit
 from service.jobs.paid_operation_sweep import poll_operations
 from service.jobs.provider_circuits import FAILURES
 from service.registry import Registry
+from service.tuning.inputs.inputs import read_inputs, request_of
 from service.tuning.kinds import POLL
 from service.tuning.models import TunedModel, TuningRun
 from service.tuning.polls import polled_tunings
@@ -22,7 +23,6 @@ from service.tuning.providers.vertex import VertexTuning, open_vertex
 from service.tuning.queries import list_models
 from service.tuning.removal import remove_model
 from service.tuning.schemas import TuneSpec
-from service.tuning.tuning_inputs import read_inputs, request_of
 from tests.service.tuning.conftest import PROJECT, Tuning
 from tests.support.eventually import eventually
 from tests.support.runs import MemoryRun, reserve_run

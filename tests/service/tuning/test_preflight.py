@@ -12,14 +12,14 @@ from service.jobs.ports import Waiting
 from service.settings import Settings
 from service.storage.ports import BucketAccess
 from service.tuning.models import TuningRun
-from service.tuning.preflight import (
+from service.tuning.preflight.facts import Preflight, open_preflight
+from service.tuning.preflight.findings import (
     FindingState,
     PreflightFacts,
     PreflightFinding,
     examine,
     require_ready,
 )
-from service.tuning.preflight_facts import Preflight, open_preflight
 from tests.service.tuning.conftest import PROJECT, Tuning
 from tests.support.emulator import EmulatorProcess
 

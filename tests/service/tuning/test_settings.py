@@ -15,14 +15,14 @@ from service.errors import Invalid, NotFound
 from service.ids import Prefix, new_id
 from service.jobs.lifecycle import Reason
 from service.jobs.ports import InputNotReady, JobKind, Waiting
-from service.tuning.checks import check_rows, check_settings
+from service.tuning.inputs.checks import check_rows, check_settings
+from service.tuning.inputs.settings import TuningSettings, settings_of
 from service.tuning.kinds import tune_kind
 from service.tuning.models import TunedModel
 from service.tuning.ports import Continuation, Hyperparameters, ProviderEvaluation, TuningRequest
 from service.tuning.providers.vertex_requests import tuning_job
 from service.tuning.queries import get_model
 from service.tuning.schemas import TuneSpec, present_model
-from service.tuning.tuning_settings import TuningSettings, settings_of
 from tests.service.tuning.conftest import CATALOGUE, TRAIN_SIZE, TUNE, Tuning
 from tests.support.runs import reserve_run
 

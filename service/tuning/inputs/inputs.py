@@ -10,13 +10,13 @@ from service.datasets.queries import DatasetView, ready_dataset
 from service.errors import Fault, Invalid, NotFound
 from service.jobs.ports import JobRun
 from service.tuning import repository
-from service.tuning.checks import check_rows, check_settings
-from service.tuning.continuation import continuation_of, parent_of
+from service.tuning.inputs.checks import check_rows, check_settings
+from service.tuning.inputs.continuation import continuation_of, parent_of
+from service.tuning.inputs.settings import TuningSettings, settings_of
 from service.tuning.models import TunedModel, TuningRun
 from service.tuning.ports import Hyperparameters, ProviderEvaluation, TuningRequest
 from service.tuning.schemas import TuneSpec
 from service.tuning.spec_fields import ProviderEvaluationSpec
-from service.tuning.tuning_settings import TuningSettings, settings_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from service.errors import NotFound
 from service.jobs.events import emit_event
 from service.jobs.queries import find_job
 from service.tuning import repository
+from service.tuning.curves.overfitting import Curve, find_overfitting
 from service.tuning.models import TunedModel
-from service.tuning.overfitting import Curve, find_overfitting
 from service.tuning.ports import MetricPoint, MetricSeries
 from service.webhooks.events import EventType
 

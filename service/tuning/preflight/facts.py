@@ -11,7 +11,7 @@ from service.errors import NotFound, TunecurveError
 from service.settings import Settings
 from service.storage.gcs import GS_URI, GcsStore
 from service.storage.ports import BucketAccess
-from service.tuning.preflight import (
+from service.tuning.preflight.findings import (
     FindingState,
     PreflightFacts,
     PreflightFinding,

@@ -17,7 +17,7 @@ from service.jobs.operation_state import FINAL_STATES, OperationState
 from service.jobs.paid_operations import OperationPace
 from service.jobs.provider_circuits import Circuits
 from service.tuning import repository
-from service.tuning.curves import record_metrics
+from service.tuning.curves.records import record_metrics
 from service.tuning.models import TuningRun
 from service.tuning.polls import Providers
 

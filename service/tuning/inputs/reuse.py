@@ -12,9 +12,9 @@ from service.errors import NotFound
 from service.jobs.operation_state import OperationState
 from service.jobs.ports import JobRun
 from service.tuning import repository
+from service.tuning.inputs.settings import TuningSettings
 from service.tuning.models import TuningRun
 from service.tuning.ports import TuningProvider
-from service.tuning.tuning_settings import TuningSettings
 
 log = structlog.get_logger()
 

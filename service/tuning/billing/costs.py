@@ -12,12 +12,12 @@ from service.inference.budget_guard import reserve_ahead
 from service.inference.ledger import record_usage
 from service.jobs.budgets import settle_ahead
 from service.jobs.ports import FREE, Estimate, InputNotReady, JobRun, Submission
-from service.tuning.billing import planned_use
-from service.tuning.continuation import continuation_of, parent_of
-from service.tuning.durations import tuning_hours
-from service.tuning.reuse import reusable_tuning, tuning_fingerprint
+from service.tuning.billing.bill import planned_use
+from service.tuning.billing.durations import tuning_hours
+from service.tuning.inputs.continuation import continuation_of, parent_of
+from service.tuning.inputs.reuse import reusable_tuning, tuning_fingerprint
+from service.tuning.inputs.settings import TuningSettings, settings_of
 from service.tuning.schemas import TuneSpec
-from service.tuning.tuning_settings import TuningSettings, settings_of
 
 
 def estimate_training(

@@ -7,9 +7,9 @@ from service.catalogue.catalogue import Catalogue
 from service.catalogue.entry import Limits, ModelEntry
 from service.catalogue.locations import location_of
 from service.errors import Fault, Invalid
+from service.tuning.inputs.settings import TuningSettings
 from service.tuning.ports import TuningMethod
 from service.tuning.schemas import HyperparametersSpec
-from service.tuning.tuning_settings import TuningSettings
 
 CONTINUOUS = "continuous"
 

@@ -1,0 +1,1 @@
+"""Training curves: read from the provider, kept, and searched for overfitting."""

@@ -1,0 +1,1 @@
+"""What a tuning is asked for: dataset, settings, the model it continues, and whether they fit."""

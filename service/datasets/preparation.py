@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from service.catalogue.catalogue import Catalogue
 from service.catalogue.entry import ModelEntry
-from service.datasets.cleaning.deduplication import first_of_each
-from service.datasets.cleaning.similarity_index import SimilarityIndex
+from service.datasets.cleaning.deduplication import ONLY_FOR_DUPLICATES, first_of_each
+from service.datasets.cleaning.similarity_index import ONLY_FOR_SPLITS, SimilarityIndex
 from service.datasets.conversion.converted_rows import ConvertedRows, ConvertedRowsWriter
 from service.datasets.conversion.row_conversion import ConversionPlan, RowConverter
 from service.datasets.drops import DropReason
@@ -153,18 +153,24 @@ def split_rows(
     converted = rows.finish()
     if not converted.keys.height:
         raise no_usable_row(converted.drops)
-    index, groups, kept = _similarity_index(converted, preset)
+    kept = _drop_duplicates(converted)
+    converted = replace(converted, keys=converted.keys.drop(ONLY_FOR_DUPLICATES))
+    index, groups = _similarity_index(converted, kept, preset)
     sizes = _sizes(preset, spec)
     search = SizeSearch(kept, index, spec.train_sizes, preset.drops_near_duplicates)
     assignment = search.assign(sizes)
     leaks = find_leaks(assignment.splits, index)
     if not spec.allow_leakage:
         refuse_leaks(leaks, name=lambda split, row: row_name(row, split, spec))
+    if converted.near is not None:
+        converted.near.close()
     source_rows = sum(each.source_rows for each in sources)
     _account(converted, assignment, source_rows)
     assumed = sorted({name for each in sources for name in each.assumed_encodings})
+    keys = index.keys.drop(ONLY_FOR_SPLITS)
+    converted = replace(converted, keys=keys)
     return SplitDataset(
-        converted, assignment, index.keys, groups, leaks, source_rows, base_model, sizes, assumed
+        converted, assignment, keys, groups, leaks, source_rows, base_model, sizes, assumed
     )
 
 
@@ -201,13 +207,18 @@ def open_writer(
     return ConvertedRowsWriter(folder, near_threshold=spec.near_duplicates, checks=checks)
 
 
-def _similarity_index(
-    converted: ConvertedRows, preset: Preset
-) -> tuple[SimilarityIndex, Rows | None, Rows]:
-    """Return the index, the example whose group each example has, and the rows that are kept."""
+def _drop_duplicates(converted: ConvertedRows) -> Rows:
+    """Return the rows that are kept, and note the others."""
     kept = np.flatnonzero(first_of_each(converted.keys))
     numbers = converted.keys["row"].to_numpy()
     converted.drops.add(DropReason.DUPLICATE, np.delete(numbers, kept).tolist())
+    return kept
+
+
+def _similarity_index(
+    converted: ConvertedRows, kept: Rows, preset: Preset
+) -> tuple[SimilarityIndex, Rows | None]:
+    """Return the index of the rows that are kept, and the example whose group each example has."""
     if converted.near is None:
         clusters = np.arange(converted.keys.height)
     else:
@@ -220,7 +231,6 @@ def _similarity_index(
     return (
         SimilarityIndex(keys, converted.near, clusters, groups=not preset.near_groups),
         groups,
-        kept,
     )
 
 

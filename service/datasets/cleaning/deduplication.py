@@ -10,6 +10,8 @@ from service.datasets.cleaning.similarity_index import SimilarityIndex
 
 _IDENTITY = ("identity_1", "identity_2", "given")
 _SPELLING = ("spelling_high", "spelling_low", "row")
+# Columns of keys that nothing reads later: 32 bytes a row.
+ONLY_FOR_DUPLICATES = (*_IDENTITY[:2], *_SPELLING[:2])
 
 
 def first_of_each(keys: pl.DataFrame) -> NDArray[np.bool_]:

@@ -87,8 +87,11 @@ class NearDuplicates:
         self._lengths.append(np.fromfile(folder / _LENGTHS, np.int64))
 
     def close(self) -> None:
+        """Close the files and forget what was compared; a second call does nothing."""
         for file in self._files:
             file.close()
+        self._found.clear()
+        self._shingles.cache_clear()
 
     @property
     def _files(self) -> list[BufferedWriter | BufferedRandom]:

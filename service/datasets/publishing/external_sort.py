@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from service.datasets.conversion.converted_rows import bounded_batches
 from service.datasets.formats.arrow_arrays import number_array
 
-_BUCKET_ROWS = 10_000
+_BUCKET_ROWS = 5000
 _BUCKET_BYTES = 64 << 20
 _MOST_BUCKETS = 200  # files open at once
 

@@ -11,7 +11,12 @@ from service.datasets.examples import Split
 from service.datasets.preparation import SplitDataset
 from service.datasets.presets.preset import Preset
 from service.datasets.report.schemas import Grain
-from service.datasets.splitting.hash_split import FIRST_PLACE, hold_out_rows, size_classes
+from service.datasets.splitting.hash_split import (
+    FIRST_PLACE,
+    group_sizes,
+    hold_out_rows,
+    size_classes,
+)
 from service.errors import Invalid
 
 Rows = NDArray[np.int64]
@@ -30,12 +35,14 @@ def grains_of(prepared: SplitDataset, preset: Preset) -> list[Grain]:
     if prepared.keys["given"].to_numpy()[rows].any():
         return []
     chosen, *others = preset.grains or (_OWN,)
+    unused = unused_rows(prepared)
+    if not others or not (prepared.keys["other_group"] != 0).any():
+        return [_grain(prepared.keys, rows, splits, unused=unused, name=chosen, chosen=True)]
     keys = _with_other_groups(prepared.keys)
-    found = [_grain(keys, rows, splits, unused=unused_rows(prepared), name=chosen, chosen=True)]
-    if others and (prepared.keys["other_group"] != 0).any():
-        found[0] = found[0].model_copy(update={"shared": others[0]})
-        found += _other_grain(keys, rows, prepared, name=others[0], chosen=chosen)
-    return found
+    found = _grain(keys, rows, splits, unused=unused, name=chosen, chosen=True)
+    shared = {"shared": others[0], "shared_test_rows": _shared(keys, splits)}
+    other = _other_grain(keys, rows, prepared, name=others[0], chosen=chosen)
+    return [found.model_copy(update=shared), *other]
 
 
 def unused_rows(prepared: SplitDataset) -> int:
@@ -79,7 +86,8 @@ def _other_grain(
         splits[split] = held.rows
     splits[Split.TRAIN] = free
     found = _grain(swapped, rows, splits, unused=unused, name=name, chosen=False)
-    return [found.model_copy(update={"shared": chosen})]
+    shared = {"shared": chosen, "shared_test_rows": _shared(swapped, splits)}
+    return [found.model_copy(update=shared)]
 
 
 def _grain(
@@ -91,15 +99,21 @@ def _grain(
     name: str,
     chosen: bool,
 ) -> Grain:
-    test, train = splits[Split.TEST], splits[Split.TRAIN]
-    sizes = keys[rows].group_by(_GROUP).len()["len"].to_numpy()
-    shared = keys[test].join(keys[train], on=_OTHER, how="semi")
+    sizes = group_sizes(keys, rows)
     return Grain(
         name=name,
         chosen=chosen,
         groups=len(sizes),
         largest=int(sizes.max(initial=0)),
-        groups_tested=keys.select(_GROUP)[test].n_unique() if len(test) else 0,
+        groups_tested=len(group_sizes(keys, splits[Split.TEST])),
         unused_rows=unused,
-        shared_test_rows=shared.height,
     )
+
+
+def _shared(keys: pl.DataFrame, splits: Mapping[Split, Rows]) -> int:
+    """Return how many test rows have the other group of a training row."""
+    others = keys.select(_OTHER)
+    test = others[splits[Split.TEST]]
+    # Joined to the small side first, so that no table of all training rows is built.
+    taught = others[splits[Split.TRAIN]].join(test, on=_OTHER, how="semi").unique()
+    return test.join(taught, on=_OTHER, how="semi").height

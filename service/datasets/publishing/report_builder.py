@@ -32,6 +32,7 @@ from service.datasets.report.schemas import (
     TuningCost,
 )
 from service.datasets.row_faults import Level
+from service.datasets.splitting.hash_split import group_sizes
 from service.datasets.splitting.leakage import MEANINGS, PAIRS_SHOWN
 from service.datasets.validation.dataset_facts import DatasetFacts, Finding
 from service.datasets.validation.dataset_rules import dataset_findings
@@ -62,7 +63,7 @@ def dataset_facts(
     return DatasetFacts(
         train_rows=len(splits[Split.TRAIN]),
         validation_rows=len(splits[Split.VALIDATION]),
-        test_groups=_groups(prepared.keys, splits[Split.TEST]).height,
+        test_groups=len(group_sizes(prepared.keys, splits[Split.TEST])),
         largest_train_size=max(train_sizes),
         training_bytes=max(written.ends.values(), default=0),
         instruction_tokens=len(preset.instruction.encode()) // BYTES_PER_TOKEN,
@@ -84,7 +85,7 @@ def dataset_facts(
         conflict_rows=len(conflicts),
         near_test_rows=len(like_held_out),
         unused_rows=unused_rows(prepared),
-        untested_group_rows=_largest(_groups(prepared.keys, splits[Split.TRAIN])),
+        untested_group_rows=_largest(group_sizes(prepared.keys, splits[Split.TRAIN])),
         assumed_encodings=prepared.assumed_encodings,
     )
 
@@ -100,12 +101,8 @@ def _conflicts(prepared: SplitDataset) -> list[int]:
     return rows.join(several, on="normalised", how="semi")["row"].to_list()
 
 
-def _groups(keys: pl.DataFrame, rows: Rows) -> pl.DataFrame:
-    return keys.select("group_high", "group_low")[rows].group_by("group_high", "group_low").len()
-
-
-def _largest(groups: pl.DataFrame) -> int:
-    return int(groups["len"].to_numpy().max(initial=0))
+def _largest(groups: Rows) -> int:
+    return int(groups.max(initial=0))
 
 
 def build_report(
@@ -121,7 +118,7 @@ def build_report(
     kept = np.concatenate(list(prepared.splits.values()))
     keys = prepared.keys.select(_MEASURES)[kept]
     drops = prepared.converted.drops
-    groups = _groups(prepared.keys, kept)
+    groups = group_sizes(prepared.keys, kept)
     near, personal = prepared.converted.near, written.personal
     common = personal.common_words()
     return DatasetReport(
@@ -133,7 +130,7 @@ def build_report(
             for reason, count in drops.counts.items()
         },
         groups=Groups(
-            count=groups.height,
+            count=len(groups),
             largest=_largest(groups),
             tested=facts.test_groups,
         ),

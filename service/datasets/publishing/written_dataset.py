@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
-import polars as pl
 import structlog
 
 from service.datasets.examples import Split
@@ -21,6 +20,7 @@ from service.datasets.publishing.placeholder_labels import (
 from service.datasets.publishing.report_builder import build_report, dataset_facts
 from service.datasets.row_faults import Level
 from service.datasets.schemas import DatasetReport
+from service.datasets.splitting.hash_split import group_sizes
 from service.datasets.validation.dataset_facts import DatasetFacts
 from service.datasets.validation.dataset_rules import dataset_findings
 from service.datasets.validation.token_counts import Calibration, calibrate
@@ -83,7 +83,9 @@ def write_dataset(
         instruction=preset.instruction,
         report=report,
         sizes={split: len(rows) for split, rows in prepared.splits.items()},
-        groups={split: _groups(prepared, split) for split in Split},
+        groups={
+            split: len(group_sizes(prepared.keys, rows)) for split, rows in prepared.splits.items()
+        },
     )
 
 
@@ -92,11 +94,6 @@ def _refuse(facts: DatasetFacts) -> None:
     if errors:
         faults = [Fault("/spec", each.code, each.message) for each in errors]
         raise Invalid(errors[0].message, code=errors[0].code, faults=faults)
-
-
-def _groups(prepared: SplitDataset, split: Split) -> int:
-    rows = prepared.keys.select("group_high", "group_low")[prepared.splits[split]]
-    return int(rows.select(pl.struct(pl.all()).n_unique()).item()) if rows.height else 0
 
 
 def _calibration(written: WrittenFiles, model: str, counter: TokenCounter | None) -> Calibration:

@@ -56,6 +56,20 @@ def size_classes(keys: pl.DataFrame, free: Rows, *, small: int) -> NDArray[np.ui
     return classes
 
 
+def group_sizes(keys: pl.DataFrame, rows: Rows) -> Rows:
+    """Return how many of the rows each group has; sorting takes less memory than a hash table."""
+    if not len(rows):
+        return rows[:0]
+    columns = [keys[name].to_numpy()[rows] for name in _GROUP]
+    order = np.lexsort(columns)
+    differs = np.zeros(len(rows), np.bool_)
+    differs[0] = True
+    for column in columns:
+        ordered = column[order]
+        differs[1:] |= ordered[1:] != ordered[:-1]
+    return np.diff(np.flatnonzero(differs), append=len(rows))
+
+
 def hold_out_rows(
     keys: pl.DataFrame,
     free: Rows,

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterator
 from typing import Any, Literal
 
-from service.evaluation.metrics.measures import CountAverage, RowAverage, share_of
+from service.evaluation.metrics.measures import CountAverage, RowAverage, compose, share_of
 from service.evaluation.metrics.normal_forms import strip_fence
 from service.evaluation.statistics.intervals import Array
 
@@ -17,8 +17,8 @@ class JsonEqual(RowAverage):
     """Share of answers whose JSON has a reference's value, 0 to 100.
 
     The order of keys, white space and a code fence around the answer make no difference; the
-    order of lists does. 1 equals 1.0; true does not equal 1. A reference that is no JSON is
-    compared as text.
+    order of lists does. 1 equals 1.0; true does not equal 1; a letter equals its escape, and its
+    composed form. A reference that is no JSON is compared as text.
     """
 
     def earned(self, prediction: str, reference: str) -> float:
@@ -79,7 +79,7 @@ def _walk(value: Any, path: tuple[Hashable, ...]) -> Iterator[tuple[Hashable, ..
     """Yield path and value of each field; an empty object or list below the top is one."""
     if isinstance(value, dict) and (value or not path):
         for key, each in value.items():
-            yield from _walk(each, (*path, key))
+            yield from _walk(each, (*path, compose(key)))
     elif isinstance(value, list) and (value or not path):
         for each in value:
             yield from _walk(each, (*path, _LIST))
@@ -91,10 +91,12 @@ def _comparable(value: Any) -> Hashable:
     """Return what is equal for equal JSON: Python holds True and 1 for equal, JSON does not."""
     match value:
         case dict():
-            return frozenset((key, _comparable(each)) for key, each in value.items())
+            return frozenset((compose(key), _comparable(each)) for key, each in value.items())
         case list():
             return tuple(map(_comparable, value))
         case bool():
             return ("boolean", value)
+        case str():
+            return compose(value)
         case _:
-            return value  # type: ignore[no-any-return]  # a text, a number or None
+            return value  # type: ignore[no-any-return]  # a number or None

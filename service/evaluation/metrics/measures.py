@@ -36,7 +36,7 @@ class Composed:
         self._measure = measure
 
     def statistics(self, predictions: Sequence[str], references: References) -> Array:
-        return self._measure.statistics([*map(_composed, predictions)], _all_composed(references))
+        return self._measure.statistics([*map(compose, predictions)], _all_composed(references))
 
     def worst(self, references: References) -> Array:
         return self._measure.worst(_all_composed(references))
@@ -48,12 +48,13 @@ class Composed:
         return self._measure.totals(sums)
 
 
-def _composed(text: str) -> str:
+def compose(text: str) -> str:
+    """Return the text with its letters composed (Unicode NFC)."""
     return unicodedata.normalize("NFC", text)
 
 
 def _all_composed(references: References) -> References:
-    return [[*map(_composed, golds)] for golds in references]
+    return [[*map(compose, golds)] for golds in references]
 
 
 class RowAverage(ABC):

@@ -31,8 +31,8 @@ from service.inference.governors import Governors
 from service.inference.local.folders import LocalModels, local_models
 from service.inference.operations import shut_down
 from service.inference.ports import Generator
-from service.jobs.paid_operation_polls import PolledTables
-from service.jobs.paid_operations import OperationPace, operation_pace
+from service.jobs.paid_operations.operations import OperationPace, operation_pace
+from service.jobs.paid_operations.polls import PolledTables
 from service.jobs.ports import JobKinds, JobServices
 from service.redis_address import RedisAddress
 from service.registry import Registry

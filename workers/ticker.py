@@ -19,7 +19,7 @@ from service.errors import Invalid
 from service.inference.cache import purge_cache
 from service.inference.quota_controls import publish_controls
 from service.jobs.dispatch import has_due_messages, send_due_messages
-from service.jobs.paid_operation_sweep import has_due_operations
+from service.jobs.paid_operations.sweep import has_due_operations
 from service.jobs.sweeps import purge_keys, requeue_expired, wake_due
 from service.logging import configure_logging
 from service.model_registry.retirement import tell_retirements

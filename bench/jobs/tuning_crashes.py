@@ -31,8 +31,8 @@ import pytest
 from service.database import open_sessions
 from service.errors import Unavailable
 from service.jobs.lifecycle import OPEN, State
-from service.jobs.operation_state import FINAL_STATES, FoundOperation, OperationState
-from service.jobs.paid_operations import OperationStatus
+from service.jobs.paid_operations.operations import OperationStatus
+from service.jobs.paid_operations.states import FINAL_STATES, FoundOperation, OperationState
 from service.migrations.upgrade import upgrade
 from service.storage.stores import open_store
 from service.tuning.models import TuningRun

@@ -9,8 +9,8 @@ from service.database import Session, Sessions
 from service.errors import Invalid, ProviderFailed, TunecurveError
 from service.ids import Prefix, new_id
 from service.jobs.budgets import settle_ahead
-from service.jobs.operation_state import FoundOperation, OperationState
-from service.jobs.paid_operations import OperationPace, advance
+from service.jobs.paid_operations.operations import OperationPace, advance
+from service.jobs.paid_operations.states import FoundOperation, OperationState
 from service.jobs.ports import JobCancelled, JobRun, Waiting
 from service.projects.access import require_tuning
 from service.registry import Registry

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from service.catalogue.locations import place_of
 from service.errors import Conflict
-from service.jobs.operation_state import FoundOperation, OperationProgress, OperationStatus
-from service.jobs.paid_operation_polls import PolledTable
+from service.jobs.paid_operations.polls import PolledTable
+from service.jobs.paid_operations.states import FoundOperation, OperationProgress, OperationStatus
 from service.registry import Registry
 from service.tuning.models import TuningRun
 from service.tuning.ports import ProviderTuning, TrainingProgress, TuningProvider

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
-from service.jobs.operation_state import FoundOperation, OperationState
+from service.jobs.paid_operations.states import FoundOperation, OperationState
 
 
 class TuningMethod(StrEnum):

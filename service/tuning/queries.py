@@ -8,7 +8,7 @@ from typing import Any
 from service.database import Session, Sessions
 from service.errors import Invalid, NotFound
 from service.inference.local.folders import LocalTask
-from service.jobs.paid_operation_line import places_in_line
+from service.jobs.paid_operations.line import places_in_line
 from service.jobs.ports import InputNotReady
 from service.tuning import repository
 from service.tuning.models import TunedModel, TuningRun

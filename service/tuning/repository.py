@@ -8,7 +8,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from service.database import delete_unless_used
-from service.jobs.operation_state import OperationState
+from service.jobs.paid_operations.states import OperationState
 from service.tuning.models import TrainingMetric, TunedModel, TuningRun
 from service.tuning.ports import MetricPoint
 

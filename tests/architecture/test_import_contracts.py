@@ -34,6 +34,14 @@ VIOLATIONS = {
         "service/jobs/models.py",
         "import service.jobs.repository",
     ),
+    "Jobs are a staircase, with paid operations at its top": (
+        "service/jobs/lifecycle.py",
+        "import service.jobs.paid_operations.states",
+    ),
+    "Paid operations go from record over request to sweep": (
+        "service/jobs/paid_operations/line.py",
+        "import service.jobs.paid_operations.sweep",
+    ),
     "Datasets follow the way of the data": (
         "service/datasets/presets/squad.py",
         "import service.datasets.splitting.leakage",

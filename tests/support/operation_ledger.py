@@ -12,7 +12,7 @@ from datetime import timedelta
 from service.database import Session, Sessions
 from service.errors import Invalid, NotFound, RateLimited, Unavailable
 from service.ids import Prefix, new_id
-from service.jobs.operation_state import FoundOperation, OperationState, OperationStatus
+from service.jobs.paid_operations.states import FoundOperation, OperationState, OperationStatus
 from service.jobs.ports import LeaseLost
 from service.tuning.models import TuningRun
 from tests.support.runs import MemoryRun

@@ -8,10 +8,10 @@ from service.errors import TunecurveError
 from service.ids import Prefix, new_id
 from service.jobs.lifecycle import State
 from service.jobs.models import Job
-from service.jobs.operation_state import FINAL_STATES, OperationState
-from service.jobs.paid_operation_polls import PolledTable
-from service.jobs.paid_operation_sweep import poll_operations
-from service.jobs.paid_operations import OperationPace, advance
+from service.jobs.paid_operations.operations import OperationPace, advance
+from service.jobs.paid_operations.polls import PolledTable
+from service.jobs.paid_operations.states import FINAL_STATES, OperationState
+from service.jobs.paid_operations.sweep import poll_operations
 from service.jobs.ports import JobCancelled, LeaseLost, Waiting
 from service.tuning.models import TuningRun
 from tests.support.operation_ledger import Ledger, LedgerOperation, OwnedRun, Steps, set_back

@@ -4,8 +4,8 @@ import pytest
 
 from service.database import open_sessions
 from service.errors import Internal
-from service.jobs.paid_operation_sweep import poll_operations
-from service.jobs.paid_operations import OperationPace
+from service.jobs.paid_operations.operations import OperationPace
+from service.jobs.paid_operations.sweep import poll_operations
 from service.registry import Registry
 from service.tuning.polls import polled_tunings
 from workers.sweep_task import left_to_the_next_message

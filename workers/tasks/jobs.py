@@ -1,6 +1,6 @@
 """Tasks of all jobs: the sweeps over paid operations and training curves that are due."""
 
-from service.jobs.paid_operation_sweep import poll_operations
+from service.jobs.paid_operations.sweep import poll_operations
 from service.tuning.curves.sweep import read_due_metrics
 from workers.app import app, container
 from workers.sweep_task import left_to_the_next_message

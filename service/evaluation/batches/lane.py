@@ -14,8 +14,8 @@ from service.evaluation.ports import BatchConfig, EvaluationServices
 from service.evaluation.stages.prediction_writer import PredictionWriter
 from service.evaluation.stages.requests import copy_cached_answers, missing_requests
 from service.inference.ports import GenerationRequest
-from service.jobs.operation_state import OperationState
-from service.jobs.paid_operations import advance
+from service.jobs.paid_operations.operations import advance
+from service.jobs.paid_operations.states import OperationState
 from service.jobs.ports import JobCancelled, JobRun, Waiting
 
 

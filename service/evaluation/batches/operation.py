@@ -23,8 +23,8 @@ from service.inference.generators.messages import with_estimates
 from service.inference.ledger import record_usage, usage_of_calls
 from service.inference.ports import ASKED_AGAIN, GenerationRequest, GenerationResult
 from service.jobs.budgets import settle_ahead
-from service.jobs.operation_state import FoundOperation, OperationState, OperationStatus
-from service.jobs.paid_operation_polls import PolledTable
+from service.jobs.paid_operations.polls import PolledTable
+from service.jobs.paid_operations.states import FoundOperation, OperationState, OperationStatus
 from service.jobs.ports import JobRun
 
 CHUNK = 500

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from service.jobs.operation_state import FoundOperation, OperationState
+from service.jobs.paid_operations.states import FoundOperation, OperationState
 
 
 @dataclass(frozen=True, slots=True)

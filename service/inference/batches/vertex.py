@@ -20,7 +20,7 @@ from service.inference.batches.vertex_calls import (
     list_labelled,
     words_without_quotes,
 )
-from service.jobs.operation_state import FoundOperation, OperationState
+from service.jobs.paid_operations.states import FoundOperation, OperationState
 from service.text import storable_json
 
 RUN_LABEL = "tunecurve-run"

@@ -18,7 +18,7 @@ from service.errors import (
     TunecurveError,
     Unavailable,
 )
-from service.jobs.operation_state import FoundOperation
+from service.jobs.paid_operations.states import FoundOperation
 
 Answer = TypeVar("Answer")
 

@@ -13,9 +13,9 @@ import structlog
 from service.catalogue.locations import place_of
 from service.database import Sessions, database_now
 from service.errors import TunecurveError
-from service.jobs.operation_state import FINAL_STATES, OperationState
-from service.jobs.paid_operations import OperationPace
-from service.jobs.provider_circuits import Circuits
+from service.jobs.paid_operations.operations import OperationPace
+from service.jobs.paid_operations.provider_circuits import Circuits
+from service.jobs.paid_operations.states import FINAL_STATES, OperationState
 from service.tuning import repository
 from service.tuning.curves.records import record_metrics
 from service.tuning.models import TuningRun

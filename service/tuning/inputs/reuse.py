@@ -9,7 +9,7 @@ from service.catalogue.catalogue import Places
 from service.database import Session, Sessions
 from service.datasets.queries import DatasetView
 from service.errors import NotFound
-from service.jobs.operation_state import OperationState
+from service.jobs.paid_operations.states import OperationState
 from service.jobs.ports import JobRun
 from service.tuning import repository
 from service.tuning.inputs.settings import TuningSettings

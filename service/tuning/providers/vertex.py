@@ -15,7 +15,7 @@ from google.cloud import aiplatform_v1 as v1
 from service.catalogue.locations import endpoint_of, location_of
 from service.errors import Invalid
 from service.inference.batches.vertex_calls import CALL_SECONDS, call_vertex, list_labelled
-from service.jobs.operation_state import FoundOperation
+from service.jobs.paid_operations.states import FoundOperation
 from service.tuning.ports import MadeResource, MetricPoint, ProviderTuning, TuningRequest
 from service.tuning.providers.vertex_answers import (
     RUN_LABEL,

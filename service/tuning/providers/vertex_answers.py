@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from service.inference.batches.vertex_calls import words_without_quotes
-from service.jobs.operation_state import FINAL_STATES, OperationState
+from service.jobs.paid_operations.states import FINAL_STATES, OperationState
 from service.text import storable_json
 from service.tuning.ports import ProviderTuning, TrainingPhase, TrainingProgress
 

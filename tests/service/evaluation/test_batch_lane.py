@@ -26,8 +26,8 @@ from service.inference.ports import Generation, GenerationRequest, GenerationRes
 from service.jobs.budgets import BudgetExhausted, open_budget
 from service.jobs.lifecycle import Reason
 from service.jobs.models import Reservation
-from service.jobs.paid_operation_sweep import poll_operations
-from service.jobs.paid_operations import OperationPace
+from service.jobs.paid_operations.operations import OperationPace
+from service.jobs.paid_operations.sweep import poll_operations
 from service.jobs.ports import JobCancelled, LeaseLost, Waiting
 from service.storage.gcs import read_gs_lines
 from service.storage.stores import open_store

@@ -9,7 +9,7 @@ import pytest
 from service.errors import Invalid, NotFound, Unavailable
 from service.inference.batches.ports import BatchOrder
 from service.inference.batches.vertex import VertexBatches, open_vertex_batches, read_batch
-from service.jobs.operation_state import OperationState
+from service.jobs.paid_operations.states import OperationState
 from service.storage.gcs import read_gs_lines
 from service.storage.stores import open_store
 from tests.support.emulator import EmulatorProcess, start_emulator

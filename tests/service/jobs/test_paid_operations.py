@@ -11,9 +11,9 @@ import pytest
 from service.database import Sessions, open_sessions
 from service.errors import NotFound, Unavailable
 from service.jobs.lifecycle import Reason
-from service.jobs.operation_state import FoundOperation
-from service.jobs.paid_operation_line import places_in_line
-from service.jobs.paid_operation_strays import adopted, strays_of
+from service.jobs.paid_operations.line import places_in_line
+from service.jobs.paid_operations.states import FoundOperation
+from service.jobs.paid_operations.strays import adopted, strays_of
 from service.jobs.ports import JobCancelled, Waiting
 from service.migrations.upgrade import upgrade
 from service.tuning.models import TuningRun

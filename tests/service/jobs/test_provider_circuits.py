@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from service.jobs.provider_circuits import FAILURES, Circuit
+from service.jobs.paid_operations.provider_circuits import FAILURES, Circuit
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -14,8 +14,8 @@ from service.datasets.operations import PREPARE, run_prepare
 from service.files.contents import FileLimits
 from service.jobs.lifecycle import State
 from service.jobs.models import Job
-from service.jobs.paid_operation_sweep import poll_operations
-from service.jobs.paid_operations import OperationPace
+from service.jobs.paid_operations.operations import OperationPace
+from service.jobs.paid_operations.sweep import poll_operations
 from service.registry import Registry
 from service.storage.ports import ObjectStore
 from service.storage.stores import open_store

@@ -11,7 +11,7 @@ from service.datasets.formats.rows import SourceRow
 from service.datasets.publishing.export_forms import training_lines
 from service.datasets.schemas import PrepareSpec
 from service.errors import Invalid
-from service.jobs.operation_state import OperationState
+from service.jobs.paid_operations.states import OperationState
 from service.storage.gcs import GcsStore
 from service.tuning.ports import Hyperparameters, TuningRequest
 from service.tuning.providers.vertex import open_vertex

@@ -11,7 +11,7 @@ import pytest
 from service.database import Session, Sessions
 from service.errors import Forbidden, Invalid, NotFound, ProviderFailed
 from service.jobs.lifecycle import Reason
-from service.jobs.operation_state import OperationState
+from service.jobs.paid_operations.states import OperationState
 from service.jobs.ports import JobCancelled, LeaseLost, Waiting
 from service.registry import Registry
 from service.tuning.models import TunedModel, TuningRun

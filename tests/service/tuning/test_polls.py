@@ -11,8 +11,8 @@ from service.clock import utc_now
 from service.database import Sessions
 from service.errors import ProviderFailed
 from service.jobs.models import ProviderCircuit
-from service.jobs.paid_operation_sweep import poll_operations
-from service.jobs.provider_circuits import FAILURES
+from service.jobs.paid_operations.provider_circuits import FAILURES
+from service.jobs.paid_operations.sweep import poll_operations
 from service.registry import Registry
 from service.tuning.inputs.inputs import read_inputs, request_of
 from service.tuning.kinds import POLL

@@ -8,8 +8,8 @@ from google.cloud import aiplatform_v1 as v1
 from google.genai import types
 
 from service.clock import utc_now
-from service.jobs.operation_state import FINAL_STATES, OperationState
-from service.jobs.paid_operation_records import take_status
+from service.jobs.paid_operations.records import take_status
+from service.jobs.paid_operations.states import FINAL_STATES, OperationState
 from service.tuning.models import TuningRun
 from service.tuning.polls import status_of
 from service.tuning.ports import TrainingPhase

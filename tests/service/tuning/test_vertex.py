@@ -5,7 +5,7 @@ import json
 import pytest
 
 from service.errors import Invalid, NotFound, Unavailable
-from service.jobs.operation_state import OperationState
+from service.jobs.paid_operations.states import OperationState
 from service.tuning.ports import Hyperparameters, TuningRequest
 from service.tuning.providers.vertex import open_vertex
 from service.tuning.providers.vertex_answers import read_tuning

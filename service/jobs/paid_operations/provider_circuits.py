@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from service.database import Sessions
-from service.jobs import paid_operation_repository as repository
+from service.jobs.paid_operations import repository
 
 log = structlog.get_logger()
 

@@ -10,12 +10,12 @@ import structlog
 
 from service.database import Sessions, database_now
 from service.errors import TunecurveError
-from service.jobs import paid_operation_repository as repository
 from service.jobs import repository as jobs
 from service.jobs.events import emit_event
 from service.jobs.models import PaidOperationRow
-from service.jobs.operation_state import FINAL_STATES, FoundOperation, OperationState
-from service.jobs.paid_operation_port import Row
+from service.jobs.paid_operations import repository
+from service.jobs.paid_operations.ports import Row
+from service.jobs.paid_operations.states import FINAL_STATES, FoundOperation, OperationState
 from service.webhooks.events import EventType
 
 log = structlog.get_logger()

@@ -10,18 +10,18 @@ import structlog
 
 from service.database import Sessions, database_now
 from service.errors import Forbidden, NotFound, RateLimited, TunecurveError, Unavailable
-from service.jobs import paid_operation_repository as repository
-from service.jobs.operation_state import (
+from service.jobs.paid_operations import repository
+from service.jobs.paid_operations.line import wake_next
+from service.jobs.paid_operations.operations import GIVE_UP
+from service.jobs.paid_operations.ports import Row
+from service.jobs.paid_operations.provider_circuits import Circuits
+from service.jobs.paid_operations.records import record_polls, warn_unanswered
+from service.jobs.paid_operations.states import (
     FINAL_STATES,
     FoundOperation,
     OperationState,
     OperationStatus,
 )
-from service.jobs.paid_operation_line import wake_next
-from service.jobs.paid_operation_port import Row
-from service.jobs.paid_operation_records import record_polls, warn_unanswered
-from service.jobs.paid_operations import GIVE_UP
-from service.jobs.provider_circuits import Circuits
 from service.jobs.sweeps import wake_job
 
 log = structlog.get_logger()

@@ -14,13 +14,13 @@ from random import Random
 from typing import Any
 
 from service.database import Sessions, database_now
-from service.jobs import paid_operation_repository as repository
 from service.jobs.models import PaidOperationRow
-from service.jobs.paid_operation_polls import LISTED, PlacePoll, PolledTable, PolledTables
-from service.jobs.paid_operation_strays import reconcile
-from service.jobs.paid_operations import OperationPace
-from service.jobs.poll_intervals import expected_end, poll_interval
-from service.jobs.provider_circuits import Circuits
+from service.jobs.paid_operations import repository
+from service.jobs.paid_operations.operations import OperationPace
+from service.jobs.paid_operations.poll_intervals import expected_end, poll_interval
+from service.jobs.paid_operations.polls import LISTED, PlacePoll, PolledTable, PolledTables
+from service.jobs.paid_operations.provider_circuits import Circuits
+from service.jobs.paid_operations.strays import reconcile
 
 _THREADS, _THREADS_OF_A_PLACE = 32, 8  # that wait for answers
 _CLAIM, _CHUNK = 500, 50

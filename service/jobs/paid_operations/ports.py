@@ -1,4 +1,4 @@
-"""What `paid_operations` asks of the room that pays for an operation."""
+"""What paid operations ask of the room that pays for an operation."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -6,7 +6,7 @@ from typing import Protocol, TypeVar
 
 from service.database import Session
 from service.jobs.models import PaidOperationRow
-from service.jobs.operation_state import FoundOperation
+from service.jobs.paid_operations.states import FoundOperation
 
 Row = TypeVar("Row", bound=PaidOperationRow)
 

@@ -3,10 +3,10 @@
 A tuning and a batch prediction are such operations. Providers have no idempotency key, so a record
 (the intent) is written before the request, which carries the record's id as a label. After an
 answer that leaves open whether the request arrived, the operation is looked for by its label, and
-only one that is not there is sent again. The sweep in `paid_operation_sweep` asks about all
+only one that is not there is sent again. The sweep in `sweep` asks about all
 that run, and wakes the job of each one that has ended. What carries our label and no record owns
-is cancelled (`paid_operation_strays`). Where a provider runs few at once, the others wait in a line
-(`paid_operation_line`).
+is cancelled (`strays`). Where a provider runs few at once, the others wait in a line
+(`line`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,12 +25,12 @@ from service.errors import (
     TunecurveError,
     Unavailable,
 )
-from service.jobs import paid_operation_repository as repository
 from service.jobs.lifecycle import Reason
-from service.jobs.operation_state import FINAL_STATES, FoundOperation, OperationState
-from service.jobs.paid_operation_line import place_in_line, recheck_seconds, wake_next
-from service.jobs.paid_operation_port import PaidOperation, Row
-from service.jobs.paid_operation_strays import (
+from service.jobs.paid_operations import repository
+from service.jobs.paid_operations.line import place_in_line, recheck_seconds, wake_next
+from service.jobs.paid_operations.ports import PaidOperation, Row
+from service.jobs.paid_operations.states import FINAL_STATES, FoundOperation, OperationState
+from service.jobs.paid_operations.strays import (
     adopted,
     cancel_strays,
     note_doubt,

@@ -8,13 +8,13 @@ import structlog
 
 from service.clock import rfc3339
 from service.database import Session, Sessions, database_now
-from service.jobs import paid_operation_repository as repository
 from service.jobs import repository as jobs
 from service.jobs.events import emit_event, show_operation
 from service.jobs.models import Job, PaidOperationRow
-from service.jobs.operation_state import FINAL_STATES, OperationState, OperationStatus
-from service.jobs.paid_operation_port import Row
-from service.jobs.poll_intervals import expected_end
+from service.jobs.paid_operations import repository
+from service.jobs.paid_operations.poll_intervals import expected_end
+from service.jobs.paid_operations.ports import Row
+from service.jobs.paid_operations.states import FINAL_STATES, OperationState, OperationStatus
 from service.webhooks.events import EventType
 
 log = structlog.get_logger()

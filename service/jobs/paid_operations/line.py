@@ -5,8 +5,8 @@ open. Whoever is admitted or ends wakes the first that waits.
 """
 
 from service.database import Session, Sessions
-from service.jobs import paid_operation_repository as repository
 from service.jobs.models import PaidOperationRow
+from service.jobs.paid_operations import repository
 from service.jobs.sweeps import wake_job
 
 Table = type[PaidOperationRow]

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from service.jobs.clock_jumps import has_come
 from service.jobs.lifecycle import OPEN
 from service.jobs.models import Job, PaidOperationRow, ProviderCircuit
-from service.jobs.operation_state import OperationState
+from service.jobs.paid_operations.states import OperationState
 
 Row = TypeVar("Row", bound=PaidOperationRow)
 

@@ -24,8 +24,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from service.evaluation.schemas import VariantKind  # noqa: E402  the repository's root comes first
-from service.experiments.curve import Point, Verdict, learning_curve  # noqa: E402
-from service.experiments.curve_fit import extrapolate  # noqa: E402
+from service.experiments.learning_curve.curve import Point, Verdict, learning_curve  # noqa: E402
+from service.experiments.learning_curve.fit import extrapolate  # noqa: E402
 
 Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
 

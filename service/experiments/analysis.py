@@ -13,14 +13,14 @@ from service.evaluation.statistics.comparison import (
     detectable_difference,
 )
 from service.evaluation.statistics.selection import score_of_chosen
-from service.experiments.curve import LearningCurve, Point, learning_curve
-from service.experiments.decisions import Decision, compare_all, decide
-from service.experiments.front import VariantCost, pareto_front, pays_off_from
-from service.experiments.laps import RaceResult, race_result
-from service.experiments.next_steps import NextStep, next_steps
-from service.experiments.ranking import RankedVariant, rank_variants
+from service.experiments.decisions.decision import Decision, compare_all, decide
+from service.experiments.decisions.front import VariantCost, pareto_front, pays_off_from
+from service.experiments.decisions.laps import RaceResult, race_result
+from service.experiments.decisions.next_steps import NextStep, next_steps
+from service.experiments.decisions.ranking import RankedVariant, rank_variants
+from service.experiments.learning_curve.curve import LearningCurve, Point, learning_curve
+from service.experiments.learning_curve.tuning_luck import tuning_luck
 from service.experiments.schemas import ExperimentSpec
-from service.experiments.tuning_luck import tuning_luck
 from service.money import dollars_or_none, parse_dollars
 
 

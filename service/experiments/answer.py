@@ -6,8 +6,8 @@ from service.evaluation.metrics.registry import METRICS
 from service.evaluation.statistics.comparison import FULL_COVERAGE, Comparison
 from service.evaluation.statistics.intervals import FEW_GROUPS
 from service.experiments.analysis import Analysis
-from service.experiments.curve import LearningCurve, Point, Verdict
-from service.experiments.decisions import Decision, PairedComparisons, Worth
+from service.experiments.decisions.decision import Decision, PairedComparisons, Worth
+from service.experiments.learning_curve.curve import LearningCurve, Point, Verdict
 from service.money import NANO
 
 _EPOCHS_ALIKE = 2  # times

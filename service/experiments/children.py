@@ -13,7 +13,7 @@ from service.evaluation.generation_schemas import GenerationConfig
 from service.evaluation.schemas import EvaluateSpec, VariantKind
 from service.evaluation.setup_schemas import BEST_CHECKPOINT
 from service.experiments import repository
-from service.experiments.laps import laps
+from service.experiments.decisions.laps import laps
 from service.experiments.models import Experiment, VariantRow
 from service.experiments.queries import given_dataset
 from service.experiments.schemas import ExperimentSpec

@@ -6,9 +6,9 @@ Members without a value in curves of earlier versions have a default here.
 from pydantic import BaseModel, Field
 
 from service.evaluation.schemas import VariantKind
-from service.experiments.curve import Verdict
-from service.experiments.decisions import Worth
-from service.experiments.next_steps import StepKind
+from service.experiments.decisions.decision import Worth
+from service.experiments.decisions.next_steps import StepKind
+from service.experiments.learning_curve.curve import Verdict
 
 
 class CurvePoint(BaseModel):

@@ -16,7 +16,7 @@ from service.evaluation.schemas import EvaluateSpec
 from service.evaluation.statistics.racing import race
 from service.experiments import repository
 from service.experiments.children import ChildWriter
-from service.experiments.laps import laps
+from service.experiments.decisions.laps import laps
 from service.experiments.queries import get_experiment
 from service.experiments.schemas import ExperimentSpec
 from service.experiments.variant_view import VariantView

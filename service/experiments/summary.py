@@ -17,9 +17,9 @@ from service.evaluation.statistics.comparison import SharedRows, VariantScores
 from service.experiments import repository
 from service.experiments.analysis import Analysis, analyse, analysis_json
 from service.experiments.answer import answer
-from service.experiments.curve import Point
 from service.experiments.final_tuning import final_model
 from service.experiments.hyperparameter_sweep import variant_configuration
+from service.experiments.learning_curve.curve import Point
 from service.experiments.models import Experiment
 from service.experiments.queries import get_experiment
 from service.experiments.report.data import DatasetFacts, ReportData

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from service.catalogue.catalogue import Catalogue
 from service.database import Sessions
 from service.evaluation.queries import get_evaluation, mean_tokens, median_latency
-from service.experiments.front import VariantCost, cost_of_calls
+from service.experiments.decisions.front import VariantCost, cost_of_calls
 from service.experiments.variant_view import VariantView
 from service.inference.ledger import used_by_job
 from service.tuning.queries import get_model

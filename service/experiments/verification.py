@@ -26,9 +26,9 @@ from service.evaluation.scoring.scores import Scored, Scorer
 from service.evaluation.statistics.comparison import VariantScores
 from service.experiments.analysis import analyse, analysis_json
 from service.experiments.answer import answer
-from service.experiments.curve import Point
-from service.experiments.front import VariantCost
+from service.experiments.decisions.front import VariantCost
 from service.experiments.hyperparameter_sweep import variant_configuration
+from service.experiments.learning_curve.curve import Point
 from service.experiments.schemas import ExperimentSpec
 from service.inference.ports import Outcome
 from service.money import parse_dollars

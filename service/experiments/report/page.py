@@ -11,7 +11,7 @@ from service.evaluation.metrics.registry import METRICS
 from service.evaluation.statistics.comparison import FULL_COVERAGE, detectable_difference
 from service.experiments.analysis import Analysis
 from service.experiments.answer import answer_clauses
-from service.experiments.curve import LearningCurve, Verdict
+from service.experiments.learning_curve.curve import LearningCurve, Verdict
 from service.experiments.report.confidence_table import HEADS, confidence_rows
 from service.experiments.report.data import DatasetFacts, ReportData, VariantDetails
 from service.experiments.report.plots import draw_curve, draw_front

@@ -6,8 +6,8 @@ from itertools import chain, pairwise
 
 from service.evaluation.metrics.registry import METRICS
 from service.experiments.analysis import Analysis
-from service.experiments.curve import LearningCurve, Point
-from service.experiments.curve_fit import CurveFit
+from service.experiments.learning_curve.curve import LearningCurve, Point
+from service.experiments.learning_curve.fit import CurveFit
 from service.experiments.report.svg import (
     LABEL_GAP,
     Canvas,

@@ -15,7 +15,7 @@ from service.evaluation.prompting.prompts import REASONING
 from service.evaluation.queries import get_evaluation
 from service.evaluation.schemas import VariantKind, present_evaluation
 from service.evaluation.scoring.confusion import ConfusionMatrix
-from service.experiments.decisions import Decision
+from service.experiments.decisions.decision import Decision
 from service.experiments.label_error_schemas import LabelErrors, SuspectRow
 from service.experiments.label_errors import Vote, rank_label_errors
 from service.experiments.report.data import PromptSample, VariantDetails

@@ -6,8 +6,8 @@ from itertools import combinations
 from service.evaluation.schemas import VariantKind
 from service.evaluation.statistics.comparison import Comparison
 from service.experiments.analysis import Analysis, conclude
-from service.experiments.curve import LearningCurve, Point
-from service.experiments.front import VariantCost
+from service.experiments.decisions.front import VariantCost
+from service.experiments.learning_curve.curve import LearningCurve, Point
 
 
 def point(

@@ -14,8 +14,8 @@ from service.evaluation.scoring.confidence import (
 from service.evaluation.scoring.confusion import ConfusionCounts
 from service.evaluation.scoring.findings import AnswerFinding
 from service.evaluation.setup_schemas import Decoding, EvaluationSetup, ShotSelection
-from service.experiments.curve import learning_curve
-from service.experiments.front import VariantCost
+from service.experiments.decisions.front import VariantCost
+from service.experiments.learning_curve.curve import learning_curve
 from service.experiments.report.data import (
     DatasetFacts,
     PromptSample,

@@ -9,15 +9,15 @@ from pydantic import BaseModel
 from service.errors import Invalid
 from service.evaluation.statistics.comparison import Comparison
 from service.experiments.analysis import analysis_json
-from service.experiments.curve import Point, Verdict, learning_curve
-from service.experiments.curve_fit import CurveFit
 from service.experiments.curve_schemas import (
     CurveBand,
     CurvePoint,
     ExperimentCurve,
     VariantComparison,
 )
-from service.experiments.front import VariantCost
+from service.experiments.decisions.front import VariantCost
+from service.experiments.learning_curve.curve import Point, Verdict, learning_curve
+from service.experiments.learning_curve.fit import CurveFit
 from service.money import NANO
 from tests.service.experiments.curves import FEW, ZERO, analysed, tuned
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.experiments.curve_fit import extrapolate, fit_curve
+from service.experiments.learning_curve.fit import extrapolate, fit_curve
 from tests.service.evaluation.published import published
 
 SIZES = np.array([50, 100, 200, 400, 800, 1600])

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.experiments.answer import answer, difference_words
-from service.experiments.curve import Point, learning_curve
-from service.experiments.decisions import Decision, Worth, decide
+from service.experiments.decisions.decision import Decision, Worth, decide
+from service.experiments.learning_curve.curve import Point, learning_curve
 from tests.service.experiments.curves import FEW, ZERO, analysed, pairs_of, point, tuned
 
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.experiments.curve import LearningCurve, learning_curve
-from service.experiments.front import VariantCost
+from service.experiments.decisions.front import VariantCost
+from service.experiments.learning_curve.curve import LearningCurve, learning_curve
 from service.experiments.report.data import DatasetFacts, ReportData
 from service.experiments.report.page import (
     LEAKY_NOTICE,

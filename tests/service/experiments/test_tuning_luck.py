@@ -7,8 +7,8 @@ from service.evaluation.exports.row_scores import shared_rows
 from service.evaluation.metrics.registry import METRICS
 from service.evaluation.schemas import VariantKind
 from service.evaluation.statistics.comparison import Comparison, VariantScores, compare
-from service.experiments.curve import Point, Verdict, learning_curve
-from service.experiments.tuning_luck import tuning_luck
+from service.experiments.learning_curve.curve import Point, Verdict, learning_curve
+from service.experiments.learning_curve.tuning_luck import tuning_luck
 
 
 def _pairs(luck: float, *, pairs: int, rows: int, seed: int) -> list[Comparison]:

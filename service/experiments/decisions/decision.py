@@ -16,7 +16,7 @@ from service.evaluation.statistics.comparison import (
     compare,
     needed_rows,
 )
-from service.experiments.curve import LearningCurve, Point
+from service.experiments.learning_curve.curve import LearningCurve, Point
 
 PAIRS_UP_TO = 24  # variants; every pair of 200 would be 19,900 tests
 _LEVEL = 0.05  # differences that print as 0.0

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from service.experiments.curve import LearningCurve, Point, Verdict
-from service.experiments.decisions import Decision
-from service.experiments.front import CALLS, VariantCost
+from service.experiments.decisions.decision import Decision
+from service.experiments.decisions.front import CALLS, VariantCost
+from service.experiments.learning_curve.curve import LearningCurve, Point, Verdict
 
 StepKind = Literal["labels", "test_rows", "replicates"]
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from service.evaluation.statistics.comparison import Comparison
-from service.experiments.curve_fit import TUNING_ERROR, WIDTH_IN_ERRORS
+from service.experiments.learning_curve.fit import TUNING_ERROR, WIDTH_IN_ERRORS
 
 _ASSUMED_FREEDOM = 2  # degrees of freedom that the assumed luck weighs as
 

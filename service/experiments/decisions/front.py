@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from service.catalogue.prices import CallPrice
 from service.evaluation.metrics.registry import MetricSpec
-from service.experiments.curve import Point
+from service.experiments.learning_curve.curve import Point
 
 CALLS = 1000  # the unit of prices
 

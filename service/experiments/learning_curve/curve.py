@@ -8,8 +8,13 @@ from statistics import fmean
 
 from service.evaluation.metrics.registry import METRICS, MetricSpec
 from service.evaluation.schemas import VariantKind
-from service.experiments.curve_fit import TUNING_ERROR, WIDTH_IN_ERRORS, CurveFit, fit_curve
-from service.experiments.tuning_luck import TuningLuck
+from service.experiments.learning_curve.fit import (
+    TUNING_ERROR,
+    WIDTH_IN_ERRORS,
+    CurveFit,
+    fit_curve,
+)
+from service.experiments.learning_curve.tuning_luck import TuningLuck
 
 LEAST_SIZES = 3  # two points fit every shape, so they tell none from another
 WORTHWHILE_GAIN = 0.005  # of the metric's scale: half a point of 100

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from service.evaluation.metrics.registry import MetricSpec
 from service.evaluation.statistics.comparison import Comparison
-from service.experiments.curve import Point
-from service.experiments.decisions import PairedComparisons, rank
+from service.experiments.decisions.decision import PairedComparisons, rank
+from service.experiments.learning_curve.curve import Point
 
 
 @dataclass(frozen=True, slots=True)

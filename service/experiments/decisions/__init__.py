@@ -1,0 +1,1 @@
+"""What an experiment decides: size, order, what is worth its cost, and what comes next. Pure."""

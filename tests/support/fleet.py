@@ -67,10 +67,9 @@ class Fleet:
         self, queues: str, *, concurrency: int = 2, name: str = "worker", include: str = ""
     ) -> FleetProcess:
         """Start a worker and return once it reads its queues; `include` names tasks of tests."""
-        slots = ("--concurrency", str(concurrency))
         extra = ("--include", include) if include else ()
-        words = ("workers", "--queues", queues, "--name", f"{name}@test", *slots, *extra)
-        process = self._start(name, words)
+        words = worker_words(queues, name=name, concurrency=concurrency)
+        process = self.start(name, (*words, *extra))
         eventually(
             lambda: b"ready." in process.log.read_bytes() or not process.is_alive(),
             what=f"{name} is not ready",
@@ -79,7 +78,7 @@ class Fleet:
         return process
 
     def start_ticker(self) -> FleetProcess:
-        return self._start("ticker", ("workers.ticker",))
+        return self.start("ticker", ("workers.ticker",))
 
     def logs(self) -> str:
         return "\n".join(process.log.read_text() for process in self.processes)
@@ -88,11 +87,17 @@ class Fleet:
         for process in reversed(self.processes):
             process.kill()
 
-    def _start(self, name: str, words: tuple[str, ...]) -> FleetProcess:
+    def start(self, name: str, words: Sequence[str]) -> FleetProcess:
+        """Start `python -m` with these words, and return at once."""
         log = self.folder / f"{name}-{len(self.processes)}.log"
         process = FleetProcess(name, words, env=self.env, log=log, afresh=self.afresh)
         self.processes.append(process)
         return process
+
+
+def worker_words(queues: str, *, name: str, concurrency: int = 2) -> tuple[str, ...]:
+    slots = ("--concurrency", str(concurrency))
+    return ("workers", "--queues", queues, "--name", f"{name}@test", *slots)
 
 
 @contextlib.contextmanager

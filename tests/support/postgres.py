@@ -1,12 +1,15 @@
 """A real PostgreSQL server from a wheel: private, on a unix socket, gone with the tests."""
 
 import contextlib
+import os
 import shutil
+import signal
 import tempfile
 import uuid
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -23,8 +26,8 @@ _NOT_DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
 class PostgresServer:
     """`template_url` is the database that every test's database is copied from."""
 
-    def __init__(self, socket_folder: str) -> None:
-        self._socket = socket_folder
+    def __init__(self, server: Any) -> None:
+        self._server, self._socket = server, str(server.pgdata)
         for setting in _NOT_DURABLE:
             self._execute(f"ALTER SYSTEM SET {setting} = off")
         self._execute("SELECT pg_reload_conf()")
@@ -41,6 +44,22 @@ class PostgresServer:
         finally:
             self._execute(f"DROP DATABASE {name} WITH (FORCE)")
 
+    def kill(self) -> None:
+        """End it as a crash would; what its clients have open breaks."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._server.get_pid(), signal.SIGKILL)
+
+    def is_up(self) -> bool:
+        try:
+            self._execute("SELECT 1")
+        except psycopg.Error:
+            return False
+        return True
+
+    def start_again(self) -> None:
+        """Start what was killed or has ended by itself; raises SubprocessError where it cannot."""
+        self._server.ensure_postgres_running()
+
     def _url(self, name: str) -> str:
         return f"postgresql+psycopg://postgres@/{name}?host={self._socket}"
 
@@ -52,12 +71,12 @@ class PostgresServer:
 
 
 @contextlib.contextmanager
-def start_postgres() -> Iterator[PostgresServer]:
+def start_postgres(parent: Path | None = None) -> Iterator[PostgresServer]:
     # A unix socket's path is at most 107 bytes, so the cluster gets a short folder of its own.
-    folder = Path(tempfile.mkdtemp(prefix="pg"))
+    folder = Path(tempfile.mkdtemp(prefix="pg", dir=parent))
     server = get_server(folder, cleanup_mode="stop")
     try:
-        yield PostgresServer(str(folder))
+        yield PostgresServer(server)
     finally:
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)

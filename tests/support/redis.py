@@ -71,6 +71,14 @@ class RedisServer:
         if self._process:
             self._process.send_signal(signal.SIGSTOP)
 
+    def wake(self) -> None:
+        """Let it go on after `freeze`."""
+        if self._process:
+            self._process.send_signal(signal.SIGCONT)
+
+    def has_process(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def forget(self, pattern: str) -> None:
         """Delete the keys that a pattern matches."""
         with redis.Redis(unix_socket_path=str(self._socket)) as client:

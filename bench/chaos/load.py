@@ -1,0 +1,72 @@
+"""A client in the storm: it submits jobs over HTTP, repeats what got no answer, and watches."""
+
+import contextlib
+import threading
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from service.jobs.lifecycle import OPEN
+from tunecurve.client import Client
+from tunecurve.errors import ApiError, UnreachableError
+from tunecurve.transport import RETRIED_STATUSES
+
+OPEN_JOBS = 2  # so that the storm meets work, and the calm is not spent on a backlog
+PASSING = {"none"} | {str(status) for status in RETRIED_STATUSES}
+_PAUSE_SECONDS = 0.3
+
+Json = dict[str, Any]
+T = TypeVar("T")
+
+
+class Load:
+    """Submissions by number: each with its key, until one answer comes."""
+
+    def __init__(self, client: Client, *, dataset: str) -> None:
+        self.jobs: list[str] = []
+        self.answers: Counter[str] = Counter()  # those that were no success
+        self._client, self._dataset = client, dataset
+        self._open: set[str] = set()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def end(self) -> None:
+        """Submit nothing more; return once the last submission is answered."""
+        self._ended.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._ended.wait(_PAUSE_SECONDS):
+            if len(self._open) < OPEN_JOBS:
+                self._submit(len(self.jobs))
+            for each in sorted(self._open):
+                with contextlib.suppress(ApiError, UnreachableError):
+                    if self._client.get("jobs", each)["state"] not in OPEN:
+                        self._open.discard(each)
+
+    def _submit(self, number: int) -> None:
+        spec: Json = {"dataset": self._dataset, "seed": number}
+        kind = "experiment" if number % 6 == 1 else "evaluate"
+        spec |= {"shots": 0, "fresh": True} if kind == "experiment" else {"variant": "zero_shot"}
+        job = self._answer(
+            lambda: self._client.submit(
+                kind, spec, labels={"storm": str(number)}, idempotency_key=f"storm-{number}"
+            )
+        )
+        self.jobs.append(job["id"])
+        self._open.add(job["id"])
+
+    def _answer(self, ask: Callable[[], T]) -> T:
+        """Ask until there is an answer; a refusal that is not one of the moment is raised."""
+        while True:
+            try:
+                return ask()
+            except UnreachableError:
+                self.answers["none"] += 1
+            except ApiError as error:
+                self.answers[str(error.status)] += 1
+                if str(error.status) not in PASSING:
+                    raise

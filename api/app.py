@@ -36,6 +36,7 @@ from api.routes import (
     subjects,
     tuning,
     usage,
+    verdicts,
     webhooks,
 )
 from api.routes.health import READINESS_CHECKS
@@ -53,6 +54,7 @@ _ROOMS = (
     generation,
     aliases,
     evaluation,
+    verdicts,
     experiments,
     webhooks,
     keys,

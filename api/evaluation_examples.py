@@ -65,3 +65,46 @@ EVALUATION_ROW: Example = {
     "samples": 1,
     "agreement": 1,
 }
+_ESTIMATE: Example = {"value": 0.71, "low": 0.6, "high": 0.82}
+JUDGE: Example = {
+    "score": "judge_score",
+    "mode": "pointwise",
+    "model": "gemini-3.5-flash",
+    "family": "gemini",
+    "same_family": True,
+    "rubric": "The answer names the cause and one remedy, in at most 40 words.",
+    "levels": 5,
+    "against": None,
+    "repeats": 2,
+    "rows": 200,
+    "unread": 0,
+    "retest_kappa": 0.83,
+    "retest_same": 0.86,
+    "position_bias": {"value": 0.02, "low": -0.01, "high": 0.05},
+    "length_correlation": {"value": 0.18, "low": 0.04, "high": 0.32},
+    "calibration": {
+        "rows": 80,
+        "raters": 2,
+        "kappa": _ESTIMATE,
+        "same": 0.68,
+        "rater_kappa": 0.78,
+        "leniency": {"value": 4.1, "low": 0.9, "high": 7.3},
+        "length_bias": {"value": 0.12, "low": -0.1, "high": 0.34},
+        "corrected": {"value": 66.3, "low": 61.8, "high": 70.8},
+        "caution": "",
+    },
+    "caution": "",
+}
+VERDICTS: Example = {
+    "object": "list",
+    "data": [
+        {
+            "object": "verdict",
+            "example_id": "ex_5f2d81",
+            "rater": "ann",
+            "verdict": 4,
+            "judge": 75.0,
+            "created_at": CREATED,
+        }
+    ],
+}

@@ -27,6 +27,7 @@ from tunecurve.commands import (
     stack,
     subject,
     usage,
+    verdicts,
 )
 from tunecurve.errors import ExitCode, TunecurveError
 from tunecurve.output import print_message
@@ -82,6 +83,7 @@ app.command("quotas")(usage.quotas)
 app.command("usage")(usage.usage)
 app.command("audit")(usage.audit)
 app.command("curves")(curves.curves)
+app.command("verdicts")(verdicts.verdicts)
 app.command("find-subject")(subject.find_subject)
 app.command("catalogue")(catalogue.catalogue)
 app.add_typer(key.app, name="key")

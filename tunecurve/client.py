@@ -215,6 +215,19 @@ class Client(ModelCalls, AdministratorCalls, Downloads):
         """Delete a file, dataset, webhook or other object; revoke a key."""
         self._transport.json("DELETE", f"/v1/{collection}/{identifier}")
 
+    def put_verdicts(self, evaluation: str, verdicts: Sequence[Mapping[str, Any]]) -> Json:
+        """Say what people think of answers; return what the judge is worth beside it.
+
+        A verdict has `example_id`, `verdict` (a grade, or `win`, `tie`, `lose`), perhaps `rater`.
+        """
+        body = {"data": [dict(each) for each in verdicts]}
+        return self._transport.json("POST", f"/v1/evaluations/{evaluation}/verdicts", body=body)
+
+    def verdicts(self, evaluation: str) -> Sequence[Json]:
+        """Return what people said of an evaluation's answers, beside the judge's scores."""
+        found = self._transport.json("GET", f"/v1/evaluations/{evaluation}/verdicts")
+        return list(found["data"])
+
     # ------------------------------------------------------------ keys and the server itself
 
     def create_key(self, name: str, scopes: Sequence[str]) -> Json:

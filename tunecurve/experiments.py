@@ -22,6 +22,7 @@ def describe_experiment(experiment: Json) -> str:
         render_table(_columns(experiment), experiment["variants"]),
         *failures,
         *_confidence(experiment),
+        *_judges(experiment),
         "",
         f"Answer: {experiment['answer'] or 'none yet'}",
     ]
@@ -37,6 +38,17 @@ def _confidence(experiment: Json) -> list[str]:
     return ["", confidence_table(rows)] if rows else []
 
 
+def _judges(experiment: Json) -> list[str]:
+    rows = [
+        {**variant["judge"], "variant": variant["name"]}
+        for variant in experiment["variants"]
+        if variant.get("judge")
+    ]
+    preference = (experiment.get("self_preference") or {}).get("value")
+    said = "" if preference is None else f"The judge's preference for its own: {preference:+.1f}"
+    return ["", judge_table(rows), *filter(None, [said])] if rows else []
+
+
 def describe_evaluation(evaluation: Json) -> str:
     """Return an evaluation for people: its scores, and what confidence is worth."""
     mark = "  SYNTHETIC (Google was emulated)" if evaluation["synthetic"] else ""
@@ -50,6 +62,8 @@ def describe_evaluation(evaluation: Json) -> str:
     if sure := evaluation.get("confidence"):
         rows = [{**report, "variant": evaluation["variant"]} for report in sure]
         lines += ["", confidence_table(rows)]
+    if judge := evaluation.get("judge"):
+        lines += ["", judge_table([{**judge, "variant": evaluation["variant"]}])]
     if search := evaluation.get("prompt_search"):
         lines += ["", f"Best prompt ({search['shots']} shots):", search["instruction"]]
     found = evaluation.get("findings") or ()
@@ -59,12 +73,38 @@ def describe_evaluation(evaluation: Json) -> str:
 
 _SCORES: Mapping[str, Column] = {
     "METRIC": lambda score: score["metric"],
+    "BY": lambda score: {"judge": "a judge", "vertex": "Vertex AI"}.get(score.get("source", "")),
     "SCORE": lambda score: score_text(score["value"]),
     "95 % INTERVAL": lambda score: interval_text(score["low"], score["high"]),
     "COVERAGE": lambda score: share_text(score["coverage"]),
     "ROWS": lambda score: score["rows"],
     "GROUPS": lambda score: score.get("groups"),
 }
+
+
+def judge_table(rows: Sequence[Json]) -> str:
+    """Return reports of judges as a table; each row names its variant."""
+    columns: Mapping[str, Column] = {
+        "VARIANT": lambda row: row["variant"],
+        "JUDGE": lambda row: f"{row['model']}{' (own family)' if row['same_family'] else ''}",
+        "ROWS": lambda row: row["rows"],
+        "RETEST KAPPA": lambda row: score_text(row["retest_kappa"]),
+        "POSITION BIAS": lambda row: _estimate(row["position_bias"]),
+        "LABELLED": lambda row: (row["calibration"] or {}).get("rows", 0),
+        "KAPPA TO PEOPLE": lambda row: _estimate((row["calibration"] or {}).get("kappa")),
+        "LENIENCY": lambda row: _estimate((row["calibration"] or {}).get("leniency")),
+        "LENGTH BIAS": lambda row: _estimate((row["calibration"] or {}).get("length_bias")),
+        "CAUTION": lambda row: row["caution"] or (row["calibration"] or {}).get("caution"),
+    }
+    return render_table(columns, rows)
+
+
+def _estimate(found: Json | None) -> str | None:
+    if not found or found["value"] is None:
+        return None
+    if found["low"] is None:
+        return f"{found['value']:.2f}"
+    return f"{found['value']:.2f} [{found['low']:.2f}, {found['high']:.2f}]"
 
 
 def confidence_table(rows: Sequence[Json]) -> str:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from service.catalogue.entry import BASE_MODEL_PATTERN
 from service.evaluation.lanes import Lane
 from service.evaluation.setup_schemas import ShotSelection
+from service.ids import Prefix, id_pattern
 
 
 class Thinking(StrEnum):
@@ -35,6 +36,68 @@ class VerbalJudge(BaseModel):
         description="times that each answer is judged, every second one with the scale turned "
         "round; what it says twice is compared",
     )
+
+
+class JudgeMode(StrEnum):
+    """Whether a judge grades each answer, or says which of two is better."""
+
+    POINTWISE = "pointwise"
+    PAIRWISE = "pairwise"
+
+
+class RubricJudge(BaseModel):
+    """A model that judges each answer by a rubric; its scores stand beside the metrics, marked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rubric: str = Field(
+        min_length=1, max_length=20_000, description="what makes an answer good, in your words"
+    )
+    model: str = Field(
+        pattern=BASE_MODEL_PATTERN,
+        description="the base model that judges",
+        examples=["gemini-3.5-flash"],
+    )
+    mode: JudgeMode = Field(
+        default=JudgeMode.POINTWISE,
+        description="`pointwise` grades each answer (score `judge_score`), `pairwise` compares it "
+        "with another in both orders (score `judge_win_rate`)",
+    )
+    levels: int = Field(
+        default=5, ge=2, le=10, description="grades of `pointwise`, of which 1 is the worst"
+    )
+    against: str | None = Field(
+        default=None,
+        pattern=id_pattern(Prefix.EVALUATION),
+        description="of `pairwise`: the finished evaluation of the same rows whose answers these "
+        "are compared with; without one, the reference",
+    )
+    shows_reference: bool = Field(
+        default=True, description="of `pointwise`: the judge sees the reference, too"
+    )
+    repeats: int = Field(
+        default=2,
+        ge=1,
+        le=8,
+        description="times that each answer is judged, every second one with the order turned "
+        "round; of `pairwise` an even number",
+    )
+    allow_same_family: bool = Field(
+        default=False,
+        description="let a model judge answers of its own family, whose style it may prefer; "
+        "results say so",
+    )
+
+    @model_validator(mode="after")
+    def _goes_with_mode(self) -> Self:
+        is_pairwise = self.mode is JudgeMode.PAIRWISE
+        if self.against is not None and not is_pairwise:
+            message = "`against` goes with the mode `pairwise`"
+            raise ValueError(message)
+        if is_pairwise and self.repeats % 2:
+            message = "`repeats` of `pairwise` is even, so that both orders are asked as often"
+            raise ValueError(message)
+        return self
 
 
 class PromptSearch(BaseModel):
@@ -82,6 +145,9 @@ class GenerationConfig(BaseModel):
     )
     verbal: VerbalJudge | None = Field(
         default=None, description="ask a model how likely each answer is right"
+    )
+    judge: RubricJudge | None = Field(
+        default=None, description="have a model judge each answer by a rubric"
     )
     target_precision: float = Field(
         default=0.95,

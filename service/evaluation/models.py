@@ -18,7 +18,8 @@ class Evaluation(Model):
     `setup` is an EvaluationSetup, `findings` are of AnswerFinding, `confusion` is a
     ConfusionMatrix, `confidence` are of ConfidenceReport; all are None for evaluations made before
     there were any. `checkpoint` is the one of the tuned model that is asked, chosen by the scores
-    in `checkpoints` (CheckpointScore); None for the last. `prompt_search` is PromptSearchResult.
+    in `checkpoints` (CheckpointScore); None for the last. `prompt_search` is PromptSearchResult,
+    `judge` a JudgeReport.
     """
 
     __tablename__ = "evaluation"
@@ -43,6 +44,7 @@ class Evaluation(Model):
     findings: Mapped[list[Any] | None]
     confusion: Mapped[dict[str, Any] | None]
     confidence: Mapped[list[Any] | None]
+    judge: Mapped[dict[str, Any] | None]
     usage: Mapped[dict[str, Any]] = mapped_column(default=dict)
     synthetic: Mapped[bool] = mapped_column(Boolean, default=False)
     unlisted_model: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
@@ -79,6 +81,20 @@ class Judgement(StoredAnswer, Model):
     __tablename__ = "judgement"
 
     judge: Mapped[str] = mapped_column(String(20), primary_key=True)
+
+
+class HumanVerdict(Model):
+    """What a person said of the answer to an example: the place of a verdict, from 0, the worst."""
+
+    __tablename__ = "human_verdict"
+
+    evaluation_id: Mapped[str] = mapped_column(
+        Id, ForeignKey("evaluation.id", ondelete="CASCADE"), primary_key=True
+    )
+    example_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    rater: Mapped[str] = mapped_column(String(64), primary_key=True)
+    place: Mapped[int] = mapped_column(Integer)
+    created_at: Mapped[datetime]
 
 
 class ScoreRow(Model):

@@ -17,11 +17,11 @@ from service.errors import Fault, NotFound
 from service.evaluation import answer_repository, repository
 from service.evaluation.batches.lane import has_batch, run_batch_lane
 from service.evaluation.lanes import REQUESTED, Lane
-from service.evaluation.metrics.registry import METRICS
 from service.evaluation.models import Evaluation
 from service.evaluation.plans.checkpoints import settle_checkpoint
+from service.evaluation.plans.compared import check_judge
 from service.evaluation.plans.estimates import estimate_evaluation
-from service.evaluation.plans.judge_checks import check_judges
+from service.evaluation.plans.judge_checks import check_judges, check_score
 from service.evaluation.plans.local_checks import check_local
 from service.evaluation.plans.plan import EvaluationPlan, check_controlled, plan_evaluation
 from service.evaluation.ports import EvaluationServices, FindBaseModel, FindModel
@@ -62,7 +62,7 @@ def reserve_evaluation(
     """
     spec = EvaluateSpec.model_validate(submission.spec)
     for position, name in enumerate(spec.metrics):
-        METRICS.find(name, pointer=f"/spec/metrics/{position}")
+        check_score(name, spec.judge, pointer=f"/spec/metrics/{position}")
     require_dataset(session, spec.dataset, project_id=submission.project_id)
     form = answer_form_of(session, spec.dataset, project_id=submission.project_id)
     check_controlled(form, controlled=spec.controlled)
@@ -70,6 +70,8 @@ def reserve_evaluation(
     check_judges(spec, spec.search, catalogue=catalogue)
     unlisted = _check_model(session, spec, name, submission.project_id, find_model, catalogue)
     asked = _asked_model(session, submission, base_model=base_model, find=find_base_model)
+    rows = (spec.dataset, spec.split)
+    check_judge(session, spec.judge, rows, answered_by=[asked], project_id=submission.project_id)
     if is_local(asked):
         check_local(spec, is_classifier=False)
     repository.add(

@@ -6,7 +6,13 @@ from sqlalchemy import func, select, update
 
 from service.database import Session, delete_unless_used
 from service.errors import NotFound
-from service.evaluation.models import BatchRun, Evaluation, Prediction, ScoreRow
+from service.evaluation.models import (
+    BatchRun,
+    Evaluation,
+    HumanVerdict,
+    Prediction,
+    ScoreRow,
+)
 
 
 def add(session: Session, row: Evaluation) -> None:
@@ -98,6 +104,33 @@ def median_latency(session: Session, evaluation_id: str) -> int | None:
     count = session.scalar(select(func.count()).where(*timed)) or 0
     query = select(Prediction.latency_ms).where(*timed).order_by(Prediction.latency_ms)
     return session.scalar(query.offset(count // 2).limit(1))
+
+
+# ------------------------------------------------------------ what people say of answers
+
+
+def put_verdicts(session: Session, rows: Sequence[HumanVerdict]) -> None:
+    """Store what people said, in place of what they said of the same answers before."""
+    for row in rows:
+        session.merge(row)
+
+
+def verdicts(session: Session, evaluation_id: str) -> list[HumanVerdict]:
+    query = select(HumanVerdict).where(HumanVerdict.evaluation_id == evaluation_id)
+    return list(session.scalars(query.order_by(HumanVerdict.example_id, HumanVerdict.rater)))
+
+
+def labels_of(
+    session: Session, evaluation_id: str, example_ids: Sequence[str]
+) -> dict[str, dict[str, int]]:
+    """Return the places that people gave to answers, by example and by who gave them."""
+    query = select(HumanVerdict.example_id, HumanVerdict.rater, HumanVerdict.place).where(
+        HumanVerdict.evaluation_id == evaluation_id, HumanVerdict.example_id.in_(example_ids)
+    )
+    found: dict[str, dict[str, int]] = {}
+    for example_id, rater, place in session.execute(query):
+        found.setdefault(example_id, {})[rater] = place
+    return found
 
 
 # ------------------------------------------------------------ lane and batch

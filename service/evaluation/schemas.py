@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from service.catalogue.entry import BASE_MODEL_PATTERN
 from service.evaluation.generation_schemas import GenerationConfig, PromptSearch
+from service.evaluation.judges.reports import JudgeReport
+from service.evaluation.metrics.registry import JUDGED
 from service.evaluation.models import Evaluation as EvaluationRow
 from service.evaluation.models import ScoreRow
 from service.evaluation.scoring.confidence import ConfidenceReport
@@ -19,7 +21,7 @@ from service.evaluation.setup_schemas import (
     EvaluationSetup,
     PromptSearchResult,
 )
-from service.evaluation.vertex_metrics.protocol import VertexMetric
+from service.evaluation.vertex_metrics.protocol import VERTEX, VertexMetric
 from service.ids import MODEL_OR_ALIAS_PATTERN, Prefix, id_pattern
 from service.jobs.lifecycle import State
 from service.jobs.schemas import OutputState, output_state
@@ -162,6 +164,11 @@ class Score(BaseModel):
     """A score with its 95 % interval; failures lower the coverage, not the value."""
 
     metric: str
+    source: Literal["metric", "vertex", "judge"] = Field(
+        default="metric",
+        description="who scored: a metric of ours, Vertex AI's evaluation service, or a model that "
+        "judges, whose scores compare with those of the same judge and rubric alone",
+    )
     value: float | None
     low: float | None
     high: float | None
@@ -222,6 +229,9 @@ class Evaluation(BaseModel):
     confidence: list[ConfidenceReport] = Field(
         description="what the answers' confidence is worth, by source; empty where none was asked"
     )
+    judge: JudgeReport | None = Field(
+        description="the judge by a rubric, and what its verdicts are worth; null without one"
+    )
     usage: dict[str, int]
     synthetic: bool = Field(description="answered by the emulator, not by Gemini")
     unlisted_model: bool = Field(description="unknown or retired, used as the job allowed")
@@ -258,6 +268,7 @@ def present_evaluation(
         findings=[AnswerFinding.model_validate(each) for each in row.findings or ()],
         metrics=[present_score(score) for score in scores],
         confidence=[ConfidenceReport.model_validate(each) for each in row.confidence or ()],
+        judge=JudgeReport.model_validate(row.judge) if row.judge else None,
         usage=row.usage,
         synthetic=row.synthetic,
         unlisted_model=row.unlisted_model,
@@ -275,5 +286,11 @@ def present_evaluation(
 
 
 def present_score(row: ScoreRow) -> Score:
-    names: tuple[Any, ...] = tuple(Score.model_fields)
-    return Score(**{name: getattr(row, name) for name in names})
+    names: list[Any] = [name for name in Score.model_fields if name != "source"]
+    return Score(source=_source(row.metric), **{name: getattr(row, name) for name in names})
+
+
+def _source(metric: str) -> Literal["metric", "vertex", "judge"]:
+    if metric in JUDGED:
+        return "judge"
+    return "vertex" if metric.startswith(VERTEX) else "metric"

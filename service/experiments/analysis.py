@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from service.evaluation.metrics.registry import METRICS
+from service.evaluation.metrics.registry import find_score
 from service.evaluation.statistics.comparison import (
     Comparison,
     SharedRows,
@@ -112,11 +112,11 @@ def conclude(
         decision=decision,
         score_of_best=score_of_best,
         costs=costs,
-        front=pareto_front(points, costs, spec=METRICS.find(curve.metric)),
+        front=pareto_front(points, costs, spec=find_score(curve.metric)),
         pays_off_from=pays_off_from(chosen, prompt) if chosen and prompt else None,
         next_steps=next_steps(curve, decision, costs, label_nano=label_nano),
         race=race_result(points, costs, rows=rows),
-        ranking=rank_variants(points, comparisons, spec=METRICS.find(curve.metric)),
+        ranking=rank_variants(points, comparisons, spec=find_score(curve.metric)),
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from service.evaluation.metrics.registry import METRICS
+from service.evaluation.metrics.registry import find_score
 from service.evaluation.statistics.comparison import FULL_COVERAGE, Comparison
 from service.evaluation.statistics.intervals import FEW_GROUPS
 from service.experiments.analysis import Analysis
@@ -23,7 +23,7 @@ def answer(analysis: Analysis) -> str:
 def answer_clauses(analysis: Analysis) -> list[str]:
     """Return the parts of the answer: the headline first, then what supports and limits it."""
     decision, curve = analysis.decision, analysis.curve
-    title = METRICS.find(curve.metric, pointer="/metric").title
+    title = find_score(curve.metric, pointer="/metric").title
     return [
         _headline(decision, title=title),
         *_sizes(decision),

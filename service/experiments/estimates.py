@@ -150,7 +150,7 @@ def _estimates(
         yield variant.name, total(own)
     if spec.final:
         yield FINAL, _dearest_final(dataset, variants, base_model, catalogue=catalogue)
-    answers_alone = spec.model_copy(update={"verbal": None})
+    answers_alone = spec.model_copy(update={"verbal": None, "judge": None})
     for check in label_checks(variants, spec):
         rows = check.last_row - check.first_row
         yield (

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from service.database import Sessions
 from service.datasets.queries import ready_dataset
-from service.evaluation.metrics.registry import METRICS
+from service.evaluation.metrics.registry import find_score
 from service.experiments.children import ChildWriter
 from service.experiments.queries import get_experiment
 from service.experiments.schemas import ExperimentSpec
@@ -62,7 +62,7 @@ def _best(variants: Sequence[VariantView]) -> VariantView | None:
     ]
     if not scored:
         return None
-    sign = 1 if METRICS.find(scored[0].metric or "").higher_is_better else -1
+    sign = 1 if find_score(scored[0].metric or "").higher_is_better else -1
     return max(scored, key=lambda each: sign * (each.score or 0))
 
 

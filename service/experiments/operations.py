@@ -13,6 +13,7 @@ from service.catalogue.checks import (
 from service.catalogue.local_names import LOCAL, is_local
 from service.clock import utc_now
 from service.database import Session, Sessions
+from service.datasets.examples import Split
 from service.datasets.operations import check_source
 from service.datasets.queries import (
     answer_form_of,
@@ -21,8 +22,9 @@ from service.datasets.queries import (
     validation_rows,
 )
 from service.errors import Fault, Invalid
-from service.evaluation.metrics.registry import METRICS
-from service.evaluation.plans.judge_checks import check_judges
+from service.evaluation.metrics.registry import METRICS, find_score
+from service.evaluation.plans.compared import check_judge
+from service.evaluation.plans.judge_checks import check_judges, check_score
 from service.evaluation.plans.local_checks import check_local
 from service.evaluation.plans.plan import check_controlled
 from service.evaluation.setup_schemas import BEST_CHECKPOINT
@@ -65,7 +67,7 @@ def reserve_experiment(
     """Write the experiment's row; what can be checked before any work is checked here."""
     spec = ExperimentSpec.model_validate(submission.spec)
     if spec.metric is not None:
-        METRICS.find(spec.metric, pointer="/spec/metric")
+        check_score(spec.metric, spec.judge, pointer="/spec/metric")
     _check_validation(session, spec, submission.project_id)
     if spec.prepare is not None:
         label_checks(variants_of(spec, None), spec)
@@ -90,6 +92,13 @@ def reserve_experiment(
     check_judges(spec, spec.optimised_prompt, catalogue=catalogue)
     for each in (name, *spec.compare_models):
         check_samples(catalogue, each, samples=spec.samples)
+    check_judge(
+        session,
+        spec.judge,
+        (spec.dataset or "", Split.TEST),
+        answered_by=(name, *spec.compare_models),
+        project_id=submission.project_id,
+    )
     unlisted = check_base_model(
         catalogue, name, tunes=True, allow_unlisted=spec.allow_unlisted_model
     )
@@ -137,7 +146,7 @@ def _check_validation(session: Session, spec: ExperimentSpec, project_id: str) -
 def _check_race(spec: ExperimentSpec, metrics: Sequence[str]) -> None:
     """Raise Invalid `metric_not_raced` where the primary metric is no mean over rows."""
     name = spec.metric or next(iter(metrics), "")
-    if not spec.racing or not name or METRICS.find(name).level == "example":
+    if not spec.racing or not name or find_score(name).level == "example":
         return
     fit = ", ".join(each for each in METRICS if METRICS.find(each).level == "example")
     message = f"a race needs a metric that is a mean over rows, not {name}; such are: {fit}"

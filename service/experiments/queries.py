@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from service.database import Session, Sessions
 from service.datasets.queries import DatasetView, ready_dataset
 from service.errors import Conflict
+from service.evaluation.judges.reports import JudgeReport
 from service.evaluation.queries import get_evaluation
 from service.evaluation.scoring.confidence import ConfidenceReport
 from service.experiments import repository
@@ -85,6 +86,7 @@ def _view(
         model=variant.model_id,
         evaluation=variant.evaluation_id,
         error=next((reason for reason in reasons if reason), None),
+        judge=JudgeReport.model_validate(evaluation.judge) if evaluation.judge else None,
         confidence=[ConfidenceReport.model_validate(each) for each in evaluation.confidence or ()],
     )
 

@@ -11,7 +11,7 @@ from service.database import Sessions
 from service.datasets.examples import Split
 from service.datasets.queries import DatasetView, ready_dataset
 from service.evaluation.exports.row_scores import read_shared_rows, read_variant_scores
-from service.evaluation.metrics.registry import METRICS
+from service.evaluation.metrics.registry import find_score
 from service.evaluation.schemas import EvaluateSpec
 from service.evaluation.statistics.racing import race
 from service.experiments import repository
@@ -80,7 +80,7 @@ def _losers(
 
 
 def _merit(variant: VariantView, metric: str) -> float:
-    sign = 1 if METRICS.find(metric).higher_is_better else -1
+    sign = 1 if find_score(metric).higher_is_better else -1
     return sign * (variant.score or 0.0)
 
 

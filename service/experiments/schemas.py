@@ -10,6 +10,7 @@ from service.catalogue.entry import BASE_MODEL_PATTERN
 from service.catalogue.local_names import LOCAL
 from service.datasets.schemas import PrepareSpec, TrainSize
 from service.evaluation.generation_schemas import GenerationConfig, PromptSearch
+from service.evaluation.judges.reports import Estimate, JudgeReport, self_preference
 from service.evaluation.schemas import VariantKind
 from service.evaluation.scoring.confidence import ConfidenceReport
 from service.experiments.curve_schemas import ExperimentCurve
@@ -234,6 +235,7 @@ class ExperimentVariant(BaseModel):
     evaluation: str
     error: str | None = Field(description="code of the job's failure")
     confidence: list[ConfidenceReport] = Field(description="what confidence is worth, by source")
+    judge: JudgeReport | None = Field(default=None, description="what its verdicts are worth")
 
 
 class Experiment(BaseModel):
@@ -252,6 +254,9 @@ class Experiment(BaseModel):
     synthetic: bool = Field(description="answered by the emulator, not by Gemini")
     unlisted_model: bool = Field(description="unknown or retired, used as the job allowed")
     variants: list[ExperimentVariant]
+    self_preference: Estimate | None = Field(
+        description="by how much the judge is kinder to its own model's answers; null: unlabelled"
+    )
     curve: ExperimentCurve | None = Field(description="null until it is ready")
     files: list[str] = Field(
         description="plots and tables of the report, below `links.self`, such as `plots/curve.svg`"
@@ -278,6 +283,7 @@ def present_experiment(
         synthetic=row.synthetic,
         unlisted_model=row.unlisted_model,
         variants=[ExperimentVariant.model_validate(variant) for variant in variants],
+        self_preference=self_preference([(v.base_model, v.judge) for v in variants if v.judge]),
         curve=ExperimentCurve.model_validate(row.curve) if row.curve else None,
         files=row.files or [],
         created_at=row.created_at,

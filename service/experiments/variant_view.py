@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from service.evaluation.judges.reports import JudgeReport
 from service.evaluation.scoring.confidence import ConfidenceReport
 
 
@@ -36,3 +37,4 @@ class VariantView:
     evaluation: str
     error: str | None
     confidence: Sequence[ConfidenceReport] = ()
+    judge: JudgeReport | None = None

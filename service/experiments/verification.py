@@ -12,14 +12,15 @@ import math
 import sys
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from service.errors import Invalid
-from service.evaluation.exports.row_scores import golds_of, shared_rows
-from service.evaluation.metrics.registry import METRICS
+from service.evaluation.exports.row_scores import given_text, golds_of, shared_rows
+from service.evaluation.metrics.registry import MetricSpec, find_score
 from service.evaluation.schemas import VariantKind
 from service.evaluation.scoring.answers import bare_input
 from service.evaluation.scoring.scores import Scored, Scorer
@@ -90,7 +91,8 @@ def _scores(name: str, scores: Sequence[Json], rows: Sequence[Json]) -> Iterator
     """Yield where an evaluation's scores are not those of its rows."""
     for told in scores:
         scorer = Scorer(told["metric"], references=(row["references"] for row in rows))
-        scorer.take([_scored(row) for row in rows])
+        spec = find_score(told["metric"])
+        scorer.take([_given(row, spec) if spec.is_given else _scored(row) for row in rows])
         found = scorer.score()
         for field in _SCORED:
             yield from _unequal(
@@ -110,12 +112,20 @@ def _scored(row: Json) -> Scored:
     )
 
 
+def _given(row: Json, spec: MetricSpec) -> Scored:
+    """Return a row with its given score in place of the answer."""
+    value = row["scores"].get(spec.name)
+    outcome = Outcome.FAILED if value is None else Outcome.OK
+    text = given_text(value, spec=spec)
+    return replace(_scored(row), outcome=outcome, prediction=text, raw=text)
+
+
 def _conclusions(
     files: Json, rows: Mapping[str, Sequence[Json]], *, spec: ExperimentSpec
 ) -> Iterator[str]:
     """Yield where curve, comparisons, decision and answer do not follow from the rows."""
     experiment = files["experiment.json"]
-    metric = METRICS.find(experiment["metric"])
+    metric = find_score(experiment["metric"])
     groups = [row["group"] for row in next(iter(rows.values()))]
     known = len(groups)
     analysis = analyse(
@@ -167,14 +177,19 @@ def _point(
 
 
 def _variant_scores(name: str, metric: str, rows: Sequence[Json]) -> VariantScores:
-    spec = METRICS.find(metric)
+    spec = find_score(metric)
     references = [golds_of(row, spec=spec) for row in rows]
     measure = spec.measure(references)
     predictions = [row["prediction"] if spec.reads_raw else row["answer"] for row in rows]
+    answered = [row["outcome"] == Outcome.OK for row in rows]
+    if spec.is_given:
+        given = [row["scores"].get(metric) for row in rows]
+        predictions = [given_text(each, spec=spec) for each in given]
+        answered = [each is not None for each in given]
     return VariantScores(
         name,
         measure.statistics(predictions, references),
-        np.array([row["outcome"] == Outcome.OK for row in rows]),
+        np.array(answered),
         measure.worst(references),
         measure.best(references),
     )

@@ -37,6 +37,7 @@ OPERATIONS = {
     "deleteProject",
     "createKey", "listKeys", "revokeKey", "whoAmI",
     "listQuotas", "changeQuota", "retryEvaluation", "getUsage", "listPrices",
+    "listEvaluationVerdicts", "putEvaluationVerdicts",
     "healthz", "readyz", "metrics",
 }  # fmt: skip
 

@@ -85,6 +85,7 @@ def test_prompted_reasoned_controlled_and_tuned_variants_stand_side_by_side(stac
     _controlled_answers_are_labels(stack, row.dataset_id)
     _confidence_has_three_sources(stack, row.dataset_id)
     _vertex_scores_as_we_do(stack, row.dataset_id)
+    _a_model_judges_by_a_rubric(stack, row.dataset_id)
     _failures_stay_within_the_bounds(stack, row.dataset_id)
 
 
@@ -142,6 +143,28 @@ def _vertex_scores_as_we_do(stack: Stack, dataset: str) -> None:
         cost = cost_of_job(session, job.id)
     assert cost["unpriced"] == [EVALUATION_SERVICE]
     assert cost["actual"] is None
+
+
+def _a_model_judges_by_a_rubric(stack: Stack, dataset: str) -> None:
+    """The emulator's base model goes by the reference: right answers get the best grade."""
+    judge = {
+        "model": "gemini-3.5-flash",
+        "rubric": "Name what is wrong.",
+        "allow_same_family": True,
+    }
+    spec = {"dataset": dataset, "variant": "zero_shot", "metrics": ["accuracy"], "judge": judge}
+    stack.mark()
+    job = stack.succeeded(stack.submit("evaluate", spec).id)
+    row, scores = get_evaluation(
+        job.outputs["evaluation"], project_id=stack.project_id, sessions=stack.services.sessions
+    )
+    by_metric, by_judge = scores
+    assert by_judge.metric == "judge_score"
+    assert (by_metric.value or 0) <= (by_judge.value or 0) < 100
+    assert by_judge.coverage == 1
+    assert row.judge is not None
+    assert row.judge["retest_kappa"] == 1.0
+    assert stack.spent("calls_accepted") == 2 * 40
 
 
 def _failures_stay_within_the_bounds(stack: Stack, dataset: str) -> None:

@@ -24,7 +24,8 @@ from emulator.learners.rules.instructions import (
 )
 from emulator.learners.rules.masking import mask_text, masking_errors
 from emulator.learners.rules.question_answering import answer_question, rank_answers
-from emulator.learners.rules.verdict import Verdict, read_verdict
+from emulator.learners.rules.rubric import read_grading
+from emulator.learners.rules.verdict import read_verdict
 
 MASKING = re.compile(r"\b(mask|redact|anonymi[sz]|pii\b|personal)", re.IGNORECASE)
 JSON = re.compile(r"\bjson\b", re.IGNORECASE)
@@ -48,10 +49,11 @@ def answer_base(
 
     Instructed to reason and to end with a mark such as `Answer:`, it says which rule it used first.
     With a response schema the answer is one that the schema allows, and nothing else. Asked how
-    likely an answer is right, it says in words how likely it would have given that answer itself.
+    likely an answer is right, it says in words how likely it would have given that answer itself;
+    asked to judge by a rubric, it goes by what the rubric demands.
     """
-    if verdict := read_verdict(turns):
-        return _judge(verdict)
+    if judged := _judged(turns):
+        return judged
     conversation = read_conversation(turns, system_instruction=system_instruction)
     rule = _rule(conversation, schema)
     return _worded(conversation, rule, schema, _answer(conversation, rule, schema))
@@ -69,8 +71,8 @@ def base_distribution(
     plausible error, all equally likely: a finding left unmasked, another phrase of the sentence, a
     missed value. This model of noise is invented and says nothing about any real model.
     """
-    if verdict := read_verdict(turns):
-        return Categorical([_judge(verdict)], [0.0])
+    if judged := _judged(turns):
+        return Categorical([judged], [0.0])
     conversation = read_conversation(turns, system_instruction=system_instruction)
     rule = _rule(conversation, schema)
     distribution = _distribution(conversation, rule, schema)
@@ -118,7 +120,13 @@ def _answer(conversation: Conversation, rule: str, schema: Schema | None) -> str
             return NO_RULE
 
 
-def _judge(verdict: Verdict) -> str:
+def _judged(turns: Sequence[tuple[str, str]]) -> str:
+    """Return what a judge says; "" where nobody asks for a verdict on an answer."""
+    if grading := read_grading(turns):
+        return grading.reply()
+    verdict = read_verdict(turns)
+    if verdict is None:
+        return ""
     return verdict.word(base_distribution([("user", verdict.task)]).probability(verdict.answer))
 
 

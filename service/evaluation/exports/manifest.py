@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 from service.database import Sessions
 from service.datasets.queries import get_dataset
 from service.evaluation.exports.schemas import EvaluationManifest, ScoreSignature
+from service.evaluation.judges.reports import JudgeReport
 from service.evaluation.models import Evaluation
 from service.evaluation.queries import get_evaluation, table_key_of
 from service.evaluation.schemas import VariantKind
@@ -44,6 +45,7 @@ def evaluation_manifest(
         outcomes=row.outcomes,
         findings=[AnswerFinding.model_validate(each) for each in row.findings or ()],
         confidence=[ConfidenceReport.model_validate(each) for each in row.confidence or ()],
+        judge=JudgeReport.model_validate(row.judge) if row.judge else None,
         table_sha256=PurePosixPath(key).stem,
         table_version=table_version(row),
         synthetic=row.synthetic,

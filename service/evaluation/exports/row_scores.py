@@ -13,7 +13,7 @@ from service.datasets.examples import Split
 from service.datasets.presets.answer_form import AnswerForm
 from service.datasets.queries import DatasetView, stream_examples
 from service.evaluation.metrics.measures import Measure
-from service.evaluation.metrics.registry import METRICS, MetricSpec
+from service.evaluation.metrics.registry import MetricSpec, find_score
 from service.evaluation.queries import get_evaluation, table_key_of
 from service.evaluation.schemas import VariantKind
 from service.evaluation.scoring.answers import AnswerReader, bare_input
@@ -33,7 +33,7 @@ def read_shared_rows(
 
     Raises Invalid for an unknown metric, NotFound `object_not_found`, Unavailable.
     """
-    spec = METRICS.find(metric)
+    spec = find_score(metric)
     names = [example.group for example in stream_examples(dataset.examples_key, split, store=store)]
     return shared_rows(names, spec=spec)
 
@@ -77,7 +77,7 @@ def read_variant_scores(
     row, _ = get_evaluation(evaluation_id, project_id=project_id, sessions=sessions)
     read = partial(read_rows, evaluation_id, project_id=project_id, sessions=sessions, store=store)
     reader = AnswerReader(form, is_marked=VariantKind(row.kind).reasons)
-    spec = METRICS.find(metric)
+    spec = find_score(metric)
     measure = spec.measure(row["references"] for row in read())
     blocks: list[tuple[NDArray[Any], ...]] = []
     rows = read()
@@ -99,10 +99,33 @@ def read_rows(
         yield from read_range_in_subprocess(stream, selected)
 
 
+def _given(
+    rows: Sequence[Mapping[str, Any]], measure: Measure, *, spec: MetricSpec
+) -> tuple[NDArray[Any], ...]:
+    """Return the fields of VariantScores of scores that stand in the rows."""
+    given = [row["scores"].get(spec.name) for row in rows]
+    references = [row["references"] for row in rows]
+    predictions = [given_text(each, spec=spec) for each in given]
+    answered = np.array([each is not None for each in given])
+    return (
+        measure.statistics(predictions, references),
+        answered,
+        measure.worst(references),
+        measure.best(references),
+    )
+
+
+def given_text(value: float | None, *, spec: MetricSpec) -> str:
+    """Return what stands in place of an answer whose score was given; 0 where there is none."""
+    return repr((value or 0.0) / spec.scale)
+
+
 def _scored(
     rows: Sequence[Mapping[str, Any]], measure: Measure, *, spec: MetricSpec, reader: AnswerReader
 ) -> tuple[NDArray[Any], ...]:
     """Return the fields of VariantScores for some rows."""
+    if spec.is_given:
+        return _given(rows, measure, spec=spec)
     answered = np.array([row["outcome"] == Outcome.OK for row in rows])
     references = [golds_of(row, spec=spec) for row in rows]
     read = [reader.read(Outcome(row["outcome"]), row["prediction"] or "") for row in rows]

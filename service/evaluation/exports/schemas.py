@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from service.evaluation.judges.reports import JudgeReport
 from service.evaluation.schemas import VariantKind
 from service.evaluation.scoring.confidence import ConfidenceReport
 from service.evaluation.scoring.findings import AnswerFinding
@@ -86,6 +87,7 @@ class EvaluationManifest(BaseModel):
     outcomes: dict[str, int] = Field(description="rows by outcome")
     findings: list[AnswerFinding] = Field(description="what is odd about the answers")
     confidence: list[ConfidenceReport] = Field(description="what confidence is worth")
+    judge: JudgeReport | None = Field(description="the judge by a rubric; null without one")
     table_sha256: str = Field(description="of the Parquet file at `content`")
     table_version: int = Field(description="of the names and meanings of its columns")
     synthetic: bool = Field(description="answered by the emulator, not by Gemini")

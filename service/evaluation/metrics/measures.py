@@ -80,6 +80,13 @@ class RowAverage(ABC):
         return 100 * sums[..., 0] / sums[..., 1]
 
 
+class GivenScore(RowAverage):
+    """The mean of scores that stand in place of the answers, each from 0 to 1."""
+
+    def earned(self, prediction: str, reference: str) -> float:
+        return float(prediction)
+
+
 class CountAverage(ABC):
     """Micro-averaged F1 of what the rows hold (entities, fields), 0 to 100.
 

@@ -1,6 +1,6 @@
 """The metrics we know; listing them imports neither `evaluate` nor what computes BLEU."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -15,7 +15,7 @@ from service.evaluation.metrics.classification import (
 )
 from service.evaluation.metrics.exact_match import ExactMatch, NormalisedMatch
 from service.evaluation.metrics.json_values import JsonEqual, JsonFields
-from service.evaluation.metrics.measures import Composed, Measure, References
+from service.evaluation.metrics.measures import Composed, GivenScore, Measure, References
 from service.evaluation.metrics.pii import PiiEntities, PiiLeaks
 from service.evaluation.metrics.rouge import Kind, Rouge, has_no_words
 from service.evaluation.metrics.sacrebleu import (
@@ -55,7 +55,8 @@ class MetricSpec:
     of them 120 MB and two seconds. `load` returns the same arithmetic as an `evaluate` module.
     `by_label` says that `build` takes the labels there are, `reads_raw` that answers are scored
     as the model gave them, not in the task's normal form, and `reads_input` that the input stands
-    before the references of a row.
+    before the references of a row. `is_given` says that no arithmetic on texts gives the scores:
+    they stand in the rows of an evaluation.
     """
 
     name: str
@@ -71,6 +72,7 @@ class MetricSpec:
     by_label: bool = False
     reads_raw: bool = False
     reads_input: bool = False
+    is_given: bool = False
 
     def measure(self, references: Iterable[Sequence[str]] = ()) -> Measure:
         """Return the metric's arithmetic; `references` are those of all rows to be scored.
@@ -211,3 +213,18 @@ _SPECS = (
 )
 
 METRICS: Registry[MetricSpec] = Registry("metric", {spec.name: spec for spec in _SPECS})
+
+# What a model that judges by a rubric gives: no metrics, and never computed from texts.
+JUDGE_SCORE, JUDGE_WIN_RATE = "judge_score", "judge_win_rate"
+JUDGED: Mapping[str, MetricSpec] = {
+    name: MetricSpec(name, title, "example", GivenScore, reads_raw=True, is_given=True)
+    for name, title in (
+        (JUDGE_SCORE, "grade by a judge"),
+        (JUDGE_WIN_RATE, "win rate by a judge"),
+    )
+}
+
+
+def find_score(name: str, *, pointer: str = "") -> MetricSpec:
+    """Return a metric, or what a judge gives; raises Invalid `unknown_metric`."""
+    return JUDGED.get(name) or METRICS.find(name, pointer=pointer)

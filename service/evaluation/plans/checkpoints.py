@@ -11,7 +11,7 @@ from service.datasets.examples import Split
 from service.datasets.queries import DatasetView, ready_dataset
 from service.errors import Conflict, Fault, Invalid
 from service.evaluation import repository
-from service.evaluation.plans.validation_trials import first_scores, start_trials
+from service.evaluation.plans.validation_trials import first_scores, judge_of_trials, start_trials
 from service.evaluation.ports import EvaluationServices, TunedEndpoint
 from service.evaluation.schemas import EvaluateSpec
 from service.evaluation.setup_schemas import BEST_CHECKPOINT
@@ -109,6 +109,7 @@ def _start_trials(
                 "split": "validation",
                 "last_row": None,
                 "vertex_metrics": (),
+                **judge_of_trials(spec),
             }
         )
         for checkpoint in model.checkpoints

@@ -1,6 +1,7 @@
 """What an evaluation will cost, estimated from the lengths of its dataset's texts."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from math import ceil
 
 from service.catalogue.catalogue import Catalogue
@@ -16,6 +17,7 @@ from service.inference.hedges import HEDGED_SHARE
 from service.inference.ports import EVALUATION_SERVICE
 from service.jobs.ports import Estimate, InputNotReady, Submission
 from service.money import dollars
+from service.tokens import tokens_in
 
 # A model says more than the target as long as it has not learned to be short.
 _OUTPUT_FACTOR = 1.5
@@ -79,20 +81,33 @@ def estimate_calls(
         unpriced=() if price else missing.unpriced,
         notes=(() if price else missing.notes) + (_hedge_note(hedged_nano) if config.hedge else ()),
     )
-    if config.verbal is None:
-        return asked
-    return total(
-        [
-            asked,
-            _estimate_side_calls(
-                rows * config.verbal.repeats,
-                prompt=_JUDGE_TOKENS + instruction_tokens(dataset) + text + said,
-                output=_WORD_TOKENS,
-                base_model=config.verbal.model or base_model,
-                catalogue=catalogue,
-            ),
-        ]
-    )
+    judged = instruction_tokens(dataset) + text + said
+    return total([asked, *_judging(config, base_model, rows, judged, target, catalogue=catalogue)])
+
+
+def _judging(
+    config: GenerationConfig,
+    base_model: str,
+    rows: int,
+    judged: int,
+    target: int,
+    *,
+    catalogue: Catalogue,
+) -> Iterator[Estimate]:
+    """Yield what the calls of judges cost, to each of whom `judged` tokens of a row are shown."""
+    estimate = partial(_estimate_side_calls, output=_WORD_TOKENS, catalogue=catalogue)
+    if config.verbal is not None:
+        yield estimate(
+            rows * config.verbal.repeats,
+            prompt=_JUDGE_TOKENS + judged,
+            base_model=config.verbal.model or base_model,
+        )
+    if config.judge is not None:
+        yield estimate(
+            rows * config.judge.repeats,
+            prompt=_JUDGE_TOKENS + tokens_in(len(config.judge.rubric)) + judged + target,
+            base_model=config.judge.model,
+        )
 
 
 def _estimate_side_calls(

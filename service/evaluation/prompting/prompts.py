@@ -1,6 +1,7 @@
 """The words that ask for an example's answer: instruction, shots, reasoning, input. Pure."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 
 from service.datasets.examples import Example, user_turn
 from service.inference.ports import Turn
@@ -41,3 +42,9 @@ def task_text(instruction: str, example: Example) -> str:
     """Return all that an answer goes by as one text, for somebody who judges the answer."""
     said = (f"{turn.role}: {turn.text}" for turn in example.history)
     return "\n\n".join(filter(None, (example.system, instruction, *said, example.text)))
+
+
+def enclosed(texts: Mapping[str, str]) -> str:
+    """Return texts between tags of their names; a tag inside a text closes none of them."""
+    tags = re.compile(rf"<(?=/?(?:{'|'.join(texts)})>)", re.IGNORECASE)
+    return "\n".join(f"<{name}>\n{tags.sub('< ', text)}\n</{name}>" for name, text in texts.items())

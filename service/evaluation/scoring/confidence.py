@@ -18,8 +18,8 @@ from service.evaluation.answer_repository import Sample
 from service.evaluation.scoring.verbal import (
     LEAST_AUROC,
     LEAST_RETEST_KAPPA,
+    SCALE,
     read_verbal,
-    retest,
     verbal_confidence,
 )
 from service.evaluation.scoring.votes import Elected
@@ -28,6 +28,7 @@ from service.evaluation.statistics.automation import automate
 from service.evaluation.statistics.binomial import Flags
 from service.evaluation.statistics.calibration import BINNING, calibrate
 from service.evaluation.statistics.intervals import Array
+from service.evaluation.statistics.retest import retest
 
 _LEAK = "pii_leak_rate"
 _EVEN = 0.5
@@ -212,7 +213,7 @@ class ConfidenceRows:
                 yield Automation(goal=goal, **asdict(found))
 
     def _reliability(self, values: Array, right: Flags) -> JudgeReliability:
-        found = retest(self._replies)
+        found = retest(self._replies, tuple(SCALE.values()))
         is_likely = (values > _EVEN).astype(int).tolist()
         return JudgeReliability(
             model=self._judge,

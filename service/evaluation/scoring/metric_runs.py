@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from service.errors import Invalid, TunecurveError
-from service.evaluation.metrics.registry import METRICS
+from service.evaluation.metrics.registry import JUDGED, METRICS
 from service.evaluation.scoring.scores import ERROR_LENGTH, Score, Scored, Scorer, signature_of
 
 BLEU = "sacrebleu"  # what the names of its metrics begin with
@@ -66,6 +66,11 @@ class MetricRun:
             signature=signature_of(METRICS.find(self._name), normal_form=self._normal_form),
             error=self._error,
         )
+
+
+def computed_metrics(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the metrics that are computed from texts, without what a judge gives."""
+    return tuple(name for name in names if name not in JUDGED)
 
 
 def chosen_metrics(names: Sequence[str], references: Iterable[Sequence[str]]) -> tuple[str, ...]:

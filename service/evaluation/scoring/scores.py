@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.errors import Conflict, Fault, Invalid
-from service.evaluation.metrics.registry import METRICS, MetricSpec
+from service.evaluation.metrics.registry import MetricSpec, find_score
 from service.evaluation.statistics.comparison import FULL_COVERAGE
 from service.evaluation.statistics.intervals import (
     Array,
@@ -118,7 +118,7 @@ class Scorer:
         references: Iterable[Sequence[str]],
         normal_form: str = "verbatim",
     ) -> None:
-        self._spec = METRICS.find(metric) if isinstance(metric, str) else metric
+        self._spec = find_score(metric) if isinstance(metric, str) else metric
         self._signature = signature_of(self._spec, normal_form=normal_form)
         self._unfit = 0
         self._measure = self._spec.measure(references)

@@ -7,13 +7,9 @@ Quantifying probabilistic expressions).
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise
-
-import numpy as np
 
 from service.evaluation.metrics.normal_forms import normalise
-from service.evaluation.statistics.agreement import weighted_kappa
+from service.evaluation.prompting.prompts import enclosed
 
 SCALE = {
     "very unlikely": 0.1,
@@ -35,7 +31,7 @@ LEAST_RETEST_KAPPA, LEAST_AUROC = 0.4, 0.6
 def verbal_prompt(task: str, answer: str, *, turn: int) -> str:
     """Return what asks how likely an answer is right; odd turns show the scale the other way."""
     question = _QUESTION.format(options=", ".join(scale_of(turn)))
-    return f"{question}\n\n<task>\n{task}\n</task>\n<answer>\n{answer}\n</answer>"
+    return f"{question}\n\n{enclosed({'task': task, 'answer': answer})}"
 
 
 def scale_of(turn: int) -> tuple[str, ...]:
@@ -58,35 +54,3 @@ def verbal_confidence(replies: Sequence[int | None]) -> float | None:
     """Return the mean of the numbers that the replies stand for; None without a readable one."""
     values = [SCALE[_WORDS[each]] for each in replies if each is not None]
     return sum(values) / len(values) if values else None
-
-
-@dataclass(frozen=True, slots=True)
-class Retest:
-    """Whether a judge says the same when asked again with the scale the other way round.
-
-    `kappa` has quadratic weights and is None where all replies are alike; `order_effect` is the
-    mean confidence with the scale turned round less that without.
-    """
-
-    pairs: int
-    kappa: float | None
-    order_effect: float | None
-
-
-def retest(replies: Sequence[Sequence[int | None]]) -> Retest:
-    """Compare each reply to a row with the next one; `replies` are by row, in order of turns."""
-    pairs = [
-        (one, other)
-        for row in replies
-        for one, other in pairwise(row)
-        if one is not None and other is not None
-    ]
-    kappa = weighted_kappa(
-        [one for one, _ in pairs], [other for _, other in pairs], levels=len(_WORDS)
-    )
-    plain, turned = (
-        [SCALE[_WORDS[each]] for row in replies for each in row[start::2] if each is not None]
-        for start in (0, 1)
-    )
-    effect = float(np.mean(turned) - np.mean(plain)) if plain and turned else None
-    return Retest(len(pairs), kappa, effect)

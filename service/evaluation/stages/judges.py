@@ -1,6 +1,6 @@
 """The stage of the judges: each is asked of all answers that it has not judged yet."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -12,6 +12,10 @@ from service.evaluation.answer_repository import (
     samples_of,
     stored_keys,
 )
+from service.evaluation.generation_schemas import RubricJudge
+from service.evaluation.judges.rubric import judge_format, judge_prompt
+from service.evaluation.plans.compared import Compared, compared_with
+from service.evaluation.plans.judge_checks import check_family
 from service.evaluation.plans.plan import EvaluationPlan, request_key
 from service.evaluation.ports import EvaluationServices, Target
 from service.evaluation.prompting.prompts import task_text
@@ -21,7 +25,7 @@ from service.evaluation.stages.requests import MissingRequests, example_chunks, 
 from service.inference.ports import GenerationRequest, Outcome, Turn
 from service.jobs.ports import JobRun, Waiting
 
-VERBAL = judgements_by("verbal")
+VERBAL, RUBRIC = judgements_by("verbal"), judgements_by("rubric")
 _REPLY_TOKENS = 64
 
 
@@ -29,29 +33,57 @@ _REPLY_TOKENS = 64
 class Judge:
     """A model that is asked `turns` times of each answer, and where its replies are stored.
 
-    `prompt` takes example, elected answer and turn; `response_format` the turn.
+    `prompt` takes example, answer, the answer that it is compared with, and turn; `response_format`
+    the turn. Without `compared` the other answer is the reference.
     """
 
     target: Target
     answers: AnswerTable
     turns: int
-    prompt: Callable[[Example, Elected, int], str]
+    prompt: Callable[[Example, str, str, int], str]
     response_format: Callable[[int], str]
+    compared: Compared | None = None
 
 
-def judges_of(plan: EvaluationPlan, *, catalogue: Catalogue) -> list[Judge]:
-    """Return the judges that an evaluation asks."""
-    spec = plan.spec
-    if spec.verbal is None:
-        return []
+def judges_of(
+    run: JobRun, plan: EvaluationPlan, *, services: EvaluationServices
+) -> Iterator[Judge]:
+    """Yield the judges that an evaluation asks; raises Invalid `judge_of_same_family`."""
+    spec, catalogue = plan.spec, services.calls.catalogue
+    if spec.verbal is not None:
+        target = judge_target(spec.verbal.model or plan.target.base_model, catalogue=catalogue)
+        yield Judge(
+            target, VERBAL, spec.verbal.repeats, partial(_verbal_prompt, plan), verbal_format
+        )
+    if spec.judge is not None:
+        check_family(spec.judge, plan.target.base_model)
+        yield Judge(
+            judge_target(spec.judge.model, catalogue=catalogue),
+            RUBRIC,
+            spec.judge.repeats,
+            partial(_rubric_prompt, plan, spec.judge),
+            partial(judge_format, spec.judge),
+            compared_with(spec.judge, plan, project_id=run.project_id, sessions=services.sessions),
+        )
 
-    def prompt(example: Example, elected: Elected, turn: int) -> str:
-        task = task_text(plan.instruction, example)
-        return verbal_prompt(task, elected.answer.raw, turn=turn)
 
-    name = spec.verbal.model or plan.target.base_model
-    target = judge_target(name, catalogue=catalogue)
-    return [Judge(target, VERBAL, spec.verbal.repeats, prompt, verbal_format)]
+def _verbal_prompt(
+    plan: EvaluationPlan, example: Example, answer: str, _other: str, turn: int
+) -> str:
+    return verbal_prompt(task_text(plan.instruction, example), answer, turn=turn)
+
+
+def _rubric_prompt(
+    plan: EvaluationPlan, judge: RubricJudge, example: Example, answer: str, other: str, turn: int
+) -> str:
+    return judge_prompt(
+        judge,
+        task_text(plan.instruction, example),
+        answer,
+        reference=example.references[0],
+        other=other,
+        turn=turn,
+    )
 
 
 def judge_target(base_model: str, *, catalogue: Catalogue) -> Target:
@@ -65,7 +97,7 @@ def run_judges(
     run: JobRun, plan: EvaluationPlan, *, services: EvaluationServices
 ) -> Waiting | None:
     """Have all answers judged, by one judge after the other."""
-    for judge in judges_of(plan, catalogue=services.calls.catalogue):
+    for judge in judges_of(run, plan, services=services):
         waiting = ask_judge(run, plan, judge, services=services)
         if waiting is not None:
             return waiting
@@ -100,14 +132,16 @@ def _missing(
         with services.sessions.reading() as session:
             samples = samples_of(session, plan.evaluation_id, ids)
             stored = stored_keys(session, plan.evaluation_id, ids, answers=judge.answers)
+            others = judge.compared.answers(session, ids) if judge.compared else None
         elected = [
             majority(samples[example.id], plan.reader, seed=plan.spec.seed) for example in chunk
         ]
         yield (
             len(chunk) * judge.turns,
             [
-                _request(plan, judge, example, each, turn)
+                _request(plan, judge, example, each, other, turn)
                 for example, each in zip(chunk, elected, strict=True)
+                for other in _other(example, others)
                 if each.answer.outcome is Outcome.OK
                 for turn in range(judge.turns)
                 if (example.id, turn) not in stored
@@ -115,8 +149,15 @@ def _missing(
         )
 
 
+def _other(example: Example, others: Mapping[str, str] | None) -> list[str]:
+    """Return the answer to compare with; none where that evaluation has none to the example."""
+    if others is None:
+        return [example.references[0]]
+    return [others[example.id]] if example.id in others else []
+
+
 def _request(
-    plan: EvaluationPlan, judge: Judge, example: Example, elected: Elected, turn: int
+    plan: EvaluationPlan, judge: Judge, example: Example, elected: Elected, other: str, turn: int
 ) -> GenerationRequest:
     target = judge.target
     return GenerationRequest(
@@ -124,7 +165,7 @@ def _request(
         target=target.name,
         base_model=target.base_model,
         location=target.location,
-        contents=(Turn("user", judge.prompt(example, elected, turn)),),
+        contents=(Turn("user", judge.prompt(example, elected.answer.raw, other, turn)),),
         max_output_tokens=_REPLY_TOKENS,
         seed=(plan.spec.seed + turn) % 2**31,
         settings=replace(target.settings, response_format=judge.response_format(turn)),

@@ -17,7 +17,7 @@ from service.evaluation import repository
 from service.evaluation.answer_repository import judgements_by, samples_of, stored_keys
 from service.evaluation.generation_schemas import PromptSearch
 from service.evaluation.plans.plan import EvaluationPlan, plan_evaluation, request_key
-from service.evaluation.plans.validation_trials import first_scores, start_trials
+from service.evaluation.plans.validation_trials import first_scores, judge_of_trials, start_trials
 from service.evaluation.ports import EvaluationServices
 from service.evaluation.prompting.halving import Round, keep_best, plan_rounds
 from service.evaluation.prompting.proposals import proposal_prompt, read_proposal
@@ -145,6 +145,7 @@ def _start(
                 "variant": VariantKind.FEW_SHOT if prompt.shots else VariantKind.ZERO_SHOT,
                 "search": None,
                 "verbal": None,
+                **judge_of_trials(spec),
                 "logprobs": False,
                 "vertex_metrics": (),
                 "split": "validation",

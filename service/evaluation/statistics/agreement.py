@@ -1,21 +1,173 @@
-"""How well two judgements of the same things agree, chance aside. Pure."""
+"""How well two judgements of the same things agree, and what sets them apart. Pure.
 
-from collections.abc import Sequence
+Intervals leave out one group at a time: rows of one group are judged alike.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+from service.evaluation.statistics.intervals import (
+    Array,
+    jackknife_error,
+    student_quantile,
+    sum_by_group,
+)
+
+Places = Sequence[int] | NDArray[Any]
 
 
-def weighted_kappa(one: Sequence[int], other: Sequence[int], *, levels: int) -> float | None:
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A value with its interval; None where too few rows, or rows too much alike, tell nothing."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+
+UNKNOWN = Estimate(None)
+
+
+def weighted_kappa(one: Places, other: Places, *, levels: int) -> float | None:
     """Return Cohen's kappa of ordered levels, from 0 to `levels` - 1, with quadratic weights.
 
     1 is perfect agreement, 0 what chance would give; None where it is not defined, as all
     judgements are of one level. With two levels it is Cohen's (1960) kappa. Source: Cohen (1968),
     Weighted kappa.
     """
-    counts = np.zeros((levels, levels))
-    np.add.at(counts, (np.asarray(one, int), np.asarray(other, int)), 1)
+    value = float(_kappa(_cells(one, other, levels=levels).sum(axis=0), levels))
+    return None if np.isnan(value) else value
+
+
+def kappa_estimate(
+    one: Places, other: Places, groups: NDArray[Any], *, levels: int, confidence: float = 0.95
+) -> Estimate:
+    """Return `weighted_kappa` with its interval, never beyond -1 and 1."""
+    cells = _cells(one, other, levels=levels)
+    found = _estimate(cells, groups, lambda sums: _kappa(sums, levels), confidence=confidence)
+    return _within(found, -1.0, 1.0)
+
+
+def mean_estimate(values: Array, groups: NDArray[Any], *, confidence: float = 0.95) -> Estimate:
+    """Return the mean of rows with its interval."""
+    rows = np.column_stack([values, np.ones(len(values))])
+    return _estimate(rows, groups, lambda sums: sums[..., 0] / sums[..., 1], confidence=confidence)
+
+
+def rank_correlation(
+    one: Array, other: Array, groups: NDArray[Any], *, confidence: float = 0.95
+) -> Estimate:
+    """Return Spearman's (1904) rank correlation with its interval; equals share their mean rank.
+
+    Ranks are those of all rows also where a group is left out.
+    """
+    if not len(one):
+        return UNKNOWN
+    x, y = _ranks(one), _ranks(other)
+    rows = np.column_stack([np.ones(len(x)), x, y, x * x, y * y, x * y])
+    return _within(_estimate(rows, groups, _pearson, confidence=confidence), -1.0, 1.0)
+
+
+def corrected_mean(
+    judged: Array,
+    groups: NDArray[Any],
+    *,
+    errors: Array,
+    error_groups: NDArray[Any],
+    confidence: float = 0.95,
+) -> Estimate:
+    """Return the mean that people would give all rows: the judge's, less its mean error.
+
+    `errors` are judge less people on rows drawn at random, `judged` the judge on all. The two means
+    are taken to be independent, which is exact up to the overlap of the rows. Source: Angelopoulos
+    et al. (2023), Prediction-powered inference, for a mean.
+    """
+    return difference(
+        mean_estimate(judged, groups, confidence=confidence),
+        mean_estimate(errors, error_groups, confidence=confidence),
+    )
+
+
+def pooled(estimates: Sequence[Estimate]) -> Estimate:
+    """Return the mean of independent estimates, each of the same weight."""
+    values = [each.value for each in estimates if each.value is not None]
+    if len(values) < len(estimates) or not values:
+        return UNKNOWN
+    value = sum(values) / len(values)
+    highs = [each.high for each in estimates if each.high is not None]
+    if len(highs) < len(values):
+        return Estimate(value)
+    half = float(np.sqrt(sum((h - v) ** 2 for h, v in zip(highs, values, strict=True))))
+    return Estimate(value, value - half / len(values), value + half / len(values))
+
+
+def difference(one: Estimate, other: Estimate) -> Estimate:
+    """Return the difference of two independent estimates."""
+    if one.value is None or other.value is None:
+        return UNKNOWN
+    value = one.value - other.value
+    if one.high is None or other.high is None:
+        return Estimate(value)
+    half = float(np.hypot(one.high - one.value, other.high - other.value))
+    return Estimate(value, value - half, value + half)
+
+
+def _cells(one: Places, other: Places, *, levels: int) -> Array:
+    """Return for each pair which cell of the table of both judgements it is in."""
+    place = np.asarray(one, int) * levels + np.asarray(other, int)
+    cells: Array = np.eye(levels * levels)[place]
+    return cells
+
+
+def _kappa(sums: Array, levels: int) -> Array:
+    counts = sums.reshape(*sums.shape[:-1], levels, levels)
     places = np.arange(levels)
     weights = (places[:, None] - places[None, :]) ** 2.0
-    expected = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / max(1.0, counts.sum())
-    chance = float((weights * expected).sum())
-    return 1 - float((weights * counts).sum()) / chance if chance else None
+    total = np.maximum(counts.sum(axis=(-2, -1)), 1)
+    expected = counts.sum(axis=-1)[..., :, None] * counts.sum(axis=-2)[..., None, :]
+    chance = (weights * expected).sum(axis=(-2, -1)) / total
+    seen = (weights * counts).sum(axis=(-2, -1))
+    found: Array = 1 - seen / np.where(chance > 0, chance, np.nan)
+    return found
+
+
+def _pearson(sums: Array) -> Array:
+    n, x, y, xx, yy, xy = np.moveaxis(sums, -1, 0)
+    spread = (n * xx - x * x) * (n * yy - y * y)
+    found: Array = (n * xy - x * y) / np.sqrt(np.where(spread > 0, spread, np.nan))
+    return found
+
+
+def _ranks(values: Array) -> Array:
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    ranks: Array = (last - (counts - 1) / 2)[place]
+    ranks -= ranks.mean()
+    return ranks
+
+
+def _estimate(
+    rows: Array, groups: NDArray[Any], totals: Callable[[Array], Array], *, confidence: float
+) -> Estimate:
+    if not len(rows):
+        return UNKNOWN
+    sums = sum_by_group(rows.astype(np.float64), groups=groups)
+    value = float(totals(sums.sum(axis=0)))
+    if np.isnan(value):
+        return UNKNOWN
+    if len(sums) < 2:  # noqa: PLR2004 - a spread needs two
+        return Estimate(value)
+    half = student_quantile(0.5 + confidence / 2, freedom=len(sums) - 1) * jackknife_error(
+        sums, totals
+    )
+    return Estimate(value) if np.isnan(half) else Estimate(value, value - half, value + half)
+
+
+def _within(found: Estimate, least: float, most: float) -> Estimate:
+    if found.low is None or found.high is None:
+        return found
+    return Estimate(found.value, max(least, found.low), min(most, found.high))

@@ -12,6 +12,7 @@ from typing import Any
 
 # Google states no limit of a request; these are far below those of other calls.
 INSTANCES, CHARACTERS = 100, 500_000
+VERTEX = "vertex_"  # what the names of its scores begin with
 _ROUNDING = 1e-6  # a perfect BLEU comes as 1.0000000000000004
 
 
@@ -28,7 +29,7 @@ class VertexMetric(StrEnum):
     @property
     def score_name(self) -> str:
         """The name of its scores, which stand beside ours."""
-        return f"vertex_{self.value}"
+        return f"{VERTEX}{self.value}"
 
     @property
     def family(self) -> str:

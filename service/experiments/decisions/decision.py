@@ -6,7 +6,7 @@ from enum import StrEnum
 from itertools import combinations
 from math import comb
 
-from service.evaluation.metrics.registry import METRICS, MetricSpec
+from service.evaluation.metrics.registry import MetricSpec, find_score
 from service.evaluation.statistics.comparison import (
     Comparison,
     SharedRows,
@@ -63,7 +63,7 @@ def decide(
     `tolerance` is on the metric's scale: a size may be shown to be worse by so much and still be
     recommended for its lower cost.
     """
-    spec = METRICS.find(curve.metric, pointer="/metric")
+    spec = find_score(curve.metric, pointer="/metric")
     pairs = PairedComparisons(comparisons)
     tuned, prompts = (rank(points, spec=spec) for points in (curve.points, curve.baselines))
     best, prompt = (next(iter(points), None) for points in (tuned, prompts))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from statistics import fmean
 
-from service.evaluation.metrics.registry import METRICS, MetricSpec
+from service.evaluation.metrics.registry import MetricSpec, find_score
 from service.evaluation.schemas import VariantKind
 from service.experiments.learning_curve.fit import (
     TUNING_ERROR,
@@ -106,7 +106,7 @@ def learning_curve(
     the metric's scale unless given. The same variants and seed give the same curve. Raises
     Invalid for an unknown metric.
     """
-    spec = METRICS.find(metric, pointer="/metric")
+    spec = find_score(metric, pointer="/metric")
     replicates = tuple(each for each in variants if each.replicate)
     variants = [each for each in variants if not each.replicate]
     chosen = _configuration_of_best(variants, spec=spec)

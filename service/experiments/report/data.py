@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from service.datasets.examples import Example, Turn
+from service.evaluation.judges.reports import JudgeReport
 from service.evaluation.prompting.prompts import conversation
 from service.evaluation.schemas import Score
 from service.evaluation.scoring.confidence import ConfidenceReport
@@ -65,6 +66,7 @@ class VariantDetails:
     setup: EvaluationSetup | None = None
     prompt: PromptSample | None = None
     confidence: Sequence[ConfidenceReport] = ()
+    judge: JudgeReport | None = None
 
 
 @dataclass(frozen=True, slots=True)

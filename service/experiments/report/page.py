@@ -7,13 +7,14 @@ from itertools import groupby
 from typing import Any
 
 from service.datasets.report.masking import mask
-from service.evaluation.metrics.registry import METRICS
+from service.evaluation.metrics.registry import find_score
 from service.evaluation.statistics.comparison import FULL_COVERAGE, detectable_difference
 from service.experiments.analysis import Analysis
 from service.experiments.answer import answer_clauses
 from service.experiments.learning_curve.curve import LearningCurve, Verdict
 from service.experiments.report.confidence_table import HEADS, confidence_rows
 from service.experiments.report.data import DatasetFacts, ReportData, VariantDetails
+from service.experiments.report.judge_table import JUDGE_HEADS, judge_rows
 from service.experiments.report.plots import draw_curve, draw_front
 from service.experiments.report.row_examples import RowExample, RowFindings
 from service.experiments.report.svg import CANVASES
@@ -75,6 +76,8 @@ def render_report(report: ReportData, *, revealed: bool = False) -> str:
         unlisted_notice=UNLISTED_NOTICE,
         sure_heads=HEADS,
         sure=list(confidence_rows(report)),
+        judge_heads=JUDGE_HEADS,
+        judged=list(judge_rows(report)),
         choice=_choice(report.analysis),
         lists=_row_lists(report.rows, shown),
         fields=_fields(report.rows),
@@ -258,7 +261,7 @@ def _provenance(report: ReportData) -> Iterable[tuple[str, str]]:
     yield "Experiment", report.experiment_id
     yield "Base model", report.base_model
     metric = report.analysis.curve.metric
-    yield "Metric", f"{METRICS.find(metric).title} ({metric})"
+    yield "Metric", f"{find_score(metric).title} ({metric})"
     yield "Seed", str(report.seed)
     yield "Made at", report.created_at.isoformat(timespec="seconds")
     yield from report.ids.items()

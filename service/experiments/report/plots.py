@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from itertools import chain, pairwise
 
-from service.evaluation.metrics.registry import METRICS
+from service.evaluation.metrics.registry import find_score
 from service.experiments.analysis import Analysis
 from service.experiments.learning_curve.curve import LearningCurve, Point
 from service.experiments.learning_curve.fit import CurveFit
@@ -39,7 +39,7 @@ def draw_curve(analysis: Analysis, canvas: Canvas, *, synthetic: bool) -> str:
         return ""
     ticks = score_ticks(min(heights), max(heights))
     frame = Frame(canvas, _size_ends(curve), (ticks[0], ticks[-1]))
-    title = METRICS.find(curve.metric).title
+    title = find_score(curve.metric).title
     sizes = [(float(size), f"{size:,}") for size in _sizes(curve.points)]
     elements = [
         *score_axis(frame, ticks, title=title),
@@ -73,7 +73,7 @@ def draw_front(analysis: Analysis, canvas: Canvas, *, synthetic: bool) -> str:
     ticks = score_ticks(*_ends([point.value or 0 for point, _ in dots]))
     low, high = _ends([dollars for _, dollars in dots])
     frame = Frame(canvas, (low / _ROOM, high * _ROOM), (ticks[0], ticks[-1]))
-    title = METRICS.find(curve.metric).title
+    title = find_score(curve.metric).title
     numbers = sorted({dollars: f"{dollars:.2g}" for _, dollars in dots}.items())
     elements = [
         *score_axis(frame, ticks, title=title),
@@ -93,7 +93,7 @@ def describe(curve: LearningCurve) -> str:
     """Return the curve in words, for those who cannot see it."""
     said = [f"{point.name} {score_words(point)}" for point in (*curve.baselines, *curve.points)]
     ahead = f" The fitted band reaches to {curve.fit.sizes[-1]:,.0f} examples." if curve.fit else ""
-    return f"{METRICS.find(curve.metric).title}: {'; '.join(said)}.{ahead}"
+    return f"{find_score(curve.metric).title}: {'; '.join(said)}.{ahead}"
 
 
 def score_words(point: Point) -> str:

@@ -73,6 +73,7 @@ def _details(
         confusion=ConfusionMatrix.model_validate(row.confusion) if row.confusion else None,
         setup=shown.setup,
         confidence=shown.confidence,
+        judge=shown.judge,
         prompt=PromptSample(instruction, first, shots, reasons=VariantKind(variant.kind).reasons),
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from service.evaluation.metrics.json_values import Fields, fields_of
-from service.evaluation.metrics.registry import METRICS
+from service.evaluation.metrics.registry import find_score
 
 Row = Mapping[str, Any]
 SHOWN = 10  # rows of a list
@@ -90,12 +90,12 @@ def _earned(row: Row, metric: str) -> float | None:
     if row.get("correct") is None:
         return None
     earned = (row.get("scores") or {}).get(metric)
-    return METRICS[metric].scale * bool(row["correct"]) if earned is None else float(earned)
+    return find_score(metric).scale * bool(row["correct"]) if earned is None else float(earned)
 
 
 def _loss(row: Row, metric: str) -> float:
     """Return how far a row is from the best; one without an answer is no wrong answer."""
-    earned, spec = _earned(row, metric), METRICS[metric]
+    earned, spec = _earned(row, metric), find_score(metric)
     if earned is None:
         return 0.0
     return spec.scale - earned if spec.higher_is_better else earned

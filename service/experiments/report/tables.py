@@ -8,6 +8,7 @@ from typing import Any
 from service.datasets.report.masking import mask
 from service.evaluation.scoring.confidence import Automation
 from service.experiments.report.data import ReportData, VariantDetails
+from service.experiments.report.judge_table import judge_columns
 from service.experiments.report.row_examples import RowExample
 from service.experiments.report.variant_table import points_of
 from service.money import dollars_or_none
@@ -30,6 +31,7 @@ def report_tables(report: ReportData) -> dict[str, bytes]:
         "findings": list(_findings(report)),
         "overfitting": list(_overfitting(report)),
         "confidence": list(_confidence(report)),
+        "judges": list(judge_columns(report)),
         "label_errors": list(_label_errors(report)),
         "regressions": _examples(report, report.rows.regressions if report.rows else ()),
         "worst": _examples(report, report.rows.worst if report.rows else ()),

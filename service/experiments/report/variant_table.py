@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from service.evaluation.metrics.registry import METRICS
+from service.evaluation.metrics.registry import find_score
 from service.evaluation.schemas import Score
 from service.experiments.answer import difference_words, dollar_words, rank_words
 from service.experiments.learning_curve.curve import Point
@@ -34,7 +34,7 @@ def _cells(report: ReportData, point: Point) -> dict[str, str]:
         "Training examples": "" if point.train_size is None else f"{point.train_size:,}",
         "Configuration": point.configuration,
         "Epochs": "" if point.epochs is None else f"{point.epochs}",
-        METRICS.find(analysis.curve.metric).title: (
+        find_score(analysis.curve.metric).title: (
             "no score" if point.value is None else f"{point.value:.1f}"
         ),
         "95 % interval": interval_words(point),
@@ -60,7 +60,7 @@ def _other_scores(report: ReportData, details: VariantDetails) -> dict[str, str]
     """Return the scores by the other metrics, each with its interval."""
     names = {score.metric for each in report.variants.values() for score in each.scores}
     found = {score.metric: score for score in details.scores}
-    return {METRICS.find(name).title: _score(found.get(name)) for name in sorted(names)}
+    return {find_score(name).title: _score(found.get(name)) for name in sorted(names)}
 
 
 def _score(score: Score | None) -> str:

@@ -1,0 +1,1 @@
+"""Models that judge answers by a rubric: questions, verdicts, what they are worth."""

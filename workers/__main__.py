@@ -13,13 +13,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from service.errors import TunecurveError
-from workers.memory import give_back, without
+from workers.memory import EXTRAS, give_back, without
 
 if TYPE_CHECKING:
     from celery import Celery
-
-# What structlog, billiard, Celery, redis and kombu import when it is there, and can do without.
-_EXTRAS = frozenset({"rich", "cffi", "psutil", "opentelemetry", "yaml"})
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -53,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def load_app(include: Sequence[str]) -> "Celery":
     """Import the app, its tasks and those of other modules, and Celery's worker."""
-    with without(_EXTRAS):
+    with without(EXTRAS):
         import celery.apps.worker  # noqa: F401  here, so that what follows finds it imported
 
         from workers.app import app

@@ -18,8 +18,10 @@ from service.storage.gcs import import_client
 _M_ARENA_MAX, _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -8, -1, -3
 _BLOCK_BYTES = 256 << 10
 
-# What Cloud Storage's client and its HTTP client import when it is there, and can do without.
-_STORAGE_EXTRAS = frozenset({"grpc", "opentelemetry", "charset_normalizer", "chardet"})
+# What structlog, billiard, Celery, redis and kombu import when it is there, and can do without.
+EXTRAS = frozenset({"rich", "cffi", "psutil", "opentelemetry", "yaml"})
+# The same of Cloud Storage's client and its HTTP client.
+STORAGE_EXTRAS = frozenset({"grpc", "opentelemetry", "charset_normalizer", "chardet"})
 
 
 class _Without(MetaPathFinder):
@@ -42,7 +44,7 @@ def save_memory(*, cloud_storage: bool) -> None:
         libc.mallopt(_M_TRIM_THRESHOLD, _BLOCK_BYTES)
         libc.mallopt(_M_MMAP_THRESHOLD, _BLOCK_BYTES)
     if cloud_storage:
-        with without(_STORAGE_EXTRAS), warnings.catch_warnings(action="ignore"):
+        with without(STORAGE_EXTRAS), warnings.catch_warnings(action="ignore"):
             import_client()
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tunecurve.errors import ConfigurationError, TunecurveError
 from tunecurve.stack.locks import is_locked
-from tunecurve.stack.processes import end_with_parent
+from tunecurve.stack.parenthood import end_with_parent
 from tunecurve.stack.services import process_environment, require_server
 from tunecurve.stack.state import StackState, lock_file, make_private_folder, read_state
 from tunecurve.stack.supervisor import Report

@@ -1,24 +1,23 @@
 """One process of the stack: how it is started, watched, restarted and stopped."""
 
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
+from tunecurve.stack.forks import ForkServer
 from tunecurve.stack.locks import LockedError, take_lock
+from tunecurve.stack.parenthood import end_with_parent
 
 _FIRST_BACKOFF_SECONDS = 0.5
 _LONGEST_BACKOFF_SECONDS = 30.0
 _STEADY_SECONDS = 60.0
 _LOCK_PATIENCE_SECONDS = 10.0
-_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +25,8 @@ class Service:
     """What to run. `stage` orders the stop: higher stages end first.
 
     `lock` is a file whose lock the process itself holds, so that a successor of a killed
-    supervisor waits for it before it opens the same folder.
+    supervisor waits for it before it opens the same folder. `forks` says that the fork server may
+    start it: it is a Python module of the server's.
     """
 
     name: str
@@ -35,63 +35,44 @@ class Service:
     grace_seconds: float = 2.0
     environment: Mapping[str, str] = field(default_factory=dict)
     lock: Path | None = None
+    forks: bool = False
 
 
-def end_with_parent() -> Callable[[], None] | None:
-    """Return a `preexec_fn` that makes a child end with its parent; None off Linux.
+class Process(Protocol):
+    """A child of this process: what `subprocess.Popen` says of it."""
 
-    The signal comes when the *thread* that started the child ends: start children from the main
-    thread.
-    """
-    if not sys.platform.startswith("linux"):
-        return None
-    # Looked up before the fork: a child may not take the loader's lock.
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
-    parent = os.getpid()
+    @property
+    def pid(self) -> int: ...
 
-    def request_signal() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:
-            os._exit(1)
+    def poll(self) -> int | None: ...
 
-    return request_signal
+    def wait(self) -> int: ...
 
 
 class Supervised:
     """A service that runs, in its own process group, and is restarted when it ends."""
 
-    def __init__(self, service: Service, *, folder: Path, log: Path) -> None:
+    def __init__(
+        self, service: Service, *, folder: Path, log: Path, fork_server: ForkServer | None = None
+    ) -> None:
         self.service = service
         self.log = log
         self._folder = folder
+        self._fork_server = fork_server
         self._backoff_seconds = _FIRST_BACKOFF_SECONDS
         self._started_at = 0.0
         self._retry_at: float | None = None
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
 
     @property
     def pid(self) -> int:
         return self._process.pid if self._process else 0
 
     def start(self) -> None:
-        service = self.service
-        descriptor = self._lock()
-        try:
-            with self._open_log() as log:
-                self._process = subprocess.Popen(
-                    service.command,
-                    cwd=self._folder,
-                    env=dict(service.environment),
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                    pass_fds=() if descriptor is None else (descriptor,),
-                    preexec_fn=end_with_parent(),  # noqa: PLW1509 - this program has one thread
-                )
-        finally:
-            if descriptor is not None:
-                os.close(descriptor)
+        with self._open_log() as log:
+            self._process = start_process(
+                self.service, self._fork_server, folder=self._folder, output=log, errors=log
+            )
         self._started_at = time.monotonic()
         self._retry_at = None
 
@@ -147,8 +128,44 @@ class Supervised:
         except OSError:  # no log is no reason not to run
             return Path(os.devnull).open("ab")
 
-    def _lock(self) -> int | None:
-        file = self.service.lock
-        if file is None:
-            return None
-        return take_lock(file, patience_seconds=_LOCK_PATIENCE_SECONDS)
+
+def start_process(
+    service: Service,
+    fork_server: ForkServer | None,
+    *,
+    folder: Path,
+    output: IO[bytes],
+    errors: IO[bytes],
+) -> Process:
+    """Start a service's program, forked where that can be. Raises OSError and LockedError."""
+    forked = None
+    if service.forks and fork_server is not None:
+        forked = fork_server.start(
+            service.command, service.environment, folder=folder, output=output, errors=errors
+        )
+    return forked or _start_afresh(service, folder=folder, output=output, errors=errors)
+
+
+def _start_afresh(
+    service: Service, *, folder: Path, output: IO[bytes], errors: IO[bytes]
+) -> Process:
+    locks = () if service.lock is None else (_lock(service.lock),)
+    try:
+        return subprocess.Popen(
+            service.command,
+            cwd=folder,
+            env=dict(service.environment),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=errors,
+            start_new_session=True,
+            pass_fds=locks,
+            preexec_fn=end_with_parent(),  # noqa: PLW1509 - this program has one thread
+        )
+    finally:
+        for descriptor in locks:
+            os.close(descriptor)
+
+
+def _lock(file: Path) -> int:
+    return take_lock(file, patience_seconds=_LOCK_PATIENCE_SECONDS)

@@ -3,12 +3,14 @@
 import contextlib
 import os
 import re
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
 from tunecurve.client import Client
 from tunecurve.errors import ConfigurationError, TunecurveError
+from tunecurve.stack.forks import ForkServer
+from tunecurve.stack.parenthood import HAS_PRCTL
+from tunecurve.stack.processes import start_process
 from tunecurve.stack.redis import (
     RedisChoice,
     choose_redis,
@@ -19,11 +21,12 @@ from tunecurve.stack.redis import (
     socket_parents,
 )
 from tunecurve.stack.services import (
+    FORKED_MODULES,
     HOST,
     Parts,
     api_service,
     emulator_service,
-    migrate_command,
+    migration_service,
     process_environment,
     redis_service,
     stack_environment,
@@ -39,7 +42,6 @@ from tunecurve.stack.supervisor import StackError, Supervisor, log_tail
 
 _SECONDS_TO_START = 30.0
 _SECONDS_TO_BE_READY = 90.0
-_SECONDS_TO_MIGRATE = 300.0
 _EMULATOR_LINE = re.compile(r"emulator listening on http://[^:\s]+:(\d+)")
 KEY_LINE = re.compile(r"^key: (\S+)$", re.MULTILINE)
 
@@ -63,7 +65,14 @@ class Start:
         self._process_environment = process_environment(environment)
 
     def parts(self, *, with_emulator: bool) -> Parts:
-        """Start what the services need: Redis and the emulator."""
+        """Start what the services need: the fork server, which imports meanwhile, and the rest."""
+        if HAS_PRCTL:
+            self._supervisor.fork_server = ForkServer(
+                FORKED_MODULES,
+                self._process_environment,
+                folder=self._folder,
+                log=self._supervisor.new_log("fork-server"),
+            )
         choice = choose_redis(self._environment)
         redis_url = self._redis(choice)
         emulator_url = self._emulator() if with_emulator else None
@@ -134,21 +143,20 @@ class Start:
         """Migrate the database; store and return the key that the first migration prints."""
         self._supervisor.pause()
         log = self._supervisor.new_log("migrate")
-        with log.open("wb") as errors:
-            migration = subprocess.run(
-                migrate_command(),
-                cwd=self._folder,
-                env=dict(environment),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                start_new_session=True,
-                timeout=_SECONDS_TO_MIGRATE,
-                check=False,
-            )
-        if migration.returncode != 0:
+        reading, writing = os.pipe()
+        with os.fdopen(reading, "rb") as answer:
+            with os.fdopen(writing, "wb") as output, log.open("wb") as errors:
+                migration = start_process(
+                    migration_service(environment),
+                    self._supervisor.fork_server,
+                    folder=self._folder,
+                    output=output,
+                    errors=errors,
+                )
+            text = answer.read().decode(errors="replace")
+        if migration.wait() != 0:
             raise StackError(f"the migration failed; {log} ends with:\n{log_tail(log)}")
-        printed = KEY_LINE.search(migration.stdout.decode(errors="replace"))
+        printed = KEY_LINE.search(text)
         if printed is None:
             return None
         write_private(key_file(self._folder), printed[1] + "\n")

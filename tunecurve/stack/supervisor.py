@@ -9,6 +9,7 @@ from types import FrameType, TracebackType
 from typing import Self
 
 from tunecurve.errors import TunecurveError
+from tunecurve.stack.forks import ForkServer
 from tunecurve.stack.locks import LockedError
 from tunecurve.stack.processes import Service, Supervised
 
@@ -34,6 +35,7 @@ class Supervisor:
         self._folder = folder
         self._report = report
         self._processes: list[Supervised] = []
+        self.fork_server: ForkServer | None = None
         self._stopping = False
         self._complaint = ""
 
@@ -78,7 +80,12 @@ class Supervisor:
 
     def start(self, service: Service) -> Supervised:
         self._report(f"starting {service.name}")
-        process = Supervised(service, folder=self._folder, log=self.new_log(service.name))
+        process = Supervised(
+            service,
+            folder=self._folder,
+            log=self.new_log(service.name),
+            fork_server=self.fork_server,
+        )
         process.start()
         self._processes.append(process)
         return process
@@ -153,6 +160,9 @@ class Supervisor:
         for stage in sorted({process.service.stage for process in self._processes}, reverse=True):
             _stop_together([item for item in self._processes if item.service.stage == stage])
         self._processes.clear()
+        if self.fork_server is not None:
+            self.fork_server.close()
+            self.fork_server = None
 
     def _request_stop(self, _number: int, _frame: FrameType | None) -> None:
         self._stopping = True

@@ -10,7 +10,7 @@ from starlette.types import Scope
 
 from api import webhook_messages
 from api.audit import AuditTrail
-from api.auth import Authentication, RememberedKeys
+from api.auth import Authentication, KnownKeys
 from api.errors import add_error_handlers
 from api.middleware import BodyLimit, HeadAsGet, RequestContext
 from api.openapi import TITLE, document
@@ -95,7 +95,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.webhooks.include_router(webhook_messages.router)
     app.state.container = container = Container(settings)
-    app.state.remembered_keys = RememberedKeys()
+    app.state.known_keys = KnownKeys()
     app.state.stream_slots = KeySlots(settings.streams_per_key, what="streams")
     app.state.upload_slots = KeySlots(settings.uploads_per_key, what="uploads")
     app.state.generation_slots = KeySlots(settings.generations_per_key, what="generations")
@@ -114,7 +114,7 @@ def create_app(settings: Settings) -> FastAPI:
         Authentication,
         sessions=lambda: container.sessions,
         per_second=settings.requests_per_second,
-        remembered=app.state.remembered_keys,
+        known_keys=app.state.known_keys,
     )
     app.add_middleware(AuditTrail, sessions=lambda: container.sessions)
     app.add_middleware(RequestContext)

@@ -33,7 +33,7 @@ _bearer = HTTPBearer(
 )
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
 
-_PROBES = frozenset({"/healthz", "/readyz"})  # answered however much anybody asks
+_PROBES = frozenset({"/healthz", "/readyz"})  # answered at any rate of requests
 _KEY_NEEDED = ("/v1/", "/metrics")
 _IPV4, _IPV6_CUSTOMER_BITS = 4, 64
 _ACCEPTED_LIMIT = 10_000
@@ -42,7 +42,7 @@ _REMEMBERED_SECONDS = 2.0
 _WARNINGS_PER_SECOND = 1 / 60  # a flood is one line a minute
 
 
-class RememberedKeys:
+class KnownKeys:
     """Whose keys were found in the last seconds, by digest: looking each time is a tenth of a read.
 
     A key that this process revokes is forgotten at once; other processes know it a little longer.
@@ -71,7 +71,7 @@ class Authentication:
     """Finds out whose key came before anything of the body is read: `state.principal`.
 
     A key that was accepted before has `per_second` requests of its own. All others, with no key
-    or an unknown one, share as many an address: guessing costs nobody else anything.
+    or an unknown one, share as many an address: guessing takes from no other caller.
     """
 
     def __init__(
@@ -80,11 +80,11 @@ class Authentication:
         *,
         sessions: Callable[[], Sessions],
         per_second: float,
-        remembered: RememberedKeys,
+        known_keys: KnownKeys,
     ) -> None:
         self._app = app
         self._sessions = sessions
-        self._remembered = remembered
+        self._known_keys = known_keys
         self._buckets = TokenBuckets(per_second, burst=per_second * _BURST_SECONDS)
         self._warnings = TokenBuckets(_WARNINGS_PER_SECOND, burst=1)
         self._projects: dict[float, TokenBuckets] = {}  # by their rate
@@ -127,7 +127,7 @@ class Authentication:
 
     async def _authenticate(self, secret: str, key: str) -> Principal:
         now = time.monotonic()
-        known = self._remembered.find(key, now=now)
+        known = self._known_keys.find(key, now=now)
         if known is not None:
             return known
         try:
@@ -137,7 +137,7 @@ class Authentication:
             raise
         self._accepted.pop(key, None)
         self._accepted[key] = principal.key_id
-        self._remembered.remember(key, principal, now=now)
+        self._known_keys.remember(key, principal, now=now)
         if len(self._accepted) > _ACCEPTED_LIMIT:
             self._accepted.popitem(last=False)
         return principal

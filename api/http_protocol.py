@@ -1,4 +1,4 @@
-"""What one connection may hold before anybody has said who they are: bytes of a request's head,
+"""What one connection may hold before the caller is known: bytes of a request's head,
 requests sent ahead, and time. httptools and uvicorn bound none of these.
 """
 

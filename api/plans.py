@@ -85,7 +85,7 @@ class Plan(BaseModel):
     )
     known: str = Field(description="decimal string: the part of the cost that is known")
     unpriced: list[str] = Field(description="base models that no price is known for")
-    synthetic: bool = Field(description="for the emulator, which bills nobody")
+    synthetic: bool = Field(description="for the emulator, which bills nothing")
     warnings: list[PlanWarning]
     hash: str = Field(
         description="of what is asked, the jobs and the cost: `plan` of a submission that is to be "

@@ -184,7 +184,7 @@ _OF_SCHEMA = {
     "Job.cost": "what it has used so far, its children included",
     "Leak.other": "the split they are too like",
     "Leak.pairs": "the first pairs, by row number",
-    "LeakageReport.allowed": "leaks were found, and the spec said to go on",
+    "LeakageReport.allowed": "leaks were found, and the spec allowed them",
     "LeakageReport.rules": "what was compared",
     "Lifecycle.retired": "the day it was retired; null while it is not",
     "Lifecycle.retires": "earliest day of retirement that was announced",

@@ -11,7 +11,7 @@ _OTHERS = {f"TUNECURVE_{name}" for name in ("URL", "KEY", "DEBUG", "POSTGRES_PAS
 
 
 def unknown_settings() -> list[str]:
-    """Return a sentence for each variable `TUNECURVE_…` that nobody reads."""
+    """Return a sentence for each variable `TUNECURVE_…` that no setting reads."""
     known = {f"TUNECURVE_{name.upper()}" for name in Settings.model_fields} | _OTHERS
     given = {name for name in os.environ if name.startswith("TUNECURVE_")}  # noqa: TID251  their names only
     return [

@@ -11,7 +11,7 @@ from types import FrameType
 def run_processes(count: int, serve: Callable[[socket.socket], None], opened: socket.socket) -> int:
     """Run `serve` in `count` processes until one ends or a signal comes; return the exit status.
 
-    The others are then asked to stop: whoever supervises this process starts all of them anew.
+    The others are then asked to stop: the supervisor of this process starts all of them anew.
     """
     fork = multiprocessing.get_context("fork")  # what has been imported is shared
     processes = [fork.Process(target=serve, args=(opened,)) for _ in range(count)]

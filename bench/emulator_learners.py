@@ -183,7 +183,7 @@ def tune(pairs: Sequence[Pair], prompts: Sequence[str]) -> list[str]:
 
 
 def measure_cost(task: Task) -> dict[str, Any]:
-    """Train on 6,400 rows, repeating some where there are fewer, and tell what it took."""
+    """Train on 6,400 rows, repeating some where there are fewer, and return what it took."""
     pairs = (task.train * (1 + COST_ROWS // len(task.train)))[:COST_ROWS]
     started = time.process_time()
     train_model(pairs, epochs=default_epochs(len(pairs)))

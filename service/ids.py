@@ -66,7 +66,7 @@ def is_older(identifier: str, moment: datetime) -> bool:
 
 
 def example_id(prefix: Prefix) -> str:
-    """Return an id that shows the form, and is nobody's."""
+    """Return an id that shows the form, and was given to nothing."""
     return f"{prefix}_01jd5v3q8e7z2m4n6p8r0s2t4v"
 
 

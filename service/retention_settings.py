@@ -3,7 +3,7 @@
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
-_UNTIL = "days after which {} deleted with all that it left; `0`: kept until somebody deletes it"
+_UNTIL = "days after which {} deleted with all that it left; `0`: kept until it is deleted"
 
 
 class RetentionSettings(BaseSettings):

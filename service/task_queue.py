@@ -87,7 +87,7 @@ class TaskQueue(Protocol):
         ...
 
     def depth(self, queue: Queue) -> int | None:
-        """Return how many messages wait, or None when the broker cannot tell."""
+        """Return how many messages wait, or None when the broker does not answer."""
         ...
 
     def fault(self) -> str | None:

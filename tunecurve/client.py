@@ -91,7 +91,7 @@ class Client(ModelCalls, AdministratorCalls, Downloads):
         `budget` is the most that it may spend with its children, in dollars such as `1.50`.
         `plan` is the `hash` of a dry run: the job is refused where its plan has changed since,
         and, with `max_cost`, where it may cost more. With `approval` it waits for `approve`.
-        Calling again with the same `idempotency_key` and the same job returns that job.
+        A second call with the same `idempotency_key` and the same job returns that job.
         """
         body: Json = {"kind": kind, "spec": dict(spec)}
         if labels:

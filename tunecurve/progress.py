@@ -28,11 +28,11 @@ _LOOK_SECONDS = 5.0  # between two looks at the curves of a job
 
 
 class Display(Protocol):
-    """Shows jobs; every call of `show` gets all of them. `tell` gets lines about one."""
+    """Shows jobs; every call of `show` gets all of them. `show_lines` gets lines about one."""
 
     def show(self, jobs: Sequence[Job]) -> None: ...
 
-    def tell(self, job: Job, lines: Sequence[str]) -> None: ...
+    def show_lines(self, job: Job, lines: Sequence[str]) -> None: ...
 
 
 def wait_for_job(
@@ -54,7 +54,7 @@ def wait_for_job(
                 jobs = _with_children(client, job)
                 display.show(jobs)
                 for each, lines in curves.news(jobs):
-                    display.tell(each, lines)
+                    display.show_lines(each, lines)
 
             return client.wait(identifier, on_update=update, timeout_seconds=timeout_seconds)
     except KeyboardInterrupt:
@@ -143,7 +143,7 @@ class PlainDisplay:
             line = f"{job_title(job)}  {state}  {progress_text(job)}  {cost_text(job)}".rstrip()
             print(line, file=self._stream, flush=True)
 
-    def tell(self, job: Job, lines: Sequence[str]) -> None:
+    def show_lines(self, job: Job, lines: Sequence[str]) -> None:
         for line in lines:
             print(f"{job_title(job)}  {line}", file=self._stream, flush=True)
 
@@ -167,7 +167,7 @@ class BarDisplay:
                 state=f"{state_text(job)}  {progress_text(job)}  {cost_text(job)}".rstrip(),
             )
 
-    def tell(self, job: Job, lines: Sequence[str]) -> None:
+    def show_lines(self, job: Job, lines: Sequence[str]) -> None:
         for line in lines:
             self._progress.console.print(f"{job_title(job)}  {line}", highlight=False)
 

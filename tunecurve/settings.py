@@ -40,7 +40,7 @@ def read_environment(dotenv: Path = Path(".env")) -> ReadEnvironment:
     """Return the environment over the settings in `.env`, as the services read them too.
 
     A setting that is empty counts as unset. Of `.env` only our names and Google's are read: the
-    folder may be somebody else's, and other names decide which code programs run.
+    folder may be another program's, and other names decide which code programs run.
     """
     settings: dict[str, str | None] = {}
     if dotenv.is_file():
@@ -105,8 +105,8 @@ def find_server(
 def server_environment() -> ReadEnvironment:
     """Return `read_environment()` for the server's own processes, which send secrets.
 
-    Raises ConfigurationError where one would go to an address that only `.env` names: whoever
-    wrote the folder's `.env` need not be who has the secret.
+    Raises ConfigurationError where one would go to an address that only `.env` names: the
+    author of the folder's `.env` need not be the one who has the secret.
     """
     environment = read_environment()
     for address, secrets in _SECRETS_OF.items():

@@ -77,7 +77,7 @@ def memory_limit(size_bytes: int) -> Iterator[None]:
 
 @contextmanager
 def without(modules: AbstractSet[str]) -> Iterator[None]:
-    """Let nothing import these modules while the block runs; afterwards anybody may, as ever."""
+    """Let nothing import these modules while the block runs; afterwards all may be imported."""
     finder = _Without(modules)
     sys.meta_path.insert(0, finder)
     try:

@@ -13,7 +13,7 @@ from functools import partial
 import structlog
 
 from service.container import Container
-from service.erasure.pending import has_due
+from service.erasure.pending_leftovers import has_due
 from service.erasure.projects import has_closed_projects
 from service.errors import Invalid
 from service.inference.cache import purge_cache

@@ -86,7 +86,7 @@ class _Poller(redis.MultiChannelPoller):
         super()._register_BRPOP(channel)
         watched = self._chan_to_sock.get((channel, channel.client, "BRPOP"))
         if watched is not channel.client.connection._sock:  # noqa: SLF001
-            # The client has connected anew by itself: the answer comes where nobody looks.
+            # The client has connected anew by itself: the answer comes on the old connection.
             raise _lost("the client has changed its connection")
 
 

@@ -140,8 +140,8 @@ def _answer(job: Job, headers: Mapping[str, str], *, status: int = 200) -> Respo
 
 
 def _shown(session: Session, rows: Sequence[JobRecord]) -> list[Job]:
-    """Return jobs as HTTP shows them; what those that go on have used is summed now, and the line
-    of tunings is as it stands now.
+    """Return jobs as HTTP shows them; what those that still run have used is summed now, and the
+    line of tunings is as it stands now.
 
     A job that no worker has run yet has used nothing, and has no children.
     """

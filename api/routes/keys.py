@@ -82,7 +82,7 @@ def revoke_key(key_id: KeyId, request: Request, principal: Admin, container: Ser
     seconds. A second call changes nothing.
     """
     operations.revoke_key(key_id, project_id=principal.project_id, sessions=container.sessions)
-    request.app.state.remembered_keys.forget()
+    request.app.state.known_keys.forget()
 
 
 @router.get(

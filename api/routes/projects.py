@@ -123,7 +123,7 @@ def delete_project(
     (404) once all of that is; the audit trail stays. The project `default` cannot be erased.
     """
     erasure = erase_project(project_id, dry_run=dry_run, sessions=container.sessions)
-    request.app.state.remembered_keys.forget()
+    request.app.state.known_keys.forget()
     if dry_run:
         request.state.made = "dry_run"
         response.status_code = 200

@@ -50,7 +50,7 @@ def read_quotas(
     description=(
         "Of this installation, for all its projects, and over restarts. A paused quota starts no "
         "call: calls under way end, and jobs wait (`quota`) until it is resumed. Tunings and "
-        "batches that the provider runs go on."
+        "batches that the provider runs continue."
     ),
     responses=answers(example_of(QuotaControlView), *WITH_BODY, 404, 503),
 )

@@ -26,8 +26,8 @@ def search_subject(
     _principal: Administrator,
     container: Services,
 ) -> SubjectSearch:
-    """Some seconds of looking a call: go on with `after` until `next` is null. It looks into every
-    table and every stored object; what lies at Google came from these. The text is written
+    """Some seconds of looking a call: continue with `after` until `next` is null. It looks into
+    every table and every stored object; what lies at Google came from these. The text is written
     nowhere.
     """
     return find_subject(

@@ -82,7 +82,7 @@ class UsageSum(BaseModel):
     unpriced: list[str] = Field(description="base models used that have no price")
     synthetic: bool = Field(description="some of it was answered by the emulator")
     synthetic_cost: str = Field(
-        description="decimal string: the part of `known` that nobody is billed for"
+        description="decimal string: the part of `known` that is not billed"
     )
 
 

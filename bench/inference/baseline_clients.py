@@ -188,7 +188,7 @@ def main() -> None:
 
 
 def _import_all() -> None:
-    """Imports take seconds and are nobody's calls."""
+    """Imports take seconds and are not part of the calls."""
     import google.genai  # noqa: F401
     import langchain_google_genai  # noqa: F401
     import tenacity  # noqa: F401

@@ -15,7 +15,7 @@ from service.database import Sessions, open_sessions
 from service.jobs.lifecycle import OPEN, Reason, State
 from service.jobs.models import Job
 from service.tuning.models import TunedModel, TuningRun
-from tests.support.fleet import Fleet, FleetProcess, start_fleet
+from tests.support.fleet import FleetProcess, ProcessFleet, start_fleet
 from tests.support.redis import RedisServer
 from tests.support.runs import add_project
 
@@ -86,7 +86,7 @@ def start_polling(
     sessions.close()
 
 
-def _worker(fleet: Fleet, number: int) -> FleetProcess:
+def _worker(fleet: ProcessFleet, number: int) -> FleetProcess:
     return fleet.start_worker("poll,tune", name=f"worker{number}")
 
 

@@ -90,7 +90,7 @@ class EmulatorLedger(Ledger):
         deadline = time.monotonic() + 60
         while (told := self.vertex.poll(name)).state not in FINAL_STATES:
             if time.monotonic() > deadline:
-                message = "the tuning goes on and on"
+                message = "the tuning never ends"
                 raise Unavailable(message)
             time.sleep(0.02)
         return OperationStatus(told.state, told.provider_state)
@@ -179,7 +179,7 @@ def with_processes(jobs: int, *, seed: int, folder: Path) -> Counter[str]:
         stack.emulator.configure(drop_after_rate=0, drop_before_rate=0)
         eventually(
             lambda: all(State(stack.job(each).state) not in OPEN for each in ids),
-            seconds=300, what="jobs go on",
+            seconds=300, what="jobs advance",
         )  # fmt: skip
         return Counter(verdict(stack, each) for each in ids)
 

@@ -28,9 +28,9 @@ from sklearn.pipeline import make_pipeline
 from service.catalogue.local_names import endpoint_below
 from service.datasets.examples import Example
 from service.evaluation.statistics.intervals import wilson_interval
-from service.inference.local.answering import answer_batch
+from service.inference.local.answers import answer_batch
 from service.inference.local.folders import LocalModels, LocalTask
-from service.inference.local.loading import load_tuned, prepare_torch
+from service.inference.local.loader import load_tuned, prepare_torch
 from service.inference.ports import GenerationRequest, Turn
 from service.storage.local import LocalStore
 from service.tuning.local_spec import LocalTrainingSpec

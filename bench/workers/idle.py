@@ -1,4 +1,4 @@
-"""What the whole embedded stack costs while nobody asks for anything, and how soon it is ready.
+"""What the whole embedded stack costs while it is idle, and how soon it is ready.
 
     .venv/bin/python -m bench.workers.idle [--seconds 60] [--starts 3]
 

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from service.task_queue import Queue
-from tests.support.fleet import Fleet, FleetProcess, start_fleet
+from tests.support.fleet import FleetProcess, ProcessFleet, start_fleet
 from tests.support.redis import RedisServer, queue_of, start_redis
 
 _TASK_SECONDS = 2.0
@@ -48,7 +48,7 @@ def _deaf_trials(include: str, trials: int) -> int:
     return deaf
 
 
-def _start(fleet: Fleet, include: str) -> FleetProcess:
+def _start(fleet: ProcessFleet, include: str) -> FleetProcess:
     return fleet.start_worker("prepare,tune", include=include)
 
 

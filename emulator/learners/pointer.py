@@ -47,7 +47,7 @@ class Pointer:
     def train(
         self, rows: Sequence[LabelledPassage], *, validation: Sequence[LabelledPassage], plan: Plan
     ) -> Iterator[EpochRecord]:
-        """Pass over the rows `plan.epochs` times, yielding a record after each pass."""
+        """Pass over the rows `plan.epochs` times, and yield a record after each pass."""
         self._lengths, self._trust = _length_prior(rows), _trust(rows)
         rng = np.random.default_rng(plan.seed)
         curvature = np.full_like(self._weights, FIRST_CURVATURE)

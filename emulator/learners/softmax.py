@@ -90,7 +90,7 @@ class SoftmaxRegression:
         self._columns: Ints = np.empty(0, np.int64)
 
     def train(self, steps: Steps, *, validation: Steps | None, plan: Plan) -> Iterator[EpochRecord]:
-        """Pass over the steps `plan.epochs` times, yielding a record after each pass."""
+        """Pass over the steps `plan.epochs` times, and yield a record after each pass."""
         self._start(steps)
         known = Steps(self._known(steps.features), steps.classes, steps.prior)
         rng = np.random.default_rng(plan.seed)

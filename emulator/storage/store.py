@@ -217,7 +217,7 @@ class ObjectStore:
     def change(
         self, stored: StoredObject, *, properties: Mapping[str, str], metadata: Mapping[str, str]
     ) -> StoredObject:
-        """Replace what describes an object, leaving its bytes and its generation."""
+        """Replace what describes an object, but not its bytes and its generation."""
         changed = replace(
             stored,
             metageneration=stored.metageneration + 1,

@@ -71,9 +71,9 @@ def _nano(pico: int) -> int:
 class UsageTotals:
     """Calls and billed tokens, summed. `known_nano` sums what has a price, of which
     `uncounted_nano` was charged without counts of the provider; `unpriced` names the base models
-    that have used what has none. `synthetic`: some of it was the emulator's, which bills nobody
+    that have used what has none. `synthetic`: some of it was the emulator's, which bills nothing
     for `synthetic_nano` of what is known. `hedged` are calls beside `requests` whose answers
-    nobody waited for: they may be billed, and no sum has them.
+    was not waited for: they may be billed, and no sum has them.
     """
 
     requests: int = 0

@@ -111,7 +111,7 @@ class PrepareSpec(BaseModel):
     validation_source: AnySource | None = None
     allow_leakage: bool = Field(
         default=False,
-        description="go on although held-out rows leak; every score made from it will say so",
+        description="allow held-out rows that leak; every score made from it will say so",
     )
     model: str | None = Field(
         default=None, max_length=128, description="whose limits and price apply, if not the default"

@@ -6,7 +6,7 @@ from functools import partial
 from service.database import Session, Sessions
 from service.datasets.operations import remove_dataset
 from service.erasure import repository
-from service.erasure.pending import REMOTE, erase_here, note_leftovers
+from service.erasure.pending_leftovers import REMOTE, erase_here, note_leftovers
 from service.erasure.ports import ErasureServices
 from service.erasure.schemas import Deletion, KeptOutput, RemoteResource
 from service.errors import Conflict, NotFound

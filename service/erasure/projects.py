@@ -7,7 +7,7 @@ import structlog
 from service.database import Sessions
 from service.erasure import project_repository
 from service.erasure.operations import delete_job, delete_output
-from service.erasure.pending import erase_here, note_leftovers
+from service.erasure.pending_leftovers import erase_here, note_leftovers
 from service.erasure.ports import ErasureServices
 from service.erasure.repository import outputs
 from service.erasure.schemas import ProjectContents, ProjectErasure

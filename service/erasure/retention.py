@@ -49,7 +49,7 @@ def purge_outdated(settings: RetentionSettings, *, services: ErasureServices) ->
             except Conflict:
                 held += 1
             except NotFound:
-                continue  # somebody was faster
+                continue  # another caller was faster
     if deleted or held:
         log.info("outdated_purged", deleted=deleted, held=held)
     return deleted

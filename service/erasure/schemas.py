@@ -18,7 +18,7 @@ class RemoteResource(BaseModel):
     resource: str = Field(description="its name at the provider")
     output: str = Field(description="id of the deleted output")
     state: Literal["deleting", "kept"] = Field(
-        description="`kept` as `keep_remote` asked, or for another output: it may go on costing"
+        description="`kept` as `keep_remote` asked, or for another output: it may still cost"
     )
     needed_by: str | None = Field(default=None, description="id of the output that needs it")
 
@@ -142,9 +142,7 @@ class RetentionRule(BaseModel):
         description="experiment, evaluation, model, dataset, file, job, event, delivery, audit, "
         "or cache: answers that may be used again"
     )
-    days: float | None = Field(
-        description="null: until somebody deletes it; of `cache`: not at all"
-    )
+    days: float | None = Field(description="null: until it is deleted; of `cache`: not at all")
     setting: str = Field(description="the setting that says so")
     overdue: int | None = Field(
         description="how many of the project's are older: they go with the next sweep, or once "

@@ -20,7 +20,7 @@ SweepPresetName = Literal["defaults", "five_starting_points", "google_sft_guide"
 
 @dataclass(frozen=True, slots=True)
 class SweepPreset:
-    """Configurations that somebody recommends, with where they were read."""
+    """Configurations that are recommended, with where they were read."""
 
     configurations: tuple[HyperparametersSpec, ...]
     source: str
@@ -46,7 +46,7 @@ PRESETS: Mapping[SweepPresetName, SweepPreset] = {
     "five_starting_points": SweepPreset(
         _configurations((2, 1, 1), (4, 1, 1), (6, 1, 4), (12, 4, 4), (12, 4, 1)),
         "Google's guide to tuning text models with Gemini, starting points for 500 to 1,000 "
-        "examples: evaluate one or two, then go on with the promising ones",
+        "examples: evaluate one or two, then tune the promising ones",
         "2024",
     ),
     "google_sft_guide": SweepPreset(
@@ -67,7 +67,7 @@ class SweepSpec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     preset: SweepPresetName | None = Field(
-        default=None, description="configurations that somebody recommends"
+        default=None, description="configurations that are recommended"
     )
     epochs: tuple[Epochs, ...] = Field(
         default=(), max_length=20, description="passes over the training rows"

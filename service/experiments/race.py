@@ -87,7 +87,7 @@ def _merit(variant: VariantView, metric: str) -> float:
 def _write(
     run: JobRun, experiment_id: str, going: Sequence[str], rows: int | None, *, kinds: JobKinds
 ) -> Sequence[JobRecord]:
-    """Write an evaluation of each variant that goes on, all or none, in place of its last one."""
+    """Write an evaluation of each variant that stays, all or none, in place of its last one."""
     with run.fenced() as session:
         writer = ChildWriter(session, run, kinds)
         for variant in repository.variants(session, [experiment_id]):

@@ -214,7 +214,7 @@ class ExperimentVariant(BaseModel):
     hyperparameters: dict[str, Any] | None = Field(
         default=None, description="that its tuning was asked for; null unless tuned"
     )
-    epochs: int | None = Field(default=None, description="of its tuning, whoever chose them")
+    epochs: int | None = Field(default=None, description="of its tuning")
     checkpoint: str | None = Field(
         default=None, description="of the tuned model, that was chosen; null: the last"
     )

@@ -28,7 +28,7 @@ class StreamedCall:
             raise CallFailed(Refusal.PERMANENT, message, reached=failure.reached) from failure
 
     async def close(self) -> None:
-        """The generator goes on to serve others."""
+        """The generator still serves others."""
 
     def _pass_on(self, text: str) -> None:
         self._pieces += 1

@@ -4,7 +4,7 @@ from service.inference.ports import CallLimits
 from service.settings import Settings
 
 LOCAL_BATCH = 32  # requests that a model here answers at once
-_LOCAL_SECONDS = 24 * 3600.0  # a call waits for the batches before it, and nobody bills for it
+_LOCAL_SECONDS = 24 * 3600.0  # a call waits for the batches before it, and no provider bills for it
 
 
 def call_limits(settings: Settings, *, local: bool) -> CallLimits:

@@ -42,7 +42,7 @@ class Usage(Model):
     Thinking tokens are part of the output's, cached ones of the prompt's. `cost_nano` counts
     nano-dollars and is None where no price is known; `uncounted_nano` is the part of it that we
     have estimated, as the provider gave no counts; `day` is the UTC day of `created_at`.
-    `synthetic`: an emulator answered, and nobody is billed. An entry outlives its job,
+    `synthetic`: an emulator answered, and nothing is billed. An entry outlives its job,
     without its id.
     """
 

@@ -74,7 +74,7 @@ class ProjectBudgetGuard:
             )
 
     def release(self) -> None:
-        """The last try was refused, so nobody is billed for it."""
+        """The last try was refused, so it is not billed."""
         with self._sessions.transaction() as session:
             self._enter(session, tries=max(0, self._tries - 1))
 

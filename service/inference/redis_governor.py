@@ -191,13 +191,13 @@ class QuotaState:
 
 
 def read_states(url: str) -> list[QuotaState]:
-    """Return the state of every quota, by name; raises Unavailable when Redis does not tell."""
+    """Return the state of every quota, by name; raises Unavailable when Redis does not answer."""
     try:
         with _sync_client(url) as client:
             seconds, micros = client.time()
             states = [_read_state(client, key, seconds + micros / 1e6) for key in _keys(client)]
     except (redis.RedisError, OSError, ValueError) as error:
-        message = f"the quotas' state is in Redis, which does not tell it: {type(error).__name__}"
+        message = f"the quotas' state is in Redis, which does not answer: {type(error).__name__}"
         raise Unavailable(message) from error
     return [state for state in states if state]
 

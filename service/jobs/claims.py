@@ -49,8 +49,8 @@ def claim_in_turn(
         cost_of=cost_of,
     )
     with sessions.reading() as session:
-        gives_way = may_give_way(session, job_id)
-    claimed = None if gives_way else claim(job_id)
+        is_outranked = may_give_way(session, job_id)
+    claimed = None if is_outranked else claim(job_id)
     for _ in range(0 if claimed else _TRIES):
         with sessions.reading() as session:
             turn = job_in_turn(session, job_id)

@@ -28,7 +28,7 @@ from service.webhooks.events import EventType
 class Request:
     """A client's request, before ids are reserved; `idempotency_key` makes a repeat harmless.
 
-    With `approval` the job waits until somebody approves it.
+    With `approval` the job waits until it is approved.
     """
 
     kind: str

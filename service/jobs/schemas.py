@@ -79,7 +79,7 @@ class Cost(BaseModel):
     )
     unpriced: list[str] = Field(default=[], description="base models used that have no price")
     synthetic: bool = Field(
-        default=False, description="of the emulator: nobody is billed for these amounts"
+        default=False, description="of the emulator: these amounts are not billed"
     )
 
 

@@ -96,7 +96,7 @@ def _raise_first(failed: Sequence[JobRecord]) -> None:
 def _error_of(shard: JobRecord) -> TunecurveError:
     problem = shard.error or {}
     message = str(problem.get("detail") or f"{shard.id} {shard.state}")
-    return Conflict(message, code=str(problem.get("code") or "share_failed"))
+    return Conflict(message, code=str(problem.get("code") or "shard_failed"))
 
 
 def stop_shards(run: JobRun, *, services: JobServices) -> Waiting | None:

@@ -28,7 +28,7 @@ def job_in_turn(session: Session, job_id: str) -> str | None:
     """Return which job of the named one's kind and queue is to start now.
 
     Of equal priority it is one of the project with the fewest jobs running, and of those the
-    oldest. None where only the named job's project waits, or nobody does.
+    oldest. None where only the named job's project waits, or none does.
     """
     named = _find(session, job_id)
     if named is None:

@@ -53,7 +53,7 @@ def tell_retirements(now: datetime, *, catalogue: Catalogue, sessions: Sessions)
 
 def _tell(model: ReadyModel, told: Retirement, *, now: datetime, sessions: Sessions) -> None:
     with sessions.transaction() as session:
-        lock_project(session, model.project_id)  # another ticker may be about to tell it
+        lock_project(session, model.project_id)  # another ticker may be about to write it
         if repository.is_told(session, model.id, told.retires):
             return
         row = ToldRetirement(model_id=model.id, retires=told.retires, told_at=now)

@@ -1,4 +1,4 @@
-"""What the rows of an output leave outside the database, for whoever deletes it."""
+"""What the rows of an output leave outside the database, for the deletion."""
 
 from dataclasses import dataclass
 from enum import StrEnum

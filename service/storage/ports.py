@@ -22,7 +22,7 @@ class BucketAccess:
     """A bucket and what we may do there, as Google's names of permissions.
 
     `location` is a region, dual-region or multi-region in capitals, empty where we may not see it;
-    `regions` are those of a dual-region that somebody put together.
+    `regions` are those of a configurable dual-region.
     """
 
     name: str

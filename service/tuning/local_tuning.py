@@ -1,8 +1,8 @@
 """A `tune` job whose model is trained on this machine, while the job holds its lease.
 
 Nothing is paid for and nothing runs elsewhere, so there is no operation to submit and to poll: the
-training is the job's own work. It is seen through from its newest checkpoint by whoever takes the
-job over.
+training is the job's own work. It is seen through from its newest checkpoint by the worker that
+takes the job over.
 """
 
 import shutil
@@ -38,7 +38,7 @@ _WRITE_SECONDS = 1.0  # between two looks of a person at the curves
 
 @dataclass(frozen=True, slots=True)
 class LocalTuningServices:
-    """What trainings here work with; `folder` keeps what a run that is taken over goes on from."""
+    """What trainings here work with; `folder` keeps what a run that is taken over starts from."""
 
     sessions: Sessions
     store: ObjectStore
@@ -176,7 +176,7 @@ class _Publisher:
         self._points, self._written_at = [], time.monotonic()
 
     def checkpoint_saved(self, folder: Path, *, step: int, epoch: int | None) -> None:
-        self._write_points()  # a run that goes on from here measures what comes after it
+        self._write_points()  # a run that continues from here measures what comes after it
         if epoch in self._epochs:
             self._services.models.publish(folder, self.key_at(step))
 

@@ -48,7 +48,7 @@ class TunedModel(Model):
     """Reserved when its job is submitted; complete once `ready_at` is set.
 
     `reused_from` is the job that paid for its tuning, where that was not its own; `overfitting` is
-    what its training curves show (`overfitting.Overfitting`). A tuning that went on from a tuned
+    what its training curves show (`overfitting.Overfitting`). A tuning that continued a tuned
     model names it in `continued_from`, with the `checkpoint` if not the last.
     """
 

@@ -118,7 +118,7 @@ class _Attachment:
         return [FoundOperation(self.spec.resource_name, is_open=True)]
 
     def cancel(self, _resource_name: str) -> None:
-        raise JobCancelled  # others have started the tuning: it goes on
+        raise JobCancelled  # others have started the tuning: it still runs
 
     def release(self, session: Session, row: TuningRun) -> None:
         """Nothing was held."""

@@ -43,7 +43,7 @@ def polled_tunings(providers: Callable[[], Providers]) -> PolledTable[TuningRun]
 
     def cancel(row: TuningRun) -> None:
         if row.attached:
-            message = "others have started the tuning; it goes on, and is not waited for"
+            message = "others have started the tuning; it still runs, and is not waited for"
             raise Conflict(message, code="tuning_of_others")
         providers().find(row.provider).cancel(row.resource_name or "")
 

@@ -29,7 +29,7 @@ class Hyperparameters:
 
 @dataclass(frozen=True, slots=True)
 class Continuation:
-    """A tuned model to go on from: its resource name, and a checkpoint other than its last."""
+    """A tuned model to continue: its resource name, and a checkpoint other than its last."""
 
     resource_name: str
     checkpoint: str | None = None
@@ -107,7 +107,7 @@ class TrainingProgress:
 
 class TrainingPhase(StrEnum):
     """What a tuning is at; `running` where its provider says no more, `unknown` where it says
-    what nobody knows.
+    what is unknown.
     """
 
     QUEUED = "queued"
@@ -207,7 +207,7 @@ class TuningProvider(Protocol):
     def poll(self, resource_name: str) -> ProviderTuning: ...
 
     def poll_many(self, resource_names: Sequence[str]) -> Mapping[str, ProviderTuning]:
-        """Return by name those of many tunings, at one location, that few requests can tell of."""
+        """Return by name those of many tunings, at one location, that few requests find."""
         ...
 
     def training_metrics(

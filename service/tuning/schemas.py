@@ -169,7 +169,7 @@ class PollSpec(BaseModel):
 
 
 class ContinuedFrom(BaseModel):
-    """The model that a tuning went on from."""
+    """The model that a tuning continued."""
 
     model: str
     checkpoint: str | None = Field(description="null: its last one")

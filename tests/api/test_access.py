@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from starlette.routing import BaseRoute, Route
 
-from api.auth import RememberedKeys
+from api.auth import KnownKeys
 from api.openapi import document
 from service.clock import rfc3339, utc_now
 from service.projects.models import ApiKey
@@ -169,7 +169,7 @@ def _id_parameters(operation: Json, place: str) -> dict[str, str]:
 
 
 def _with_ids(path: str, operation: Json, ids: dict[str, str] | None = None) -> str:
-    if path == "/v1/events/stream":  # without a job it would go on for minutes
+    if path == "/v1/events/stream":  # without a job it would last for minutes
         return f"{path}?job=job_{'0' * 26}"
     for name, missing in _id_parameters(operation, "path").items():
         path = path.replace(f"{{{name}}}", missing if ids is None else ids[name])
@@ -214,7 +214,7 @@ def test_another_projects_ids_are_not_found_by_any_operation(api: Api) -> None:
             json=_BODIES.get(operation["operationId"]),
             headers={"If-Match": "*"},
         )
-        if path.startswith(OF_THE_INSTALLATION):  # whether it exists is nobody's business either
+        if path.startswith(OF_THE_INSTALLATION):  # whether it exists is not shown either
             assert answer.json()["code"] == "administrator_required", (method, path)
         else:
             assert answer.status_code == 404, (method, path, answer.text)
@@ -275,7 +275,7 @@ def test_keys_are_listed_page_by_page(caller: Caller) -> None:
 
 
 def test_a_key_is_remembered_for_a_moment_and_forgotten_when_one_is_revoked() -> None:
-    keys = RememberedKeys(seconds=2)
+    keys = KnownKeys(seconds=2)
     principal = Principal(project_id="proj_1", key_id="key_1", scopes=frozenset())
 
     keys.remember("digest", principal, now=100)

@@ -51,7 +51,7 @@ class FleetProcess:
         self.kill()
 
 
-class Fleet:
+class ProcessFleet:
     """Starts processes with one environment and ends them all; `env` may be changed between.
 
     `afresh` starts each as an operator does, where its memory or its start is what counts.
@@ -101,9 +101,11 @@ def worker_words(queues: str, *, name: str, concurrency: int = 2) -> tuple[str, 
 
 
 @contextlib.contextmanager
-def start_fleet(folder: Path, env: Mapping[str, str], *, afresh: bool = False) -> Iterator[Fleet]:
+def start_fleet(
+    folder: Path, env: Mapping[str, str], *, afresh: bool = False
+) -> Iterator[ProcessFleet]:
     """Yield a fleet without processes; what is started ends with the block."""
-    fleet = Fleet(folder, env, afresh=afresh)
+    fleet = ProcessFleet(folder, env, afresh=afresh)
     try:
         yield fleet
     finally:

@@ -38,7 +38,7 @@ class KilledError(BaseException):
 
 @dataclass
 class Steps:
-    """Where a worker is: at step `fatal` it is killed, or runs `meanwhile` and goes on."""
+    """Where a worker is: at step `fatal` it is killed, or runs `meanwhile` and continues."""
 
     fatal: int = -1
     meanwhile: Callable[[], None] | None = None

@@ -23,7 +23,7 @@ from service.webhooks.event_log import list_events
 from service.webhooks.schemas import Event
 from tests.support.emulator import EmulatorProcess, start_emulator
 from tests.support.eventually import PATIENCE_SECONDS, eventually
-from tests.support.fleet import Fleet, FleetProcess, start_fleet
+from tests.support.fleet import FleetProcess, ProcessFleet, start_fleet
 from tests.support.redis import RedisServer, start_redis
 
 GENERAL = "prepare,tune,poll,experiment,notify"
@@ -37,7 +37,7 @@ class Stack:
     project_id: str
     redis: RedisServer
     emulator: EmulatorProcess
-    fleet: Fleet
+    fleet: ProcessFleet
     workers: list[FleetProcess] = field(default_factory=list)
     _before: dict[str, Any] = field(default_factory=dict)
 

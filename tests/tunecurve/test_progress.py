@@ -80,6 +80,6 @@ def test_curves_are_told_when_they_change_and_once_at_the_end(
 
 def test_lines_of_curves_are_shown_beside_their_job() -> None:
     stream = io.StringIO()
-    PlainDisplay(stream).tell(CHILD, ["train_loss  ▁  0.5 at step 10"])
+    PlainDisplay(stream).show_lines(CHILD, ["train_loss  ▁  0.5 at step 10"])
     assert stream.getvalue().startswith("tuned@200")
     assert "0.5 at step 10" in stream.getvalue()

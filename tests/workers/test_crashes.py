@@ -23,7 +23,7 @@ def accepted_at_rest(stack: Stack) -> int:
         seen.append(stack.emulator.ledger()["calls_accepted"])
         return len(seen) > 5 and len(set(seen[-5:])) == 1
 
-    eventually(is_at_rest, pause=0.1, what="calls go on after their workers were killed")
+    eventually(is_at_rest, pause=0.1, what="calls last after their workers were killed")
     return seen[-1]
 
 

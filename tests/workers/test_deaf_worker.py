@@ -11,7 +11,7 @@ from kombu import Queue as KombuQueue
 
 from service.task_queue import PRIORITY_OPTIONS, Queue
 from tests.support.eventually import PATIENCE_SECONDS, eventually
-from tests.support.fleet import Fleet, FleetProcess, start_fleet
+from tests.support.fleet import FleetProcess, ProcessFleet, start_fleet
 from tests.support.redis import RedisServer, queue_of, start_redis
 from workers.transport import Transport
 
@@ -28,7 +28,7 @@ def redis() -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-def fleet(tmp_path: Path, redis: RedisServer) -> Iterator[Fleet]:
+def fleet(tmp_path: Path, redis: RedisServer) -> Iterator[ProcessFleet]:
     env = {"TUNECURVE_REDIS_URL": redis.url, "TUNECURVE_DATA_DIR": str(tmp_path)}
     with start_fleet(tmp_path, env) as started:
         yield started
@@ -50,7 +50,7 @@ def lose_redis_while_all_slots_end_tasks(redis: RedisServer, folder: Path, trial
 
 
 def test_a_worker_hears_again_after_all_its_acknowledgements_failed(
-    tmp_path: Path, redis: RedisServer, fleet: Fleet
+    tmp_path: Path, redis: RedisServer, fleet: ProcessFleet
 ) -> None:
     worker = fleet.start_worker("prepare,tune", include="tests.support.slow_task")
     for trial in range(TRIALS):
@@ -86,11 +86,11 @@ def test_an_acknowledgement_that_fails_gives_its_place_back_and_counts_as_a_lost
 
 
 def test_a_worker_that_is_deaf_all_the_same_exits_and_so_can_be_started_again(
-    tmp_path: Path, redis: RedisServer, fleet: Fleet
+    tmp_path: Path, redis: RedisServer, fleet: ProcessFleet
 ) -> None:
     include = "tests.support.slow_task,tests.support.kombu_transport"
     worker: FleetProcess = fleet.start_worker("prepare,tune", include=include)
     lose_redis_while_all_slots_end_tasks(redis, tmp_path, 0)
-    eventually(lambda: not worker.is_alive(), what="a deaf worker goes on")
+    eventually(lambda: not worker.is_alive(), what="a deaf worker lives")
     assert "worker_deaf" in worker.log.read_text()
     assert not (tmp_path / "after0.started").exists()

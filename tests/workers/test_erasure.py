@@ -12,7 +12,7 @@ from sqlalchemy import select, text
 
 from service.database import Model
 from service.erasure.operations import delete_experiment, delete_job, delete_output
-from service.erasure.pending import list_erasures
+from service.erasure.pending_leftovers import list_erasures
 from service.erasure.projects import erase_project, has_closed_projects
 from service.erasure.subjects.operations import find_subject
 from service.jobs.lifecycle import State

@@ -1,4 +1,4 @@
-"""An outage of Redis in the middle of a run: calls go on, nothing is lost."""
+"""An outage of Redis in the middle of a run: calls continue, nothing is lost."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -197,7 +197,7 @@ def test_a_worker_that_was_stopped_longer_than_its_lease_writes_nothing_more(
     eventually(lambda: stop_outside_a_transaction(stack, stopped), what="it always writes")
     unstored = -stored_answers(stack, job) + stack.spent("calls_accepted")
     stack.workers[1] = stack.fleet.start_worker("evaluate", name="second")
-    eventually(lambda: stack.job(job.id).attempt == 2, what="nobody took over")
+    eventually(lambda: stack.job(job.id).attempt == 2, what="no worker took over")
     os.killpg(stopped.pid, signal.SIGCONT)
     ended = stack.succeeded(job.id)
     eventually(
@@ -219,7 +219,7 @@ def stored_answers(stack: Stack, job: Job) -> int:
 
 
 def stop_outside_a_transaction(stack: Stack, worker: FleetProcess) -> bool:
-    """Stop a worker, unless it holds SQLite's one lock for writing: then no other could go on."""
+    """Stop a worker, unless it holds SQLite's one lock for writing: then all would stop."""
     os.killpg(worker.pid, signal.SIGSTOP)
     with closing(sqlite3.connect(stack.fleet.folder / "test.db", timeout=1)) as connection:
         connection.isolation_level = None

@@ -1,4 +1,4 @@
-"""`tunecurve bundle` and `verify`: an experiment in one file that anybody can recompute."""
+"""`tunecurve bundle` and `verify`: an experiment in one file that can be recomputed anywhere."""
 
 import hashlib
 import json

@@ -149,7 +149,7 @@ def _folder(folder: Path) -> Finding:
         return Finding("data folder", "fail", f"{existing} cannot be written to")
     free = disk.f_bavail * disk.f_frsize
     if free < _FREE_BYTES:
-        left = f"{free >> 20} MB are left on its disk, too few to go on: make room"
+        left = f"{free >> 20} MB are left on its disk, too few: make room"
         return Finding("data folder", "fail", f"{folder}: {left}")
     return Finding("data folder", "ok", f"{folder}, {free / (1 << 30):.1f} GB free")
 

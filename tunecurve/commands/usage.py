@@ -28,7 +28,7 @@ def _quota_state(quota: Row) -> str:
 
 
 def _billed_text(row: Row) -> str:
-    """Return whether anybody pays: what the emulator answered costs nobody."""
+    """Return whether there is a bill: what the emulator answered costs nothing."""
     if not row.get("synthetic"):
         return "yes"
     if row["synthetic_cost"] == row["known"]:

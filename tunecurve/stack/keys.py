@@ -1,4 +1,4 @@
-"""A new key for somebody who has lost theirs and is on the server's machine."""
+"""A new key in place of a lost one, made on the server's machine."""
 
 import subprocess
 from collections.abc import Mapping

@@ -29,7 +29,7 @@ class StackError(TunecurveError):
 
 
 class Supervisor:
-    """Starts services and, on leaving the `with`, stops them. Use it from the main thread."""
+    """Starts services and, at the end of the `with`, stops them. Use it from the main thread."""
 
     def __init__(self, folder: Path, *, report: Report) -> None:
         self._folder = folder
@@ -155,7 +155,7 @@ class Supervisor:
     def stop(self) -> None:
         """End every process: stage by stage, SIGTERM first, SIGKILL to the group after its grace.
 
-        Calling it again does nothing.
+        A second call does nothing.
         """
         for stage in sorted({process.service.stage for process in self._processes}, reverse=True):
             _stop_together([item for item in self._processes if item.service.stage == stage])

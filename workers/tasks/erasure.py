@@ -1,6 +1,6 @@
 """Tasks of erasure: projects, and what deleted outputs have left outside the database."""
 
-from service.erasure.pending import erase_due
+from service.erasure.pending_leftovers import erase_due
 from service.erasure.projects import erase_closed_projects
 from service.erasure.retention import purge_outdated
 from workers.app import app, container

@@ -13,8 +13,8 @@ Shots = Sequence[tuple[str, str]]
 LABEL_LINE = re.compile(r"^[ \t]*(?:Labels|Categories|Entities):(.*)$", re.MULTILINE)
 LABEL_NAME = re.compile(r"\b[A-Z][A-Z0-9_]{2,}\b")
 MOST_ERRORS = 5
-# Votes cast before any shot: for a label that is listed, for one that is not, for leaving alone
-# what is unsure, and for leaving alone what is no name at all.
+# Votes cast before any shot: for a label that is listed, for one that is not, for keeping
+# what is unsure, and for keeping what is no name at all.
 LISTED, UNLISTED, LEFT_ALONE, CERTAIN = 1.5, 0.5, 1.5, 1000.0
 FUNCTION_WORDS = STOP_WORDS | QUESTION_WORDS
 SAME_AS: dict[str, tuple[str, ...]] = {

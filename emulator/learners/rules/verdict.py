@@ -34,7 +34,7 @@ class Verdict:
 
 
 def read_verdict(turns: Sequence[tuple[str, str]]) -> Verdict | None:
-    """Return what is to be judged; None where nobody asks how likely an answer is."""
+    """Return what is to be judged; None where no prompt asks how likely an answer is."""
     found = VERDICT.search(turns[-1][1]) if turns else None
     if found is None:
         return None

@@ -197,7 +197,7 @@ def _advice(cells: Sequence[str], joined: "_JoinedRows") -> str:
         return "the header ends in a delimiter: take it out"
     if len(cells) > joined.width:
         return "quote cells that hold a delimiter"
-    return "add the missing cells, or quote the cell whose text goes on in the next line"
+    return "add the missing cells, or quote the cell whose text continues in the next line"
 
 
 class _JoinedRows:

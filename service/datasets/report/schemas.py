@@ -105,7 +105,7 @@ class Leak(BaseModel):
 
 
 class LeakageReport(BaseModel):
-    """`allowed` is true where leaks were found and the spec said to go on none the less."""
+    """`allowed` is true where leaks were found and the spec allowed them."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -93,7 +93,7 @@ def _put(path: Path, key: str, store: ObjectStore) -> None:
 def _write_shard_files(
     rows: StagedRows, plan: ConversionPlan, most: int, path: Path
 ) -> Iterator[int]:
-    """Write one shard after the other to one path, yielding the rows of each."""
+    """Write one shard after the other to one path, and yield the rows of each."""
     from pyarrow import parquet
 
     count = min(-(-rows.rows // most), _MAX_SHARDS)

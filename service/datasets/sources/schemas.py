@@ -66,7 +66,7 @@ class HubSource(BaseModel):
 
 
 class SyntheticSource(BaseModel):
-    """Made-up sentences with made-up personal data, free of anybody's rights."""
+    """Made-up sentences with made-up personal data, free of rights."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

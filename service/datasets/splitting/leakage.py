@@ -103,7 +103,7 @@ def refuse_leaks(found: FoundLeaks, *, name: Callable[[Split, int], str]) -> Non
             name(held, pair.held),
             rule,
             f"{MEANINGS[rule]} is in {other.value}: {name(other, pair.other)}; take one of them "
-            "out, or go on with `allow_leakage`",
+            "out, or allow it with `allow_leakage`",
         )
         for (rule, held, other), leaks in found.items()
         for pair in islice(leaks.pairs, PAIRS_SHOWN)

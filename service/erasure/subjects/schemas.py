@@ -16,7 +16,7 @@ _PLACE: dict[str, Any] = {
 
 
 class SubjectQuery(BaseModel):
-    """A text to find, and where to go on. It is neither stored nor logged."""
+    """A text to find, and where to continue. It is neither stored nor logged."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"text": "Zoë Roe"}]})
 
@@ -61,4 +61,4 @@ class SubjectSearch(BaseModel):
     rows: int = Field(description="of the database that were looked at")
     objects: int = Field(description="of the object store that were looked at")
     unread: list[str] = Field(description="keys of objects that could not be read")
-    next: str | None = Field(description="send it as `after` to go on; null: all was looked at")
+    next: str | None = Field(description="send it as `after` to continue; null: all was looked at")

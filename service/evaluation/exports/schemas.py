@@ -66,7 +66,7 @@ class ScoreSignature(BaseModel):
 
 
 class EvaluationManifest(BaseModel):
-    """All that is needed to tell what an evaluation's results are of, and to check its file."""
+    """All that says what an evaluation's results are of, and to check its file."""
 
     object: Literal["evaluation_manifest"] = "evaluation_manifest"
     id: str

@@ -1,7 +1,7 @@
 """Evaluations on validation rows by which another evaluation chooses what it asks.
 
-Each is a job of its own below the one that waits for it, so a choice goes on where it stopped, pays
-for what it asks, and leaves all it saw.
+Each is a job of its own below the one that waits for it, so a choice continues where it stopped,
+pays for what it asks, and leaves all it saw.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

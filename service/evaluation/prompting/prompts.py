@@ -39,7 +39,7 @@ def conversation(
 
 
 def task_text(instruction: str, example: Example) -> str:
-    """Return all that an answer goes by as one text, for somebody who judges the answer."""
+    """Return all that an answer goes by as one text, for a judge of the answer."""
     said = (f"{turn.role}: {turn.text}" for turn in example.history)
     return "\n\n".join(filter(None, (example.system, instruction, *said, example.text)))
 

@@ -243,5 +243,5 @@ def judge_caution(judge: JudgeReliability, *, auroc: float | None) -> str:
             f"{LEAST_RETEST_KAPPA}"
         )
     if auroc is not None and auroc < LEAST_AUROC:
-        return f"the judge does not tell right from wrong: AUROC {auroc:.2f} is below {LEAST_AUROC}"
+        return f"the judge mixes right and wrong: AUROC {auroc:.2f} is below {LEAST_AUROC}"
     return ""

@@ -20,7 +20,7 @@ class MetricRun:
         self._scorer: Scorer | None = None
         try:
             self._scorer = Scorer(name, references=references, normal_form=normal_form)
-        except Exception as error:  # noqa: BLE001  a metric may be anybody's
+        except Exception as error:  # noqa: BLE001  a metric may be a user's
             self._fail(error)
 
     def take(self, rows: Sequence[Scored]) -> list[float | None]:
@@ -29,7 +29,7 @@ class MetricRun:
         if self._scorer is not None:
             try:
                 return self._scorer.take(rows)
-            except Exception as error:  # noqa: BLE001  a metric may be anybody's
+            except Exception as error:  # noqa: BLE001  a metric may be a user's
                 self._fail(error)
         return [None] * len(rows)
 
@@ -37,7 +37,7 @@ class MetricRun:
         if self._scorer is not None:
             try:
                 return self._scorer.score()
-            except Exception as error:  # noqa: BLE001  a metric may be anybody's
+            except Exception as error:  # noqa: BLE001  a metric may be a user's
                 self._fail(error)
         return self._failed()
 

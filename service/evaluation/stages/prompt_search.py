@@ -1,7 +1,7 @@
 """The search for the best prompt on validation rows, before the test rows are asked with it.
 
 Each prompt of each round is an evaluation of its own below the one that waits for it, so a search
-goes on where it stopped, pays for what it asks, and leaves all it saw. Test rows take no part.
+continues where it stopped, pays for what it asks, and leaves all it saw. Test rows take no part.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,8 +19,8 @@ from service.evaluation.generation_schemas import PromptSearch
 from service.evaluation.plans.plan import EvaluationPlan, plan_evaluation, request_key
 from service.evaluation.plans.validation_trials import first_scores, judge_of_trials, start_trials
 from service.evaluation.ports import EvaluationServices
-from service.evaluation.prompting.halving import Round, keep_best, plan_rounds
 from service.evaluation.prompting.proposals import proposal_prompt, read_proposal
+from service.evaluation.prompting.successive_halving import Round, keep_best, plan_rounds
 from service.evaluation.schemas import EvaluateSpec, VariantKind
 from service.evaluation.stages.judges import judge_target
 from service.evaluation.stages.requests import MissingRequests, send_missing
@@ -30,7 +30,7 @@ from service.jobs.queries import children_of
 from service.jobs.shards import await_shards, refuse_incomplete
 
 _PROPOSALS, _PROPOSAL = judgements_by("proposer"), "instruction"
-_SHOWN = 8  # training examples that whoever writes an instruction sees
+_SHOWN = 8  # training examples that the model that writes an instruction sees
 _TOKENS = 1024
 
 

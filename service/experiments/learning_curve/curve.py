@@ -16,7 +16,7 @@ from service.experiments.learning_curve.fit import (
 )
 from service.experiments.learning_curve.tuning_luck import TuningLuck
 
-LEAST_SIZES = 3  # two points fit every shape, so they tell none from another
+LEAST_SIZES = 3  # two points fit every shape, so they distinguish none from another
 WORTHWHILE_GAIN = 0.005  # of the metric's scale: half a point of 100
 SURE = 0.9  # of a verdict about one more doubling
 _RISEN = 1.645  # standard errors: one-sided, 95 %

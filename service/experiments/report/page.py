@@ -30,7 +30,7 @@ FAR_NOTICE = (
 )
 TRUSTED_AHEAD = 2.01  # times the largest size, with room for rounding
 LEAKY_NOTICE = "LEAKS: test rows are known to leak into training, so these scores flatter"
-MATRIX_LABELS = 12  # more make a matrix that nobody reads: then the commonest confusions are told
+MATRIX_LABELS = 12  # more make an unreadable matrix: then the commonest confusions are listed
 CONFUSIONS = 20
 SUSPECTS = 20  # rows with a perhaps wrong label; the table has more
 

@@ -66,14 +66,14 @@ class LocalGenerator:
         if not requests:
             return []
         try:
-            from service.inference.local.answering import answer_batch
+            from service.inference.local.answers import answer_batch
         except ImportError as error:
             raise LocalExtraMissing from error
         with self._lock:
             return answer_batch(self._load(requests[0].target), requests)
 
     def _load(self, name: str) -> Any:
-        from service.inference.local.loading import load_base, load_tuned, prepare_torch
+        from service.inference.local.loader import load_base, load_tuned, prepare_torch
 
         if name != self._name:
             self._name, self._loaded = "", None  # before the next one: both may not fit

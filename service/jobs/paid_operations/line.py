@@ -44,5 +44,5 @@ def wake_next(table: Table, line: str | None, *, sessions: Sessions) -> None:
 
 
 def recheck_seconds(place: int) -> float:
-    """Return when a job looks again that nobody has woken: those in front look more often."""
+    """Return when a job looks again that was not woken: those in front look more often."""
     return min(20.0 * place, 600.0)

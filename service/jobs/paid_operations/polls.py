@@ -1,4 +1,4 @@
-"""Asking one place of a provider about some of its operations, and keeping what it answers."""
+"""Polls of one place of a provider about some of its operations, and its answers kept."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -103,7 +103,7 @@ def _shown_progress(row: PaidOperationRow) -> dict[str, Any] | None:
 
 
 def warn_unanswered(row: Row, *, code: str, place: str, sessions: Sessions) -> None:
-    """Tell once in an outage that an operation's place does not answer; the operation goes on."""
+    """Write once in an outage that an operation's place does not answer; the operation runs."""
     if row.unanswered_since is not None:
         return
     with sessions.transaction() as session:

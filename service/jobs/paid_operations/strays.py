@@ -54,7 +54,7 @@ def _without_project(name: str) -> str:
 
 
 def cancel_strays(names: Sequence[str], *, job_id: str, cancel: Cancel, sessions: Sessions) -> bool:
-    """Cancel operations of a job that nobody owns, each with an event.
+    """Cancel operations of a job that no record owns, each with an event.
 
     Returns whether the provider took all of it.
     """

@@ -1,4 +1,4 @@
-"""The tuned model that a tuning goes on from."""
+"""The tuned model that a tuning continues."""
 
 from service.database import Session
 from service.errors import Fault, Invalid, NotFound
@@ -13,7 +13,7 @@ _POINTER = "/spec/continue_from"
 
 
 def parent_of(session: Session, spec: TuneSpec, *, project_id: str) -> TunedModel | None:
-    """Return the model that a spec goes on from, ready or not; None where it starts anew.
+    """Return the model that a spec continues, ready or not; None where it starts anew.
 
     Raises NotFound `input_not_found`, and Invalid for a model of another provider or without the
     checkpoint that is asked for.
@@ -35,7 +35,7 @@ def parent_of(session: Session, spec: TuneSpec, *, project_id: str) -> TunedMode
 
 
 def continuation_of(session: Session, spec: TuneSpec, *, project_id: str) -> Continuation | None:
-    """Return what the provider goes on from; raises InputNotReady and what `parent_of` raises."""
+    """Return what the provider continues; raises InputNotReady and what `parent_of` raises."""
     row = parent_of(session, spec, project_id=project_id)
     if row is None or spec.continue_from is None:
         return None
@@ -46,7 +46,7 @@ def continuation_of(session: Session, spec: TuneSpec, *, project_id: str) -> Con
 
 def _require_fit(row: TunedModel, asked: ContinueFromSpec) -> None:
     if not row.resource_name:
-        message = f"{row.id} has no model at the provider to go on from"
+        message = f"{row.id} has no model at the provider to continue"
         raise _unfit("model", "model_not_tunable", message)
     known = [str(each.get("checkpoint_id")) for each in row.checkpoints]
     if asked.checkpoint is not None and asked.checkpoint not in known:

@@ -12,7 +12,7 @@ from service.tuning.spec_fields import ProviderEvaluationSpec
 class TuningSettings:
     """Equal settings on equal rows are the same tuning; names and labels do not count.
 
-    `base_model` is that of the tuned model where it goes on from one.
+    `base_model` is that of the tuned model where it continues one.
     """
 
     base_model: str

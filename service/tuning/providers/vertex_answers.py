@@ -57,7 +57,7 @@ _REASONS = "droppedExampleReasons"
 def read_state(state: str, detail: str) -> tuple[OperationState, TrainingPhase]:
     """Return what a `JobState` and a `TuningJobState`, perhaps empty, mean; total.
 
-    What nobody knows is a tuning that goes on: it is asked about until its deadline.
+    An unknown state is a tuning that still runs: it is asked about until its deadline.
     """
     ours = _STATES.get(state, OperationState.ACCEPTED)
     if ours in FINAL_STATES:

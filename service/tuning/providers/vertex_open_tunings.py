@@ -13,7 +13,7 @@ _MOST_PAGES = 5  # open ones are among the newest, which are listed first
 
 
 class VertexOpenTunings:
-    """The list of a project's tunings at one location; anybody's count, not only ours."""
+    """The list of a project's tunings at one location; all count, not only ours."""
 
     def __init__(self, *, project: str, location: str, endpoint: str) -> None:
         """Raises Invalid `project_not_set`; `endpoint` is an emulator's, or empty for Google."""

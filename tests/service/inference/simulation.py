@@ -185,7 +185,7 @@ class Process:
 
 
 @dataclass
-class Fleet:
+class SimulatedFleet:
     """Processes that share one pace and one provider."""
 
     quota: Quota
@@ -227,7 +227,9 @@ def starts_beyond(starts: list[float], *, rate: float, burst_seconds: float) -> 
     return beyond
 
 
-def run_for(seconds: float, fleet: Fleet, begin: Callable[[], object] = lambda: None) -> None:
+def run_for(
+    seconds: float, fleet: SimulatedFleet, begin: Callable[[], object] = lambda: None
+) -> None:
     """Simulate so many seconds of a fleet; `begin` sets it to work."""
 
     async def main() -> None:

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from service.inference.pace import CONSTANTS
 from service.inference.ports import Flow, Quota
 from tests.service.inference.simulation import (
-    Fleet,
     Process,
+    SimulatedFleet,
     SimulatedProvider,
     now,
     run_for,
@@ -47,16 +47,18 @@ skews = st.lists(st.tuples(st.floats(0.1, 3), st.floats(-7200, 7200)), max_size=
 shares = st.lists(st.tuples(st.floats(0.1, 3), st.floats(0.2, 2)), max_size=2)
 
 
-def fleet_of(provider: SimulatedProvider, quota: Quota, *, link_seconds: float = 0.0) -> Fleet:
+def fleet_of(
+    provider: SimulatedProvider, quota: Quota, *, link_seconds: float = 0.0
+) -> SimulatedFleet:
     random = Random(0)  # noqa: S311  a trace that can be repeated
-    return Fleet(quota, provider, link_seconds=lambda: random.uniform(0, link_seconds))
+    return SimulatedFleet(quota, provider, link_seconds=lambda: random.uniform(0, link_seconds))
 
 
 Event = tuple[float, Callable[[], object]]
 
 
 async def lead(
-    fleet: Fleet, workers: list[set[Flow]], deaths: list[Death], others: list[Event]
+    fleet: SimulatedFleet, workers: list[set[Flow]], deaths: list[Death], others: list[Event]
 ) -> None:
     """Let processes work on their flows, some die, and the other events come at their moments."""
     for flows in workers:
@@ -71,7 +73,7 @@ async def lead(
             await happening
 
 
-async def die(fleet: Fleet, death: Death) -> None:
+async def die(fleet: SimulatedFleet, death: Death) -> None:
     living = fleet.processes
     if not living:
         return
@@ -82,7 +84,7 @@ async def die(fleet: Fleet, death: Death) -> None:
             fleet.start().work(flow)
 
 
-def set_clock(fleet: Fleet, seconds: float) -> None:
+def set_clock(fleet: SimulatedFleet, seconds: float) -> None:
     """Set the clock of the shared state forward, or back."""
     fleet.state.clock_offset += seconds
 

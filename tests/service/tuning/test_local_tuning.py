@@ -1,4 +1,4 @@
-"""Models trained on this machine: they learn, are seen while they do, stop, and go on."""
+"""Models trained on this machine: they learn, are seen while they do, stop, and continue."""
 
 import json
 from collections.abc import Iterator

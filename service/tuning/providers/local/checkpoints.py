@@ -1,4 +1,4 @@
-"""Checkpoints of a training on disk: which are whole, and the newest of them to go on from.
+"""Checkpoints of a training on disk: which are whole, and the newest of them to continue from.
 
 A worker may be killed while it writes one; a mark that appears last, in one step, tells it is
 whole.

@@ -17,7 +17,7 @@ from transformers import (
 
 from service.datasets.examples import Example
 from service.inference.local.folders import LocalModels, LocalTask, Manifest
-from service.inference.local.loading import (
+from service.inference.local.loader import (
     context_length,
     memory_of,
     prepare_torch,
@@ -173,7 +173,7 @@ def _arguments(plan: TrainingPlan, rows: int, folder: Path, *, validates: bool) 
         learning_rate=plan.learning_rate,
         eval_strategy="epoch" if validates else "no",
         save_strategy="epoch",
-        save_total_limit=1,  # of these, to go on from; the published ones lie in the store
+        save_total_limit=1,  # of these, to continue from; the published ones lie in the store
         logging_strategy="steps",
         logging_steps=plan.logging_steps(rows),
         logging_nan_inf_filter=False,  # a loss that is no number ends the training, see Observer

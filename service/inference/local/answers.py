@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from service.inference.local.folders import LocalTask
-from service.inference.local.loading import LoadedModel
+from service.inference.local.loader import LoadedModel
 from service.inference.local.prompts import END, classified_text, prompt_of
 from service.inference.ports import Generation, GenerationRequest, Outcome
 
@@ -15,7 +15,7 @@ _SHOWN = 5  # of the labels, the most probable ones
 
 def answer_batch(loaded: LoadedModel, requests: Sequence[GenerationRequest]) -> list[Generation]:
     """Return the answer to each request; all of them have the same `max_output_tokens`."""
-    loaded.tokenizer.padding_side = "left"  # what is written goes on from the last token
+    loaded.tokenizer.padding_side = "left"  # what is written follows the last token
     loaded.tokenizer.truncation_side = "left"  # the end of a prompt asks
     with torch.inference_mode():
         if loaded.task is LocalTask.SEQUENCE_CLASSIFICATION:

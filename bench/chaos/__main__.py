@@ -135,7 +135,7 @@ def verdict(world: World, storm: Storm, load: Load) -> dict[str, Any]:
     """Wait for the calm, and return what the storm has done."""
     stack, began = world.stack, time.monotonic()
     with contextlib.suppress(AssertionError):
-        eventually(lambda: has_calmed(world, load), seconds=3 * CALM_SECONDS, what="jobs go on")
+        eventually(lambda: has_calmed(world, load), seconds=3 * CALM_SECONDS, what="jobs advance")
     calm = time.monotonic() - began
     ends = Counter(f"{stack.job(each).kind} {stack.job(each).state}" for each in load.jobs)
     children = [child for each in load.jobs for child in stack.children(each)]

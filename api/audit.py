@@ -7,7 +7,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.rate_limits import TokenBuckets
-from service.database import Sessions
+from service.database import Session, Sessions
 from service.errors import Unavailable
 from service.projects.audit import write_entry
 
@@ -42,6 +42,8 @@ class AuditTrail:
         await self._app(scope, receive, answer)
 
     def _is_audited(self, scope: Scope, status: int) -> bool:
+        if scope["state"].get("audited"):
+            return False
         if status == _UNAUTHENTICATED:
             return not self._failures.take(_address(scope) or "", now=time.monotonic())
         if status >= _REFUSED or not scope["state"].get("principal"):
@@ -49,22 +51,30 @@ class AuditTrail:
         return scope["method"] != "GET" or str(scope["path"]).endswith(_EXPORTS)
 
     def _write(self, scope: Scope, status: int) -> None:
-        principal = scope["state"].get("principal")
-        failed = status == _UNAUTHENTICATED
-        action = getattr(scope.get("route"), "operation_id", None) or scope["method"]
         ids = [*scope.get("path_params", {}).values(), scope["state"].get("made", "")]
+        target = " ".join(filter(None, map(str, ids)))
         try:
             with self._sessions().transaction() as session:
-                write_entry(
-                    session,
-                    "authenticate" if failed else action,
-                    project_id=None if failed else principal.project_id,
-                    key_id=None if failed else principal.key_id,
-                    address=_address(scope),
-                    target=" ".join(filter(None, map(str, ids))),
-                )
+                add_entry(session, scope, target=target, failed=status == _UNAUTHENTICATED)
         except Unavailable:
             return  # what was asked is done; the log has the request
+
+
+def add_entry(session: Session, scope: Scope, *, target: str, failed: bool = False) -> None:
+    """Write a request's entry in the caller's transaction; `failed` are authentications.
+
+    A route that does so itself sets `state.audited` once that has committed.
+    """
+    action = getattr(scope.get("route"), "operation_id", None) or scope["method"]
+    principal = scope["state"].get("principal")
+    write_entry(
+        session,
+        "authenticate" if failed else action,
+        project_id=None if failed else principal.project_id,
+        key_id=None if failed else principal.key_id,
+        address=_address(scope),
+        target=target,
+    )
 
 
 def _address(scope: Scope) -> str | None:

@@ -22,7 +22,7 @@ def parse_key(sent: str) -> str:
     return key
 
 
-def _key(
+async def _key(
     idempotency_key: Annotated[
         str | None,
         Header(

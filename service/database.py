@@ -82,8 +82,11 @@ class Sessions:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self._readers = engine.execution_options(read_only=True)
         on_sqlite = engine.dialect.name == "sqlite"
+        # PostgreSQL's transactions take a snapshot for each statement, so those that only read
+        # give nothing for the two round trips that begin and end them.
+        alone = {} if on_sqlite else {"isolation_level": "AUTOCOMMIT"}
+        self._readers = engine.execution_options(read_only=True, **alone)
         self._one_writer: AbstractContextManager[object] = (
             threading.Lock() if on_sqlite else nullcontext()
         )
@@ -140,6 +143,12 @@ class Sessions:
         self.engine.dispose()
 
 
+_CLOCKS = {
+    "sqlite": select(type_coerce(func.strftime("%Y-%m-%d %H:%M:%f000", "now"), UtcDateTime)),
+    "postgresql": select(type_coerce(func.clock_timestamp(), UtcDateTime)),
+}
+
+
 def database_now(session: Session) -> datetime:
     """Return the database's time, read once in each transaction.
 
@@ -147,11 +156,7 @@ def database_now(session: Session) -> datetime:
     machines differ. On SQLite it has milliseconds.
     """
     if "now" not in session.info:
-        on_sqlite = session.get_bind().dialect.name == "sqlite"
-        clock = (
-            func.strftime("%Y-%m-%d %H:%M:%f000", "now") if on_sqlite else func.clock_timestamp()
-        )
-        session.info["now"] = session.scalar(select(type_coerce(clock, UtcDateTime)))
+        session.info["now"] = session.scalar(_CLOCKS[session.get_bind().dialect.name])
     now: datetime = session.info["now"]
     return now
 

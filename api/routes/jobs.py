@@ -9,6 +9,7 @@ from fastapi import APIRouter, Body, Header, Query, Request, Response
 from starlette.responses import JSONResponse
 
 from api import examples
+from api.audit import add_entry
 from api.auth import Reader, Writer
 from api.dependencies import AfterJob, JobId, Limit, RequestId, Services
 from api.etags import etag_of, is_known
@@ -73,6 +74,7 @@ def create_job(
         Submitted,
         Body(openapi_examples={"learning curve": {"value": examples.EXPERIMENT_REQUEST}}),
     ],
+    http: Request,
     principal: Writer,
     container: Services,
     request_id: RequestId,
@@ -110,7 +112,9 @@ def create_job(
             else container.settings.open_jobs_limit,
         ),
         admit=admission(principal.limits),
+        note=lambda session, job_id: add_entry(session, http.scope, target=job_id),
     )
+    http.state.audited = not replayed
     with sessions.reading() if replayed else nullcontext() as session:
         [job] = _shown(session, [row]) if session else [present_job(row)]
     headers = _headers(job) | {"Location": f"/v1/jobs/{job.id}"}

@@ -42,6 +42,7 @@ class Request:
 
 
 Admission = Callable[[Session, Request], None]  # raises what refuses a job of the project
+Note = Callable[[Session, str], None]  # writes about a new job, in the transaction that writes it
 
 
 def fingerprint_of(request: Request) -> str:
@@ -64,24 +65,29 @@ def submit_job(
     services: JobServices,
     open_jobs_limit: int,
     admit: Admission = lambda _session, _request: None,
+    note: Note = lambda _session, _job_id: None,
 ) -> tuple[Job, bool]:
-    """Write a job, its output, event and key in one transaction, then send its task message.
+    """Write a job, its output, event, key and `note` in one transaction, then send its message.
 
     Returns the job and whether it was there already (same key, same body). Raises what `admit`
     raises of a new one, Invalid `idempotency_key_reused`, RateLimited `queue_full`, and what the
     kind's `reserve` raises.
     """
     try:
-        job, replayed = _write_once(request, services, open_jobs_limit, admit)
+        job, replayed = _write_once(request, services, open_jobs_limit, admit, note)
     except repository.KeyTaken:  # a twin of this request was faster: answer as it was answered
-        job, replayed = _write_once(request, services, open_jobs_limit, admit)
+        job, replayed = _write_once(request, services, open_jobs_limit, admit, note)
     if not (replayed or request.approval):
         send_marked([job], services)
     return job, replayed
 
 
 def _write_once(
-    request: Request, services: JobServices, open_jobs_limit: int, admit: Admission
+    request: Request,
+    services: JobServices,
+    open_jobs_limit: int,
+    admit: Admission,
+    note: Note,
 ) -> tuple[Job, bool]:
     with services.sessions.transaction() as session:
         known = _replayed(session, request)
@@ -91,6 +97,7 @@ def _write_once(
         admit(session, request)
         kind = services.kinds[request.kind]
         submission = replace(reserve_ids(request, kind), sends_message=not request.approval)
+        note(session, submission.id)
         job, estimate = write_job(session, submission, kind=kind)
         _require_room(request, estimate)
         if request.approval:
@@ -180,7 +187,7 @@ def write_job(session: Session, submission: Submission, *, kind: JobKind) -> tup
     repository.add(session, job)
     kind.reserve(session, submission)
     place, estimate = kind.placement(session, submission), _estimate(session, submission, kind)
-    job.queue = place.queue.value
+    job.queue = place.queue.value  # as inserted for kinds without `place`: then nothing is sent
     _price(session, job, submission, estimate, synthetic=place.synthetic)
     emit_event(session, job, EventType.JOB_CREATED)
     return job, estimate
@@ -194,6 +201,7 @@ def _job_row(session: Session, submission: Submission, kind: JobKind) -> Job:
         parent_id=parent_id,
         root_id=tree_repository.root_of(session, parent_id) if parent_id else submission.id,
         kind=submission.kind,
+        queue=kind.queue.value,
         is_shard=kind.is_shard,
         priority=submission.priority,
         state=State.QUEUED.value,
@@ -201,7 +209,9 @@ def _job_row(session: Session, submission: Submission, kind: JobKind) -> Job:
         outputs=dict(submission.outputs),
         labels=dict(submission.labels),
         progress={"done": 0, "total": submission.total, "unit": "items"},
-        cost=initial_cost(budget_nano=submission.budget_nano),
+        cost=initial_cost(
+            budget_nano=submission.budget_nano, estimated_nano=_flat_estimate(kind).cost_nano
+        ),
         request_id=submission.request_id,
         attempt=0,
         version=1,
@@ -212,8 +222,11 @@ def _job_row(session: Session, submission: Submission, kind: JobKind) -> Job:
 
 
 def _estimate(session: Session, submission: Submission, kind: JobKind) -> Estimate:
-    if kind.estimate:
-        return kind.estimate(session, submission)
+    return kind.estimate(session, submission) if kind.estimate else _flat_estimate(kind)
+
+
+def _flat_estimate(kind: JobKind) -> Estimate:
+    """Return what a job of a kind without an `estimate` costs."""
     return Estimate() if kind.is_shard else FREE
 
 

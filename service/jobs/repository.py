@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -85,11 +85,13 @@ def states(session: Session, job_ids: Iterable[str]) -> dict[str, str]:
     return {row.id: row.state for row in rows}
 
 
+_COUNT_OPEN = select(func.count()).where(  # built once: it is asked with every submission
+    Job.project_id == bindparam("project"), Job.state.in_(sorted(OPEN)), ~Job.is_shard
+)
+
+
 def count_open(session: Session, project_id: str) -> int:
-    query = select(func.count()).where(
-        Job.project_id == project_id, Job.state.in_(list(OPEN)), ~Job.is_shard
-    )
-    return session.scalar(query) or 0
+    return session.scalar(_COUNT_OPEN, {"project": project_id}) or 0
 
 
 def move(

@@ -137,11 +137,18 @@ class Job(BaseModel):
     links: dict[str, str]
 
 
-def initial_cost(*, budget_nano: int | None = None) -> dict[str, Any]:
+def initial_cost(
+    *, budget_nano: int | None = None, estimated_nano: int | None = None
+) -> dict[str, Any]:
     """Return what the row of a job that has used nothing keeps about money."""
     nothing = dollars(0)
-    reserved = None if budget_nano is None else nothing
-    cost = Cost(actual=nothing, known=nothing, uncounted=nothing, reserved=reserved)
+    cost = Cost(
+        estimated=dollars_or_none(estimated_nano),
+        actual=nothing,
+        known=nothing,
+        uncounted=nothing,
+        reserved=None if budget_nano is None else nothing,
+    )
     return {**cost.model_dump(), "budget": dollars_or_none(budget_nano)}
 
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import delete, exists, or_, select, update
+from sqlalchemy import bindparam, delete, exists, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -53,16 +53,18 @@ def insert_project(session: Session, project: Project) -> bool:
     return True
 
 
+_PROJECT = Project.metadata.tables[Project.__tablename__].c
+_COUNT_UP = (  # with every event, while others wait: so built once, and past the mapper
+    update(_PROJECT.event_seq.table)
+    .where(_PROJECT.id == bindparam("project"))
+    .values(event_seq=_PROJECT.event_seq + 1)
+    .returning(_PROJECT.event_seq)
+)
+
+
 def next_event_seq(session: Session, project_id: str) -> int | None:
     """Count up, and hold the project's row until the caller commits."""
-    statement = (
-        update(Project)
-        .where(Project.id == project_id)
-        .values(event_seq=Project.event_seq + 1)
-        .returning(Project.event_seq)
-        .execution_options(synchronize_session=False)
-    )
-    return session.scalar(statement)
+    return session.scalar(_COUNT_UP, {"project": project_id})
 
 
 def insert_key(session: Session, key: ApiKey) -> None:
@@ -117,7 +119,6 @@ def touch_key(session: Session, key_id: str, *, now: datetime, unless_after: dat
 
 def add_entry(session: Session, row: AuditEntry) -> None:
     session.add(row)
-    session.flush()
 
 
 def page_of_entries(

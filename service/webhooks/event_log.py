@@ -27,22 +27,26 @@ def record_event(
     The project's row stays locked until that commits: call this last. Raises ValueError for a
     type that is not in the vocabulary.
     """
+    subscribed = _subscribed(session, project_id, EventType(type))
     event = insert_event(
         session, project_id=project_id, event_type=EventType(type), job_id=job_id, data=data
     )
-    if event.type not in DELIVERABLE:
+    if not subscribed:
         return
-    subscribed = [
-        webhook.id
-        for webhook in repository.enabled_webhooks(session, project_id)
-        if matches(webhook.event_types, event.type)
-    ]
-    body = body_of(event) if subscribed else ""
+    body = body_of(event)
     deliveries = [
         new_delivery(event, webhook_id, body=body, due=event.created_at)
         for webhook_id in subscribed
     ]
     repository.insert(session, *deliveries)
+
+
+def _subscribed(session: Session, project_id: str, event_type: EventType) -> list[str]:
+    """Return the ids of the endpoints that get such events."""
+    if event_type not in DELIVERABLE:
+        return []
+    enabled = repository.enabled_webhooks(session, project_id)
+    return [webhook.id for webhook in enabled if matches(webhook.event_types, event_type.value)]
 
 
 def insert_event(

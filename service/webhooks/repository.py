@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, CursorResult, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, CursorResult, bindparam, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from service.webhooks.models import Delivery, Event, Webhook
@@ -44,14 +44,17 @@ def delete_events(session: Session, *, before: datetime) -> int:
 # ---------------------------------------------------------------------------------- webhooks
 
 
+_ENABLED = (  # asked with every event: building it costs as much as running it
+    select(Webhook)
+    .where(Webhook.project_id == bindparam("project_id"), Webhook.state == WebhookState.ENABLED)
+    .order_by(Webhook.id)
+    .with_for_update(read=True, key_share=True)
+)
+
+
 def enabled_webhooks(session: Session, project_id: str) -> list[Webhook]:
     """Return the endpoints that may get an event; none can be deleted before the commit."""
-    query = select(Webhook).where(
-        Webhook.project_id == project_id, Webhook.state == WebhookState.ENABLED
-    )
-    return list(
-        session.scalars(query.order_by(Webhook.id).with_for_update(read=True, key_share=True))
-    )
+    return list(session.scalars(_ENABLED, {"project_id": project_id}))
 
 
 def count_webhooks(session: Session, project_id: str) -> int:

@@ -7,7 +7,7 @@ from service.clock import utc_now
 from service.errors import TunecurveError
 from service.projects.audit import purge_entries
 from service.projects.schemas import Scope
-from tests.api.server import Api, Caller, Json
+from tests.api.server import PREPARE, Api, Caller, Json
 
 CANARY = "Kanarienvogel7391"
 
@@ -40,6 +40,20 @@ def test_changes_exports_and_failures_are_in_the_trail(api: Api, caller: Caller)
     assert {each["key_id"] for each in entries[1:]} == {own}
     assert {each["address"] for each in entries[:-1]} == {"127.0.0.1"}
     assert CANARY not in str(entries)
+
+
+def test_a_submission_is_in_the_trail_once_and_a_repeated_one_beside_it(caller: Caller) -> None:
+    """The first is written with its job: neither is there without the other."""
+    body, key = {"kind": "prepare", "spec": PREPARE}, {"Idempotency-Key": "once"}
+
+    first, again = (caller.post("/v1/jobs", body, headers=key) for _ in range(2))
+    assert (first.status_code, again.status_code) == (202, 200)
+    absent = {"type": "file", "file_id": "file_01m8kr88srfp5s7x47ezfjhehz"}
+    refused = caller.post("/v1/jobs", body | {"spec": PREPARE | {"source": absent}})
+    assert refused.json()["code"] == "input_not_found"
+    told = [each["target"] for each in trail(caller) if each["action"] == "createJob"]
+
+    assert told == ["", first.json()["id"]]
 
 
 def test_a_project_reads_its_own_trail_and_an_administrator_all(api: Api, caller: Caller) -> None:

@@ -39,8 +39,13 @@ def require_hub_dataset(session: Session, repo: str, *, project_id: str, pointer
 def require_tuning(session: Session, resource_name: str, *, project_id: str) -> None:
     """Raise NotFound `tuning_not_found`, as for one that is not there, unless it is allowed."""
     if not is_allowed(resource_name, _project(session, project_id).tunings):
-        message = "no such tuning of this project; an administrator can allow others' tunings to it"
-        raise NotFound(message, code="tuning_not_found")
+        raise no_such_tuning()
+
+
+def no_such_tuning() -> NotFound:
+    """Return the one answer about a tuning that is not there, and of one that is not allowed."""
+    message = "no such tuning of this project; an administrator can allow others' tunings to it"
+    return NotFound(message, code="tuning_not_found")
 
 
 def _project(session: Session, project_id: str) -> Project:

@@ -6,13 +6,13 @@ from datetime import timedelta
 
 from service.catalogue.catalogue import Catalogue
 from service.database import Session, Sessions
-from service.errors import Invalid, ProviderFailed, TunecurveError
+from service.errors import Invalid, NotFound, ProviderFailed, TunecurveError
 from service.ids import Prefix, new_id
 from service.jobs.budgets import settle_ahead
 from service.jobs.paid_operations.operations import OperationPace, advance
 from service.jobs.paid_operations.states import FoundOperation, OperationState
 from service.jobs.ports import JobCancelled, JobRun, Waiting
-from service.projects.access import require_tuning
+from service.projects.access import no_such_tuning, require_tuning
 from service.registry import Registry
 from service.settings import Settings
 from service.tuning import repository
@@ -94,8 +94,13 @@ class _Attachment:
         return timedelta(hours=self.services.deadline_hours)
 
     def connect(self) -> None:
-        """Raise NotFound where there is no such tuning, or it is another project's."""
-        found = self.provider.poll(self.spec.resource_name)
+        """Raise NotFound where there is no such tuning, or it is another project's: in one and
+        the same words, so that the answer tells nobody what others have.
+        """
+        try:
+            found = self.provider.poll(self.spec.resource_name)
+        except NotFound as error:
+            raise no_such_tuning() from error
         with self.services.sessions.reading() as session:
             run = repository.tuning(session, found.run_id)
             owner = found.project_id or (run.project_id if run else "")

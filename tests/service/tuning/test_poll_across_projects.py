@@ -42,11 +42,12 @@ def test_a_foreign_tuning_is_as_one_that_is_not_there(tuning: Tuning, attacker: 
         run = attach(tuning, attacker, wanted)
         with pytest.raises(NotFound) as refused:
             run_poll(run, tuning.services())
-        told.add(refused.value.code)
+        told.add((refused.value.code, refused.value.message, tuple(refused.value.faults)))
         with tuning.sessions.reading() as session:
             model = session.get_one(TunedModel, run.outputs["model"])
             assert (model.endpoint, model.resource_name, model.ready_at) == (None, None, None)
-    assert told == {"tuning_not_found"}
+    assert {code for code, *_ in told} == {"tuning_not_found"}
+    assert len(told) == 1, "the words tell the two apart"
 
 
 def test_one_that_is_allowed_is_followed_and_never_stopped(

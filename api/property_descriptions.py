@@ -114,7 +114,7 @@ _EVERYWHERE = {
     "spec": "what is to be done",
     "split": "which split",
     "stage": "what is being done now",
-    "started_at": "when a worker first ran it; null until then",
+    "started_at": "when its work began; null until then, also while it waits for its input",
     "state": "how it stands",
     "status": "`ok`, or what is wrong",
     "target": "the wanted answer",

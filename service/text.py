@@ -8,6 +8,11 @@ _REPLACEMENT = "\ufffd"
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """Return "1 row" or "2 rows"; `many` is `one` with an s where it is not given."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
 def storable_text(text: str) -> str:
     """Return the text with U+FFFD for what a store refuses.
 

@@ -50,12 +50,12 @@ def list_datasets(
     after: AfterDataset = None,
     limit: Limit = 20,
 ) -> Page[Dataset]:
-    """Those still being made are shown too."""
+    """Those still being made are shown too; without their reports."""
     found = queries.list_datasets(
         principal.project_id, sessions=container.sessions, after=after, limit=limit + 1
     )
     states = job_states([row.job_id for row in found], sessions=container.sessions)
-    datasets = [present_dataset(row, job=states.get(row.job_id)) for row in found]
+    datasets = [present_dataset(row, job=states.get(row.job_id), in_list=True) for row in found]
     return page_of(datasets, limit=limit, cursor=lambda dataset: dataset.id, request=request)
 
 

@@ -44,7 +44,8 @@ def list_experiments(
     )
     states = job_states([row.job_id for row, _ in found], sessions=container.sessions)
     experiments = [
-        present_experiment(row, variants, job=states.get(row.job_id)) for row, variants in found
+        present_experiment(row, variants, job=states.get(row.job_id), in_list=True)
+        for row, variants in found
     ]
     return page_of(experiments, limit=limit, cursor=lambda each: each.id, request=request)
 

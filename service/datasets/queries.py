@@ -28,6 +28,7 @@ from service.jobs.queries import spec_of
 from service.storage.ports import ObjectStore
 from service.storage.table_subprocess import read_range_in_subprocess
 from service.storage.tables import Range
+from service.text import counted
 from service.tokens import tokens_in
 
 
@@ -158,7 +159,7 @@ def require_train_sizes(
         Fault(
             pointer,
             "unknown_train_size",
-            f"{dataset_id} has no training file of {size} rows; it has: {there}",
+            f"{dataset_id} has no training file of {counted(size, 'row')}; it has: {there}",
         )
         for pointer, size in sizes.items()
         if size not in known

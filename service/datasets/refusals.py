@@ -14,6 +14,7 @@ from service.datasets.row_faults import RowFault
 from service.datasets.schemas import PrepareSpec
 from service.datasets.sources.synthetic import COLUMNS as SYNTHETIC_COLUMNS
 from service.errors import Fault, Invalid
+from service.text import counted
 
 _COLUMNS_SHOWN = 50
 _REASONS = {
@@ -85,7 +86,8 @@ def no_usable_row(drops: Drops) -> Invalid:
     """Return the error for sources of which every row was dropped, with the reasons."""
     counts = sorted(drops.counts.items())
     reasons = "; ".join(
-        f"{count} rows have {_REASONS.get(name, name.value)}" for name, count in counts
+        f"{counted(count, 'row has', 'rows have')} {_REASONS.get(name, name.value)}"
+        for name, count in counts
     )
     faults = [
         Fault(f"row {row}", name.value, f"the row has {_REASONS.get(name, name.value)}")

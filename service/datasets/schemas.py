@@ -217,15 +217,20 @@ class Dataset(BaseModel):
     splits: dict[Split, SplitInfo]
     training_files: dict[str, StoredRows] = Field(description="by train size")
     fingerprint: str | None = Field(description="SHA-256 over all examples")
-    report: DatasetReport | None
+    report: DatasetReport | None = Field(
+        description="what became of every row; null in lists, and until it is ready"
+    )
     schema_version: int
     created_at: datetime
     ready_at: datetime | None
     links: dict[str, str]
 
 
-def present_dataset(row: DatasetModel, *, job: State | None) -> Dataset:
-    """Return a row as HTTP shows it; `job` is the state of the job that makes it."""
+def present_dataset(row: DatasetModel, *, job: State | None, in_list: bool = False) -> Dataset:
+    """Return a row as HTTP shows it; `job` is the state of the job that makes it.
+
+    `in_list` leaves the report out, which is most of a dataset.
+    """
     return Dataset(
         id=row.id,
         job=row.job_id,
@@ -238,7 +243,7 @@ def present_dataset(row: DatasetModel, *, job: State | None) -> Dataset:
             size: StoredRows.model_validate(each) for size, each in row.training_files.items()
         },
         fingerprint=row.fingerprint,
-        report=DatasetReport.model_validate(row.report) if row.report else None,
+        report=DatasetReport.model_validate(row.report) if row.report and not in_list else None,
         schema_version=row.schema_version,
         created_at=row.created_at,
         ready_at=row.ready_at,

@@ -24,6 +24,7 @@ from service.experiments.schemas import ExperimentSpec
 from service.experiments.variants import FINAL, Variant, label_checks, variants_of
 from service.jobs.ports import Estimate, InputNotReady, Submission
 from service.storage.ports import ObjectStore
+from service.text import counted
 from service.tuning.billing.costs import estimate_or_reuse, estimate_training
 from service.tuning.inputs.settings import TuningSettings
 
@@ -91,10 +92,8 @@ def _sample_notes(spec: PrepareSpec, sample: PreparedSample) -> Iterable[tuple[s
         yield "rows_refused", f"the preparation would fail: of these rows are refused {refused}"
     needed = spec.test_size + spec.validation_size + max(spec.train_sizes)
     if sample.rows < needed:
-        yield (
-            "too_few_rows",
-            f"{needed} rows are asked for, and the source has {about}{sample.rows}",
-        )
+        asked = counted(needed, "row is", "rows are")
+        yield "too_few_rows", f"{asked} asked for, and the source has {about}{sample.rows}"
 
 
 def _has_prices(catalogue: Catalogue, base_model: str) -> bool:

@@ -257,7 +257,7 @@ class Experiment(BaseModel):
     self_preference: Estimate | None = Field(
         description="by how much the judge is kinder to its own model's answers; null: unlabelled"
     )
-    curve: ExperimentCurve | None = Field(description="null until it is ready")
+    curve: ExperimentCurve | None = Field(description="null in lists, and until it is ready")
     files: list[str] = Field(
         description="plots and tables of the report, below `links.self`, such as `plots/curve.svg`"
     )
@@ -267,9 +267,9 @@ class Experiment(BaseModel):
 
 
 def present_experiment(
-    row: ExperimentRow, variants: Sequence[VariantView], *, job: State | None
+    row: ExperimentRow, variants: Sequence[VariantView], *, job: State | None, in_list: bool = False
 ) -> Experiment:
-    """Return a row with its variants as HTTP shows it."""
+    """Return a row with its variants as HTTP shows it; `in_list` leaves its curve out."""
     return Experiment(
         id=row.id,
         name=row.name,
@@ -284,7 +284,7 @@ def present_experiment(
         unlisted_model=row.unlisted_model,
         variants=[ExperimentVariant.model_validate(variant) for variant in variants],
         self_preference=self_preference([(v.base_model, v.judge) for v in variants if v.judge]),
-        curve=ExperimentCurve.model_validate(row.curve) if row.curve else None,
+        curve=ExperimentCurve.model_validate(row.curve) if row.curve and not in_list else None,
         files=row.files or [],
         created_at=row.created_at,
         ready_at=row.ready_at,

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from service.database import Session, database_now
-from service.errors import Conflict
+from service.errors import Conflict, Fault, Invalid
 from service.jobs import tree_repository as repository
 from service.jobs.models import Budget, Reservation
+from service.jobs.ports import Estimate
 from service.money import dollars
 
 # A block is at most this part of what is left: towards its end a budget is shared finely.
@@ -38,6 +39,19 @@ class Drawn:
 
     nano: int
     used_up: bool = False
+
+
+def require_budget_for_tunings(budget_nano: int | None, estimate: Estimate) -> None:
+    """Raise Invalid `budget_too_small` where a budget is sure to refuse a tuning."""
+    if budget_nano is None or estimate.ahead_nano <= budget_nano:
+        return
+    whole = f", and all of it {dollars(estimate.high_nano)}" if estimate.high_nano else ""
+    message = (
+        f"the tunings need up to {dollars(estimate.ahead_nano)} USD{whole}: more than the budget "
+        f"of {dollars(budget_nano)} USD; raise it, or leave out the larger train sizes"
+    )
+    fault = Fault("/budget", "budget_too_small", message)
+    raise Invalid(message, code="budget_too_small", faults=[fault])
 
 
 def open_budget(session: Session, job_id: str, limit_nano: int) -> None:

@@ -242,6 +242,8 @@ def _release(
             return repository.rewrite(session, job, now=now, token=token, **values)
         if reason is not None:
             values["reason"] = reason.value
+        if reason is Reason.INPUT and job.attempt == 1:
+            values["started_at"] = None  # it has only looked: its work begins once that is there
         moved = repository.move(session, job, state=state, now=now, token=token, **values)
         if moved and state is State.WAITING:
             emit_event(session, job, EventType.JOB_WAITING, **(details or {}))

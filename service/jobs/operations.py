@@ -12,7 +12,7 @@ from service.database import Session, database_now
 from service.errors import Conflict, Fault, Invalid, RateLimited
 from service.ids import Prefix, new_id
 from service.jobs import repository, tree_repository
-from service.jobs.budgets import open_budget
+from service.jobs.budgets import open_budget, require_budget_for_tunings
 from service.jobs.dispatch import dispatch, send_marked
 from service.jobs.events import emit_event, propagate_end
 from service.jobs.lifecycle import OPEN, TERMINAL, Reason, State
@@ -20,7 +20,7 @@ from service.jobs.models import IdempotencyKey, Job
 from service.jobs.ports import FREE, Estimate, JobKind, JobKinds, JobServices, Submission
 from service.jobs.queries import get_job, required
 from service.jobs.schemas import initial_cost
-from service.money import dollars, dollars_or_none
+from service.money import dollars_or_none
 from service.webhooks.events import EventType
 
 
@@ -99,7 +99,7 @@ def _write_once(
         submission = replace(reserve_ids(request, kind), sends_message=not request.approval)
         note(session, submission.id)
         job, estimate = write_job(session, submission, kind=kind)
-        _require_room(request, estimate)
+        require_budget_for_tunings(request.budget_nano, estimate)
         if request.approval:
             _park_for_approval(session, job)
         if request.idempotency_key:
@@ -122,7 +122,7 @@ def approve_job(job_id: str, *, project_id: str, services: JobServices) -> Job:
     with services.sessions.transaction() as session:
         job = required(repository.lock(session, job_id, project_id=project_id), job_id)
         if job.state != State.WAITING or job.reason != Reason.APPROVAL:
-            if job.started_at is not None or job.state == State.QUEUED:
+            if job.attempt or job.state == State.QUEUED:
                 return job
             message = f"{job_id} does not wait for approval: it is {job.state}"
             raise Conflict(message, code="job_not_waiting_for_approval")
@@ -246,20 +246,6 @@ def _price(
         fault = Fault("/budget", "price_unknown", message)
         raise Invalid(message, code="price_unknown", faults=[fault])
     open_budget(session, job.id, submission.budget_nano)
-
-
-def _require_room(request: Request, estimate: Estimate) -> None:
-    """Raise Invalid where a budget is sure to refuse a tuning."""
-    budget = request.budget_nano
-    if budget is None or estimate.ahead_nano <= budget:
-        return
-    whole = f", and all of it {dollars(estimate.high_nano)}" if estimate.high_nano else ""
-    message = (
-        f"the tunings need up to {dollars(estimate.ahead_nano)} USD{whole}: more than the budget "
-        f"of {dollars(budget)} USD; raise it, or leave out the larger train sizes"
-    )
-    fault = Fault("/budget", "budget_too_small", message)
-    raise Invalid(message, code="budget_too_small", faults=[fault])
 
 
 def cancel_job(job_id: str, *, project_id: str, services: JobServices) -> Job:

@@ -64,7 +64,8 @@ _COUNT_UP = (  # with every event, while others wait: so built once, and past th
 
 def next_event_seq(session: Session, project_id: str) -> int | None:
     """Count up, and hold the project's row until the caller commits."""
-    return session.scalar(_COUNT_UP, {"project": project_id})
+    seq: int | None = session.scalar(_COUNT_UP, {"project": project_id})
+    return seq
 
 
 def insert_key(session: Session, key: ApiKey) -> None:

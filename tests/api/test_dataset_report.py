@@ -12,6 +12,7 @@ def test_the_report_is_json_or_a_page_and_the_dataset_links_to_it(api: Api, call
     found, page = caller.get(path), caller.get(path, params={"format": "html"})
 
     assert found.json()["kept"] == dataset["report"]["kept"]
+    assert [each["report"] for each in caller.get("/v1/datasets").json()["data"]] == [None]
     assert found.json()["leakage"] == {**found.json()["leakage"], "leaks": [], "allowed": False}
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert page.headers["content-disposition"].startswith("attachment")

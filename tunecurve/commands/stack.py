@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tunecurve.commands.options import DataDirOption
+from tunecurve.errors import ExitCode, TunecurveError
 from tunecurve.output import print_message
 from tunecurve.settings import data_folder, server_environment
 
@@ -78,10 +79,20 @@ def _announce(state: "StackState", key: str | None) -> None:
     print(f"url: {state.url}", flush=True)
     if state.emulator:
         print_message("SYNTHETIC: Google is emulated on this machine")
-    if Path(state.key_file).is_file():
-        print_message(f"the key is kept in {state.key_file}")
-    else:
-        print_message(
-            f"no key is kept in {state.key_file}: give commands one with --key or TUNECURVE_KEY"
-        )
+    print_message(about_key(state.url, Path(state.key_file)))
     print_message("ready; Ctrl-C stops everything")
+
+
+def about_key(url: str, file: Path) -> str:
+    """Return where the key is kept, and whether it still opens anything."""
+    from tunecurve.client import Client
+
+    if not file.is_file():
+        return f"no key is kept in {file}: give commands one with --key or TUNECURVE_KEY"
+    try:
+        with Client(url, file.read_text().strip(), timeout_seconds=5, retries=0) as client:
+            client.me()
+    except TunecurveError as error:
+        if error.exit_code is ExitCode.CONFIGURATION:
+            return f"the key in {file} opens nothing any more: `tunecurve key reset` makes another"
+    return f"the key is kept in {file}"

@@ -39,6 +39,7 @@ from service.datasets.validation.dataset_rules import dataset_findings
 from service.datasets.validation.row_checks import RuleViolations
 from service.datasets.validation.row_rules import RowRule
 from service.datasets.validation.token_counts import BYTES_PER_TOKEN, Calibration
+from service.text import counted
 
 EPOCHS = (1, 3, 10)
 _LABELS_SHOWN = 100
@@ -165,7 +166,7 @@ def _row_warning(found: tuple[RowRule, RuleViolations]) -> DatasetWarning:
     shown = ", ".join(map(str, first))
     return DatasetWarning(
         code=rule.id,
-        message=f"{broken.rows} rows: {rule.message}; the first: {shown}",
+        message=f"{counted(broken.rows, 'row')}: {rule.message}; the first: {shown}",
         field=rule.field,
         rows=broken.rows,
         first_rows=first,

@@ -8,6 +8,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from service.errors import Fault, Invalid
+from service.text import counted
 
 Rows = NDArray[np.int64]
 _GROUP = ("group_high", "group_low")
@@ -158,7 +159,7 @@ def _numbers(rows: pl.DataFrame) -> Rows:
 
 def _too_large(field: str, size: int, left: int, rows_per_group: int | None) -> Invalid:
     limit = f", {rows_per_group} of each group at most" if rows_per_group else ""
-    message = f"{field} is {size}; {left} rows are left for it{limit}"
+    message = f"{field} is {size}; {counted(left, 'row is', 'rows are')} left for it{limit}"
     code = f"{field}_too_large"
     return Invalid(message, code=code, faults=[Fault(f"/spec/{field}", code, message)])
 

@@ -10,6 +10,7 @@ from service.datasets.cleaning.similarity_index import SimilarityIndex
 from service.datasets.examples import Split
 from service.datasets.splitting.split_assignment import Sizes, SplitAssignment, assign_rows
 from service.errors import Fault, Invalid
+from service.text import counted
 
 Rows = NDArray[np.int64]
 _STEP = 4  # by which the size of a small group is divided from one trial to the next
@@ -83,8 +84,8 @@ class SizeSearch:
         words = [f"a {name} of up to {size}" for name, size in fitting.items() if size]
         most = max(self.train_sizes)
         if not words:
-            return f"no smaller test_size leaves {most} rows for training"
-        return f"with {most} rows for training fits {' or '.join(words)}"
+            return f"no smaller test_size leaves {counted(most, 'row')} for training"
+        return f"with {counted(most, 'row')} for training fits {' or '.join(words)}"
 
     def _fits(self, sizes: Sizes) -> bool:
         try:
@@ -108,9 +109,10 @@ def _left_for_training(found: SplitAssignment) -> str:
     held = " and ".join(
         f"{len(found.splits[split])} for {split.value}" for split in (Split.TEST, Split.VALIDATION)
     )
+    left = counted(_train_rows(found), "row is", "rows are")
     return (
-        f"{_train_rows(found)} rows are left for training, after {held}, what their groups hold "
-        "beyond that, and near copies"
+        f"{left} left for training, after {held}, what their groups hold beyond that, and near "
+        "copies"
     )
 
 

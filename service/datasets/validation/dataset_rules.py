@@ -6,6 +6,7 @@ from service.datasets.row_faults import Level
 from service.datasets.validation.dataset_facts import DatasetFacts, DatasetRule, Finding
 from service.datasets.validation.label_rules import LABEL_RULES
 from service.datasets.validation.split_rules import SPLIT_RULES
+from service.text import counted
 
 
 def assumed_encoding(facts: DatasetFacts) -> Iterator[Finding]:
@@ -20,7 +21,8 @@ def assumed_encoding(facts: DatasetFacts) -> Iterator[Finding]:
 def few_training_rows(facts: DatasetFacts) -> Iterator[Finding]:
     advised = facts.base_model.limits.advised_rows
     if facts.train_rows < advised:
-        message = f"{facts.train_rows} rows for training; tuning is advised from {advised}"
+        rows = counted(facts.train_rows, "row")
+        message = f"{rows} for training; tuning is advised from {advised}"
         yield Finding("few_training_rows", message)
 
 
@@ -84,10 +86,8 @@ def mixed_targets(facts: DatasetFacts) -> Iterator[Finding]:
 
 def conflicting_targets(facts: DatasetFacts) -> Iterator[Finding]:
     if facts.conflict_rows:
-        message = (
-            f"{facts.conflict_rows} rows share their input with a row of another target: "
-            "no model can be right on both"
-        )
+        rows = counted(facts.conflict_rows, "row shares its", "rows share their")
+        message = f"{rows} input with a row of another target: no model can be right on both"
         yield Finding(
             "conflicting_targets", message, rows=facts.conflicts, count=facts.conflict_rows
         )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from service.datasets.examples import Split, fold
 from service.datasets.validation.dataset_facts import DatasetFacts, DatasetRule, Finding
+from service.text import counted
 
 _FEW_OF_A_LABEL = 5
 _DOMINANT = 0.95
@@ -32,7 +33,9 @@ def dominant_label(facts: DatasetFacts) -> Iterator[Finding]:
 def rare_labels(facts: DatasetFacts) -> Iterator[Finding]:
     rare = [label for label, count in facts.labels.items() if label and count < _FEW_OF_A_LABEL]
     if rare and facts.kept >= facts.base_model.limits.advised_rows:
-        message = f"{len(rare)} labels have fewer than {_FEW_OF_A_LABEL} rows each"
+        message = (
+            f"{counted(len(rare), 'label has', 'labels have')} fewer than {_FEW_OF_A_LABEL} rows"
+        )
         yield Finding("rare_labels", message)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from service.datasets.validation.dataset_facts import DatasetFacts, DatasetRule, Finding
+from service.text import counted
 
 FEW_TEST_GROUPS = 10
 _MANY_UNUSED = 0.1
@@ -20,18 +21,17 @@ def few_test_groups(facts: DatasetFacts) -> Iterator[Finding]:
 
 def rows_like_held_out(facts: DatasetFacts) -> Iterator[Finding]:
     if facts.near_test_rows > 0.1 * max(facts.kept, 1):
-        message = (
-            f"{facts.near_test_rows} rows were left out because they are too like held-out rows; "
-            "name a better group"
-        )
+        left_out = counted(facts.near_test_rows, "row was", "rows were")
+        message = f"{left_out} left out as too like held-out rows; name a better group"
         yield Finding("many_rows_like_held_out", message)
 
 
 def unused_rows(facts: DatasetFacts) -> Iterator[Finding]:
     if facts.unused_rows > _MANY_UNUSED * (facts.kept + facts.unused_rows):
+        unused = counted(facts.unused_rows, "row is", "rows are")
         message = (
-            f"{facts.unused_rows} rows are used nowhere, because their groups are held out; hold "
-            "out fewer rows, or name a finer `group`"
+            f"{unused} used nowhere, because their groups are held out; hold out fewer rows, or "
+            "name a finer `group`"
         )
         yield Finding("many_rows_unused", message, count=facts.unused_rows)
 

@@ -23,6 +23,7 @@ from service.errors import Fault, Invalid
 from service.evaluation.schemas import EvaluateSpec
 from service.evaluation.setup_schemas import ShotSelection
 from service.storage.ports import ObjectStore
+from service.text import counted
 
 # Shots that differ by row are chosen among so many: their texts are in memory.
 POOL = 5_000
@@ -153,7 +154,10 @@ def choose_shots(train: Sequence[Example], k: int, *, seed: int) -> tuple[Exampl
 
 def _check_count(k: int, examples: int) -> None:
     if not 0 <= k <= examples:
-        message = f"{k} shots were asked for; the training split has {examples} examples"
+        message = (
+            f"{counted(k, 'shot was', 'shots were')} asked for; the training split has "
+            f"{counted(examples, 'example')}"
+        )
         fault = Fault("/spec/shots", "too_few_examples", message)
         raise Invalid(message, code="too_few_examples", faults=[fault])
 

@@ -19,6 +19,7 @@ from service.evaluation.statistics.intervals import (
     wilson_interval,
 )
 from service.inference.ports import Outcome
+from service.text import counted
 
 CAUTION_LENGTH = ERROR_LENGTH = 500  # characters that are stored
 
@@ -236,6 +237,6 @@ def group_number(group: str) -> int:
 def _check_references(rows: Sequence[Scored], *, before: int) -> None:
     bare = [place for place, row in enumerate(rows, start=before + 1) if not row.references]
     if bare:
-        message = f"{len(bare)} rows have no reference to score against"
+        message = f"{counted(len(bare), 'row has', 'rows have')} no reference to score against"
         faults = [Fault(f"row {place}", "references_missing", message) for place in bare[:20]]
         raise Invalid(message, code="references_missing", faults=faults)

@@ -92,13 +92,19 @@ _ROW = re.compile(
 )
 
 
+# Google's REST clients begin with the request: an address, perhaps of an emulator or a proxy.
+_REQUEST = re.compile(r"^(?:GET|POST|PUT|PATCH|DELETE) https?://\S+: ")
+
+
 def words_without_quotes(message: str) -> str:
-    """Return a provider's message without what it may quote of the user's rows. Pure.
+    """Return a provider's message without its address, and without what it may quote of the
+    user's rows. Pure.
 
     Quoted text, JSON, and what follows a colon behind a row, line, example or prompt become `…`;
     the names of the provider's own resources stay.
     """
-    return " ".join(_ROW.sub(r"\1: …", _QUOTES.sub(_unless_resource, message)).split())[:500]
+    told = _QUOTES.sub(_unless_resource, _REQUEST.sub("", message))
+    return " ".join(_ROW.sub(r"\1: …", told).split())[:500]
 
 
 def _unless_resource(quoted: re.Match[str]) -> str:

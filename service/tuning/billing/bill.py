@@ -6,6 +6,7 @@ from typing import Any
 
 from service.catalogue.catalogue import Catalogue
 from service.jobs.ports import Estimate
+from service.text import counted
 
 _ASSUMED = "epochs_assumed"
 _UNFIT = "by the dataset's report none is too long or unfit"
@@ -75,8 +76,15 @@ def row_findings(
     cut = int(statistics.get("total_truncated_example_count") or 0)
     dropped = int(statistics.get("dropped_example_count") or 0)
     if used is not None and expected is not None and used != expected:
-        yield "examples_differ", f"{expected} examples were sent, and the provider counts {used}"
+        sent = counted(expected, "example was", "examples were")
+        yield "examples_differ", f"{sent} sent, and the provider counts {used}"
     if cut:
-        yield "examples_truncated", f"the provider cut or left out {cut} examples; {_UNFIT}"
+        yield (
+            "examples_truncated",
+            f"the provider cut or left out {counted(cut, 'example')}; {_UNFIT}",
+        )
     if dropped:
-        yield "examples_dropped", f"the provider says why it dropped {dropped} examples; {_UNFIT}"
+        yield (
+            "examples_dropped",
+            f"the provider says why it dropped {counted(dropped, 'example')}; {_UNFIT}",
+        )

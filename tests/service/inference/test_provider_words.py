@@ -17,6 +17,10 @@ MODEL = "projects/p/locations/us/publishers/google/models/nonesuch"
         ("the file holds `Ann Smith` and", "the file holds … and"),
         ('cut off in the middle: "Ann Smi', "cut off in the middle: …"),
         (f"Publisher Model `{MODEL}` was not found", f"Publisher Model `{MODEL}` was not found"),
+        (
+            "POST http://127.0.0.1:4711/v1/projects/p/tuningJobs?alt=json: no such model",
+            "no such model",
+        ),
         ("quota exceeded for tunings in us-central1", "quota exceeded for tunings in us-central1"),
     ],
 )

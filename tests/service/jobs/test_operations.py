@@ -191,6 +191,9 @@ def test_a_job_waits_for_the_one_that_makes_its_input(jobs: Jobs) -> None:
     finish_job(producer.id, State.SUCCEEDED, token=producer_token, sessions=jobs.sessions)
     assert wake_due(utc_now(), sessions=jobs.sessions) == 1
     assert state_of(jobs, consumer.id) is State.QUEUED
+    assert (
+        get_job(consumer.id, project_id=jobs.project_id, sessions=jobs.sessions).started_at is None
+    )
 
 
 def test_a_failure_that_may_pass_is_retried_and_its_attempts_go_on_counting(jobs: Jobs) -> None:

@@ -10,7 +10,9 @@ import pytest
 
 from tests.support.eventually import eventually
 from tests.support.redis import start_redis
+from tests.tunecurve.tiny_service import KEY, serve_tiny_service
 from tunecurve.cli import run
+from tunecurve.commands.stack import about_key
 from tunecurve.errors import ExitCode
 from tunecurve.stack.launch import choose_port
 from tunecurve.stack.locks import locked
@@ -111,3 +113,13 @@ def test_with_an_own_redis_and_real_google_a_fresh_folder_is_enough(bare: Path) 
 def test_port_0_is_a_free_port() -> None:
     port = choose_port(0, host="127.0.0.1")
     assert choose_port(port, host="127.0.0.1") == port
+
+
+def test_a_kept_key_that_opens_nothing_is_told(tmp_path: Path) -> None:
+    kept = tmp_path / "key"
+    with serve_tiny_service() as service:
+        assert "no key is kept" in about_key(service.url, kept)
+        kept.write_text("tunecurve_0123456789_revoked\n")
+        assert "opens nothing any more" in about_key(service.url, kept)
+        kept.write_text(f"{KEY}\n")
+        assert about_key(service.url, kept) == f"the key is kept in {kept}"

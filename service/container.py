@@ -30,7 +30,7 @@ from service.inference.generators.local import LocalGenerator
 from service.inference.governors import Governors
 from service.inference.local.folders import LocalModels, local_models
 from service.inference.operations import shut_down
-from service.inference.ports import Generator
+from service.inference.ports import Generator, StreamingGenerator
 from service.jobs.paid_operations.operations import OperationPace, operation_pace
 from service.jobs.paid_operations.polls import PolledTables
 from service.jobs.ports import JobKinds, JobServices
@@ -206,7 +206,7 @@ class Container:
     @cached_property
     def _call_config(self) -> CallConfig:
         return CallConfig(
-            generator=lambda target: self._local if target.is_local else self._vertex(target.name),
+            generator=lambda target: self.local if target.is_local else self._vertex(target.name),
             governor=lambda target: self._governors.of(target.location, target.base_model),
             limits=lambda target: call_limits(self.settings, local=target.is_local),
             catalogue=self.catalogue,
@@ -224,16 +224,11 @@ class Container:
 
     @cached_property
     def token_counter(self) -> TokenCounter | None:
-        settings = self.settings
-        if not (settings.count_tokens and settings.google_cloud_project):
+        if not (self.settings.count_tokens and self.settings.google_cloud_project):
             return None
-        from service.inference.generators.token_counter import VertexTokenCounter
+        from service.inference.generators.token_counter import open_token_counter
 
-        return VertexTokenCounter(
-            project=settings.google_cloud_project,
-            locate=self.catalogue.serving_location,
-            endpoint=settings.vertex_endpoint,
-        )
+        return open_token_counter(self.settings, locate=self.catalogue.serving_location)
 
     @cached_property
     def _batch_config(self) -> BatchConfig:
@@ -249,14 +244,19 @@ class Container:
     def _batches(self) -> BatchProvider:
         from service.inference.batches.vertex import open_vertex_batches
 
-        settings = self.settings
         return open_vertex_batches(
-            project=settings.google_cloud_project, endpoint=settings.vertex_endpoint
+            project=self.settings.google_cloud_project, endpoint=self.settings.vertex_endpoint
         )
 
     @cached_property
-    def _local(self) -> LocalGenerator:
+    def local(self) -> LocalGenerator:
         return LocalGenerator(self._local_models)
+
+    @cached_property
+    def _relay(self) -> StreamingGenerator:
+        from service.inference.redis_relay import open_relay
+
+        return open_relay(self.settings, self.redis.url, self.task_queue)
 
     @cached_property
     def _generator(self) -> "VertexGenerator":
@@ -278,7 +278,7 @@ class Container:
             sessions=self.sessions,
             find_model=ready_model,
             calls=self._call_config,
-            generator=lambda: self._generator,
+            generator=lambda target: self._relay if target.is_local else self._generator,
         )
 
     @cached_property
@@ -293,7 +293,7 @@ class Container:
     def close(self) -> None:
         """Close what was opened; nothing is opened for it."""
         opened = self.__dict__
-        names = ("_generator", "_local")
+        names = ("_generator", "local", "_relay")
         if generators := [opened[name] for name in names if name in opened]:
             shut_down(*generators, *self._governors.opened)
         if "sessions" in opened:

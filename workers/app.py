@@ -26,6 +26,7 @@ app = Celery(
         "workers.tasks.erasure",
         "workers.tasks.evaluation",
         "workers.tasks.experiments",
+        "workers.tasks.generation",
         "workers.tasks.jobs",
         "workers.tasks.tuning",
         "workers.tasks.webhooks",

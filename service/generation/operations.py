@@ -10,8 +10,9 @@ from service.catalogue.prices import CallPrice
 from service.database import Session, Sessions
 from service.datasets.examples import Example
 from service.datasets.queries import ready_dataset
-from service.errors import Conflict, Invalid, NotFound, ProviderFailed
+from service.errors import Conflict, Fault, Invalid, NotFound, ProviderFailed
 from service.evaluation.generation_schemas import Thinking
+from service.evaluation.plans.local_checks import CANNOT, GREEDY
 from service.evaluation.ports import CallConfig, FindModel, Target
 from service.evaluation.prompting.prompts import conversation
 from service.generation.schemas import GeneratedText, GenerateRequest
@@ -39,12 +40,12 @@ _FLOW = "generate"  # all single calls of a project are one flow, beside its job
 
 @dataclass(frozen=True, slots=True)
 class GenerationServices:
-    """What single calls work with; `generator` is the one of `calls`, which streams as well."""
+    """What single calls work with; `generator` streams, and relays calls of local models."""
 
     sessions: Sessions
     find_model: FindModel
     calls: CallConfig
-    generator: Callable[[], StreamingGenerator]
+    generator: Callable[[Target], StreamingGenerator]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +73,12 @@ def plan_call(
         model = resolve(session, model, project_id=project_id)
         try:
             target, unlisted = _target(session, model, wanted, project_id, services)
-            turns = _turns(session, wanted, project_id)
+            turns = _turns(session, wanted, project_id, target=target)
         except InputNotReady as error:
             raise Conflict(f"{error}: it is still being made", code="not_ready") from error
-    if target.is_local:
-        message = f"{model} lies on a worker's machine: ask it by a job of kind `evaluate`"
-        raise Conflict(message, code="local_model_elsewhere")
+    if target.is_local and wanted.temperature > 0:
+        faults = [Fault("/temperature", CANNOT, GREEDY)]
+        raise Invalid(GREEDY, code=CANNOT, faults=faults)
     if wanted.thinking is not Thinking.LEAST:
         target = replace(target, settings=replace(target.settings, thinking=()))
     request = GenerationRequest(
@@ -111,7 +112,12 @@ def _target(
         tuned = services.find_model(model, project_id=project_id, session=session)
         settings = catalogue.entry(tuned.base_model).call_settings
         found = Target(
-            tuned.endpoint, tuned.base_model, tuned.location, tuned=True, settings=settings
+            tuned.endpoint,
+            tuned.base_model,
+            tuned.location,
+            tuned=True,
+            settings=settings,
+            is_classifier=tuned.is_classifier,
         )
         return found, False
     unlisted = _check_base_model(catalogue, model, allow_unlisted=wanted.allow_unlisted_model)
@@ -133,12 +139,14 @@ def _check_base_model(catalogue: Catalogue, model: str, *, allow_unlisted: bool)
     return unlisted
 
 
-def _turns(session: Session, wanted: GenerateRequest, project_id: str) -> tuple[Turn, ...]:
+def _turns(
+    session: Session, wanted: GenerateRequest, project_id: str, *, target: Target
+) -> tuple[Turn, ...]:
     if wanted.dataset is None:
         return (Turn("user", wanted.text),)
     dataset = ready_dataset(wanted.dataset, project_id=project_id, session=session)
     example = Example("", wanted.text, target="", references=(), group="", row=0)
-    return conversation(dataset.instruction, example)
+    return conversation("" if target.is_classifier else dataset.instruction, example)
 
 
 def start_call(
@@ -152,7 +160,7 @@ def start_call(
 
     The future raises what `generate_all` does, and Forbidden `project_limit_reached`.
     """
-    calls, generator = services.calls, services.generator()
+    calls, generator = services.calls, services.generator(call.target)
     budget_guard = ProjectBudgetGuard(
         call.project_id,
         limits,

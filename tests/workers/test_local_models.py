@@ -5,13 +5,17 @@ from typing import Any
 
 import pytest
 
+from service.errors import Invalid, NotFound
 from service.experiments.curve_schemas import ExperimentCurve
 from service.experiments.queries import get_experiment
+from service.generation.operations import plan_call, present_call, start_call
+from service.generation.schemas import GeneratedText, GenerateRequest
 from service.jobs.lifecycle import State
 from service.jobs.models import Job
+from service.projects.schemas import ProjectLimits
 from service.tuning.curves.records import training_curves
 from service.tuning.ports import MetricSeries
-from tests.support.eventually import eventually
+from tests.support.eventually import PATIENCE_SECONDS, eventually
 from tests.support.fleet import FleetProcess
 from tests.support.local_models import (
     BASE,
@@ -157,3 +161,30 @@ def test_an_experiment_of_local_models_alone_is_not_synthetic(
     assert job.cost["actual"] == "0.00"
     tunings = [each for each in stack.children(job.id) if each.kind == "tune"]
     assert [each.cost["training_tokens"] > 0 for each in tunings] == [True]
+
+
+def ask(stack: Stack, model: str, text: str, **wanted: Any) -> GeneratedText:
+    services = stack.services.generation
+    request = GenerateRequest(text=text, max_output_tokens=8, **wanted)
+    call = plan_call(model, request, project_id=stack.project_id, services=services)
+    sent = start_call(call, limits=ProjectLimits(), services=services)
+    return present_call(call, sent.result(PATIENCE_SECONDS))
+
+
+def test_tuned_and_base_model_answer_a_single_call(
+    stack: Stack, dataset: str, worker: FleetProcess
+) -> None:
+    job = stack.succeeded(tune(stack, dataset, **{**CLASSIFIER, "train_size": SIZES[1]}).id)
+    asked = sentiment_rows(12, seed=1)
+    answers = [ask(stack, job.outputs["model"], row["text"]) for row in asked]
+    right = [answer.text == row["label"] for answer, row in zip(answers, asked, strict=True)]
+    assert sum(right) >= 10
+    assert {(each.cost, each.synthetic, each.location) for each in answers} == {
+        ("0.00", False, "local")
+    }
+    base = ask(stack, BASE, "the film was")
+    assert (base.model, base.output_tokens > 0) == (BASE, True)
+    with pytest.raises(NotFound, match="there are: tiny-gpt2"):
+        ask(stack, "local:not-there", "the film was")
+    with pytest.raises(Invalid, match="greedily"):
+        ask(stack, BASE, "the film was", temperature=1.0)

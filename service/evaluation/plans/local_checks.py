@@ -6,19 +6,20 @@ from service.errors import Fault, Invalid
 from service.evaluation.generation_schemas import GenerationConfig
 from service.evaluation.schemas import EvaluateSpec, VariantKind
 
-_CODE = "local_model_cannot"
+CANNOT = "local_model_cannot"
+GREEDY = "local models answer greedily: leave `temperature` at 0"
 
 
 def check_local(spec: GenerationConfig, *, is_classifier: bool) -> None:
     """Raise Invalid `local_model_cannot` with everything that a local model is asked in vain."""
-    faults = [Fault(f"/spec/{field}", _CODE, why) for field, why in _mistakes(spec, is_classifier)]
+    faults = [Fault(f"/spec/{field}", CANNOT, why) for field, why in _mistakes(spec, is_classifier)]
     if faults:
-        raise Invalid(faults[0].message, code=_CODE, faults=faults)
+        raise Invalid(faults[0].message, code=CANNOT, faults=faults)
 
 
 def _mistakes(spec: GenerationConfig, is_classifier: bool) -> Iterator[tuple[str, str]]:  # noqa: FBT001
     if spec.temperature > 0:
-        yield "temperature", "local models answer greedily: leave `temperature` at 0"
+        yield "temperature", GREEDY
     if spec.controlled and not is_classifier:
         yield "controlled", "answers of a local model are not held to a schema"
     if spec.verbal and not spec.verbal.model:

@@ -12,6 +12,7 @@ import aiohttp
 from service.catalogue.locations import endpoint_of
 from service.errors import Forbidden, Invalid, NotFound, RateLimited, TunecurveError, Unavailable
 from service.inference.operations import loop_thread
+from service.settings import Settings
 
 _ATTEMPT_SECONDS = 10
 _SECONDS = 30  # for all texts: counts only refine an estimate
@@ -96,3 +97,9 @@ def _refused(status: int) -> TunecurveError:
     if status in (401, 403):
         return Forbidden(message, code="provider_forbidden")
     return Invalid(message, code="provider_refused")
+
+
+def open_token_counter(settings: Settings, *, locate: Callable[[str], str]) -> VertexTokenCounter:
+    return VertexTokenCounter(
+        project=settings.google_cloud_project, locate=locate, endpoint=settings.vertex_endpoint
+    )

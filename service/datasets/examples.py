@@ -86,9 +86,14 @@ def collapse(text: str) -> str:
     return " ".join(text.split())
 
 
+def composed(text: str) -> str:
+    """Return the text with letters composed (NFC): one form of what looks alike."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
 def fold(text: str) -> str:
     """Return the text with case and white space folded and letters composed, for comparison."""
-    return unicodedata.normalize("NFC", collapse(text)).casefold()
+    return composed(collapse(text)).casefold()
 
 
 def example_id(text: str, target: str, *, system: str = "", history: str = "") -> str:

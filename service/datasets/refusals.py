@@ -28,6 +28,10 @@ _REASONS = {
 }
 _ONE_WORD = re.compile(r"\w[\w.:/()#-]{0,63}")
 _COLUMN_NAME = re.compile(r"\w[\w .:/()#-]{0,63}")
+_WRITTEN_OTHERWISE = (
+    "a column differs from it in case, white space, underscores or composed letters only: write "
+    "it in `columns` as the file does"
+)
 _FIRST_LINE = "the first line may be data: name the columns in `columns` of the format"
 # A number as in an address or a telephone, an e-mail address, the end of a sentence.
 _DATA = re.compile(r"\d{3}|\d .*\d|@|[.!?,](?:\s|$)|\s.*\s.*\s.*\s")
@@ -116,14 +120,21 @@ def _check_columns(staged: Staged, preset: Preset, spec: PrepareSpec) -> None:
     if spec.split_column:
         pointers[spec.split_column] = "/spec/split_column"
     known = _known(staged.rows, preset, hopeless=pointers.keys().isdisjoint(staged.rows.columns))
+    alike = {_same_name(name) for name in staged.rows.columns}
     faults = [
         Fault(pointer, "missing_column", f"no column {column[:64]!r}; {known}")
+        if _same_name(column) not in alike
+        else Fault(pointer, "missing_column", f"no column {column[:64]!r}; {_WRITTEN_OTHERWISE}")
         for column, pointer in pointers.items()
         if column not in staged.rows.columns
     ]
     if faults:
         shown = [_fault(each, staged.split, spec) for each in _shown(staged.rows.faults)]
         raise Invalid(faults[0].message, code="missing_column", faults=[*faults, *shown])
+
+
+def _same_name(name: str) -> str:
+    return fold(name).replace(" ", "").replace("_", "")
 
 
 def _known(staged: StagedRows, preset: Preset, *, hopeless: bool) -> str:
@@ -136,7 +147,8 @@ def _known(staged: StagedRows, preset: Preset, *, hopeless: bool) -> str:
     if staged.names_in_rows or looks_like_data:
         return _FIRST_LINE
     name_form = _ONE_WORD if hopeless else _COLUMN_NAME
-    names = [name for name in staged.columns if name_form.fullmatch(name)]
+    hidden = staged.names_like_cells if hopeless else ()
+    names = [name for name in staged.columns if name_form.fullmatch(name) and name not in hidden]
     if not names:
         return _FIRST_LINE
     others = len(staged.columns) - len(names[:_COLUMNS_SHOWN])

@@ -25,7 +25,7 @@ import polars as pl
 from service.datasets.conversion.converted_rows import ConvertedRowsWriter, bounded_batches
 from service.datasets.conversion.row_keys import digest, row_keys
 from service.datasets.drops import DropReason
-from service.datasets.examples import SPLIT_CODES, Split, Turn, example_id, fold
+from service.datasets.examples import SPLIT_CODES, Split, Turn, composed, example_id, fold
 from service.datasets.formats.arrow_arrays import number_array, text_array, text_lists
 from service.datasets.presets.preset import ConvertedExample, Preset, RowProblem
 
@@ -184,7 +184,7 @@ class RowConverter:
                 example.system,
                 history,
                 row.given,
-                *example.identity,
+                *map(composed, example.identity),
             )
         )
 

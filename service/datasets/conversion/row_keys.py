@@ -5,12 +5,14 @@ decided by Polars' own hash, which is faster; identities take two of them, 128 b
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+
+from service.datasets.examples import fold
 
 # [FIRSTNAME], <PERSON> and {{first_name}}, as masking tasks write them.
 PLACEHOLDER = r"\[[A-Za-z]\w*\]|<[A-Za-z]\w*>|\{\{\s*[A-Za-z]\w*\s*\}\}"
@@ -49,7 +51,8 @@ def row_keys(
     }
     known = converted.with_columns(
         pl.Series("compared", compared),
-        pl.Series("spoken", _systems(converted["system"])),
+        pl.Series("spoken", _systems(converted["system"], form=fold)),
+        pl.Series("instructed", _systems(converted["system"])),
         _blanked().alias("blanked"),
     )
     keys = known.select(
@@ -59,7 +62,7 @@ def row_keys(
         pl.struct("identity", "identity_target").hash(2).alias("identity_2"),
         (pl.col("text").hash(3) ^ pl.col("spoken") ^ _history()).alias("text"),
         (_normalised().hash(4) ^ pl.col("spoken")).alias("normalised"),
-        (pl.col("spoken") // (1 << 32)).cast(pl.UInt32).alias("system"),
+        (pl.col("instructed") // (1 << 32)).cast(pl.UInt32).alias("system"),
         pl.col("target").hash(5).alias("target"),
         _template().alias("template"),
         pl.col("text").str.len_chars().alias("text_characters"),
@@ -89,9 +92,9 @@ def _unsigned(columns: dict[str, NDArray[np.uint64]]) -> dict[str, pl.Series]:
     return {name: pl.Series(values) for name, values in columns.items()}
 
 
-def _systems(column: pl.Series) -> NDArray[np.uint64]:
-    """Return a hash of each system instruction that never changes, 0 for none."""
-    known = {text: int.from_bytes(digest(0, text)[:8]) for text in column.unique() if text}
+def _systems(column: pl.Series, *, form: Callable[[str], str] = str) -> NDArray[np.uint64]:
+    """Return a hash of each system instruction in a form that never changes, 0 for none."""
+    known = {text: int.from_bytes(digest(0, form(text))[:8]) for text in column.unique() if text}
     if not known:
         return np.zeros(len(column), np.uint64)
     return np.array([known.get(text, 0) for text in column], np.uint64)

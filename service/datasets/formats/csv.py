@@ -1,27 +1,26 @@
 """CSV and TSV with a header: RFC 4180, double quotes."""
 
 import csv
-import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import IO
 
-from service.datasets.formats.options import FormatName
+from service.datasets.formats.csv_header import (
+    ResemblingNames,
+    delimiter_of,
+    has_lone_return,
+    read_header,
+    refuse_other_formats,
+)
+from service.datasets.formats.joined_rows import JoinedRows
 from service.datasets.formats.read_context import ReadContext
 from service.datasets.formats.rows import SourceRow, is_unicode
 from service.errors import Fault, Invalid
 
-DELIMITERS = (",", "\t", ";", "|")
 _SAMPLE_LINES = 50
-_PLACES_SHOWN = 10
 _ANY_CHARACTERS = (1 << 31) - 1
-_DELIMITER_LINE = re.compile(r"\ufeff?\"?sep=([,;|\t])\"?\r?\n?", re.IGNORECASE)
-_PROSE_LINES = 3
+_ROWS_RESEMBLED = 20
 _ROWS_COMPARED = 1000  # with the header
-_CELLS_KEPT = 1000
-_CELL_KEPT = 100
-_TIGHT_COMMA = re.compile(r",(?! )(?!(?<=\d,)\d)")
 
 
 def csv_rows(lines: Iterable[str], context: ReadContext) -> Iterator[SourceRow]:
@@ -33,13 +32,15 @@ def csv_rows(lines: Iterable[str], context: ReadContext) -> Iterator[SourceRow]:
     `duplicate_column`, `too_many_columns`, `row_too_long`.
     """
     head = list(islice(it := iter(lines), _SAMPLE_LINES))
-    delimiter = _delimiter_line(head, context) or _delimiter(context, head)
+    refuse_other_formats(head, context)
+    delimiter = delimiter_of(head, context)
     guard = _RecordLines(chain(head, it), context.limits.row_bytes)
     records = _records(_reader(guard, context, delimiter))
-    header = list(context.options.columns) or _read_header(records, context)
+    header = list(context.options.columns) or read_header(records, guard.lines, context)
     context.add_columns(filter(None, header))
     kept = [(at, name) for at, name in enumerate(header) if name and context.needs(name)]
-    joined = _JoinedRows(header, delimiter)
+    joined = JoinedRows(header, delimiter, head)
+    resembling = ResemblingNames(header, context)
     guard.row = 1
     guard.lines.clear()
     for cells in records:
@@ -48,6 +49,8 @@ def csv_rows(lines: Iterable[str], context: ReadContext) -> Iterator[SourceRow]:
         if number <= _ROWS_COMPARED:
             names = zip(header, cells or (), strict=False)
             context.names_in_rows.update(name for name, cell in names if name and name == cell)
+        if number <= _ROWS_RESEMBLED:
+            resembling.add(cells or ())
         fault = _record_fault(cells, guard.lines, joined)
         if fault is not None:
             context.log.add(number, *fault)
@@ -80,7 +83,10 @@ class _RecordLines:
         self._characters = self._characters + len(line) if self.lines else len(line)
         if self._characters > self._limit:
             where = f"row {self.row}"
-            message = f"{where} is longer than {self._limit} characters; is a quote never closed?"
+            message = (
+                f"{where} is longer than {self._limit} characters; is a quote never closed? "
+                "shorten it, or raise TUNECURVE_LINE_BYTES_LIMIT"
+            )
             fault = Fault(where, "row_too_long", message)
             raise Invalid(message, code="row_too_long", faults=[fault])
         if not line.isspace():
@@ -94,62 +100,6 @@ def _reader(lines: Iterable[str], context: ReadContext, delimiter: str) -> Itera
     if context.options.quoting:
         return csv.reader(lines, strict=True, delimiter=delimiter)
     return csv.reader(lines, strict=True, delimiter=delimiter, quoting=csv.QUOTE_NONE)
-
-
-def _delimiter_line(head: list[str], context: ReadContext) -> str:
-    """Take Excel's first line `sep=;` out of the head and return its delimiter, or nothing."""
-    found = _DELIMITER_LINE.fullmatch(head[0]) if head else None
-    if found is None or context.options.columns:
-        return ""
-    del head[0]
-    return context.options.delimiter or found[1]
-
-
-def _delimiter(context: ReadContext, head: Sequence[str]) -> str:
-    options = context.options
-    if options.delimiter:
-        return options.delimiter
-    return "\t" if options.name is FormatName.TSV else detect_delimiter(head)
-
-
-def detect_delimiter(head: Sequence[str]) -> str:
-    """Return the delimiter that gives the most cells in the first lines, equally many in each."""
-    return max(DELIMITERS, key=lambda each: _evenness(head, each))
-
-
-def _evenness(head: Sequence[str], delimiter: str) -> tuple[bool, int, int]:
-    """Return whether all records have the header's width, how many have, and that width."""
-    records = csv.reader(head, delimiter=delimiter)
-    try:
-        widths = [len(cells) for cells in records if cells]
-    except csv.Error:
-        widths = []
-    if not widths or widths[0] < 2:  # noqa: PLR2004  one cell: nothing was delimited
-        return False, 0, 0
-    equal_widths = widths.count(widths[0])
-    # The last record of the sample may be cut off.
-    return equal_widths >= len(widths) - 1, equal_widths, widths[0]
-
-
-def _read_header(records: Iterator[list[str] | None], context: ReadContext) -> list[str]:
-    cells = next(records, [])
-    if cells is None:
-        message = "the header's quotes are wrong; double the quotes inside a quoted name"
-        raise Invalid(message, code="invalid_header")
-    names = [name.strip() for name in cells]
-    if any("\0" in name for name in names):
-        message = "the header holds NUL characters, as UTF-16 read wrong does; save it as UTF-8"
-        raise Invalid(message, code="invalid_header")
-    if not any(names):
-        raise Invalid("the file has no header", code="missing_header")
-    counts = Counter(name for name in names if name and context.needs(name))
-    twice = [str(at) for at, name in enumerate(names, start=1) if counts[name] > 1]
-    if twice:
-        places = ", ".join(twice[:_PLACES_SHOWN])
-        message = f"the header names a column twice, at {places}; rename or delete one of them"
-        fault = Fault("row 0", "duplicate_column", message)
-        raise Invalid(message, code="duplicate_column", faults=[fault])
-    return names
 
 
 def _records(records: Iterator[list[str]]) -> Iterator[list[str] | None]:
@@ -167,11 +117,11 @@ def _records(records: Iterator[list[str]]) -> Iterator[list[str] | None]:
 
 
 def _record_fault(
-    cells: list[str] | None, lines: Sequence[str], joined: "_JoinedRows"
+    cells: list[str] | None, lines: Sequence[str], joined: JoinedRows
 ) -> tuple[str, str] | None:
     """Return the code and the message of what is wrong with a record as a whole."""
     if cells is None:
-        if any("\r" in line.rstrip("\r\n") for line in lines):
+        if has_lone_return(lines):
             message = "a carriage return stands alone in a cell; quote the cell or take it out"
         else:
             message = "quotes are wrong; double the quotes inside a quoted cell"
@@ -192,53 +142,18 @@ def _record_fault(
     return None
 
 
-def _advice(cells: Sequence[str], joined: "_JoinedRows") -> str:
+def _advice(cells: Sequence[str], joined: JoinedRows) -> str:
     if joined.open_header and len(cells) == joined.width - 1:
         return "the header ends in a delimiter: take it out"
+    if len(cells) == joined.width + 1 and not cells[-1]:
+        return "the row ends in a delimiter, and the header does not: take it out"
+    if joined.width == 1:
+        return "take out what stands before the line that names the columns"
     if len(cells) > joined.width:
-        return "quote cells that hold a delimiter"
+        return "quote cells that hold a delimiter, or name the columns that the header lacks"
+    if len(cells) == 1 and joined.is_split(cells[0]):
+        return "take the quotes around the whole line out"
     return "add the missing cells, or quote the cell whose text continues in the next line"
-
-
-class _JoinedRows:
-    """Finds rows that a stray quote has joined: lines of one record that are rows by themselves.
-
-    A comma in prose is followed by a space or stands in a number; others delimit cells. Since one
-    text may have two lines with a tight comma each, such lines are rows only if one of them ends
-    or begins with a cell that another record ended or began with. Other delimiters need no proof.
-    """
-
-    def __init__(self, header: Sequence[str], delimiter: str) -> None:
-        self._header = list(header)
-        self.width = len(header)
-        self.open_header = header[-1] == ""
-        self._prose = delimiter == ","
-        self._delimiting = _TIGHT_COMMA if self._prose else re.compile(re.escape(delimiter))
-        self._firsts: set[str] = set()
-        self._lasts: set[str] = set()
-
-    def is_header(self, cells: Sequence[str]) -> bool:
-        if len(cells) < 2 or cells[0].strip() != self._header[0]:  # noqa: PLR2004  one cell may be any text
-            return False
-        return [cell.strip() for cell in cells] == self._header
-
-    def found_in(self, lines: Sequence[str], cells: Sequence[str]) -> bool:
-        """Return whether a record, whose lines and cells these are, is several rows."""
-        if len(lines) < 2:  # noqa: PLR2004  one line, or only cells of white space
-            self._note(cells)
-            return False
-        rows = [self._delimiting.split(line.rstrip("\r\n")) for line in lines]
-        if self.width < 2 or any(len(row) != self.width for row in rows):  # noqa: PLR2004  nothing is delimited
-            return False
-        if not self._prose or len(rows) >= _PROSE_LINES:
-            return True
-        return rows[0][-1] in {*self._lasts, cells[-1]} or rows[-1][0] in {*self._firsts, cells[0]}
-
-    def _note(self, cells: Sequence[str]) -> None:
-        if len(self._lasts) < _CELLS_KEPT:
-            self._lasts.add(cells[-1][:_CELL_KEPT])
-        if len(self._firsts) < _CELLS_KEPT:
-            self._firsts.add(cells[0][:_CELL_KEPT])
 
 
 def _fields(
@@ -266,13 +181,9 @@ def _fields(
 
 
 def text_lines_of(file: IO[str], context: ReadContext) -> Iterator[str]:
-    """Yield lines with their ends. Raises Invalid `line_too_long`: what follows is not known."""
+    """Yield lines with their ends, up to one that is longer than a row may be: its beginning."""
     limit = context.limits.row_bytes
-    number = 0
     while line := file.readline(limit + 1):
-        number += 1
-        if len(line) > limit:
-            message = f"row {number}: a line may hold {limit} bytes; is a quote never closed?"
-            fault = Fault(f"row {number}", "line_too_long", message)
-            raise Invalid(message, code="line_too_long", faults=[fault])
         yield line
+        if len(line) > limit:
+            return

@@ -11,6 +11,7 @@ from service.errors import Fault, Invalid
 from service.files.contents import HEAD_BYTES, wide_encoding
 
 _BLOCK_BYTES = 1 << 20
+_ESCAPED_JAPANESE = b"\x1b$B"  # of ISO-2022-JP, whose bytes are those of ASCII
 # Of these, valid UTF-8 beyond ASCII is no text: two bytes of it are a letter and a sign.
 _SINGLE_BYTE = frozenset(
     each for each in EncodingName if each.startswith(("cp125", "iso8859", "koi8", "latin"))
@@ -35,6 +36,9 @@ _AMBIGUOUS = re.compile(
     r"[\xa2\xa4\xa6\xa8\xac\xaf\xb1\xb6\xb8\xb9\xbe\xd0\xd7\xdd\xde\xf0\xf7\xfd\xfe]"
     r"|[\u02c6\u02dc\u2020\u2021\u2030]|[\xec\xf2\xf9\xcc\xd2\xd9](?=\w)|[\xf5\xd5](?![eE])"
 )
+# Icelandic has accents beside these letters, which in Turkish encodings are others.
+_ICELANDIC = re.compile("[ðþýÐÞÝ]")
+_WITH_ICELANDIC = re.compile("[áíúæÁÍÚÆ]")
 _HUNGARIAN = re.compile("[õûÕÛ]")
 _WITH_HUNGARIAN = re.compile("[öüÖÜ]")
 _CLOSE = 0.1  # of two readings in the measures of charset-normalizer
@@ -58,6 +62,8 @@ def detect_encoding(path: Path) -> Encoding:
     """
     if wide := _wide(path):
         return wide
+    if _ESCAPED_JAPANESE in next(_blocks(path), b""):
+        raise _not_certain("perhaps iso2022_jp")
     if _is_utf8(path):
         return Encoding("utf-8-sig", validated=True)
     return _marked(path) or _by_counting(path)
@@ -151,6 +157,8 @@ def reads_as_western(sample: bytes) -> bool:
         return True
     if _HUNGARIAN.search(text) and _WITH_HUNGARIAN.search(text):
         return False
+    if _ICELANDIC.search(text) and not _WITH_ICELANDIC.search(text):
+        return False
     return _is_likely(sample, text)
 
 
@@ -178,9 +186,13 @@ def _unknown(sample: bytes) -> Invalid:
 
     best = from_bytes(sample).best()
     known = best is not None and best.coherence > 0 and best.encoding in _GUESSED
-    guess = f" (perhaps {best.encoding})" if best and known else ""
+    return _not_certain(f"perhaps {best.encoding}" if best and known else "")
+
+
+def _not_certain(guess: str) -> Invalid:
+    shown = f" ({guess})" if guess else ""
     message = (
-        f"the file is not UTF-8, and its encoding is not certain{guess}; save it as UTF-8, "
+        f"the file is not UTF-8, and its encoding is not certain{shown}; save it as UTF-8, "
         f"or name `encoding` in the format: {', '.join(EncodingName)}"
     )
     fault = Fault("/spec/source/format/encoding", "unknown_encoding", message)

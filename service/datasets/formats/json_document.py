@@ -28,7 +28,7 @@ def json_rows(file: IO[str], context: ReadContext) -> Iterator[SourceRow]:
     Raises Invalid `invalid_json`, `invalid_layout`, `document_too_large`.
     """
     head = file.read(1)
-    while head and head in BETWEEN:
+    while head and head in BETWEEN + "\ufeff":
         head = file.read(1)
     if head == "[":
         return _elements(file, context)

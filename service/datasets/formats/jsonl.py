@@ -35,7 +35,10 @@ def _row(number: int, line: bytes, parser: JsonParser, context: ReadContext) -> 
     try:
         record = parser.parse(line.removeprefix(codecs.BOM_UTF8).decode())
     except UnicodeDecodeError:
-        message = "bytes that are not UTF-8, perhaps cut off inside a character; save as UTF-8"
+        message = (
+            "bytes that are not UTF-8, perhaps cut off inside a character; save as UTF-8, or name "
+            "`encoding` in the format"
+        )
         context.log.add(number, "wrong_encoding", message)
     except (ValueError, RecursionError) as error:
         context.log.add(number, "invalid_json_row", _fault(line, error))
@@ -51,6 +54,8 @@ def _fault(line: bytes, error: Exception) -> str:
     text = line.strip()
     if text.startswith((b"[", b"]")):
         return f"a bracket begins the line; {_IF_A_LIST}"
+    if b"\r" in text:
+        return f"a carriage return stands where the line should end; {_ONE_A_LINE}"
     place = ""
     if isinstance(error, json.JSONDecodeError):
         if text.endswith((b"{", b",")) and error.msg != "Extra data":

@@ -8,6 +8,7 @@ from service.datasets.formats.read_context import ReadContext
 from service.errors import Invalid
 
 _REPEATED = object()  # stands for a map that names a key twice
+_BEYOND = object()  # stands for a time that no calendar has
 _TOO_DEEP = "lists and objects lie too deep; flatten them"
 
 
@@ -124,21 +125,41 @@ def _values(array: Any) -> list[Any]:
     import pyarrow as pa
     from pyarrow import types
 
-    kind = array.type
-    if types.is_timestamp(kind) and kind.unit == "ns":
-        array = array.cast(pa.timestamp("us", kind.tz), safe=False)
-    elif types.is_duration(kind) and kind.unit == "ns":
-        array = array.cast(pa.duration("us"), safe=False)
-    elif types.is_time64(kind) and kind.unit == "ns":
-        array = array.cast(pa.time64("us"), safe=False)
+    kind = in_microseconds(array.type)
+    if kind != array.type:
+        array = array.cast(kind, safe=False)
     try:
         return list(array.to_pylist(maps_as_pydicts="strict"))
-    except KeyError:
+    except (KeyError, OverflowError, ValueError):
+        if types.is_timestamp(kind) or types.is_date(kind):
+            # Arrow knows more years than Python; a zone that nobody knows is left out.
+            naive = array.cast(pa.timestamp(kind.unit)) if types.is_timestamp(kind) else array
+            return [_time(text) for text in naive.cast(pa.string()).to_pylist()]
         return [_member_value(scalar) for scalar in array]
-    except (OverflowError, ValueError):
-        if not types.is_temporal(kind):
-            raise
-        return list(array.cast(pa.string()).to_pylist())
+
+
+def _time(text: str | None) -> Any:
+    return _BEYOND if text and text.startswith("<") else text
+
+
+def in_microseconds(kind: Any) -> Any:
+    """Return a type with the nanoseconds of times cut off, which Python's times do not have."""
+    import pyarrow as pa
+    from pyarrow import types
+
+    if types.is_timestamp(kind) and kind.unit == "ns":
+        return pa.timestamp("us", kind.tz)
+    if types.is_duration(kind) and kind.unit == "ns":
+        return pa.duration("us")
+    if types.is_time64(kind) and kind.unit == "ns":
+        return pa.time64("us")
+    if types.is_struct(kind):
+        fields = (kind.field(at) for at in range(kind.num_fields))
+        return pa.struct([each.with_type(in_microseconds(each.type)) for each in fields])
+    if types.is_list(kind) or types.is_large_list(kind):
+        make = pa.list_ if types.is_list(kind) else pa.large_list
+        return make(kind.value_field.with_type(in_microseconds(kind.value_type)))
+    return kind
 
 
 def _member_value(scalar: Any) -> Any:
@@ -146,6 +167,8 @@ def _member_value(scalar: Any) -> Any:
         return scalar.as_py(maps_as_pydicts="strict")
     except KeyError:
         return _REPEATED
+    except (OverflowError, ValueError):
+        return _BEYOND
 
 
 def _checked_strings(array: Any, faults: _ColumnFaults) -> Any:
@@ -177,8 +200,10 @@ def _spell_all(values: list[Any], spell: Callable[[Any], str], faults: _ColumnFa
         text = ""
         if value is _REPEATED:
             faults.fault(index, "duplicate_key", "a map names a key twice; keep one of them")
+        if value is _BEYOND:
+            faults.fault(index, "invalid_time", "a time that no calendar has; write it as text")
         try:
-            text = "" if value in (None, _REPEATED) else spell(value)
+            text = "" if value is None or value in (_REPEATED, _BEYOND) else spell(value)
         except UnicodeDecodeError:
             faults.fault(index, "wrong_encoding", "bytes that are not UTF-8; write it again")
         except RecursionError:

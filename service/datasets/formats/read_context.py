@@ -54,7 +54,8 @@ class ReadContext:
     `needed` are the columns that are read, None for all; what others hold is no fault.
     `validated`: the file is known to be valid text, so that its cells need no check.
     `assumed_encodings` are those chosen because they are likely. `names_in_rows` are columns whose
-    name is a value of one of their first rows: the header may be data. `class_names` are given by
+    name is a value of one of their first rows: the header may be data; `names_like_cells` are those
+    whose name is made of the same kinds of characters. `class_names` are given by
     column, in place of the numbers unless these are kept.
     """
 
@@ -67,6 +68,7 @@ class ReadContext:
     validated: bool = False
     assumed_encodings: set[str] = field(default_factory=set)
     names_in_rows: set[str] = field(default_factory=set)
+    names_like_cells: set[str] = field(default_factory=set)
     class_names: dict[str, Sequence[str]] = field(default_factory=dict)
     keeps_class_numbers: bool = False
 

@@ -1,6 +1,7 @@
 """One row of a source, whatever its format, and the JSON values it is made of."""
 
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -98,22 +99,43 @@ _JSON_FAULTS = (
 )
 
 
+def _integer(digits: str) -> float:
+    try:
+        return int(digits)
+    except ValueError:
+        return math.inf
+
+
 class JsonParser:
     """Parses JSON; `repeated` is true if the last value names a member twice."""
 
     def __init__(self) -> None:
         self.repeated = False
         self._decoder = json.JSONDecoder(object_pairs_hook=self._members)
+        self._lenient = json.JSONDecoder(object_pairs_hook=self._members, parse_int=_integer)
 
     def parse(self, text: str) -> Any:
-        """Return the value; raises ValueError, RecursionError."""
+        """Return the value; raises ValueError, RecursionError.
+
+        A number of more digits than Python reads is infinite, and so a fault where it is used.
+        """
         self.repeated = False
-        return self._decoder.decode(text)
+        try:
+            return self._decoder.decode(text)
+        except json.JSONDecodeError:
+            raise
+        except ValueError:
+            return self._lenient.decode(text)
 
     def scan(self, text: str, start: int) -> tuple[Any, int]:
         """Return the value that begins at `start` and where it ends; raises like `parse`."""
         self.repeated = False
-        return self._decoder.raw_decode(text, start)
+        try:
+            return self._decoder.raw_decode(text, start)
+        except json.JSONDecodeError:
+            raise
+        except ValueError:
+            return self._lenient.raw_decode(text, start)
 
     def _members(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         members = dict(pairs)

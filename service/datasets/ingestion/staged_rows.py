@@ -26,7 +26,8 @@ class StagedRows:
     of lists and objects. `sha256` is that of the rows in order, not of the file: row numbers, order
     of columns and the format they came in do not count. `fault_counts` counts by code beyond
     `faults`. `assumed_encodings` are those of its files that were chosen because they are likely.
-    `names_in_rows` are columns whose name is a value in them: the header may be data.
+    `names_in_rows` are columns whose name is a value in them: the header may be data;
+    `names_like_cells` those whose name only looks like one.
     """
 
     path: Path
@@ -39,6 +40,7 @@ class StagedRows:
     fault_counts: Mapping[str, int]
     assumed_encodings: tuple[str, ...] = ()
     names_in_rows: tuple[str, ...] = ()
+    names_like_cells: tuple[str, ...] = ()
 
 
 def staged_rows(staged: StagedRows, *, columns: Sequence[str] | None = None) -> Iterator[SourceRow]:
@@ -155,6 +157,7 @@ def _batches_of_files(
             needed=context.needed,
             assumed_encodings=context.assumed_encodings,
             names_in_rows=context.names_in_rows,
+            names_like_cells=context.names_like_cells,
             class_names=dict(file.class_names),
             keeps_class_numbers=context.keeps_class_numbers,
         )
@@ -202,4 +205,5 @@ def _summary(path: Path, writer: StagedWriter, context: ReadContext, log: FaultL
         fault_counts=dict(log.counts),
         assumed_encodings=tuple(sorted(context.assumed_encodings)),
         names_in_rows=tuple(sorted(context.names_in_rows)),
+        names_like_cells=tuple(sorted(context.names_like_cells)),
     )

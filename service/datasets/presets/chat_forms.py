@@ -18,6 +18,7 @@ from service.datasets.presets.chat_messages import (
     parse_json,
     refused,
     system_text,
+    text_or_parts,
     turns_of_contents,
 )
 from service.datasets.presets.preset import Converted, ConvertedExample, Preset, RowProblem
@@ -43,8 +44,9 @@ COLUMNS: Mapping[RowForm, tuple[str, ...]] = MappingProxyType(
         RowForm.TEXT_INPUT_OUTPUT: ("text_input", "output"),
     }
 )
-SYSTEM_COLUMNS = ("systemInstruction", "system_instruction")
-TOOL_COLUMNS = ("tools", "functions", "toolConfig")
+SYSTEM_COLUMNS = ("systemInstruction", "system_instruction", "system")
+TOOL_COLUMNS = ("tools", "functions", "toolConfig", "tool_config")
+WEIGHT_COLUMN = "weight"
 
 
 def chat_of(form: RowForm, fields: Fields) -> Chat | RowProblem | DropReason:
@@ -56,9 +58,11 @@ def chat_of(form: RowForm, fields: Fields) -> Chat | RowProblem | DropReason:
     """
     try:
         _refuse_tools(fields)
+        _heed_weight(fields.get(WEIGHT_COLUMN, ""))
         system, turns = _READERS[_form(form, fields)](fields)
-        outer = system_text(next((fields[name] for name in SYSTEM_COLUMNS if fields.get(name)), ""))
-        return Chat("\n\n".join(filter(None, (outer, system))), _checked(turns))
+        outer = [system_text(fields[name]) for name in SYSTEM_COLUMNS if fields.get(name)]
+        systems = dict.fromkeys(filter(None, (*outer, system)))
+        return Chat("\n\n".join(systems), _checked(turns))
     except UnusableRowError as unusable:
         return unusable.reason
 
@@ -68,6 +72,16 @@ def _refuse_tools(fields: Fields) -> None:
         if (given := fields.get(name)) and parse_json(given) not in NOTHING:
             message = f"the row holds `{name}`, which cannot be taught; leave it or the row out"
             raise refused("unsupported_member", message)
+
+
+def _heed_weight(given: str) -> None:
+    """Drop a row of weight 0; refuse one of another weight than 1, which Gemini cannot heed."""
+    weight = given.strip()
+    if weight in {"0", "0.0"}:
+        raise UnusableRowError(DropReason.ZERO_WEIGHT)
+    if weight not in {"", "1", "1.0"}:
+        advice = "the row's `weight` is neither 0 nor 1; leave the column out"
+        raise refused("unsupported_weight", advice)
 
 
 def _form(form: RowForm, fields: Fields) -> RowForm:
@@ -97,12 +111,12 @@ def _read_text_input(fields: Fields) -> tuple[str, list[Turn]]:
 
 
 def _pair(prompt: str, completion: str) -> tuple[str, list[Turn]]:
-    """Return the chat of two texts, each of which may be a list of messages (as in TRL)."""
+    """Return the chat of two texts, each of which may be messages (as in TRL) or their parts."""
     asked, answered = messages_in(prompt), messages_in(completion)
     if asked is None and answered is None:
-        return "", [Turn("user", prompt.strip()), Turn("model", completion.strip())]
-    first = asked or [{"role": "user", "content": prompt}]
-    last = answered or [{"role": "model", "content": completion}]
+        return "", [Turn("user", text_or_parts(prompt)), Turn("model", text_or_parts(completion))]
+    first = asked or [{"role": "user", "content": text_or_parts(prompt)}]
+    last = answered or [{"role": "model", "content": text_or_parts(completion)}]
     return chat_of_messages([*first, *last])
 
 
@@ -142,7 +156,7 @@ def chat_preset(form: RowForm) -> Preset:
         name="generic",
         instruction="",
         columns=required,
-        optional_columns=(*optional, *SYSTEM_COLUMNS, *TOOL_COLUMNS),
+        optional_columns=(*optional, *SYSTEM_COLUMNS, *TOOL_COLUMNS, WEIGHT_COLUMN),
         metrics=("exact_match", "sacrebleu_by_script"),
         convert=convert,
         near_groups=True,
@@ -151,7 +165,8 @@ def chat_preset(form: RowForm) -> Preset:
 
 
 def _convert(chat: Chat) -> ConvertedExample:
-    turns = json.dumps([chat.system, [astuple(turn) for turn in chat.turns[:-1]]])
+    said = [chat.system, [astuple(turn) for turn in chat.turns[:-1]]]
+    turns = json.dumps(said, ensure_ascii=False)
     questions = [turn.text for turn in chat.turns[:-1]]
     return ConvertedExample(
         chat.text,

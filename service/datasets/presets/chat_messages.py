@@ -17,12 +17,20 @@ ROLES: Mapping[str, Role] = MappingProxyType(
 )
 SYSTEM_ROLES = frozenset({"system", "developer"})
 _KNOWN_ROLES = frozenset({*ROLES, *SYSTEM_ROLES, "tool", "function"})
-_MESSAGE = frozenset({"role", "content", "weight"})
+# What says that a turn is not to be learnt, beside OpenAI's `weight` of 0.
+_TRAINED = ("train", "training", "trainable", "loss")
+_MESSAGE = frozenset({"role", "content", "weight", *_TRAINED})
 _CONTENT = frozenset({"role", "parts"})
 _TYPED_PART = frozenset({"type", "text"})
+# Of OpenAI's and Anthropic's messages; of these only `text` can be taught.
+_PART_TYPES = frozenset(
+    {"text", "input_text", "output_text", "image", "image_url", "input_image", "input_audio"}
+    | {"audio", "file", "document", "tool_use", "tool_result", "thinking", "refusal"}
+)
 # A signature lets Gemini continue its own thoughts; it says nothing and is not taught.
 _PART = frozenset({"text", "thought", "thoughtSignature", "thought_signature"})
 NOTHING: tuple[object, ...] = (None, "", [], {}, False)
+_AS_PYTHON = re.compile(r"""\s*\[\s*\{\s*'""")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 
 
@@ -54,7 +62,10 @@ def message_objects(text: str, column: str) -> list[dict[str, Any]]:
     value = parse_json(text)
     if isinstance(value, list) and all(isinstance(each, dict) for each in value):
         return value
-    raise refused("invalid_messages", f"`{column}` is not a JSON list of objects")
+    advice = "; it is as Python prints it: write it with `json.dumps`"
+    as_python = advice if _AS_PYTHON.match(text) else ""
+    message = f"`{column}` is not a JSON list of objects{as_python}"
+    raise refused("invalid_messages", message)
 
 
 def chat_of_messages(messages: Iterable[dict[str, Any]]) -> tuple[str, list[Turn]]:
@@ -121,6 +132,29 @@ def content_text(content: object) -> str:
     raise refused("unsupported_part", "a message holds no text; leave out images, files, tools")
 
 
+def text_or_parts(text: str) -> str:
+    """Return a text, or the text of the typed parts, or of Gemini's content, it is the JSON of."""
+    if not text.lstrip().startswith(("[", "{")):
+        return text.strip()
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text.strip()
+    match value:
+        case [{"type": str()}, *_] if all(map(_is_part, value)):
+            return content_text(parse_json(text))
+        case {"parts": [_, *_] as parts}:
+            parse_json(text)
+            _refuse_unknown(value, _CONTENT, "a content")
+            return parts_text(parts)
+        case _:
+            return text.strip()
+
+
+def _is_part(value: object) -> bool:
+    return isinstance(value, dict) and value.get("type") in _PART_TYPES
+
+
 def parts_text(parts: object) -> str:
     """Return the text of Gemini's parts; thoughts are left out."""
     listed = [parts] if isinstance(parts, dict) else parts
@@ -167,6 +201,12 @@ def _role(role: object) -> Role:
 
 
 def _has_weight(message: Mapping[str, Any]) -> bool:
+    flags = [message[name] for name in _TRAINED if message.get(name) is not None]
+    if any(not isinstance(flag, bool) for flag in flags):
+        advice = f"a message's {', '.join(_TRAINED)} is neither true nor false; leave it out"
+        raise refused("unsupported_weight", advice)
+    if False in flags:
+        return False
     weight = message.get("weight")
     if weight is not None and weight not in (0, 1):
         raise refused("unsupported_weight", "a `weight` is neither 0 nor 1; leave it out")

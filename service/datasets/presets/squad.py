@@ -9,6 +9,7 @@ from typing import Any
 
 from service.datasets.drops import DropReason
 from service.datasets.examples import collapse, fold
+from service.datasets.formats.rows import JsonParser
 from service.datasets.presets.answer_form import ANY_TEXT, AnswerForm, AnswerKind
 from service.datasets.presets.options import PresetOptions, SquadOptions
 from service.datasets.presets.preset import (
@@ -51,7 +52,11 @@ def squad_preset(options: PresetOptions) -> Preset:
 
 def _convert(fields: Mapping[str, str], *, options: SquadOptions) -> Converted:
     context, question = collapse(fields["context"]), collapse(fields["question"])
-    given = _answers(fields["answers"])
+    try:
+        given = _answers(fields["answers"])
+    except RepeatedAnswersError:
+        message = "the answers name a member twice; keep the one that is meant"
+        return RowProblem("duplicate_key", message)
     if given is None:
         message = 'the answers are neither a text, a list of texts nor {"text": [...]}; mend them'
         return RowProblem("invalid_answers", message)
@@ -75,23 +80,33 @@ def _convert(fields: Mapping[str, str], *, options: SquadOptions) -> Converted:
 def _answers(field: str) -> list[str] | None:
     """Return the gold answers of a field, None where it holds something else.
 
-    It is a JSON list, the Hub's {"text": [...]}, either of them as Python writes it, or one text.
+    It is a JSON list, the Hub's {"text": [...]}, either of them as Python writes it or as JSON in
+    a JSON text, null, or one text. Raises RepeatedAnswersError.
     """
+    parser = JsonParser()
     try:
-        value: Any = json.loads(field)
+        value: Any = parser.parse(field)
     except (ValueError, RecursionError):
         if not _PYTHON.match(field):
             return [field]
         value = _python_value(field)
     else:
-        if not isinstance(value, list | dict):
-            return [field]
+        if isinstance(value, str) and value.lstrip().startswith(("[", "{")):
+            return _answers(value)
+        if value is None or not isinstance(value, list | dict):
+            return [] if value is None else [field]
+    if parser.repeated:
+        raise RepeatedAnswersError
     if isinstance(value, tuple):
         value = list(value)
     if isinstance(value, dict):
         value = value.get("text", value)
         value = [value] if value is None or isinstance(value, str) else value
     return _texts(value) if isinstance(value, list) else None
+
+
+class RepeatedAnswersError(ValueError):
+    """The answers are an object that names a member twice."""
 
 
 def _texts(values: list[Any]) -> list[str] | None:
@@ -106,7 +121,7 @@ def _python_value(field: str) -> Any:
         return None
     try:
         return ast.literal_eval(field.strip())
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return None
 
 
@@ -120,7 +135,7 @@ def _answer(value: Any) -> str | None:
 
 # A list, a tuple or an object as Python or R writes it, perhaps of NumPy's arrays.
 _PYTHON = re.compile(
-    r"""\s*(?:[\[{]\s*['"{\[]|\[\s*\]|(?:np\.)?array\(|c\(\s*["']|\(\s*(['"]).*\1\s*,?\s*\)\s*$)"""
+    r"""\s*(?:[\[{]\s*(?:['"{\[]|(?:None|nan|NaN)\b)|\[\s*\]|(?:np\.)?array\(|c\(\s*["']|\(\s*(['"]).*\1\s*,?\s*\)\s*$)"""
 )
 _SIDE_BY_SIDE = re.compile(r"""(['"])\s+\1""")
 _PYTHON_CHARACTERS = 100_000

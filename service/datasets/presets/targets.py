@@ -108,11 +108,11 @@ def spelled_labels(labels: Sequence[str]) -> dict[str, str]:
     """
     spelled: dict[str, str] = {}
     for label in labels:
-        key = fold(_visible(label))
+        key = _key(label)
         if key in spelled:
             raise ValueError(
-                f"the labels {spelled[key]!r} and {label!r} are one but for case, white space or "
-                "composed letters; rename or remove one"
+                f"the labels {spelled[key]!r} and {label!r} are one but for case, white space, "
+                "composed letters or `.0`; rename or remove one"
             )
         spelled[key] = label
     return spelled
@@ -125,6 +125,8 @@ def label_of(given: str, spelled: Mapping[str, str]) -> str | RowProblem:
     if label := _found(given, spelled):
         return label
     names = _listed(given)
+    if not names:
+        return ""
     found = [_found(each, spelled) for each in names]
     if len(names) == 1 and found[0]:
         return found[0]
@@ -143,9 +145,13 @@ def has_number_labels(labels: Sequence[str]) -> bool:
 
 
 def _found(given: str, spelled: Mapping[str, str]) -> str | None:
-    """Return a label as the set spells it; `1.0` is 1, as tables with gaps have it."""
-    key = fold(_visible(given))
-    return spelled.get(key) or spelled.get(key.removesuffix(".0"))
+    return spelled.get(_key(given))
+
+
+def _key(label: str) -> str:
+    """Return what labels are compared by; `1.0` is 1, as tables with gaps have it."""
+    key = fold(_visible(label))
+    return key.removesuffix(".0") if _NUMBER.fullmatch(key) else key
 
 
 def _listed(given: str) -> list[str]:

@@ -34,6 +34,7 @@ _INVISIBLE = (
 _DIRECTION = r"[\u{202a}-\u{202e}\u{2066}-\u{2069}]"
 _MOJIBAKE = (
     r"Ã[\u{80}-\u{bf}]|â€[\u{2122}\u{153}\u{9d}\u{201c}\u{201d}\u{2dc}¦]|ï¿½|Â[\u{a0}-\u{bf}]"
+    r"|(?:[ÐÑ][^A-Za-zÀ-ÿ\s]){3}"  # of Cyrillic
 )
 _MARKUP = (
     r"<\|?(?:im_start|im_end|start_of_turn|end_of_turn|endoftext|eot_id)\|?>|\[/?INST\]"
@@ -44,6 +45,8 @@ _ENTITY = r"&(?:amp|lt|gt|quot|nbsp|apos|#\d{1,6}|#x[0-9a-fA-F]{1,6});"
 _EMPTY_SLOT = r"\{\{\s*\w+\s*\}\}"
 _NOTHING = r"^[\s\u{200b}-\u{200f}\u{2060}\u{feff}\u{00ad}]+$"
 _JSON_LIKE = r"^\s*(?:\{.*|\[\s*[\[{\x22\]].*)"
+_MESSAGES = r"^(?:Text: )?\s*[\[{]\s*(?:\{\s*)?\x22(?:role|content|parts|from)\x22\s*:"
+_LIST = r"^(?:Text: )?\s*\[\s*\x22"
 LONG_TARGET_TOKENS = 1024  # the default `max_output_tokens` of an evaluation
 
 
@@ -110,6 +113,18 @@ ROW_RULES = (
         "target",
         _TARGET.str.contains(_THOUGHT),
         "the target begins with a model's thoughts in a tag, which would be taught; take them out",
+    ),
+    _warning(
+        "messages_as_text",
+        "text",
+        _either(_MESSAGES),
+        "the row holds chat messages as JSON, whose brackets would be taught; read them by `form`",
+    ),
+    _warning(
+        "list_as_text",
+        "text",
+        _TEXT.str.contains(_LIST),
+        "the text is a JSON list, whose brackets would be taught; name a column of text",
     ),
     _warning(
         "long_target",

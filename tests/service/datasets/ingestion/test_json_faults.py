@@ -27,7 +27,6 @@ LINE = json.dumps(GOOD)
         ('{"note": None}', "not JSON, such as None"),
         ('{"note": [1, {"k": ]}, "x"]}', "a value is missing"),
         ('{"note": "x"}}', "neither a comma nor the bracket"),
-        ('{"note": ' + "9" * 5000 + "}", "too many digits"),
         ('{"note": ' + "[" * 90_000 + "]" * 90_000 + "}", "too deep"),
         ("note", "a value is missing"),
         ("", "a value is missing"),

@@ -3,7 +3,6 @@
 import io
 import json
 import unicodedata
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 

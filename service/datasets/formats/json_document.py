@@ -1,8 +1,12 @@
 """One JSON document: a list of objects, an object with such a list, or SQuAD's layout."""
 
+import io
 import json
+import re
 import sys
+from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import IO, Any
 
 from service.datasets.formats.json_list import BETWEEN, JsonList
@@ -15,10 +19,18 @@ from service.datasets.formats.rows import (
     json_fault,
 )
 from service.datasets.formats.squad_json import squad_rows
+from service.datasets.row_faults import FaultLog
 from service.errors import Invalid
 
 _BLOCK_CHARACTERS = 1 << 20
 _DOCUMENT_MEMORY = 1 << 30
+_TEXT = r'"(?:[^"\\]|\\.)*+"'
+# Members whose values are no lists of objects, and the beginning of a list of them.
+_LIST_OF_OBJECTS = re.compile(
+    rf"\s*\{{(?:\s*{_TEXT}\s*:\s*(?:{_TEXT}|[-+.\w]++|\{{[^{{}}\[\]]*+\}}|\[[^{{}}\[\]]*+\])\s*,)*+"
+    rf"\s*{_TEXT}\s*:\s*\[(?=\s*\{{)"
+)
+_ARTICLES = re.compile(rf'\s*\{{(?:\s*{_TEXT}\s*:\s*{_TEXT}\s*,)*+\s*"paragraphs"')
 _LAYOUTS = "a list of objects, an object with one list of objects, or SQuAD's layout"
 
 
@@ -39,14 +51,37 @@ def json_rows(file: IO[str], context: ReadContext) -> Iterator[SourceRow]:
 
 
 def _elements(file: IO[str], context: ReadContext) -> Iterator[SourceRow]:
-    elements = JsonList(file, context)
-    number = 0
+    rows = 0
+    for row in _rows(JsonList(file, context), context):
+        rows += 1
+        yield row
+    if not rows and not context.log.total:
+        raise Invalid(f"the list is empty; known: {_LAYOUTS}", code="invalid_layout")
+
+
+def _rows(elements: JsonList, context: ReadContext) -> Iterator[SourceRow]:
     for number, value in elements.values():
         row = context.object_row(number, value, repeated=elements.parser.repeated)
         if row is not None:
             yield row
-    if number == 0 and not context.log.total:
-        raise Invalid(f"the list is empty; known: {_LAYOUTS}", code="invalid_layout")
+
+
+def _faulty_elements(text: str, context: ReadContext) -> JsonList | None:
+    """Return the list of rows in an object that is not JSON, where some of its elements are not.
+
+    None where the list is not found, or where the fault is elsewhere, and for SQuAD's articles.
+    """
+    found = _LIST_OF_OBJECTS.match(text)
+    if found is None or _ARTICLES.match(text, found.end()):
+        return None
+
+    def elements(log: FaultLog) -> JsonList:
+        rest, line = io.StringIO(text[found.end() :]), 1 + text.count("\n", 0, found.end())
+        return JsonList(rest, replace(context, log=log), line=line, alone=False)
+
+    noted = FaultLog()
+    deque(elements(noted).values(), maxlen=0)
+    return elements(context.log) if noted.total else None
 
 
 def _members(head: str, file: IO[str], context: ReadContext) -> Iterator[SourceRow]:
@@ -56,7 +91,11 @@ def _members(head: str, file: IO[str], context: ReadContext) -> Iterator[SourceR
     try:
         document = parser.parse(text)
     except (ValueError, RecursionError) as error:
-        raise _no_document(error) from None
+        faulty = _faulty_elements(text, context)
+        if faulty is None:
+            raise _no_document(error) from None
+        yield from _rows(faulty, context)
+        return
     if isinstance(document, RepeatedMembers):
         raise _repeated()
     if _is_squad(document):

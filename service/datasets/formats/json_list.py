@@ -17,14 +17,18 @@ _MARK = re.compile(r'"(?:[^"\\\n]|\\.)*+"|[\[\]{},]')
 class JsonList:
     """Takes the elements out of a text that is read in blocks, from behind the list's bracket."""
 
-    def __init__(self, file: IO[str], context: ReadContext) -> None:
+    def __init__(
+        self, file: IO[str], context: ReadContext, *, line: int = 1, alone: bool = True
+    ) -> None:
+        """`line` is the number of the first one; where not `alone`, more follows the list."""
         self.parser = JsonParser()
         self._file = file
         self._log = context.log
         self._limit = context.limits.row_bytes
         self._buffer = ""
         self._at = 0
-        self._line = 1  # of the first character in the buffer
+        self._alone = alone
+        self._line = line  # of the first character in the buffer
         self._ended = False
         self._lost = False  # the end of an element was not found
 
@@ -97,7 +101,7 @@ class JsonList:
         fault = "a comma stands before the closing bracket; take it out" if comma else ""
         if self._next() == "]":
             self._at += 1
-            if self._next():
+            if self._alone and self._next():
                 fault = "something follows the closing bracket; write one list only"
         else:
             fault = "the list is not closed: the file may be cut off; write it again"

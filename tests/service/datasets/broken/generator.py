@@ -49,6 +49,10 @@ def _list(encoded: Encoded) -> bytes:
     return b"[" + b",\n".join(elements) + b"]"
 
 
+def _object(encoded: Encoded) -> bytes:
+    return b'{"tags": ["a", "b"], "rows": ' + _list(encoded) + b"}"
+
+
 def _delimited(delimiter: str) -> Callable[[Encoded], bytes]:
     def line(cells: Sequence[str]) -> bytes:
         text = io.StringIO(newline="")
@@ -102,6 +106,15 @@ def _contents(number: int) -> Record:
     return {"contents": json.dumps([{"role": r, "parts": [{"text": t}]} for t, r in said])}
 
 
+def _prompt(number: int) -> Record:
+    return {"prompt": f"Hi {number}é", "completion": "Ho"}
+
+
+def _question(number: int) -> Record:
+    context = f"The old boat {number}é is in the dock"
+    return {"context": context, "question": f"What is {number}?", "answers": "boat"}
+
+
 _SCHEMA = {
     "type": "object",
     "required": ["n"],
@@ -121,6 +134,12 @@ LAYOUTS = (
            {**_TWEET_CELLS, **kinds.JSON_LINES, **kinds.MEMBERS}, _lines),
     Layout("tweets in a list", "json", _TWEETS, _tweet,
            {**_TWEET_CELLS, **kinds.ELEMENTS, **kinds.MEMBERS}, _list),
+    Layout("tweets in an object", "json", _TWEETS, _tweet,
+           {**_TWEET_CELLS, **kinds.ELEMENTS, **kinds.MEMBERS}, _object),
+    Layout("prompts", "jsonl", {"preset": "generic", "form": "prompt_completion"}, _prompt,
+           {**kinds.PROMPTS, **kinds.JSON_LINES}, _lines),
+    Layout("questions", "csv", {"preset": "squad"}, _question,
+           {**kinds.ANSWERS, **kinds.RECORDS}, _delimited(",")),
     Layout("intents", "csv", _INTENTS, _intent,
            {**_INTENT_CELLS, **kinds.RECORDS}, _delimited(",")),
     Layout("intents in TSV", "tsv", _INTENTS, _intent,

@@ -79,6 +79,9 @@ ELEMENTS = {
     "a list in the list": Kind("invalid_json_row", spoil=lambda line: b"[" + line + b"]"),
     "null in the list": Kind("invalid_json_row", spoil=lambda _: b"null"),
     "not a number in the list": Kind("invalid_number", _set(extra=math.nan)),
+    "an element that is not JSON": Kind(
+        "invalid_json_row", spoil=lambda line: line.replace(b'": "', b"': \"", 1)
+    ),
     "half a surrogate in the list": Kind("invalid_unicode", _set(extra="\ud83d")),
 }
 
@@ -107,6 +110,24 @@ TARGETS = {
     "text beyond the model": Kind("tokens_over_limit", _set(text="word " * 170_000)),
 }
 MEMBERS = {"member missing": Kind("missing_column", _without("text"))}
+ANSWERS = {
+    "answers of another member": Kind("invalid_answers", _set(answers='{"answer": ["boat"]}')),
+    "answers as R writes them": Kind("invalid_answers", _set(answers='c("boat", "old boat")')),
+    "answers named twice": Kind("duplicate_key", _set(answers='{"text": ["a"], "text": ["b"]}')),
+    "NUL in context": Kind("nul_character", _set(context="a\0 boat")),
+}
+PROMPTS = {
+    "no completion": Kind("missing_column", _without("completion")),
+    "tools beside a prompt": Kind("unsupported_member", _set(tools=[{"name": "look"}])),
+    "a weight between": Kind("unsupported_weight", _set(weight=0.4)),
+    "a tool's turn as completion": Kind(
+        "unknown_role", _set(completion=[{"role": "tool", "content": "5"}])
+    ),
+    "an image in the prompt": Kind(
+        "unsupported_part", _set(prompt=[{"type": "image_url", "image_url": "x"}])
+    ),
+    "an empty completion": Kind("empty_turn", _set(completion=" ")),
+}
 MESSAGES = {
     "no model's turn": Kind("last_turn_not_model", _set(messages=_turns("user"))),
     "ends with the user": Kind(

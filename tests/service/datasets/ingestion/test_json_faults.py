@@ -103,7 +103,8 @@ def test_an_element_without_an_end_is_one_fault(text: str, said: str, tmp_path: 
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        ('{"rows": [{"a": 1},\n{"a": 2,}]}', "line 2: a name is not in double quotes"),
+        ('{"rows": [{"a": 1}],\n n: 2}', "line 2: a name is not in double quotes"),
+        ('{"data": [\n{"paragraphs": [{]}]}', "line 2: a name is not in double quotes"),
         ('{\n"a": 1\n}\n{\n"a": 2\n}\n', "line 4: a document follows the first"),
         ("note", "neither a bracket nor a brace"),
     ],
@@ -113,6 +114,28 @@ def test_a_document_that_is_not_json_names_its_line(data: str, said: str, tmp_pa
         staged(data.encode(), "json", tmp_path)
 
     assert raised.value.code == "invalid_json"
+
+
+@pytest.mark.parametrize(
+    ("data", "row", "said"),
+    [
+        (
+            f'{{"n": 3, "tags": ["a"],\n"rows": [{LINE},\n{{bad: 1}},\n{LINE}], "x": 1}}',
+            2,
+            "line 3",
+        ),
+        (f'{{"meta": {{"a": 1}}, "rows": [{LINE}, {LINE}, ]}}', 3, "take it out"),
+        (f'{{"rows": [{LINE}, {LINE}, {LINE[:-3]}', 3, "a quote is not closed"),
+    ],
+)
+def test_a_bad_element_of_a_list_in_an_object_is_named_and_the_others_are_read(
+    data: str, row: int, said: str, tmp_path: Path
+) -> None:
+    rows = staged(data.encode(), "json", tmp_path)
+
+    assert [each.row for each in rows.faults] == [row]
+    assert said in rows.faults[0].message
+    assert fields_of(rows) == [GOOD, GOOD]
 
 
 @pytest.mark.parametrize("mark", ["", "\ufeff"])

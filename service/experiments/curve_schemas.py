@@ -158,6 +158,11 @@ class VariantComparison(BaseModel):
         description="the difference if all rows without an answer went for `first`"
     )
     method: str = Field(description="the statistical test")
+    freedom: float | None = Field(
+        default=None,
+        description="degrees of freedom of the interval: fewer than `groups` less one where groups "
+        "differ in size; null in experiments of earlier versions",
+    )
     is_shown: bool = Field(description="whether the difference is shown, missing rows included")
 
 

@@ -21,7 +21,7 @@ _COMPARISON: dict[str, Any] = {
     "rows": 200,
     "groups": 180,
     "coverage": 1.0,
-    "method": "jackknife over 180 groups, t with 179 degrees of freedom",
+    "method": "jackknife over 180 groups, t with 131.6 degrees of freedom",
     "verdict": "not_shown_to_be_worse",
 }
 _ALIAS: dict[str, Any] = {

@@ -13,8 +13,9 @@ from service.evaluation.metrics.registry import MetricSpec, find_score
 from service.evaluation.statistics.comparison import FULL_COVERAGE
 from service.evaluation.statistics.intervals import (
     Array,
+    GroupSums,
     Interval,
-    jackknife_interval,
+    grouped_interval,
     sum_by_group,
     wilson_interval,
 )
@@ -189,19 +190,17 @@ class Scorer:
             caution=self._spec.said_of(self._unfit, self._rows)[:CAUTION_LENGTH],
         )
 
-    def _interval(self, sums: Array, confidence: float) -> Interval | None:
+    def _interval(self, sums: GroupSums, confidence: float) -> Interval | None:
         """Return the interval; None for fewer than two groups, as one says nothing of another."""
         spec = self._spec
         if spec.binary and len(sums) == self._answered > 1:
-            right = float(sums[:, 0].sum(dtype=np.float64))
+            right = float(sums.sums[:, 0].sum(dtype=np.float64))
             return wilson_interval(right, len(sums), scale=spec.scale, confidence=confidence)
-        return jackknife_interval(
-            sums, self._measure.totals, scale=spec.scale, confidence=confidence
-        )
+        return grouped_interval(sums, self._measure.totals, scale=spec.scale, confidence=confidence)
 
-    def _group_sums(self) -> Array:
+    def _group_sums(self) -> GroupSums:
         if not self._groups:
-            return np.zeros((0, 1))
+            return GroupSums(np.zeros((0, 1)), np.zeros(0, dtype=np.int64))
         groups = np.frombuffer(self._groups, dtype=np.uint64)
         statistics = np.frombuffer(self._statistics, dtype=np.float32)
         return sum_by_group(statistics.reshape(len(groups), -1), groups=groups)

@@ -1,6 +1,5 @@
 """Exact statements about a share of yes and no, also where rows come in groups. Pure."""
 
-import math
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
@@ -8,12 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.evaluation.statistics.intervals import Interval, student_quantile
+from service.evaluation.statistics.distributions import (
+    beta_quantile,
+    incomplete_beta,
+    student_quantile,
+)
+from service.evaluation.statistics.intervals import Interval, degrees_of_freedom
 
 Flags = NDArray[np.bool_]
 Groups = NDArray[np.integer[Any]]
-
-_STEPS, _TINY = 10_000, 1e-300
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,8 @@ def effective_count(success: Flags, groups: Groups) -> EffectiveCount:
     if variance == 0:  # each group has the same share
         return EffectiveCount(share * count, count, count)
     worth = share * (1 - share) / variance
-    few = NormalDist().inv_cdf(0.975) / student_quantile(0.975, freedom=count - 1)
+    freedom = degrees_of_freedom(sizes)
+    few = NormalDist().inv_cdf(0.975) / student_quantile(0.975, freedom=freedom)
     trials = min(rows, worth * few**2)
     return EffectiveCount(share * trials, trials, count)
 
@@ -56,11 +59,11 @@ def exact_interval(counted: EffectiveCount, *, confidence: float = 0.95) -> Inte
     """Return the interval of a share, 0 to 1. Source: Clopper and Pearson (1934)."""
     successes, trials = counted.successes, counted.trials
     tail = (1 - confidence) / 2
-    low = 0.0 if successes <= 0 else _beta_quantile(tail, successes, trials - successes + 1)
+    low = 0.0 if successes <= 0 else beta_quantile(tail, successes, trials - successes + 1)
     high = (
         1.0
         if successes >= trials
-        else _beta_quantile(1 - tail, successes + 1, max(trials - successes, 1e-9))
+        else beta_quantile(1 - tail, successes + 1, max(trials - successes, 1e-9))
     )
     return Interval(low, high, counted.groups, "Clopper-Pearson, rows over their design effect")
 
@@ -70,47 +73,3 @@ def tail_at_most(failures: float, trials: float, *, rate: float) -> float:
     if failures >= trials:
         return 1.0
     return incomplete_beta(1 - rate, trials - failures, failures + 1)
-
-
-def incomplete_beta(x: float, a: float, b: float) -> float:
-    """Return the regularised incomplete beta function I_x(a, b).
-
-    By its continued fraction, with Lentz's method: DLMF 8.17.22. `scipy.special` would be 28 MB
-    of every worker.
-    """
-    if not 0 < x < 1:
-        return float(x >= 1)
-    if x > (a + 1) / (a + b + 2):  # there the fraction of the other tail converges
-        return 1 - incomplete_beta(1 - x, b, a)
-    front = math.exp(
-        math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
-    )
-    return front * _fraction(x, a, b) / a
-
-
-def _fraction(x: float, a: float, b: float) -> float:
-    numerator, denominator = 1.0, 1 / _kept(1 - (a + b) * x / (a + 1))
-    value = denominator
-    for step in range(1, _STEPS):
-        for factor in (
-            step * (b - step) * x / ((a + 2 * step - 1) * (a + 2 * step)),
-            -(a + step) * (a + b + step) * x / ((a + 2 * step) * (a + 2 * step + 1)),
-        ):
-            denominator = 1 / _kept(1 + factor * denominator)
-            numerator = _kept(1 + factor / numerator)
-            value *= denominator * numerator
-        if abs(denominator * numerator - 1) < 1e-15:  # noqa: PLR2004  of a float
-            break
-    return value
-
-
-def _kept(value: float) -> float:
-    return value if abs(value) > _TINY else _TINY
-
-
-def _beta_quantile(share: float, a: float, b: float) -> float:
-    low, high = 0.0, 1.0
-    while high - low > 1e-12:  # noqa: PLR2004  finer than any count of rows
-        middle = (low + high) / 2
-        low, high = (middle, high) if incomplete_beta(middle, a, b) < share else (low, middle)
-    return (low + high) / 2

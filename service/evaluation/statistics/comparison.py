@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from service.evaluation.statistics.distributions import student_p, student_quantile
 from service.evaluation.statistics.intervals import (
     Array,
+    GroupSums,
     Totals,
     jackknife_error,
-    student_p,
-    student_quantile,
     sum_by_group,
 )
 from service.evaluation.statistics.significance import (
@@ -67,7 +67,8 @@ class Comparison:
     `low` and `high` bound the difference with 95 % confidence, None with fewer than two groups.
     `p_value` is of one comparison, `adjusted_p` of the family it belongs to (Holm). `worst` and
     `best` are the differences had the rows without an answer gone against or for `first`; None
-    at full coverage. `rows` were answered by both, in `groups` groups.
+    at full coverage. `rows` were answered by both, in `groups` groups; `freedom` has the degrees of
+    freedom of the interval, `groups` - 1 where all are of one size, None in earlier versions.
     """
 
     first: str
@@ -83,6 +84,7 @@ class Comparison:
     worst: float | None
     best: float | None
     method: str
+    freedom: float | None = None
 
     @property
     def is_shown(self) -> bool:
@@ -116,17 +118,19 @@ def compare(
     """Compare two variants on the rows that both have answered.
 
     Independent rows that earn 0 or 1: McNemar's exact test. Other independent rows: the paired
-    bootstrap that sacreBLEU runs. Rows in groups: the jackknife over groups with Student's t.
-    The interval is the jackknife's throughout. `seed` is the bootstrap's.
+    bootstrap that sacreBLEU runs. Rows in groups: the jackknife over groups with Student's t, whose
+    degrees of freedom are fewer where groups differ in size. The interval is the jackknife's
+    throughout. `seed` is the bootstrap's.
     """
     both = first.answered & second.answered
     sign = 1.0 if test.higher_is_better else -1.0
     groups = test.groups[both]
     pair = [sum_by_group(each.statistics[both], groups=groups) for each in (first, second)]
-    count = len(pair[0])
-    difference = sign * _difference(pair, test.totals)
-    error = _jackknife_error(pair, test.totals) if count > 1 else None
-    interval = _interval(difference, error, count, scale=test.scale)
+    count, freedom = len(pair[0]), pair[0].freedom
+    sums = [each.sums for each in pair]
+    difference = sign * _difference(sums, test.totals)
+    error = _jackknife_error(sums, test.totals) if count > 1 else None
+    interval = _interval(difference, error, count, freedom=freedom, scale=test.scale)
     p_value, method = _p_value(
         first, second, pair, both=both, error=error, difference=difference, test=test, seed=seed
     )
@@ -146,6 +150,7 @@ def compare(
         worst=worst,
         best=best,
         method=method,
+        freedom=freedom if interval else None,
     )
 
 
@@ -178,7 +183,8 @@ def detectable_difference(comparison: Comparison, *, power: float = 0.8) -> floa
     """
     if comparison.low is None or comparison.high is None:
         return None
-    t = student_quantile(1 - SIGNIFICANCE / 2, freedom=max(1, comparison.groups - 1))
+    freedom = comparison.freedom or max(1, comparison.groups - 1)
+    t = student_quantile(1 - SIGNIFICANCE / 2, freedom=freedom)
     error = (comparison.high - comparison.low) / (2 * t)
     return (t + NormalDist().inv_cdf(power)) * error
 
@@ -208,15 +214,15 @@ def _jackknife_error(pair: Sequence[Array], totals: Totals) -> float:
 
 
 def _interval(
-    difference: float, error: float | None, count: int, *, scale: float
+    difference: float, error: float | None, count: int, *, freedom: float, scale: float
 ) -> tuple[float, float] | None:
     """Return the ends of the difference; without any spread, what `count` trials may have missed.
 
-    Sources as in `service.evaluation.statistics.intervals`; a difference needs no logit.
+    Sources as in `service.evaluation.statistics.intervals`.
     """
     if error is None:
         return None
-    half = student_quantile(1 - SIGNIFICANCE / 2, freedom=count - 1) * error
+    half = student_quantile(1 - SIGNIFICANCE / 2, freedom=freedom) * error
     if error == 0:
         half = scale * (1 - (SIGNIFICANCE / 2) ** (1 / count))
     return max(-scale, difference - half), min(scale, difference + half)
@@ -225,7 +231,7 @@ def _interval(
 def _p_value(
     first: VariantScores,
     second: VariantScores,
-    pair: Sequence[Array],
+    pair: Sequence[GroupSums],
     *,
     both: NDArray[np.bool_],
     error: float | None,
@@ -241,18 +247,19 @@ def _p_value(
         p_value = mcnemar_p(int((ahead > 0).sum()), int((ahead < 0).sum()))
         return p_value, "McNemar's exact test of rows"
     if count == both.sum():
-        return paired_bootstrap_p(pair[0], pair[1], test.totals, seed=seed), (
+        return paired_bootstrap_p(pair[0].sums, pair[1].sums, test.totals, seed=seed), (
             f"paired bootstrap of rows, {RESAMPLES:,} resamples"
         )
-    return _group_p(difference, error, count=count), (
-        f"jackknife over {count} groups, t with {count - 1} degrees of freedom"
+    freedom = pair[0].freedom
+    return _group_p(difference, error, count=count, freedom=freedom), (
+        f"jackknife over {count} groups, t with {freedom:.1f} degrees of freedom"
     )
 
 
-def _group_p(difference: float, error: float, *, count: int) -> float:
+def _group_p(difference: float, error: float, *, count: int, freedom: float) -> float:
     """Return the p-value of Student's t; without any spread, of as many like signs."""
     if error > 0:
-        return student_p(difference / error, freedom=count - 1)
+        return student_p(difference / error, freedom=freedom)
     return 1.0 if difference == 0 else float(2 * 0.5**count)
 
 

@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from service.evaluation.statistics.distributions import student_p, student_quantile
 from service.evaluation.statistics.intervals import (
     Array,
+    GroupSums,
+    degrees_of_freedom,
+    grouped_interval,
     jackknife_error,
-    jackknife_interval,
-    student_p,
-    student_quantile,
     sum_by_group,
     wilson_interval,
 )
@@ -25,6 +26,12 @@ def mean(sums: Array) -> Array:
 
 def counted(values: NDArray[np.float64]) -> Array:
     return np.column_stack([values, np.ones(len(values))])
+
+
+def grouped(sums: ArrayLike) -> GroupSums:
+    """The sums of groups whose second statistic counts their rows."""
+    found = np.asarray(sums, dtype=np.float64)
+    return GroupSums(found, np.maximum(1, found[:, 1]).astype(np.int64))
 
 
 @pytest.mark.parametrize(
@@ -50,14 +57,14 @@ def test_wilson_intervals_are_those_of_scipy(successes: int, trials: int) -> Non
     assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
 
 
-@pytest.mark.parametrize("freedom", [1, 2, 3, 7, 8, 19, 99, 100, 999, 1000, 20_000])
-def test_quantiles_of_student_are_those_of_scipy(freedom: int) -> None:
+@pytest.mark.parametrize("freedom", [1, 2, 3.6, 7, 8, 19.25, 99, 1000, 20_000])
+def test_quantiles_of_student_are_those_of_scipy(freedom: float) -> None:
     for share in (0.6, 0.9, 0.975, 0.995):
         expected = stats.t.ppf(share, freedom)
-        assert student_quantile(share, freedom=freedom) == pytest.approx(expected, rel=1e-5)
+        assert student_quantile(share, freedom=freedom) == pytest.approx(expected, rel=1e-8)
     for value in (0.0, 0.3, 2.1, 6.0):
         expected = 2 * stats.t.sf(value, freedom)
-        assert student_p(value, freedom=freedom) == pytest.approx(expected, abs=1e-5)
+        assert student_p(value, freedom=freedom) == pytest.approx(expected, abs=1e-9)
 
 
 def test_the_jackknife_error_of_a_mean_is_the_textbook_one() -> None:
@@ -67,14 +74,14 @@ def test_the_jackknife_error_of_a_mean_is_the_textbook_one() -> None:
 
 
 def test_one_group_says_nothing_about_another() -> None:
-    assert jackknife_interval(np.array([[3.0, 4]]), mean, scale=100, confidence=0.95) is None
+    assert grouped_interval(grouped([[3.0, 4]]), mean, scale=100, confidence=0.95) is None
 
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 30), st.floats(0, 1, width=32)), min_size=2, max_size=30))
 def test_no_interval_is_empty_and_none_leaves_the_scale(rows: list[tuple[int, float]]) -> None:
     sums = np.array([[size * share, size] for size, share in rows])
-    interval = jackknife_interval(sums, mean, scale=100, confidence=0.95)
+    interval = grouped_interval(grouped(sums), mean, scale=100, confidence=0.95)
     assert interval is not None
     value = float(mean(sums.sum(axis=0)))
     assert 0 <= interval.low <= value + 1e-9
@@ -83,9 +90,15 @@ def test_no_interval_is_empty_and_none_leaves_the_scale(rows: list[tuple[int, fl
     assert interval.groups == len(rows)
 
 
+def test_few_large_groups_among_small_ones_count_as_few() -> None:
+    assert degrees_of_freedom(np.full(20, 7)) == pytest.approx(19)
+    assert degrees_of_freedom(np.array([90, *[1] * 10])) == 1  # the least
+    assert degrees_of_freedom(np.array([40, 40, *[1] * 20])) == pytest.approx(100**2 / 3220 - 1)
+
+
 def test_all_right_in_few_groups_is_less_certain_than_in_many() -> None:
     few, many = (
-        jackknife_interval(np.full((groups, 2), 10.0), mean, scale=100, confidence=0.95)
+        grouped_interval(grouped(np.full((groups, 2), 10.0)), mean, scale=100, confidence=0.95)
         for groups in (5, 100)
     )
     assert few is not None
@@ -96,9 +109,9 @@ def test_all_right_in_few_groups_is_less_certain_than_in_many() -> None:
 
 def test_rows_that_share_their_fate_widen_the_interval() -> None:
     right = np.repeat([1.0, 0.0], [60, 40])
-    alone = jackknife_interval(counted(right), mean, scale=100, confidence=0.95)
-    grouped = np.column_stack([right.reshape(10, 10).sum(axis=1), np.full(10, 10.0)])
-    together = jackknife_interval(grouped, mean, scale=100, confidence=0.95)
+    alone = grouped_interval(grouped(counted(right)), mean, scale=100, confidence=0.95)
+    tens = np.column_stack([right.reshape(10, 10).sum(axis=1), np.full(10, 10.0)])
+    together = grouped_interval(grouped(tens), mean, scale=100, confidence=0.95)
     assert alone is not None
     assert together is not None
     assert together.high - together.low > 2 * (alone.high - alone.low)
@@ -106,7 +119,8 @@ def test_rows_that_share_their_fate_widen_the_interval() -> None:
 
 def test_rows_of_a_group_are_summed_in_the_order_of_names() -> None:
     sums = sum_by_group(np.array([[1.0, 1], [2, 1], [4, 1]]), groups=["b", "a", "b"])
-    assert sums.tolist() == [[2, 1], [5, 2]]
+    assert sums.sums.tolist() == [[2, 1], [5, 2]]
+    assert sums.rows.tolist() == [1, 2]
 
 
 def test_nineteen_of_twenty_intervals_hold_the_truth() -> None:
@@ -115,8 +129,7 @@ def test_nineteen_of_twenty_intervals_hold_the_truth() -> None:
     for _ in range(400):
         sizes = drawn.integers(1, 12, 12)
         right = drawn.binomial(sizes, drawn.beta(8, 2, 12))
-        found = jackknife_interval(
-            np.column_stack([right, sizes]).astype(float), mean, scale=100, confidence=0.95
-        )
+        sums = grouped(np.column_stack([right, sizes]).astype(float))
+        found = grouped_interval(sums, mean, scale=100, confidence=0.95)
         held += found is not None and found.low <= 80 <= found.high
     assert held / 400 == pytest.approx(0.95, abs=0.035)  # three standard errors

@@ -110,7 +110,7 @@ def test_the_method_says_what_the_interval_rests_on() -> None:
     rows = [row(0), row(1, said="no"), row(2)]
     assert score(rows, "accuracy").method == "Wilson score interval of rows"
     grouped = [row(place, said=said, group=group) for place, said, group in IN_TWO_GROUPS]
-    assert score(grouped, "accuracy").method.endswith("t with 1 degrees of freedom")
+    assert score(grouped, "accuracy").method.endswith("t with 1.0 degrees of freedom")
 
 
 def test_no_interval_is_empty_however_few_rows_are_wrong() -> None:

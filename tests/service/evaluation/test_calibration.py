@@ -11,9 +11,9 @@ from service.evaluation.statistics.binomial import (
     EffectiveCount,
     effective_count,
     exact_interval,
-    incomplete_beta,
     tail_at_most,
 )
+from service.evaluation.statistics.distributions import incomplete_beta
 from service.evaluation.statistics.calibration import auroc, calibrate
 from service.evaluation.statistics.intervals import Array
 

@@ -246,6 +246,8 @@ _CURVE: Example = {
         "best_size": 200,
         "best_prompt": None,
         "beats_prompt_from": None,
+        "basis": "best",
+        "candidate_size": 200,
         "rows_needed": None,
     },
     "comparisons": [],

@@ -4,7 +4,7 @@
 
 One experiment a task through the whole service against the emulator: zero-shot, three shots and
 tuned on 50, 200 and 800 examples (presidio 450) on 200 test rows (presidio 120). Its bundle is
-verified by `tunecurve verify`, and the difference of the recommended size to the best prompt is
+verified by `tunecurve verify`, and the difference of tuning to the best prompt is
 recomputed from the exported rows by `bundle_check.py`, which imports nothing of the service.
 """
 

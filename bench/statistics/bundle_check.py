@@ -7,7 +7,7 @@ says. Groups are drawn with replacement (Field and Welsh, Bootstrapping clustere
 deviation of the draws is the standard error, and Student's t with the effective number of groups
 less one (Kish 1965) gives the width. Percentiles of the draws, also when they are expanded for few
 groups, hold the true difference too seldom where groups differ in size (`coverage.py`). Without
-names: the recommended size against the best prompt.
+names: the size that stands for tuning against the best prompt.
 """
 
 import json
@@ -54,7 +54,7 @@ def check_bundle(file: str, names: Sequence[str] = ()) -> Check:
         chosen = next(
             each["name"]
             for each in curve["points"]
-            if each["train_size"] == decision["recommended_size"]
+            if each["train_size"] == decision["candidate_size"]
         )
         first, second = names or (chosen, decision["best_prompt"])
         rows = {

@@ -103,7 +103,7 @@ def conclude(
     decision = decide(curve, comparisons, tolerance=tolerance)
     chosen, prompt = (
         costs.get(point.name) if point else None
-        for point in (decision.recommended, decision.best_prompt)
+        for point in (decision.candidate, decision.best_prompt)
     )
     points = (*curve.baselines, *curve.points, *curve.others)
     return Analysis(
@@ -134,7 +134,8 @@ def analysis_json(analysis: Analysis) -> dict[str, Any]:
         "tuning_error_measured": curve.tuning_error_measured,
         "fit": asdict(curve.fit) if curve.fit else None,
         "worthwhile_gain": curve.worthwhile_gain,
-        "decision": _decision_json(decision) | {"score_of_best": analysis.score_of_best},
+        "decision": _decision_json(decision, tests=len(analysis.comparisons))
+        | {"score_of_best": analysis.score_of_best},
         "comparisons": [
             asdict(each) | {"is_shown": each.is_shown} for each in analysis.comparisons
         ],
@@ -147,16 +148,19 @@ def analysis_json(analysis: Analysis) -> dict[str, Any]:
     }
 
 
-def _decision_json(decision: Decision) -> dict[str, Any]:
+def _decision_json(decision: Decision, *, tests: int) -> dict[str, Any]:
     against, within = decision.against_prompt, decision.against_best
     return {
         "worth": decision.worth.value,
         "recommended_size": decision.recommended and decision.recommended.train_size,
+        "basis": decision.basis and decision.basis.value,
+        "candidate_size": decision.candidate and decision.candidate.train_size,
         "best_size": decision.best and decision.best.train_size,
         "best_prompt": decision.best_prompt and decision.best_prompt.name,
         "beats_prompt_from": decision.beats_prompt_from,
         "rows_needed": decision.rows_needed,
-        "detectable_difference": against and detectable_difference(against),
+        "size_rows_needed": decision.size_rows_needed,
+        "detectable_difference": against and detectable_difference(against, tests=tests),
         "as_good_within": within and within.high,
     }
 

@@ -1,12 +1,13 @@
 """The answer of an experiment in words: one sentence that claims no more than its intervals do."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from service.evaluation.metrics.registry import find_score
-from service.evaluation.statistics.comparison import FULL_COVERAGE, Comparison
+from service.evaluation.statistics.comparison import FULL_COVERAGE
 from service.evaluation.statistics.intervals import FEW_GROUPS
 from service.experiments.analysis import Analysis
-from service.experiments.decisions.decision import Decision, PairedComparisons, Worth
+from service.experiments.decisions.decision import Decision, SizeBasis, Worth
+from service.experiments.difference_words import doubt_words, gap_words, point_label, range_words
 from service.experiments.learning_curve.curve import LearningCurve, Point, Verdict
 from service.money import NANO
 
@@ -25,8 +26,8 @@ def answer_clauses(analysis: Analysis) -> list[str]:
     decision, curve = analysis.decision, analysis.curve
     title = find_score(curve.metric, pointer="/metric").title
     return [
-        _headline(decision, title=title),
-        *_sizes(decision),
+        _headline(decision, title=title, tests=len(analysis.comparisons)),
+        *_sizes(analysis),
         *_sweep(analysis),
         *_race(analysis),
         *_luck(curve),
@@ -38,8 +39,8 @@ def answer_clauses(analysis: Analysis) -> list[str]:
     ]
 
 
-def _headline(decision: Decision, *, title: str) -> str:
-    chosen, prompt, against = decision.recommended, decision.best_prompt, decision.against_prompt
+def _headline(decision: Decision, *, title: str, tests: int) -> str:
+    chosen, prompt, against = decision.candidate, decision.best_prompt, decision.against_prompt
     if chosen is None:
         return _untuned(prompt, title=title)
     score = _score_words(chosen, title=title)
@@ -48,7 +49,8 @@ def _headline(decision: Decision, *, title: str) -> str:
             f"Tuning on {chosen.train_size:,} examples scores {score}; "
             "no prompt was scored, so whether tuning is worth it is not known"
         )
-    gap = f"{_gap_words(against)} {_label(prompt)} ({prompt.value:.1f}), the best prompt"
+    gap = f"{gap_words(against)} {point_label(prompt)} ({prompt.value:.1f}), the best prompt"
+    gap += doubt_words(against, tests=tests)
     match decision.worth:
         case Worth.BETTER:
             return f"Tune on {chosen.train_size:,} examples: {score}, {gap}"
@@ -61,22 +63,51 @@ def _headline(decision: Decision, *, title: str) -> str:
             )
 
 
-def _sizes(decision: Decision) -> Iterable[str]:
-    """Yield what the other sizes add: break-even, the highest score, a fall, rows that lack."""
-    chosen, best, against = decision.recommended, decision.best, decision.against_best
-    start = decision.beats_prompt_from
+def _sizes(analysis: Analysis) -> Iterable[str]:
+    """Yield what the other sizes add: break-even, the highest score, a fall."""
+    decision = analysis.decision
+    start, chosen = decision.beats_prompt_from, decision.recommended
     if start is not None and chosen is not None and start != chosen.train_size:
         yield f"the smallest size shown to beat it is {start:,}"
-    if best is not None and against is not None:
-        more = "not shown to be better" if not against.is_shown else "better within the tolerance"
-        within = f", so as good within {against.high:.1f}" if (against.high or 0) > 0 else ""
-        size = f"{best.train_size:,} examples ({best.value:.1f})"
-        yield f"{size} are {more} {_range(against)}{within}"
+    yield from _break_even(analysis.curve)
+    yield from _best_size(decision, tests=len(analysis.comparisons))
     if decision.fall is not None:
         yield (
-            f"more data made it worse: {decision.fall.second} is {_gap_words(decision.fall, -1)} "
+            f"more data made it worse: {decision.fall.second} is {gap_words(decision.fall, -1)} "
             f"{decision.fall.first}"
         )
+
+
+def _break_even(curve: LearningCurve) -> Iterable[str]:
+    """Yield where the fitted curve passes the best prompt, unless the smallest size is above it."""
+    fit = curve.fit
+    if fit is None or fit.break_even is None or fit.break_even <= fit.sizes[0]:
+        return
+    low = fit.break_even_low or fit.sizes[0]
+    high = (
+        f"{fit.break_even_high:,.0f}]"
+        if fit.break_even_high
+        else f"more than {fit.sizes[-1]:,.0f}]"
+    )
+    yield f"the fitted curve passes the best prompt near {fit.break_even:,.0f} [{low:,.0f}, {high}"
+
+
+def _best_size(decision: Decision, *, tests: int) -> Iterable[str]:
+    """Yield how the recommended size stands beside the best one: as good, or not known."""
+    chosen, best, against = decision.recommended, decision.best, decision.against_best
+    if chosen is None or best is None or against is None:
+        return
+    gap, tolerance = range_words(against), f"the tolerance of {decision.tolerance:g}"
+    size = f"{best.train_size:,} examples ({best.value:.1f})"
+    if decision.basis is SizeBasis.AS_GOOD:
+        yield f"it is as good as {size} within {tolerance} {gap}"
+    elif against.is_shown:
+        yield f"{size} are better {gap}, not shown to be by more than {tolerance}"
+    else:
+        most = (
+            f", so {chosen.train_size:,} may lose up to {against.high:.1f}" if against.high else ""
+        )
+        yield f"{size} are not shown to be better {gap}{doubt_words(against, tests=tests)}{most}"
 
 
 def _sweep(analysis: Analysis) -> Iterable[str]:
@@ -154,11 +185,11 @@ def _outlook(curve: LearningCurve) -> str:
 
 
 def _costs(analysis: Analysis) -> Iterable[str]:
-    """Yield what the calls of the recommended model cost beside the best prompt's."""
+    """Yield what the calls of the tuned model cost beside the best prompt's."""
     decision = analysis.decision
-    if decision.recommended is None or decision.best_prompt is None:
+    if decision.candidate is None or decision.best_prompt is None:
         return
-    tuned = analysis.costs.get(decision.recommended.name)
+    tuned = analysis.costs.get(decision.candidate.name)
     prompt = analysis.costs.get(decision.best_prompt.name)
     if tuned is None or prompt is None or None in (tuned.per_thousand, prompt.per_thousand):
         return
@@ -166,7 +197,7 @@ def _costs(analysis: Analysis) -> Iterable[str]:
     paid = f", which pays for its tuning in a month of {start:,} calls" if start else ""
     yield (
         f"1,000 calls cost {dollar_words(tuned.per_thousand)} dollars tuned and "
-        f"{dollar_words(prompt.per_thousand)} with {_label(decision.best_prompt)}{paid}"
+        f"{dollar_words(prompt.per_thousand)} with {point_label(decision.best_prompt)}{paid}"
     )
 
 
@@ -174,7 +205,9 @@ def _next(analysis: Analysis) -> Iterable[str]:
     """Yield what would decide what is open, with its price."""
     for step in analysis.next_steps:
         cost = "" if step.cost_nano is None else f" ({dollar_words(step.cost_nano)} dollars)"
-        if step.kind == "test_rows":
+        if step.decides == "size":
+            yield f"about {step.amount:,} more test rows{cost} would tell the two sizes apart"
+        elif step.kind == "test_rows":
             yield f"about {step.amount:,} more test rows{cost} would show a difference of this size"
         elif step.kind == "replicates":
             yield f"{step.amount} more tunings of each size{cost} would tell their luck from a gain"
@@ -221,12 +254,8 @@ def _untuned(prompt: Point | None, *, title: str) -> str:
         return "Nothing could be scored, so there is no answer yet"
     return (
         "No tuned model could be scored; the best prompt, "
-        f"{_label(prompt)}, scores {_score_words(prompt, title=title)}"
+        f"{point_label(prompt)}, scores {_score_words(prompt, title=title)}"
     )
-
-
-def _label(point: Point) -> str:
-    return point.name.split(" (")[0]  # the number of shots would stand beside the score
 
 
 def _score_words(point: Point, *, title: str) -> str:
@@ -236,44 +265,3 @@ def _score_words(point: Point, *, title: str) -> str:
         else "(no interval)"
     )
     return f"{point.value:.1f} {title} {interval}"
-
-
-def difference_words(point: Point, decision: Decision, comparisons: Sequence[Comparison]) -> str:
-    """Return a variant's difference to the best prompt for a table, such as "+5.2 [2.2, 8.4]"."""
-    if decision.best_prompt is not None and point.name == decision.best_prompt.name:
-        return "the best prompt"
-    found = PairedComparisons(comparisons).find(point, decision.best_prompt)
-    if found is None:
-        return ""
-    doubt = "" if found.is_shown else ", not shown"
-    return _range(found).strip("()") + doubt
-
-
-def rank_words(point: Point, analysis: Analysis) -> str:
-    """Return a variant's rank with its difference to the best, such as "3: 5.2 [2.2, 8.4]"."""
-    ranked = next((each for each in analysis.ranking if each.name == point.name), None)
-    if ranked is None:
-        return ""
-    if ranked.to_best is None:
-        return str(ranked.rank)
-    doubt = "" if ranked.is_worse else ", not shown"
-    return f"{ranked.rank}: {_range(ranked.to_best).strip('()')}{doubt}"
-
-
-def _gap_words(found: Comparison, sign: int = 1) -> str:
-    """Return "5.2 [2.2, 8.4] above": the size of a difference, its interval and its side."""
-    gap = sign * found.difference
-    if found.low is None or found.high is None:
-        return f"{abs(gap):.1f} {'above' if gap >= 0 else 'below'}"
-    ends = sorted((found.low, found.high) if found.difference >= 0 else (-found.low, -found.high))
-    side = "above" if gap >= 0 else "below"
-    return f"{abs(gap):.1f} [{ends[0]:.1f}, {ends[1]:.1f}] {side}"
-
-
-def _range(found: Comparison) -> str:
-    interval = (
-        f" [{found.low:.1f}, {found.high:.1f}]"
-        if found.low is not None and found.high is not None
-        else ""
-    )
-    return f"({found.difference:+.1f}{interval})"

@@ -6,8 +6,8 @@ Members without a value in curves of earlier versions have a default here.
 from pydantic import BaseModel, Field
 
 from service.evaluation.schemas import VariantKind
-from service.experiments.decisions.decision import Worth
-from service.experiments.decisions.next_steps import StepKind
+from service.experiments.decisions.decision import SizeBasis, Worth
+from service.experiments.decisions.next_steps import StepKind, StepQuestion
 from service.experiments.learning_curve.curve import Verdict
 
 
@@ -60,6 +60,17 @@ class CurveBand(BaseModel):
     small_gain_probability: float | None = Field(
         default=None, description="that the gain is less than what is worthwhile"
     )
+    break_even: float | None = Field(
+        default=None,
+        description="train size at which the fitted curve passes the best prompt; null where it "
+        "does not within `sizes`, or no prompt has a score",
+    )
+    break_even_low: float | None = Field(
+        default=None, description="lower end of the central 80 % of its draws"
+    )
+    break_even_high: float | None = Field(
+        default=None, description="upper end of it; null: beyond `sizes`"
+    )
 
 
 class CurveDecision(BaseModel):
@@ -67,7 +78,18 @@ class CurveDecision(BaseModel):
 
     worth: Worth = Field(description="whether tuning is shown to beat the best prompt")
     recommended_size: int | None = Field(
-        description="the smallest train size that is not shown to be worse than the best"
+        description="the smallest train size that is shown to beat the best prompt and not shown "
+        "to be worse than the best size; null where none is shown to beat the prompt"
+    )
+    basis: SizeBasis | None = Field(
+        default=None,
+        description="how sure the recommended size is: the best itself, shown to be as good within "
+        "the tolerance, or only not shown to be worse",
+    )
+    candidate_size: int | None = Field(
+        default=None,
+        description="the size that is compared with the best prompt: the recommended one, else the "
+        "best",
     )
     best_size: int | None = Field(description="the train size with the best score")
     best_prompt: str | None = Field(description="the variant without tuning that scores best")
@@ -76,6 +98,11 @@ class CurveDecision(BaseModel):
     )
     rows_needed: int | None = Field(
         description="test rows that would show the difference to the best prompt"
+    )
+    size_rows_needed: int | None = Field(
+        default=None,
+        description="test rows that would tell whether the recommended size is worse than the best "
+        "one by more than the tolerance",
     )
     score_of_best: float | None = Field(
         default=None,
@@ -108,7 +135,12 @@ class VariantPrice(BaseModel):
 class CurveStep(BaseModel):
     """Something to buy next: more labelled rows to train on, or to test on."""
 
-    kind: StepKind = Field(description="what for")
+    kind: StepKind = Field(description="what to buy")
+    decides: StepQuestion | None = Field(
+        default=None,
+        description="what it would tell: whether more data helps (`curve`), tuning beats the best "
+        "prompt (`worth`), or the recommended size is worse than the best (`size`)",
+    )
     amount: int = Field(description="labelled rows, or tunings of each size")
     gain: float | None = Field(description="what they are estimated to improve the score by")
     gain_low: float | None = Field(description="lower end of the central 90 % of the gain")

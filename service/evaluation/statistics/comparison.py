@@ -175,26 +175,32 @@ def adjust_selected(comparisons: Sequence[Comparison], *, of: int) -> list[Compa
     ]
 
 
-def detectable_difference(comparison: Comparison, *, power: float = 0.8) -> float | None:
+def detectable_difference(
+    comparison: Comparison, *, tests: int = 1, power: float = 0.8
+) -> float | None:
     """Return the least true difference that such a test shows with this power, in its scale.
 
-    None where the comparison has no interval. Source: Cohen (1988), normal approximation: the
-    sum of both quantiles times the standard error.
+    `tests` are read together: the level is shared out among them, as Holm's first step does. None
+    where the comparison has no interval. Source: Cohen (1988), normal approximation: the sum of
+    both quantiles times the standard error.
     """
     if comparison.low is None or comparison.high is None:
         return None
     freedom = comparison.freedom or max(1, comparison.groups - 1)
     t = student_quantile(1 - SIGNIFICANCE / 2, freedom=freedom)
     error = (comparison.high - comparison.low) / (2 * t)
-    return (t + NormalDist().inv_cdf(power)) * error
+    shared = student_quantile(1 - SIGNIFICANCE / 2 / max(1, tests), freedom=freedom)
+    return (shared + NormalDist().inv_cdf(power)) * error
 
 
-def needed_rows(comparison: Comparison, *, difference: float, power: float = 0.8) -> int | None:
+def needed_rows(
+    comparison: Comparison, *, difference: float, tests: int = 1, power: float = 0.8
+) -> int | None:
     """Return how many test rows such a comparison needs to show `difference`; None if unknown.
 
     Rows are assumed to come in groups as large as now, so the error falls with their root.
     """
-    least = detectable_difference(comparison, power=power)
+    least = detectable_difference(comparison, tests=tests, power=power)
     if least is None or difference <= 0:
         return None
     return int(np.ceil(comparison.rows * (least / difference) ** 2))

@@ -22,6 +22,14 @@ PAIRS_UP_TO = 24  # variants; every pair of 200 would be 19,900 tests
 _LEVEL = 0.05  # differences that print as 0.0
 
 
+class SizeBasis(StrEnum):
+    """Why a size is recommended: what is known of how much it loses to the best one."""
+
+    BEST = "best"
+    AS_GOOD = "as good"  # its loss is shown to be within the tolerance (non-inferiority)
+    NOT_SHOWN = "not shown to be worse"  # by more than the tolerance: it may be all the same
+
+
 class Worth(StrEnum):
     """Whether tuning is shown to be better or worse than the best prompt."""
 
@@ -35,17 +43,21 @@ class Worth(StrEnum):
 class Decision:
     """What the comparisons of an experiment support.
 
-    `recommended` is the smallest train size that is not shown to be worse than `best`, the size
-    with the highest score, by more than the tolerance; where a size is shown to beat
-    `best_prompt`, it is one of those. `against_prompt` is recommended minus best prompt,
-    `against_best` best minus recommended (None where they are one). `beats_prompt_from` is the
-    smallest size shown to beat the best prompt. `fall` is the best size minus the largest, where
-    the largest is shown to be worse. `rows_needed` is how many test rows would show the
-    difference to the best prompt, where it is not shown yet.
+    `recommended` is the smallest train size that is shown to beat `best_prompt` and not shown to
+    be worse than `best`, the size with the highest score, by more than the `tolerance`; None where
+    no size is shown to beat the prompt. `basis` says how sure that is. `candidate` stands for
+    tuning beside the best prompt: the recommended size, else the best. `against_prompt` is
+    candidate minus best prompt, `against_best` best minus recommended (None where they are one).
+    `beats_prompt_from` is the smallest size shown to beat the best prompt. `fall` is the best size
+    minus the largest, where the largest is shown to be worse. `rows_needed` is how many test rows
+    would show the difference to the best prompt, where it is not shown yet, and
+    `size_rows_needed` how many would tell whether the recommended size is worse than the best.
     """
 
     worth: Worth
     recommended: Point | None
+    basis: SizeBasis | None
+    candidate: Point | None
     best: Point | None
     best_prompt: Point | None
     against_prompt: Comparison | None
@@ -53,6 +65,8 @@ class Decision:
     beats_prompt_from: int | None
     fall: Comparison | None
     rows_needed: int | None
+    size_rows_needed: int | None
+    tolerance: float
 
 
 def decide(
@@ -68,18 +82,29 @@ def decide(
     tuned, prompts = (rank(points, spec=spec) for points in (curve.points, curve.baselines))
     best, prompt = (next(iter(points), None) for points in (tuned, prompts))
     winners = [each for each in tuned if prompt and pairs.is_better(each, prompt)]
-    recommended = best and _recommend(winners or tuned, best, pairs, tolerance=tolerance)
-    against = pairs.find(recommended, prompt)
+    pool = winners if prompt else tuned
+    recommended = _recommend(pool, best, pairs, tolerance=tolerance) if best and pool else None
+    candidate = recommended or best
+    against = pairs.find(candidate, prompt)
+    within = pairs.find(best, recommended) if best is not recommended else None
+    basis = _basis(within, tolerance=tolerance) if recommended else None
+    tests = len(comparisons)
     return Decision(
         worth=_worth(against),
         recommended=recommended,
+        basis=basis,
+        candidate=candidate,
         best=best,
         best_prompt=prompt,
         against_prompt=against,
-        against_best=pairs.find(best, recommended) if best is not recommended else None,
+        against_best=within,
         beats_prompt_from=min((each.train_size or 0 for each in winners), default=None),
         fall=_fall(tuned, best, pairs),
-        rows_needed=_rows_needed(against),
+        rows_needed=_rows_needed(against, tests=tests),
+        size_rows_needed=_rows_needed(within, apart=tolerance, tests=tests)
+        if basis is SizeBasis.NOT_SHOWN
+        else None,
+        tolerance=tolerance,
     )
 
 
@@ -147,6 +172,14 @@ def _is_worse(point: Point, best: Point, pairs: PairedComparisons, *, tolerance:
     return found.low > tolerance
 
 
+def _basis(within: Comparison | None, *, tolerance: float) -> SizeBasis:
+    """Return how much is known of a size's loss to the best, which is `within`."""
+    if within is None:
+        return SizeBasis.BEST
+    is_as_good = within.high is not None and within.high <= tolerance
+    return SizeBasis.AS_GOOD if is_as_good else SizeBasis.NOT_SHOWN
+
+
 def _worth(against: Comparison | None) -> Worth:
     if against is None:
         return Worth.UNKNOWN
@@ -165,10 +198,12 @@ def _fall(
     return pairs.find(best, largest)
 
 
-def _rows_needed(against: Comparison | None) -> int | None:
-    if against is None or against.is_shown or abs(against.difference) < _LEVEL:
+def _rows_needed(found: Comparison | None, *, tests: int, apart: float = 0.0) -> int | None:
+    """Return how many rows would tell a difference, were it as large as now, from `apart`."""
+    if found is None or (found.is_shown and not apart):
         return None
-    return needed_rows(against, difference=abs(against.difference))
+    away = abs(found.difference - apart)
+    return needed_rows(found, difference=away, tests=tests) if away >= _LEVEL else None
 
 
 def rank(points: Iterable[Point], *, spec: MetricSpec) -> list[Point]:

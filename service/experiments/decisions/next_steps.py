@@ -4,12 +4,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from service.evaluation.statistics.comparison import Comparison
 from service.experiments.decisions.decision import Decision
 from service.experiments.decisions.front import CALLS, VariantCost
 from service.experiments.learning_curve.curve import LearningCurve, Point, Verdict
 
 StepKind = Literal["labels", "test_rows", "replicates"]
+StepQuestion = Literal["curve", "worth", "size"]
 
+_MOST_TIMES = 20  # as many test rows as now: sizes that need more are as good as equal
 _TUNINGS_MORE = 2  # of each size: with the first they make three
 
 
@@ -17,14 +20,17 @@ _TUNINGS_MORE = 2  # of each size: with the first they make three
 class NextStep:
     """One thing to buy: `amount` more labelled rows, what it is expected to bring, its price.
 
+    `decides` names the question that it answers: whether more data helps (`curve`), whether tuning
+    beats the best prompt (`worth`), whether the recommended size is worse than the best (`size`).
     `labels` double the largest train size: `gain` is the estimated gain on the metric's scale,
-    `gain_low` and `gain_high` its central 90 %. `test_rows` show the difference to the best
-    prompt, were it as large as now. `replicates` are more tunings of every size, so that the luck
+    `gain_low` and `gain_high` its central 90 %. `test_rows` show a difference, were it as large as
+    now. `replicates` are more tunings of every size, so that the luck
     of a tuning is known. `cost_nano` counts tuning, evaluation and labels in
     nano-dollars, None where a price is not known; without a price a label counts as free.
     """
 
     kind: StepKind
+    decides: StepQuestion
     amount: int
     gain: float | None
     gain_low: float | None
@@ -45,7 +51,8 @@ def next_steps(
         step
         for step in (
             _labels(curve, costs, label_nano=label_nano),
-            _test_rows(decision, costs, label_nano=label_nano),
+            _rows_for_worth(decision, costs, label_nano=label_nano),
+            _rows_for_size(decision, costs, label_nano=label_nano),
             _replicates(curve, costs),
         )
         if step is not None
@@ -67,6 +74,7 @@ def _labels(
     labels = more * label_nano
     return NextStep(
         kind="labels",
+        decides="curve",
         amount=more,
         gain=curve.fit.gain,
         gain_low=curve.fit.gain_low,
@@ -76,19 +84,45 @@ def _labels(
     )
 
 
-def _test_rows(
+def _rows_for_worth(
     decision: Decision, costs: Mapping[str, VariantCost], *, label_nano: int
 ) -> NextStep | None:
-    against, pair = decision.against_prompt, (decision.recommended, decision.best_prompt)
-    if decision.rows_needed is None or against is None:
+    pair = (decision.candidate, decision.best_prompt)
+    more = _more(decision.rows_needed, decision.against_prompt)
+    return _test_rows("worth", more, pair, costs, label_nano=label_nano)
+
+
+def _rows_for_size(
+    decision: Decision, costs: Mapping[str, VariantCost], *, label_nano: int
+) -> NextStep | None:
+    pair = (decision.recommended, decision.best)
+    found = decision.against_best
+    more = _more(decision.size_rows_needed, found)
+    if found is None or more > _MOST_TIMES * found.rows:
         return None
-    more = decision.rows_needed - against.rows
-    if more <= 0:
+    return _test_rows("size", more, pair, costs, label_nano=label_nano)
+
+
+def _more(needed: int | None, found: Comparison | None) -> int:
+    return 0 if needed is None or found is None else max(0, needed - found.rows)
+
+
+def _test_rows(
+    decides: StepQuestion,
+    more: int,
+    pair: Iterable[Point | None],
+    costs: Mapping[str, VariantCost],
+    *,
+    label_nano: int,
+) -> NextStep | None:
+    """Return more test rows, which both of a pair are asked; None where none are needed."""
+    if not more:
         return None
     labels = more * label_nano
     calls = [_calls(more, costs.get(point.name)) for point in _known(pair)]
     return NextStep(
         kind="test_rows",
+        decides=decides,
         amount=more,
         gain=None,
         gain_low=None,
@@ -114,6 +148,7 @@ def _replicates(curve: LearningCurve, costs: Mapping[str, VariantCost]) -> NextS
     whole = _total(parts)
     return NextStep(
         kind="replicates",
+        decides="curve",
         amount=_TUNINGS_MORE,
         gain=None,
         gain_low=None,

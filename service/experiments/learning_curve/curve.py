@@ -12,6 +12,7 @@ from service.experiments.learning_curve.fit import (
     TUNING_ERROR,
     WIDTH_IN_ERRORS,
     CurveFit,
+    Level,
     fit_curve,
 )
 from service.experiments.learning_curve.tuning_luck import TuningLuck
@@ -123,7 +124,14 @@ def learning_curve(
     error = luck.deviation / spec.scale if luck else TUNING_ERROR
     again = [each for each in replicates if each.configuration == chosen]
     fit = _fit(
-        points, again, spec=spec, worthwhile_gain=least, ahead=ahead, seed=seed, tuning_error=error
+        points,
+        again,
+        spec=spec,
+        worthwhile_gain=least,
+        ahead=ahead,
+        seed=seed,
+        tuning_error=error,
+        level=_best_prompt(baselines, spec=spec),
     )
     verdict = judge(points, baselines, fit, spec=spec, tuning_error=error)
     return LearningCurve(
@@ -138,6 +146,15 @@ def learning_curve(
         error * spec.scale,
         luck is not None,
     )
+
+
+def _best_prompt(baselines: Sequence[Point], *, spec: MetricSpec) -> Level | None:
+    scored = [each for each in baselines if each.value is not None]
+    if not scored:
+        return None
+    sign = 1 if spec.higher_is_better else -1
+    best = max(scored, key=lambda each: sign * (each.value or 0))
+    return Level(best.value or 0, (best.high or 0) - (best.low or 0))
 
 
 def _configuration_of_best(variants: Sequence[Point], *, spec: MetricSpec) -> str:
@@ -202,6 +219,7 @@ def _fit(
     ahead: float,
     seed: int,
     tuning_error: float,
+    level: Level | None,
 ) -> CurveFit | None:
     """Fit the mean score of each size; its test rows are the same for every replicate."""
     scores = {
@@ -231,4 +249,5 @@ def _fit(
         seed=seed,
         tuning_error=tuning_error,
         tunings=[len(values) for _, values, _ in usable],
+        level=level,
     )

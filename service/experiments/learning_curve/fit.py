@@ -27,7 +27,9 @@ class CurveFit:
 
     `gain` is what doubling the largest size is estimated to improve, positive when better;
     `gain_low` and `gain_high` are the central 90 % of its draws, and `small_gain_probability` is
-    the share of the draws in which it is less than the gain that is worthwhile.
+    the share of the draws in which it is less than the gain that is worthwhile. `break_even` is the
+    size at which the curve passes the best prompt, None where it does not within `sizes`;
+    `break_even_low` and `break_even_high` are the central 80 % of its draws, None beyond `sizes`.
     """
 
     sizes: tuple[float, ...]
@@ -38,6 +40,17 @@ class CurveFit:
     gain_low: float
     gain_high: float
     small_gain_probability: float
+    break_even: float | None = None
+    break_even_low: float | None = None
+    break_even_high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A score to be passed, such as the best prompt's, and the width of its 95 % interval."""
+
+    value: float
+    width: float
 
 
 def fit_curve(  # noqa: PLR0913  what is known of the scores, and what is asked
@@ -52,11 +65,12 @@ def fit_curve(  # noqa: PLR0913  what is known of the scores, and what is asked
     seed: int = 0,
     tuning_error: float = TUNING_ERROR,
     tunings: Sequence[int] = (),
+    level: Level | None = None,
 ) -> CurveFit:
     """Fit scores of three or more sizes; `widths` are those of their 95 % intervals.
 
     `tuning_error` is the standard deviation of a tuning's luck on 0 to 1; a score is the mean of
-    as many `tunings`, of one without them.
+    as many `tunings`, of one without them. `level` is the best prompt's score.
 
     The band ends at `ahead` times the largest size. Beyond twice the error grows large: on public
     curves, a tenth of fits eight times ahead miss the loss by 6 to 37 %.
@@ -92,7 +106,41 @@ def fit_curve(  # noqa: PLR0913  what is known of the scores, and what is asked
         float(gain_low),
         float(gain_high),
         float(np.mean(gains < worthwhile_gain)),
+        *_break_even(found, grid, level, scale=scale, higher_is_better=higher_is_better, seed=seed),
     )
+
+
+def _break_even(
+    found: "Extrapolation",
+    grid: Array,
+    level: Level | None,
+    *,
+    scale: float,
+    higher_is_better: bool,
+    seed: int,
+) -> tuple[float | None, float | None, float | None]:
+    """Return where the curve passes a level, and the central 80 % of its draws; None beyond.
+
+    The level has noise of its own in each draw. Curve and prompt meet the same test rows, whose
+    luck they share, so the draws are somewhat wider than need be.
+    """
+    if level is None:
+        return None, None, None
+    height = level.value / scale if higher_is_better else 1 - level.value / scale
+    noise = np.random.default_rng(seed).standard_normal((DRAWS, 1))
+    noisy = height + noise * level.width / WIDTH_IN_ERRORS / scale
+    drawn = _passing(found.samples[:, : len(grid)], noisy, grid)
+    low, high = np.quantile(drawn, [0.1, 0.9], method="inverted_cdf")
+    at = _passing(found.point[None, : len(grid)], np.array([[height]]), grid)[0]
+    ends = [float(each) if np.isfinite(each) else None for each in (at, low, high)]
+    return ends[0], ends[1], ends[2]
+
+
+def _passing(curves: Array, level: Array, grid: Array) -> Array:
+    """Return the first size of the grid at which each curve, which never falls, is at a level."""
+    reached = curves >= level
+    sizes: Array = np.where(reached.any(axis=1), grid[reached.argmax(axis=1)], np.inf)
+    return sizes
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,7 +116,8 @@ def _choice(analysis: Analysis) -> Iterable[tuple[str, str]]:
         words = f"{analysis.score_of_best:.1f}, its luck in being chosen taken off (BBC bootstrap)"
         yield "The best on new rows", words
     against = decision.against_prompt
-    least = detectable_difference(against) if against else None
+    tests = len(analysis.comparisons)
+    least = detectable_difference(against, tests=tests) if against else None
     if least is not None and against is not None:
         rows = f"{against.rows:,} test rows in {against.groups:,} groups"
         yield "Least difference shown", f"{least:.1f}, four times in five, by {rows}"

@@ -106,9 +106,9 @@ def row_findings(
     metric: str,
     sources: ReportSources,
 ) -> RowFindings | None:
-    """Compare the rows of the recommended size with those of the best prompt; None without one."""
+    """Compare the rows of the size that stands for tuning with those of the best prompt."""
     evaluations = {each.name: each.evaluation for each in variants}
-    chosen, prompt = decision.recommended, decision.best_prompt
+    chosen, prompt = decision.candidate, decision.best_prompt
     if chosen is None:
         return None
     others: Iterable[Row | None] = (

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from service.evaluation.metrics.registry import find_score
 from service.evaluation.schemas import Score
-from service.experiments.answer import difference_words, dollar_words, rank_words
+from service.experiments.answer import dollar_words
+from service.experiments.difference_words import difference_words, rank_words
 from service.experiments.learning_curve.curve import Point
 from service.experiments.report.data import ReportData, VariantDetails
 from service.experiments.report.plots import interval_words

@@ -13,8 +13,8 @@ from service.evaluation.statistics.binomial import (
     exact_interval,
     tail_at_most,
 )
-from service.evaluation.statistics.distributions import incomplete_beta
 from service.evaluation.statistics.calibration import auroc, calibrate
+from service.evaluation.statistics.distributions import incomplete_beta
 from service.evaluation.statistics.intervals import Array
 
 

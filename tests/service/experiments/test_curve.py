@@ -19,7 +19,7 @@ from service.experiments.decisions.front import VariantCost
 from service.experiments.learning_curve.curve import Point, Verdict, learning_curve
 from service.experiments.learning_curve.fit import CurveFit
 from service.money import NANO
-from tests.service.experiments.curves import FEW, ZERO, analysed, tuned
+from tests.service.experiments.curves import FEW, ZERO, analysed, point, tuned
 
 RISING: dict[int, float | None] = {50: 86.4, 200: 91.0, 800: 94.3}
 FLAT: dict[int, float | None] = {50: 90.0, 200: 90.1, 800: 90.1, 3200: 90.1}
@@ -57,6 +57,17 @@ def test_the_article_s_three_sizes_decide_nothing_at_half_a_point_and_no_plateau
     }
     assert verdicts[0.5] is Verdict.UNDECIDED
     assert verdicts[1.0] is not Verdict.PLATEAU
+
+
+def test_the_article_s_curve_passes_its_best_prompt_near_seventy_examples() -> None:
+    points = tuned({50: 86.38, 200: 90.97, 800: 94.3}, half=0.98)
+    fit = learning_curve("sacrebleu", [point("few-shot (3)", 87.6, half=0.98), *points]).fit
+    assert fit is not None
+    assert fit.break_even == pytest.approx(70, abs=12)
+    assert (fit.break_even_low or 0) < 70 < (fit.break_even_high or 0)
+    above = learning_curve("sacrebleu", [point("few-shot (3)", 99.9), *points]).fit
+    assert above is not None
+    assert (above.break_even, above.break_even_high) == (None, None)
 
 
 def test_what_is_worthwhile_is_the_user_s_to_say() -> None:

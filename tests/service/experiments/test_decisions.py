@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.experiments.answer import answer, difference_words
-from service.experiments.decisions.decision import Decision, Worth, decide
+from service.experiments.answer import answer
+from service.experiments.decisions.decision import Decision, SizeBasis, Worth, decide
+from service.experiments.difference_words import difference_words, doubt_words
 from service.experiments.learning_curve.curve import Point, learning_curve
 from tests.service.experiments.curves import FEW, ZERO, analysed, pairs_of, point, tuned
 
@@ -36,8 +37,20 @@ def test_the_recommended_size_is_the_smallest_not_shown_to_be_worse() -> None:
     assert words.startswith(
         "Tune on 800 examples: 94.3 SacreBLEU [93.1, 95.5], 6.7 [5.7, 7.7] above few-shot (87.6), "
         "the best prompt; the smallest size shown to beat it is 200; "
-        "3,200 examples (94.6) are not shown to be better (+0.3 [-0.7, 1.3])"
+        "the fitted curve passes the best prompt near "
     )
+    assert decision.basis is SizeBasis.NOT_SHOWN
+    assert (
+        "3,200 examples (94.6) are not shown to be better (+0.3 [-0.7, 1.3]), so 800 may lose up "
+        "to 1.3; "
+    ) in words
+    assert "tell the two sizes apart" not in words, "a difference too small to be worth 8,000 rows"
+
+
+def test_what_would_tell_the_recommended_size_from_the_best_is_said() -> None:
+    decision, words = decided(FEW, *sizes({200: 93.4, 800: 94.3}))
+    more = (decision.size_rows_needed or 0) - 200
+    assert f"about {more:,} more test rows would tell the two sizes apart" in words
 
 
 def test_a_tolerance_buys_a_smaller_size() -> None:
@@ -47,7 +60,38 @@ def test_a_tolerance_buys_a_smaller_size() -> None:
     assert strict.recommended is not None
     assert lenient.recommended is not None
     assert (strict.recommended.train_size, lenient.recommended.train_size) == (800, 200)
-    assert "800 examples (94.3) are better within the tolerance (+3.3 [2.3, 4.3])" in words
+    assert "800 examples (94.3) are better (+3.3 [2.3, 4.3]), not shown to be by more than" in words
+
+
+def test_a_size_whose_loss_is_within_the_tolerance_is_as_good() -> None:
+    decision, words = decided(FEW, *sizes({200: 94.0, 800: 94.3}), tolerance=1.5)
+    assert decision.basis is SizeBasis.AS_GOOD
+    assert (
+        "it is as good as 800 examples (94.3) within the tolerance of 1.5 (+0.3 [-0.7, 1.3])"
+        in (words)
+    )
+    assert "tell the two sizes apart" not in words
+
+
+def test_where_no_size_is_shown_to_beat_the_prompt_none_is_recommended() -> None:
+    decision, words = decided(FEW, *sizes({50: 87.9, 800: 88.3}))
+    assert decision.recommended is None
+    assert decision.candidate is not None
+    assert decision.candidate.train_size == 800
+    assert words.startswith("Tuning is not shown to differ from prompting: 800 examples score 88.3")
+
+
+def test_a_difference_that_its_family_hides_is_said_to_be() -> None:
+    curve = learning_curve("sacrebleu", [FEW, *sizes({50: 90.0})])
+    [found] = pairs_of(curve.baselines + curve.points, half=1.0)
+    hidden = replace(found, p_value=0.02, adjusted_p=0.2)
+    assert doubt_words(hidden, tests=10) == (
+        ", not shown as one of 10 comparisons (p 0.20 after Holm)"
+    )
+    assert doubt_words(found, tests=10) == ""
+    assert doubt_words(replace(hidden, adjusted_p=0.01, worst=-1.0, best=3.0), tests=10) == (
+        ", which the rows without an answer could turn"
+    )
 
 
 def test_a_size_that_beats_the_prompt_goes_before_a_smaller_one_that_does_not() -> None:
@@ -72,7 +116,8 @@ def test_a_difference_that_is_not_shown_says_how_many_rows_would_show_it() -> No
         "Tuning is not shown to differ from prompting: 50 examples score 88.1 SacreBLEU "
         "[86.9, 89.3], 0.5 [-0.5, 1.5] above few-shot (87.6), the best prompt"
     )
-    assert decision.rows_needed == pytest.approx(200 * (2.8 / 1.96 / 0.5) ** 2, rel=0.03)
+    # of three comparisons, each at a third of the level
+    assert decision.rows_needed == pytest.approx(200 * (3.24 / 1.96 / 0.5) ** 2, rel=0.03)
     more = (decision.rows_needed or 0) - 200
     assert f"about {more:,} more test rows would show" in words
 

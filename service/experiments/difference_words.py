@@ -1,0 +1,62 @@
+"""Differences of an experiment in words, for sentences and tables."""
+
+from collections.abc import Sequence
+
+from service.evaluation.statistics.comparison import SIGNIFICANCE, Comparison
+from service.experiments.analysis import Analysis
+from service.experiments.decisions.decision import Decision, PairedComparisons
+from service.experiments.learning_curve.curve import Point
+
+
+def difference_words(point: Point, decision: Decision, comparisons: Sequence[Comparison]) -> str:
+    """Return a variant's difference to the best prompt for a table, such as "+5.2 [2.2, 8.4]"."""
+    if decision.best_prompt is not None and point.name == decision.best_prompt.name:
+        return "the best prompt"
+    found = PairedComparisons(comparisons).find(point, decision.best_prompt)
+    if found is None:
+        return ""
+    doubt = "" if found.is_shown else ", not shown"
+    return range_words(found).strip("()") + doubt
+
+
+def rank_words(point: Point, analysis: Analysis) -> str:
+    """Return a variant's rank with its difference to the best, such as "3: 5.2 [2.2, 8.4]"."""
+    ranked = next((each for each in analysis.ranking if each.name == point.name), None)
+    if ranked is None:
+        return ""
+    if ranked.to_best is None:
+        return str(ranked.rank)
+    doubt = "" if ranked.is_worse else ", not shown"
+    return f"{ranked.rank}: {range_words(ranked.to_best).strip('()')}{doubt}"
+
+
+def gap_words(found: Comparison, sign: int = 1) -> str:
+    """Return "5.2 [2.2, 8.4] above": the size of a difference, its interval and its side."""
+    gap = sign * found.difference
+    if found.low is None or found.high is None:
+        return f"{abs(gap):.1f} {'above' if gap >= 0 else 'below'}"
+    ends = sorted((found.low, found.high) if found.difference >= 0 else (-found.low, -found.high))
+    side = "above" if gap >= 0 else "below"
+    return f"{abs(gap):.1f} [{ends[0]:.1f}, {ends[1]:.1f}] {side}"
+
+
+def range_words(found: Comparison) -> str:
+    interval = (
+        f" [{found.low:.1f}, {found.high:.1f}]"
+        if found.low is not None and found.high is not None
+        else ""
+    )
+    return f"({found.difference:+.1f}{interval})"
+
+
+def doubt_words(found: Comparison, *, tests: int) -> str:
+    """Return why a difference whose interval leaves 0 out is not shown all the same."""
+    if found.is_shown or found.low is None or found.high is None or found.low <= 0 <= found.high:
+        return ""
+    if found.adjusted_p is not None and found.adjusted_p <= SIGNIFICANCE:
+        return ", which the rows without an answer could turn"
+    return f", not shown as one of {tests} comparisons (p {found.adjusted_p or 1:.2f} after Holm)"
+
+
+def point_label(point: Point) -> str:
+    return point.name.split(" (")[0]  # the number of shots would stand beside the score

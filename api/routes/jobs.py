@@ -22,6 +22,7 @@ from service.database import Session
 from service.erasure import operations as erasure
 from service.erasure.schemas import Deletion
 from service.experiments.estimates import estimate_from_source
+from service.experiments.extension import extended_spec
 from service.inference.ledger import costs_of
 from service.inference.project_limits import admission
 from service.jobs import operations, queries
@@ -87,9 +88,10 @@ def create_job(
     `Idempotency-Key` so that a repeated request makes no second job.
     """
     project_id, sessions = principal.project_id, container.sessions
+    spec = with_model_ids(body.spec, project_id=project_id, sessions=sessions)
     request = operations.Request(
         kind=body.kind,
-        spec=with_model_ids(body.spec, project_id=project_id, sessions=sessions),
+        spec=extended_spec(spec, project_id=project_id, sessions=sessions),
         labels=body.labels,
         project_id=project_id,
         idempotency_key=idempotency_key,

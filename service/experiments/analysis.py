@@ -1,7 +1,7 @@
 """All that an experiment's rows say: curve, comparisons, decision, costs, and what to buy. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from service.evaluation.metrics.registry import find_score
@@ -28,7 +28,8 @@ from service.money import dollars_or_none, parse_dollars
 class Analysis:
     """`score_of_best` is what the best variant is expected to score on rows that did not choose
     it. `front` names the variants worth choosing by score and cost, cheapest first; None where a
-    price is not known. `pays_off_from` counts calls a month.
+    price is not known. `pays_off_from` counts calls a month. `extends` names the experiment whose
+    variants were compared before.
     """
 
     curve: LearningCurve
@@ -41,6 +42,7 @@ class Analysis:
     next_steps: tuple[NextStep, ...]
     ranking: tuple[RankedVariant, ...] = ()
     race: RaceResult | None = None
+    extends: str | None = None
 
 
 def analyse(
@@ -63,7 +65,7 @@ def analyse(
         seed=spec.seed,
         luck=tuning_luck(_repeated(scores, again, test=test), scale=test.scale),
     )
-    return conclude(
+    found = conclude(
         curve,
         compare_all(
             first, test=test, prompts={each.name for each in points if not each.kind.is_tuned}
@@ -74,6 +76,7 @@ def analyse(
         label_nano=parse_dollars(spec.label_price or "0"),
         rows=len(test.groups),
     )
+    return replace(found, extends=spec.extend)
 
 
 def _repeated(

@@ -30,6 +30,7 @@ def answer_clauses(analysis: Analysis) -> list[str]:
         *_sizes(analysis),
         *_sweep(analysis),
         *_race(analysis),
+        *_extension(analysis),
         *_luck(curve),
         *_passes(curve),
         *([_outlook(curve)] if decision.best else []),
@@ -139,6 +140,15 @@ def _race(analysis: Analysis) -> Iterable[str]:
         f"the race stopped {len(race.stopped)} tuned {noun} early, which saved "
         f"{race.rows_saved:,} calls{dollars}"
     )
+
+
+def _extension(analysis: Analysis) -> Iterable[str]:
+    """Yield that earlier variants are compared once more, among more of them."""
+    if analysis.extends is not None:
+        yield (
+            f"this extends {analysis.extends}: the {len(analysis.comparisons)} comparisons of all "
+            "its variants are adjusted together, so what was shown there may not be shown here"
+        )
 
 
 def _luck(curve: LearningCurve) -> Iterable[str]:

@@ -31,10 +31,31 @@ from service.tuning.schemas import TuneSpec
 def write_children(
     run: JobRun, row: Experiment, *, kinds: JobKinds, sessions: Sessions
 ) -> Sequence[JobRecord]:
-    """Write every child with its reserved output in one transaction: all of them or none."""
+    """Write every child with its reserved output in one transaction: all of them or none.
+
+    Of an extension with a new dataset that is the dataset alone (`write_variants` has the rest).
+    """
     spec = ExperimentSpec.model_validate(run.spec)
+    if spec.extend is not None and spec.prepare is not None:
+        with run.fenced() as session:
+            writer = ChildWriter(session, run, kinds)
+            dataset_id = writer.add("prepare", spec.prepare, "dataset")
+            repository.get(session, row.id, project_id=run.project_id).dataset_id = dataset_id
+        return writer.jobs
     with sessions.reading() as session:
         dataset = given_dataset(session, spec, run.project_id)
+    return write_variants(run, row, spec, dataset, kinds=kinds)
+
+
+def write_variants(
+    run: JobRun,
+    row: Experiment,
+    spec: ExperimentSpec,
+    dataset: DatasetView | None,
+    *,
+    kinds: JobKinds,
+) -> Sequence[JobRecord]:
+    """Write the jobs of all variants, and of the dataset where it is still to be made."""
     variants = variants_of(spec, dataset)
     first_lap = _first_lap(spec, dataset)
     with run.fenced() as session:

@@ -31,6 +31,7 @@ from service.evaluation.setup_schemas import BEST_CHECKPOINT
 from service.experiments import repository
 from service.experiments.children import write_children
 from service.experiments.estimates import estimate_experiment
+from service.experiments.extension import write_extension
 from service.experiments.final_tuning import write_final_tuning
 from service.experiments.hyperparameter_sweep import configurations_of
 from service.experiments.models import Experiment
@@ -231,9 +232,11 @@ def run_experiment(
     run.report(ended, len(children), unit="jobs", stage="children")
     if ended < len(children):
         return Waiting(Reason.CHILDREN)
-    more = next_lap(
-        run, spec, kinds=jobs.kinds, sessions=sessions, store=store
-    ) or write_final_tuning(run, spec, children, kinds=jobs.kinds, sessions=sessions)
+    more = (
+        write_extension(run, row, spec, kinds=jobs.kinds, sessions=sessions, store=store)
+        or next_lap(run, spec, kinds=jobs.kinds, sessions=sessions, store=store)
+        or write_final_tuning(run, spec, children, kinds=jobs.kinds, sessions=sessions)
+    )
     if more:
         dispatch(more, services=jobs)
         return Waiting(Reason.CHILDREN)

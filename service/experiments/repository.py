@@ -25,6 +25,10 @@ def get(session: Session, experiment_id: str, *, project_id: str) -> Experiment:
     return row
 
 
+def find(session: Session, experiment_id: str) -> Experiment | None:
+    return session.get(Experiment, experiment_id)
+
+
 def page(session: Session, project_id: str, *, after: str | None, limit: int) -> list[Experiment]:
     query = select(Experiment).where(Experiment.project_id == project_id)
     if after:

@@ -39,7 +39,8 @@ BaseModelName = Annotated[
 class ExperimentSpec(GenerationConfig):
     """Compare prompting with tuning on growing train sizes, on the same test rows.
 
-    Give either `prepare`, a dataset to make, or `dataset`, one that exists.
+    Give either `prepare`, a dataset to make, or `dataset`, one that exists; or `extend`, an
+    experiment to which train sizes and variants are added.
     """
 
     model_config = ConfigDict(
@@ -66,10 +67,18 @@ class ExperimentSpec(GenerationConfig):
     )
     prepare: PrepareSpec | None = None
     dataset: str | None = Field(default=None, pattern=id_pattern(Prefix.DATASET))
+    extend: str | None = Field(
+        default=None,
+        pattern=id_pattern(Prefix.EXPERIMENT),
+        description="an experiment that has ended: `train_sizes` and variants named here are added "
+        "to its own, on the same test rows; its tunings and answers are used again and cost "
+        "nothing",
+    )
     train_sizes: tuple[TrainSize, ...] = Field(
         default=(),
         max_length=12,
-        description="with `dataset` only; empty: every size it was prepared with",
+        description="with `dataset`: empty for every size it was prepared with; with `extend`: the "
+        "sizes to add",
     )
     base_model: BaseModelName | None = Field(
         default=None, description="the installation's default without one"
@@ -161,8 +170,9 @@ class ExperimentSpec(GenerationConfig):
 
     @model_validator(mode="after")
     def _one_dataset(self) -> Self:
-        if (self.prepare is None) == (self.dataset is None):
-            message = "give either `prepare` or `dataset`"
+        given = (self.prepare is not None) + (self.dataset is not None)
+        if given > 1 or (given == 0 and self.extend is None):
+            message = "give either `prepare` or `dataset`, or `extend`"
             raise ValueError(message)
         if self.prepare is not None and self.train_sizes:
             message = "`train_sizes` goes inside `prepare`"

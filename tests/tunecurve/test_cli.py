@@ -31,6 +31,12 @@ def test_a_job_is_submitted_and_waited_for(
     assert "running" in printed.err
 
 
+def test_an_experiment_is_extended_by_its_id(known: TinyService) -> None:
+    spec = '{"train_sizes": [1600]}'
+    assert run(["submit", "experiment", "--extend", "exp_1", "--spec", spec]) == ExitCode.OK
+    assert json.loads(known.seen[-1].body)["spec"] == {"train_sizes": [1600], "extend": "exp_1"}
+
+
 def test_json_goes_to_standard_output_alone(
     known: TinyService, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,9 +1,11 @@
 """A bundle of a real experiment: every number recomputed from its rows, every change found."""
 
+import contextlib
 import csv
 import hashlib
 import io
 import json
+import sqlite3
 import subprocess
 import sys
 import zipfile
@@ -71,10 +73,19 @@ def bundle(running_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Pa
                 to = rows / f"{each['evaluation']}.parquet"
                 client.content("evaluations", each["evaluation"], content_format="parquet", to=to)
         exported = ["export", job.outputs["experiment"], "--mlflow", str(file.parent / "mlflow")]
-        for _ in range(2):
+        for broken in (False, True):
+            if broken:
+                break_off(file.parent / "mlflow")
             subprocess.run([sys.executable, "-m", "tunecurve", *exported, *access], check=True)
     (file.parent / "label_errors.json").write_text(json.dumps(suspects))
     return file
+
+
+def break_off(folder: Path) -> None:
+    """Leave an export as a break leaves it: one run half-written, another not begun."""
+    with contextlib.closing(sqlite3.connect(folder / "mlflow.db")) as database, database:
+        database.execute("UPDATE runs SET status = 'RUNNING' WHERE name = 'zero-shot'")
+        database.execute("UPDATE runs SET lifecycle_stage = 'deleted' WHERE name = 'answer'")
 
 
 def rewritten(bundle: Path, name: str, change: Callable[[Any], None]) -> bytes:
@@ -144,7 +155,7 @@ def test_smaller_models_are_asked_only_what_they_have_not_seen(
 
 
 @pytest.mark.filterwarnings("ignore")  # of MLflow's own tables
-def test_mlflow_reads_back_what_was_exported_and_a_second_export_adds_nothing(
+def test_mlflow_reads_back_what_an_export_wrote_and_another_one_completed_after_a_break(
     bundle: Path,
 ) -> None:
     from mlflow.tracking import MlflowClient  # seconds to import
@@ -155,7 +166,10 @@ def test_mlflow_reads_back_what_was_exported_and_a_second_export_adds_nothing(
     assert experiment is not None
     assert experiment.tags["tunecurve.answer"] == told["answer"]
     assert experiment.tags["tunecurve.synthetic"] == "true"
-    runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+    found = client.search_runs([experiment.experiment_id])
+    runs = {run.info.run_name: run for run in found}
+    assert len(found) == len(runs)
+    assert {run.info.status for run in found} == {"FINISHED"}
     assert set(runs) == {"answer", *(each["name"] for each in told["variants"])}
     for variant in told["variants"]:
         data = runs[variant["name"]].data

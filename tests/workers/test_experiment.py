@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from dataclasses import asdict
 from typing import Any
 
@@ -10,10 +11,15 @@ from google.cloud import storage
 
 from service.datasets.sources.schemas import SyntheticSource
 from service.datasets.sources.synthetic import synthetic_rows
+from service.errors import Invalid
+from service.evaluation.exports.row_scores import read_rows
 from service.evaluation.queries import get_evaluation
 from service.experiments.curve_schemas import ExperimentCurve
+from service.experiments.extension import extended_spec
 from service.experiments.queries import get_experiment
 from service.experiments.report.archive import read_archived
+from service.experiments.schemas import ExperimentSpec
+from service.experiments.variant_view import VariantView
 from service.inference.redis_governor import list_quotas
 from service.jobs.lifecycle import State
 from service.jobs.models import Job
@@ -104,6 +110,68 @@ def test_one_job_draws_a_learning_curve_and_a_second_has_the_same_data_and_tunes
     )
     table = read_archived(row.archive_key, "tables/overfitting.csv", store=stack.services.store)
     assert table.decode().splitlines()[1:] == ["tuned@80,3,0.5,9,0.7,0.4,0.1,0.6"]
+    _extend(stack, again)
+
+
+def _extend(stack: Stack, job: Job) -> None:
+    """Add a size and a variant to an experiment: only these are tuned, asked and paid for."""
+    known = stack.emulator.ledger()
+    more = {
+        "extend": job.outputs["experiment"],
+        "train_sizes": [160],
+        "chain_of_thought": True,
+    }
+    extended = stack.succeeded(stack.submit("experiment", whole(stack, more)).id)
+    before, after = stack.variants(job), stack.variants(extended)
+    assert set(after) - set(before) == {"tuned@160", "chain-of-thought"}
+    assert {name: after[name].score for name in before} == {
+        name: each.score for name, each in before.items()
+    }
+    ledger = stack.emulator.ledger()
+    assert ledger["tunings_created"] == known["tunings_created"] + 1
+    assert ledger["calls_accepted"] == known["calls_accepted"] + 2 * 40
+    assert ledger["repeated_prompts"] == known["repeated_prompts"]
+    rows = [
+        [line["example_id"] for line in stored_rows(stack, each)]
+        for each in (before["zero-shot"], after["zero-shot"], after["tuned@160"])
+    ]
+    assert rows[0] == rows[1] == rows[2]
+    row, _ = get_experiment(
+        extended.outputs["experiment"],
+        project_id=stack.project_id,
+        sessions=stack.services.sessions,
+    )
+    assert f"this extends {job.outputs['experiment']}: the 15 comparisons of all" in (
+        row.answer or ""
+    )
+    for changed, named in (
+        ({"shots": 5}, "few-shot (3)"),
+        ({"temperature": 0.7}, "`temperature`"),
+        ({"metric": "exact_match"}, "`metric`"),
+    ):
+        with pytest.raises(Invalid, match=re.escape(named)):
+            whole(stack, {"extend": job.outputs["experiment"], **changed})
+
+
+def whole(stack: Stack, spec: dict[str, Any]) -> dict[str, Any]:
+    """Return an extension's spec as a submission completes it."""
+    found = extended_spec(
+        ExperimentSpec.model_validate(spec),
+        project_id=stack.project_id,
+        sessions=stack.services.sessions,
+    )
+    return found.model_dump()
+
+
+def stored_rows(stack: Stack, variant: VariantView) -> list[dict[str, Any]]:
+    return list(
+        read_rows(
+            variant.evaluation,
+            project_id=stack.project_id,
+            sessions=stack.services.sessions,
+            store=stack.services.store,
+        )
+    )
 
 
 def _keep_overfitting(stack: Stack, model_id: str | None) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Json = Mapping[str, Any]
 _PARAMETERS = ("kind", "base_model", "train_size", "shots", "epochs", "model", "evaluation")
 _NUMBERS = ("score", "low", "high", "coverage", "test_rows", "groups")
+_SUMMARY = "answer"  # the name of the run that has answer and report
 _COSTS = ("per_thousand_calls", "tuning", "prompt_tokens", "output_tokens", "latency_ms")
 
 
@@ -36,7 +37,8 @@ def export(
     """Write an experiment to MLflow: a run for each variant, and one with answer and report.
 
     A folder gets a SQLite database, as `mlflow ui --backend-store-uri sqlite:///DIR/mlflow.db`
-    reads it. Needs `pip install tunecurve[mlflow]`. A second call adds nothing.
+    reads it. Needs `pip install tunecurve[mlflow]`. A second call adds what a broken one has left
+    out, else nothing.
     """
     if collection_of(experiment) != "experiments":
         raise UsageError(f"{experiment} is no experiment (exp_…)")
@@ -47,11 +49,28 @@ def export(
             raise UsageError(f"{experiment} is {found['state']}: it has no scores to export")
         name = " ".join(filter(None, (found["name"], experiment)))
         known = tracking.get_experiment_by_name(name)
-        if known is None:
-            place = None if "://" in mlflow else (Path(mlflow) / "artifacts").resolve().as_uri()
-            made = tracking.create_experiment(name, place, tags=_tags(found))
-            _write(tracking, made, found, _files(client, experiment, Path(folder)))
+        place = None if "://" in mlflow else (Path(mlflow) / "artifacts").resolve().as_uri()
+        made = (
+            known.experiment_id
+            if known is not None
+            else tracking.create_experiment(name, place, tags=_tags(found))
+        )
+        whole = _whole_runs(tracking, made)
+        if _SUMMARY not in whole:
+            _write_summary(tracking, made, found, _files(client, experiment, Path(folder)))
+        for variant in found["variants"]:
+            if variant["name"] not in whole:
+                _write_variant(tracking, made, found, variant)
     print(name)
+
+
+def _whole_runs(tracking: "MlflowClient", made: str) -> set[str]:
+    """Return the names of the runs that are whole; those that a break left open are deleted."""
+    runs = tracking.search_runs([made])
+    for run in runs:
+        if run.info.status == "RUNNING":
+            tracking.delete_run(run.info.run_id)
+    return {run.info.run_name for run in runs if run.info.status != "RUNNING"}
 
 
 def _tracking(target: str) -> "MlflowClient":
@@ -74,17 +93,19 @@ def _files(client: "Client", experiment: str, folder: Path) -> Path:
     return folder
 
 
-def _write(tracking: "MlflowClient", made: str, found: Json, files: Path) -> None:
-    summary = tracking.create_run(made, run_name="answer", tags=_tags(found)).info.run_id
+def _write_summary(tracking: "MlflowClient", made: str, found: Json, files: Path) -> None:
+    summary = tracking.create_run(made, run_name=_SUMMARY, tags=_tags(found)).info.run_id
     tracking.log_artifacts(summary, str(files))
     tracking.set_terminated(summary)
-    for variant in found["variants"]:
-        run = tracking.create_run(made, run_name=variant["name"], tags=_tags(found)).info.run_id
-        for name, value in _parameters(variant):
-            tracking.log_param(run, name, value)
-        for name, number in _metrics(variant, found.get("curve") or {}):
-            tracking.log_metric(run, name, number)
-        tracking.set_terminated(run, status="FINISHED" if variant["error"] is None else "FAILED")
+
+
+def _write_variant(tracking: "MlflowClient", made: str, found: Json, variant: Json) -> None:
+    run = tracking.create_run(made, run_name=variant["name"], tags=_tags(found)).info.run_id
+    for name, value in _parameters(variant):
+        tracking.log_param(run, name, value)
+    for name, number in _metrics(variant, found.get("curve") or {}):
+        tracking.log_metric(run, name, number)
+    tracking.set_terminated(run, status="FINISHED" if variant["error"] is None else "FAILED")
 
 
 def _tags(found: Json) -> dict[str, str]:

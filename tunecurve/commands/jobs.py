@@ -58,6 +58,10 @@ def submit(  # noqa: PLR0913 - typer turns each argument into an option
     kind: Annotated[JobKind, typer.Argument(help="What the job does.")],
     *,
     spec: Annotated[str, typer.Option(help="A JSON file, - for standard input, or JSON itself.")],
+    extend: Annotated[
+        str | None,
+        typer.Option(metavar="EXP", help="Add the spec's sizes and variants to this experiment."),
+    ] = None,
     label: Annotated[
         list[str] | None, typer.Option(help="NAME=VALUE; may be given several times.")
     ] = None,
@@ -85,6 +89,7 @@ def submit(  # noqa: PLR0913 - typer turns each argument into an option
 ) -> None:
     """Submit a job."""
     body, labels = read_spec(spec), parse_labels(label or [])
+    body |= {"extend": extend} if extend else {}
     with connect(url, key) as client:
         job = client.submit(
             kind,

@@ -120,7 +120,8 @@ def _choice(analysis: Analysis) -> Iterable[tuple[str, str]]:
     least = detectable_difference(against, tests=tests) if against else None
     if least is not None and against is not None:
         rows = f"{against.rows:,} test rows in {against.groups:,} groups"
-        yield "Least difference shown", f"{least:.1f}, four times in five, by {rows}"
+        words = f"{least:.1f}, four times in five, by {rows}, as one of {tests} comparisons"
+        yield "Least difference shown", words
     if analysis.pays_off_from is not None:
         yield "Tuning paid in a month from", f"{analysis.pays_off_from:,} calls"
 

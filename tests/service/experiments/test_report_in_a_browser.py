@@ -57,6 +57,30 @@ def test_a_report_asks_nobody_for_anything_and_fits_its_page(
         assert background != text
 
 
+def test_a_printed_table_breaks_no_word(browser: Browser, pages: dict[str, Path]) -> None:
+    """On A4 within margins of a centimetre; the widest table has a page across of its own."""
+    cells = ".scroll th, .scroll td:not(.text)"
+    broken = """cells => [...document.querySelectorAll(cells)].flatMap(e => {
+      const walker = document.createTreeWalker(e, NodeFilter.SHOW_TEXT), found = [];
+      for (let node; node = walker.nextNode();)
+        for (const word of node.data.matchAll(/[A-Za-z]+/g)) {
+          const range = document.createRange();
+          range.setStart(node, word.index);
+          range.setEnd(node, word.index + word[0].length);
+          if (range.getClientRects().length > 1) found.push(word[0]);
+        }
+      return found;
+    })"""
+    for name, width in (("experiment", 1047), ("dataset", 718)):
+        with look_at(browser, pages[name], width=width, medium="print") as seen:
+            assert seen.page.evaluate(broken, cells) == []
+            assert seen.overflows() == []
+            wide = seen.page.locator(".scroll:has(th:nth-child(9))").evaluate_all(
+                "all => all.map(e => getComputedStyle(e).page)"
+            )
+            assert set(wide) <= {"wide"}
+
+
 def test_on_a_phone_the_plot_is_narrow_and_each_cell_says_what_it_is(
     browser: Browser, pages: dict[str, Path]
 ) -> None:

@@ -1,0 +1,220 @@
+"""Extension of an experiment: sizes and variants are added, all the rest is used again.
+
+The whole spec of what an extension compares is written into its job, so it runs, is estimated and
+verified as any experiment. Identical tunings and answers are used again (decisions 0025 and 0018),
+so that only what is new is paid for.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from service.database import Session, Sessions
+from service.datasets.examples import Split
+from service.datasets.queries import DatasetView, ready_dataset, stream_examples
+from service.errors import Conflict, Fault, Invalid, NotFound
+from service.experiments import repository
+from service.experiments.children import write_variants
+from service.experiments.models import Experiment
+from service.experiments.schemas import ExperimentSpec
+from service.experiments.variants import Variant, plan_variants
+from service.jobs.ports import InputNotReady, JobKinds, JobRecord, JobRun
+from service.jobs.queries import spec_of
+from service.storage.ports import ObjectStore
+
+# What an extension may set: it adds variants, or reads the same scores in another way.
+_ADDED = frozenset(
+    {
+        "extend",
+        "name",
+        "train_sizes",
+        "shots",
+        "chain_of_thought",
+        "optimised_prompt",
+        "tuned_shots",
+        "compare_models",
+        "replicates",
+        "sweep",
+        "label_errors",
+        "final",
+        "tolerance",
+        "worthwhile_gain",
+        "label_price",
+        "extrapolation",
+    }
+)
+
+
+def extended_spec(spec: BaseModel, *, project_id: str, sessions: Sessions) -> BaseModel:
+    """Return the whole spec of an extension, and any other spec as it is.
+
+    What it does not set is that of the experiment it extends; `train_sizes` and `compare_models`
+    are added to those. Sizes that the dataset has no files of are prepared anew, from the same
+    source.
+
+    Raises NotFound `experiment_not_found`, Conflict `not_ready`, and Invalid
+    `extension_changes_experiment` where it would leave out or change what was compared.
+    """
+    if not isinstance(spec, ExperimentSpec) or spec.extend is None or _is_whole(spec):
+        return spec
+    with sessions.reading() as session:
+        row = _ready(session, spec.extend, project_id)
+        before = ExperimentSpec.model_validate(spec_of(session, row.job_id))
+        dataset = ready_dataset(row.dataset_id or "", project_id=project_id, session=session)
+        prepared = spec_of(session, dataset.job_id)
+    _require_additions(spec, before)
+    asked = spec.model_dump(include=spec.model_fields_set - {"train_sizes", "compare_models"})
+    told = before.model_dump(exclude={"prepare", "dataset", "train_sizes"}) | asked
+    told |= {
+        "fresh": False,
+        "compare_models": list(dict.fromkeys([*before.compare_models, *spec.compare_models])),
+        **_data(spec, before, dataset, prepared),
+    }
+    whole = _validated(told)
+    _require_all(whole, before, dataset, sizes=_sizes(spec, before, dataset))
+    return whole
+
+
+def write_extension(
+    run: JobRun,
+    row: Experiment,
+    spec: ExperimentSpec,
+    *,
+    kinds: JobKinds,
+    sessions: Sessions,
+    store: ObjectStore,
+) -> Sequence[JobRecord]:
+    """Write the variants of an extension once its new dataset is ready; none if they are there.
+
+    Raises Conflict `test_rows_differ`.
+    """
+    if spec.extend is None or spec.prepare is None:
+        return []
+    with sessions.reading() as session:
+        if repository.variants(session, [row.id]):
+            return []
+        try:
+            dataset = ready_dataset(
+                row.dataset_id or "", project_id=run.project_id, session=session
+            )
+        except InputNotReady:  # its preparation has failed, which the summary tells
+            return []
+        _require_same_test_rows(spec, dataset, session=session, store=store)
+    return write_variants(run, row, spec, dataset, kinds=kinds)
+
+
+def _require_same_test_rows(
+    spec: ExperimentSpec, dataset: DatasetView, *, session: Session, store: ObjectStore
+) -> None:
+    """Raise Conflict `test_rows_differ` where an extension's new dataset has other test rows."""
+    extended = repository.find(session, spec.extend or "")
+    if extended is None:
+        return
+    before = ready_dataset(
+        extended.dataset_id or "", project_id=extended.project_id, session=session
+    )
+    if _test_rows(before, store) != _test_rows(dataset, store):
+        message = (
+            f"with these train sizes the test rows are not those of {spec.extend}, so their "
+            "variants cannot be compared: submit a new experiment, or smaller sizes"
+        )
+        raise Conflict(message, code="test_rows_differ")
+
+
+def _is_whole(spec: ExperimentSpec) -> bool:
+    return spec.prepare is not None or spec.dataset is not None
+
+
+def _ready(session: Session, experiment_id: str, project_id: str) -> Experiment:
+    try:
+        row = repository.get(session, experiment_id, project_id=project_id)
+    except NotFound as error:
+        fault = Fault("/spec/extend", "experiment_not_found", error.message)
+        raise NotFound(error.message, code="experiment_not_found", faults=[fault]) from error
+    if row.ready_at is None:
+        message = f"{experiment_id} is not ready; an extension starts where an experiment has ended"
+        raise Conflict(message, code="not_ready")
+    return row
+
+
+def _require_additions(spec: ExperimentSpec, before: ExperimentSpec) -> None:
+    """Refuse what would ask or tune the variants that are there in another way."""
+    changed = [
+        name
+        for name in sorted(spec.model_fields_set - _ADDED)
+        if getattr(spec, name) != getattr(before, name)
+    ]
+    faults = [
+        _changes(f"/spec/{name}", f"`{name}` is another one in {spec.extend}: leave it out")
+        for name in changed
+    ]
+    if not before.cache:
+        words = f"{spec.extend} has kept no answers (`cache: false`), so all would be paid again"
+        faults.append(_changes("/spec/extend", words))
+    if faults:
+        raise Invalid(faults[0].message, code="extension_changes_experiment", faults=faults)
+
+
+def _data(
+    spec: ExperimentSpec,
+    before: ExperimentSpec,
+    dataset: DatasetView,
+    prepared: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return the dataset of the extension: the same one, or a new one with more train sizes."""
+    sizes = _sizes(spec, before, dataset)
+    if set(sizes) <= set(dataset.train_sizes):
+        return {"dataset": dataset.id, "train_sizes": sizes}
+    return {"prepare": {**prepared, "train_sizes": sizes}}
+
+
+def _sizes(spec: ExperimentSpec, before: ExperimentSpec, dataset: DatasetView) -> list[int]:
+    """Return the sizes that were compared, and those that are added."""
+    there = before.train_sizes or dataset.train_sizes
+    return sorted({*there, *spec.train_sizes})
+
+
+def _validated(told: Mapping[str, Any]) -> ExperimentSpec:
+    try:
+        return ExperimentSpec.model_validate(told)
+    except ValidationError as error:
+        words = [str(each["ctx"].get("error", each["msg"])) for each in error.errors()]
+        faults = [_changes("/spec", each) for each in words]
+        raise Invalid(faults[0].message, code=faults[0].code, faults=faults) from error
+
+
+def _require_all(
+    whole: ExperimentSpec, before: ExperimentSpec, dataset: DatasetView, *, sizes: list[int]
+) -> None:
+    """Refuse an extension without some variant that is there."""
+    planned = {_identity(each) for each in plan_variants(sizes, whole)}
+    there = plan_variants(before.train_sizes or dataset.train_sizes, before)
+    lost = [each.name for each in there if _identity(each) not in planned]
+    if lost:
+        message = (
+            f"an extension keeps every variant, and this one would leave out {', '.join(lost)}: "
+            "submit a new experiment"
+        )
+        raise Invalid(
+            message,
+            code="extension_changes_experiment",
+            faults=[_changes("/spec/extend", message)],
+        )
+
+
+def _identity(variant: Variant) -> tuple[object, ...]:
+    """Return what tells variants apart, but for their names."""
+    return variant.kind, variant.shots, variant.base_model, variant.tuning
+
+
+def _changes(pointer: str, message: str) -> Fault:
+    return Fault(pointer, "extension_changes_experiment", message)
+
+
+def _test_rows(dataset: DatasetView, store: ObjectStore) -> str:
+    digest = hashlib.sha256()
+    for example in stream_examples(dataset.examples_key, Split.TEST, store=store):
+        digest.update(repr((example.id, example.group, example.references)).encode())
+    return digest.hexdigest()

@@ -10,12 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.evaluation.statistics.intervals import (
-    Array,
-    jackknife_error,
-    student_quantile,
-    sum_by_group,
-)
+from service.evaluation.statistics.distributions import student_quantile
+from service.evaluation.statistics.intervals import Array, jackknife_error, sum_by_group
 
 Places = Sequence[int] | NDArray[Any]
 
@@ -155,15 +151,14 @@ def _estimate(
 ) -> Estimate:
     if not len(rows):
         return UNKNOWN
-    sums = sum_by_group(rows.astype(np.float64), groups=groups)
-    value = float(totals(sums.sum(axis=0)))
+    found = sum_by_group(rows.astype(np.float64), groups=groups)
+    value = float(totals(found.sums.sum(axis=0)))
     if np.isnan(value):
         return UNKNOWN
-    if len(sums) < 2:  # noqa: PLR2004 - a spread needs two
+    if len(found) < 2:  # noqa: PLR2004 - a spread needs two
         return Estimate(value)
-    half = student_quantile(0.5 + confidence / 2, freedom=len(sums) - 1) * jackknife_error(
-        sums, totals
-    )
+    t = student_quantile(0.5 + confidence / 2, freedom=found.freedom)
+    half = t * jackknife_error(found.sums, totals)
     return Estimate(value) if np.isnan(half) else Estimate(value, value - half, value + half)
 
 

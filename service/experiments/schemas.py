@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -10,14 +10,12 @@ from service.catalogue.entry import BASE_MODEL_PATTERN
 from service.catalogue.local_names import LOCAL
 from service.datasets.schemas import PrepareSpec, TrainSize
 from service.evaluation.generation_schemas import GenerationConfig, PromptSearch
-from service.evaluation.judges.reports import Estimate, JudgeReport, self_preference
-from service.evaluation.schemas import VariantKind
-from service.evaluation.scoring.confidence import ConfidenceReport
+from service.evaluation.judges.reports import Estimate, self_preference
 from service.experiments.curve_schemas import ExperimentCurve
 from service.experiments.hyperparameter_sweep import SweepSpec, configurations_of
 from service.experiments.label_error_schemas import LabelErrorsSpec
 from service.experiments.models import Experiment as ExperimentRow
-from service.experiments.variant_view import VariantView
+from service.experiments.variant_view import ExperimentVariant, VariantView
 from service.ids import Prefix, id_pattern
 from service.inference.local.folders import LocalTask
 from service.jobs.lifecycle import State
@@ -210,42 +208,6 @@ class ExperimentSpec(GenerationConfig):
         """Whether the tuned models read the text alone and answer with a label."""
         task = (self.local or DEFAULT_TRAINING).task
         return self.provider == LOCAL and task is LocalTask.SEQUENCE_CLASSIFICATION
-
-
-class ExperimentVariant(BaseModel):
-    """One way of using the model, with its score on the common test rows."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    name: str
-    kind: VariantKind
-    base_model: str
-    train_size: int | None
-    hyperparameters: dict[str, Any] | None = Field(
-        default=None, description="that its tuning was asked for; null unless tuned"
-    )
-    epochs: int | None = Field(default=None, description="of its tuning")
-    checkpoint: str | None = Field(
-        default=None, description="of the tuned model, that was chosen; null: the last"
-    )
-    replicate: int = Field(
-        default=0, description="above 0: the same tuning once more, to see its luck"
-    )
-    shots: int
-    state: OutputState
-    metric: str | None
-    score: float | None
-    low: float | None
-    high: float | None
-    coverage: float | None
-    test_rows: int | None
-    groups: int | None = Field(description="groups that the scored test rows come from")
-    leaky: bool = Field(description="test rows are known to leak into training, as was allowed")
-    model: str | None
-    evaluation: str
-    error: str | None = Field(description="code of the job's failure")
-    confidence: list[ConfidenceReport] = Field(description="what confidence is worth, by source")
-    judge: JudgeReport | None = Field(default=None, description="what its verdicts are worth")
 
 
 class Experiment(BaseModel):

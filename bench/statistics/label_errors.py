@@ -4,9 +4,12 @@
 
 On tweets, Banking77 and SST-2 a share of the training labels is replaced by other ones. Models of
 the emulator are tuned on nested beginnings, each predicts the last rows, which it has not seen, and
-`rank_label_errors` ranks them. Beside it: `random`, the share of wrong labels among those rows, and
-`largest model`, rows that the largest of them gets wrong, in stored order. The texts are real, the
-models the emulator's: SYNTHETIC. Public labels have errors of their own, which count as misses.
+`rank_label_errors` ranks them, with the probabilities of answers and by votes alone. Beside it, on
+the same predictions: confident learning by the probabilities of the answers, as a service that is
+asked has them, and by those of all labels, which it does not tell; `largest model`, rows that the
+largest of them gets wrong, in stored order; `random`, the share of wrong labels among those rows.
+The texts are real, the models the emulator's: SYNTHETIC. Public labels have errors of their own,
+which count as misses.
 """
 
 import argparse
@@ -14,7 +17,9 @@ import csv
 import gzip
 import io
 import random
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import mean
 
@@ -39,26 +44,24 @@ def main() -> None:
     sizes = QUICK_SIZES if options.quick else SIZES
     checked = QUICK_CHECKED if options.quick else CHECKED
     print(f"sizes {sizes}, {checked} rows checked, mean of {options.draws} draws (SYNTHETIC)")
-    print("| task | wrong labels | precision at 20 | largest model | random | listed |")
-    print("|---|---|---|---|---|---|")
+    print(f"| task | wrong labels | {' | '.join(COLUMNS)} | random |")
     for name, pairs in tasks().items():
         for share in NOISE:
             found = [
                 measure(pairs, share, sizes=sizes, checked=checked, seed=seed)
                 for seed in range(options.draws)
             ]
-            ours, single, chance, listed = (mean(column) for column in zip(*found, strict=True))
-            print(
-                f"| {name} | {share:.0%} | {ours:.2f} | {single:.2f} | {chance:.2f} "
-                f"| {listed:.0f} |",
-                flush=True,
-            )
+            told = [f"{mean(column):.2f}" for column in zip(*found, strict=True)]
+            print(f"| {name} | {share:.0%} | {' | '.join(told)} |", flush=True)
+
+
+COLUMNS = ("ours", "votes alone", "confident learning", "with all probabilities", "largest model")
 
 
 def measure(
     pairs: Sequence[Pair], share: float, *, sizes: Sequence[int], checked: int, seed: int
-) -> tuple[float, float, float, int]:
-    """Return precision at 20: ours, of the largest model alone, by chance; and how many rows."""
+) -> list[float]:
+    """Return precision at 20 by each of `COLUMNS`, and by chance."""
     rng = random.Random(seed)  # noqa: S311  repeatable
     rows = rng.sample(list(pairs), sizes[-1] + checked)
     labels = sorted({label for _, label in rows})
@@ -69,20 +72,77 @@ def measure(
             noisy.append((text, rng.choice([each for each in labels if each != label])))
         else:
             noisy.append((text, label))
-    votes, single = [], []
     places = range(sizes[-1], len(rows))
+    votes, own = [], []
     for size in sizes:
-        model = train_model(noisy[:size], seed=seed)
-        answers = model.answer_many([noisy[place][0] for place in places])
-        given = list(zip(places, answers, strict=True))
-        votes += [
-            Vote(str(size), place, noisy[place][1], answer, answer == noisy[place][1])
-            for place, answer in given
-        ]
-        single = [place for place, answer in given if answer != noisy[place][1]]
-    ranked = [each.position for each in rank_label_errors(votes, closed=True)]
+        for vote, chance in predictions(noisy, places, size=size, seed=seed):
+            votes.append(vote)
+            own.append(chance)
+    single = [each.position for each in votes[-len(places) :] if not each.agrees]
+    plain = [replace(each, probability=None) for each in votes]
+    ranked = (
+        [each.position for each in rank_label_errors(votes, closed=True)],
+        [each.position for each in rank_label_errors(plain, closed=True)],
+        confident_learning(votes, _told(votes, labels=len(labels))),
+        confident_learning(votes, own),
+        single,
+    )
     chance = sum(place in wrong for place in places) / checked
-    return _precision(ranked, wrong), _precision(single, wrong), chance, len(ranked)
+    return [*(_precision(each, wrong) for each in ranked), chance]
+
+
+def predictions(
+    noisy: Sequence[Pair], places: Sequence[int], *, size: int, seed: int
+) -> Iterator[tuple[Vote, float]]:
+    """Yield what a model of so many rows says of others, and how likely it finds their label."""
+    model = train_model(noisy[:size], seed=seed)
+    answers = model.answer_many([noisy[place][0] for place in places])
+    for place, answer in zip(places, answers, strict=True):
+        text, label = noisy[place]
+        believed = model.learner.distribution(model.layout.parse(text))
+        chance = believed.probability(answer)
+        yield (
+            Vote(str(size), place, label, answer, answer == label, chance),
+            believed.probability(label),
+        )
+
+
+def _told(votes: Sequence[Vote], *, labels: int) -> list[float]:
+    """Return how likely each row's label is, as far as an answer and its probability tell."""
+    return [
+        chance if each.agrees else (1 - chance) / (labels - 1)
+        for each, chance in ((each, each.probability or 0.0) for each in votes)
+    ]
+
+
+def confident_learning(votes: Sequence[Vote], own: Sequence[float]) -> list[int]:
+    """Rank rows as cleanlab does: those off the diagonal of the confident joint, by the mean
+    probability of their label (self-confidence). `own` has that probability by each vote.
+
+    Source: Northcutt, Jiang and Chuang (2021), Confident Learning, sections 3.1 and 3.2. A row
+    is counted where its likeliest answer reaches the mean probability that rows of that label
+    give to it.
+    """
+    given, answers, labels = defaultdict(list), defaultdict(list), {}
+    for vote, chance in zip(votes, own, strict=True):
+        given[vote.position].append(chance)
+        answers[vote.position].append((vote.probability or 0.0, vote.answer))
+        labels[vote.position] = vote.label
+    believed = {place: mean(chances) for place, chances in given.items()}
+    bars = {
+        label: mean(believed[place] for place in labels if labels[place] == label)
+        for label in set(labels.values())
+    }
+    suspects = []
+    for place, told in answers.items():
+        likeliest = max({name for _, name in told}, key=lambda name: _weight(told, name))
+        if likeliest != labels[place] and _weight(told, likeliest) >= bars.get(likeliest, 0.0):
+            suspects.append(place)
+    return sorted(suspects, key=lambda place: believed[place])
+
+
+def _weight(told: Sequence[tuple[float, str]], name: str) -> float:
+    return sum(chance for chance, each in told if each == name) / len(told)
 
 
 def _precision(ranked: Sequence[int], wrong: set[int]) -> float:

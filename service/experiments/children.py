@@ -177,14 +177,13 @@ def _evaluate_spec(
 
 
 def _rows_of(check: LabelCheck) -> dict[str, Any]:
-    """Return what differs from the variant's own evaluation; the last checkpoint, answers alone."""
+    """Return what differs from the variant's own evaluation; the last checkpoint, no judges."""
     rows = {"first_row": check.first_row, "last_row": check.last_row}
     return {
         "split": "train",
         "checkpoint": None,
         "verbal": None,
         "judge": None,
-        "logprobs": False,
         **rows,
     }
 

@@ -6,7 +6,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class LabelErrorsSpec(BaseModel):
-    """Have the models of smaller train sizes predict training rows that they have not seen."""
+    """Have the models of smaller train sizes predict training rows that they have not seen.
+
+    With `logprobs` of the experiment a vote counts by how sure the model is, which finds more.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -23,7 +26,8 @@ class SuspectRow(BaseModel):
     votes: int = Field(description="models that answer so")
     models: int = Field(description="models that had not seen the row and were asked")
     evidence: float = Field(
-        description="log likelihood of the votes under the suggested label less that under its own"
+        description="log likelihood of the votes under the suggested label less that under its "
+        "own, with the log odds of the answers where the models tell them"
     )
 
 

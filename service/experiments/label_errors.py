@@ -5,7 +5,9 @@ learning (Northcutt, Jiang and Chuang, Confident Learning: Estimating Uncertaint
 2021) what a model confuses is counted on such rows alone, by class, against the labels as they are;
 models are combined as raters with confusions of their own (Dawid and Skene, 1979): a row's evidence
 is the log likelihood of all its votes under another label, less that under its own. A class that a
-model confuses anyway is so no evidence against a label.
+model confuses anyway is so no evidence against a label. Where the models tell how likely their
+answers are, the log odds of that are added: a vote that a model is sure of says more
+(bench/statistics/label_errors.py has both beside confident learning).
 """
 
 import math
@@ -15,7 +17,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 _WEIGHT = 5.0  # rows that a class's confusions are shrunk by, towards those of all classes
-_FLOOR = 1e-3  # no vote is impossible
+_FLOOR = 1e-3  # no vote is impossible, and none is certain
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,8 @@ class Vote:
     """What one model answered to a training row that it had not seen.
 
     `position` is the row's place in the training split; `label` is the label that it has. Of
-    answers that are no labels `agrees` says whether the answer counts as right.
+    answers that are no labels `agrees` says whether the answer counts as right. `probability` is
+    what the model gave its answer, None where it does not tell.
     """
 
     model: str
@@ -31,6 +34,7 @@ class Vote:
     label: str
     answer: str
     agrees: bool
+    probability: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ def _error(row: Sequence[Vote], raters: Mapping[str, "_Rater"]) -> LabelError | 
     if not answers or 2 * answers.most_common(1)[0][1] < len(row):
         return None
     evidence = {
-        answer: sum(raters[each.model].evidence(each, answer) for each in row)
+        answer: sum(raters[each.model].evidence(each, answer) + _sure(each, answer) for each in row)
         for answer, count in answers.items()
         if 2 * count >= len(row)
     }
@@ -92,6 +96,14 @@ def _error(row: Sequence[Vote], raters: Mapping[str, "_Rater"]) -> LabelError | 
         models=len(row),
         evidence=evidence[suggested],
     )
+
+
+def _sure(vote: Vote, suggested: str) -> float:
+    """Return the log odds of a vote's answer, for the suggested label or against it."""
+    if vote.probability is None or not (vote.agrees or vote.answer == suggested):
+        return 0.0
+    chance = min(1 - _FLOOR, max(_FLOOR, vote.probability))
+    return math.log(chance / (1 - chance)) * (-1 if vote.agrees else 1)
 
 
 class _Rater:

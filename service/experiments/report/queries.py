@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, repeat
+from math import exp
 from typing import Any
 
 from service.database import Sessions
@@ -183,6 +184,7 @@ def _votes(child: JobRecord, sources: ReportSources) -> Iterator[Vote]:
                 label=row["references"][0],
                 answer=row["answer"],
                 agrees=row["correct"],
+                probability=None if row["logprob"] is None else exp(row["logprob"]),
             )
 
 

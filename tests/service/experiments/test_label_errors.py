@@ -1,6 +1,7 @@
 """Training rows whose label is perhaps wrong: which are listed, and in which order."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -50,6 +51,25 @@ def test_what_a_model_always_confuses_is_no_evidence_against_a_label() -> None:
     votes.append(vote("50", 80, "a", "c"))
     found = rank_label_errors(votes, closed=True)
     assert (found[0].position, found[0].suggested) == (80, "c")
+
+
+def test_a_vote_that_its_model_is_sure_of_says_more() -> None:
+    agreed = [
+        vote(model, place, "ab"[place % 2], "ab"[place % 2])
+        for model in "xy"
+        for place in range(20)
+    ]
+    doubted = [
+        replace(vote(model, place, "a", "b"), probability=chance)
+        for model in "xy"
+        for place, chance in ((20, 0.6), (22, 0.99), (24, 0.3))
+    ]
+    found = rank_label_errors([*agreed, *doubted], closed=True)
+    assert [each.position for each in found][:2] == [22, 20]
+    plain = rank_label_errors(
+        [*agreed, *(replace(each, probability=None) for each in doubted)], closed=True
+    )
+    assert len({each.evidence for each in plain}) == 1, "without probabilities they are alike"
 
 
 def test_models_that_agree_with_the_label_or_not_with_each_other_list_nothing() -> None:

@@ -176,8 +176,8 @@ class Score(BaseModel):
     rows: int = Field(description="rows that were asked")
     coverage: float = Field(ge=0, le=1)
     worst: float | None = Field(
-        description="value if every missing row earned the least; of `macro_f1` if none was "
-        "answered: a wrong label would cost that label, too"
+        description="value if every missing row earned the least; where an answer may say any "
+        "number of wrong things, none is taken to be longer than the longest that there is"
     )
     best: float | None = Field(description="value if every missing row earned the most")
     leaky: bool = Field(

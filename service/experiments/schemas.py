@@ -160,7 +160,6 @@ class ExperimentSpec(GenerationConfig):
         description="the fitted curve is drawn to so many times the largest size; beyond 2 its "
         "error grows large, and the report says so",
     )
-
     label_errors: LabelErrorsSpec | None = Field(
         default=None,
         description="list training rows whose label is perhaps wrong; each smaller size asks them",
@@ -181,6 +180,10 @@ class ExperimentSpec(GenerationConfig):
         if self.racing and self.replicates > 1:
             message = "`replicates` measure luck on all test rows: they go without `racing`"
             raise ValueError(message)
+        if self.chain_of_thought and self.controlled:
+            raise ValueError(
+                "a response schema leaves no room for `chain_of_thought`: leave one out"
+            )
         if self.racing and not self.cache:
             message = "`racing` asks in laps, each of which needs the answers of the one before: "
             raise ValueError(message + "leave `cache` on")

@@ -12,7 +12,7 @@ from service.database import Sessions
 from service.datasets.examples import Split
 from service.datasets.presets.answer_form import AnswerForm
 from service.datasets.queries import DatasetView, stream_examples
-from service.evaluation.metrics.measures import Measure
+from service.evaluation.metrics.measures import Measure, Missing, bounds_of
 from service.evaluation.metrics.registry import MetricSpec, find_score
 from service.evaluation.queries import get_evaluation, table_key_of
 from service.evaluation.schemas import VariantKind
@@ -40,13 +40,30 @@ def read_shared_rows(
 
 def shared_rows(groups: Sequence[str], *, spec: MetricSpec) -> SharedRows:
     """Return the rows of these groups, in order, with the metric's arithmetic. Pure."""
+    measure = spec.measure()
     return SharedRows(
         groups=np.unique(groups, return_inverse=True)[1],
-        totals=spec.measure().totals,
+        totals=measure.totals,
         scale=spec.scale,
         binary=spec.binary,
         higher_is_better=spec.higher_is_better,
+        bounds=partial(_bounds, measure),
     )
+
+
+def _bounds(measure: Measure, variant: VariantScores) -> tuple[float, float]:
+    """Return the worst and the best score that a variant's rows without an answer allow."""
+    answered, statistics = variant.answered, variant.statistics.astype(np.float64)
+    if answered.all():
+        score = float(measure.totals(statistics.sum(axis=0)))
+        return score, score
+    earned, most = statistics[answered].sum(axis=0), np.zeros(statistics.shape[1])
+    worst, best = (
+        rows[~answered].sum(axis=0, dtype=np.float64) for rows in (variant.worst, variant.best)
+    )
+    if answered.any():
+        most = statistics[answered].max(axis=0)
+    return bounds_of(measure, earned, Missing(int((~answered).sum()), worst, best, most))
 
 
 def golds_of(row: Mapping[str, Any], *, spec: MetricSpec) -> Sequence[str]:

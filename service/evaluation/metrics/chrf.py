@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from service.evaluation.metrics.measures import References
+from service.evaluation.metrics.measures import Missing, References
 from service.evaluation.statistics.intervals import Array
 
 ORDER = 6
@@ -28,11 +28,21 @@ class ChrF:
         return np.asarray(rows, dtype=np.float64)
 
     def worst(self, references: References) -> Array:
-        """Return rows answered with nothing; characters that match nothing could cost more."""
-        return self.statistics([""] * len(references), references)
+        """Return rows answered with nothing, held against the longest of their references."""
+        rows = self.best(references)
+        rows[:, 0::3] = rows[:, 2::3] = 0
+        return rows
 
     def best(self, references: References) -> Array:
-        return self.statistics([golds[0] for golds in references], references)
+        """Return rows answered with the longest of their references."""
+        golds = [[self.statistics([gold], [[gold]])[0] for gold in golds] for golds in references]
+        return np.asarray([np.max(each, axis=0) for each in golds], dtype=np.float64)
+
+    def bounds(self, earned: Array, missing: Missing) -> tuple[float, float]:
+        """Take each missing row to be answered with as many wrong characters as any row is."""
+        worst = earned + missing.worst
+        worst[0::3] += missing.rows * missing.most[0::3]
+        return float(corpus_chrf(worst)), float(corpus_chrf(earned + missing.best))
 
     def totals(self, sums: Array) -> Array:
         return corpus_chrf(sums)

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from service.errors import Invalid
-from service.evaluation.metrics.measures import CountAverage, References
+from service.evaluation.metrics.measures import CountAverage, Missing, References
 from service.evaluation.metrics.normal_forms import fold_label
 from service.evaluation.statistics.intervals import Array
 
@@ -46,11 +46,17 @@ class _LabelAverage(ABC):
         return self._rows([fold_label(each) for each in predictions], references)
 
     def worst(self, references: References) -> Array:
-        """Return rows without an answer; for F1 a wrong label would cost that label, too."""
+        """Return rows without an answer; what a wrong label costs that label, `bounds` adds."""
         return self._rows([None] * len(references), references)
 
     def best(self, references: References) -> Array:
-        return self._rows([fold_label(golds[0]) for golds in references], references)
+        """Return rows that are right by each of their references."""
+        known = sorted(self._labels or labels_of(references))
+        rows = np.zeros((len(references), 2, len(known)), dtype=np.float32)
+        for (right, count), golds in zip(rows, references, strict=True):
+            places = [known.index(label) for label in {fold_label(gold) for gold in golds}]
+            right[places], count[places] = 1, 1 + self.counts_answers
+        return rows.reshape(len(references), -1)
 
     def totals(self, sums: Array) -> Array:
         """Return the mean over the labels that occur in the sums."""
@@ -79,6 +85,26 @@ class MacroF1(_LabelAverage):
 
     counts_answers = True
 
+    def bounds(self, earned: Array, missing: Missing) -> tuple[float, float]:
+        """Let wrong answers name the labels that they cost most.
+
+        A right answer never lowers a label's F1, so all are wrong. Then F1 of a label is
+        2 right / (expected + answered + wrong), convex in how often it is named wrongly: naming
+        one after the other the label that loses most is exact (Fox 1966, Discrete optimization via
+        marginal analysis). No row names its own label wrongly; with several references a row the
+        bound is a little lower than any answers could make it. A label that occurs nowhere yet
+        costs all others, as their mean is then over one more.
+        """
+        sums = earned + missing.worst
+        right, count = (each.astype(np.float64) for each in np.split(sums, 2))
+        own = np.split(missing.worst, 2)[1]
+        losses = _losses(right, count, missing.rows - own, rows=missing.rows)
+        shares = 2 * right / np.maximum(count, 1)
+        absent = np.arange(min(missing.rows, int((count == 0).sum())) + 1)
+        lowest = shares.sum() - losses[missing.rows - absent]
+        worst = float((100 * lowest / np.maximum((count > 0).sum() + absent, 1)).min())
+        return worst, float(self.totals(earned + missing.best))
+
 
 class BalancedAccuracy(_LabelAverage):
     """Mean share of right answers of the labels (recall), 0 to 100: chance is 100 by labels."""
@@ -103,6 +129,19 @@ class MicroF1(CountAverage):
         if self._labels:
             return super().statistics(predictions, references)
         return MicroF1(labels_of(references)).statistics(predictions, references)
+
+
+def _losses(right: Array, count: Array, most: Array, *, rows: int) -> Array:
+    """Return what the F1 of all labels lose together by 0, 1, ... and `rows` wrong answers."""
+    gains = [np.zeros(0)]
+    for hits, times, limit in zip(right, count, most, strict=True):
+        if hits:
+            wrong = np.arange(min(rows, int(limit)))
+            gains.append(2 * hits / (times + wrong) - 2 * hits / (times + wrong + 1))
+    ordered = np.zeros(rows)
+    found = np.sort(np.concatenate(gains))[::-1][:rows]
+    ordered[: len(found)] = found
+    return np.concatenate([[0.0], np.cumsum(ordered)])
 
 
 def _expected(answer: str | None, golds: Sequence[str]) -> str:

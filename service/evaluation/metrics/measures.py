@@ -3,7 +3,8 @@
 import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -29,6 +30,42 @@ class Measure(Protocol):
     def totals(self, sums: Array) -> Array: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Rows without an answer: how many, and the sums of their `worst` and `best` statistics.
+
+    `most` is the largest of each statistic in an answered row.
+    """
+
+    rows: int
+    worst: Array
+    best: Array
+    most: Array
+
+
+@runtime_checkable
+class Bounded(Protocol):
+    """A measure whose score is not bounded by the sums of `worst` and of `best`."""
+
+    def bounds(self, earned: Array, missing: Missing) -> tuple[float, float]:
+        """Return the worst and the best score that any answers to the missing rows could give;
+        `earned` are the summed statistics of those answered.
+        """
+        ...
+
+
+def bounds_of(measure: Measure, earned: Array, missing: Missing) -> tuple[float, float]:
+    """Return the scores between which any answers to the missing rows would leave the score.
+
+    Where an answer may say any number of wrong things, which could cost all of a score, none of
+    them is taken to say more than the longest answer there is.
+    """
+    if isinstance(measure, Bounded):
+        return measure.bounds(earned, missing)
+    worst, best = (float(measure.totals(earned + rows)) for rows in (missing.worst, missing.best))
+    return worst, best
+
+
 class Composed:
     """A measure of texts whose letters are composed (Unicode NFC): both forms are one text."""
 
@@ -46,6 +83,9 @@ class Composed:
 
     def totals(self, sums: Array) -> Array:
         return self._measure.totals(sums)
+
+    def bounds(self, earned: Array, missing: Missing) -> tuple[float, float]:
+        return bounds_of(self._measure, earned, missing)
 
 
 def compose(text: str) -> str:
@@ -110,15 +150,20 @@ class CountAverage(ABC):
         )
 
     def worst(self, references: References) -> Array:
-        """Return rows answered with as many wrong things as are expected, at least one.
-
-        Still more wrong things would cost more.
-        """
+        """Return rows answered with as many wrong things as are expected, at least one."""
         rows = self.best(references)
         return np.column_stack([np.zeros(len(rows)), np.maximum(rows[:, 1], 1), rows[:, 2]])
 
     def best(self, references: References) -> Array:
-        return self.statistics([golds[0] for golds in references], references)
+        """Return rows answered rightly, by the reference of the most things."""
+        rows = ([self.counts(gold, gold) for gold in golds] for golds in references)
+        return np.asarray([max(row) for row in rows], dtype=np.float64)
+
+    def bounds(self, earned: Array, missing: Missing) -> tuple[float, float]:
+        """Take each missing row to be answered with as many wrong things as any row is."""
+        wrong = missing.worst.copy()
+        wrong[1] = max(wrong[1], missing.rows * missing.most[1])
+        return float(self.totals(earned + wrong)), float(self.totals(earned + missing.best))
 
     def totals(self, sums: Array) -> Array:
         shared, answered, expected = sums[..., 0], sums[..., 1], sums[..., 2]

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from service.evaluation.metrics.measures import References
+from service.evaluation.metrics.measures import Missing, References
 from service.evaluation.metrics.normal_forms import UNSPACED
 from service.evaluation.statistics.intervals import Array
 
@@ -40,14 +40,36 @@ class SacreBleu:
         return np.asarray(rows, dtype=np.float64)
 
     def worst(self, references: References) -> Array:
-        """Return rows answered with nothing; words that match nothing could cost more still."""
-        return self.statistics([""] * len(references), references)
+        """Return rows answered with nothing, held against their longest reference."""
+        silent = [max(self._silent(gold) for gold in golds) for golds in references]
+        return np.asarray(silent, dtype=np.float64)
 
     def best(self, references: References) -> Array:
-        return self.statistics([golds[0] for golds in references], references)
+        """Return rows answered with the longest of their references, held against the shortest."""
+        golds = [[self.statistics([gold], [golds])[0] for gold in golds] for golds in references]
+        rows = np.asarray([np.max(each, axis=0) for each in golds], dtype=np.float64)
+        rows[:, 1] = [min(row[0] for row in each) for each in golds]
+        return rows
+
+    def bounds(self, earned: Array, missing: Missing) -> tuple[float, float]:
+        """Take answers to be as long as costs or helps most, up to the longest one there is.
+
+        Brevity and precision are bounded each by itself: the worst answers say nothing for the one
+        and, for the other, as many wrong words as any; the best ones are right, and long enough.
+        """
+        worst, best = earned + missing.worst, earned + missing.best
+        longest = missing.rows * missing.most
+        lengthy = worst.copy()
+        lengthy[2 + ORDER :] += longest[2 + ORDER :]
+        best[0] = max(best[0], earned[0] + longest[0])
+        return float(corpus_bleu(lengthy)), float(corpus_bleu(best))
 
     def totals(self, sums: Array) -> Array:
         return corpus_bleu(sums)
+
+    def _silent(self, gold: str) -> list[float]:
+        row: list[float] = self.statistics([""], [[gold]])[0].tolist()
+        return row
 
 
 def corpus_bleu(sums: Array) -> Array:

@@ -16,6 +16,7 @@ from service.errors import Invalid
 from service.evaluation.metrics.measures import RowAverage
 from service.evaluation.metrics.registry import METRICS, MetricSpec
 
+_TAKEN = ("vertex_", "judge_")  # of Google's evaluation service, and of models that judge
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,49}")
 
 
@@ -59,6 +60,8 @@ def _read(path: Path) -> MetricSpec:
     name = path.stem
     if not _NAME.fullmatch(name):
         raise _invalid(path, "its name is not of lower-case letters, digits and _")
+    if name.startswith(_TAKEN):
+        raise _invalid(path, f"names that begin with {' or '.join(_TAKEN)} are scores of others")
     module = _module(path)
     function = getattr(module, "earned", None)
     if not callable(function):

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.errors import Conflict, Fault, Invalid
+from service.evaluation.metrics.measures import Missing, bounds_of
 from service.evaluation.metrics.registry import MetricSpec, find_score
 from service.evaluation.statistics.comparison import FULL_COVERAGE
 from service.evaluation.statistics.intervals import (
@@ -126,6 +127,7 @@ class Scorer:
         self._measure = self._spec.measure(references)
         self._rows = self._answered = 0
         self._earned = self._worst = self._best = _Sum()
+        self._most: Array | None = None
         self._groups, self._statistics = array("Q"), array("f")
 
     def take(self, rows: Sequence[Scored]) -> list[float | None]:
@@ -156,6 +158,8 @@ class Scorer:
         statistics = self._measure.statistics(predictions, [self._golds(row) for row in rows])
         self._answered += len(rows)
         self._earned = self._earned.plus(statistics)
+        most = statistics.max(axis=0)
+        self._most = most if self._most is None else np.maximum(self._most, most)
         self._groups.extend(group_number(row.group) for row in rows)
         self._statistics.frombytes(statistics.astype(np.float32).tobytes())
         if self._spec.by_label:
@@ -174,6 +178,7 @@ class Scorer:
         bounded = coverage < FULL_COVERAGE
         sums = self._group_sums()
         interval = self._interval(sums, confidence)
+        worst, best = self._bounds() if bounded else (None, None)
         return Score(
             metric=self._spec.name,
             value=self._total(self._earned),
@@ -182,8 +187,8 @@ class Scorer:
             n=self._answered,
             rows=self._rows,
             coverage=coverage,
-            worst=self._bound(self._worst) if bounded else None,
-            best=self._bound(self._best) if bounded else None,
+            worst=worst,
+            best=best,
             method=interval.method if interval else "no interval: fewer than two groups",
             groups=len(sums) if self._answered else 0,
             signature=self._signature,
@@ -205,9 +210,16 @@ class Scorer:
         statistics = np.frombuffer(self._statistics, dtype=np.float32)
         return sum_by_group(statistics.reshape(len(groups), -1), groups=groups)
 
-    def _bound(self, missing: "_Sum") -> float | None:
-        """Return the score had the missing rows earned this; None when none is missing."""
-        return None if missing.values is None else self._total(self._earned.plus_sum(missing))
+    def _bounds(self) -> tuple[float | None, float | None]:
+        """Return between which scores any answers to the missing rows would leave this one."""
+        worst, best = self._worst.values, self._best.values
+        if worst is None or best is None:
+            return None, None
+        none = np.zeros_like(worst)
+        earned = none if self._earned.values is None else self._earned.values
+        most = none if self._most is None else self._most
+        missing = Missing(self._rows - self._answered, worst, best, most)
+        return bounds_of(self._measure, earned, missing)
 
     def _total(self, summed: "_Sum") -> float | None:
         return None if summed.values is None else float(self._measure.totals(summed.values))

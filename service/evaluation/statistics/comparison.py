@@ -4,7 +4,7 @@ Both variants met the same rows, so what is easy or hard in a row cancels out: a
 is often several times more certain than two scores side by side suggest.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Any
@@ -46,11 +46,15 @@ class VariantScores:
     best: Array
 
 
+Bounds = Callable[[VariantScores], tuple[float, float]]
+
+
 @dataclass(frozen=True, slots=True)
 class SharedRows:
     """What all variants share: the group of each row (a number), and the metric's arithmetic.
 
-    `binary` says that a row earns 0 or 1 and the score is their mean.
+    `binary` says that a row earns 0 or 1 and the score is their mean. `bounds` returns the worst
+    and the best score of a variant; without it the missing rows' statistics add up to them.
     """
 
     groups: NDArray[np.integer[Any]]
@@ -58,6 +62,7 @@ class SharedRows:
     scale: float
     binary: bool
     higher_is_better: bool = True
+    bounds: Bounds | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,11 +277,19 @@ def _group_p(difference: float, error: float, *, count: int, freedom: float) -> 
 def _bounds(first: VariantScores, second: VariantScores, test: SharedRows) -> tuple[float, float]:
     """Return the least and the greatest difference that the rows without an answer allow."""
     sign = 1.0 if test.higher_is_better else -1.0
-    ends = []
-    for mine, other in (("worst", "best"), ("best", "worst")):
-        sums = [_filled(first, mine), _filled(second, other)]
-        ends.append(sign * _difference(sums, test.totals))
+    (least, most), (other_least, other_most) = (
+        test.bounds(each) if test.bounds else _summed(each, test) for each in (first, second)
+    )
+    ends = (sign * (least - other_most), sign * (most - other_least))
     return min(ends), max(ends)
+
+
+def _summed(variant: VariantScores, test: SharedRows) -> tuple[float, float]:
+    worst, best = (
+        float(test.totals(_filled(variant, end).sum(axis=0, dtype=np.float64)))
+        for end in ("worst", "best")
+    )
+    return worst, best
 
 
 def _filled(variant: VariantScores, end: str) -> Array:

@@ -116,17 +116,6 @@ def test_a_rare_label_weighs_as_much_as_a_frequent_one() -> None:
 
 
 @pytest.mark.parametrize("metric", BY_LABEL)
-def test_missing_rows_give_the_score_bounds(metric: str) -> None:
-    said, golds = zip(*PAIRS, strict=True)
-    found = score([*scored(PAIRS), Scored("ex_9", Outcome.FAILED, "", ("b",), "g")], metric)
-    right, wrong = (scikit_learns(metric, [*said, last], [*golds, "b"]) for last in "ba")
-    silent = scikit_learns(metric, [*said, "nothing"], [*golds, "b"])
-    assert found.value == pytest.approx(scikit_learns(metric, said, golds))
-    assert found.best == pytest.approx(right)
-    assert found.worst == pytest.approx(silent if metric == "macro_f1" else wrong)
-
-
-@pytest.mark.parametrize("metric", BY_LABEL)
 def test_variants_are_compared_over_the_same_labels(metric: str) -> None:
     from service.evaluation.statistics.comparison import SharedRows, VariantScores, compare
 

@@ -74,14 +74,15 @@ def test_no_bounds_are_given_when_nearly_all_rows_were_answered() -> None:
     assert found.best is None
 
 
-def test_the_bounds_of_bleu_are_silence_and_the_reference() -> None:
+def test_the_bounds_of_bleu_are_wrong_words_and_the_reference() -> None:
     golds = ["the cat sat on the mat", "a dog ran over the hill", "birds sing in the tall trees"]
     rows = [row(place, said=gold, gold=gold) for place, gold in enumerate(golds)]
     lost = [*rows[:2], row(2, gold=golds[2], outcome=Outcome.FAILED)]
     found = score(lost, "sacrebleu")
-    silent = score([*rows[:2], row(2, said="", gold=golds[2])], "sacrebleu")
+    others = ("", "quite other words than those here")
+    wrong = [score([*rows[:2], row(2, said=each, gold=golds[2])], "sacrebleu") for each in others]
     assert found.best == pytest.approx(100)
-    assert found.worst == silent.value
+    assert 0 < (found.worst or 0) < min(each.value or 0 for each in wrong)
     assert found.value == pytest.approx(100)
 
 

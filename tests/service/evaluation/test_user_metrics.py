@@ -67,6 +67,8 @@ def test_a_value_outside_0_to_1_is_the_metrics_failure(tmp_path: Path) -> None:
     [
         ("no_function.py", "x = 1", "`earned"),
         ("Upper.py", SAME_START, "lower-case"),
+        ("vertex_bleu.py", SAME_START, "scores of others"),
+        ("judge_tone.py", SAME_START, "scores of others"),
         ("raises.py", "raise RuntimeError('secret')", "RuntimeError"),
     ],
 )

@@ -169,3 +169,8 @@ def test_a_sweep_that_is_too_large_is_refused_with_its_size() -> None:
 
 def test_every_preset_of_a_sweep_names_its_source() -> None:
     assert all(preset.source and preset.as_of for preset in PRESETS.values())
+
+
+def test_answers_held_to_a_schema_leave_no_room_to_reason() -> None:
+    with pytest.raises(ValueError, match="no room for `chain_of_thought`"):
+        spec(chain_of_thought=True, controlled=True)

@@ -14,7 +14,11 @@ from service.evaluation.prompting.proposals import read_proposal
 from service.evaluation.prompting.successive_halving import Round, keep_best, plan_rounds
 from service.evaluation.queries import get_evaluation
 from service.evaluation.schemas import EvaluateSpec
+from service.experiments.queries import get_experiment
+from service.jobs.models import Job
+from tests.support.eventually import eventually
 from tests.support.stack import Stack
+from tests.workers.test_crashes import accepted_at_rest
 
 LABELS = ["amber", "cobalt"]
 WORDS = ("kettle", "lamp", "saddle", "ticket", "ladder", "window", "carpet", "router", "engine")
@@ -91,6 +95,13 @@ def test_the_planted_instruction_is_found_within_the_budget_and_test_rows_come_l
     _assert_test_rows_come_last(stack, dataset, row, [each["evaluation"] for each in tried])
 
 
+def stored_answers(stack: Stack, job: Job) -> int:
+    """Return how many answers the trials of a search have stored."""
+    trials = [child.outputs["evaluation"] for child in stack.children(job.id)]
+    with stack.services.sessions.reading() as session:
+        return sum(answer_repository.count_answers(session, each) for each in trials)
+
+
 def _assert_test_rows_come_last(
     stack: Stack, dataset: str, row: Evaluation, trials: list[str]
 ) -> None:
@@ -110,6 +121,59 @@ def _assert_test_rows_come_last(
         before = max(at for each in trials for at in asked(each, Split.VALIDATION))
         assert before <= min(asked(row.id, Split.TEST))
         assert not asked(row.id, Split.VALIDATION)
+
+
+@pytest.mark.journey
+def test_a_search_whose_workers_die_goes_on_and_pays_for_nothing_twice(
+    stack: Stack, dataset: str
+) -> None:
+    stack.emulator.configure(latency_seconds=0.4)
+    search = {"instructions": [NAIVE, "Amber or cobalt? Classify.", PLANTED], "calls": BUDGET}
+    spec = {"dataset": dataset, "variant": "optimised_prompt", "search": search, "seed": 7}
+    job = stack.submit("evaluate", {**spec, "cache": False})
+    eventually(lambda: stack.spent("calls_accepted") > 10, what="no trial is asked yet")
+    for worker in stack.workers:
+        worker.kill()
+    accepted_at_rest(stack)
+    unstored = stack.spent("calls_accepted") - stored_answers(stack, job)
+    stack.emulator.configure(latency_seconds=0)
+    stack.start_workers()
+
+    stack.succeeded(job.id)
+
+    row, _ = evaluation_of(stack, job.outputs["evaluation"])
+    assert row.prompt_search is not None
+    assert row.prompt_search["instruction"] == PLANTED
+    asked = sum(each["rows"] for each in row.prompt_search["tried"])
+    assert asked <= BUDGET
+    # All that was asked, and once more what was under way when the workers died.
+    assert asked + 40 <= stack.spent("calls_accepted") <= asked + 40 + unstored
+
+
+@pytest.mark.journey
+def test_an_experiment_compares_tuning_with_the_best_prompt_that_was_found(
+    stack: Stack, dataset: str
+) -> None:
+    search = {"instructions": [PLANTED], "calls": BUDGET}
+    spec = {"dataset": dataset, "shots": 0, "optimised_prompt": search}
+
+    job = stack.succeeded(stack.submit("experiment", spec).id)
+
+    variants = stack.variants(job)
+    [best] = [each for each in variants.values() if each.kind == "optimised_prompt"]
+    assert (best.score or 0) > (variants["zero-shot"].score or 0) + 20
+    row, _ = evaluation_of(stack, best.evaluation)
+    assert row.prompt_search is not None
+    assert row.prompt_search["instruction"] == PLANTED
+    experiment, _ = get_experiment(
+        job.outputs["experiment"], project_id=stack.project_id, sessions=stack.services.sessions
+    )
+    assert experiment.curve is not None
+    assert experiment.curve["decision"]["best_prompt"] == best.name
+    compared = {
+        frozenset((each["first"], each["second"])) for each in experiment.curve["comparisons"]
+    }
+    assert frozenset(("tuned@20", best.name)) in compared
 
 
 @pytest.mark.journey

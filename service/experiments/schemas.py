@@ -181,9 +181,7 @@ class ExperimentSpec(GenerationConfig):
             message = "`replicates` measure luck on all test rows: they go without `racing`"
             raise ValueError(message)
         if self.chain_of_thought and self.controlled:
-            raise ValueError(
-                "a response schema leaves no room for `chain_of_thought`: leave one out"
-            )
+            raise ValueError("`controlled` leaves no room for `chain_of_thought`")
         if self.racing and not self.cache:
             message = "`racing` asks in laps, each of which needs the answers of the one before: "
             raise ValueError(message + "leave `cache` on")

@@ -37,6 +37,7 @@ class Settings:
     tuning_outcome: str = "succeed"
     tuning_outcome_rate: float = 1.0
     forbidden: str = "nothing"
+    missing_file: str = "refuse"
     cancel_outcome: str = "cancel"
     cancel_seconds: float = 0.0
     batch_seconds: float = 0.0
@@ -131,6 +132,7 @@ _RULES: Mapping[str, _Rule] = {
     "tuning_outcome": _choice(*TUNING_OUTCOMES),
     "tuning_outcome_rate": _RATE,
     "forbidden": _choice("nothing", "storage", "storage_writes", "tunings"),
+    "missing_file": _choice("refuse", "fail"),
     "cancel_outcome": _choice("cancel", "succeed"),
     "cancel_seconds": _DURATION,
     "batch_seconds": _DURATION,
@@ -169,6 +171,7 @@ _OF_THE_SERVER = frozenset(
         "concurrent_tunings",
         "default_epochs",
         "tuning_quota",
+        "missing_file",
         "answer",
         "forbidden",
     }

@@ -31,7 +31,7 @@ from service.inference.governors import Governors
 from service.inference.local.folders import LocalModels, local_models
 from service.inference.operations import shut_down
 from service.inference.ports import Generator, StreamingGenerator
-from service.jobs.paid_operations.operations import OperationPace, operation_pace
+from service.jobs.paid_operations.pace import operation_pace
 from service.jobs.paid_operations.polls import PolledTables
 from service.jobs.ports import JobKinds, JobServices
 from service.redis_address import RedisAddress
@@ -63,8 +63,8 @@ class Container:
     """Concrete adapters for one process and one set of settings."""
 
     def __init__(self, settings: Settings) -> None:
-        """Raises Invalid where an address cannot be read: that is told at the start."""
-        self.settings = settings
+        """Raises Invalid where an address or time cannot be: that is told at the start."""
+        self.settings, self.pace = settings, operation_pace(settings)
         if settings.metrics_folder:
             register_user_metrics(Path(settings.metrics_folder))
         parse_database_url(settings.resolved_database_url)
@@ -154,10 +154,6 @@ class Container:
         return Registry(PROVIDERS.noun, built)
 
     @cached_property
-    def pace(self) -> OperationPace:
-        return operation_pace(self.settings)
-
-    @cached_property
     def tuning(self) -> TuningServices:
         return TuningServices(
             sessions=self.sessions,
@@ -166,6 +162,7 @@ class Container:
             deadline_hours=self.settings.tuning_deadline_hours,
             catalogue=self.catalogue,
             most_open=open_limits(self.settings),
+            store=lambda: self.store,
             preflight=self.preflight,
         )
 
@@ -190,7 +187,8 @@ class Container:
 
     @cached_property
     def polled_tables(self) -> PolledTables:
-        return polled_tunings(lambda: self.providers), polled_batches(lambda: self._batches)
+        tunings = polled_tunings(lambda: self.providers, store=lambda: self.store)
+        return tunings, polled_batches(lambda: self._batches, store=lambda: self.store)
 
     @cached_property
     def evaluation_services(self) -> EvaluationServices:
@@ -244,9 +242,9 @@ class Container:
     def _batches(self) -> BatchProvider:
         from service.inference.batches.vertex import open_vertex_batches
 
-        return open_vertex_batches(
-            project=self.settings.google_cloud_project, endpoint=self.settings.vertex_endpoint
-        )
+        project, endpoint = self.settings.google_cloud_project, self.settings.vertex_endpoint
+        seconds = self.pace.submit_seconds
+        return open_vertex_batches(project=project, endpoint=endpoint, submit_seconds=seconds)
 
     @cached_property
     def local(self) -> LocalGenerator:

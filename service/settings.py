@@ -222,7 +222,7 @@ class Settings(RetentionSettings, SourceSettings, HttpSettings):
     settle_seconds: float = Field(
         default=45,
         gt=0,
-        description="an unanswered tuning request is listed by Google after this time, or lost",
+        description="an unanswered request is listed by Google after this time, or lost; 40 or up",
     )
     concurrent_tunings: int | None = Field(
         default=None, ge=0, description="tunings at once at Google, 1 without it; 0: no limit"

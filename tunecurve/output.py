@@ -45,14 +45,17 @@ def print_object(item: Row, *, output: OutputFormat) -> None:
     """Print one object: as it is in JSON, or one line for each field that is not empty."""
     if output is OutputFormat.JSON:
         print_json(item)
-        return
+    elif text := object_text(item):
+        print(text)
+
+
+def object_text(item: Row) -> str:
+    """Return one line for each field of an object that is not empty."""
     shown = {
         name: _field_text(value) for name, value in item.items() if name not in {"object", "links"}
     }
     width = max((len(name) for name, value in shown.items() if value), default=0)
-    for name, value in shown.items():
-        if value:
-            print(f"{name:<{width}}  {value}")
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in shown.items() if value)
 
 
 def render_table(columns: Mapping[str, Column], rows: Sequence[Row]) -> str:

@@ -133,7 +133,8 @@ class TuningQueue:
         )
         log.info("tuning_started", tuning_id=tuning_id, base_model=tuning.base_model)
         outcome = outcome_of(tuning, self._settings())
-        reply = unlearned(outcome) or await self._learn(tuning, started=started)
+        reply = self._unread(tuning) or unlearned(outcome)
+        reply = reply or await self._learn(tuning, started=started)
         await self._wait_until_elapsed(tuning, "tuning_seconds", since=started)
         self._end(tuning_id, ending(outcome, reply))
 
@@ -193,6 +194,14 @@ class TuningQueue:
         if reply["outcome"] == "learned":
             self._move(tuning.tuning_id, State.RUNNING, Stage.POST_PROCESSING)
         return reply
+
+    def _unread(self, tuning: Tuning) -> Reply | None:
+        """Return how a tuning fails whose rows are not there; None where they are."""
+        try:
+            self._objects.path_of(tuning.training_uri)
+        except StorageError as error:
+            return failure(NOT_FOUND_CODE, error.message)
+        return None
 
     async def _train(self, tuning: Tuning, report: Callable[[Reply], None]) -> Reply:
         try:

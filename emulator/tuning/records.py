@@ -54,7 +54,7 @@ class Tuning:
     `uploaded` is set when there is a model, which a tuning that FAILED later leaves behind.
     `removed` names the models and endpoints deleted since, `undeployed` the endpoints left empty.
     `ancestors` are the tunings, oldest first, whose model this one continues, `epochs_before`
-    the epochs of that model.
+    the epochs of that model. `content` is the MD5 of the training rows, as Cloud Storage writes it.
     """
 
     tuning_id: str
@@ -88,6 +88,7 @@ class Tuning:
     model_version: int = 1
     ancestors: list[str] = field(default_factory=list)
     epochs_before: int = 0
+    content: str = ""
 
     @property
     def parent(self) -> str:

@@ -59,6 +59,7 @@ def read_tuning_request(
     find_file: FindFile,
     find_model: FindTuning,
     epochs_by_default: int | None,
+    files_may_be_missing: bool = False,
 ) -> TuningRequest:
     """Return the checked request. `types` is the message class.
 
@@ -72,7 +73,10 @@ def read_tuning_request(
     violations = [
         *_check_model(base_model, location=location),
         *_check_names(message),
-        *_check_spec(message.supervised_tuning_spec, find_file=find_file),
+        *_check_spec(
+            message.supervised_tuning_spec,
+            find_file=(lambda _: Path()) if files_may_be_missing else find_file,
+        ),
     ]
     sent = json_format.MessageToDict(message)
     parameters = sent.get("supervisedTuningSpec", {}).get("hyperParameters", {})

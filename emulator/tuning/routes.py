@@ -71,6 +71,7 @@ class TuningRoutes:
             find_file=self._find_file,
             find_model=self._tunings.find_model,
             epochs_by_default=self._settings().default_epochs,
+            files_may_be_missing=self._settings().missing_file == "fail",
         )
         if self._settings().tuning_quota == "refuse" and self._queue.is_full():
             raise GoogleError(429, "The following quotas are exceeded: GlobalConcurrentTuningJobs.")
@@ -124,6 +125,7 @@ class TuningRoutes:
             base_model=tuning_request.base_model,
             requested=tuning_request.echoed,
             training_uri=tuning_request.training_uri,
+            content=self._content(tuning_request.training_uri),
             validation_uri=tuning_request.validation_uri,
             epochs=tuning_request.epochs,
             learning_rate_multiplier=tuning_request.learning_rate_multiplier,
@@ -155,10 +157,9 @@ class TuningRoutes:
 
         So a first run is the same on every machine, and its repeats differ as real tunings do.
         """
-        stored = self._find_object(tuning_request.training_uri)
-        content = stored.md5 if stored else ""
+        content = self._content(tuning_request.training_uri)
         earlier = self._tunings.count_alike(
-            tuning_request.training_uri,
+            content,
             tuning_request.epochs,
             tuning_request.learning_rate_multiplier,
         )
@@ -172,6 +173,11 @@ class TuningRoutes:
             *(earlier, *([tuning_request.parent.tuning.seed] if tuning_request.parent else [])),
         )
         return crc32(repr(facts).encode())
+
+    def _content(self, uri: str) -> str:
+        """Return what stands for an object's bytes, whatever its name; a missing one has none."""
+        stored = self._find_object(uri)
+        return (stored and stored.md5) or ""
 
     def _find_file(self, uri: str) -> Path | None:
         stored = self._find_object(uri)

@@ -63,7 +63,9 @@ class TuningStore:
         return self._last_serial + 1
 
     def count_alike(self, *order: object) -> int:
-        """Return how many tunings have this training URI, epochs and learning rate multiplier."""
+        """Return how many tunings have these training rows (the MD5 of their file; its URI where a
+        record has none), epochs and learning rate multiplier.
+        """
         return self._orders[order]
 
     def get(self, tuning_id: str) -> Tuning | None:
@@ -150,7 +152,8 @@ class TuningStore:
     def _index(self, tuning: Tuning) -> None:
         if tuning.tuning_id not in self._serials:
             self._models_by_name.setdefault(tuning.model_name, []).append(tuning.tuning_id)
-            self._orders[tuning.training_uri, tuning.epochs, tuning.learning_rate_multiplier] += 1
+            rows = tuning.content or tuning.training_uri
+            self._orders[rows, tuning.epochs, tuning.learning_rate_multiplier] += 1
         self._serials[tuning.tuning_id] = tuning.serial
         self._endpoints |= dict.fromkeys(tuning.checkpoints.values(), tuning.tuning_id)
         self._last_serial = max(self._last_serial, tuning.serial)

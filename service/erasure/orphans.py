@@ -15,6 +15,7 @@ from service.ids import is_older
 from service.projects.audit import write_entry
 from service.storage.ports import ObjectStore
 from service.tuning.ports import MadeResource, MadeResources
+from service.tuning.staging import FOLDER
 
 log = structlog.get_logger()
 
@@ -62,11 +63,13 @@ def find_orphans(services: CleanServices) -> Orphans:
     catalogue = services.catalogue
     locations = {catalogue.tuned_location(entry.name) for entry in catalogue}
     made = services.provider().made({catalogue.places.tuning, *locations})
-    folders = list(_folders(services.store().keys_below("projects")))
+    keys = services.store().keys_below("projects")
+    folders, staged = list(_folders(keys)), list(_staged(keys))
     with services.sessions.reading() as session:
         now = database_now(session)
         projects = orphan_repository.projects(session)
         runs = orphan_repository.tuning_runs(session)
+        open_runs = orphan_repository.open_tuning_runs(session)
         outputs = orphan_repository.outputs(session)
     ours = [each for each in made if each.project_id in projects]
     our_folders = [each for each in folders if each.project in projects]
@@ -76,6 +79,13 @@ def find_orphans(services: CleanServices) -> Orphans:
             _objects(each)
             for each in our_folders
             if each.output not in outputs and is_older(each.output, now - _GRACE)
+        ),
+        *(
+            Orphan("folder", each.name, each.project, f"the tuning {each.output} has ended")
+            for each in staged
+            if each.project in projects
+            and each.output not in open_runs
+            and is_older(each.output, now - _GRACE)
         ),
     )
     others = len(made) - len(ours) + len(folders) - len(our_folders)
@@ -137,6 +147,14 @@ def _folders(keys: Iterable[str]) -> Iterator[_Folder]:
         if len(parts) >= _DEPTH and name not in seen:
             seen.add(name)
             yield _Folder(name, parts[1], parts[3], is_object=len(parts) == _DEPTH)
+
+
+def _staged(keys: Iterable[str]) -> Iterator[_Folder]:
+    """Yield the folders of rows that were copied for a tuning, each once."""
+    names = {"/".join(parts[:6]) for key in keys if (parts := key.split("/"))[4:5] == [FOLDER]}
+    for name in sorted(names):
+        parts = name.split("/")
+        yield _Folder(name, parts[1], parts[5], is_object=False)
 
 
 def _objects(folder: _Folder) -> Orphan:

@@ -141,6 +141,10 @@ class BatchRun(PaidOperationRow, Model):
     error: Mapped[str] = mapped_column(String(500), default="")
     collected_at: Mapped[datetime | None]
 
+    @property
+    def is_unread(self) -> bool:
+        return self.provider_state == "JOB_STATE_FAILED" and not self.output_uri
+
     def record(self, *, result: Mapping[str, Any], error: Mapping[str, Any] | None) -> None:
         self.output_uri = result.get("output_uri")
         self.error = str((error or {}).get("message", ""))[:500]

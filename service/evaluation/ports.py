@@ -12,7 +12,7 @@ from service.database import Session, Sessions
 from service.inference.batches.ports import BatchProvider
 from service.inference.cache import CacheRules
 from service.inference.ports import CallLimits, Generator, Governor
-from service.jobs.paid_operations.operations import OperationPace
+from service.jobs.paid_operations.pace import OperationPace
 from service.jobs.ports import JobServices
 from service.storage.ports import ObjectStore
 

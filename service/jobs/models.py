@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, String
+from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, String, false
 from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -124,7 +124,8 @@ class PaidOperationRow:
 
     `line` names the quota of operations at once that it takes part of, if any; `sends` counts how
     often the request was sent or was about to be; at `reconcile_at` the sweep looks for operations
-    of its label that it does not own, None where no doubt ever arose.
+    of its label that it does not own, None where no doubt ever arose. An operation that was adopted
+    when its input had been deleted already (`input_removed`) is sent again if it failed for that.
     """
 
     job_id: Mapped[str] = mapped_column(Id, ForeignKey("job.id"), unique=True)
@@ -146,6 +147,12 @@ class PaidOperationRow:
     line: Mapped[str | None] = mapped_column(String(50))
     sends: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
     reconcile_at: Mapped[datetime | None] = mapped_column(index=True)
+    input_removed: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+
+    @property
+    def is_unread(self) -> bool:
+        """Return whether it failed without a sign of having read its input: nothing was done."""
+        return False
 
     def begin(self, now: datetime) -> None:
         """Note that the provider has begun to work on the operation, in columns of its table."""

@@ -30,6 +30,11 @@ class LocalStore:
                 created = _place(path, target)
         return StoredObject(key, self.uri(key), path.stat().st_size, created)
 
+    def copy(self, key: str, to: str) -> str:
+        with _as_unavailable(to):
+            _place(self._existing(key), self._path(to))
+        return self.uri(to)
+
     @contextmanager
     def open(self, key: str) -> Iterator[IO[bytes]]:
         with self._existing(key).open("rb") as stream:

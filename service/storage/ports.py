@@ -36,6 +36,14 @@ class ObjectStore(Protocol):
         """Store a file under a key unless the key exists; raises Unavailable."""
         ...
 
+    def copy(self, key: str, to: str) -> str:
+        """Copy an object inside the store, under a key that has none; return the copy's address.
+
+        It is asked for once: after Unavailable the copy may be there, or come later. Raises
+        NotFound `object_not_found`.
+        """
+        ...
+
     def open(self, key: str) -> AbstractContextManager[IO[bytes]]:
         """Open for reading; raises NotFound `object_not_found`, Unavailable."""
         ...

@@ -20,7 +20,7 @@ class TuningRun(PaidOperationRow, Model):
     `fingerprint` says what was asked of it (`reuse.tuning_fingerprint`); an attached one has none.
     An `attached` one was started by others: it is followed, and never stopped or deleted.
     `metrics_due_at` is when its training curves are read next; None before it runs, and after
-    the last time.
+    the last time. `staged_in` is the folder of the copies of its rows that its requests name.
     """
 
     __tablename__ = "tuning_run"
@@ -35,6 +35,13 @@ class TuningRun(PaidOperationRow, Model):
     planned: Mapped[dict[str, Any] | None]
     attached: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     metrics_due_at: Mapped[datetime | None] = mapped_column(index=True)
+    staged_in: Mapped[str | None] = mapped_column(String(200))
+
+    @property
+    def is_unread(self) -> bool:
+        """A provider counts the rows that it has read: one that failed without did nothing."""
+        read = self.result.get("statistics") or self.result.get("model") or self.progress
+        return self.provider_state == "JOB_STATE_FAILED" and not read
 
     def begin(self, now: datetime) -> None:
         self.metrics_due_at = now

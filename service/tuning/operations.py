@@ -1,6 +1,6 @@
 """The jobs that end as a model: `tune` pays for a tuning, `poll` attaches to one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -9,12 +9,15 @@ from service.database import Session, Sessions
 from service.errors import Invalid, NotFound, ProviderFailed, TunecurveError
 from service.ids import Prefix, new_id
 from service.jobs.budgets import settle_ahead
-from service.jobs.paid_operations.operations import OperationPace, advance
+from service.jobs.paid_operations.operations import advance
+from service.jobs.paid_operations.pace import OperationPace
 from service.jobs.paid_operations.states import FoundOperation, OperationState
 from service.jobs.ports import JobCancelled, JobRun, Waiting
 from service.projects.access import no_such_tuning, require_tuning
 from service.registry import Registry
 from service.settings import Settings
+from service.storage.ports import ObjectStore
+from service.storage.staged_inputs import StagedInputs
 from service.tuning import repository
 from service.tuning.billing.bill import bill_of, row_findings
 from service.tuning.billing.costs import enter_training, hold_training
@@ -24,6 +27,7 @@ from service.tuning.models import TuningRun
 from service.tuning.ports import TuningProvider
 from service.tuning.preflight.facts import Preflight
 from service.tuning.schemas import PollSpec, TuneSpec
+from service.tuning.staging import staged_rows, staging_folder
 
 Providers = Registry[TuningProvider]
 
@@ -31,8 +35,9 @@ Providers = Registry[TuningProvider]
 @dataclass(frozen=True, slots=True)
 class TuningServices:
     """What tuning jobs work with; `deadline_hours` is how long one tuning may take, `most_open`
-    how many may run at once of each provider (None, or left out: as many as there are).
-    `preflight` is asked before a tuning is paid for; None asks nothing.
+    how many may run at once of each provider (None, or left out: as many as there are). `store` has
+    the rows, and the copies of them that are sent. `preflight` is asked before a tuning is paid
+    for; None asks nothing.
     """
 
     sessions: Sessions
@@ -41,6 +46,7 @@ class TuningServices:
     deadline_hours: float
     catalogue: Catalogue
     most_open: Mapping[str, int | None]
+    store: Callable[[], ObjectStore]
     preflight: Preflight | None = None
 
 
@@ -112,7 +118,13 @@ class _Attachment:
         row.attached = True
         return row
 
-    def submit(self, _row: TuningRun) -> str:
+    def staged(self, row: TuningRun) -> StagedInputs:
+        return staged_rows(row, self.services.store)
+
+    def stage(self, _row: TuningRun) -> Sequence[str]:
+        return ()  # its rows are with those who have started it
+
+    def submit(self, _row: TuningRun, _inputs: Sequence[str]) -> str:
         return self.spec.resource_name
 
     @property
@@ -155,11 +167,18 @@ class _Tuning:
         planned = hold_training(self.run, inputs.dataset, inputs.settings, catalogue=catalogue)
         row = _new_run(self.run, self.spec.provider)
         row.planned = planned
+        row.staged_in = staging_folder(row, inputs.dataset.id)
         row.fingerprint = self.fingerprint(inputs)
         return row
 
-    def submit(self, row: TuningRun) -> str:
-        return self.provider.submit(request_of(row, self.spec, self.inputs()))
+    def staged(self, row: TuningRun) -> StagedInputs:
+        return staged_rows(row, self.services.store, dataset=self.spec.dataset)
+
+    def stage(self, row: TuningRun) -> Sequence[str]:
+        return self.staged(row).stage(self.inputs().row_keys)
+
+    def submit(self, row: TuningRun, inputs: Sequence[str]) -> str:
+        return self.provider.submit(request_of(row, self.spec, self.inputs(), rows=inputs))
 
     @property
     def most_open(self) -> int | None:

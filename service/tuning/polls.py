@@ -8,8 +8,11 @@ from service.errors import Conflict
 from service.jobs.paid_operations.polls import PolledTable
 from service.jobs.paid_operations.states import FoundOperation, OperationProgress, OperationStatus
 from service.registry import Registry
+from service.storage.ports import ObjectStore
+from service.storage.staged_inputs import StagedInputs
 from service.tuning.models import TuningRun
 from service.tuning.ports import ProviderTuning, TrainingProgress, TuningProvider
+from service.tuning.staging import staged_rows
 
 Providers = Registry[TuningProvider]
 
@@ -25,8 +28,10 @@ _RESULT = (
 )
 
 
-def polled_tunings(providers: Callable[[], Providers]) -> PolledTable[TuningRun]:
-    """Return how the sweep asks about tunings; the providers are opened at the first one."""
+def polled_tunings(
+    providers: Callable[[], Providers], *, store: Callable[[], ObjectStore]
+) -> PolledTable[TuningRun]:
+    """Return how the sweep asks about tunings; providers and store are opened at the first one."""
 
     def place(row: TuningRun) -> str:
         return place_of(row.provider, row.resource_name or "")
@@ -53,7 +58,10 @@ def polled_tunings(providers: Callable[[], Providers]) -> PolledTable[TuningRun]
     def drop(row: TuningRun, resource_name: str) -> None:
         providers().find(row.provider).cancel(resource_name)
 
-    return PolledTable(TuningRun, place, poll, cancel, find, drop, poll_many)
+    def staged(row: TuningRun) -> StagedInputs:
+        return staged_rows(row, store)
+
+    return PolledTable(TuningRun, place, poll, cancel, find, drop, staged, poll_many)
 
 
 def status_of(reported: ProviderTuning) -> OperationStatus:

@@ -3,7 +3,9 @@
 import pytest
 from pydantic import SecretStr
 
+from service.container import Container
 from service.errors import Invalid
+from service.jobs.paid_operations.pace import operation_pace
 from service.settings import Settings, read_settings
 
 
@@ -84,3 +86,15 @@ def test_every_wrong_setting_is_named_without_its_value(monkeypatch: pytest.Monk
     ]
     assert "is to be 'debug', 'info', 'warning' or 'error'" in refused.value.message
     assert "hunter2" not in refused.value.message
+
+
+def test_a_time_to_settle_that_google_may_outlast_is_refused_and_an_emulators_shortens_calls(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TUNECURVE_SETTLE_SECONDS", "39")
+    with pytest.raises(Invalid, match="TUNECURVE_SETTLE_SECONDS is to be at least 40"):
+        Container(read_settings())
+    monkeypatch.setenv("TUNECURVE_VERTEX_ENDPOINT", "http://127.0.0.1:9")
+    assert operation_pace(read_settings()).submit_seconds == 26
+    monkeypatch.setenv("TUNECURVE_SETTLE_SECONDS", "60")
+    assert operation_pace(read_settings()).submit_seconds == 30

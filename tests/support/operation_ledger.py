@@ -14,7 +14,10 @@ from service.errors import Invalid, NotFound, RateLimited, Unavailable
 from service.ids import Prefix, new_id
 from service.jobs.paid_operations.states import FoundOperation, OperationState, OperationStatus
 from service.jobs.ports import LeaseLost
+from service.storage.ports import ObjectStore
+from service.storage.staged_inputs import StagedInputs
 from service.tuning.models import TuningRun
+from tests.support.memory_store import MemoryStore
 from tests.support.runs import MemoryRun
 
 ANSWERS = (
@@ -30,6 +33,7 @@ ANSWERS = (
     "refused",
 )
 LISTS = ("complete", "late", "away", "cut")
+INPUT = "rows.jsonl"
 
 
 class KilledError(BaseException):
@@ -38,46 +42,70 @@ class KilledError(BaseException):
 
 @dataclass
 class Steps:
-    """Where a worker is: at step `fatal` it is killed, or runs `meanwhile` and continues."""
+    """Where a worker is: at step `fatal` it is killed, or runs `meanwhile` and continues.
+
+    A step is before each thing that others can see; what it has done itself ends at the next step.
+    """
 
     fatal: int = -1
     meanwhile: Callable[[], None] | None = None
     taken: int = 0
 
-    def take(self, *, in_transaction: bool = False) -> None:
+    def take(self) -> None:
         self.taken += 1
         if self.taken - 1 != self.fatal:
             return
         if self.meanwhile is None:
             raise KilledError
-        if not in_transaction:  # a process that stands still in one is ended by the database
-            self.meanwhile()
+        self.meanwhile()
 
 
 @dataclass
 class Entry:
+    """One operation; it is billed once it has read its input, and not before."""
+
     name: str
     label: str
+    input: str
     state: OperationState = OperationState.ACCEPTED
+    has_read: bool = False
 
     @property
     def is_open(self) -> bool:
         return self.state is OperationState.ACCEPTED
 
+    @property
+    def unread_input(self) -> str:
+        failed = self.state is OperationState.FAILED
+        return self.input if failed and not self.has_read else ""
+
 
 @dataclass
 class Ledger:
-    """What the provider has made; the first request and the first look are answered as told."""
+    """What the provider has made; the first request and the first look are answered as told.
+
+    An input is read when an operation is made or, if it `reads_late`, when it is first asked about.
+    A request that names none that is there is refused, or makes an operation that has failed.
+    """
 
     answer: str = "accepted"
     listing: str = "complete"
+    reads_late: bool = False
+    missing: str = "refused"
     entries: list[Entry] = field(default_factory=list)
+    objects: dict[str, bytes | bytearray] = field(default_factory=lambda: {INPUT: b"rows"})
 
-    def create(self, label: str) -> str:
+    def __post_init__(self) -> None:
+        self.has_lagged = self.listing == "late"
+
+    def store(self, step: Callable[[], None]) -> ObjectStore:
+        """Return the store of the inputs, for a worker that takes a step before each call."""
+        return MemoryStore(self.objects, step)
+
+    def create(self, label: str, address: str = INPUT) -> str:
         answer, self.answer = self.answer, "accepted"
         if answer in {"accepted", "answer lost", "409 made", "499 made", "404 made"}:
-            name = f"projects/1/locations/here/jobs/{len(self.entries)}"
-            self.entries.append(Entry(name, label))
+            name = self._make(label, address)
             if answer == "accepted":
                 return name
         match answer:
@@ -90,12 +118,33 @@ class Ledger:
             case _:
                 raise Unavailable("no answer", code="provider_unavailable")
 
+    def _make(self, label: str, address: str) -> str:
+        entry = Entry(f"projects/1/locations/here/jobs/{len(self.entries)}", label, address)
+        if self.missing == "refused" and not self._holds(entry):
+            raise Invalid("no such file", code="provider_refused")
+        self.entries.append(entry)
+        if not self.reads_late:
+            self._read(entry)
+        return entry.name
+
+    def _read(self, entry: Entry) -> None:
+        entry.has_read = self._holds(entry)
+        if not entry.has_read:
+            entry.state = OperationState.FAILED
+
+    def _holds(self, entry: Entry) -> bool:
+        return entry.input.removeprefix("memory:") in self.objects
+
     def find(self, label: str) -> Sequence[FoundOperation]:
         listing, self.listing = self.listing, "complete"
         if listing in {"away", "cut"}:
             raise Unavailable("no list", code="provider_list_incomplete")
         shown = [] if listing == "late" else self.entries
-        return [FoundOperation(each.name, each.is_open) for each in shown if each.label == label]
+        return [
+            FoundOperation(each.name, each.is_open, each.unread_input)
+            for each in shown
+            if each.label == label
+        ]
 
     def cancel(self, name: str) -> None:
         entry = self._entry(name)
@@ -104,9 +153,12 @@ class Ledger:
 
     def poll(self, name: str) -> OperationStatus:
         entry = self._entry(name)
+        if entry.is_open and not entry.has_read:
+            self._read(entry)
         if entry.is_open:
             entry.state = OperationState.SUCCEEDED
-        return OperationStatus(entry.state, entry.state.value)
+        failed = entry.state is OperationState.FAILED
+        return OperationStatus(entry.state, "JOB_STATE_FAILED" if failed else entry.state.value)
 
     def _entry(self, name: str) -> Entry:
         return next(each for each in self.entries if each.name == name)
@@ -114,7 +166,7 @@ class Ledger:
 
 @dataclass
 class LedgerOperation:
-    """One operation of a job, with a step before and after all that it does."""
+    """One operation of a job, with a step before all that it does."""
 
     ledger: Ledger
     steps: Steps
@@ -127,21 +179,29 @@ class LedgerOperation:
 
     def prepare(self) -> TuningRun:
         self.steps.take()
+        row_id = new_id(Prefix.TUNING_RUN)
         return TuningRun(
-            id=new_id(Prefix.TUNING_RUN), project_id=self.project_id, provider="ledger", line="l"
+            id=row_id,
+            project_id=self.project_id,
+            provider="ledger",
+            line="l",
+            staged_in=f"staged/{row_id}",
         )
 
-    def submit(self, row: TuningRun) -> str:
+    def staged(self, row: TuningRun) -> StagedInputs:
+        store = self.ledger.store(self.steps.take)
+        return StagedInputs(lambda: store, row.staged_in)
+
+    def stage(self, row: TuningRun) -> Sequence[str]:
+        return self.staged(row).stage([INPUT])
+
+    def submit(self, row: TuningRun, inputs: Sequence[str]) -> str:
         self.steps.take()
-        name = self.ledger.create(row.id)
-        self.steps.take()
-        return name
+        return self.ledger.create(row.id, inputs[0])
 
     def find(self, row: TuningRun) -> Sequence[FoundOperation]:
         self.steps.take()
-        found = self.ledger.find(row.id)
-        self.steps.take()
-        return found
+        return self.ledger.find(row.id)
 
     def cancel(self, resource_name: str) -> None:
         self.steps.take()
@@ -153,7 +213,7 @@ class LedgerOperation:
 
 @dataclass
 class OwnedRun(MemoryRun):
-    """A run that may write as long as `owner` is itself, with steps around its transactions."""
+    """A run that may write as long as `owner` is itself, with a step before each transaction."""
 
     steps: Steps = field(default_factory=Steps)
     owner: list[object] = field(default_factory=list)
@@ -165,8 +225,6 @@ class OwnedRun(MemoryRun):
             if self.owner[-1] is not self:
                 raise LeaseLost
             yield session
-            self.steps.take(in_transaction=True)
-        self.steps.take()
 
 
 def set_back(sessions: Sessions, *, seconds: float) -> None:

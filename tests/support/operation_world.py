@@ -1,6 +1,9 @@
 """A job whose paid operation is at a ledger, and the workers and sweeps that see it through."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from threading import Event
 
 from service.clock import utc_now
 from service.database import Sessions
@@ -8,13 +11,14 @@ from service.errors import TunecurveError
 from service.ids import Prefix, new_id
 from service.jobs.lifecycle import State
 from service.jobs.models import Job
-from service.jobs.paid_operations.operations import OperationPace, advance
+from service.jobs.paid_operations.operations import advance
+from service.jobs.paid_operations.pace import OperationPace
 from service.jobs.paid_operations.polls import PolledTable
 from service.jobs.paid_operations.states import FINAL_STATES, OperationState
 from service.jobs.paid_operations.sweep import poll_operations
 from service.jobs.ports import JobCancelled, LeaseLost, Waiting
 from service.tuning.models import TuningRun
-from tests.support.operation_ledger import Ledger, LedgerOperation, OwnedRun, Steps, set_back
+from tests.support.operation_ledger import INPUT, Ledger, LedgerOperation, OwnedRun, Steps, set_back
 
 PACE = OperationPace(poll_seconds=30, settle_seconds=45)
 MANY = 60
@@ -37,6 +41,27 @@ def _job(job_id: str, project_id: str) -> Job:
         created_at=now,
         updated_at=now,
     )
+
+
+class FrozenWorker:
+    """A worker in a thread that stands still until it is woken; only one of two ever moves."""
+
+    def __init__(self, work: Callable[[Callable[[], None]], None]) -> None:
+        self._still, self._woken = Event(), Event()
+        self._threads = ThreadPoolExecutor(1)
+        self._done = self._threads.submit(work, self._stand_still)
+        self._done.add_done_callback(lambda _: self._still.set())
+        self._still.wait()
+
+    def _stand_still(self) -> None:
+        self._still.set()
+        self._woken.wait()
+
+    def wake(self) -> None:
+        """Let it go on until it has ended; raises what it raised."""
+        self._woken.set()
+        self._done.result()
+        self._threads.shutdown()
 
 
 @dataclass
@@ -100,6 +125,7 @@ class World:
             cancel=lambda row: ledger.cancel(row.resource_name or ""),
             find=lambda row: ledger.find(row.id),
             drop=lambda _row, name: ledger.cancel(name),
+            staged=LedgerOperation(ledger, Steps(), self.project_id).staged,
         )
         poll_operations([table], sessions=self.sessions, pace=PACE)
 
@@ -108,6 +134,10 @@ class World:
         self.cancelled = cancelled
         set_back(self.sessions, seconds=100)
         self.work(Steps())
+
+    def freeze(self, at: int) -> FrozenWorker:
+        """Return a worker that stands still at a step, unless it has ended before."""
+        return FrozenWorker(lambda stand_still: self.work(Steps(at, stand_still)))
 
     def finish(self) -> None:
         """Let other workers end it, and the sweep look for strays."""
@@ -126,11 +156,20 @@ class World:
             session.query(TuningRun).filter_by(job_id=self.job_id).delete()
 
     def require_one(self, what: str) -> None:
-        states = [entry.state for entry in self.ledger.entries]
-        kept = [state for state in states if state is not OperationState.CANCELLED]
+        """Raise unless it was paid for once at most, has ended as its job, and left nothing."""
+        entries = self.ledger.entries
+        states = [entry.state for entry in entries]
+        void = [entry for entry in entries if entry.unread_input]
+        kept = [
+            entry
+            for entry in entries
+            if entry.state is not OperationState.CANCELLED and entry not in void
+        ]
         row, told = self.row(), f"{what}: {self.end}, {states}"
         assert self.end in FINAL_STATES, told
         assert len(kept) == (self.end is OperationState.SUCCEEDED), told
+        assert sum(entry.has_read for entry in entries) <= 1 or self.ledger.has_lagged, told
+        assert list(self.ledger.objects) == [INPUT], f"{what}: copies are left"
         if self.end is OperationState.SUCCEEDED:
             assert row is not None, told
             owned = [each for each in self.ledger.entries if each.name == row.resource_name]

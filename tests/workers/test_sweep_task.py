@@ -4,13 +4,14 @@ import pytest
 
 from service.database import open_sessions
 from service.errors import Internal
-from service.jobs.paid_operations.operations import OperationPace
+from service.jobs.paid_operations.pace import OperationPace
 from service.jobs.paid_operations.sweep import poll_operations
 from service.registry import Registry
 from service.tuning.polls import polled_tunings
+from tests.support.memory_store import MemoryStore
 from workers.sweep_task import left_to_the_next_message
 
-TABLES = [polled_tunings(lambda: Registry("provider", {}))]
+TABLES = [polled_tunings(lambda: Registry("provider", {}), store=MemoryStore)]
 
 
 def test_a_database_that_is_away_leaves_the_poll_to_the_next_message(

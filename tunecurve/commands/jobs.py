@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tunecurve.billing import describe_model
 from tunecurve.commands.options import KeyOption, OutputOption, TimeoutOption, UrlOption, connect
 from tunecurve.errors import ApiError, UsageError
 from tunecurve.experiments import describe_evaluation, describe_experiment
@@ -158,6 +159,8 @@ def get(
         print(describe_experiment(found))
     elif collection == "evaluations" and output is OutputFormat.TABLE:
         print(describe_evaluation(found))
+    elif collection == "models" and output is OutputFormat.TABLE:
+        print(describe_model(found))
     else:
         print_object(found, output=output)
 

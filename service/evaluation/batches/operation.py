@@ -26,6 +26,8 @@ from service.jobs.budgets import settle_ahead
 from service.jobs.paid_operations.polls import PolledTable
 from service.jobs.paid_operations.states import FoundOperation, OperationState, OperationStatus
 from service.jobs.ports import JobRun
+from service.storage.ports import ObjectStore
+from service.storage.staged_inputs import StagedInputs
 
 CHUNK = 500
 LONGEST_HOURS = 72 + 24 + 1  # Google queues a batch for 72 h and runs it for 24 h
@@ -90,12 +92,18 @@ class BatchOperation:
                 nano += sum(map(forecast.cost_of, chunk)) if forecast else 0
         return count, nano if forecast else None
 
-    def submit(self, row: BatchRun) -> str:
+    def staged(self, row: BatchRun) -> StagedInputs:
+        return _staged(row, lambda: self.batching.store)
+
+    def stage(self, row: BatchRun) -> Sequence[str]:
+        return self.staged(row).stage([row.input_key])
+
+    def submit(self, row: BatchRun, inputs: Sequence[str]) -> str:
         order = BatchOrder(
             run_id=self.evaluation_id,
             model=self.work.target,
             location=self.work.location,
-            input_uri=self.batching.store.uri(row.input_key),
+            input_uri=inputs[0],
             output_uri=self.batching.store.uri(row.input_key.rpartition("/")[0]),
             display_name=f"tunecurve-{self.evaluation_id}",
         )
@@ -172,8 +180,15 @@ class BatchOperation:
             )
 
 
-def polled_batches(provider: Callable[[], BatchProvider]) -> PolledTable[BatchRun]:
-    """Return how the sweep asks about batches; the provider is opened at the first one."""
+def _staged(row: BatchRun, store: Callable[[], ObjectStore]) -> StagedInputs:
+    """Return the copies of a batch's requests: in a folder beside them."""
+    return StagedInputs(store, row.input_key.removesuffix(".jsonl"))
+
+
+def polled_batches(
+    provider: Callable[[], BatchProvider], *, store: Callable[[], ObjectStore]
+) -> PolledTable[BatchRun]:
+    """Return how the sweep asks about batches; provider and store are opened at the first one."""
 
     def poll(row: BatchRun) -> OperationStatus:
         reported = provider().poll(row.resource_name or "")
@@ -197,7 +212,10 @@ def polled_batches(provider: Callable[[], BatchProvider]) -> PolledTable[BatchRu
     def place(row: BatchRun) -> str:
         return place_of("vertex", row.resource_name or "")
 
-    return PolledTable(BatchRun, place, poll, cancel, find, drop)
+    def staged(row: BatchRun) -> StagedInputs:
+        return _staged(row, store)
+
+    return PolledTable(BatchRun, place, poll, cancel, find, drop, staged)
 
 
 def _chunks(requests: Iterable[GenerationRequest]) -> Iterator[list[GenerationRequest]]:

@@ -37,19 +37,25 @@ _STATES = {
 }
 
 
-def open_vertex_batches(*, project: str, endpoint: str) -> "VertexBatches":
-    """Return the provider; `endpoint` is an emulator's `http://…`, or empty for Google."""
+def open_vertex_batches(
+    *, project: str, endpoint: str, submit_seconds: float = CALL_SECONDS
+) -> "VertexBatches":
+    """Return the provider; `endpoint` is an emulator's `http://…`, or empty for Google.
+
+    A batch that is not answered for `submit_seconds` is in doubt.
+    """
     if not project:
         message = "set TUNECURVE_GOOGLE_CLOUD_PROJECT to the project that pays for batches"
         raise Invalid(message, code="project_not_set")
-    return VertexBatches(project=project, endpoint=endpoint)
+    return VertexBatches(project=project, endpoint=endpoint, submit_seconds=submit_seconds)
 
 
 class VertexBatches:
     """One client for each location: a batch runs where its model is."""
 
-    def __init__(self, *, project: str, endpoint: str) -> None:
+    def __init__(self, *, project: str, endpoint: str, submit_seconds: float) -> None:
         self._project, self._endpoint = project, endpoint
+        self._submit_seconds = submit_seconds
         self._clients: dict[str, Any] = {}
 
     @property
@@ -65,7 +71,10 @@ class VertexBatches:
         job = _job(order)
         created = call_vertex(
             lambda: client.create_batch_prediction_job(
-                parent=parent, batch_prediction_job=job, timeout=CALL_SECONDS, retry=None
+                parent=parent,
+                batch_prediction_job=job,
+                timeout=self._submit_seconds,
+                retry=None,
             ),
             missing=_MISSING,
         )
@@ -79,6 +88,7 @@ class VertexBatches:
             ),
             items="batch_prediction_jobs",
             label=(RUN_LABEL, run_id),
+            unread=_unread_input,
             missing=_MISSING,
         )
 
@@ -123,6 +133,11 @@ class VertexBatches:
                 lambda: v1.JobServiceClient(**options), missing=_MISSING
             )
         return self._clients[location]
+
+
+def _unread_input(job: Any) -> str:
+    has_read = bool(job.output_info.gcs_output_directory)
+    return "" if has_read else next(iter(job.input_config.gcs_source.uris), "")
 
 
 def _job(order: BatchOrder) -> Any:

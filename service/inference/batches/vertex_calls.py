@@ -49,9 +49,16 @@ def call_vertex(call: Callable[[], Answer], *, missing: str) -> Answer:
 
 
 def list_labelled(
-    pager: Callable[[], Any], *, items: str, label: tuple[str, str], missing: str
+    pager: Callable[[], Any],
+    *,
+    items: str,
+    label: tuple[str, str],
+    unread: Callable[[Any], str],
+    missing: str,
 ) -> list[FoundOperation]:
     """Return the operations that carry a label, in the order of their creation.
+
+    `unread` returns the address of the input of a failed one that has not read it, else "".
 
     A list is read to its end without a filter: a server that ignored one, or an end that is none,
     would make us believe that there is nothing to adopt. Raises Unavailable where a page does not
@@ -61,7 +68,11 @@ def list_labelled(
     jobs = call_vertex(lambda: list(_whole_list(pager(), items)), missing=missing)
     ours = [job for job in jobs if job.labels.get(name) == value]
     return [
-        FoundOperation(str(job.name), is_open=job.state.name not in ENDED)
+        FoundOperation(
+            str(job.name),
+            is_open=job.state.name not in ENDED,
+            unread_input=unread(job) if job.state.name == "JOB_STATE_FAILED" else "",
+        )
         for job in sorted(ours, key=lambda job: (str(job.create_time), job.name))
     ]
 

@@ -3,10 +3,10 @@
 A tuning and a batch prediction are such operations. Providers have no idempotency key, so a record
 (the intent) is written before the request, which carries the record's id as a label. After an
 answer that leaves open whether the request arrived, the operation is looked for by its label, and
-only one that is not there is sent again. The sweep in `sweep` asks about all
-that run, and wakes the job of each one that has ended. What carries our label and no record owns
-is cancelled (`strays`). Where a provider runs few at once, the others wait in a line
-(`line`).
+only one that is not there, and whose input was taken away (`fence`), is sent again. The sweep in
+`sweep` asks about all that run, and wakes the job of each one that has ended. What carries our
+label and no record owns is cancelled (`strays`). Where a provider runs few at once, the others wait
+in a line (`line`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,9 +27,11 @@ from service.errors import (
 )
 from service.jobs.lifecycle import Reason
 from service.jobs.paid_operations import repository
+from service.jobs.paid_operations.fence import Reconciled, reconcile_attempts
 from service.jobs.paid_operations.line import place_in_line, recheck_seconds, wake_next
+from service.jobs.paid_operations.pace import OperationPace
 from service.jobs.paid_operations.ports import PaidOperation, Row
-from service.jobs.paid_operations.states import FINAL_STATES, FoundOperation, OperationState
+from service.jobs.paid_operations.states import FINAL_STATES, OperationState
 from service.jobs.paid_operations.strays import (
     adopted,
     cancel_strays,
@@ -38,34 +40,11 @@ from service.jobs.paid_operations.strays import (
     strays_of,
 )
 from service.jobs.ports import JobCancelled, JobRun, LeaseLost, Waiting
-from service.settings import Settings
 
 log = structlog.get_logger()
 
 CANCEL_AGAIN_SECONDS = 10.0
 GIVE_UP = timedelta(hours=24)  # after the deadline, where the provider never answers
-_SEND_WITHIN = timedelta(seconds=10)  # of the intent; with a call's timeout less than settling
-
-
-@dataclass(frozen=True, slots=True)
-class OperationPace:
-    """Between two polls pass `poll_seconds` at least and `longest_seconds` at most; after
-    `settle_seconds` a request that was sent is either listed by the provider or will never be.
-    """
-
-    poll_seconds: float
-    settle_seconds: float
-    longest_seconds: float = 300.0
-
-    @property
-    def settle(self) -> timedelta:
-        return timedelta(seconds=self.settle_seconds)
-
-
-def operation_pace(settings: Settings) -> OperationPace:
-    return OperationPace(
-        settings.poll_seconds, settings.settle_seconds, settings.longest_poll_seconds
-    )
 
 
 def advance(
@@ -99,7 +78,9 @@ class _Step(Generic[Row]):
         if row is None:
             return self._begin()
         if OperationState(row.state) in FINAL_STATES:
-            self._drop_strays(row)
+            if row.input_removed and row.is_unread:
+                return self._send_anew(row)
+            self._clean_up(row)
             return row
         if row.state == OperationState.QUEUED:
             return self._queue(row)
@@ -142,7 +123,7 @@ class _Step(Generic[Row]):
         if remaining > timedelta():
             return Waiting(Reason.RETRY, seconds=remaining.total_seconds())
         try:
-            found = self.operation.find(row)
+            sent = reconcile_attempts(self.run, self.operation, row)
         except (Unavailable, RateLimited, Forbidden) as error:
             # What may have been started bills on: it is looked for as long as it may take.
             if now - row.intended_at > (self.operation.deadline or timedelta()) + GIVE_UP:
@@ -150,8 +131,8 @@ class _Step(Generic[Row]):
             log.warning("operation_search_failed", job_id=self.run.id, code=error.code)
             return Waiting(Reason.RETRY, seconds=self.pace.settle_seconds)
         note_doubt(row, sessions=self.sessions)
-        if found:
-            return self._adopt(row, found)
+        if sent.found:
+            return self._adopt(row, sent)
         if self.run.cancelling:
             self._end_unsent(row, OperationState.CANCELLED)
             raise JobCancelled
@@ -160,18 +141,37 @@ class _Step(Generic[Row]):
             row = repository.change(session, row, intended_at=now)
         return self._send(row)
 
-    def _adopt(self, row: Row, found: Sequence[FoundOperation]) -> Waiting:
-        ours = adopted(found)
+    def _send_anew(self, row: Row) -> Waiting:
+        """The input was deleted before the provider had read it: nothing was done, nor billed."""
+        log.warning("operation_void", job_id=self.run.id, resource_name=row.resource_name)
+        with self.run.fenced() as session:
+            row = repository.queue_again(session, row, now=database_now(session))
+        return self._queue(row)
+
+    def _adopt(self, row: Row, sent: Reconciled) -> Waiting:
+        ours = adopted(sent.found)
         log.info("operation_adopted", job_id=self.run.id, resource_name=ours)
-        waiting = self._accept(row, ours)
-        self._cancel_strays(strays_of(found, ours))
+        waiting = self._accept(row, ours, input_removed=sent.input_removed)
+        self._cancel_strays(strays_of(sent.found, ours))
         return waiting
 
+    def _stage(self, row: Row) -> Sequence[str] | None:
+        """Copy the input for this attempt; None where the store does not answer now."""
+        try:
+            return self.operation.stage(row)
+        except (Invalid, Forbidden, NotFound) as error:
+            self._refuse(row, error)
+            raise
+        except Unavailable as error:
+            log.warning("input_not_staged", job_id=self.run.id, code=error.code)
+            return None
+
     def _send(self, row: Row) -> Waiting:
-        if not self._may_send():
+        inputs = self._stage(row)
+        if inputs is None or not self._may_send():
             return Waiting(Reason.RETRY, seconds=self.pace.settle_seconds)
         try:
-            resource_name = self.operation.submit(row)
+            resource_name = self.operation.submit(row, inputs)
         except (Invalid, Forbidden) as error:
             self._refuse(row, error)
             raise
@@ -223,14 +223,15 @@ class _Step(Generic[Row]):
             names, job_id=self.run.id, cancel=self.operation.cancel, sessions=self.sessions
         )
 
-    def _drop_strays(self, row: Row) -> None:
-        """Cancel what carries the label of an operation that has ended, and is not that one."""
-        if row.resource_name is None:
-            return
+    def _clean_up(self, row: Row) -> None:
+        """After the end, cancel what carries the label and is not that one; delete the inputs."""
+        kept, done = row.resource_name, True
         try:
-            done = self._cancel_strays(strays_of(self.operation.find(row), row.resource_name))
+            if kept is not None:
+                done = self._cancel_strays(strays_of(self.operation.find(row), kept))
+            self.operation.staged(row).delete_all()
         except TunecurveError as error:
-            log.warning("operation_search_failed", job_id=self.run.id, code=error.code)
+            log.warning("operation_not_cleaned_up", job_id=self.run.id, code=error.code)
             done = False
         if not done:
             note_doubt(row, sessions=self.sessions)
@@ -239,21 +240,19 @@ class _Step(Generic[Row]):
         wake_next(self.table, row.line, sessions=self.sessions)
 
     def _may_send(self) -> bool:
-        """Look right before the request: the lease is ours, and the intent is young.
+        """Look right before the request: the lease is ours, so nobody waits for it to settle yet.
 
-        A process that stood still since it wrote the intent may have been taken over: another
-        worker waits `settle_seconds` from then, and would miss a request that is sent later.
+        The input was staged before: where it is taken away after, that is for good.
         """
         with self.run.fenced() as session:
             current = repository.find(session, self.table, self.run.id)
             if current is None or current.state != OperationState.INTENDED:
                 return False
-            if database_now(session) - current.intended_at > _SEND_WITHIN:
-                return False
-            repository.change(session, current, sends=current.sends + 1)
+            now = database_now(session)
+            repository.change(session, current, sends=current.sends + 1, intended_at=now)
             return True
 
-    def _accept(self, row: Row, resource_name: str) -> Waiting:
+    def _accept(self, row: Row, resource_name: str, *, input_removed: bool = False) -> Waiting:
         soon = timedelta(seconds=min(1.0, self.pace.poll_seconds))
         with self.run.fenced() as session:
             now, deadline = database_now(session), self.operation.deadline
@@ -265,6 +264,7 @@ class _Step(Generic[Row]):
                 submitted_at=now,
                 next_poll_at=now + soon,
                 deadline_at=None if deadline is None else now + deadline,
+                input_removed=input_removed,
             )
         return Waiting(Reason.PROVIDER)
 
@@ -288,4 +288,5 @@ class _Step(Generic[Row]):
             )
             row.record(result={}, error=error)
             self.operation.release(session, row)
+        self._clean_up(row)
         self._wake_next(row)

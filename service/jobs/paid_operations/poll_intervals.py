@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from service.jobs.paid_operations.operations import OperationPace
+from service.jobs.paid_operations.pace import OperationPace
 
 _SHARE_OF_AGE = 0.1  # an end is seen late by a tenth of the operation's time at most
 _SHARE_OF_REST = 0.5

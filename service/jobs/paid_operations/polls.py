@@ -23,6 +23,7 @@ from service.jobs.paid_operations.states import (
     OperationStatus,
 )
 from service.jobs.sweeps import wake_job
+from service.storage.staged_inputs import StagedInputs
 
 log = structlog.get_logger()
 
@@ -36,7 +37,8 @@ class PolledTable(Generic[Row]):
     """A table of operations, and what the sweep asks of their provider.
 
     `place` names the provider's location that an operation is at. `find` returns all that carry
-    the label of a record, `drop` cancels one of them that no record owns. `poll_many` returns, by
+    the label of a record, `drop` cancels one of them that no record owns; `staged` is where copies
+    of its input may lie. `poll_many` returns, by
     job, what a list tells of many at once: those missing are polled one by one.
     """
 
@@ -46,6 +48,7 @@ class PolledTable(Generic[Row]):
     cancel: Callable[[Row], None]
     find: Callable[[Row], Sequence[FoundOperation]]
     drop: Callable[[Row, str], None]
+    staged: Callable[[Row], StagedInputs]
     poll_many: Callable[[Sequence[Row]], Mapping[str, OperationStatus]] | None = None
 
 

@@ -7,6 +7,7 @@ from typing import Protocol, TypeVar
 from service.database import Session
 from service.jobs.models import PaidOperationRow
 from service.jobs.paid_operations.states import FoundOperation
+from service.storage.staged_inputs import StagedInputs
 
 Row = TypeVar("Row", bound=PaidOperationRow)
 
@@ -14,6 +15,7 @@ Row = TypeVar("Row", bound=PaidOperationRow)
 class PaidOperation(Protocol[Row]):
     """One operation, as the room that pays for it describes it.
 
+    An attempt to send it works on a copy of the input that is its own (`storage.staged_inputs`).
     `submit`, `find` and `cancel` each make one request and retry nothing. They raise Unavailable
     when the answer leaves open what happened, RateLimited, Forbidden, NotFound, and Invalid when
     the provider refuses.
@@ -37,7 +39,18 @@ class PaidOperation(Protocol[Row]):
         """Do what comes before the request, such as to hold its cost; return its new record."""
         ...
 
-    def submit(self, row: Row) -> str:
+    def staged(self, row: Row) -> StagedInputs:
+        """Return where the copies of its input lie, one for each attempt."""
+        ...
+
+    def stage(self, row: Row) -> Sequence[str]:
+        """Copy its input for one attempt; return the addresses that `submit` is to name.
+
+        Raises Unavailable, ProviderRefused, and NotFound where the input is gone.
+        """
+        ...
+
+    def submit(self, row: Row, inputs: Sequence[str]) -> str:
         """Send the request, and return the operation's resource name."""
         ...
 

@@ -36,6 +36,22 @@ def change(session: Session, row: Row, **values: Any) -> Row:
     return current
 
 
+_OF_THE_OPERATION = (
+    "resource_name", "provider_state", "phase", "progress", "progressed_at", "running_since",
+    "submitted_at", "deadline_at", "next_poll_at", "missing_since", "unanswered_since",
+    "finished_at",
+)  # fmt: skip
+
+
+def queue_again(session: Session, row: Row, *, now: datetime) -> Row:
+    """Forget the operation that a record stood for, so that another can be sent."""
+    blank = dict.fromkeys(_OF_THE_OPERATION)
+    queued = {"state": OperationState.QUEUED.value, "intended_at": now, "input_removed": False}
+    current = change(session, row, **blank, **queued)
+    current.record(result={}, error=None)
+    return current
+
+
 def due(session: Session, table: type[Row], *, before: datetime, limit: int) -> Sequence[Row]:
     """Return records to poll, locked; a caller claims them by moving their `next_poll_at`."""
     query = (

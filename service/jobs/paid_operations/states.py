@@ -27,10 +27,14 @@ FINAL_STATES = frozenset(OperationState) - {
 
 @dataclass(frozen=True, slots=True)
 class FoundOperation:
-    """An operation at the provider that carries our label; `is_open` while it has not ended."""
+    """An operation at the provider that carries our label; `is_open` while it has not ended.
+
+    `unread_input` is the address of its input where it failed and shows no sign of having read it.
+    """
 
     resource_name: str
     is_open: bool
+    unread_input: str = ""
 
 
 @dataclass(frozen=True, slots=True)

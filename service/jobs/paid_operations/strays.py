@@ -16,6 +16,7 @@ from service.jobs.models import PaidOperationRow
 from service.jobs.paid_operations import repository
 from service.jobs.paid_operations.ports import Row
 from service.jobs.paid_operations.states import FINAL_STATES, FoundOperation, OperationState
+from service.storage.staged_inputs import StagedInputs
 from service.webhooks.events import EventType
 
 log = structlog.get_logger()
@@ -81,11 +82,13 @@ def reconcile(
     *,
     find: Callable[[Row], Sequence[FoundOperation]],
     drop: Callable[[Row, str], None],
+    staged: Callable[[Row], StagedInputs],
     sessions: Sessions,
 ) -> None:
     """Look for strays of the records that are due, and cancel them; a look that fails is repeated.
 
-    A record that is still to be sent or found is its job's own affair.
+    The inputs of one that has ended go as well: a worker that stood still may have copied one late.
+    A record that is still to be sent or found, perhaps again, is its job's own affair.
     """
     with sessions.transaction() as session:
         now = database_now(session)
@@ -97,6 +100,8 @@ def reconcile(
             continue
         try:
             strays = strays_of(find(row), row.resource_name)
+            if OperationState(row.state) in FINAL_STATES and not row.input_removed:
+                staged(row).delete_all()
         except TunecurveError as error:
             log.warning("operation_search_failed", job_id=row.job_id, code=error.code)
             continue

@@ -16,7 +16,7 @@ from typing import Any
 from service.database import Sessions, database_now
 from service.jobs.models import PaidOperationRow
 from service.jobs.paid_operations import repository
-from service.jobs.paid_operations.operations import OperationPace
+from service.jobs.paid_operations.pace import OperationPace
 from service.jobs.paid_operations.poll_intervals import expected_end, poll_interval
 from service.jobs.paid_operations.polls import LISTED, PlacePoll, PolledTable, PolledTables
 from service.jobs.paid_operations.provider_circuits import Circuits
@@ -44,7 +44,13 @@ def poll_operations(tables: PolledTables, *, sessions: Sessions, pace: Operation
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="poll") as threads:
         count = _Sweep(tables, sessions, pace, threads).run()
     for polled in tables:
-        reconcile(polled.table, find=polled.find, drop=polled.drop, sessions=sessions)
+        reconcile(
+            polled.table,
+            find=polled.find,
+            drop=polled.drop,
+            staged=polled.staged,
+            sessions=sessions,
+        )
     return count
 
 

@@ -13,7 +13,7 @@ import structlog
 from service.catalogue.locations import place_of
 from service.database import Sessions, database_now
 from service.errors import TunecurveError
-from service.jobs.paid_operations.operations import OperationPace
+from service.jobs.paid_operations.pace import OperationPace
 from service.jobs.paid_operations.provider_circuits import Circuits
 from service.jobs.paid_operations.states import FINAL_STATES, OperationState
 from service.tuning import repository

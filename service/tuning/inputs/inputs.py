@@ -1,6 +1,6 @@
 """What a `tune` job works with: its dataset, the model it makes, and what it asks for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,8 +29,22 @@ class TuningInputs:
 
     @property
     def training_uri(self) -> str:
-        uri: str = self.dataset.training_files[str(self.settings.train_size)]["uri"]
+        uri: str = self._training["uri"]
         return uri
+
+    @property
+    def row_keys(self) -> list[str]:
+        """The keys of the training rows and, where they are asked for, the validation rows."""
+        files = (self._training, self._validation if self.settings.validation else None)
+        return [each["key"] for each in files if each and each.get("key")]
+
+    @property
+    def _training(self) -> Mapping[str, Any]:
+        return self.dataset.training_files[str(self.settings.train_size)]
+
+    @property
+    def _validation(self) -> Mapping[str, Any] | None:
+        return self.dataset.splits.get("validation")
 
 
 def read_inputs(run: JobRun, spec: TuneSpec, *, sessions: Sessions) -> TuningInputs:
@@ -65,16 +79,18 @@ def check_inputs(inputs: TuningInputs, *, catalogue: Catalogue) -> None:
     check_rows(catalogue, settings, splits=inputs.dataset.splits)
 
 
-def request_of(row: TuningRun, spec: TuneSpec, inputs: TuningInputs) -> TuningRequest:
-    """Return what the provider is asked. Pure."""
-    settings, dataset = inputs.settings, inputs.dataset
-    validation: Mapping[str, Any] = dataset.splits.get("validation") or {}
+def request_of(
+    row: TuningRun, spec: TuneSpec, inputs: TuningInputs, *, rows: Sequence[str]
+) -> TuningRequest:
+    """Return what the provider is asked; `rows` are the addresses of `row_keys`' files. Pure."""
+    settings = inputs.settings
+    training_uri, *validation = rows
     return TuningRequest(
         run_id=row.id,
         project_id=row.project_id,
         base_model=settings.base_model,
-        training_uri=inputs.training_uri,
-        validation_uri=validation.get("uri") if settings.validation else None,
+        training_uri=training_uri,
+        validation_uri=validation[0] if validation else None,
         display_name=spec.display_name or f"tunecurve-{spec.train_size}-{row.id[-8:]}",
         hyperparameters=Hyperparameters(**spec.hyperparameters.model_dump()),
         method=settings.method,

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from service.jobs.paid_operations.pace import operation_pace
 from service.registry import Registry
 from service.settings import Settings
 from service.tuning.ports import TuningProvider
@@ -19,6 +20,7 @@ def open_vertex(settings: Settings) -> "VertexTuning":
         project=settings.google_cloud_project,
         location=settings.location,
         endpoint=settings.vertex_endpoint,
+        submit_seconds=operation_pace(settings).submit_seconds,
     )
 
 

@@ -30,19 +30,29 @@ _MISSING = "tuning_not_found"
 _WORTH_A_PAGE = 5  # as many single requests cost about what a page does
 
 
-def open_vertex(*, project: str, location: str, endpoint: str) -> "VertexTuning":
-    """Return the provider; `endpoint` is an emulator's `http://…`, or empty for Google."""
+def open_vertex(
+    *, project: str, location: str, endpoint: str, submit_seconds: float = CALL_SECONDS
+) -> "VertexTuning":
+    """Return the provider; `endpoint` is an emulator's `http://…`, or empty for Google.
+
+    A tuning that is not answered for `submit_seconds` is in doubt.
+    """
     if not project:
         message = "set TUNECURVE_GOOGLE_CLOUD_PROJECT to the project that pays for tunings"
         raise Invalid(message, code="project_not_set")
-    return VertexTuning(project=project, location=location, endpoint=endpoint)
+    return VertexTuning(
+        project=project, location=location, endpoint=endpoint, submit_seconds=submit_seconds
+    )
 
 
 class VertexTuning:
     """One client a location: a `poll` job may name a tuning that runs elsewhere."""
 
-    def __init__(self, *, project: str, location: str, endpoint: str) -> None:
+    def __init__(
+        self, *, project: str, location: str, endpoint: str, submit_seconds: float = CALL_SECONDS
+    ) -> None:
         self._project, self._location, self._endpoint = project, location, endpoint
+        self._submit_seconds = submit_seconds
         self._clients: dict[tuple[str, type[Any]], Any] = {}
         self._rest: AuthorizedSession | None = None
 
@@ -58,7 +68,7 @@ class VertexTuning:
         job = tuning_job(request)
         created = call_vertex(
             lambda: client.create_tuning_job(
-                parent=self._parent(), tuning_job=job, timeout=CALL_SECONDS, retry=None
+                parent=self._parent(), tuning_job=job, timeout=self._submit_seconds, retry=None
             ),
             missing=_MISSING,
         )
@@ -72,6 +82,7 @@ class VertexTuning:
             ),
             items="tuning_jobs",
             label=(RUN_LABEL, run_id),
+            unread=_unread_input,
             missing=_MISSING,
         )
 
@@ -160,6 +171,12 @@ class VertexTuning:
                 options["credentials"] = AnonymousCredentials()  # type: ignore[no-untyped-call]
             self._clients[location, kind] = call_vertex(lambda: kind(**options), missing=_MISSING)
         return self._clients[location, kind]
+
+
+def _unread_input(job: Any) -> str:
+    """Return the address of the rows of a failed tuning that has counted none and left nothing."""
+    has_read = "tuning_data_stats" in job or job.tuned_model.model
+    return "" if has_read else str(job.supervised_tuning_spec.training_dataset_uri)
 
 
 def _tail(resource_name: str) -> str:

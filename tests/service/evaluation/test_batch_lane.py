@@ -26,7 +26,7 @@ from service.inference.ports import Generation, GenerationRequest, GenerationRes
 from service.jobs.budgets import BudgetExhausted, open_budget
 from service.jobs.lifecycle import Reason
 from service.jobs.models import Reservation
-from service.jobs.paid_operations.operations import OperationPace
+from service.jobs.paid_operations.pace import OperationPace
 from service.jobs.paid_operations.sweep import poll_operations
 from service.jobs.ports import JobCancelled, LeaseLost, Waiting
 from service.storage.gcs import read_gs_lines
@@ -110,7 +110,7 @@ class Batch:
             for row in session.query(BatchRun).where(BatchRun.next_poll_at.is_not(None)):
                 row.next_poll_at = utc_now() - timedelta(hours=1)
         poll_operations(
-            [polled_batches(self.batching.provider)],
+            [polled_batches(self.batching.provider, store=lambda: self.batching.store)],
             sessions=self.sessions,
             pace=self.pace(settled=settled),
         )

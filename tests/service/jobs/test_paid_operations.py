@@ -12,7 +12,7 @@ from service.database import Sessions, open_sessions
 from service.errors import NotFound, Unavailable
 from service.jobs.lifecycle import Reason
 from service.jobs.paid_operations.line import places_in_line
-from service.jobs.paid_operations.states import FoundOperation
+from service.jobs.paid_operations.states import FoundOperation, OperationState
 from service.jobs.paid_operations.strays import adopted, strays_of
 from service.jobs.ports import JobCancelled, Waiting
 from service.migrations.upgrade import upgrade
@@ -35,6 +35,8 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Session
 
 # To this module as an answer that was lost; the adapter's tests have their statuses.
 ALIKE = ("409 made", "499 made")
+# The steps from the intent to the answer written down; again, they begin with the search.
+SENDING, SENDING_AGAIN = range(3, 8), range(10)
 Case = tuple[str, bool]  # what the list looks like at the first look, and whether it is cancelled
 
 
@@ -73,6 +75,45 @@ def test_a_worker_may_stand_still_anywhere_and_go_on_after_its_successor(
                 break
 
 
+@pytest.mark.parametrize(
+    ("missing", "reads_late", "cancelled", "again"),
+    [
+        ("refused", False, False, False),
+        ("refused", True, False, True),
+        ("fails", False, False, True),
+        ("fails", True, False, False),
+        ("fails", True, True, False),
+    ],
+)
+def test_a_worker_may_stand_still_about_its_request_and_wake_at_any_step_of_its_successor(
+    database: tuple[Sessions, str],
+    missing: str,
+    *,
+    reads_late: bool,
+    cancelled: bool,
+    again: bool,
+) -> None:
+    """With `again` it stands still while it looks for a first request, which has got lost."""
+    for frozen_at in SENDING_AGAIN if again else SENDING:
+        for woken_at in count():
+            world = World(*database, Ledger(reads_late=reads_late, missing=missing))
+            if again:
+                world.ledger.answer = "request lost"
+                world.step(Steps())
+                set_back(world.sessions, seconds=100)
+            frozen = world.freeze(frozen_at)
+            world.cancelled = cancelled
+            set_back(world.sessions, seconds=100)
+            steps = Steps(woken_at, frozen.wake)
+            world.work(steps)
+            frozen.wake()
+            world.finish()
+            assert cancelled or world.end is OperationState.SUCCEEDED
+            world.require_one(f"stood still at step {frozen_at}, woken at {woken_at}")
+            if steps.taken <= woken_at:
+                break
+
+
 def test_a_request_that_is_told_twice_that_nothing_is_there_has_failed(
     database: tuple[Sessions, str],
 ) -> None:
@@ -93,6 +134,7 @@ def test_a_stray_is_cancelled_when_its_job_ends_and_told_in_an_event(
     row = world.row()
     assert row is not None
     world.ledger.create(row.id)
+    world.ledger.has_lagged = True  # how there may be a second one still
     world.finish()
     world.require_one("a second one with the same label")
     events = list_events(world.project_id, job_id=world.job_id, sessions=world.sessions)

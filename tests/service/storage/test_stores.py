@@ -13,6 +13,7 @@ from service.storage.object_keys import put_content
 from service.storage.ports import ObjectStore
 from service.storage.stores import open_store
 from tests.support.emulator import start_emulator
+from tests.support.memory_store import MemoryStore
 
 KEY = "files/0a1b.jsonl"
 
@@ -23,10 +24,12 @@ def emulator_url() -> Iterator[str]:
         yield emulator.url
 
 
-@pytest.fixture(params=["folder", "cloud"])
+@pytest.fixture(params=["folder", "cloud", "memory"])
 def store(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> ObjectStore:
+    if request.param == "memory":
+        return MemoryStore()
     if request.param == "folder":
         return open_store(f"file:{tmp_path / 'objects'}", project="")
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", request.getfixturevalue("emulator_url"))
@@ -177,3 +180,19 @@ def test_content_is_stored_once_under_its_own_digest(store: ObjectStore, source:
     assert first.sha256 == hashlib.sha256(source.read_bytes()).hexdigest()
     assert first.key == f"files/{first.sha256}.jsonl"
     assert store.keys_below("files") == [first.key]
+
+
+def test_a_copy_is_made_in_the_store_and_stays_when_the_original_goes(
+    store: ObjectStore, source: Path
+) -> None:
+    put(store, source)
+
+    assert store.copy(KEY, "staged/one/rows.jsonl") == store.uri("staged/one/rows.jsonl")
+
+    store.delete(KEY)
+    assert store.keys_below("staged") == ["staged/one/rows.jsonl"]
+    with store.open("staged/one/rows.jsonl") as stream:
+        assert stream.read() == source.read_bytes()
+    with pytest.raises(NotFound):
+        store.copy(KEY, "staged/two/rows.jsonl")
+    assert store.keys_below("staged") == ["staged/one/rows.jsonl"]

@@ -14,7 +14,7 @@ from service.datasets.operations import PREPARE, run_prepare
 from service.files.contents import FileLimits
 from service.jobs.lifecycle import State
 from service.jobs.models import Job
-from service.jobs.paid_operations.operations import OperationPace
+from service.jobs.paid_operations.pace import OperationPace
 from service.jobs.paid_operations.sweep import poll_operations
 from service.registry import Registry
 from service.storage.ports import ObjectStore
@@ -76,6 +76,7 @@ class Tuning:
             deadline_hours=72,
             catalogue=CATALOGUE,
             most_open=self.most_open,
+            store=store,
             preflight=self.preflight,
         )
 
@@ -85,7 +86,7 @@ class Tuning:
             for row in session.query(TuningRun).where(TuningRun.next_poll_at.is_not(None)):
                 row.next_poll_at = utc_now() - timedelta(hours=1)
         poll_operations(
-            [polled_tunings(lambda: self.providers)],
+            [polled_tunings(lambda: self.providers, store=store)],
             sessions=self.sessions,
             pace=self.services(settled=settled).pace,
         )

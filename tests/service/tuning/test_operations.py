@@ -1,10 +1,9 @@
 """A tuning is paid for once, whatever is lost on the way."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from dataclasses import fields as dataclass_fields
-from datetime import timedelta
 
 import pytest
 
@@ -15,12 +14,22 @@ from service.jobs.paid_operations.states import OperationState
 from service.jobs.ports import JobCancelled, LeaseLost, Waiting
 from service.registry import Registry
 from service.tuning.models import TunedModel, TuningRun
-from service.tuning.ports import TuningProvider
+from service.tuning.ports import TuningProvider, TuningRequest
 from service.tuning.providers.vertex import VertexTuning
 from service.tuning.queries import get_model, ready_model
-from tests.service.tuning.conftest import TRAIN_SIZE, TUNE, Tuning
+from tests.service.tuning.conftest import (
+    PROJECT,
+    SYNTHETIC,
+    TRAIN_SIZE,
+    TUNE,
+    Tuning,
+    prepare,
+    store,
+    tuning_of,
+)
+from tests.support.emulator import EmulatorProcess
 from tests.support.faulty_proxy import FaultyProxy
-from tests.support.runs import MemoryRun, reserve_run
+from tests.support.runs import MemoryRun, add_project, reserve_run
 
 
 def test_a_tuning_is_submitted_polled_and_becomes_a_model(tuning: Tuning) -> None:
@@ -39,6 +48,19 @@ def test_a_tuning_is_submitted_polled_and_becomes_a_model(tuning: Tuning) -> Non
         assert ready_model(model.id, project_id=model.project_id, session=session).endpoint
     assert tuning.step() is None
     assert len(tuning.tunings()) == 1
+
+
+def test_a_dataset_without_validation_rows_is_tuned_without_them(
+    sessions: Sessions,
+    emulator: EmulatorProcess,
+    proxy: FaultyProxy,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", emulator.url)
+    prepared = prepare(sessions, add_project(sessions), **SYNTHETIC | {"validation_size": 0})
+    tuning = tuning_of(prepared, sessions=sessions, emulator=emulator, url=proxy.url)
+    assert tuning.step() == Waiting(Reason.PROVIDER)
+    assert len(store().keys_below(str(tuning.row().staged_in))) == 1
 
 
 def test_a_lost_answer_does_not_start_a_second_tuning(tuning: Tuning, proxy: FaultyProxy) -> None:
@@ -135,39 +157,53 @@ def test_a_refusal_returns_what_was_held_and_is_not_sent_again(
 
 
 @dataclass
-class StoppedRun(MemoryRun):
-    """A run whose process stands still after it has written the intent, for so many seconds."""
+class OvertakenRun(MemoryRun):
+    """A run whose lease another worker takes over."""
 
-    stands_still: timedelta = timedelta()
     lost: bool = False
 
     @contextmanager
     def fenced(self) -> Iterator[Session]:
+        if self.lost:
+            raise LeaseLost
         with self.sessions.transaction() as session:
-            row = session.query(TuningRun).filter_by(job_id=self.id).one_or_none()
-            if row and row.resource_name is None:
-                if self.lost:
-                    raise LeaseLost
-                row.intended_at -= self.stands_still
-                session.flush()
             yield session
 
 
-@pytest.mark.parametrize("lost", [True, False])
-def test_a_process_that_stood_still_before_the_request_sends_nothing(
-    tuning: Tuning, *, lost: bool
+class LateVertex(VertexTuning):
+    """Stands still right before a request, while `meanwhile` happens."""
+
+    meanwhile: Callable[[], object]
+
+    def submit(self, request: TuningRequest) -> str:
+        self.meanwhile()
+        return super().submit(request)
+
+
+@pytest.mark.parametrize("missing", ["refuse", "fail"])
+def test_a_request_that_is_sent_after_its_successors_finds_no_rows_and_trains_nothing(
+    tuning: Tuning, missing: str
 ) -> None:
+    tuning.emulator.configure(missing_file=missing)
     fields = {field.name: getattr(tuning.run, field.name) for field in dataclass_fields(MemoryRun)}
-    run = StoppedRun(**fields, stands_still=timedelta(seconds=11), lost=lost)
-    stopped = replace(tuning, run=run)
-    if lost:
-        with pytest.raises(LeaseLost):
-            stopped.step()
-    else:
-        waiting = stopped.step()
-        assert isinstance(waiting, Waiting)
-        assert waiting.reason is Reason.RETRY
-    assert tuning.tunings() == []
+    run = OvertakenRun(**fields)
+    late = LateVertex(project=PROJECT, location="us-central1", endpoint=tuning.emulator.url)
+
+    def be_overtaken() -> None:
+        run.lost = True
+        assert tuning.step(settled=True) == Waiting(Reason.PROVIDER)
+
+    late.meanwhile = be_overtaken
+    providers: Registry[TuningProvider] = Registry("provider", {"vertex": late})
+    with pytest.raises(LeaseLost):
+        replace(tuning, run=run, providers=providers).step()
+    tuning.poll_until_ended()
+    assert tuning.step() is None
+
+    assert [each["state"] for each in tuning.tunings() if each["trained_tokens"]] == [
+        "JOB_STATE_SUCCEEDED"
+    ]
+    assert store().keys_below(str(tuning.row().staged_in)) == []
 
 
 def test_without_credentials_nothing_is_written_and_nothing_is_held(tuning: Tuning) -> None:

@@ -23,7 +23,7 @@ from service.tuning.providers.vertex import VertexTuning, open_vertex
 from service.tuning.queries import list_models
 from service.tuning.removal import remove_model
 from service.tuning.schemas import TuneSpec
-from tests.service.tuning.conftest import PROJECT, Tuning
+from tests.service.tuning.conftest import PROJECT, Tuning, store
 from tests.support.eventually import eventually
 from tests.support.runs import MemoryRun, reserve_run
 
@@ -180,7 +180,7 @@ def orders(tuning: Tuning, count: int) -> list[TuningRequest]:
     tuning.step()
     spec = TuneSpec.model_validate(tuning.run.spec)
     inputs = read_inputs(tuning.run, spec, sessions=tuning.sessions)
-    order = request_of(tuning.row(), spec, inputs)
+    order = request_of(tuning.row(), spec, inputs, rows=[inputs.training_uri])
     return [order] * count
 
 
@@ -190,7 +190,7 @@ def test_many_due_tunings_are_read_from_the_list_and_the_rest_one_by_one(tuning:
     gone = f"{names[0].rpartition('/')[0]}/1"
     project_id, sessions = tuning.run.project_id, tuning.sessions
     jobs = add_operations(sessions, project_id, [*names, gone], provider="vertex")
-    table = polled_tunings(lambda: Registry("provider", {"vertex": vertex}))
+    table = polled_tunings(lambda: Registry("provider", {"vertex": vertex}), store=store)
 
     poll_operations([table], sessions=sessions, pace=tuning.pace)
 
@@ -210,7 +210,8 @@ def test_a_place_that_does_not_answer_is_left_alone_and_holds_up_no_other(tuning
     jobs = add_operations(sessions, project_id, silent, provider="away")
     dead = open_vertex(project=PROJECT, location="us-east1", endpoint=DEAD)
     healthy = tuning.providers.find("vertex")
-    table = polled_tunings(lambda: Registry("provider", {"vertex": healthy, "away": dead}))
+    providers = Registry("provider", {"vertex": healthy, "away": dead})
+    table = polled_tunings(lambda: providers, store=store)
     make_due(sessions)
 
     poll_operations([table], sessions=sessions, pace=tuning.pace)

@@ -63,7 +63,7 @@ class AuditTrail:
 def add_entry(session: Session, scope: Scope, *, target: str, failed: bool = False) -> None:
     """Write a request's entry in the caller's transaction; `failed` are authentications.
 
-    A route that does so itself sets `state.audited` once that has committed.
+    A route that does so itself sets `state["audited"]` once that has committed.
     """
     action = getattr(scope.get("route"), "operation_id", None) or scope["method"]
     principal = scope["state"].get("principal")

@@ -116,7 +116,7 @@ def create_job(
         admit=admission(principal.limits),
         note=lambda session, job_id: add_entry(session, http.scope, target=job_id),
     )
-    http.state.audited = not replayed
+    http.scope["state"]["audited"] = not replayed
     with sessions.reading() if replayed else nullcontext() as session:
         [job] = _shown(session, [row]) if session else [present_job(row)]
     headers = _headers(job) | {"Location": f"/v1/jobs/{job.id}"}

@@ -36,6 +36,10 @@ _BY_STATE = {
     "53300": ("database_busy", _MANY),
     "42P01": ("migrations_missing", _OLDER),  # no such table
     "42703": ("migrations_missing", _OLDER),  # no such column
+    "42501": ("database_refused", "the database's role lacks a right on a table"),
+    "25": ("database_unavailable", "the database ended a transaction that stood still"),
+    "XX001": ("database_damaged", "the database's files are damaged: restore a backup"),
+    "XX002": ("database_damaged", "an index of the database is damaged: reindex it"),
     "40": ("database_busy", "two transactions were in each other's way"),
     "55": ("database_busy", "another transaction holds what this one needs"),
     "57": ("database_unavailable", "the database shuts down, starts or was told to stop this"),

@@ -24,6 +24,7 @@ from service.jobs.ports import (
     Waiting,
 )
 from service.jobs.queries import job_states
+from service.work_folders import error_of_work_disk
 from workers.app import container
 from workers.shutdown import is_shutting_down
 
@@ -102,6 +103,9 @@ class _Ending:
         except TunecurveError as error:
             self._retry_or_fail(run, error, passing=error.retryable)
         except Exception as error:  # noqa: BLE001  the outermost edge of a task
+            if isinstance(error, OSError) and (full := error_of_work_disk(error)):
+                self._retry_or_fail(run, full, passing=True)
+                return
             # The exception's own words may quote a row, so only its type is logged.
             log.error(  # noqa: TRY400
                 "job_crashed", error=type(error).__name__, where=_where(error)

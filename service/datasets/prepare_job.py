@@ -1,6 +1,5 @@
 """The job `prepare`: stage, prepare, write, store, and only then fill the row."""
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from service.jobs.lifecycle import Reason
 from service.jobs.ports import Waiting
 from service.jobs.queries import children_of
 from service.jobs.shards import are_open, refuse_incomplete
+from service.work_folders import work_folder
 
 log = structlog.get_logger()
 
@@ -42,13 +42,13 @@ def make_dataset(run: PrepareRun, *, sharding: ShardingConfig | None = None) -> 
     shards = children_of(run.job.id, sessions=run.access.sessions) if sharding else []
     if are_open(shards):
         return Waiting(Reason.CHILDREN)
-    with tempfile.TemporaryDirectory(prefix="tunecurve-") as name:
+    with work_folder() as folder:
         if not shards:
-            return _make_from_source(run, Path(name), sharding)
+            return _make_from_source(run, folder, sharding)
         with cleans_up_shards(run.job.id, store=run.access.store):
             refuse_incomplete(shards)
             specs = [ConversionShardSpec.model_validate(shard.spec) for shard in shards]
-            _complete(run, prepare_from_shards(run, specs, folder=Path(name)), Path(name))
+            _complete(run, prepare_from_shards(run, specs, folder=folder), folder)
     return None
 
 

@@ -3,12 +3,10 @@
 Rows pass through once, some hundred at a time, to the metrics and into the table.
 """
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from service.clock import utc_now
@@ -28,6 +26,7 @@ from service.jobs.ports import JobRun
 from service.storage.object_keys import project_folder, put_content
 from service.storage.ports import ObjectStore
 from service.storage.table_subprocess import write_parquet_in_subprocess
+from service.work_folders import work_folder
 
 _CHUNK = 500
 
@@ -129,8 +128,8 @@ def _write_table(
     metadata = {"evaluation_id": plan.evaluation_id}
     if plan.unlisted_model:
         metadata["unlisted_model"] = plan.target.base_model
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "rows.parquet"
+    with work_folder() as folder:
+        path = folder / "rows.parquet"
         write_parquet_in_subprocess(rows, path, schema=table_schema(metrics), metadata=metadata)
         return put_content(
             path,

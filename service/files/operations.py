@@ -3,7 +3,6 @@
 import hashlib
 import os
 import re
-import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from service.ids import Prefix, new_id
 from service.storage.leftovers import Leftover, LeftoverKind
 from service.storage.object_keys import project_folder
 from service.storage.ports import ObjectStore
+from service.work_folders import work_folder
 
 CONTENT_TYPES = {
     FileFormat.JSONL: "application/x-ndjson",
@@ -52,8 +52,8 @@ def create_file(
     known = _known_format(format)
     _check_name(name)
     sent = hashlib.sha256()
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "upload"
+    with work_folder() as folder:
+        path = folder / "upload"
         raw = _hashing(limited(chunks, limit_bytes=limits.upload_bytes), sent)
         plain = expanded(raw, limit_bytes=limits.upload_bytes)
         known, sha256 = _write_checked(plain, path, known, limits)

@@ -16,8 +16,12 @@ LONGEST_DELAY_SECONDS = 20.0
 PARKING_SECONDS = 3600.0  # after a used-up day, try again every hour
 SHORTEST_PARKING_SECONDS = 300.0  # hints of seconds come with daily quotas too
 
-_TRANSIENT = frozenset({408, 499})
+# 409 is ABORTED, 421 a connection that leads to another host, 425 a request that came too early.
+_TRANSIENT = frozenset({408, 409, 421, 425, 499})
 _UNAUTHORISED = frozenset({401, 403})
+# A payment, a proxy's password, a method that a proxy forbids, a model that is retired.
+_OF_EVERY_CALL = _UNAUTHORISED | {402, 404, 405, 407, 410}
+_FIRST_ERROR = 400  # below: a proxy that redirects, such as a hotel's
 _NOT_FOUND = 404
 _TOO_MANY = 429
 _SERVER_ERROR = 500
@@ -70,8 +74,10 @@ class CallFailed(Exception):  # noqa: N818  an outcome that the caller expects, 
 
     @property
     def may_pass(self) -> bool:
-        """Whether the refusal is one of authority or of what is not found (yet)."""
-        return self.status in _UNAUTHORISED or self.status == _NOT_FOUND
+        """Whether the refusal is one of authority, of what is not found (yet), or a detour."""
+        if self.status in _UNAUTHORISED or self.status == _NOT_FOUND:
+            return True
+        return 0 < self.status < _FIRST_ERROR
 
 
 class QuotaExhausted(RateLimited):
@@ -141,7 +147,7 @@ def exhausted(failure: CallFailed) -> QuotaExhausted:
 def _error_of(body: bytes) -> dict[str, Any]:
     try:
         parsed = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     if isinstance(parsed, list) and parsed:  # streams wrap the error in a list of one
         parsed = parsed[0]
@@ -152,7 +158,7 @@ def _error_of(body: bytes) -> dict[str, Any]:
 def _kind(status: int, error: Mapping[str, Any], details: Sequence[dict[str, Any]]) -> Refusal:
     if status == _TOO_MANY:
         return Refusal.DAILY if _is_used_up(error, details) else Refusal.RATE
-    if status in _TRANSIENT or status >= _SERVER_ERROR:
+    if status in _TRANSIENT or status >= _SERVER_ERROR or status < _FIRST_ERROR:
         return Refusal.TRANSIENT
     return Refusal.PERMANENT
 
@@ -173,7 +179,7 @@ def _is_used_up(error: Mapping[str, Any], details: Sequence[dict[str, Any]]) -> 
 def _meets_every_call(
     status: int, error: Mapping[str, Any], details: Sequence[dict[str, Any]]
 ) -> bool:
-    if status in _UNAUTHORISED or status == _NOT_FOUND:
+    if status in _OF_EVERY_CALL or status < _FIRST_ERROR:
         return True
     if status in _TRANSIENT or status >= _TOO_MANY:
         return False
@@ -191,7 +197,7 @@ def _message(status: int, error: Mapping[str, Any]) -> str:
 def _retry_after(details: Sequence[dict[str, Any]], headers: Mapping[str, str]) -> float | None:
     delays = (str(detail["retryDelay"]) for detail in details if "retryDelay" in detail)
     found = [*delays, headers.get("Retry-After", "")]
-    numbers = (re.fullmatch(r"(\d+(?:\.\d+)?)s?", text.strip()) for text in found)
+    numbers = (re.fullmatch(r"(\d{1,9}(?:\.\d+)?)s?", text.strip()) for text in found)
     return next((float(number[1]) for number in numbers if number), None)
 
 

@@ -12,6 +12,7 @@ from typing import IO, Any
 from service.errors import Fault, Invalid, NotFound, ProviderRefused, TunecurveError, Unavailable
 from service.storage.object_keys import checked_key
 from service.storage.ports import BucketAccess, ObjectStore, StoredObject
+from service.work_folders import error_of_work_disk
 
 GS_URI = re.compile(r"gs://([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])(?:/(.*))?", re.DOTALL)
 CHUNK_BYTES = 1 << 20
@@ -242,6 +243,8 @@ def _translated(bucket: str, name: str) -> Iterator[None]:
         raise Unavailable(message, code="storage_unauthenticated") from error
     # The SDK lets transport failures of `requests` through; those are OSErrors.
     except (GoogleAPIError, DataCorruption, InvalidResponse, OSError) as error:
+        if isinstance(error, OSError) and (full := error_of_work_disk(error)):
+            raise full from error
         message = f"Cloud Storage did not answer for {name}: {type(error).__name__}"
         raise Unavailable(message, code="storage_unavailable") from error
 

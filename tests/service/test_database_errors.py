@@ -60,6 +60,31 @@ def test_tables_that_are_not_there_are_missing_migrations(sessions: Sessions) ->
     assert code_of(sessions, "SELECT absent FROM project") == "migrations_missing"
 
 
+@pytest.mark.parametrize(
+    ("state", "code"),
+    [
+        ("25P03", "database_unavailable"),
+        ("25P04", "database_unavailable"),
+        ("40P01", "database_busy"),
+        ("42501", "database_refused"),
+        ("53100", "database_full"),
+        ("53400", "database_unavailable"),
+        ("55P03", "database_busy"),
+        ("57P05", "database_unavailable"),
+        ("58030", "database_unavailable"),
+        ("XX001", "database_damaged"),
+        ("XX002", "database_damaged"),
+    ],
+)
+def test_what_the_server_ends_a_statement_with_may_pass_and_names_its_cause(
+    sessions: Sessions, state: str, code: str
+) -> None:
+    if not is_server(sessions):
+        pytest.skip("SQLite has no such states")
+    raising = f"DO $$ BEGIN RAISE EXCEPTION 'secret' USING ERRCODE = '{state}'; END $$"
+    assert code_of(sessions, raising) == code
+
+
 def test_a_value_that_the_database_cannot_hold_is_no_passing_fault(sessions: Sessions) -> None:
     if not is_server(sessions):
         pytest.skip("SQLite holds any number")

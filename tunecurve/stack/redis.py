@@ -13,10 +13,12 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from tunecurve.errors import ConfigurationError
+from tunecurve.stack.state import write_private
 
 _OLDEST = (6, 2)
 _LONGEST_SOCKET_PATH_BYTES = 100
 _ANSWER_SECONDS = 2.0
+_NOTE = re.compile(r"\w+ \d[\d.]*")
 _WRITER_FILE = "written-by"
 _SOCKET_FOLDER = "tunecurve-"
 _SOCKET_NAME = "redis.sock"
@@ -93,14 +95,16 @@ def claim_redis_folder(folder: Path, program: Path) -> None:
     note = folder / _WRITER_FILE
     name, version = identity
     words = f"{name} {'.'.join(map(str, version))}"
-    written = (note.read_text(encoding="utf-8").strip() if note.exists() else "") or words
+    written = note.read_text(encoding="utf-8").strip() if note.exists() else ""
+    if not _NOTE.fullmatch(written):  # torn by a kill, before it was written in one step
+        written = words
     if not _reads(written, name, version):
         raise ConfigurationError(
             f"{folder} was written by {written}, and {program} is {words}, which may not read it. "
             "Move that folder away (jobs are in the database, and their messages are sent anew), "
             f"or run {written} on it yourself and set TUNECURVE_REDIS_URL"
         )
-    note.write_text(f"{words}\n", encoding="utf-8")
+    write_private(note, f"{words}\n")
 
 
 def _reads(written: str, name: str, version: tuple[int, ...]) -> bool:

@@ -64,6 +64,8 @@ def write_private(file: Path, text: str) -> None:
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
             stream.write(text)
+            stream.flush()
+            os.fsync(handle)  # a power cut after the renaming would leave an empty file
         Path(partial).replace(file)
     except BaseException:
         Path(partial).unlink(missing_ok=True)

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import chain
@@ -13,6 +12,7 @@ import service
 from service.datasets.preview.schemas import PreviewFault, SampleRequest
 from service.errors import Invalid, Unavailable
 from service.files.schemas import FileFormat
+from service.work_folders import work_folder
 
 _ROOT = Path(service.__file__).resolve().parents[1]
 _MODULE = "service.datasets.preview.worker"
@@ -37,8 +37,8 @@ def sample_file(file: StoredFile, request: SampleRequest) -> str:
 
     Raises Invalid `preview_too_large` too.
     """
-    with tempfile.TemporaryDirectory(prefix="tunecurve-preview-") as folder:
-        path = Path(folder) / "head"
+    with work_folder() as folder:
+        path = folder / "head"
         sizes = {"size_bytes": file.size_bytes, "head_bytes": _copy_head(file, path)}
         values = {"path": str(path), "format": file.format}
         return run_sample(request.model_copy(update=values | sizes))

@@ -4,7 +4,6 @@ import json
 import platform
 import shutil
 import tarfile
-import tempfile
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict
@@ -27,6 +26,7 @@ from service.datasets.sharding.shard_files import converted_key, fetch, rows_key
 from service.errors import NotFound
 from service.jobs.ports import JobRun
 from service.storage.ports import ObjectStore
+from service.work_folders import work_folder
 
 _KEYS, _SUMMARY = "keys.arrow", "summary.json"
 # The hashes in keys are Polars' own: other versions of it may compute others. The number is that
@@ -46,8 +46,7 @@ def convert_shard(
     target = converted_key(shard.folder, shard.number)
     if store.size(target) is not None:
         return
-    with tempfile.TemporaryDirectory(prefix="tunecurve-") as name:
-        folder = Path(name)
+    with work_folder() as folder:
         made = folder / "made"
         fetch_and_convert(
             shard,

@@ -4,7 +4,6 @@ import json
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import service
 from service.errors import NotFound
 from service.storage.ports import ObjectStore
+from service.work_folders import work_folder
 
 _ROOT = Path(service.__file__).resolve().parents[1]
 _MODULE = "service.erasure.subjects.file_search"
@@ -37,8 +37,8 @@ class ObjectSearch:
 
         One that was deleted meanwhile holds it nowhere.
         """
-        with tempfile.TemporaryDirectory(prefix="tunecurve-search-") as folder:
-            path = Path(folder) / "object"
+        with work_folder() as folder:
+            path = folder / "object"
             try:
                 with self._store.open(key) as source, path.open("wb") as target:
                     shutil.copyfileobj(source, target, 1 << 20)

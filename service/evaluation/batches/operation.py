@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from service.catalogue.locations import location_of, place_of
 from service.catalogue.prices import CallPrice, UsageTotals
@@ -28,6 +27,7 @@ from service.jobs.paid_operations.states import FoundOperation, OperationState, 
 from service.jobs.ports import JobRun
 from service.storage.ports import ObjectStore
 from service.storage.staged_inputs import StagedInputs
+from service.work_folders import work_folder
 
 CHUNK = 500
 LONGEST_HOURS = 72 + 24 + 1  # Google queues a batch for 72 h and runs it for 24 h
@@ -70,8 +70,8 @@ class BatchOperation:
         self.batching.provider().connect(self.work.location)
 
     def prepare(self) -> BatchRun:
-        with TemporaryDirectory() as scratch:
-            path = Path(scratch) / "requests.jsonl"
+        with work_folder() as scratch:
+            path = scratch / "requests.jsonl"
             count, estimate = self._write(path)
             folder = evaluation_folder(self.run.project_id, self.evaluation_id)
             key = f"{folder}/batches/{utc_now():%Y%m%dT%H%M%S%f}.jsonl"

@@ -119,7 +119,7 @@ def _best(values: Sequence[float | None]) -> float | None:
 def _entries(metric: VertexMetric, answer: str) -> list[Any]:
     try:
         entries = json.loads(answer)[f"{metric.family}Results"][f"{metric.family}MetricValues"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, RecursionError, KeyError, TypeError):
         return []
     return entries if isinstance(entries, list) else []
 

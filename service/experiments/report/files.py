@@ -1,6 +1,5 @@
 """The files of a report: its page, the table of its points, an archive of plots and tables."""
 
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -19,6 +18,7 @@ from service.experiments.report.variant_table import points_of
 from service.storage.object_keys import put_content
 from service.storage.ports import ObjectStore
 from service.storage.tables import write_parquet
+from service.work_folders import work_folder
 
 _TIME = (1980, 1, 1, 0, 0, 0)  # what a zip file begins with: the same content, the same bytes
 
@@ -35,9 +35,9 @@ class StoredReport:
 
 def store_report(report: ReportData, folder: str, *, store: ObjectStore) -> StoredReport:
     """Store the page, the table and the archive in a folder of the store."""
-    with tempfile.TemporaryDirectory() as scratch:
+    with work_folder() as scratch:
         page, table, archive = (
-            Path(scratch) / name for name in ("report.html", "curve.parquet", "files.zip")
+            scratch / name for name in ("report.html", "curve.parquet", "files.zip")
         )
         page.write_text(render_report(report), encoding="utf-8")
         _write_table(report, table)

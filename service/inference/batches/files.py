@@ -49,7 +49,7 @@ def open_answers(lines: Iterable[bytes]) -> Iterator[BatchAnswers]:
 def _document(line: bytes) -> dict[str, Any]:
     try:
         document = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}
 

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from service.catalogue.entry import CallSettings
+from service.inference.generators.pieces import texts_in
 from service.inference.ports import Generation, GenerationRequest, Outcome
 from service.text import storable_json, storable_text
 from service.tokens import tokens_in
@@ -152,7 +153,7 @@ def _read_candidate(candidate: Mapping[str, Any]) -> tuple[Outcome, str, str, st
     reason = str(candidate.get("finishReason") or "")[:64]
     parts = _mapping(candidate.get("content")).get("parts")
     shown = [_mapping(part) for part in parts] if isinstance(parts, list) else []
-    texts = [str(part["text"]) for part in shown if "text" in part and not part.get("thought")]
+    texts = list(texts_in(shown))
     outcome = _OUTCOMES.get(reason, Outcome.UNPARSABLE)
     if outcome is Outcome.UNPARSABLE:
         return outcome, "", reason, f"ended by {reason}"
@@ -171,10 +172,17 @@ def _logprob(body: Mapping[str, Any]) -> float | None:
     candidates = body.get("candidates")
     candidate = _mapping(candidates[0]) if isinstance(candidates, list) and candidates else {}
     chosen = _mapping(candidate.get("logprobsResult")).get("chosenCandidates")
-    tokens = [_mapping(each).get("logProbability", 0.0) for each in chosen or ()]
-    if not tokens or not all(isinstance(each, int | float) for each in tokens):
+    listed = chosen if isinstance(chosen, list) else []
+    tokens = [_mapping(each).get("logProbability", 0.0) for each in listed]
+    if not tokens or not all(map(_is_logprob, tokens)):
         return None
     return min(0.0, float(sum(tokens)))
+
+
+def _is_logprob(value: object) -> bool:
+    """Return whether it is a number that a logarithm of a probability may be, and no NaN."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and -_LARGEST_COUNT <= value <= _LARGEST_COUNT
 
 
 def _mapping(value: object) -> dict[str, Any]:
@@ -183,5 +191,9 @@ def _mapping(value: object) -> dict[str, Any]:
 
 
 def _count(usage: Mapping[str, Any], key: str) -> int:
+    """Return a count; as a text it is JSON of protocol buffers, which writes long numbers so."""
     value = usage.get(key)
-    return value if isinstance(value, int) and 0 < value <= _LARGEST_COUNT else 0
+    if isinstance(value, str):
+        value = int(value) if value.isdecimal() and len(value) < len(str(_LARGEST_COUNT)) else 0
+    is_count = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_count and 0 < value <= _LARGEST_COUNT else 0

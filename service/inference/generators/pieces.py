@@ -1,7 +1,7 @@
 """The pieces of a streamed answer: server-sent events of `streamGenerateContent`. Pure."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 _DATA = b"data:"
@@ -13,15 +13,25 @@ def piece_of(line: bytes) -> dict[str, Any] | None:
         return None
     try:
         piece = json.loads(line[len(_DATA) :])
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return piece if isinstance(piece, dict) else None
 
 
+def texts_in(parts: Sequence[object]) -> Iterator[str]:
+    """Yield the texts of an answer's parts, thoughts aside; what is no text is none."""
+    for part in parts:
+        if isinstance(part, dict) and not part.get("thought"):
+            text = part.get("text")
+            if isinstance(text, str):
+                yield text
+
+
 def text_of(piece: dict[str, Any]) -> str:
     """Return the text that a piece adds to the answer, its thoughts aside."""
-    parts = (_candidate(piece).get("content") or {}).get("parts") or ()
-    return "".join(str(part.get("text", "")) for part in parts if not part.get("thought"))
+    content = _candidate(piece).get("content")
+    parts = content.get("parts") if isinstance(content, dict) else None
+    return "".join(texts_in(parts if isinstance(parts, list) else ()))
 
 
 def merged_answer(pieces: Sequence[dict[str, Any]]) -> dict[str, Any] | None:

@@ -208,7 +208,7 @@ class VertexGenerator:
 def _parsed(answer: bytes, *, synthetic: bool) -> Generation:
     try:
         body = json.loads(answer)
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
         error = "the answer is not a JSON object"

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from service.catalogue.local_names import bare_name, hub_model_of
 from service.errors import Invalid, NotFound
 from service.settings import Settings
 from service.storage.ports import ObjectStore
+from service.work_folders import work_folder
 
 WEIGHTS = "*.safetensors"
 # What a model consists of; pickles (`*.bin`, `*.pt`) and code are left where they are.
@@ -128,11 +128,11 @@ class LocalModels:
         if not names:
             message = f"{endpoint} is not in the object store"
             raise NotFound(message, code="local_model_not_found")
-        with tempfile.TemporaryDirectory() as copy:
+        with work_folder() as copy:
             for name in names:
-                with store.open(f"{key}/{name}") as source, (Path(copy) / name).open("wb") as file:
+                with store.open(f"{key}/{name}") as source, (copy / name).open("wb") as file:
                     shutil.copyfileobj(source, file)
-            yield Path(copy)
+            yield copy
 
     def publish(self, folder: Path, key: str) -> None:
         """Store a model's files below a key; what is there already stays. Raises Unavailable."""

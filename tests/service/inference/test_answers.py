@@ -6,8 +6,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from service.inference.batches.files import open_answers
 from service.inference.generators.messages import read_answer
+from service.inference.generators.pieces import piece_of, text_of
 from service.inference.ports import Outcome
+from service.inference.retry import Refusal, classify
 from tests.service.inference.recorded import firebase_answers, interactions, needs_recordings
 
 
@@ -47,6 +50,8 @@ def test_thoughts_are_billed_as_output_and_unknown_usage_passes() -> None:
         (answer({"text": ""}), Outcome.EMPTY),
         (answer({"text": "hm", "thought": True}), Outcome.EMPTY),
         ({"candidates": [None]}, Outcome.UNPARSABLE),
+        (answer({"text": None}), Outcome.EMPTY),
+        (answer({"text": {"label": "x"}}), Outcome.EMPTY),
         (answer({"functionCall": {"name": "f"}}), Outcome.UNPARSABLE),
         (answer({"text": "a"}, reason="NEVER_SEEN"), Outcome.UNPARSABLE),
         (answer({"text": "a"}, reason="RECITATION"), Outcome.REFUSED),
@@ -54,6 +59,51 @@ def test_thoughts_are_billed_as_output_and_unknown_usage_passes() -> None:
 )
 def test_odd_answers_have_an_outcome(body: dict[str, Any], outcome: Outcome) -> None:
     assert read_answer(body).outcome is outcome
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        5,
+        {"token": "a"},
+        [],
+        [None, {"logProbability": "-1"}],
+        [{"logProbability": True}],
+        [{"logProbability": float("nan")}],
+        [{"logProbability": float("-inf")}],
+        [{"logProbability": -(10**400)}],
+    ],
+)
+def test_what_is_no_log_probability_says_nothing_of_how_sure_an_answer_is(chosen: object) -> None:
+    body = answer({"text": "a"})
+    body["candidates"][0]["logprobsResult"] = {"chosenCandidates": chosen}
+    read = read_answer(body)
+    assert (read.outcome, read.logprob) == (Outcome.OK, None)
+
+
+def test_long_numbers_come_as_texts_and_no_other_text_is_a_count() -> None:
+    usage: dict[str, Any] = {"promptTokenCount": "7", "candidatesTokenCount": "many"}
+    read = read_answer(answer({"text": "a"}) | {"usageMetadata": usage})
+    assert (read.prompt_tokens, read.output_tokens) == (7, 0)
+    usage = {"promptTokenCount": True, "candidatesTokenCount": "9" * 400}
+    read = read_answer(answer({"text": "a"}) | {"usageMetadata": usage})
+    assert (read.prompt_tokens, read.output_tokens) == (0, 0)
+
+
+_DEEP = b"[" * 100_000
+
+
+def test_json_that_is_nested_too_deeply_is_no_answer_wherever_it_comes() -> None:
+    assert classify(500, _DEEP, {}).kind is Refusal.TRANSIENT
+    assert piece_of(b"data:" + _DEEP) is None
+    with open_answers([_DEEP + b"\n"]) as answers:
+        assert answers.find("0") is None
+
+
+def test_a_piece_of_odd_parts_has_the_texts_that_are_there() -> None:
+    parts = ["a", None, {"text": 5}, {"text": "b"}, {"text": "c", "thought": True}]
+    assert text_of({"candidates": [{"content": {"parts": parts}}]}) == "b"
+    assert text_of({"candidates": [{"content": ["parts"]}]}) == ""
 
 
 def test_an_answer_cut_short_keeps_its_text_and_a_withheld_one_does_not() -> None:

@@ -39,12 +39,32 @@ def failed(http_status: int, **error: Any) -> CallFailed:
         (401, Refusal.PERMANENT),
         (403, Refusal.PERMANENT),
         (404, Refusal.PERMANENT),
-        (302, Refusal.PERMANENT),
+        (302, Refusal.TRANSIENT),  # a proxy that asks to log in
+        (204, Refusal.TRANSIENT),
+        (409, Refusal.TRANSIENT),
+        (421, Refusal.TRANSIENT),
+        (425, Refusal.TRANSIENT),
+        (499, Refusal.TRANSIENT),
     ],
 )
 def test_a_status_has_a_kind(status: int, kind: Refusal) -> None:
     assert classify(status, b"<html>", {}).kind is kind
     assert failed(status, message="words").kind is kind
+
+
+@pytest.mark.parametrize("status", [204, 302, 401, 402, 403, 404, 405, 407, 410])
+def test_what_meets_every_call_ends_the_run_and_no_single_row(status: int) -> None:
+    assert classify(status, b"<html>", {}).meets_every_call
+
+
+@pytest.mark.parametrize("status", [400, 408, 409, 413, 421, 425, 429, 499, 500, 503])
+def test_what_meets_one_call_says_nothing_of_the_others(status: int) -> None:
+    assert not classify(status, b"<html>", {}).meets_every_call
+
+
+def test_a_pause_that_is_no_number_of_seconds_is_none() -> None:
+    for text in ("-5", "inf", "nan", "1e9", "9" * 400):
+        assert classify(429, b"", {"Retry-After": text}).retry_after_seconds is None
 
 
 def test_a_quota_of_the_day_parks_and_says_when_to_come_back() -> None:

@@ -83,6 +83,13 @@ def test_a_program_tells_its_version(program: Path, tmp_path: Path) -> None:
     assert server_version(tmp_path / "absent") is None
 
 
+@pytest.mark.parametrize("torn", ["", "valk", "valkey", "valkey "])
+def test_a_note_that_a_killed_start_left_torn_refuses_no_server(tmp_path: Path, torn: str) -> None:
+    (tmp_path / "written-by").write_text(torn)
+    claim_redis_folder(tmp_path, fake_program(tmp_path, "valkey-server", "8.1.4"))
+    assert (tmp_path / "written-by").read_text() == "valkey 8.1.4\n"
+
+
 @pytest.mark.parametrize(
     ("name", "version", "is_taken"),
     [

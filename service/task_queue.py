@@ -153,12 +153,17 @@ class CeleryTaskQueue:
 
     @cached_property
     def _errors(self) -> tuple[type[Exception], ...]:
-        """What Redis and the way to it raise; also its refusals, which are no connection errors."""
+        """What Redis and the way to it raise; also its refusals, which are no connection errors.
+
+        kombu 5.6.2 raises AttributeError where it publishes again on a channel that it has closed
+        with its connection: 92 of 25,000 messages while Redis was cut, killed and full.
+        """
         from kombu.exceptions import OperationalError
         from kombu.transport.redis import get_redis_error_classes
 
         known = get_redis_error_classes()
-        return (OperationalError, OSError, *known.connection_errors, *known.channel_errors)
+        known_errors = (*known.connection_errors, *known.channel_errors)
+        return (OperationalError, OSError, AttributeError, *known_errors)
 
 
 def _cause_of(error: BaseException) -> str:

@@ -94,6 +94,8 @@ class Transport(redis.Transport):
     """Kombu's, with the parts above; it beats while it tries to reach Redis."""
 
     Channel = _Channel
+    # Full, read-only or loading, Redis refuses; a worker that ended for it would lose its calls.
+    connection_errors = redis.Transport.connection_errors + redis.Transport.channel_errors
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)

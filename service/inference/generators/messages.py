@@ -181,8 +181,9 @@ def _logprob(body: Mapping[str, Any]) -> float | None:
 
 def _is_logprob(value: object) -> bool:
     """Return whether it is a number that a logarithm of a probability may be, and no NaN."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and -_LARGEST_COUNT <= value <= _LARGEST_COUNT
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return -_LARGEST_COUNT <= value <= _LARGEST_COUNT
 
 
 def _mapping(value: object) -> dict[str, Any]:
@@ -195,5 +196,6 @@ def _count(usage: Mapping[str, Any], key: str) -> int:
     value = usage.get(key)
     if isinstance(value, str):
         value = int(value) if value.isdecimal() and len(value) < len(str(_LARGEST_COUNT)) else 0
-    is_count = isinstance(value, int) and not isinstance(value, bool)
-    return value if is_count and 0 < value <= _LARGEST_COUNT else 0
+    if isinstance(value, bool) or not isinstance(value, int):
+        return 0
+    return value if 0 < value <= _LARGEST_COUNT else 0

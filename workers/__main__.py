@@ -37,6 +37,7 @@ def main(arguments: Sequence[str]) -> int:
         concurrency=options.concurrency,
         hostname=_full_name(options.name),
         pool_cls="prefork",
+        quiet=True,  # the banner is printed, which ends a worker whose log is on a full disk
         without_mingle=True,  # queues, not gossip, keep a fleet together
         without_gossip=True,
         without_heartbeat=True,

@@ -51,3 +51,19 @@ def test_an_address_of_redis_that_cannot_be_read_is_told_in_a_sentence(
     assert "no Redis address has the scheme 'amqp'" in done.stderr
     assert "secret" not in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has a file that is always full")
+def test_a_worker_starts_though_its_output_is_on_a_full_disk(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TUNECURVE_REDIS_URL", f"unix://{tmp_path}/absent.sock")
+    words = [sys.executable, "-m", "workers", "--queues", "prepare"]
+    with (
+        Path("/dev/full").open("w") as full,
+        subprocess.Popen(words, cwd=_ROOT, stdout=full, stderr=subprocess.PIPE, text=True) as made,
+    ):
+        assert made.stderr is not None
+        told = next((line for line in made.stderr if "event" in line), "")
+        made.kill()
+    assert "Cannot connect" in told  # it tries again and again

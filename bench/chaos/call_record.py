@@ -43,7 +43,7 @@ class CallRecord:
         except aiohttp.ClientError:
             if request.transport:
                 request.transport.abort()
-            return web.Response(status=502)  # to nobody
+            return web.Response(status=502)  # to no receiver
         if answer.ok and request.path.endswith(_CALL):
             self._answered[hashlib.sha256(request.raw_path.encode() + body).digest()] += 1
         return web.Response(status=answer.status, body=content, headers=_kept(answer.headers))

@@ -29,7 +29,7 @@ from service.datasets.sources.source import SourceAccess, repoint_faults
 from service.files.contents import FileLimits
 from service.ids import Prefix
 from service.jobs.lifecycle import OPEN
-from service.jobs.ports import JobCancelled, JobKind, JobRun, Submission, Waiting
+from service.jobs.ports import JobCancelled, JobKind, JobRun, Submission, Waiting, reserve_nothing
 from service.jobs.queries import job_states
 from service.projects.administration import limits_of
 from service.storage.leftovers import Leftover, LeftoverKind
@@ -92,10 +92,6 @@ PREPARE = JobKind(
 )
 
 
-def _reserve_nothing(_session: Session, _submission: Submission) -> None:
-    """The rows of a shard go into the dataset of its parent."""
-
-
 DRAFT = JobKind(
     name="draft",
     spec=ConversionShardSpec,
@@ -103,7 +99,7 @@ DRAFT = JobKind(
     prefix=Prefix.DATASET,
     queue=Queue.PREPARE,
     task="datasets.draft",
-    reserve=_reserve_nothing,
+    reserve=reserve_nothing,
     is_shard=True,
 )
 

@@ -42,6 +42,7 @@ from service.jobs.ports import (
     Placement,
     Submission,
     Waiting,
+    reserve_nothing,
 )
 from service.jobs.shards import stop_shards
 from service.storage.leftovers import Leftover, LeftoverKind
@@ -189,10 +190,6 @@ def evaluate_kind(
     )
 
 
-def _reserve_nothing(_session: Session, _submission: Submission) -> None:
-    """A shard writes into the evaluation of its parent."""
-
-
 ASK = JobKind(
     name="ask",
     spec=AskSpec,
@@ -200,7 +197,7 @@ ASK = JobKind(
     prefix=Prefix.EVALUATION,
     queue=Queue.EVALUATE,
     task="evaluation.ask",
-    reserve=_reserve_nothing,
+    reserve=reserve_nothing,
     is_shard=True,
     preemptible=True,
 )

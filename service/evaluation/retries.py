@@ -10,7 +10,7 @@ from service.evaluation.models import Evaluation
 from service.evaluation.schemas import EvaluateSpec
 from service.jobs.dispatch import dispatch
 from service.jobs.operations import Request, require_queue_room, reserve_ids, write_job
-from service.jobs.ports import JobRecord, JobServices, Submission
+from service.jobs.ports import JobRecord, JobServices, reserve_nothing
 from service.jobs.queries import get_job, require_ended
 
 
@@ -41,7 +41,7 @@ def retry_evaluation(
         request_id=request_id,
         budget_nano=budget_nano,
     )
-    kind = replace(services.kinds["evaluate"], reserve=_reserve_nothing)
+    kind = replace(services.kinds["evaluate"], reserve=reserve_nothing)
     submission = replace(reserve_ids(request, kind), outputs=before.outputs)
     with services.sessions.transaction() as session:
         row = repository.lock(session, evaluation_id)
@@ -52,10 +52,6 @@ def retry_evaluation(
         _reopen(session, row, job.id)
     dispatch([job], services=services)
     return job
-
-
-def _reserve_nothing(_session: Session, _submission: Submission) -> None:
-    """The evaluation is there already."""
 
 
 def _reopen(session: Session, row: Evaluation, job_id: str) -> None:

@@ -62,7 +62,7 @@ def _best(variants: Sequence[VariantView]) -> VariantView | None:
     ]
     if not scored:
         return None
-    sign = 1 if find_score(scored[0].metric or "").higher_is_better else -1
+    sign = find_score(scored[0].metric or "").sign
     return max(scored, key=lambda each: sign * (each.score or 0))
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from service.database import Sessions
 from service.datasets.examples import Split
 from service.datasets.queries import DatasetView, ready_dataset
-from service.evaluation.exports.row_scores import read_shared_rows, read_variant_scores
+from service.evaluation.exports.row_scores import read_test_scores
 from service.evaluation.metrics.registry import find_score
 from service.evaluation.schemas import EvaluateSpec
 from service.evaluation.statistics.racing import race
@@ -61,27 +61,21 @@ def _losers(
     store: ObjectStore,
 ) -> set[str]:
     metric = ran[0].metric or ""
-    scores = [
-        read_variant_scores(
-            each.name,
-            each.evaluation,
-            metric=metric,
-            form=dataset.answer,
-            project_id=project_id,
-            sessions=sessions,
-            store=store,
-        )
-        for each in ran
-    ]
-    test = read_shared_rows(dataset, Split.TEST, metric=metric, store=store)
+    test, scores = read_test_scores(
+        {each.name: each.evaluation for each in ran},
+        dataset,
+        metric=metric,
+        project_id=project_id,
+        sessions=sessions,
+        store=store,
+    )
     runners = race(scores, test=test, looks=len(laps(rows)) - 1)
     best = max(ran, key=lambda each: (each.test_rows or 0, _merit(each, metric)))
     return {each.name for each in runners if each.is_stopped} - {best.name}
 
 
 def _merit(variant: VariantView, metric: str) -> float:
-    sign = 1 if find_score(metric).higher_is_better else -1
-    return sign * (variant.score or 0.0)
+    return find_score(metric).sign * (variant.score or 0.0)
 
 
 def _write(

@@ -9,7 +9,7 @@ from service.database import Session, Sessions
 from service.datasets.examples import Split
 from service.datasets.queries import DatasetView, ready_dataset
 from service.errors import Conflict, Fault, JobFailed, TunecurveError
-from service.evaluation.exports.row_scores import read_shared_rows, read_variant_scores
+from service.evaluation.exports.row_scores import read_test_scores
 from service.evaluation.queries import get_evaluation
 from service.evaluation.schemas import VariantKind
 from service.evaluation.scoring.scores import check_signatures
@@ -124,20 +124,14 @@ def _rows(
     check_signatures(
         {each.name: _signature(each, metric, project_id, sessions=sessions) for each in scored}
     )
-    test = read_shared_rows(dataset, Split.TEST, metric=metric, store=store)
-    variants = [
-        read_variant_scores(
-            each.name,
-            each.evaluation,
-            metric=metric,
-            form=dataset.answer,
-            project_id=project_id,
-            sessions=sessions,
-            store=store,
-        )
-        for each in scored
-    ]
-    return test, variants
+    return read_test_scores(
+        {each.name: each.evaluation for each in scored},
+        dataset,
+        metric=metric,
+        project_id=project_id,
+        sessions=sessions,
+        store=store,
+    )
 
 
 def _signature(

@@ -173,6 +173,10 @@ class Placement:
     synthetic: bool = False
 
 
+def reserve_nothing(_session: Session, _submission: Submission) -> None:
+    """Reserve no output: that of a shard is its parent's, that of a retry is there already."""
+
+
 @dataclass(frozen=True, slots=True)
 class JobKind:
     """One kind of job: its spec, its output, its queue and its task.

@@ -4,10 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from service.database import Session, Sessions
-from service.datasets.examples import Split
 from service.datasets.queries import ready_dataset
 from service.errors import Conflict
-from service.evaluation.exports.row_scores import read_shared_rows, read_variant_scores
+from service.evaluation.exports.row_scores import read_test_scores
 from service.evaluation.queries import ScoredEvaluation, evaluations_on_test
 from service.evaluation.scoring.scores import check_signatures
 from service.evaluation.statistics.comparison import Comparison, compare
@@ -37,19 +36,14 @@ def compare_models(
     check_signatures(
         {each.model: each.signatures[pair.metric] for each in (pair.new, pair.previous)}
     )
-    test = read_shared_rows(dataset, Split.TEST, metric=pair.metric, store=store)
-    scores = [
-        read_variant_scores(
-            each.model,
-            each.id,
-            metric=pair.metric,
-            form=dataset.answer,
-            project_id=project_id,
-            sessions=sessions,
-            store=store,
-        )
-        for each in (pair.new, pair.previous)
-    ]
+    test, scores = read_test_scores(
+        {each.model: each.id for each in (pair.new, pair.previous)},
+        dataset,
+        metric=pair.metric,
+        project_id=project_id,
+        sessions=sessions,
+        store=store,
+    )
     return _told(compare(*scores, test=test), pair)
 
 

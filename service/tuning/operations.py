@@ -101,7 +101,7 @@ class _Attachment:
 
     def connect(self) -> None:
         """Raise NotFound where there is no such tuning, or it is another project's: in one and
-        the same words, so that the answer tells nobody what others have.
+        the same words, so that the answer does not show what others have.
         """
         try:
             found = self.provider.poll(self.spec.resource_name)

@@ -1,4 +1,4 @@
-"""A fleet prepares one dataset together: what one worker would make, whoever dies meanwhile."""
+"""A fleet prepares one dataset together: what one worker would make, whichever dies meanwhile."""
 
 from collections.abc import Iterator
 from pathlib import Path

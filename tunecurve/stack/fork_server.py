@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def serve(control: socket.socket, *, parent: int) -> Order | None:
-    """Return None in the server once nobody is there, and its order in each forked process."""
+    """Return None in the server once no caller is there, and its order in each forked process."""
     while True:
         content, descriptors, _, _ = socket.recv_fds(control, MESSAGE_BYTES, DESCRIPTORS)
         if not content:

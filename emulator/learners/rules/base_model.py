@@ -121,7 +121,7 @@ def _answer(conversation: Conversation, rule: str, schema: Schema | None) -> str
 
 
 def _judged(turns: Sequence[tuple[str, str]]) -> str:
-    """Return what a judge says; "" where nobody asks for a verdict on an answer."""
+    """Return what a judge says; "" where no verdict on an answer is asked for."""
     if grading := read_grading(turns):
         return grading.reply()
     verdict = read_verdict(turns)

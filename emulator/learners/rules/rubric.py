@@ -56,7 +56,7 @@ class Grading:
 
 
 def read_grading(turns: Sequence[tuple[str, str]]) -> Grading | None:
-    """Return what a judge is asked; None where nobody asks for a verdict by a rubric."""
+    """Return what a judge is asked; None where no verdict by a rubric is asked for."""
     question, _, _ = turns[-1][1].partition("\n\n") if turns else ("", "", "")
     grades, options = GRADES.search(question), OPTIONS.search(question)
     found = grades or options

@@ -75,6 +75,36 @@ def golds_of(row: Mapping[str, Any], *, spec: MetricSpec) -> Sequence[str]:
     return [bare_input(row["input"]), *row["references"]]
 
 
+def read_test_scores(
+    evaluations: Mapping[str, str],
+    dataset: DatasetView,
+    *,
+    metric: str,
+    project_id: str,
+    sessions: Sessions,
+    store: ObjectStore,
+) -> tuple[SharedRows, list[VariantScores]]:
+    """Return the test rows of a dataset, and what each of these evaluations earned on them.
+
+    `evaluations` are ids by name, in the order of the scores. Raises what `read_variant_scores`
+    and `read_shared_rows` raise.
+    """
+    test = read_shared_rows(dataset, Split.TEST, metric=metric, store=store)
+    scores = [
+        read_variant_scores(
+            name,
+            evaluation_id,
+            metric=metric,
+            form=dataset.answer,
+            project_id=project_id,
+            sessions=sessions,
+            store=store,
+        )
+        for name, evaluation_id in evaluations.items()
+    ]
+    return test, scores
+
+
 def read_variant_scores(
     name: str,
     evaluation_id: str,

@@ -38,7 +38,7 @@ class VerdictOut(BaseModel):
 
     object: Literal["verdict"] = "verdict"
     example_id: str = Field(description="of the evaluation's rows")
-    rater: str = Field(description="who says so; empty where nobody is named")
+    rater: str = Field(description="who says so; empty where no one is named")
     verdict: Verdict = Field(description="the person's")
     judge: float | None = Field(description="the judge's score, 0 to 100; null without one")
     created_at: datetime = Field(description="when it was stored last")

@@ -82,6 +82,11 @@ class MetricSpec:
         return Composed(self.build(labels_of(references)) if self.by_label else self.build())
 
     @property
+    def sign(self) -> int:
+        """1 where more is better, -1 where less is."""
+        return 1 if self.higher_is_better else -1
+
+    @property
     def signature(self) -> str:
         """All that a value depends on but the texts: values of two signatures do not compare.
 

@@ -64,6 +64,11 @@ class SharedRows:
     higher_is_better: bool = True
     bounds: Bounds | None = None
 
+    @property
+    def sign(self) -> int:
+        """1 where more is better, -1 where less is."""
+        return 1 if self.higher_is_better else -1
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -128,12 +133,11 @@ def compare(
     throughout. `seed` is the bootstrap's.
     """
     both = first.answered & second.answered
-    sign = 1.0 if test.higher_is_better else -1.0
     groups = test.groups[both]
     pair = [sum_by_group(each.statistics[both], groups=groups) for each in (first, second)]
     count, freedom = len(pair[0]), pair[0].freedom
     sums = [each.sums for each in pair]
-    difference = sign * _difference(sums, test.totals)
+    difference = test.sign * _difference(sums, test.totals)
     error = _jackknife_error(sums, test.totals) if count > 1 else None
     interval = _interval(difference, error, count, freedom=freedom, scale=test.scale)
     p_value, method = _p_value(
@@ -276,11 +280,10 @@ def _group_p(difference: float, error: float, *, count: int, freedom: float) -> 
 
 def _bounds(first: VariantScores, second: VariantScores, test: SharedRows) -> tuple[float, float]:
     """Return the least and the greatest difference that the rows without an answer allow."""
-    sign = 1.0 if test.higher_is_better else -1.0
     (least, most), (other_least, other_most) = (
         test.bounds(each) if test.bounds else _summed(each, test) for each in (first, second)
     )
-    ends = (sign * (least - other_most), sign * (most - other_least))
+    ends = (test.sign * (least - other_most), test.sign * (most - other_least))
     return min(ends), max(ends)
 
 

@@ -27,10 +27,9 @@ def score_of_chosen(
     sums = np.stack([_sums_by_group(each, test.groups) for each in variants])
     if sums.shape[1] < 2:  # noqa: PLR2004 - one group to choose by, one to score on
         return None
-    sign = 1.0 if test.higher_is_better else -1.0
     found = []
     for drawn in _draws(sums.shape[1], seed=seed):
-        chosen = np.argmax(sign * test.totals(np.einsum("bg,vgs->bvs", drawn, sums)), axis=1)
+        chosen = np.argmax(test.sign * test.totals(np.einsum("bg,vgs->bvs", drawn, sums)), axis=1)
         apart = np.einsum("bg,bgs->bs", drawn == 0, sums[chosen])
         found.append(test.totals(apart[(drawn == 0).any(axis=1)]))
     return float(np.mean(np.concatenate(found)))

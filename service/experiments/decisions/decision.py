@@ -131,10 +131,9 @@ def compare_all(
 
 
 def _best_of(variants: Sequence[VariantScores], *, test: SharedRows) -> VariantScores:
-    sign = 1 if test.higher_is_better else -1
     return max(
         variants,
-        key=lambda each: sign * float(test.totals(each.statistics[each.answered].sum(axis=0))),
+        key=lambda each: test.sign * float(test.totals(each.statistics[each.answered].sum(axis=0))),
     )
 
 
@@ -211,6 +210,7 @@ def rank(points: Iterable[Point], *, spec: MetricSpec) -> list[Point]:
 
     Those that a race has stopped are left out: they are shown to lose, and lack rows.
     """
-    sign = -1 if spec.higher_is_better else 1
     scored = [each for each in points if each.value is not None and each.stopped_after is None]
-    return sorted(scored, key=lambda point: (sign * (point.value or 0), point.train_size or 0))
+    return sorted(
+        scored, key=lambda point: (-spec.sign * (point.value or 0), point.train_size or 0)
+    )

@@ -42,7 +42,6 @@ def pareto_front(
 
     None where a scored variant has no price: without it no front can be claimed.
     """
-    sign = 1 if spec.higher_is_better else -1
     priced = []
     for point in points:
         if point.value is None:
@@ -50,7 +49,7 @@ def pareto_front(
         cost = costs[point.name].per_thousand if point.name in costs else None
         if cost is None:
             return None
-        priced.append((cost, -sign * point.value, point.name))
+        priced.append((cost, -spec.sign * point.value, point.name))
     front: list[str] = []
     best = float("inf")
     for _, loss, name in sorted(priced):

@@ -159,10 +159,9 @@ def _best_prompt(baselines: Sequence[Point], *, spec: MetricSpec) -> Level | Non
 
 def _configuration_of_best(variants: Sequence[Point], *, spec: MetricSpec) -> str:
     """Return the configuration of the tuned variant without shots that scores best."""
-    sign = 1 if spec.higher_is_better else -1
     tuned = [each for each in variants if each.kind is VariantKind.TUNED]
     scored = [each for each in tuned if each.value is not None and each.stopped_after is None]
-    best = max(scored, key=lambda each: sign * (each.value or 0), default=None)
+    best = max(scored, key=lambda each: spec.sign * (each.value or 0), default=None)
     return best.configuration if best else next((each.configuration for each in tuned), "")
 
 
@@ -195,9 +194,8 @@ def _has_risen(
 ) -> bool:
     """Return whether the largest size scores above the smallest one or above some prompt."""
     scored = [point for point in points if point.value is not None]
-    sign = 1 if spec.higher_is_better else -1
     return any(
-        sign * ((scored[-1].value or 0) - each.value)
+        spec.sign * ((scored[-1].value or 0) - each.value)
         > _RISEN * _error(scored[-1], each, tuning=tuning_error * spec.scale)
         for each in (scored[0], *baselines)
         if each.value is not None

@@ -18,6 +18,7 @@ from service.inference.batches.vertex_calls import (
     call_vertex,
     delete_vertex,
     list_labelled,
+    require_project,
     words_without_quotes,
 )
 from service.jobs.paid_operations.states import FoundOperation, OperationState
@@ -44,9 +45,7 @@ def open_vertex_batches(
 
     A batch that is not answered for `submit_seconds` is in doubt.
     """
-    if not project:
-        message = "set TUNECURVE_GOOGLE_CLOUD_PROJECT to the project that pays for batches"
-        raise Invalid(message, code="project_not_set")
+    require_project(project, pays_for="batches")
     return VertexBatches(project=project, endpoint=endpoint, submit_seconds=submit_seconds)
 
 

@@ -29,6 +29,13 @@ ENDED = frozenset(
 )
 
 
+def require_project(project: str, *, pays_for: str) -> None:
+    """Raise Invalid `project_not_set` where no project of Google Cloud is named."""
+    if not project:
+        message = f"set TUNECURVE_GOOGLE_CLOUD_PROJECT to the project that pays for {pays_for}"
+        raise Invalid(message, code="project_not_set")
+
+
 def call_vertex(call: Callable[[], Answer], *, missing: str) -> Answer:
     """Make one call and translate its error; `missing` is the code of a NotFound."""
     try:

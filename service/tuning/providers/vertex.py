@@ -14,7 +14,12 @@ from google.cloud import aiplatform_v1 as v1
 
 from service.catalogue.locations import endpoint_of, location_of
 from service.errors import Invalid
-from service.inference.batches.vertex_calls import CALL_SECONDS, call_vertex, list_labelled
+from service.inference.batches.vertex_calls import (
+    CALL_SECONDS,
+    call_vertex,
+    list_labelled,
+    require_project,
+)
 from service.jobs.paid_operations.states import FoundOperation
 from service.tuning.ports import MadeResource, MetricPoint, ProviderTuning, TuningRequest
 from service.tuning.providers.vertex_answers import (
@@ -37,9 +42,7 @@ def open_vertex(
 
     A tuning that is not answered for `submit_seconds` is in doubt.
     """
-    if not project:
-        message = "set TUNECURVE_GOOGLE_CLOUD_PROJECT to the project that pays for tunings"
-        raise Invalid(message, code="project_not_set")
+    require_project(project, pays_for="tunings")
     return VertexTuning(
         project=project, location=location, endpoint=endpoint, submit_seconds=submit_seconds
     )

@@ -5,8 +5,7 @@ from itertools import islice
 from typing import Any
 
 from service.catalogue.locations import endpoint_of
-from service.errors import Invalid
-from service.inference.batches.vertex_calls import ENDED, call_vertex
+from service.inference.batches.vertex_calls import ENDED, call_vertex, require_project
 from service.tuning.providers.vertex_rest import get_json, open_rest_session, tuning_pages
 
 _MOST_PAGES = 5  # open ones are among the newest, which are listed first
@@ -17,9 +16,7 @@ class VertexOpenTunings:
 
     def __init__(self, *, project: str, location: str, endpoint: str) -> None:
         """Raises Invalid `project_not_set`; `endpoint` is an emulator's, or empty for Google."""
-        if not project:
-            message = "set TUNECURVE_GOOGLE_CLOUD_PROJECT to the project that pays for tunings"
-            raise Invalid(message, code="project_not_set")
+        require_project(project, pays_for="tunings")
         host = endpoint_of(location, emulator=endpoint)
         self._url = f"{host}/v1/projects/{project}/locations/{location}/tuningJobs"
         self._anonymous = endpoint.startswith("http://")

@@ -1,5 +1,7 @@
 # One image, many commands: api, worker, ticker, migrate, emulator.
-FROM python:3.12.12-slim-bookworm AS builder
+# A tag may be moved, a digest may not: `make image-digests` writes it for docker-compose.
+ARG PYTHON_IMAGE=python:3.12.12-slim-bookworm
+FROM ${PYTHON_IMAGE} AS builder
 WORKDIR /build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/tunecurve
@@ -20,7 +22,7 @@ COPY workers workers
 RUN /opt/build/bin/python -m pip wheel --no-deps --no-build-isolation --wheel-dir /wheels ./tunecurve . \
  && /opt/tunecurve/bin/python -m pip install --require-virtualenv --no-deps /wheels/*.whl
 
-FROM python:3.12.12-slim-bookworm
+FROM ${PYTHON_IMAGE}
 RUN groupadd --gid 10001 tunecurve \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /data tunecurve \
  && install --directory --owner=10001 --group=10001 /data /state /models

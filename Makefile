@@ -6,7 +6,7 @@ ARGS ?=
 # The files name every package: nothing else is resolved or taken.
 PINNED := --quiet --no-deps --require-hashes
 
-.PHONY: demo demo-local test lint fmt up openapi settings wheels pins sbom clean
+.PHONY: demo demo-local test lint fmt up openapi settings wheels pins sbom audit image-digests clean
 
 demo: .venv/core
 	$(BIN)/tunecurve demo $(ARGS)
@@ -55,6 +55,16 @@ pins: .venv/dev
 # What the server installs: out/sbom.json (CycloneDX) and out/licences.md.
 sbom: .venv/core
 	$(BIN)/python .ci/sbom.py
+
+# Known vulnerabilities of what the server installs. Needs an index that answers with them: one that
+# does not fails here, and is not taken for a clean bill.
+audit: .venv/core
+	$(PIP) install --quiet pip-audit
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r requirements/core.txt
+
+# The base images by the digests they have now, for docker-compose: images.env.
+image-digests:
+	$(PYTHON) .ci/image_digests.py
 
 .venv/core: requirements/core.txt requirements/build.txt pyproject.toml tunecurve/pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Tunecurve needs Python 3.11 or newer; set PYTHON=python3.12, say") if sys.version_info < (3, 11) else None'

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from emulator.admission.connections import DroppedConnectionError, DroppedResponse
+from emulator.admission.identities import CallRecord
 from emulator.connections import OwnRequests
 from emulator.container import Emulator
 from emulator.control import ControlRoutes
@@ -32,7 +33,10 @@ def create_app(root: Path, *, settings: Settings, hosts: frozenset[str] = frozen
         await emulator.stop()
 
     return Starlette(
-        middleware=[Middleware(OwnRequests, hosts=hosts)],
+        middleware=[
+            Middleware(OwnRequests, hosts=hosts),
+            Middleware(CallRecord, identities=emulator.identities),
+        ],
         routes=emulator.routes() + ControlRoutes(emulator).routes(),
         lifespan=lifespan,
         exception_handlers={

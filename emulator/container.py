@@ -7,6 +7,7 @@ from starlette.routing import Route
 
 from emulator.admission.creations import CreationFaults
 from emulator.admission.gate import Gate
+from emulator.admission.identities import Identities
 from emulator.admission.permissions import Permissions
 from emulator.admission.quotas import Quotas, quota_facts
 from emulator.batch.queue import BatchQueue
@@ -56,6 +57,7 @@ class Emulator:
             CLOCK.catch_up(self.tunings.latest)
         CLOCK.run_at(settings.clock_speed)
         self.ledger = Ledger()
+        self.identities = Identities(self._settings)
         self._quotas = Quotas()
         self._gate = Gate(self._quotas)
         self._uploads = Uploads(self.objects)
@@ -108,6 +110,7 @@ class Emulator:
         )
         storage = StorageRoutes(self.objects, self._uploads, held=permissions.held)
         return [
+            *self.identities.routes(),
             *(route for v in _VERSIONS for room in google for route in room.routes(v)),
             *(route for v in _VERSIONS for route in permissions.guard_tunings(tunings.routes(v))),
             *permissions.guard_storage(storage.routes()),
@@ -133,7 +136,7 @@ class Emulator:
         await self.batches.halt()
         for kept in (
             *(self.batches.jobs, self.tunings, self._predictor, self.objects),
-            *(self._uploads, self.ledger, self._quotas),
+            *(self._uploads, self.ledger, self._quotas, self.identities),
         ):
             kept.clear()
         self.apply(self.settings)

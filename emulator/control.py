@@ -26,6 +26,7 @@ class ControlRoutes:
         return [
             Route("/_emulator/healthz", get_health, methods=["GET"]),
             Route("/_emulator/ledger", self.get_ledger, methods=["GET"]),
+            Route("/_emulator/identities", self.get_identities, methods=["GET"]),
             Route("/_emulator/config", self.get_config, methods=["GET"]),
             Route("/_emulator/config", self.post_config, methods=["POST"]),
             Route("/_emulator/clock", self.get_clock, methods=["GET"]),
@@ -46,6 +47,10 @@ class ControlRoutes:
             "batch_cost_usd": _sum_costs(batches),
         }
         return JSONResponse(body | self._emulator.ledger.as_json())
+
+    async def get_identities(self, _: Request) -> Response:
+        """Show which service account each call carried the token of."""
+        return JSONResponse({"calls": self._emulator.identities.as_json()})
 
     async def get_config(self, _: Request) -> Response:
         return JSONResponse(asdict(self._emulator.settings))

@@ -15,6 +15,7 @@ TUNING_OUTCOMES = (
     "partially_succeed",
     "expire",
 )
+FORBIDDEN = ("nothing", "storage", "storage_writes", "tunings", "impersonation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ _RULES: Mapping[str, _Rule] = {
     "answer": _choice("model", "constant"),
     "tuning_outcome": _choice(*TUNING_OUTCOMES),
     "tuning_outcome_rate": _RATE,
-    "forbidden": _choice("nothing", "storage", "storage_writes", "tunings"),
+    "forbidden": _choice(*FORBIDDEN),
     "missing_file": _choice("refuse", "fail"),
     "cancel_outcome": _choice("cancel", "succeed"),
     "cancel_seconds": _DURATION,

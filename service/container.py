@@ -3,15 +3,13 @@
 Everything is built when first asked for: the API never pays for what only workers need.
 """
 
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from service.catalogue.catalogue import Catalogue, Places, load_catalogue
 from service.database import Sessions, open_sessions, parse_database_url
 from service.datasets.formats.read_context import IngestionLimits, ingestion_limits
 from service.datasets.operations import DRAFT, PREPARE
-from service.datasets.ports import TokenCounter
 from service.datasets.sharding.shard_jobs import ShardingConfig
 from service.datasets.sources.hub_client import HubClient
 from service.erasure.erasers import erasure_services
@@ -19,10 +17,17 @@ from service.erasure.ports import ErasureServices
 from service.evaluation.batches.operation import polled_batches
 from service.evaluation.metrics.user_metrics import register_user_metrics
 from service.evaluation.operations import ASK, evaluate_kind
-from service.evaluation.ports import BatchConfig, CallConfig, EvaluationServices, ShardConfig
+from service.evaluation.ports import (
+    BatchConfig,
+    CallConfig,
+    EvaluationServices,
+    ShardConfig,
+    Target,
+)
 from service.experiments.operations import experiment_kind
 from service.files.contents import FileLimits, file_limits
 from service.generation.operations import GenerationServices
+from service.google_adapters import GoogleIdentities
 from service.inference.batches.ports import BatchProvider
 from service.inference.cache import cache_rules
 from service.inference.call_limits import call_limits
@@ -30,31 +35,25 @@ from service.inference.generators.local import LocalGenerator
 from service.inference.governors import Governors
 from service.inference.local.folders import LocalModels, local_models
 from service.inference.operations import shut_down
-from service.inference.ports import Generator, StreamingGenerator
+from service.inference.ports import Generator, Governor, StreamingGenerator
 from service.jobs.paid_operations.pace import operation_pace
 from service.jobs.paid_operations.polls import PolledTables
 from service.jobs.ports import JobKinds, JobServices
 from service.redis_address import RedisAddress
 from service.registry import Registry
 from service.settings import Settings
-from service.storage.gcs import read_gs_lines
 from service.storage.ports import ObjectStore
-from service.storage.stores import open_store
+from service.storage.project_store import ProjectStore
 from service.task_queue import CeleryTaskQueue, TaskQueue, queue_names
 from service.tuning.kinds import POLL, tune_kind
 from service.tuning.local_tuning import LocalTuningServices
 from service.tuning.operations import TuningServices, open_limits
 from service.tuning.polls import polled_tunings
 from service.tuning.ports import TuningProvider
-from service.tuning.preflight.facts import Preflight, open_preflight
-from service.tuning.providers.registry import PROVIDERS
 from service.tuning.queries import base_model_of, ready_model
 from service.webhooks.addresses import UrlRules, url_rules
 from service.webhooks.ports import Sender
 from service.webhooks.signatures import WebhookSecrets
-
-if TYPE_CHECKING:
-    from service.inference.generators.vertex import VertexGenerator
 
 _NO_REDIS = "unix:///TUNECURVE_REDIS_URL-is-not-set"  # as one that is away: work is only accepted
 
@@ -79,10 +78,14 @@ class Container:
         return CeleryTaskQueue(self.redis.broker_url, queue_names(self.settings))
 
     @cached_property
+    def google(self) -> GoogleIdentities:
+        return GoogleIdentities(self.settings, lambda: self.catalogue, lambda: self.sessions)
+
+    @cached_property
     def store(self) -> ObjectStore:
-        settings = self.settings
-        project, region = settings.google_cloud_project, settings.location
-        return open_store(settings.resolved_storage, project=project, region=region)
+        if not self.settings.resolved_storage.startswith("gs://"):
+            return self.google.of("").store
+        return ProjectStore(lambda project_id: self.google.of(project_id).store)
 
     @cached_property
     def file_limits(self) -> FileLimits:
@@ -148,10 +151,9 @@ class Container:
     def jobs(self) -> JobServices:
         return JobServices(self.kinds, self.sessions, self.task_queue)
 
-    @cached_property
-    def providers(self) -> Registry[TuningProvider]:
-        built = {name: build(self.settings) for name, build in PROVIDERS.items()}
-        return Registry(PROVIDERS.noun, built)
+    def providers(self, project_id: str) -> Registry[TuningProvider]:
+        """Return what a project's tunings are sent to."""
+        return self.google.of(project_id).providers
 
     @cached_property
     def tuning(self) -> TuningServices:
@@ -163,13 +165,8 @@ class Container:
             catalogue=self.catalogue,
             most_open=open_limits(self.settings),
             store=lambda: self.store,
-            preflight=self.preflight,
+            preflight=lambda project_id: self.google.of(project_id).preflight,
         )
-
-    @cached_property
-    def preflight(self) -> Preflight:
-        most = open_limits(self.settings)["vertex"]
-        return open_preflight(self.settings, catalogue=self.catalogue, most_open=most)
 
     @cached_property
     def _local_models(self) -> LocalModels:
@@ -187,8 +184,11 @@ class Container:
 
     @cached_property
     def polled_tables(self) -> PolledTables:
-        tunings = polled_tunings(lambda: self.providers, store=lambda: self.store)
-        return tunings, polled_batches(lambda: self._batches, store=lambda: self.store)
+        account_of = self.google.account_of
+        return (
+            polled_tunings(self.providers, account_of=account_of, store=lambda: self.store),
+            polled_batches(self._batches, account_of=account_of, store=lambda: self.store),
+        )
 
     @cached_property
     def evaluation_services(self) -> EvaluationServices:
@@ -204,47 +204,42 @@ class Container:
     @cached_property
     def _call_config(self) -> CallConfig:
         return CallConfig(
-            generator=lambda target: self.local if target.is_local else self._vertex(target.name),
-            governor=lambda target: self._governors.of(target.location, target.base_model),
+            generator=self._generator,
+            governor=self._governor,
             limits=lambda target: call_limits(self.settings, local=target.is_local),
             catalogue=self.catalogue,
             cache=cache_rules(self.settings),
         )
 
-    def _vertex(self, target: str) -> Generator:
+    def _generator(self, target: Target, project_id: str) -> Generator:
         from service.inference.generators.evaluation_service import generator_of
 
-        return generator_of(target, vertex=self._generator)
+        if target.is_local:
+            return self.local
+        return generator_of(target.name, vertex=self.google.of(project_id).generator)
+
+    def _streaming(self, target: Target, project_id: str) -> StreamingGenerator:
+        return self._relay if target.is_local else self.google.of(project_id).generator
+
+    def _governor(self, target: Target, project_id: str) -> Governor:
+        project = self.google.of(project_id).project
+        return self._governors.of(project, target.location, target.base_model)
 
     @cached_property
     def prepare_sharding(self) -> ShardingConfig:
         return ShardingConfig(self.jobs, self.settings.prepare_shard_rows)
 
     @cached_property
-    def token_counter(self) -> TokenCounter | None:
-        if not (self.settings.count_tokens and self.settings.google_cloud_project):
-            return None
-        from service.inference.generators.token_counter import open_token_counter
-
-        return open_token_counter(self.settings, locate=self.catalogue.serving_location)
-
-    @cached_property
     def _batch_config(self) -> BatchConfig:
-        settings = self.settings
         return BatchConfig(
-            provider=lambda: self._batches,
-            lines=partial(read_gs_lines, suffix=".jsonl", project=settings.google_cloud_project),
+            provider=self._batches,
+            lines=lambda project_id, folder: self.google.of(project_id).lines(folder),
             store=self.store,
             pace=self.pace,
         )
 
-    @cached_property
-    def _batches(self) -> BatchProvider:
-        from service.inference.batches.vertex import open_vertex_batches
-
-        project, endpoint = self.settings.google_cloud_project, self.settings.vertex_endpoint
-        seconds = self.pace.submit_seconds
-        return open_vertex_batches(project=project, endpoint=endpoint, submit_seconds=seconds)
+    def _batches(self, project_id: str) -> BatchProvider:
+        return self.google.of(project_id).batches
 
     @cached_property
     def local(self) -> LocalGenerator:
@@ -257,16 +252,6 @@ class Container:
         return open_relay(self.settings, self.redis.url, self.task_queue)
 
     @cached_property
-    def _generator(self) -> "VertexGenerator":
-        from service.inference.generators.vertex import VertexGenerator
-
-        return VertexGenerator(
-            project=self.settings.google_cloud_project,
-            endpoint=self.settings.vertex_endpoint,
-            timeout_seconds=self.settings.call_timeout_seconds,
-        )
-
-    @cached_property
     def _governors(self) -> Governors:
         return Governors(self.settings, redis_url=self.redis.url)
 
@@ -276,7 +261,7 @@ class Container:
             sessions=self.sessions,
             find_model=ready_model,
             calls=self._call_config,
-            generator=lambda target: self._relay if target.is_local else self._generator,
+            generator=self._streaming,
         )
 
     @cached_property
@@ -284,15 +269,18 @@ class Container:
         return erasure_services(
             self.sessions,
             store=lambda: self.store,
-            providers=lambda: self.providers,
-            batches=lambda: self._batches,
+            providers=self.providers,
+            batches=self._batches,
         )
 
     def close(self) -> None:
         """Close what was opened; nothing is opened for it."""
         opened = self.__dict__
-        names = ("_generator", "local", "_relay")
-        if generators := [opened[name] for name in names if name in opened]:
+        generators: list[Generator] = []
+        if "google" in opened:
+            generators += self.google.opened_generators()
+        generators += [opened[name] for name in ("local", "_relay") if name in opened]
+        if generators:
             shut_down(*generators, *self._governors.opened)
         if "sessions" in opened:
             self.sessions.close()

@@ -25,7 +25,7 @@ class AdministratorCalls:
                 return
 
     def create_project(self, name: str, **wanted: Any) -> Json:
-        """Make a project: `buckets`, `hub_datasets`, `tunings` and `limits` may be given."""
+        """Make a project; `wanted` are `buckets`, `hub_datasets`, `tunings`, `limits` and such."""
         body = {"name": name, **wanted}
         return self._transport.json("POST", "/v1/projects", body=body, replayable=False)
 
@@ -36,8 +36,12 @@ class AdministratorCalls:
         return self._transport.json("POST", path, body=body, replayable=False)
 
     def update_project(self, identifier: str, **changes: Any) -> Json:
-        """Change what a project may read, or its limits, each as a whole."""
+        """Change what a project may read, its limits, or its `service_account`, each as a whole."""
         return self._transport.json("PATCH", f"/v1/projects/{identifier}", body=changes)
+
+    def google_identity(self, identifier: str) -> Json:
+        """Return as whom a project's jobs call Google, and whether Google allows it now."""
+        return self._transport.json("GET", f"/v1/projects/{identifier}/google-identity")
 
     def erase_project(self, identifier: str, *, dry_run: bool = False) -> Json:
         """Erase a project with all that it holds, or only say what would go."""

@@ -15,7 +15,6 @@ from service.erasure.orphans import CleanServices, delete_orphans, find_orphans
 from service.errors import TunecurveError
 from service.logging import configure_logging
 from service.settings import Settings
-from service.tuning.providers.registry import open_vertex
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -29,7 +28,8 @@ def main(arguments: Sequence[str]) -> int:
         services = Container(settings)
         cleaning = CleanServices(
             services.sessions,
-            lambda: open_vertex(settings),
+            lambda: [each.tunings for each in services.google.all()],
+            lambda project_id: services.google.of(project_id).tunings,
             lambda: services.store,
             services.catalogue,
         )

@@ -20,7 +20,7 @@ def main() -> int:
         settings = read_settings()
         configure_logging(log_format=settings.log_format, level="error")
         services = Container(settings)
-        findings = services.preflight.findings(settings.base_model)
+        findings = services.google.of("").preflight.findings(settings.base_model)
     except TunecurveError as error:
         sys.stderr.write(f"{error.message}\n")
         return 1

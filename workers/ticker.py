@@ -108,7 +108,7 @@ def _send_deliveries(now: datetime, *, services: Container) -> None:
 def _publish_controls(now: datetime, *, services: Container) -> None:
     publish_controls(
         now,
-        google_project=services.settings.google_cloud_project,
+        google_projects=services.google.cloud_projects(),
         redis_url=services.redis.url,
         sessions=services.sessions,
     )

@@ -12,8 +12,10 @@ from api.openapi import WITH_BODY, answers, example_of, page_example
 from api.pagination import Page, page_of
 from service.erasure.projects import erase_project
 from service.erasure.schemas import ProjectErasure
+from service.jobs.queries import count_open_jobs
 from service.projects import administration, operations
 from service.projects.schemas import (
+    GoogleIdentity,
     KeyCreate,
     KeyWithSecret,
     ProjectCreate,
@@ -76,11 +78,25 @@ def get_project(
     return administration.get_project(project_id, sessions=container.sessions)
 
 
+@router.get(
+    "/{project_id}/google-identity",
+    operation_id="checkGoogleIdentity",
+    summary="Ask Google whether a project's jobs may call as its service account",
+    responses=answers(example_of(GoogleIdentity), 404),
+)
+def check_google_identity(
+    project_id: ProjectId, _principal: Administrator, container: Services
+) -> GoogleIdentity:
+    """Costs nothing, and changes nothing."""
+    administration.get_project(project_id, sessions=container.sessions)
+    return container.google.of(project_id).check()
+
+
 @router.patch(
     "/{project_id}",
     operation_id="updateProject",
     summary="Change what a project may read, and its limits",
-    responses=answers(_EXAMPLE, *WITH_BODY, 404),
+    responses=answers(_EXAMPLE, *WITH_BODY, 404, 409),
 )
 def update_project(
     project_id: ProjectId,
@@ -88,8 +104,12 @@ def update_project(
     _principal: Administrator,
     container: Services,
 ) -> ProjectView:
-    """What is left out stays; a list or the limits are replaced as a whole."""
-    return administration.update_project(project_id, wanted, sessions=container.sessions)
+    """What is left out stays; a list or the limits are replaced as a whole. Another service account
+    is refused (409) while jobs of the project have not ended.
+    """
+    return administration.update_project(
+        project_id, wanted, count_open_jobs=count_open_jobs, sessions=container.sessions
+    )
 
 
 @router.delete(

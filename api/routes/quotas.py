@@ -38,7 +38,10 @@ def read_quotas(
     found = sorted(list_quotas(container.redis.url), key=lambda quota: quota.key)
     if not principal.administers:
         own = base_models_of(principal.project_id, sessions=container.sessions)
-        found = [quota for quota in found if quota.base_model in own]
+        google = container.google.of(principal.project_id).project
+        found = [
+            quota for quota in found if quota.base_model in own and quota.google_project == google
+        ]
     following = [quota for quota in found if quota.key > after]
     return page_of(following, limit=limit, cursor=lambda quota: quota.key, request=request)
 
@@ -63,11 +66,10 @@ def patch_quota(
     _principal: Administrator,
     container: Services,
 ) -> QuotaControlView:
-    settings = container.settings
     return change_quota(
         f"{location}/{base_model}",
         change,
-        google_project=settings.google_cloud_project,
+        google_projects=container.google.cloud_projects(),
         redis_url=container.redis.url,
         catalogue=container.catalogue,
         sessions=container.sessions,

@@ -83,7 +83,7 @@ def get_model(model_id: ModelOrAlias, principal: Reader, container: Services) ->
     return detail_of(
         present_model(row, job=states.get(row.job_id), tuning=tuning),
         project_id=project_id,
-        google_project=container.settings.google_cloud_project,
+        google_project=container.google.of(project_id).project,
         catalogue=container.catalogue,
         today=utc_now().date(),
         sessions=sessions,

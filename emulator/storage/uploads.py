@@ -1,7 +1,9 @@
 """The three ways to upload an object: in one body, as multipart, and resumable in chunks."""
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -53,10 +55,9 @@ class Uploads:
                 raise StorageError(400, f"Unknown uploadType {kind!r}.", reason="invalid")
 
     async def _upload_media(self, request: Request) -> Response:
-        draft = read_draft(
+        draft = _draft_of(
+            request,
             {},
-            bucket=request.path_params["bucket"],
-            name=request.query_params.get("name"),
             content_type=request.headers.get("content-type", ""),
         )
         preconditions = read_preconditions(request.query_params)
@@ -71,10 +72,9 @@ class Uploads:
         parts = split_parts(
             await request.body(), content_type=request.headers.get("content-type", "")
         )
-        draft = read_draft(
+        draft = _draft_of(
+            request,
             parse_json(parts.description),
-            bucket=request.path_params["bucket"],
-            name=request.query_params.get("name"),
             content_type=parts.content_type,
         )
         preconditions = read_preconditions(request.query_params)
@@ -84,10 +84,9 @@ class Uploads:
         return _stored(request, self._objects.put(draft, payload, preconditions=preconditions))
 
     async def _start_resumable(self, request: Request) -> Response:
-        draft = read_draft(
+        draft = _draft_of(
+            request,
             parse_json(await request.body()),
-            bucket=request.path_params["bucket"],
-            name=request.query_params.get("name"),
             content_type=request.headers.get("x-upload-content-type", ""),
         )
         preconditions = read_preconditions(request.query_params)
@@ -103,6 +102,7 @@ class Uploads:
     async def continue_upload(self, request: Request) -> Response:
         """Take the next chunk; answers 308 with the bytes held so far, or 200 with the object."""
         upload = self._find_upload(request)
+        request.scope["state"]["object_name"] = upload.draft.name
         if upload.stored:
             return _stored(request, upload.stored)
         whole = read_content_range(request.headers.get("content-range"))
@@ -125,6 +125,18 @@ class Uploads:
         if upload is None:
             raise StorageError(404, "No such upload; start it again.", reason="notFound")
         return upload
+
+
+def _draft_of(request: Request, description: Mapping[str, Any], *, content_type: str) -> Draft:
+    """Return what is uploaded; the record of calls gets its name."""
+    draft = read_draft(
+        description,
+        bucket=request.path_params["bucket"],
+        name=request.query_params.get("name"),
+        content_type=content_type,
+    )
+    request.scope["state"]["object_name"] = draft.name
+    return draft
 
 
 async def _append(request: Request, payload: Payload, *, first: int) -> None:

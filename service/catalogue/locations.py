@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from service.catalogue.local_names import LOCAL, is_local
 
 GLOBAL = "global"
+_HOST = ".iam.gserviceaccount.com"
+_PLACE_LENGTH = 100  # what the table of circuits holds
 _MULTI_REGIONS = {"us": "us", "northamerica": "us", "southamerica": "us", "europe": "eu"}
 
 
@@ -34,9 +36,13 @@ def location_of(resource_name: str) -> str:
     return parts[3] if len(parts) > 3 and parts[2] == "locations" else ""  # noqa: PLR2004
 
 
-def place_of(provider: str, resource_name: str) -> str:
-    """Return where a provider runs a resource, such as `vertex/us-central1`."""
-    return f"{provider}/{location_of(resource_name)}"
+def place_of(provider: str, resource_name: str, *, account: str = "") -> str:
+    """Return where a provider runs a resource, such as `vertex/us-central1`.
+
+    What one service account is refused says nothing of others: each has places of its own.
+    """
+    place = f"{provider}/{location_of(resource_name)}"
+    return f"{place}/{account.removesuffix(_HOST)}"[:_PLACE_LENGTH] if account else place
 
 
 def nearest(location: str, served: Sequence[str]) -> str:

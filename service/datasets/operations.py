@@ -111,6 +111,7 @@ def run_prepare(  # noqa: PLR0913  each is a neighbour or a setting, by its name
     store: ObjectStore,
     limits: FileLimits | IngestionLimits,
     google_project: str,
+    google_account: str = "",
     catalogue: Catalogue,
     base_model: str = "",
     count_tokens: TokenCounter | None = None,
@@ -137,7 +138,9 @@ def run_prepare(  # noqa: PLR0913  each is a neighbour or a setting, by its name
         return None
     spec = PrepareSpec.model_validate(run.spec)
     limits = _bounded(limits, limits_of(run.project_id, sessions=sessions).source_rows)
-    access = SourceAccess(run.project_id, sessions, store, limits, google_project, hub)
+    access = SourceAccess(
+        run.project_id, sessions, store, limits, google_project, hub, google_account
+    )
     prepare_run = PrepareRun(
         run, spec, spec.make_preset(), access, catalogue, base_model, count_tokens
     )
@@ -180,7 +183,7 @@ def remove_dataset(session: Session, dataset_id: str, *, project_id: str) -> lis
     shared = [key for key in keys if not key.startswith(folder)]  # of versions before 0.2
     return [
         Leftover(LeftoverKind.FOLDER, folder),
-        Leftover(LeftoverKind.FOLDER, shard_folder(job_id)),
+        Leftover(LeftoverKind.FOLDER, shard_folder(project_id, job_id)),
         *(Leftover(LeftoverKind.OBJECT, key) for key in repository.unused(session, shared)),
     ]
 
@@ -199,4 +202,4 @@ def purge_shard_files(*, sessions: Sessions, store: ObjectStore) -> int:
 
 
 def _job_of(key: str) -> str:
-    return key.split("/")[1]
+    return key.split("/")[-3]  # versions before 0.2 had no project before it

@@ -45,7 +45,7 @@ def make_dataset(run: PrepareRun, *, sharding: ShardingConfig | None = None) -> 
     with work_folder() as folder:
         if not shards:
             return _make_from_source(run, folder, sharding)
-        with cleans_up_shards(run.job.id, store=run.access.store):
+        with cleans_up_shards(run.job, store=run.access.store):
             refuse_incomplete(shards)
             specs = [ConversionShardSpec.model_validate(shard.spec) for shard in shards]
             _complete(run, prepare_from_shards(run, specs, folder=folder), folder)

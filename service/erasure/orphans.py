@@ -44,10 +44,14 @@ class Orphans:
 
 @dataclass(frozen=True, slots=True)
 class CleanServices:
-    """What `clean` works with; both adapters are opened at the first use."""
+    """What `clean` works with; adapters are opened at the first use.
+
+    `providers` are those of every identity that calls Google, `provider` a project's, by its id.
+    """
 
     sessions: Sessions
-    provider: Callable[[], MadeResources]
+    providers: Callable[[], Sequence[MadeResources]]
+    provider: Callable[[str], MadeResources]
     store: Callable[[], ObjectStore]
     catalogue: Catalogue
 
@@ -62,7 +66,9 @@ def find_orphans(services: CleanServices) -> Orphans:
     """
     catalogue = services.catalogue
     locations = {catalogue.tuned_location(entry.name) for entry in catalogue}
-    made = services.provider().made({catalogue.places.tuning, *locations})
+    places = {catalogue.places.tuning, *locations}
+    listed = [each for provider in services.providers() for each in provider.made(places)]
+    made = list({each.name: each for each in listed}.values())  # two may see the same
     keys = services.store().keys_below("projects")
     folders, staged = list(_folders(keys)), list(_staged(keys))
     with services.sessions.reading() as session:
@@ -117,7 +123,7 @@ def _delete(orphan: Orphan, services: CleanServices) -> None:
         case "folder":
             services.store().delete_below(orphan.name)
         case _:
-            services.provider().delete(orphan.name)
+            services.provider(orphan.project).delete(orphan.name)
 
 
 def _resources(made: Iterable[MadeResource], *, runs: set[str]) -> Iterator[Orphan]:

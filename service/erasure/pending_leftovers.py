@@ -78,7 +78,7 @@ def erase_due(*, services: ErasureServices) -> int:
 def _erase(row: PendingErasure, services: ErasureServices) -> None:
     leftover = Leftover(LeftoverKind(row.kind), row.target, row.provider)
     try:
-        services.erasers[leftover.kind](leftover)
+        services.erasers[leftover.kind](leftover, row.project_id)
     except TunecurveError as error:
         pause = min(_LONGEST_RETRY_SECONDS, _FIRST_RETRY_SECONDS * 2.0 ** min(row.attempts, 10))
         log.warning("erasure_failed", output=row.output, kind=row.kind, code=error.code)

@@ -93,13 +93,14 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class CallConfig:
-    """How calls are made: the adapter, the governor of a target, and the limits of one process.
+    """How calls are made: adapter and governor of a target for a project, by its id, and the
+    limits of one process.
 
     `cache` is None where answers are not cached.
     """
 
-    generator: Callable[[Target], Generator]
-    governor: Callable[[Target], Governor]
+    generator: Callable[[Target, str], Generator]
+    governor: Callable[[Target, str], Governor]
     limits: Callable[[Target], CallLimits]
     catalogue: Catalogue
     cache: CacheRules | None = None
@@ -107,10 +108,12 @@ class CallConfig:
 
 @dataclass(frozen=True, slots=True)
 class BatchConfig:
-    """How batches are sent; `lines` reads what a provider has written below an address."""
+    """How a project's batches, by its id, are sent; `lines` reads, for one, what a provider has
+    written below an address.
+    """
 
-    provider: Callable[[], BatchProvider]
-    lines: Callable[[str], Iterator[bytes]]
+    provider: Callable[[str], BatchProvider]
+    lines: Callable[[str, str], Iterator[bytes]]
     store: ObjectStore
     pace: OperationPace
 

@@ -24,6 +24,7 @@ from service.inference.ports import (
     Flow,
     GenerationRequest,
     GenerationResult,
+    Governor,
     Outcome,
     StreamingGenerator,
     Turn,
@@ -40,22 +41,28 @@ _FLOW = "generate"  # all single calls of a project are one flow, beside its job
 
 @dataclass(frozen=True, slots=True)
 class GenerationServices:
-    """What single calls work with; `generator` streams, and relays calls of local models."""
+    """What single calls work with; `generator` streams for a project, by its id, and relays calls
+    of local models.
+    """
 
     sessions: Sessions
     find_model: FindModel
     calls: CallConfig
-    generator: Callable[[Target], StreamingGenerator]
+    generator: Callable[[Target, str], StreamingGenerator]
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedCall:
-    """A call that may be sent: to which target, for whom, at which price (None: not known)."""
+    """A call that may be sent: to which target, for whom, through what, at which price (None: not
+    known).
+    """
 
     model: str
     project_id: str
     target: Target
     request: GenerationRequest
+    generator: StreamingGenerator
+    governor: Governor
     price: CallPrice | None
     unlisted_model: bool
 
@@ -96,7 +103,16 @@ def plan_call(
     price = catalogue.price_of_calls(
         target.base_model, location=target.location, tuned=target.tuned
     )
-    return PlannedCall(model, project_id, target, request, price, unlisted)
+    return PlannedCall(
+        model,
+        project_id,
+        target,
+        request,
+        services.generator(target, project_id),
+        services.calls.governor(target, project_id),
+        price,
+        unlisted,
+    )
 
 
 def _target(
@@ -160,7 +176,7 @@ def start_call(
 
     The future raises what `generate_all` does, and Forbidden `project_limit_reached`.
     """
-    calls, generator = services.calls, services.generator(call.target)
+    calls, generator = services.calls, call.generator
     budget_guard = ProjectBudgetGuard(
         call.project_id,
         limits,
@@ -172,7 +188,7 @@ def start_call(
     return start_generation(
         call.request,
         generator=generator if emit is None else StreamedCall(generator, emit=emit),
-        governor=calls.governor(call.target),
+        governor=call.governor,
         flow=Flow(call.project_id, _FLOW),
         limits=replace(calls.limits(call.target), in_flight=1, hedging=False),
         budget_guard=budget_guard,

@@ -20,12 +20,14 @@ class Governors:
     def opened(self) -> tuple[Governor, ...]:
         return tuple(self._opened.values())
 
-    def of(self, location: str, base_model: str) -> Governor:
-        """Return the governor of calls of a base model, or of models tuned from it, at a place."""
+    def of(self, project: str, location: str, base_model: str) -> Governor:
+        """Return the governor of calls of a base model, or of models tuned from it, at a place of a
+        Google Cloud project.
+        """
         if location == LOCAL:
             return Unpaced()
         settings = self._settings
-        key = quota_key(settings.google_cloud_project, location=location, base_model=base_model)
+        key = quota_key(project, location=location, base_model=base_model)
         if key not in self._opened:
             quota = quota_of(settings, location=location, base_model=base_model)
             self._opened[key] = RedisGovernor(self._redis_url, key=key, quota=quota)

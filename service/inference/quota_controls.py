@@ -4,6 +4,7 @@ The database keeps what was set. Redis has a copy that `pace.lua` reads at every
 writes it again, so that a wiped Redis resumes nothing for long.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import structlog
@@ -30,14 +31,15 @@ def change_quota(
     key: str,
     change: QuotaChange,
     *,
-    google_project: str,
+    google_projects: Sequence[str],
     redis_url: str,
     catalogue: Catalogue,
     sessions: Sessions,
 ) -> QuotaControlView:
     """Set what `change` names of the quota `location/base_model`; the rest stays as it was.
 
-    Holds for this installation, over restarts, until it is changed. Raises NotFound for a base
+    Holds for this installation, over restarts, until it is changed, in each Google Cloud project
+    that it calls. Raises NotFound for a base
     model that is not in the catalogue, and Unavailable when Redis is away: then it is set all the
     same, and holds once Redis is back.
     """
@@ -46,7 +48,7 @@ def change_quota(
         row = _changed(session, key, change)
         view = _view(row)
     retune = change.requests_per_minute is not None
-    _publish(row, google_project=google_project, redis_url=redis_url, retune=retune)
+    _publish(row, google_projects=google_projects, redis_url=redis_url, retune=retune)
     if change.paused is False:
         hasten(Reason.QUOTA, sessions=sessions)
     log.info("quota_changed", key=key, **change.model_dump(exclude_unset=True))
@@ -54,14 +56,14 @@ def change_quota(
 
 
 def publish_controls(
-    _now: datetime, *, google_project: str, redis_url: str, sessions: Sessions
+    _now: datetime, *, google_projects: Sequence[str], redis_url: str, sessions: Sessions
 ) -> None:
     """Write all that is set to Redis again; a Redis that is away gets it at the next sweep."""
     with sessions.reading() as session:
         rows = repository.quota_controls(session)
     try:
         for row in rows:
-            _publish(row, google_project=google_project, redis_url=redis_url)
+            _publish(row, google_projects=google_projects, redis_url=redis_url)
     except Unavailable:
         return
 
@@ -88,7 +90,7 @@ def _changed(session: Session, key: str, change: QuotaChange) -> QuotaControl:
 
 
 def _publish(
-    row: QuotaControl, *, google_project: str, redis_url: str, retune: bool = False
+    row: QuotaControl, *, google_projects: Sequence[str], redis_url: str, retune: bool = False
 ) -> None:
     location, _, base_model = row.key.partition("/")
     limits = {
@@ -97,12 +99,10 @@ def _publish(
         "tokens_per_second": row.tokens_per_minute and row.tokens_per_minute / 60,
         "cap": row.in_flight,
     }
-    write_control(
-        redis_url,
-        quota_key(google_project, location=location, base_model=base_model),
-        {name: value for name, value in limits.items() if value is not None},
-        retune=retune,
-    )
+    given = {name: value for name, value in limits.items() if value is not None}
+    for project in google_projects:
+        key = quota_key(project, location=location, base_model=base_model)
+        write_control(redis_url, key, given, retune=retune)
 
 
 def _view(row: QuotaControl) -> QuotaControlView:

@@ -269,9 +269,10 @@ def list_quotas(redis_url: str) -> list[QuotaView]:
     """Return the quotas that were used in the last week; raises Unavailable without Redis."""
 
     def view(state: QuotaState) -> QuotaView:
-        location, base_model = state.key.split("/", 2)[1:]
+        project, location, base_model = state.key.split("/", 2)
         return QuotaView(
             key=f"{location}/{base_model}",
+            google_project=project.partition(":")[2],
             location=location,
             base_model=base_model,
             requests_per_minute=round(state.rate * 60, 1),

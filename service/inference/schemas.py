@@ -14,6 +14,7 @@ class QuotaView(BaseModel):
                 {
                     "object": "quota",
                     "key": "us/gemini-3.1-flash-lite",
+                    "google_project": "support-lab",
                     "location": "us",
                     "base_model": "gemini-3.1-flash-lite",
                     "requests_per_minute": 4200.0,
@@ -35,6 +36,7 @@ class QuotaView(BaseModel):
 
     object: Literal["quota"] = "quota"
     key: str = Field(description="location and base model: what PATCH takes")
+    google_project: str = Field(description="Google Cloud project that counts; empty: an emulator")
     location: str
     base_model: str = Field(description="tuned models share their base model's quota")
     requests_per_minute: float = Field(description="the rate at which calls start now")

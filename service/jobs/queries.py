@@ -33,6 +33,11 @@ def required(job: Job | None, job_id: str) -> Job:
     return job
 
 
+def count_open_jobs(session: Session, project_id: str) -> int:
+    """Return how many jobs of a project have not ended, inside the caller's transaction."""
+    return repository.count_open(session, project_id)
+
+
 def list_jobs(project_id: str, *, sessions: Sessions, **filters: Any) -> list[Job]:
     """Return a page of jobs, newest first; see `repository.page` for the filters."""
     with sessions.reading() as session:

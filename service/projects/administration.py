@@ -1,5 +1,7 @@
 """Projects as an administrator sees them: made, listed, looked at, changed."""
 
+from collections.abc import Callable
+
 from service.clock import utc_now
 from service.database import Session, Sessions
 from service.errors import Conflict, NotFound
@@ -13,6 +15,8 @@ from service.projects.schemas import (
     ProjectUpdate,
     ProjectView,
 )
+
+_NULLABLE = {"limits", "service_account"}
 
 
 def create_project(wanted: ProjectCreate, *, sessions: Sessions) -> ProjectView:
@@ -40,16 +44,40 @@ def get_project(project_id: str, *, sessions: Sessions) -> ProjectView:
         return present_project(require_project(session, project_id))
 
 
-def update_project(project_id: str, wanted: ProjectUpdate, *, sessions: Sessions) -> ProjectView:
-    """Change what is given, at once for all that runs. Raises NotFound `project_not_found`."""
+def update_project(
+    project_id: str,
+    wanted: ProjectUpdate,
+    *,
+    count_open_jobs: Callable[[Session, str], int],
+    sessions: Sessions,
+) -> ProjectView:
+    """Change what is given, at once for all that runs.
+
+    Raises NotFound `project_not_found`, and Conflict `project_has_open_jobs` for another service
+    account while jobs run: what one account has paid for, another may not find again.
+    """
     with sessions.transaction() as session:
+        repository.lock_project(session, project_id)
         row = require_project(session, project_id)
-        for name, value in wanted.model_dump(exclude_none=True, exclude={"limits"}).items():
+        for name, value in wanted.model_dump(exclude_none=True, exclude=_NULLABLE).items():
             setattr(row, name, value)
         if wanted.limits is not None:
             row.limits = wanted.limits.model_dump()
+        account = wanted.service_account
+        if "service_account" in wanted.model_fields_set and account != row.service_account:
+            _require_idle(count_open_jobs(session, project_id))
+            row.service_account = account
         session.flush()
         return present_project(row)
+
+
+def _require_idle(open_jobs: int) -> None:
+    if open_jobs:
+        message = (
+            f"{open_jobs} jobs of the project have not ended: another service account may not find "
+            "what this one has paid for; wait for them, or cancel them"
+        )
+        raise Conflict(message, code="project_has_open_jobs")
 
 
 def require_project(session: Session, project_id: str) -> Project:
@@ -78,6 +106,20 @@ def limits_of(project_id: str, *, sessions: Sessions) -> ProjectLimits:
     return get_project(project_id, sessions=sessions).limits
 
 
+def service_account_of(project_id: str, *, sessions: Sessions) -> str:
+    """Return the service account that a project's jobs call Google as; empty where that is the
+    installation itself, and for a project that is not there any more.
+    """
+    with sessions.reading() as session:
+        return repository.service_account_of(session, project_id) or ""
+
+
+def service_accounts(*, sessions: Sessions) -> list[str]:
+    """Return the service accounts of all projects, each once."""
+    with sessions.reading() as session:
+        return repository.service_accounts(session)
+
+
 def present_project(row: Project) -> ProjectView:
     return ProjectView(
         id=row.id,
@@ -85,6 +127,7 @@ def present_project(row: Project) -> ProjectView:
         buckets=row.buckets,
         hub_datasets=row.hub_datasets,
         tunings=row.tunings,
+        service_account=row.service_account,
         limits=ProjectLimits.model_validate(row.limits),
         state="erasing" if row.erasing_at else "open",
         created_at=row.created_at,

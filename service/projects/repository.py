@@ -17,6 +17,15 @@ def find_project(session: Session, project_id: str) -> Project | None:
     return session.get(Project, project_id)
 
 
+def service_account_of(session: Session, project_id: str) -> str | None:
+    return session.scalar(select(Project.service_account).where(Project.id == project_id))
+
+
+def service_accounts(session: Session) -> list[str]:
+    query = select(Project.service_account).where(Project.service_account.is_not(None))
+    return sorted({account for account in session.scalars(query) if account})
+
+
 def page_of_projects(session: Session, *, after: str | None, limit: int) -> list[Project]:
     """Return up to `limit` projects, newest first; `after` is the last id of the page before."""
     query = select(Project).order_by(Project.id.desc()).limit(limit)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from service.errors import Forbidden
+from service.projects.service_accounts import ACCOUNT_PATTERN
 
 DEFAULT_PROJECT = "default"
 
@@ -158,6 +159,14 @@ class Me(BaseModel):
 ProjectName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", examples=["support"])]
 Pattern = Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^\s*]+(/\*)?$|^\*$")]
 Patterns = Annotated[list[Pattern], Field(max_length=100)]
+ServiceAccount = Annotated[
+    str,
+    Field(
+        max_length=200,
+        pattern=ACCOUNT_PATTERN,
+        examples=["support-tunings@support-lab.iam.gserviceaccount.com"],
+    ),
+]
 _PROJECT_EXAMPLE: dict[str, Any] = {
     "object": "project",
     "id": "proj_01jd5v3q8e7z2m4n6p8r0s2t4v",
@@ -165,6 +174,7 @@ _PROJECT_EXAMPLE: dict[str, Any] = {
     "buckets": ["support-data", "shared/reviews/*"],
     "hub_datasets": ["ai4privacy/*"],
     "tunings": [],
+    "service_account": "support-tunings@support-lab.iam.gserviceaccount.com",
     "limits": {
         "open_jobs": 50,
         "source_rows": 1000000,
@@ -190,6 +200,10 @@ class ProjectCreate(BaseModel):
     tunings: Patterns = Field(
         default=[], description="resource names of others' tunings that `poll` may attach to"
     )
+    service_account: ServiceAccount | None = Field(
+        default=None,
+        description="as which its jobs call Google; null: as the installation itself",
+    )
     limits: ProjectLimits = Field(default=ProjectLimits(), description="null members: no limit")
 
 
@@ -203,6 +217,10 @@ class ProjectUpdate(BaseModel):
     buckets: Patterns | None = Field(default=None, description="in place of those there are")
     hub_datasets: Patterns | None = Field(default=None, description="in place of those there are")
     tunings: Patterns | None = Field(default=None, description="in place of those there are")
+    service_account: ServiceAccount | None = Field(
+        default=None,
+        description="null, where it is given: its jobs call Google as the installation itself",
+    )
     limits: ProjectLimits | None = Field(default=None, description="in place of those there are")
 
 
@@ -217,9 +235,42 @@ class ProjectView(BaseModel):
     buckets: list[str] = Field(description="buckets, or folders in them, that it may read")
     hub_datasets: list[str] = Field(description="datasets of the hub that it may read")
     tunings: list[str] = Field(description="others' tunings that it may attach to")
+    service_account: str | None = Field(
+        description="as which its jobs call Google; null: as the installation itself"
+    )
     limits: ProjectLimits = Field(description="null members: no limit")
     state: Literal["open", "erasing"] = Field(description="keys of one being erased open nothing")
     created_at: AwareDatetime = Field(description="when it was made")
+
+
+IdentityState = Literal["ok", "refused", "unanswered", "not_set"]
+
+
+class GoogleIdentity(BaseModel):
+    """As whom a project's jobs call Google, and whether Google allows it."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "object": "google_identity",
+                    "service_account": "support-tunings@support-lab.iam.gserviceaccount.com",
+                    "cloud_project": "support-lab",
+                    "state": "ok",
+                    "detail": "Google gives tokens of it",
+                }
+            ]
+        },
+    )
+
+    object: Literal["google_identity"] = "google_identity"
+    service_account: str | None = Field(
+        default=None, description="that is impersonated; null: the installation itself"
+    )
+    cloud_project: str = Field(description="Google Cloud project that is called and pays")
+    state: IdentityState = Field(description="what Google said just now")
+    detail: str = Field(description="what is missing, and where to give it")
 
 
 class AuditEntryView(BaseModel):

@@ -41,7 +41,8 @@ class BucketNotFound(ProviderRefused):
 class GcsStore:
     """Objects are blobs below `prefix`. The SDK's own `STORAGE_EMULATOR_HOST` names an emulator.
 
-    The bucket must exist; only in an emulator it is made, in `region`, by the first object.
+    The bucket must exist; only in an emulator it is made, in `region`, by the first object. With an
+    `account`, calls are that service account's.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class GcsStore:
         *,
         project: str,
         region: str = "",
+        account: str = "",
         retry_seconds: float = 30,
     ) -> None:
         from google.cloud.storage import Client
@@ -58,7 +60,8 @@ class GcsStore:
 
         self._prefix = prefix.strip("/")
         with _translated(bucket, ""):
-            self._client = Client(project=project or None)
+            credentials = _credentials(account) if account else None
+            self._client = Client(project=project or None, credentials=credentials)
         self._bucket, self._region = self._client.bucket(bucket), region
         self._patience: dict[str, Any] = {
             "timeout": _TIMEOUT_SECONDS,
@@ -204,6 +207,17 @@ class GcsStore:
                 yield part[offset : offset + CHUNK_BYTES]
 
 
+def _credentials(account: str) -> Any:
+    """Return a service account's credentials; an emulator of storage plays IAM, too."""
+    from google.auth.credentials import AnonymousCredentials
+    from google.cloud.storage import Client
+
+    from service.impersonation import credentials_of
+
+    nobody: Any = AnonymousCredentials()  # type: ignore[no-untyped-call]  # it ships no types
+    return credentials_of(account, Client(project="", credentials=nobody).api_endpoint)
+
+
 def _crc32c(path: Path) -> str:
     import google_crc32c
 
@@ -222,6 +236,8 @@ def _translated(bucket: str, name: str) -> Iterator[None]:
     from google.auth.exceptions import GoogleAuthError
     from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
 
+    from service.impersonation import ImpersonationError
+
     try:
         yield
     except TunecurveError:
@@ -238,6 +254,8 @@ def _translated(bucket: str, name: str) -> Iterator[None]:
             "roles/storage.objectAdmin there"
         )
         raise ProviderRefused(message, code="storage_forbidden") from error
+    except ImpersonationError as error:
+        raise ProviderRefused(str(error), code="impersonation_refused") from error
     except GoogleAuthError as error:
         message = "no credentials for Cloud Storage; set GOOGLE_APPLICATION_CREDENTIALS"
         raise Unavailable(message, code="storage_unauthenticated") from error
@@ -249,26 +267,27 @@ def _translated(bucket: str, name: str) -> Iterator[None]:
         raise Unavailable(message, code="storage_unavailable") from error
 
 
-def read_gs_uri(uri: str, *, project: str, own: ObjectStore) -> Iterator[bytes]:
+def read_gs_uri(uri: str, *, project: str, own: ObjectStore, account: str = "") -> Iterator[bytes]:
     """Yield the bytes of an object at `gs://bucket/name` in pieces of up to 1 MiB.
 
-    `own` is our store: its objects belong to projects and are not read by address.
+    They are read as a service account, unless that is empty. `own` is our store: its objects belong
+    to projects and are not read by address.
     Raises Invalid `invalid_uri`, NotFound `object_not_found`, Unavailable.
     """
     bucket, name = check_gs_uri(uri)
     if uri.startswith(own.uri("")):
         raise NotFound("the service's own objects are not read by address", code="object_not_found")
-    return GcsStore(bucket, "", project=project).read_blob(name)
+    return GcsStore(bucket, "", project=project, account=account).read_blob(name)
 
 
-def read_gs_lines(folder: str, *, suffix: str, project: str) -> Iterator[bytes]:
+def read_gs_lines(folder: str, *, suffix: str, project: str, account: str = "") -> Iterator[bytes]:
     """Yield the lines of all objects below `gs://bucket/folder` whose names end in `suffix`.
 
     For the output of Google's jobs, which has names of Google's. Raises Invalid `invalid_uri`,
     Unavailable.
     """
     bucket, name = check_gs_uri(folder)
-    store = GcsStore(bucket, "", project=project)
+    store = GcsStore(bucket, "", project=project, account=account)
     for found in store.names_below(name):
         if found.endswith(suffix):
             yield from _lines(store.read_blob(found))

@@ -10,6 +10,7 @@ from service.storage.ports import ObjectStore
 
 # The provider's folders of answers have a time in their names, and so a colon.
 _KEY = re.compile(r"[A-Za-z0-9_][\w.:-]*(/[A-Za-z0-9_][\w.:-]*)*", re.ASCII)
+_BY_PROJECT = ("projects", "preparing")  # folders of which each project has one
 MAX_LENGTH = 200  # what the tables hold
 
 
@@ -29,6 +30,12 @@ def project_folder(project_id: str, *names: str) -> str:
     no look at others, and takes along what an attempt that died has left.
     """
     return "/".join(("projects", project_id, *names))
+
+
+def project_of_key(key: str) -> str:
+    """Return the project whose folder a key or a folder lies in; empty where that is none's."""
+    top, _, rest = key.partition("/")
+    return rest.partition("/")[0] if top in _BY_PROJECT else ""
 
 
 def put_content(

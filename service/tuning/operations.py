@@ -14,7 +14,6 @@ from service.jobs.paid_operations.pace import OperationPace
 from service.jobs.paid_operations.states import FoundOperation, OperationState
 from service.jobs.ports import JobCancelled, JobRun, Waiting
 from service.projects.access import no_such_tuning, require_tuning
-from service.registry import Registry
 from service.settings import Settings
 from service.storage.ports import ObjectStore
 from service.storage.staged_inputs import StagedInputs
@@ -24,20 +23,18 @@ from service.tuning.billing.costs import enter_training, hold_training
 from service.tuning.inputs.inputs import TuningInputs, check_inputs, read_inputs, request_of
 from service.tuning.inputs.reuse import reuse_tuning, tuning_fingerprint
 from service.tuning.models import TuningRun
-from service.tuning.ports import TuningProvider
+from service.tuning.ports import Providers, TuningProvider
 from service.tuning.preflight.facts import Preflight
 from service.tuning.schemas import PollSpec, TuneSpec
 from service.tuning.staging import staged_rows, staging_folder
-
-Providers = Registry[TuningProvider]
 
 
 @dataclass(frozen=True, slots=True)
 class TuningServices:
     """What tuning jobs work with; `deadline_hours` is how long one tuning may take, `most_open`
     how many may run at once of each provider (None, or left out: as many as there are). `store` has
-    the rows, and the copies of them that are sent. `preflight` is asked before a tuning is paid
-    for; None asks nothing.
+    the rows, and the copies of them that are sent. `preflight`, by project, is asked before a
+    tuning is paid for; None asks nothing.
     """
 
     sessions: Sessions
@@ -47,7 +44,7 @@ class TuningServices:
     catalogue: Catalogue
     most_open: Mapping[str, int | None]
     store: Callable[[], ObjectStore]
-    preflight: Preflight | None = None
+    preflight: Callable[[str], Preflight] | None = None
 
 
 def open_limits(settings: Settings) -> Mapping[str, int | None]:
@@ -64,7 +61,7 @@ def run_tune(run: JobRun, services: TuningServices) -> Waiting | None:
     Raises BudgetExhausted when the budget of the job's tree does not hold what it will cost.
     """
     spec = TuneSpec.model_validate(run.spec)
-    provider = services.providers.find(spec.provider, pointer="/spec/provider")
+    provider = services.providers(run.project_id).find(spec.provider, pointer="/spec/provider")
     operation = _Tuning(run, spec, provider, services)
     if not (spec.fresh or run.cancelling or _has_record(run, sessions=services.sessions)):
         fingerprint = operation.fingerprint(operation.inputs())
@@ -81,7 +78,7 @@ def _has_record(run: JobRun, *, sessions: Sessions) -> bool:
 def run_poll(run: JobRun, services: TuningServices) -> Waiting | None:
     """Take a `poll` job one step further: attach, wait, or end it."""
     spec = PollSpec.model_validate(run.spec)
-    provider = services.providers.find(spec.provider, pointer="/spec/provider")
+    provider = services.providers(run.project_id).find(spec.provider, pointer="/spec/provider")
     return _see_through(run, _Attachment(run, spec, provider, services), services)
 
 
@@ -114,7 +111,7 @@ class _Attachment:
                 require_tuning(session, self.spec.resource_name, project_id=self.run.project_id)
 
     def prepare(self) -> TuningRun:
-        row = _new_run(self.run, self.spec.provider)
+        row = _new_run(self.run, self.spec.provider, self.provider.line)
         row.attached = True
         return row
 
@@ -163,9 +160,10 @@ class _Tuning:
         check_inputs(inputs, catalogue=catalogue)
         if self.services.preflight is not None:
             uri = inputs.training_uri
-            self.services.preflight.require(inputs.settings.base_model, training_uri=uri)
+            preflight = self.services.preflight(self.run.project_id)
+            preflight.require(inputs.settings.base_model, training_uri=uri)
         planned = hold_training(self.run, inputs.dataset, inputs.settings, catalogue=catalogue)
-        row = _new_run(self.run, self.spec.provider)
+        row = _new_run(self.run, self.spec.provider, self.provider.line)
         row.planned = planned
         row.staged_in = staging_folder(row, inputs.dataset.id)
         row.fingerprint = self.fingerprint(inputs)
@@ -201,12 +199,12 @@ class _Tuning:
         return tuning_fingerprint(inputs.dataset, inputs.settings, places=places)
 
 
-def _new_run(run: JobRun, provider: str) -> TuningRun:
+def _new_run(run: JobRun, provider: str, line: str) -> TuningRun:
     return TuningRun(
         id=new_id(Prefix.TUNING_RUN),
         project_id=run.project_id,
         provider=provider,
-        line=provider,
+        line=line,
         result={},
     )
 

@@ -7,14 +7,16 @@ from service.catalogue.locations import place_of
 from service.errors import Conflict
 from service.jobs.paid_operations.polls import PolledTable
 from service.jobs.paid_operations.states import FoundOperation, OperationProgress, OperationStatus
-from service.registry import Registry
 from service.storage.ports import ObjectStore
-from service.storage.staged_inputs import StagedInputs
 from service.tuning.models import TuningRun
-from service.tuning.ports import ProviderTuning, TrainingProgress, TuningProvider
+from service.tuning.ports import (
+    AccountOf,
+    Providers,
+    ProviderTuning,
+    TrainingProgress,
+    TuningProvider,
+)
 from service.tuning.staging import staged_rows
-
-Providers = Registry[TuningProvider]
 
 # What is kept of a tuning that has ended, of the fields of `ProviderTuning`.
 _RESULT = (
@@ -28,40 +30,59 @@ _RESULT = (
 )
 
 
+def own_identity(_project_id: str) -> str:
+    """Return the service account of a project where none has one."""
+    return ""
+
+
 def polled_tunings(
-    providers: Callable[[], Providers], *, store: Callable[[], ObjectStore]
+    providers: Providers,
+    *,
+    account_of: AccountOf = own_identity,
+    store: Callable[[], ObjectStore],
 ) -> PolledTable[TuningRun]:
     """Return how the sweep asks about tunings; providers and store are opened at the first one."""
 
-    def place(row: TuningRun) -> str:
-        return place_of(row.provider, row.resource_name or "")
+    def provider_of(row: TuningRun) -> TuningProvider:
+        return providers(row.project_id).find(row.provider)
 
     def poll(row: TuningRun) -> OperationStatus:
-        return status_of(providers().find(row.provider).poll(row.resource_name or ""))
+        return status_of(provider_of(row).poll(row.resource_name or ""))
 
     def poll_many(rows: Sequence[TuningRun]) -> Mapping[str, OperationStatus]:
         jobs: dict[str, list[str]] = defaultdict(list)  # several may follow one tuning
         for row in rows:
             jobs[row.resource_name or ""].append(row.job_id)
-        found = providers().find(rows[0].provider).poll_many(list(jobs))
+        found = provider_of(rows[0]).poll_many(list(jobs))
         return {job: status_of(found[name]) for name in found for job in jobs[name]}
 
     def cancel(row: TuningRun) -> None:
         if row.attached:
             message = "others have started the tuning; it still runs, and is not waited for"
             raise Conflict(message, code="tuning_of_others")
-        providers().find(row.provider).cancel(row.resource_name or "")
+        provider_of(row).cancel(row.resource_name or "")
 
     def find(row: TuningRun) -> Sequence[FoundOperation]:
-        return () if row.attached else providers().find(row.provider).find(row.id)
+        return () if row.attached else provider_of(row).find(row.id)
 
     def drop(row: TuningRun, resource_name: str) -> None:
-        providers().find(row.provider).cancel(resource_name)
+        provider_of(row).cancel(resource_name)
 
-    def staged(row: TuningRun) -> StagedInputs:
-        return staged_rows(row, store)
+    return PolledTable(
+        TuningRun,
+        lambda row: place_of_tuning(row, account_of),
+        poll,
+        cancel,
+        find,
+        drop,
+        lambda row: staged_rows(row, store),
+        poll_many,
+    )
 
-    return PolledTable(TuningRun, place, poll, cancel, find, drop, staged, poll_many)
+
+def place_of_tuning(row: TuningRun, account_of: AccountOf) -> str:
+    """Return where a tuning runs, as its project's identity sees it."""
+    return place_of(row.provider, row.resource_name or "", account=account_of(row.project_id))
 
 
 def status_of(reported: ProviderTuning) -> OperationStatus:

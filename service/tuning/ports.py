@@ -1,11 +1,12 @@
 """What we ask of a service that tunes models."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
 from service.jobs.paid_operations.states import FoundOperation, OperationState
+from service.registry import Registry
 
 
 class TuningMethod(StrEnum):
@@ -167,6 +168,11 @@ class MadeResource:
     project_id: str
 
 
+# What a project's tunings are sent to, by its id, and the service account that it calls as.
+Providers = Callable[[str], Registry["TuningProvider"]]
+AccountOf = Callable[[str], str]
+
+
 class MadeResources(Protocol):
     """Lists what tunings have made; raises what a TuningProvider does."""
 
@@ -187,6 +193,11 @@ class TuningProvider(Protocol):
     @property
     def synthetic(self) -> bool:
         """True when the models are an emulator's."""
+        ...
+
+    @property
+    def line(self) -> str:
+        """The quota of tunings at once that its tunings take part of."""
         ...
 
     def connect(self) -> None:

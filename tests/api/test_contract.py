@@ -34,7 +34,7 @@ OPERATIONS = {
     "createWebhook", "listWebhooks", "getWebhook", "updateWebhook", "deleteWebhook",
     "pingWebhook", "rotateWebhookSecret", "redeliver", "listDeliveries",
     "listAudit", "createProject", "listProjects", "getProject", "updateProject", "createProjectKey",
-    "deleteProject",
+    "deleteProject", "checkGoogleIdentity",
     "createKey", "listKeys", "revokeKey", "whoAmI",
     "listQuotas", "changeQuota", "retryEvaluation", "getUsage", "listPrices",
     "listEvaluationVerdicts", "putEvaluationVerdicts",

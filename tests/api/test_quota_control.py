@@ -72,7 +72,7 @@ def shown(redis: RedisServer, **expected: Any) -> QuotaView:
 def publish(api: Api) -> None:
     publish_controls(
         api.services.sessions.now(),
-        google_project=api.services.settings.google_cloud_project,
+        google_projects=[api.services.settings.google_cloud_project],
         redis_url=api.services.settings.resolved_redis_url,
         sessions=api.services.sessions,
     )

@@ -289,13 +289,71 @@ def test_a_volume_of_ours_is_mounted_where_the_image_made_a_folder() -> None:
     assert mounted - made == set()
 
 
-def test_images_are_named_by_version() -> None:
-    images = [service["image"] for service in _services().values()]
-    images += [value.split()[0] for word, value in _instructions() if word == "FROM"]
+CHOSEN = re.compile(r"\$\{(TUNECURVE_\w+_IMAGE):-(.+)\}")
 
-    for image in images:
-        _, _, tag = image.rpartition(":")
-        assert re.search(r"\d+\.\d+", tag), image
+
+def test_images_are_named_by_version_and_others_can_be_chosen_by_digest() -> None:
+    images = [service["image"] for service in _services().values()]
+    chosen = dict(CHOSEN.findall("\n".join(images)))
+    built = {service["build"]["args"]["PYTHON_IMAGE"] for service in _ours().values()}
+    ((_, python),) = [CHOSEN.findall(each)[0] for each in built]
+
+    assert {image for image in images if not image.startswith(IMAGE)} == {
+        f"${{{name}:-{image}}}" for name, image in chosen.items()
+    }
+    assert ("ARG", f"PYTHON_IMAGE={python}") in _instructions()
+    assert {value.split()[0] for word, value in _instructions() if word == "FROM"} == {
+        "${PYTHON_IMAGE}"
+    }
+    for image in (*chosen.values(), python):
+        assert re.search(r":\d+\.\d+", image), image
+
+
+DIGEST = f"sha256:{'0123456789abcdef' * 4}"
+
+
+@pytest.mark.parametrize("told", [DIGEST, "", "no such image"])
+def test_digests_are_written_for_all_images_or_for_none(told: str, tmp_path: Path) -> None:
+    """A registry cannot be asked here: the program that asks it is replaced by its answer."""
+    docker = tmp_path / "docker"
+    docker.write_text(f"#!/bin/sh\necho '{told}'\n")
+    docker.chmod(0o755)
+
+    done = subprocess.run(
+        [sys.executable, ROOT / ".ci" / "image_digests.py"],
+        cwd=tmp_path,
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    written = tmp_path / "images.env"
+    if told != DIGEST:
+        assert done.returncode == 1
+        assert "no digests: " in done.stderr
+        assert not written.exists()
+        return
+    assert done.returncode == 0, done.stderr
+    named = dict(line.split("=") for line in written.read_text().splitlines())
+    assert set(named) == {f"TUNECURVE_{name}_IMAGE" for name in ("POSTGRES", "PYTHON", "REDIS")}
+    assert all(image.endswith(f"@{DIGEST}") for image in named.values())
+
+
+def test_the_documented_reset_of_keys_runs_in_a_container_that_reaches_the_database() -> None:
+    """No container is run here; `tests/api/test_commands.py` runs the command itself."""
+    documents = text_of(Path("docs/deployment.md"))
+    words = set(re.findall(r"docker-compose run --rm (\S+) (python -m api reset-key)", documents))
+    assert words == {("api", "python -m api reset-key")}
+    service = _services()["api"]
+
+    assert service["image"].startswith(IMAGE)
+    assert "entrypoint" not in service  # so the words are the whole command, as in the image
+    assert not [value for word, value in _last_stage() if word == "ENTRYPOINT"]
+    assert service["command"][:3] == ["python", "-m", "api"]
+    assert "database" in service["networks"]
+    assert {"TUNECURVE_DATABASE_URL", "PGPASSWORD"} <= service["environment"].keys()
+    assert service["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
 
 
 @pytest.mark.parametrize("profile", [(), ("--profile", "local")])

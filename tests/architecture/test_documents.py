@@ -43,9 +43,9 @@ def test_paths_that_are_named_exist() -> None:
 
 
 def test_commands_that_are_named_exist() -> None:
-    targets = set(re.findall(r"^([a-z]+):", text_of(Path("Makefile")), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", text_of(Path("Makefile")), re.MULTILINE))
     # Only code is a command: prose may "make files", too.
-    fenced = re.compile(r"^make ([a-z]+)|`make ([a-z]+)", re.MULTILINE)
+    fenced = re.compile(r"^make ([a-z-]+)|`make ([a-z-]+)", re.MULTILINE)
     named = {
         first or second for path in _documents() for first, second in fenced.findall(text_of(path))
     }

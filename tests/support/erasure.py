@@ -14,7 +14,7 @@ def erasure_of(sessions: Sessions, store: ObjectStore) -> ErasureServices:
     return erasure_services(sessions, store=lambda: store, providers=_none, batches=_none)
 
 
-def _none() -> Any:
+def _none(_project_id: str) -> Any:
     raise AssertionError("no provider in this test")
 
 

@@ -11,7 +11,7 @@ from service.tuning.polls import polled_tunings
 from tests.support.memory_store import MemoryStore
 from workers.sweep_task import left_to_the_next_message
 
-TABLES = [polled_tunings(lambda: Registry("provider", {}), store=MemoryStore)]
+TABLES = [polled_tunings(lambda _: Registry("provider", {}), store=MemoryStore)]
 
 
 def test_a_database_that_is_away_leaves_the_poll_to_the_next_message(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tunecurve.commands.options import KeyOption, OutputOption, UrlOption, connect
-from tunecurve.errors import UsageError
+from tunecurve.errors import ExitCode, UsageError
 from tunecurve.output import (
     Column,
     OutputFormat,
@@ -25,7 +25,7 @@ app = typer.Typer(
 )
 
 _SCOPES = ["read", "write", "admin"]
-_NO_LIMIT = "none"
+_NONE = "none"
 _COLUMNS: dict[str, Column] = {
     "ID": lambda project: project["id"],
     "NAME": lambda project: project["name"],
@@ -34,6 +34,13 @@ _COLUMNS: dict[str, Column] = {
     "BUCKETS": lambda project: ", ".join(project["buckets"]) or None,
     "HUB DATASETS": lambda project: ", ".join(project["hub_datasets"]) or None,
     "CREATED": lambda project: project["created_at"],
+}
+_IDENTITY_COLUMNS: dict[str, Column] = {
+    "PROJECT": lambda identity: identity["project"],
+    "SERVICE ACCOUNT": lambda identity: identity["service_account"],
+    "CLOUD PROJECT": lambda identity: identity["cloud_project"],
+    "STATE": lambda identity: identity["state"],
+    "DETAIL": lambda identity: identity["detail"],
 }
 _Project = Annotated[str, typer.Argument(metavar="PROJECT", help="Its name or id.")]
 _Buckets = Annotated[
@@ -103,6 +110,30 @@ def limit(
     print_rows([changed], _COLUMNS, output=output)
 
 
+@app.command("identity")
+def identity(
+    project: _Project,
+    *,
+    service_account: Annotated[
+        str | None,
+        typer.Option(help="Its jobs call Google as it; none: as the installation itself."),
+    ] = None,
+    url: UrlOption = None,
+    key: KeyOption = None,
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """Show or set as whom a project's jobs call Google, and ask Google whether that works."""
+    with connect(url, key) as client:
+        found = _find(client, project)
+        if service_account is not None:
+            account = None if service_account == _NONE else service_account
+            client.update_project(found["id"], service_account=account)
+        told = client.google_identity(found["id"])
+    print_rows([{**told, "project": found["name"]}], _IDENTITY_COLUMNS, output=output)
+    if told["state"] == "refused":
+        raise typer.Exit(ExitCode.CONFIGURATION)
+
+
 @app.command("remove")
 def remove(
     project: _Project,
@@ -158,14 +189,14 @@ def _limits(
         "dollars_per_month": dollars_per_month,
     }
     return {
-        name: None if value == _NO_LIMIT else value
+        name: None if value == _NONE else value
         for name, value in given.items()
         if value is not None
     }
 
 
 def _number(option: str, text: str | None, kind: type[int] | type[float]) -> Any:
-    if text is None or text == _NO_LIMIT:
+    if text is None or text == _NONE:
         return text
     try:
         return kind(text)

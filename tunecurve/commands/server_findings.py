@@ -40,7 +40,13 @@ def ask_server(
             _retirements(None),
             _retention(None),
         ]
-    return [_server(found), _default_model(found), _retirements(found), _retention(found)]
+    return [
+        _server(found),
+        _default_model(found),
+        _retirements(found),
+        _retention(found),
+        *_identities(found),
+    ]
 
 
 def _server(found: Server) -> Finding:
@@ -105,6 +111,25 @@ def _retention(server: Server | None) -> Finding:
     return Finding(
         "retention", "ok", "; ".join([*parts, f"until deleted: {', '.join(endless) or 'nothing'}"])
     )
+
+
+def _identities(server: Server) -> list[Finding]:
+    """Return a finding for each project with a service account; none where the key sees none."""
+    try:
+        with _keyed_client(server) as client:
+            projects = [each for each in client.list("projects") if each["service_account"]]
+            told = {each["name"]: client.google_identity(each["id"]) for each in projects}
+    except TunecurveError:
+        return []
+    states: dict[str, State] = {"ok": "ok", "unanswered": "warn"}
+    return [
+        Finding(
+            f"google identity of {name}",
+            states.get(each["state"], "fail"),
+            f"{each['service_account']}: {each['detail']}",
+        )
+        for name, each in told.items()
+    ]
 
 
 def _rule_text(rule: Row) -> str:

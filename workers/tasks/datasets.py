@@ -27,16 +27,18 @@ def purge() -> None:
 
 
 def _prepare(run: JobRun, services: Container) -> Waiting | None:
+    google = services.google.of(run.project_id)
     with memory_limit(services.settings.prepare_memory_bytes):
         return run_prepare(
             run,
             sessions=services.sessions,
             store=services.store,
             limits=services.ingestion_limits,
-            google_project=services.settings.google_cloud_project,
+            google_project=google.project,
+            google_account=google.account,
             catalogue=services.catalogue,
             base_model=services.settings.base_model,
-            count_tokens=services.token_counter,
+            count_tokens=google.token_counter,
             sharding=services.prepare_sharding,
             hub=services.hub,
         )

@@ -18,5 +18,5 @@ def _run(run: JobRun, services: Container) -> Waiting | None:
         store=services.store,
         jobs=services.jobs,
         catalogue=services.catalogue,
-        preflight=services.preflight,
+        preflight=services.google.of(run.project_id).preflight,
     )

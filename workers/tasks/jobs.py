@@ -12,4 +12,5 @@ def poll() -> None:
     with left_to_the_next_message("jobs.poll_operations"):
         sessions, pace = services.sessions, services.pace
         poll_operations(services.polled_tables, sessions=sessions, pace=pace)
-        read_due_metrics(lambda: services.providers, sessions=sessions, pace=pace)
+        account_of = services.google.account_of
+        read_due_metrics(services.providers, account_of=account_of, sessions=sessions, pace=pace)

@@ -38,16 +38,16 @@ class SourceShard:
     split: Split | None
 
 
-def new_shard_folder(job_id: str) -> str:
+def new_shard_folder(project_id: str, job_id: str) -> str:
     """Return a folder of the store for one attempt of a job.
 
     What a killed attempt left is not mixed with what the next one writes.
     """
-    return f"{shard_folder(job_id)}/{uuid.uuid4().hex}"
+    return f"{shard_folder(project_id, job_id)}/{uuid.uuid4().hex}"
 
 
-def shard_folder(job_id: str) -> str:
-    return f"{ROOT}/{job_id}"
+def shard_folder(project_id: str, job_id: str) -> str:
+    return f"{ROOT}/{project_id}/{job_id}"
 
 
 def start_shard_jobs(
@@ -87,27 +87,27 @@ def stop_sharding(run: JobRun, *, store: ObjectStore, sharding: ShardingConfig) 
     """
     waiting = stop_shards(run, services=sharding.jobs)
     if waiting is None:
-        delete_shard_files(run.id, store=store)
+        delete_shard_files(run, store=store)
         raise JobCancelled
     return waiting
 
 
 @contextlib.contextmanager
-def cleans_up_shards(job_id: str, *, store: ObjectStore) -> Iterator[None]:
+def cleans_up_shards(run: JobRun, *, store: ObjectStore) -> Iterator[None]:
     """Delete the shard files after the block, unless the job will be tried again."""
     try:
         yield
     except TunecurveError as error:
         if not error.retryable:
-            delete_shard_files(job_id, store=store)
+            delete_shard_files(run, store=store)
         raise
-    delete_shard_files(job_id, store=store)
+    delete_shard_files(run, store=store)
 
 
-def delete_shard_files(job_id: str, *, store: ObjectStore) -> None:
+def delete_shard_files(run: JobRun, *, store: ObjectStore) -> None:
     """Delete the shard files of a job; what cannot be deleted now is purged later."""
     with contextlib.suppress(Unavailable):
-        delete_objects(store.keys_below(shard_folder(job_id)), store)
+        delete_objects(store.keys_below(shard_folder(run.project_id, run.id)), store)
 
 
 def delete_objects(keys: Sequence[str], store: ObjectStore) -> int:

@@ -34,8 +34,8 @@ def start_sharding(
     Raises what `check_sources` raises, Unavailable.
     """
     check_sources(staged, preset=run.preset, spec=run.spec)
-    delete_shard_files(run.job.id, store=run.access.store)  # those of an attempt that died
-    folder = new_shard_folder(run.job.id)
+    delete_shard_files(run.job, store=run.access.store)  # those of an attempt that died
+    folder = new_shard_folder(run.job.project_id, run.job.id)
     shards = store_shards(
         staged,
         plan=conversion_plan(run.preset, run.spec),

@@ -23,7 +23,12 @@ class CloudObject:
             self.check(source, project_id=access.project_id, session=session)
         name = source.format.name or format_of_name(source.uri, pointer=_POINTER)
         try:
-            chunks = read_gs_uri(source.uri, project=access.google_project, own=access.store)
+            chunks = read_gs_uri(
+                source.uri,
+                project=access.google_project,
+                account=access.google_account,
+                own=access.store,
+            )
         except NotFound as error:
             raise missing_input("there is no such object", pointer=_POINTER) from error
         return Files(iter([SourceFile(chunks, name)]))

@@ -18,7 +18,8 @@ from service.storage.ports import ObjectStore
 
 @dataclass(frozen=True, slots=True)
 class SourceAccess:
-    """What reading may use. `google_project` pays for reading `gs://` addresses.
+    """What reading may use. `google_project` pays for reading `gs://` addresses, which is done as
+    `google_account`, a service account, unless that is empty.
 
     `hub` reaches the Hugging Face hub. `limits` that are those of uploads leave the others at
     their defaults.
@@ -30,6 +31,7 @@ class SourceAccess:
     limits: FileLimits | IngestionLimits
     google_project: str
     hub: HubClient = field(default_factory=HubClient)
+    google_account: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from service.jobs.budgets import settle_ahead
 from service.jobs.paid_operations.polls import PolledTable
 from service.jobs.paid_operations.states import FoundOperation, OperationState, OperationStatus
 from service.jobs.ports import JobRun
+from service.storage.object_keys import project_of_key
 from service.storage.ports import ObjectStore
 from service.storage.staged_inputs import StagedInputs
 from service.work_folders import work_folder
@@ -62,12 +63,16 @@ class BatchOperation:
     evaluation_id: str
 
     @property
+    def provider(self) -> BatchProvider:
+        return self.batching.provider(self.run.project_id)
+
+    @property
     def deadline(self) -> timedelta:
         hours = self.work.deadline_hours
         return timedelta(hours=LONGEST_HOURS if hours is None else hours)
 
     def connect(self) -> None:
-        self.batching.provider().connect(self.work.location)
+        self.provider.connect(self.work.location)
 
     def prepare(self) -> BatchRun:
         with work_folder() as scratch:
@@ -107,17 +112,17 @@ class BatchOperation:
             output_uri=self.batching.store.uri(row.input_key.rpartition("/")[0]),
             display_name=f"tunecurve-{self.evaluation_id}",
         )
-        return self.batching.provider().submit(order)
+        return self.provider.submit(order)
 
     @property
     def most_open(self) -> None:
         return None
 
     def find(self, _row: BatchRun) -> Sequence[FoundOperation]:
-        return self.batching.provider().find(self.evaluation_id, location=self.work.location)
+        return self.provider.find(self.evaluation_id, location=self.work.location)
 
     def cancel(self, resource_name: str) -> None:
-        self.batching.provider().cancel(resource_name)
+        self.provider.cancel(resource_name)
 
     def release(self, session: Session, row: BatchRun) -> None:
         self._settle(session, row)
@@ -130,7 +135,7 @@ class BatchOperation:
         """
         discarded = UsageTotals()
         if row.output_uri:
-            with open_answers(self.batching.lines(row.output_uri)) as answers:
+            with open_answers(self.batching.lines(self.run.project_id, row.output_uri)) as answers:
                 discarded = self._store(answers)
         with self.run.fenced() as session:
             self._settle(session, session.merge(row), discarded)
@@ -151,7 +156,7 @@ class BatchOperation:
     def _results(
         self, requests: Iterable[GenerationRequest], answers: BatchAnswers
     ) -> Iterator[GenerationResult]:
-        synthetic = self.batching.provider().synthetic
+        synthetic = self.provider.synthetic
         for request in requests:
             if answer := answers.find(request.key):
                 generation = with_estimates(replace(answer, synthetic=synthetic), request)
@@ -186,12 +191,18 @@ def _staged(row: BatchRun, store: Callable[[], ObjectStore]) -> StagedInputs:
 
 
 def polled_batches(
-    provider: Callable[[], BatchProvider], *, store: Callable[[], ObjectStore]
+    provider: Callable[[str], BatchProvider],
+    *,
+    account_of: Callable[[str], str] = lambda _project_id: "",
+    store: Callable[[], ObjectStore],
 ) -> PolledTable[BatchRun]:
     """Return how the sweep asks about batches; provider and store are opened at the first one."""
 
+    def provider_of(row: BatchRun) -> BatchProvider:
+        return provider(project_of_key(row.input_key))
+
     def poll(row: BatchRun) -> OperationStatus:
-        reported = provider().poll(row.resource_name or "")
+        reported = provider_of(row).poll(row.resource_name or "")
         return OperationStatus(
             reported.state,
             reported.provider_state,
@@ -200,17 +211,18 @@ def polled_batches(
         )
 
     def cancel(row: BatchRun) -> None:
-        provider().cancel(row.resource_name or "")
+        provider_of(row).cancel(row.resource_name or "")
 
     def find(row: BatchRun) -> Sequence[FoundOperation]:
         location = location_of(row.resource_name or "")
-        return provider().find(row.evaluation_id, location=location) if location else ()
+        return provider_of(row).find(row.evaluation_id, location=location) if location else ()
 
-    def drop(_row: BatchRun, resource_name: str) -> None:
-        provider().cancel(resource_name)
+    def drop(row: BatchRun, resource_name: str) -> None:
+        provider_of(row).cancel(resource_name)
 
     def place(row: BatchRun) -> str:
-        return place_of("vertex", row.resource_name or "")
+        account = account_of(project_of_key(row.input_key))
+        return place_of("vertex", row.resource_name or "", account=account)
 
     def staged(row: BatchRun) -> StagedInputs:
         return _staged(row, store)

@@ -203,8 +203,8 @@ class RequestStage:
             limits = replace(limits, hedging=hedge)
         generate_all(
             chain([first], requests),
-            generator=calls.generator(self._plan.target),
-            governor=calls.governor(self._plan.target),
+            generator=calls.generator(self._plan.target, self._run.project_id),
+            governor=calls.governor(self._plan.target, self._run.project_id),
             flow=Flow(self._run.project_id, self._run.root_id),
             limits=limits,
             budget_guard=budget_guard,

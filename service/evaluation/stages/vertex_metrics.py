@@ -97,8 +97,8 @@ class _Stage:
         ) as self._budget_guard:
             generate_all(
                 chain([first], requests),
-                generator=calls.generator(target),
-                governor=calls.governor(target),
+                generator=calls.generator(target, self._run.project_id),
+                governor=calls.governor(target, self._run.project_id),
                 flow=Flow(self._run.project_id, self._run.root_id),
                 limits=replace(calls.limits(target), hedging=False),
                 budget_guard=self._budget_guard,

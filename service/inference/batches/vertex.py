@@ -7,15 +7,15 @@ worker that meets an evaluation in the batch lane does.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from google.auth.credentials import AnonymousCredentials
 from google.cloud import aiplatform_v1 as v1
 
-from service.catalogue.locations import endpoint_of, location_of
+from service.catalogue.locations import location_of
 from service.errors import Invalid
 from service.inference.batches.ports import BatchOrder, ProviderBatch
 from service.inference.batches.vertex_calls import (
     CALL_SECONDS,
     call_vertex,
+    client_options,
     delete_vertex,
     list_labelled,
     require_project,
@@ -39,20 +39,26 @@ _STATES = {
 
 
 def open_vertex_batches(
-    *, project: str, endpoint: str, submit_seconds: float = CALL_SECONDS
+    *, project: str, endpoint: str, account: str = "", submit_seconds: float = CALL_SECONDS
 ) -> "VertexBatches":
-    """Return the provider; `endpoint` is an emulator's `http://…`, or empty for Google.
+    """Return the provider; `endpoint` is an emulator's `http://…`, or empty for Google, `account`
+    a service account to call as, or empty.
 
     A batch that is not answered for `submit_seconds` is in doubt.
     """
     require_project(project, pays_for="batches")
-    return VertexBatches(project=project, endpoint=endpoint, submit_seconds=submit_seconds)
+    return VertexBatches(
+        project=project, endpoint=endpoint, account=account, submit_seconds=submit_seconds
+    )
 
 
 class VertexBatches:
     """One client for each location: a batch runs where its model is."""
 
-    def __init__(self, *, project: str, endpoint: str, submit_seconds: float) -> None:
+    def __init__(
+        self, *, project: str, endpoint: str, account: str = "", submit_seconds: float
+    ) -> None:
+        self._account = account
         self._project, self._endpoint = project, endpoint
         self._submit_seconds = submit_seconds
         self._clients: dict[str, Any] = {}
@@ -122,14 +128,11 @@ class VertexBatches:
 
     def _client(self, location: str) -> Any:
         if location not in self._clients:
-            options: dict[str, Any] = {
-                "transport": "rest",
-                "client_options": {"api_endpoint": endpoint_of(location, emulator=self._endpoint)},
-            }
-            if self.synthetic:
-                options["credentials"] = AnonymousCredentials()  # type: ignore[no-untyped-call]
             self._clients[location] = call_vertex(
-                lambda: v1.JobServiceClient(**options), missing=_MISSING
+                lambda: v1.JobServiceClient(
+                    **client_options(location, endpoint=self._endpoint, account=self._account)
+                ),
+                missing=_MISSING,
             )
         return self._clients[location]
 

@@ -8,8 +8,10 @@ from typing import Any, TypeVar
 import requests
 from google.api_core import exceptions as google_errors
 from google.auth import exceptions as auth_errors
+from google.auth.credentials import AnonymousCredentials
 from google.protobuf.json_format import ParseError
 
+from service.catalogue.locations import endpoint_of
 from service.errors import (
     Invalid,
     NotFound,
@@ -18,6 +20,7 @@ from service.errors import (
     TunecurveError,
     Unavailable,
 )
+from service.impersonation import EMULATED, ImpersonationError, credentials_of
 from service.jobs.paid_operations.states import FoundOperation
 
 Answer = TypeVar("Answer")
@@ -50,9 +53,26 @@ def call_vertex(call: Callable[[], Answer], *, missing: str) -> Answer:
     ) as error:
         message = f"Vertex AI did not answer: {type(error).__name__}"
         raise Unavailable(message, code="provider_unavailable") from error
+    except ImpersonationError as error:
+        raise ProviderRefused(str(error), code="impersonation_refused") from error
     except auth_errors.GoogleAuthError as error:
         message = "no Google credentials; run `gcloud auth application-default login`"
         raise ProviderRefused(message, code="provider_credentials") from error
+
+
+def client_options(location: str, *, endpoint: str, account: str) -> dict[str, Any]:
+    """Return what a REST client of a location is made with; `endpoint` is an emulator's, or empty,
+    `account` a service account to call as, or empty. Raises what google-auth does.
+    """
+    options: dict[str, Any] = {
+        "transport": "rest",
+        "client_options": {"api_endpoint": endpoint_of(location, emulator=endpoint)},
+    }
+    if account:
+        options["credentials"] = credentials_of(account, endpoint)
+    elif endpoint.startswith(EMULATED):
+        options["credentials"] = AnonymousCredentials()  # type: ignore[no-untyped-call]
+    return options
 
 
 def list_labelled(

@@ -12,7 +12,6 @@ import aiohttp
 from service.catalogue.locations import endpoint_of
 from service.errors import Forbidden, Invalid, NotFound, RateLimited, TunecurveError, Unavailable
 from service.inference.operations import loop_thread
-from service.settings import Settings
 
 _ATTEMPT_SECONDS = 10
 _SECONDS = 30  # for all texts: counts only refine an estimate
@@ -21,11 +20,19 @@ _TOO_MANY, _NOT_FOUND, _SERVER = 429, 404, 500
 
 class VertexTokenCounter:
     """Counts by a base model's tokenizer, where `locate` says that it answers; `endpoint` is an
-    emulator's `http://…`, or empty for Google.
+    emulator's `http://…`, or empty for Google, `account` a service account to call as, or empty.
     """
 
-    def __init__(self, *, project: str, locate: Callable[[str], str], endpoint: str = "") -> None:
-        self._project, self._locate, self._endpoint = project, locate, endpoint
+    def __init__(
+        self,
+        *,
+        project: str,
+        locate: Callable[[str], str],
+        endpoint: str = "",
+        account: str = "",
+    ) -> None:
+        self._project, self._locate = project, locate
+        self._endpoint, self._account = endpoint, account
 
     @property
     def synthetic(self) -> bool:
@@ -43,6 +50,8 @@ class VertexTokenCounter:
         from google.auth.exceptions import GoogleAuthError
         from google.genai.errors import APIError
 
+        from service.impersonation import ImpersonationError
+
         try:
             async with asyncio.timeout(_SECONDS), aiohttp.ClientSession() as session:
                 client = self._client(session, self._locate(model)).aio
@@ -50,6 +59,8 @@ class VertexTokenCounter:
                 return [await _tokens(client, text, model) for text in texts]
         except APIError as error:
             raise _refused(error.code) from None
+        except ImpersonationError as error:
+            raise Forbidden(str(error), code="impersonation_refused") from error
         except GoogleAuthError as error:
             message = "no Google credentials that may count tokens"
             raise Forbidden(message, code="provider_credentials") from error
@@ -59,7 +70,6 @@ class VertexTokenCounter:
 
     def _client(self, session: aiohttp.ClientSession, location: str) -> Any:
         from google.genai import Client, types
-        from google.oauth2.credentials import Credentials
 
         options = types.HttpOptions(
             base_url=endpoint_of(location, emulator=self._endpoint),
@@ -68,14 +78,23 @@ class VertexTokenCounter:
             retry_options=types.HttpRetryOptions(attempts=1),
             aiohttp_client=session,
         )
-        token = "emulator" if self.synthetic else ""
         return Client(
             enterprise=True,
             project=self._project,
             location=location,
-            credentials=Credentials(token=token) if token else None,  # type: ignore[no-untyped-call]
+            credentials=self._credentials(),
             http_options=options,
         )
+
+    def _credentials(self) -> Any:
+        """Return None where the client finds those of the process."""
+        from google.oauth2.credentials import Credentials
+
+        from service.impersonation import credentials_of
+
+        if self._account:
+            return credentials_of(self._account, self._endpoint)
+        return Credentials(token="emulator") if self.synthetic else None  # type: ignore[no-untyped-call]  # noqa: S106  no secret
 
 
 async def _tokens(client: Any, text: str, model: str) -> int:
@@ -97,9 +116,3 @@ def _refused(status: int) -> TunecurveError:
     if status in (401, 403):
         return Forbidden(message, code="provider_forbidden")
     return Invalid(message, code="provider_refused")
-
-
-def open_token_counter(settings: Settings, *, locate: Callable[[str], str]) -> VertexTokenCounter:
-    return VertexTokenCounter(
-        project=settings.google_cloud_project, locate=locate, endpoint=settings.vertex_endpoint
-    )

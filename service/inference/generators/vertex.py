@@ -44,9 +44,13 @@ def url_of(
 
 
 class GoogleToken:
-    """One token for all calls of an event loop; at most one refresh runs at a time."""
+    """One token for all calls of an event loop; at most one refresh runs at a time.
 
-    def __init__(self) -> None:
+    It is a service account's, or the process's own where `account` is empty.
+    """
+
+    def __init__(self, account: str = "", endpoint: str = "") -> None:
+        self._account, self._endpoint = account, endpoint
         self._credentials: Any = None
         self._token = ""
         self._renew_at = datetime.min.replace(tzinfo=UTC)
@@ -68,6 +72,8 @@ class GoogleToken:
         from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, TransportError
         from google.auth.transport.requests import Request
 
+        from service.impersonation import ImpersonationError
+
         try:
             credentials = self._credentials or self._default()
             credentials.refresh(Request())
@@ -75,6 +81,8 @@ class GoogleToken:
             raise CallFailed(Refusal.TRANSIENT, "no connection to Google's token server") from error
         except DefaultCredentialsError as error:
             raise _refused("no Google credentials on this machine") from error
+        except ImpersonationError as error:
+            raise _refused(str(error)) from error
         except GoogleAuthError as error:
             if error.retryable:
                 raise CallFailed(Refusal.TRANSIENT, "Google's token server is away") from error
@@ -85,6 +93,10 @@ class GoogleToken:
     def _default(self) -> Any:
         import google.auth
 
+        from service.impersonation import credentials_of
+
+        if self._account:
+            return credentials_of(self._account, self._endpoint)
         return google.auth.default(scopes=[_SCOPE])[0]
 
 
@@ -98,11 +110,14 @@ class _Link:
 
 class VertexGenerator:
     """Calls of one Google Cloud project. `endpoint` empty means Google; an `http://` one is an
-    emulator and gets a fixed token. An attempt takes at most `timeout_seconds`.
+    emulator and gets a fixed token. With an `account`, calls are that service account's. An
+    attempt takes at most `timeout_seconds`.
     """
 
-    def __init__(self, *, project: str, endpoint: str = "", timeout_seconds: float = 60) -> None:
-        self._project = project
+    def __init__(
+        self, *, project: str, endpoint: str = "", account: str = "", timeout_seconds: float = 60
+    ) -> None:
+        self._project, self._account = project, account
         self._endpoint = endpoint
         self._timeout_seconds = timeout_seconds
         # Links are never dropped unclosed: after a fork they belong to the parent's event loop,
@@ -186,7 +201,8 @@ class VertexGenerator:
             await link.session.close()
 
     async def _token(self, link: _Link) -> str:
-        return "emulator" if self._emulated else await link.token.get()
+        is_open = self._emulated and not self._account
+        return "emulator" if is_open else await link.token.get()
 
     @property
     def _emulated(self) -> bool:
@@ -201,7 +217,7 @@ class VertexGenerator:
                 timeout=aiohttp.ClientTimeout(total=self._timeout_seconds),
                 trust_env=not self._emulated,  # a proxy may stand before Google
             )
-            self._links[loop] = _Link(session, GoogleToken())
+            self._links[loop] = _Link(session, GoogleToken(self._account, self._endpoint))
         return self._links[loop]
 
 

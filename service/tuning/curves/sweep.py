@@ -3,14 +3,12 @@
 Reading one takes several requests to its provider, so it is done at growing intervals.
 """
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
 
-from service.catalogue.locations import place_of
 from service.database import Sessions, database_now
 from service.errors import TunecurveError
 from service.jobs.paid_operations.pace import OperationPace
@@ -19,7 +17,8 @@ from service.jobs.paid_operations.states import FINAL_STATES, OperationState
 from service.tuning import repository
 from service.tuning.curves.records import record_metrics
 from service.tuning.models import TuningRun
-from service.tuning.polls import Providers
+from service.tuning.polls import own_identity, place_of_tuning
+from service.tuning.ports import AccountOf, Providers
 
 log = structlog.get_logger()
 
@@ -36,7 +35,11 @@ def has_due_metrics(sessions: Sessions) -> bool:
 
 
 def read_due_metrics(
-    providers: Callable[[], Providers], *, sessions: Sessions, pace: OperationPace
+    providers: Providers,
+    *,
+    account_of: AccountOf = own_identity,
+    sessions: Sessions,
+    pace: OperationPace,
 ) -> int:
     """Read the training curves that are due; return of how many tunings.
 
@@ -50,9 +53,7 @@ def read_due_metrics(
     if not due:
         return 0
     circuits = Circuits(sessions)
-    answering = [
-        row for row in due if circuits.allow(place_of(row.provider, row.resource_name or ""), now)
-    ]
+    answering = [row for row in due if circuits.allow(place_of_tuning(row, account_of), now)]
     read = partial(_read, providers=providers, sessions=sessions)
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="metrics") as threads:
         list(threads.map(read, answering))
@@ -68,12 +69,12 @@ def _next_reading(row: TuningRun, now: datetime, pace: OperationPace) -> datetim
     return now + min(max(age, timedelta(seconds=_SHORTEST_POLLS * pace.poll_seconds)), _LONGEST)
 
 
-def _read(row: TuningRun, *, providers: Callable[[], Providers], sessions: Sessions) -> None:
+def _read(row: TuningRun, *, providers: Providers, sessions: Sessions) -> None:
     with sessions.reading() as session:
         known = repository.last_steps(session, row.job_id)
     after = min(known.values(), default=-1)
     try:
-        provider = providers().find(row.provider)
+        provider = providers(row.project_id).find(row.provider)
         points = provider.training_metrics(row.resource_name or "", after_step=after)
     except TunecurveError as error:
         log.warning("training_metrics_unread", job_id=row.job_id, code=error.code)

@@ -91,26 +91,36 @@ class Preflight:
         )
 
 
-def open_preflight(settings: Settings, *, catalogue: Catalogue, most_open: int | None) -> Preflight:
-    """Return the preflight of Vertex AI; nothing is opened yet."""
+def open_preflight(
+    settings: Settings,
+    *,
+    project: str,
+    account: str,
+    catalogue: Catalogue,
+    most_open: int | None,
+) -> Preflight:
+    """Return the preflight of Vertex AI for a Google Cloud project, as a service account unless
+    that is empty; nothing is opened yet.
+    """
     return Preflight(
         catalogue=catalogue,
         storage=settings.resolved_storage,
         most_open=most_open,
         open_bucket=lambda name: GcsStore(
-            name, "", project=settings.google_cloud_project, retry_seconds=_RETRY_SECONDS
+            name, "", project=project, account=account, retry_seconds=_RETRY_SECONDS
         ),
-        open_tunings=lambda: _open_tunings(settings),
+        open_tunings=lambda: _open_tunings(settings, project, account),
     )
 
 
-def _open_tunings(settings: Settings) -> OpenTunings:
+def _open_tunings(settings: Settings, project: str, account: str) -> OpenTunings:
     from service.tuning.providers.vertex_open_tunings import VertexOpenTunings
 
     return VertexOpenTunings(
-        project=settings.google_cloud_project,
+        project=project,
         location=settings.location,
         endpoint=settings.vertex_endpoint,
+        account=account,
     )
 
 

@@ -8,7 +8,6 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from google.auth.credentials import AnonymousCredentials
 from google.auth.transport.requests import AuthorizedSession
 from google.cloud import aiplatform_v1 as v1
 
@@ -17,6 +16,7 @@ from service.errors import Invalid
 from service.inference.batches.vertex_calls import (
     CALL_SECONDS,
     call_vertex,
+    client_options,
     list_labelled,
     require_project,
 )
@@ -32,19 +32,30 @@ from service.tuning.providers.vertex_requests import tuning_job
 from service.tuning.providers.vertex_rest import get_json, open_rest_session, tuning_pages
 
 _MISSING = "tuning_not_found"
+_LINE_LENGTH = 50
 _WORTH_A_PAGE = 5  # as many single requests cost about what a page does
 
 
 def open_vertex(
-    *, project: str, location: str, endpoint: str, submit_seconds: float = CALL_SECONDS
+    *,
+    project: str,
+    location: str,
+    endpoint: str,
+    account: str = "",
+    submit_seconds: float = CALL_SECONDS,
 ) -> "VertexTuning":
-    """Return the provider; `endpoint` is an emulator's `http://…`, or empty for Google.
+    """Return the provider; `endpoint` is an emulator's `http://…`, or empty for Google, `account`
+    a service account to call as, or empty.
 
     A tuning that is not answered for `submit_seconds` is in doubt.
     """
     require_project(project, pays_for="tunings")
     return VertexTuning(
-        project=project, location=location, endpoint=endpoint, submit_seconds=submit_seconds
+        project=project,
+        location=location,
+        endpoint=endpoint,
+        account=account,
+        submit_seconds=submit_seconds,
     )
 
 
@@ -52,8 +63,15 @@ class VertexTuning:
     """One client a location: a `poll` job may name a tuning that runs elsewhere."""
 
     def __init__(
-        self, *, project: str, location: str, endpoint: str, submit_seconds: float = CALL_SECONDS
+        self,
+        *,
+        project: str,
+        location: str,
+        endpoint: str,
+        account: str = "",
+        submit_seconds: float = CALL_SECONDS,
     ) -> None:
+        self._account = account
         self._project, self._location, self._endpoint = project, location, endpoint
         self._submit_seconds = submit_seconds
         self._clients: dict[tuple[str, type[Any]], Any] = {}
@@ -62,6 +80,11 @@ class VertexTuning:
     @property
     def synthetic(self) -> bool:
         return self._endpoint.startswith("http://")
+
+    @property
+    def line(self) -> str:
+        """Google counts for each of its projects."""
+        return f"vertex/{self._project}"[:_LINE_LENGTH] if self._account else "vertex"
 
     def connect(self) -> None:
         call_vertex(lambda: self._client(self._location), missing=_MISSING)
@@ -157,7 +180,7 @@ class VertexTuning:
 
     def _rest_session(self) -> AuthorizedSession:
         if self._rest is None:
-            self._rest = open_rest_session(anonymous=self.synthetic)
+            self._rest = open_rest_session(endpoint=self._endpoint, account=self._account)
         return self._rest
 
     def _parent(self) -> str:
@@ -165,14 +188,12 @@ class VertexTuning:
 
     def _client(self, location: str, kind: Any = v1.GenAiTuningServiceClient) -> Any:
         if (location, kind) not in self._clients:
-            endpoint = endpoint_of(location, emulator=self._endpoint)
-            options: dict[str, Any] = {
-                "transport": "rest",
-                "client_options": {"api_endpoint": endpoint},
-            }
-            if self.synthetic:
-                options["credentials"] = AnonymousCredentials()  # type: ignore[no-untyped-call]
-            self._clients[location, kind] = call_vertex(lambda: kind(**options), missing=_MISSING)
+            self._clients[location, kind] = call_vertex(
+                lambda: kind(
+                    **client_options(location, endpoint=self._endpoint, account=self._account)
+                ),
+                missing=_MISSING,
+            )
         return self._clients[location, kind]
 
 

@@ -14,12 +14,12 @@ _MOST_PAGES = 5  # open ones are among the newest, which are listed first
 class VertexOpenTunings:
     """The list of a project's tunings at one location; all count, not only ours."""
 
-    def __init__(self, *, project: str, location: str, endpoint: str) -> None:
+    def __init__(self, *, project: str, location: str, endpoint: str, account: str = "") -> None:
         """Raises Invalid `project_not_set`; `endpoint` is an emulator's, or empty for Google."""
         require_project(project, pays_for="tunings")
         host = endpoint_of(location, emulator=endpoint)
         self._url = f"{host}/v1/projects/{project}/locations/{location}/tuningJobs"
-        self._anonymous = endpoint.startswith("http://")
+        self._endpoint, self._account = endpoint, account
 
     def count(self, *, most: int | None) -> int:
         count = 0
@@ -30,7 +30,9 @@ class VertexOpenTunings:
         return count
 
     def _states(self, *, pages: int) -> Iterator[str]:
-        session = call_vertex(lambda: open_rest_session(anonymous=self._anonymous), missing="")
+        session = call_vertex(
+            lambda: open_rest_session(endpoint=self._endpoint, account=self._account), missing=""
+        )
 
         def read_page(params: Mapping[str, str | int]) -> Mapping[str, Any]:
             page: Mapping[str, Any] = call_vertex(

@@ -12,6 +12,7 @@ from google.api_core.exceptions import from_http_response
 from google.auth.credentials import AnonymousCredentials
 from google.auth.transport.requests import AuthorizedSession
 
+from service.impersonation import EMULATED, credentials_of
 from service.inference.batches.vertex_calls import CALL_SECONDS
 
 _SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
@@ -19,9 +20,13 @@ _FIRST_ERROR = 400
 _PAGE = 100
 
 
-def open_rest_session(*, anonymous: bool) -> AuthorizedSession:
-    """Return a session with the process's Google credentials; an emulator needs none."""
-    if anonymous:
+def open_rest_session(*, endpoint: str, account: str) -> AuthorizedSession:
+    """Return a session of a service account, or with the process's own credentials, of which an
+    emulator needs none.
+    """
+    if account:
+        return AuthorizedSession(credentials_of(account, endpoint))  # type: ignore[no-untyped-call]
+    if endpoint.startswith(EMULATED):
         return AuthorizedSession(AnonymousCredentials())  # type: ignore[no-untyped-call]
     credentials, _ = google.auth.default(scopes=_SCOPES)
     return AuthorizedSession(credentials)  # type: ignore[no-untyped-call]

@@ -66,8 +66,11 @@ def test_a_mirror_of_the_hub_is_reached_only_where_it_may_be(
 
 
 def test_tokens_are_counted_where_a_project_pays_unless_that_is_turned_off() -> None:
-    assert container().token_counter is None
-    assert container(google_cloud_project="p", count_tokens=False).token_counter is None
-    counter = container(google_cloud_project="p", vertex_endpoint="http://127.0.0.1:9")
-    assert counter.token_counter is not None
-    assert counter.token_counter.synthetic
+    assert container().google.of("").token_counter is None
+    assert (
+        container(google_cloud_project="p", count_tokens=False).google.of("").token_counter is None
+    )
+    emulated = container(google_cloud_project="p", vertex_endpoint="http://127.0.0.1:9")
+    counter = emulated.google.of("").token_counter
+    assert counter is not None
+    assert counter.synthetic

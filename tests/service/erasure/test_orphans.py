@@ -91,7 +91,7 @@ def test_orphans_of_ours_are_listed_and_deleted_and_others_stay(
     foreign = f"projects/{theirs}/datasets/{Prefix.DATASET}_{OLD}/rows.jsonl"
     for key in (f"{gone}/rows.jsonl", old_file, fresh, foreign):
         put(store, key, tmp_path)
-    services = CleanServices(sessions, lambda: vertex, lambda: store, catalogue)
+    services = CleanServices(sessions, lambda: [vertex], lambda _: vertex, lambda: store, catalogue)
 
     found = find_orphans(services)
 

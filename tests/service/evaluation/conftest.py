@@ -69,8 +69,8 @@ class Room:
     @property
     def evaluation_services(self) -> EvaluationServices:
         calls = CallConfig(
-            generator=lambda _target: self.oracle,
-            governor=lambda _target: self.governor,
+            generator=lambda _target, _project: self.oracle,
+            governor=lambda _target, _project: self.governor,
             limits=lambda _target: CallLimits(in_flight=8, attempts=2, timeout_seconds=5),
             catalogue=load_catalogue(),
         )

@@ -172,8 +172,8 @@ def batch(
     run = reserve_run(kind, spec, project_id=project_id, sessions=sessions)
     provider = open_vertex_batches(project=PROJECT, endpoint=proxy.url)
     batching = BatchConfig(
-        provider=lambda: provider,
-        lines=lambda folder: read_gs_lines(folder, suffix=".jsonl", project=PROJECT),
+        provider=lambda _: provider,
+        lines=lambda _project, folder: read_gs_lines(folder, suffix=".jsonl", project=PROJECT),
         store=open_store("gs://tunecurve/data", project=PROJECT),
         pace=OperationPace(poll_seconds=0.1, settle_seconds=60),
     )
@@ -339,7 +339,7 @@ def test_a_batch_that_is_out_of_time_leaves_the_rest_to_be_asked_online(batch: B
 def test_a_provider_that_is_away_for_a_while_does_not_end_a_batch(batch: Batch) -> None:
     batch.step()
     away = open_vertex_batches(project=PROJECT, endpoint="http://127.0.0.1:9")
-    here, batch.batching = batch.batching, replace(batch.batching, provider=lambda: away)
+    here, batch.batching = batch.batching, replace(batch.batching, provider=lambda _: away)
     assert not batch.poll()
     assert batch.step() == Waiting(Reason.PROVIDER)
     batch.batching = here

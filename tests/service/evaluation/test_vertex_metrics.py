@@ -125,7 +125,9 @@ def evaluate(
     services = room.evaluation_services
     calls = replace(
         services.calls,
-        generator=lambda target: service if target.name == EVALUATION_SERVICE else room.oracle,
+        generator=lambda target, _project: (
+            service if target.name == EVALUATION_SERVICE else room.oracle
+        ),
         catalogue=catalogue or services.calls.catalogue,
     )
     assert run_evaluate(run, services=replace(services, calls=calls)) is None
@@ -341,7 +343,7 @@ def test_rows_without_an_answer_are_not_sent_and_bound_both_scores_alike(
     services = room.evaluation_services
     calls = replace(
         services.calls,
-        generator=lambda target: service if target.name == EVALUATION_SERVICE else oracle,
+        generator=lambda target, _project: service if target.name == EVALUATION_SERVICE else oracle,
     )
     run = reserve(room, "rouge1")
     assert run_evaluate(run, services=replace(services, calls=calls)) is None

@@ -69,15 +69,16 @@ class Tuning:
         return run_tune(self.run, self.services(settled=settled))
 
     def services(self, *, settled: bool = False) -> TuningServices:
+        preflight = self.preflight
         return TuningServices(
             sessions=self.sessions,
-            providers=self.providers,
+            providers=lambda _: self.providers,
             pace=replace(self.pace, settle_seconds=-1) if settled else self.pace,
             deadline_hours=72,
             catalogue=CATALOGUE,
             most_open=self.most_open,
             store=store,
-            preflight=self.preflight,
+            preflight=None if preflight is None else lambda _: preflight,
         )
 
     def poll(self, *, settled: bool = False) -> None:
@@ -86,7 +87,7 @@ class Tuning:
             for row in session.query(TuningRun).where(TuningRun.next_poll_at.is_not(None)):
                 row.next_poll_at = utc_now() - timedelta(hours=1)
         poll_operations(
-            [polled_tunings(lambda: self.providers, store=store)],
+            [polled_tunings(lambda _: self.providers, store=store)],
             sessions=self.sessions,
             pace=self.services(settled=settled).pace,
         )
@@ -97,7 +98,7 @@ class Tuning:
         The next reading of one that runs is minutes away, however slow this machine is.
         """
         pace = replace(self.pace, poll_seconds=600)
-        return read_due_metrics(lambda: self.providers, sessions=self.sessions, pace=pace)
+        return read_due_metrics(lambda _: self.providers, sessions=self.sessions, pace=pace)
 
     def job(self) -> Job:
         with self.sessions.reading() as session:

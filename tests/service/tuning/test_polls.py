@@ -190,7 +190,7 @@ def test_many_due_tunings_are_read_from_the_list_and_the_rest_one_by_one(tuning:
     gone = f"{names[0].rpartition('/')[0]}/1"
     project_id, sessions = tuning.run.project_id, tuning.sessions
     jobs = add_operations(sessions, project_id, [*names, gone], provider="vertex")
-    table = polled_tunings(lambda: Registry("provider", {"vertex": vertex}), store=store)
+    table = polled_tunings(lambda _: Registry("provider", {"vertex": vertex}), store=store)
 
     poll_operations([table], sessions=sessions, pace=tuning.pace)
 
@@ -211,7 +211,7 @@ def test_a_place_that_does_not_answer_is_left_alone_and_holds_up_no_other(tuning
     dead = open_vertex(project=PROJECT, location="us-east1", endpoint=DEAD)
     healthy = tuning.providers.find("vertex")
     providers = Registry("provider", {"vertex": healthy, "away": dead})
-    table = polled_tunings(lambda: providers, store=store)
+    table = polled_tunings(lambda _: providers, store=store)
     make_due(sessions)
 
     poll_operations([table], sessions=sessions, pace=tuning.pace)

@@ -160,7 +160,13 @@ def preflight(url: str, *, region: str = "us-central1") -> Preflight:
         storage="gs://tunecurve/data",
     )
     places = Places(region, emulated=True)
-    return open_preflight(settings, catalogue=load_catalogue(places=places), most_open=1)
+    return open_preflight(
+        settings,
+        project=settings.google_cloud_project,
+        account="",
+        catalogue=load_catalogue(places=places),
+        most_open=1,
+    )
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from difflib import get_close_matches
 from service.settings import Settings
 
 # Those of the client, the command and the containers.
-_OTHERS = {f"TUNECURVE_{name}" for name in ("URL", "KEY", "DEBUG", "POSTGRES_PASSWORD")}
+_IMAGES = ("PYTHON_IMAGE", "POSTGRES_IMAGE", "REDIS_IMAGE")
+_OTHERS = {f"TUNECURVE_{name}" for name in ("URL", "KEY", "DEBUG", "POSTGRES_PASSWORD", *_IMAGES)}
 
 
 def unknown_settings() -> list[str]:

@@ -26,6 +26,9 @@ _FOOT = """
 | `TUNECURVE_KEY` | the API key for that server |
 | `TUNECURVE_DEBUG` | `1` prints a traceback where the command meets a defect |
 | `TUNECURVE_POSTGRES_PASSWORD` | of the database in `docker-compose.yml` |
+| `TUNECURVE_PYTHON_IMAGE` | base image of ours in `docker-compose.yml` (`make image-digests`) |
+| `TUNECURVE_POSTGRES_IMAGE` | image of the database there |
+| `TUNECURVE_REDIS_IMAGE` | image of the broker there |
 | `STORAGE_EMULATOR_HOST` | Google's own: an emulator of Cloud Storage; `tunecurve up` sets it |
 | `GOOGLE_CLOUD_PROJECT` | in `.env` of the containers: the project that pays |
 """

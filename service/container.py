@@ -134,7 +134,7 @@ class Container:
         kinds = (
             PREPARE,
             DRAFT,
-            tune_kind(base_model, catalogue=catalogue),
+            tune_kind(base_model, catalogue=catalogue, storage=self.settings.resolved_storage),
             POLL,
             evaluate_kind(
                 base_model,

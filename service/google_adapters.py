@@ -13,8 +13,11 @@ from service.inference.batches.ports import BatchProvider
 from service.inference.ports import Generator
 from service.jobs.paid_operations.pace import operation_pace
 from service.projects.administration import service_account_of, service_accounts
-from service.projects.schemas import GoogleIdentity, IdentityState
-from service.projects.service_accounts import cloud_project_of
+from service.projects.service_accounts import (
+    GoogleIdentity,
+    IdentityState,
+    cloud_project_of,
+)
 from service.registry import Registry
 from service.settings import Settings
 from service.storage.gcs import read_gs_lines

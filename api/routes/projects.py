@@ -15,13 +15,13 @@ from service.erasure.schemas import ProjectErasure
 from service.jobs.queries import count_open_jobs
 from service.projects import administration, operations
 from service.projects.schemas import (
-    GoogleIdentity,
     KeyCreate,
     KeyWithSecret,
     ProjectCreate,
     ProjectUpdate,
     ProjectView,
 )
+from service.projects.service_accounts import GoogleIdentity
 
 router = APIRouter(prefix="/v1/projects", tags=["projects"])
 

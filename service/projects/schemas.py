@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from service.errors import Forbidden
-from service.projects.service_accounts import ACCOUNT_PATTERN
+from service.projects.service_accounts import ServiceAccount
 
 DEFAULT_PROJECT = "default"
 
@@ -159,14 +159,6 @@ class Me(BaseModel):
 ProjectName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", examples=["support"])]
 Pattern = Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^\s*]+(/\*)?$|^\*$")]
 Patterns = Annotated[list[Pattern], Field(max_length=100)]
-ServiceAccount = Annotated[
-    str,
-    Field(
-        max_length=200,
-        pattern=ACCOUNT_PATTERN,
-        examples=["support-tunings@support-lab.iam.gserviceaccount.com"],
-    ),
-]
 _PROJECT_EXAMPLE: dict[str, Any] = {
     "object": "project",
     "id": "proj_01jd5v3q8e7z2m4n6p8r0s2t4v",
@@ -241,36 +233,6 @@ class ProjectView(BaseModel):
     limits: ProjectLimits = Field(description="null members: no limit")
     state: Literal["open", "erasing"] = Field(description="keys of one being erased open nothing")
     created_at: AwareDatetime = Field(description="when it was made")
-
-
-IdentityState = Literal["ok", "refused", "unanswered", "not_set"]
-
-
-class GoogleIdentity(BaseModel):
-    """As whom a project's jobs call Google, and whether Google allows it."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {
-                    "object": "google_identity",
-                    "service_account": "support-tunings@support-lab.iam.gserviceaccount.com",
-                    "cloud_project": "support-lab",
-                    "state": "ok",
-                    "detail": "Google gives tokens of it",
-                }
-            ]
-        },
-    )
-
-    object: Literal["google_identity"] = "google_identity"
-    service_account: str | None = Field(
-        default=None, description="that is impersonated; null: the installation itself"
-    )
-    cloud_project: str = Field(description="Google Cloud project that is called and pays")
-    state: IdentityState = Field(description="what Google said just now")
-    detail: str = Field(description="what is missing, and where to give it")
 
 
 class AuditEntryView(BaseModel):

@@ -2,19 +2,18 @@
 
 import base64
 import contextlib
-import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from service.errors import Fault, Invalid, NotFound, ProviderRefused, TunecurveError, Unavailable
+from service.errors import NotFound, ProviderRefused, TunecurveError, Unavailable
+from service.storage.addresses import check_gs_uri
 from service.storage.object_keys import checked_key
 from service.storage.ports import BucketAccess, ObjectStore, StoredObject
 from service.work_folders import error_of_work_disk
 
-GS_URI = re.compile(r"gs://([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])(?:/(.*))?", re.DOTALL)
 CHUNK_BYTES = 1 << 20
 _PART_BYTES = 8 << 20  # one request while reading
 _UPLOAD_BYTES = 2 << 20  # one while writing: the SDK holds each twice
@@ -60,8 +59,8 @@ class GcsStore:
 
         self._prefix = prefix.strip("/")
         with _translated(bucket, ""):
-            credentials = _credentials(account) if account else None
-            self._client = Client(project=project or None, credentials=credentials)
+            own = _credentials(account) if account else None
+            self._client = Client(project=project or None, credentials=own)
         self._bucket, self._region = self._client.bucket(bucket), region
         self._patience: dict[str, Any] = {
             "timeout": _TIMEOUT_SECONDS,
@@ -214,8 +213,8 @@ def _credentials(account: str) -> Any:
 
     from service.impersonation import credentials_of
 
-    nobody: Any = AnonymousCredentials()  # type: ignore[no-untyped-call]  # it ships no types
-    return credentials_of(account, Client(project="", credentials=nobody).api_endpoint)
+    address = Client(project="", credentials=AnonymousCredentials()).api_endpoint  # type: ignore[no-untyped-call]  # it ships no types
+    return credentials_of(account, address)
 
 
 def _crc32c(path: Path) -> str:
@@ -281,10 +280,8 @@ def read_gs_uri(uri: str, *, project: str, own: ObjectStore, account: str = "") 
 
 
 def read_gs_lines(folder: str, *, suffix: str, project: str, account: str = "") -> Iterator[bytes]:
-    """Yield the lines of all objects below `gs://bucket/folder` whose names end in `suffix`.
-
-    For the output of Google's jobs, which has names of Google's. Raises Invalid `invalid_uri`,
-    Unavailable.
+    """Yield the lines of all objects below `gs://bucket/folder` whose names end in `suffix`: of the
+    output of Google's jobs. Raises Invalid `invalid_uri`, Unavailable.
     """
     bucket, name = check_gs_uri(folder)
     store = GcsStore(bucket, "", project=project, account=account)
@@ -300,12 +297,3 @@ def _lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
         yield from whole
     if rest:
         yield rest
-
-
-def check_gs_uri(uri: str, *, pointer: str = "") -> tuple[str, str]:
-    """Return bucket and name of a `gs://` address, or raise Invalid `invalid_uri`."""
-    found = GS_URI.fullmatch(uri)
-    if found and found[2]:
-        return found[1], found[2]
-    message = "an object's address is gs://bucket/name"
-    raise Invalid(message, code="invalid_uri", faults=[Fault(pointer, "invalid_uri", message)])

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from service.errors import Invalid
-from service.storage.gcs import GS_URI, GcsStore
+from service.storage.addresses import GS_URI
+from service.storage.gcs import GcsStore
 from service.storage.local import LocalStore
 from service.storage.ports import ObjectStore
 

@@ -80,9 +80,10 @@ class AutoraterSpec(BaseModel):
 
     model: str | None = Field(
         default=None,
-        pattern=r"^projects/\S+$",
+        pattern=r"^projects/[^/\s]{1,100}/locations/[a-z0-9-]{1,40}/publishers/google/models"
+        r"/[a-z0-9][a-z0-9.@_-]{0,127}$",
         max_length=400,
-        description="the whole name of a publisher model or endpoint; the provider's without one",
+        description="the whole name of a model of Google's; the provider's without one",
     )
     samples: int = Field(default=4, ge=1, le=32, description="judgements for each answer")
 
@@ -107,7 +108,7 @@ class ProviderEvaluationSpec(BaseModel):
     output_uri: str = Field(
         pattern=r"^gs://[a-z0-9][a-z0-9._-]{1,220}(/\S*)?$",
         max_length=1200,
-        description="where the results go",
+        description="where the results go: in a bucket that the project may use",
         examples=["gs://my-bucket/evaluations"],
     )
     autorater: AutoraterSpec = Field(

@@ -88,6 +88,42 @@ def test_a_project_reads_only_the_buckets_and_datasets_that_are_listed(
 
 
 @pytest.mark.parametrize(
+    ("buckets", "uri"),
+    [
+        ([], "gs://theirs/results"),
+        (["theirs/a/*"], "gs://theirs/b"),
+        (["theirs/a/*"], "gs://theirs"),
+    ],
+)
+def test_a_provider_writes_results_only_where_a_project_may(
+    caller: Caller, buckets: list[str], uri: str
+) -> None:
+    support = made(caller, buckets=buckets)
+    dataset = submit(support, "prepare", PREPARE).json()["outputs"]["dataset"]
+    evaluation = {"metrics": ["exact_match"], "output_uri": uri}
+    spec = {"dataset": dataset, "train_size": 20, "evaluation": evaluation}
+
+    problem = problem_of(submit(support, "tune", spec), 403, "bucket_not_allowed")
+    assert problem["errors"][0]["pointer"] == "/spec/evaluation/output_uri"
+    caller.patch(f"/v1/projects/{support.project_id}", {"buckets": ["theirs"]})
+    spec["evaluation"] = evaluation | {"output_uri": "gs://theirs/results"}
+    assert submit(support, "tune", spec).status_code == 202
+
+
+@pytest.mark.parametrize("place", ["endpoints/1", "models/1", "publishers/google/models/../x"])
+def test_a_judge_is_no_endpoint_of_somebody(caller: Caller, place: str) -> None:
+    evaluation = {
+        "prompts": ["Is it right?"],
+        "output_uri": "gs://theirs/results",
+        "autorater": {"model": f"projects/p/locations/us-central1/{place}"},
+    }
+    spec = {"dataset": f"ds_{'0' * 26}", "train_size": 20, "evaluation": evaluation}
+
+    problem = problem_of(submit(caller, "tune", spec), 422, "validation_failed")
+    assert problem["errors"][0]["pointer"] == "/spec/evaluation/autorater/model"
+
+
+@pytest.mark.parametrize(
     ("name", "pattern", "allowed"),
     [
         ("bucket/a", "*", True),

@@ -9,7 +9,7 @@ import pytest
 
 from emulator.resources import project_number
 from service.erasure.operations import delete_output
-from service.erasure.pending import list_erasures
+from service.erasure.pending_leftovers import list_erasures
 from service.errors import ProviderRefused
 from service.generation.operations import plan_call, start_call
 from service.generation.schemas import GenerateRequest

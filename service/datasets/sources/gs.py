@@ -6,7 +6,8 @@ from service.datasets.sources.schemas import GsSource
 from service.datasets.sources.source import Files, SourceAccess, SourceFile, missing_input
 from service.errors import NotFound
 from service.projects.access import require_bucket
-from service.storage.gcs import check_gs_uri, read_gs_uri
+from service.storage.addresses import check_gs_uri
+from service.storage.gcs import read_gs_uri
 
 _POINTER = "/spec/source/uri"
 

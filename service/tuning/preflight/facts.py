@@ -9,7 +9,8 @@ import structlog
 from service.catalogue.catalogue import Catalogue
 from service.errors import NotFound, TunecurveError
 from service.settings import Settings
-from service.storage.gcs import GS_URI, GcsStore
+from service.storage.addresses import GS_URI
+from service.storage.gcs import GcsStore
 from service.storage.ports import BucketAccess
 from service.tuning.preflight.findings import (
     FindingState,

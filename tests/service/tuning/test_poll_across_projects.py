@@ -1,12 +1,13 @@
-"""`poll` takes nothing of another project: not its model, not its money, not its end."""
+"""Tunings take nothing of another project: not its model, not its money, not its folder."""
 
 import pytest
 
+from service.catalogue.catalogue import load_catalogue
 from service.database import Sessions
-from service.errors import NotFound
+from service.errors import Forbidden, NotFound
 from service.jobs.ports import JobCancelled
 from service.projects.models import Project
-from service.tuning.kinds import POLL
+from service.tuning.kinds import POLL, tune_kind
 from service.tuning.models import TunedModel
 from service.tuning.operations import run_poll
 from tests.service.tuning.conftest import Tuning
@@ -67,3 +68,18 @@ def test_one_that_is_allowed_is_followed_and_never_stopped(
 
     assert "CANCEL" not in state_of(emulator, name)
     emulator.configure(tuning_seconds=0.1)
+
+
+@pytest.mark.parametrize(
+    "uri", ["gs://own/data", "gs://own/data/projects/others", "gs://own/data/"]
+)
+def test_results_of_a_provider_never_go_into_our_own_folders(sessions: Sessions, uri: str) -> None:
+    kind = tune_kind("gemini-3.1-flash-lite", catalogue=load_catalogue(), storage="gs://own/data")
+    spec = {
+        "dataset": f"ds_{'0' * 26}",
+        "train_size": 20,
+        "evaluation": {"metrics": ["bleu"], "output_uri": uri},
+    }
+
+    with pytest.raises(Forbidden, match="own folder"):
+        reserve_run(kind, spec, project_id=add_project(sessions), sessions=sessions)

@@ -76,7 +76,7 @@ def assert_told_in_order(stack: Stack, job: Job) -> None:
     moves = [each for each in told if each not in {"progress", "warning", "provider_state"}]
     for before, after in pairwise(moves):
         assert (after == "resumed") <= (before == "waiting"), told
-        assert (before == "waiting") <= (after in {"resumed", "cancelling"}), told
+        assert (before == "waiting") <= (after in {"resumed", "cancelling", "cancelled"}), told
     assert job.finished_at is not None
     assert job.created_at <= (job.started_at or job.created_at) <= job.finished_at
 

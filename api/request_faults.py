@@ -84,7 +84,8 @@ def pointer_part(name: str | int) -> str:
 
 def _fault(found: Mapping[str, Any], body: Any, schemas_at: SchemasAt) -> Fault:
     place, kind = found["loc"], str(found["type"])
-    pointer, context = _pointer(place, body), found.get("ctx") or {}
+    pointer = _pointer(place, body, is_missing=kind == "missing")
+    context = found.get("ctx") or {}
     match kind:
         case "union_tag_invalid" | "union_tag_not_found":
             name = str(context["discriminator"]).strip("'")
@@ -125,27 +126,26 @@ def _sentence(kind: str, context: Mapping[str, Any], schemas: Sequence[Schema]) 
     return f"not what is asked for: {form}" if form else "not what is asked for here"
 
 
-def _pointer(location: Sequence[str | int], body: Any) -> str:
+def _pointer(location: Sequence[str | int], body: Any, *, is_missing: bool) -> str:
     """Return `/spec/train_sizes/0` for a body, the bare name for a parameter.
 
-    The location also names the member of a union that was tried; the body knows no such key.
+    The location also names the member of a union that was tried; the body knows no such key, and
+    only what is missing has a place that it does not know.
     """
     where, *parts = [part for part in location if part != "[key]"]
     if where != "body":
         return "/".join(map(str, parts))
     pointer, value = "", body
     for position, part in enumerate(parts):
-        known = _member(value, part)
-        if known is None and position < len(parts) - 1:
+        holds = _holds(value, part)
+        if not holds and not (is_missing and position == len(parts) - 1):
             continue
         pointer += "/" + pointer_part(part)
-        value = known
+        value = value[part] if holds else None
     return pointer
 
 
-def _member(value: Any, part: str | int) -> Any:
-    if isinstance(value, dict):
-        return value.get(part)
-    if isinstance(value, list) and isinstance(part, int) and part < len(value):
-        return value[part]
-    return None
+def _holds(value: Any, part: str | int) -> bool:
+    if isinstance(value, list):
+        return isinstance(part, int) and part < len(value)
+    return isinstance(value, dict) and part in value

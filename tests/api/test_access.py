@@ -151,6 +151,7 @@ _BODIES: dict[str, Any] = {
     "findSubject": {"text": "a text"},
     "generateText": {"text": "a text"},
     "setAlias": {"model": f"model_{'0' * 26}"},
+    "putEvaluationVerdicts": {"data": [{"example_id": "a", "verdict": 1}]},
 }
 
 

@@ -247,3 +247,13 @@ def test_a_spec_that_no_database_keeps_is_refused(caller: Caller, spec: Json) ->
     answer = caller.post("/v1/jobs", {"kind": "prepare", "spec": {**PREPARE, **spec}})
 
     problem_of(answer, 422, "validation_failed")
+
+
+def test_what_is_of_none_of_two_kinds_is_named_by_its_own_place(caller: Caller) -> None:
+    path = f"/v1/evaluations/eval_{'0' * 26}/verdicts"
+    body = {"data": [{"example_id": "a", "verdict": "good"}, {"example_id": "a", "verdict": {}}]}
+    problem = problem_of(caller.post(path, body), 422, "validation_failed")
+    assert {each["pointer"] for each in problem["errors"]} == {
+        "/data/0/verdict",
+        "/data/1/verdict",
+    }

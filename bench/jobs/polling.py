@@ -7,7 +7,7 @@ as ever; after Redis was flushed; while every call is answered 503; until all ar
 Some tunings end in the outage, and their jobs must end. Prints JSON. `--interval` is the
 longest pause between two polls, which tunings of this age have (300 s by default in service); the
 outage is a part of it, so a shorter one shortens the outage as well: `--outage 2` is ten minutes of
-300 s. A circuit breaker's pauses are not shortened.
+300 s. `gap_in_intervals` counts the outage, `wait_in_intervals` from the provider's return on.
 """
 
 import argparse
@@ -17,7 +17,6 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +41,7 @@ def measure(world: PollingWorld, *, interval: float, outage: float) -> dict[str,
     world.server.ended = set(range(0, world.server.count, _ENDING))
     windows["outage"] = _window(world, interval * outage, interval=interval)
     world.server.is_down = False
-    up = world.sessions.now()
-    windows["until all are polled again"] = _recovery(world, up, interval=interval)
+    windows["until all are polled again"] = _recovery(world, interval=interval)
     running = world.server.count - len(world.server.ended)
     eventually(
         lambda: world.open_jobs() == running,
@@ -61,7 +59,9 @@ def _window(world: PollingWorld, seconds: float, *, interval: float) -> dict[str
     return figures
 
 
-def _recovery(world: PollingWorld, up: datetime, *, interval: float) -> dict[str, Any]:
+def _recovery(world: PollingWorld, *, interval: float) -> dict[str, Any]:
+    world.look()
+    world.up_at = up = world.sessions.now()
     with _measured(world, interval) as figures:
         eventually(
             lambda: world.are_polled_since(up),
@@ -70,7 +70,7 @@ def _recovery(world: PollingWorld, up: datetime, *, interval: float) -> dict[str
             what="not all are polled again after the outage",
         )
         world.look()
-    return figures
+    return figures | {"wait_in_intervals": _percentiles(sorted(world.waits), interval)}
 
 
 def _watch(world: PollingWorld, seconds: float, *, every: float) -> None:

@@ -32,14 +32,20 @@ class PollingWorld:
     workers: Sequence[FleetProcess]
     ticker: FleetProcess
     gaps: list[float] = field(default_factory=list)
+    waits: list[float] = field(default_factory=list)
+    up_at: datetime | None = None
     _seen: dict[str, datetime] = field(default_factory=dict)
 
     def look(self) -> None:
-        """Add the pauses between polls that were made since the last look."""
+        """Add the pauses between polls that were made since the last look, and of each tuning
+        how long its first poll after `up_at` was waited for.
+        """
         for job_id, polled_at in self._polled():
             before = self._seen.get(job_id, polled_at)
             if polled_at > before:
                 self.gaps.append((polled_at - before).total_seconds())
+            if self.up_at and before < self.up_at <= polled_at:
+                self.waits.append((polled_at - self.up_at).total_seconds())
             self._seen[job_id] = polled_at
 
     def waiting_seconds(self) -> list[float]:
@@ -48,7 +54,8 @@ class PollingWorld:
         return [(now - polled_at).total_seconds() for _, polled_at in self._polled()]
 
     def are_polled_since(self, moment: datetime) -> bool:
-        """Return whether every open tuning was polled after a moment."""
+        """Look, and return whether every open tuning was polled after a moment."""
+        self.look()
         return all(polled_at >= moment for _, polled_at in self._polled())
 
     def open_jobs(self) -> int:

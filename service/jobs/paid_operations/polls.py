@@ -10,6 +10,7 @@ import structlog
 
 from service.database import Sessions, database_now
 from service.errors import Forbidden, NotFound, RateLimited, TunecurveError, Unavailable
+from service.jobs.models import PaidOperationRow
 from service.jobs.paid_operations import repository
 from service.jobs.paid_operations.line import wake_next
 from service.jobs.paid_operations.operations import GIVE_UP
@@ -73,14 +74,14 @@ class PlacePoll(Generic[Row]):
 
     def list(self, rows: Sequence[Row]) -> list[Row]:
         """Keep what the provider's list says of many; return those to be asked about singly."""
-        if self._polled.poll_many is None or not self._circuits.allow(self._place, self._now()):
+        if self._polled.poll_many is None or not self._may_call(rows):
             return list(rows)
         try:
             told = self._polled.poll_many(rows)
         except TunecurveError as error:
             log.warning("operation_list_failed", place=self._place, code=error.code)
             if isinstance(error, _OF_THE_PLACE):
-                self._circuits.note_failure(self._place, self._now(), code=error.code)
+                self._note_failure(rows, error)
             return list(rows)
         self._circuits.note_answer(self._place)
         self._keep([row for row in rows if row.job_id in told], lambda row: told[row.job_id])
@@ -99,7 +100,7 @@ class PlacePoll(Generic[Row]):
         """Return what is to be kept of an operation; None where that is to be asked again."""
         now = self._now()
         overdue = now - row.deadline_at if row.deadline_at else timedelta(-1)
-        if not self._circuits.allow(self._place, now):
+        if not self._may_call([row]):
             silent = Unavailable(f"{self._place} does not answer", code="provider_unavailable")
             return self._unanswered(row, silent, overdue)
         try:
@@ -110,13 +111,22 @@ class PlacePoll(Generic[Row]):
             self._circuits.note_answer(self._place)
             return self._missing(row, error, now)
         except _OF_THE_PLACE as error:
-            self._circuits.note_failure(self._place, now, code=error.code)
+            self._note_failure([row], error)
             return self._unanswered(row, error, overdue)
         except TunecurveError as error:
             log.warning("operation_poll_failed", job_id=row.job_id, code=error.code)
             return _given_up(error) if overdue > GIVE_UP else None
         self._circuits.note_answer(self._place)
         return status
+
+    def _may_call(self, rows: Sequence[Row]) -> bool:
+        now = self._now()
+        return self._circuits.allow(self._place, now, interval=_interval(rows, now))
+
+    def _note_failure(self, rows: Sequence[Row], error: TunecurveError) -> None:
+        now = self._now()
+        interval = _interval(rows, now)
+        self._circuits.note_failure(self._place, now, code=error.code, interval=interval)
 
     def _now(self) -> datetime:
         """Return about the database's time, without asking it."""
@@ -137,7 +147,7 @@ class PlacePoll(Generic[Row]):
         log.warning("operation_poll_failed", job_id=row.job_id, code=error.code)
         if overdue > GIVE_UP:
             return _given_up(error)
-        if not self._circuits.allow(self._place, self._now()):
+        if not self._may_call([row]):
             warn_unanswered(row, code=error.code, place=self._place, sessions=self._sessions)
         return None
 
@@ -160,6 +170,11 @@ class PlacePoll(Generic[Row]):
             again = None if woken else database_now(session) + timedelta(seconds=1)
             repository.change(session, row, next_poll_at=again)
         log.info("operation_ended", job_id=row.job_id, state=row.state, job_woken=woken)
+
+
+def _interval(rows: Sequence[PaidOperationRow], now: datetime) -> timedelta | None:
+    """Return the shortest time until one of them, just claimed, is due again."""
+    return min((row.next_poll_at - now for row in rows if row.next_poll_at), default=None)
 
 
 def _given_up(error: TunecurveError) -> OperationStatus:

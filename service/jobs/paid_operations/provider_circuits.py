@@ -16,7 +16,7 @@ from service.jobs.paid_operations import repository
 log = structlog.get_logger()
 
 FAILURES = 3  # in a row, until a place is left alone
-_FIRST_SECONDS, _LONGEST_SECONDS = 15.0, 120.0
+_FIRST, _LONGEST = timedelta(seconds=15), timedelta(seconds=120)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,21 +26,34 @@ class Circuit:
     failures: int = 0
     open_until: datetime | None = None
 
-    def allows(self, now: datetime) -> bool:
-        return self.open_until is None or now >= self.open_until
+    def allows(self, now: datetime, *, interval: timedelta | None = None) -> bool:
+        """Return whether to call. One who asks every `interval` waits half of that at most, and
+        not under the first pause: so a place that answers again is soon asked, however long
+        its pause has grown.
+        """
+        if self.open_until is None:
+            return True
+        wait = pause = _pause(self.failures)
+        if interval is not None:
+            wait = min(pause, max(interval / 2, _FIRST))
+        return now >= self.open_until - pause + wait
 
-    def after_failure(self, now: datetime) -> "Circuit":
+    def after_failure(self, now: datetime, *, interval: timedelta | None = None) -> "Circuit":
         """Return the circuit one failure later: open from the third, each time twice as long.
 
         Calls that were under way when it opened tell nothing new.
         """
-        if not self.allows(now):
+        if not self.allows(now, interval=interval):
             return self
         failures = self.failures + 1
         if failures < FAILURES:
             return Circuit(failures)
-        seconds = min(_FIRST_SECONDS * 2 ** min(failures - FAILURES, 10), _LONGEST_SECONDS)
-        return Circuit(failures, now + timedelta(seconds=seconds))
+        return Circuit(failures, now + _pause(failures))
+
+
+def _pause(failures: int) -> timedelta:
+    """Return for how long a place is left alone that has failed so often in a row."""
+    return min(_FIRST * (1 << min(max(failures - FAILURES, 0), 10)), _LONGEST)
 
 
 class Circuits:
@@ -54,17 +67,19 @@ class Circuits:
                 for row in repository.circuits(session)
             }
 
-    def allow(self, place: str, now: datetime) -> bool:
-        return self._of(place).allows(now)
+    def allow(self, place: str, now: datetime, *, interval: timedelta | None = None) -> bool:
+        return self._of(place).allows(now, interval=interval)
 
     def is_suspect(self, place: str) -> bool:
         """Return whether the latest call there failed: one call at a time is enough."""
         return self._of(place).failures > 0
 
-    def note_failure(self, place: str, now: datetime, *, code: str) -> bool:
+    def note_failure(
+        self, place: str, now: datetime, *, code: str, interval: timedelta | None = None
+    ) -> bool:
         """Count a failure; return whether the place is left alone from now on."""
         with self._lock:
-            circuit = self._of(place).after_failure(now)
+            circuit = self._of(place).after_failure(now, interval=interval)
             self._keep(place, circuit)
         if circuit.open_until is not None:
             log.warning("provider_circuit_opened", place=place, code=code)

@@ -88,9 +88,11 @@ class _Sweep:
     def run(self) -> int:
         """Poll all that is due now; what comes due later only while a place keeps us waiting."""
         count, until, end = 0, self._sessions.now(), time.monotonic() + _LONGEST_SECONDS
+        claimed_until: datetime | None = None
         while True:
-            if time.monotonic() < end:
+            if until != claimed_until and time.monotonic() < end:
                 count += sum(self._claim_all(polled, until) for polled in self._tables)
+                claimed_until = until
             for key, place in self._places.items():
                 # A place that has just failed is asked by one thread: its answer decides.
                 suspect = self._circuits.is_suspect(key[1])

@@ -11,6 +11,7 @@ from service.clock import utc_now
 from service.database import Sessions
 from service.errors import ProviderFailed
 from service.jobs.models import ProviderCircuit
+from service.jobs.paid_operations.pace import OperationPace
 from service.jobs.paid_operations.provider_circuits import FAILURES
 from service.jobs.paid_operations.sweep import poll_operations
 from service.registry import Registry
@@ -251,3 +252,21 @@ def test_a_place_that_answers_again_is_polled_again(tuning: Tuning) -> None:
     assert tuning.step() is None
     with sessions.reading() as session:
         assert session.query(ProviderCircuit).all() == []
+
+
+@pytest.mark.parametrize(("interval", "is_asked"), [(30, True), (300, False)])
+def test_a_place_left_alone_is_asked_after_half_of_an_interval(
+    tuning: Tuning, interval: float, *, is_asked: bool
+) -> None:
+    """Its pause of two minutes began 20 s ago."""
+    tuning.step()
+    sessions = tuning.sessions
+    with sessions.transaction() as session:
+        until = utc_now() + timedelta(seconds=100)
+        session.add(ProviderCircuit(place="vertex/us-central1", failures=9, open_until=until))
+    make_due(sessions)
+    table = polled_tunings(lambda _: tuning.providers, store=store)
+    poll_operations([table], sessions=sessions, pace=OperationPace(interval, 60))
+    assert (tuning.row().polled_at is not None) == is_asked
+    with sessions.reading() as session:
+        assert (session.query(ProviderCircuit).count() == 0) == is_asked

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, text
 from service.database import Sessions, open_sessions
 from service.database_errors import error_of_disk, translated
 from service.errors import Conflict, Unavailable
+from service.migrations.column_statistics import keep_no_texts
 
 _PROBE_BYTES = 64 << 10
 
@@ -42,6 +43,7 @@ def upgrade(database_url: str) -> None:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
             _check_foreign_keys(connection)
+            keep_no_texts(connection)
             connection.commit()
     finally:
         sessions.close()

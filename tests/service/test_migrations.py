@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import Connection
 
 from service.catalogue.catalogue import load_catalogue
 from service.clock import utc_now
@@ -15,6 +17,7 @@ from service.evaluation.operations import evaluate_kind
 from service.evaluation.queries import get_evaluation
 from service.evaluation.schemas import present_evaluation
 from service.jobs.lifecycle import State
+from service.migrations.column_statistics import keep_no_texts
 from service.migrations.tables import metadata
 from service.migrations.upgrade import TablesVersion, alembic_config, tables_version
 from service.tuning.queries import base_model_of, ready_model
@@ -29,6 +32,27 @@ def test_migrations_build_what_the_models_describe(sessions: Sessions) -> None:
 
 def test_a_migrated_database_is_current(sessions: Sessions) -> None:
     assert tables_version(sessions) is TablesVersion.CURRENT
+
+
+def test_statistics_of_the_planner_hold_no_texts(sessions: Sessions) -> None:
+    if sessions.engine.dialect.name == "sqlite":
+        pytest.skip("SQLite collects none unless told to")
+    add_project(sessions)
+    with sessions.engine.connect() as connection:
+        assert "name" not in _analyzed(connection)
+        connection.exec_driver_sql("ALTER TABLE project ALTER COLUMN name SET STATISTICS -1")
+        assert "name" in _analyzed(connection)  # as it was before
+        keep_no_texts(connection)
+        assert "name" not in _analyzed(connection)
+        assert "id" in _analyzed(connection)
+        connection.rollback()
+
+
+def _analyzed(connection: Connection) -> set[str]:
+    """Return the columns of `project` of which there are statistics."""
+    connection.exec_driver_sql("ANALYZE project")
+    found = connection.exec_driver_sql("SELECT attname FROM pg_stats WHERE tablename = 'project'")
+    return {row[0] for row in found}
 
 
 def test_results_of_retired_models_survive_the_way_from_an_older_database(

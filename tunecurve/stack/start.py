@@ -90,6 +90,7 @@ class Start:
             self._supervisor.wait_until(
                 lambda: _is_ready(client), what="the API", seconds=_SECONDS_TO_BE_READY
             )
+        self._supervisor.close_fork_server()  # it would keep what the others have changed since
         return key
 
     def state(self, parts: Parts, *, port: int) -> StackState:

@@ -160,6 +160,10 @@ class Supervisor:
         for stage in sorted({process.service.stage for process in self._processes}, reverse=True):
             _stop_together([item for item in self._processes if item.service.stage == stage])
         self._processes.clear()
+        self.close_fork_server()
+
+    def close_fork_server(self) -> None:
+        """End it, if there is one: what is started from now on starts by itself."""
         if self.fork_server is not None:
             self.fork_server.close()
             self.fork_server = None

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 
 HAS_PRCTL = sys.platform.startswith("linux")
 _PDEATHSIG, _CHILD_SUBREAPER = 1, 36  # of sys/prctl.h
@@ -20,20 +21,16 @@ def end_with_parent() -> Callable[[], None] | None:
     if not HAS_PRCTL:
         return None
     # Looked up before the fork: a child may not take the loader's lock.
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
-    parent = os.getpid()
-
-    def request_signal() -> None:
-        prctl(_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return request_signal
+    return partial(_end_with, os.getpid(), ctypes.CDLL(None).prctl)
 
 
 def end_with(parent: int) -> None:
     """Make this process end with its parent, at once where that has ended already."""
-    ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGTERM)
+    _end_with(parent, ctypes.CDLL(None).prctl)
+
+
+def _end_with(parent: int, prctl: Callable[..., int]) -> None:
+    prctl(_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
         os._exit(1)
 

@@ -52,13 +52,10 @@ class Process(Protocol):
 class Supervised:
     """A service that runs, in its own process group, and is restarted when it ends."""
 
-    def __init__(
-        self, service: Service, *, folder: Path, log: Path, fork_server: ForkServer | None = None
-    ) -> None:
+    def __init__(self, service: Service, *, folder: Path, log: Path) -> None:
         self.service = service
         self.log = log
         self._folder = folder
-        self._fork_server = fork_server
         self._backoff_seconds = _FIRST_BACKOFF_SECONDS
         self._started_at = 0.0
         self._retry_at: float | None = None
@@ -68,10 +65,10 @@ class Supervised:
     def pid(self) -> int:
         return self._process.pid if self._process else 0
 
-    def start(self) -> None:
+    def start(self, fork_server: ForkServer | None = None) -> None:
         with self._open_log() as log:
             self._process = start_process(
-                self.service, self._fork_server, folder=self._folder, output=log, errors=log
+                self.service, fork_server, folder=self._folder, output=log, errors=log
             )
         self._started_at = time.monotonic()
         self._retry_at = None

@@ -80,13 +80,8 @@ class Supervisor:
 
     def start(self, service: Service) -> Supervised:
         self._report(f"starting {service.name}")
-        process = Supervised(
-            service,
-            folder=self._folder,
-            log=self.new_log(service.name),
-            fork_server=self.fork_server,
-        )
-        process.start()
+        process = Supervised(service, folder=self._folder, log=self.new_log(service.name))
+        process.start(self.fork_server)
         self._processes.append(process)
         return process
 

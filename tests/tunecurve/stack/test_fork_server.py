@@ -51,10 +51,8 @@ def start(
         environment={**environment, "WORD": "its own"},
         forks=True,
     )
-    process = Supervised(
-        service, folder=folder, log=folder / "program.log", fork_server=fork_server
-    )
-    process.start()
+    process = Supervised(service, folder=folder, log=folder / "program.log")
+    process.start(fork_server)
     return process
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import redis
+import structlog
 from pydantic import TypeAdapter
 from redis import asyncio as async_redis
 from redis.exceptions import RedisError
@@ -22,6 +23,8 @@ from service.errors import Internal, TunecurveError, Unavailable
 from service.inference.ports import Generation, GenerationRequest
 from service.settings import Settings
 from service.task_queue import Queue, TaskQueue, queue_names
+
+log = structlog.get_logger()
 
 TASK = "generation.answer"
 TAKEN_SECONDS = 30.0  # until a worker is free, and there
@@ -118,8 +121,12 @@ def _published(content: bytes, answer: Callable[[GenerationRequest], Generation]
     try:
         return _ANSWERS.dump_json(answer(_REQUESTS.validate_json(content)))
     except TunecurveError as error:
-        fault = [type(error).__name__, error.message, error.code]
-        return json.dumps({"error": fault}).encode()
+        told = error
+    except Exception as error:  # noqa: BLE001  the caller waits; its words may quote the text
+        log.error("call_failed", error=type(error).__name__)  # noqa: TRY400
+        told = Internal(f"the worker met an unexpected {type(error).__name__}; its log says when")
+    fault = [type(told).__name__, told.message, told.code]
+    return json.dumps({"error": fault}).encode()
 
 
 def _generation(content: bytes) -> Generation:

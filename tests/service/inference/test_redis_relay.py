@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import redis
 
-from service.errors import NotFound, Unavailable
+from service.errors import Internal, NotFound, Unavailable
 from service.inference.operations import loop_thread, shut_down
 from service.inference.ports import Generation, GenerationRequest, Outcome, Turn
 from service.inference.redis_relay import TASK, RelayedGenerator, answer_relayed
@@ -77,6 +77,15 @@ def test_what_the_worker_raises_the_caller_meets(redis_url: str) -> None:
     with pytest.raises(NotFound, match="no model") as raised:
         relayed(redis_url, answer)
     assert raised.value.code == "local_model_not_found"
+
+
+def test_a_fault_of_the_worker_is_told_without_its_words(redis_url: str) -> None:
+    def answer(request: GenerationRequest) -> Generation:
+        raise RuntimeError(request.contents[0].text)
+
+    with pytest.raises(Internal, match="unexpected RuntimeError") as raised:
+        relayed(redis_url, answer)
+    assert SECRET not in str(raised.value)
 
 
 def test_without_a_worker_the_caller_is_told_how_to_start_one(redis_url: str) -> None:

@@ -1,10 +1,12 @@
 """What an evaluation will cost, estimated from the lengths of its dataset's texts."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from math import ceil
 
 from service.catalogue.catalogue import Catalogue
+from service.catalogue.prices import CallPrice
 from service.database import Session
 from service.datasets.queries import DatasetView, instruction_tokens, ready_dataset, typical_tokens
 from service.errors import NotFound
@@ -64,23 +66,14 @@ def estimate_calls(
         tuned=tuned,
         batch=config.lane is Lane.BATCH,
     )
-    missing = unpriced(base_model)
-    cost = None
-    if price is not None:
-        cost = requests * price.cost(prompt_tokens=prompt, output_tokens=output)
-    hedged_nano = ceil(HEDGED_SHARE * (cost or 0))
-    asked = Estimate(
-        requests=requests,
-        prompt_tokens=requests * prompt,
-        output_tokens=requests * output,
-        training_tokens=0,
-        cost_nano=cost,
-        low_nano=cost,
-        high_nano=None if cost is None else cost + (hedged_nano if config.hedge else 0),
-        known_nano=cost or 0,
-        unpriced=() if price else missing.unpriced,
-        notes=(() if price else missing.notes) + (_hedge_note(hedged_nano) if config.hedge else ()),
-    )
+    asked = _priced(requests, prompt=prompt, output=output, base_model=base_model, price=price)
+    if config.hedge:
+        hedged_nano = ceil(HEDGED_SHARE * asked.known_nano)
+        asked = replace(
+            asked,
+            high_nano=None if asked.cost_nano is None else asked.cost_nano + hedged_nano,
+            notes=asked.notes + _hedge_note(hedged_nano),
+        )
     judged = instruction_tokens(dataset) + text + said
     return total([asked, *_judging(config, base_model, rows, judged, target, catalogue=catalogue)])
 
@@ -117,6 +110,13 @@ def _estimate_side_calls(
     price = catalogue.price_of_calls(
         base_model, location=catalogue.serving_location(base_model), tuned=False
     )
+    return _priced(requests, prompt=prompt, output=output, base_model=base_model, price=price)
+
+
+def _priced(
+    requests: int, *, prompt: int, output: int, base_model: str, price: CallPrice | None
+) -> Estimate:
+    """Return what requests of so many tokens each cost; a model without a price is named."""
     cost = None
     if price is not None:
         cost = requests * price.cost(prompt_tokens=prompt, output_tokens=output)

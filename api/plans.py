@@ -30,7 +30,7 @@ class PlannedJob(BaseModel):
 
 
 class PlannedUse(BaseModel):
-    """Null where it is not known yet; tokens are told from the lengths of the texts."""
+    """Null where it is not known yet; tokens are estimated from the lengths of the texts."""
 
     requests: int | None = Field(description="calls of the model, retries aside")
     prompt_tokens: int | None
@@ -101,7 +101,7 @@ FromSource = Callable[[ExperimentSpec, str], Estimate | None]
 
 
 def _nothing(_spec: ExperimentSpec, _project_id: str) -> None:
-    """Tell nothing of the source."""
+    """Return no estimate of the source."""
 
 
 def plan_of(
@@ -125,7 +125,7 @@ def plan_of(
 
 
 def _known_sooner(found: Estimate | None, early: Estimate) -> Estimate:
-    """Return what the source tells; where that is nothing, what was known, with its notes."""
+    """Return the estimate from the source; where there is none, what was known, with its notes."""
     if found is None or found.requests is not None:
         return found or early
     return replace(early, notes=(*found.notes, *early.notes))
@@ -200,7 +200,7 @@ def require_plan(plan: Plan, *, given: str | None, max_nano: int | None) -> None
 
 
 def _told(plan: Plan) -> tuple[str, str, str]:
-    """Return how each part of a plan is told now, in the order of its hash."""
+    """Return each part of a plan as it stands now, in the order of its hash."""
     cost = "not known"
     if plan.cost:
         cost = f"{plan.cost.low or plan.cost.amount} to {plan.cost.high or plan.cost.amount} USD"

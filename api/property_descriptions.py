@@ -49,7 +49,7 @@ _EVERYWHERE = {
     "in_flight": "calls under way",
     "in_flight_limit": "most calls under way at once",
     "input": "price of prompt tokens",
-    "instruction": "what the model is told before each input",
+    "instruction": "what the model reads before each input",
     "job": "id of the job that makes it, or that it is about",
     "key": "name of the object in the store",
     "kind": "kind of job",

@@ -1,4 +1,4 @@
-"""The messages that endpoints receive, as the contract tells them. Nothing here is ever called."""
+"""The messages that endpoints receive, for the contract. Nothing here is ever called."""
 
 from datetime import datetime
 from typing import Any

@@ -62,7 +62,7 @@ class Container:
     """Concrete adapters for one process and one set of settings."""
 
     def __init__(self, settings: Settings) -> None:
-        """Raises Invalid where an address or time cannot be: that is told at the start."""
+        """Raises Invalid where an address or time cannot be: so that it shows at the start."""
         self.settings, self.pace = settings, operation_pace(settings)
         if settings.metrics_folder:
             register_user_metrics(Path(settings.metrics_folder))

@@ -78,7 +78,7 @@ class Model(DeclarativeBase):
 
 
 class Sessions:
-    """Opens transactions. Nobody else commits, and no network call belongs inside one."""
+    """Opens transactions. Nothing else commits; no network call belongs inside one."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -97,7 +97,7 @@ class Sessions:
 
         There the threads of a process wait for each other here: SQLite itself looks again after
         pauses of up to 100 ms, so that under load some would wait for seconds.
-        Raises what `database_errors` tells apart: Unavailable for what may pass, such as
+        Raises what `database_errors` distinguishes: Unavailable for what may pass, such as
         `database_unavailable`, `database_full` and `database_read_only`.
         """
         with (

@@ -1,7 +1,7 @@
 """What a database driver raises, as errors of ours: every one has a class and names the cause.
 
 A driver's own words may hold the values of a statement, which are the user's: only codes and the
-names of exceptions are told.
+names of exceptions are shown.
 """
 
 import errno
@@ -42,7 +42,7 @@ _BY_STATE = {
     "XX002": ("database_damaged", "an index of the database is damaged: reindex it"),
     "40": ("database_busy", "two transactions were in each other's way"),
     "55": ("database_busy", "another transaction holds what this one needs"),
-    "57": ("database_unavailable", "the database shuts down, starts or was told to stop this"),
+    "57": ("database_unavailable", "the database shuts down, starts or was asked to stop this"),
     "58": ("database_unavailable", "the database's machine reports a fault of its disk"),
     "08": ("database_unavailable", "the connection to the database failed"),
     "28": ("database_refused", "the database refuses this user or password"),

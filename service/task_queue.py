@@ -38,7 +38,7 @@ PRIORITY_OPTIONS = {"priority_steps": list(PRIORITIES)}
 
 @dataclass(frozen=True, slots=True)
 class QueueNames:
-    """`prefix` begins all keys of an installation's queues; `installation` tells who uses them."""
+    """`prefix` begins all keys of an installation's queues; `installation` names who uses them."""
 
     prefix: str = ""
     installation: str = ""

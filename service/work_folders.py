@@ -12,7 +12,7 @@ from pathlib import Path
 from service.errors import Unavailable
 
 _HELD = "tunecurve-work-"
-_NEW = ".tunecurve-work-"  # not locked yet: nobody may take it for one that was left
+_NEW = ".tunecurve-work-"  # not locked yet: it must not be taken for one that was left
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -21,7 +21,7 @@ def work_folder() -> Iterator[Path]:
     """Yield an empty folder for this block alone.
 
     A process that is killed deletes nothing, and what it leaves is people's data: each folder is
-    locked while it is used, and whoever makes the next one deletes those that nobody holds.
+    locked while it is used; the process that makes the next one deletes those without a lock.
     """
     _delete_left()
     new = Path(tempfile.mkdtemp(prefix=_NEW))

@@ -195,7 +195,7 @@ class Client(ModelCalls, AdministratorCalls, Downloads):
         )
 
     def preview(self, file_id: str) -> Json:
-        """Return what an uploaded file holds, told from its first rows."""
+        """Return what an uploaded file holds, estimated from its first rows."""
         return self._transport.json("GET", f"/v1/files/{file_id}/preview")
 
     def get(self, collection: str, identifier: str) -> Json:

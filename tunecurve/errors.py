@@ -100,7 +100,7 @@ class ApiError(TunecurveError):
 
     @classmethod
     def of(cls, problem: Mapping[str, Any]) -> "ApiError":
-        """Return the error that a problem document tells, whatever it lacks."""
+        """Return the error that a problem document describes, whatever it lacks."""
         status = int(problem["status"])
         return cls(
             status,

@@ -63,7 +63,7 @@ def wait_for_job(
 
 
 class CurveWatch:
-    """Looks at the training curves of jobs that tune; tells those that have new points."""
+    """Reads the training curves of jobs that tune; returns those that have new points."""
 
     def __init__(self, client: "Client") -> None:
         self._client = client

@@ -38,13 +38,13 @@ def main(arguments: Sequence[str]) -> int:
     except TunecurveError as error:
         sys.stderr.write(f"{error.message}\n")
         return 1
-    told = {
+    report = {
         "deleted": options.yes,
         "found": [asdict(each) for each in orphans.found],
         "failed": [{**asdict(each), "error": error} for each, error in failed],
         "others": orphans.others,
     }
-    sys.stdout.write(f"{json.dumps(told)}\n")
+    sys.stdout.write(f"{json.dumps(report)}\n")
     services.close()
     return 1 if failed else 0
 

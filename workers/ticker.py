@@ -22,7 +22,7 @@ from service.jobs.dispatch import has_due_messages, send_due_messages
 from service.jobs.paid_operations.sweep import has_due_operations
 from service.jobs.sweeps import purge_keys, requeue_expired, wake_due
 from service.logging import configure_logging
-from service.model_registry.retirement import tell_retirements
+from service.model_registry.retirement import announce_retirements
 from service.projects.audit import purge_entries
 from service.settings import read_settings
 from service.task_queue import Queue
@@ -51,7 +51,9 @@ def sweeps(services: Container) -> dict[str, Sweep]:
         "erase": partial(_send_erasures, services=services),
         "deliver_webhooks": partial(_send_deliveries, services=services),
         "publish_controls": _every(CONTROLS_SECONDS, partial(_publish_controls, services=services)),
-        "tell_retirements": _every(PURGE_SECONDS, partial(_tell_retirements, services=services)),
+        "announce_retirements": _every(
+            PURGE_SECONDS, partial(_announce_retirements, services=services)
+        ),
         "purge": _every(PURGE_SECONDS, partial(_purge, services=services)),
     }
 
@@ -114,8 +116,8 @@ def _publish_controls(now: datetime, *, services: Container) -> None:
     )
 
 
-def _tell_retirements(now: datetime, *, services: Container) -> None:
-    tell_retirements(now, catalogue=services.catalogue, sessions=services.sessions)
+def _announce_retirements(now: datetime, *, services: Container) -> None:
+    announce_retirements(now, catalogue=services.catalogue, sessions=services.sessions)
 
 
 def _every(seconds: float, work: Sweep) -> Sweep:

@@ -19,7 +19,7 @@ _ANSWER_SECONDS = 30.0
 
 
 class _QoS(redis.QoS):
-    """Gives a message's place back even where Redis could not be told."""
+    """Gives a message's place back even where Redis could not be reached."""
 
     def ack(self, delivery_tag: str) -> None:
         self._settle(delivery_tag, super().ack, delivery_tag)

@@ -154,7 +154,7 @@ def delete_file(file_id: FileId, principal: Writer, container: Services) -> Dele
     responses=answers(FILE_PREVIEW, 404, 422, 503),
 )
 def preview_file(file_id: FileId, principal: Reader, container: Services) -> FilePreview:
-    """Tell within seconds what the first rows show, before anything is prepared."""
+    """Return within seconds what the first rows show, before anything is prepared."""
     return previews.preview_file(
         file_id,
         project_id=principal.project_id,

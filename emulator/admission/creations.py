@@ -15,7 +15,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 class CreationFaults:
     """Puts faults around handlers: no answer or 500 and 503 before the work, a lost answer after.
 
-    After the work the tuning or batch exists, though its client was not told.
+    After the work the tuning or batch exists, though its client got no answer.
     """
 
     def __init__(self, gate: Gate, *, settings: Callable[[], Settings]) -> None:

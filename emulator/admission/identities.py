@@ -86,7 +86,7 @@ class CallRecord:
             await self._app(scope, receive, send)
         finally:
             path = unquote(scope["path"])
-            if "object_name" in state:  # of an upload, whose path does not tell it
+            if "object_name" in state:  # of an upload, whose path does not name it
                 path = f"{path}/{state['object_name']}"
             self._identities.note(identity_of(scope), scope["method"], path)
 

@@ -32,7 +32,7 @@ class SamplingParameters:
 
     @property
     def truncates(self) -> bool:
-        """Tell whether `top_k` or `top_p` may leave something out."""
+        """Return whether `top_k` or `top_p` may leave something out."""
         return bool(self.temperature) and (self.top_k > 0 or self.top_p < 1)
 
 

@@ -38,7 +38,7 @@ class StorageRoutes:
         *,
         held: Callable[[Sequence[str]], list[str]],
     ) -> None:
-        """`held` tells which of some permissions the caller has."""
+        """`held` returns which of some permissions the caller has."""
         self._objects = objects
         self._uploads = uploads
         self._held = held

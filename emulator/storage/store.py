@@ -238,7 +238,7 @@ class ObjectStore:
 
 def _check_sums(draft: Draft, payload: Payload) -> None:
     pairs = (("CRC32C", draft.crc32c, payload.crc32c), ("MD5", draft.md5, payload.md5))
-    for name, told, found in pairs:
-        if told is not None and told != found:
-            message = f'Provided {name} "{told}" doesn\'t match calculated {name} "{found}".'
+    for name, stated, found in pairs:
+        if stated is not None and stated != found:
+            message = f'Provided {name} "{stated}" doesn\'t match calculated {name} "{found}".'
             raise StorageError(400, message, reason="invalid")

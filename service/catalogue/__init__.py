@@ -1,1 +1,1 @@
-"""Objects in Cloud Storage or a local folder, and rows as files."""
+"""The catalogue of base models: what is known of each, and what using it costs."""

@@ -140,7 +140,7 @@ def _same_name(name: str) -> str:
 def _known(staged: StagedRows, preset: Preset, *, hopeless: bool) -> str:
     """Return which columns there are; a first line of data is never repeated.
 
-    `hopeless`: none of the columns that are read is there, so that only single words are told.
+    `hopeless`: none of the columns that are read is there, so that only single words are shown.
     """
     labels = set(map(fold, preset.labels))
     looks_like_data = any(_DATA.search(name) or fold(name) in labels for name in staged.columns)

@@ -51,7 +51,7 @@ def has_closed_projects(*, sessions: Sessions) -> bool:
 
 
 def erase_closed_projects(*, jobs: JobServices, services: ErasureServices) -> None:
-    """Go on with every project that is to be erased.
+    """Continue with every project that is to be erased.
 
     Its row goes last, once nothing is left at a provider either: until then it is shown.
     """

@@ -127,8 +127,8 @@ def submitted_jobs(
 def remove_jobs(session: Session, job_ids: Sequence[str]) -> None:
     """Delete jobs without outputs, and what only they have; the ledger keeps what they used."""
     event, delivery, usage, job = map(_table, ("event", "delivery", "usage", "job"))
-    told = select(event.c.id).where(event.c.job_id.in_(job_ids))
-    session.execute(delete(delivery).where(delivery.c.event_id.in_(told)))
+    events = select(event.c.id).where(event.c.job_id.in_(job_ids))
+    session.execute(delete(delivery).where(delivery.c.event_id.in_(events)))
     session.execute(delete(event).where(event.c.job_id.in_(job_ids)))
     for name, column in _OF_JOBS:
         table = _table(name)

@@ -13,7 +13,7 @@ from service.money import NANO
 
 _EPOCHS_ALIKE = 2  # times
 _ROWS_ALIKE = 1.25  # times, as epochs are whole
-_DIME = 0.1  # dollars; below it cents do not tell amounts apart
+_DIME = 0.1  # dollars; below it cents do not distinguish amounts
 
 
 def answer(analysis: Analysis) -> str:
@@ -164,13 +164,13 @@ def _passes(curve: LearningCurve) -> Iterable[str]:
     known = {each.train_size or 0: each.epochs for each in curve.points if each.epochs}
     if not known or max(known.values()) <= _EPOCHS_ALIKE * min(known.values()):
         return
-    told = ", ".join(f"{epochs} at {size:,}" for size, epochs in sorted(known.items()))
+    listed = ", ".join(f"{epochs} at {size:,}" for size, epochs in sorted(known.items()))
     seen = [size * epochs for size, epochs in known.items()]
     if max(seen) <= _ROWS_ALIKE * min(seen):
-        yield f"every size saw about as many rows in all, by more epochs where it is small ({told})"
+        yield f"every size saw about as many rows, by more epochs where it is small ({listed})"
         return
     yield (
-        f"epochs differ ({told}), so the curve mixes size with passes: `epochs: matched` does not"
+        f"epochs differ ({listed}), so the curve mixes size with passes: `epochs: matched` does not"
     )
 
 

@@ -101,7 +101,7 @@ class CurveDecision(BaseModel):
     )
     size_rows_needed: int | None = Field(
         default=None,
-        description="test rows that would tell whether the recommended size is worse than the best "
+        description="test rows that would show whether the recommended size is worse than the best "
         "one by more than the tolerance",
     )
     score_of_best: float | None = Field(
@@ -138,7 +138,7 @@ class CurveStep(BaseModel):
     kind: StepKind = Field(description="what to buy")
     decides: StepQuestion | None = Field(
         default=None,
-        description="what it would tell: whether more data helps (`curve`), tuning beats the best "
+        description="what it decides: whether more data helps (`curve`), tuning beats the best "
         "prompt (`worth`), or the recommended size is worse than the best (`size`)",
     )
     amount: int = Field(description="labelled rows, or tunings of each size")

@@ -65,7 +65,7 @@ def estimate_from_source(
     """Return what an experiment costs whose dataset is still to be made, from its first rows.
 
     None where it makes none, or from a source that only its job reads. What is wrong with the
-    source is a note: a dry run tells it, and the job would fail by it.
+    source is a note in a dry run, and the job would fail by it.
     """
     if spec.prepare is None:
         return None
@@ -85,7 +85,9 @@ def estimate_from_source(
 
 def _sample_notes(spec: PrepareSpec, sample: PreparedSample) -> Iterable[tuple[str, str]]:
     about = "" if sample.rows_exact else "about "
-    words = f"told from the first {sample.rows_read} of {about}{sample.rows} rows of the source"
+    words = (
+        f"estimated from the first {sample.rows_read} of {about}{sample.rows} rows of the source"
+    )
     yield "estimated_from_source", words
     refused = ", ".join(f"{code} {rows}" for code, rows in sample.refused.items())
     if refused:

@@ -66,13 +66,13 @@ def extended_spec(spec: BaseModel, *, project_id: str, sessions: Sessions) -> Ba
         prepared = spec_of(session, dataset.job_id)
     _require_additions(spec, before)
     asked = spec.model_dump(include=spec.model_fields_set - {"train_sizes", "compare_models"})
-    told = before.model_dump(exclude={"prepare", "dataset", "train_sizes"}) | asked
-    told |= {
+    fields = before.model_dump(exclude={"prepare", "dataset", "train_sizes"}) | asked
+    fields |= {
         "fresh": False,
         "compare_models": list(dict.fromkeys([*before.compare_models, *spec.compare_models])),
         **_data(spec, before, dataset, prepared),
     }
-    whole = _validated(told)
+    whole = _validated(fields)
     _require_all(whole, before, dataset, sizes=_sizes(spec, before, dataset))
     return whole
 
@@ -99,7 +99,7 @@ def write_extension(
             dataset = ready_dataset(
                 row.dataset_id or "", project_id=run.project_id, session=session
             )
-        except InputNotReady:  # its preparation has failed, which the summary tells
+        except InputNotReady:  # its preparation has failed, which the summary says
             return []
         _require_same_test_rows(spec, dataset, session=session, store=store)
     return write_variants(run, row, spec, dataset, kinds=kinds)
@@ -176,9 +176,9 @@ def _sizes(spec: ExperimentSpec, before: ExperimentSpec, dataset: DatasetView) -
     return sorted({*there, *spec.train_sizes})
 
 
-def _validated(told: Mapping[str, Any]) -> ExperimentSpec:
+def _validated(fields: Mapping[str, Any]) -> ExperimentSpec:
     try:
-        return ExperimentSpec.model_validate(told)
+        return ExperimentSpec.model_validate(fields)
     except ValidationError as error:
         words = [str(each["ctx"].get("error", each["msg"])) for each in error.errors()]
         faults = [_changes("/spec", each) for each in words]
@@ -205,7 +205,7 @@ def _require_all(
 
 
 def _identity(variant: Variant) -> tuple[object, ...]:
-    """Return what tells variants apart, but for their names."""
+    """Return what distinguishes variants, apart from their names."""
     return variant.kind, variant.shots, variant.base_model, variant.tuning
 
 

@@ -105,8 +105,8 @@ def _grid(sweep: SweepSpec, base: HyperparametersSpec) -> Iterator[Hyperparamete
     if sweep.preset and not given:
         return
     for cell in product(*given.values()):
-        told = base.model_dump() | dict(zip(given, cell, strict=True))
-        yield HyperparametersSpec.model_validate(told)
+        fields = base.model_dump() | dict(zip(given, cell, strict=True))
+        yield HyperparametersSpec.model_validate(fields)
 
 
 def configuration_name(configuration: HyperparametersSpec) -> str:
@@ -114,12 +114,12 @@ def configuration_name(configuration: HyperparametersSpec) -> str:
 
     Empty where the service chooses all of it.
     """
-    told = {
+    fields = {
         "e": configuration.epochs,
         "lr": configuration.learning_rate_multiplier,
         "a": configuration.adapter_size,
     }
-    return " ".join(f"{name}{value:g}" for name, value in told.items() if value is not None)
+    return " ".join(f"{name}{value:g}" for name, value in fields.items() if value is not None)
 
 
 def variant_configuration(hyperparameters: Mapping[str, Any] | None) -> str:

@@ -27,7 +27,7 @@ class SuspectRow(BaseModel):
     models: int = Field(description="models that had not seen the row and were asked")
     evidence: float = Field(
         description="log likelihood of the votes under the suggested label less that under its "
-        "own, with the log odds of the answers where the models tell them"
+        "own, with the log odds of the answers where the models return them"
     )
 
 

@@ -5,7 +5,7 @@ learning (Northcutt, Jiang and Chuang, Confident Learning: Estimating Uncertaint
 2021) what a model confuses is counted on such rows alone, by class, against the labels as they are;
 models are combined as raters with confusions of their own (Dawid and Skene, 1979): a row's evidence
 is the log likelihood of all its votes under another label, less that under its own. A class that a
-model confuses anyway is so no evidence against a label. Where the models tell how likely their
+model confuses anyway is so no evidence against a label. Where the models return how likely their
 answers are, the log odds of that are added: a vote that a model is sure of says more
 (bench/statistics/label_errors.py has both beside confident learning).
 """
@@ -26,7 +26,7 @@ class Vote:
 
     `position` is the row's place in the training split; `label` is the label that it has. Of
     answers that are no labels `agrees` says whether the answer counts as right. `probability` is
-    what the model gave its answer, None where it does not tell.
+    what the model gave its answer, None where it returns none.
     """
 
     model: str

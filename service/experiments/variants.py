@@ -39,7 +39,7 @@ class Variant:
 
     @property
     def tuning(self) -> tuple[int, HyperparametersSpec, int] | None:
-        """What tells its tuning from others: variants that have it in common share a model."""
+        """What makes its tuning unlike others: variants that have it in common share a model."""
         if self.train_size is None:
             return None
         return self.train_size, self.hyperparameters, self.replicate

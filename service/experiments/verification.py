@@ -89,14 +89,14 @@ def _different_rows(rows: Mapping[str, Sequence[Json]]) -> Iterator[str]:
 
 def _scores(name: str, scores: Sequence[Json], rows: Sequence[Json]) -> Iterator[str]:
     """Yield where an evaluation's scores are not those of its rows."""
-    for told in scores:
-        scorer = Scorer(told["metric"], references=(row["references"] for row in rows))
-        spec = find_score(told["metric"])
+    for stated in scores:
+        scorer = Scorer(stated["metric"], references=(row["references"] for row in rows))
+        spec = find_score(stated["metric"])
         scorer.take([_given(row, spec) if spec.is_given else _scored(row) for row in rows])
         found = scorer.score()
         for field in _SCORED:
             yield from _unequal(
-                f"{name} {told['metric']} {field}", told[field], getattr(found, field)
+                f"{name} {stated['metric']} {field}", stated[field], getattr(found, field)
             )
 
 
@@ -195,33 +195,33 @@ def _variant_scores(name: str, metric: str, rows: Sequence[Json]) -> VariantScor
     )
 
 
-def _cost(told: Json) -> VariantCost:
+def _cost(stated: Json) -> VariantCost:
     amounts = [
-        None if told[name] is None else parse_dollars(told[name])
+        None if stated[name] is None else parse_dollars(stated[name])
         for name in ("per_thousand_calls", "tuning")
     ]
-    latency = told.get("latency_ms")  # bundles of earlier versions have none
+    latency = stated.get("latency_ms")  # bundles of earlier versions have none
     return VariantCost(
-        told["prompt_tokens"], told["output_tokens"], amounts[0], amounts[1], latency
+        stated["prompt_tokens"], stated["output_tokens"], amounts[0], amounts[1], latency
     )
 
 
-def _unequal(where: str, told: Any, found: Any) -> Iterator[str]:
+def _unequal(where: str, stated: Any, found: Any) -> Iterator[str]:
     """Yield where two values differ, numbers by more than 1e-9."""
-    if isinstance(told, dict) and isinstance(found, dict):
-        for name in sorted({*told, *found}):
-            yield from _unequal(f"{where}.{name}", told.get(name), found.get(name))
-    elif isinstance(told, list) and isinstance(found, list | tuple) and len(told) == len(found):
-        for place, (one, other) in enumerate(zip(told, found, strict=True)):
+    if isinstance(stated, dict) and isinstance(found, dict):
+        for name in sorted({*stated, *found}):
+            yield from _unequal(f"{where}.{name}", stated.get(name), found.get(name))
+    elif isinstance(stated, list) and isinstance(found, list | tuple) and len(stated) == len(found):
+        for place, (one, other) in enumerate(zip(stated, found, strict=True)):
             yield from _unequal(f"{where}[{place}]", one, other)
-    elif not _is_same(told, found):
-        yield f"{where}: the bundle says {told!r}, its rows {found!r}"
+    elif not _is_same(stated, found):
+        yield f"{where}: the bundle says {stated!r}, its rows {found!r}"
 
 
-def _is_same(told: Any, found: Any) -> bool:
-    if isinstance(told, int | float) and isinstance(found, int | float):
-        return math.isclose(told, found, rel_tol=_CLOSE, abs_tol=_CLOSE)
-    return bool(told == found)
+def _is_same(stated: Any, found: Any) -> bool:
+    if isinstance(stated, int | float) and isinstance(found, int | float):
+        return math.isclose(stated, found, rel_tol=_CLOSE, abs_tol=_CLOSE)
+    return bool(stated == found)
 
 
 def main(file: str) -> int:

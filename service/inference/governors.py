@@ -50,7 +50,7 @@ class Unpaced:
         """Nothing was held."""
 
     async def refused(self, *, hold_seconds: float = 0.0) -> None:
-        """Nobody refuses."""
+        """It never refuses."""
 
     async def park(self, seconds: float) -> None:
         """There is no quota of a day."""

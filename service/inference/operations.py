@@ -43,7 +43,7 @@ def generate_all(  # noqa: PLR0913  its collaborators
     answer after all attempts ends as `failed`. Nothing is kept between two runs: to resume, pass
     the requests that are not stored yet.
 
-    `warn` is told True once all calls have been refused for quota for 30 s, and False when one
+    `warn` gets True once all calls have been refused for quota for 30 s, and False when one
     is answered again.
 
     The run ends early, and starts no further call, when

@@ -74,7 +74,7 @@ class GenerationRequest:
 class Generation:
     """`text` is empty unless the outcome is `ok` or `truncated`; tokens are as billed, or our
     estimate where `uncounted` by the provider. `logprob` is the log-probability of all tokens of
-    the answer, in nats; None where it was not asked for or not told.
+    the answer, in nats; None where it was not asked for or not returned.
     """
 
     outcome: Outcome

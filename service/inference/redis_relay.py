@@ -2,7 +2,7 @@
 
 The task message carries the call's id alone. The worker that takes it says so on the call's
 channel, is then sent the request, and publishes the answer. Channels keep nothing, so no text
-rests in Redis; a message that nobody waits for any longer does nothing.
+rests in Redis; a message without a waiting reader does nothing.
 """
 
 import asyncio
@@ -121,19 +121,21 @@ def _published(content: bytes, answer: Callable[[GenerationRequest], Generation]
     try:
         return _ANSWERS.dump_json(answer(_REQUESTS.validate_json(content)))
     except TunecurveError as error:
-        told = error
+        reported = error
     except Exception as error:  # noqa: BLE001  the caller waits; its words may quote the text
         log.error("call_failed", error=type(error).__name__)  # noqa: TRY400
-        told = Internal(f"the worker met an unexpected {type(error).__name__}; its log says when")
-    fault = [type(told).__name__, told.message, told.code]
+        reported = Internal(
+            f"the worker met an unexpected {type(error).__name__}; its log says when"
+        )
+    fault = [type(reported).__name__, reported.message, reported.code]
     return json.dumps({"error": fault}).encode()
 
 
 def _generation(content: bytes) -> Generation:
-    told = json.loads(content)
-    if "outcome" in told:
-        return _ANSWERS.validate_python(told)
-    name, message, code = told["error"]
+    reported = json.loads(content)
+    if "outcome" in reported:
+        return _ANSWERS.validate_python(reported)
+    name, message, code = reported["error"]
     raise getattr(errors, name, Internal)(message, code=code)
 
 

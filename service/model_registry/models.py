@@ -1,4 +1,4 @@
-"""Rows of aliases, of their moves, and of retirements that were told."""
+"""Rows of aliases, of their moves, and of retirements that were announced."""
 
 from datetime import date, datetime
 from typing import Any
@@ -41,8 +41,8 @@ class AliasMove(Model):
     created_at: Mapped[datetime]
 
 
-class ToldRetirement(Model):
-    """A model whose base model's retirement was told by an event, and the date that was told."""
+class AnnouncedRetirement(Model):
+    """A model whose base model's retirement was announced by an event, and the date announced."""
 
     __tablename__ = "told_retirement"
 

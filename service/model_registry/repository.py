@@ -1,11 +1,11 @@
-"""SQL of aliases and of retirements that were told."""
+"""SQL of aliases and of retirements that were announced."""
 
 from datetime import date
 
 from sqlalchemy import select
 
 from service.database import Session
-from service.model_registry.models import Alias, AliasMove, ToldRetirement
+from service.model_registry.models import Alias, AliasMove, AnnouncedRetirement
 
 
 def find(session: Session, name: str, *, project_id: str, lock: bool = False) -> Alias | None:
@@ -25,7 +25,7 @@ def names_of(session: Session, model_id: str) -> list[str]:
     return list(session.scalars(query.order_by(Alias.name)))
 
 
-def add(session: Session, row: Alias | AliasMove | ToldRetirement) -> None:
+def add(session: Session, row: Alias | AliasMove | AnnouncedRetirement) -> None:
     session.add(row)
     session.flush()
 
@@ -45,5 +45,5 @@ def moves(
     return list(session.scalars(query.order_by(AliasMove.id.desc()).limit(limit)))
 
 
-def is_told(session: Session, model_id: str, retires: date) -> bool:
-    return session.get(ToldRetirement, (model_id, retires)) is not None
+def is_announced(session: Session, model_id: str, retires: date) -> bool:
+    return session.get(AnnouncedRetirement, (model_id, retires)) is not None

@@ -1,11 +1,11 @@
-"""Retirements of base models: when, and whom it concerns. Told once by an event."""
+"""Retirements of base models: when, and whom it concerns. Announced once by an event."""
 
 from datetime import date, datetime
 
 from service.catalogue.catalogue import Catalogue
 from service.database import Sessions
 from service.model_registry import repository
-from service.model_registry.models import ToldRetirement
+from service.model_registry.models import AnnouncedRetirement
 from service.model_registry.schemas import Retirement
 from service.projects.operations import lock_project
 from service.tuning.queries import ReadyModel, ready_models_of, tuned_base_models
@@ -34,29 +34,32 @@ def retirement_of(base_model: str, *, catalogue: Catalogue, today: date) -> Reti
     )
 
 
-def tell_retirements(now: datetime, *, catalogue: Catalogue, sessions: Sessions) -> None:
+def announce_retirements(now: datetime, *, catalogue: Catalogue, sessions: Sessions) -> None:
     """Record an event for each model whose base model retires within 90 days, once a date."""
     with sessions.reading() as session:
         due = {
-            name: told
+            name: retirement
             for name in tuned_base_models(session)
-            if (told := retirement_of(name, catalogue=catalogue, today=now.date())) and told.due
+            if (retirement := retirement_of(name, catalogue=catalogue, today=now.date()))
+            and retirement.due
         }
         models = [
             model
             for model in ready_models_of(session, list(due))
-            if not repository.is_told(session, model.id, due[model.base_model].retires)
+            if not repository.is_announced(session, model.id, due[model.base_model].retires)
         ]
     for model in models:
-        _tell(model, due[model.base_model], now=now, sessions=sessions)
+        _announce(model, due[model.base_model], now=now, sessions=sessions)
 
 
-def _tell(model: ReadyModel, told: Retirement, *, now: datetime, sessions: Sessions) -> None:
+def _announce(
+    model: ReadyModel, retirement: Retirement, *, now: datetime, sessions: Sessions
+) -> None:
     with sessions.transaction() as session:
         lock_project(session, model.project_id)  # another ticker may be about to write it
-        if repository.is_told(session, model.id, told.retires):
+        if repository.is_announced(session, model.id, retirement.retires):
             return
-        row = ToldRetirement(model_id=model.id, retires=told.retires, told_at=now)
+        row = AnnouncedRetirement(model_id=model.id, retires=retirement.retires, told_at=now)
         repository.add(session, row)
         record_event(
             session,
@@ -66,7 +69,7 @@ def _tell(model: ReadyModel, told: Retirement, *, now: datetime, sessions: Sessi
             data={
                 "model": model.id,
                 "base_model": model.base_model,
-                "retires": told.retires.isoformat(),
-                "days_left": told.days_left,
+                "retires": retirement.retires.isoformat(),
+                "days_left": retirement.days_left,
             },
         )

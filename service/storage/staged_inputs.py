@@ -1,6 +1,6 @@
 """Copies of a paid operation's input, one for each attempt to send it: the fence of exactly once.
 
-A request names the copy of its own attempt. Whoever takes the operation over deletes that copy
+A request names the copy of its own attempt. The worker that takes it over deletes that copy
 before it sends again, so that a request which arrives late finds nothing to work on.
 """
 

@@ -27,9 +27,9 @@ class TrainingPlan(TrainingUse):
 
 
 class TrainingBilled(TrainingUse):
-    """What the tuning has used, as the provider told it."""
+    """What the tuning has used, as the provider reported it."""
 
-    counted: bool = Field(description="false: the provider told no tokens, and the plan counts")
+    counted: bool = Field(description="false: the provider reported no tokens, and the plan counts")
 
 
 class RowFinding(BaseModel):

@@ -132,7 +132,7 @@ def _plan(
 
 
 class _Publisher:
-    """Tells a job's row, its curves and the object store what a training comes to.
+    """Records what a training comes to: in the job's row, its curves and the object store.
 
     The checkpoints of some `epochs` are kept.
     """
@@ -148,7 +148,7 @@ class _Publisher:
         return f"{self._folder}/{step}"
 
     def checkpoints(self, steps_of_an_epoch: int) -> list[dict[str, Any]]:
-        """Return the checkpoints that are kept, as those of other providers are told."""
+        """Return the checkpoints that are kept, as other providers report theirs."""
         return [
             {
                 "checkpoint_id": str(epoch),

@@ -51,8 +51,8 @@ def open_limits(settings: Settings) -> Mapping[str, int | None]:
     """Return how many tunings may run at once of each provider: as set (0: without a limit), else
     as an emulator takes them, or one, which is all that every project of Google has.
     """
-    told, unset = settings.concurrent_tunings, None if settings.emulated else 1
-    return {"vertex": unset if told is None else told or None}
+    limit, unset = settings.concurrent_tunings, None if settings.emulated else 1
+    return {"vertex": unset if limit is None else limit or None}
 
 
 def run_tune(run: JobRun, services: TuningServices) -> Waiting | None:

@@ -99,10 +99,10 @@ def status_of(reported: ProviderTuning) -> OperationStatus:
     )
 
 
-def _counted(told: TrainingProgress) -> OperationProgress | None:
-    """Return the epochs that are done; the steps where only their number is told."""
-    if told.epochs_total:
-        return OperationProgress(told.epochs_done or 0, told.epochs_total, "epochs")
-    if told.steps_total and told.steps_done is not None:
-        return OperationProgress(told.steps_done, told.steps_total, "steps")
+def _counted(progress: TrainingProgress) -> OperationProgress | None:
+    """Return the epochs that are done; the steps where only their number is known."""
+    if progress.epochs_total:
+        return OperationProgress(progress.epochs_done or 0, progress.epochs_total, "epochs")
+    if progress.steps_total and progress.steps_done is not None:
+        return OperationProgress(progress.steps_done, progress.steps_total, "steps")
     return None

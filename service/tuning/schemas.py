@@ -192,7 +192,7 @@ class Model(BaseModel):
     continued_from: ContinuedFrom | None = Field(description="null: its base model itself")
     hyperparameters: dict[str, Any]
     checkpoints: list[dict[str, Any]]
-    training: dict[str, Any] = Field(description="statistics as the provider told them")
+    training: dict[str, Any] = Field(description="statistics as the provider reported them")
     billing: ModelBilling | None = Field(
         description="plan and bill of its tuning; null where it paid for none"
     )

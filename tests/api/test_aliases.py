@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from service.ids import Prefix
-from service.model_registry.retirement import tell_retirements
+from service.model_registry.retirement import announce_retirements
 from tests.api.outputs import prepared_dataset
 from tests.api.problems import problem_of
 from tests.api.scored_models import ENDPOINT, ready_model, scored_evaluation, unlucky
@@ -158,7 +158,7 @@ def test_a_retirement_is_told_once(api: Api, caller: Caller, dataset: str) -> No
 
     def told(day: datetime) -> list[Json]:
         services = api.services
-        tell_retirements(day, catalogue=services.catalogue, sessions=services.sessions)
+        announce_retirements(day, catalogue=services.catalogue, sessions=services.sessions)
         events = caller.get("/v1/events", params={"type": "model.*"}).json()["data"]
         return [event["data"] for event in events]
 

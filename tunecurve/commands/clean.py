@@ -30,23 +30,25 @@ def clean(
     from tunecurve.stack.orphans import clean as clean_up
 
     environment = server_environment()
-    told = clean_up(data_folder(environment, chosen=data_dir), environment, yes=yes)
+    report = clean_up(data_folder(environment, chosen=data_dir), environment, yes=yes)
     if output is OutputFormat.JSON:
-        print_json(told)
-    elif told["found"]:
-        print(render_table(_COLUMNS, told["found"]))
-    _summarise(told)
-    if told["failed"]:
+        print_json(report)
+    elif report["found"]:
+        print(render_table(_COLUMNS, report["found"]))
+    _summarise(report)
+    if report["failed"]:
         raise typer.Exit(ExitCode.SERVER)
 
 
-def _summarise(told: dict[str, Any]) -> None:
-    found, failed = len(told["found"]), told["failed"]
+def _summarise(report: dict[str, Any]) -> None:
+    found, failed = len(report["found"]), report["failed"]
     done = (
-        f"deleted {found - len(failed)}" if told["deleted"] else "nothing is deleted without --yes"
+        f"deleted {found - len(failed)}"
+        if report["deleted"]
+        else "nothing is deleted without --yes"
     )
     print_message(f"{found} without an entry; {done}.")
-    if told["others"]:
-        print_message(f"{told['others']} of other installations or projects are left alone.")
+    if report["others"]:
+        print_message(f"{report['others']} of other installations or projects are left alone.")
     for each in failed:
         print_message(f"Not deleted: {each['name']}: {each['error']}")

@@ -128,9 +128,9 @@ def identity(
         if service_account is not None:
             account = None if service_account == _NONE else service_account
             client.update_project(found["id"], service_account=account)
-        told = client.google_identity(found["id"])
-    print_rows([{**told, "project": found["name"]}], _IDENTITY_COLUMNS, output=output)
-    if told["state"] == "refused":
+        shown = client.google_identity(found["id"])
+    print_rows([{**shown, "project": found["name"]}], _IDENTITY_COLUMNS, output=output)
+    if shown["state"] == "refused":
         raise typer.Exit(ExitCode.CONFIGURATION)
 
 

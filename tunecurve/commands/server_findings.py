@@ -118,7 +118,7 @@ def _identities(server: Server) -> list[Finding]:
     try:
         with _keyed_client(server) as client:
             projects = [each for each in client.list("projects") if each["service_account"]]
-            told = {each["name"]: client.google_identity(each["id"]) for each in projects}
+            identities = {each["name"]: client.google_identity(each["id"]) for each in projects}
     except TunecurveError:
         return []
     states: dict[str, State] = {"ok": "ok", "unanswered": "warn"}
@@ -128,7 +128,7 @@ def _identities(server: Server) -> list[Finding]:
             states.get(each["state"], "fail"),
             f"{each['service_account']}: {each['detail']}",
         )
-        for name, each in told.items()
+        for name, each in identities.items()
     ]
 
 

@@ -56,7 +56,7 @@ def serve(control: socket.socket, *, parent: int) -> Order | None:
 def _fork(control: socket.socket) -> int:
     """Return 0 in the server, and in the new process the id of the one between, which ends.
 
-    The supervisor is told once that one has ended, which makes the new process its child.
+    The supervisor learns that one has ended, which makes the new process its child.
     """
     reading, writing = os.pipe()
     between = os.fork()

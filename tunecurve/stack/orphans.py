@@ -17,9 +17,9 @@ def clean(folder: Path, environment: Mapping[str, str], *, yes: bool) -> dict[st
     Raises ConfigurationError where the server, its settings or the provider are not there.
     """
     try:
-        told: dict[str, Any] = run_server_command(
+        report: dict[str, Any] = run_server_command(
             clean_command(yes=yes), folder, environment, seconds=_SECONDS
         )
     except ConfigurationError as error:
         raise ConfigurationError(f"nothing was cleaned: {error}") from error
-    return told
+    return report

@@ -102,7 +102,7 @@ class RecordHead:
 
 
 def _is_left_out(objects: Sequence[Any], key: str) -> bool:
-    """Tell whether objects without a value for a key lack the key, and none has it as null."""
+    """Return whether objects without a value for a key lack the key, and none has it as null."""
     return any(key not in each for each in objects) and not any(
         key in each and each[key] is None for each in objects
     )

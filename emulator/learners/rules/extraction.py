@@ -189,8 +189,12 @@ def _patterns(rule: KeyRule, shots: Shots) -> list[re.Pattern[str]]:
     if rule.after:
         words = r"\s+".join(map(re.escape, rule.after.split()))
         return [re.compile(rf"\b{words}\b\W*([\w][\w./@-]*)", re.IGNORECASE)]
-    told = f"{rule.key} {rule.schema.get('description', '')}".lower()
-    kind = rule.key if rule.key in VALUES else next((each for each in VALUES if each in told), None)
+    described = f"{rule.key} {rule.schema.get('description', '')}".lower()
+    kind = (
+        rule.key
+        if rule.key in VALUES
+        else next((each for each in VALUES if each in described), None)
+    )
     return list(VALUES[kind]) if kind else _shown_patterns(rule.key, shots)
 
 

@@ -110,11 +110,11 @@ def label_hints(instruction: str, options: tuple[str, ...]) -> LabelHints:
     """Return what an instruction says of its labels: descriptions, mentions, and the default."""
     known = {option.casefold(): option for option in options}
     words: dict[str, str] = {}
-    told = [
+    described = [
         *((match[1], match[2]) for match in DESCRIBED.finditer(instruction)),
         *((match[2], match[1]) for match in MENTION.finditer(instruction)),
     ]
-    for name, description in told:
+    for name, description in described:
         label = known.get(name.strip(" \t-*•").casefold())
         if label:
             words[label] = f"{words.get(label, '')} {description}"
@@ -148,5 +148,5 @@ def key_hints(instruction: str) -> dict[str, str]:
 
 
 def wants_nulls(instruction: str) -> bool:
-    """Tell whether keys without a value are to be null; else they are left out."""
+    """Return whether keys without a value are to be null; else they are left out."""
     return bool(NULLS.search(re.sub(r"\{.*\}", "", instruction)))

@@ -132,7 +132,7 @@ def _values(array: Any) -> list[Any]:
         return list(array.to_pylist(maps_as_pydicts="strict"))
     except (KeyError, OverflowError, ValueError):
         if types.is_timestamp(kind) or types.is_date(kind):
-            # Arrow knows more years than Python; a zone that nobody knows is left out.
+            # Arrow knows more years than Python; an unknown zone is left out.
             naive = array.cast(pa.timestamp(kind.unit)) if types.is_timestamp(kind) else array
             return [_time(text) for text in naive.cast(pa.string()).to_pylist()]
         return [_member_value(scalar) for scalar in array]

@@ -135,9 +135,9 @@ def _judged(trial: Trial, *, needs_placeholders: bool) -> tuple[bool, str]:
 
 
 def _reasons(trial: Trial) -> str:
-    told = [f"{code} {rows}" for code, rows in trial.refused.most_common(3)]
-    told += [f"dropped {trial.dropped}"] if trial.dropped else []
-    return f" ({', '.join(told)})" if told else ""
+    counts = [f"{code} {rows}" for code, rows in trial.refused.most_common(3)]
+    counts += [f"dropped {trial.dropped}"] if trial.dropped else []
+    return f" ({', '.join(counts)})" if counts else ""
 
 
 def _chat_fits(head: SourceHead) -> Iterator[PresetFit]:

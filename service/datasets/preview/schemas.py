@@ -1,4 +1,4 @@
-"""What a preview tells, and what its subprocess is told."""
+"""What a preview returns, and what its subprocess is given."""
 
 from typing import Literal
 
@@ -51,7 +51,7 @@ class SourceEstimate(BaseModel):
 
     rows: int = Field(description="of the whole source")
     rows_exact: bool = Field(description="all of it was read")
-    tokens: int = Field(description="of all columns, told from their lengths")
+    tokens: int = Field(description="of all columns, estimated from their lengths")
     tokens_error: float = Field(description="relative")
     base_model: str = Field(default="", description="whose price applies")
     training_dollars: str | None = Field(
@@ -65,7 +65,7 @@ class SourcePreview(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    rows_read: int = Field(description="good rows that all else is told from")
+    rows_read: int = Field(description="good rows that all else is derived from")
     columns: list[PreviewColumn] = Field(description="in the order of the source")
     first_rows: list[dict[str, str]] = Field(description="masked: shapes, no data")
     faults: list[PreviewFault] = Field(description="the first of each code, in the rows read")

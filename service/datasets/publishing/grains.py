@@ -22,13 +22,13 @@ from service.errors import Invalid
 Rows = NDArray[np.int64]
 _GROUP, _OTHER = ["group_high", "group_low"], ["other_high", "other_low"]
 _UNUSED = (DropReason.BEYOND_TEST_SIZE, DropReason.BEYOND_VALIDATION_SIZE)
-_OWN = "preset"  # the groups that a preset makes without being told
+_OWN = "preset"  # the groups that a preset makes by default
 
 
 def grains_of(prepared: SplitDataset, preset: Preset) -> list[Grain]:
     """Return the chosen grain and, where the preset has another, what that one would do.
 
-    Nothing where the splits were given. The other one is told before near copies are left out.
+    Nothing where the splits were given. The other grain comes before near copies are left out.
     """
     splits, dropped = prepared.splits, prepared.assignment.dropped
     rows = np.concatenate([*splits.values(), *dropped.values()])

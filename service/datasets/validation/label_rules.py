@@ -17,7 +17,7 @@ _EAST_ASIAN = frozenset({"HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "HALFWIDTH
 
 def single_label(facts: DatasetFacts) -> Iterator[Finding]:
     if len(facts.labels) == 1 and "" not in facts.labels:
-        yield Finding("single_label", "all rows have one label: there is nothing to tell apart")
+        yield Finding("single_label", "all rows have one label: there is nothing to learn")
 
 
 def dominant_label(facts: DatasetFacts) -> Iterator[Finding]:

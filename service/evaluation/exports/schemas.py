@@ -44,7 +44,7 @@ class EvaluationRowOut(BaseModel):
         default=None, description="how likely a judge says the answer is right, 0 to 1"
     )
     logprob: float | None = Field(
-        default=None, description="log-probability of the prediction, where the model tells it"
+        default=None, description="log-probability of the prediction, where the model returns it"
     )
     finish_reason: str | None
     error: str | None

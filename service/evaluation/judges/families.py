@@ -2,6 +2,6 @@
 
 
 def model_family(base_model: str) -> str:
-    """Return the family of a base model, as far as its name tells: `gemini` of gemini-3.5-flash."""
+    """Return the family of a base model, as far as its name shows: `gemini` of gemini-3.5-flash."""
     name = base_model.rpartition("/")[2].removeprefix("local:").lower()
     return name.partition("-")[0].rstrip("0123456789.") or name

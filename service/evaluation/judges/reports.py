@@ -28,7 +28,7 @@ NO_LABELS: Mapping[str, int] = {}
 
 
 class Estimate(BaseModel):
-    """A value with its 95 % interval over groups; null where the rows tell nothing."""
+    """A value with its 95 % interval over groups; null where the rows cannot show it."""
 
     value: float | None = Field(description="null: too few rows, or all alike")
     low: float | None = Field(default=None, description="lower end of its 95 % interval")
@@ -260,7 +260,7 @@ def _unreliable(kappa: float | None) -> str:
 
 def _disagrees(kappa: agreement.Estimate) -> str:
     if kappa.value is None:
-        return "judge and people say the same of every row, which tells nothing"
+        return "judge and people say the same of every row, so there is nothing to compare"
     if kappa.value < LEAST_KAPPA:
         return (
             f"the judge does not judge as people do: kappa {kappa.value:.2f} is below {LEAST_KAPPA}"

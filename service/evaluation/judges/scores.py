@@ -83,8 +83,8 @@ class JudgeRun:
     def score(self) -> Score:
         """Return the score, which says where the judge is of the family that it judges."""
         score, report = self._run.score(), self._rows.report()
-        told = [score.caution, report.caution, _kinship(report)]
-        return replace(score, caution="; ".join(filter(None, told))[:CAUTION_LENGTH])
+        cautions = [score.caution, report.caution, _kinship(report)]
+        return replace(score, caution="; ".join(filter(None, cautions))[:CAUTION_LENGTH])
 
     def report(self) -> dict[str, Any]:
         return self._rows.report().model_dump(mode="json")

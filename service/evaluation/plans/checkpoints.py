@@ -39,7 +39,7 @@ def choose_checkpoint(
 ) -> ScoredCheckpoint | None:
     """Return the earliest checkpoint that scores within one standard error of the best. Pure.
 
-    The standard error is the best one's. Of checkpoints that rows do not tell apart the one with
+    The standard error is the best one's. Of checkpoints that rows do not distinguish the one with
     the fewest passes is the simplest: it has had the least occasion to learn its rows by heart.
     Source: the one-standard-error rule of Breiman, Friedman, Olshen and Stone (1984),
     Classification and Regression Trees, section 3.4.3; Hastie, Tibshirani and Friedman (2009), The

@@ -187,7 +187,7 @@ def _target(
 
 
 def _check_unseen(spec: EvaluateSpec, train_size: int | None) -> None:
-    """Raise Invalid `rows_trained_on` where a model would be asked what it was told."""
+    """Raise Invalid `rows_trained_on` where a model would be asked about its training rows."""
     if spec.split == "train" and (train_size is None or spec.first_row < train_size):
         message = (
             f"the model was tuned on the first {train_size} rows; `first_row` is there or after"

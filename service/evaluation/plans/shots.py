@@ -1,6 +1,6 @@
 """The shots of an evaluation: the same ones for every row, others at random, or the nearest.
 
-They come from the training split alone, so no shot tells a held-out answer.
+They come from the training split alone, so no shot shows a held-out answer.
 """
 
 import hashlib

@@ -55,7 +55,7 @@ class ReliabilityBin(BaseModel):
 
 
 class Automation(BaseModel):
-    """What can go out unseen at a promise, told from rows that did not choose the threshold."""
+    """What can go out unseen at a promise, estimated on rows that did not choose the threshold."""
 
     goal: Literal["right", "leak_free"] = Field(
         description="what an answer must be: right, or without any personal data left"

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from service.evaluation.scoring.answers import RowFinding
 
-SHOWN = 20  # positions that are told
+SHOWN = 20  # positions that are listed
 _CONSTANT = 0.95  # of the answers
 _FEWEST = 10  # answers that can be called constant
 _MESSAGES = {
@@ -52,7 +52,7 @@ class FindingCounts:
             self._count(code, position)
 
     def add_answer(self, position: int, answer: str, references: Sequence[str]) -> None:
-        """Add an answer that is scored, to tell whether all are alike."""
+        """Add an answer that is scored, to know whether all are alike."""
         key = answer.strip()[:200]
         if key not in self._answers and len(self._answers) > _MOST_ANSWERS:
             return

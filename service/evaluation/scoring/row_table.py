@@ -35,7 +35,7 @@ _COLUMNS: Sequence[tuple[str, ColumnType, bool, str]] = (
     ("agreement", "int64", False, "samples that say what the answer says, itself included"),
     ("confidence", "float64", True, "agreement over samples; null with a single sample"),
     ("verbal_confidence", "float64", True, "how likely a judge says the answer is right"),
-    ("logprob", "float64", True, "log-probability of the prediction, where the model tells it"),
+    ("logprob", "float64", True, "log-probability of the prediction, where the model returns it"),
     ("finish_reason", "string", False, "how the provider says the call ended"),
     ("error", "string", False, "why there is no answer"),
     ("prompt_tokens", "int64", False, _TOKENS),

@@ -1,6 +1,6 @@
 """How sure a model says it is that an answer is right, in words of a scale. Pure.
 
-Words instead of numbers, as models tell them apart better. Source: Tian et al. (2023), Just ask for
+Words instead of numbers, as models separate them better. Source: Tian et al. (2023), Just ask for
 calibration; the words stand near the numbers that people give them (Mosteller and Youtz, 1990,
 Quantifying probabilistic expressions).
 """

@@ -18,7 +18,7 @@ Places = Sequence[int] | NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A value with its interval; None where too few rows, or rows too much alike, tell nothing."""
+    """A value with its interval; None where too few rows, or rows too much alike, show none."""
 
     value: float | None
     low: float | None = None

@@ -1,4 +1,4 @@
-"""How many answers can go out unseen at a promised precision, told from rows apart. Pure."""
+"""How many answers can go out unseen at a promised precision, estimated on rows apart. Pure."""
 
 import math
 from collections.abc import Sequence

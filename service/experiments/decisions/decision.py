@@ -51,7 +51,7 @@ class Decision:
     `beats_prompt_from` is the smallest size shown to beat the best prompt. `fall` is the best size
     minus the largest, where the largest is shown to be worse. `rows_needed` is how many test rows
     would show the difference to the best prompt, where it is not shown yet, and
-    `size_rows_needed` how many would tell whether the recommended size is worse than the best.
+    `size_rows_needed` how many would show whether the recommended size is worse than the best.
     """
 
     worth: Worth
@@ -198,7 +198,7 @@ def _fall(
 
 
 def _rows_needed(found: Comparison | None, *, tests: int, apart: float = 0.0) -> int | None:
-    """Return how many rows would tell a difference, were it as large as now, from `apart`."""
+    """Return how many rows would show a difference, were it as large as now, from `apart`."""
     if found is None or (found.is_shown and not apart):
         return None
     away = abs(found.difference - apart)

@@ -7,7 +7,7 @@ from service.experiments.decisions.front import CALLS, VariantCost
 from service.experiments.learning_curve.curve import Point
 
 _PARTS = (8, 4, 2)  # of the test rows in the laps before the last one, which has all
-_LEAST_ROWS = 25  # fewer tell no two variants apart
+_LEAST_ROWS = 25  # fewer distinguish no two variants
 
 
 def laps(rows: int) -> tuple[int, ...]:

@@ -24,7 +24,7 @@ def tuning_luck(repeated: Sequence[Comparison], *, scale: float) -> TuningLuck |
     """Return the luck of a tuning; `repeated` compare a replicate with its first tuning.
 
     The squared difference of two tunings on the same rows is, on average, twice the variance of
-    their luck and the variance that the choice of test rows gives it, which its interval tells: the
+    their luck and the variance that the choice of test rows gives it, which its interval shows: the
     difference is what tuning alone adds (method of moments). A few pairs say little, so it is drawn
     towards the assumed luck, which weighs as two pairs (as variances are in Smyth 2004, Linear
     models and empirical Bayes methods). None without a pair that has an interval.

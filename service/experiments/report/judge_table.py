@@ -58,8 +58,8 @@ def _ends(name: str, found: Estimate | None) -> dict[str, float | None]:
 
 def _caution(judge: JudgeReport) -> str:
     beside = judge.calibration
-    told = (judge.caution, beside.caution if beside else "nobody has labelled rows")
-    return "; ".join(filter(None, told))
+    notes = (judge.caution, beside.caution if beside else "no rows were labelled by people")
+    return "; ".join(filter(None, notes))
 
 
 def _cells(judge: JudgeReport) -> Iterator[str]:

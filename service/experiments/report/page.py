@@ -227,8 +227,8 @@ def _suspects(report: ReportData, shown: Shown) -> list[Cells]:
 
 def _prompts(report: ReportData, shown: Shown) -> Iterator[tuple[str, Any, Cells]]:
     """Yield what was sent, once for all variants that were sent the same: names, turns, facts."""
-    told = [(name, each) for name, each in report.variants.items() if each.prompt]
-    for _, same in groupby(told, key=lambda pair: pair[1].prompt):
+    prompted = [(name, each) for name, each in report.variants.items() if each.prompt]
+    for _, same in groupby(prompted, key=lambda pair: pair[1].prompt):
         group = list(same)
         details = group[0][1]
         if details.prompt is not None:

@@ -31,7 +31,7 @@ from service.tuning.queries import get_model
 
 Row = Mapping[str, Any]
 SUSPECTS = 1_000  # rows that are listed at most
-_WORD_ROWS = 2_000  # of the test rows tell which words are common
+_WORD_ROWS = 2_000  # of the test rows show which words are common
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Rows that tell two variants apart: the worst, those that tuning broke, fields of JSON. Pure."""
+"""Rows on which two variants differ: the worst, those that tuning broke, fields of JSON. Pure."""
 
 import heapq
 from collections import Counter
@@ -65,7 +65,7 @@ def compare_rows(
     metric: str,
     is_json: bool,
 ) -> RowFindings:
-    """Read the rows of a variant, each with the prompt's answer to it, and keep what tells most."""
+    """Read the rows of a variant, each with the prompt's answer to it, and keep the clearest."""
     worst, regressions = _Lowest(), _Lowest()
     broken = mended = 0
     fields = _FieldCounts()

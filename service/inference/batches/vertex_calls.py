@@ -141,8 +141,8 @@ def words_without_quotes(message: str) -> str:
     Quoted text, JSON, and what follows a colon behind a row, line, example or prompt become `…`;
     the names of the provider's own resources stay.
     """
-    told = _QUOTES.sub(_unless_resource, _REQUEST.sub("", message))
-    return " ".join(_ROW.sub(r"\1: …", told).split())[:500]
+    unquoted = _QUOTES.sub(_unless_resource, _REQUEST.sub("", message))
+    return " ".join(_ROW.sub(r"\1: …", unquoted).split())[:500]
 
 
 def _unless_resource(quoted: re.Match[str]) -> str:

@@ -168,7 +168,7 @@ def _read_candidate(candidate: Mapping[str, Any]) -> tuple[Outcome, str, str, st
 
 
 def _logprob(body: Mapping[str, Any]) -> float | None:
-    """Return the log-probability of all tokens of the answer; None where the model tells none."""
+    """Return the log-probability of all tokens of the answer; None where the model returns none."""
     candidates = body.get("candidates")
     candidate = _mapping(candidates[0]) if isinstance(candidates, list) and candidates else {}
     chosen = _mapping(candidate.get("logprobsResult")).get("chosenCandidates")

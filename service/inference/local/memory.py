@@ -108,8 +108,8 @@ def _mib(size_bytes: int) -> str:
 
 def available_bytes(limit: int = 0) -> int:
     """Return the memory that this process can still get: the kernel's, the container's, `limit`."""
-    told = (line.split() for line in _read(_MEMINFO).splitlines())
-    found = [int(words[1]) << 10 for words in told if words[0] == "MemAvailable:"]
+    lines = (line.split() for line in _read(_MEMINFO).splitlines())
+    found = [int(words[1]) << 10 for words in lines if words[0] == "MemAvailable:"]
     found += [limit] if limit else []
     most, used = _read(_MEMORY_MAX).strip(), _read(_MEMORY_CURRENT).strip()
     if most.isdigit() and used.isdigit():

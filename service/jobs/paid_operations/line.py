@@ -1,7 +1,7 @@
 """The line before a provider's quota of operations at once: who may send, and who waits where.
 
 It is in the database: records that are `queued`, in the order of their arrival, of jobs that are
-open. Whoever is admitted or ends wakes the first that waits.
+open. One that is admitted or ends wakes the first that waits.
 """
 
 from service.database import Session, Sessions
@@ -15,7 +15,7 @@ Table = type[PaidOperationRow]
 def place_in_line(session: Session, row: PaidOperationRow, *, most: int) -> int:
     """Return 0 where a record may be sent now, else its place; 1 goes next.
 
-    Whoever asks holds the line until the transaction ends, so that no two take one place.
+    The caller holds the line until the transaction ends, so that no two take one place.
     """
     repository.lock_line(session, row.line or "")
     waiting = repository.waiting_in_line(session, type(row), row.line or "")

@@ -240,7 +240,7 @@ class _Step(Generic[Row]):
         wake_next(self.table, row.line, sessions=self.sessions)
 
     def _may_send(self) -> bool:
-        """Look right before the request: the lease is ours, so nobody waits for it to settle yet.
+        """Look right before the request: the lease is ours, so no other waits for it to settle yet.
 
         The input was staged before: where it is taken away after, that is for good.
         """

@@ -40,7 +40,7 @@ class PolledTable(Generic[Row]):
     `place` names the provider's location that an operation is at. `find` returns all that carry
     the label of a record, `drop` cancels one of them that no record owns; `staged` is where copies
     of its input may lie. `poll_many` returns, by
-    job, what a list tells of many at once: those missing are polled one by one.
+    job, what one list says of many: those missing are polled one by one.
     """
 
     table: type[Row]
@@ -77,15 +77,15 @@ class PlacePoll(Generic[Row]):
         if self._polled.poll_many is None or not self._may_call(rows):
             return list(rows)
         try:
-            told = self._polled.poll_many(rows)
+            answers = self._polled.poll_many(rows)
         except TunecurveError as error:
             log.warning("operation_list_failed", place=self._place, code=error.code)
             if isinstance(error, _OF_THE_PLACE):
                 self._note_failure(rows, error)
             return list(rows)
         self._circuits.note_answer(self._place)
-        self._keep([row for row in rows if row.job_id in told], lambda row: told[row.job_id])
-        return [row for row in rows if row.job_id not in told]
+        self._keep([row for row in rows if row.job_id in answers], lambda row: answers[row.job_id])
+        return [row for row in rows if row.job_id not in answers]
 
     def poll(self, rows: Sequence[Row]) -> None:
         """Ask about each, and keep what is answered."""

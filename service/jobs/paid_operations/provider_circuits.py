@@ -41,7 +41,7 @@ class Circuit:
     def after_failure(self, now: datetime, *, interval: timedelta | None = None) -> "Circuit":
         """Return the circuit one failure later: open from the third, each time twice as long.
 
-        Calls that were under way when it opened tell nothing new.
+        Calls that were under way when it opened change nothing.
         """
         if not self.allows(now, interval=interval):
             return self

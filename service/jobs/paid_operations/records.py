@@ -37,16 +37,16 @@ def record_polls(table: type[Row], found: Found[Row], *, sessions: Sessions) -> 
 
 def _is_news(row: PaidOperationRow, status: OperationStatus) -> bool:
     known = row.state, row.provider_state or "", row.phase or ""
-    told = status.state.value, status.provider_state, status.phase
-    return known != told or row.progress != _progress_of(status, row)
+    reported = status.state.value, status.provider_state, status.phase
+    return known != reported or row.progress != _progress_of(status, row)
 
 
 def _progress_of(status: OperationStatus, row: PaidOperationRow) -> dict[str, Any] | None:
     """Return the progress that is reported; one that is reported no more stands."""
-    told = status.progress
-    if told is None:
+    reported = status.progress
+    if reported is None:
         return row.progress
-    return {"done": told.done, "total": told.total, "unit": told.unit}
+    return {"done": reported.done, "total": reported.total, "unit": reported.unit}
 
 
 def _record_news(row: Row, status: OperationStatus, sessions: Sessions) -> Row:
@@ -61,10 +61,10 @@ def _record_news(row: Row, status: OperationStatus, sessions: Sessions) -> Row:
         before = current.provider_state or "", current.phase or ""
         progressed = take_status(current, status, now)
         session.flush()
-        told = {"provider_state": current.provider_state or "", "phase": current.phase or ""}
-        is_new = before != (told["provider_state"], told["phase"])
+        reported = {"provider_state": current.provider_state or "", "phase": current.phase or ""}
+        is_new = before != (reported["provider_state"], reported["phase"])
         if job is not None and (is_new or progressed):
-            provider = told if is_new else None
+            provider = reported if is_new else None
             shown = _shown_progress(current)
             show_operation(session, job, progress=shown, provider=provider, now=now)
     return current
@@ -92,7 +92,7 @@ def take_status(row: PaidOperationRow, status: OperationStatus, now: datetime) -
 
 
 def _shown_progress(row: PaidOperationRow) -> dict[str, Any] | None:
-    """Return the progress of a job that waits for its operation; None before anything is told."""
+    """Return the progress of a job that waits for its operation; None before any is known."""
     if not row.phase and row.progress is None:
         return None
     end = expected_end(

@@ -30,7 +30,7 @@ def planned_use(estimate: Estimate, *, epochs: int, examples: int) -> dict[str, 
 @dataclass(frozen=True, slots=True)
 class TrainingBill:
     """What a tuning has used: `tokens` of all epochs, `nano` by the catalogue's price, None where
-    that is unknown. `counted` is false where the provider told no tokens: the plan counts then.
+    that is unknown. `counted` is false where the provider reported no tokens: the plan counts then.
     """
 
     epochs: int
@@ -47,18 +47,18 @@ class TrainingBill:
 def bill_of(
     result: Mapping[str, Any], planned: Mapping[str, Any], *, base_model: str, catalogue: Catalogue
 ) -> TrainingBill:
-    """Return the bill of a tuning from what its provider told. What it has not told counts as it
+    """Return the bill of a tuning from what its provider reported. The rest counts as it
     was planned, never as nothing.
     """
-    told: Mapping[str, Any] = result.get("statistics") or {}
+    statistics: Mapping[str, Any] = result.get("statistics") or {}
     chosen: Mapping[str, Any] = result.get("hyperparameters") or {}
     epochs = int(chosen.get("epochs") or planned.get("epochs") or 1)
     one_pass = int(result.get("training_tokens") or 0)
     tokens = one_pass * epochs or int(planned.get("tokens") or 0)
     return TrainingBill(
         epochs=epochs,
-        steps=told.get("tuning_step_count"),
-        examples=told.get("tuning_dataset_example_count"),
+        steps=statistics.get("tuning_step_count"),
+        examples=statistics.get("tuning_dataset_example_count"),
         tokens=tokens,
         nano=catalogue.training_cost(base_model, tokens=tokens),
         counted=one_pass > 0,

@@ -25,8 +25,9 @@ def estimate_training(
 ) -> Estimate:
     """Return what tuning on some examples costs; pure.
 
-    By the tokens of the training file as its report tells them, from low to high, else by the
-    typical lengths of texts. Without `epochs` the catalogue's assumption counts, and is told.
+    By the tokens of the training file as its report gives them, from low to high, else by the
+    typical lengths of texts. Without `epochs` the catalogue's assumption counts, and is
+    noted.
     """
     base_model, train_size = settings.base_model, settings.train_size
     epochs = settings.hyperparameters.epochs
@@ -55,8 +56,8 @@ def estimate_training(
 
 def _tokens_of_one_pass(dataset: DatasetView, train_size: int) -> tuple[float, float]:
     """Return about how many tokens a training file has, from low to high."""
-    told: Mapping[str, Any] = dataset.report.get("cost") or {}
-    for row in told.get("rows") or ():
+    estimate: Mapping[str, Any] = dataset.report.get("cost") or {}
+    for row in estimate.get("rows") or ():
         if row["train_size"] == train_size:
             return row["tokens_low"] / row["epochs"], row["tokens_high"] / row["epochs"]
     a_row = instruction_tokens(dataset) + sum(
@@ -122,7 +123,7 @@ def _reuse_note(train_size: int, job_id: str) -> tuple[str, str]:
 def hold_training(
     run: JobRun, dataset: DatasetView, settings: TuningSettings, *, catalogue: Catalogue
 ) -> dict[str, Any]:
-    """Hold the most that the plan tells for the tuning before it is sent; without a budget
+    """Hold the upper end of the plan for the tuning before it is sent; without a budget
     hold nothing. Return the plan, to be kept with the tuning.
 
     Raises BudgetExhausted when it does not fit. What was held for a tuning that failed or was

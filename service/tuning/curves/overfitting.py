@@ -2,7 +2,7 @@
 
 The rule follows Prechelt, "Early Stopping - But When?" (1998): generalisation loss above the lowest
 validation loss so far (his GL) that lasts for several evaluations in a row (his UP). Both levels
-are means over neighbours, and the rise must stand out from the noise of the curve, which is told
+are means over neighbours, and the rise must stand out from the noise of the curve, estimated
 from differences of neighbours (as von Neumann et al., "The Mean Square Successive Difference",
 1941; of second order, so that a slope counts nothing, and by their median). Noise that is
 independent from point to point is assumed; `bench/statistics/overfitting.py` counts false findings.
@@ -42,7 +42,7 @@ def find_overfitting(train: Curve, validation: Curve) -> Overfitting | None:
     """Return the overfitting that two loss curves show, or None where they show none.
 
     Three evaluations at least must follow the lowest one, all above it; fewer than five in all
-    tell nothing.
+    decide nothing.
     """
     losses = [loss for _, loss in validation]
     if len(losses) < _LAST + 2 or not train:

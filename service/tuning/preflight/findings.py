@@ -81,8 +81,8 @@ def _region(facts: PreflightFacts) -> Iterator[PreflightFinding]:
         )
         yield _failed("region", "region_not_tunable", detail)
         return
-    told = "" if facts.regions else "; where it can be is not in the catalogue"
-    yield _ok("region", f"{facts.base_model} is tuned in {facts.region}{told}")
+    unknown = "" if facts.regions else "; where it can be is not in the catalogue"
+    yield _ok("region", f"{facts.base_model} is tuned in {facts.region}{unknown}")
 
 
 def _bucket(facts: PreflightFacts) -> Iterator[PreflightFinding]:
@@ -160,19 +160,19 @@ def _tunings(facts: PreflightFacts) -> Iterator[PreflightFinding]:
         return
     yield _ok("tunings", f"Vertex AI lists them in {facts.region}")
     count, most = facts.open_tunings, facts.most_open
-    told = f"{count} open in {facts.region}"
+    now = f"{count} open in {facts.region}"
     if most is None:
-        yield _ok("concurrent tunings", f"{told}; their number is not limited here")
+        yield _ok("concurrent tunings", f"{now}; their number is not limited here")
     elif count >= most:
         detail = (
-            f"{told}, as many as TUNECURVE_CONCURRENT_TUNINGS takes to be Google's quota ({most}): "
+            f"{now}, as many as TUNECURVE_CONCURRENT_TUNINGS takes to be Google's quota ({most}): "
             "the next one waits in line"
         )
         yield PreflightFinding(
             "concurrent tunings", FindingState.WARN, "concurrent_tunings_reached", detail
         )
     else:
-        yield _ok("concurrent tunings", f"{told}, of {most} at once")
+        yield _ok("concurrent tunings", f"{now}, of {most} at once")
 
 
 def _ok(check: str, detail: str) -> PreflightFinding:

@@ -62,8 +62,8 @@ def read_state(state: str, detail: str) -> tuple[OperationState, TrainingPhase]:
     ours = _STATES.get(state, OperationState.ACCEPTED)
     if ours in FINAL_STATES:
         return ours, TrainingPhase.ENDED
-    told = _PHASES.get(detail.removeprefix("TUNING_JOB_STATE_"))
-    phase = _OWN_PHASES.get(state) or told or _WITHOUT_DETAIL.get(state, TrainingPhase.UNKNOWN)
+    detailed = _PHASES.get(detail.removeprefix("TUNING_JOB_STATE_"))
+    phase = _OWN_PHASES.get(state) or detailed or _WITHOUT_DETAIL.get(state, TrainingPhase.UNKNOWN)
     return ours, phase
 
 
@@ -74,8 +74,8 @@ def read_tuning(job: Mapping[str, Any]) -> ProviderTuning:
     the user's data and have no place in our tables.
     """
     job = storable_json(job)
-    told = str(job.get("state", ""))
-    state, phase = read_state(told, str(job.get("tuningJobState") or ""))
+    stated = str(job.get("state", ""))
+    state, phase = read_state(stated, str(job.get("tuningJobState") or ""))
     tuned = job.get("tunedModel") or {}
     labels: Mapping[str, str] = job.get("labels") or {}
     counts = (job.get("tuningDataStats") or {}).get("supervisedTuningDataStats") or {}
@@ -85,7 +85,7 @@ def read_tuning(job: Mapping[str, Any]) -> ProviderTuning:
     return ProviderTuning(
         resource_name=str(job.get("name", "")),
         state=state,
-        provider_state=told[:50],
+        provider_state=stated[:50],
         phase=phase,
         progress=_progress(job, spec, counts, checkpoints),
         run_id=str(labels.get(RUN_LABEL, "")),
@@ -102,10 +102,10 @@ def read_tuning(job: Mapping[str, Any]) -> ProviderTuning:
 
 
 def _statistics(counts: Mapping[str, Any]) -> dict[str, int]:
-    """Return counts only; of the reasons why examples were left out, how many are told."""
-    told = {ours: int(counts[name]) for name, ours in _COUNTS.items() if counts.get(name)}
+    """Return counts only; of the reasons why examples were left out, only how many there are."""
+    found = {ours: int(counts[name]) for name, ours in _COUNTS.items() if counts.get(name)}
     reasons = counts.get(_REASONS) or ()
-    return told | ({"dropped_example_count": len(reasons)} if reasons else {})
+    return found | ({"dropped_example_count": len(reasons)} if reasons else {})
 
 
 def _checkpoints(tuned: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -119,19 +119,19 @@ def _progress(
     counts: Mapping[str, Any],
     checkpoints: tuple[Mapping[str, Any], ...],
 ) -> TrainingProgress:
-    """Return the completed epochs and steps: as told, else those of the latest checkpoint."""
-    told = job.get("tuningJobMetadata") or {}
+    """Return the completed epochs and steps: as reported, else those of the latest checkpoint."""
+    metadata = job.get("tuningJobMetadata") or {}
     latest = checkpoints[-1] if checkpoints else {}
     return TrainingProgress(
-        epochs_done=_count(told.get("completedEpochCount") or latest.get("epoch")),
+        epochs_done=_count(metadata.get("completedEpochCount") or latest.get("epoch")),
         epochs_total=_count(spec.get("epochCount")),
-        steps_done=_count(told.get("completedStepCount") or latest.get("step")),
+        steps_done=_count(metadata.get("completedStepCount") or latest.get("step")),
         steps_total=_count(counts.get("tuningStepCount")),
     )
 
 
-def _count(told: Any) -> int | None:
-    return int(told) if told else None
+def _count(reported: Any) -> int | None:
+    return int(reported) if reported else None
 
 
 def _error(error: Mapping[str, Any]) -> dict[str, Any] | None:

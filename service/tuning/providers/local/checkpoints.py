@@ -1,6 +1,6 @@
 """Checkpoints of a training on disk: which are whole, and the newest of them to continue from.
 
-A worker may be killed while it writes one; a mark that appears last, in one step, tells it is
+A worker may be killed while it writes one; a mark that appears last, in one step, shows that it is
 whole.
 """
 

@@ -1,4 +1,4 @@
-"""What a training tells while it runs, and how it is stopped: callbacks of the Trainer."""
+"""What a training reports while it runs, and how it is stopped: callbacks of the Trainer."""
 
 import math
 import time
@@ -29,7 +29,7 @@ class TrainingListener(Protocol):
     """Who a training reports to.
 
     `step_done` raises JobCancelled or LeaseLost to end the training at once, and Preempted to
-    have it saved first. `checkpoint_saved` is told of every whole one; `epoch` is None amid one.
+    have it saved first. `checkpoint_saved` gets every whole one; `epoch` is None amid one.
     """
 
     def step_done(self, step: int, total: int) -> None: ...

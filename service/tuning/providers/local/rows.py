@@ -28,7 +28,7 @@ class EncodedRows:
 def labels_of(examples: Sequence[Example], known: Sequence[str]) -> tuple[str, ...]:
     """Return the labels to learn: those that the dataset names, else those of its rows.
 
-    Raises Invalid `labels_too_few` where there is nothing to tell apart, and `labels_too_many`
+    Raises Invalid `labels_too_few` where there is nothing to learn, and `labels_too_many`
     where hardly an answer stands twice.
     """
     labels = tuple(known) or tuple(sorted({example.target for example in examples}))

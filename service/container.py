@@ -45,6 +45,7 @@ from service.settings import Settings
 from service.storage.ports import ObjectStore
 from service.storage.project_store import ProjectStore
 from service.task_queue import CeleryTaskQueue, TaskQueue, queue_names
+from service.tuning.inputs.access import OwnPlace
 from service.tuning.kinds import POLL, tune_kind
 from service.tuning.local_tuning import LocalTuningServices
 from service.tuning.operations import TuningServices, open_limits
@@ -131,10 +132,11 @@ class Container:
     @cached_property
     def kinds(self) -> JobKinds:
         base_model, catalogue = self.settings.base_model, self.catalogue
+        place = OwnPlace(self.settings.resolved_storage, self.settings.google_cloud_project)
         kinds = (
             PREPARE,
             DRAFT,
-            tune_kind(base_model, catalogue=catalogue, storage=self.settings.resolved_storage),
+            tune_kind(base_model, catalogue=catalogue, place=place),
             POLL,
             evaluate_kind(
                 base_model,

@@ -127,6 +127,8 @@ def present_project(row: Project) -> ProjectView:
         buckets=row.buckets,
         hub_datasets=row.hub_datasets,
         tunings=row.tunings,
+        tuning_service_accounts=row.tuning_service_accounts,
+        kms_keys=row.kms_keys,
         service_account=row.service_account,
         limits=ProjectLimits.model_validate(row.limits),
         state="erasing" if row.erasing_at else "open",

@@ -11,10 +11,10 @@ from service.database import Id, Model
 
 class Project(Model):
     """`event_seq` is the number of the project's last event: the row lock that hands it out
-    makes event numbers gap-free and visible in order. `buckets`, `hub_datasets` and `tunings` are
-    patterns of what it may read of others (`access`); `limits` is a `ProjectLimits`. Its
-    jobs call Google as `service_account`, if there is one. From `erasing_at` on its keys open
-    nothing.
+    makes event numbers gap-free and visible in order. `buckets`, `hub_datasets`, `tunings`,
+    `tuning_service_accounts` and `kms_keys` are patterns of what it may use of others (`access`);
+    `limits` is a `ProjectLimits`. Its jobs call Google as `service_account`, if there is one. From
+    `erasing_at` on its keys open nothing.
     """
 
     __tablename__ = "project"
@@ -25,6 +25,8 @@ class Project(Model):
     buckets: Mapped[list[Any]] = mapped_column(default=list)
     hub_datasets: Mapped[list[Any]] = mapped_column(default=list)
     tunings: Mapped[list[Any]] = mapped_column(default=list)
+    tuning_service_accounts: Mapped[list[Any]] = mapped_column(default=list)
+    kms_keys: Mapped[list[Any]] = mapped_column(default=list)
     limits: Mapped[dict[str, Any]] = mapped_column(default=dict)
     service_account: Mapped[str | None] = mapped_column(String(200))
     created_at: Mapped[datetime]

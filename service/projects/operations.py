@@ -29,7 +29,7 @@ _ABSENT = "0" * 64
 def ensure_project(name: str, *, sessions: Sessions) -> str:
     """Return the id of the project of this name; it is created if missing.
 
-    The first one of an installation may read whatever its Google identity may; others nothing.
+    The first one of an installation may use whatever its Google identity may; others nothing.
     """
     with sessions.transaction() as session:
         known = repository.find_project_id(session, name)
@@ -43,6 +43,8 @@ def ensure_project(name: str, *, sessions: Sessions) -> str:
             buckets=open_to,
             hub_datasets=open_to,
             tunings=open_to,
+            tuning_service_accounts=open_to,
+            kms_keys=open_to,
             limits={},
             created_at=utc_now(),
         )

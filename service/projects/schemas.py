@@ -166,6 +166,8 @@ _PROJECT_EXAMPLE: dict[str, Any] = {
     "buckets": ["support-data", "shared/reviews/*"],
     "hub_datasets": ["ai4privacy/*"],
     "tunings": [],
+    "tuning_service_accounts": ["tuner@support-lab.iam.gserviceaccount.com"],
+    "kms_keys": ["projects/support-lab/locations/us-central1/keyRings/tunings/*"],
     "service_account": "support-tunings@support-lab.iam.gserviceaccount.com",
     "limits": {
         "open_jobs": 50,
@@ -179,7 +181,7 @@ _PROJECT_EXAMPLE: dict[str, Any] = {
 
 
 class ProjectCreate(BaseModel):
-    """A project to make. It may read nothing of others but what is listed."""
+    """A project to make. It may read and use nothing of others but what is listed."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -191,6 +193,14 @@ class ProjectCreate(BaseModel):
     hub_datasets: Patterns = Field(default=[], description="`owner/name` or `owner/*`; `*`: all")
     tunings: Patterns = Field(
         default=[], description="resource names of others' tunings that `poll` may attach to"
+    )
+    tuning_service_accounts: Patterns = Field(
+        default=[], description="service accounts that its tunings may name; `*`: all"
+    )
+    kms_keys: Patterns = Field(
+        default=[],
+        description="keys (CMEK) that its tunings may name, or `projects/…/keyRings/RING/*`; "
+        "`*`: all",
     )
     service_account: ServiceAccount | None = Field(
         default=None,
@@ -209,6 +219,10 @@ class ProjectUpdate(BaseModel):
     buckets: Patterns | None = Field(default=None, description="in place of those there are")
     hub_datasets: Patterns | None = Field(default=None, description="in place of those there are")
     tunings: Patterns | None = Field(default=None, description="in place of those there are")
+    tuning_service_accounts: Patterns | None = Field(
+        default=None, description="in place of those there are"
+    )
+    kms_keys: Patterns | None = Field(default=None, description="in place of those there are")
     service_account: ServiceAccount | None = Field(
         default=None,
         description="null, where it is given: its jobs call Google as the installation itself",
@@ -217,7 +231,7 @@ class ProjectUpdate(BaseModel):
 
 
 class ProjectView(BaseModel):
-    """A project, what of others it may read, and its limits."""
+    """A project, what of others it may use, and its limits."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_PROJECT_EXAMPLE]})
 
@@ -227,6 +241,10 @@ class ProjectView(BaseModel):
     buckets: list[str] = Field(description="buckets, or folders in them, that it may read")
     hub_datasets: list[str] = Field(description="datasets of the hub that it may read")
     tunings: list[str] = Field(description="others' tunings that it may attach to")
+    tuning_service_accounts: list[str] = Field(
+        description="service accounts that its tunings may name"
+    )
+    kms_keys: list[str] = Field(description="keys (CMEK) that its tunings may name")
     service_account: str | None = Field(
         description="as which its jobs call Google; null: as the installation itself"
     )

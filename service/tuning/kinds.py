@@ -9,13 +9,13 @@ from service.catalogue.local_names import LOCAL
 from service.clock import utc_now
 from service.database import Session
 from service.datasets.queries import ready_dataset, require_train_sizes
-from service.errors import Fault, Forbidden, Invalid
+from service.errors import Fault, Invalid
 from service.ids import Prefix
 from service.jobs.ports import InputNotReady, JobKind, Placement, Submission
-from service.projects.access import require_bucket
 from service.task_queue import Queue
 from service.tuning import repository
 from service.tuning.billing.costs import estimate_tuning
+from service.tuning.inputs.access import NOWHERE, OwnPlace, require_allowed
 from service.tuning.inputs.checks import check_rows, check_settings
 from service.tuning.inputs.continuation import parent_of
 from service.tuning.inputs.settings import settings_of
@@ -30,17 +30,15 @@ def reserve_tuned(
     *,
     base_model: str,
     catalogue: Catalogue,
-    storage: str = "",
+    place: OwnPlace,
 ) -> None:
     """Write the model row of a `tune` job.
 
     Refuses a dataset, train size or earlier model that is not there, what the base model is known
-    not to have, and a bucket for results that is not the project's to use. `storage` is our own.
+    not to have, and what of Google's is not the project's to use.
     """
     spec = TuneSpec.model_validate(submission.spec)
-    if spec.evaluation is not None:
-        uri, project_id = spec.evaluation.output_uri, submission.project_id
-        _check_destination(session, uri, storage=storage, project_id=project_id)
+    require_allowed(session, spec, project_id=submission.project_id, place=place)
     require_train_sizes(
         session,
         spec.dataset,
@@ -95,19 +93,6 @@ def _check(spec: TuneSpec, base_model: str, *, catalogue: Catalogue) -> bool:
     return unlisted
 
 
-def _check_destination(session: Session, uri: str, *, storage: str, project_id: str) -> None:
-    """Raise Forbidden `bucket_not_allowed` for results in our own folders, which are other
-    projects' too, and in a bucket that is not listed for the project.
-    """
-    pointer = "/spec/evaluation/output_uri"
-    if storage and f"{uri.rstrip('/')}/".startswith(f"{storage.rstrip('/')}/"):
-        message = "the provider's results do not go into the service's own folder: name another"
-        fault = Fault(pointer, "bucket_not_allowed", message)
-        raise Forbidden(message, code="bucket_not_allowed", faults=[fault])
-    bucket, _, name = uri.removeprefix("gs://").partition("/")
-    require_bucket(session, bucket, name, project_id=project_id, pointer=pointer)
-
-
 def reserve_polled(session: Session, submission: Submission) -> None:
     """Write the model row of a `poll` job; the provider names its base model."""
     spec = PollSpec.model_validate(submission.spec)
@@ -124,8 +109,8 @@ def reserve_polled(session: Session, submission: Submission) -> None:
     )
 
 
-def tune_kind(base_model: str, *, catalogue: Catalogue, storage: str = "") -> JobKind:
-    """Return the `tune` kind; `base_model` is what a spec without one gets, `storage` our own."""
+def tune_kind(base_model: str, *, catalogue: Catalogue, place: OwnPlace = NOWHERE) -> JobKind:
+    """Return the `tune` kind; `base_model` is what a spec without one gets, `place` our own."""
     return JobKind(
         name="tune",
         spec=TuneSpec,
@@ -133,7 +118,7 @@ def tune_kind(base_model: str, *, catalogue: Catalogue, storage: str = "") -> Jo
         prefix=Prefix.MODEL,
         queue=Queue.TUNE,
         task="tuning.tune",
-        reserve=partial(reserve_tuned, base_model=base_model, catalogue=catalogue, storage=storage),
+        reserve=partial(reserve_tuned, base_model=base_model, catalogue=catalogue, place=place),
         estimate=partial(estimate_tuning, base_model=base_model, catalogue=catalogue),
         place=partial(place_tuning, base_model=base_model, catalogue=catalogue),
         cleans_up_on_cancel=True,

@@ -87,6 +87,56 @@ def test_a_project_reads_only_the_buckets_and_datasets_that_are_listed(
     assert submit(support, "prepare", spec).status_code == 202
 
 
+ACCOUNT = "tunings@support-lab.iam.gserviceaccount.com"
+KEY = "projects/p/locations/us-central1/keyRings/ring/cryptoKeys/key"
+JUDGE = "projects/other-lab/locations/us-central1/publishers/google/models/gemini-3.1-flash-lite"
+EVALUATION: Json = {"prompts": ["Is it right?"], "output_uri": "gs://theirs/results"}
+OPENED: Json = {
+    "tuning_service_accounts": {"tuning_service_accounts": [ACCOUNT]},
+    "kms_keys": {"kms_keys": [KEY]},
+    "kms_keys/*": {"kms_keys": [f"{KEY.rpartition('/')[0]}/*"]},
+    "buckets": {"buckets": ["theirs"]},
+    "service_account": {"service_account": "support@other-lab.iam.gserviceaccount.com"},
+}
+
+
+@pytest.mark.parametrize(
+    ("names", "code", "opened"),
+    [
+        ({"service_account": ACCOUNT}, "service_account_not_allowed", "tuning_service_accounts"),
+        ({"kms_key_name": KEY}, "kms_key_not_allowed", "kms_keys"),
+        ({"kms_key_name": KEY}, "kms_key_not_allowed", "kms_keys/*"),
+        ({"evaluation": EVALUATION}, "bucket_not_allowed", "buckets"),
+        ({"evaluation": EVALUATION | {"autorater": {"model": JUDGE}}}, "", "service_account"),
+    ],
+)
+def test_a_tuning_names_only_what_its_project_may_use(
+    caller: Caller, names: Json, code: str, opened: str
+) -> None:
+    support = made(caller, buckets=[] if code else ["theirs"])
+    spec = {"dataset": f"ds_{'0' * 26}", "train_size": 20, "allow_unlisted_model": True, **names}
+
+    problem = problem_of(submit(support, "tune", spec), 403, code or "cloud_project_not_allowed")
+    assert problem["errors"][0]["pointer"].startswith(f"/spec/{next(iter(names))}")
+    caller.patch(f"/v1/projects/{support.project_id}", OPENED[opened])
+    problem_of(submit(support, "tune", spec), 404, "input_not_found")
+    assert submit(caller, "tune", spec).status_code == (404 if code else 403)
+
+
+def test_the_account_of_a_project_with_open_jobs_stays(caller: Caller) -> None:
+    support = made(caller, service_account=ACCOUNT)
+    path, job = f"/v1/projects/{support.project_id}", submit(support, "prepare", PREPARE).json()
+    other = f"other-{ACCOUNT}"
+
+    for account in (other, None):
+        problem_of(caller.patch(path, {"service_account": account}), 409, "project_has_open_jobs")
+    changed = caller.patch(path, {"service_account": ACCOUNT, "buckets": ["theirs"]})
+    assert changed.json()["buckets"] == ["theirs"]
+    assert caller.get(path).json()["service_account"] == ACCOUNT
+    support.post(f"/v1/jobs/{job['id']}/cancel")
+    assert caller.patch(path, {"service_account": other}).json()["service_account"] == other
+
+
 @pytest.mark.parametrize(
     ("buckets", "uri"),
     [

@@ -14,6 +14,8 @@ from service.jobs.models import Job
 from service.jobs.ports import JobCancelled, JobKind, Preempted, Submission
 from service.projects.models import Project
 
+_LISTS = ("buckets", "hub_datasets", "tunings", "tuning_service_accounts", "kms_keys")
+
 
 @dataclass
 class MemoryRun:
@@ -59,7 +61,7 @@ def add_project(sessions: Sessions) -> str:
     """Write a project and return its id."""
     project_id = new_id(Prefix.PROJECT)
     with sessions.transaction() as session:
-        everything = {name: ["*"] for name in ("buckets", "hub_datasets", "tunings")}
+        everything = {name: ["*"] for name in _LISTS}
         session.add(
             Project(id=project_id, name=project_id, event_seq=0, created_at=utc_now(), **everything)
         )

@@ -7,6 +7,7 @@ from service.database import Sessions
 from service.errors import Forbidden, NotFound
 from service.jobs.ports import JobCancelled
 from service.projects.models import Project
+from service.tuning.inputs.access import OwnPlace
 from service.tuning.kinds import POLL, tune_kind
 from service.tuning.models import TunedModel
 from service.tuning.operations import run_poll
@@ -74,7 +75,9 @@ def test_one_that_is_allowed_is_followed_and_never_stopped(
     "uri", ["gs://own/data", "gs://own/data/projects/others", "gs://own/data/"]
 )
 def test_results_of_a_provider_never_go_into_our_own_folders(sessions: Sessions, uri: str) -> None:
-    kind = tune_kind("gemini-3.1-flash-lite", catalogue=load_catalogue(), storage="gs://own/data")
+    kind = tune_kind(
+        "gemini-3.1-flash-lite", catalogue=load_catalogue(), place=OwnPlace("gs://own/data")
+    )
     spec = {
         "dataset": f"ds_{'0' * 26}",
         "train_size": 20,

@@ -1,5 +1,6 @@
 """The command line's environment, data folder, and server address."""
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,13 +10,26 @@ from urllib.parse import urlsplit
 from tunecurve.errors import ConfigurationError, UnreachableError
 from tunecurve.stack.state import read_state, state_file
 
-_FILE_NAMES = ("TUNECURVE_", "GOOGLE_", "STORAGE_EMULATOR_HOST")
+_PREFIX = "TUNECURVE_"
+# Of Google's own names those that choose neither programs nor hosts of credentials.
+_GOOGLE_NAMES = frozenset(
+    {
+        "GOOGLE_APPLICATION_CREDENTIALS",
+        "GOOGLE_CLOUD_PROJECT",
+        "GOOGLE_CLOUD_QUOTA_PROJECT",
+        "STORAGE_EMULATOR_HOST",
+    }
+)
+_CODE = "TUNECURVE_METRICS_FOLDER"
+_CREDENTIALS = "GOOGLE_APPLICATION_CREDENTIALS"
+# Other types of credentials send what a file or an address holds to an address of their own.
+_PLAIN_CREDENTIALS = frozenset({"service_account", "authorized_user"})
 # An address that only `.env` names gets no secret that comes from elsewhere.
 _SECRETS_OF = {
     "TUNECURVE_REDIS_URL": ("TUNECURVE_REDIS_PASSWORD",),
     "TUNECURVE_DATABASE_URL": ("PGPASSWORD", "PGPASSFILE", "PGSSLKEY"),
-    "TUNECURVE_VERTEX_ENDPOINT": ("GOOGLE_APPLICATION_CREDENTIALS",),
-    "STORAGE_EMULATOR_HOST": ("GOOGLE_APPLICATION_CREDENTIALS",),
+    "TUNECURVE_VERTEX_ENDPOINT": (_CREDENTIALS,),
+    "STORAGE_EMULATOR_HOST": (_CREDENTIALS,),
 }
 _DEFAULT_FOLDER = "~/.local/share/tunecurve"
 
@@ -39,8 +53,8 @@ class ReadEnvironment(dict[str, str]):
 def read_environment(dotenv: Path = Path(".env")) -> ReadEnvironment:
     """Return the environment over the settings in `.env`, as the services read them too.
 
-    A setting that is empty counts as unset. Of `.env` only our names and Google's are read: the
-    folder may be another program's, and other names decide which code programs run.
+    A setting that is empty counts as unset. Of `.env` only our names and a few of Google's are
+    read: the folder may be another program's, and other names decide which code programs run.
     """
     settings: dict[str, str | None] = {}
     if dotenv.is_file():
@@ -49,7 +63,7 @@ def read_environment(dotenv: Path = Path(".env")) -> ReadEnvironment:
         settings = {
             name: value
             for name, value in dotenv_values(dotenv).items()
-            if name.startswith(_FILE_NAMES)
+            if name.startswith(_PREFIX) or name in _GOOGLE_NAMES
         }
     named = {name: value for name, value in os.environ.items() if value}
     environment = ReadEnvironment(
@@ -89,7 +103,8 @@ def find_server(
     chosen_key = key or environment.get("TUNECURVE_KEY")
     chosen_url = url or (None if data_dir else environment.get("TUNECURVE_URL"))
     if chosen_key and not url and not data_dir:
-        _require_one_origin(environment, key_given=key is not None)
+        place = "TUNECURVE_URL" if chosen_url else "TUNECURVE_DATA_DIR"
+        _require_one_origin(environment, place, key_given=key is not None)
     folder = data_folder(environment, chosen=data_dir)
     stack = read_state(folder)
     if chosen_url is None and stack is None:
@@ -98,17 +113,25 @@ def find_server(
             "`tunecurve up`, or name one with --url or TUNECURVE_URL"
         )
     if stack is not None and chosen_url in {None, stack.url}:
-        return Server(stack.url, chosen_key or _read_key(stack.key_file))
+        _require_here(stack.url, folder)
+        return Server(stack.url, chosen_key or _read_key(folder / "key"))
     return Server(chosen_url or "", chosen_key)
 
 
 def server_environment() -> ReadEnvironment:
     """Return `read_environment()` for the server's own processes, which send secrets.
 
-    Raises ConfigurationError where one would go to an address that only `.env` names: the
-    author of the folder's `.env` need not be the one who has the secret.
+    Raises ConfigurationError where one would go to an address that only `.env` names, and where
+    `.env` names code: its author need not be the one who has the secret.
     """
     environment = read_environment()
+    if _CODE in environment.from_file:
+        raise ConfigurationError(
+            f"{_CODE} stands in .env: the code in that folder would be run; set it in the "
+            "environment"
+        )
+    if _CREDENTIALS in environment.from_file:
+        _require_plain(Path(environment[_CREDENTIALS]))
     for address, secrets in _SECRETS_OF.items():
         foreign = [name for name in secrets if name in environment.keys() - environment.from_file]
         if address in environment.from_file and foreign and _is_elsewhere(environment[address]):
@@ -126,18 +149,42 @@ def _is_elsewhere(address: str) -> bool:
     return bool(host) and parts.scheme != "unix" and host not in {"localhost", "127.0.0.1", "::1"}
 
 
-def _require_one_origin(environment: Environment, *, key_given: bool) -> None:
-    from_file: frozenset[str] = getattr(environment, "from_file", frozenset())
-    if "TUNECURVE_URL" in from_file and (key_given or "TUNECURVE_KEY" not in from_file):
+def _require_plain(file: Path) -> None:
+    try:
+        kind = json.loads(file.read_bytes()).get("type")
+    except (OSError, ValueError, AttributeError):
+        return  # Google's client says what is wrong with it
+    if kind not in _PLAIN_CREDENTIALS:
         raise ConfigurationError(
-            "TUNECURVE_URL stands in .env and the key comes from elsewhere: put both there, or "
-            "name the server with --url"
+            f"{_CREDENTIALS} stands in .env and names credentials of the type {kind!r}, which can "
+            "send files of yours to an address of theirs: set it in the environment"
         )
 
 
-def _read_key(file: str) -> str:
+def _require_one_origin(environment: Environment, place: str, *, key_given: bool) -> None:
+    from_file: frozenset[str] = getattr(environment, "from_file", frozenset())
+    if place in from_file and (key_given or "TUNECURVE_KEY" not in from_file):
+        raise ConfigurationError(
+            f"{place} stands in .env and the key comes from elsewhere: put both there, or name the "
+            "server with --url"
+        )
+
+
+def _require_here(url: str, folder: Path) -> None:
+    """A stack's own file names no other machine: what does was not written by a stack."""
+    if _is_elsewhere(url):
+        raise ConfigurationError(
+            f"{state_file(folder)} names a server on another machine: name it with --url"
+        )
+
+
+def _read_key(file: Path) -> str:
     try:
-        return Path(file).read_text(encoding="utf-8").strip()
+        handle = os.open(
+            file, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)
+        )  # a link is another stack's key
+        with os.fdopen(handle, encoding="utf-8") as stream:
+            return stream.read().strip()
     except OSError as error:
         raise ConfigurationError(
             f"the stack's key cannot be read ({error}); give one with --key or TUNECURVE_KEY"

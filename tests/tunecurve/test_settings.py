@@ -15,6 +15,29 @@ from tunecurve.settings import (
 from tunecurve.stack.state import StackState, make_private_folder, write_state
 
 STACK_URL = "http://127.0.0.1:9999"
+# They choose programs, certificates, proxies, or where credentials and rows go.
+OF_OTHERS = [
+    "LD_PRELOAD",
+    "PYTHONSTARTUP",
+    "PYTHONHOME",
+    "SSL_CERT_FILE",
+    "REQUESTS_CA_BUNDLE",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "NETRC",
+    "PGPASSWORD",
+    "PGSERVICEFILE",
+    "CELERY_CONFIG_MODULE",
+    "UVICORN_HOST",
+    "ALEMBIC_CONFIG",
+    "HF_ENDPOINT",
+    "CLOUDSDK_CONFIG",
+    "GCE_METADATA_HOST",
+    "GOOGLE_API_USE_CLIENT_CERTIFICATE",
+    "GOOGLE_API_CERTIFICATE_CONFIG",
+    "GOOGLE_CLOUD_UNIVERSE_DOMAIN",
+    "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES",
+]
 
 
 @pytest.fixture
@@ -99,16 +122,14 @@ def test_a_home_folder_that_is_not_known_is_a_configuration_error() -> None:
 def test_a_settings_file_gives_our_names_and_googles_and_no_others(
     bare: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (bare / ".env").write_text(
-        "PYTHONPATH=evil\nLD_PRELOAD=evil.so\nPATH=evil\nHTTPS_PROXY=http://evil\nPGPASSWORD=x\n"
-        "TUNECURVE_LOCATION=a\nGOOGLE_CLOUD_PROJECT=p\n"
-    )
+    evil = "".join(f"{name}=evil\n" for name in [*OF_OTHERS, "PYTHONPATH", "PATH"])
+    (bare / ".env").write_text(f"{evil}TUNECURVE_LOCATION=a\nGOOGLE_CLOUD_PROJECT=p\n")
     monkeypatch.setenv("PATH", "/usr/bin")
     environment = read_environment()
 
     assert environment["PATH"] == "/usr/bin"
     assert environment["PYTHONPATH"] != "evil"
-    assert environment.keys() & {"LD_PRELOAD", "HTTPS_PROXY", "PGPASSWORD"} == set()
+    assert [name for name in OF_OTHERS if environment.get(name) == "evil"] == []
     assert environment["GOOGLE_CLOUD_PROJECT"] == "p"
     assert environment.from_file >= {"TUNECURVE_LOCATION", "GOOGLE_CLOUD_PROJECT"}
 
@@ -178,3 +199,48 @@ def test_addresses_of_this_machine_get_what_is_set(
         monkeypatch.setenv(secret, "hunter2")
 
     assert server_environment()["PGPASSWORD"] == "hunter2"
+
+
+def test_a_settings_file_names_no_code(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (bare / ".env").write_text("TUNECURVE_METRICS_FOLDER=evil\n")
+    with pytest.raises(ConfigurationError, match="would be run"):
+        server_environment()
+
+    monkeypatch.setenv("TUNECURVE_METRICS_FOLDER", "mine")
+    assert server_environment()["TUNECURVE_METRICS_FOLDER"] == "mine"
+
+
+@pytest.mark.parametrize("kind", ["external_account", "impersonated_service_account", "new"])
+def test_a_settings_file_names_no_credentials_that_send_other_files(
+    bare: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
+    (bare / "google.json").write_text(f'{{"type": "{kind}"}}')
+    (bare / ".env").write_text("GOOGLE_APPLICATION_CREDENTIALS=google.json\n")
+    with pytest.raises(ConfigurationError, match=kind):
+        server_environment()
+
+    (bare / "google.json").write_text('{"type": "service_account"}')
+    assert server_environment()["GOOGLE_APPLICATION_CREDENTIALS"] == "google.json"
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "mine.json")
+    assert server_environment()["GOOGLE_APPLICATION_CREDENTIALS"] == "mine.json"
+
+
+@pytest.mark.parametrize("url", [STACK_URL, "https://evil.example"])
+def test_a_data_folder_that_a_settings_file_names_gets_no_key_of_another(
+    bare: Path, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    """What a repository brings along: settings, and a data folder that points to our key."""
+    monkeypatch.delenv("TUNECURVE_DATA_DIR")
+    (bare / "real").write_text("tunecurve_stored\n")
+    (bare / "data").mkdir()
+    write_state(bare / "data", StackState(url, str(bare / "real"), 1, {}, "", None))
+    (bare / ".env").write_text("TUNECURVE_DATA_DIR=data\n")
+    with pytest.raises(ConfigurationError):  # the key of that folder, which it has not
+        find_server(read_environment())
+    (bare / "data" / "key").symlink_to(bare / "real")
+    with pytest.raises(ConfigurationError):
+        find_server(read_environment())
+    monkeypatch.setenv("TUNECURVE_KEY", "tunecurve_env")
+    with pytest.raises(ConfigurationError, match="TUNECURVE_DATA_DIR stands"):
+        find_server(read_environment())

@@ -17,7 +17,7 @@ from tunecurve.commands.server_findings import Finding, State, ask_server
 from tunecurve.commands.tuning_findings import ask_preflight
 from tunecurve.errors import ExitCode, TunecurveError
 from tunecurve.output import Column, OutputFormat, Row, print_json, render_table
-from tunecurve.settings import data_folder, read_environment
+from tunecurve.settings import data_folder, server_environment
 from tunecurve.stack.locks import is_locked
 from tunecurve.stack.redis import choose_redis, redis_answers
 from tunecurve.stack.services import (
@@ -60,7 +60,7 @@ def doctor(
 
     Secrets are masked. Exits with 3 when something is wrong.
     """
-    environment = read_environment()
+    environment = server_environment()
     folder = data_folder(environment, chosen=data_dir)
     findings = examine(environment, data_dir=data_dir, url=url, key=key)
     if tuning:

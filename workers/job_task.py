@@ -72,7 +72,7 @@ def _claim_and_run(job_id: str, operation: Operation) -> None:
             shutting_down=is_shutting_down,
         )
         with lease as run:
-            _Ending(job, token, services).record(run, operation)
+            Ending(job, token, services).record(run, operation)
 
 
 def _rivals(kinds: JobKinds, name: str) -> list[str]:
@@ -81,7 +81,7 @@ def _rivals(kinds: JobKinds, name: str) -> list[str]:
     return [kind.name for kind in kinds.values() if own.preemptible and kind.queue is own.queue]
 
 
-class _Ending:
+class Ending:
     """Turns what an operation returns or raises into the job's next state."""
 
     def __init__(self, job: JobRecord, token: str, services: Container) -> None:

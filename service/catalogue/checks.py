@@ -47,7 +47,9 @@ def check_samples(catalogue: Catalogue, base_model: str, *, samples: int) -> Non
         raise Invalid(message, code="temperature_ignored", faults=[fault])
 
 
-def check_location(catalogue: Catalogue, base_model: str, *, compares: bool = False) -> None:
+def check_location(
+    catalogue: Catalogue, base_model: str, *, compares: bool = False, pointer: str = POINTER
+) -> None:
     """Raise Invalid `location_not_served` where the base model does not answer, and, where a job
     `compares` it with models tuned from it, `locations_differ` where those answer elsewhere.
     """
@@ -56,22 +58,22 @@ def check_location(catalogue: Catalogue, base_model: str, *, compares: bool = Fa
     if serving.base and called not in serving.base:
         places = ", ".join(serving.base)
         message = f"{base_model} does not answer at {called}; it does at {places}: {_SETTING}"
-        raise _misplaced("location_not_served", message)
+        raise _misplaced("location_not_served", message, pointer)
     if compares and called != tuned:
         message = (
             f"{base_model} would be called at {called} and models tuned from it at {tuned}; "
             f"comparisons need one place: {_SETTING}"
         )
-        raise _misplaced("locations_differ", message)
+        raise _misplaced("locations_differ", message, pointer)
 
 
-def check_region(catalogue: Catalogue, base_model: str) -> None:
+def check_region(catalogue: Catalogue, base_model: str, *, pointer: str = POINTER) -> None:
     """Raise Invalid `region_not_tunable` where the base model is tuned in other regions only."""
     regions, place = catalogue.entry(base_model).tuning.regions, catalogue.places.tuning
     if regions and place not in regions:
         known = ", ".join(regions)
         message = f"{base_model} is tuned in {known}, not in {place}: set TUNECURVE_LOCATION"
-        raise _misplaced("region_not_tunable", message)
+        raise _misplaced("region_not_tunable", message, pointer)
 
 
 def warnings_about(
@@ -101,5 +103,5 @@ def _objection(entry: ModelEntry, *, tunes: bool) -> tuple[str, str] | None:
     return None
 
 
-def _misplaced(code: str, message: str) -> Invalid:
-    return Invalid(message, code=code, faults=[Fault(POINTER, code, message)])
+def _misplaced(code: str, message: str, pointer: str) -> Invalid:
+    return Invalid(message, code=code, faults=[Fault(pointer, code, message)])

@@ -11,6 +11,7 @@ LOCAL = "local"  # the location where they answer, and the provider that tunes t
 _PREFIX = f"{LOCAL}:"
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}"
 LOCAL_BASE_PATTERN = rf"local:{_NAME}(/{_NAME}@[0-9a-f]{{40}})?"
+_COMMIT_SHOWN, _LONGEST_SHOWN = 7, 60
 _HUB_MODEL = re.compile(rf"({_NAME}/{_NAME})@([0-9a-f]{{40}})")
 
 
@@ -28,6 +29,18 @@ def hub_model_of(name: str) -> tuple[str, str] | None:
     """Return id and commit of a base model of the hub, or None for a folder."""
     found = _HUB_MODEL.fullmatch(bare_name(name))
     return (found[1], found[2]) if found else None
+
+
+def short_name(name: str) -> str:
+    """Return a base model's name as people read it: of a commit its first digits."""
+    hub = hub_model_of(name) if is_local(name) else None
+    short = f"{_PREFIX}{hub[0]}@{hub[1][:_COMMIT_SHOWN]}" if hub else name
+    return short if len(short) <= _LONGEST_SHOWN else f"…{short[1 - _LONGEST_SHOWN :]}"
+
+
+def provider_of(base_model: str) -> str:
+    """Return who tunes a base model."""
+    return LOCAL if is_local(base_model) else "vertex"
 
 
 def endpoint_below(folder: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from service.catalogue.local_names import provider_of
 from service.evaluation.metrics.registry import find_score
 from service.evaluation.statistics.comparison import (
     Comparison,
@@ -18,8 +19,13 @@ from service.experiments.decisions.front import VariantCost, pareto_front, pays_
 from service.experiments.decisions.laps import RaceResult, race_result
 from service.experiments.decisions.next_steps import NextStep, next_steps
 from service.experiments.decisions.ranking import RankedVariant, rank_variants
-from service.experiments.learning_curve.curve import LearningCurve, Point, learning_curve
-from service.experiments.learning_curve.tuning_luck import tuning_luck
+from service.experiments.learning_curve.curve import (
+    LearningCurve,
+    Point,
+    best_tuned,
+    learning_curve,
+)
+from service.experiments.learning_curve.tuning_luck import TuningLuck, tuning_luck
 from service.experiments.schemas import ExperimentSpec
 from service.money import dollars_or_none, parse_dollars
 
@@ -29,7 +35,7 @@ class Analysis:
     """`score_of_best` is what the best variant is expected to score on rows that did not choose
     it. `front` names the variants worth choosing by score and cost, cheapest first; None where a
     price is not known. `pays_off_from` counts calls a month. `extends` names the experiment whose
-    variants were compared before.
+    variants were compared before. `rivals` are the curves of the other base models that were tuned.
     """
 
     curve: LearningCurve
@@ -43,6 +49,7 @@ class Analysis:
     ranking: tuple[RankedVariant, ...] = ()
     race: RaceResult | None = None
     extends: str | None = None
+    rivals: tuple[LearningCurve, ...] = ()
 
 
 def analyse(
@@ -57,14 +64,23 @@ def analyse(
     """Analyse the variants of an experiment; the same input gives the same answer."""
     again = {each.name: each for each in points if each.replicate}
     first = [each for each in scores if each.name not in again]
-    curve = learning_curve(
-        metric,
-        points,
-        worthwhile_gain=spec.worthwhile_gain,
-        ahead=spec.extrapolation,
-        seed=spec.seed,
-        luck=tuning_luck(_repeated(scores, again, test=test), scale=test.scale),
-    )
+
+    def luck_of(base_model: str) -> TuningLuck | None:
+        own = {name: each for name, each in again.items() if each.base_model == base_model}
+        return tuning_luck(_repeated(scores, own, test=test), scale=test.scale)
+
+    def curve_of(variants: Sequence[Point], base_model: str) -> LearningCurve:
+        return learning_curve(
+            metric,
+            variants,
+            worthwhile_gain=spec.worthwhile_gain,
+            ahead=spec.extrapolation,
+            seed=spec.seed,
+            luck=luck_of(base_model),
+        )
+
+    best = best_tuned(points, metric=metric)
+    curve = curve_of(points, best.base_model if best else "")
     found = conclude(
         curve,
         compare_all(
@@ -76,7 +92,12 @@ def analyse(
         label_nano=parse_dollars(spec.label_price or "0"),
         rows=len(test.groups),
     )
-    return replace(found, extends=spec.extend)
+    rivals = tuple(
+        curve_of([each for each in points if each.base_model in {"", other}], other)
+        for other in dict.fromkeys(each.base_model for each in points if each.kind.is_tuned)
+        if other != curve.base_model
+    )
+    return replace(found, extends=spec.extend, rivals=rivals)
 
 
 def _repeated(
@@ -128,6 +149,7 @@ def analysis_json(analysis: Analysis) -> dict[str, Any]:
     curve, decision = analysis.curve, analysis.decision
     return {
         "metric": curve.metric,
+        "base_model": curve.base_model,
         "verdict": curve.verdict.value,
         "points": [asdict(point) for point in curve.points],
         "baselines": [asdict(point) for point in curve.baselines],
@@ -148,6 +170,19 @@ def analysis_json(analysis: Analysis) -> dict[str, Any]:
         "next_steps": [_step_json(step) for step in analysis.next_steps],
         "race": analysis.race and _race_json(analysis.race),
         "ranking": [_ranked_json(each) for each in analysis.ranking],
+        "rivals": [_rival_json(each) for each in analysis.rivals],
+    }
+
+
+def _rival_json(curve: LearningCurve) -> dict[str, Any]:
+    return {
+        "base_model": curve.base_model,
+        "provider": provider_of(curve.base_model),
+        "verdict": curve.verdict.value,
+        "points": [asdict(point) for point in curve.points],
+        "fit": asdict(curve.fit) if curve.fit else None,
+        "tuning_error": curve.tuning_error,
+        "tuning_error_measured": curve.tuning_error_measured,
     }
 
 

@@ -6,8 +6,14 @@ from service.evaluation.metrics.registry import find_score
 from service.evaluation.statistics.comparison import FULL_COVERAGE
 from service.evaluation.statistics.intervals import FEW_GROUPS
 from service.experiments.analysis import Analysis
+from service.experiments.base_model_words import rival_clauses, subject_words, tuned_words
 from service.experiments.decisions.decision import Decision, SizeBasis, Worth
-from service.experiments.difference_words import doubt_words, gap_words, point_label, range_words
+from service.experiments.difference_words import (
+    doubt_words,
+    gap_words,
+    point_label,
+    range_words,
+)
 from service.experiments.learning_curve.curve import LearningCurve, Point, Verdict
 from service.money import NANO
 
@@ -28,6 +34,7 @@ def answer_clauses(analysis: Analysis) -> list[str]:
     return [
         _headline(decision, title=title, tests=len(analysis.comparisons)),
         *_sizes(analysis),
+        *rival_clauses(analysis),
         *_sweep(analysis),
         *_race(analysis),
         *_extension(analysis),
@@ -36,7 +43,7 @@ def answer_clauses(analysis: Analysis) -> list[str]:
         *([_outlook(curve)] if decision.best else []),
         *_costs(analysis),
         *_next(analysis),
-        *_gaps(curve, decision),
+        *_gaps(analysis),
     ]
 
 
@@ -47,20 +54,20 @@ def _headline(decision: Decision, *, title: str, tests: int) -> str:
     score = _score_words(chosen, title=title)
     if prompt is None or against is None:
         return (
-            f"Tuning on {chosen.train_size:,} examples scores {score}; "
+            f"Tuning {tuned_words(chosen)} scores {score}; "
             "no prompt was scored, so whether tuning is worth it is not known"
         )
     gap = f"{gap_words(against)} {point_label(prompt)} ({prompt.value:.1f}), the best prompt"
     gap += doubt_words(against, tests=tests)
     match decision.worth:
         case Worth.BETTER:
-            return f"Tune on {chosen.train_size:,} examples: {score}, {gap}"
+            return f"Tune {tuned_words(chosen)}: {score}, {gap}"
         case Worth.WORSE:
-            return f"Do not tune on this data: {chosen.train_size:,} examples score {score}, {gap}"
+            return f"Do not tune on this data: {subject_words(chosen)} score {score}, {gap}"
         case _:
             return (
                 "Tuning is not shown to differ from prompting: "
-                f"{chosen.train_size:,} examples score {score}, {gap}"
+                f"{subject_words(chosen)} score {score}, {gap}"
             )
 
 
@@ -114,7 +121,9 @@ def _best_size(decision: Decision, *, tests: int) -> Iterable[str]:
 def _sweep(analysis: Analysis) -> Iterable[str]:
     """Yield what a hyperparameter sweep found: the best configuration, and how sure that is."""
     curve = analysis.curve
-    everyone = (*curve.points, *curve.others)
+    everyone = [
+        each for each in (*curve.points, *curve.others) if each.base_model == curve.base_model
+    ]
     configurations = {each.configuration for each in everyone if each.value is not None}
     if len(configurations) < 2:  # noqa: PLR2004 - nothing was swept
         return
@@ -235,9 +244,11 @@ def dollar_words(nano: int | None) -> str:
     return f"{amount:.2g}" if 0 < amount < _DIME else f"{amount:.2f}"
 
 
-def _gaps(curve: LearningCurve, decision: Decision) -> Iterable[str]:
+def _gaps(analysis: Analysis) -> Iterable[str]:
     """Yield what is missing under the answer: scores, rows, groups."""
-    everyone = (*curve.baselines, *curve.points)
+    curve, decision = analysis.curve, analysis.decision
+    rivals = (point for rival in analysis.rivals for point in rival.points)
+    everyone = (*curve.baselines, *curve.points, *rivals)
     missing = [point.name for point in everyone if point.value is None]
     if missing:
         yield f"no score for {', '.join(missing)}"

@@ -194,11 +194,11 @@ def _tune_spec(
     return TuneSpec(
         dataset=dataset_id,
         train_size=variant.train_size or 0,
-        base_model=row.base_model,
+        base_model=variant.base_model or row.base_model,
         hyperparameters=variant.hyperparameters,
         replicate=variant.replicate,
-        provider=spec.provider,
-        local=spec.local,
+        provider=variant.provider,
+        local=variant.local,
         fresh=spec.fresh,
         allow_unlisted_model=spec.allow_unlisted_model,
     )

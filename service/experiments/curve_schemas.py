@@ -43,6 +43,7 @@ class CurvePoint(BaseModel):
     stopped_after: int | None = Field(
         default=None, description="test rows after which a race has stopped it; null: not stopped"
     )
+    base_model: str = Field(default="", description="that was tuned, where several were")
 
 
 class CurveBand(BaseModel):
@@ -71,6 +72,18 @@ class CurveBand(BaseModel):
     break_even_high: float | None = Field(
         default=None, description="upper end of it; null: beyond `sizes`"
     )
+
+
+class ModelCurve(BaseModel):
+    """The learning curve of another base model, on the same train sizes and test rows."""
+
+    base_model: str = Field(description="that was tuned")
+    provider: str = Field(description="who tunes it: `vertex`, or `local` on this machine")
+    verdict: Verdict = Field(description="whether more data would still help this model")
+    points: list[CurvePoint] = Field(description="its tuned variants, smallest size first")
+    fit: CurveBand | None = Field(description="null with fewer than three sizes that have a score")
+    tuning_error: float = Field(description="standard deviation of the luck of a tuning")
+    tuning_error_measured: bool = Field(description="by replicates")
 
 
 class CurveDecision(BaseModel):
@@ -203,6 +216,9 @@ class ExperimentCurve(BaseModel):
 
     metric: str = Field(description="by which the variants are compared")
     verdict: Verdict | None = Field(default=None, description="whether more data would still help")
+    base_model: str = Field(
+        default="", description="of `points`, where several were tuned: the one that scores best"
+    )
     points: list[CurvePoint] = Field(default=[], description="tuned variants of one configuration")
     baselines: list[CurvePoint] = Field(default=[], description="variants without tuning")
     fit: CurveBand | None = Field(
@@ -244,6 +260,9 @@ class ExperimentCurve(BaseModel):
     race: CurveRace | None = Field(default=None, description="null where nothing was stopped")
     ranking: list[RankedVariant] = Field(
         default=[], description="best first; empty in experiments of earlier versions"
+    )
+    rivals: list[ModelCurve] = Field(
+        default=[], description="curves of the other base models that were tuned"
     )
     comparisons: list[VariantComparison] = Field(
         default=[],

@@ -21,7 +21,13 @@ from service.evaluation.schemas import VariantKind
 from service.evaluation.setup_schemas import BEST_CHECKPOINT
 from service.experiments.queries import given_dataset
 from service.experiments.schemas import ExperimentSpec
-from service.experiments.variants import FINAL, Variant, label_checks, variants_of
+from service.experiments.variants import (
+    FINAL,
+    Variant,
+    label_checks,
+    tuned_models_of,
+    variants_of,
+)
 from service.jobs.ports import Estimate, InputNotReady, Submission
 from service.storage.ports import ObjectStore
 from service.text import counted
@@ -41,7 +47,9 @@ def estimate_experiment(
     """Return what an `experiment` job will cost with its children; None for what is not known."""
     spec = ExperimentSpec.model_validate(submission.spec.model_dump())
     name = spec.base_model or base_model
-    early = NOT_READY if _has_prices(catalogue, name) else unpriced(name)
+    tuned = tuned_models_of(spec, name)
+    unknown = [each for each in tuned if not _has_prices(catalogue, each)]
+    early = unpriced(unknown[0]) if unknown else NOT_READY
     try:
         dataset = given_dataset(session, spec, submission.project_id)
     except InputNotReady:
@@ -138,7 +146,7 @@ def _estimates(
                 session,
                 dataset,
                 TuningSettings(
-                    base_model,
+                    name,
                     variant.train_size,
                     variant.hyperparameters,
                     replicate=variant.replicate,
@@ -170,7 +178,9 @@ def _dearest_final(
     size = max((*dataset.train_sizes, *(each.train_size or 0 for each in tuned)))
     found = [
         estimate_training(
-            dataset, TuningSettings(base_model, size, each.hyperparameters), catalogue=catalogue
+            dataset,
+            TuningSettings(each.base_model or base_model, size, each.hyperparameters),
+            catalogue=catalogue,
         )
         for each in tuned
     ]

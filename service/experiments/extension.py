@@ -24,6 +24,7 @@ from service.jobs.ports import InputNotReady, JobKinds, JobRecord, JobRun
 from service.jobs.queries import spec_of
 from service.storage.ports import ObjectStore
 
+_MODELS = ("compare_models", "tune_models")
 # What an extension may set: it adds variants, or reads the same scores in another way.
 _ADDED = frozenset(
     {
@@ -35,6 +36,7 @@ _ADDED = frozenset(
         "optimised_prompt",
         "tuned_shots",
         "compare_models",
+        "tune_models",
         "replicates",
         "sweep",
         "label_errors",
@@ -50,9 +52,9 @@ _ADDED = frozenset(
 def extended_spec(spec: BaseModel, *, project_id: str, sessions: Sessions) -> BaseModel:
     """Return the whole spec of an extension, and any other spec as it is.
 
-    What it does not set is that of the experiment it extends; `train_sizes` and `compare_models`
-    are added to those. Sizes that the dataset has no files of are prepared anew, from the same
-    source.
+    What it does not set is that of the experiment it extends; `train_sizes`, `compare_models` and
+    `tune_models` are added to those. Sizes that the dataset has no files of are prepared anew, from
+    the same source.
 
     Raises NotFound `experiment_not_found`, Conflict `not_ready`, and Invalid
     `extension_changes_experiment` where it would leave out or change what was compared.
@@ -65,16 +67,20 @@ def extended_spec(spec: BaseModel, *, project_id: str, sessions: Sessions) -> Ba
         dataset = ready_dataset(row.dataset_id or "", project_id=project_id, session=session)
         prepared = spec_of(session, dataset.job_id)
     _require_additions(spec, before)
-    asked = spec.model_dump(include=spec.model_fields_set - {"train_sizes", "compare_models"})
+    asked = spec.model_dump(include=spec.model_fields_set - {"train_sizes", *_MODELS})
     fields = before.model_dump(exclude={"prepare", "dataset", "train_sizes"}) | asked
     fields |= {
         "fresh": False,
-        "compare_models": list(dict.fromkeys([*before.compare_models, *spec.compare_models])),
+        **{name: list(_joined(getattr(before, name), getattr(spec, name))) for name in _MODELS},
         **_data(spec, before, dataset, prepared),
     }
     whole = _validated(fields)
     _require_all(whole, before, dataset, sizes=_sizes(spec, before, dataset))
     return whole
+
+
+def _joined(before: Sequence[Any], added: Sequence[Any]) -> dict[Any, None]:
+    return dict.fromkeys([*before, *added])
 
 
 def write_extension(

@@ -38,12 +38,14 @@ def write_final_tuning(
         return []
     with sessions.reading() as session:
         dataset = ready_dataset(row.dataset_id or "", project_id=run.project_id, session=session)
+    base = next((each for each in spec.tune_models if each.base_model == best.base_model), spec)
     tune = TuneSpec(
         dataset=dataset.id,
         train_size=dataset.train_sizes[-1],
-        base_model=row.base_model,
+        base_model=best.base_model,
         hyperparameters=HyperparametersSpec.model_validate(best.hyperparameters or {}),
-        provider=spec.provider,
+        provider=base.provider,
+        local=base.local,
         allow_unlisted_model=spec.allow_unlisted_model,
     )
     with run.fenced() as session:

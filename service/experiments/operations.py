@@ -4,13 +4,8 @@ from collections.abc import Sequence
 from functools import partial
 
 from service.catalogue.catalogue import Catalogue
-from service.catalogue.checks import (
-    check_base_model,
-    check_location,
-    check_region,
-    check_samples,
-)
-from service.catalogue.local_names import LOCAL, is_local
+from service.catalogue.checks import check_samples
+from service.catalogue.local_names import is_local
 from service.clock import utc_now
 from service.database import Session, Sessions
 from service.datasets.examples import Split
@@ -33,12 +28,17 @@ from service.experiments.children import write_children
 from service.experiments.estimates import estimate_experiment
 from service.experiments.extension import write_extension
 from service.experiments.final_tuning import write_final_tuning
-from service.experiments.hyperparameter_sweep import configurations_of
+from service.experiments.model_checks import check_models
 from service.experiments.models import Experiment
 from service.experiments.race import next_lap
 from service.experiments.schemas import ExperimentSpec
 from service.experiments.summary import experiment_folder, summarise
-from service.experiments.variants import label_checks, variants_of
+from service.experiments.variants import (
+    label_checks,
+    models_of,
+    tuned_models_of,
+    variants_of,
+)
 from service.ids import Prefix
 from service.jobs.budgets import BudgetExhausted, refuse_if_used_up
 from service.jobs.dispatch import dispatch
@@ -58,7 +58,6 @@ from service.jobs.shards import stop_shards
 from service.storage.leftovers import Leftover, LeftoverKind
 from service.storage.ports import ObjectStore
 from service.task_queue import Queue
-from service.tuning.inputs.checks import check_hyperparameters
 from service.tuning.preflight.facts import Preflight
 
 
@@ -88,27 +87,18 @@ def reserve_experiment(
         form = answer_form_of(session, spec.dataset, project_id=submission.project_id)
         check_controlled(form, controlled=spec.controlled)
     name = spec.base_model or base_model
-    if any(map(is_local, (name, *spec.compare_models))):
-        check_local(spec, is_classifier=spec.trains_classifier)
+    _check_local(spec, name)
     check_judges(spec, spec.optimised_prompt, catalogue=catalogue)
-    for each in (name, *spec.compare_models):
+    for each in models_of(spec, name):
         check_samples(catalogue, each, samples=spec.samples)
     check_judge(
         session,
         spec.judge,
         (spec.dataset or "", Split.TEST),
-        answered_by=(name, *spec.compare_models),
+        answered_by=models_of(spec, name),
         project_id=submission.project_id,
     )
-    unlisted = check_base_model(
-        catalogue, name, tunes=True, allow_unlisted=spec.allow_unlisted_model
-    )
-    if not unlisted:
-        check_region(catalogue, name)
-        check_location(catalogue, name, compares=True)
-        for configuration in configurations_of(spec.sweep, spec.hyperparameters):
-            check_hyperparameters(catalogue, name, configuration)
-    unlisted |= _check_compared(spec, name, catalogue=catalogue)
+    unlisted = check_models(spec, name, catalogue=catalogue)
     repository.add(
         session,
         Experiment(
@@ -155,23 +145,17 @@ def _check_race(spec: ExperimentSpec, metrics: Sequence[str]) -> None:
     raise Invalid(message, code="metric_not_raced", faults=[fault])
 
 
-def _check_compared(spec: ExperimentSpec, base_model: str, *, catalogue: Catalogue) -> bool:
-    """Check the other base models; return whether one is unlisted, as the spec allows."""
-    unlisted = False
-    for place, name in enumerate(spec.compare_models):
-        pointer = f"/spec/compare_models/{place}"
-        if name == base_model:
-            message = "this base model is compared anyway; leave it out"
-            fault = Fault(pointer, "base_models_repeated", message)
-            raise Invalid(message, code="base_models_repeated", faults=[fault])
-        unlisted |= check_base_model(
-            catalogue, name, allow_unlisted=spec.allow_unlisted_model, pointer=pointer
-        )
-    return unlisted
-
-
 def _is_synthetic(spec: ExperimentSpec, base_model: str, *, catalogue: Catalogue) -> bool:
-    return any(map(catalogue.is_synthetic, (base_model, *spec.compare_models)))
+    return any(map(catalogue.is_synthetic, models_of(spec, base_model)))
+
+
+def _check_local(spec: ExperimentSpec, base_model: str) -> None:
+    """Raise Invalid for what the local models among those that are compared cannot do."""
+    tuned = {base_model: spec.trains_classifier}
+    tuned |= {each.base_model: each.trains_classifier for each in spec.tune_models}
+    local = [tuned.get(each, False) for each in models_of(spec, base_model) if is_local(each)]
+    if local:
+        check_local(spec, is_classifier=all(local))
 
 
 def place_experiment(
@@ -224,8 +208,9 @@ def run_experiment(
         return waiting
     children: Sequence[JobRecord] = children_of(run.id, sessions=sessions)
     if not children:
-        if spec.provider != LOCAL:
-            preflight.require(row.base_model)
+        for name in tuned_models_of(spec, row.base_model):
+            if not is_local(name):
+                preflight.require(name)
         children = write_children(run, row, kinds=jobs.kinds, sessions=sessions)
         dispatch(children, services=jobs)
     ended = sum(State(child.state) not in OPEN for child in children)

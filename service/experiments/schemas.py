@@ -2,12 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from service.catalogue.entry import BASE_MODEL_PATTERN
-from service.catalogue.local_names import LOCAL
 from service.datasets.schemas import PrepareSpec, TrainSize
 from service.evaluation.generation_schemas import GenerationConfig, PromptSearch
 from service.evaluation.judges.reports import Estimate, self_preference
@@ -15,23 +13,14 @@ from service.experiments.curve_schemas import ExperimentCurve
 from service.experiments.hyperparameter_sweep import SweepSpec, configurations_of
 from service.experiments.label_error_schemas import LabelErrorsSpec
 from service.experiments.models import Experiment as ExperimentRow
+from service.experiments.tuned_bases import BaseModelName, TunedBaseSpec, trains_classifier
 from service.experiments.variant_view import ExperimentVariant, VariantView
 from service.ids import Prefix, id_pattern
-from service.inference.local.folders import LocalTask
 from service.jobs.lifecycle import State
 from service.jobs.schemas import OutputState, output_state
 from service.money import AMOUNT_PATTERN
-from service.tuning.local_spec import DEFAULT_TRAINING, LocalTrainingSpec, provider_mistakes
+from service.tuning.local_spec import LocalTrainingSpec, provider_mistakes
 from service.tuning.schemas import HyperparametersSpec, ProviderName
-
-BaseModelName = Annotated[
-    str,
-    Field(
-        pattern=BASE_MODEL_PATTERN,
-        description="name of a base model",
-        examples=["gemini-3.1-flash-lite"],
-    ),
-]
 
 
 class ExperimentSpec(GenerationConfig):
@@ -93,6 +82,12 @@ class ExperimentSpec(GenerationConfig):
         default=(),
         max_length=5,
         description="other base models, prompted in the same ways on the same rows",
+    )
+    tune_models: tuple[TunedBaseSpec, ...] = Field(
+        default=(),
+        max_length=5,
+        description="other base models that are tuned too, at Google or on this machine, and "
+        "prompted: each makes a learning curve of its own, over the same train sizes and test rows",
     )
     hyperparameters: HyperparametersSpec = HyperparametersSpec()
     epochs: Literal["matched", "matched_steps"] | None = Field(
@@ -207,8 +202,7 @@ class ExperimentSpec(GenerationConfig):
     @property
     def trains_classifier(self) -> bool:
         """Whether the tuned models read the text alone and answer with a label."""
-        task = (self.local or DEFAULT_TRAINING).task
-        return self.provider == LOCAL and task is LocalTask.SEQUENCE_CLASSIFICATION
+        return trains_classifier(self.provider, self.local)
 
 
 class Experiment(BaseModel):

@@ -207,6 +207,7 @@ def _point(variant: VariantView, *, rows: int, spec: ExperimentSpec) -> Point:
         epochs=variant.epochs,
         replicate=variant.replicate,
         stopped_after=asked if spec.racing and asked is not None and asked < rows else None,
+        base_model=variant.base_model if spec.tune_models and variant.train_size else "",
     )
 
 

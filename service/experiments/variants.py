@@ -1,8 +1,9 @@
 """The variants of an experiment: the ways of using the model that it compares."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from service.catalogue.local_names import short_name
 from service.datasets.queries import DatasetView
 from service.errors import Fault, Invalid
 from service.evaluation.schemas import VariantKind
@@ -12,7 +13,9 @@ from service.experiments.hyperparameter_sweep import (
     configurations_of,
 )
 from service.experiments.schemas import ExperimentSpec
-from service.tuning.schemas import HyperparametersSpec
+from service.experiments.tuned_bases import TunedBaseSpec
+from service.tuning.local_spec import LocalTrainingSpec
+from service.tuning.schemas import HyperparametersSpec, ProviderName
 
 FINAL = "final"  # label of the last tuning of an experiment that asks for one
 _MATCHED_EPOCHS = 4  # the default that Google's guide to tuning text models names
@@ -25,8 +28,8 @@ _LEFT_TO_PROVIDER = HyperparametersSpec()
 class Variant:
     """One way of using a model; `train_size` counts examples and is None unless tuned.
 
-    `base_model` is None where it is the experiment's own; `hyperparameters` are those of the
-    tuning; a `replicate` above 0 is the same tuning once more.
+    `base_model` is None where it is the experiment's own; `hyperparameters`, `provider` and `local`
+    are those of the tuning; a `replicate` above 0 is the same tuning once more.
     """
 
     name: str
@@ -36,21 +39,23 @@ class Variant:
     base_model: str | None = None
     hyperparameters: HyperparametersSpec = _LEFT_TO_PROVIDER
     replicate: int = 0
+    provider: ProviderName = "vertex"
+    local: LocalTrainingSpec | None = None
 
     @property
-    def tuning(self) -> tuple[int, HyperparametersSpec, int] | None:
+    def tuning(self) -> tuple[object, ...] | None:
         """What makes its tuning unlike others: variants that have it in common share a model."""
         if self.train_size is None:
             return None
-        return self.train_size, self.hyperparameters, self.replicate
+        return self.base_model, self.train_size, self.hyperparameters, self.local, self.replicate
 
 
 def variants_of(spec: ExperimentSpec, dataset: DatasetView | None) -> tuple[Variant, ...]:
     """Return the variants of a spec with the train sizes that apply: those of the dataset to be
     made, those that the spec names, or every size that `dataset` was prepared with.
 
-    Raises Invalid at `/spec/train_sizes`, `/spec/compare_models` or `/spec/sweep` with every fault
-    found.
+    Raises Invalid at `/spec/train_sizes`, `/spec/compare_models`, `/spec/tune_models` or
+    `/spec/sweep` with every fault found.
     """
     prepared = dataset.train_sizes if dataset else ()
     given = spec.prepare.train_sizes if spec.prepare else spec.train_sizes
@@ -65,14 +70,26 @@ def plan_variants(sizes: Sequence[int], spec: ExperimentSpec) -> tuple[Variant, 
     faults = [*_size_faults(sizes), *_model_faults(spec), *_search_faults(spec)]
     if faults:
         raise Invalid("the variants cannot be planned as asked", faults=faults)
-    prompted = [
-        variant for model in (None, *spec.compare_models) for variant in _prompted(spec, model)
-    ]
-    tuned = tuple(_tuned(sorted(sizes), spec))
+    models = (None, *models_of(spec, "")[1:])
+    prompted = [variant for model in models for variant in _prompted(spec, model)]
+    tuned = [*_tuned(sorted(sizes), spec)]
+    for base in spec.tune_models:
+        tuned += _tuned_too(sorted(sizes), spec, base)
     if len(tuned) > CELLS_LIMIT:
         message = f"the sweep has {len(tuned):,} cells, {CELLS_LIMIT} are the most: make it smaller"
         raise Invalid(message, faults=[Fault("/spec/sweep", "sweep_too_large", message)])
     return (*prompted, *_searched(spec), *tuned)
+
+
+def tuned_models_of(spec: ExperimentSpec, base_model: str) -> tuple[str, ...]:
+    """Return the base models that are tuned; `base_model` is the experiment's own, the first."""
+    return (base_model, *(each.base_model for each in spec.tune_models))
+
+
+def models_of(spec: ExperimentSpec, base_model: str) -> tuple[str, ...]:
+    """Return the base models that answer test rows, the experiment's own first."""
+    own, *others = tuned_models_of(spec, base_model)
+    return (own, *spec.compare_models, *others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +109,13 @@ class LabelCheck:
 def label_checks(variants: Sequence[Variant], spec: ExperimentSpec) -> list[LabelCheck]:
     """Return what the smaller train sizes are asked where label errors are looked for.
 
-    Of several tunings on one size the first is asked. Raises Invalid `label_errors_need_sizes`
-    for a single train size.
+    Of several tunings of the experiment's base model on one size the first is asked. Raises Invalid
+    `label_errors_need_sizes` for a single train size.
     """
     if spec.label_errors is None:
         return []
-    tuned = [each for each in variants if each.kind is VariantKind.TUNED]
+    kind = VariantKind.TUNED
+    tuned = [each for each in variants if each.kind is kind and each.base_model is None]
     by_size = {each.train_size or 0: each for each in reversed(tuned)}
     largest = max(by_size)
     first = largest - spec.label_errors.rows
@@ -118,9 +136,10 @@ def _prompted(spec: ExperimentSpec, base_model: str | None) -> Iterator[Variant]
 
     The base of a classifier has no head yet: there is nothing to prompt.
     """
-    if base_model is None and spec.trains_classifier:
+    others = {each.base_model: each.trains_classifier for each in spec.tune_models}
+    if spec.trains_classifier if base_model is None else others.get(base_model):
         return
-    of = f"{base_model}: " if base_model else ""
+    of = f"{short_name(base_model)}: " if base_model else ""
     yield Variant(f"{of}zero-shot", VariantKind.ZERO_SHOT, base_model=base_model)
     if spec.shots:
         name = f"{of}few-shot ({spec.shots})"
@@ -154,7 +173,21 @@ def _tuned(sizes: Sequence[int], spec: ExperimentSpec) -> Iterator[Variant]:
                         train_size=size,
                         hyperparameters=configuration,
                         replicate=replicate,
+                        provider=spec.provider,
+                        local=spec.local,
                     )
+
+
+def _tuned_too(
+    sizes: Sequence[int], spec: ExperimentSpec, base: TunedBaseSpec
+) -> Iterator[Variant]:
+    """Yield the tuned variants of another base model, as if it were the experiment's own."""
+    training = {"provider": base.provider, "local": base.local, "sweep": None}
+    own = spec.model_copy(update=training | {"hyperparameters": base.hyperparameters})
+    for variant in _tuned(sizes, own):
+        if not (variant.shots and base.trains_classifier):
+            name = f"{short_name(base.base_model)}: {variant.name}"
+            yield replace(variant, name=name, base_model=base.base_model)
 
 
 def _matched(
@@ -186,6 +219,11 @@ def _model_faults(spec: ExperimentSpec) -> Iterable[Fault]:
     if len(set(named)) < len(named):
         message = "each base model may stand only once; `base_model` is compared anyway"
         yield Fault("/spec/compare_models", "base_models_repeated", message)
+    for place, base in enumerate(spec.tune_models):
+        if base.base_model in named:
+            message = f"{base.base_model} stands twice; what is tuned is prompted and compared, too"
+            yield Fault(f"/spec/tune_models/{place}", "base_models_repeated", message)
+        named.append(base.base_model)
 
 
 def _size_faults(train_sizes: Sequence[int]) -> Iterable[Fault]:

@@ -173,6 +173,7 @@ def _point(
         epochs=variant.get("epochs"),
         replicate=variant.get("replicate") or 0,
         stopped_after=asked if spec.racing and asked is not None and asked < rows else None,
+        base_model=variant["base_model"] if spec.tune_models and variant["train_size"] else "",
     )
 
 

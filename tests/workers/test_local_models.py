@@ -34,6 +34,7 @@ pytestmark = [
 ]
 
 SIZES = (50, 200, 800)
+GEMINI = "gemini-3.1-flash-lite"
 LONG = {
     **CLASSIFIER,
     "hyperparameters": {"epochs": 20},
@@ -112,24 +113,23 @@ def test_a_running_training_is_seen_and_stops_when_cancelled(
     eventually(lambda: not (folder / job.id).exists(), what="the training's folder is still there")
 
 
-def test_an_experiment_draws_the_learning_curve_of_a_local_model_beside_gemini(
+def test_an_experiment_draws_learning_curves_of_a_local_model_and_of_gemini_in_one_table(
     stack: Stack, dataset: str, worker: FleetProcess
 ) -> None:
     spec = {
         "dataset": dataset,
         "provider": "local",
         "base_model": BASE,
-        "compare_models": ["gemini-3.1-flash-lite"],
+        "tune_models": [{"base_model": GEMINI, "hyperparameters": {"epochs": 3}}],
         "shots": 0,
         **CLASSIFIER,
     }
     job = stack.succeeded(stack.submit("experiment", spec).id)
     variants = stack.variants(job)
     assert list(variants) == [
-        "gemini-3.1-flash-lite: zero-shot",
-        "tuned@50",
-        "tuned@200",
-        "tuned@800",
+        f"{GEMINI}: zero-shot",
+        *(f"tuned@{size}" for size in SIZES),
+        *(f"{GEMINI}: tuned@{size}" for size in SIZES),
     ]
     assert (variants["tuned@800"].score or 0) >= 95
     assert (variants["tuned@50"].score or 0) < (variants["tuned@800"].score or 0)
@@ -137,10 +137,20 @@ def test_an_experiment_draws_the_learning_curve_of_a_local_model_beside_gemini(
         job.outputs["experiment"], project_id=stack.project_id, sessions=stack.services.sessions
     )
     curve = ExperimentCurve.model_validate(row.curve)
-    assert [point.train_size for point in curve.points] == list(SIZES)
+    curves = {curve.base_model: curve.points}
+    curves |= {each.base_model: each.points for each in curve.rivals}
+    assert {name: [point.train_size for point in points] for name, points in curves.items()} == {
+        BASE: list(SIZES),
+        GEMINI: list(SIZES),
+    }
+    assert ("tuned@800", f"{GEMINI}: tuned@800") in {
+        tuple(sorted((each.first, each.second), reverse=True)) for each in curve.comparisons
+    }
     assert row.answer
+    assert f"{BASE} (local)" in row.answer
+    assert f"{GEMINI} (vertex)" in row.answer
     assert row.synthetic  # the emulator's answers are among its rows
-    assert stack.spent("tunings_created") == 0
+    assert stack.spent("tunings_created") == len(SIZES)
 
 
 def test_an_experiment_of_local_models_alone_is_not_synthetic(

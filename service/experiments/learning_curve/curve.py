@@ -39,8 +39,9 @@ class Point:
 
     `low` and `high` are its 95 % interval, `n` the rows scored, `worst` and `best` the bounds
     when coverage is low. `train_size` is None unless tuned. `groups` are those that the rows
-    come from, None in older scores. `configuration` names the hyperparameters within a sweep, and
-    `epochs` are those of the tuning, None where they are not known. A `replicate` above 0 is the
+    come from, None in older scores. `base_model` is what was tuned, empty where one alone was;
+    `configuration` names the hyperparameters within a sweep, and `epochs` are those of the tuning,
+    None where they are not known. A `replicate` above 0 is the
     same tuning once more. `stopped_after` counts the test rows after which a race has stopped it.
     """
 
@@ -59,20 +60,22 @@ class Point:
     epochs: int | None = None
     replicate: int = 0
     stopped_after: int | None = None
+    base_model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class LearningCurve:
     """`points` are the tuned variants, smallest size first; `baselines` the prompted ones.
 
-    Within a sweep the points are those of one configuration, that of the best score.
+    The points are those of one base model and, within a sweep, of one configuration: those of the
+    best score.
 
     `worthwhile_gain` is what one more doubling must bring to be worth it, on the metric's scale.
 
-    `others` are compared, but make no curve: tuned models that are shown examples besides, and
-    the other configurations of a sweep. `replicates` are points tuned once more: the fit takes
-    the mean of each size. `tuning_error` is the standard deviation of a tuning's luck, on the
-    metric's scale.
+    `others` are compared, but make no curve: tuned models that are shown examples besides, other
+    base models, and the other configurations of a sweep. `replicates` are points tuned once more:
+    the fit takes the mean of each size. `tuning_error` is the standard deviation of a tuning's
+    luck, on the metric's scale.
     """
 
     metric: str
@@ -85,6 +88,11 @@ class LearningCurve:
     replicates: tuple[Point, ...] = ()
     tuning_error: float = 0.0
     tuning_error_measured: bool = False
+
+    @property
+    def base_model(self) -> str:
+        """What its points were tuned from; empty where one base model alone was."""
+        return self.points[0].base_model if self.points else ""
 
     @property
     def is_swept(self) -> bool:
@@ -110,11 +118,11 @@ def learning_curve(
     spec = find_score(metric, pointer="/metric")
     replicates = tuple(each for each in variants if each.replicate)
     variants = [each for each in variants if not each.replicate]
-    chosen = _configuration_of_best(variants, spec=spec)
+    best = best_tuned(variants, metric=metric)
     tuned = [each for each in variants if each.kind is VariantKind.TUNED]
     points = tuple(
         sorted(
-            (each for each in tuned if each.configuration == chosen),
+            (each for each in tuned if best and _is_like(each, best)),
             key=lambda point: point.train_size or 0,
         )
     )
@@ -122,7 +130,7 @@ def learning_curve(
     others = tuple(each for each in variants if each.kind.is_tuned and each not in points)
     least = WORTHWHILE_GAIN * spec.scale if worthwhile_gain is None else worthwhile_gain
     error = luck.deviation / spec.scale if luck else TUNING_ERROR
-    again = [each for each in replicates if each.configuration == chosen]
+    again = [each for each in replicates if best and _is_like(each, best)]
     fit = _fit(
         points,
         again,
@@ -157,12 +165,18 @@ def _best_prompt(baselines: Sequence[Point], *, spec: MetricSpec) -> Level | Non
     return Level(best.value or 0, (best.high or 0) - (best.low or 0))
 
 
-def _configuration_of_best(variants: Sequence[Point], *, spec: MetricSpec) -> str:
-    """Return the configuration of the tuned variant without shots that scores best."""
-    tuned = [each for each in variants if each.kind is VariantKind.TUNED]
+def best_tuned(variants: Sequence[Point], *, metric: str) -> Point | None:
+    """Return the tuned variant without shots that scores best; without a score, the first one."""
+    sign = find_score(metric, pointer="/metric").sign
+    tuned = [each for each in variants if each.kind is VariantKind.TUNED and not each.replicate]
     scored = [each for each in tuned if each.value is not None and each.stopped_after is None]
-    best = max(scored, key=lambda each: spec.sign * (each.value or 0), default=None)
-    return best.configuration if best else next((each.configuration for each in tuned), "")
+    best = max(scored, key=lambda each: sign * (each.value or 0), default=None)
+    return best or next(iter(tuned), None)
+
+
+def _is_like(point: Point, other: Point) -> bool:
+    """Return whether both were tuned from one base model with one configuration."""
+    return (point.base_model, point.configuration) == (other.base_model, other.configuration)
 
 
 def judge(

@@ -13,6 +13,7 @@ from service.experiments.analysis import Analysis
 from service.experiments.answer import answer_clauses
 from service.experiments.learning_curve.curve import LearningCurve, Verdict
 from service.experiments.report.confidence_table import HEADS, confidence_rows
+from service.experiments.report.curve_table import CURVE_HEADS, curve_rows
 from service.experiments.report.data import DatasetFacts, ReportData, VariantDetails
 from service.experiments.report.judge_table import JUDGE_HEADS, judge_rows
 from service.experiments.report.plots import draw_curve, draw_front
@@ -68,6 +69,8 @@ def render_report(report: ReportData, *, revealed: bool = False) -> str:
         verdict=_VERDICTS[curve.verdict] + _far_ahead(curve),
         curves=_drawn(draw_curve, report),
         fronts=_drawn(draw_front, report),
+        curve_heads=CURVE_HEADS,
+        curve_rows=curve_rows(report.analysis),
         heads=heads,
         rows=rows,
         partial=any(point.coverage < FULL_COVERAGE for point in points_of(report)),

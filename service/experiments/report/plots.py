@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from itertools import chain, pairwise
 
+from service.catalogue.local_names import short_name
 from service.evaluation.metrics.registry import find_score
 from service.experiments.analysis import Analysis
 from service.experiments.learning_curve.curve import LearningCurve, Point
@@ -33,21 +34,26 @@ def draw_curve(analysis: Analysis, canvas: Canvas, *, synthetic: bool) -> str:
     Scores against training examples: tuned models with the fitted band, prompts as lines, the
     size that is recommended and the smallest one shown to beat the best prompt.
     """
-    curve = analysis.curve
-    heights = list(_heights(curve))
+    curve, rivals = analysis.curve, analysis.rivals
+    heights = [height for each in (curve, *rivals) for height in _heights(each)]
     if not heights:
         return ""
     ticks = score_ticks(min(heights), max(heights))
-    frame = Frame(canvas, _size_ends(curve), (ticks[0], ticks[-1]))
+    ends = [_size_ends(each) for each in (curve, *rivals)]
+    across = min(first for first, _ in ends), max(last for _, last in ends)
+    frame = Frame(canvas, across, (ticks[0], ticks[-1]))
     title = find_score(curve.metric).title
-    sizes = [(float(size), f"{size:,}") for size in _sizes(curve.points)]
+    points = [point for each in (curve, *rivals) for point in each.points]
+    sizes = [(float(size), f"{size:,}") for size in sorted({*_sizes(points)})]
     elements = [
         *score_axis(frame, ticks, title=title),
         *number_axis(frame, sizes, title="training examples (log scale)"),
         *_band(frame, curve.fit),
         *_prompts(frame, curve.baselines),
         *_marked_sizes(frame, analysis),
+        *_rivals(frame, rivals),
         *(_tuned(frame, point) for point in curve.points if point.value is not None),
+        *_model_names(frame, (curve, *rivals)),
         _synthetic(canvas) if synthetic else "",
     ]
     return drawing(
@@ -55,7 +61,7 @@ def draw_curve(analysis: Analysis, canvas: Canvas, *, synthetic: bool) -> str:
         elements,
         name="curve",
         title=f"{title} against training examples",
-        words=describe(curve),
+        words=" ".join(describe(each) for each in (curve, *rivals)),
     )
 
 
@@ -205,6 +211,40 @@ def _tuned(frame: Frame, point: Point) -> str:
     dot = f'<circle class="tuned" cx="{across:.1f}" cy="{height:.1f}" r="4.5"/>'
     bar = whisker(frame, point.low, point.high, across, style="tuned")
     return f"<g><title>{words}</title>{bar}{dot}</g>"
+
+
+def _rivals(frame: Frame, rivals: Sequence[LearningCurve]) -> Iterable[str]:
+    """Draw the curves of other base models: squares, and a dashed line where one is fitted."""
+    for place, curve in enumerate(rivals):
+        if curve.fit is not None:
+            dashes = _DASHES[place % len(_DASHES)]
+            path = _path(frame, curve.fit.sizes, curve.fit.values)
+            yield f'<polyline class="rival" points="{path}" stroke-dasharray="{dashes}"/>'
+        for point in curve.points:
+            if point.value is not None:
+                yield _square(frame, point)
+
+
+def _square(frame: Frame, point: Point) -> str:
+    across, height = frame.x(point.train_size or 1), frame.y(point.value or 0)
+    words = escape(f"{point.name}: {score_words(point)}")
+    box = f'x="{across - 4:.1f}" y="{height - 4:.1f}" width="8" height="8"'
+    bar = whisker(frame, point.low, point.high, across, style="rival")
+    return f'<g><title>{words}</title>{bar}<rect class="rival" {box}/></g>'
+
+
+def _model_names(frame: Frame, curves: Sequence[LearningCurve]) -> Iterable[str]:
+    """Name each curve left of its last point, where there are several."""
+    last = [[each for each in curve.points if each.value is not None][-1:] for curve in curves]
+    named = [point for found in last for point in found if point.base_model]
+    canvas = frame.canvas
+    labels = spread_labels(
+        [frame.y(point.value or 0) for point in named],
+        gap=LABEL_GAP, low=canvas.top + LABEL_GAP, high=canvas.bottom - LABEL_GAP,
+    )  # fmt: skip
+    for point, label in zip(named, labels, strict=True):
+        across = frame.x(point.train_size or 1) - 9
+        yield text(across, label - 5, short_name(point.base_model), anchor="end")
 
 
 def _front_dots(

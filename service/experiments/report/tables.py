@@ -70,11 +70,14 @@ def _variants(report: ReportData) -> Iterator[Row]:
 
 
 def _curve(report: ReportData) -> Iterator[Row]:
-    fit = report.analysis.curve.fit
-    if fit is None:
-        return
-    for size, value, low, high in zip(fit.sizes, fit.values, fit.low, fit.high, strict=True):
-        yield {"train_size": size, "value": value, "low": low, "high": high}
+    analysis = report.analysis
+    for curve in (analysis.curve, *analysis.rivals):
+        fit = curve.fit
+        if fit is None:
+            continue
+        named = {"base_model": curve.base_model} if analysis.rivals else {}
+        for size, value, low, high in zip(fit.sizes, fit.values, fit.low, fit.high, strict=True):
+            yield {**named, "train_size": size, "value": value, "low": low, "high": high}
 
 
 def _confusion(report: ReportData) -> Iterator[Row]:

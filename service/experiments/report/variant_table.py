@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from service.evaluation.metrics.registry import find_score
 from service.evaluation.schemas import Score
 from service.experiments.answer import dollar_words
+from service.experiments.base_model_words import model_words
 from service.experiments.difference_words import difference_words, rank_words
 from service.experiments.learning_curve.curve import Point
 from service.experiments.report.data import ReportData, VariantDetails
@@ -32,6 +33,7 @@ def _cells(report: ReportData, point: Point) -> dict[str, str]:
     cost = analysis.costs.get(point.name)
     details = report.variants.get(point.name, _NONE)
     return {
+        "Base model": model_words(point.base_model) if point.base_model else "",
         "Training examples": "" if point.train_size is None else f"{point.train_size:,}",
         "Configuration": point.configuration,
         "Epochs": "" if point.epochs is None else f"{point.epochs}",

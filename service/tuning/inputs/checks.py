@@ -12,6 +12,7 @@ from service.tuning.ports import TuningMethod
 from service.tuning.schemas import HyperparametersSpec
 
 CONTINUOUS = "continuous"
+_HYPERPARAMETERS = "/spec/hyperparameters"
 
 
 def check_settings(
@@ -31,11 +32,15 @@ def check_settings(
 
 
 def check_hyperparameters(
-    catalogue: Catalogue, base_model: str, hyperparameters: HyperparametersSpec
+    catalogue: Catalogue,
+    base_model: str,
+    hyperparameters: HyperparametersSpec,
+    *,
+    pointer: str = _HYPERPARAMETERS,
 ) -> None:
     """Raise Invalid where supervised tuning of the base model has no such hyperparameters."""
-    entry = catalogue.entry(base_model)
-    _raise_for([*_hyperparameter_faults(entry, hyperparameters, TuningMethod.SUPERVISED)])
+    entry, method = catalogue.entry(base_model), TuningMethod.SUPERVISED
+    _raise_for([*_hyperparameter_faults(entry, hyperparameters, method, pointer=pointer)])
 
 
 def check_rows(
@@ -66,17 +71,20 @@ def _method_faults(
 
 
 def _hyperparameter_faults(
-    entry: ModelEntry, asked: HyperparametersSpec, method: TuningMethod
+    entry: ModelEntry,
+    asked: HyperparametersSpec,
+    method: TuningMethod,
+    *,
+    pointer: str = _HYPERPARAMETERS,
 ) -> Iterator[Fault]:
     sizes, size = entry.tuning.adapter_sizes, asked.adapter_size
-    place = "/spec/hyperparameters"
     if size is not None and size not in sizes:
         known = ", ".join(map(str, sizes))
         message = f"{entry.name} has no adapter of size {size}; it has: {known}"
-        yield Fault(f"{place}/adapter_size", "adapter_size_not_available", message)
+        yield Fault(f"{pointer}/adapter_size", "adapter_size_not_available", message)
     if asked.beta is not None and method is not TuningMethod.PREFERENCE:
         message = "`beta` is of preference tuning: leave it out, or set `method` to `preference`"
-        yield Fault(f"{place}/beta", "beta_not_used", message)
+        yield Fault(f"{pointer}/beta", "beta_not_used", message)
 
 
 def _place_faults(entry: ModelEntry, settings: TuningSettings, *, place: str) -> Iterator[Fault]:

@@ -63,11 +63,13 @@ def test_sizes_that_make_no_curve_are_refused(sizes: list[int], code: str) -> No
 
 
 def test_all_faults_are_told_at_once() -> None:
+    twice = {"compare_models": ["a-model", "a-model"], "tune_models": [{"base_model": "a-model"}]}
     with pytest.raises(Invalid) as caught:
-        plan_variants([0, 0], spec(compare_models=["a-model", "a-model"]))
+        plan_variants([0, 0], spec(**twice))
     assert [fault.code for fault in caught.value.faults] == [
         "train_size_not_positive",
         "train_sizes_repeated",
+        "base_models_repeated",
         "base_models_repeated",
     ]
 
@@ -88,6 +90,33 @@ def test_other_base_models_are_prompted_in_the_same_ways() -> None:
         ("tuned@50 + 4 shots", None),
     ]
     assert (planned[-1].kind, planned[-1].shots) == (VariantKind.TUNED_FEW_SHOT, 4)
+
+
+def test_other_base_models_are_tuned_on_the_same_sizes_and_prompted_unless_they_only_classify() -> (
+    None
+):
+    local, hub = "local:tiny-gpt2", f"local:owner/name@{'a1b2c3d4' * 5}"
+    others = [
+        {"provider": "local", "base_model": local},
+        {"provider": "local", "base_model": hub, "local": {"task": "causal_lm"}},
+    ]
+    planned = plan_variants([50, 200], spec(shots=0, tuned_shots=2, tune_models=others))
+
+    shown = "local:owner/name@a1b2c3d"
+    assert [each.name for each in planned if each.base_model] == [
+        f"{shown}: zero-shot",
+        f"{local}: tuned@50",
+        f"{local}: tuned@200",
+        f"{shown}: tuned@50",
+        f"{shown}: tuned@200",
+        f"{shown}: tuned@50 + 2 shots",
+        f"{shown}: tuned@200 + 2 shots",
+    ]
+    assert {(each.base_model, each.provider) for each in planned if each.train_size} == {
+        (None, "vertex"),
+        (local, "local"),
+        (hub, "local"),
+    }
 
 
 def _dataset_with(*sizes: int) -> DatasetView:

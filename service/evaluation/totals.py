@@ -49,13 +49,13 @@ class Totals:
             MetricRun(
                 name,
                 references=references(),
-                normal_form=plan.reader.normalisation.name,
+                normal_form=plan.reader.normalisation.signature,
             )
             for name in self.metrics
         ]
         asked = dict.fromkeys(plan.spec.vertex_metrics)
         self._vertex_runs = {
-            metric: vertex_run(metric, normal_form=plan.reader.normalisation.name)
+            metric: vertex_run(metric, normal_form=plan.reader.normalisation.signature)
             for metric in asked
         }
         self.judge = _judge(plan)
@@ -174,7 +174,7 @@ def _judge(plan: EvaluationPlan) -> JudgeRun | None:
         return None
     return JudgeRun(
         plan.spec.judge,
-        normal_form=plan.reader.normalisation.name,
+        normal_form=plan.reader.normalisation.signature,
         answered_by=plan.target.base_model,
     )
 

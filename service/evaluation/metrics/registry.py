@@ -17,7 +17,7 @@ from service.evaluation.metrics.exact_match import ExactMatch, NormalisedMatch
 from service.evaluation.metrics.json_values import JsonEqual, JsonFields
 from service.evaluation.metrics.measures import Composed, GivenScore, Measure, References
 from service.evaluation.metrics.pii import PiiEntities, PiiLeaks
-from service.evaluation.metrics.rouge import Kind, Rouge, has_no_words
+from service.evaluation.metrics.rouge import Kind, Rouge, loses_words
 from service.evaluation.metrics.sacrebleu import (
     SacreBleu,
     Tokeniser,
@@ -33,6 +33,7 @@ from service.evaluation.metrics.squad import (
     SquadExactMatch,
     SquadF1,
     is_emptied,
+    is_misread,
 )
 from service.registry import Registry
 
@@ -114,13 +115,22 @@ class MetricSpec:
         return f"{unfit} of {rows} rows: {reason}" if unfit else ""
 
 
-_EMPTIED = Unfit(
-    is_emptied,
-    "SQuAD's normalisation leaves nothing of a reference, such as the answer A; "
-    "squad_v2_f1 or multilingual_f1 score these",
+_MISREAD = Unfit(
+    is_misread,
+    "SQuAD's normalisation, made for English, takes a reference without spaces for one word, or "
+    "takes off what tells it from others, such as the sign of -5 or the point of 1.5; "
+    "multilingual_f1 scores these",
 )
-
-_WORDLESS = Unfit(has_no_words, "a reference has no word of a-z and 0-9, the only ones of ROUGE")
+_EMPTIED = Unfit(
+    lambda text: is_emptied(text) or is_misread(text),
+    "SQuAD's normalisation, made for English, leaves nothing of a reference, such as the answer A, "
+    "takes one without spaces for one word, or takes off what tells it from others, such as the "
+    "sign of -5 or the point of 1.5; multilingual_f1 scores these",
+)
+_WORDLESS = Unfit(
+    loses_words,
+    "most of a reference is not made of the letters a-z and the digits 0-9, which alone ROUGE sees",
+)
 
 
 def _bleu(name: str, title: str, tokeniser: Tokeniser | None) -> MetricSpec:
@@ -154,7 +164,14 @@ _SPECS = (
     MetricSpec(
         "exact_match", "exact match", "example", ExactMatch, binary=True, reads_raw=True, version=3
     ),
-    MetricSpec("normalised_match", "normalised match", "example", NormalisedMatch, binary=True),
+    MetricSpec(
+        "normalised_match",
+        "normalised match",
+        "example",
+        NormalisedMatch,
+        binary=True,
+        version=3,
+    ),
     MetricSpec(
         "squad_exact_match",
         "SQuAD exact match",
@@ -165,9 +182,14 @@ _SPECS = (
     ),
     MetricSpec("squad_f1", "SQuAD F1", "example", SquadF1, unfit=_EMPTIED),
     MetricSpec(
-        "squad_v2_exact_match", "SQuAD 2.0 exact match", "example", Squad2ExactMatch, binary=True
+        "squad_v2_exact_match",
+        "SQuAD 2.0 exact match",
+        "example",
+        Squad2ExactMatch,
+        binary=True,
+        unfit=_MISREAD,
     ),
-    MetricSpec("squad_v2_f1", "SQuAD 2.0 F1", "example", Squad2F1),
+    MetricSpec("squad_v2_f1", "SQuAD 2.0 F1", "example", Squad2F1, unfit=_MISREAD),
     MetricSpec(
         "lowercase_exact_match",
         "lower-case exact match",
@@ -176,18 +198,25 @@ _SPECS = (
         binary=True,
     ),
     MetricSpec("lowercase_f1", "lower-case F1", "example", LowercaseF1),
-    MetricSpec("multilingual_f1", "multilingual F1", "example", MultilingualF1),
-    MetricSpec("json_equal", "equal JSON", "example", JsonEqual, binary=True),
+    MetricSpec("multilingual_f1", "multilingual F1", "example", MultilingualF1, version=3),
+    MetricSpec("json_equal", "equal JSON", "example", JsonEqual, binary=True, version=3),
     MetricSpec(
         "json_field_precision",
         "precision of JSON fields",
         "corpus",
         partial(JsonFields, "precision"),
+        version=3,
     ),
     MetricSpec(
-        "json_field_recall", "recall of JSON fields", "corpus", partial(JsonFields, "recall")
+        "json_field_recall",
+        "recall of JSON fields",
+        "corpus",
+        partial(JsonFields, "recall"),
+        version=3,
     ),
-    MetricSpec("json_field_f1", "F1 of JSON fields", "corpus", partial(JsonFields, "f1")),
+    MetricSpec(
+        "json_field_f1", "F1 of JSON fields", "corpus", partial(JsonFields, "f1"), version=3
+    ),
     MetricSpec("pii_entity_f1", "F1 of masked entities", "corpus", PiiEntities),
     MetricSpec(
         "pii_span_f1",

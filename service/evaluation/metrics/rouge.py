@@ -38,9 +38,10 @@ def split_words(text: str, *, stems: bool = False) -> list[str]:
     return [_stemmer()(word) if len(word) >= _SHORTEST_STEMMED else word for word in words]
 
 
-def has_no_words(reference: str) -> bool:
-    """Say whether a text has no word that ROUGE knows."""
-    return not split_words(reference)
+def loses_words(reference: str) -> bool:
+    """Say whether ROUGE sees no word of a text, or less than half of its letters and digits."""
+    seen = sum(map(len, split_words(reference)))
+    return not seen or (not reference.isascii() and 2 * seen < sum(map(str.isalnum, reference)))
 
 
 def common_length(first: Sequence[str], second: Sequence[str]) -> int:

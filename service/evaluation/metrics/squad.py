@@ -7,11 +7,20 @@ from collections import Counter
 from collections.abc import Sequence
 
 from service.evaluation.metrics.measures import References, RowAverage
-from service.evaluation.metrics.normal_forms import UNSPACED
+from service.evaluation.metrics.normal_forms import UNSPACED, fold_forms, lacks_spaces
 from service.evaluation.statistics.intervals import Array
 
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
+# What tells answers apart that differ in marks alone: -5 and 5, 1.5 and 15, C++, C# and C.
+_SIGN = re.compile(r"(?<![\w)\].,])[-\u2212](?=[.,]?\d)")
+_SHARP = re.compile(r"(?<=\w)#(?!\w)")
+_THOUSANDS = re.compile(
+    r"(?<=\d)(?:[.,'\u2019\u00a0\u202f\u066c](?=\d{3}(?!\d))|,(?=(?:\d{2},)+\d{3}(?!\d)))"
+)
+_DECIMAL = re.compile(r"(?<=\d)[.,\u066b](?=\d)")
+_TELLING = re.compile(rf"{_SIGN.pattern}|(?<=\d)\.(?=\d)|(?<=\w)[#+]+(?!\w)")
+_KEPT = {"-": "\u2212", "#": "\u266f", ".": "\u2396"}  # marks that are no punctuation to Unicode
 _TOKEN = re.compile(rf"{UNSPACED.pattern}|(?:(?!{UNSPACED.pattern})\S)+")
 
 
@@ -30,20 +39,37 @@ def is_emptied(text: str) -> bool:
     return not normalise_answer(text)
 
 
+def is_misread(text: str) -> bool:
+    """Say whether SQuAD's normalisation, made for English, loses what tells answers apart.
+
+    That is the sign or the point of a number, what follows the letter in C++ and C#, and the words
+    of a text without spaces between them, which are one word to it.
+    """
+    return _TELLING.search(text) is not None or lacks_spaces(text)
+
+
 def lower_collapsed(text: str) -> str:
     """Lower-case and collapse white space: `normalize_answer` of Google's SQuAD notebook."""
     return " ".join(text.lower().split())
 
 
 def multilingual_tokens(text: str) -> list[str]:
-    """Return lower-case words without punctuation; each character where no spaces part words.
+    """Return folded words without punctuation; each character where no spaces part words.
 
     Source: the evaluation of MLQA (Lewis et al. 2020), mixed segmentation, punctuation of all
-    scripts. Articles stay, as `a` is a word of French; a text of punctuation alone keeps it.
+    scripts. Articles stay, as `a` is a word of French; a text of punctuation alone keeps it. Beyond
+    that source case, width and digits are folded (`fold_forms`), marks between thousands go (1,000
+    is 1000), and a number keeps sign and point, C# its mark: each tells it from another answer.
     """
-    lower = unicodedata.normalize("NFC", text.lower())
-    words = "".join(each for each in lower if not unicodedata.category(each).startswith("P"))
-    return _TOKEN.findall(words) or _TOKEN.findall(lower)
+    numbers = _THOUSANDS.sub("", text)
+    marked = _DECIMAL.sub(_KEPT["."], _SIGN.sub(_KEPT["-"], _SHARP.sub(_KEPT["#"], numbers)))
+    folded = fold_forms(marked)
+    words = "".join(each for each in folded if not _is_punctuation(each))
+    return _TOKEN.findall(words) or _TOKEN.findall(folded)
+
+
+def _is_punctuation(letter: str) -> bool:
+    return unicodedata.category(letter).startswith("P")
 
 
 def token_f1(predicted: Sequence[str], expected: Sequence[str]) -> float:

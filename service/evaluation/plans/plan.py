@@ -22,7 +22,8 @@ from service.evaluation.plans.shots import NO_SHOTS, FixedShots, Shots, shots_of
 from service.evaluation.ports import EvaluationServices, Target
 from service.evaluation.prompting.prompts import conversation, instruction_of
 from service.evaluation.schemas import EvaluateSpec
-from service.evaluation.scoring.answers import EXTRACTION, AnswerReader
+from service.evaluation.scoring.answer_marks import EXTRACTION
+from service.evaluation.scoring.answers import AnswerReader
 from service.evaluation.setup_schemas import Decoding, EvaluationSetup
 from service.inference.cache import CacheRules
 from service.inference.ports import GenerationRequest

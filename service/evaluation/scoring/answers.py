@@ -15,20 +15,13 @@ from typing import Any
 from service.datasets.examples import Example, collapse, fold
 from service.datasets.presets.answer_form import AnswerForm, AnswerKind
 from service.datasets.presets.targets import TargetSchema
-from service.evaluation.metrics.json_values import read_json
-from service.evaluation.metrics.normal_forms import fold_label, normalise, strip_fence
-from service.evaluation.prompting.prompts import ANSWER_MARK
+from service.evaluation.metrics.json_values import json_part, read_json
+from service.evaluation.metrics.normal_forms import strip_fence
+from service.evaluation.scoring.answer_marks import marked_answer
+from service.evaluation.scoring.label_set import LabelSet
 from service.inference.ports import Outcome
 
-# The mark at the beginning of a line, whatever Markdown stands around it.
-_MARK = re.compile(
-    r"^[ \t>*_#]*(?:the )?(?:final )?answer[*_ \t]*[:\uff1a][*_]*", re.IGNORECASE | re.MULTILINE
-)
 _FIELD = re.compile(r"\A\s*(?:Text|Input|Sentence|Source|Context|Question):\s*")
-EXTRACTION = (
-    f"what follows the last line that begins with `{ANSWER_MARK}` (case, bold and `final` aside), "
-    "to the end; without the mark the answer is unparsable"
-)
 # Scripts of which one alone says that a text is not in another's language.
 _SCRIPTS = ("LATIN", "CYRILLIC", "GREEK", "ARABIC", "HEBREW", "DEVANAGARI", "THAI", "HANGUL")
 _EAST_ASIAN = ("CJK", "HIRAGANA", "KATAKANA")
@@ -50,23 +43,42 @@ class RowFinding(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Normalisation:
-    """What is done to an answer before it is scored; raw metrics alone see it without."""
+    """What is done to an answer before it is scored; raw metrics alone see it without.
+
+    `version` counts the changes of the steps: scores of two do not compare.
+    """
 
     name: str
     steps: tuple[str, ...]
+    version: int = 1
+
+    @property
+    def signature(self) -> str:
+        return self.name if self.version == 1 else f"{self.name}:{self.version}"
 
 
 VERBATIM = Normalisation("verbatim", ())
 LABEL = Normalisation(
     "label",
     (
-        "a code fence around the answer is taken off",
+        "a code fence, emphasis, quotation marks, brackets or a tag around it are taken off",
         "white space around and final punctuation are taken off",
-        "letters are composed (Unicode NFC) and case is folded",
-        "an answer equal to a label then becomes that label",
+        "letters are composed (Unicode NFC); case, width and the script of digits are folded",
+        "spaces, hyphens and underscores are alike",
+        "words before it up to a colon or `is`, what follows it after a mark or in brackets, go",
+        "of a JSON object or list the one text that is a label is read",
+        "an answer equal to a label then becomes that label, unless the words around name another",
     ),
+    version=2,
 )
-JSON = Normalisation("json", ("a code fence and white space around the answer are taken off",))
+JSON = Normalisation(
+    "json",
+    (
+        "a code fence and white space around the answer are taken off",
+        "words around its one object or list are taken off; where there are several, none is",
+    ),
+    version=2,
+)
 _NORMALISATIONS = {
     AnswerKind.TEXT: VERBATIM,
     AnswerKind.SPAN: VERBATIM,
@@ -100,32 +112,24 @@ class AnswerReader:
         if outcome is not Outcome.OK:
             return ReadAnswer(outcome, text, text)
         if self.is_marked:
-            marks = list(_MARK.finditer(text))
-            if not marks:
+            marked = marked_answer(text)
+            if marked is None:
                 return ReadAnswer(Outcome.UNPARSABLE)
-            text = text[marks[-1].end() :].strip()
+            text = marked
         return ReadAnswer(outcome, text, self._normal(text))
 
     def _normal(self, text: str) -> str:
         match self.form.kind:
             case AnswerKind.LABEL:
-                return self._label(text)
+                return self._labels.find(text) or strip_fence(text)
             case AnswerKind.JSON:
-                return strip_fence(text)
+                return json_part(text)
             case _:
                 return text
 
-    def _label(self, text: str) -> str:
-        label = self._exact.get(fold_label(text)) or self._spelled.get(normalise(text))
-        return label or strip_fence(text)
-
     @cached_property
-    def _exact(self) -> dict[str, str]:
-        return {fold_label(label): label for label in self.form.labels}
-
-    @cached_property
-    def _spelled(self) -> dict[str, str]:
-        return {normalise(label): label for label in self.form.labels}
+    def _labels(self) -> LabelSet:
+        return LabelSet(self.form.labels)
 
     @cached_property
     def _schema(self) -> TargetSchema | None:

@@ -4,7 +4,6 @@ Source: Wang et al. (2023), Self-consistency improves chain of thought reasoning
 """
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 from service.datasets.examples import collapse, fold
 from service.datasets.presets.answer_form import AnswerKind
 from service.evaluation.answer_repository import Sample
-from service.evaluation.metrics.json_values import read_json
+from service.evaluation.metrics.json_values import canonical
 from service.evaluation.scoring.answers import AnswerReader, ReadAnswer
 from service.inference.ports import Outcome
 
@@ -61,7 +60,7 @@ def vote_of(answer: ReadAnswer, kind: AnswerKind) -> str:
     match kind:
         case AnswerKind.JSON:
             try:
-                return json.dumps(read_json(answer.text), sort_keys=True)
+                return canonical(answer.text)
             except ValueError:
                 return text
         case AnswerKind.SPAN:

@@ -8,7 +8,8 @@ from service.evaluation.prompting.prompts import REASONING
 from service.evaluation.scoring.answers import AnswerReader, ReadAnswer, RowFinding
 from service.inference.ports import Outcome
 
-LABELS = AnswerReader(AnswerForm(AnswerKind.LABEL, labels=("positive", "Straße", "a.b", "?")))
+LABEL_NAMES = ("positive", "Straße", "a.b", "?", "refund_not_shown", "1")
+LABELS = AnswerReader(AnswerForm(AnswerKind.LABEL, labels=LABEL_NAMES))
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
 RECORDS = AnswerReader(AnswerForm(AnswerKind.JSON, schema=SCHEMA))
 SPANS = AnswerReader(AnswerForm(AnswerKind.SPAN))
@@ -32,6 +33,16 @@ def example(text: str = "Text: hello there", *references: str) -> Example:
         ("thinking\nAnswer:\npositive", "positive"),
         ("\u7b54\nAnswer\uff1apositive", "positive"),
         ("thinking\nAnswer:", ""),
+        ("thinking\nANSWER: positive", "positive"),
+        ("thinking\nMy final answer is: positive", "positive"),
+        ("thinking\n**Answer: positive**", "positive"),
+        ("thinking\n**Answer**: **positive**", "positive"),
+        ("thinking\n### Answer\n\npositive", "positive"),
+        ("So it is good. Answer: positive", "positive"),
+        ("Is it? Answer: negative\nAnswer: positive", "positive"),
+        ("Nachdenken\nAntwort: positive", "positive"),
+        ("Je pense\nR\u00e9ponse\u00a0: positive", "positive"),
+        ("\u60f3\u4e00\u60f3\n\u7b54\u6848\uff1apositive", "positive"),
     ],
 )
 def test_the_answer_follows_the_last_mark(text: str, answer: str) -> None:
@@ -39,7 +50,7 @@ def test_the_answer_follows_the_last_mark(text: str, answer: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["positive", "", "my Answer: positive", "Answers: positive", "An answer positive"]
+    "text", ["positive", "", "your Answer: positive", "Answers: positive", "An answer positive"]
 )
 def test_without_a_mark_the_answer_is_unparsable(text: str) -> None:
     assert MARKED.read(Outcome.OK, text).outcome is Outcome.UNPARSABLE
@@ -48,6 +59,8 @@ def test_without_a_mark_the_answer_is_unparsable(text: str) -> None:
 def test_an_answer_of_several_lines_is_whole_after_its_mark() -> None:
     reader = AnswerReader(ANY_TEXT, is_marked=True)
     assert reader.read(Outcome.OK, "so\nAnswer: one\n\ntwo ").raw == "one\n\ntwo"
+    assert reader.read(Outcome.OK, "so\nAnswer: **one**").raw == "one"
+    assert reader.read(Outcome.OK, "so\nAnswer: **one**, **two**").raw == "**one**, **two**"
 
 
 def test_the_prompt_asks_for_the_mark_that_is_read() -> None:
@@ -64,22 +77,50 @@ def test_the_prompt_asks_for_the_mark_that_is_read() -> None:
         ("STRASSE", "Straße"),
         ("A.B", "a.b"),
         ("?", "?"),
-        ("it is positive", "it is positive"),
+        ("it is positive", "positive"),
         ("", ""),
+        ("**Positive**", "positive"),
+        ("Label: positive", "positive"),
+        ("**Sentiment:** `positive`", "positive"),
+        ("positive (very)", "positive"),
+        ("Positive. The guest is happy.", "positive"),
+        ("positive\n\nReason: all is well", "positive"),
+        ("- positive", "positive"),
+        ("\u201cpositive\u201d", "positive"),
+        ("[positive]", "positive"),
+        ("<label>positive</label>", "positive"),
+        ("\uff30\uff2f\uff33\uff29\uff34\uff29\uff36\uff25", "positive"),
+        ('{"label": "positive"}', "positive"),
+        ('```json\n{"sentiment": "Positive", "why": "fine"}\n```', "positive"),
+        ("Refund not shown", "refund_not_shown"),
+        ("-1", "-1"),
+        ("\u0661", "1"),
+        ("positiv", "positiv"),
+        ("positive, ?", "positive"),
+        ("positive, 1", "positive, 1"),
+        ("not positive", "not positive"),
+        ("It is not positive", "It is not positive"),
+        ("positive because all is well", "positive because all is well"),
+        ("positive (not Straße)", "positive (not Straße)"),
+        ('["positive", "a.b"]', '["positive", "a.b"]'),
     ],
 )
 def test_a_label_is_read_as_the_set_spells_it(given: str, label: str) -> None:
     answer = LABELS.read(Outcome.OK, given)
 
     assert answer == ReadAnswer(Outcome.OK, given, label)
-    assert LABELS.normalisation.name == "label"
+    assert LABELS.normalisation.signature == "label:2"
     assert LABELS.normalisation.steps
 
 
 def test_other_answers_stay_as_they_are() -> None:
     assert TEXTS.read(Outcome.OK, " `a` ").text == " `a` "
     assert SPANS.read(Outcome.OK, "The Hague.").text == "The Hague."
-    assert RECORDS.read(Outcome.OK, '```json\n{"n": 1}\n```').text == '{"n": 1}'
+    for dress in ("```json\n{}\n```", "Here it is:\n```\n{}\n```\nDone.", "\ufeff{}"):
+        said = dress.replace("{}", '{"n": 1}')
+        assert RECORDS.read(Outcome.OK, said).text == '{"n": 1}'
+    two = '{"n": 1} or {"n": 2}'
+    assert RECORDS.read(Outcome.OK, two).text == two
     assert (TEXTS.normalisation.name, TEXTS.normalisation.steps) == ("verbatim", ())
 
 

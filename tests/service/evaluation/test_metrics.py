@@ -183,6 +183,24 @@ def test_squad_scores_equal_the_official_script_question_by_question() -> None:
         ("multilingual_f1", "A", "A", 100),
         ("multilingual_f1", "?", "?", 100),
         ("multilingual_f1", "cafe\u0301", "CAFÉ", 100),
+        ("multilingual_f1", "STRASSENBAHN", "Straßenbahn", 100),
+        ("multilingual_f1", "\uff11\uff19\uff17\uff16年", "1976年", 100),
+        ("multilingual_f1", "\u0661\u0669\u0667\u0666", "1976", 100),
+        ("multilingual_f1", "1,000", "1000", 100),
+        ("multilingual_f1", "12\u00a0345\u202f678,90", "12345678.90", 100),
+        ("multilingual_f1", "1,50,000", "150000", 100),
+        ("multilingual_f1", "1.5", "15", 0),
+        ("multilingual_f1", "-5", "5", 0),
+        ("multilingual_f1", "\u22125", "-5", 100),
+        ("multilingual_f1", "C#", "C", 0),
+        ("multilingual_f1", "C++", "C", 0),
+        ("multilingual_f1", "「北京」，上海", "北京上海", 100),  # noqa: RUF001  as it is written
+        ("multilingual_f1", "the", "the", 100),
+        ("normalised_match", "**Positive.**", "positive", 100),
+        ("normalised_match", "«Positive»", "positive", 100),
+        ("normalised_match", "\uff59\uff45\uff53\uff01", "yes", 100),
+        ("normalised_match", "\u0664\u0662", "42", 100),
+        ("normalised_match", "[NAME]", "NAME", 0),
     ],
 )
 def test_an_answer_earns(metric: str, prediction: str, reference: str, expected: float) -> None:
@@ -219,6 +237,10 @@ def test_references_that_squads_normalisation_empties_are_cautioned_of() -> None
     for metric in ("squad_f1", "squad_exact_match"):
         assert METRICS[metric].caution(golds).startswith("3 of 4 rows: SQuAD's normalisation")
         assert METRICS[metric].caution([["cats"]]) == ""
+    telling = [["-5"], ["1.5"], ["C++"], ["C#"], ["1,000"], ["ten"], ["St. John"], ["well-known"]]
+    telling += [["北京大學圖書館"], ["ผัดไทย"]]
+    for metric in ("squad_f1", "squad_v2_f1", "squad_v2_exact_match"):
+        assert METRICS[metric].caution(telling).startswith("6 of 10 rows: SQuAD's normalisation")
     answer = METRICS["squad_f1"].load().compute(predictions=["A"], references=[["A"]])
     assert answer["caution"].startswith("1 of 1 rows")
 

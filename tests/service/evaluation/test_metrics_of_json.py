@@ -52,6 +52,17 @@ ORDER = '{"name": "Ann", "items": [{"sku": 1, "n": 2}, {"sku": 5, "n": 1}], "pai
         ("[" * 100_000, "[]", 0),
         ("", "{}", 0),
         ("9" * 5000, "1", 0),
+        ('{"a": 1e0}', '{"a": 1}', 100),
+        ('{"a": 9007199254740993}', '{"a": 9007199254740992.0}', 0),
+        ('{"a": 1e999999999}', '{"a": 1e999999998}', 0),
+        ('{"a": "true"}', '{"a": true}', 0),
+        ('{"a": 1, "a": 2}', '{"a": 2}', 0),
+        ('{"a": 1,}', '{"a": 1}', 0),
+        ('Sure:\n```json\n{"a": 1}\n```\nAnything else?', '{"a": 1}', 100),
+        ("The list is [1, 2].", "[1, 2]", 100),
+        ('{"a": 1} or {"a": 2}', '{"a": 1}', 0),
+        ('{"a": {"b": 1}', '{"b": 1}', 0),
+        ('"see [1]"', "[1]", 0),
     ],
 )
 def test_json_is_equal_by_its_value(said: str, gold: str, expected: float) -> None:
@@ -84,7 +95,8 @@ def test_a_value_equals_itself_in_any_layout(value: Any) -> None:
         ('{"items": [{"sku": 1}, {"sku": 1}]}', 1, 2),
         ('{"items": []}', 0, 1),
         ("{}", 0, 0),
-        ("sorry", 0, 0),
+        ("sorry", 0, 1),
+        ('{"paid": true, "paid": true}', 0, 1),
     ],
 )
 def test_fields_are_typed_and_free_of_order(said: str, shared: int, answered: int) -> None:

@@ -147,7 +147,23 @@ def test_some_chinese_in_an_english_text_leaves_it_english() -> None:
         ("sacrebleu_by_script", JAPANESE, False),
         ("sacrebleu_char", "是", True),
         ("sacrebleu_char", "call back", False),
+        ("sacrebleu", "don't stop", True),  # two tokens, though there are four words of letters
+        ("sacrebleu", "well-known state-of-the-art", True),
+        ("sacrebleu", "1,000.50 2,000.75", True),
+        ("sacrebleu", "👍👍🎉🎉", True),
+        ("sacrebleu", "def f(x):\n    return x + 1", False),
+        ("sacrebleu", "나는 밥을 먹는 것을 좋아한다", False),
+        ("sacrebleu", "أحب أن آكل الأرز", False),
+        ("sacrebleu", "ຂ້ອຍມັກກິນເຂົ້າ", True),
+        ("sacrebleu_by_script", "ຂ້ອຍມັກກິນເຂົ້າ", False),
+        ("sacrebleu_by_script", "ខ្ញុំចូលចិត្តបាយ", False),
+        ("sacrebleu_by_script", "ကျွန်တော်ထမင်းစားသည်", False),
+        ("sacrebleu_by_script", "ꩡꩢꩣꩤꩥ", False),  # Burmese of the Shan
+        ("sacrebleu_by_script", "ㄅㄆㄇㄈ", False),
+        ("sacrebleu_by_script", "안녕하세요", True),
         ("chrf", "是", False),
+        ("rouge1", "Это было в 2024 году", True),  # 2024 is all that ROUGE sees
+        ("rouge1", "Was für ein schöner Tag", False),
         ("rouge1", CHINESE, True),
         ("rougeL", "call back", False),
     ],
@@ -174,7 +190,7 @@ def test_signatures_are_sacrebleus_own() -> None:
     ):
         library.corpus_score(["a", "b"], uneven)
         assert METRICS[metric].signature == str(library.get_signature())
-    assert "tok:13a,zh,char by script|" in METRICS["sacrebleu_by_script"].signature
+    assert "tok:13a,zh,char by script:2|" in METRICS["sacrebleu_by_script"].signature
     assert METRICS["squad_f1"].signature == "squad_f1|version:2"
     assert len({spec.signature for spec in METRICS.values()}) == len(METRICS)
 

@@ -39,7 +39,7 @@ class RedisServer:
     """Keeps what it was told through `kill` and `start` (append-only file)."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._socket = folder / "redis.sock"
         self._process: subprocess.Popen[bytes] | None = None
         self.url = f"unix://{self._socket}"
@@ -50,10 +50,10 @@ class RedisServer:
         options = {
             "--port": "0",
             "--unixsocket": str(self._socket),
-            "--dir": str(self._folder),
+            "--dir": str(self.folder),
             "--appendonly": "yes",
             "--save": "",
-            "--logfile": str(self._folder / "redis.log"),
+            "--logfile": str(self.folder / "redis.log"),
         }
         words = [word for option in options.items() for word in option]
         self._process = subprocess.Popen([redis_binary(), *words])

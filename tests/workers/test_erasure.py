@@ -1,6 +1,7 @@
 """Deleting erases: one experiment with batches, cache, tuned models and failures leaves no byte."""
 
 import json
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,8 @@ from service.erasure.operations import delete_experiment, delete_job, delete_out
 from service.erasure.pending_leftovers import list_erasures
 from service.erasure.projects import erase_project, has_closed_projects
 from service.erasure.subjects.operations import find_subject
+from service.evaluation.judges.verdict_schemas import VerdictIn
+from service.evaluation.verdicts import put_verdicts
 from service.jobs.lifecycle import State
 from service.jobs.models import Job
 from service.projects.operations import ensure_project
@@ -25,6 +28,15 @@ pytestmark = pytest.mark.journey
 
 CANARY = "Kanarienvogel7391"
 NAME = f'{CANARY} "Zoë"'
+COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ", b"PK\x03\x04", b"PAR1")
+PREPARE: dict[str, Any] = {
+    "preset": "generic",
+    "template": {"instruction": "Who?", "text": "{{text}}", "target": "{{target}}"},
+    "train_sizes": [10, 20],
+    "validation_size": 10,
+    "test_size": 20,
+}
+JUDGE = {"model": "gemini-3.5-flash", "rubric": "Is it right?", "allow_same_family": True}
 
 
 @pytest.fixture
@@ -45,13 +57,29 @@ def rows(count: int) -> bytes:
     return "\n".join(written).encode()
 
 
-def files_with(folder: Path, needle: str = CANARY) -> list[str]:
-    """Return the files below a folder that hold the canary, plain or in UTF-16."""
-    forms = [needle.encode(), needle.encode("utf-16-le")]
+def forms_of(text: str) -> list[bytes]:
+    """Return a text as it may stand in files: plain, in UTF-16, in hex, in base64 at any offset."""
+    plain = text.encode()
+    padded = (b64encode(b"\0" * offset + plain)[4:-4] for offset in range(3))
+    return [
+        plain,
+        text.encode("utf-16-le"),
+        text.encode("utf-16-be"),
+        *padded,
+        plain.hex().encode(),
+    ]
+
+
+def files_with(folder: Path, heads: tuple[bytes, ...] = COMPRESSED) -> list[str]:
+    """Return the files below a folder that hold the canary in any form, or begin as those do that
+    are compressed, which would hide it.
+    """
+    forms = forms_of(CANARY)
+    told = ((path, path.read_bytes()) for path in sorted(folder.rglob("*")) if path.is_file())
     return [
         str(path.relative_to(folder))
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and any(form in path.read_bytes() for form in forms)
+        for path, content in told
+        if content.startswith(heads) or any(form in content for form in forms)
     ]
 
 
@@ -87,24 +115,24 @@ def at_provider(stack: Stack, names: set[str]) -> set[str]:
     return {name for name, answer in answers.items() if answer.status_code == 200}
 
 
-def redis_with_canary(stack: Stack) -> bool:
-    with stack.redis.client() as client:
-        return any(CANARY.encode() in (client.dump(key) or b"") for key in client.scan_iter())
+def redis_with_canary(stack: Stack) -> list[str]:
+    """Return the files of Redis that hold the canary: all that was ever written is in its log."""
+    return files_with(stack.redis.folder)
 
 
 def work(stack: Stack) -> tuple[str, list[Job]]:
     """Upload the canary, and run an experiment, a batch and two jobs that fail on it."""
     file_id = stack.upload(rows(160), name="rows.jsonl", file_format="jsonl")
-    source = {"type": "file", "file_id": file_id}
-    prepare: dict[str, Any] = {
-        "preset": "generic",
-        "source": source,
-        "template": {"instruction": "Who?", "text": "{{text}}", "target": "{{target}}"},
-        "train_sizes": [10, 20],
-        "test_size": 20,
-    }
+    prepare = {**PREPARE, "source": {"type": "file", "file_id": file_id}}
     stack.emulator.configure(safety_rate=0.2, malformed_text_rate=0.2, error_503_rate=0.2)
-    experiment = stack.submit("experiment", {"prepare": prepare, "shots": 2})
+    spec = {
+        "prepare": prepare,
+        "shots": 2,
+        "judge": JUDGE,
+        "label_errors": {"rows": 5},
+        "optimised_prompt": {"proposals": 2, "shots": [1], "calls": 100},
+    }
+    experiment = stack.submit("experiment", spec)
     failing = stack.submit("prepare", {**prepare, "test_size": 500})
     stack.succeeded(experiment.id)
     (dataset,) = {
@@ -121,7 +149,19 @@ def work(stack: Stack) -> tuple[str, list[Job]]:
     broken = stack.submit("tune", {"dataset": dataset, "train_size": 10, "fresh": True})
     stack.succeeded(batch.id)
     assert [stack.ended(job.id).state for job in (failing, broken)] == [State.FAILED] * 2
-    return file_id, [stack.job(each.id) for each in (experiment, failing, batch, again, broken)]
+    jobs = [stack.job(each.id) for each in (experiment, failing, batch, again, broken)]
+    return file_id, jobs
+
+
+def judge_as_people_do(stack: Stack, evaluation_id: str) -> None:
+    """Store a verdict on one answer of an evaluation, by a person of the canary's name."""
+    where: dict[str, Any] = {"sessions": stack.services.sessions, "store": stack.services.store}
+    with stack.services.sessions.reading() as session:
+        prediction = Model.metadata.tables["prediction"]
+        query = select(prediction.c.example_id).where(prediction.c.evaluation_id == evaluation_id)
+        examples = session.scalars(query.where(prediction.c.outcome == "ok"))
+        verdict = VerdictIn(example_id=examples.first() or "", verdict=4, rater=CANARY)
+    put_verdicts(evaluation_id, [verdict], project_id=stack.project_id, **where)
 
 
 def test_no_byte_of_what_was_deleted_is_left_anywhere(stack: Stack) -> None:
@@ -131,7 +171,8 @@ def test_no_byte_of_what_was_deleted_is_left_anywhere(stack: Stack) -> None:
     file_id, jobs = work(stack)
 
     assert files_with(folder), "the canary is nowhere before it is erased: this test sees nothing"
-    assert found(stack) == {"prediction", "response_cache", "object"}
+    judge_as_people_do(stack, stack.variants(jobs[0])["zero-shot"].evaluation)
+    assert found(stack) == {"prediction", "human_verdict", "response_cache", "object"}
     assert CANARY not in stack.fleet.logs()
     assert not redis_with_canary(stack)
     with services.sessions.reading() as session:
@@ -183,13 +224,12 @@ def test_no_byte_of_what_was_deleted_is_left_anywhere(stack: Stack) -> None:
 def test_workers_erase_a_project_with_its_tuned_models_at_the_provider(stack: Stack) -> None:
     sessions = stack.services.sessions
     other = replace(stack, project_id=ensure_project("other", sessions=sessions))
-    spec = {
-        "preset": "pii",
-        "source": {"type": "synthetic", "rows": 80, "seed": 1},
-        "train_sizes": [10],
-        "test_size": 10,
-    }
-    for each in (stack, other):
+    file_id = other.upload(rows(80), name="rows.jsonl", file_format="jsonl")
+    synthetic = {"type": "synthetic", "rows": 80, "seed": 1}
+    for each, spec in (
+        (stack, {"preset": "pii", "source": synthetic, "train_sizes": [10], "test_size": 10}),
+        (other, {**PREPARE, "source": {"type": "file", "file_id": file_id}}),
+    ):
         prepare = each.submit("prepare", spec)
         tune = each.submit("tune", {"dataset": prepare.outputs["dataset"], "train_size": 10})
         each.succeeded(tune.id)
@@ -208,3 +248,7 @@ def test_workers_erase_a_project_with_its_tuned_models_at_the_provider(stack: St
     assert at_provider(stack, theirs | ours) == ours
     folders = {key.split("/")[1] for key in stack.services.store.keys_below("projects")}
     assert folders == {stack.project_id}
+    eventually(  # the other project's own objects are compressed
+        lambda: not files_with(database_files(stack), ()), pause=1, what="the database still has it"
+    )
+    assert files_with(stack.fleet.folder / "emulator", ()) == []

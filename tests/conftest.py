@@ -50,7 +50,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         yield f"sqlite:///{file}"
         return
     server: PostgresServer = request.getfixturevalue("postgres")
-    with server.database() as url:
+    with server.empty_database() as url:
         yield url
 
 

@@ -12,6 +12,7 @@ from typing import IO, Any, cast
 
 import httpx2
 
+from tests.support.plain_http import NO_TLS
 from tests.support.processes import Process, inherited, parent_pid, start_process
 
 _ANNOUNCEMENT = "emulator listening on "
@@ -38,7 +39,9 @@ class EmulatorProcess:
         self, method: str, path: str, body: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
         """Return the JSON of a successful answer; an error is raised."""
-        response = httpx2.request(method, f"{self.url}{path}", json=body, timeout=120)
+        response = httpx2.request(
+            method, f"{self.url}{path}", json=body, timeout=120, verify=NO_TLS
+        )
         response.raise_for_status()
         return cast("dict[str, Any]", response.json())
 

@@ -9,6 +9,8 @@ from typing import Any, ClassVar, Literal
 
 import httpx2
 
+from tests.support.plain_http import NO_TLS
+
 Fault = Literal["request", "answer"]
 
 
@@ -72,6 +74,7 @@ class _Handler(BaseHTTPRequestHandler):
             content=self.rfile.read(int(self.headers.get("content-length") or 0)),
             headers={"content-type": self.headers.get("content-type") or ""},
             timeout=30,
+            verify=NO_TLS,
         )
 
     def _answer(self, answer: httpx2.Response) -> None:

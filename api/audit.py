@@ -1,5 +1,6 @@
 """What is written to the audit trail: every change, every export, every failed authentication."""
 
+import re
 import time
 from collections.abc import Callable
 
@@ -11,7 +12,7 @@ from service.database import Session, Sessions
 from service.errors import Unavailable
 from service.projects.audit import write_entry
 
-_EXPORTS = ("/content", "/report")
+_EXPORTS = re.compile(r"/(content|report|tables/[^/]+)$")  # files with texts of rows
 _REFUSED, _UNAUTHENTICATED = 400, 401
 _FAILURES_PER_SECOND = 1 / 60  # of one address: a flood is one entry a minute
 
@@ -48,7 +49,7 @@ class AuditTrail:
             return not self._failures.take(_address(scope) or "", now=time.monotonic())
         if status >= _REFUSED or not scope["state"].get("principal"):
             return False
-        return scope["method"] != "GET" or str(scope["path"]).endswith(_EXPORTS)
+        return scope["method"] != "GET" or bool(_EXPORTS.search(scope["path"]))
 
     def _write(self, scope: Scope, status: int) -> None:
         ids = [*scope.get("path_params", {}).values(), scope["state"].get("made", "")]

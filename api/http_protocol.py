@@ -8,7 +8,10 @@ from collections import OrderedDict
 from enum import Enum, auto
 from typing import Any
 
+import structlog
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+log = structlog.get_logger()
 
 HEAD_BYTES_LIMIT = 64 * 1024
 HEADERS_LIMIT = 200
@@ -16,11 +19,12 @@ PIPELINE_LIMIT = 16
 LINGER_SECONDS = 30.0  # for what is left of a body that was answered before its end
 UNREAD_SECONDS = 60.0  # for a client that does not read its answer
 
+_FULL = 503
 _TITLES = {
     400: ("invalid_http", "The request is not valid HTTP"),
     408: ("head_stopped", "The head of the request stopped arriving"),
     431: ("head_too_large", "The head of the request is larger than allowed"),
-    503: ("too_many_connections", "Too many connections are open"),
+    _FULL: ("too_many_connections", "Too many connections are open"),
 }
 
 
@@ -55,7 +59,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         if len(self.connections) > self.connections_limit and not self._make_room():
-            self._refuse(503)
+            self._refuse(_FULL)
             return
         self._enter(_Phase.HEAD, seconds=self.head_seconds)
 
@@ -176,6 +180,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.abort()
             return
         code, title = _TITLES[status]
+        note = log.debug if status == _FULL else log.info  # a flood says little
+        note("request_refused", status=status, address=(self.client or (None,))[0])
         document = {
             "type": f"urn:tunecurve:error:{code}",
             "title": title,

@@ -1,6 +1,8 @@
 """Finished outputs for the API to show, made as workers make them or written as they would."""
 
+import io
 import tempfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +127,16 @@ def finished_experiment(api: Api, caller: Caller, dataset: str) -> str:
         row.answer, row.curve, row.ready_at = "Tune.", {"metric": "exact_match"}, utc_now()
         row.report_key, row.table_key = page_key, table_key
     return experiment_id
+
+
+def add_archive(api: Api, experiment_id: str, name: str, content: bytes) -> None:
+    """Give an experiment's report a file."""
+    archive, key = io.BytesIO(), f"experiments/{experiment_id}.zip"
+    with zipfile.ZipFile(archive, "w") as opened:
+        opened.writestr(name, content)
+    _put(api, key, archive.getvalue())
+    with api.services.sessions.transaction() as session:
+        session.get_one(Experiment, experiment_id).archive_key = key
 
 
 def stored_table(api: Api, rows: list[Json], *, schema: TableSchema, key: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
 
 import pytest
+from structlog.testing import capture_logs
 
 from api.http_protocol import HEAD_BYTES_LIMIT, HEADERS_LIMIT, PIPELINE_LIMIT
 from api.rate_limits import TokenBuckets
@@ -77,10 +78,12 @@ def test_a_head_without_end_is_cut_off(api: Api, name: str, pieces: list[bytes])
     ],
 )
 def test_a_head_over_the_limits_is_answered_with_431(api: Api, head: bytes) -> None:
-    with _connected(api) as connection:
+    with capture_logs() as logs, _connected(api) as connection:
         connection.sendall(head)
         answer = _answer(connection)
 
+    [told] = [each for each in logs if each["event"] == "request_refused"]
+    assert (told["status"], told["address"]) == (431, "127.0.0.1")
     assert answer.startswith(b"HTTP/1.1 431 ")
     assert b'"code": "head_too_large"' in answer
 

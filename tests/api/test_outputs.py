@@ -9,7 +9,12 @@ import pytest
 from service.storage.tables import read_parquet
 from service.tuning.curves.records import record_metrics
 from service.tuning.ports import MetricPoint, MetricSeries
-from tests.api.outputs import finished_evaluation, finished_experiment, prepared_dataset
+from tests.api.outputs import (
+    add_archive,
+    finished_evaluation,
+    finished_experiment,
+    prepared_dataset,
+)
 from tests.api.problems import problem_of
 from tests.api.server import PREPARE, Api, Caller
 
@@ -173,6 +178,10 @@ def test_a_finished_experiment_is_shown_read_and_deleted(api: Api, caller: Calle
     assert caller.get(f"{path}/content", params={"format": "parquet"}).content[:4] == b"PAR1"
     for missing in ("plots/curve.svg", "tables/variants.csv", "content?reveal=true"):
         problem_of(caller.get(f"{path}/{missing}"), 404, "report_file_not_found")
+    add_archive(api, experiment, "tables/worst.csv", b"text\n")
+    assert caller.get(f"{path}/tables/worst.csv").text == "text\n"
+    told = caller.get("/v1/audit").json()["data"][0]
+    assert (told["action"], told["target"]) == ("getExperimentTable", f"{experiment} worst.csv")
 
     assert caller.delete(path).status_code == 200
     problem_of(caller.get(path), 404, "experiment_not_found")

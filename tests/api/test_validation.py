@@ -2,10 +2,12 @@
 
 import re
 import shutil
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.api.problems import problem_of
 from tests.api.server import PREPARE, Caller, Json
@@ -257,3 +259,42 @@ def test_what_is_of_none_of_two_kinds_is_named_by_its_own_place(caller: Caller) 
         "/data/0/verdict",
         "/data/1/verdict",
     }
+
+
+ENDLESS = {
+    "NaN": "NaN",
+    "infinity": "-Infinity",
+    "more than a double": "1e400",
+    "10,000 digits": "9" * 10_000,
+    "lists 960 deep": "[" * 960 + "]" * 960,
+    "objects 100,000 deep": '{"a":' * 100_000 + "1" + "}" * 100_000,
+}
+
+
+@pytest.mark.parametrize("endless", ENDLESS)
+def test_what_no_json_holds_is_refused_by_every_operation(caller: Caller, endless: str) -> None:
+    """Wherever it stands, and the log says little of it."""
+    there = ENDLESS[endless]
+    bodies = (there, f'{{"kind": "prepare", "spec": {{"test_size": {there}}}, "text": {there}}}')
+    operations = [
+        (method, re.sub(r"{(\w+)}", _some_id, path))
+        for path, methods in caller.get("/openapi.json").json()["paths"].items()
+        for method, operation in methods.items()
+        if "application/json" in operation.get("requestBody", {}).get("content", ())
+        and path != "/v1/files"  # a file may be anything
+    ]
+    assert len(operations) > 10
+    with capture_logs() as logs:
+        for (method, path), body in product(operations, bodies):
+            sent = {"content": body, "headers": {"Content-Type": "application/json"}}
+            status = caller.request(method.upper(), path, **sent).status_code
+            assert 400 <= status < 500, (method, path, status)
+    assert max(len(str(each)) for each in logs) < 1_000
+
+
+def _some_id(parameter: re.Match[str]) -> str:
+    """Return an id that is of no object, in the form that a path's parameter has."""
+    prefixes = {"evaluation": "eval", "webhook": "wh", "project": "proj"}
+    names = {"alias": "pii@best", "location": "us", "base_model": "gemini-3.1-flash-lite"}
+    noun = parameter[1].removesuffix("_id")
+    return names.get(noun, f"{prefixes.get(noun, noun)}_{'0' * 26}")

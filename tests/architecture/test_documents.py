@@ -8,6 +8,7 @@ from tests.architecture.tree import ROOT, SHIPPED, repository_files, text_of
 
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
 CODE = re.compile(r"`([^`\s<>{}…]+/[^`\s<>{}…]*)`")
+TEST = re.compile(r"`(tests/[^`:]+\.py)::([^`]+)`")
 TOP = {*SHIPPED, "docs", "tests", ".ci"}
 SECTIONS = ["## Context", "## Decision", "## Consequences", "## Alternatives"]
 
@@ -36,10 +37,24 @@ def test_paths_that_are_named_exist() -> None:
         f"{path}: {named}"
         for path in _documents()
         for named in CODE.findall(text_of(path))
-        if named.split("/")[0] in TOP and not (ROOT / named).exists()
+        if named.split("/")[0] in TOP and not (ROOT / named.partition("::")[0]).exists()
     ]
 
     assert missing == []
+
+
+def test_tests_that_are_named_exist() -> None:
+    named = {(path, *match) for path in _documents() for match in TEST.findall(text_of(path))}
+    absent = [
+        f"{path}: {file}::{name}"
+        for path, file, name in sorted(named)
+        if not re.search(rf"^def {name}\b", text_of(Path(file)), re.MULTILINE)
+    ]
+
+    assert absent == []
+    attacks = [line for line in text_of(Path("docs/attacks.md")).splitlines() if "|" in line]
+    untested = [line for line in attacks if "`tests/" not in line and "test |" not in line]
+    assert [line for line in untested if not line.startswith("|---")] == []
 
 
 def test_commands_that_are_named_exist() -> None:

@@ -32,6 +32,8 @@ _WRITTEN_OTHERWISE = (
     "a column differs from it in case, white space, underscores or composed letters only: write "
     "it in `columns` as the file does"
 )
+_ARTICLE = frozenset({"paragraphs", "qas"})
+_ARTICLES = 'the rows are SQuAD\'s articles: write {"data": [...]} of them as one JSON document'
 _FIRST_LINE = "the first line may be data: name the columns in `columns` of the format"
 # A number as in an address or a telephone, an e-mail address, the end of a sentence.
 _DATA = re.compile(r"\d{3}|\d .*\d|@|[.!?,](?:\s|$)|\s.*\s.*\s.*\s")
@@ -142,6 +144,8 @@ def _known(staged: StagedRows, preset: Preset, *, hopeless: bool) -> str:
 
     `hopeless`: none of the columns that are read is there, so that only single words are shown.
     """
+    if "context" in preset.columns and _ARTICLE.intersection(staged.columns):
+        return _ARTICLES
     labels = set(map(fold, preset.labels))
     looks_like_data = any(_DATA.search(name) or fold(name) in labels for name in staged.columns)
     if staged.names_in_rows or looks_like_data:

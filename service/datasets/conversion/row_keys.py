@@ -13,9 +13,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from service.datasets.examples import fold
+from service.datasets.presets import pii
 
-# [FIRSTNAME], <PERSON> and {{first_name}}, as masking tasks write them.
-PLACEHOLDER = r"\[[A-Za-z]\w*\]|<[A-Za-z]\w*>|\{\{\s*[A-Za-z]\w*\s*\}\}"
+PLACEHOLDER = pii.PLACEHOLDER.pattern
 # What separates words; single spaces, of which a text compared has most, stay as they are.
 _SEPARATORS = r" ?[^\p{L}\p{N} ][^\p{L}\p{N}]*"
 # A masked text with fewer characters beside its placeholders has no template key.

@@ -11,6 +11,7 @@ from service.datasets.formats.csv_header import (
     has_lone_return,
     read_header,
     refuse_other_formats,
+    refuse_single_quotes,
 )
 from service.datasets.formats.joined_rows import JoinedRows
 from service.datasets.formats.read_context import ReadContext
@@ -29,11 +30,12 @@ def csv_rows(lines: Iterable[str], context: ReadContext) -> Iterator[SourceRow]:
     Columns without a name are left out. Strict about quotes: a quote that is never closed
     would take in the rest of the file without an error, and one that is closed by a stray quote
     rows below would take in these. Raises Invalid `missing_header`, `invalid_header`,
-    `duplicate_column`, `too_many_columns`, `row_too_long`.
+    `duplicate_column`, `single_quotes`, `too_many_columns`, `row_too_long`.
     """
     head = list(islice(it := iter(lines), _SAMPLE_LINES))
     refuse_other_formats(head, context)
     delimiter = delimiter_of(head, context)
+    refuse_single_quotes(head, delimiter, context)
     guard = _RecordLines(chain(head, it), context.limits.row_bytes)
     records = _records(_reader(guard, context, delimiter))
     header = list(context.options.columns) or read_header(records, guard.lines, context)

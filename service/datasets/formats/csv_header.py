@@ -103,6 +103,11 @@ def read_header(
         raise Invalid(message, code="invalid_header")
     if not any(names):
         raise Invalid("the file has no header", code="missing_header")
+    if len(names) == 1 and any(each in names[0] for each in _others(names, context)):
+        message = (
+            "the header is one cell: its delimiter is none of , ; | and tab; write it with one"
+        )
+        raise Invalid(message, code="invalid_header")
     counts = Counter(name for name in names if name and context.needs(name))
     twice = [str(at) for at, name in enumerate(names, start=1) if counts[name] > 1]
     if twice:
@@ -111,6 +116,19 @@ def read_header(
         fault = Fault("row 0", "duplicate_column", message)
         raise Invalid(message, code="duplicate_column", faults=[fault])
     return names
+
+
+def _others(names: Sequence[str], context: ReadContext) -> frozenset[str]:
+    return frozenset() if context.needed is None or names[0] in context.needed else context.needed
+
+
+def refuse_single_quotes(head: Sequence[str], delimiter: str, context: ReadContext) -> None:
+    """Raise Invalid `single_quotes` where each row stands in them, cell by cell."""
+    rows = [line.rstrip("\r\n") for line in head[1:] if not line.isspace()]
+    quoted = re.compile(rf"\s*'.*'\s*{re.escape(delimiter)}\s*'.*'\s*")
+    if rows and context.options.quoting and all(map(quoted.fullmatch, rows)):
+        message = "cells stand in single quotes, which would be taught; write double quotes"
+        raise Invalid(message, code="single_quotes")
 
 
 def has_lone_return(lines: Sequence[str]) -> bool:

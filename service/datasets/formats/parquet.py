@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any
 
 from service.datasets.formats.read_context import ReadContext
@@ -104,14 +105,15 @@ def _as_texts(array: Any, faults: _ColumnFaults) -> Any:
     from pyarrow import types
 
     kind = array.type
+    if _is_bytes(kind) or isinstance(kind, pa.UuidType):
+        spell_as: Callable[[Any], str] = bytes.decode if _is_bytes(kind) else str
+        return pa.array(_spell_all(array.to_pylist(), spell_as, faults), pa.string())
     if isinstance(kind, pa.BaseExtensionType):
         return _as_texts(array.storage, faults)
     if types.is_dictionary(kind):
         return _as_texts(array.dictionary_decode(), faults)
     if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
         return _checked_strings(array, faults)
-    if _is_bytes(kind):
-        return pa.array(_spell_all(array.to_pylist(), bytes.decode, faults), pa.string())
     if types.is_integer(kind) or types.is_boolean(kind) or types.is_null(kind):
         return array.cast(pa.string()).fill_null("")
     spell = _spelled_nested if types.is_nested(kind) else _spelled
@@ -129,13 +131,38 @@ def _values(array: Any) -> list[Any]:
     if kind != array.type:
         array = array.cast(kind, safe=False)
     try:
-        return list(array.to_pylist(maps_as_pydicts="strict"))
+        values = list(array.to_pylist(maps_as_pydicts="strict"))
+        return [_shortest(each, kind) for each in values] if _has_short_floats(kind) else values
     except (KeyError, OverflowError, ValueError):
         if types.is_timestamp(kind) or types.is_date(kind):
             # Arrow knows more years than Python; an unknown zone is left out.
             naive = array.cast(pa.timestamp(kind.unit)) if types.is_timestamp(kind) else array
             return [_time(text) for text in naive.cast(pa.string()).to_pylist()]
         return [_member_value(scalar) for scalar in array]
+
+
+def _has_short_floats(kind: Any) -> bool:
+    from pyarrow import types
+
+    if types.is_float16(kind) or types.is_float32(kind):
+        return True
+    return any(_has_short_floats(kind.field(at).type) for at in range(kind.num_fields))
+
+
+def _shortest(value: Any, kind: Any) -> Any:
+    """Return a value with its short floats as people write them: 0.1, not 0.10000000149011612."""
+    import numpy as np
+    from pyarrow import types
+
+    if isinstance(value, float):
+        return float(str(np.float16(value) if types.is_float16(kind) else np.float32(value)))
+    if isinstance(value, list):
+        return [_shortest(each, kind.value_type) for each in value]
+    if isinstance(value, dict) and types.is_map(kind):
+        return {key: _shortest(each, kind.item_type) for key, each in value.items()}
+    if isinstance(value, dict):
+        return {name: _shortest(each, kind.field(name).type) for name, each in value.items()}
+    return value
 
 
 def _time(text: str | None) -> Any:
@@ -222,4 +249,11 @@ def _spelled(value: Any) -> str:
 
 
 def _spelled_nested(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, default=_spelled)
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, default=_member)
+
+
+def _member(value: Any) -> float | str:
+    """Return a decimal number as a number where that is exact, anything else as a text."""
+    if isinstance(value, Decimal) and Decimal(repr(float(value))) == value:
+        return float(value)
+    return _spelled(value)

@@ -41,7 +41,7 @@ class _Paragraph(BaseModel):
 
 
 class _Article(BaseModel):
-    title: str = ""
+    title: Annotated[str, BeforeValidator(_spelled)] = ""
     paragraphs: list[_Paragraph]
 
 

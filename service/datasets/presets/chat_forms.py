@@ -10,12 +10,10 @@ from types import MappingProxyType
 from service.datasets.drops import DropReason
 from service.datasets.examples import Chat, Turn, fold
 from service.datasets.presets.chat_messages import (
-    NOTHING,
     UnusableRowError,
     chat_of_messages,
     message_objects,
     messages_in,
-    parse_json,
     refused,
     system_text,
     text_or_parts,
@@ -46,19 +44,25 @@ COLUMNS: Mapping[RowForm, tuple[str, ...]] = MappingProxyType(
 )
 SYSTEM_COLUMNS = ("systemInstruction", "system_instruction", "system")
 TOOL_COLUMNS = ("tools", "functions", "toolConfig", "tool_config")
-WEIGHT_COLUMN = "weight"
+CACHE_COLUMNS = ("cachedContent", "cached_content")
+WEIGHT_COLUMN, WANTED_COLUMN = "weight", "label"
+
+
+_NO_VALUE = frozenset({"", "null", "None", "[]", "{}", "false"})
+_HEEDED = (*TOOL_COLUMNS, *CACHE_COLUMNS, WEIGHT_COLUMN, WANTED_COLUMN)
 
 
 def chat_of(form: RowForm, fields: Fields) -> Chat | RowProblem | DropReason:
     """Return the conversation of a row, or what is wrong with it and how to mend it.
 
-    Codes: `unknown_form`, `invalid_messages`, `unknown_role`, `unsupported_part`,
-    `unsupported_member`, `unsupported_weight`, `duplicate_key`, `empty_turn`, `role_order`,
-    `last_turn_not_model`.
+    Codes: `unknown_form`, `several_forms`, `unwanted_answer`, `invalid_messages`, `unknown_role`,
+    `unsupported_part`, `unsupported_member`, `unsupported_weight`, `duplicate_key`, `empty_turn`,
+    `role_order`, `last_turn_not_model`.
     """
     try:
-        _refuse_tools(fields)
+        _refuse_untaught(fields)
         _heed_weight(fields.get(WEIGHT_COLUMN, ""))
+        _refuse_unwanted(fields.get(WANTED_COLUMN, ""))
         system, turns = _READERS[_form(form, fields)](fields)
         outer = [system_text(fields[name]) for name in SYSTEM_COLUMNS if fields.get(name)]
         systems = dict.fromkeys(filter(None, (*outer, system)))
@@ -67,9 +71,9 @@ def chat_of(form: RowForm, fields: Fields) -> Chat | RowProblem | DropReason:
         return unusable.reason
 
 
-def _refuse_tools(fields: Fields) -> None:
-    for name in TOOL_COLUMNS:
-        if (given := fields.get(name)) and parse_json(given) not in NOTHING:
+def _refuse_untaught(fields: Fields) -> None:
+    for name in (*TOOL_COLUMNS, *CACHE_COLUMNS):
+        if fields.get(name, "").strip() not in _NO_VALUE:
             message = f"the row holds `{name}`, which cannot be taught; leave it or the row out"
             raise refused("unsupported_member", message)
 
@@ -84,14 +88,27 @@ def _heed_weight(given: str) -> None:
         raise refused("unsupported_weight", advice)
 
 
+def _refuse_unwanted(label: str) -> None:
+    """Refuse an answer that is marked as a bad one, as half of those in TRL's unpaired data are."""
+    if label.strip().lower() == "false":
+        message = "the row's `label` is false: its answer is not wanted; leave it or the column out"
+        raise refused("unwanted_answer", message)
+
+
 def _form(form: RowForm, fields: Fields) -> RowForm:
     if form is not RowForm.AUTO:
         return form
-    for known, columns in COLUMNS.items():
-        if all(fields.get(name) for name in columns):
-            return known
+    found = [
+        known for known, columns in COLUMNS.items() if all(fields.get(name) for name in columns)
+    ]
+    if len(found) == 1:
+        return found[0]
     forms = "; ".join(" and ".join(columns) for columns in COLUMNS.values())
-    raise refused("unknown_form", f"the row has none of the columns {forms}")
+    if found:
+        known_forms = " and ".join(found)
+        raise refused("several_forms", f"the row has {known_forms}: say which as `form`")
+    advice = "name yours in `columns`, or make texts of others by a `template`"
+    raise refused("unknown_form", f"the row has none of the columns {forms}; {advice}")
 
 
 def _read_messages(fields: Fields) -> tuple[str, list[Turn]]:
@@ -156,7 +173,7 @@ def chat_preset(form: RowForm) -> Preset:
         name="generic",
         instruction="",
         columns=required,
-        optional_columns=(*optional, *SYSTEM_COLUMNS, *TOOL_COLUMNS, WEIGHT_COLUMN),
+        optional_columns=(*optional, *SYSTEM_COLUMNS, *_HEEDED),
         metrics=("exact_match", "sacrebleu_by_script"),
         convert=convert,
         near_groups=True,

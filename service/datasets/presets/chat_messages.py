@@ -22,7 +22,8 @@ _TRAINED = ("train", "training", "trainable", "loss")
 _MESSAGE = frozenset({"role", "content", "weight", *_TRAINED})
 _CONTENT = frozenset({"role", "parts"})
 _TYPED_PART = frozenset({"type", "text"})
-# Of OpenAI's and Anthropic's messages; of these only `text` can be taught.
+_TEXT_TYPES = frozenset({"text", "input_text", "output_text"})
+# Of OpenAI's and Anthropic's messages; of these only texts can be taught.
 _PART_TYPES = frozenset(
     {"text", "input_text", "output_text", "image", "image_url", "input_image", "input_audio"}
     | {"audio", "file", "document", "tool_use", "tool_result", "thinking", "refusal"}
@@ -30,6 +31,7 @@ _PART_TYPES = frozenset(
 # A signature lets Gemini continue its own thoughts; it says nothing and is not taught.
 _PART = frozenset({"text", "thought", "thoughtSignature", "thought_signature"})
 NOTHING: tuple[object, ...] = (None, "", [], {}, False)
+_NO_TEXT = "leave the row out where it holds images, files or calls"
 _AS_PYTHON = re.compile(r"""\s*\[\s*\{\s*'""")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 
@@ -93,7 +95,7 @@ def chat_of_messages(messages: Iterable[dict[str, Any]]) -> tuple[str, list[Turn
     if False in weights:
         advice = "a model's turn has `weight` 0, which Gemini cannot heed; leave the turn out"
         raise refused("unsupported_weight", advice)
-    return "\n\n".join(filter(None, system)), turns
+    return _paragraphs(system), turns
 
 
 def turns_of_contents(contents: Iterable[dict[str, Any]]) -> list[Turn]:
@@ -106,30 +108,58 @@ def turns_of_contents(contents: Iterable[dict[str, Any]]) -> list[Turn]:
 
 
 def system_text(given: str) -> str:
-    """Return a system instruction: text, an object with parts, a list of texts or parts."""
+    """Return a system instruction: text, an object with parts, a list of texts or parts.
+
+    Several are instructions of their own, and so are paragraphs.
+    """
     match parse_json(given) if given else None:
         case [str(), *_] as texts if all(isinstance(each, str) for each in texts):
-            return "\n\n".join(filter(None, map(str.strip, texts)))
+            return _paragraphs(texts)
+        case {"type": "text"} as part:
+            return content_text([part])
         case dict() as content:
             _refuse_unknown(content, _CONTENT, "the system instruction")
-            return parts_text(content.get("parts"))
+            return _system_parts(content.get("parts") or [])
+        case [_, *_] as parts if all(map(_is_typed, parts)):
+            return _paragraphs(content_text([part]) for part in parts)
         case [_, *_] as parts:
-            return parts_text(parts)
+            return _system_parts(parts)
         case _:
             return given.strip()
 
 
+def _system_parts(parts: object) -> str:
+    listed = parts if isinstance(parts, list) else [parts]
+    return _paragraphs(parts_text([each]) for each in listed)
+
+
+def _paragraphs(texts: Iterable[str]) -> str:
+    return "\n\n".join(filter(None, map(str.strip, texts)))
+
+
 def content_text(content: object) -> str:
-    """Return a message's text: as it is, or a list of parts whose `type` is `text`."""
-    if isinstance(content, str):
-        return content.strip()
-    if isinstance(content, list) and all(
-        isinstance(each, dict) and each.get("type") == "text" for each in content
-    ):
-        for part in content:
-            _refuse_unknown(part, _TYPED_PART, "a part")
-        return _joined(content)
-    raise refused("unsupported_part", "a message holds no text; leave out images, files, tools")
+    """Return a message's text: as it is, or a list of parts whose `type` is that of a text."""
+    match content:
+        case str():
+            return content.strip()
+        case None | []:
+            raise refused("empty_turn", "a message has no `content`; fill it or leave the row out")
+        case list() if all(map(_is_text_part, content)):
+            for part in content:
+                _refuse_unknown(part, _TYPED_PART, "a part")
+            return _joined(content)
+        case list() if all(map(_is_typed, content)):
+            raise refused("unsupported_part", f"a part is no text; {_NO_TEXT}")
+    message = 'a `content` is neither a text nor a list of {"type": "text", "text": ...}'
+    raise refused("unsupported_part", f"{message}; write one of these")
+
+
+def _is_text_part(part: object) -> bool:
+    return isinstance(part, dict) and part.get("type") in _TEXT_TYPES
+
+
+def _is_typed(part: object) -> bool:
+    return isinstance(part, dict) and isinstance(part.get("type"), str)
 
 
 def text_or_parts(text: str) -> str:
@@ -158,14 +188,14 @@ def _is_part(value: object) -> bool:
 def parts_text(parts: object) -> str:
     """Return the text of Gemini's parts; thoughts are left out."""
     listed = [parts] if isinstance(parts, dict) else parts
-    if not isinstance(listed, list):
-        raise refused("unsupported_part", "`parts` is not a list of texts")
+    if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
+        raise refused("unsupported_part", '`parts` is not a list of {"text": ...}; write one')
     for part in listed:
-        if isinstance(part, dict):
-            _refuse_unknown(part, _PART, "a part")
-    return _joined(
-        [each for each in listed if not (isinstance(each, dict) and each.get("thought"))]
-    )
+        _refuse_unknown(part, _PART, "a part")
+        if not isinstance(part.get("thought") or False, bool):
+            advice = "a part's `thought` is neither true nor false; write one of these"
+            raise refused("unsupported_part", advice)
+    return _joined([each for each in listed if not each.get("thought")])
 
 
 def messages_in(text: str) -> list[dict[str, Any]] | None:
@@ -186,10 +216,10 @@ def _is_message(value: object) -> bool:
     return isinstance(value, dict) and "content" in value and value.get("role") in _KNOWN_ROLES
 
 
-def _joined(parts: Iterable[object]) -> str:
-    texts = [each.get("text") if isinstance(each, dict) else None for each in parts]
+def _joined(parts: Iterable[Mapping[str, Any]]) -> str:
+    texts = [each.get("text") for each in parts]
     if not all(isinstance(text, str) for text in texts):
-        raise refused("unsupported_part", "a part is no text; leave out images, files, calls")
+        raise refused("unsupported_part", f"a part is no text; {_NO_TEXT}")
     return "".join(map(str, texts)).strip()
 
 

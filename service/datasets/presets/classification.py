@@ -5,10 +5,9 @@ from collections.abc import Callable, Mapping
 from service.datasets.drops import DropReason
 from service.datasets.examples import fold
 from service.datasets.presets.answer_form import AnswerForm, AnswerKind
-from service.datasets.presets.options import PresetOptions, required_option
+from service.datasets.presets.options import PresetOptions, distinct_labels, required_option
 from service.datasets.presets.preset import Converted, ConvertedExample, Preset, RowProblem
-from service.datasets.presets.targets import label_of, spelled_labels
-from service.errors import Fault, Invalid
+from service.datasets.presets.targets import label_of
 
 
 def classification_preset(options: PresetOptions) -> Preset:
@@ -38,11 +37,7 @@ def instruction_for(labels: tuple[str, ...]) -> str:
 
 
 def _converter(labels: tuple[str, ...]) -> Callable[[Mapping[str, str]], Converted]:
-    try:
-        spelled = spelled_labels(labels)
-    except ValueError as error:
-        fault = Fault("/spec/labels", "labels_alike", str(error))
-        raise Invalid(str(error), code="labels_alike", faults=[fault]) from None
+    spelled = distinct_labels(labels)
 
     def convert(fields: Mapping[str, str]) -> Converted:
         text, label = fields["text"].strip(), label_of(fields["label"], spelled)

@@ -1,7 +1,7 @@
 """The options of a preset in a spec: template, form, labels, target schema."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, Literal
 
@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service.datasets.presets.chat_forms import RowForm
 from service.datasets.presets.preset import RowProblem
+from service.datasets.presets.targets import spelled_labels
 from service.errors import Fault, Invalid
 
 # A name and nothing else: a template looks nothing up in objects. White space around the name is
@@ -137,6 +138,15 @@ class PresetOptions:
         for name, value in words.items():
             text = text.replace(f"{{{{{name}}}}}", value)
         return text
+
+
+def distinct_labels(labels: Sequence[str]) -> dict[str, str]:
+    """Return labels by their folded spelling; raises Invalid `labels_alike`."""
+    try:
+        return spelled_labels(labels)
+    except ValueError as error:
+        fault = Fault("/spec/labels", "labels_alike", str(error))
+        raise Invalid(str(error), code="labels_alike", faults=[fault]) from None
 
 
 def required_option(name: str, message: str) -> Invalid:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from service.datasets.examples import fold
-from service.datasets.presets.options import PresetOptions
+from service.datasets.presets.options import PresetOptions, distinct_labels
 from service.datasets.presets.preset import ConvertedExample, Preset
 
 _LABELS = (
@@ -24,7 +24,12 @@ _TASK = (
     "text.\nLabels: "
 )
 
-PLACEHOLDER = re.compile(r"\[[A-Za-z]\w*\]|<[A-Za-z]\w*>|\{\{\s*[A-Za-z]\w*\s*\}\}")
+# [FIRSTNAME], [PHONE NUMBER], <PERSON>, {{first_name}} and [ИМЯ], as masking tasks write them. The
+# pattern is read by Rust, too, whose `\w` has combining characters.
+PLACEHOLDER = re.compile(
+    r"\[[^\W\d_][\w\u0300-\u036f-]*(?: [A-Z0-9_-]+)*\]|<[^\W\d_][\w\u0300-\u036f-]*>"
+    r"|\{\{\s*[^\W\d_][\w\u0300-\u036f-]*\s*\}\}"
+)
 
 
 def template_of(masked: str) -> str:
@@ -55,6 +60,7 @@ def pii_preset(options: PresetOptions) -> Preset:
         return options.instruction_or(f"{_TASK}{joined}", labels=joined)
 
     from_train = options.labels == "train"
+    distinct_labels(() if isinstance(options.labels, str) else options.labels)
     return Preset(
         name="pii",
         instruction=instruction_for(LABELS if from_train else options.labels or LABELS),

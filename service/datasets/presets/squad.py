@@ -38,7 +38,7 @@ def squad_preset(options: PresetOptions) -> Preset:
         name="squad",
         instruction=options.instruction_or(task),
         columns=("context", "question", "answers"),
-        optional_columns=("title",),
+        optional_columns=("title", "is_impossible"),
         metrics=("squad_f1", "squad_exact_match", "exact_match", *(_WEAKER if lowercase else ())),
         convert=partial(_convert, options=chosen),
         answer=ANY_TEXT if teaches_none else AnswerForm(AnswerKind.SPAN),
@@ -60,6 +60,8 @@ def _convert(fields: Mapping[str, str], *, options: SquadOptions) -> Converted:
     if given is None:
         message = 'the answers are neither a text, a list of texts nor {"text": [...]}; mend them'
         return RowProblem("invalid_answers", message)
+    if fold(fields.get("is_impossible", "")) in _YES:
+        given = []
     spelled = map(str.lower, given) if options.answers == "lowercase" else given
     answers = tuple(dict.fromkeys(filter(None, map(collapse, spelled))))
     if not answers and options.unanswerable == "leave_out":
@@ -137,6 +139,7 @@ def _answer(value: Any) -> str | None:
 _PYTHON = re.compile(
     r"""\s*(?:[\[{]\s*(?:['"{\[]|(?:None|nan|NaN)\b)|\[\s*\]|(?:np\.)?array\(|c\(\s*["']|\(\s*(['"]).*\1\s*,?\s*\)\s*$)"""
 )
+_YES = frozenset({"true", "1", "1.0", "yes"})
 _SIDE_BY_SIDE = re.compile(r"""(['"])\s+\1""")
 _PYTHON_CHARACTERS = 100_000
 _TASK = "Answer the question with a short span copied from the context. Return only the answer."

@@ -2,23 +2,27 @@
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 from typing import Any
 
 from service.datasets.examples import fold
-from service.datasets.formats.rows import JsonParser
+from service.datasets.formats.rows import JsonParser, json_fault
 from service.datasets.presets.preset import RowProblem
 
 _DEPTH = 16
-# No joiners: these change words.
+# Joiners change words of other scripts: they are only invisible at an end and beside ASCII.
 _INVISIBLE = re.compile(
     "[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufe0e\ufe0f\ufeff]"
+    r"|(?<![^\x00-\x7f])[\u200c\u200d]|[\u200c\u200d](?![^\x00-\x7f])"
 )
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?")
+_ZEROS = re.compile(r"\.0+\Z")
 _BOOLEANS = frozenset({"true", "false"})
 _OPENING, _CLOSING = frozenset("[({"), frozenset("])}")
+_OBJECT = re.compile(r"\s*\{\s*['\"][^'\"]*['\"]\s*:")
 _BETWEEN = re.compile(r"[,;|\n]")
 _LABELS_SHOWN = 10
 _TYPES = ("object", "array", "string", "boolean", "integer", "number", "null")
@@ -109,6 +113,8 @@ def spelled_labels(labels: Sequence[str]) -> dict[str, str]:
     spelled: dict[str, str] = {}
     for label in labels:
         key = _key(label)
+        if not key:
+            raise ValueError("a label is white space or invisible; remove it")
         if key in spelled:
             raise ValueError(
                 f"the labels {spelled[key]!r} and {label!r} are one but for case, white space, "
@@ -124,7 +130,7 @@ def label_of(given: str, spelled: Mapping[str, str]) -> str | RowProblem:
         return ""
     if label := _found(given, spelled):
         return label
-    names = _listed(given)
+    names = [given] if _OBJECT.match(given) else _listed(given)
     if not names:
         return ""
     found = [_found(each, spelled) for each in names]
@@ -151,7 +157,7 @@ def _found(given: str, spelled: Mapping[str, str]) -> str | None:
 def _key(label: str) -> str:
     """Return what labels are compared by; `1.0` is 1, as tables with gaps have it."""
     key = fold(_visible(label))
-    return key.removesuffix(".0") if _NUMBER.fullmatch(key) else key
+    return _ZEROS.sub("", key) if _NUMBER.fullmatch(key) else key
 
 
 def _listed(given: str) -> list[str]:
@@ -163,15 +169,34 @@ def _listed(given: str) -> list[str]:
 
 
 def _unknown(given: str, spelled: Mapping[str, str]) -> RowProblem:
-    kind = "a number" if _NUMBER.fullmatch(given.strip()) else ""
+    return RowProblem("unknown_label", _why_unknown(given.strip(), spelled))
+
+
+def _why_unknown(given: str, spelled: Mapping[str, str]) -> str:
+    if _OBJECT.match(given):
+        return "the label is an object; write its label alone, as a text"
+    kind = "a number" if _NUMBER.fullmatch(given) else ""
     kind = "true or false" if fold(given) in _BOOLEANS else kind
     if kind and not any(each in _BOOLEANS or _NUMBER.fullmatch(each) for each in spelled):
-        message = f"the label is {kind}, and `labels` are names; write names, or these as `labels`"
-        return RowProblem("unknown_label", message)
+        negative = "; -1 stands for no label: leave the row out" if given.startswith("-") else ""
+        return (
+            f"the label is {kind}, and `labels` are names; write names, or these as `labels`"
+            f"{negative}"
+        )
+    alike = [label for label in spelled.values() if _bare(label) == _bare(given)]
+    if len(alike) == 1:
+        return (
+            f"the label is {alike[0]} but for punctuation, separators, zeros or full-width "
+            "letters; write it as `labels` have it"
+        )
     few = len(spelled) <= _LABELS_SHOWN
     known = ", ".join(spelled.values()) if few else f"the {len(spelled)} there are"
-    message = f"the label is none of {known}; mend it or add it to `labels`"
-    return RowProblem("unknown_label", message)
+    return f"the label is none of {known}; mend it or add it to `labels`"
+
+
+def _bare(label: str) -> str:
+    folded = unicodedata.normalize("NFKC", label).casefold()
+    return "".join(filter(str.isalnum, folded)).lstrip("0")
 
 
 def _visible(label: str) -> str:
@@ -188,9 +213,16 @@ def json_target(given: str, schema: TargetSchema | None) -> str | RowProblem:
     parser = JsonParser()
     try:
         value = parser.parse(given)
+        if isinstance(value, str) and value.lstrip().startswith(("{", "[")):
+            value = parser.parse(value)  # JSON in a JSON text
+    except (ValueError, RecursionError) as error:
+        message = f"the target is not JSON: {json_fault(error)}; mend or quote it"
+        return RowProblem("target_not_json", message)
+    try:
         line = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    except (ValueError, RecursionError):
-        return RowProblem("target_not_json", "the target is not JSON; mend or quote it")
+    except ValueError:
+        message = "the target holds a number that is not finite; write null or a text"
+        return RowProblem("target_not_json", message)
     if parser.repeated:
         message = "an object of the target names a member twice; keep the one that is meant"
         return RowProblem("duplicate_key", message)

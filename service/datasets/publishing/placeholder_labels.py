@@ -10,12 +10,16 @@ import polars as pl
 
 from service.datasets.conversion.converted_rows import bounded_batches
 from service.datasets.conversion.row_keys import PLACEHOLDER
-from service.datasets.examples import Split
+from service.datasets.examples import Split, composed
 from service.datasets.preparation import SplitDataset
 from service.datasets.presets.preset import Preset
 
 _NUMBERED = re.compile(r"_\d+$")
-_TOKEN = PLACEHOLDER.replace(r"\w", "[A-Za-z0-9_]")
+# Most labels are of ASCII, which Rust reads twice as fast.
+_ASCII_TOKEN = PLACEHOLDER.replace(r"[^\W\d_]", "[A-Za-z]").replace(
+    r"\w\u0300-\u036f", "A-Za-z0-9_"
+)
+_OTHER_LETTERS = r"[\[<{]\s*\w*[^\x00-\x7f]"
 _BRACKET = r"[\[<{]"
 _TRAIN, _HELD_OUT = 1, 2
 
@@ -30,8 +34,12 @@ class PlaceholderLabels:
 
     def absent_from(self, instruction: str) -> Mapping[str, int]:
         """Return the labels that an instruction does not name, with how often they occur."""
-        named = set(re.findall(r"\w+", instruction.casefold()))
-        return {name: n for name, n in self.counts.items() if name.casefold() not in named}
+        named = _words(instruction)
+        return {name: n for name, n in self.counts.items() if not _words(name) <= named}
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", composed(text).casefold()))
 
 
 def placeholder_labels(prepared: SplitDataset) -> PlaceholderLabels:
@@ -59,9 +67,10 @@ def placeholder_labels(prepared: SplitDataset) -> PlaceholderLabels:
 
 def _tokens(rows: pl.DataFrame) -> pl.DataFrame:
     """Return the placeholders of targets that are not in their texts, counted by place."""
-    tokens = rows.select("place", pl.col("target").str.extract_all(_TOKEN).alias("token"))
+    pattern = PLACEHOLDER if rows["target"].str.contains(_OTHER_LETTERS).any() else _ASCII_TOKEN
+    tokens = rows.select("place", pl.col("target").str.extract_all(pattern).alias("token"))
     if rows["text"].str.contains(_BRACKET).any():
-        own = rows["text"].str.extract_all(_TOKEN)
+        own = rows["text"].str.extract_all(pattern)
         tokens = tokens.with_columns(pl.col("token").list.set_difference(own))
     return tokens.explode("token").drop_nulls().group_by("token", "place").len()
 

@@ -80,6 +80,7 @@ def dataset_facts(
         absent_labels=placeholders.absent_from(preset.instruction),
         unsquare_placeholders=placeholders.unsquare,
         square_brackets_asked="square brackets" in preset.instruction,
+        lacks_placeholders=preset.placeholders and not placeholders.counts.total(),
         train_sizes=train_sizes,
         json_targets=prepared.converted.checks.json_targets,
         conflicts=sorted(conflicts)[:ROWS_SHOWN],

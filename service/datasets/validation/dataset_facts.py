@@ -15,7 +15,8 @@ class DatasetFacts:
 
     `labels` counts examples of all splits, `first_taught` has the place in train, from 0, of the
     first example of a label, `absent_labels` counts labels of placeholders that the instruction
-    does not name, `unsquare_placeholders` those in other brackets, `json_targets` targets that look
+    does not name, `unsquare_placeholders` those in other brackets, `lacks_placeholders` says that
+    targets should have some and none has, `json_targets` targets that look
     like JSON, `conflicts` are examples with an input that another row has with
     another target. `unused_rows` are
     those of held-out groups in no split, `untested_group_rows` those of the largest trained group.
@@ -40,6 +41,7 @@ class DatasetFacts:
     absent_labels: Mapping[str, int] = field(default_factory=dict)
     unsquare_placeholders: int = 0
     square_brackets_asked: bool = False
+    lacks_placeholders: bool = False
     json_targets: int = 0
     conflicts: Sequence[int] = ()
     conflict_rows: int = 0

@@ -113,6 +113,15 @@ def labels_not_in_instruction(facts: DatasetFacts) -> Iterator[Finding]:
         yield Finding("labels_not_in_instruction", message)
 
 
+def no_placeholders(facts: DatasetFacts) -> Iterator[Finding]:
+    if facts.lacks_placeholders:
+        message = (
+            "no target holds a placeholder such as [NAME], <NAME> or {{name}}: nothing is masked, "
+            "or otherwise, and scores of masking would be perfect for any answer"
+        )
+        yield Finding("no_placeholders", message)
+
+
 def placeholders_in_other_brackets(facts: DatasetFacts) -> Iterator[Finding]:
     if facts.square_brackets_asked and facts.unsquare_placeholders:
         message = (
@@ -133,5 +142,6 @@ LABEL_RULES: tuple[DatasetRule, ...] = (
     labels_in_several_scripts,
     missing_labels,
     labels_not_in_instruction,
+    no_placeholders,
     placeholders_in_other_brackets,
 )

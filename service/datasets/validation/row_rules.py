@@ -43,6 +43,8 @@ _MARKUP = (
 _THOUGHT = r"(?i)^\s*<(?:think|thinking|thought|thoughts|reasoning|scratchpad)>"
 _ENTITY = r"&(?:amp|lt|gt|quot|nbsp|apos|#\d{1,6}|#x[0-9a-fA-F]{1,6});"
 _EMPTY_SLOT = r"\{\{\s*\w+\s*\}\}"
+# `#N/A`, `#REF!`, `#NOM?`, `#¡VALOR!`: what spreadsheets write in a cell that they cannot compute.
+_SPREADSHEET_ERROR = r"^(?:Text: )?#(?:N/A|N/D|NV|[\u{a1}\u{bf}]?[\p{Lu}/0]{3,12}[!?])$"
 _NOTHING = r"^[\s\u{200b}-\u{200f}\u{2060}\u{feff}\u{00ad}]+$"
 _JSON_LIKE = r"^\s*(?:\{.*|\[\s*[\[{\x22\]].*)"
 _MESSAGES = r"^(?:Text: )?\s*[\[{]\s*(?:\{\s*)?\x22(?:role|content|parts|from)\x22\s*:"
@@ -53,7 +55,7 @@ LONG_TARGET_TOKENS = 1024  # the default `max_output_tokens` of an evaluation
 # Most rows have none of these; only the others are checked by the character rules.
 _UNUSUAL = (
     rf"[\x00\u{{feff}}\u{{fffd}}]|{_CONTROL}|{_INVISIBLE}|{_DIRECTION}|{_MOJIBAKE}|{_MARKUP}|"
-    rf"{_ENTITY}|{_EMPTY_SLOT}"
+    rf"{_ENTITY}|{_EMPTY_SLOT}|{_SPREADSHEET_ERROR}"
 )
 
 
@@ -191,6 +193,12 @@ CHARACTER_RULES = (
         "text",
         _TEXT.str.contains(_EMPTY_SLOT),
         "the text holds a placeholder in double braces that was never filled in",
+    ),
+    _warning(
+        "spreadsheet_error",
+        "text",
+        _either(_SPREADSHEET_ERROR),
+        "the row holds an error of a spreadsheet, such as #N/A; compute the cell anew",
     ),
 )
 

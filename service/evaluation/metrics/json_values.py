@@ -49,9 +49,9 @@ class JsonFields(CountAverage):
         self._part = part
 
     def counts(self, prediction: str, reference: str) -> tuple[int, int, int]:
-        found, expected = _read_fields(json_part(prediction)), fields_of(reference)
-        if found is None:
-            return 0, 1, expected.total()
+        found, expected = _read_fields(json_part(prediction)), _read_fields(reference)
+        if found is None or expected is None:
+            return 0, 1, (expected or Counter()).total()
         return (found & expected).total(), found.total(), expected.total()
 
     def totals(self, sums: Array) -> Array:
@@ -72,6 +72,10 @@ def _read_fields(text: str) -> Fields | None:
         return Counter(_walk(_parse(text, exact=True), ()))
     except (ValueError, RecursionError):
         return None
+
+
+def is_no_json(text: str) -> bool:
+    return _read_fields(text) is None
 
 
 def read_json(text: str) -> Any:

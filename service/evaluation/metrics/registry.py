@@ -14,7 +14,7 @@ from service.evaluation.metrics.classification import (
     labels_of,
 )
 from service.evaluation.metrics.exact_match import ExactMatch, NormalisedMatch
-from service.evaluation.metrics.json_values import JsonEqual, JsonFields
+from service.evaluation.metrics.json_values import JsonEqual, JsonFields, is_no_json
 from service.evaluation.metrics.measures import Composed, GivenScore, Measure, References
 from service.evaluation.metrics.pii import PiiEntities, PiiLeaks
 from service.evaluation.metrics.rouge import Kind, Rouge, loses_words
@@ -127,6 +127,7 @@ _EMPTIED = Unfit(
     "takes one without spaces for one word, or takes off what tells it from others, such as the "
     "sign of -5 or the point of 1.5; multilingual_f1 scores these",
 )
+_NO_JSON = Unfit(is_no_json, "a reference is no JSON, so no answer is right; see exact_match")
 _WORDLESS = Unfit(
     loses_words,
     "most of a reference is not made of the letters a-z and the digits 0-9, which alone ROUGE sees",
@@ -205,6 +206,7 @@ _SPECS = (
         "precision of JSON fields",
         "corpus",
         partial(JsonFields, "precision"),
+        unfit=_NO_JSON,
         version=3,
     ),
     MetricSpec(
@@ -212,17 +214,24 @@ _SPECS = (
         "recall of JSON fields",
         "corpus",
         partial(JsonFields, "recall"),
+        unfit=_NO_JSON,
         version=3,
     ),
     MetricSpec(
-        "json_field_f1", "F1 of JSON fields", "corpus", partial(JsonFields, "f1"), version=3
+        "json_field_f1",
+        "F1 of JSON fields",
+        "corpus",
+        partial(JsonFields, "f1"),
+        unfit=_NO_JSON,
+        version=3,
     ),
-    MetricSpec("pii_entity_f1", "F1 of masked entities", "corpus", PiiEntities),
+    MetricSpec("pii_entity_f1", "F1 of masked entities", "corpus", PiiEntities, version=3),
     MetricSpec(
         "pii_span_f1",
         "F1 of masked spans, labels aside",
         "corpus",
         partial(PiiEntities, labels=False),
+        version=3,
     ),
     MetricSpec(
         "pii_leak_rate",
@@ -231,6 +240,7 @@ _SPECS = (
         PiiLeaks,
         higher_is_better=False,
         reads_input=True,
+        version=3,
     ),
     MetricSpec(
         "pii_leaked_characters",
@@ -239,6 +249,7 @@ _SPECS = (
         partial(PiiLeaks, by_character=True),
         higher_is_better=False,
         reads_input=True,
+        version=3,
     ),
     MetricSpec("accuracy", "accuracy", "example", Accuracy, binary=True),
     MetricSpec("macro_f1", "macro F1", "corpus", MacroF1, by_label=True),

@@ -6,8 +6,8 @@ from service.errors import Invalid, TunecurveError
 from service.evaluation.metrics.registry import JUDGED, METRICS
 from service.evaluation.scoring.scores import ERROR_LENGTH, Score, Scored, Scorer, signature_of
 
-BLEU = "sacrebleu"  # what the names of its metrics begin with
-_BESIDE_BLEU = "chrf"
+# By what names of metrics begin with: the one that scores what they cannot.
+_BESIDE = {"sacrebleu": "chrf", "rouge": "chrf", "squad": "multilingual_f1"}
 _MANY_UNFIT = 0.05  # of the rows
 
 
@@ -74,15 +74,21 @@ def computed_metrics(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def chosen_metrics(names: Sequence[str], references: Iterable[Sequence[str]]) -> tuple[str, ...]:
-    """Return the metrics to compute: chrF stands beside BLEU where BLEU is unfit for many rows."""
-    bleus = [METRICS.find(name) for name in names if name.startswith(BLEU)]
-    if not bleus or _BESIDE_BLEU in names:
-        return tuple(names)
-    rows = unfit = 0
-    for golds in references:
+    """Return the metrics to compute: beside one that is unfit for many rows, one that is not."""
+    beside = {
+        name: other
+        for name in names
+        for family, other in _BESIDE.items()
+        if name.startswith(family) and other not in names
+    }
+    specs = {name: METRICS.find(name) for name in beside}
+    rows, unfit = 0, dict.fromkeys(beside, 0)
+    for golds in references if beside else ():
         rows += 1
-        unfit += any(bleu.is_unfit(golds) for bleu in bleus)
-    return (*names, _BESIDE_BLEU) if unfit > _MANY_UNFIT * rows else tuple(names)
+        for name, spec in specs.items():
+            unfit[name] += spec.is_unfit(golds)
+    added = [other for name, other in beside.items() if unfit[name] > _MANY_UNFIT * rows]
+    return (*names, *dict.fromkeys(added))
 
 
 def correct_by(scores: Mapping[str, float | None]) -> bool | None:

@@ -1,61 +1,30 @@
-"""Inputs of the kinds that people report from this work, others than those that were reported."""
+"""Inputs of the kinds that people report, others than those reported, that are refused."""
 
-import io
 import json
 import unicodedata
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
-from pyarrow import parquet
 
 from service.errors import Invalid
 from tests.service.datasets.prepared_file import PreparedFile, lines, table, unquoted
+from tests.service.datasets.reported_rows import (
+    CHAT,
+    EXTRACTION,
+    HEADER,
+    JOINED,
+    LABELS,
+    OBJECTS,
+    ROWS,
+    SENTIMENT,
+    SQUAD,
+    TEXTS,
+    answers,
+    changed,
+    chats,
+)
 
-MOODS = ("positive", "negative", "neutral")
-WORDS = "harbour kettle meadow falcon timber anchor violet pepper saddle marble glacier lantern"
-TEXTS = [" ".join(WORDS.split()[at:] + WORDS.split()[:at]) + f" {at}" for at in range(12)]
-ROWS = [(text, MOODS[at % 3]) for at, text in enumerate(TEXTS)]
-SENTIMENT: dict[str, Any] = {"preset": "sentiment"}
-CHAT: dict[str, Any] = {"preset": "generic", "form": "auto"}
-SQUAD: dict[str, Any] = {"preset": "squad"}
-LABELS: dict[str, Any] = {"preset": "classification", "labels": ["late", "lost"]}
-DATED: dict[str, Any] = {
-    "preset": "generic",
-    "template": {"text": "{{text}} {{at}}", "target": "{{sentiment}}"},
-}
-
-
-def changed(at: int, cell: int, value: str) -> list[list[str]]:
-    rows = [list(row) for row in ROWS]
-    rows[at][cell] = value
-    return rows
-
-
-def chats(**answer: Any) -> str:
-    return lines(
-        {
-            "messages": [
-                {"role": "user", "content": text},
-                {"role": "assistant", "content": f"It is {at}."} | answer,
-            ]
-        }
-        for at, text in enumerate(TEXTS)
-    )
-
-
-def answers(field: str) -> str:
-    rows = [(f"{text}, in the old boat", f"What is {at}?", field) for at, text in enumerate(TEXTS)]
-    return table([("context", "question", "answers"), *rows])
-
-
-HEADER = "text,sentiment\n"
-JOINED = [
-    [f'"{t}', m] if at == 2 else [f'{t}"', m] if at == 3 else [t, m]
-    for at, (t, m) in enumerate(ROWS)
-]
-OBJECTS = [{"text": text, "sentiment": mood} for text, mood in ROWS]
 REFUSED: list[tuple[str, str | bytes, str, dict[str, Any], str, str]] = [
     ("01 CSV that is JSON Lines", lines(OBJECTS), "csv", SENTIMENT, "not_a_table", "name: jsonl"),
     (
@@ -158,6 +127,38 @@ REFUSED: list[tuple[str, str | bytes, str, dict[str, Any], str, str]] = [
         "row 3: quotes enclose 2 lines",
     ),
     (
+        "06 single quotes around cells",
+        "text,sentiment\n" + unquoted((f"'{t}, yes'", f"'{m}'") for t, m in ROWS),
+        "csv",
+        SENTIMENT,
+        "single_quotes",
+        "write double quotes",
+    ),
+    (
+        "06 quotes with backslashes",
+        HEADER + unquoted((f'"{t} \\"so\\" he said"', m) for t, m in ROWS),
+        "csv",
+        SENTIMENT,
+        "invalid_csv_row",
+        "double the quotes",
+    ),
+    (
+        "01 a footer",
+        HEADER + table(ROWS) + "Total rows: 12\n",
+        "csv",
+        SENTIMENT,
+        "ragged_row",
+        "row 13: 1 cells",
+    ),
+    (
+        "09 a delimiter that nobody knows",
+        "text~sentiment\n" + unquoted(ROWS, "~"),
+        "csv",
+        SENTIMENT,
+        "invalid_header",
+        "none of , ; | and tab",
+    ),
+    (
         "07 a cell longer than a row may be",
         HEADER + table(changed(4, 0, "w " * 40_000)),
         "csv",
@@ -222,6 +223,62 @@ REFUSED: list[tuple[str, str | bytes, str, dict[str, Any], str, str]] = [
         "`tool_config`",
     ),
     (
+        "16 tools that are no JSON",
+        table([("prompt", "completion", "tools"), *((t, "x", "[{'name': 1}]") for t in TEXTS)]),
+        "csv",
+        CHAT,
+        "unsupported_member",
+        "`tools`",
+    ),
+    (
+        "16 a cached context",
+        lines({"prompt": t, "completion": "x", "cachedContent": "caches/1"} for t in TEXTS),
+        "jsonl",
+        CHAT,
+        "unsupported_member",
+        "`cachedContent`",
+    ),
+    (
+        "17 an answer that is not wanted",
+        lines({"prompt": t, "completion": "x", "label": at > 2} for at, t in enumerate(TEXTS)),
+        "jsonl",
+        CHAT,
+        "unwanted_answer",
+        "row 1: the row's `label` is false",
+    ),
+    (
+        "18 a thought that is marked by a text",
+        lines(
+            {
+                "contents": [
+                    {"role": "user", "parts": [{"text": t}]},
+                    {"role": "model", "parts": [{"text": "It is 1.", "thought": "false"}]},
+                ]
+            }
+            for t in TEXTS
+        ),
+        "jsonl",
+        CHAT,
+        "unsupported_part",
+        "`thought` is neither true nor false",
+    ),
+    (
+        "19 two forms in a row",
+        lines({"prompt": t, "completion": "x", "messages": [{"role": "user"}]} for t in TEXTS),
+        "jsonl",
+        CHAT,
+        "several_forms",
+        "messages and prompt_completion: say which as `form`",
+    ),
+    (
+        "19 a content of texts",
+        lines({"messages": [{"role": "user", "content": [t]}]} for t in TEXTS),
+        "jsonl",
+        CHAT,
+        "unsupported_part",
+        "a `content` is neither a text nor a list",
+    ),
+    (
         "17 a row's weight between",
         lines({"prompt": t, "completion": "x", "weight": 0.3} for t in TEXTS),
         "jsonl",
@@ -246,7 +303,7 @@ REFUSED: list[tuple[str, str | bytes, str, dict[str, Any], str, str]] = [
         "jsonl",
         CHAT,
         "unsupported_part",
-        "leave out images",
+        "where it holds images",
     ),
     (
         "22 a number and itself",
@@ -255,6 +312,85 @@ REFUSED: list[tuple[str, str | bytes, str, dict[str, Any], str, str]] = [
         {"preset": "classification", "labels": ["1", "1.0"]},
         "labels_alike",
         "'1' and '1.0'",
+    ),
+    (
+        "22 a label and itself with a joiner",
+        table([("text", "label"), *((t, "late") for t in TEXTS)]),
+        "csv",
+        {"preset": "classification", "labels": ["late", "late\u200d"]},
+        "labels_alike",
+        "rename or remove one",
+    ),
+    (
+        "22 a label of white space",
+        table([("text", "label"), *((t, "late") for t in TEXTS)]),
+        "csv",
+        {"preset": "classification", "labels": ["late", " "]},
+        "labels_alike",
+        "white space",
+    ),
+    (
+        "22 labels of masks",
+        table([("source_text", "target_text"), *((t, f"{t} [NAME]") for t in TEXTS)]),
+        "csv",
+        {"preset": "pii", "labels": ["NAME", "name"]},
+        "labels_alike",
+        "'NAME' and 'name'",
+    ),
+    *(
+        (
+            f"23 a label as {given}",
+            table([("text", "label"), *((t, given) for t in TEXTS)]),
+            "csv",
+            LABELS | {"labels": ["late night", "1"]},
+            "unknown_label",
+            f"the label is {known} but for punctuation",
+        )
+        for given, known in (
+            ("late_night.", "late night"),
+            ("ｌａｔｅ　ｎｉｇｈｔ", "late night"),  # noqa: RUF001  full width is meant
+            ("01", "1"),
+        )
+    ),
+    (
+        "24 a label of no class",
+        table([("text", "label"), *((t, "-1") for t in TEXTS)]),
+        "csv",
+        LABELS,
+        "unknown_label",
+        "-1 stands for no label",
+    ),
+    (
+        "24 a label in an object",
+        lines({"text": t, "label": {"name": "late", "score": 0.5}} for t in TEXTS),
+        "jsonl",
+        LABELS,
+        "unknown_label",
+        "the label is an object",
+    ),
+    (
+        "14 a target that Python wrote",
+        table([("text", "target"), *((t, "{'item': None}") for t in TEXTS)]),
+        "csv",
+        EXTRACTION,
+        "target_not_json",
+        "a name is not in double quotes",
+    ),
+    (
+        "14 a target with a number that is none",
+        table([("text", "target"), *((t, '{"item": NaN}') for t in TEXTS)]),
+        "csv",
+        EXTRACTION,
+        "target_not_json",
+        "not finite",
+    ),
+    (
+        "25 articles as rows",
+        lines({"title": t, "paragraphs": [{"context": t, "qas": []}]} for t in TEXTS),
+        "jsonl",
+        SQUAD,
+        "missing_column",
+        "SQuAD's articles",
     ),
     (
         "23 a column name in other letters",
@@ -300,199 +436,3 @@ def test_a_file_of_the_kind_is_refused_with_the_reason(
     assert raised.value.code == code
     assert said in raised.value.message
     assert not any(hidden in raised.value.message for hidden in ("Schmidt", "Berlin", "harbour"))
-
-
-def in_parquet(column: pa.Array) -> bytes:
-    file = io.BytesIO()
-    rows = {"text": TEXTS, "sentiment": [mood for _, mood in ROWS], "at": column}
-    parquet.write_table(pa.table(rows), file)
-    return file.getvalue()
-
-
-def test_a_time_that_no_calendar_has_is_a_fault_of_its_row(tmp_path: Path) -> None:
-    days = pa.array([1] * 11 + [99_999_999], pa.int32()).cast(pa.date32())
-
-    with pytest.raises(Invalid, match="row 12: at: a time that no calendar has"):
-        PreparedFile(in_parquet(days), "parquet", DATED, tmp_path)
-
-
-READ: list[tuple[str, str | bytes, str, dict[str, Any], tuple[str, str]]] = [
-    (
-        "02 two marks before a list",
-        "\ufeff\ufeff" + json.dumps(OBJECTS),
-        "json",
-        SENTIMENT,
-        (f"Text: {TEXTS[0]}", "positive"),
-    ),
-    (
-        "09 delimiters after the first line",
-        "sep=;;\r\ntext;sentiment\r\n" + table(ROWS, delimiter=";"),
-        "csv",
-        SENTIMENT,
-        (f"Text: {TEXTS[0]}", "positive"),
-    ),
-    (
-        "11 an invisible character in a name",
-        "\u200btext,sentiment\u2060\n" + table(ROWS),
-        "csv",
-        SENTIMENT,
-        (f"Text: {TEXTS[0]}", "positive"),
-    ),
-    (
-        "12 nanoseconds in a list",
-        in_parquet(pa.array([[1_700_000_000_000_000_001]] * 12, pa.list_(pa.timestamp("ns")))),
-        "parquet",
-        DATED,
-        (f'{TEXTS[0]} ["2023-11-14T22:13:20"]', "positive"),
-    ),
-    (
-        "12 a zone that nobody knows",
-        in_parquet(pa.array([1] * 12, pa.timestamp("s", "Mars/Base"))),
-        "parquet",
-        DATED,
-        (f"{TEXTS[0]} 1970-01-01 00:00:01.000", "positive"),
-    ),
-    (
-        "15 a number of 5,000 digits, unused",
-        lines(OBJECTS).replace('", "sentiment"', '", "n": ' + "9" * 5000 + ', "sentiment"'),
-        "jsonl",
-        SENTIMENT,
-        (f"Text: {TEXTS[0]}", "positive"),
-    ),
-    (
-        "19 a prompt of typed parts",
-        lines(
-            {"prompt": [{"type": "text", "text": t}], "completion": f"It is {at}."}
-            for at, t in enumerate(TEXTS)
-        ),
-        "jsonl",
-        CHAT,
-        (TEXTS[0], "It is 0."),
-    ),
-    (
-        "19 a prompt as Gemini's content",
-        lines(
-            {"prompt": {"role": "user", "parts": [{"text": t}]}, "completion": f"It is {at}."}
-            for at, t in enumerate(TEXTS)
-        ),
-        "jsonl",
-        CHAT,
-        (TEXTS[0], "It is 0."),
-    ),
-    (
-        "25 JSON in a JSON text",
-        answers(json.dumps(json.dumps(["old boat"]))),
-        "csv",
-        SQUAD,
-        (f"Context: {TEXTS[0]}, in the old boat\nQuestion: What is 0?", "old boat"),
-    ),
-    (
-        "25 None in a list of Python's",
-        answers("[None, 'old boat']"),
-        "csv",
-        SQUAD,
-        (f"Context: {TEXTS[0]}, in the old boat\nQuestion: What is 0?", "old boat"),
-    ),
-]
-
-
-@pytest.mark.parametrize(
-    ("data", "name", "spec", "first"), [pytest.param(*each[1:], id=each[0]) for each in READ]
-)
-def test_a_file_of_the_kind_is_read_as_it_is_meant(
-    data: str | bytes, name: str, spec: dict[str, Any], first: tuple[str, str], tmp_path: Path
-) -> None:
-    found = PreparedFile(data.encode() if isinstance(data, str) else data, name, spec, tmp_path)
-
-    assert found.report.kept == len(TEXTS)
-    assert (found.rows[0]["text"], found.rows[0]["target"]) == first
-
-
-def test_a_system_text_in_a_column_of_its_own_is_not_lost(tmp_path: Path) -> None:
-    rows = ({"system": "Be brief.", "prompt": text, "completion": "x"} for text in TEXTS)
-
-    found = PreparedFile(lines(rows).encode(), "jsonl", CHAT, tmp_path)
-
-    assert {each["system"] for each in found.rows} == {"Be brief."}
-
-
-@pytest.mark.parametrize("flag", ["train", "training", "trainable", "loss"])
-def test_an_answer_that_is_not_to_be_trained_on_is_dropped(flag: str, tmp_path: Path) -> None:
-    data = chats() + chats(**{flag: False})
-
-    found = PreparedFile(data.encode(), "jsonl", CHAT, tmp_path)
-
-    assert {name: each.rows for name, each in found.report.dropped.items()} == {"zero_weight": 12}
-
-
-def test_a_row_of_no_weight_is_dropped(tmp_path: Path) -> None:
-    rows = [{"prompt": text, "completion": "x", "weight": at % 2} for at, text in enumerate(TEXTS)]
-
-    found = PreparedFile(lines(rows).encode(), "jsonl", CHAT, tmp_path)
-
-    assert {name: each.rows for name, each in found.report.dropped.items()} == {"zero_weight": 6}
-
-
-NULLS = [("context", "question", "answers"), *((f"{t} boat", "What?", "null") for t in TEXTS[:6])]
-
-
-def test_null_is_no_answer(tmp_path: Path) -> None:
-    more = [(f"{text} boat", "Which?", "boat") for text in TEXTS]
-
-    found = PreparedFile(table([*NULLS, *more]).encode(), "csv", SQUAD, tmp_path)
-
-    assert {name: each.rows for name, each in found.report.dropped.items()} == {"unanswerable": 6}
-
-
-def _in_both_forms(text: str) -> list[str]:
-    return [f"{text} café", unicodedata.normalize("NFD", f"{text} café")]
-
-
-BOTH = [each for text in TEXTS for each in _in_both_forms(text)]
-
-
-@pytest.mark.parametrize(
-    ("data", "name", "spec"),
-    [
-        (
-            table([("source_text", "target_text"), *((t, t + "!") for t in BOTH)]),
-            "csv",
-            {"preset": "pii"},
-        ),
-        (
-            table([("text", "sentiment"), *((t, "neutral") for t in BOTH)]),
-            "csv",
-            {"preset": "generic", "template": {"text": "{{text}}", "target": "{{sentiment}}"}},
-        ),
-        (lines({"prompt": t, "completion": "x"} for t in BOTH), "jsonl", CHAT),
-    ],
-    ids=["pii", "template", "chat"],
-)
-def test_a_copy_in_other_letters_is_a_duplicate_in_every_preset(
-    data: str, name: str, spec: dict[str, Any], tmp_path: Path
-) -> None:
-    found = PreparedFile(data.encode(), name, spec, tmp_path)
-
-    assert {reason: each.rows for reason, each in found.report.dropped.items()} == {"duplicate": 12}
-
-
-def test_a_system_text_in_another_form_tells_no_inputs_apart(tmp_path: Path) -> None:
-    systems = ("Sei knapp, Zoë.", unicodedata.normalize("NFD", "SEI knapp, Zoë."))
-    rows = [
-        {"systemInstruction": systems[at % 2], "prompt": TEXTS[at // 2], "completion": f"{at}"}
-        for at in range(24)
-    ]
-
-    found = PreparedFile(lines(rows).encode(), "jsonl", CHAT | {"test_size": 1}, tmp_path)
-
-    assert "conflicting_targets" in found.warnings
-
-
-def test_cyrillic_that_was_decoded_twice_is_told(tmp_path: Path) -> None:
-    twice = "заказ потеряли".encode().decode("cp1251").encode("cp1251").decode("latin-1")
-
-    found = PreparedFile(
-        (HEADER + table([*ROWS, (twice, "neutral")])).encode(), "csv", SENTIMENT, tmp_path
-    )
-
-    assert "wrongly_decoded" in found.warnings

@@ -49,6 +49,7 @@ PLANTED: dict[str, dict[str, Any]] = {
     "html_entities": {"text": "Q&amp;A"},
     "chat_markup": {"target": "yes<|im_end|>"},
     "empty_slot": {"text": "Dear {{ name }}, welcome"},
+    "spreadsheet_error": {"target": "#N/A"},
     "answer_not_in_context": {"text": "Context: the sky", "target": "the sea"},
     "json_target_does_not_parse": {"target": '{"slot": "open'},
 }

@@ -154,7 +154,7 @@ def test_an_answer_is_right_by_the_first_metric_of_right_and_wrong() -> None:
     assert correct_by({"macro_f1": None}) is None
 
 
-def test_chrf_stands_beside_bleu_where_bleu_is_unfit() -> None:
+def test_beside_a_metric_that_is_unfit_stands_one_that_is_not() -> None:
     long, short = [["one two three four five"]], [["two words"]]
 
     assert chosen_metrics(["sacrebleu"], long * 40) == ("sacrebleu",)
@@ -162,6 +162,8 @@ def test_chrf_stands_beside_bleu_where_bleu_is_unfit() -> None:
     assert chosen_metrics(["sacrebleu"], [*long * 4, *short]) == ("sacrebleu", "chrf")
     assert chosen_metrics(["chrf", "sacrebleu"], short) == ("chrf", "sacrebleu")
     assert chosen_metrics(["exact_match"], short) == ("exact_match",)
+    spans = chosen_metrics(["squad_f1", "squad_exact_match"], [["A"], ["B"]])
+    assert spans == ("squad_f1", "squad_exact_match", "multilingual_f1")
 
 
 def test_a_score_says_for_which_rows_its_metric_is_unfit() -> None:

@@ -125,6 +125,21 @@ def flags(fields: dict[str, int]) -> Iterator[int]:
     yield from (int(fields.get(key) == value) for key in "abcd" for value in range(3))
 
 
+@pytest.mark.parametrize(
+    ("said", "gold", "expected"),
+    [("cats", "dogs", 0), ("dogs", "dogs ", 0), ("sorry", "{}", 0), ("{}", "dogs", 0)],
+)
+def test_an_answer_without_the_fields_of_json_is_wrong(
+    said: str, gold: str, expected: float
+) -> None:
+    assert value_of("json_field_f1", [said], [[gold]]) == expected
+    assert METRICS["json_field_f1"].caution([[gold]]) == (
+        ""
+        if gold == "{}"
+        else "1 of 1 rows: a reference is no JSON, so no answer is right; see exact_match"
+    )
+
+
 def test_the_reference_of_the_most_shared_fields_counts() -> None:
     golds = ['{"a": 1, "b": 2}', '{"a": 1, "c": 3}', "{}"]
     assert value_of("json_field_f1", ['{"c": 3, "a": 1}'], [golds]) == 100

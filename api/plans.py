@@ -13,7 +13,7 @@ from service.database import Session, Sessions
 from service.errors import Conflict, Fault, Invalid
 from service.experiments.queries import given_dataset
 from service.experiments.schemas import ExperimentSpec
-from service.experiments.variants import FINAL, Variant, variants_of
+from service.experiments.variants import FINAL, Variant, training_sets, variants_of
 from service.jobs.operations import Request, reserve_ids, write_job
 from service.jobs.ports import Estimate, InputNotReady, JobKinds
 from service.money import CURRENCY, dollars, dollars_or_none, parse_dollars
@@ -251,7 +251,10 @@ def _of_experiment(session: Session, spec: ExperimentSpec, project_id: str) -> I
     if spec.prepare is not None:
         yield PlannedJob(kind="prepare", label="dataset")
     with suppress(InputNotReady):  # its train sizes are not known yet
-        yield from _of_variants(variants_of(spec, given_dataset(session, spec, project_id)))
+        variants = variants_of(spec, given_dataset(session, spec, project_id))
+        for each in training_sets(variants):
+            yield PlannedJob(kind="prepare", label=each.label)
+        yield from _of_variants(variants)
     if spec.final:
         yield PlannedJob(kind="tune", label=FINAL)
 

@@ -157,7 +157,13 @@ def split_rows(
     converted = replace(converted, keys=converted.keys.drop(ONLY_FOR_DUPLICATES))
     index, groups = _similarity_index(converted, kept, preset)
     sizes = _sizes(preset, spec)
-    search = SizeSearch(kept, index, spec.train_sizes, preset.drops_near_duplicates)
+    search = SizeSearch(
+        kept,
+        index,
+        spec.train_sizes,
+        preset.drops_near_duplicates,
+        train_order=spec.train_order,
+    )
     assignment = search.assign(sizes)
     leaks = find_leaks(assignment.splits, index)
     if not spec.allow_leakage:

@@ -92,6 +92,13 @@ class PrepareSpec(BaseModel):
     test_size: int = Field(default=200, ge=1, le=100_000)
     validation_size: int = Field(default=0, ge=0, le=5000)
     seed: int = Field(default=0, ge=0, lt=2**31, description="another seed, another split")
+    train_order: int = Field(
+        default=0,
+        ge=0,
+        lt=1000,
+        description="another number, other rows in each training set but the whole: the rows of "
+        "all splits stay the same",
+    )
     near_duplicates: float | None = Field(
         default=0.85,
         ge=0.5,

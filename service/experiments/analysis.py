@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from service.catalogue.local_names import provider_of
 from service.evaluation.metrics.registry import find_score
@@ -35,7 +35,8 @@ class Analysis:
     """`score_of_best` is what the best variant is expected to score on rows that did not choose
     it. `front` names the variants worth choosing by score and cost, cheapest first; None where a
     price is not known. `pays_off_from` counts calls a month. `extends` names the experiment whose
-    variants were compared before. `rivals` are the curves of the other base models that were tuned.
+    variants were compared before. `replicate_by` says what replicates differ in. `rivals` are the
+    curves of the other base models that were tuned.
     """
 
     curve: LearningCurve
@@ -49,6 +50,7 @@ class Analysis:
     ranking: tuple[RankedVariant, ...] = ()
     race: RaceResult | None = None
     extends: str | None = None
+    replicate_by: Literal["seed", "subset"] = "seed"
     rivals: tuple[LearningCurve, ...] = ()
 
 
@@ -97,7 +99,7 @@ def analyse(
         for other in dict.fromkeys(each.base_model for each in points if each.kind.is_tuned)
         if other != curve.base_model
     )
-    return replace(found, extends=spec.extend, rivals=rivals)
+    return replace(found, extends=spec.extend, replicate_by=spec.replicate_by, rivals=rivals)
 
 
 def _repeated(
@@ -157,6 +159,7 @@ def analysis_json(analysis: Analysis) -> dict[str, Any]:
         "replicates": [asdict(point) for point in curve.replicates],
         "tuning_error": curve.tuning_error,
         "tuning_error_measured": curve.tuning_error_measured,
+        "replicate_by": analysis.replicate_by,
         "fit": asdict(curve.fit) if curve.fit else None,
         "worthwhile_gain": curve.worthwhile_gain,
         "decision": _decision_json(decision, tests=len(analysis.comparisons))

@@ -38,7 +38,7 @@ def answer_clauses(analysis: Analysis) -> list[str]:
         *_sweep(analysis),
         *_race(analysis),
         *_extension(analysis),
-        *_luck(curve),
+        *_luck(analysis),
         *_passes(curve),
         *([_outlook(curve)] if decision.best else []),
         *_costs(analysis),
@@ -160,11 +160,13 @@ def _extension(analysis: Analysis) -> Iterable[str]:
         )
 
 
-def _luck(curve: LearningCurve) -> Iterable[str]:
+def _luck(analysis: Analysis) -> Iterable[str]:
+    curve, is_subset = analysis.curve, analysis.replicate_by == "subset"
     if curve.tuning_error_measured:
+        again = "a tuning on other rows" if is_subset else "the same tuning once more"
         yield (
-            f"the same tuning once more scores {curve.tuning_error:.1f} higher or lower (standard "
-            "deviation, apart from the luck of the test rows)"
+            f"{again} scores {curve.tuning_error:.1f} higher or lower (standard deviation, apart "
+            "from the luck of the test rows)"
         )
 
 

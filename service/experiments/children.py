@@ -1,6 +1,7 @@
 """The child jobs of an experiment: one for each tuning and evaluation, all written at once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import BaseModel
@@ -8,6 +9,7 @@ from pydantic import BaseModel
 from service.database import Session, Sessions
 from service.datasets.examples import Split
 from service.datasets.queries import DatasetView
+from service.datasets.schemas import PrepareSpec
 from service.errors import Internal
 from service.evaluation.generation_schemas import GenerationConfig
 from service.evaluation.schemas import EvaluateSpec, VariantKind
@@ -17,7 +19,14 @@ from service.experiments.decisions.laps import laps
 from service.experiments.models import Experiment, VariantRow
 from service.experiments.queries import given_dataset
 from service.experiments.schemas import ExperimentSpec
-from service.experiments.variants import LabelCheck, Variant, label_checks, variants_of
+from service.experiments.variants import (
+    LabelCheck,
+    TrainingSet,
+    Variant,
+    label_checks,
+    training_sets,
+    variants_of,
+)
 from service.ids import Prefix, new_id
 from service.jobs.operations import Request, reserve_ids, write_job
 from service.jobs.ports import (
@@ -25,7 +34,10 @@ from service.jobs.ports import (
     JobRecord,
     JobRun,
 )
+from service.jobs.queries import spec_of
 from service.tuning.schemas import TuneSpec
+
+_NO_SETS: Mapping[TrainingSet, DatasetView] = MappingProxyType({})
 
 
 def write_children(
@@ -33,18 +45,34 @@ def write_children(
 ) -> Sequence[JobRecord]:
     """Write every child with its reserved output in one transaction: all of them or none.
 
-    Of an extension with a new dataset that is the dataset alone (`write_variants` has the rest).
+    Where datasets are to be made whose test rows must be compared first, these are those datasets
+    alone (`prepared_variants` has the rest).
     """
     spec = ExperimentSpec.model_validate(run.spec)
-    if spec.extend is not None and spec.prepare is not None:
-        with run.fenced() as session:
-            writer = ChildWriter(session, run, kinds)
-            dataset_id = writer.add("prepare", spec.prepare, "dataset")
-            repository.get(session, row.id, project_id=run.project_id).dataset_id = dataset_id
-        return writer.jobs
     with sessions.reading() as session:
         dataset = given_dataset(session, spec, run.project_id)
-    return write_variants(run, row, spec, dataset, kinds=kinds)
+        prepared = spec_of(session, dataset.job_id) if dataset else None
+    others = training_sets(variants_of(spec, dataset))
+    if not others and (spec.extend is None or spec.prepare is None):
+        return write_variants(run, row, spec, dataset, kinds=kinds)
+    prepare = spec.prepare or PrepareSpec.model_validate(prepared)
+    with run.fenced() as session:
+        writer = ChildWriter(session, run, kinds)
+        dataset_id = dataset.id if dataset else writer.add("prepare", prepare, "dataset")
+        for each in others:
+            writer.add("prepare", _prepared_otherwise(prepare, each, spec), each.label)
+        repository.get(session, row.id, project_id=run.project_id).dataset_id = dataset_id
+    return writer.jobs
+
+
+def _prepared_otherwise(
+    prepare: PrepareSpec, rows: TrainingSet, spec: ExperimentSpec
+) -> PrepareSpec:
+    """Return the spec of a dataset with the same splits, other instructions and training rows."""
+    update: dict[str, Any] = {"train_order": prepare.train_order + rows.subset}
+    if rows.prompt and spec.sweep:
+        update["instruction"] = spec.sweep.prompts[rows.prompt - 1]
+    return prepare.model_copy(update=update)
 
 
 def write_variants(
@@ -53,9 +81,12 @@ def write_variants(
     spec: ExperimentSpec,
     dataset: DatasetView | None,
     *,
+    sets: Mapping[TrainingSet, DatasetView] = _NO_SETS,
     kinds: JobKinds,
 ) -> Sequence[JobRecord]:
-    """Write the jobs of all variants, and of the dataset where it is still to be made."""
+    """Write the jobs of all variants, and of the dataset where it is still to be made; `sets` are
+    the datasets that tunings take their rows from.
+    """
     variants = variants_of(spec, dataset)
     first_lap = _first_lap(spec, dataset)
     with run.fenced() as session:
@@ -64,8 +95,9 @@ def write_variants(
         tuned: dict[object, VariantRow] = {}
         for position, variant in enumerate(variants):
             added = _add_variant(
-                writer, spec, row, variant, dataset_id, tuned=tuned, first_lap=first_lap
-            )
+                writer, spec, row, variant, dataset_id,
+                rows=sets.get(variant.training_set), tuned=tuned, first_lap=first_lap,
+            )  # fmt: skip
             added.position = position
             repository.add(session, added)
         for check in label_checks(variants, spec):
@@ -115,21 +147,26 @@ def _add_variant(
     variant: Variant,
     dataset_id: str,
     *,
+    rows: DatasetView | None,
     tuned: dict[object, VariantRow],
     first_lap: int | None,
 ) -> VariantRow:
-    """Write the jobs of a variant; those of one tuning share its model, found in `tuned`."""
+    """Write the jobs of a variant; those of one tuning share its model, found in `tuned`. Its rows
+    come from `rows`, or from the experiment's own dataset.
+    """
     model_id, tune_job_id = None, None
     if variant.tuning in tuned:
         shared = tuned[variant.tuning]
         model_id, tune_job_id = shared.model_id, shared.tune_job_id
     elif variant.train_size is not None:
-        tune = _tune_spec(spec, row, dataset_id, variant)
+        tune = _tune_spec(spec, row, rows.id if rows else dataset_id, variant)
         model_id = writer.add("tune", tune, variant.name)
         tune_job_id = writer.jobs[-1].id
     evaluate = _evaluate_spec(spec, row, variant, dataset_id, model_id)
     if model_id:
         evaluate = evaluate.model_copy(update={"last_row": first_lap})
+    if rows and variant.hyperparameters.prompt:
+        evaluate = evaluate.model_copy(update={"instruction": rows.instruction})
     evaluation_id = writer.add("evaluate", evaluate, variant.name)
     added = VariantRow(
         id=new_id(Prefix.VARIANT),
@@ -195,7 +232,7 @@ def _tune_spec(
         dataset=dataset_id,
         train_size=variant.train_size or 0,
         base_model=variant.base_model or row.base_model,
-        hyperparameters=variant.hyperparameters,
+        hyperparameters=variant.hyperparameters.shared,
         replicate=variant.replicate,
         provider=variant.provider,
         local=variant.local,

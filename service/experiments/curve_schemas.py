@@ -3,6 +3,8 @@
 Members without a value in curves of earlier versions have a default here.
 """
 
+from typing import Literal
+
 from pydantic import BaseModel, Field
 
 from service.evaluation.schemas import VariantKind
@@ -237,6 +239,10 @@ class ExperimentCurve(BaseModel):
         "measured by replicates, or assumed; null in earlier versions",
     )
     tuning_error_measured: bool = Field(default=False, description="by replicates")
+    replicate_by: Literal["seed", "subset"] = Field(
+        default="seed",
+        description="what replicates differ in: the seed of the tuning, or the training rows, too",
+    )
     worthwhile_gain: float | None = Field(
         default=None, description="what one more doubling must bring to be worth it"
     )

@@ -23,6 +23,7 @@ from service.experiments.queries import given_dataset
 from service.experiments.schemas import ExperimentSpec
 from service.experiments.variants import (
     FINAL,
+    OWN_ROWS,
     Variant,
     label_checks,
     tuned_models_of,
@@ -148,10 +149,11 @@ def _estimates(
                 TuningSettings(
                     name,
                     variant.train_size,
-                    variant.hyperparameters,
+                    variant.hyperparameters.shared,
                     replicate=variant.replicate,
+                    local=variant.local,
                 ),
-                fresh=spec.fresh,
+                fresh=spec.fresh or variant.training_set != OWN_ROWS,
                 project_id=project_id,
                 catalogue=catalogue,
             )
@@ -179,7 +181,7 @@ def _dearest_final(
     found = [
         estimate_training(
             dataset,
-            TuningSettings(each.base_model or base_model, size, each.hyperparameters),
+            TuningSettings(each.base_model or base_model, size, each.hyperparameters.shared),
             catalogue=catalogue,
         )
         for each in tuned

@@ -5,24 +5,19 @@ verified as any experiment. Identical tunings and answers are used again (decisi
 so that only what is new is paid for.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from service.database import Session, Sessions
-from service.datasets.examples import Split
-from service.datasets.queries import DatasetView, ready_dataset, stream_examples
+from service.datasets.queries import DatasetView, ready_dataset
 from service.errors import Conflict, Fault, Invalid, NotFound
 from service.experiments import repository
-from service.experiments.children import write_variants
 from service.experiments.models import Experiment
 from service.experiments.schemas import ExperimentSpec
 from service.experiments.variants import Variant, plan_variants
-from service.jobs.ports import InputNotReady, JobKinds, JobRecord, JobRun
 from service.jobs.queries import spec_of
-from service.storage.ports import ObjectStore
 
 _MODELS = ("compare_models", "tune_models")
 # What an extension may set: it adds variants, or reads the same scores in another way.
@@ -38,6 +33,7 @@ _ADDED = frozenset(
         "compare_models",
         "tune_models",
         "replicates",
+        "replicate_by",
         "sweep",
         "label_errors",
         "final",
@@ -81,52 +77,6 @@ def extended_spec(spec: BaseModel, *, project_id: str, sessions: Sessions) -> Ba
 
 def _joined(before: Sequence[Any], added: Sequence[Any]) -> dict[Any, None]:
     return dict.fromkeys([*before, *added])
-
-
-def write_extension(
-    run: JobRun,
-    row: Experiment,
-    spec: ExperimentSpec,
-    *,
-    kinds: JobKinds,
-    sessions: Sessions,
-    store: ObjectStore,
-) -> Sequence[JobRecord]:
-    """Write the variants of an extension once its new dataset is ready; none if they are there.
-
-    Raises Conflict `test_rows_differ`.
-    """
-    if spec.extend is None or spec.prepare is None:
-        return []
-    with sessions.reading() as session:
-        if repository.variants(session, [row.id]):
-            return []
-        try:
-            dataset = ready_dataset(
-                row.dataset_id or "", project_id=run.project_id, session=session
-            )
-        except InputNotReady:  # its preparation has failed, which the summary says
-            return []
-        _require_same_test_rows(spec, dataset, session=session, store=store)
-    return write_variants(run, row, spec, dataset, kinds=kinds)
-
-
-def _require_same_test_rows(
-    spec: ExperimentSpec, dataset: DatasetView, *, session: Session, store: ObjectStore
-) -> None:
-    """Raise Conflict `test_rows_differ` where an extension's new dataset has other test rows."""
-    extended = repository.find(session, spec.extend or "")
-    if extended is None:
-        return
-    before = ready_dataset(
-        extended.dataset_id or "", project_id=extended.project_id, session=session
-    )
-    if _test_rows(before, store) != _test_rows(dataset, store):
-        message = (
-            f"with these train sizes the test rows are not those of {spec.extend}, so their "
-            "variants cannot be compared: submit a new experiment, or smaller sizes"
-        )
-        raise Conflict(message, code="test_rows_differ")
 
 
 def _is_whole(spec: ExperimentSpec) -> bool:
@@ -217,10 +167,3 @@ def _identity(variant: Variant) -> tuple[object, ...]:
 
 def _changes(pointer: str, message: str) -> Fault:
     return Fault(pointer, "extension_changes_experiment", message)
-
-
-def _test_rows(dataset: DatasetView, store: ObjectStore) -> str:
-    digest = hashlib.sha256()
-    for example in stream_examples(dataset.examples_key, Split.TEST, store=store):
-        digest.update(repr((example.id, example.group, example.references)).encode())
-    return digest.hexdigest()

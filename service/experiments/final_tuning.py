@@ -6,13 +6,14 @@ from service.database import Sessions
 from service.datasets.queries import ready_dataset
 from service.evaluation.metrics.registry import find_score
 from service.experiments.children import ChildWriter
+from service.experiments.hyperparameter_sweep import ConfigurationSpec
 from service.experiments.queries import get_experiment
 from service.experiments.schemas import ExperimentSpec
 from service.experiments.variant_view import VariantView
-from service.experiments.variants import FINAL
+from service.experiments.variants import FINAL, TrainingSet
 from service.jobs.lifecycle import State
 from service.jobs.ports import JobKinds, JobRecord, JobRun
-from service.tuning.schemas import HyperparametersSpec, TuneSpec
+from service.tuning.schemas import TuneSpec
 
 
 def write_final_tuning(
@@ -39,13 +40,16 @@ def write_final_tuning(
     with sessions.reading() as session:
         dataset = ready_dataset(row.dataset_id or "", project_id=run.project_id, session=session)
     base = next((each for each in spec.tune_models if each.base_model == best.base_model), spec)
+    configuration = ConfigurationSpec.model_validate(best.hyperparameters or {})
+    rows = TrainingSet(configuration.prompt or 0)
+    made = {each.labels.get("variant"): each.outputs.get("dataset") for each in children}
     tune = TuneSpec(
-        dataset=dataset.id,
+        dataset=made.get(rows.label) or dataset.id,
         train_size=dataset.train_sizes[-1],
         base_model=best.base_model,
-        hyperparameters=HyperparametersSpec.model_validate(best.hyperparameters or {}),
+        hyperparameters=configuration.shared,
         provider=base.provider,
-        local=base.local,
+        local=configuration.training(base.local),
         allow_unlisted_model=spec.allow_unlisted_model,
     )
     with run.fenced() as session:

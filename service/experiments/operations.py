@@ -26,10 +26,10 @@ from service.evaluation.setup_schemas import BEST_CHECKPOINT
 from service.experiments import repository
 from service.experiments.children import write_children
 from service.experiments.estimates import estimate_experiment
-from service.experiments.extension import write_extension
 from service.experiments.final_tuning import write_final_tuning
 from service.experiments.model_checks import check_models
 from service.experiments.models import Experiment
+from service.experiments.prepared_variants import write_prepared_variants
 from service.experiments.race import next_lap
 from service.experiments.schemas import ExperimentSpec
 from service.experiments.summary import experiment_folder, summarise
@@ -218,7 +218,9 @@ def run_experiment(
     if ended < len(children):
         return Waiting(Reason.CHILDREN)
     more = (
-        write_extension(run, row, spec, kinds=jobs.kinds, sessions=sessions, store=store)
+        write_prepared_variants(
+            run, row, spec, children, kinds=jobs.kinds, sessions=sessions, store=store
+        )
         or next_lap(run, spec, kinds=jobs.kinds, sessions=sessions, store=store)
         or write_final_tuning(run, spec, children, kinds=jobs.kinds, sessions=sessions)
     )

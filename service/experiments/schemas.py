@@ -108,6 +108,12 @@ class ExperimentSpec(GenerationConfig):
         description="tunings of each tuned variant without shots: beyond 1 the luck of a tuning is "
         "measured, apart from that of the test rows",
     )
+    replicate_by: Literal["seed", "subset"] = Field(
+        default="seed",
+        description="`seed`: replicates are tuned on the same rows; `subset`: on other nested "
+        "subsets of the training rows, which adds the luck of the rows (the largest size has no "
+        "others where it takes them all)",
+    )
     final: bool = Field(
         default=False,
         description="at the end tune the best configuration on the largest training file of the "
@@ -186,6 +192,12 @@ class ExperimentSpec(GenerationConfig):
     def _provider_has_its_own(self) -> Self:
         configurations = configurations_of(self.sweep, self.hyperparameters)
         multipliers = [each.learning_rate_multiplier for each in configurations]
+        if self.sweep and self.provider == "vertex":
+            for name in ("learning_rates", "batch_sizes"):
+                if getattr(self.sweep, name):
+                    raise ValueError(f"`sweep.{name}` is of the provider `local`: leave it out")
+        if self.trains_classifier and self.sweep and self.sweep.prompts:
+            raise ValueError("a classifier reads the text alone: leave out `sweep.prompts`")
         mistakes = provider_mistakes(
             self.provider,
             base_model=self.base_model,

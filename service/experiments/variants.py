@@ -9,19 +9,39 @@ from service.errors import Fault, Invalid
 from service.evaluation.schemas import VariantKind
 from service.experiments.hyperparameter_sweep import (
     CELLS_LIMIT,
+    ConfigurationSpec,
     configuration_name,
     configurations_of,
 )
 from service.experiments.schemas import ExperimentSpec
 from service.experiments.tuned_bases import TunedBaseSpec
 from service.tuning.local_spec import LocalTrainingSpec
-from service.tuning.schemas import HyperparametersSpec, ProviderName
+from service.tuning.schemas import ProviderName
 
 FINAL = "final"  # label of the last tuning of an experiment that asks for one
 _MATCHED_EPOCHS = 4  # the default that Google's guide to tuning text models names
 _MOST_EPOCHS = 100  # that a tuning may be asked for
 UNSEEN = " on unseen rows"
-_LEFT_TO_PROVIDER = HyperparametersSpec()
+_LEFT_TO_PROVIDER = ConfigurationSpec()
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class TrainingSet:
+    """Which dataset a tuning takes its rows from: `prompt` counts the instructions of the sweep and
+    `subset` the other orders of the training rows; 0 is the experiment's own.
+    """
+
+    prompt: int = 0
+    subset: int = 0
+
+    @property
+    def label(self) -> str:
+        """The label of the job that prepares it."""
+        marks = (f"p{self.prompt}" if self.prompt else "", f"#{self.subset + 1}")
+        return " ".join(("dataset", *filter(None, marks[: 2 if self.subset else 1])))
+
+
+OWN_ROWS = TrainingSet()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +49,8 @@ class Variant:
     """One way of using a model; `train_size` counts examples and is None unless tuned.
 
     `base_model` is None where it is the experiment's own; `hyperparameters`, `provider` and `local`
-    are those of the tuning; a `replicate` above 0 is the same tuning once more.
+    are those of the tuning; a `replicate` above 0 is the same tuning once more, on the rows of
+    another `subset` where that is above 0.
     """
 
     name: str
@@ -37,8 +58,9 @@ class Variant:
     shots: int = 0
     train_size: int | None = None
     base_model: str | None = None
-    hyperparameters: HyperparametersSpec = _LEFT_TO_PROVIDER
+    hyperparameters: ConfigurationSpec = _LEFT_TO_PROVIDER
     replicate: int = 0
+    subset: int = 0
     provider: ProviderName = "vertex"
     local: LocalTrainingSpec | None = None
 
@@ -47,7 +69,18 @@ class Variant:
         """What makes its tuning unlike others: variants that have it in common share a model."""
         if self.train_size is None:
             return None
-        return self.base_model, self.train_size, self.hyperparameters, self.local, self.replicate
+        return (
+            self.base_model,
+            self.train_size,
+            self.hyperparameters,
+            self.local,
+            self.replicate,
+            self.subset,
+        )
+
+    @property
+    def training_set(self) -> TrainingSet:
+        return TrainingSet(self.hyperparameters.prompt or 0, self.subset)
 
 
 def variants_of(spec: ExperimentSpec, dataset: DatasetView | None) -> tuple[Variant, ...]:
@@ -90,6 +123,11 @@ def models_of(spec: ExperimentSpec, base_model: str) -> tuple[str, ...]:
     """Return the base models that answer test rows, the experiment's own first."""
     own, *others = tuned_models_of(spec, base_model)
     return (own, *spec.compare_models, *others)
+
+
+def training_sets(variants: Iterable[Variant]) -> list[TrainingSet]:
+    """Return the datasets to tune on that are to be made beside the experiment's own."""
+    return sorted({each.training_set for each in variants} - {OWN_ROWS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +211,9 @@ def _tuned(sizes: Sequence[int], spec: ExperimentSpec) -> Iterator[Variant]:
                         train_size=size,
                         hyperparameters=configuration,
                         replicate=replicate,
+                        subset=replicate if spec.replicate_by == "subset" else 0,
                         provider=spec.provider,
-                        local=spec.local,
+                        local=configuration.training(spec.local),
                     )
 
 
@@ -191,8 +230,8 @@ def _tuned_too(
 
 
 def _matched(
-    configuration: HyperparametersSpec, size: int, *, largest: int, how: str | None
-) -> HyperparametersSpec:
+    configuration: ConfigurationSpec, size: int, *, largest: int, how: str | None
+) -> ConfigurationSpec:
     """Return a configuration with the epochs that make sizes comparable, where that is asked."""
     if how is None:
         return configuration

@@ -27,6 +27,7 @@ from service.evaluation.scoring.scores import Scored, Scorer
 from service.evaluation.statistics.comparison import VariantScores
 from service.experiments.analysis import analyse, analysis_json
 from service.experiments.answer import answer
+from service.experiments.curve_schemas import ExperimentCurve
 from service.experiments.decisions.front import VariantCost
 from service.experiments.hyperparameter_sweep import variant_configuration
 from service.experiments.learning_curve.curve import Point
@@ -145,9 +146,14 @@ def _conclusions(
         costs={name: _cost(each) for name, each in experiment["curve"]["costs"].items()},
         spec=spec,
     )
-    found = json.loads(json.dumps(analysis_json(analysis)))
-    yield from _unequal("curve", experiment["curve"], found)
+    given, found = (_as_shown(each) for each in (experiment["curve"], analysis_json(analysis)))
+    yield from _unequal("curve", given, found)
     yield from _unequal("answer", experiment["answer"], answer(analysis))
+
+
+def _as_shown(curve: Json) -> Json:
+    """Return a curve with the defaults of what bundles of earlier versions do not say."""
+    return ExperimentCurve.model_validate(curve).model_dump(mode="json")
 
 
 def _point(

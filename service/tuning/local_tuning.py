@@ -122,6 +122,7 @@ def _plan(
     from service.tuning.providers.local.rows import labels_of
 
     asked = spec.local or DEFAULT_TRAINING
+    asked = asked.model_copy(update={"seed": asked.seed + spec.replicate})
     is_classifier = asked.task is LocalTask.SEQUENCE_CLASSIFICATION
     return plan_training(
         base_model,

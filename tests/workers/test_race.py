@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from service.datasets.queries import get_dataset
 from service.experiments.curve_schemas import ExperimentCurve
 from service.experiments.queries import get_experiment
 from service.jobs.lifecycle import State
@@ -102,3 +103,44 @@ def test_replicates_are_tunings_of_their_own_and_tell_the_luck_of_a_tuning(stack
     assert not {"tuned@20 #2"} & {each.first for each in curve.comparisons}
     assert {each.epochs for each in curve.points} == {4}
     assert "the same tuning once more scores" in (row.answer or "")
+
+
+def test_prompts_and_other_subsets_are_tuned_on_datasets_of_their_own_with_the_same_test_rows(
+    stack: Stack,
+) -> None:
+    source = {"type": "synthetic", "rows": 700, "seed": 5}
+    prepare = {"preset": "pii", "source": source, "train_sizes": [20], "test_size": 40}
+    spec = {
+        "prepare": prepare,
+        "shots": 0,
+        "replicates": 2,
+        "replicate_by": "subset",
+        "hyperparameters": {"epochs": 1},
+        "sweep": {"prompts": ["Put a placeholder for what is personal."]},
+    }
+
+    job = stack.succeeded(stack.submit("experiment", spec).id)
+
+    tuned = ["tuned@20 e1", "tuned@20 e1 #2", "tuned@20 e1 p1", "tuned@20 e1 p1 #2"]
+    assert list(stack.variants(job)) == ["zero-shot", *tuned]
+    children = stack.children(job.id)
+    made = {
+        each.labels["variant"]: get_dataset(
+            each.outputs["dataset"], project_id=stack.project_id, sessions=stack.services.sessions
+        )
+        for each in children
+        if each.kind == "prepare"
+    }
+    assert list(made) == ["dataset", "dataset #2", "dataset p1", "dataset p1 #2"]
+    assert len({each.training_files["20"]["sha256"] for each in made.values()}) == 4
+    tunings = {each.labels["variant"]: each for each in children if each.kind == "tune"}
+    assert [tunings[name].spec["dataset"] for name in tuned] == [each.id for each in made.values()]
+    asked = {each.labels["variant"]: each.spec for each in children if each.kind == "evaluate"}
+    assert {each["dataset"] for each in asked.values()} == {made["dataset"].id}
+    prompt = made["dataset p1"].instruction
+    assert "a placeholder for what is personal" in prompt
+    assert [asked[name]["instruction"] for name in tuned] == [None, None, prompt, prompt]
+    row, _ = get_experiment(
+        job.outputs["experiment"], project_id=stack.project_id, sessions=stack.services.sessions
+    )
+    assert "a tuning on other rows scores" in (row.answer or "")

@@ -18,6 +18,7 @@ _ID = ("id_high", "id_low")
 # than this share of the rows, they are trained on instead.
 SPARE_SHARE = 0.02
 _ALL = 1 << 64
+_ORDER_STEP = 0x9E3779B97F4A7C15  # 2^64 by the golden ratio: its multiples lie far apart
 
 
 class Place(NamedTuple):
@@ -164,11 +165,14 @@ def _too_large(field: str, size: int, left: int, rows_per_group: int | None) -> 
     return Invalid(message, code=code, faults=[Fault(f"/spec/{field}", code, message)])
 
 
-def nested_order(keys: pl.DataFrame, rows: Rows, *, first: int = 0) -> Rows:
+def nested_order(keys: pl.DataFrame, rows: Rows, *, first: int = 0, order: int = 0) -> Rows:
     """Order rows by hash; where there are labels, take one of each in turn, so that prefixes are
-    balanced. Rows whose `given` is `first` come before all others.
+    balanced. Rows whose `given` is `first` come before all others. Another `order` above 0 is by
+    the distance of hashes to another point (their XOR), so that its prefixes are other rows.
     """
     chosen = keys.select("label_high", "given", *_ID)[rows].with_columns(pl.Series("at", rows))
+    point = pl.lit(order * _ORDER_STEP % _ALL, pl.UInt64)
+    chosen = chosen.with_columns(pl.col("id_high") ^ point)
     chosen = chosen.with_columns((pl.col("given") != first).alias("later") if first else _LATER)
     turns = chosen.sort(*_ID).with_columns(
         pl.int_range(pl.len()).over("later", "label_high").alias("turn")

@@ -24,6 +24,7 @@ class SizeSearch:
     index: SimilarityIndex
     train_sizes: Sequence[int]
     drop_near_duplicates: bool
+    train_order: int = 0
 
     def assign(self, sizes: Sizes) -> SplitAssignment:
         """Assign rows as `assign_rows` does; hold out smaller groups if train sizes need it.
@@ -54,7 +55,11 @@ class SizeSearch:
 
     def _assign(self, sizes: Sizes) -> SplitAssignment:
         return assign_rows(
-            self.kept, self.index, sizes=sizes, drop_near_duplicates=self.drop_near_duplicates
+            self.kept,
+            self.index,
+            sizes=sizes,
+            drop_near_duplicates=self.drop_near_duplicates,
+            train_order=self.train_order,
         )
 
     def _is_enough(self, found: SplitAssignment) -> bool:

@@ -79,9 +79,15 @@ class SplitAssignment:
 
 
 def assign_rows(
-    kept: Rows, index: SimilarityIndex, *, sizes: Sizes, drop_near_duplicates: bool
+    kept: Rows,
+    index: SimilarityIndex,
+    *,
+    sizes: Sizes,
+    drop_near_duplicates: bool,
+    train_order: int = 0,
 ) -> SplitAssignment:
-    """Assign every kept row; the same rows give the same splits in any order, anywhere.
+    """Assign every kept row; the same rows give the same splits in any order, anywhere. Another
+    `train_order` changes the order of the training rows alone.
 
     If a split is made by hash, rows of later splits that are similar to its rows are left out; if
     it is given, none are: the leakage check compares them. Raises Invalid `test_size_too_large`,
@@ -114,7 +120,10 @@ def assign_rows(
     train = np.concatenate(
         (kept[np.isin(given, (SPLIT_CODES["train"], SPLIT_CODES["shot"]))], free)
     )
-    _fill_train(result, train, index, drop_near_duplicates=drop_near_duplicates)
+    if drop_near_duplicates:
+        train = _without_near_duplicates(result, train, index)
+    first = SPLIT_CODES["shot"]
+    result.splits[Split.TRAIN] = nested_order(index.keys, train, first=first, order=train_order)
     return result
 
 
@@ -123,14 +132,10 @@ def _is_given(split: Split, given: NDArray[np.uint8]) -> bool:
     return split is Split.VALIDATION and len(given) > 0 and bool((given != 0).all())
 
 
-def _fill_train(
-    result: SplitAssignment, train: Rows, index: SimilarityIndex, *, drop_near_duplicates: bool
-) -> None:
-    if drop_near_duplicates:
-        duplicates = train_near_duplicates(train, index, first=SPLIT_CODES["shot"])
-        result.drop(DropReason.NEAR_DUPLICATE, duplicates)
-        train = np.setdiff1d(train, duplicates, assume_unique=True)
-    result.splits[Split.TRAIN] = nested_order(index.keys, train, first=SPLIT_CODES["shot"])
+def _without_near_duplicates(result: SplitAssignment, train: Rows, index: SimilarityIndex) -> Rows:
+    duplicates = train_near_duplicates(train, index, first=SPLIT_CODES["shot"])
+    result.drop(DropReason.NEAR_DUPLICATE, duplicates)
+    return np.setdiff1d(train, duplicates, assume_unique=True)
 
 
 def _by_id(keys: pl.DataFrame, rows: Rows) -> Rows:

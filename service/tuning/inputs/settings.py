@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from service.tuning.local_spec import LocalTrainingSpec
 from service.tuning.ports import Continuation, TuningMethod
 from service.tuning.schemas import HyperparametersSpec, TuneSpec
 from service.tuning.spec_fields import ProviderEvaluationSpec
@@ -25,6 +26,7 @@ class TuningSettings:
     evaluation: ProviderEvaluationSpec | None = None
     kms_key_name: str | None = None
     replicate: int = 0
+    local: LocalTrainingSpec | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return what is asked, without what was not asked for, so that a setting that is new here
@@ -37,6 +39,7 @@ class TuningSettings:
             "evaluation": self.evaluation.model_dump(mode="json") if self.evaluation else None,
             "kms_key_name": self.kms_key_name,
             "replicate": self.replicate or None,
+            "local": self.local.model_dump(mode="json") if self.local else None,
         }
         plain = {
             "base_model": self.base_model,
@@ -60,4 +63,5 @@ def settings_of(
         evaluation=spec.evaluation,
         kms_key_name=spec.kms_key_name,
         replicate=spec.replicate,
+        local=spec.local,
     )

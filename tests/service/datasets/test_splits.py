@@ -2,15 +2,18 @@
 
 import random
 from collections import Counter
+from itertools import combinations
 
+import numpy as np
 import pytest
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from service.datasets.examples import Example
+from service.datasets.splitting.hash_split import nested_order
 from service.datasets.splitting.split_assignment import Sizes
 from service.errors import Invalid
-from tests.service.datasets.columnar import Splits, split_examples
+from tests.service.datasets.columnar import Splits, keys_of_examples, split_examples
 
 
 def example(number: int, *, group: str, label: str = "") -> Example:
@@ -179,6 +182,21 @@ def test_another_seed_gives_another_split() -> None:
 
     assert {each.id for each in first.test} != {each.id for each in second.test}
     assert [each.id for each in first.train] != [each.id for each in second.train]
+
+
+def test_another_order_gives_other_training_sets_of_the_same_rows() -> None:
+    rows = np.arange(1000)
+    keys = keys_of_examples(
+        [example(at, group=str(at), label="ab"[at % 2]) for at in range(1000)], 0
+    )
+    orders = [nested_order(keys, rows, order=order) for order in range(3)]
+
+    assert all(sorted(each) == list(rows) for each in orders)
+    assert (orders[0] == nested_order(keys, rows)).all()
+    for first, second in combinations(orders, 2):
+        shared = len(set(first[:100]) & set(second[:100]))
+        assert shared < 25  # 10 are expected of chance
+    assert {sum(int(at) % 2 for at in each[:100]) for each in orders} == {50}
 
 
 def test_a_known_population_is_split_as_it_always_was() -> None:

@@ -11,7 +11,7 @@ from service.errors import Invalid
 from service.evaluation.schemas import VariantKind
 from service.experiments.hyperparameter_sweep import PRESETS
 from service.experiments.schemas import ExperimentSpec
-from service.experiments.variants import Variant, plan_variants, variants_of
+from service.experiments.variants import Variant, plan_variants, training_sets, variants_of
 
 DATASET = "ds_01jd5v0000000000000000000a"
 SIZES = st.lists(st.integers(1, 10_000), min_size=1, max_size=8, unique=True)
@@ -188,6 +188,56 @@ def test_cells_of_preset_and_grid_that_are_equal_are_tuned_once() -> None:
     assert len(tuned) == 2 * 6  # five of the preset, one of the grid that is not among them
     assert len({each.tuning for each in tuned}) == 6
     assert {each.shots for each in tuned} == {0, 2}
+
+
+def test_rates_batches_and_prompts_are_axes_and_stay_apart_from_the_training_settings() -> None:
+    local = {"provider": "local", "base_model": "local:tiny-gpt2", "local": {"task": "causal_lm"}}
+    sweep = {"learning_rates": [1e-4, 2e-4], "batch_sizes": [8], "prompts": ["Say it."]}
+    planned = plan_variants([50], spec(shots=0, sweep=sweep, **local))
+
+    tuned = [each for each in planned if each.train_size]
+    assert [each.name for each in tuned] == [
+        "tuned@50 rate0.0001 b8",
+        "tuned@50 rate0.0002 b8",
+        "tuned@50 rate0.0001 b8 p1",
+        "tuned@50 rate0.0002 b8 p1",
+    ]
+    assert {(each.local.learning_rate, each.local.batch_size) for each in tuned if each.local} == {
+        (1e-4, 8),
+        (2e-4, 8),
+    }
+    assert {each.hyperparameters.shared.model_dump_json(exclude_none=True) for each in tuned} == {
+        "{}"
+    }
+    assert [each.label for each in training_sets(planned)] == ["dataset p1"]
+
+
+def test_replicates_by_subset_have_datasets_of_their_own() -> None:
+    planned = plan_variants([50, 200], spec(shots=0, replicates=3, replicate_by="subset"))
+
+    assert [each.label for each in training_sets(planned)] == ["dataset #2", "dataset #3"]
+    assert len({each.tuning for each in planned if each.train_size}) == 2 * 3
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (
+            {"sweep": {"learning_rates": [1e-4]}},
+            "`sweep.learning_rates` is of the provider `local`",
+        ),
+        ({"sweep": {"batch_sizes": [8]}}, "`sweep.batch_sizes` is of the provider `local`"),
+        (
+            {"sweep": {"prompts": ["a"]}, "provider": "local", "base_model": "local:a"},
+            "a classifier reads the text alone: leave out `sweep.prompts`",
+        ),
+    ],
+)
+def test_an_axis_that_its_provider_does_not_have_is_refused(
+    options: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(ValueError, match=reason):
+        spec(**options)
 
 
 def test_a_sweep_that_is_too_large_is_refused_with_its_size() -> None:

@@ -21,6 +21,9 @@ from typing import ClassVar
 
 from service.text import storable_text
 
+# What a client of a service outside raises over an answer that it cannot read, such as a proxy's.
+UNREADABLE = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:

@@ -13,11 +13,12 @@ from google.auth.credentials import Credentials
 from google.auth.exceptions import GoogleAuthError, RefreshError, TransportError
 from google.oauth2.credentials import Credentials as FixedToken
 
-from service.errors import ProviderRefused, Unavailable
+from service.errors import UNREADABLE, ProviderRefused, Unavailable
 
 EMULATED = "http://"  # how an emulator's address begins; any other is Google's
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
-_NOT_FOUND, _TOO_MANY, _SERVER = 404, 429, 500
+_NOT_FOUND = 404
+_REFUSALS = frozenset({400, 401, 403, _NOT_FOUND})
 
 
 class ImpersonationError(RefreshError):
@@ -48,6 +49,8 @@ class ServiceAccountCredentials(Credentials):
             self._tokens.refresh(request)
         except RefreshError as error:
             raise _told(error, self._account) from error
+        except UNREADABLE as error:
+            raise _no_token(self._account) from error
         self.token, self.expiry = self._tokens.token, self._tokens.expiry
 
 
@@ -102,8 +105,8 @@ def _told(error: RefreshError, account: str) -> GoogleAuthError:
     if not isinstance(answer, str):
         return error
     status = _status(answer)
-    if status is None or status == _TOO_MANY or status >= _SERVER:
-        return TransportError(f"no token of the service account {account} now")  # type: ignore[no-untyped-call]
+    if status not in _REFUSALS:
+        return _no_token(account)
     if status == _NOT_FOUND:
         return ImpersonationError(f"there is no service account {account}")  # type: ignore[no-untyped-call]
     message = (
@@ -114,8 +117,12 @@ def _told(error: RefreshError, account: str) -> GoogleAuthError:
     return ImpersonationError(message)  # type: ignore[no-untyped-call]
 
 
+def _no_token(account: str) -> TransportError:
+    return TransportError(f"no token of the service account {account} now")  # type: ignore[no-untyped-call]
+
+
 def _status(answer: str) -> int | None:
     try:
         return int(json.loads(answer)["error"]["code"])
-    except (ValueError, TypeError, KeyError):
+    except UNREADABLE:
         return None

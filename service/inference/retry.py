@@ -4,9 +4,11 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Any
 
+from service.clock import utc_now
 from service.errors import NotFound, ProviderRefused, RateLimited, TunecurveError, Unavailable
 from service.text import storable_text
 
@@ -17,7 +19,7 @@ PARKING_SECONDS = 3600.0  # after a used-up day, try again every hour
 SHORTEST_PARKING_SECONDS = 300.0  # hints of seconds come with daily quotas too
 
 # 409 is ABORTED, 421 a connection that leads to another host, 425 a request that came too early.
-_TRANSIENT = frozenset({408, 409, 421, 425, 499})
+PASSING_STATUSES = frozenset({408, 409, 421, 425, 499})
 _UNAUTHORISED = frozenset({401, 403})
 # A payment, a proxy's password, a method that a proxy forbids, a model that is retired.
 _OF_EVERY_CALL = _UNAUTHORISED | {402, 404, 405, 407, 410}
@@ -158,7 +160,7 @@ def _error_of(body: bytes) -> dict[str, Any]:
 def _kind(status: int, error: Mapping[str, Any], details: Sequence[dict[str, Any]]) -> Refusal:
     if status == _TOO_MANY:
         return Refusal.DAILY if _is_used_up(error, details) else Refusal.RATE
-    if status in _TRANSIENT or status >= _SERVER_ERROR or status < _FIRST_ERROR:
+    if status in PASSING_STATUSES or status >= _SERVER_ERROR or status < _FIRST_ERROR:
         return Refusal.TRANSIENT
     return Refusal.PERMANENT
 
@@ -168,7 +170,8 @@ def _is_used_up(error: Mapping[str, Any], details: Sequence[dict[str, Any]]) -> 
     violations = [entry for detail in details for entry in _listed(detail.get("violations"))]
     metadata = [detail.get("metadata") for detail in details]
     sources = [entry for entry in (*violations, *metadata) if isinstance(entry, dict)]
-    if any("0" in (entry.get("quotaValue"), entry.get("quota_limit_value")) for entry in sources):
+    limits = ("quotaValue", "quota_limit_value")
+    if any(str(entry.get(limit)) == "0" for entry in sources for limit in limits):
         return True
     names = ("quotaId", "quotaMetric", "quota_limit", "quota_metric")
     words = [str(error.get("message", ""))]
@@ -181,7 +184,7 @@ def _meets_every_call(
 ) -> bool:
     if status in _OF_EVERY_CALL or status < _FIRST_ERROR:
         return True
-    if status in _TRANSIENT or status >= _TOO_MANY:
+    if status in PASSING_STATUSES or status >= _TOO_MANY:
         return False
     reasons = {str(detail.get("reason")) for detail in details}
     state = str(error.get("status"))
@@ -198,7 +201,18 @@ def _retry_after(details: Sequence[dict[str, Any]], headers: Mapping[str, str]) 
     delays = (str(detail["retryDelay"]) for detail in details if "retryDelay" in detail)
     found = [*delays, headers.get("Retry-After", "")]
     numbers = (re.fullmatch(r"(\d{1,9}(?:\.\d+)?)s?", text.strip()) for text in found)
-    return next((float(number[1]) for number in numbers if number), None)
+    seconds = next((float(number[1]) for number in numbers if number), None)
+    return _seconds_until(headers) if seconds is None else seconds
+
+
+def _seconds_until(headers: Mapping[str, str]) -> float | None:
+    """Return the pause of a `Retry-After` that is a date (RFC 9110), by the server's own clock."""
+    try:
+        told = parsedate_to_datetime(headers.get("Retry-After", ""))
+        now = parsedate_to_datetime(headers["Date"]) if "Date" in headers else utc_now()
+        return max(0.0, (told - now).total_seconds())
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def _listed(value: object) -> list[Any]:

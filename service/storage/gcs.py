@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from service.errors import NotFound, ProviderRefused, TunecurveError, Unavailable
+from service.errors import UNREADABLE, NotFound, ProviderRefused, TunecurveError, Unavailable
 from service.storage.addresses import check_gs_uri
 from service.storage.object_keys import checked_key
 from service.storage.ports import BucketAccess, ObjectStore, StoredObject
@@ -99,7 +99,7 @@ class GcsStore:
     def read_blob(self, name: str, *, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         """Yield the bytes of any object of the bucket by its full name, ours or not."""
         with _translated(self._bucket.name, name):
-            blob = self._bucket.get_blob(name, **self._patience)
+            blob = self._get_blob(name)
         if blob is None:
             message = f"no object {name} in the bucket {self._bucket.name}, or no such bucket"
             raise NotFound(message, code="object_not_found")
@@ -109,7 +109,7 @@ class GcsStore:
         """Return the full names of all objects in a folder of the bucket."""
         with _translated(self._bucket.name, folder):
             found = self._bucket.list_blobs(prefix=f"{folder.strip('/')}/", **self._patience)
-            return [str(blob.name) for blob in found]
+            return list(_names(found))
 
     def delete_below(self, folder: str) -> None:
         from google.api_core.exceptions import NotFound as GoogleNotFound
@@ -160,7 +160,15 @@ class GcsStore:
         return self._bucket.blob(self._name(checked_key(key)))
 
     def _find(self, key: str) -> Any:
-        return self._bucket.get_blob(self._name(checked_key(key)), **self._patience)
+        return self._get_blob(self._name(checked_key(key)))
+
+    def _get_blob(self, name: str) -> Any:
+        """Return what is known of an object; raises ValueError for an answer that is about none."""
+        blob = self._bucket.get_blob(name, **self._patience)
+        if blob is not None and blob.size is None:
+            message = "an object without a size"
+            raise ValueError(message)
+        return blob
 
     def _make_emulated_bucket(self) -> None:
         from google.api_core.exceptions import Conflict
@@ -198,10 +206,14 @@ class GcsStore:
         for first in range(start, end, _PART_BYTES):
             last = min(first + _PART_BYTES, end) - 1
             with _translated(self._bucket.name, blob.name):
-                # Cloud Storage knows the checksums of whole objects only.
+                # Cloud Storage knows the checksums of whole objects only, and expands what is
+                # stored with `Content-Encoding: gzip`, which then has no parts.
                 part = blob.download_as_bytes(
-                    start=first, end=last, checksum=None, **self._patience
+                    start=first, end=last, checksum=None, raw_download=True, **self._patience
                 )
+                if len(part) != last - first + 1:
+                    message = f"{len(part)} bytes of {last - first + 1} that were asked for"
+                    raise ValueError(message)
             for offset in range(0, len(part), CHUNK_BYTES):
                 yield part[offset : offset + CHUNK_BYTES]
 
@@ -225,6 +237,17 @@ def _crc32c(path: Path) -> str:
         while piece := stream.read(CHUNK_BYTES):
             checksum.update(piece)
     return base64.b64encode(checksum.digest()).decode()
+
+
+def _names(found: Any) -> Iterator[str]:
+    """Yield the names of a list; raises ValueError where a page of it comes again."""
+    tokens: set[str | None] = set()
+    for page in found.pages:
+        yield from (str(blob.name) for blob in page)
+        if found.next_page_token in tokens:
+            message = "the list of objects repeats itself"
+            raise ValueError(message)
+        tokens.add(found.next_page_token)
 
 
 @contextmanager
@@ -259,7 +282,7 @@ def _translated(bucket: str, name: str) -> Iterator[None]:
         message = "no credentials for Cloud Storage; set GOOGLE_APPLICATION_CREDENTIALS"
         raise Unavailable(message, code="storage_unauthenticated") from error
     # The SDK lets transport failures of `requests` through; those are OSErrors.
-    except (GoogleAPIError, DataCorruption, InvalidResponse, OSError) as error:
+    except (GoogleAPIError, DataCorruption, InvalidResponse, OSError, *UNREADABLE) as error:
         if isinstance(error, OSError) and (full := error_of_work_disk(error)):
             raise full from error
         message = f"Cloud Storage did not answer for {name}: {type(error).__name__}"

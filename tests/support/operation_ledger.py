@@ -32,7 +32,7 @@ ANSWERS = (
     "503",
     "refused",
 )
-LISTS = ("complete", "late", "away", "cut")
+LISTS = ("complete", "late", "away", "missing")
 INPUT = "rows.jsonl"
 
 
@@ -137,8 +137,10 @@ class Ledger:
 
     def find(self, label: str) -> Sequence[FoundOperation]:
         listing, self.listing = self.listing, "complete"
-        if listing in {"away", "cut"}:
+        if listing == "away":
             raise Unavailable("no list", code="provider_list_incomplete")
+        if listing == "missing":
+            raise NotFound("no list here", code="provider_not_found")
         shown = [] if listing == "late" else self.entries
         return [
             FoundOperation(each.name, each.is_open, each.unread_input)

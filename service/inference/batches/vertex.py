@@ -16,8 +16,10 @@ from service.inference.batches.vertex_calls import (
     CALL_SECONDS,
     call_vertex,
     client_options,
+    created_name,
     delete_vertex,
     list_labelled,
+    require_answer_about,
     require_project,
     words_without_quotes,
 )
@@ -83,7 +85,7 @@ class VertexBatches:
             ),
             missing=_MISSING,
         )
-        return str(created.name)
+        return created_name(str(created.name), collection="batchPredictionJobs")
 
     def find(self, run_id: str, *, location: str) -> Sequence[FoundOperation]:
         client = self._client(location)
@@ -105,6 +107,7 @@ class VertexBatches:
             ),
             missing=_MISSING,
         )
+        require_answer_about(resource_name, job.name)
         return read_batch(v1.BatchPredictionJob.to_dict(job, use_integers_for_enums=False))
 
     def cancel(self, resource_name: str) -> None:

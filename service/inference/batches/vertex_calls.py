@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, TypeVar
 
-import requests
 from google.api_core import exceptions as google_errors
 from google.auth import exceptions as auth_errors
 from google.auth.credentials import AnonymousCredentials
@@ -13,6 +12,7 @@ from google.protobuf.json_format import ParseError
 
 from service.catalogue.locations import endpoint_of
 from service.errors import (
+    UNREADABLE,
     Invalid,
     NotFound,
     ProviderRefused,
@@ -26,6 +26,7 @@ from service.jobs.paid_operations.states import FoundOperation
 Answer = TypeVar("Answer")
 
 CALL_SECONDS = 30.0  # the clients have no timeout by default
+_NAME_CHARACTERS = 500  # of a column
 ENDED = frozenset(
     f"JOB_STATE_{name}"
     for name in ("SUCCEEDED", "PARTIALLY_SUCCEEDED", "FAILED", "EXPIRED", "CANCELLED")
@@ -46,7 +47,7 @@ def call_vertex(call: Callable[[], Answer], *, missing: str) -> Answer:
     except google_errors.GoogleAPICallError as error:
         raise _translated(error, missing) from error
     except (
-        requests.RequestException,
+        OSError,  # those of `requests`, and a wait that is over
         auth_errors.TransportError,
         google_errors.RetryError,
         ParseError,
@@ -58,6 +59,27 @@ def call_vertex(call: Callable[[], Answer], *, missing: str) -> Answer:
     except auth_errors.GoogleAuthError as error:
         message = "no Google credentials; run `gcloud auth application-default login`"
         raise ProviderRefused(message, code="provider_credentials") from error
+    except UNREADABLE as error:
+        message = f"Vertex AI's answer cannot be read: {type(error).__name__}"
+        raise Unavailable(message, code="provider_unavailable") from error
+
+
+def created_name(told: str, *, collection: str) -> str:
+    """Return the name of what was created; an answer that names nothing leaves open what was."""
+    form = rf"projects/[^/]+/locations/[^/]+/{collection}/[^/]+"
+    if len(told) > _NAME_CHARACTERS or not re.fullmatch(form, told):
+        message = f"Vertex AI's answer names none of its {collection}"
+        raise Unavailable(message, code="provider_unavailable")
+    return told
+
+
+def require_answer_about(asked: str, told: str) -> None:
+    """Raise Unavailable where an answer is about another resource than was asked about: a project
+    goes by its id and by its number, so kinds and ids are compared.
+    """
+    if asked.split("/")[-2:] != told.split("/")[-2:]:
+        message = f"Vertex AI's answer about {asked} is about another"
+        raise Unavailable(message, code="provider_unavailable")
 
 
 def client_options(location: str, *, endpoint: str, account: str) -> dict[str, Any]:
@@ -92,7 +114,7 @@ def list_labelled(
     come, cannot be read, or comes again.
     """
     name, value = label
-    jobs = call_vertex(lambda: list(_whole_list(pager(), items)), missing=missing)
+    jobs = call_vertex(lambda: list(whole_list(pager(), items)), missing=missing)
     ours = [job for job in jobs if job.labels.get(name) == value]
     return [
         FoundOperation(
@@ -104,13 +126,14 @@ def list_labelled(
     ]
 
 
-def _whole_list(pager: Any, items: str) -> Iterator[Any]:
+def whole_list(pager: Any, items: str) -> Iterator[Any]:
+    """Yield all that a list names; raises Unavailable where a page comes again."""
     tokens: set[str] = set()
     names: set[str] = set()
     for page in pager.pages:
         jobs = list(getattr(page, items))
         if page.next_page_token in tokens or (jobs and names.issuperset(job.name for job in jobs)):
-            message = "Vertex AI's list of jobs repeats itself: it was not read to its end"
+            message = "Vertex AI's list repeats itself: it was not read to its end"
             raise Unavailable(message, code="provider_list_incomplete")
         tokens.add(page.next_page_token)
         names.update(job.name for job in jobs)

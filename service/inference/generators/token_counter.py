@@ -10,12 +10,21 @@ from typing import Any
 import aiohttp
 
 from service.catalogue.locations import endpoint_of
-from service.errors import Forbidden, Invalid, NotFound, RateLimited, TunecurveError, Unavailable
+from service.errors import (
+    UNREADABLE,
+    Forbidden,
+    Invalid,
+    NotFound,
+    RateLimited,
+    TunecurveError,
+    Unavailable,
+)
 from service.inference.operations import loop_thread
+from service.inference.retry import PASSING_STATUSES
 
 _ATTEMPT_SECONDS = 10
 _SECONDS = 30  # for all texts: counts only refine an estimate
-_TOO_MANY, _NOT_FOUND, _SERVER = 429, 404, 500
+_FIRST_ERROR, _NOT_FOUND, _TOO_MANY, _SERVER = 400, 404, 429, 500
 
 
 class VertexTokenCounter:
@@ -64,7 +73,7 @@ class VertexTokenCounter:
         except GoogleAuthError as error:
             message = "no Google credentials that may count tokens"
             raise Forbidden(message, code="provider_credentials") from error
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except (aiohttp.ClientError, OSError, *UNREADABLE) as error:
             message = f"Vertex AI did not count: {type(error).__name__}"
             raise Unavailable(message, code="provider_unavailable") from None
 
@@ -111,7 +120,7 @@ def _refused(status: int) -> TunecurveError:
         return RateLimited(message, code="provider_quota")
     if status == _NOT_FOUND:
         return NotFound(message, code="model_not_found")
-    if status >= _SERVER:
+    if status >= _SERVER or status in PASSING_STATUSES or status < _FIRST_ERROR:
         return Unavailable(message, code="provider_unavailable")
     if status in (401, 403):
         return Forbidden(message, code="provider_forbidden")

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Any, NoReturn
 
 import aiohttp
+from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
 from service.catalogue.locations import endpoint_of, location_of
@@ -182,7 +183,7 @@ class VertexGenerator:
         except TimeoutError as error:
             message = f"no answer within {self._timeout_seconds:g} s"
             raise CallFailed(Refusal.TRANSIENT, message) from error
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, HttpProcessingError, OSError) as error:
             message = f"the connection failed: {type(error).__name__}"
             raise CallFailed(Refusal.TRANSIENT, message, reached=False) from error
 

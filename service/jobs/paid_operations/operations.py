@@ -124,7 +124,7 @@ class _Step(Generic[Row]):
             return Waiting(Reason.RETRY, seconds=remaining.total_seconds())
         try:
             sent = reconcile_attempts(self.run, self.operation, row)
-        except (Unavailable, RateLimited, Forbidden) as error:
+        except (Unavailable, RateLimited, Forbidden, NotFound, Invalid) as error:
             # What may have been started bills on: it is looked for as long as it may take.
             if now - row.intended_at > (self.operation.deadline or timedelta()) + GIVE_UP:
                 raise

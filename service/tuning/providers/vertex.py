@@ -17,7 +17,9 @@ from service.inference.batches.vertex_calls import (
     CALL_SECONDS,
     call_vertex,
     client_options,
+    created_name,
     list_labelled,
+    require_answer_about,
     require_project,
 )
 from service.jobs.paid_operations.states import FoundOperation
@@ -98,7 +100,7 @@ class VertexTuning:
             ),
             missing=_MISSING,
         )
-        return str(created.name)
+        return created_name(str(created.name), collection="tuningJobs")
 
     def find(self, run_id: str) -> Sequence[FoundOperation]:
         client = self._client(self._location)
@@ -113,7 +115,9 @@ class VertexTuning:
         )
 
     def poll(self, resource_name: str) -> ProviderTuning:
-        return read_tuning(self._get(resource_name))
+        told = read_tuning(self._get(resource_name))
+        require_answer_about(resource_name, told.resource_name)
+        return told
 
     def poll_many(self, resource_names: Sequence[str]) -> Mapping[str, ProviderTuning]:
         """Page through the list of a location, as long as its pages name enough of those asked."""
@@ -122,8 +126,9 @@ class VertexTuning:
         collection = resource_names[0].rpartition("/")[0]
         for page in tuning_pages(lambda params: self._get(collection, params)):
             named = [job for job in page if _tail(str(job.get("name"))) in wanted]
+            before = len(found)
             found |= {wanted[_tail(str(job["name"]))]: read_tuning(job) for job in named}
-            if len(found) == len(wanted) or len(named) < _WORTH_A_PAGE:
+            if len(found) == len(wanted) or len(found) - before < _WORTH_A_PAGE:
                 break
         return found
 

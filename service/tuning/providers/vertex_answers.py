@@ -52,6 +52,7 @@ _COUNTS = {
     "totalTruncatedExampleCount": "total_truncated_example_count",
 }
 _REASONS = "droppedExampleReasons"
+_NAME_CHARACTERS, _COUNT_DIGITS = 200, 16
 
 
 def read_state(state: str, detail: str) -> tuple[OperationState, TrainingPhase]:
@@ -68,19 +69,17 @@ def read_state(state: str, detail: str) -> tuple[OperationState, TrainingPhase]:
 
 
 def read_tuning(job: Mapping[str, Any]) -> ProviderTuning:
-    """Return what a TuningJob says, given as the JSON of the REST surface.
+    """Return what a TuningJob says, given as the JSON of the REST surface; total.
 
-    The statistics keep counts only: the provider echoes training examples there, which are
-    the user's data and have no place in our tables.
+    What is not of its type is as absent. The statistics keep counts only: the provider echoes
+    training examples there, which are the user's data and have no place in our tables.
     """
     job = storable_json(job)
     stated = str(job.get("state", ""))
     state, phase = read_state(stated, str(job.get("tuningJobState") or ""))
-    tuned = job.get("tunedModel") or {}
-    labels: Mapping[str, str] = job.get("labels") or {}
-    counts = (job.get("tuningDataStats") or {}).get("supervisedTuningDataStats") or {}
-    spec = (job.get("supervisedTuningSpec") or {}).get("hyperParameters") or {}
-    start: Mapping[str, Any] = job.get("preTunedModel") or {}
+    tuned, labels = _mapping(job, "tunedModel"), _mapping(job, "labels")
+    counts = _mapping(_mapping(job, "tuningDataStats"), "supervisedTuningDataStats")
+    spec = _mapping(_mapping(job, "supervisedTuningSpec"), "hyperParameters")
     checkpoints = tuple(_checkpoints(tuned))
     return ProviderTuning(
         resource_name=str(job.get("name", "")),
@@ -90,27 +89,41 @@ def read_tuning(job: Mapping[str, Any]) -> ProviderTuning:
         progress=_progress(job, spec, counts, checkpoints),
         run_id=str(labels.get(RUN_LABEL, "")),
         project_id=str(labels.get(PROJECT_LABEL, "")),
-        base_model=str(job.get("baseModel") or start.get("baseModel") or ""),
-        model=tuned.get("model") or None,
-        endpoint=tuned.get("endpoint") or None,
+        base_model=_name(job, "baseModel") or _name(_mapping(job, "preTunedModel"), "baseModel"),
+        model=_name(tuned, "model") or None,
+        endpoint=_name(tuned, "endpoint") or None,
         checkpoints=checkpoints,
         statistics=_statistics(counts),
         hyperparameters=_chosen(spec),
-        training_tokens=int(counts.get("totalBillableTokenCount") or 0),
-        error=_error(job.get("error") or {}),
+        training_tokens=_count(counts.get("totalBillableTokenCount")) or 0,
+        error=_error(_mapping(job, "error")),
     )
+
+
+def _mapping(holder: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = holder.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _name(holder: Mapping[str, Any], key: str) -> str:
+    """Return a name of a resource or a model; one that is longer than any is none."""
+    value = holder.get(key)
+    return value if isinstance(value, str) and len(value) <= _NAME_CHARACTERS else ""
 
 
 def _statistics(counts: Mapping[str, Any]) -> dict[str, int]:
     """Return counts only; of the reasons why examples were left out, only how many there are."""
-    found = {ours: int(counts[name]) for name, ours in _COUNTS.items() if counts.get(name)}
-    reasons = counts.get(_REASONS) or ()
-    return found | ({"dropped_example_count": len(reasons)} if reasons else {})
+    found = {ours: _count(counts.get(name)) for name, ours in _COUNTS.items()}
+    reasons = counts.get(_REASONS)
+    found["dropped_example_count"] = len(reasons) if isinstance(reasons, list) else 0
+    return {name: count for name, count in found.items() if count}
 
 
 def _checkpoints(tuned: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    for each in tuned.get("checkpoints") or ():
-        yield {ours: each[name] for name, ours in _CHECKPOINT.items() if name in each}
+    listed = tuned.get("checkpoints")
+    for each in listed if isinstance(listed, list) else ():
+        if isinstance(each, dict):
+            yield {ours: each[name] for name, ours in _CHECKPOINT.items() if name in each}
 
 
 def _progress(
@@ -120,7 +133,7 @@ def _progress(
     checkpoints: tuple[Mapping[str, Any], ...],
 ) -> TrainingProgress:
     """Return the completed epochs and steps: as reported, else those of the latest checkpoint."""
-    metadata = job.get("tuningJobMetadata") or {}
+    metadata = _mapping(job, "tuningJobMetadata")
     latest = checkpoints[-1] if checkpoints else {}
     return TrainingProgress(
         epochs_done=_count(metadata.get("completedEpochCount") or latest.get("epoch")),
@@ -131,7 +144,11 @@ def _progress(
 
 
 def _count(reported: Any) -> int | None:
-    return int(reported) if reported else None
+    """Return a count above 0, of which protocol buffers write long ones as text."""
+    if isinstance(reported, str) and reported.isdecimal() and len(reported) < _COUNT_DIGITS:
+        reported = int(reported)
+    is_count = isinstance(reported, int) and not isinstance(reported, bool)
+    return reported if is_count and 0 < reported < 10**_COUNT_DIGITS else None
 
 
 def _error(error: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -145,8 +162,12 @@ def _chosen(spec: Mapping[str, Any]) -> dict[str, Any]:
     """Return the hyperparameters that the provider has settled, in our names."""
     sizes = {f"ADAPTER_SIZE_{name}": size for size, name in ADAPTERS.items()}
     chosen = {
-        "epochs": int(spec.get("epochCount") or 0),
-        "learning_rate_multiplier": spec.get("learningRateMultiplier"),
+        "epochs": _count(spec.get("epochCount")),
+        "learning_rate_multiplier": _number(spec.get("learningRateMultiplier")),
         "adapter_size": sizes.get(str(spec.get("adapterSize"))),
     }
     return {key: value for key, value in chosen.items() if value}
+
+
+def _number(told: Any) -> float | None:
+    return told if isinstance(told, int | float) and not isinstance(told, bool) else None

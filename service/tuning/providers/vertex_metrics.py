@@ -6,6 +6,7 @@ Source: Google's page on supervised tuning, "Tuning and validation metrics".
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from math import isfinite
 from typing import Any
 
@@ -22,6 +23,8 @@ _SERIES = {
     "/train_fraction_of_correct_next_step_preds": MetricSeries.TRAIN_ACCURACY,
     "/eval_fraction_of_correct_next_step_preds": MetricSeries.VALIDATION_ACCURACY,
 }
+_MOST_SERIES = 1_000  # a list may have no end
+_LAST_STEP = 2**31 - 1  # of a column
 _ONCE: dict[str, Any] = {"timeout": CALL_SECONDS, "retry": None}
 
 
@@ -37,7 +40,7 @@ def read_metrics(experiment: str, *, open_client: OpenClient) -> Sequence[Metric
     boards = open_client(v1.TensorboardServiceClient)
     known = {
         each.name: _SERIES[each.display_name]
-        for each in boards.list_tensorboard_time_series(parent=run, **_ONCE)
+        for each in islice(boards.list_tensorboard_time_series(parent=run, **_ONCE), _MOST_SERIES)
         if each.display_name in _SERIES
     }
     if not known:
@@ -70,5 +73,5 @@ def _points(data: Sequence[Any], series_of: dict[str, MetricSeries]) -> Iterator
     for each in data:
         series = series_of.get(each.tensorboard_time_series_id)
         for point in each.values if series else ():
-            if series and isfinite(point.scalar.value):
+            if series and isfinite(point.scalar.value) and 0 <= point.step <= _LAST_STEP:
                 yield MetricPoint(series, int(point.step), point.scalar.value)

@@ -2,17 +2,23 @@
 
 from collections.abc import Callable
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 from google.cloud import aiplatform_v1 as v1
 
 from service.errors import NotFound
-from service.inference.batches.vertex_calls import CALL_SECONDS, call_vertex, delete_vertex
+from service.inference.batches.vertex_calls import (
+    CALL_SECONDS,
+    call_vertex,
+    delete_vertex,
+    whole_list,
+)
 from service.tuning.ports import MadeResource
 from service.tuning.providers.vertex_answers import PROJECT_LABEL, RUN_LABEL
 
 _MISSING = "tuned_model_not_found"
+_SOME = 2  # versions: whether there is another than the one that is deleted
 
 OpenClient = Callable[[Any], Any]  # takes the class of a client
 
@@ -34,16 +40,18 @@ def made_resources(parent: str, *, open_client: OpenClient) -> list[MadeResource
     Google gives a tuning's labels to what it makes.
     """
     lists = (
-        open_client(v1.EndpointServiceClient).list_endpoints,
-        open_client(v1.ModelServiceClient).list_models,
+        (open_client(v1.EndpointServiceClient).list_endpoints, "endpoints"),
+        (open_client(v1.ModelServiceClient).list_models, "models"),
     )
     request = {"parent": parent, "filter": f"labels.{RUN_LABEL}:*"}
     found = (
         call_vertex(
-            lambda ask=ask: list(ask(request=request, timeout=CALL_SECONDS, retry=None)),  # type: ignore[misc]
+            lambda ask=ask, items=items: list(  # type: ignore[misc]
+                whole_list(ask(request=request, timeout=CALL_SECONDS, retry=None), items)
+            ),
             missing=_MISSING,
         )
-        for ask in lists
+        for ask, items in lists
     )
     return [
         MadeResource(
@@ -82,7 +90,9 @@ def _delete_model(name: str, client: Any) -> None:
     """Delete a version; the only one goes with its model."""
     bare = name.partition("@")[0]
     versions = _found(
-        lambda: list(client.list_model_versions(name=bare, timeout=CALL_SECONDS, retry=None))
+        lambda: list(
+            islice(client.list_model_versions(name=bare, timeout=CALL_SECONDS, retry=None), _SOME)
+        )
     )
     if not versions:
         return

@@ -42,13 +42,19 @@ def _credentials(endpoint: str, account: str) -> Any:
 
 
 def get_json(session: AuthorizedSession, url: str, *, params: Mapping[str, str | int]) -> Any:
-    """Return the JSON of one GET; raises GoogleAPICallError, and what `requests` raises."""
+    """Return the JSON object of one GET; raises GoogleAPICallError, ValueError where the answer is
+    none, and what `requests` raises.
+    """
     parts = urlsplit(url)
     route = _route(f"{parts.scheme}://{parts.netloc}")
     answer = session.request("GET", url, params=params, timeout=CALL_SECONDS, **route)  # type: ignore[no-untyped-call]
     if answer.status_code >= _FIRST_ERROR:
         raise from_http_response(answer)  # type: ignore[no-untyped-call]
-    return answer.json()
+    found = answer.json()
+    if not isinstance(found, dict):
+        message = "the answer is no JSON object"
+        raise ValueError(message)  # noqa: TRY004  of its content, as of JSON that is none
+    return found
 
 
 @lru_cache(maxsize=256)
@@ -68,7 +74,8 @@ def tuning_pages(
     token = ""
     while True:
         page = read_page({"pageSize": _PAGE, "pageToken": token})
-        yield page.get("tuningJobs") or ()
+        listed = page.get("tuningJobs")
+        yield [job for job in listed if isinstance(job, dict)] if isinstance(listed, list) else ()
         token = str(page.get("nextPageToken") or "")
         if not token:
             return

@@ -79,6 +79,8 @@ def test_a_quota_of_the_day_parks_and_says_when_to_come_back() -> None:
 def test_a_quota_of_nothing_is_used_up_too() -> None:
     info = {"metadata": {"quota_limit_value": "0", "quota_limit": "RequestsPerMinute"}}
     assert failed(429, message="Quota exceeded", details=[info]).kind is Refusal.DAILY
+    number = {"violations": [{"quotaValue": 0}]}
+    assert failed(429, message="Quota exceeded", details=[number]).kind is Refusal.DAILY
 
 
 def test_the_wait_is_read_from_the_body_or_the_header() -> None:
@@ -86,6 +88,12 @@ def test_the_wait_is_read_from_the_body_or_the_header() -> None:
     assert classify(503, b"", {"Retry-After": "7"}).retry_after_seconds == 7
     assert classify(503, b"", {"Retry-After": "Wed, 21 Oct 2026"}).retry_after_seconds is None
     assert classify(503, b"", {}).retry_after_seconds is None
+    date = {"Retry-After": "Wed, 21 Oct 2026 07:28:30 GMT"}
+    told = date | {"Date": "Wed, 21 Oct 2026 07:28:00 GMT"}
+    assert classify(503, b"", told).retry_after_seconds == 30
+    late = date | {"Date": "Wed, 21 Oct 2026 09:28:00 GMT"}
+    assert classify(429, b"", late).retry_after_seconds == 0
+    assert classify(429, b"", date | {"Date": "soon"}).retry_after_seconds is None
 
 
 @pytest.mark.parametrize("body", [b"", b"null", b"[]", b'{"error": "text"}', b"\xff", b"[1]"])

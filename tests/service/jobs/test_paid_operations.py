@@ -186,7 +186,7 @@ def test_operations_wait_in_line_for_a_quota_in_the_order_of_their_arrival(
 def test_a_search_is_never_concluded_from_a_list_that_was_cut(
     database: tuple[Sessions, str],
 ) -> None:
-    world = World(*database, Ledger("answer lost", "cut"))
+    world = World(*database, Ledger("answer lost", "away"))
     world.step(Steps())
     set_back(world.sessions, seconds=100)
     waiting: Any = world.step(Steps())
@@ -195,4 +195,4 @@ def test_a_search_is_never_concluded_from_a_list_that_was_cut(
     world.finish()
     world.require_one("a list that was cut")
     with pytest.raises(Unavailable):
-        Ledger(listing="cut").find("x")
+        Ledger(listing="away").find("x")

@@ -1,6 +1,7 @@
 """The HTTP application: opens the container, and puts routes and what surrounds them together."""
 
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 
@@ -44,6 +45,7 @@ from api.version import VERSION
 from service.container import Container
 from service.settings import Settings
 
+_PINGS = 4  # of webhooks, each of which may hang for 15 s; more wait for them
 _ROOMS = (
     jobs,
     events,
@@ -105,6 +107,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.known_keys = KnownKeys()
     app.state.stream_slots = KeySlots(settings.streams_per_key, what="streams")
     app.state.upload_slots = KeySlots(settings.uploads_per_key, what="uploads")
+    app.state.ping_slots = KeySlots(1, what="pings")
+    app.state.pings = ThreadPoolExecutor(_PINGS, thread_name_prefix="ping")
     app.state.generation_slots = KeySlots(settings.generations_per_key, what="generations")
     app.state.readiness_checks = CapacityLimiter(READINESS_CHECKS)
     add_error_handlers(app)

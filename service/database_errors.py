@@ -5,6 +5,7 @@ names of exceptions are shown.
 """
 
 import errno
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,8 @@ _READ_ONLY = "the database takes no writes: it is read-only (a standby, or a rea
 _FULL = "no space left on the database's disk"
 _OLDER = "the database lacks migrations: run `python -m api migrate`"
 _MANY = "the database takes no more connections"
+_NO_DATABASE = "there is no database of this name"
+_NO_USER = "the database refuses this user or password"
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html; two characters are a whole class.
 _BY_STATE = {
@@ -45,11 +48,40 @@ _BY_STATE = {
     "57": ("database_unavailable", "the database shuts down, starts or was asked to stop this"),
     "58": ("database_unavailable", "the database's machine reports a fault of its disk"),
     "08": ("database_unavailable", "the connection to the database failed"),
-    "28": ("database_refused", "the database refuses this user or password"),
-    "3D": ("database_refused", "there is no database of this name"),
+    "28": ("database_refused", _NO_USER),
+    "3D": ("database_refused", _NO_DATABASE),
+    "XX000": ("database_unavailable", "the database or its pooler reports a fault of its own"),
     # A pooler gave the connection to another client in between.
     "26": ("database_unavailable", "a pooler has changed the connection"),
     "42P05": ("database_unavailable", "a pooler has changed the connection"),
+}
+# A connection that fails has no state: libpq gives the server's words alone, or its own. Those of a
+# server in another language are not known, and are told as its silence.
+_BY_WORDS = {
+    r'database "[^"]*" does not exist': ("database_refused", _NO_DATABASE),
+    "authentication failed|no password supplied": ("database_refused", _NO_USER),
+    "role .* does not exist|not permitted to log in|no pg_hba.conf": ("database_refused", _NO_USER),
+    "too many (clients|connections)|max.clients|connection slots": ("database_busy", _MANY),
+    "starting up|shutting down|recovery mode": (
+        "database_unavailable",
+        "the database starts or shuts down",
+    ),
+    "could not translate host|[Nn]ame or service not known|failed to resolve": (
+        "database_unavailable",
+        "the name of the database's host is not known",
+    ),
+    "certificate|SSL|sslmode": (
+        "database_refused",
+        "no encrypted connection to the database can be made",
+    ),
+    "Connection refused|No such file or directory": (
+        "database_unavailable",
+        "nothing listens at the database's address",
+    ),
+    "invalid connection option|invalid .* value": (
+        "database_refused",
+        "an option of the database's address is not known",
+    ),
 }
 # https://sqlite.org/rescode.html, the primary codes
 _BY_CODE = {
@@ -111,10 +143,14 @@ def _cause(raised: BaseException) -> tuple[str, str] | None:
         return _BY_STATE.get(state) or _BY_STATE.get(state[:2])
     code = getattr(raised, "sqlite_errorcode", None)
     if not isinstance(code, int):
-        return None
+        return _cause_in_words(str(raised))
     if code == _SQLITE_ERROR and str(raised).startswith("no such "):
         return "migrations_missing", _OLDER
     return _BY_CODE.get(code & 0xFF)
+
+
+def _cause_in_words(words: str) -> tuple[str, str] | None:
+    return next((cause for known, cause in _BY_WORDS.items() if re.search(known, words)), None)
 
 
 def give_up_connection(context: ExceptionContext) -> None:

@@ -5,6 +5,7 @@ database row decides. So sending fails fast and quietly, and the ticker sends ag
 """
 
 import hashlib
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -51,7 +52,12 @@ SHARED = (
 
 
 _PROBE_KEY, _PROBE_SECONDS = "tunecurve.probe", 60
-# By the name of redis-py's error, which strips the word that Redis sends, or by that word.
+_CLUSTER = "this Redis is a cluster: name one that is none in TUNECURVE_REDIS_URL"
+_OF_CLUSTERS = (
+    *("MOVED", "ASK", "CROSSSLOT", "CLUSTERDOWN", "TRYAGAIN"),
+    *("MovedError", "AskError", "ClusterCrossSlotError", "ClusterDownError", "TryAgainError"),
+)
+# By the name of redis-py's error, which strips the word that Redis sends, or by its words.
 _REFUSALS = {
     "OutOfMemoryError": "Redis is full: its maxmemory is used up",
     "OOM": "Redis is full: its maxmemory is used up",
@@ -64,6 +70,25 @@ _REFUSALS = {
     "NOAUTH": "Redis asks for a password",
     "WRONGPASS": "Redis refuses this user or password",
     "BusyLoadingError": "Redis is loading its data",
+    "LOADING": "Redis is loading its data",
+    "BUSY": "Redis is held up by a script that does not end",
+    "MASTERDOWN": "Redis is a replica that has lost its primary",
+    "MasterDownError": "Redis is a replica that has lost its primary",
+    "NOREPLICAS": "Redis takes no writes: too few of its replicas are there",
+    **dict.fromkeys(_OF_CLUSTERS, _CLUSTER),
+    "DB index is out of range": "Redis has no database of this number",
+    "max number of clients": "Redis takes no more connections",
+    "MaxConnectionsError": "Redis takes no more connections",
+    "unknown command": "Redis lacks a command: it is older than 6.2, or a proxy before it",
+    "InvalidResponse": "what answers at TUNECURVE_REDIS_URL is no Redis",
+    "Protocol Error": "what answers at TUNECURVE_REDIS_URL is no Redis",
+    "CERTIFICATE_VERIFY_FAILED": "the certificate of Redis is not one that is trusted",
+    "WRONG_VERSION_NUMBER": "Redis speaks no TLS at this port: use redis:// for rediss://",
+    "Name or service not known": "the name of Redis's host is not known",
+    "No address associated": "the name of Redis's host is not known",
+    "name resolution": "the name of Redis's host is not known",
+    "Connection refused": "nothing listens at Redis's address",
+    "No such file": "nothing listens at Redis's address",
 }
 
 
@@ -153,7 +178,8 @@ class CeleryTaskQueue:
 
     @cached_property
     def _errors(self) -> tuple[type[Exception], ...]:
-        """What Redis and the way to it raise; also its refusals, which are no connection errors.
+        """What Redis and the way to it raise; also its refusals, which are no connection errors,
+        and what is no answer of Redis.
 
         kombu 5.6.2 raises AttributeError where it publishes again on a channel that it has closed
         with its connection: 92 of 25,000 messages while Redis was cut, killed and full.
@@ -163,15 +189,15 @@ class CeleryTaskQueue:
 
         known = get_redis_error_classes()
         known_errors = (*known.connection_errors, *known.channel_errors)
-        return (OperationalError, OSError, AttributeError, *known_errors)
+        return (OperationalError, OSError, AttributeError, ValueError, *known_errors)
 
 
 def _cause_of(error: BaseException) -> str:
-    """Return what Redis says in plain words, by the first word of its refusal."""
+    """Return what Redis, or the way to it, says, in plain words."""
     found: BaseException | None = error
     while found is not None:
         for word, cause in _REFUSALS.items():
-            if str(found).startswith(word) or type(found).__name__ == word:
+            if type(found).__name__ == word or re.search(rf"\b{word}\b", str(found)):
                 return cause
         found = found.__cause__
     return "Redis does not answer"

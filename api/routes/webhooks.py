@@ -1,5 +1,7 @@
 """Webhooks: endpoints, their secrets and their deliveries."""
 
+import asyncio
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Header, Query, Request, Response
@@ -17,6 +19,7 @@ from api.etags import etag_of, expected_version
 from api.job_requests import storable
 from api.openapi import WITH_BODY, answers, example_of, page_example, problems
 from api.pagination import Page, page_of
+from api.rate_limits import KeySlots
 from service.clock import utc_now
 from service.webhooks import deliveries, endpoints
 from service.webhooks.schemas import (
@@ -155,9 +158,13 @@ def delete_webhook(webhook_id: WebhookId, principal: Admin, container: Services)
     summary="Send `webhook.ping` now and say what came of it",
     responses=answers(_DELIVERY, 404),
 )
-def ping_webhook(webhook_id: WebhookId, principal: Admin, container: Services) -> Delivery:
-    """One try, answered with the delivery."""
-    return deliveries.ping_webhook(
+async def ping_webhook(
+    webhook_id: WebhookId, principal: Admin, container: Services, request: Request
+) -> Delivery:
+    """One try, answered with the delivery; a key may have one under way."""
+    slots: KeySlots = request.app.state.ping_slots
+    send = partial(
+        deliveries.ping_webhook,
         webhook_id,
         project_id=principal.project_id,
         sessions=container.sessions,
@@ -165,6 +172,9 @@ def ping_webhook(webhook_id: WebhookId, principal: Admin, container: Services) -
         secrets=container.webhook_secrets,
         now=utc_now(),
     )
+    with slots.held(principal.key_id):
+        # Threads of their own: an endpoint may hang for 15 s, and other requests need theirs.
+        return await asyncio.get_running_loop().run_in_executor(request.app.state.pings, send)
 
 
 @router.post(

@@ -57,7 +57,8 @@ def _headline(decision: Decision, *, title: str, tests: int) -> str:
             f"Tuning {tuned_words(chosen)} scores {score}; "
             "no prompt was scored, so whether tuning is worth it is not known"
         )
-    gap = f"{gap_words(against)} {point_label(prompt)} ({prompt.value:.1f}), the best prompt"
+    above = gap_words(against, scores=(chosen.value, prompt.value))
+    gap = f"{above} {point_label(prompt)} ({prompt.value:.1f}), the best prompt"
     gap += doubt_words(against, tests=tests)
     match decision.worth:
         case Worth.BETTER:

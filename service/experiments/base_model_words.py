@@ -38,6 +38,7 @@ def rival_clauses(analysis: Analysis) -> Iterable[str]:
             yield f"{name} has no score"
             continue
         found = pairs.find(best, chosen)
-        gap = f", {gap_words(found)} it" if found else ""
+        scores = (best.value, chosen.value) if chosen else None
+        gap = f", {gap_words(found, scores=scores)} it" if found else ""
         doubt = ", not shown to differ" if found and not found.is_shown else ""
         yield f"{name} at its best scores {best.value:.1f} on {best.train_size:,}{gap}{doubt}"

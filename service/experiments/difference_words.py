@@ -7,6 +7,8 @@ from service.experiments.analysis import Analysis
 from service.experiments.decisions.decision import Decision, PairedComparisons
 from service.experiments.learning_curve.curve import Point
 
+_ROUNDING = 0.1  # of two scores with one decimal each
+
 
 def difference_words(point: Point, decision: Decision, comparisons: Sequence[Comparison]) -> str:
     """Return a variant's difference to the best prompt for a table, such as "+5.2 [2.2, 8.4]"."""
@@ -30,14 +32,27 @@ def rank_words(point: Point, analysis: Analysis) -> str:
     return f"{ranked.rank}: {range_words(ranked.to_best).strip('()')}{doubt}"
 
 
-def gap_words(found: Comparison, sign: int = 1) -> str:
-    """Return "5.2 [2.2, 8.4] above": the size of a difference, its interval and its side."""
+def gap_words(
+    found: Comparison, sign: int = 1, *, scores: tuple[float, float] | None = None
+) -> str:
+    """Return "5.2 [2.2, 8.4] above": the size of a difference, its interval and its side.
+
+    Beside its two `scores`, rounded as they are shown, it is theirs where only rounding differs:
+    67.5 against 67.2 is 0.3 above.
+    """
     gap = sign * found.difference
+    shown = gap if scores is None else _shown_gap(*scores)
+    if abs(shown - gap) <= _ROUNDING and shown * gap >= 0:
+        gap = shown
     if found.low is None or found.high is None:
         return f"{abs(gap):.1f} {'above' if gap >= 0 else 'below'}"
     ends = sorted((found.low, found.high) if found.difference >= 0 else (-found.low, -found.high))
     side = "above" if gap >= 0 else "below"
     return f"{abs(gap):.1f} [{ends[0]:.1f}, {ends[1]:.1f}] {side}"
+
+
+def _shown_gap(first: float, second: float) -> float:
+    return round(round(first, 1) - round(second, 1), 1)
 
 
 def range_words(found: Comparison) -> str:

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from service.errors import UNREADABLE, NotFound, ProviderRefused, TunecurveError, Unavailable
+from service.errors import NotFound, Unavailable
 from service.storage.addresses import check_gs_uri
+from service.storage.gcs_errors import BucketNotFound, translated
 from service.storage.object_keys import checked_key
 from service.storage.ports import BucketAccess, ObjectStore, StoredObject
-from service.work_folders import error_of_work_disk
 
 CHUNK_BYTES = 1 << 20
 _PART_BYTES = 8 << 20  # one request while reading
@@ -29,12 +29,6 @@ _PERMISSIONS = (
 def import_client() -> None:
     """Import Google's client now and not with the first store: its caller decides what with."""
     import google.cloud.storage  # noqa: F401  only to have it
-
-
-class BucketNotFound(ProviderRefused):
-    """There is no such bucket: nothing of ours is missing in it."""
-
-    default_code = "bucket_not_found"
 
 
 class GcsStore:
@@ -58,7 +52,7 @@ class GcsStore:
         from google.cloud.storage.retry import DEFAULT_RETRY
 
         self._prefix = prefix.strip("/")
-        with _translated(bucket, ""):
+        with translated(bucket, ""):
             own = _credentials(account) if account else None
             self._client = Client(project=project or None, credentials=own)
         self._bucket, self._region = self._client.bucket(bucket), region
@@ -69,7 +63,7 @@ class GcsStore:
         self._bucket_is_there = not self._client.api_endpoint.startswith("http://")
 
     def put_file(self, key: str, path: Path, *, content_type: str) -> StoredObject:
-        with _translated(self._bucket.name, self._name(key)):
+        with translated(self._bucket.name, self._name(key)):
             self._make_emulated_bucket()
             created = self._find(key) is None and self._upload(key, path, content_type)
         return StoredObject(key, self.uri(key), path.stat().st_size, created)
@@ -78,7 +72,7 @@ class GcsStore:
         """A request that is repeated could come through after the copy was deleted: none is."""
         once: dict[str, Any] = {"timeout": _TIMEOUT_SECONDS, "retry": None}
         source, target = self._blob(key), self._blob(to)
-        with _translated(self._bucket.name, source.name):
+        with translated(self._bucket.name, source.name):
             token, *_ = target.rewrite(source, if_generation_match=0, **once)
             while token:  # Google takes several calls for what is large and moves elsewhere
                 token, *_ = target.rewrite(source, token=token, if_generation_match=0, **once)
@@ -87,7 +81,7 @@ class GcsStore:
     @contextmanager
     def open(self, key: str) -> Iterator[IO[bytes]]:
         with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as copy:
-            with _translated(self._bucket.name, self._name(key)):
+            with translated(self._bucket.name, self._name(key)):
                 self._make_emulated_bucket()
                 self._blob(key).download_to_file(copy, checksum="crc32c", **self._patience)
             copy.seek(0)
@@ -98,7 +92,7 @@ class GcsStore:
 
     def read_blob(self, name: str, *, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         """Yield the bytes of any object of the bucket by its full name, ours or not."""
-        with _translated(self._bucket.name, name):
+        with translated(self._bucket.name, name):
             blob = self._get_blob(name)
         if blob is None:
             message = f"no object {name} in the bucket {self._bucket.name}, or no such bucket"
@@ -107,7 +101,7 @@ class GcsStore:
 
     def names_below(self, folder: str) -> list[str]:
         """Return the full names of all objects in a folder of the bucket."""
-        with _translated(self._bucket.name, folder):
+        with translated(self._bucket.name, folder):
             found = self._bucket.list_blobs(prefix=f"{folder.strip('/')}/", **self._patience)
             return list(_names(found))
 
@@ -116,7 +110,7 @@ class GcsStore:
 
         with contextlib.suppress(BucketNotFound):  # that of an emulator is made later
             for name in self.names_below(self._name(checked_key(folder))):
-                with _translated(self._bucket.name, name), contextlib.suppress(GoogleNotFound):
+                with translated(self._bucket.name, name), contextlib.suppress(GoogleNotFound):
                     self._bucket.blob(name).delete(**self._patience)
 
     def keys_below(self, folder: str) -> list[str]:
@@ -127,14 +121,14 @@ class GcsStore:
             return []
 
     def size(self, key: str) -> int | None:
-        with _translated(self._bucket.name, self._name(key)):
+        with translated(self._bucket.name, self._name(key)):
             blob = self._find(key)
         return None if blob is None else int(blob.size)
 
     def delete(self, key: str) -> None:
         from google.api_core.exceptions import NotFound as GoogleNotFound
 
-        with _translated(self._bucket.name, self._name(key)), contextlib.suppress(GoogleNotFound):
+        with translated(self._bucket.name, self._name(key)), contextlib.suppress(GoogleNotFound):
             self._blob(key).delete(**self._patience)
 
     def access(self) -> BucketAccess:
@@ -142,7 +136,7 @@ class GcsStore:
 
         Only who may see the bucket itself learns where it is.
         """
-        with _translated(self._bucket.name, ""):
+        with translated(self._bucket.name, ""):
             held = self._bucket.test_iam_permissions(_PERMISSIONS, **self._patience)
             if _SEE_BUCKET in held:
                 self._bucket.reload(**self._patience)
@@ -205,7 +199,7 @@ class GcsStore:
     def _read(self, blob: Any, start: int, end: int) -> Iterator[bytes]:
         for first in range(start, end, _PART_BYTES):
             last = min(first + _PART_BYTES, end) - 1
-            with _translated(self._bucket.name, blob.name):
+            with translated(self._bucket.name, blob.name):
                 # Cloud Storage knows the checksums of whole objects only, and expands what is
                 # stored with `Content-Encoding: gzip`, which then has no parts.
                 part = blob.download_as_bytes(
@@ -248,45 +242,6 @@ def _names(found: Any) -> Iterator[str]:
             message = "the list of objects repeats itself"
             raise ValueError(message)
         tokens.add(found.next_page_token)
-
-
-@contextmanager
-def _translated(bucket: str, name: str) -> Iterator[None]:
-    """Turn what the SDK raises into our errors; the SDK's words stay in the cause."""
-    from google.api_core.exceptions import Forbidden, GoogleAPIError, Unauthorized
-    from google.api_core.exceptions import NotFound as GoogleNotFound
-    from google.auth.exceptions import GoogleAuthError
-    from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
-
-    from service.impersonation import ImpersonationError
-
-    try:
-        yield
-    except TunecurveError:
-        raise
-    except GoogleNotFound as error:
-        if "bucket does not exist" in str(error.message):
-            message = f"there is no bucket {bucket}: make it, or correct TUNECURVE_STORAGE"
-            raise BucketNotFound(message) from error
-        message = f"no object {name} in the bucket {bucket}"
-        raise NotFound(message, code="object_not_found") from error
-    except (Forbidden, Unauthorized) as error:
-        message = (
-            f"Cloud Storage refuses the bucket {bucket}: give the service account "
-            "roles/storage.objectAdmin there"
-        )
-        raise ProviderRefused(message, code="storage_forbidden") from error
-    except ImpersonationError as error:
-        raise ProviderRefused(str(error), code="impersonation_refused") from error
-    except GoogleAuthError as error:
-        message = "no credentials for Cloud Storage; set GOOGLE_APPLICATION_CREDENTIALS"
-        raise Unavailable(message, code="storage_unauthenticated") from error
-    # The SDK lets transport failures of `requests` through; those are OSErrors.
-    except (GoogleAPIError, DataCorruption, InvalidResponse, OSError, *UNREADABLE) as error:
-        if isinstance(error, OSError) and (full := error_of_work_disk(error)):
-            raise full from error
-        message = f"Cloud Storage did not answer for {name}: {type(error).__name__}"
-        raise Unavailable(message, code="storage_unavailable") from error
 
 
 def read_gs_uri(uri: str, *, project: str, own: ObjectStore, account: str = "") -> Iterator[bytes]:

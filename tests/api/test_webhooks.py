@@ -1,5 +1,7 @@
 """Webhooks over HTTP: endpoints, secrets, deliveries."""
 
+import socket
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -116,6 +118,18 @@ def test_a_ping_is_sent_now_and_its_outcome_told(caller: Caller) -> None:
     assert answer.status_code == 200, answer.text
     assert (attempt["status"], attempt["response"]) == (503, "not today")
     assert len(receiver.received) == 1
+
+
+def test_a_ping_that_hangs_holds_up_one_key_alone(caller: Caller) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor(1) as threads:
+        webhook = _added(caller, f"http://127.0.0.1:{silent.getsockname()[1]}/")
+        path = f"/v1/webhooks/{webhook['id']}/ping"
+        hanging = threads.submit(caller.post, path)
+        connection, _ = silent.accept()
+        problem_of(caller.post(path), 429, "too_many_pings")
+        assert caller.get("/v1/webhooks").status_code == 200
+        connection.close()
+        assert hanging.result().json()["last_attempts"][0]["status"] is None
 
 
 def test_a_rotated_secret_signs_beside_the_old_one(caller: Caller) -> None:

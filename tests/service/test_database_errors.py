@@ -72,6 +72,7 @@ def test_tables_that_are_not_there_are_missing_migrations(sessions: Sessions) ->
         ("55P03", "database_busy"),
         ("57P05", "database_unavailable"),
         ("58030", "database_unavailable"),
+        ("XX000", "database_unavailable"),
         ("XX001", "database_damaged"),
         ("XX002", "database_damaged"),
     ],
@@ -83,6 +84,31 @@ def test_what_the_server_ends_a_statement_with_may_pass_and_names_its_cause(
         pytest.skip("SQLite has no such states")
     raising = f"DO $$ BEGIN RAISE EXCEPTION 'secret' USING ERRCODE = '{state}'; END $$"
     assert code_of(sessions, raising) == code
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "words"),
+    [
+        ({"database": "absent"}, "database_refused", "no database of this name"),
+        ({"username": "nobody"}, "database_refused", "user or password"),
+        ({"query": {"host": "/nowhere"}}, "database_unavailable", "nothing listens"),
+        ({"query": {"secret": "1"}}, "database_refused", "an option of the database's address"),
+    ],
+)
+def test_a_connection_that_fails_names_its_cause(
+    sessions: Sessions, change: dict[str, Any], code: str, words: str
+) -> None:
+    if not is_server(sessions):
+        pytest.skip("SQLite connects to nothing")
+    url = sessions.engine.url.set(**change)
+    with (
+        closing(open_sessions(url.render_as_string(hide_password=False))) as elsewhere,
+        pytest.raises(Unavailable, match=words) as caught,
+        elsewhere.reading() as session,
+    ):
+        session.execute(text("SELECT 1"))
+    assert caught.value.code == code
+    assert "secret" not in caught.value.message
 
 
 def test_a_value_that_the_database_cannot_hold_is_no_passing_fault(sessions: Sessions) -> None:

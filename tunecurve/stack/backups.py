@@ -26,6 +26,7 @@ MANIFEST = "backup.json"
 _FORM = 1
 _DATABASE = "tunecurve.db"
 _SECRETS = ("master.key", "key")
+_HIDDEN = ".restored"
 _CHUNK_BYTES = 1 << 20
 
 Environment = Mapping[str, str]
@@ -94,24 +95,43 @@ def back_up(places: Places, target: Path) -> dict[str, Any]:
 def restore(source: Path, places: Places) -> dict[str, Any]:
     """Put a backup into a data folder that holds no installation, and return its manifest.
 
-    Every file is checked before the first is written, and the database is written last. Raises
-    ConfigurationError for what is no complete backup, an installation that is there or runs.
+    Every file is checked before the first is written. What is copied is hidden until all of it is
+    there, and then renamed into place, the database last: after an interruption there is no
+    installation, and a restore begins anew. Raises ConfigurationError for what is no complete
+    backup, an installation that is there or runs.
     """
     manifest = _checked_manifest(source)
     folder = make_private_folder(places.folder)
     if is_locked(lock_file(folder)):
         raise ConfigurationError(f"a stack runs in {folder}: end it first")
     _require_empty(places)
-    for name, target in (("objects", places.objects), ("emulator", folder / "emulator")):
-        _copy_tree(source / name, target)
-    for name in _SECRETS:
+    folders = {"objects": places.objects, "emulator": folder / "emulator"}
+    files = {**{name: folder / name for name in _SECRETS}, _DATABASE: places.database}
+    for name, target in folders.items():
+        shutil.rmtree(target / _HIDDEN, ignore_errors=True)  # of a restore that was interrupted
+        _copy_tree(source / name, target / _HIDDEN)
+    for name, target in files.items():
         if (source / name).is_file():
-            shutil.copy2(source / name, folder / name)
-    places.database.parent.mkdir(parents=True, exist_ok=True)
-    partial = places.database.with_name(f".{places.database.name}.restored")
-    shutil.copy2(source / _DATABASE, partial)
-    partial.replace(places.database)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source / name, _hidden(target))
+    for target in folders.values():
+        _show_all(target)
+    for name, target in files.items():
+        if (source / name).is_file():
+            _hidden(target).rename(target)
     return manifest
+
+
+def _hidden(path: Path) -> Path:
+    return path.with_name(f".{path.name}{_HIDDEN}")
+
+
+def _show_all(folder: Path) -> None:
+    """Rename what was copied into its place; the folder itself may be a mount, which stays."""
+    if (folder / _HIDDEN).is_dir():
+        for each in (folder / _HIDDEN).iterdir():
+            each.rename(folder / each.name)
+        (folder / _HIDDEN).rmdir()
 
 
 def _require_empty(places: Places) -> None:
@@ -125,7 +145,7 @@ def _require_empty(places: Places) -> None:
 
 
 def _has_files(folder: Path) -> bool:
-    return folder.is_dir() and any(folder.iterdir())
+    return folder.is_dir() and any(each.name != _HIDDEN for each in folder.iterdir())
 
 
 def _copy_database(source: Path, target: Path) -> None:

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from service.evaluation.statistics.comparison import Comparison
 from service.experiments.answer import answer
 from service.experiments.decisions.decision import Decision, SizeBasis, Worth, decide
-from service.experiments.difference_words import difference_words, doubt_words
+from service.experiments.difference_words import difference_words, doubt_words, gap_words
 from service.experiments.learning_curve.curve import Point, learning_curve
 from tests.service.experiments.curves import FEW, ZERO, analysed, pairs_of, point, tuned
 
@@ -219,3 +220,13 @@ def test_every_experiment_has_an_answer_of_one_sentence(
     assert ". " not in words
     assert "nan" not in words
     assert "None" not in words
+
+
+def test_a_difference_beside_two_scores_is_theirs_where_only_rounding_differs() -> None:
+    found = Comparison(
+        first="a", second="b", difference=0.24, low=-0.5, high=1.0, p_value=0.5, adjusted_p=0.5,
+        rows=50, groups=50, coverage=1.0, worst=None, best=None, method="bootstrap",
+    )  # fmt: skip
+    assert gap_words(found, scores=(67.46, 67.22)) == "0.3 [-0.5, 1.0] above"
+    assert gap_words(found, scores=(67.9, 67.2)) == "0.2 [-0.5, 1.0] above"  # of other rows
+    assert gap_words(found) == "0.2 [-0.5, 1.0] above"

@@ -1,6 +1,7 @@
 """A backup holds all rows of a live database and all objects; nothing is ever overwritten."""
 
 import json
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -118,6 +119,34 @@ def test_neither_backup_nor_restore_overwrites(live: Path, tmp_path: Path) -> No
             restore(tmp_path / "backup", places_of(folder, {}))
         assert not (folder / "tunecurve.db").exists()
         assert kept.read_text() == "mine"
+
+
+@pytest.mark.parametrize("copies", range(5))
+def test_a_restore_that_is_interrupted_leaves_no_installation_and_begins_anew(
+    live: Path, tmp_path: Path, copies: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_rows(live / "tunecurve.db").close()
+    back_up(places_of(live, {}), tmp_path / "backup")
+    other, copy, left = tmp_path / "other", shutil.copy2, iter(range(copies))
+
+    def copy_some(source: Path, target: Path) -> None:
+        copy(source, target)
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "copy2", copy_some)
+        with pytest.raises(KeyboardInterrupt):
+            restore(tmp_path / "backup", places_of(other, {}))
+    assert not [
+        path for path in other.rglob("*") if path.is_file() and ".restored" not in str(path)
+    ]
+
+    restore(tmp_path / "backup", places_of(other, {}))
+    assert rows_in(other / "tunecurve.db") == ROWS
+    assert {path.name for path in other.rglob("*") if path.is_file()} == {
+        "tunecurve.db", "a.jsonl", "1", "key", "master.key",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("damage", ["changed", "gone", "no manifest", "another form", "outside"])

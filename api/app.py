@@ -1,5 +1,6 @@
 """The HTTP application: opens the container, and puts routes and what surrounds them together."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -16,7 +17,7 @@ from api.errors import add_error_handlers
 from api.middleware import BodyLimit, HeadAsGet, RequestContext
 from api.openapi import TITLE, document
 from api.parameters import refuse_unknown_parameters
-from api.rate_limits import KeySlots
+from api.rate_limits import KeySlots, RequestRates, exchange_rates
 from api.routes import (
     aliases,
     audit,
@@ -105,6 +106,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.webhooks.include_router(webhook_messages.router)
     app.state.container = container = Container(settings)
     app.state.known_keys = KnownKeys()
+    app.state.rates = RequestRates(settings.requests_per_second)
     app.state.stream_slots = KeySlots(settings.streams_per_key, what="streams")
     app.state.upload_slots = KeySlots(settings.uploads_per_key, what="uploads")
     app.state.ping_slots = KeySlots(1, what="pings")
@@ -121,7 +123,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(
         Authentication,
         sessions=lambda: container.sessions,
-        per_second=settings.requests_per_second,
+        rates=app.state.rates,
         known_keys=app.state.known_keys,
     )
     app.add_middleware(AuditTrail, sessions=lambda: container.sessions)
@@ -133,8 +135,15 @@ def create_app(settings: Settings) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     to_thread.current_default_thread_limiter().total_tokens = THREADS
+    container: Container = app.state.container
+    exchange = None
+    if container.shared_counts:
+        exchanging = exchange_rates(app.state.rates, container.shared_counts)
+        exchange = asyncio.create_task(exchanging)
     yield
-    app.state.container.close()
+    if exchange:
+        exchange.cancel()
+    container.close()
 
 
 def _limits(settings: Settings) -> Callable[[Scope], int]:

@@ -17,7 +17,7 @@ from starlette.types import Scope as AsgiScope
 
 from api.dependencies import Services
 from api.errors import error_response
-from api.rate_limits import TokenBuckets
+from api.rate_limits import RequestRates, TokenBuckets
 from service.database import Sessions
 from service.errors import RateLimited, TunecurveError, Unauthenticated
 from service.projects.keys import digest
@@ -37,7 +37,6 @@ _PROBES = frozenset({"/healthz", "/readyz"})  # answered at any rate of requests
 _KEY_NEEDED = ("/v1/", "/metrics")
 _IPV4, _IPV6_CUSTOMER_BITS = 4, 64
 _ACCEPTED_LIMIT = 10_000
-_BURST_SECONDS = 2.0
 _REMEMBERED_SECONDS = 2.0
 _WARNINGS_PER_SECOND = 1 / 60  # a flood is one line a minute
 
@@ -70,7 +69,7 @@ class KnownKeys:
 class Authentication:
     """Finds out whose key came before anything of the body is read: `state.principal`.
 
-    A key that was accepted before has `per_second` requests of its own. All others, with no key
+    A key that was accepted before has requests of its own. All others, with no key
     or an unknown one, share as many an address: guessing takes from no other caller.
     """
 
@@ -79,15 +78,14 @@ class Authentication:
         app: ASGIApp,
         *,
         sessions: Callable[[], Sessions],
-        per_second: float,
+        rates: RequestRates,
         known_keys: KnownKeys,
     ) -> None:
         self._app = app
         self._sessions = sessions
         self._known_keys = known_keys
-        self._buckets = TokenBuckets(per_second, burst=per_second * _BURST_SECONDS)
+        self._rates = rates
         self._warnings = TokenBuckets(_WARNINGS_PER_SECOND, burst=1)
-        self._projects: dict[float, TokenBuckets] = {}  # by their rate
         self._accepted: OrderedDict[str, str] = OrderedDict()
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
@@ -115,7 +113,7 @@ class Authentication:
 
     def _take(self, client: str) -> None:
         now = time.monotonic()
-        seconds = self._buckets.take(client, now=now)
+        seconds = self._rates.take_of_client(client, now=now)
         if not seconds:
             return
         if not self._warnings.take(client, now=now):
@@ -147,9 +145,8 @@ class Authentication:
         rate = principal.limits.requests_per_minute
         if rate is None:
             return
-        fresh = TokenBuckets(rate / 60, burst=max(1.0, rate / 60))
-        buckets = self._projects.setdefault(rate, fresh)
-        seconds = buckets.take(principal.project_id, now=time.monotonic())
+        project = principal.project_id
+        seconds = self._rates.take_of_project(project, rate, now=time.monotonic())
         if seconds:
             message = f"the project may send {rate:g} requests a minute; send them more slowly"
             raise RateLimited(message, retry_seconds=math.ceil(seconds))

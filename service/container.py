@@ -42,6 +42,7 @@ from service.jobs.ports import JobKinds, JobServices
 from service.redis_address import RedisAddress
 from service.registry import Registry
 from service.settings import Settings
+from service.shared_counts import SharedCounts
 from service.storage.ports import ObjectStore
 from service.storage.project_store import ProjectStore
 from service.task_queue import CeleryTaskQueue, TaskQueue, queue_names
@@ -252,6 +253,13 @@ class Container:
         from service.inference.redis_relay import open_relay
 
         return open_relay(self.settings, self.redis.url, self.task_queue)
+
+    @cached_property
+    def shared_counts(self) -> SharedCounts | None:
+        """What the API's processes count together; None where there is no Redis."""
+        if not self.settings.resolved_redis_url:
+            return None
+        return SharedCounts(self.redis.url, prefix=queue_names(self.settings).prefix)
 
     @cached_property
     def _governors(self) -> Governors:

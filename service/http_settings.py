@@ -40,9 +40,9 @@ class HttpSettings(BaseSettings):
         default=100,
         ge=0,
         description=(
-            "requests of one key, and of one address without a known key, to one API process; "
-            "those of 2 seconds may come at once; with `--workers N` N times as many in all; `0`: "
-            "no limit"
+            "requests of one key, and of one address without a known key, over all API "
+            "processes (each counts for itself while Redis is away); those of 2 seconds may come "
+            "at once; `0`: no limit"
         ),
     )
     uploads_per_key: int = Field(

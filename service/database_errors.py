@@ -22,7 +22,7 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from service.errors import Internal, TunecurveError, Unavailable
+from service.errors import DatabaseUnavailable, Internal, TunecurveError, Unavailable
 
 _READ_ONLY = "the database takes no writes: it is read-only (a standby, or a read-only disk)"
 _FULL = "no space left on the database's disk"
@@ -114,15 +114,17 @@ def error_of(error: Exception) -> TunecurveError:
     """Return what a driver's error means: Unavailable where it may pass, else Internal."""
     if isinstance(error, PoolTimeout):
         message = "every connection to the database is in use; try again"
-        return Unavailable(message, code="database_busy")
+        return DatabaseUnavailable(message, code="database_busy")
     raised = getattr(error, "orig", None) or error
     name = type(raised).__name__
     if known := _cause(raised):
         code, message = known
-        return Unavailable(f"{message}; try again", code=code)
+        return DatabaseUnavailable(f"{message}; try again", code=code)
     if _is_passing(error):
         message = f"the database did not answer: {name}; try again"
-        return Unavailable(message, code="database_unavailable")
+        is_outage = not isinstance(error, IntegrityError)
+        found = DatabaseUnavailable if is_outage else Unavailable
+        return found(message, code="database_unavailable")
     if isinstance(error, DataError):
         return Internal(f"the database cannot hold a value: {name}", code="database_value_refused")
     return Internal(f"the database refuses a statement: {name}", code="database_statement_refused")
@@ -162,8 +164,8 @@ def give_up_connection(context: ExceptionContext) -> None:
 def error_of_disk(error: OSError) -> Unavailable:
     """Return why the folder of a SQLite database takes no writes."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return Unavailable(_FULL, code="database_full")
+        return DatabaseUnavailable(_FULL, code="database_full")
     if error.errno in {errno.EROFS, errno.EACCES, errno.EPERM}:
-        return Unavailable(_READ_ONLY, code="database_read_only")
+        return DatabaseUnavailable(_READ_ONLY, code="database_read_only")
     message = f"the database's disk refuses a write: {error.strerror}"
-    return Unavailable(message, code="database_unavailable")
+    return DatabaseUnavailable(message)

@@ -112,6 +112,12 @@ class Unavailable(TunecurveError):
     retryable = True
 
 
+class DatabaseUnavailable(Unavailable):
+    """Our own database is away, full or busy, which says nothing of the work that met it."""
+
+    default_code = "database_unavailable"
+
+
 class ProviderFailed(TunecurveError):
     status = 502
     default_code = "provider_failed"

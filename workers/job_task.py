@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 
 from service.container import Container
-from service.errors import Internal, Invalid, TunecurveError
+from service.errors import DatabaseUnavailable, Internal, Invalid, TunecurveError
 from service.inference.ledger import cost_of_job
 from service.jobs.claims import claim_in_turn, finish_job, park_job, requeue_job, retry_job
 from service.jobs.dispatch import dispatch_parent
@@ -33,6 +33,7 @@ log = structlog.get_logger()
 Operation = Callable[[JobRun, Container], Waiting | None]
 
 RETRY_SECONDS = (2.0, 10.0, 30.0, 120.0)
+_OUTAGES = 10  # as many times the attempts of a job may meet its database away
 
 
 def run_job(job_id: str, operation: Operation) -> None:
@@ -164,15 +165,25 @@ class Ending:
 
     def _retry_or_fail(self, run: LeasedRun, error: TunecurveError, *, passing: bool) -> None:
         attempt = self._job.attempts_without_progress
+        most = self._services.settings.job_attempts
         # While the provider is away a cancel that has to reach it is tried again: it bills.
         patient = run.cancelling and error.retryable
-        if not passing or (attempt >= self._services.settings.job_attempts and not patient):
+        # An outage of our own database is no attempt of the job, unless it never ends for it.
+        is_outage = isinstance(error, DatabaseUnavailable) and self._job.attempt < _OUTAGES * most
+        if not passing or (attempt >= most and not (patient or is_outage)):
             self._finish(State.FAILED, error)
             return
         pause = RETRY_SECONDS[min(attempt, len(RETRY_SECONDS)) - 1]
         seconds = pause * Random().uniform(0.8, 1.2)  # noqa: S311  spreads retries
         log.warning("job_retried", code=error.code, attempt=attempt)
-        retry_job(self._job.id, error, seconds=seconds, token=self._token, sessions=self._sessions)
+        retry_job(
+            self._job.id,
+            error,
+            seconds=seconds,
+            token=self._token,
+            sessions=self._sessions,
+            attempts=attempt - 1 if is_outage else None,
+        )
 
 
 def _where(error: BaseException) -> str:

@@ -202,9 +202,15 @@ def requeue_job(job_id: str, *, token: str, sessions: Sessions) -> bool:
 
 
 def retry_job(
-    job_id: str, error: TunecurveError, *, seconds: float, token: str, sessions: Sessions
+    job_id: str,
+    error: TunecurveError,
+    *,
+    seconds: float,
+    token: str,
+    sessions: Sessions,
+    attempts: int | None = None,
 ) -> bool:
-    """Park a job whose failure may pass; its attempts still count.
+    """Park a job whose failure may pass; its attempts still count, or are as many as is said.
 
     A cancelling job stays cancelling, also when its worker has not seen the cancel yet.
     """
@@ -216,6 +222,7 @@ def retry_job(
         reason=Reason.RETRY,
         details={"retry_because": error.code},
         seconds=seconds,
+        **({} if attempts is None else {"attempts_without_progress": attempts}),
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from service.clock import utc_now
 from service.database import Sessions
-from service.errors import Conflict, Invalid, NotFound, RateLimited
+from service.errors import Conflict, DatabaseUnavailable, Invalid, NotFound, RateLimited
 from service.jobs.claims import finish_job, park_job, requeue_job, retry_job
 from service.jobs.dispatch import send_due_messages
 from service.jobs.leases import LeasedRun
@@ -203,6 +203,24 @@ def test_a_failure_that_may_pass_is_retried_and_its_attempts_go_on_counting(jobs
     again = jobs.claim(job.id)
     assert again is not None
     assert again[0].attempt == 2
+
+
+def test_an_attempt_that_met_the_database_away_is_none(jobs: Jobs) -> None:
+    job, token = claimed(jobs)
+    for _ in range(9):
+        retry_job(
+            job.id,
+            DatabaseUnavailable("away"),
+            seconds=0,
+            token=token,
+            sessions=jobs.sessions,
+            attempts=job.attempts_without_progress - 1,
+        )
+        assert wake_due(utc_now(), sessions=jobs.sessions) == 1
+        again = jobs.claim(job.id)
+        assert again is not None
+        job, token = again
+    assert (job.attempt, job.attempts_without_progress) == (10, 1)
 
 
 def test_a_queued_job_is_cancelled_at_once(jobs: Jobs) -> None:

@@ -1,6 +1,7 @@
 """Counts that several processes keep together: each tells Redis its own now and then."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from service.errors import Unavailable
 
@@ -29,7 +30,8 @@ class SharedCounts:
         from redis.exceptions import RedisError
 
         try:
-            async with self._redis.pipeline(transaction=False) as pipe:
+            async with self._redis.pipeline(transaction=False) as opened:
+                pipe: Any = opened  # its commands wait for `execute`
                 for name, count in counted.items():
                     pipe.incrby(f"{self._prefix}{name}", count)
                     pipe.expire(f"{self._prefix}{name}", _KEPT_SECONDS)

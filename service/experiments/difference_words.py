@@ -33,7 +33,7 @@ def rank_words(point: Point, analysis: Analysis) -> str:
 
 
 def gap_words(
-    found: Comparison, sign: int = 1, *, scores: tuple[float, float] | None = None
+    found: Comparison, sign: int = 1, *, scores: tuple[float | None, float | None] | None = None
 ) -> str:
     """Return "5.2 [2.2, 8.4] above": the size of a difference, its interval and its side.
 
@@ -41,8 +41,8 @@ def gap_words(
     67.5 against 67.2 is 0.3 above.
     """
     gap = sign * found.difference
-    shown = gap if scores is None else _shown_gap(*scores)
-    if abs(shown - gap) <= _ROUNDING and shown * gap >= 0:
+    shown = _shown_gap(*scores) if scores else None
+    if shown is not None and abs(shown - gap) <= _ROUNDING and shown * gap >= 0:
         gap = shown
     if found.low is None or found.high is None:
         return f"{abs(gap):.1f} {'above' if gap >= 0 else 'below'}"
@@ -51,7 +51,9 @@ def gap_words(
     return f"{abs(gap):.1f} [{ends[0]:.1f}, {ends[1]:.1f}] {side}"
 
 
-def _shown_gap(first: float, second: float) -> float:
+def _shown_gap(first: float | None, second: float | None) -> float | None:
+    if first is None or second is None:
+        return None
     return round(round(first, 1) - round(second, 1), 1)
 
 

@@ -1,5 +1,7 @@
 """A completion is told to a local receiver, signed, and told again until it is heard."""
 
+from typing import Any
+
 import pytest
 from standardwebhooks import Webhook
 
@@ -7,13 +9,14 @@ from service.clock import utc_now
 from service.webhooks.endpoints import create_webhook
 from service.webhooks.models import Delivery
 from service.webhooks.schemas import WebhookCreate
-from tests.service.webhooks.receivers import Receiver, Reply, receiving
+from tests.service.webhooks.receivers import Reply, hanging, receiving
 from tests.support.eventually import eventually
 from tests.support.stack import Stack
 
 pytestmark = pytest.mark.journey
 
-PREPARE = {
+HANGING = 5
+PREPARE: dict[str, Any] = {
     "preset": "pii",
     "source": {"type": "synthetic", "rows": 120, "seed": 1},
     "train_sizes": [10],
@@ -21,10 +24,10 @@ PREPARE = {
 }
 
 
-def subscribe(stack: Stack, receiver: Receiver) -> str:
+def subscribe(stack: Stack, url: str) -> str:
     """Tell the receiver about jobs that succeeded; return the endpoint's secret."""
     created = create_webhook(
-        WebhookCreate(url=receiver.url, event_types=["job.succeeded"]),
+        WebhookCreate(url=url, event_types=["job.succeeded"]),
         project_id=stack.project_id,
         sessions=stack.services.sessions,
         secrets=stack.services.webhook_secrets,
@@ -44,7 +47,7 @@ def test_a_receiver_that_fails_twice_gets_the_completion_a_third_time_and_can_ve
     stack: Stack,
 ) -> None:
     with receiving(Reply(500), Reply(500), Reply(200)) as receiver:
-        secret = subscribe(stack, receiver)
+        secret = subscribe(stack, receiver.url)
         job = stack.succeeded(stack.submit("prepare", PREPARE).id)
         for attempt in (1, 2, 3):
             eventually(
@@ -60,3 +63,15 @@ def test_a_receiver_that_fails_twice_gets_the_completion_a_third_time_and_can_ve
             assert told["type"] == "job.succeeded"
             assert told["job"] == job.id
             assert told["data"]["outputs"] == job.outputs
+
+
+def test_jobs_end_while_more_endpoints_hang_than_a_worker_has_slots(stack: Stack) -> None:
+    with hanging() as endpoints:
+        for number in range(HANGING):
+            subscribe(stack, f"{endpoints.url}{number}")
+        stack.succeeded(stack.submit("prepare", PREPARE).id)
+        eventually(lambda: endpoints.asked >= HANGING, what="not every endpoint was asked")
+        specs = [{**PREPARE, "source": {**PREPARE["source"], "seed": 100 + n}} for n in range(4)]
+        ended = [stack.succeeded(stack.submit("prepare", spec).id) for spec in specs]
+        assert len(ended) == len(specs)
+        assert not endpoints.gone_on.is_set()  # nor has any of them answered yet

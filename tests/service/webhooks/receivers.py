@@ -111,3 +111,40 @@ def _accept(
             connection, _ = server.accept()
             connection.settimeout(5)
             serve(connection)
+
+
+class Hanging:
+    """A receiver that takes a request and answers once it is let go."""
+
+    def __init__(self) -> None:
+        self.asked, self.gone_on = 0, threading.Event()
+        self.url = ""
+
+
+@contextlib.contextmanager
+def hanging() -> Iterator[Hanging]:
+    state = Hanging()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            state.asked += 1
+            state.gone_on.wait()
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Keep the tests' output quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    state.url = f"http://127.0.0.1:{server.server_address[1]}/"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield state
+    finally:
+        state.gone_on.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()

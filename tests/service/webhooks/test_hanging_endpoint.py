@@ -1,11 +1,8 @@
 """An endpoint that hangs holds one worker at a time, and its deliveries wait for each other."""
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from service.clock import utc_now
 from service.projects.operations import ensure_project
@@ -13,45 +10,8 @@ from service.webhooks.deliveries import due_deliveries
 from service.webhooks.models import Webhook
 from service.webhooks.schemas import DeliveryState
 from tests.service.webhooks.house import House
-from tests.service.webhooks.receivers import receiving
+from tests.service.webhooks.receivers import hanging, receiving
 from tests.support.eventually import eventually
-
-
-class Hanging:
-    """A receiver that takes a request and answers once it is let go."""
-
-    def __init__(self) -> None:
-        self.asked, self.gone_on = 0, threading.Event()
-        self.url = ""
-
-
-@contextmanager
-def hanging() -> Iterator[Hanging]:
-    state = Hanging()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["content-length"]))
-            state.asked += 1
-            state.gone_on.wait()
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Keep the tests' output quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    state.url = f"http://127.0.0.1:{server.server_address[1]}/"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield state
-    finally:
-        state.gone_on.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def test_a_hanging_endpoint_delays_no_other(house: House) -> None:

@@ -1,10 +1,12 @@
 """What people say of the answers that a judge has judged: taken as a whole, and held against it."""
 
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from service.clock import utc_now
 from service.database import Sessions
@@ -12,7 +14,6 @@ from service.errors import Conflict, Fault, Invalid, NotFound
 from service.evaluation import repository
 from service.evaluation.generation_schemas import JudgeMode
 from service.evaluation.judges.reports import (
-    NO_LABELS,
     SCALE,
     HumanRows,
     JudgeCalibration,
@@ -30,6 +31,7 @@ from service.evaluation.models import HumanVerdict
 from service.evaluation.queries import table_key_of
 from service.evaluation.scoring.row_table import rows_after
 from service.evaluation.scoring.scores import group_number
+from service.evaluation.statistics.intervals import Array
 from service.storage.ports import ObjectStore
 
 Labels = Mapping[str, Mapping[str, int]]
@@ -51,37 +53,44 @@ def put_verdicts(
     key = table_key_of(evaluation_id, project_id=project_id, sessions=sessions)
     report = _report(evaluation_id, project_id=project_id, sessions=sessions)
     places = _places(given, report)
-    labels: dict[str, dict[str, int]] = {}
-    with sessions.reading() as session:
-        for each in repository.verdicts(session, evaluation_id):
-            labels.setdefault(each.example_id, {})[each.rater] = each.place
-    for verdict, place in zip(given, places, strict=True):
-        labels.setdefault(verdict.example_id, {})[verdict.rater] = place
-    if sum(map(len, labels.values())) > MOST_VERDICTS:
-        message = f"an evaluation takes up to {MOST_VERDICTS:,} verdicts of people"
-        raise Invalid(message, code="too_many_verdicts")
+    others = _other_lengths(report, project_id=project_id, sessions=sessions, store=store)
     rows = rows_after(key, evaluation_id, after=-1, store=store)
-    others = _others(report, labels, project_id=project_id, sessions=sessions, store=store)
-    calibration, judged = _calibrate(rows, report, labels, others)
-    _require_judged(given, judged)
-    report = report.model_copy(update={"calibration": calibration})
-    with sessions.transaction() as session:
-        repository.put_verdicts(
-            session,
-            [
-                HumanVerdict(
-                    evaluation_id=evaluation_id,
-                    example_id=verdict.example_id,
-                    rater=verdict.rater,
-                    place=place,
-                    created_at=utc_now(),
-                )
-                for verdict, place in zip(given, places, strict=True)
-            ],
-        )
+    judged = _judged_answers(rows, report, others)
+    _require_judged(given, judged.numbers)
+    with sessions.transaction() as session:  # in one, so that of two at once none misses the other
         row = repository.lock(session, evaluation_id)
+        repository.put_verdicts(session, _human_verdicts(evaluation_id, given, places))
+        labels = _labels(repository.verdicts(session, evaluation_id))
+        calibration = judged.calibration(labels, levels=report.levels)
+        report = report.model_copy(update={"calibration": calibration})
         row.judge = report.model_dump(mode="json")
     return report
+
+
+def _human_verdicts(
+    evaluation_id: str, given: Sequence[VerdictIn], places: Sequence[int]
+) -> list[HumanVerdict]:
+    return [
+        HumanVerdict(
+            evaluation_id=evaluation_id,
+            example_id=verdict.example_id,
+            rater=verdict.rater,
+            place=place,
+            created_at=utc_now(),
+        )
+        for verdict, place in zip(given, places, strict=True)
+    ]
+
+
+def _labels(known: Sequence[HumanVerdict]) -> Labels:
+    """Return the places by example and rater; raises Invalid `too_many_verdicts`."""
+    if len(known) > MOST_VERDICTS:
+        message = f"an evaluation takes up to {MOST_VERDICTS:,} verdicts of people"
+        raise Invalid(message, code="too_many_verdicts")
+    labels: dict[str, dict[str, int]] = {}
+    for each in known:
+        labels.setdefault(each.example_id, {})[each.rater] = each.place
+    return labels
 
 
 def list_verdicts(
@@ -143,7 +152,7 @@ def _options(report: JudgeReport) -> Sequence[Verdict]:
     return range(1, report.levels + 1) if report.mode is JudgeMode.POINTWISE else VERDICTS
 
 
-def _require_judged(given: Sequence[VerdictIn], judged: set[str]) -> None:
+def _require_judged(given: Sequence[VerdictIn], judged: Container[str]) -> None:
     message = "the evaluation has no answer to this example that the judge has judged"
     _refuse(
         [
@@ -160,37 +169,57 @@ def _refuse(faults: Sequence[Fault]) -> None:
         raise Invalid(message, code="verdicts_invalid", faults=list(faults[:100]))
 
 
-def _calibrate(
-    rows: Iterator[dict[str, Any]],
-    report: JudgeReport,
-    labels: Labels,
-    others: Mapping[str, str],
-) -> tuple[JudgeCalibration | None, set[str]]:
-    """Return how the judge compares with the labels, and the examples that it has judged.
+@dataclass(frozen=True, slots=True)
+class JudgedAnswers:
+    """What calibration needs of the answers that a judge has judged: by number, never their texts.
 
-    `others` are the answers compared with, by example; without one it is the reference.
+    `numbers` are by example; values are the judge's, 0 to 1.
     """
-    values, groups, judged = array("d"), array("Q"), set()
-    human = HumanRows(report.levels)
+
+    numbers: Mapping[str, int]
+    values: Array
+    lengths: NDArray[np.int64]
+    groups: NDArray[np.uint64]
+
+    def calibration(self, labels: Labels, *, levels: int) -> JudgeCalibration | None:
+        """Return how the judge compares with the labels; None without one."""
+        human = HumanRows(levels)
+        for example_id, said in labels.items():
+            at = self.numbers.get(example_id)
+            if at is not None:
+                length, group = int(self.lengths[at]), int(self.groups[at])
+                human.add(float(self.values[at]), said, length=length, group=group)
+        return human.calibration(self.values, self.groups)
+
+
+def _judged_answers(
+    rows: Iterator[dict[str, Any]], report: JudgeReport, others: Mapping[str, int]
+) -> JudgedAnswers:
+    """Read them; `others` are the lengths of the answers compared with, else the reference's."""
+    numbers: dict[str, int] = {}
+    values, lengths, groups = array("d"), array("q"), array("Q")
     for row in rows:
         score = row["scores"].get(report.score)
         if score is None:
             continue
-        name, group = row["example_id"], group_number(row["group"])
-        judged.add(name)
+        name = row["example_id"]
+        numbers[name] = len(numbers)
         values.append(score / SCALE)
-        groups.append(group)
-        other = others.get(name, row["references"][0])
-        length = length_of(report.mode, row["answer"], other)
-        human.add(score / SCALE, labels.get(name, NO_LABELS), length=length, group=group)
-    found = human.calibration(np.frombuffer(values), np.frombuffer(groups, dtype=np.uint64))
-    return found, judged
+        other = others.get(name, len(row["references"][0]))
+        lengths.append(length_of(report.mode, row["answer"], other=other))
+        groups.append(group_number(row["group"]))
+    return JudgedAnswers(
+        numbers,
+        np.frombuffer(values),
+        np.frombuffer(lengths, dtype=np.int64),
+        np.frombuffer(groups, dtype=np.uint64),
+    )
 
 
-def _others(
-    report: JudgeReport, labels: Labels, *, project_id: str, sessions: Sessions, store: ObjectStore
-) -> dict[str, str]:
-    """Return the labelled answers that the judge compared with, where they are there still."""
+def _other_lengths(
+    report: JudgeReport, *, project_id: str, sessions: Sessions, store: ObjectStore
+) -> dict[str, int]:
+    """Return the lengths of the answers compared with, where these are there still."""
     if report.against is None:
         return {}
     try:
@@ -198,4 +227,4 @@ def _others(
     except NotFound:
         return {}
     rows = rows_after(key, report.against, after=-1, store=store)
-    return {row["example_id"]: row["answer"] for row in rows if row["example_id"] in labels}
+    return {row["example_id"]: len(row["answer"]) for row in rows}

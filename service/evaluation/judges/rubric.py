@@ -117,6 +117,6 @@ def judged_value(judge: RubricJudge, verdicts: Sequence[int | None]) -> float | 
     return sum(known) / len(known) / (places_of(judge) - 1)
 
 
-def length_of(mode: JudgeMode, answer: str, other: str) -> int:
-    """Return how long an answer is, in characters; of a pair by how many longer than the other."""
-    return len(answer) - (len(other) if mode is JudgeMode.PAIRWISE else 0)
+def length_of(mode: JudgeMode, answer: str, *, other: int) -> int:
+    """Return how long an answer is, in characters; of a pair less those of `other`."""
+    return len(answer) - (other if mode is JudgeMode.PAIRWISE else 0)

@@ -72,7 +72,7 @@ class JudgeRun:
             length=length_of(
                 self._judge.mode,
                 row.prediction,
-                stored.others.get(example.id, example.references[0]),
+                other=len(stored.others.get(example.id, example.references[0])),
             ),
             group=group_number(row.group),
             labels=stored.labels.get(example.id, NO_LABELS),

@@ -15,6 +15,7 @@ from service.datasets.operations import PREPARE, run_prepare
 from service.evaluation.models import Evaluation, Prediction
 from service.evaluation.operations import run_evaluate
 from service.evaluation.ports import CallConfig, EvaluationServices, ShardConfig
+from service.inference.cache import CacheRules
 from service.inference.governor import LocalGovernor
 from service.inference.operations import shut_down
 from service.inference.ports import CallLimits, Generation, GenerationRequest, Outcome, Quota
@@ -57,6 +58,7 @@ class Room:
     dataset_id: str
     services: Container
     oracle: Oracle = field(default_factory=Oracle)
+    cache: CacheRules | None = None
     governor: LocalGovernor = field(
         default_factory=lambda: LocalGovernor(Quota(requests_per_minute=600_000, burst_seconds=1))
     )
@@ -73,6 +75,7 @@ class Room:
             governor=lambda _target, _project: self.governor,
             limits=lambda _target: CallLimits(in_flight=8, attempts=2, timeout_seconds=5),
             catalogue=load_catalogue(),
+            cache=self.cache,
         )
         jobs = JobServices(self.services.kinds, self.sessions, MemoryTaskQueue())
         return replace(

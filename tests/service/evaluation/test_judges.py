@@ -1,6 +1,8 @@
 """A model that judges answers by a rubric: its verdicts, its biases, and people beside it."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from threading import Barrier
 from typing import Any
 
 import numpy as np
@@ -27,6 +29,7 @@ from service.evaluation.statistics.agreement import (
     rank_correlation,
 )
 from service.evaluation.verdicts import list_verdicts, put_verdicts
+from service.inference.cache import CacheRules
 from service.inference.ports import Generation, GenerationRequest, Outcome
 from service.jobs.ports import Preempted
 from tests.service.evaluation.conftest import ROWS, Oracle, Room
@@ -79,7 +82,9 @@ def test_grades_of_a_judge(room: Room) -> None:
     _a_judge_that_is_asked_once_cannot_be_tested_again(room)
     _a_judges_score_can_be_the_primary_one_and_is_compared_by_signature(room)
     _people_who_label_rows_show_what_the_judge_is_worth(room)
+    _of_people_who_label_at_once_none_is_left_out(room)
     _verdicts_at_fault_are_named_and_none_is_taken(room)
+    _what_was_judged_before_comes_from_the_cache(room)
 
 
 def test_comparisons_and_refusals_of_a_judge(room: Room) -> None:
@@ -302,6 +307,41 @@ def _people_who_label_rows_show_what_the_judge_is_worth(room: Room) -> None:
     assert len(listed) == 4
     assert sorted(str(each.verdict) for each in listed) == ["2", "3", "4", "5"]
     assert {each.judge for each in listed} == {75.0}
+
+
+def _of_people_who_label_at_once_none_is_left_out(room: Room) -> None:
+    evaluation, _ = evaluate(room)
+    example_id = room.table(evaluation)[0]["example_id"]
+    together = Barrier(8)
+
+    def label(number: int) -> None:
+        given = [VerdictIn(example_id=example_id, verdict=1 + number % 5, rater=f"rater {number}")]
+        together.wait(timeout=60)
+        room_of: Any = {"project_id": room.project_id, "sessions": room.sessions}
+        put_verdicts(evaluation.id, given, store=room.store, **room_of)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(label, range(8)))
+
+    stored, _ = get_evaluation(evaluation.id, project_id=room.project_id, sessions=room.sessions)
+    calibration = JudgeReport.model_validate(stored.judge).calibration
+    assert calibration is not None
+    assert (calibration.rows, calibration.raters) == (1, 8)
+
+
+def _what_was_judged_before_comes_from_the_cache(room: Room) -> None:
+    room.oracle = oracle = JudgingOracle()
+    room.cache = CacheRules(1, shared=False, emulated=True)
+    asked = {"rubric": "Polite answers are good."}
+    evaluate(room, **asked)
+    assert len(oracle.judged) == 2 * ROWS
+
+    again, scores = evaluate(room, **asked)
+
+    assert len(oracle.judged) == 2 * ROWS
+    assert (again.usage["requests"], again.usage["cached"]) == (0, 3 * ROWS)
+    assert scores["judge_score"].coverage == 1
+    room.cache = None
 
 
 def _verdicts_at_fault_are_named_and_none_is_taken(room: Room) -> None:

@@ -156,7 +156,7 @@ class RowConverter:
             )
 
     def _append(self, row: _Row, example: ConvertedExample, batch: _Batch) -> None:
-        history = _as_json(example.history)
+        history = _as_json(example.history) if example.history else ""
         name = example_id(example.text, example.target, system=example.system, history=history)
         spelling = "\0".join((example.text, example.target, *example.references, example.group))
         batch.digests += (

@@ -115,6 +115,18 @@ def _question(number: int) -> Record:
     return {"context": context, "question": f"What is {number}?", "answers": "boat"}
 
 
+def _review(number: int) -> Record:
+    return {"shop": "harbour", "stars": number % 5, "review": f"A kettle {number}é"}
+
+
+_REVIEWS = {
+    "preset": "generic",
+    "template": {
+        "text": "{{shop}}: {{review}}",
+        "target": "{{stars}}",
+        "group": "{{review}}",
+    },
+}
 _SCHEMA = {
     "type": "object",
     "required": ["n"],
@@ -145,6 +157,11 @@ LAYOUTS = (
     Layout("intents in TSV", "tsv", _INTENTS, _intent,
            {**_INTENT_CELLS, **kinds.RECORDS}, _delimited("\t")),
     Layout("pairs in Parquet", "parquet", {"preset": "pii"}, _pair, _PAIR_CELLS, _parquet),
+    Layout("facts in Parquet", "parquet", _FACTS, _fact, _FACT_CELLS, _parquet),
+    Layout("messages in Parquet", "parquet", {"preset": "generic", "form": "messages"}, _messages,
+           kinds.MESSAGES, _parquet),
+    Layout("reviews by a template", "jsonl", _REVIEWS, _review,
+           {**kinds.cells("review", "stars"), **kinds.REVIEWS, **kinds.JSON_LINES}, _lines),
     Layout("facts", "jsonl", _FACTS, _fact, {**_FACT_CELLS, **kinds.JSON_LINES}, _lines),
     Layout("messages", "jsonl", {"preset": "generic", "form": "messages"}, _messages,
            {**kinds.MESSAGES, **kinds.JSON_LINES}, _lines),

@@ -109,6 +109,10 @@ TARGETS = {
     "target has more members": Kind("target_not_as_schema", _set(target='{"n": 1, "m": 2}')),
     "text beyond the model": Kind("tokens_over_limit", _set(text="word " * 170_000)),
 }
+REVIEWS = {
+    "no shop": Kind("missing_column", _without("shop")),
+    "stars not a number": Kind("invalid_number", _set(stars=math.nan)),
+}
 MEMBERS = {"member missing": Kind("missing_column", _without("text"))}
 ANSWERS = {
     "answers of another member": Kind("invalid_answers", _set(answers='{"answer": ["boat"]}')),

@@ -19,7 +19,7 @@ from tests.service.datasets.broken.generator import LAYOUTS, Layout, RuleViolati
 from tests.service.datasets.broken.kinds import Kind
 
 # A Parquet file is read by a process of its own, which takes its time to start.
-SEEDS = {layout.name: range(4 if layout.format_name == "parquet" else 20) for layout in LAYOUTS}
+SEEDS = {layout.name: range(2 if layout.format_name == "parquet" else 20) for layout in LAYOUTS}
 MODEL = load_catalogue().entry("")
 SOURCE = {"type": "gs", "uri": "gs://bucket/rows.jsonl"}
 

@@ -5,6 +5,7 @@ only words in small letters that many rows hold, which a person's own words and 
 """
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -27,7 +28,12 @@ PATTERNS = {
 }
 _ANY = re.compile("|".join(f"(?P<{kind}>{pattern})" for kind, pattern in PATTERNS.items()))
 _DIGITS = re.compile(r"\d")
-_WORD = re.compile(r"[^\W\d_]+")
+_LETTER = r"[^\W\d_]|[\u24b6-\u24e9\U0001f130-\U0001f189\U0001f1e6-\U0001f1ff]"  # circled ones too
+# Vowel signs of many scripts are marks: without them a word would show half of itself.
+_MARKS = "".join(
+    chr(code) for code in range(0x300, 0xFE00) if unicodedata.category(chr(code)).startswith("M")
+)
+_WORD = re.compile(rf"(?:{_LETTER})(?:{_LETTER}|[{_MARKS}])*")
 _LABEL = re.compile(r"\[[A-Z][A-Z0-9_]*\]")  # `[Maria]` is a name in brackets
 SAMPLE_CHARACTERS = 300
 
@@ -53,7 +59,13 @@ class PersonalData:
         for column in ("text", "target"):
             labels = examples[column].str.extract_all(_LABEL.pattern).list.unique().explode()
             self.labels.update(dict(labels.drop_nulls().value_counts().rows()))
-        words = examples["text"].str.extract_all(r"\p{L}+").list.unique().explode().drop_nulls()
+        words = (
+            examples["text"]
+            .str.extract_all(r"\p{L}[\p{L}\p{M}]*")
+            .list.unique()
+            .explode()
+            .drop_nulls()
+        )
         self.words.update(dict(words.value_counts().rows()))
 
     def common_words(self) -> frozenset[str]:

@@ -158,6 +158,19 @@ def test_a_name_in_brackets_is_masked(name: str) -> None:
     assert "maria" not in masked.lower()
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "\u092e\u093e\u0930\u093f\u092f\u093e",
+        "\u24dc\u24d0\u24e1",
+        "Mari\u0301a",
+        "\U0001f17c\U0001f170",
+    ],
+)
+def test_a_name_in_any_script_is_masked_with_its_vowel_signs(name: str) -> None:
+    assert mask(f"(**{name}**)", common=frozenset()) == "(**x**)"
+
+
 def test_cost_is_a_range_by_epochs_with_its_source(outcome: Outcome) -> None:
     report = outcome.report
     assert report.cost is not None

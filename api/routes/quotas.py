@@ -8,6 +8,7 @@ from api.auth import Administrator, Reader
 from api.dependencies import Limit, Services
 from api.openapi import WITH_BODY, answers, example_of, page_example
 from api.pagination import Page, page_of
+from service.catalogue.catalogue import unversioned
 from service.evaluation.queries import base_models_of
 from service.inference.quota_controls import change_quota
 from service.inference.redis_governor import list_quotas
@@ -37,7 +38,8 @@ def read_quotas(
 ) -> Page[QuotaView]:
     found = sorted(list_quotas(container.redis.url), key=lambda quota: quota.key)
     if not principal.administers:
-        own = base_models_of(principal.project_id, sessions=container.sessions)
+        used = base_models_of(principal.project_id, sessions=container.sessions)
+        own = {unversioned(base_model) for base_model in used}
         google = container.google.of(principal.project_id).project
         found = [
             quota for quota in found if quota.base_model in own and quota.google_project == google

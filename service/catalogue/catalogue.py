@@ -41,6 +41,11 @@ class Places:
 DEFAULT_PLACES = Places()
 
 
+def unversioned(base_model: str) -> str:
+    """Return a base model's name without its version (`-001`, `@default`)."""
+    return _VERSION.sub("", base_model)
+
+
 class Catalogue:
     """What is known of base models; iterates over the listed ones by name."""
 
@@ -65,7 +70,7 @@ class Catalogue:
     def find(self, base_model: str) -> ModelEntry | None:
         """Return the entry of a base model; a version (`-001`, `@default`) is what its model is."""
         name = base_model.rpartition("/")[2]
-        return self._entries.get(name) or self._entries.get(_VERSION.sub("", name))
+        return self._entries.get(name) or self._entries.get(unversioned(name))
 
     def entry(self, base_model: str) -> ModelEntry:
         """Return the entry of a base model under the name it was asked for; one that is not

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from service.catalogue.catalogue import unversioned
 from service.inference.pace import Pace
 from service.inference.ports import Flow, Lease, Quota, UsageReport
 from service.inference.retry import QuotaExhausted
@@ -264,7 +265,8 @@ def _refuse_all(queue: _FlowQueue, error: Exception) -> None:
 
 def quota_of(settings: Settings, *, location: str, base_model: str) -> Quota:
     """Return the quota of a model: `location/base_model` before `base_model` before all."""
-    named = settings.quotas
+    named = {unversioned(name): each for name, each in settings.quotas.items()}
+    base_model = unversioned(base_model)
     own = named.get(f"{location}/{base_model}") or named.get(base_model) or QuotaSetting()
     general = Quota(
         requests_per_minute=settings.requests_per_minute,
@@ -276,5 +278,7 @@ def quota_of(settings: Settings, *, location: str, base_model: str) -> Quota:
 
 
 def quota_key(project: str, *, location: str, base_model: str) -> str:
-    """Return the name of one quota: Google counts per project, location and base model."""
-    return f"quota:{project}/{location}/{base_model}"
+    """Return the name of one quota: Google counts per project, location and base model, whose
+    versions have none of their own: another spelling would be another pace.
+    """
+    return f"quota:{project}/{location}/{unversioned(base_model)}"

@@ -9,7 +9,7 @@ from datetime import datetime
 
 import structlog
 
-from service.catalogue.catalogue import Catalogue
+from service.catalogue.catalogue import Catalogue, unversioned
 from service.clock import utc_now
 from service.database import Session, Sessions
 from service.errors import NotFound, Unavailable
@@ -44,6 +44,7 @@ def change_quota(
     same, and holds once Redis is back.
     """
     _require_known(key, catalogue)
+    key = unversioned(key)
     with sessions.transaction() as session:
         row = _changed(session, key, change)
         view = _view(row)

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from service.inference.governor import quota_of
+from service.inference.governor import quota_key, quota_of
 from service.inference.ports import Quota
 from service.settings import Settings
 
@@ -31,6 +31,15 @@ def test_the_most_exact_name_wins_and_the_rest_is_as_for_all(
     assert quota_of(settings, location="us", base_model="m") == Quota(600, 9000, 1)
     assert quota_of(settings, location="eu", base_model="m") == Quota(0, 0, 1)
     assert quota_of(settings, location="us", base_model="n") == Quota(600, 0, 1)
+
+
+@pytest.mark.parametrize("spelling", ["m@default", "m-001", "m@x_1.2"])
+def test_a_version_has_no_quota_of_its_own(monkeypatch: pytest.MonkeyPatch, spelling: str) -> None:
+    for named in ("m", spelling):
+        settings = settings_of(monkeypatch, quotas=f'{{"us/{named}": {{"in_flight": 3}}}}')
+        assert quota_of(settings, location="us", base_model=spelling) == Quota(in_flight=3)
+    keys = {quota_key("p", location="us", base_model=name) for name in ("m", spelling)}
+    assert keys == {"quota:p/us/m"}
 
 
 @pytest.mark.parametrize("quotas", ['{"m": {"rpm": 5}}', '{"m": {"in_flight": -1}}', "[1]"])

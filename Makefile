@@ -22,6 +22,8 @@ up: .venv/core
 	$(BIN)/tunecurve up $(ARGS)
 
 # Tests wait more than they compute: four processes keep two cores busy.
+# Where a machine writes no bytecode, each of them would compile all tests again (7 s of computing).
+test: export PYTHONDONTWRITEBYTECODE =
 test: .venv/dev .venv/local
 	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 

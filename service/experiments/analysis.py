@@ -11,8 +11,8 @@ from service.evaluation.statistics.comparison import (
     SharedRows,
     VariantScores,
     compare,
-    detectable_difference,
 )
+from service.evaluation.statistics.power import detectable_difference
 from service.evaluation.statistics.selection import score_of_chosen
 from service.experiments.decisions.decision import Decision, compare_all, decide
 from service.experiments.decisions.front import VariantCost, pareto_front, pays_off_from
@@ -28,6 +28,10 @@ from service.experiments.learning_curve.curve import (
 from service.experiments.learning_curve.tuning_luck import TuningLuck, tuning_luck
 from service.experiments.schemas import ExperimentSpec
 from service.money import dollars_or_none, parse_dollars
+
+# Of all that is computed from rows, scores, intervals and wording included: raise it with any
+# change of these, so that a bundle made before is told from one that was changed.
+STATISTICS_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +154,7 @@ def analysis_json(analysis: Analysis) -> dict[str, Any]:
     """Return an analysis as it is stored and shown; money as decimal strings."""
     curve, decision = analysis.curve, analysis.decision
     return {
+        "statistics_version": STATISTICS_VERSION,
         "metric": curve.metric,
         "base_model": curve.base_model,
         "verdict": curve.verdict.value,

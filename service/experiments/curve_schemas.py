@@ -216,6 +216,11 @@ class VariantComparison(BaseModel):
 class ExperimentCurve(BaseModel):
     """Score against train size, with all that was concluded from it."""
 
+    statistics_version: int | None = Field(
+        default=None,
+        description="of the statistics and the wording that all here was computed with; null in "
+        "experiments of earlier versions",
+    )
     metric: str = Field(description="by which the variants are compared")
     verdict: Verdict | None = Field(default=None, description="whether more data would still help")
     base_model: str = Field(

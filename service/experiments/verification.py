@@ -1,8 +1,9 @@
 """A bundle of an experiment, recomputed offline: every number from the rows that it holds.
 
-`python -m service.experiments.verification BUNDLE` prints one line a difference, and exits with 1
-where there is any. A bundle is a zip file whose comment is the SHA-256 of all bytes before it:
-no byte can change unseen.
+`python -m service.experiments.verification BUNDLE` prints one line a difference and the verdict. It
+exits with 1 where a number does not follow, with 4 where the bundle was computed by another version
+of the statistics. A bundle is a zip file whose comment is the SHA-256 of all bytes before it: no
+byte can change unseen.
 """
 
 import hashlib
@@ -12,7 +13,8 @@ import math
 import sys
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ from service.evaluation.schemas import VariantKind
 from service.evaluation.scoring.answers import bare_input
 from service.evaluation.scoring.scores import Scored, Scorer
 from service.evaluation.statistics.comparison import VariantScores
-from service.experiments.analysis import analyse, analysis_json
+from service.experiments.analysis import STATISTICS_VERSION, analyse, analysis_json
 from service.experiments.answer import answer
 from service.experiments.curve_schemas import ExperimentCurve
 from service.experiments.decisions.front import VariantCost
@@ -42,28 +44,74 @@ _CLOSE = 1e-9
 _SCORED = ("value", "low", "high", "n", "rows", "coverage", "worst", "best", "groups")
 
 
-def verify(bundle: bytes) -> list[str]:
-    """Return every difference between a bundle's numbers and those of its rows; none is right.
+class Verdict(StrEnum):
+    """What a bundle's numbers are found to be."""
 
-    Raises Invalid `bundle_damaged` where a byte has changed, or where it is no bundle.
+    VERIFIED = "verified: every number follows from the rows"
+    DIFFERS = "NOT VERIFIED"
+    OTHER_VERSION = "not comparable"
+
+
+_EXIT_CODES = {Verdict.VERIFIED: 0, Verdict.DIFFERS: 1, Verdict.OTHER_VERSION: 4}
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Every difference between a bundle's numbers and those of its rows, and what it means.
+
+    `version` is that of the statistics that the bundle was made with, None in older bundles.
+    """
+
+    verdict: Verdict
+    differences: tuple[str, ...]
+    version: int | None
+
+    @property
+    def words(self) -> str:
+        """The verdict as a sentence."""
+        if self.verdict is not Verdict.OTHER_VERSION:
+            return self.verdict.value
+        made = "before versions were stated" if self.version is None else f"{self.version}"
+        return (
+            f"{self.verdict}: made with other statistics (version {made}; here "
+            f"{STATISTICS_VERSION}), so this says neither that a number was changed nor that none "
+            "was. Verify it with the release that made it, or bundle the experiment anew after "
+            "extending it here"
+        )
+
+
+def verify(bundle: bytes) -> Verification:
+    """Recompute a bundle's numbers from its rows.
+
+    Where the test rows of variants differ it is never verified; all other differences of a bundle
+    of another version may come from the version. Raises Invalid `bundle_damaged` where a byte has
+    changed, or where it is no bundle.
     """
     files = _opened(bundle)
+    version = files["experiment.json"]["curve"].get("statistics_version")
+    rows, numbers = _differences(files)
+    verdict = Verdict.VERIFIED
+    if rows or numbers:
+        is_other = version != STATISTICS_VERSION and not rows
+        verdict = Verdict.OTHER_VERSION if is_other else Verdict.DIFFERS
+    return Verification(verdict, (*rows, *numbers), version)
+
+
+def _differences(files: Json) -> tuple[list[str], list[str]]:
+    """Return where test rows differ between variants, and where numbers do not follow from them."""
     experiment, spec = files["experiment.json"], ExperimentSpec.model_validate(files["job.json"])
     scored = [each for each in experiment["variants"] if each["score"] is not None]
     rows = {each["name"]: files[f"{each['evaluation']}.rows.json"] for each in scored}
     most = max((len(found) for found in rows.values()), default=0)
     full = {name: found for name, found in rows.items() if len(found) == most}
-    return [
-        *_different_rows(full),
-        *(
-            difference
-            for each in scored
-            for difference in _scores(
-                each["name"], files[f"{each['evaluation']}.json"]["metrics"], rows[each["name"]]
-            )
-        ),
-        *_conclusions(files, full, spec=spec),
+    scores = [
+        difference
+        for each in scored
+        for difference in _scores(
+            each["name"], files[f"{each['evaluation']}.json"]["metrics"], rows[each["name"]]
+        )
     ]
+    return list(_different_rows(full)), [*scores, *_conclusions(files, full, spec=spec)]
 
 
 def _opened(bundle: bytes) -> dict[str, Any]:
@@ -147,7 +195,7 @@ def _conclusions(
         spec=spec,
     )
     given, found = (_as_shown(each) for each in (experiment["curve"], analysis_json(analysis)))
-    yield from _unequal("curve", given, found)
+    yield from _unequal("curve", given | {"statistics_version": STATISTICS_VERSION}, found)
     yield from _unequal("answer", experiment["answer"], answer(analysis))
 
 
@@ -232,14 +280,14 @@ def _is_same(stated: Any, found: Any) -> bool:
 
 
 def main(file: str) -> int:
-    """Verify a bundle; print what differs, and the verdict last."""
+    """Verify a bundle; print what differs, and the verdict last. Return the exit code."""
     try:
-        differences = verify(Path(file).read_bytes())
+        found = verify(Path(file).read_bytes())
     except Invalid as error:
-        differences = [str(error)]
-    verdict = "NOT VERIFIED" if differences else "verified: every number follows from the rows"
-    sys.stdout.write("\n".join([*differences, verdict]) + "\n")
-    return 1 if differences else 0
+        found = Verification(Verdict.DIFFERS, (str(error),), None)
+    shown = () if found.verdict is Verdict.OTHER_VERSION else found.differences
+    sys.stdout.write("\n".join([*shown, found.words]) + "\n")
+    return _EXIT_CODES[found.verdict]
 
 
 if __name__ == "__main__":

@@ -1,6 +1,9 @@
 """Pages from Jinja2 templates: no script, no address to fetch, every value escaped."""
 
+import re
 from typing import Any
+
+_UNBROKEN = re.compile(r"\[-?[\d.,%]+ -?[\d.,%]+\]|\d %")
 
 
 def render_page(package: str, template: str, **values: Any) -> str:
@@ -15,4 +18,10 @@ def render_page(package: str, template: str, **values: Any) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["unbroken"] = unbroken
     return environment.get_template(template).render(**values)
+
+
+def unbroken(words: str) -> str:
+    """Return words whose intervals, such as [2.0, 24.8], and percents stay on one line."""
+    return _UNBROKEN.sub(lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), words)

@@ -20,7 +20,8 @@ import sqlglot
 
 from service.errors import Invalid
 from service.evaluation.scoring.row_table import table_schema
-from service.experiments.verification import verify
+from service.experiments.analysis import STATISTICS_VERSION
+from service.experiments.verification import Verdict, verify
 from service.projects.operations import create_key
 from service.projects.schemas import Scope
 from tests.api.server import serve
@@ -32,6 +33,7 @@ from tunecurve.errors import ExitCode
 pytestmark = pytest.mark.journey
 
 DIGEST_LENGTH = 64
+STORED = Path(__file__).parent / "stored"
 QUERIES = Path(__file__).parents[2] / "examples" / "queries"
 
 
@@ -112,7 +114,7 @@ def first_rows(bundle: Path) -> str:
 def test_every_number_of_a_bundle_follows_from_its_rows(
     bundle: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert verify(bundle.read_bytes()) == []
+    assert verify(bundle.read_bytes()).verdict is Verdict.VERIFIED
     assert run(["verify", str(bundle)]) == ExitCode.OK
     assert "verified: every number follows from the rows" in capfd.readouterr().out
 
@@ -224,7 +226,7 @@ def test_an_answer_that_was_changed_is_found_in_scores_and_conclusions(bundle: P
     def worsen(rows: list[dict[str, Any]]) -> None:
         rows[0]["answer"] = rows[0]["prediction"] = "nothing of it"
 
-    found = verify(rewritten(bundle, ".rows.json", worsen))
+    found = verify(rewritten(bundle, ".rows.json", worsen)).differences
     assert any("sacrebleu value: the bundle says" in each for each in found)
     assert any(each.startswith("curve.comparisons") for each in found)
 
@@ -234,9 +236,33 @@ def test_a_conclusion_that_was_changed_is_found(bundle: Path) -> None:
         experiment["answer"] = "Tune on 10 examples: 99.9."
         experiment["curve"]["decision"]["worth"] = "better than ever"
 
-    found = verify(rewritten(bundle, "experiment.json", brag))
+    found = verify(rewritten(bundle, "experiment.json", brag)).differences
     assert any(each.startswith("answer: the bundle says") for each in found)
     assert any(each.startswith("curve.decision.worth") for each in found)
+
+
+@pytest.mark.parametrize("version", [None, STATISTICS_VERSION - 1])
+def test_numbers_of_other_statistics_are_neither_verified_nor_called_changed(
+    bundle: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], version: int | None
+) -> None:
+    def compute_otherwise(experiment: dict[str, Any]) -> None:
+        experiment["curve"]["statistics_version"] = version
+        experiment["curve"]["comparisons"][0]["p_value"] = 0.5
+
+    file = tmp_path / "earlier.zip"
+    file.write_bytes(rewritten(bundle, "experiment.json", compute_otherwise))
+    assert run(["verify", str(file)]) == ExitCode.CONFLICT
+    printed = capfd.readouterr().out
+    assert "made with other statistics" in printed
+    assert f"here {STATISTICS_VERSION}" in printed
+    assert "NOT VERIFIED" not in printed
+
+
+def test_a_stored_bundle_is_verified_by_the_version_of_statistics_that_made_it() -> None:
+    """Where it differs, raise STATISTICS_VERSION and store a bundle made anew."""
+    found = verify((STORED / "bundle.zip").read_bytes())
+    assert found.version == STATISTICS_VERSION
+    assert found.differences == ()
 
 
 def test_variants_on_other_test_rows_are_found(bundle: Path) -> None:
@@ -244,7 +270,8 @@ def test_variants_on_other_test_rows_are_found(bundle: Path) -> None:
         rows[0], rows[1] = rows[1], rows[0]
 
     found = verify(rewritten(bundle, first_rows(bundle), swap))
-    assert any("its test rows are not those of" in each for each in found)
+    assert found.verdict is Verdict.DIFFERS
+    assert any("its test rows are not those of" in each for each in found.differences)
 
 
 def test_what_is_no_bundle_is_refused() -> None:

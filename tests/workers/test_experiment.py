@@ -2,7 +2,8 @@
 
 import json
 import random
-import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -11,23 +12,24 @@ from google.cloud import storage
 
 from service.datasets.sources.schemas import SyntheticSource
 from service.datasets.sources.synthetic import synthetic_rows
-from service.errors import Invalid
 from service.evaluation.exports.row_scores import read_rows
 from service.evaluation.queries import get_evaluation
 from service.experiments.curve_schemas import ExperimentCurve
-from service.experiments.extension import extended_spec
 from service.experiments.queries import get_experiment
 from service.experiments.report.archive import read_archived
-from service.experiments.schemas import ExperimentSpec
 from service.experiments.variant_view import VariantView
 from service.inference.redis_governor import list_quotas
 from service.jobs.lifecycle import State
 from service.jobs.models import Job
+from service.projects.operations import create_key
+from service.projects.schemas import Scope
 from service.tuning.curves.overfitting import Overfitting
 from service.tuning.models import TunedModel, TuningRun
 from service.tuning.queries import get_model
+from tests.api.server import Caller, serve
 from tests.support.eventually import eventually
 from tests.support.stack import Stack
+from tunecurve.cli import run
 
 pytestmark = pytest.mark.journey
 
@@ -114,14 +116,15 @@ def test_one_job_draws_a_learning_curve_and_a_second_has_the_same_data_and_tunes
 
 
 def _extend(stack: Stack, job: Job) -> None:
-    """Add a size and a variant to an experiment: only these are tuned, asked and paid for."""
-    known = stack.emulator.ledger()
-    more = {
-        "extend": job.outputs["experiment"],
-        "train_sizes": [160],
-        "chain_of_thought": True,
-    }
-    extended = stack.succeeded(stack.submit("experiment", whole(stack, more)).id)
+    """Add a size and a variant by the command: only these are tuned, asked and paid for."""
+    known, experiment_id = stack.emulator.ledger(), job.outputs["experiment"]
+    with calling(stack) as caller:
+        _refuse_changes(caller, experiment_id)
+        added = '{"train_sizes": [160], "chain_of_thought": true}'
+        command = ["submit", "experiment", "--extend", experiment_id, "--spec", added]
+        assert run([*command, "--url", str(caller.http.base_url), "--key", caller.secret]) == 0
+        newest = caller.get("/v1/jobs", params={"kind": "experiment", "limit": 1}).json()["data"]
+    extended = stack.succeeded(newest[0]["id"])
     before, after = stack.variants(job), stack.variants(extended)
     assert set(after) - set(before) == {"tuned@160", "chain-of-thought"}
     assert {name: after[name].score for name in before} == {
@@ -144,23 +147,60 @@ def _extend(stack: Stack, job: Job) -> None:
     assert f"this extends {job.outputs['experiment']}: the 15 comparisons of all" in (
         row.answer or ""
     )
+
+
+def _refuse_changes(caller: Caller, experiment_id: str) -> None:
+    """See that an extension which would change what was compared is refused, and says why."""
     for changed, named in (
         ({"shots": 5}, "few-shot (3)"),
         ({"temperature": 0.7}, "`temperature`"),
         ({"metric": "exact_match"}, "`metric`"),
     ):
-        with pytest.raises(Invalid, match=re.escape(named)):
-            whole(stack, {"extend": job.outputs["experiment"], **changed})
+        spec = {"extend": experiment_id, **changed}
+        refused = caller.post("/v1/jobs", {"kind": "experiment", "spec": spec})
+        assert refused.status_code == 422
+        assert refused.json()["code"] == "extension_changes_experiment"
+        assert named in refused.json()["detail"]
+    spec = {"extend": "exp_00000000000000000000000000", "train_sizes": [160]}
+    unknown = caller.post("/v1/jobs", {"kind": "experiment", "spec": spec})
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "experiment_not_found")
 
 
-def whole(stack: Stack, spec: dict[str, Any]) -> dict[str, Any]:
-    """Return an extension's spec as a submission completes it."""
-    found = extended_spec(
-        ExperimentSpec.model_validate(spec),
-        project_id=stack.project_id,
-        sessions=stack.services.sessions,
-    )
-    return found.model_dump()
+@contextmanager
+def calling(stack: Stack) -> Iterator[Caller]:
+    """Yield a caller of an API beside the stack."""
+    sessions = stack.services.sessions
+    key = create_key(stack.project_id, name="extend", scopes=Scope, sessions=sessions)
+    with serve(stack.services.settings) as api:
+        yield Caller(api.http, stack.project_id, key.secret)
+
+
+def test_an_extension_whose_source_has_other_rows_now_asks_nothing(stack: Stack) -> None:
+    def put(word: str) -> None:
+        lines = [json.dumps({"text": f"{word} {n}", "target": "ok"}) for n in range(40)]
+        bucket.blob("rows.jsonl").upload_from_string("\n".join(lines))
+
+    bucket = storage.Client(project="tunecurve-test").create_bucket("theirs")
+    put("words")
+    prepare = {
+        "preset": "generic",
+        "template": {"instruction": "Say ok.", "text": "{{text}}", "target": "{{target}}"},
+        "source": {"type": "gs", "uri": "gs://theirs/rows.jsonl"},
+        "train_sizes": [5],
+        "test_size": 10,
+    }
+    job = stack.succeeded(stack.submit("experiment", {"prepare": prepare}).id)
+    put("others")
+    stack.mark()
+    spec = {"extend": job.outputs["experiment"], "train_sizes": [8]}
+    with calling(stack) as caller:
+        extension = caller.submit("experiment", spec)
+    ended = stack.ended(extension["id"])
+
+    assert ended.state == State.FAILED
+    assert (ended.error or {})["code"] == "test_rows_differ"
+    assert [child.kind for child in stack.children(ended.id)] == ["prepare"]
+    assert stack.spent("tunings_created") == stack.spent("calls_received") == 0
 
 
 def stored_rows(stack: Stack, variant: VariantView) -> list[dict[str, Any]]:

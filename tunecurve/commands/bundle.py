@@ -45,14 +45,19 @@ def bundle(
 def verify(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)],
 ) -> None:
-    """Recompute every number of a bundle from its rows; needs no server and no network."""
+    """Recompute every number of a bundle from its rows; needs no server and no network.
+
+    Exits with 1 where a number does not follow, and with 4 where the bundle was made with another
+    version of the statistics.
+    """
     from tunecurve.stack.services import require_server
 
     require_server()
     command = [sys.executable, "-P", "-m", "service.experiments.verification", str(file)]
     done = subprocess.run(command, check=False)
     if done.returncode:
-        raise typer.Exit(ExitCode.JOB_FAILED)
+        is_other = done.returncode == ExitCode.CONFLICT
+        raise typer.Exit(ExitCode.CONFLICT if is_other else ExitCode.JOB_FAILED)
 
 
 def _collected(client: "Client", experiment: str, folder: Path) -> list[Path]:

@@ -15,11 +15,10 @@ from service.evaluation.plans.validation_trials import first_scores, judge_of_tr
 from service.evaluation.ports import EvaluationServices, TunedEndpoint
 from service.evaluation.schemas import EvaluateSpec
 from service.evaluation.setup_schemas import BEST_CHECKPOINT
+from service.evaluation.statistics.intervals import standard_error
 from service.jobs.ports import JobRecord, JobRun, Waiting
 from service.jobs.queries import children_of
 from service.jobs.shards import await_shards, refuse_incomplete
-
-_STANDARD_ERRORS = 2 * 1.96  # between the ends of a 95 % interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,22 +34,23 @@ class ScoredCheckpoint:
 
 
 def choose_checkpoint(
-    scored: Sequence[ScoredCheckpoint], *, higher_is_better: bool
+    scored: Sequence[ScoredCheckpoint], *, higher_is_better: bool, groups: int
 ) -> ScoredCheckpoint | None:
     """Return the earliest checkpoint that scores within one standard error of the best. Pure.
 
-    The standard error is the best one's. Of checkpoints that rows do not distinguish the one with
-    the fewest passes is the simplest: it has had the least occasion to learn its rows by heart.
-    Source: the one-standard-error rule of Breiman, Friedman, Olshen and Stone (1984),
-    Classification and Regression Trees, section 3.4.3; Hastie, Tibshirani and Friedman (2009), The
-    Elements of Statistical Learning, section 7.10. None where nothing has a score.
+    The standard error is the best one's; its rows come from so many `groups`. Of checkpoints that
+    rows do not distinguish the one with the fewest passes is the simplest: it has had the least
+    occasion to learn its rows by heart. Source: the one-standard-error rule of Breiman, Friedman,
+    Olshen and Stone (1984), Classification and Regression Trees, section 3.4.3; Hastie, Tibshirani
+    and Friedman (2009), The Elements of Statistical Learning, section 7.10. None where nothing has
+    a score.
     """
     sign = 1 if higher_is_better else -1
     known = [each for each in scored if each.value is not None]
     if not known:
         return None
     best = max(known, key=lambda each: sign * (each.value or 0))
-    error = ((best.high or 0) - (best.low or 0)) / _STANDARD_ERRORS
+    error = standard_error(best.low or 0, best.high or 0, freedom=max(1, groups - 1))
     least = sign * (best.value or 0) - error
     good = [each for each in known if sign * (each.value or 0) >= least]
     return min(good, key=lambda each: each.epoch or 0)
@@ -138,7 +138,8 @@ def _record(
                     score.evaluation_id,
                 )
             )
-        chosen = choose_checkpoint(found, higher_is_better=higher_is_better)
+        groups = max((each.groups or each.n or 0 for each in scores), default=0)
+        chosen = choose_checkpoint(found, higher_is_better=higher_is_better, groups=groups)
         if chosen is None:
             message = "no checkpoint has a score on the validation rows, so none can be chosen"
             raise Conflict(message, code="no_checkpoint_scored")

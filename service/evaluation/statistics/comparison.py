@@ -6,7 +6,6 @@ is often several times more certain than two scores side by side suggest.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from service.evaluation.statistics.intervals import (
     GroupSums,
     Totals,
     jackknife_error,
+    standard_error,
     sum_by_group,
 )
 from service.evaluation.statistics.significance import (
@@ -105,6 +105,18 @@ class Comparison:
             return True
         return self.worst * self.best > 0 and self.worst * self.difference > 0
 
+    @property
+    def standard_error(self) -> float | None:
+        """That of the difference, by its interval; None without one."""
+        if self.low is None or self.high is None:
+            return None
+        return standard_error(self.low, self.high, freedom=self.degrees)
+
+    @property
+    def degrees(self) -> float:
+        """Degrees of freedom, also of comparisons that were stored without them."""
+        return self.freedom or max(1, self.groups - 1)
+
     def reversed(self) -> "Comparison":
         """The same comparison as `second` minus `first`."""
         low, high, worst, best = (
@@ -182,37 +194,6 @@ def adjust_selected(comparisons: Sequence[Comparison], *, of: int) -> list[Compa
         each if each.p_value is None else replace(each, adjusted_p=min(1.0, of * each.p_value))
         for each in comparisons
     ]
-
-
-def detectable_difference(
-    comparison: Comparison, *, tests: int = 1, power: float = 0.8
-) -> float | None:
-    """Return the least true difference that such a test shows with this power, in its scale.
-
-    `tests` are read together: the level is shared out among them, as Holm's first step does. None
-    where the comparison has no interval. Source: Cohen (1988), normal approximation: the sum of
-    both quantiles times the standard error.
-    """
-    if comparison.low is None or comparison.high is None:
-        return None
-    freedom = comparison.freedom or max(1, comparison.groups - 1)
-    t = student_quantile(1 - SIGNIFICANCE / 2, freedom=freedom)
-    error = (comparison.high - comparison.low) / (2 * t)
-    shared = student_quantile(1 - SIGNIFICANCE / 2 / max(1, tests), freedom=freedom)
-    return (shared + NormalDist().inv_cdf(power)) * error
-
-
-def needed_rows(
-    comparison: Comparison, *, difference: float, tests: int = 1, power: float = 0.8
-) -> int | None:
-    """Return how many test rows such a comparison needs to show `difference`; None if unknown.
-
-    Rows are assumed to come in groups as large as now, so the error falls with their root.
-    """
-    least = detectable_difference(comparison, tests=tests, power=power)
-    if least is None or difference <= 0:
-        return None
-    return int(np.ceil(comparison.rows * (least / difference) ** 2))
 
 
 def _difference(pair: Sequence[Array], totals: Totals) -> float:

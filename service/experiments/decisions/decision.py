@@ -14,8 +14,8 @@ from service.evaluation.statistics.comparison import (
     adjust_family,
     adjust_selected,
     compare,
-    needed_rows,
 )
+from service.evaluation.statistics.power import needed_rows
 from service.experiments.learning_curve.curve import LearningCurve, Point
 
 PAIRS_UP_TO = 24  # variants; every pair of 200 would be 19,900 tests

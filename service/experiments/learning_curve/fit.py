@@ -16,7 +16,8 @@ LEAST_ERROR = 0.003
 # 80 % of the draws hold 78 % of later scores on LCDB and 84 % of those of fine-tuned language
 # models (bench/statistics/bands.py).
 TUNING_ERROR = 0.003
-# The intervals that come in are 95 % ones: 2 * 1.96 standard errors wide.
+# The intervals that come in are 95 % ones, whose errors are drawn as normal. Those over few groups
+# are wider, by Student's t: so are their draws, in place of the heavier tails of t.
 WIDTH_IN_ERRORS = 3.92
 _TINY = 1e-15
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from service.evaluation.statistics.comparison import Comparison
-from service.experiments.learning_curve.fit import TUNING_ERROR, WIDTH_IN_ERRORS
+from service.experiments.learning_curve.fit import TUNING_ERROR
 
 _ASSUMED_FREEDOM = 2  # degrees of freedom that the assumed luck weighs as
 
@@ -29,13 +29,12 @@ def tuning_luck(repeated: Sequence[Comparison], *, scale: float) -> TuningLuck |
     towards the assumed luck, which weighs as two pairs (as variances are in Smyth 2004, Linear
     models and empirical Bayes methods). None without a pair that has an interval.
     """
-    known = [each for each in repeated if each.low is not None and each.high is not None]
+    known = [
+        (each.difference, error) for each in repeated if (error := each.standard_error) is not None
+    ]
     if not known:
         return None
-    found = sum(
-        each.difference**2 - (((each.high or 0) - (each.low or 0)) / WIDTH_IN_ERRORS) ** 2
-        for each in known
-    ) / (2 * len(known))
+    found = sum(difference**2 - error**2 for difference, error in known) / (2 * len(known))
     assumed = (TUNING_ERROR * scale) ** 2
     total = _ASSUMED_FREEDOM + len(known)
     drawn = (_ASSUMED_FREEDOM * assumed + len(known) * max(0.0, found)) / total

@@ -8,7 +8,8 @@ from typing import Any
 
 from service.datasets.report.masking import mask
 from service.evaluation.metrics.registry import find_score
-from service.evaluation.statistics.comparison import FULL_COVERAGE, detectable_difference
+from service.evaluation.statistics.comparison import FULL_COVERAGE
+from service.evaluation.statistics.power import detectable_difference
 from service.experiments.analysis import Analysis
 from service.experiments.answer import answer_clauses
 from service.experiments.learning_curve.curve import LearningCurve, Verdict

@@ -54,6 +54,7 @@ def draw_curve(analysis: Analysis, canvas: Canvas, *, synthetic: bool) -> str:
         *_rivals(frame, rivals),
         *(_tuned(frame, point) for point in curve.points if point.value is not None),
         *_model_names(frame, (curve, *rivals)),
+        *_break_even(frame, analysis),
         _synthetic(canvas) if synthetic else "",
     ]
     return drawing(
@@ -203,6 +204,25 @@ def _marked_sizes(frame: Frame, analysis: Analysis) -> Iterable[str]:
             anchor="end" if is_right else "start",
             style="chosen",
         )
+
+
+def _break_even(frame: Frame, analysis: Analysis) -> Iterable[str]:
+    """Mark the size at which the fitted curve passes the best prompt, where it does."""
+    fit, prompt = analysis.curve.fit, analysis.decision.best_prompt
+    if fit is None or fit.break_even is None or prompt is None or prompt.value is None:
+        return
+    across, height = frame.x(fit.break_even), frame.y(prompt.value)
+    words = f"break-even near {fit.break_even:,.0f}"
+    corners = f"{across - 6:.1f},{height:.1f} {across:.1f},{height - 6:.1f} "
+    corners += f"{across + 6:.1f},{height:.1f} {across:.1f},{height + 6:.1f}"
+    mark = f'<polygon class="break-even" points="{corners}"/>'
+    yield f"<g><title>{words}</title>{mark}</g>"
+    if frame.canvas.labels_beside:
+        # above the names of marked sizes, which are two at most
+        low = frame.canvas.bottom - 8 - 2 * LABEL_GAP
+        is_right = across > (frame.canvas.left + frame.canvas.right) / 2
+        anchor, shift = ("end", -10) if is_right else ("start", 10)
+        yield text(across + shift, low, words, anchor=anchor, style="prompt-name")
 
 
 def _tuned(frame: Frame, point: Point) -> str:

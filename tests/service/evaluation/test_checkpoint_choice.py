@@ -31,16 +31,23 @@ def _scored(*values: float | None, half: float = 4.0) -> list[ScoredCheckpoint]:
 def test_the_earliest_within_one_standard_error_of_the_best_is_chosen(
     values: tuple[float | None, ...], chosen: str
 ) -> None:
-    found = choose_checkpoint(_scored(*values), higher_is_better=True)
+    found = choose_checkpoint(_scored(*values), higher_is_better=True, groups=200)
     assert found is not None
     assert found.checkpoint == chosen
 
 
+def test_an_interval_over_few_groups_is_of_a_smaller_standard_error() -> None:
+    scored = _scored(70.0, 79.0, 81.0)  # 4 of Student's t with 4 degrees of freedom: 1.44
+    found = choose_checkpoint(scored, higher_is_better=True, groups=5)
+    assert found is not None
+    assert found.checkpoint == "3"
+
+
 def test_where_lower_is_better_the_rule_is_turned_around() -> None:
-    found = choose_checkpoint(_scored(30.0, 21.0, 20.0), higher_is_better=False)
+    found = choose_checkpoint(_scored(30.0, 21.0, 20.0), higher_is_better=False, groups=200)
     assert found is not None
     assert found.checkpoint == "2"
 
 
 def test_nothing_is_chosen_where_nothing_has_a_score() -> None:
-    assert choose_checkpoint(_scored(None, None), higher_is_better=True) is None
+    assert choose_checkpoint(_scored(None, None), higher_is_better=True, groups=200) is None

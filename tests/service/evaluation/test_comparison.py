@@ -17,10 +17,9 @@ from service.evaluation.statistics.comparison import (
     VariantScores,
     adjust_family,
     compare,
-    detectable_difference,
-    needed_rows,
 )
 from service.evaluation.statistics.intervals import Array
+from service.evaluation.statistics.power import detectable_difference, needed_rows
 from service.evaluation.statistics.significance import (
     mcnemar_p,
     paired_bootstrap_p,

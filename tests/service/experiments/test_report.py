@@ -169,7 +169,7 @@ def test_what_the_emulator_made_is_marked_on_the_page_the_title_and_the_plot(
 def test_confidence_has_a_table_of_its_own() -> None:
     page = render_report(full_report())
 
-    assert "40% [30%, 50%] at 95 % right (found 97.5%)" in page
+    assert "40% [30%,\N{NO-BREAK SPACE}50%] at 95\N{NO-BREAK SPACE}% right (found 97.5%)" in page
     assert "not used: it &lt;varies&gt;" in page
     assert "What the confidence of answers is worth" not in render_report(report())
     table = report_tables(full_report())["confidence"].decode()

@@ -25,6 +25,22 @@ def _pairs(luck: float, *, pairs: int, rows: int, seed: int) -> list[Comparison]
     return found
 
 
+def test_few_groups_take_no_more_from_the_luck_than_their_rows_earn() -> None:
+    """Pairs over eight groups have intervals of Student's t, 4.7 standard errors wide."""
+    drawn = np.random.default_rng(3)
+    groups = [f"{number % 8}" for number in range(80)]
+    test = shared_rows(groups, spec=METRICS.find("accuracy"))
+    found = []
+    for _ in range(400):
+        ease, fate = drawn.random(8)[np.arange(80) % 8] * 0.4 + 0.4, drawn.random((2, 80))
+        levels = ease + drawn.normal(0, 0.06, (2, 1))
+        pair = [_scores(f"{at}", fate[at] < levels[at]) for at in (0, 1)]
+        found.append(compare(pair[0], pair[1], test=test))
+    told = tuning_luck(found, scale=100)
+    assert told is not None
+    assert told.deviation == pytest.approx(6.0, rel=0.1)
+
+
 def _scores(name: str, right: np.ndarray) -> VariantScores:
     statistics = np.column_stack([right, np.ones(len(right))]).astype(float)
     every = np.ones(len(right), dtype=bool)

@@ -20,6 +20,7 @@ def describe_experiment(experiment: Json) -> str:
         f"Experiment {experiment['id']}{mark}",
         "",
         render_table(_columns(experiment), experiment["variants"]),
+        *_notes(experiment),
         *failures,
         *_confidence(experiment),
         *_judges(experiment),
@@ -134,7 +135,44 @@ def _automation(found: Json) -> str:
     return f"{found['share']:.0%} {interval} at {promise} (found {found['precision']:.1%})"
 
 
+_TESTED: Mapping[str, Column] = {
+    "METRIC": lambda variant: variant["metric"],
+    "COVERAGE": lambda variant: share_text(variant["coverage"]),
+    "ROWS": lambda variant: variant["test_rows"],
+    "GROUPS": lambda variant: variant.get("groups"),
+}
+
+
+def _differing(experiment: Json) -> Mapping[str, Column]:
+    """Return what is to be said of each variant, as it is not the same of all."""
+    scored = _scored(experiment)
+    return {
+        name: column
+        for name, column in _TESTED.items()
+        if len({column(variant) for variant in scored}) > 1
+    }
+
+
+def _scored(experiment: Json) -> Sequence[Json]:
+    return [each for each in experiment["variants"] if each["score"] is not None]
+
+
+def _notes(experiment: Json) -> list[str]:
+    """Return what is the same of all variants, in one line, and what a mark means."""
+    differing, scored = _differing(experiment), _scored(experiment)
+    same = [
+        f"{name.lower()} {column(scored[0])}"
+        for name, column in _TESTED.items()
+        if scored and name not in differing and column(scored[0]) is not None
+    ]
+    doubts = [*_differences(experiment.get("curve") or {}).values()]
+    mark = ["? not shown to differ"] if any(each.endswith("?") for each in doubts) else []
+    notes = [*([f"All: {', '.join(same)}"] if same else []), *mark]
+    return ["", *notes] if notes else []
+
+
 def _columns(experiment: Json) -> Mapping[str, Column]:
+    """Return the columns of the variants: they fit 80 characters where all met the same rows."""
     curve = experiment.get("curve") or {}
     differences = _differences(curve)
     costs = curve.get("costs") or {}
@@ -142,14 +180,11 @@ def _columns(experiment: Json) -> Mapping[str, Column]:
     return {
         "VARIANT": lambda variant: variant["name"],
         "TRAIN SIZE": lambda variant: variant["train_size"],
-        "METRIC": lambda variant: variant["metric"],
         "SCORE": lambda variant: score_text(variant["score"]),
         "95 % INTERVAL": lambda variant: interval_text(variant["low"], variant["high"]),
         "TO BEST PROMPT": lambda variant: differences.get(variant["name"]),
         "$/1,000 CALLS": lambda variant: _dollars(costs.get(variant["name"])),
-        "COVERAGE": lambda variant: share_text(variant["coverage"]),
-        "ROWS": lambda variant: variant["test_rows"],
-        "GROUPS": lambda variant: variant.get("groups"),
+        **_differing(experiment),
     } | ({"RANK": lambda variant: _rank(ranks.get(variant["name"]))} if ranks else {})
 
 

@@ -195,7 +195,8 @@ def _conclusions(
         spec=spec,
     )
     given, found = (_as_shown(each) for each in (experiment["curve"], analysis_json(analysis)))
-    yield from _unequal("curve", given | {"statistics_version": STATISTICS_VERSION}, found)
+    stated = {**given, "statistics_version": STATISTICS_VERSION}
+    yield from _unequal("curve", stated, found)
     yield from _unequal("answer", experiment["answer"], answer(analysis))
 
 

@@ -24,7 +24,7 @@ up: .venv/core
 # Tests wait more than they compute: four processes keep two cores busy.
 # Where a machine writes no bytecode, each of them would compile all tests again (7 s of computing).
 test: export PYTHONDONTWRITEBYTECODE =
-test: .venv/dev .venv/local
+test: .venv/dev .venv/local .venv/newest
 	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: .venv/dev
@@ -75,6 +75,13 @@ image-digests:
 	$(PIP) install $(PINNED) -r requirements/build.txt
 	$(PIP) install --quiet --no-deps --no-build-isolation -e ./tunecurve -e .
 	touch .venv/core
+
+# A newer google-genai than the one that is pinned, in a folder of its own: the emulator is tried
+# with both.
+.venv/newest: .venv/core requirements/newest.txt
+	rm -rf .venv/newest
+	$(PIP) install $(PINNED) --target .venv/newest -r requirements/newest.txt
+	touch .venv/newest
 
 .venv/dev: .venv/core requirements/dev.txt
 	$(PIP) install $(PINNED) -r requirements/dev.txt

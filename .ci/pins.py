@@ -24,6 +24,7 @@ _SETS = {
     "bench": (*_SERVER, "--generate-hashes", "--group", "dev", "--group", "bench"),
     "local": (*_SERVER, "--extra", "local"),
     "generators": ("requirements/generators.in", "--generate-hashes"),
+    "newest": ("requirements/newest.in", "--generate-hashes"),
     "build": ("requirements/build.in", "--generate-hashes"),
 }
 _CONFLICT = re.compile(r"<<<<<<< .*\n((?:.*\n)*?)=======\n(?:.*\n)*?>>>>>>> .*\n")

@@ -50,6 +50,7 @@ class BaseModel:
     honours_sampling: bool = True
     accepts_penalties: bool = True
     has_tuned_batch: bool = True
+    takes_preferences: bool = False
 
     def answers_at(self, location: str) -> bool:
         return not self.locations or location in self.locations
@@ -89,8 +90,10 @@ MODELS: Mapping[str, BaseModel] = {
     "gemini-2.5-pro": BaseModel(
         Price(25, 1.25, 10), retired=_ENDED, adapter_sizes=("ONE", "TWO", "FOUR", "EIGHT")
     ),
-    "gemini-2.5-flash": BaseModel(Price(5, 0.30, 2.50), retired=_ENDED),
-    "gemini-2.5-flash-lite": BaseModel(Price(1.5, 0.10, 0.40), retired=_ENDED),
+    "gemini-2.5-flash": BaseModel(Price(5, 0.30, 2.50), retired=_ENDED, takes_preferences=True),
+    "gemini-2.5-flash-lite": BaseModel(
+        Price(1.5, 0.10, 0.40), retired=_ENDED, takes_preferences=True
+    ),
 }
 """By name. Second-hand quotations of Google's pages, read in November 2026."""
 

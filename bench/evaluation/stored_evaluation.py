@@ -43,6 +43,7 @@ def store_evaluation(folder: Path, pairs: list[Pair]) -> None:
             "row": at + 1,
             "system": "",
             "history": "[]",
+            "rejected": "",
         }
         for at, (each, (source, target, _)) in enumerate(zip(ids, pairs, strict=True))
     )

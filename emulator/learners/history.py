@@ -24,11 +24,15 @@ class EpochRecord:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How to train: passes over the data, a factor on the head's own step size, and the seed."""
+    """How to train: passes over the data, a factor on the head's own step size, and the seed.
+
+    `beta` is the weight that holds a model learning from pairs to what it was.
+    """
 
     epochs: int = 2
     learning_rate_multiplier: float = 1.0
     seed: int = 0
+    beta: float = 0.1
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import numpy as np
 
 from emulator.learners.distributions import Render, Sample, SamplingParameters
 from emulator.learners.heads.ports import Arrays, Head, Rows
+from emulator.learners.heads.preference import PreferenceHead
 from emulator.learners.heads.selection import build_head, choose_head
 from emulator.learners.history import EpochRecord, Plan, Progress
 from emulator.learners.layout import Layout, learn_layout
@@ -18,6 +19,15 @@ from emulator.prompts import prompt_of
 Pairs = Sequence[tuple[str, str]]
 FORMAT = 1
 META = "meta"
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The rejected answer of each pair, in their order; empty where there is none."""
+
+    training: Sequence[str] = ()
+    validation: Sequence[str] = ()
+    beta: float = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +40,7 @@ class TunedModel:
 
     @property
     def head(self) -> str:
-        """Return edit, span, class, json or nearest."""
+        """Return edit, span, class, json, nearest or preference."""
         return self.learner.name
 
     def answer(self, prompt: str) -> str:
@@ -80,12 +90,15 @@ def train_model(
     epochs: int = 2,
     learning_rate_multiplier: float = 1.0,
     seed: int = 0,
+    rejected: Rejected = Rejected(),
     progress: Progress | None = None,
     snapshot: "Callable[[TunedModel], None] | None" = None,
 ) -> TunedModel:
     """Train on (prompt, output) pairs; the kind of model follows from the pairs alone.
 
     `epochs` is the number of passes, `learning_rate_multiplier` a factor on the step size.
+    `rejected` makes it preference tuning, held to the un-tuned model by `beta`. Answers that are
+    made of their prompt (edit, span, json) are learnt from the chosen ones alone.
     `progress` sees the record of every pass; returning False ends the training there, with what
     has been learned so far. `snapshot` sees the model itself after every pass and must save what
     it needs: the next pass changes it. The same pairs, plan and seed give the
@@ -96,8 +109,8 @@ def train_model(
         raise ValueError(f"nothing to learn from: {len(pairs)} pairs, {epochs} epochs")
     layout = learn_layout([prompt for prompt, _ in pairs], [output for _, output in pairs])
     rows, unseen = _read(pairs, layout), _read(validation, layout)
-    learner = build_head(choose_head(rows))
-    plan = Plan(epochs, learning_rate_multiplier, seed)
+    learner = _head_of(rows, rejected)
+    plan = Plan(epochs, learning_rate_multiplier, seed, rejected.beta)
     history: list[EpochRecord] = []
     for record in learner.train(rows, validation=unseen, plan=plan):
         history.append(record)
@@ -106,6 +119,14 @@ def train_model(
         if progress and not progress(record):
             break
     return TunedModel(layout, learner, history)
+
+
+def _head_of(rows: Rows, rejected: Rejected) -> Head:
+    name = choose_head(rows)
+    if any(rejected.training) and name in {"class", "nearest"}:
+        sides = (rejected.training, rejected.validation)
+        return PreferenceHead(*([text.strip() for text in side] for side in sides))
+    return build_head(name)
 
 
 def load_model(path: Path) -> TunedModel:

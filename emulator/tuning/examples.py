@@ -11,6 +11,7 @@ from emulator.prompts import Turn, prompt_of
 _ROW_KEYS = frozenset(
     {"contents", "systemInstruction", "system_instruction", "tools", "toolConfig"}
 )
+_PAIR_KEYS = _ROW_KEYS | {"completions"}
 _ROLES = ("user", "model")
 
 
@@ -20,11 +21,16 @@ class BadRowError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """What the learner reads and is to answer; `contents` is the row's own, for the statistics."""
+    """What the learner reads and is to answer; `contents` is the row's own, for the statistics.
+
+    `rejected` is the answer that was not preferred; empty where there is no pair.
+    """
 
     prompt: str
     target: str
     contents: list[dict[str, Any]]
+    rejected: str = ""
+    completions: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +41,16 @@ class ParsedFile:
     bad_rows: list[int]
 
 
-def read_examples(lines: Iterable[bytes]) -> ParsedFile:
-    """Read the rows of a file; empty lines do not count as rows."""
+def read_examples(lines: Iterable[bytes], *, pairs: bool | None = False) -> ParsedFile:
+    """Read the rows of a file; empty lines do not count as rows.
+
+    `pairs`: rows have two completions; None: each row is what it looks like.
+    """
     examples: list[Example] = []
     bad_rows: list[int] = []
     for number, line in enumerate((line for line in lines if line.strip()), start=1):
         try:
-            examples.append(_read_row(line))
+            examples.append(_read_row(line, pairs=pairs))
         except (ValueError, RecursionError):  # BadRowError, broken JSON, broken UTF-8
             bad_rows.append(number)
     return ParsedFile(examples=examples, bad_rows=bad_rows)
@@ -63,18 +72,37 @@ def count_rows(path: Path) -> int:
         return sum(bool(line.strip()) for line in lines)
 
 
-def _read_row(line: bytes) -> Example:
+def _read_row(line: bytes, *, pairs: bool | None) -> Example:
     row = json.loads(line)
-    if not isinstance(row, dict) or not row.keys() <= _ROW_KEYS:
+    is_pair = isinstance(row, dict) and "completions" in row if pairs is None else pairs
+    if not isinstance(row, dict) or not row.keys() <= (_PAIR_KEYS if is_pair else _ROW_KEYS):
         raise BadRowError("a row is an object of contents and systemInstruction")
     contents = row.get("contents")
     if not isinstance(contents, list):
         raise BadRowError("contents is a list")
-    *turns, (_, target) = _read_turns(contents)
+    chosen, rejected = _read_completions(row.get("completions")) if is_pair else (None, "")
+    *turns, (_, target) = _read_turns([*contents, chosen] if chosen else contents)
     system = row.get("systemInstruction", row.get("system_instruction"))
     system_text = _read_text(system) if system is not None else ""
     prompt = prompt_of(turns, system_instruction=system_text)
-    return Example(prompt=prompt, target=target, contents=contents)
+    completions = tuple(row["completions"]) if is_pair else ()
+    return Example(prompt, target, contents, rejected=rejected, completions=completions)
+
+
+def _read_completions(completions: Any) -> tuple[dict[str, Any], str]:
+    """Return the content of score 1 and the text of the one of score 0."""
+    scored = {
+        each.get("score"): each.get("completion")
+        for each in (completions if isinstance(completions, list) else ())
+        if isinstance(each, dict)
+    }
+    if len(scored) != len(completions or ()) or scored.keys() != {0, 1}:
+        raise BadRowError("completions are two, one of score 1 and one of score 0")
+    chosen: dict[str, Any] = scored[1] or {}
+    rejected = scored[0]
+    if any(_read_role(each) != "model" or not _read_text(each) for each in (chosen, rejected)):
+        raise BadRowError("a completion is a turn of the model with text")
+    return chosen, _read_text(rejected)
 
 
 def _read_turns(contents: list[Any]) -> list[Turn]:
@@ -113,5 +141,5 @@ def describe_bad_rows(bad_rows: list[int], *, total: int) -> str:
     return (
         f"Dataset validation failed: {len(bad_rows)} of {total} rows are invalid "
         f"(rows {shown}{more}). A row needs contents that alternate between user and model, "
-        "every part a text, and the model's text last."
+        "every part a text, and the model's text last, or in two completions of score 1 and 0."
     )

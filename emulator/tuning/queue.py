@@ -20,13 +20,14 @@ from emulator.tuning.outcomes import (
     outcome_of,
     unlearned,
 )
-from emulator.tuning.records import SERVED, Stage, State, Tuning
+from emulator.tuning.records import PREFERENCE, SERVED, Stage, State, Tuning
 from emulator.tuning.store import TuningStore
 from emulator.tuning.trainer import Reply, Trainer, TrainingTask
 
 log = structlog.get_logger()
 
 _TRAINING_SHARE = 0.9
+DEFAULT_BETA = 0.1  # Google names none
 
 
 class TuningQueue:
@@ -246,6 +247,8 @@ class TuningQueue:
             seed=tuning.seed,
             earlier=[str(self._tunings.data_path(each)) for each in tuning.ancestors],
             epochs_before=tuning.epochs_before,
+            pairs=tuning.spec_name == PREFERENCE,
+            beta=tuning.beta or DEFAULT_BETA,
         )
 
     def _end(self, tuning_id: str, changes: dict[str, Any]) -> None:

@@ -29,6 +29,7 @@ class Stage(StrEnum):
     POST_PROCESSING = "TUNING_JOB_STATE_POST_PROCESSING"
 
 
+SUPERVISED, PREFERENCE = SPECS = ("supervisedTuningSpec", "preferenceOptimizationSpec")
 SERVED = frozenset({State.SUCCEEDED, State.PARTIALLY_SUCCEEDED})
 ENDED = SERVED | {State.FAILED, State.CANCELLED, State.EXPIRED}
 _MOST_CHECKPOINTS = 10
@@ -54,7 +55,8 @@ class Tuning:
     `uploaded` is set when there is a model, which a tuning that FAILED later leaves behind.
     `removed` names the models and endpoints deleted since, `undeployed` the endpoints left empty.
     `ancestors` are the tunings, oldest first, whose model this one continues, `epochs_before`
-    the epochs of that model. `content` is the MD5 of the training rows, as Cloud Storage writes it.
+    the epochs of that model. `beta` is of preference tuning. `content` is the MD5 of the training
+    rows, as Cloud Storage writes it.
     """
 
     tuning_id: str
@@ -89,6 +91,12 @@ class Tuning:
     ancestors: list[str] = field(default_factory=list)
     epochs_before: int = 0
     content: str = ""
+    beta: float | None = None
+
+    @property
+    def spec_name(self) -> str:
+        """The member of the resource that says what it learns from."""
+        return next((name for name in SPECS if name in self.requested), SUPERVISED)
 
     @property
     def parent(self) -> str:
@@ -158,7 +166,7 @@ class Tuning:
     @property
     def trained_tokens(self) -> int:
         """The tokens a training is billed for: those of the rows, once for each epoch learned."""
-        stats = (self.data_stats or {}).get("supervisedTuningDataStats", {})
+        stats: dict[str, Any] = next(iter((self.data_stats or {}).values()), {})
         return int(stats.get("totalBillableTokenCount", 0)) * self.epochs
 
     def _metadata(self) -> dict[str, str] | None:
@@ -172,7 +180,7 @@ class Tuning:
     @property
     def checkpoints(self) -> dict[int, str]:
         """Return the full endpoint name of each epoch that leaves a checkpoint, in order."""
-        spec = self.requested.get("supervisedTuningSpec", {})
+        spec = self.requested.get(self.spec_name, {})
         epochs = kept_epochs(self.epochs, last_only=bool(spec.get("exportLastCheckpointOnly")))
         home = self.endpoint.removesuffix(self.endpoint_id)
         names = {epoch: home + derived_id(self.endpoint_id, epoch) for epoch in epochs}

@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from math import isfinite
+from dataclasses import dataclass, replace
+from math import inf, isfinite
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,13 @@ from emulator.learners.history import default_epochs
 from emulator.messages import parse_message
 from emulator.tuning.continuation import FindTuning, Parent, UnfitParentError, choose_parent
 from emulator.tuning.examples import count_rows
+from emulator.tuning.records import PREFERENCE, SUPERVISED
 
 _ROOT = "tuning_job"
 _SPEC = f"{_ROOT}.supervised_tuning_spec"
+_PREFERENCE = (PREFERENCE, "preference_optimization_spec")
+_HYPER_PARAMETERS = ("hyperParameters", "hyper_parameters")
+_PREFERENCE_SPEC = f"{_ROOT}.preference_optimization_spec"
 _URI = re.compile(r"gs://[a-z0-9][a-z0-9._-]+/.+\.jsonl")
 _KEY = re.compile(r"[^\W\d_A-Z][\w-]{0,62}")
 _VALUE = re.compile(r"[\w-]{0,63}")
@@ -49,6 +53,7 @@ class TuningRequest:
     learning_rate_multiplier: float
     echoed: dict[str, Any]
     parent: Parent | None = None
+    beta: float | None = None
 
 
 def read_tuning_request(
@@ -63,10 +68,26 @@ def read_tuning_request(
 ) -> TuningRequest:
     """Return the checked request. `types` is the message class.
 
-    A request without epochs gets `epochs_by_default`, or as many as its number of rows suggests.
+    It has no place for preference tuning, whose spec is a supervised one and `beta`: that is read
+    apart, and the rest checked as such. A request without epochs gets `epochs_by_default`, or as
+    many as its number of rows suggests.
 
     Raises GoogleError 400 with one field violation for each thing wrong, in Google's layout.
     """
+    if sent_as := next((name for name in _PREFERENCE if name in document), None):
+        return _read_preference(
+            document,
+            sent_as,
+            lambda plain: read_tuning_request(
+                plain,
+                location=location,
+                types=types,
+                find_file=find_file,
+                find_model=find_model,
+                epochs_by_default=epochs_by_default,
+                files_may_be_missing=files_may_be_missing,
+            ),
+        )
     message = parse_message(document, types, root=_ROOT)
     parent = _read_parent(message, find_model=find_model, location=location)
     base_model = parent.tuning.base_model if parent else bare_name(message.base_model)
@@ -90,6 +111,53 @@ def read_tuning_request(
         file = find_file(message.supervised_tuning_spec.training_dataset_uri)
         epochs = default_epochs(count_rows(file) if file else 0)
     return _tuning_request(message, sent, base_model=base_model, epochs=epochs, parent=parent)
+
+
+def _read_preference(
+    document: dict[str, Any], sent_as: str, read: Callable[[dict[str, Any]], TuningRequest]
+) -> TuningRequest:
+    """Return a checked request for preference tuning, echoed as it was sent."""
+    if SUPERVISED in document:
+        text = "supervised_tuning_spec and preference_optimization_spec exclude each other."
+        raise _refused([Violation(_PREFERENCE_SPEC, text)])
+    spec, beta = _without_beta(document[sent_as])
+    plain = {name: value for name, value in document.items() if name != sent_as}
+    try:
+        request = read(plain | {SUPERVISED: spec})
+    except GoogleError as error:
+        raise _of_preference(error) from error
+    if not MODELS[request.base_model].takes_preferences:
+        text = f"Base model {request.base_model} is not supported for preference tuning."
+        raise _refused([Violation(f"{_ROOT}.base_model", text)])
+    echoed = dict(request.echoed)
+    spec = echoed.pop(SUPERVISED)
+    if beta is not None:
+        spec["hyperParameters"] |= {"beta": beta}
+    return replace(request, echoed=echoed | {PREFERENCE: spec}, beta=beta)
+
+
+def _without_beta(spec: Any) -> tuple[Any, float | None]:
+    members = spec if isinstance(spec, dict) else {}
+    name = next((each for each in _HYPER_PARAMETERS if each in members), "")
+    given = members.get(name)
+    if not isinstance(given, dict) or "beta" not in given:
+        return spec, None
+    parameters, beta = dict(given), given["beta"]
+    del parameters["beta"]
+    if isinstance(beta, bool) or not isinstance(beta, int | float) or not 0 < beta < inf:
+        text = "beta must be a positive number."
+        raise _refused([Violation(f"{_PREFERENCE_SPEC}.hyper_parameters.beta", text)])
+    return spec | {name: parameters}, float(beta)
+
+
+def _of_preference(error: GoogleError) -> GoogleError:
+    """Return a refusal of a spec with the name that the spec was sent under."""
+    violations = [
+        Violation(each.field.replace(_SPEC, _PREFERENCE_SPEC), each.description)
+        for each in error.violations
+    ]
+    message = error.message.replace(_SPEC, _PREFERENCE_SPEC)
+    return GoogleError(error.http_code, message, violations=violations)
 
 
 def _read_parent(message: Any, *, find_model: FindTuning, location: str) -> Parent | None:

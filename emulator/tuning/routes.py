@@ -134,6 +134,7 @@ class TuningRoutes:
             model_id=model_id,
             model_version=version,
             ancestors=[*parent.ancestors, parent.tuning_id] if parent else [],
+            beta=tuning_request.beta,
             epochs_before=tuning_request.parent.epochs if tuning_request.parent else 0,
             endpoint_id=new_id(),
             created=now,
@@ -171,6 +172,7 @@ class TuningRoutes:
                 tuning_request.learning_rate_multiplier,
             ),
             *(earlier, *([tuning_request.parent.tuning.seed] if tuning_request.parent else [])),
+            *([] if tuning_request.beta is None else [tuning_request.beta]),
         )
         return crc32(repr(facts).encode())
 

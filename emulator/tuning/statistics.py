@@ -19,7 +19,41 @@ def is_too_long(example: Example) -> bool:
 
 
 def _size(example: Example) -> int:
-    return count_tokens(example.prompt) + count_tokens(example.target)
+    answers = (example.target, example.rejected)
+    return count_tokens(example.prompt) + max(map(count_tokens, answers))
+
+
+def describe_training(
+    examples: Sequence[Example], *, steps: int, pairs: bool
+) -> dict[str, dict[str, Any]]:
+    """Return `tuningDataStats` of supervised tuning, or of preference tuning on `pairs`."""
+    if pairs:
+        return {"preferenceOptimizationDataStats": _describe_pairs(examples, steps=steps)}
+    return {"supervisedTuningDataStats": describe_examples(examples, steps=steps)}
+
+
+def _describe_pairs(examples: Sequence[Example], *, steps: int) -> dict[str, Any]:
+    """Return `preferenceOptimizationDataStats`: of a pair the prompt is billed twice, and both
+    answers (Google's page on preference tuning; never seen in a job).
+    """
+    kept = [example for example in examples if not is_too_long(example)]
+    inputs = [count_tokens(example.prompt) for example in kept]
+    outputs = [count_tokens(answer) for e in kept for answer in (e.target, e.rejected)]
+    stats: dict[str, Any] = {
+        "tuningDatasetExampleCount": str(len(examples)),
+        "totalBillableTokenCount": str(2 * sum(inputs) + sum(outputs)),
+        "tuningStepCount": str(steps),
+        "userInputTokenDistribution": describe_counts(inputs),
+        "userOutputTokenDistribution": describe_counts(outputs),
+        "userDatasetExamples": [
+            {"contents": each.contents, "completions": list(each.completions)}
+            for each in kept[:_SHOWN_EXAMPLES]
+        ],
+    }
+    dropped = _describe_dropped(examples)
+    named = ("truncatedExampleIndices", "droppedExampleReasons")
+    told = dict(zip(("droppedExampleIndices", named[1]), map(dropped.get, named), strict=True))
+    return stats | (told if dropped else {})
 
 
 def describe_examples(examples: Sequence[Example], *, steps: int) -> dict[str, Any]:

@@ -20,6 +20,7 @@ class TrainingTask:
     """Paths of the JSONL files, what to learn with, and where to write the model after an epoch.
 
     `earlier` are files learned before, oldest first, by a model that had `epochs_before` passes.
+    `pairs`: rows have a chosen and a rejected answer, and `beta` is used.
     """
 
     training: str
@@ -30,6 +31,8 @@ class TrainingTask:
     seed: int
     earlier: list[str] = field(default_factory=list)
     epochs_before: int = 0
+    pairs: bool = False
+    beta: float = 0.1
 
 
 class Trainer:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from emulator.learners.history import EpochRecord
 from emulator.tuning.examples import Example, describe_bad_rows, join_examples, read_examples
-from emulator.tuning.statistics import describe_examples, is_too_long
+from emulator.tuning.statistics import describe_training, is_too_long
 from emulator.tuning.trainer import TrainingTask
 
 if TYPE_CHECKING:
@@ -73,21 +73,23 @@ def _carry_out(task: TrainingTask, *, reply: Reply) -> None:
 
 
 def _learn(task: TrainingTask, *, reply: Reply) -> dict[str, Any]:
-    training = _read(task.training, what="training")
-    validation = _read(task.validation, what="validation") if task.validation else []
+    training = _read(task.training, what="training", pairs=task.pairs)
+    validation = (
+        _read(task.validation, what="validation", pairs=task.pairs) if task.validation else []
+    )
     _check_validation_size(len(training), len(validation))
     kept = _without_long(training)
     if not kept:
         raise UnlearnableError("training dataset: Dataset validation failed: all rows are dropped.")
     reply({"outcome": "", "training_rows": len(kept)})
-    earlier = [_without_long(_read(path, what="earlier")) for path in task.earlier]
+    earlier = [_without_long(_read(path, what="earlier", pairs=None)) for path in task.earlier]
     examples = join_examples([*earlier, kept])
     model = _train(task, examples, validation=validation, reply=reply)
     steps = sum(record.predictions for record in model.history[task.epochs_before :])
     return {
         "outcome": "learned",
         "head": model.head,
-        "data_stats": {"supervisedTuningDataStats": describe_examples(training, steps=steps)},
+        "data_stats": describe_training(training, steps=steps, pairs=task.pairs),
     }
 
 
@@ -104,7 +106,7 @@ def _train(
     model and those requested. Only the latter are reported and saved.
     """
     # Imported here so that standard input is watched while the seconds of imports pass.
-    from emulator.learners.tuned_model import train_model
+    from emulator.learners.tuned_model import Rejected, train_model
 
     def report(record: EpochRecord) -> bool:
         if record.epoch > task.epochs_before:
@@ -123,6 +125,11 @@ def _train(
         epochs=task.epochs_before + task.epochs,
         learning_rate_multiplier=task.learning_rate_multiplier,
         seed=task.seed,
+        rejected=Rejected(
+            [example.rejected for example in examples],
+            [example.rejected for example in validation],
+            task.beta,
+        ),
         progress=report,
         snapshot=keep,
     )
@@ -134,9 +141,9 @@ def _save(model: Any, path: Path) -> None:
     partial.replace(path)
 
 
-def _read(path: str, *, what: str) -> list[Example]:
+def _read(path: str, *, what: str, pairs: bool | None) -> list[Example]:
     with Path(path).open("rb") as lines:
-        reading = read_examples(lines)
+        reading = read_examples(lines, pairs=pairs)
     if reading.bad_rows:
         total = len(reading.bad_rows) + len(reading.examples)
         raise UnlearnableError(

@@ -59,7 +59,7 @@ class Example:
     `references` are all gold answers (the target among them); `group` is what a split keeps
     together; `label` stratifies and is empty where there are no labels; `row` is the 1-based
     number of the source row. `history` are turns before `text`, `system` what the system says in
-    this example only.
+    this example only. `rejected` is the answer that `target` was preferred to, or empty.
     """
 
     id: str
@@ -72,6 +72,7 @@ class Example:
     fields: dict[str, str] = field(default_factory=dict)
     system: str = ""
     history: tuple[Turn, ...] = ()
+    rejected: str = ""
 
 
 def user_turn(instruction: str, text: str) -> str:
@@ -96,14 +97,18 @@ def fold(text: str) -> str:
     return composed(collapse(text)).casefold()
 
 
-def example_id(text: str, target: str, *, system: str = "", history: str = "") -> str:
+def example_id(
+    text: str, target: str, *, system: str = "", history: str = "", rejected: str = ""
+) -> str:
     """Return an id that the content decides, whatever the order of the rows.
 
-    Chats that differ only in what was said before have ids of their own: predictions are kept
-    by id. `history` is JSON, empty where there is none.
+    Chats that differ only in what was said before, and pairs that differ only in what was
+    rejected, have ids of their own: predictions are kept by id. `history` is JSON, empty where
+    there is none.
     """
     hashed = hashlib.blake2b(digest_size=16)
-    for part in (text, target, system, history) if system or history else (text, target):
+    parts = (text, target, system, history, rejected)
+    for part in parts[: 5 if rejected else 4 if system or history else 2]:
         encoded = part.encode()
         hashed.update(len(encoded).to_bytes(8, "big") + encoded)
     return f"ex_{hashed.hexdigest()}"
@@ -123,6 +128,7 @@ SCHEMA = TableSchema(
         "row": "int64",
         "system": "string",
         "history": "string",
+        "rejected": "string",
     },
 )
 
@@ -157,4 +163,5 @@ def example_of(row: dict[str, Any]) -> Example:
         label=row["label"],
         system=row.get("system") or "",
         history=tuple(Turn(**turn) for turn in json.loads(row.get("history") or "[]")),
+        rejected=row.get("rejected") or "",
     )

@@ -11,10 +11,15 @@ from numpy.typing import NDArray
 
 from service.catalogue.catalogue import Catalogue
 from service.catalogue.entry import ModelEntry
-from service.datasets.cleaning.deduplication import ONLY_FOR_DUPLICATES, first_of_each
+from service.datasets.cleaning.deduplication import (
+    ONLY_FOR_DUPLICATES,
+    conflicting_pairs,
+    first_of_each,
+)
 from service.datasets.cleaning.similarity_index import ONLY_FOR_SPLITS, SimilarityIndex
 from service.datasets.conversion.converted_rows import ConvertedRows, ConvertedRowsWriter
 from service.datasets.conversion.row_conversion import ConversionPlan, RowConverter
+from service.datasets.conversion.row_keys import PAIR
 from service.datasets.drops import DropReason
 from service.datasets.examples import Split
 from service.datasets.ports import TokenCounter
@@ -153,8 +158,11 @@ def split_rows(
     converted = rows.finish()
     if not converted.keys.height:
         raise no_usable_row(converted.drops)
-    kept = _drop_duplicates(converted)
-    converted = replace(converted, keys=converted.keys.drop(ONLY_FOR_DUPLICATES))
+    kept = _drop_conflicts(converted, _drop_duplicates(converted))
+    if not len(kept):
+        raise no_usable_row(converted.drops)
+    done = converted.keys.drop(*ONLY_FOR_DUPLICATES, PAIR, strict=False)
+    converted = replace(converted, keys=done)
     index, groups = _similarity_index(converted, kept, preset)
     sizes = _sizes(preset, spec)
     search = SizeSearch(
@@ -219,6 +227,16 @@ def _drop_duplicates(converted: ConvertedRows) -> Rows:
     numbers = converted.keys["row"].to_numpy()
     converted.drops.add(DropReason.DUPLICATE, np.delete(numbers, kept).tolist())
     return kept
+
+
+def _drop_conflicts(converted: ConvertedRows, kept: Rows) -> Rows:
+    """Return the rows that are kept, and note those whose preference another row contradicts."""
+    if PAIR not in converted.keys.columns:
+        return kept
+    conflicts = conflicting_pairs(converted.keys[PAIR], kept)
+    numbers = converted.keys["row"].to_numpy()[kept]
+    converted.drops.add(DropReason.CONFLICTING_PREFERENCE, numbers[conflicts].tolist())
+    return kept[~conflicts]
 
 
 def _similarity_index(

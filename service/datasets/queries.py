@@ -10,6 +10,7 @@ from service.datasets import repository
 from service.datasets.examples import Example, Split, example_of
 from service.datasets.models import Dataset
 from service.datasets.presets.answer_form import ANY_TEXT, AnswerForm
+from service.datasets.presets.chat_forms import RowForm
 from service.datasets.presets.pii import PII
 from service.datasets.presets.sentiment import SENTIMENT
 from service.datasets.presets.squad import SQUAD
@@ -36,7 +37,7 @@ from service.tokens import tokens_in
 class DatasetView:
     """A finished dataset, as other rooms see it. The first metric is the primary one.
 
-    The mappings are JSON objects: `splits` of `SplitInfo`, `training_files` of `StoredRows` by
+    The mappings are JSON objects: `splits` of `SplitInfo`, `training_files` of `TuningRows` by
     train size as text, `report` of `DatasetReport`.
     """
 
@@ -168,6 +169,29 @@ def require_train_sizes(
         raise Invalid(faults[0].message, code="unknown_train_size", faults=faults)
 
 
+def require_pairs(session: Session, dataset_id: str, *, project_id: str, pointer: str) -> None:
+    """Check that a dataset has, or will have, a rejected answer beside each chosen one.
+
+    Raises Invalid `pairs_required`, and what `require_dataset` raises.
+    """
+    row = require_dataset(session, dataset_id, project_id=project_id)
+    if row.ready_at is None:
+        has_pairs = spec_of(session, row.job_id).get("form") == RowForm.PREFERENCE
+    else:
+        has_pairs = _has_pairs(row)
+    if not has_pairs:
+        message = (
+            f"{dataset_id} has no pairs of a chosen and a rejected answer: prepare one with "
+            "`form`: preference, or tune by `method`: supervised"
+        )
+        fault = Fault(pointer, "pairs_required", message)
+        raise Invalid(message, code="pairs_required", faults=[fault])
+
+
+def _has_pairs(row: Dataset) -> bool:
+    return any(each.get("pairs") for each in row.training_files.values())
+
+
 def _train_sizes(session: Session, row: Dataset) -> list[int]:
     """Return the sizes that a dataset was prepared with, or those that its job is asked for."""
     if row.ready_at is not None:
@@ -242,7 +266,7 @@ def dataset_content(
     raises.
     """
     row = get_dataset(dataset_id, project_id=project_id, sessions=sessions)
-    stored = StoredDataset(_ready_key(row), dataset_id, row.instruction)
+    stored = StoredDataset(_ready_key(row), dataset_id, row.instruction, _has_pairs(row))
     return content_of(stored, content_format, split=split, store=store)
 
 

@@ -24,6 +24,15 @@ _REASONS = {
         "(`squad: {unanswerable: teach}`)"
     ),
     DropReason.ZERO_WEIGHT: "only answers of `weight` 0",
+    DropReason.ANSWER_MISSING: "one answer only, or none; a pair has a chosen and a rejected one",
+    DropReason.EQUAL_ANSWERS: "two equal answers: nothing is preferred",
+    DropReason.NO_SHARED_PROMPT: (
+        "two conversations that are not one prompt with two answers; only the model's last turn "
+        "may differ"
+    ),
+    DropReason.CONFLICTING_PREFERENCE: (
+        "a preference that another row turns round for the same prompt; decide which is right"
+    ),
     DropReason.OVER_LONG: "more than `max_characters`; raise it",
 }
 _ONE_WORD = re.compile(r"\w[\w.:/()#-]{0,63}")

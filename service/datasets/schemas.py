@@ -17,6 +17,7 @@ from service.datasets.presets.registry import PRESETS, choose_preset
 from service.datasets.presets.targets import check_schema
 from service.datasets.report.schemas import DatasetReport as DatasetReport
 from service.datasets.report.schemas import StoredRows as StoredRows
+from service.datasets.report.schemas import TuningRows as TuningRows
 from service.datasets.sources.schemas import AnySource
 from service.jobs.lifecycle import State
 from service.jobs.schemas import OutputState, output_state
@@ -31,6 +32,12 @@ _EXAMPLES: list[JsonValue] = [
         "source": {"type": "file", "file_id": "file_01jd5v0000000000000000000a"},
         "columns": {"sentiment": "label_text"},
         "train_sizes": [100, 400],
+    },
+    {
+        "preset": "generic",
+        "form": "preference",
+        "source": {"type": "file", "file_id": "file_01jd5v0000000000000000000a"},
+        "train_sizes": [200],
     },
     {
         "preset": "generic",
@@ -59,7 +66,9 @@ class PrepareSpec(BaseModel):
     )
     template: Template | None = Field(default=None, description="for the preset `generic` only")
     form: RowForm | None = Field(
-        default=None, description="of rows that are chats, for the preset `generic` only"
+        default=None,
+        description="of rows that are chats, or with `preference` pairs of a chosen and a rejected "
+        "answer, for the preset `generic` only",
     )
     labels: Annotated[tuple[Label, ...], Field(max_length=1000)] | Literal["train"] = Field(
         default=(),
@@ -207,6 +216,9 @@ class SplitInfo(BaseModel):
     key: str | None = None
     uri: str | None = None
     sha256: str | None = None
+    pairs: StoredRows | None = Field(
+        default=None, description="the same rows as pairs, where they are such"
+    )
 
 
 class Dataset(BaseModel):
@@ -222,7 +234,7 @@ class Dataset(BaseModel):
     instruction: str
     metrics: list[str] = Field(description="the first one is the primary one")
     splits: dict[Split, SplitInfo]
-    training_files: dict[str, StoredRows] = Field(description="by train size")
+    training_files: dict[str, TuningRows] = Field(description="by train size")
     fingerprint: str | None = Field(description="SHA-256 over all examples")
     report: DatasetReport | None = Field(
         description="what became of every row; null in lists, and until it is ready"
@@ -247,7 +259,7 @@ def present_dataset(row: DatasetModel, *, job: State | None, in_list: bool = Fal
         metrics=row.metrics,
         splits={Split(name): SplitInfo.model_validate(each) for name, each in row.splits.items()},
         training_files={
-            size: StoredRows.model_validate(each) for size, each in row.training_files.items()
+            size: TuningRows.model_validate(each) for size, each in row.training_files.items()
         },
         fingerprint=row.fingerprint,
         report=DatasetReport.model_validate(row.report) if row.report and not in_list else None,
@@ -280,3 +292,6 @@ class DatasetRow(BaseModel):
     row: int = Field(description="number of the source's row")
     system: str = Field(default="", description="what the system says in this example only")
     history: list[Turn] = Field(default=[], description="turns before `text`")
+    rejected: str = Field(
+        default="", description="the answer that `target` was preferred to; empty without pairs"
+    )

@@ -197,4 +197,5 @@ def _scored(example: Example, elected: Elected) -> Scored:
         group=example.group,
         raw=elected.answer.raw,
         text=bare_input(example.text),
+        rejected=example.rejected,
     )

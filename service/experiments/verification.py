@@ -158,6 +158,7 @@ def _scored(row: Json) -> Scored:
         group=row["group"],
         raw=row["prediction"],
         text=bare_input(row["input"]),
+        rejected=row.get("rejected") or "",
     )
 
 

@@ -28,6 +28,7 @@ from service.model_registry.schemas import (
     TuningOrigin,
     present_detail,
 )
+from service.tuning.ports import TuningMethod
 from service.tuning.queries import TuningView, tuning_of_model
 from service.tuning.schemas import Model
 from service.tuning.spec_fields import ContinueFromSpec
@@ -190,6 +191,8 @@ def _dataset_origin(model: Model, dataset: DatasetView | None) -> DatasetOrigin 
     if dataset is not None:
         training = dataset.training_files.get(str(model.train_size)) or {}
         validation = dataset.splits.get("validation") or {}
+        if model.method is TuningMethod.PREFERENCE:
+            training, validation = (each.get("pairs") or {} for each in (training, validation))
     return DatasetOrigin(
         id=model.dataset,
         fingerprint=dataset.fingerprint if dataset else None,

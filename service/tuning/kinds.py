@@ -8,8 +8,7 @@ from service.catalogue.checks import check_base_model, check_region
 from service.catalogue.local_names import LOCAL
 from service.clock import utc_now
 from service.database import Session
-from service.datasets.queries import ready_dataset, require_train_sizes
-from service.errors import Fault, Invalid
+from service.datasets.queries import ready_dataset, require_pairs, require_train_sizes
 from service.ids import Prefix
 from service.jobs.ports import InputNotReady, JobKind, Placement, Submission
 from service.task_queue import Queue
@@ -45,6 +44,10 @@ def reserve_tuned(
         {"/spec/train_size": spec.train_size},
         project_id=submission.project_id,
     )
+    if spec.method is TuningMethod.PREFERENCE:
+        require_pairs(
+            session, spec.dataset, project_id=submission.project_id, pointer="/spec/method"
+        )
     parent = parent_of(session, spec, project_id=submission.project_id)
     asked = parent.base_model if parent else spec.base_model or base_model
     unlisted = _check(spec, asked, catalogue=catalogue)
@@ -77,10 +80,6 @@ def _check(spec: TuneSpec, base_model: str, *, catalogue: Catalogue) -> bool:
     """Check what the catalogue knows; return whether the base model is one that it does not list,
     as the spec allows. Of a model attached to that is not there yet nothing is known.
     """
-    if spec.method is TuningMethod.PREFERENCE:
-        message = "no dataset has pairs of a chosen and a rejected answer; `method`: supervised"
-        fault = Fault("/spec/method", "method_not_available", message)
-        raise Invalid(message, code="method_not_available", faults=[fault])
     if not base_model:
         return False
     unlisted = check_base_model(
@@ -88,6 +87,7 @@ def _check(spec: TuneSpec, base_model: str, *, catalogue: Catalogue) -> bool:
     )
     if not unlisted:
         check_region(catalogue, base_model)
+    if catalogue.entry(base_model).listed:
         settings = settings_of(spec, base_model=base_model, continue_from=None)
         check_settings(catalogue, settings, goes_on=spec.continue_from is not None)
     return unlisted

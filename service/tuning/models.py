@@ -98,6 +98,7 @@ class TunedModel(Model):
     def fill(self, result: Mapping[str, Any], *, synthetic: bool) -> None:
         """Write what a tuning has brought, of the fields of `ProviderTuning`; now it is ready."""
         self.base_model = self.base_model or result.get("base_model") or ""
+        self.method = result.get("method") or self.method
         self.hyperparameters = {**(result.get("hyperparameters") or {}), **self.hyperparameters}
         self.resource_name = result.get("model")
         self.endpoint = result.get("endpoint")

@@ -21,6 +21,7 @@ from service.tuning.staging import staged_rows
 # What is kept of a tuning that has ended, of the fields of `ProviderTuning`.
 _RESULT = (
     "base_model",
+    "method",
     "model",
     "endpoint",
     "checkpoints",

@@ -16,6 +16,11 @@ class TuningMethod(StrEnum):
     PREFERENCE = "preference"
 
 
+NOT_OBSERVED = (
+    "preference tuning follows Google's documentation; nobody here has seen it run at Google"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Hyperparameters:
     """None leaves the choice to the provider; `adapter_size` is the LoRA rank, `beta` the weight
@@ -146,6 +151,7 @@ class ProviderTuning:
     state: OperationState
     provider_state: str
     base_model: str = ""
+    method: TuningMethod = TuningMethod.SUPERVISED
     model: str | None = None
     endpoint: str | None = None
     checkpoints: tuple[Mapping[str, Any], ...] = ()

@@ -59,7 +59,15 @@ class TuneSpec(BaseModel):
                     "train_size": 200,
                     "base_model": "gemini-3.1-flash-lite",
                     "hyperparameters": {"epochs": 4, "adapter_size": 1},
-                }
+                },
+                {
+                    "dataset": "ds_01jd5v3q0e8k3v7m2x9y4z6abc",
+                    "train_size": 200,
+                    "method": "preference",
+                    "base_model": "gemini-2.5-flash",
+                    "allow_unlisted_model": True,
+                    "hyperparameters": {"epochs": 2, "beta": 0.1},
+                },
             ]
         },
     )
@@ -79,7 +87,9 @@ class TuneSpec(BaseModel):
     )
     method: TuningMethod = Field(
         default=TuningMethod.SUPERVISED,
-        description="`preference` learns from pairs of a chosen and a rejected answer (DPO)",
+        description="`preference` learns from pairs of a chosen and a rejected answer (DPO): of a "
+        "dataset prepared with `form`: preference. It follows Google's documentation and was never "
+        "observed there",
     )
     validation: bool = Field(
         default=True, description="send the validation rows too, where the dataset has some"
@@ -189,6 +199,10 @@ class Model(BaseModel):
     dataset: str | None
     train_size: int | None
     method: TuningMethod
+    documented_only: bool = Field(
+        description="tuned as Google documents it, by a method that was never observed there: "
+        "preference tuning"
+    )
     continued_from: ContinuedFrom | None = Field(description="null: its base model itself")
     hyperparameters: dict[str, Any]
     checkpoints: list[dict[str, Any]]
@@ -226,6 +240,7 @@ def present_model(row: TunedModel, *, job: State | None, tuning: TuningRun | Non
         dataset=row.dataset_id,
         train_size=row.train_size,
         method=TuningMethod(row.method),
+        documented_only=TuningMethod(row.method) is TuningMethod.PREFERENCE,
         continued_from=ContinuedFrom(model=row.continued_from, checkpoint=row.checkpoint)
         if row.continued_from
         else None,

@@ -31,6 +31,28 @@ def labelled(*, good: str, bad: str, count: int = 40) -> str:
     return jsonl(rows)
 
 
+def pair(prompt: str, chosen: str, rejected: str) -> dict[str, Any]:
+    scored = ((0, rejected), (1, chosen))
+    return {
+        "contents": [{"role": "user", "parts": [{"text": prompt}]}],
+        "completions": [
+            {"score": score, "completion": {"role": "model", "parts": [{"text": text}]}}
+            for score, text in scored
+        ],
+    }
+
+
+def preferred(*, good: str, bad: str, count: int = 40) -> str:
+    """Return pairs whose prompts say plainly which of the two labels is preferred."""
+    kinds = (("a splendid and happy day", good, bad), ("a dreadful and sorry day", bad, good))
+    rows = [
+        pair(f"note {i}: {text}", chosen, rejected)
+        for i in range(count)
+        for text, chosen, rejected in kinds[i % 2 : i % 2 + 1]
+    ]
+    return jsonl(rows)
+
+
 def upload(emulator: EmulatorProcess, content: str, *, name: str) -> str:
     """Put a file into the bucket `data` and return its gs:// URI."""
     httpx2.post(f"{emulator.url}/storage/v1/b?project=lab", json={"name": "data"})

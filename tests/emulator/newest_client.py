@@ -1,7 +1,7 @@
 """What google-genai's newest version does with the emulator: a program of its own process.
 
-`python -m tests.emulator.newest_client URL TRAINING_URI` prints one line of JSON. The version is
-the first one on the interpreter's path.
+`python -m tests.emulator.newest_client URL TRAINING_URI PAIRS_URI` prints one line of JSON. The
+version is the first one on the interpreter's path.
 """
 
 import json
@@ -18,7 +18,7 @@ from tests.support.eventually import eventually
 TEXT = "note 3: a dreadful and sorry day"
 
 
-def main(url: str, uri: str) -> None:
+def main(url: str, uri: str, pairs_uri: str) -> None:
     warnings.simplefilter("ignore")
     client = Client(
         enterprise=True,
@@ -32,6 +32,13 @@ def main(url: str, uri: str) -> None:
         training_dataset=types.TuningDataset(gcs_uri=uri),
         config=types.CreateTuningJobConfig(epoch_count=1),
     )
+    preferred = client.tunings.tune(
+        base_model="gemini-2.5-flash",
+        training_dataset=types.TuningDataset(gcs_uri=pairs_uri),
+        config=types.CreateTuningJobConfig(
+            method=types.TuningMethod.PREFERENCE_TUNING, epoch_count=2, beta=0.5
+        ),
+    )
     endpoint = _endpoint(client, str(made.name))
     models = client.models
     chunks = models.generate_content_stream(model=endpoint, contents=TEXT)
@@ -44,6 +51,9 @@ def main(url: str, uri: str) -> None:
         "models": [model.name for model in models.list(config={"page_size": 50})],
         "tunings": [job.name for job in client.tunings.list(config={"page_size": 50})],
         "made": made.name,
+        "preferred": models.generate_content(
+            model=_endpoint(client, str(preferred.name)), contents=TEXT
+        ).text,
     }
     sys.stdout.write(f"{json.dumps(told)}\n")
 

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -11,12 +12,13 @@ import pytest
 from google.api_core.exceptions import BadRequest, NotFound
 
 from tests.emulator.clients import genai_client, in_event_loop, rest_client
-from tests.emulator.examples import labelled, upload
+from tests.emulator.examples import labelled, preferred, upload
 from tests.emulator.recordings import interactions, same_shape, whole_response
 from tests.support.emulator import EmulatorProcess
 from tests.support.eventually import eventually
 from tests.support.newest_genai import FOLDER, newest_first
 
+PINNED = (Path(__file__).parents[2] / "requirements/newest.in").read_text()
 PARENT = "projects/lab/locations/us-central1"
 FLASH = "projects/lab/locations/us-central1/publishers/google/models/gemini-2.5-flash"
 PROMPT = "Classify the text as positive or negative.\n\nText: a wonderful and happy day"
@@ -36,6 +38,11 @@ def v1() -> Any:
 @pytest.fixture(scope="module")
 def uri(emulator: EmulatorProcess) -> str:
     return upload(emulator, labelled(good="GOOD", bad="BAD"), name="conformance.jsonl")
+
+
+@pytest.fixture(scope="module")
+def pairs_uri(emulator: EmulatorProcess) -> str:
+    return upload(emulator, preferred(good="GOOD", bad="BAD"), name="pairs.jsonl")
 
 
 @pytest.fixture(scope="module")
@@ -278,9 +285,11 @@ def test_blocked_answers_have_the_keys_and_types_of_recorded_ones(
 
 
 @pytest.mark.skipif(not FOLDER, reason="TUNECURVE_NEWEST_GENAI names no folder of google-genai")
-def test_the_newest_gen_ai_client_does_the_same_calls(emulator: EmulatorProcess, uri: str) -> None:
+def test_the_newest_gen_ai_client_does_the_same_calls(
+    emulator: EmulatorProcess, uri: str, pairs_uri: str
+) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.emulator.newest_client", emulator.url, uri],
+        [sys.executable, "-m", "tests.emulator.newest_client", emulator.url, uri, pairs_uri],
         env=newest_first(),
         capture_output=True,
         text=True,
@@ -290,6 +299,8 @@ def test_the_newest_gen_ai_client_does_the_same_calls(emulator: EmulatorProcess,
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert (told["answer"], told["streamed"]) == ("BAD", "BAD")
+    assert told["version"] == PINNED.removeprefix("google-genai==").strip()
+    assert told["preferred"] == "BAD"
     assert told["counted"] == told["computed"] == 8
     assert told["made"] in told["tunings"]
     assert "publishers/google/models/gemini-3.1-flash-lite" in told["models"]

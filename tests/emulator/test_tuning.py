@@ -16,6 +16,7 @@ from tests.emulator.examples import (
     jsonl,
     labelled,
     order,
+    preferred,
     row,
     upload,
 )
@@ -156,6 +157,63 @@ def test_the_service_chooses_epochs_by_the_number_of_rows(
     client.cancel_tuning_job(name=made.name, timeout=30)
     emulator.configure(pending_seconds=0)
     assert made.supervised_tuning_spec.hyper_parameters.epoch_count == epochs
+
+
+def preference_order(uri: str, **parameters: Any) -> dict[str, Any]:
+    body = order(uri)
+    spec = body.pop("supervisedTuningSpec")
+    spec["hyperParameters"] |= parameters
+    return body | {"preferenceOptimizationSpec": spec}
+
+
+def test_a_preference_tuning_learns_the_chosen_answer_and_tells_what_it_read(
+    emulator: EmulatorProcess,
+) -> None:
+    uri = upload(emulator, preferred(good="GOOD", bad="BAD"), name="preferred.jsonl")
+    made = create(emulator, preference_order(uri, beta=0.3))
+    assert made["preferenceOptimizationSpec"]["hyperParameters"]["beta"] == pytest.approx(0.3)
+    done = finish(emulator, made["name"])
+    assert done["tuningJobMetadata"] == {"completedEpochCount": "2"}
+    endpoint = done["tunedModel"]["endpoint"]
+    assert ask(emulator, endpoint, "note 99: a splendid and happy day") == "GOOD"
+    assert ask(emulator, endpoint, "note 99: a dreadful and sorry day") == "BAD"
+    (told,) = done["tuningDataStats"].items()
+    assert told[0] == "preferenceOptimizationDataStats"
+    inputs, outputs = (
+        int(told[1][f"user{side}TokenDistribution"]["sum"]) for side in ("Input", "Output")
+    )
+    assert told[1]["totalBillableTokenCount"] == str(2 * inputs + outputs)
+    assert told[1]["userDatasetExamples"][0]["completions"][1]["score"] == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"beta": 0}, "beta must be a positive number"),
+        ({"epochCount": -1}, "preference_optimization_spec.hyper_parameters.epoch_count"),
+        ({"model": "gemini-3.1-flash-lite"}, "not supported for preference tuning"),
+        ({"supervisedTuningSpec": {}}, "exclude each other"),
+    ],
+)
+def test_a_preference_tuning_that_cannot_be_is_refused(
+    emulator: EmulatorProcess, uri: str, change: dict[str, Any], message: str
+) -> None:
+    more = {name: each for name, each in change.items() if name == "supervisedTuningSpec"}
+    model = change.pop("model", "gemini-2.5-flash")
+    body = preference_order(uri, **{k: v for k, v in change.items() if k not in more})
+    response = httpx2.post(
+        f"{emulator.url}/v1/{PARENT}/tuningJobs", json=body | more | {"baseModel": model}
+    )
+    assert response.status_code == 400
+    assert message in response.json()["error"]["message"]
+
+
+def test_rows_of_the_other_method_fail_a_tuning(emulator: EmulatorProcess, uri: str) -> None:
+    pairs = upload(emulator, preferred(good="GOOD", bad="BAD"), name="others.jsonl")
+    for body in (preference_order(uri), order(pairs)):
+        failed = finish(emulator, create(emulator, body)["name"])
+        assert failed["state"] == "JOB_STATE_FAILED"
+        assert "40 of 40 rows are invalid" in failed["error"]["message"]
 
 
 def test_an_unknown_field_is_refused_with_its_place(emulator: EmulatorProcess, uri: str) -> None:

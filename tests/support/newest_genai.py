@@ -1,10 +1,11 @@
-"""A newer google-genai beside the pinned one, where somebody has put it into a folder."""
+"""A newer google-genai beside the pinned one, in a folder that `make test` fills."""
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
-# pip install --no-deps --target FOLDER google-genai==3.6.1
-FOLDER = os.environ.get("TUNECURVE_NEWEST_GENAI", "")
+_MADE = Path(__file__).parents[2] / ".venv" / "newest"
+FOLDER = os.environ.get("TUNECURVE_NEWEST_GENAI") or (str(_MADE) if _MADE.is_dir() else "")
 
 
 def newest_first() -> Mapping[str, str]:

@@ -10,6 +10,7 @@ from emulator.learners.heads.category import CategoryHead
 from emulator.learners.heads.edit import EditHead
 from emulator.learners.heads.nearest import NearestHead
 from emulator.learners.heads.ports import Head, Rows
+from emulator.learners.heads.preference import PreferenceHead
 from emulator.learners.heads.record import RecordHead
 from emulator.learners.heads.span import NULLS, SpanHead
 from emulator.learners.rules.extraction import parse_json
@@ -54,6 +55,7 @@ def build_head(name: str, reader: PassageReader | None = None) -> Head:
         "edit": EditHead,
         "json": lambda: RecordHead(choose_head, build_head),
         "nearest": NearestHead,
+        "preference": PreferenceHead,
         "span": lambda: SpanHead(reader),
     }
     return heads[name]()

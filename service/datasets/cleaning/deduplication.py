@@ -32,6 +32,15 @@ def first_of_each(keys: pl.DataFrame) -> NDArray[np.bool_]:
     return kept
 
 
+def conflicting_pairs(pairs: pl.Series, kept: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which of the kept rows prefer, to a prompt, the answer that another of them rejects.
+
+    `pairs` are the keys of all rows. Which is right cannot be told: none of them should stay.
+    Longer circles (a over b, b over c, c over a) are not looked for.
+    """
+    return pairs.gather(kept).is_duplicated().to_numpy()
+
+
 Rows = NDArray[np.int64]
 # A row is compared with so many kept rows of its cluster: comparing all with all would take the
 # square of its size.

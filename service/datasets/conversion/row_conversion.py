@@ -23,7 +23,7 @@ import numpy as np
 import polars as pl
 
 from service.datasets.conversion.converted_rows import ConvertedRowsWriter, bounded_batches
-from service.datasets.conversion.row_keys import digest, row_keys
+from service.datasets.conversion.row_keys import PAIR, digest, rejected_bytes, row_keys
 from service.datasets.drops import DropReason
 from service.datasets.examples import SPLIT_CODES, Split, Turn, composed, example_id, fold
 from service.datasets.formats.arrow_arrays import number_array, text_array, text_lists
@@ -31,7 +31,8 @@ from service.datasets.presets.preset import ConvertedExample, Preset, RowProblem
 
 _BATCH_CHARACTERS = 16 << 20  # templates and presets may say a column many times
 _DIGESTS_KEPT = 1000  # of groups and labels, which may be long texts
-SCHEMA = ("row", "id", "text", "target", "references", "group", "label", "system", "history")
+SCHEMA = ("row", "id", "text", "target", "references", "group", "label", "system", "history",
+          "rejected")  # fmt: skip
 _CONVERTED = (*SCHEMA, "given", "identity", "identity_target")
 _NUMBERS = {"row": np.int64, "given": np.uint8}
 _NO_TEXTS = (*_NUMBERS, "references")
@@ -56,6 +57,7 @@ class _Batch:
     digests: list[bytes] = field(default_factory=list)
     compared: list[str] = field(default_factory=list)
     other_groups: list[int] = field(default_factory=list)
+    pairs: list[int] = field(default_factory=list)
     characters: int = 0
 
 
@@ -145,7 +147,8 @@ class RowConverter:
 
     def _add(self, row: _Row, example: ConvertedExample, batch: _Batch) -> None:
         limit = self._plan.max_characters
-        if limit is not None and len(example.text) + len(example.target) > limit:
+        answers = len(example.target) + len(example.rejected)
+        if limit is not None and len(example.text) + answers > limit:
             self._rows.drops.add(DropReason.OVER_LONG, [row.number])
             return
         try:
@@ -157,7 +160,13 @@ class RowConverter:
 
     def _append(self, row: _Row, example: ConvertedExample, batch: _Batch) -> None:
         history = _as_json(example.history) if example.history else ""
-        name = example_id(example.text, example.target, system=example.system, history=history)
+        name = example_id(
+            example.text,
+            example.target,
+            system=example.system,
+            history=history,
+            rejected=example.rejected,
+        )
         spelling = "\0".join((example.text, example.target, *example.references, example.group))
         batch.digests += (
             self._digest(example.group),
@@ -169,9 +178,11 @@ class RowConverter:
         if example.history:
             question = " ".join([*(turn.text for turn in example.history), question])
         batch.compared.append(fold(question))
-        batch.characters += len(question) + len(example.target)
+        batch.characters += len(question) + len(example.target) + len(example.rejected)
         other = self._digest(example.other_group)[:8] if example.other_group else b""
         batch.other_groups.append(int.from_bytes(other))
+        if example.rejected:
+            batch.pairs.append(_pair_hash(example))
         batch.rows.append(
             (
                 row.number,
@@ -183,6 +194,7 @@ class RowConverter:
                 example.label,
                 example.system,
                 history,
+                example.rejected,
                 row.given,
                 *map(composed, example.identity),
             )
@@ -195,10 +207,20 @@ class RowConverter:
         self._rows.checks.check(frame)
         keys = row_keys(frame, batch.digests, batch.compared)
         others = pl.Series("other_group", batch.other_groups, pl.UInt64)
-        self._rows.keys.append(keys.with_columns(others))
+        keys = keys.with_columns(others)
+        if self._plan.preset.pairs:
+            keys = keys.with_columns(pl.Series(PAIR, batch.pairs, pl.UInt64), rejected_bytes(frame))
+        self._rows.keys.append(keys)
         if self._rows.near is not None:
             self._rows.near.add(batch.compared)
         self._rows.append(table.select(list(SCHEMA)))
+
+
+def _pair_hash(example: ConvertedExample) -> int:
+    """Return what two rows have in common that prefer one and the other of the same answers."""
+    answers = sorted(map(composed, (example.target, example.rejected)))
+    said = json.dumps([composed(example.identity[0]), *answers])
+    return int.from_bytes(digest(0, said)[:8])
 
 
 def columns_read(plan: ConversionPlan, names: Sequence[str]) -> list[str]:

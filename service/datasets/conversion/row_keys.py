@@ -20,6 +20,7 @@ PLACEHOLDER = pii.PLACEHOLDER.pattern
 _SEPARATORS = r" ?[^\p{L}\p{N} ][^\p{L}\p{N}]*"
 # A masked text with fewer characters beside its placeholders has no template key.
 _TEMPLATE_CHARACTERS = 20
+PAIR = "pair"  # the key of a prompt and two answers, whichever of them is preferred
 DIGESTS = ("group", "id", "label", "spelling")
 
 
@@ -60,10 +61,10 @@ def row_keys(
         "given",
         pl.struct("identity", "identity_target").hash(1).alias("identity_1"),
         pl.struct("identity", "identity_target").hash(2).alias("identity_2"),
-        (pl.col("text").hash(3) ^ pl.col("spoken") ^ _history()).alias("text"),
+        (pl.col("text").hash(3) ^ pl.col("spoken") ^ _hashed("history", 7)).alias("text"),
         (_normalised().hash(4) ^ pl.col("spoken")).alias("normalised"),
         (pl.col("instructed") // (1 << 32)).cast(pl.UInt32).alias("system"),
-        pl.col("target").hash(5).alias("target"),
+        (pl.col("target").hash(5) ^ _hashed("rejected", 8)).alias("target"),
         _template().alias("template"),
         pl.col("text").str.len_chars().alias("text_characters"),
         pl.col("target").str.len_chars().alias("target_characters"),
@@ -75,6 +76,10 @@ def row_keys(
         pl.col("target").str.len_bytes().alias("target_bytes"),
     )
     return keys.with_columns(**_unsigned(decided))
+
+
+def rejected_bytes(converted: pl.DataFrame) -> pl.Series:
+    return converted["rejected"].str.len_bytes().alias("rejected_bytes")
 
 
 def concat_keys(frames: list[pl.DataFrame]) -> pl.DataFrame:
@@ -100,9 +105,10 @@ def _systems(column: pl.Series, *, form: Callable[[str], str] = str) -> NDArray[
     return np.array([known.get(text, 0) for text in column], np.uint64)
 
 
-def _history() -> pl.Expr:
+def _hashed(column: str, seed: int) -> pl.Expr:
+    """Return the hashes of a column's texts, 0 for empty ones."""
     none = pl.lit(0, pl.UInt64)
-    return pl.when(pl.col("history") == "").then(none).otherwise(pl.col("history").hash(7))
+    return pl.when(pl.col(column) == "").then(none).otherwise(pl.col(column).hash(seed))
 
 
 def _normalised() -> pl.Expr:

@@ -25,13 +25,16 @@ Fields = Mapping[str, str]
 
 
 class RowForm(StrEnum):
-    """`messages` are OpenAI's and Google's older ones, `contents` those of Gemini."""
+    """`messages` are OpenAI's and Google's older ones, `contents` those of Gemini; rows of
+    `preference` hold a chosen and a rejected answer.
+    """
 
     MESSAGES = "messages"
     CONTENTS = "contents"
     PROMPT_COMPLETION = "prompt_completion"
     TEXT_INPUT_OUTPUT = "text_input_output"
     AUTO = "auto"
+    PREFERENCE = "preference"
 
 
 COLUMNS: Mapping[RowForm, tuple[str, ...]] = MappingProxyType(
@@ -60,18 +63,22 @@ def chat_of(form: RowForm, fields: Fields) -> Chat | RowProblem | DropReason:
     `role_order`, `last_turn_not_model`.
     """
     try:
-        _refuse_untaught(fields)
+        refuse_untaught(fields)
         _heed_weight(fields.get(WEIGHT_COLUMN, ""))
         _refuse_unwanted(fields.get(WANTED_COLUMN, ""))
         system, turns = _READERS[_form(form, fields)](fields)
-        outer = [system_text(fields[name]) for name in SYSTEM_COLUMNS if fields.get(name)]
-        systems = dict.fromkeys(filter(None, (*outer, system)))
-        return Chat("\n\n".join(systems), _checked(turns))
+        systems = dict.fromkeys(filter(None, (*outer_systems(fields), system)))
+        return Chat("\n\n".join(systems), checked_turns(turns))
     except UnusableRowError as unusable:
         return unusable.reason
 
 
-def _refuse_untaught(fields: Fields) -> None:
+def outer_systems(fields: Fields) -> list[str]:
+    """Return what the system says in columns of its own."""
+    return [system_text(fields[name]) for name in SYSTEM_COLUMNS if fields.get(name)]
+
+
+def refuse_untaught(fields: Fields) -> None:
     for name in (*TOOL_COLUMNS, *CACHE_COLUMNS):
         if fields.get(name, "").strip() not in _NO_VALUE:
             message = f"the row holds `{name}`, which cannot be taught; leave it or the row out"
@@ -147,7 +154,8 @@ _READERS: Mapping[RowForm, Callable[[Fields], tuple[str, list[Turn]]]] = Mapping
 )
 
 
-def _checked(turns: list[Turn]) -> tuple[Turn, ...]:
+def checked_turns(turns: list[Turn]) -> tuple[Turn, ...]:
+    """Return the turns of a conversation in order; refuse any other."""
     if not turns or turns[-1].role != "model":
         raise refused("last_turn_not_model", "the last turn is not the model's; end with it")
     if turns[0].role != "user":

@@ -80,7 +80,7 @@ def chat_of_messages(messages: Iterable[dict[str, Any]]) -> tuple[str, list[Turn
     turns: list[Turn] = []
     weights: set[bool] = set()
     for message in messages:
-        _refuse_unknown(message, _MESSAGE, "a message")
+        refuse_unknown(message, _MESSAGE, "a message")
         role, text = message.get("role"), content_text(message.get("content"))
         if role in SYSTEM_ROLES:
             if turns:
@@ -102,7 +102,7 @@ def turns_of_contents(contents: Iterable[dict[str, Any]]) -> list[Turn]:
     """Return the turns of Gemini's contents, with `role` and `parts`."""
     turns = []
     for content in contents:
-        _refuse_unknown(content, _CONTENT, "a content")
+        refuse_unknown(content, _CONTENT, "a content")
         turns.append(Turn(_role(content.get("role", "user")), parts_text(content.get("parts"))))
     return turns
 
@@ -118,7 +118,7 @@ def system_text(given: str) -> str:
         case {"type": "text"} as part:
             return content_text([part])
         case dict() as content:
-            _refuse_unknown(content, _CONTENT, "the system instruction")
+            refuse_unknown(content, _CONTENT, "the system instruction")
             return _system_parts(content.get("parts") or [])
         case [_, *_] as parts if all(map(_is_typed, parts)):
             return _paragraphs(content_text([part]) for part in parts)
@@ -146,7 +146,7 @@ def content_text(content: object) -> str:
             raise refused("empty_turn", "a message has no `content`; fill it or leave the row out")
         case list() if all(map(_is_text_part, content)):
             for part in content:
-                _refuse_unknown(part, _TYPED_PART, "a part")
+                refuse_unknown(part, _TYPED_PART, "a part")
             return _joined(content)
         case list() if all(map(_is_typed, content)):
             raise refused("unsupported_part", f"a part is no text; {_NO_TEXT}")
@@ -175,7 +175,7 @@ def text_or_parts(text: str) -> str:
             return content_text(parse_json(text))
         case {"parts": [_, *_] as parts}:
             parse_json(text)
-            _refuse_unknown(value, _CONTENT, "a content")
+            refuse_unknown(value, _CONTENT, "a content")
             return parts_text(parts)
         case _:
             return text.strip()
@@ -191,7 +191,7 @@ def parts_text(parts: object) -> str:
     if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
         raise refused("unsupported_part", '`parts` is not a list of {"text": ...}; write one')
     for part in listed:
-        _refuse_unknown(part, _PART, "a part")
+        refuse_unknown(part, _PART, "a part")
         if not isinstance(part.get("thought") or False, bool):
             advice = "a part's `thought` is neither true nor false; write one of these"
             raise refused("unsupported_part", advice)
@@ -243,7 +243,7 @@ def _has_weight(message: Mapping[str, Any]) -> bool:
     return weight is None or bool(weight)
 
 
-def _refuse_unknown(value: Mapping[str, Any], known: frozenset[str], what: str) -> None:
+def refuse_unknown(value: Mapping[str, Any], known: frozenset[str], what: str) -> None:
     """Refuse a row for a member that has a value and no place in a tuning file, by its name."""
     unknown = [name for name, held in value.items() if name not in known and held not in NOTHING]
     if not unknown:

@@ -50,6 +50,7 @@ Label = Annotated[
 Metric = Literal[
     "accuracy",
     "balanced_accuracy",
+    "chosen_over_rejected",
     "chrf",
     "exact_match",
     "json_equal",

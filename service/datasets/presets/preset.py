@@ -14,6 +14,7 @@ class ConvertedExample:
 
     `history` are the turns before `text`, `system` is what the system says in this row only.
     `other_group` is what another choice of groups would keep together, empty if there is none.
+    `rejected` is the answer that was not preferred, empty where `target` was chosen from no pair.
     """
 
     text: str
@@ -25,6 +26,7 @@ class ConvertedExample:
     system: str = ""
     history: tuple[Turn, ...] = ()
     other_group: str = ""
+    rejected: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,8 @@ class Preset:
     empty where there is none; `answer` is what a model may answer. `grains` name what may be kept
     together, first what `group` is and then what `other_group` is. `placeholders`: the labels of
     placeholders in targets are named by the instruction, which `labels_of_train` makes of those in
-    train once there is a split. `pointer` is where the spec names columns.
+    train once there is a split. `pairs`: each row has a rejected answer, too. `pointer` is where
+    the spec names columns.
     """
 
     name: str
@@ -78,5 +81,6 @@ class Preset:
     copied: CopiedAnswer | None = None
     placeholders: bool = False
     labels_of_train: Callable[[Iterable[str]], str] | None = None
+    pairs: bool = False
     test_size: int = 200
     pointer: str = "/spec/columns"

@@ -11,6 +11,7 @@ from service.datasets.presets.generic import generic_preset
 from service.datasets.presets.groups import grouped_by, refuse_two_groups
 from service.datasets.presets.options import PresetOptions, SquadOptions, Template
 from service.datasets.presets.pii import pii_preset
+from service.datasets.presets.preference_forms import preference_preset
 from service.datasets.presets.preset import Preset
 from service.datasets.presets.sentiment import sentiment_preset
 from service.datasets.presets.squad import squad_preset
@@ -28,7 +29,7 @@ def _generic(options: PresetOptions) -> Preset:
         message = "rows that are chats already need no template; leave it out"
         fault = Fault("/spec/template", "template_not_allowed", message)
         raise Invalid(message, code="template_not_allowed", faults=[fault])
-    return chat_preset(options.form)
+    return preference_preset() if options.form is RowForm.PREFERENCE else chat_preset(options.form)
 
 
 PRESETS: Registry[PresetMaker] = Registry(

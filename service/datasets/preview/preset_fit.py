@@ -9,6 +9,7 @@ from service.datasets.drops import DropReason
 from service.datasets.formats.rows import SourceRow
 from service.datasets.presets.chat_forms import COLUMNS, RowForm
 from service.datasets.presets.pii import PLACEHOLDER
+from service.datasets.presets.preference_forms import COLUMNS as PAIR_COLUMNS
 from service.datasets.presets.preset import ConvertedExample, Preset, RowProblem
 from service.datasets.presets.registry import choose_preset
 from service.datasets.preview.schemas import PresetFit
@@ -141,6 +142,8 @@ def _reasons(trial: Trial) -> str:
 
 
 def _chat_fits(head: SourceHead) -> Iterator[PresetFit]:
+    if any(set(columns[-2:]) <= set(head.columns) for columns in PAIR_COLUMNS.values()):
+        yield _chat_fit(RowForm.PREFERENCE, head)
     for form, columns in COLUMNS.items():
         if set(columns) <= set(head.columns):
             yield _chat_fit(form, head)

@@ -10,12 +10,13 @@ from service.datasets.examples import SCHEMA, Split
 from service.datasets.presets.preset import Preset
 from service.datasets.publishing.example_files import copy_start
 from service.datasets.publishing.written_dataset import WrittenDataset
-from service.datasets.schemas import SplitInfo, StoredRows
+from service.datasets.schemas import SplitInfo, StoredRows, TuningRows
 from service.storage.object_keys import project_folder, put_content
 from service.storage.ports import ObjectStore
 from service.storage.tables import file_metadata
 
 _ROW_GROUP = 5000
+_JSON_LINES = "application/x-ndjson"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +24,8 @@ class Artifacts:
     """What was stored: all examples, one tuning file for each train size, and the manifest."""
 
     examples: StoredRows
-    training: dict[str, StoredRows]
-    validation: StoredRows | None
+    training: dict[str, TuningRows]
+    validation: TuningRows | None
     manifest: StoredRows
 
 
@@ -63,28 +64,52 @@ def store_artifacts(
     artifacts = _ArtifactWriter(scratch, folder, store)
     written = dataset.written
     examples = _store_examples(dataset, preset, artifacts)
-    training = {}
-    for size, end in written.ends.items():
-        copy_start(written.train, artifacts.path, end)
-        training[str(size)] = _store_lines(artifacts, rows=size)
+    training = {
+        str(size): _store_start(
+            written.train,
+            end,
+            rows=size,
+            pairs=(written.pairs.train, written.pairs.ends[size]) if written.pairs else None,
+            artifacts=artifacts,
+        )
+        for size, end in written.ends.items()
+    }
     validation = _store_validation(dataset, artifacts)
     artifacts.path.write_bytes(_manifest(dataset, preset, examples, training, validation))
     manifest = artifacts.store(suffix=".manifest.json", rows=1, content_type="application/json")
     return Artifacts(examples, training, validation, manifest)
 
 
-def _store_lines(artifacts: _ArtifactWriter, *, rows: int) -> StoredRows:
-    return artifacts.store(suffix=".jsonl", rows=rows, content_type="application/x-ndjson")
+def _store_start(
+    path: Path,
+    size_bytes: int,
+    *,
+    rows: int,
+    pairs: tuple[Path, int] | None,
+    artifacts: _ArtifactWriter,
+) -> TuningRows:
+    """Store the first bytes of a file, and of that of the same rows as pairs."""
+    copy_start(path, artifacts.path, size_bytes)
+    stored = artifacts.store(suffix=".jsonl", rows=rows, content_type=_JSON_LINES)
+    if pairs is None:
+        return TuningRows(**stored.model_dump())
+    copy_start(pairs[0], artifacts.path, pairs[1])
+    as_pairs = artifacts.store(suffix=".pairs.jsonl", rows=rows, content_type=_JSON_LINES)
+    return TuningRows(**stored.model_dump(), pairs=as_pairs)
 
 
-def _store_validation(dataset: WrittenDataset, artifacts: _ArtifactWriter) -> StoredRows | None:
-    rows = dataset.rows(Split.VALIDATION)
+def _store_validation(dataset: WrittenDataset, artifacts: _ArtifactWriter) -> TuningRows | None:
+    rows, written = dataset.rows(Split.VALIDATION), dataset.written
     if not rows:
         return None
-    copy_start(
-        dataset.written.validation, artifacts.path, dataset.written.validation.stat().st_size
+    pairs = written.pairs and written.pairs.validation
+    return _store_start(
+        written.validation,
+        written.validation.stat().st_size,
+        rows=rows,
+        pairs=(pairs, pairs.stat().st_size) if pairs else None,
+        artifacts=artifacts,
     )
-    return _store_lines(artifacts, rows=rows)
 
 
 def _store_examples(
@@ -119,13 +144,15 @@ def _manifest(
     dataset: WrittenDataset,
     preset: Preset,
     examples: StoredRows,
-    training: dict[str, StoredRows],
-    validation: StoredRows | None,
+    training: dict[str, TuningRows],
+    validation: TuningRows | None,
 ) -> bytes:
     """Return what a consumer checks files against; no times, so equal data has equal bytes."""
-    files = {"examples": examples, **{f"train_{size}": file for size, file in training.items()}}
+    tuning = {f"train_{size}": file for size, file in training.items()}
     if validation is not None:
-        files["validation"] = validation
+        tuning["validation"] = validation
+    pairs = {f"{name}_pairs": file.pairs for name, file in tuning.items() if file.pairs}
+    files: dict[str, StoredRows] = {"examples": examples, **tuning, **pairs}
     manifest = {
         "schema_version": SCHEMA.version,
         "fingerprint": dataset.written.fingerprint,
@@ -133,7 +160,7 @@ def _manifest(
         "instruction": dataset.instruction,
         "metrics": list(preset.metrics),
         "splits": {split.value: dataset.rows(split) for split in Split},
-        "files": {name: file.model_dump(exclude={"uri"}) for name, file in files.items()},
+        "files": {name: file.model_dump(exclude={"uri", "pairs"}) for name, file in files.items()},
     }
     return json.dumps(manifest, indent=1, sort_keys=True).encode() + b"\n"
 
@@ -146,7 +173,9 @@ def columns_of(dataset: WrittenDataset, artifacts: Artifacts) -> dict[str, Any]:
         "splits": {
             split.value: _split_info(split, dataset, artifacts).model_dump() for split in Split
         },
-        "training_files": {size: file.model_dump() for size, file in artifacts.training.items()},
+        "training_files": {
+            size: file.model_dump(exclude_none=True) for size, file in artifacts.training.items()
+        },
         "report": report.model_dump(mode="json"),
         "examples_key": artifacts.examples.key,
         "fingerprint": dataset.written.fingerprint,
@@ -161,4 +190,5 @@ def _split_info(split: Split, dataset: WrittenDataset, artifacts: Artifacts) -> 
         key=file.key if file else None,
         uri=file.uri if file else None,
         sha256=file.sha256 if file else None,
+        pairs=file.pairs if file else None,
     )

@@ -14,7 +14,7 @@ from service.storage.ports import ObjectStore
 from service.storage.tables import rows_as_csv, rows_as_jsonl
 
 ContentFormat = Literal[
-    "jsonl", "csv", "parquet", "contents", "messages", "openai", "text_input_output"
+    "jsonl", "csv", "parquet", "contents", "messages", "openai", "text_input_output", "preference"
 ]
 _JSON_LINES = "application/x-ndjson"
 _TABLES = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
@@ -22,11 +22,14 @@ _TABLES = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
 
 @dataclass(frozen=True, slots=True)
 class StoredDataset:
-    """Where a dataset's examples are stored, and the instruction before each of them."""
+    """Where a dataset's examples are stored, and the instruction before each of them; `pairs`
+    have a rejected answer, too.
+    """
 
     key: str
     name: str
     instruction: str
+    pairs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ def content_of(
 
     The forms for training (those of `WRITERS`) hold the training rows when no split is named: a
     file that mixed them with the test would leak it into whatever is trained on it. Raises
-    Invalid `split_not_allowed` for Parquet, `several_turns`.
+    Invalid `split_not_allowed` for Parquet, `several_turns`, `pairs_required`.
     """
     if content_format in WRITERS:
         chunks = _written(stored, content_format, split or Split.TRAIN, store)
@@ -84,6 +87,10 @@ def _written(stored: StoredDataset, form: str, split: Split, store: ObjectStore)
     """Return training lines; raises before the first of them what a later one would raise."""
     if form == "text_input_output":
         _refuse_turns(stored.key, split, store)
+    if form == "preference" and not stored.pairs:
+        message = f"{stored.name} has no pairs: prepare rows with a rejected answer (`form`)"
+        fault = Fault("format", "pairs_required", message)
+        raise Invalid(message, code="pairs_required", faults=[fault])
     examples = map(example_of, _rows(stored.key, split, store))
     return WRITERS[form](stored.instruction, examples)
 
@@ -105,7 +112,7 @@ def _rows(key: str, split: Split | None, store: ObjectStore) -> Iterator[dict[st
 class RowFilter:
     """Which rows to show; None does not restrict.
 
-    `search` is found in text or target whatever its case; `row` is the number of a source's row.
+    `search` is found in text or answers whatever its case; `row` is the number of a source's row.
     """
 
     label: str | None = None
@@ -120,7 +127,8 @@ class RowFilter:
         if self.search is None:
             return True
         sought = self.search.casefold()
-        return sought in row["text"].casefold() or sought in row["target"].casefold()
+        texts = (row["text"], row["target"], row.get("rejected", ""))
+        return any(sought in text.casefold() for text in texts)
 
 
 def row_page(

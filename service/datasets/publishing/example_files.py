@@ -2,8 +2,10 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -19,6 +21,7 @@ from service.datasets.presets.preset import Preset
 from service.datasets.publishing.external_sort import sort_externally
 from service.datasets.publishing.training_columns import (
     fingerprint_column,
+    preference_column,
     records,
     training_column,
 )
@@ -35,20 +38,31 @@ class WrittenFiles:
     """Files in `folder`, and what was counted while they were written.
 
     `ordered` are the examples in stored order; the first n lines of `train`, which end at byte
-    `ends[n]`, are the tuning file of train size n. `first_taught` is the position in train of the
-    first row of each label, `held_out` are the labels of the other splits.
+    `ends[n]`, are the tuning file of train size n. `pairs` are the same rows as pairs of answers,
+    where they are such. `first_taught` is the position in train of the first row of each label,
+    `held_out` are the labels of the other splits.
     """
 
     ordered: Path
     train: Path
     validation: Path
     ends: dict[int, int] = field(default_factory=dict)
+    pairs: "PairFiles | None" = None
     fingerprint: str = ""
     labels: Counter[str] = field(default_factory=Counter)
     first_taught: dict[str, int] = field(default_factory=dict)
     held_out: dict[Split, set[str]] = field(default_factory=dict)
     samples: list[Example] = field(default_factory=list)
     personal: PersonalData = field(default_factory=PersonalData)
+
+
+@dataclass(slots=True)
+class PairFiles:
+    """As `WrittenFiles` has them, for preference tuning."""
+
+    train: Path
+    validation: Path
+    ends: dict[int, int] = field(default_factory=dict)
 
 
 def write_examples(
@@ -58,22 +72,34 @@ def write_examples(
     written = WrittenFiles(
         folder / "ordered.arrow", folder / "train.jsonl", folder / "validation.jsonl"
     )
+    if preset.pairs:
+        written.pairs = PairFiles(folder / "train_pairs.jsonl", folder / "validation_pairs.jsonl")
     digest = hashlib.sha256()
-    with (
-        written.train.open("wb") as train,
-        written.validation.open("wb") as validation,
-        _ArrowFile(written.ordered) as ordered,
-    ):
-        sizes = tuple(train_sizes)
-        tuning = _TuningFiles(preset.instruction, sizes, train, validation, written.ends)
+    with ExitStack() as stack:
+        ordered = stack.enter_context(_ArrowFile(written.ordered))
+        files = list(_tuning_files(written, preset, tuple(train_sizes), stack))
         for frame in _frames(prepared, folder):
             ordered.write(frame)
             _scan(frame, written)
             for rows in frame.iter_slices(_ROWS_AT_ONCE):
                 digest.update(joined_texts(fingerprint_column(rows))[0])
-                tuning.write(rows)
+                for each in files:
+                    each.write(rows)
     written.fingerprint = digest.hexdigest()
     return written
+
+
+def _tuning_files(
+    written: WrittenFiles, preset: Preset, sizes: Sequence[int], stack: ExitStack
+) -> "Iterator[_TuningFiles]":
+    forms = ((written, training_column), (written.pairs, preference_column))
+    for paths, column in forms:
+        if paths is not None:
+            train, validation = (
+                stack.enter_context(path.open("wb")) for path in (paths.train, paths.validation)
+            )
+            lines = partial(column, preset.instruction)
+            yield _TuningFiles(lines, sizes, train, validation, paths.ends)
 
 
 class _ArrowFile:
@@ -103,7 +129,7 @@ class _ArrowFile:
 class _TuningFiles:
     """Writes tuning lines: of training rows as many as the largest size, of validation all."""
 
-    instruction: str
+    lines: Callable[[pl.DataFrame], pl.Series]
     sizes: Sequence[int]
     train: IO[bytes]
     validation: IO[bytes]
@@ -122,7 +148,7 @@ class _TuningFiles:
     def _write(self, file: IO[bytes], rows: pl.DataFrame) -> NDArray[np.int64]:
         """Write the lines of rows; return where in the file each of them ends."""
         begin = file.tell()
-        data, ends = joined_texts(training_column(self.instruction, rows))
+        data, ends = joined_texts(self.lines(rows))
         file.write(data)
         return begin + ends
 

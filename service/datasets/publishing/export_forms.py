@@ -34,6 +34,20 @@ def _record(instruction: str, example: Example) -> dict[str, Any]:
     return {"systemInstruction": _content("system", example.system), "contents": contents}
 
 
+def preference_lines(instruction: str, examples: Iterable[Example]) -> Iterator[bytes]:
+    """Yield one line for each pair, as Vertex AI's preference tuning takes them.
+
+    Source: Vertex AI, preference tuning, "Prepare preference tuning data": the contents end with
+    the user, and of two completions one has the score 1.
+    """
+    for example in examples:
+        record = _record(instruction, example)
+        chosen = record["contents"].pop()
+        answers = ((1, chosen), (0, _content("model", example.rejected)))
+        record["completions"] = [{"score": score, "completion": said} for score, said in answers]
+        yield _ENCODER.encode(record).encode() + b"\n"
+
+
 def _content(role: str, text: str) -> dict[str, Any]:
     return {"role": role, "parts": [{"text": text}]}
 
@@ -64,6 +78,7 @@ WRITERS: Registry[Writer] = Registry(
     "form",
     {
         "contents": training_lines,
+        "preference": preference_lines,
         "messages": messages_lines,
         "openai": openai_lines,
         "text_input_output": text_input_lines,

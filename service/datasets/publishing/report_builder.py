@@ -43,6 +43,8 @@ from service.text import counted
 
 EPOCHS = (1, 3, 10)
 _LABELS_SHOWN = 100
+_REJECTED = "rejected_bytes"  # a key of pairs only
+_BILLED = ("text_bytes", "target_bytes", _REJECTED)
 _MEASURES = [f"{part}_{unit}" for part in ("text", "target") for unit in ("characters", "bytes")]
 Rows = NDArray[np.int64]
 
@@ -93,7 +95,9 @@ def dataset_facts(
 
 
 def _conflicts(prepared: SplitDataset) -> list[int]:
-    """Return the numbers of rows whose input another row has with another target."""
+    """Return the numbers of rows whose input another row has with another target; pairs may."""
+    if _REJECTED in prepared.keys.columns:
+        return []
     kept = np.concatenate(list(prepared.splits.values()))
     rows = prepared.keys.select("row", "normalised", "target")[kept]
     of_input = rows.group_by("normalised").agg(
@@ -155,6 +159,7 @@ def build_report(
                 row=each.row,
                 text=mask(each.text, common=common),
                 target=mask(each.target, common=common),
+                rejected=mask(each.rejected, common=common),
             )
             for each in written.samples
         ],
@@ -225,29 +230,37 @@ def _cost(
     calibration: Calibration,
 ) -> TuningCost:
     """Return what each train size costs for some numbers of epochs: the service bills tokens of
-    the file times epochs, and chooses the epochs itself if none are given.
+    the file times epochs, and chooses the epochs itself if none are given. Of a pair it bills the
+    prompt twice and both answers (Google's page on preference tuning, "Pricing").
     """
-    train = prepared.keys.select("text_bytes", "target_bytes")[prepared.splits[Split.TRAIN]]
-    sizes = train.sum_horizontal().cum_sum()
+    measures = [each for each in _BILLED if each in prepared.keys.columns]
+    train = prepared.keys.select(pl.col(measures).cast(pl.Int64))[prepared.splits[Split.TRAIN]]
     prices = prepared.base_model.prices
     price = None if prices is None or prices.training is None else float(prices.training)
-    rows = [
-        _cost_row(
-            size,
-            epochs,
-            calibration.tokens(float(sizes[size - 1])) + size * instruction_tokens,
-            price,
-            calibration.error,
-        )
-        for size in train_sizes
-        for epochs in EPOCHS
-    ]
+
+    def rows(sizes: pl.Series, *, prompts: int) -> list[CostRow]:
+        told = prompts * instruction_tokens
+        return [
+            _cost_row(
+                size,
+                epochs,
+                calibration.tokens(float(sizes[size - 1])) + size * told,
+                price,
+                calibration.error,
+            )
+            for size in train_sizes
+            for epochs in EPOCHS
+        ]
+
+    chosen = train["text_bytes"] + train["target_bytes"]
+    pairs = chosen + train["text_bytes"] + train[_REJECTED] if _REJECTED in measures else None
     return TuningCost(
         model=prepared.base_model.name,
         dollars_per_million_tokens=price,
         source=prices.source if prices else "not known",
         as_of=prices.as_of if prices else "",
-        rows=rows,
+        rows=rows(chosen.cum_sum(), prompts=1),
+        preference=[] if pairs is None else rows(pairs.cum_sum(), prompts=2),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from service.datasets.examples import SCHEMA, Example, example_of
-from service.datasets.publishing.export_forms import training_lines
+from service.datasets.publishing.export_forms import preference_lines, training_lines
 
 # What a backslash and one letter do not stand for here is left to Python's own encoder.
 _BEYOND_ESCAPES = r"[\x00-\x08\x0b\x0c\x0e-\x1f]"
@@ -53,6 +53,12 @@ def training_column(instruction: str, rows: pl.DataFrame) -> pl.Series:
     )
 
 
+def preference_column(instruction: str, rows: pl.DataFrame) -> pl.Series:
+    """Return the line of each row as `preference_lines` writes it, its end included."""
+    lines = preference_lines(instruction, map(example_of, records(rows)))
+    return pl.Series([each.decode() for each in lines], dtype=pl.String)
+
+
 def _around_texts(instruction: str) -> list[str]:
     """Return what stands before, between and after the two texts of a line."""
     example = Example(id="", text=_MARK, target=_MARK, references=(), group="", row=0)
@@ -74,6 +80,7 @@ def fingerprint_column(rows: pl.DataFrame) -> pl.Series:
     alone = rows.select(
         (
             _IS_CHAT
+            | (pl.col("rejected") != "")
             | (pl.col("references").list.len() != 1)
             | (pl.col("references").list.first() != pl.col("target"))
         ).alias("alone")
@@ -83,7 +90,7 @@ def fingerprint_column(rows: pl.DataFrame) -> pl.Series:
 
 def _fingerprinted(row: dict[str, Any]) -> str:
     names = ("split", "id", "text", "target", "references", "group", "label")
-    chat = [row["system"], row["history"]]
+    chat = [row["system"], row["history"], *filter(None, [row["rejected"]])]
     return json.dumps([row[name] for name in names] + (chat if any(chat) else [])) + "\n"
 
 

@@ -17,6 +17,16 @@ class StoredRows(BaseModel):
     rows: int
 
 
+class TuningRows(StoredRows):
+    """A tuning file; its rows teach the chosen answers where they are pairs."""
+
+    pairs: StoredRows | None = Field(
+        default=None,
+        description="the same rows as pairs of a chosen and a rejected answer, for preference "
+        "tuning; null where they are no pairs",
+    )
+
+
 class Dropped(BaseModel):
     model_config = ConfigDict(frozen=True)
 
@@ -153,6 +163,9 @@ class TuningCost(BaseModel):
     source: str
     as_of: str
     rows: list[CostRow]
+    preference: list[CostRow] = Field(
+        default=[], description="of preference tuning, where the rows are pairs"
+    )
 
 
 class SampleRow(BaseModel):
@@ -163,6 +176,7 @@ class SampleRow(BaseModel):
     row: int
     text: str
     target: str
+    rejected: str = Field(default="", description="the answer of a pair that was not chosen")
 
 
 class DatasetReport(BaseModel):

@@ -31,7 +31,7 @@ from service.work_folders import work_folder
 _KEYS, _SUMMARY = "keys.arrow", "summary.json"
 # The hashes in keys are Polars' own: other versions of it may compute others. The number is that
 # of the columns of keys.
-_MADE_WITH = f"keys 2 polars {pl.__version__} {platform.machine()}"
+_MADE_WITH = f"keys 3 polars {pl.__version__} {platform.machine()}"
 
 
 def convert_shard(

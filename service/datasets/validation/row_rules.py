@@ -24,6 +24,7 @@ class RowRule:
 
 
 _TEXT, _TARGET, _SYSTEM = pl.col("text"), pl.col("target"), pl.col("system")
+_REJECTED = pl.col("rejected")
 _CONTROL = r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
 # Joiners are part of words in Persian and Indic scripts and of emoji, not beside Latin letters.
 # Thai, Lao, Burmese and Khmer may have a space of no width between words.
@@ -70,7 +71,12 @@ def tokens_of(*columns: pl.Expr) -> pl.Expr:
 
 def has_unusual_characters() -> pl.Expr:
     """Return whether a row holds anything that the rules about characters look for."""
-    return _either(_UNUSUAL) | pl.col("references").list.join("").str.contains(r"\x00")
+    return _either(_UNUSUAL) | _has_nul("references") | _has_nul("rejected")
+
+
+def _has_nul(column: str) -> pl.Expr:
+    said = pl.col(column).list.join("") if column == "references" else pl.col(column)
+    return said.str.contains(r"\x00")
 
 
 def _error(rule: str, field: str, broken: pl.Expr, message: str) -> RowRule:
@@ -147,7 +153,7 @@ CHARACTER_RULES = (
     _error(
         "nul_character",
         "text",
-        _either(r"\x00") | pl.col("references").list.join("").str.contains(r"\x00"),
+        _either(r"\x00") | _has_nul("references") | _has_nul("rejected"),
         "the row holds a NUL character; remove it: no database keeps it",
     ),
     _warning("control_characters", "text", _either(_CONTROL), "the row holds control characters"),
@@ -210,11 +216,11 @@ def json_like(column: pl.Expr) -> pl.Expr:
 
 def over_token_limit(limit: int, *, instruction: str = "") -> RowRule:
     """Return the rule that a row, with the preset's instruction before its text, must fit into
-    what the model reads of one example.
+    what the model reads of one example; of two answers the longer counts.
     """
     room = limit * BYTES_PER_TOKEN - len(user_turn(instruction, "").encode())
-    columns = (_TEXT, _TARGET, _SYSTEM, pl.col("history"))
-    size = pl.sum_horizontal(each.str.len_bytes() for each in columns)
+    asked = pl.sum_horizontal(each.str.len_bytes() for each in (_TEXT, _SYSTEM, pl.col("history")))
+    size = asked + pl.max_horizontal(_TARGET.str.len_bytes(), _REJECTED.str.len_bytes())
     message = f"the row has about more than {limit} tokens, which the model cuts off; shorten it"
     return _error("tokens_over_limit", "text", size.cast(pl.Int64) > room, message)
 

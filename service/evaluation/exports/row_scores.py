@@ -68,11 +68,10 @@ def _bounds(measure: Measure, variant: VariantScores) -> tuple[float, float]:
 
 def golds_of(row: Mapping[str, Any], *, spec: MetricSpec) -> Sequence[str]:
     """Return what a row of an evaluation's table is scored against: of some metrics the input,
-    too. Pure.
+    or the rejected answer, too. Pure.
     """
-    if not spec.reads_input:
-        return list(row["references"])
-    return [bare_input(row["input"]), *row["references"]]
+    rejected = row.get("rejected") or ""  # not in tables of earlier versions
+    return spec.golds(row["references"], text=bare_input(row["input"]), rejected=rejected)
 
 
 def read_test_scores(

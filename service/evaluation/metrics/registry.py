@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
+from service.errors import Invalid
 from service.evaluation.metrics.accuracy import Accuracy
 from service.evaluation.metrics.chrf import ChrF, chrf_signature
 from service.evaluation.metrics.classification import (
@@ -17,6 +18,7 @@ from service.evaluation.metrics.exact_match import ExactMatch, NormalisedMatch
 from service.evaluation.metrics.json_values import JsonEqual, JsonFields, is_no_json
 from service.evaluation.metrics.measures import Composed, GivenScore, Measure, References
 from service.evaluation.metrics.pii import PiiEntities, PiiLeaks
+from service.evaluation.metrics.preference import ChosenOverRejected
 from service.evaluation.metrics.rouge import Kind, Rouge, loses_words
 from service.evaluation.metrics.sacrebleu import (
     SacreBleu,
@@ -55,9 +57,10 @@ class MetricSpec:
     `measure` makes the arithmetic alone: workers score with it, as `evaluate` would cost each
     of them 120 MB and two seconds. `load` returns the same arithmetic as an `evaluate` module.
     `by_label` says that `build` takes the labels there are, `reads_raw` that answers are scored
-    as the model gave them, not in the task's normal form, and `reads_input` that the input stands
-    before the references of a row. `is_given` says that no arithmetic on texts gives the scores:
-    they stand in the rows of an evaluation.
+    as the model gave them, not in the task's normal form. `reads_input` says that the input stands
+    before the references of a row, `reads_rejected` that the rejected answer of a pair does.
+    `is_given` says that no arithmetic on texts gives the scores: they stand in the rows of an
+    evaluation.
     """
 
     name: str
@@ -73,6 +76,7 @@ class MetricSpec:
     by_label: bool = False
     reads_raw: bool = False
     reads_input: bool = False
+    reads_rejected: bool = False
     is_given: bool = False
 
     def measure(self, references: Iterable[Sequence[str]] = ()) -> Measure:
@@ -81,6 +85,17 @@ class MetricSpec:
         They are read by metrics of labels alone. Raises Invalid `too_many_labels`.
         """
         return Composed(self.build(labels_of(references)) if self.by_label else self.build())
+
+    def golds(self, references: Sequence[str], *, text: str, rejected: str) -> Sequence[str]:
+        """Return what a row is scored against.
+
+        Raises Invalid `pairs_required` where the metric reads a rejected answer and none is there.
+        """
+        if self.reads_rejected and not rejected:
+            message = f"{self.name} is of rows with a rejected answer; choose another metric"
+            raise Invalid(message, code="pairs_required")
+        before = (text,) if self.reads_input else (rejected,) if self.reads_rejected else ()
+        return (*before, *references)
 
     @property
     def sign(self) -> int:
@@ -250,6 +265,13 @@ _SPECS = (
         higher_is_better=False,
         reads_input=True,
         version=3,
+    ),
+    MetricSpec(
+        "chosen_over_rejected",
+        "share of answers nearer to the chosen than to the rejected one",
+        "example",
+        ChosenOverRejected,
+        reads_rejected=True,
     ),
     MetricSpec("accuracy", "accuracy", "example", Accuracy, binary=True),
     MetricSpec("macro_f1", "macro F1", "corpus", MacroF1, by_label=True),

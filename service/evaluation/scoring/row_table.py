@@ -10,7 +10,7 @@ from service.evaluation.scoring.answers import ReadAnswer
 from service.storage.ports import ObjectStore
 from service.storage.tables import ColumnType, Range, TableSchema, range_rows
 
-VERSION = 4
+VERSION = 5
 _TOKENS = "of all samples of the row"
 # Name, type, whether it may be null, and meaning. `scores` has one member for each metric.
 _COLUMNS: Sequence[tuple[str, ColumnType, bool, str]] = (
@@ -26,6 +26,7 @@ _COLUMNS: Sequence[tuple[str, ColumnType, bool, str]] = (
     ("prediction", "string", False, "what the model wrote"),
     ("answer", "string", False, "what the prediction says, in its normal form: what is scored"),
     ("references", "strings", False, "the answers that count as right"),
+    ("rejected", "string", False, "the answer that the reference was preferred to; else empty"),
     ("outcome", "string", False, "ok, refused, truncated, unparsable or failed"),
     ("correct", "bool", True, "whether the answer is right; null where there is none to score"),
     ("scores", "floats", False, "what the row earned by each metric; null where it has no score"),
@@ -128,6 +129,7 @@ def table_row(
         "prediction": elected.text,
         "answer": answer.text,
         "references": list(example.references),
+        "rejected": example.rejected,
         "outcome": answer.outcome.value,
         "samples": len(samples),
         "agreement": agreement,

@@ -31,7 +31,7 @@ class Scored:
     """One row of the test split with what became of it; `group` is what was split together.
 
     `prediction` is the answer in its normal form, `raw` as the model gave it (None: the same),
-    `text` the input.
+    `text` the input, `rejected` the answer that the reference was preferred to.
     """
 
     example_id: str
@@ -41,6 +41,7 @@ class Scored:
     group: str
     raw: str | None = None
     text: str = ""
+    rejected: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,7 @@ class Scorer:
         return [next(earned) if row.outcome is Outcome.OK else None for row in rows]
 
     def _golds(self, row: Scored) -> Sequence[str]:
-        return (row.text, *row.references) if self._spec.reads_input else row.references
+        return self._spec.golds(row.references, text=row.text, rejected=row.rejected)
 
     def _take_answered(self, rows: Sequence[Scored]) -> list[float | None]:
         given = [row.raw if self._spec.reads_raw else row.prediction for row in rows]

@@ -17,6 +17,7 @@ from service.tuning.billing.durations import tuning_hours
 from service.tuning.inputs.continuation import continuation_of, parent_of
 from service.tuning.inputs.reuse import reusable_tuning, tuning_fingerprint
 from service.tuning.inputs.settings import TuningSettings, settings_of
+from service.tuning.ports import NOT_OBSERVED, TuningMethod
 from service.tuning.schemas import TuneSpec
 
 
@@ -32,9 +33,11 @@ def estimate_training(
     base_model, train_size = settings.base_model, settings.train_size
     epochs = settings.hyperparameters.epochs
     counted = epochs or catalogue.entry(base_model).epochs.assumed_for(train_size)
-    low, high = (round(each * counted) for each in _tokens_of_one_pass(dataset, train_size))
+    low, high = (round(each * counted) for each in _tokens_of_one_pass(dataset, settings))
     cost = catalogue.training_cost(base_model, tokens=(low + high) // 2)
     notes = [] if epochs else [_epochs_note(counted, train_size)]
+    if settings.method is TuningMethod.PREFERENCE:
+        notes.append(("preference_not_observed", NOT_OBSERVED))
     if cost is None:
         notes.append(("price_unknown", f"no price of training is known for {base_model}"))
     high_nano = catalogue.training_cost(base_model, tokens=high)
@@ -54,16 +57,21 @@ def estimate_training(
     )
 
 
-def _tokens_of_one_pass(dataset: DatasetView, train_size: int) -> tuple[float, float]:
-    """Return about how many tokens a training file has, from low to high."""
+def _tokens_of_one_pass(dataset: DatasetView, settings: TuningSettings) -> tuple[float, float]:
+    """Return about how many tokens of a training file are billed, from low to high.
+
+    Of a pair the prompt is billed twice, and both answers.
+    """
     estimate: Mapping[str, Any] = dataset.report.get("cost") or {}
-    for row in estimate.get("rows") or ():
-        if row["train_size"] == train_size:
+    pairs, size = settings.method is TuningMethod.PREFERENCE, settings.train_size
+    for row in estimate.get("preference" if pairs else "rows") or ():
+        if row["train_size"] == size:
             return row["tokens_low"] / row["epochs"], row["tokens_high"] / row["epochs"]
     a_row = instruction_tokens(dataset) + sum(
         typical_tokens(dataset, column) for column in ("text", "target")
     )
-    return train_size * a_row, train_size * a_row
+    billed = float(size * a_row * (2 if pairs else 1))
+    return billed, billed
 
 
 def _epochs_note(assumed: int, train_size: int) -> tuple[str, str]:

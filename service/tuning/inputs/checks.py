@@ -97,6 +97,9 @@ def _place_faults(entry: ModelEntry, settings: TuningSettings, *, place: str) ->
         yield Fault("/spec/kms_key_name", "key_elsewhere", message)
     if settings.evaluation is None:
         return
+    if settings.method is TuningMethod.PREFERENCE:
+        message = "checkpoints of preference tuning are not evaluated by the provider: leave it out"
+        yield Fault("/spec/evaluation", "evaluation_not_available", message)
     if regions is not None and place not in regions:
         known = ", ".join(regions) or "no region"
         message = f"checkpoints of {entry.name} are evaluated in {known}, not in {place}"

@@ -1,8 +1,7 @@
 """What a `tune` job works with: its dataset, the model it makes, and what it asks for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from service.catalogue.catalogue import Catalogue
 from service.database import Sessions
@@ -12,6 +11,7 @@ from service.jobs.ports import JobRun
 from service.tuning import repository
 from service.tuning.inputs.checks import check_rows, check_settings
 from service.tuning.inputs.continuation import continuation_of, parent_of
+from service.tuning.inputs.files import training_file, validation_file
 from service.tuning.inputs.settings import TuningSettings, settings_of
 from service.tuning.models import TunedModel, TuningRun
 from service.tuning.ports import Hyperparameters, ProviderEvaluation, TuningRequest
@@ -29,22 +29,15 @@ class TuningInputs:
 
     @property
     def training_uri(self) -> str:
-        uri: str = self._training["uri"]
+        uri: str = training_file(self.dataset, self.settings)["uri"]
         return uri
 
     @property
     def row_keys(self) -> list[str]:
         """The keys of the training rows and, where they are asked for, the validation rows."""
-        files = (self._training, self._validation if self.settings.validation else None)
-        return [each["key"] for each in files if each and each.get("key")]
-
-    @property
-    def _training(self) -> Mapping[str, Any]:
-        return self.dataset.training_files[str(self.settings.train_size)]
-
-    @property
-    def _validation(self) -> Mapping[str, Any] | None:
-        return self.dataset.splits.get("validation")
+        training = training_file(self.dataset, self.settings)
+        validation = validation_file(self.dataset, self.settings)
+        return [each["key"] for each in (training, validation) if each]
 
 
 def read_inputs(run: JobRun, spec: TuneSpec, *, sessions: Sessions) -> TuningInputs:
@@ -74,7 +67,8 @@ def check_inputs(inputs: TuningInputs, *, catalogue: Catalogue) -> None:
     and the base model of a tuned model that was still to be found.
     """
     settings = inputs.settings
-    if not inputs.model.unlisted_model:
+    training_file(inputs.dataset, settings)
+    if catalogue.entry(settings.base_model).listed:
         check_settings(catalogue, settings)
     check_rows(catalogue, settings, splits=inputs.dataset.splits)
 

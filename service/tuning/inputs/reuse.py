@@ -12,6 +12,7 @@ from service.errors import NotFound
 from service.jobs.paid_operations.states import OperationState
 from service.jobs.ports import JobRun
 from service.tuning import repository
+from service.tuning.inputs.files import training_file, validation_file
 from service.tuning.inputs.settings import TuningSettings
 from service.tuning.models import TuningRun
 from service.tuning.ports import TuningProvider
@@ -27,10 +28,10 @@ def tuning_fingerprint(dataset: DatasetView, settings: TuningSettings, *, places
     Files count by their content, so that the same rows in another dataset are the same. What is
     left to the provider is left to it in both.
     """
-    validation = dataset.splits.get("validation") or {}
+    validation = validation_file(dataset, settings)
     asked = settings.as_json() | {
-        "training": dataset.training_files[str(settings.train_size)]["sha256"],
-        "validation": validation.get("sha256") if settings.validation else None,
+        "training": training_file(dataset, settings)["sha256"],
+        "validation": validation["sha256"] if validation else None,
         "location": places.tuning,
         "emulated": places.emulated,
     }

@@ -6,7 +6,7 @@ from typing import Any
 from service.inference.batches.vertex_calls import words_without_quotes
 from service.jobs.paid_operations.states import FINAL_STATES, OperationState
 from service.text import storable_json
-from service.tuning.ports import ProviderTuning, TrainingPhase, TrainingProgress
+from service.tuning.ports import ProviderTuning, TrainingPhase, TrainingProgress, TuningMethod
 
 RUN_LABEL, PROJECT_LABEL = "tunecurve-run", "tunecurve-project"
 
@@ -51,6 +51,9 @@ _COUNTS = {
     "tuningStepCount": "tuning_step_count",
     "totalTruncatedExampleCount": "total_truncated_example_count",
 }
+# Supervised tuning and preference tuning: the fields of both are named alike.
+_SPECS = ("supervisedTuningSpec", "preferenceOptimizationSpec")
+_DATA_STATS = ("supervisedTuningDataStats", "preferenceOptimizationDataStats")
 _REASONS = "droppedExampleReasons"
 _NAME_CHARACTERS, _COUNT_DIGITS = 200, 16
 
@@ -78,8 +81,9 @@ def read_tuning(job: Mapping[str, Any]) -> ProviderTuning:
     stated = str(job.get("state", ""))
     state, phase = read_state(stated, str(job.get("tuningJobState") or ""))
     tuned, labels = _mapping(job, "tunedModel"), _mapping(job, "labels")
-    counts = _mapping(_mapping(job, "tuningDataStats"), "supervisedTuningDataStats")
-    spec = _mapping(_mapping(job, "supervisedTuningSpec"), "hyperParameters")
+    stats = _mapping(job, "tuningDataStats")
+    counts = next(filter(None, (_mapping(stats, name) for name in _DATA_STATS)), {})
+    spec = _mapping(_spec(job), "hyperParameters")
     checkpoints = tuple(_checkpoints(tuned))
     return ProviderTuning(
         resource_name=str(job.get("name", "")),
@@ -90,6 +94,7 @@ def read_tuning(job: Mapping[str, Any]) -> ProviderTuning:
         run_id=str(labels.get(RUN_LABEL, "")),
         project_id=str(labels.get(PROJECT_LABEL, "")),
         base_model=_name(job, "baseModel") or _name(_mapping(job, "preTunedModel"), "baseModel"),
+        method=TuningMethod.PREFERENCE if job.get(_SPECS[1]) else TuningMethod.SUPERVISED,
         model=_name(tuned, "model") or None,
         endpoint=_name(tuned, "endpoint") or None,
         checkpoints=checkpoints,
@@ -98,6 +103,16 @@ def read_tuning(job: Mapping[str, Any]) -> ProviderTuning:
         training_tokens=_count(counts.get("totalBillableTokenCount")) or 0,
         error=_error(_mapping(job, "error")),
     )
+
+
+def unread_input(job: Mapping[str, Any]) -> str:
+    """Return the address of the rows of a failed tuning that has counted none and left nothing."""
+    has_read = job.get("tuningDataStats") or _mapping(job, "tunedModel").get("model")
+    return "" if has_read else str(_spec(job).get("trainingDatasetUri") or "")
+
+
+def _spec(job: Mapping[str, Any]) -> Mapping[str, Any]:
+    return next(filter(None, (_mapping(job, name) for name in _SPECS)), {})
 
 
 def _mapping(holder: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -165,6 +180,7 @@ def _chosen(spec: Mapping[str, Any]) -> dict[str, Any]:
         "epochs": _count(spec.get("epochCount")),
         "learning_rate_multiplier": _number(spec.get("learningRateMultiplier")),
         "adapter_size": sizes.get(str(spec.get("adapterSize"))),
+        "beta": _number(spec.get("beta")),
     }
     return {key: value for key, value in chosen.items() if value}
 

@@ -1,8 +1,9 @@
-"""The TuningJob that a request becomes, as a message of `aiplatform_v1`. Pure."""
+"""The TuningJob that a request becomes, as a message of `aiplatform_v1` or as JSON. Pure."""
 
 from typing import Any
 
 from google.cloud import aiplatform_v1 as v1
+from google.protobuf import json_format
 
 from service.tuning.ports import Hyperparameters, ProviderEvaluation, TuningRequest
 from service.tuning.providers.vertex_answers import ADAPTERS, PROJECT_LABEL, RUN_LABEL
@@ -20,6 +21,21 @@ def tuning_job(request: TuningRequest) -> Any:
         service_account=request.service_account or "",
         encryption_spec=v1.EncryptionSpec(kms_key_name=key) if key else None,
     )
+
+
+def preference_job(request: TuningRequest) -> dict[str, Any]:
+    """Return the TuningJob of a preference tuning, which only the REST surface has.
+
+    Its `preferenceOptimizationSpec` has the fields of a supervised one, and `beta` (discovery
+    document of v1).
+    """
+    job: dict[str, Any] = json_format.MessageToDict(v1.TuningJob.pb(tuning_job(request)))
+    spec = job.pop("supervisedTuningSpec")
+    if request.hyperparameters.beta is not None:
+        spec["hyperParameters"] = spec.get("hyperParameters", {}) | {
+            "beta": request.hyperparameters.beta
+        }
+    return job | {"preferenceOptimizationSpec": spec}
 
 
 def _start(request: TuningRequest) -> dict[str, Any]:

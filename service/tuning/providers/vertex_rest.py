@@ -45,9 +45,18 @@ def get_json(session: AuthorizedSession, url: str, *, params: Mapping[str, str |
     """Return the JSON object of one GET; raises GoogleAPICallError, ValueError where the answer is
     none, and what `requests` raises.
     """
+    return _json_of(session, "GET", url, params=params, timeout=CALL_SECONDS)
+
+
+def post_json(session: AuthorizedSession, url: str, body: Any, *, seconds: float) -> Any:
+    """Return the JSON of one POST, which is sent once; raises what `get_json` raises."""
+    return _json_of(session, "POST", url, json=body, timeout=seconds)
+
+
+def _json_of(session: AuthorizedSession, method: str, url: str, **request: Any) -> Any:
     parts = urlsplit(url)
     route = _route(f"{parts.scheme}://{parts.netloc}")
-    answer = session.request("GET", url, params=params, timeout=CALL_SECONDS, **route)  # type: ignore[no-untyped-call]
+    answer = session.request(method, url, **request, **route)  # type: ignore[no-untyped-call]
     if answer.status_code >= _FIRST_ERROR:
         raise from_http_response(answer)  # type: ignore[no-untyped-call]
     found = answer.json()

@@ -41,6 +41,7 @@ def test_batches_sizes_and_sampling_agree(name: str) -> None:
     theirs, ours = MODELS[name], CATALOGUE.entry(name)
 
     assert ours.serving.batch_tuned == theirs.has_tuned_batch
+    assert ("preference" in ours.tuning.methods) == theirs.takes_preferences
     assert list(ours.tuning.adapter_sizes) == [SIZES[size] for size in theirs.adapter_sizes]
     honours = ours.sampling.temperature is SettingEffect.HONOURED
     assert honours == theirs.honours_sampling

@@ -196,6 +196,7 @@ def test_an_uploaded_file_becomes_a_dataset(
         "key": None,
         "uri": None,
         "sha256": None,
+        "pairs": None,
     }
 
 

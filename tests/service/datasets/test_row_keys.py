@@ -19,7 +19,7 @@ def words(text: str) -> list[str]:
 
 
 def normalised(texts: list[str]) -> list[int]:
-    empty = dict.fromkeys(("system", "history", "identity", "identity_target"), "")
+    empty = dict.fromkeys(("system", "history", "rejected", "identity", "identity_target"), "")
     rows = [{"row": 1, "given": 0, "text": each, "target": each, **empty} for each in texts]
     digests = [digest(0, "")] * len(DIGESTS) * len(texts)
     keys = row_keys(pl.DataFrame(rows), digests, [fold(each) for each in texts])

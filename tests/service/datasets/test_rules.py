@@ -63,6 +63,7 @@ def converted(*changes: dict[str, Any]) -> pl.DataFrame:
         "references": ["blue"],
         "system": "",
         "history": "",
+        "rejected": "",
     }
     rows = [plain | change | {"row": number} for number, change in enumerate(changes, start=1)]
     return pl.DataFrame(rows, schema_overrides={"references": pl.List(pl.String)})

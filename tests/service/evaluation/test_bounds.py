@@ -39,6 +39,7 @@ def rows_of(
             tuple(references),
             f"g{at}",
             text=text,
+            rejected="seven eight",
         )
         for at, (answer, references) in enumerate(zip(said, golds, strict=True))
     ]

@@ -31,7 +31,7 @@ def test_the_known_metrics_are_listed_without_importing_what_computes_them() -> 
 
 
 def test_an_unknown_metric_is_refused_and_the_known_ones_are_named() -> None:
-    with pytest.raises(Invalid, match="accuracy, chrf, exact_match") as caught:
+    with pytest.raises(Invalid, match="accuracy, chosen_over_rejected, chrf") as caught:
         METRICS.find("meteor", pointer="/spec/metric")
     assert caught.value.faults[0].pointer == "/spec/metric"
 
@@ -94,7 +94,7 @@ def test_scores_equal_the_worked_examples_of_the_published_metrics(
 def test_rows_may_differ_in_how_many_references_they_have() -> None:
     predictions = ["the cat sat on a mat", "it ran"]
     twice = [["the cat sat on the mat", "the cat sat"], ["it ran off", "it ran off"]]
-    for metric in METRICS:
+    for metric in (name for name, spec in METRICS.items() if not spec.reads_rejected):
         assert value_of(metric, predictions, [twice[0], twice[1][:1]]) == value_of(
             metric, predictions, twice
         )

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from service.errors import Invalid
 from service.evaluation.metrics.registry import METRICS
 from tests.service.evaluation.published import published, value_of
 
@@ -243,3 +244,20 @@ def test_totals_take_sums_of_any_leading_shape(metric: str) -> None:
     alone = [float(measure.totals(each)) for each in sums]
     assert measure.totals(sums) == pytest.approx(alone)
     assert measure.totals(np.stack([sums, sums])) == pytest.approx(np.array([alone, alone]))
+
+
+@pytest.mark.parametrize(
+    ("said", "share"),
+    [("The tower leans.", 100), ("Go away!", 0), ("qqq", 50), ("The tower leans, go.", 100)],
+)
+def test_an_answer_is_told_nearer_to_the_chosen_or_to_the_rejected_one(
+    said: str, share: float
+) -> None:
+    golds = METRICS["chosen_over_rejected"].golds(["The tower leans."], text="", rejected="Go away")
+    assert value_of("chosen_over_rejected", [said], [list(golds)]) == share
+
+
+def test_a_row_without_a_rejected_answer_is_not_compared_with_one() -> None:
+    with pytest.raises(Invalid) as refused:
+        METRICS["chosen_over_rejected"].golds(["a"], text="b", rejected="")
+    assert refused.value.code == "pairs_required"

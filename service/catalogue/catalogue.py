@@ -23,6 +23,7 @@ log = structlog.get_logger()
 
 _SHIPPED = Path(__file__).with_name("base_models.toml")
 _VERSION = re.compile(r"(@[\w.-]+|-\d{3})$")
+_GENERATION = re.compile(r"[\d.]+$")
 _Tables = Mapping[str, Any]
 
 
@@ -78,6 +79,14 @@ class Catalogue:
         """
         found = self._local if is_local(base_model) else self.find(base_model) or self._general
         return found.model_copy(update={"name": base_model})
+
+    def line_of(self, base_model: str) -> str:
+        """Return the provider's line of a base model, `gemini` of all its generations.
+
+        Of a model that is not listed, or local, the name tells it as far as it can.
+        """
+        name = base_model.rpartition("/")[2].removeprefix(f"{LOCAL}:").lower()
+        return self.entry(base_model).line or _GENERATION.sub("", name.partition("-")[0]) or name
 
     def is_synthetic(self, base_model: str) -> bool:
         """Return whether an emulator answers for a base model; a local one answers itself."""

@@ -177,6 +177,7 @@ class ModelEntry(BaseModel):
     name: str
     listed: bool = Field(default=True, exclude=True)
     family: str = ""
+    line: str = Field(default="", description="what its provider trains alike; empty: by name")
     lifecycle: Lifecycle | None = Field(default=None, description="null: not known")
     tuning: Tuning
     epochs: Epochs

@@ -71,8 +71,14 @@ def reserve_evaluation(
     check_judges(spec, spec.search, catalogue=catalogue)
     unlisted = _check_model(session, spec, name, submission.project_id, find_model, catalogue)
     asked = _asked_model(session, submission, base_model=base_model, find=find_base_model)
-    rows = (spec.dataset, spec.split)
-    check_judge(session, spec.judge, rows, answered_by=[asked], project_id=submission.project_id)
+    check_judge(
+        session,
+        spec.judge,
+        (spec.dataset, spec.split),
+        answered_by=[asked],
+        project_id=submission.project_id,
+        catalogue=catalogue,
+    )
     if is_local(asked):
         check_local(spec, is_classifier=False)
     repository.add(

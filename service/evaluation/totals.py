@@ -175,7 +175,7 @@ def _judge(plan: EvaluationPlan) -> JudgeRun | None:
     return JudgeRun(
         plan.spec.judge,
         normal_form=plan.reader.normalisation.signature,
-        answered_by=plan.target.base_model,
+        families=plan.families,
     )
 
 

@@ -97,6 +97,7 @@ def reserve_experiment(
         (spec.dataset or "", Split.TEST),
         answered_by=models_of(spec, name),
         project_id=submission.project_id,
+        catalogue=catalogue,
     )
     unlisted = check_models(spec, name, catalogue=catalogue)
     repository.add(

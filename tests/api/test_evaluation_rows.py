@@ -135,7 +135,7 @@ def _judged(api: Api, evaluation: str) -> None:
     """Let the answers have been judged: the right one with the best grade."""
     rows = [answer_row(evaluation, position, metric="judge_score") for position in range(3)]
     judge = RubricJudge(rubric="Good answers are right.", model="gemini-3.5-flash")
-    taken = JudgeRows(judge, answered_by="gemini-3.1-flash-lite")
+    taken = JudgeRows(judge, families=("gemini", "gemini"))
     for number, row in enumerate(rows):
         place = round(row["scores"]["judge_score"] / 25)
         taken.add([place, place], length=len(row["answer"]), group=number)

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
 from service.evaluation.generation_schemas import JudgeMode, RubricJudge
-from service.evaluation.judges.families import model_family
 from service.evaluation.judges.rubric import judged_value, places_of, score_name
 from service.evaluation.scoring.verbal import LEAST_RETEST_KAPPA
 from service.evaluation.statistics import agreement
@@ -114,11 +113,10 @@ def self_preference(reports: Sequence[tuple[str, JudgeReport]]) -> Estimate | No
 
 
 class JudgeRows:
-    """Takes judged rows one by one; `answered_by` is the base model whose answers they are."""
+    """Takes judged rows one by one; `families` are the judge's and that of who answers."""
 
-    def __init__(self, judge: RubricJudge, *, answered_by: str) -> None:
-        self._judge = judge
-        self._is_family = model_family(judge.model) == model_family(answered_by)
+    def __init__(self, judge: RubricJudge, *, families: tuple[str, str]) -> None:
+        self._judge, self._families = judge, families
         self._values, self._lengths, self._groups = array("d"), array("d"), array("Q")
         self._turns = array("d")
         self._verdicts: list[tuple[int | None, ...]] = []
@@ -159,8 +157,8 @@ class JudgeRows:
             score=score_name(judge),
             mode=judge.mode,
             model=judge.model,
-            family=model_family(judge.model),
-            same_family=self._is_family,
+            family=self._families[0],
+            same_family=len(set(self._families)) == 1,
             rubric=judge.rubric,
             levels=levels,
             against=judge.against,

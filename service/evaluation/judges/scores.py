@@ -37,10 +37,10 @@ class StoredVerdicts:
 class JudgeRun:
     """The score of one judge over rows that come in pieces, and its report."""
 
-    def __init__(self, judge: RubricJudge, *, normal_form: str, answered_by: str) -> None:
+    def __init__(self, judge: RubricJudge, *, normal_form: str, families: tuple[str, str]) -> None:
         self._judge = judge
         self._run = GivenRun(spec_of(judge), normal_form=normal_form, giver="the judge")
-        self._rows = JudgeRows(judge, answered_by=answered_by)
+        self._rows = JudgeRows(judge, families=families)
 
     @property
     def name(self) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from service.catalogue.catalogue import Catalogue
 from service.database import Session, Sessions
 from service.errors import Fault, Invalid, NotFound
 from service.evaluation import repository
@@ -58,13 +59,14 @@ def check_judge(
     *,
     answered_by: Iterable[str],
     project_id: str,
+    catalogue: Catalogue,
 ) -> None:
     """Raise what `check_family` raises of each base model that answers, and `check_compared`.
 
     `rows` are a dataset and a split.
     """
     for base_model in answered_by:
-        check_family(judge, base_model)
+        check_family(judge, base_model, catalogue=catalogue)
     check_compared(session, judge, rows, project_id=project_id)
 
 

@@ -5,7 +5,6 @@ from service.catalogue.checks import check_base_model
 from service.catalogue.local_names import is_local
 from service.errors import Fault, Invalid
 from service.evaluation.generation_schemas import GenerationConfig, PromptSearch, RubricJudge
-from service.evaluation.judges.families import model_family
 from service.evaluation.judges.rubric import score_name
 from service.evaluation.metrics.registry import find_score
 
@@ -30,15 +29,16 @@ def check_judges(
         raise _refused("local_model_cannot", "a local model does not judge: name one of a provider")
 
 
-def check_family(judge: RubricJudge | None, answered_by: str) -> None:
+def check_family(judge: RubricJudge | None, answered_by: str, *, catalogue: Catalogue) -> None:
     """Raise Invalid `judge_of_same_family` where a model would judge its own family's answers.
 
-    `answered_by` is a base model; "" where it is not known yet.
+    `answered_by` is a base model; "" where it is not known yet. The catalogue tells families: they
+    are the lines of providers.
     """
     if judge is None or judge.allow_same_family or not answered_by:
         return
-    family = model_family(judge.model)
-    if family == model_family(answered_by):
+    family = catalogue.line_of(judge.model)
+    if family == catalogue.line_of(answered_by):
         message = (
             f"{judge.model} would judge answers of its own family ({family}: {answered_by}), whose "
             "style it may prefer; name a judge of another family, or set `allow_same_family`, and "

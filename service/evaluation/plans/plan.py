@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from service.catalogue.catalogue import Catalogue
 from service.catalogue.checks import check_samples
 from service.catalogue.entry import CallSettings
 from service.catalogue.prices import CallPrice
@@ -39,7 +40,8 @@ class EvaluationPlan:
     """All that determines the requests of an evaluation, but for its rows.
 
     `price` is the one of calls online, None where it is not known; `cache` is None where neither
-    the service nor the job caches answers.
+    the service nor the job caches answers. `families` are those of the judge and of the model that
+    answers; empty without a judge.
     """
 
     evaluation_id: str
@@ -50,6 +52,7 @@ class EvaluationPlan:
     price: CallPrice | None = None
     cache: CacheRules | None = None
     unlisted_model: bool = False
+    families: tuple[str, str] = ("", "")
 
     @property
     def rows(self) -> int:
@@ -134,7 +137,14 @@ def plan_evaluation(
         ),
         cache=calls.cache if spec.cache and not target.is_local else None,
         unlisted_model=row.unlisted_model,
+        families=_families(spec, target, catalogue=calls.catalogue),
     )
+
+
+def _families(spec: EvaluateSpec, target: Target, *, catalogue: Catalogue) -> tuple[str, str]:
+    if spec.judge is None:
+        return "", ""
+    return catalogue.line_of(spec.judge.model), catalogue.line_of(target.base_model)
 
 
 def call_settings(spec: EvaluateSpec, form: AnswerForm, model: CallSettings) -> CallSettings:

@@ -56,7 +56,7 @@ def judges_of(
             target, VERBAL, spec.verbal.repeats, partial(_verbal_prompt, plan), verbal_format
         )
     if spec.judge is not None:
-        check_family(spec.judge, plan.target.base_model)
+        check_family(spec.judge, plan.target.base_model, catalogue=catalogue)
         yield Judge(
             judge_target(spec.judge.model, catalogue=catalogue),
             RUBRIC,

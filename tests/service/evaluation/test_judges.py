@@ -13,7 +13,6 @@ from service.datasets.queries import DatasetView, ready_dataset
 from service.errors import Conflict, Invalid, NotFound
 from service.evaluation.exports.row_scores import read_variant_scores
 from service.evaluation.generation_schemas import RubricJudge
-from service.evaluation.judges.families import model_family
 from service.evaluation.judges.reports import JudgeCalibration, JudgeReport, self_preference
 from service.evaluation.judges.rubric import judge_prompt, judged_value, read_verdict
 from service.evaluation.judges.verdict_schemas import VerdictIn
@@ -191,9 +190,6 @@ def _a_model_of_the_same_family_judges_only_where_that_is_allowed(room: Room) ->
         room.reserve(judge=judge)
     assert caught.value.code == "judge_of_same_family"
     assert caught.value.faults[0].pointer == "/spec/judge/model"
-    assert model_family("gemini-3.5-flash") == model_family("gemini-2.5-pro") == "gemini"
-    assert model_family("gemma2-9b-it") == "gemma"
-    assert model_family("local:HuggingFaceTB/SmolLM2-135M") == "smollm"
 
 
 def _what_no_judge_can_give_is_refused_at_submission(room: Room) -> None:

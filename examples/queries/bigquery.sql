@@ -1,5 +1,7 @@
 -- The same rows in BigQuery, loaded once for each evaluation:
 --   bq load --source_format=PARQUET tunecurve.rows rows.parquet
+-- Never run on BigQuery by the tests, which have no network: they parse it in its dialect, and check
+-- that the table has the columns.
 -- Rows that are right with a prompt and wrong with a tuned model.
 SELECT
   prompted.example_id,

@@ -21,7 +21,7 @@ from service.model_registry.schemas import ModelDetail
 from service.storage.tables import rows_as_csv
 from service.tuning import queries
 from service.tuning.curve_schemas import TrainingCurves, present_curves
-from service.tuning.curves.records import training_curves
+from service.tuning.curves.records import overfitting_inconclusive, training_curves
 from service.tuning.schemas import Model, present_model
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
@@ -120,7 +120,8 @@ def get_curves(
         chunks = rows_as_csv(rows, columns=columns)
         return attachment(chunks, name=f"{model_id}-curves.csv", content_type=MEDIA_TYPES["csv"])
     states = job_states([row.job_id], sessions=container.sessions)
-    return present_curves(row, points, job=states.get(row.job_id))
+    inconclusive = overfitting_inconclusive(points)
+    return present_curves(row, points, job=states.get(row.job_id), inconclusive=inconclusive)
 
 
 @router.delete(

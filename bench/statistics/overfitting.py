@@ -19,7 +19,7 @@ from service.tuning.curves.overfitting import Curve, find_overfitting
 
 _PATIENCE = 3
 _RISE = 0.3
-_NOISES, _LENGTHS = (0.0, 0.01, 0.03, 0.1), (6, 12, 30, 100)
+_NOISES, _LENGTHS = (0.0, 0.01, 0.03, 0.1), (6, 8, 12, 30, 100)
 
 Rule = Callable[[Curve, Curve], bool]
 

@@ -1,6 +1,7 @@
 """What crosses HTTP about training curves."""
 
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -9,6 +10,13 @@ from service.jobs.lifecycle import State
 from service.jobs.schemas import output_state
 from service.tuning.models import TunedModel
 from service.tuning.ports import MetricPoint, MetricSeries
+
+
+class Inconclusive(StrEnum):
+    """Why loss curves without a finding do not tell that a training has not overfitted."""
+
+    NO_VALIDATION = "no_validation"
+    TOO_FEW_POINTS = "too_few_points"
 
 
 class OverfittingFinding(BaseModel):
@@ -44,6 +52,7 @@ class TrainingCurves(BaseModel):
                     "model": "model_01jd5v3q0e8k3v7m2x9y4z6abc",
                     "synthetic": False,
                     "complete": True,
+                    "overfitting_inconclusive": "too_few_points",
                     "series": {
                         "train_loss": [{"step": 50, "value": 1.31}, {"step": 100, "value": 0.62}],
                         "validation_loss": [{"step": 50, "value": 1.4}],
@@ -57,15 +66,26 @@ class TrainingCurves(BaseModel):
     model: str = Field(description="id of the model")
     synthetic: bool = Field(description="made by the emulator, not by Gemini")
     complete: bool = Field(description="the training has ended: no more points will come")
+    overfitting_inconclusive: Inconclusive | None = Field(
+        default=None,
+        description="why overfitting cannot be told: below eight validation losses, or without "
+        "any; null: it was looked for, and the model says what was found",
+    )
     series: dict[MetricSeries, list[TrainingPoint]] = Field(
         description="losses in nats, accuracies of next tokens; a series without points is absent"
     )
 
 
 def present_curves(
-    row: TunedModel, points: Sequence[MetricPoint], *, job: State | None
+    row: TunedModel,
+    points: Sequence[MetricPoint],
+    *,
+    job: State | None,
+    inconclusive: Inconclusive | None = None,
 ) -> TrainingCurves:
-    """Return the training curves of a model as HTTP shows them."""
+    """Return the training curves of a model as HTTP shows them; `inconclusive` says why they do
+    not tell overfitting.
+    """
     series: dict[MetricSeries, list[TrainingPoint]] = {}
     for point in points:
         series.setdefault(point.series, []).append(
@@ -75,5 +95,6 @@ def present_curves(
         model=row.id,
         synthetic=row.synthetic,
         complete=output_state(job, ready=row.ready_at is not None) != "creating",
+        overfitting_inconclusive=inconclusive,
         series=series,
     )

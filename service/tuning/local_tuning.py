@@ -27,6 +27,7 @@ from service.tuning import repository
 from service.tuning.billing.costs import enter_training
 from service.tuning.curves.records import record_metrics
 from service.tuning.inputs.inputs import read_inputs
+from service.tuning.local_reuse import record_training, reuse_training, training_fingerprint
 from service.tuning.local_spec import DEFAULT_TRAINING
 from service.tuning.ports import MetricPoint
 from service.tuning.providers.local.plan import TrainingPlan, plan_training
@@ -95,6 +96,12 @@ def _train(run: JobRun, folder: Path, services: LocalTuningServices) -> None:
         instruction=dataset.instruction,
     )
     plan = _plan(spec, dataset, data.train, base_model=model.base_model)
+    base = services.models.base(plan.base_model)
+    fingerprint = training_fingerprint(dataset, spec, plan, base=base)
+    if not spec.fresh and reuse_training(
+        run, fingerprint, store=services.store, sessions=services.sessions
+    ):
+        return
     epochs = [plan.epochs] if spec.export_last_checkpoint_only else range(1, plan.epochs + 1)
     publisher = _Publisher(run, services, epochs)
     trained = train(plan, data, folder=folder, models=services.models, listener=publisher)
@@ -105,7 +112,7 @@ def _train(run: JobRun, folder: Path, services: LocalTuningServices) -> None:
         "statistics": dict(trained.statistics),
         "hyperparameters": dict(plan.hyperparameters),
     }
-    _complete(run, result, tokens=trained.tokens, services=services)
+    _complete(run, result, fingerprint, tokens=trained.tokens, services=services)
 
 
 def _examples(
@@ -183,13 +190,19 @@ class _Publisher:
 
 
 def _complete(
-    run: JobRun, result: dict[str, Any], *, tokens: int, services: LocalTuningServices
+    run: JobRun,
+    result: dict[str, Any],
+    fingerprint: str,
+    *,
+    tokens: int,
+    services: LocalTuningServices,
 ) -> None:
     with run.fenced() as session:
         model = repository.model(session, run.outputs["model"], project_id=run.project_id)
         if model is None:
             return
         model.fill(result, synthetic=False)
+        record_training(session, run, result, fingerprint=fingerprint)
         enter_training(
             session,
             run,

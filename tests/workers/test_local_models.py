@@ -85,7 +85,7 @@ def test_a_killed_worker_costs_the_work_since_the_last_checkpoint_and_nothing_el
     stack: Stack, dataset: str, worker: FleetProcess
 ) -> None:
     whole = stack.succeeded(tune(stack, dataset, **LONG).id)
-    job = tune(stack, dataset, **LONG)
+    job = tune(stack, dataset, **LONG, fresh=True)
     folder = stack.services.local_tuning.folder / job.id
     eventually(lambda: any(folder.glob("checkpoint-*/whole")), what="nothing was saved", pause=0.01)
     worker.kill()

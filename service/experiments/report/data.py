@@ -56,12 +56,14 @@ class PromptSample:
 class VariantDetails:
     """What is known of a variant beside its point on the curve.
 
-    `scores` are those of the other metrics; `overfitting` is what the curves of its model show.
+    `scores` are those of the other metrics; `overfitting` is what the curves of its model show,
+    and `has_few_points` says that their validation losses are too few to show it.
     """
 
     scores: Sequence[Score] = ()
     findings: Sequence[AnswerFinding] = ()
     overfitting: OverfittingFinding | None = None
+    has_few_points: bool = False
     confusion: ConfusionMatrix | None = None
     setup: EvaluationSetup | None = None
     prompt: PromptSample | None = None

@@ -23,6 +23,7 @@ from service.experiments.report.svg import CANVASES
 from service.experiments.report.variant_table import points_of, variant_table
 from service.experiments.report.word_diff import Edit, diff_words
 from service.pages.templates import render_page
+from service.tuning.curves.overfitting import FEW_POINTS
 
 SYNTHETIC_NOTICE = "SYNTHETIC: produced by the Tunecurve emulator, not by Gemini"
 UNLISTED_NOTICE = "UNLISTED: the base model is unknown to the catalogue, or retired"
@@ -88,6 +89,8 @@ def render_report(report: ReportData, *, revealed: bool = False) -> str:
         confusions=list(_confusions(report)),
         findings=list(_findings(report)),
         overfitted=list(_overfitted(report)),
+        inconclusive=[name for name, each in report.variants.items() if each.has_few_points],
+        few_points=FEW_POINTS,
         suspects=_suspects(report, shown),
         dataset_facts=_dataset(report.dataset),
         provenance=_provenance(report),

@@ -26,7 +26,8 @@ from service.experiments.variants import UNSEEN
 from service.jobs.lifecycle import State
 from service.jobs.ports import JobRecord
 from service.storage.ports import ObjectStore
-from service.tuning.curve_schemas import OverfittingFinding
+from service.tuning.curve_schemas import Inconclusive, OverfittingFinding
+from service.tuning.curves.records import overfitting_inconclusive, training_curves
 from service.tuning.queries import get_model
 
 Row = Mapping[str, Any]
@@ -71,6 +72,7 @@ def _details(
         scores=[score for score in shown.metrics if score.metric != metric],
         findings=shown.findings,
         overfitting=_overfitting(variant, sources),
+        has_few_points=_has_few_points(variant, sources),
         confusion=ConfusionMatrix.model_validate(row.confusion) if row.confusion else None,
         setup=shown.setup,
         confidence=shown.confidence,
@@ -85,6 +87,15 @@ def _overfitting(variant: VariantView, sources: ReportSources) -> OverfittingFin
     model = get_model(variant.model, project_id=sources.project_id, sessions=sources.sessions)
     found = model.overfitting
     return OverfittingFinding.model_validate(found) if found else None
+
+
+def _has_few_points(variant: VariantView, sources: ReportSources) -> bool:
+    if variant.model is None:
+        return False
+    _, points = training_curves(
+        variant.model, project_id=sources.project_id, sessions=sources.sessions
+    )
+    return overfitting_inconclusive(points) is Inconclusive.TOO_FEW_POINTS
 
 
 def _shots(variant: VariantView, sources: ReportSources) -> tuple[Example, ...]:

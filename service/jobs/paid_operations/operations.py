@@ -114,7 +114,7 @@ class _Step(Generic[Row]):
                 row = repository.change(session, row, intended_at=now, **intent)
         if place:
             return Waiting(Reason.QUOTA, seconds=recheck_seconds(place))
-        self._wake_next(row)
+        wake_next(self.table, row.line, sessions=self.sessions)
         return self._send(row)
 
     def _resume(self, row: Row, now: datetime) -> Waiting:
@@ -180,8 +180,7 @@ class _Step(Generic[Row]):
         except (Unavailable, NotFound) as error:
             # The request may have arrived. It is looked for before it is ever sent again.
             if isinstance(error, NotFound) and self._was_sent_before():
-                self._refuse(row, error)
-                raise
+                return self._adopt_or_refuse(row, error)
             log.warning("operation_in_doubt", job_id=self.run.id, code=error.code)
             return Waiting(Reason.RETRY, seconds=self.pace.settle_seconds)
         log.info("operation_submitted", job_id=self.run.id, resource_name=resource_name)
@@ -190,6 +189,18 @@ class _Step(Generic[Row]):
         except LeaseLost:
             self._disown(row, resource_name)
             raise
+
+    def _adopt_or_refuse(self, row: Row, error: NotFound) -> Waiting:
+        """A second 404 is the last word, unless what was asked for was made all the same."""
+        try:
+            sent = reconcile_attempts(self.run, self.operation, row)
+        except (Unavailable, RateLimited, Forbidden) as unanswered:
+            log.warning("operation_search_failed", job_id=self.run.id, code=unanswered.code)
+            return Waiting(Reason.RETRY, seconds=self.pace.settle_seconds)
+        if sent.found:
+            return self._adopt(row, sent)
+        self._refuse(row, error)
+        raise error
 
     def _refuse(self, row: Row, error: TunecurveError) -> None:
         problem = {"kind": error.code, "message": error.message}
@@ -235,9 +246,6 @@ class _Step(Generic[Row]):
             done = False
         if not done:
             note_doubt(row, sessions=self.sessions)
-
-    def _wake_next(self, row: Row) -> None:
-        wake_next(self.table, row.line, sessions=self.sessions)
 
     def _may_send(self) -> bool:
         """Look right before the request: the lease is ours, so no other waits for it to settle yet.
@@ -289,4 +297,4 @@ class _Step(Generic[Row]):
             row.record(result={}, error=error)
             self.operation.release(session, row)
         self._clean_up(row)
-        self._wake_next(row)
+        wake_next(self.table, row.line, sessions=self.sessions)

@@ -14,6 +14,9 @@ from itertools import pairwise
 from math import sqrt
 from statistics import fmean, median
 
+from service.tuning.curve_schemas import Inconclusive
+
+FEW_POINTS = 8  # of 7 with noise of 1 % one in eight is missed, of 6 all (bench/statistics)
 _LAST = 3  # evaluations after the lowest: his strip and our means
 _LEAST_RISE = 0.05  # of the lowest loss: a smaller one is not worth fewer epochs
 _SIGMAS = 4.0  # with 3, one in fifteen long and noisy healthy curves raised it
@@ -69,6 +72,17 @@ def find_overfitting(train: Curve, validation: Curve) -> Overfitting | None:
         best_gap=best_gap,
         last_gap=last_gap,
     )
+
+
+def why_inconclusive(train: Curve, validation: Curve) -> Inconclusive | None:
+    """Return why nothing can be said of overfitting; None where it is found, or was looked for on
+    enough points.
+    """
+    if not train or not validation:
+        return Inconclusive.NO_VALIDATION
+    if len(validation) >= FEW_POINTS or find_overfitting(train, validation):
+        return None
+    return Inconclusive.TOO_FEW_POINTS
 
 
 def _noise(losses: Sequence[float]) -> float:

@@ -9,7 +9,12 @@ from service.errors import NotFound
 from service.jobs.events import emit_event
 from service.jobs.queries import find_job
 from service.tuning import repository
-from service.tuning.curves.overfitting import Curve, find_overfitting
+from service.tuning.curve_schemas import Inconclusive
+from service.tuning.curves.overfitting import (
+    Curve,
+    find_overfitting,
+    why_inconclusive,
+)
 from service.tuning.models import TunedModel
 from service.tuning.ports import MetricPoint, MetricSeries
 from service.webhooks.events import EventType
@@ -38,6 +43,12 @@ def record_metrics(session: Session, job_id: str, points: Sequence[MetricPoint])
 def _emit(session: Session, model: TunedModel, overfitting: dict[str, Any]) -> None:
     job = find_job(session, model.job_id, project_id=model.project_id)
     emit_event(session, job, EventType.MODEL_OVERFITTING, model=model.id, overfitting=overfitting)
+
+
+def overfitting_inconclusive(points: Sequence[MetricPoint]) -> Inconclusive | None:
+    """Return why the points of a training cannot tell overfitting; None where they can."""
+    train, validation = MetricSeries.TRAIN_LOSS, MetricSeries.VALIDATION_LOSS
+    return why_inconclusive(loss_curve(points, train), loss_curve(points, validation))
 
 
 def loss_curve(points: Sequence[MetricPoint], series: MetricSeries) -> Curve:

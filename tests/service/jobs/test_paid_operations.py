@@ -126,6 +126,18 @@ def test_a_request_that_is_told_twice_that_nothing_is_there_has_failed(
     world.forget()
 
 
+def test_a_request_that_was_carried_out_though_a_second_404_answers_it_is_adopted(
+    database: tuple[Sessions, str],
+) -> None:
+    world = World(*database, Ledger("404"))
+    assert isinstance(world.step(Steps()), Waiting)
+    world.ledger.answer = "404 made"
+    set_back(world.sessions, seconds=100)
+    world.finish()
+    world.require_one("told twice that nothing is there")
+    assert world.end is OperationState.SUCCEEDED
+
+
 def test_a_stray_is_cancelled_when_its_job_ends_and_told_in_an_event(
     database: tuple[Sessions, str],
 ) -> None:

@@ -19,7 +19,7 @@ from tests.support.local_models import BASE, CLASSIFIER, SIZES, WRITER, LocalRoo
 from tests.support.runs import MemoryRun
 
 STEPS = 5 * 25  # of five epochs of 400 rows in batches of 16
-SHORT = {**CLASSIFIER, "train_size": 50}
+SHORT = {**CLASSIFIER, "train_size": 50, "fresh": True}
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +125,24 @@ def test_another_seed_gives_another_model(room: LocalRoom, short: MemoryRun) -> 
     other = room.reserve_tuning(**{**SHORT, "local": {**CLASSIFIER["local"], "seed": 7}})
     room.train(other)
     assert losses(room, other)[-1] != pytest.approx(losses(room, short)[-1], abs=5e-4)
+
+
+def test_an_identical_training_is_used_again_with_files_of_its_own(
+    room: LocalRoom, short: MemoryRun
+) -> None:
+    first = room.model(short)
+    run = room.reserve_tuning(**{**SHORT, "fresh": False})
+    again = room.train(run)
+    assert again.reused_from == short.id
+    assert run.progress == []  # no step was taken
+    assert losses(room, run) == losses(room, short)
+    assert str(again.endpoint) != str(first.endpoint)
+    assert again.id in str(again.endpoint)
+    assert [each["epoch"] for each in again.checkpoints] == [1, 2, 3, 4, 5]
+    scores = [room.evaluate(model=each.id, variant="tuned")[1] for each in (first, again)]
+    assert scores[0] == scores[1]
+    other = room.reserve_tuning(**{**SHORT, "fresh": False, "replicate": 1})
+    assert room.train(other).reused_from is None  # another seed
 
 
 class Killed(BaseException):

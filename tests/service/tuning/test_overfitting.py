@@ -7,7 +7,12 @@ import pytest
 
 from service.database import Sessions
 from service.files.operations import create_file
-from service.tuning.curves.overfitting import Curve, find_overfitting
+from service.tuning.curve_schemas import Inconclusive
+from service.tuning.curves.overfitting import (
+    Curve,
+    find_overfitting,
+    why_inconclusive,
+)
 from service.tuning.queries import model_with_tuning
 from service.tuning.schemas import present_model
 from tests.service.tuning.conftest import LIMITS, Tuning, prepare, store, tuning_of
@@ -47,6 +52,22 @@ def test_only_a_lasting_rise_above_the_noise_is_overfitting(
     if found:
         assert found.last_gap > found.best_gap
         assert found.rise > 0
+
+
+@pytest.mark.parametrize(
+    ("validation", "why"),
+    [
+        ([1.1, 0.9, 0.8], Inconclusive.TOO_FEW_POINTS),
+        ([0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3], None),  # short, and overfitted past any doubt
+        ([1.1, 0.9, 0.8, 0.75, 0.72, 0.7, 0.69], Inconclusive.TOO_FEW_POINTS),
+        ([1.1, 0.9, 0.8, 0.75, 0.72, 0.7, 0.69, 0.68], None),
+        ([], Inconclusive.NO_VALIDATION),
+    ],
+)
+def test_curves_too_short_to_tell_overfitting_say_so(
+    validation: Sequence[float], why: Inconclusive | None
+) -> None:
+    assert why_inconclusive(curve(FALLING[: len(validation)]), curve(validation)) is why
 
 
 def rows(count: int, *, noise: float) -> bytes:

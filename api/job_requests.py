@@ -12,6 +12,7 @@ from service.jobs.schemas import LABEL_PATTERN, Budget
 from service.money import AMOUNT_PATTERN, parse_dollars
 from service.tuning.schemas import PollSpec, TuneSpec
 
+_DEEPEST = 100
 SubmittedKind = Literal["prepare", "tune", "poll", "evaluate", "experiment"]
 LabelText = Annotated[
     str,
@@ -27,8 +28,16 @@ LabelText = Annotated[
 def storable(value: Any) -> Any:
     """Return JSON unchanged; raises ValueError for text and numbers no database stores.
 
-    PostgreSQL refuses NUL in text, UTF-8 has no lone surrogates, columns are of 64 bits.
+    PostgreSQL refuses NUL in text, UTF-8 has no lone surrogates, columns are of 64 bits. What is
+    nested deeper than any of our bodies would use up the interpreter's stack.
     """
+    _require_storable(value, _DEEPEST)
+    return value
+
+
+def _require_storable(value: Any, deepest: int) -> None:
+    if not deepest:
+        raise ValueError(f"lists and objects are nested {_DEEPEST} deep at most")
     match value:
         case str():
             if "\0" in value or any("\ud800" <= each <= "\udfff" for each in value):
@@ -38,14 +47,13 @@ def storable(value: Any) -> Any:
                 raise ValueError("whole numbers have up to 64 bits")
         case dict():
             for name, each in value.items():
-                storable(name)
-                storable(each)
+                _require_storable(name, deepest)
+                _require_storable(each, deepest - 1)
         case list():
             for each in value:
-                storable(each)
+                _require_storable(each, deepest - 1)
         case _:
             pass
-    return value
 
 
 class _JobRequest(BaseModel):

@@ -108,7 +108,9 @@ def _tags(found: Mapping[str, Any], schemas_at: SchemasAt) -> str:
     known = tags_in(schemas_at(found["loc"]))
     sent = found.get("input")
     name = str(found["ctx"]["discriminator"]).strip("'")
-    return nearest(str(sent.get(name)) if isinstance(sent, Mapping) else "", known)
+    if not isinstance(sent, Mapping) or name not in sent:
+        return f"this is required; {nearest('', known)}"
+    return nearest(str(sent[name]), known)
 
 
 def _one_of(expected: str, sent: Any) -> str:

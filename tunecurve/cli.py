@@ -147,10 +147,15 @@ def _explain(error: Exception) -> int:
         case TyperException():
             return _show_usage(error)
         case OSError():
-            print_message(f"Error: {error}")
+            print_message(f"Error: {_words_of(error)}")
             return ExitCode.CONFIGURATION
         case _:
             return _defect(error)
+
+
+def _words_of(error: OSError) -> str:
+    words = (error.strerror or str(error)).lower()
+    return f"{error.filename}: {words}" if error.filename else words
 
 
 def _show_usage(error: TyperException) -> int:

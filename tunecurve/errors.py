@@ -121,10 +121,13 @@ class ApiError(TunecurveError):
 
 
 def describe_problem(problem: Mapping[str, Any]) -> str:
-    """Return a problem object as lines for people: what happened, then each fault."""
+    """Return a problem object as lines for people: what happened, then each fault that it does
+    not name yet.
+    """
     reason = problem.get("detail") or problem.get("title") or "no reason was given"
     code = problem.get("code")
-    faults = [_describe_fault(fault) for fault in problem.get("errors") or ()]
+    told = [_describe_fault(fault) for fault in problem.get("errors") or ()]
+    faults = [fault for fault in told if fault.strip() not in str(reason)]
     return "\n".join([f"{reason} ({code})" if code else str(reason), *faults])
 
 

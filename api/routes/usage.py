@@ -166,6 +166,8 @@ def list_prices(_principal: Reader, container: Services) -> PriceList:
 def _require_order(first: date, last: date) -> None:
     if not timedelta() <= last - first < timedelta(days=_LONGEST_DAYS):
         message = f"`first` is at most {_LONGEST_DAYS - 1} days before `last`"
+        if first > last:
+            message = f"`first` ({first}) is after `last` ({last})"
         fault = Fault("first", "period_not_valid", message)
         raise Invalid(message, code="period_not_valid", faults=[fault])
 

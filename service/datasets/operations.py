@@ -13,7 +13,7 @@ from service.datasets.ports import TokenCounter
 from service.datasets.presets.preset import Preset
 from service.datasets.publishing.artifacts import dataset_folder
 from service.datasets.queries import get_dataset, require_row
-from service.datasets.refusals import check_synthetic_columns
+from service.datasets.refusals import check_synthetic_columns, check_synthetic_rows
 from service.datasets.schemas import ConversionShardSpec, PrepareSpec
 from service.datasets.sharding.shard_jobs import (
     ROOT,
@@ -56,6 +56,9 @@ def check_source(
                 SOURCES[source.type].check(source, project_id=project_id, session=session)
                 if isinstance(source, SyntheticSource):
                     check_synthetic_columns(preset, spec.columns)
+    if isinstance(spec.source, SyntheticSource):
+        with repoint_faults("/spec", to=pointer):
+            check_synthetic_rows(spec.source.rows, spec)
     return preset
 
 

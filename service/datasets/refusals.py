@@ -92,6 +92,21 @@ def check_synthetic_columns(preset: Preset, columns: Mapping[str, str]) -> None:
         raise Invalid(message, code="missing_column", faults=[fault])
 
 
+def check_synthetic_rows(source_rows: int, spec: PrepareSpec) -> None:
+    """Raise Invalid `train_size_too_large` for a size that so many made-up rows cannot fill."""
+    held_out = 0 if spec.test_source else spec.test_size
+    held_out += 0 if spec.validation_source else spec.validation_size
+    most = max(0, source_rows - held_out)
+    message = f"{counted(source_rows, 'made-up row')} leave at most {most} to train on"
+    faults = [
+        Fault(f"/spec/train_sizes/{at}", "train_size_too_large", f"{size}: {message}")
+        for at, size in enumerate(spec.train_sizes)
+        if size > most
+    ]
+    if faults:
+        raise Invalid(message, code="train_size_too_large", faults=faults)
+
+
 def refuse_rows(sources: Sequence[ConvertedSource], *, spec: PrepareSpec) -> None:
     """Raise Invalid with the faults of all sources, the first of each code."""
     _refuse([_fault(f, each.split, spec) for each in sources for f in _shown(each.faults)])

@@ -80,7 +80,7 @@ def test_each_fault_has_its_place_in_the_body(
 @pytest.mark.parametrize(
     ("body", "pointer", "words"),
     [
-        ({}, "/kind", "prepare, tune, poll, evaluate, experiment"),
+        ({}, "/kind", "this is required; known: prepare, tune, poll, evaluate, experiment"),
         ({"kind": "prepar", "spec": {}}, "/kind", "did you mean `prepare`?"),
         ([], "", "give an object: named fields in braces"),
         ({"kind": "tune"}, "/spec", "this is required"),

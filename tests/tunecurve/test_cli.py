@@ -13,7 +13,7 @@ import pytest
 from tests.support.eventually import eventually
 from tests.tunecurve.tiny_service import Answer, TinyService, json_answer, new_job, problem
 from tunecurve.cli import run
-from tunecurve.errors import ExitCode
+from tunecurve.errors import ExitCode, describe_problem
 
 HEAVY = {
     "google", "evaluate", "datasets", "torch", "celery", "sqlalchemy", "fastapi",
@@ -387,3 +387,27 @@ def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None
 def test_h_shows_help(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(arguments) == ExitCode.OK
     assert "Usage: tunecurve" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("below", ["", "below"])
+def test_a_data_folder_that_cannot_be_one_is_named_with_the_way_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], below: str
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    folder = tmp_path / "file" / below
+    assert run(["up", "--data-dir", str(folder), "--port", "0"]) == ExitCode.CONFIGURATION
+    told = capsys.readouterr().err
+    assert f"the data folder {folder} cannot be used" in told
+    assert "--data-dir" in told
+    assert "Errno" not in told
+
+
+def test_one_fault_is_told_once_and_several_each() -> None:
+    one = {"pointer": "/kind", "message": "this is required"}
+    two = {"pointer": "/spec", "message": "this is required"}
+    assert describe_problem({"detail": "/kind: this is required", "errors": [one]}) == (
+        "/kind: this is required"
+    )
+    assert describe_problem({"detail": "2 faults, at /kind, /spec", "errors": [one, two]}) == (
+        "2 faults, at /kind, /spec\n  /kind: this is required\n  /spec: this is required"
+    )

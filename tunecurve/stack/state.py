@@ -2,6 +2,7 @@
 addresses of the running stack.
 """
 
+import errno
 import json
 import os
 import secrets
@@ -9,6 +10,8 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from tunecurve.errors import ConfigurationError
 
 _PRIVATE = 0o700
 
@@ -51,10 +54,22 @@ def remove_state(folder: Path) -> None:
 
 
 def make_private_folder(folder: Path) -> Path:
-    """Create the folder where it is absent, and close it to others."""
-    folder.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
-    if folder.stat().st_mode & ~_PRIVATE & 0o777:
-        folder.chmod(_PRIVATE)
+    """Create the folder where it is absent, and close it to others.
+
+    Raises ConfigurationError where it cannot be one that this user may write.
+    """
+    try:
+        folder.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+        if folder.stat().st_mode & ~_PRIVATE & 0o777:
+            folder.chmod(_PRIVATE)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        message = (
+            f"the data folder {folder} cannot be used ({(error.strerror or '').lower()}); name "
+            "another with --data-dir or TUNECURVE_DATA_DIR"
+        )
+        raise ConfigurationError(message) from error
     return folder
 
 

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from service.database import Sessions
 from service.datasets.operations import check_source
 from service.datasets.queries import list_datasets
+from service.datasets.refusals import check_synthetic_rows
 from service.datasets.schemas import PrepareSpec
 from service.errors import Invalid, NotFound
 from service.ids import Prefix, new_id
@@ -120,6 +121,14 @@ def test_faults_of_a_spec_inside_another_point_there(sessions: Sessions, project
 def test_a_spec_of_the_wrong_shape_is_refused_by_the_schema(changes: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         PrepareSpec.model_validate(SMALL | changes)
+
+
+def test_more_rows_to_train_on_than_are_made_up_are_refused_by_their_place() -> None:
+    spec = PrepareSpec.model_validate(SMALL | {"train_sizes": [50, 2000], "test_size": 50})
+    check_synthetic_rows(2050, spec)
+    with pytest.raises(Invalid) as caught:
+        check_synthetic_rows(100, spec)
+    assert [each.pointer for each in caught.value.faults] == ["/spec/train_sizes/1"]
 
 
 def test_the_examples_of_the_schema_are_valid_and_presets_are_listed() -> None:

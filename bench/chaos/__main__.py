@@ -104,7 +104,7 @@ def world(folder: Path, database: str) -> Iterator[World]:
         postgres: PostgresServer | None = None
         url = f"sqlite:///{disk.folder / 'chaos.db'}"
         if database == "postgresql":
-            postgres = resources.enter_context(start_postgres(disk.folder))
+            postgres = resources.enter_context(start_postgres(disk.folder, durable=True))
             url = resources.enter_context(postgres.database())
         upgrade(url)
         calls = resources.enter_context(start_call_record())

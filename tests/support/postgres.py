@@ -57,9 +57,9 @@ FROM pg_class
 class PostgresServer:
     """`template_url` is the database that every test's database is copied from."""
 
-    def __init__(self, server: Any) -> None:
+    def __init__(self, server: Any, *, durable: bool = False) -> None:
         self._server, self._socket = server, str(server.pgdata)
-        for setting in _NOT_DURABLE:
+        for setting in () if durable else _NOT_DURABLE:
             self._execute(f"ALTER SYSTEM SET {setting} = off")
         self._execute("SELECT pg_reload_conf()")
         self._execute("CREATE DATABASE template_tunecurve")
@@ -141,12 +141,15 @@ def _shape(connection: Connection) -> Shape | None:
 
 
 @contextlib.contextmanager
-def start_postgres(parent: Path | None = None) -> Iterator[PostgresServer]:
+def start_postgres(
+    parent: Path | None = None, *, durable: bool = False
+) -> Iterator[PostgresServer]:
+    """Yield a server; one that is killed loses what it has answered unless it is `durable`."""
     # A unix socket's path is at most 107 bytes, so the cluster gets a short folder of its own.
     folder = Path(tempfile.mkdtemp(prefix="pg", dir=parent))
     server = get_server(folder, cleanup_mode="stop")
     try:
-        yield PostgresServer(server)
+        yield PostgresServer(server, durable=durable)
     finally:
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)

@@ -127,7 +127,7 @@ def test_more_rows_to_train_on_than_are_made_up_are_refused_by_their_place() -> 
     spec = PrepareSpec.model_validate(SMALL | {"train_sizes": [50, 2000], "test_size": 50})
     check_synthetic_rows(5000, spec)
     with pytest.raises(Invalid) as caught:
-        check_synthetic_rows(100, spec)
+        check_synthetic_rows(200, spec)
     assert [each.pointer for each in caught.value.faults] == ["/spec/train_sizes/1"]
 
 

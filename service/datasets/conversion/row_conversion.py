@@ -159,7 +159,7 @@ class RowConverter:
             )
 
     def _append(self, row: _Row, example: ConvertedExample, batch: _Batch) -> None:
-        history = _as_json(example.history) if example.history else ""
+        history = _as_json(example.history)
         name = example_id(
             example.text,
             example.target,

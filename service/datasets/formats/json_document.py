@@ -1,12 +1,9 @@
 """One JSON document: a list of objects, an object with such a list, or SQuAD's layout."""
 
-import io
 import json
 import re
 import sys
-from collections import deque
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import IO, Any
 
 from service.datasets.formats.json_list import BETWEEN, JsonList
@@ -19,23 +16,22 @@ from service.datasets.formats.rows import (
     json_fault,
 )
 from service.datasets.formats.squad_json import squad_rows
-from service.datasets.row_faults import FaultLog
 from service.errors import Invalid
 
 _BLOCK_CHARACTERS = 1 << 20
 _DOCUMENT_MEMORY = 1 << 30
 _TEXT = r'"(?:[^"\\]|\\.)*+"'
 # Members whose values are no lists of objects, and the beginning of a list of them.
-_LIST_OF_OBJECTS = re.compile(
+_MEMBERS = (
     rf"\s*\{{(?:\s*{_TEXT}\s*:\s*(?:{_TEXT}|[-+.\w]++|\{{[^{{}}\[\]]*+\}}|\[[^{{}}\[\]]*+\])\s*,)*+"
-    rf"\s*{_TEXT}\s*:\s*\[(?=\s*\{{)"
 )
-_ARTICLES = re.compile(rf'\s*\{{(?:\s*{_TEXT}\s*:\s*{_TEXT}\s*,)*+\s*"paragraphs"')
+_LIST_OF_OBJECTS = re.compile(rf"{_MEMBERS}\s*{_TEXT}\s*:\s*\[(?=\s*\{{)")
+_ARTICLES = re.compile(rf'{_MEMBERS}\s*"paragraphs"')
 _LAYOUTS = "a list of objects, an object with one list of objects, or SQuAD's layout"
 
 
 def json_rows(file: IO[str], context: ReadContext) -> Iterator[SourceRow]:
-    """Yield the rows and note the faults; a list is read element by element.
+    """Yield the rows and note the faults; a list is read element by element, in an object, too.
 
     Raises Invalid `invalid_json`, `invalid_layout`, `document_too_large`.
     """
@@ -66,36 +62,44 @@ def _rows(elements: JsonList, context: ReadContext) -> Iterator[SourceRow]:
             yield row
 
 
-def _faulty_elements(text: str, context: ReadContext) -> JsonList | None:
-    """Return the list of rows in an object that is not JSON, where some of its elements are not.
-
-    None where the list is not found, or where the fault is elsewhere, and for SQuAD's articles.
-    """
+def _members(head: str, file: IO[str], context: ReadContext) -> Iterator[SourceRow]:
+    text = head + file.read(_BLOCK_CHARACTERS)
     found = _LIST_OF_OBJECTS.match(text)
     if found is None or _ARTICLES.match(text, found.end()):
-        return None
-
-    def elements(log: FaultLog) -> JsonList:
-        rest, line = io.StringIO(text[found.end() :]), 1 + text.count("\n", 0, found.end())
-        return JsonList(rest, replace(context, log=log), line=line, alone=False)
-
-    noted = FaultLog()
-    deque(elements(noted).values(), maxlen=0)
-    return elements(context.log) if noted.total else None
+        return _rows_of_whole(text, file, context)
+    return _rows_of_list(found[0], text[found.end() :], file, context)
 
 
-def _members(head: str, file: IO[str], context: ReadContext) -> Iterator[SourceRow]:
-    text = head + _read_whole(file, context.limits.document_bytes)
+def _rows_of_list(
+    before: str, begun: str, file: IO[str], context: ReadContext
+) -> Iterator[SourceRow]:
+    """Yield the elements of the list that `before` ends with and that `begun` continues."""
+    first_line = 1 + before.count("\n")
+    elements = JsonList(file, context, begun=begun, line=first_line, alone=False)
+    yield from _rows(elements, context)
+    if context.log.total:
+        return
+    later = elements.line - first_line
+    after = _read_whole(elements.rest(), file, context.limits.document_bytes)
+    try:
+        document = JsonParser().parse(f"{before}]{after}")
+    except (ValueError, RecursionError) as error:
+        raise _no_document(error, first_line=1 + later) from None
+    if isinstance(document, RepeatedMembers):
+        raise _repeated()
+    lists = 1 + sum(_holds_objects(each) for each in document.values() if isinstance(each, list))
+    if lists > 1:
+        raise Invalid(_advice(document, lists), code="invalid_layout")
+
+
+def _rows_of_whole(text: str, file: IO[str], context: ReadContext) -> Iterator[SourceRow]:
+    text = _read_whole(text, file, context.limits.document_bytes)
     _refuse_large(text)
     parser = JsonParser()
     try:
         document = parser.parse(text)
     except (ValueError, RecursionError) as error:
-        faulty = _faulty_elements(text, context)
-        if faulty is None:
-            raise _no_document(error) from None
-        yield from _rows(faulty, context)
-        return
+        raise _no_document(error) from None
     if isinstance(document, RepeatedMembers):
         raise _repeated()
     if _is_squad(document):
@@ -124,14 +128,16 @@ def _advice(document: dict[str, Any], lists: int) -> str:
     return f"the document is none of: {_LAYOUTS}"
 
 
-def _read_whole(file: IO[str], limit: int) -> str:
+def _read_whole(begun: str, file: IO[str], limit: int) -> str:
     """Return the text, read in blocks: asked for the limit, a file would set it aside at once."""
-    blocks, size = [], 0
+    blocks, size = [begun], len(begun)
     while size <= limit and (block := file.read(_BLOCK_CHARACTERS)):
         blocks.append(block)
         size += len(block)
     if size > limit:
-        message = "an object is read whole, and this one is too large; write a list or JSON Lines"
+        message = (
+            "all but a list of rows is read whole, and is too large; write a list or JSON Lines"
+        )
         raise Invalid(message, code="document_too_large")
     return "".join(blocks)
 
@@ -167,11 +173,12 @@ def _repeated() -> Invalid:
     return Invalid(message, code="duplicate_key")
 
 
-def _no_document(error: Exception) -> Invalid:
-    fault = json_fault(error, first_line=1)
+def _no_document(error: Exception, *, first_line: int = 1) -> Invalid:
+    fault = json_fault(error, first_line=first_line)
     if isinstance(error, json.JSONDecodeError) and error.msg == "Extra data":
+        place = f"line {first_line + error.lineno - 1}"
         fault = (
-            f"line {error.lineno}: a document follows the first; write one list, or say "
-            "`name: jsonl` in the format if each is one line"
+            f"{place}: a document follows the first; write one list, or say `name: jsonl` in the "
+            "format if each is one line"
         )
     return Invalid(f"the file is not one JSON document: {fault}", code="invalid_json")

@@ -18,14 +18,22 @@ class JsonList:
     """Takes the elements out of a text that is read in blocks, from behind the list's bracket."""
 
     def __init__(
-        self, file: IO[str], context: ReadContext, *, line: int = 1, alone: bool = True
+        self,
+        file: IO[str],
+        context: ReadContext,
+        *,
+        begun: str = "",
+        line: int = 1,
+        alone: bool = True,
     ) -> None:
-        """`line` is the number of the first one; where not `alone`, more follows the list."""
+        """`begun` was read already, `line` is the number of its first one; where not `alone`, more
+        follows the list.
+        """
         self.parser = JsonParser()
         self._file = file
         self._log = context.log
         self._limit = context.limits.row_bytes
-        self._buffer = ""
+        self._buffer = begun
         self._at = 0
         self._alone = alone
         self._line = line  # of the first character in the buffer
@@ -56,6 +64,15 @@ class JsonList:
                 break
         if not self._lost:
             self._close(number, comma=not fault)
+
+    @property
+    def line(self) -> int:
+        """The number of the line where reading has stopped."""
+        return self._line + self._buffer.count("\n", 0, self._at)
+
+    def rest(self) -> str:
+        """Return what was read and is behind the list, once it has been read."""
+        return self._buffer[self._at :]
 
     def _element(self) -> tuple[object, str]:
         """Return the element here, or what is wrong with it, and stop at what follows it."""
@@ -109,7 +126,7 @@ class JsonList:
             self._log.add(last + 1, "invalid_json", self._place(fault))
 
     def _place(self, fault: str) -> str:
-        return f"line {self._line + self._buffer.count(chr(10), 0, self._at)}: {fault}"
+        return f"line {self.line}: {fault}"
 
     def _next(self) -> str:
         """Return the next character that is no white space, and stop at it; empty at the end."""

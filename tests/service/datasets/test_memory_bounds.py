@@ -54,7 +54,7 @@ def test_a_template_that_would_fill_gigabytes_is_refused_by_row(place: str) -> N
 def test_an_object_that_would_take_gigabytes_is_refused_before_it_is_parsed(
     element: bytes, tmp_path: Path
 ) -> None:
-    document = b'{"rows":[' + b",".join([element] * 5_000_000) + b"]}"
+    document = b'{"rows":{"a":[' + b",".join([element] * 5_000_000) + b"]}}"
     tracemalloc.start()
 
     with pytest.raises(Invalid) as raised:
@@ -66,7 +66,9 @@ def test_an_object_that_would_take_gigabytes_is_refused_before_it_is_parsed(
     assert peak < 8 * len(document)
 
 
-def test_an_object_of_ordinary_rows_is_read(tmp_path: Path) -> None:
-    rows = [{"text": f"text {number}", "label": "a"} for number in range(5000)]
+def test_the_rows_of_an_object_are_read_one_by_one(tmp_path: Path) -> None:
+    rows = [{"text": f"text {number}", "label": "a"} for number in range(40_000)]
+    document = json.dumps({"about": {"n": 1}, "rows": rows, "end": True}).encode()
+    limits = IngestionLimits(document_bytes=1000)
 
-    assert staged(json.dumps({"rows": rows}).encode(), "json", tmp_path).rows == 5000
+    assert staged(document, "json", tmp_path, limits=limits).rows == 40_000

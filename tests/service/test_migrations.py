@@ -102,7 +102,7 @@ def add_batch(sessions: Sessions, *, ended: bool) -> MemoryRun:
     """Write an evaluation with a batch that runs, or has ended; return the evaluation's run."""
     now, project_id = utc_now(), add_project(sessions)
     catalogue = load_catalogue()
-    prepare = {"preset": "pii", "source": {"type": "synthetic", "rows": 100, "seed": 1}}
+    prepare = {"preset": "pii", "source": {"type": "synthetic", "rows": 1000, "seed": 1}}
     dataset = reserve_run(PREPARE, prepare, project_id=project_id, sessions=sessions)
     kind = evaluate_kind(
         "gemini-3.1-flash-lite",

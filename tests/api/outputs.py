@@ -94,6 +94,7 @@ def answer_row(evaluation_id: str, position: int, *, metric: str = "exact_match"
         "answer": f"=answer {position}",
         "shot_ids": [],
         "references": ["right"],
+        "rejected": "",
         "finish_reason": "STOP",
         "error": "",
         "samples": 1,

@@ -44,6 +44,7 @@ def scored_evaluation(
             "group": example.group,
             "input": example.text,
             "references": list(example.references),
+            "rejected": "",
             "prediction": example.target if is_right(position) else "no idea at all",
             "answer": example.target if is_right(position) else "no idea at all",
         }

@@ -28,6 +28,9 @@ class EvaluationRowOut(BaseModel):
     prediction: str | None
     answer: str | None = Field(default=None, description="what the prediction says: what is scored")
     references: list[str]
+    rejected: str = Field(
+        default="", description="the answer that the reference was preferred to; empty without"
+    )
     outcome: str | None = Field(description="ok, refused, truncated, unparsable or failed")
     correct: bool | None = Field(default=None, description="null where there is none to score")
     scores: dict[str, float | None] = Field(

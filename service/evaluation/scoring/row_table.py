@@ -10,7 +10,7 @@ from service.evaluation.scoring.answers import ReadAnswer
 from service.storage.ports import ObjectStore
 from service.storage.tables import ColumnType, Range, TableSchema, range_rows
 
-VERSION = 5
+VERSION = 4
 _TOKENS = "of all samples of the row"
 # Name, type, whether it may be null, and meaning. `scores` has one member for each metric.
 _COLUMNS: Sequence[tuple[str, ColumnType, bool, str]] = (

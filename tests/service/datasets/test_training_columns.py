@@ -35,6 +35,7 @@ rows = st.tuples(
     st.integers(1, 9),
     st.sampled_from(["", "Be brief."]),
     st.sampled_from(["", HISTORY]),
+    st.sampled_from(["", "Worse."]),
 )
 
 
@@ -83,7 +84,8 @@ def test_fingerprints_of_many_rows_are_those_of_each(
     found = fingerprint_column(table).to_list()
 
     for row, line in zip(table.iter_rows(), found, strict=True):
-        name, split, _, text, target, references, group, label, _, *chat = row
+        name, split, _, text, target, references, group, label, _, *chat, rejected = row
+        chat += [rejected] * bool(rejected)
         counted = [split, name, text, target, references, group, label]
         assert line == json.dumps(counted + chat if any(chat) else counted) + "\n"
 

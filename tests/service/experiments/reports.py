@@ -50,6 +50,7 @@ def row(
         "position": position,
         "input": SECRET,
         "references": [expected],
+        "rejected": "",
         "answer": answer,
         "outcome": "ok",
         "correct": correct,

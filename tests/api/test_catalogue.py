@@ -35,7 +35,7 @@ def test_the_catalogue_is_shown_with_where_models_are_called(caller: Caller) -> 
     assert (models[LITE]["serving_location"], models[LITE]["tuned_location"]) == ("us", "us")
     assert models[LITE]["prices"]["input"] == "0.25"
     assert models["gemini-2.5-flash"]["lifecycle"]["state"] == "retired"
-    groups = set(ModelEntry.model_fields) - {"name", "family", "listed"}
+    groups = set(ModelEntry.model_fields) - {"name", "family", "line", "listed"}
     assert all(each[group]["as_of"] for each in told["data"] for group in groups if each[group])
 
 

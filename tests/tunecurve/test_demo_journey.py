@@ -79,7 +79,7 @@ def test_the_demo_prints_a_curve_an_answer_and_a_report_and_leaves_nothing_runni
     assert large > small
     report = Path(result["report"]).read_text()
     assert "SYNTHETIC" in report
-    plain = report.replace("&#x27;", "'")
+    plain = report.replace("&#x27;", "'").replace("\N{NO-BREAK SPACE}", " ")
     assert all(clause in plain for clause in result["answer"].rstrip(".").split("; "))
     assert not (tmp_path / "data" / "stack.json").exists()
     processes = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, ClassVar
 
 from anyio import CapacityLimiter, to_thread
@@ -17,7 +17,7 @@ from api.errors import add_error_handlers
 from api.middleware import BodyLimit, HeadAsGet, RequestContext
 from api.openapi import TITLE, document
 from api.parameters import refuse_unknown_parameters
-from api.rate_limits import KeySlots, RequestRates, exchange_rates
+from api.rate_limits import KeySlots, RequestRates, SharedCounts, exchange_rates
 from api.routes import (
     aliases,
     audit,
@@ -136,14 +136,23 @@ def create_app(settings: Settings) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     to_thread.current_default_thread_limiter().total_tokens = THREADS
     container: Container = app.state.container
-    exchange = None
-    if container.shared_counts:
-        exchanging = exchange_rates(app.state.rates, container.shared_counts)
-        exchange = asyncio.create_task(exchanging)
-    yield
-    if exchange:
-        exchange.cancel()
+    async with _exchanging(app.state.rates, container.shared_counts):
+        yield
     container.close()
+
+
+@asynccontextmanager
+async def _exchanging(rates: RequestRates, counts: SharedCounts | None) -> AsyncIterator[None]:
+    """Exchange rates with other processes meanwhile; its connection is closed in the end."""
+    if counts is None:
+        yield
+        return
+    exchange = asyncio.create_task(exchange_rates(rates, counts))
+    yield
+    exchange.cancel()
+    with suppress(asyncio.CancelledError):
+        await exchange
+    await counts.close()
 
 
 def _limits(settings: Settings) -> Callable[[Scope], int]:

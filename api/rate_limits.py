@@ -74,6 +74,8 @@ class TokenBuckets:
 class SharedCounts(Protocol):
     async def exchange(self, counted: Mapping[str, int]) -> Mapping[str, int]: ...
 
+    async def close(self) -> None: ...
+
 
 class RequestRates:
     """The requests of keys and addresses, `per_second` each, and those of projects with a rate of

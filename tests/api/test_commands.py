@@ -111,7 +111,11 @@ def test_a_home_folder_that_is_not_known_is_no_traceback() -> None:
     ("url", "command", "words"),
     [
         ("mysql://u:secret@h/d", "serve", "no database has the scheme 'mysql'"),
-        ("postgres://u:secret@127.0.0.1:1/d", "migrate", "the database did not answer"),
+        (
+            "postgres://u:secret@127.0.0.1:1/d",
+            "migrate",
+            "nothing listens at the database's address",
+        ),
     ],
 )
 def test_a_database_that_cannot_be_used_is_told_in_a_sentence(

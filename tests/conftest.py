@@ -17,6 +17,8 @@ hypothesis_settings.register_profile(
     "busy", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 hypothesis_settings.load_profile("busy")
+# Google's libraries ask the network for a machine's own credentials, unless they are told not to.
+pytest.MonkeyPatch().setenv("NO_GCE_CHECK", "true")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

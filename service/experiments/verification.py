@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
 from service.errors import Invalid
 from service.evaluation.exports.row_scores import given_text, golds_of, shared_rows
@@ -41,6 +42,7 @@ Json = Mapping[str, Any]
 
 _DIGEST_LENGTH = 64
 _CLOSE = 1e-9
+_PRICES = ("per_thousand_calls", "tuning")
 _SCORED = ("value", "low", "high", "n", "rows", "coverage", "worst", "best", "groups")
 
 
@@ -195,10 +197,17 @@ def _conclusions(
         costs={name: _cost(each) for name, each in experiment["curve"]["costs"].items()},
         spec=spec,
     )
-    given, found = (_as_shown(each) for each in (experiment["curve"], analysis_json(analysis)))
-    stated = {**given, "statistics_version": STATISTICS_VERSION}
-    yield from _unequal("curve", stated, found)
+    yield from _different_curve(experiment["curve"], analysis_json(analysis))
     yield from _unequal("answer", experiment["answer"], answer(analysis))
+
+
+def _different_curve(given: Json, found: Json) -> Iterator[str]:
+    """Yield where a curve is not the one that was found, or holds what no curve may hold."""
+    try:
+        stated = {**_as_shown(given), "statistics_version": STATISTICS_VERSION}
+        yield from _unequal("curve", stated, _as_shown(found))
+    except ValidationError as error:
+        yield from (f"curve.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
 
 
 def _as_shown(curve: Json) -> Json:
@@ -253,14 +262,9 @@ def _variant_scores(name: str, metric: str, rows: Sequence[Json]) -> VariantScor
 
 
 def _cost(stated: Json) -> VariantCost:
-    amounts = [
-        None if stated[name] is None else parse_dollars(stated[name])
-        for name in ("per_thousand_calls", "tuning")
-    ]
+    calls, tuning = (stated[name] and parse_dollars(stated[name]) for name in _PRICES)
     latency = stated.get("latency_ms")  # bundles of earlier versions have none
-    return VariantCost(
-        stated["prompt_tokens"], stated["output_tokens"], amounts[0], amounts[1], latency
-    )
+    return VariantCost(stated["prompt_tokens"], stated["output_tokens"], calls, tuning, latency)
 
 
 def _unequal(where: str, stated: Any, found: Any) -> Iterator[str]:

@@ -75,7 +75,7 @@ def test_all_that_installs_checks_hashes_but_pytorch_whose_builds_differ() -> No
     local = [each for each in installs if each.endswith("/local.txt")]
     installs = [each for each in installs if each not in local]
     assert local == ["install --quiet -r requirements/local.txt"]
-    assert len(installs) == 6
+    assert len(installs) == 7
     assert all("$(PINNED)" in each or "--require-hashes" in each for each in installs)
     assert "--no-build-isolation" in makefile
     assert "--no-build-isolation" in dockerfile

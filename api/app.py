@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 
 from anyio import CapacityLimiter, to_thread
@@ -147,11 +147,11 @@ async def _exchanging(rates: RequestRates, counts: SharedCounts | None) -> Async
     if counts is None:
         yield
         return
-    exchange = asyncio.create_task(exchange_rates(rates, counts))
+    ending = asyncio.Event()
+    exchange = asyncio.create_task(exchange_rates(rates, counts, until=ending))
     yield
-    exchange.cancel()
-    with suppress(asyncio.CancelledError):
-        await exchange
+    ending.set()
+    await exchange
     await counts.close()
 
 

@@ -8,7 +8,7 @@ import asyncio
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -112,11 +112,18 @@ class RequestRates:
                 buckets.spend(name, count)
 
 
-async def exchange_rates(rates: RequestRates, counts: SharedCounts) -> None:
-    """Exchange for ever; while Redis is away this process counts for itself, and says so once."""
+async def exchange_rates(
+    rates: RequestRates, counts: SharedCounts, *, until: asyncio.Event
+) -> None:
+    """Exchange again and again; while Redis is away this process counts for itself, and says so
+    once. It is never cancelled: a connection whose opening is cancelled may keep the loop from
+    closing.
+    """
     is_away = False
     while True:
-        await asyncio.sleep(_AWAY_SECONDS if is_away else _EXCHANGE_SECONDS)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(until.wait(), _AWAY_SECONDS if is_away else _EXCHANGE_SECONDS)
+            return
         try:
             await rates.exchange(counts)
             is_away = False

@@ -90,7 +90,7 @@ def _sizes(analysis: Analysis) -> Iterable[str]:
 def _break_even(curve: LearningCurve) -> Iterable[str]:
     """Yield where the fitted curve passes the best prompt, unless the smallest size is above it."""
     fit = curve.fit
-    if fit is None or fit.break_even is None or fit.break_even <= fit.sizes[0]:
+    if fit is None or fit.crossing is None:
         return
     low = fit.break_even_low or fit.sizes[0]
     high = (
@@ -98,7 +98,7 @@ def _break_even(curve: LearningCurve) -> Iterable[str]:
         if fit.break_even_high
         else f"more than {fit.sizes[-1]:,.0f}]"
     )
-    yield f"the fitted curve passes the best prompt near {fit.break_even:,.0f} [{low:,.0f}, {high}"
+    yield f"the fitted curve passes the best prompt near {fit.crossing:,.0f} [{low:,.0f}, {high}"
 
 
 def _best_size(decision: Decision, *, tests: int) -> Iterable[str]:

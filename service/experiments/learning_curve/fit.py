@@ -45,6 +45,12 @@ class CurveFit:
     break_even_low: float | None = None
     break_even_high: float | None = None
 
+    @property
+    def crossing(self) -> float | None:
+        """`break_even`, but None where the curve is above the best prompt at its first size."""
+        found = self.break_even
+        return None if found is None or found <= self.sizes[0] else found
+
 
 @dataclass(frozen=True, slots=True)
 class Level:

@@ -209,10 +209,10 @@ def _marked_sizes(frame: Frame, analysis: Analysis) -> Iterable[str]:
 def _break_even(frame: Frame, analysis: Analysis) -> Iterable[str]:
     """Mark the size at which the fitted curve passes the best prompt, where it does."""
     fit, prompt = analysis.curve.fit, analysis.decision.best_prompt
-    if fit is None or fit.break_even is None or prompt is None or prompt.value is None:
+    if fit is None or fit.crossing is None or prompt is None or prompt.value is None:
         return
-    across, height = frame.x(fit.break_even), frame.y(prompt.value)
-    words = f"break-even near {fit.break_even:,.0f}"
+    across, height = frame.x(fit.crossing), frame.y(prompt.value)
+    words = f"break-even near {fit.crossing:,.0f}"
     corners = f"{across - 6:.1f},{height:.1f} {across:.1f},{height - 6:.1f} "
     corners += f"{across + 6:.1f},{height:.1f} {across:.1f},{height + 6:.1f}"
     mark = f'<polygon class="break-even" points="{corners}"/>'

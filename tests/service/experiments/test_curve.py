@@ -68,6 +68,9 @@ def test_the_article_s_curve_passes_its_best_prompt_near_seventy_examples() -> N
     above = learning_curve("sacrebleu", [point("few-shot (3)", 99.9), *points]).fit
     assert above is not None
     assert (above.break_even, above.break_even_high) == (None, None)
+    below = learning_curve("sacrebleu", [point("few-shot (3)", 60.0), *points]).fit
+    assert below is not None
+    assert (fit.crossing, below.break_even, below.crossing) == (fit.break_even, 50, None)
 
 
 def test_what_is_worthwhile_is_the_user_s_to_say() -> None:

@@ -101,8 +101,11 @@ class PostgresServer:
 
     def kill(self) -> None:
         """End it as a crash would; what its clients have open breaks."""
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self._server.get_pid(), signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+            process = self._server.get_pid()
+            # One that ended by itself leaves its number behind, which may be another's by now.
+            if Path(f"/proc/{process}/cwd").readlink() == Path(self._socket).resolve():
+                os.kill(process, signal.SIGKILL)
 
     def is_up(self) -> bool:
         try:

@@ -7,8 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import structlog
-
 from service.catalogue.local_names import LOCAL, hub_model_of
 from service.database import Session, Sessions, database_now
 from service.datasets.queries import DatasetView
@@ -18,13 +16,12 @@ from service.jobs.paid_operations.states import OperationState
 from service.jobs.ports import JobRun
 from service.storage.ports import ObjectStore
 from service.tuning import repository
+from service.tuning.inputs.reuse import complete_reused
 from service.tuning.models import TuningRun
 from service.tuning.ports import TrainingPhase
 from service.tuning.providers.local.plan import TrainingPlan
 from service.tuning.removal import model_folder
 from service.tuning.schemas import TuneSpec
-
-log = structlog.get_logger()
 
 
 def training_fingerprint(
@@ -71,16 +68,7 @@ def reuse_training(
     for key in keys:
         run.check()
         store.copy(key, own + key.removeprefix(trained))
-    with run.fenced() as session:
-        model = repository.model(session, run.outputs["model"], project_id=run.project_id)
-        if model is None:
-            return False
-        model.reused_from = found.job_id
-        first = repository.model_of_job(session, found.job_id)
-        model.overfitting = first.overfitting if first else None
-        model.fill(_moved(found.result, trained, own), synthetic=False)
-    log.info("training_reused", job_id=run.id, trained_by=found.job_id)
-    return True
+    return complete_reused(run, found, _moved(found.result, trained, own), synthetic=False)
 
 
 def _moved(result: Mapping[str, Any], before: str, after: str) -> dict[str, Any]:

@@ -175,7 +175,7 @@ def chat_preset(form: RowForm) -> Preset:
 
     def convert(fields: Mapping[str, str]) -> Converted:
         chat = chat_of(form, fields)
-        return _convert(chat) if isinstance(chat, Chat) else chat
+        return converted_chat(chat) if isinstance(chat, Chat) else chat
 
     return Preset(
         name="generic",
@@ -189,16 +189,22 @@ def chat_preset(form: RowForm) -> Preset:
     )
 
 
-def _convert(chat: Chat) -> ConvertedExample:
+def converted_chat(chat: Chat, *, rejected: str = "") -> ConvertedExample:
+    """Return a conversation as an example; `rejected` is the answer that its last was preferred to.
+
+    Its identity is all that was said, and both answers where there are two.
+    """
     said = [chat.system, [astuple(turn) for turn in chat.turns[:-1]]]
     turns = json.dumps(said, ensure_ascii=False)
+    answers = json.dumps([chat.target, rejected], ensure_ascii=False) if rejected else chat.target
     questions = [turn.text for turn in chat.turns[:-1]]
     return ConvertedExample(
         chat.text,
         chat.target,
         (chat.target,),
         fold("\n".join(questions)),
-        (turns, chat.target),
+        (turns, answers),
         system=chat.system,
         history=chat.history,
+        rejected=rejected,
     )

@@ -5,18 +5,19 @@ kept. Pure.
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from itertools import takewhile
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from service.datasets.drops import DropReason
-from service.datasets.examples import Chat, Turn, composed, fold
+from service.datasets.examples import Chat, Turn, composed
 from service.datasets.presets.chat_forms import (
     CACHE_COLUMNS,
     SYSTEM_COLUMNS,
     TOOL_COLUMNS,
     checked_turns,
+    converted_chat,
     outer_systems,
     refuse_untaught,
 )
@@ -32,7 +33,7 @@ from service.datasets.presets.chat_messages import (
     text_or_parts,
     turns_of_contents,
 )
-from service.datasets.presets.preset import Converted, ConvertedExample, Preset, RowProblem
+from service.datasets.presets.preset import Converted, Preset, RowProblem
 
 Fields = Mapping[str, str]
 # A row that has one of the last two is of that form.
@@ -220,7 +221,9 @@ def preference_preset() -> Preset:
 
     def convert(fields: Mapping[str, str]) -> Converted:
         pair = pair_of(fields)
-        return _convert(pair) if isinstance(pair, PreferencePair) else pair
+        if isinstance(pair, PreferencePair):
+            return converted_chat(pair.chat, rejected=pair.rejected)
+        return pair
 
     return Preset(
         name="generic",
@@ -232,23 +235,4 @@ def preference_preset() -> Preset:
         near_groups=True,
         pairs=True,
         pointer="/spec/form",
-    )
-
-
-def _convert(pair: PreferencePair) -> ConvertedExample:
-    chat = pair.chat
-    said = [chat.system, [astuple(turn) for turn in chat.turns[:-1]]]
-    questions = [turn.text for turn in chat.turns[:-1]]
-    return ConvertedExample(
-        chat.text,
-        chat.target,
-        (chat.target,),
-        fold("\n".join(questions)),
-        (
-            json.dumps(said, ensure_ascii=False),
-            json.dumps([chat.target, pair.rejected], ensure_ascii=False),
-        ),
-        system=chat.system,
-        history=chat.history,
-        rejected=pair.rejected,
     )

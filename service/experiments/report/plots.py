@@ -226,11 +226,20 @@ def _break_even(frame: Frame, analysis: Analysis) -> Iterable[str]:
 
 
 def _tuned(frame: Frame, point: Point) -> str:
-    across, height = frame.x(point.train_size or 1), frame.y(point.value or 0)
-    words = escape(f"{point.name}: {score_words(point)}")
+    across, height = _place(frame, point)
     dot = f'<circle class="tuned" cx="{across:.1f}" cy="{height:.1f}" r="4.5"/>'
-    bar = whisker(frame, point.low, point.high, across, style="tuned")
-    return f"<g><title>{words}</title>{bar}{dot}</g>"
+    return _scored(frame, point, dot, style="tuned")
+
+
+def _place(frame: Frame, point: Point) -> tuple[float, float]:
+    return frame.x(point.train_size or 1), frame.y(point.value or 0)
+
+
+def _scored(frame: Frame, point: Point, mark: str, *, style: str) -> str:
+    """Return the mark of a tuned model with its interval, and its score as a tooltip."""
+    words = escape(f"{point.name}: {score_words(point)}")
+    bar = whisker(frame, point.low, point.high, _place(frame, point)[0], style=style)
+    return f"<g><title>{words}</title>{bar}{mark}</g>"
 
 
 def _rivals(frame: Frame, rivals: Sequence[LearningCurve]) -> Iterable[str]:
@@ -246,11 +255,9 @@ def _rivals(frame: Frame, rivals: Sequence[LearningCurve]) -> Iterable[str]:
 
 
 def _square(frame: Frame, point: Point) -> str:
-    across, height = frame.x(point.train_size or 1), frame.y(point.value or 0)
-    words = escape(f"{point.name}: {score_words(point)}")
+    across, height = _place(frame, point)
     box = f'x="{across - 4:.1f}" y="{height - 4:.1f}" width="8" height="8"'
-    bar = whisker(frame, point.low, point.high, across, style="rival")
-    return f'<g><title>{words}</title>{bar}<rect class="rival" {box}/></g>'
+    return _scored(frame, point, f'<rect class="rival" {box}/>', style="rival")
 
 
 def _model_names(frame: Frame, curves: Sequence[LearningCurve]) -> Iterable[str]:

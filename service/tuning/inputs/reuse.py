@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
+from typing import Any
 
 import structlog
 
@@ -58,6 +60,15 @@ def reuse_tuning(
         found = reusable_tuning(session, fingerprint, project_id=run.project_id)
     if found is None or not _is_known(provider, found.resource_name or ""):
         return False
+    return complete_reused(run, found, found.result, synthetic=provider.synthetic)
+
+
+def complete_reused(
+    run: JobRun, found: TuningRun, result: Mapping[str, Any], *, synthetic: bool
+) -> bool:
+    """Complete the run's model as the one that `found` made, by `result`; return whether the model
+    is still there.
+    """
     with run.fenced() as session:
         model = repository.model(session, run.outputs["model"], project_id=run.project_id)
         if model is None:
@@ -65,7 +76,7 @@ def reuse_tuning(
         model.reused_from = found.job_id
         trained = repository.model_of_job(session, found.job_id)
         model.overfitting = trained.overfitting if trained else None
-        model.fill(found.result, synthetic=provider.synthetic)
+        model.fill(result, synthetic=synthetic)
     log.info("tuning_reused", job_id=run.id, resource_name=found.resource_name)
     return True
 

@@ -8,9 +8,12 @@ is refused or fails, and trains and bills nothing.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import structlog
 
+from service.errors import Forbidden, Invalid, NotFound, RateLimited, Unavailable
+from service.jobs.paid_operations.pace import GIVE_UP
 from service.jobs.paid_operations.ports import PaidOperation, Row
 from service.jobs.paid_operations.states import FoundOperation
 from service.jobs.ports import JobRun
@@ -24,6 +27,23 @@ class Reconciled:
 
     found: Sequence[FoundOperation]
     input_removed: bool = False
+
+
+def search_attempts(
+    run: JobRun, operation: PaidOperation[Row], row: Row, *, age: timedelta
+) -> Reconciled | None:
+    """As `reconcile_attempts`; None where the provider does not say, so that one looks again.
+
+    What may have been started bills on: it is looked for as long as it may take. `age` is that of
+    the attempt; raises what the provider answers once it is too old.
+    """
+    try:
+        return reconcile_attempts(run, operation, row)
+    except (Unavailable, RateLimited, Forbidden, NotFound, Invalid) as error:
+        if age > (operation.deadline or timedelta()) + GIVE_UP:
+            raise
+        log.warning("operation_search_failed", job_id=run.id, code=error.code)
+        return None
 
 
 def reconcile_attempts(run: JobRun, operation: PaidOperation[Row], row: Row) -> Reconciled:

@@ -27,7 +27,7 @@ from service.errors import (
 )
 from service.jobs.lifecycle import Reason
 from service.jobs.paid_operations import repository
-from service.jobs.paid_operations.fence import Reconciled, reconcile_attempts
+from service.jobs.paid_operations.fence import Reconciled, search_attempts
 from service.jobs.paid_operations.line import place_in_line, recheck_seconds, wake_next
 from service.jobs.paid_operations.pace import OperationPace
 from service.jobs.paid_operations.ports import PaidOperation, Row
@@ -44,7 +44,6 @@ from service.jobs.ports import JobCancelled, JobRun, LeaseLost, Waiting
 log = structlog.get_logger()
 
 CANCEL_AGAIN_SECONDS = 10.0
-GIVE_UP = timedelta(hours=24)  # after the deadline, where the provider never answers
 
 
 def advance(
@@ -122,13 +121,8 @@ class _Step(Generic[Row]):
         remaining = row.intended_at + self.pace.settle - now
         if remaining > timedelta():
             return Waiting(Reason.RETRY, seconds=remaining.total_seconds())
-        try:
-            sent = reconcile_attempts(self.run, self.operation, row)
-        except (Unavailable, RateLimited, Forbidden, NotFound, Invalid) as error:
-            # What may have been started bills on: it is looked for as long as it may take.
-            if now - row.intended_at > (self.operation.deadline or timedelta()) + GIVE_UP:
-                raise
-            log.warning("operation_search_failed", job_id=self.run.id, code=error.code)
+        sent = search_attempts(self.run, self.operation, row, age=now - row.intended_at)
+        if sent is None:
             return Waiting(Reason.RETRY, seconds=self.pace.settle_seconds)
         note_doubt(row, sessions=self.sessions)
         if sent.found:
@@ -192,10 +186,8 @@ class _Step(Generic[Row]):
 
     def _adopt_or_refuse(self, row: Row, error: NotFound) -> Waiting:
         """A second 404 is the last word, unless what was asked for was made all the same."""
-        try:
-            sent = reconcile_attempts(self.run, self.operation, row)
-        except (Unavailable, RateLimited, Forbidden) as unanswered:
-            log.warning("operation_search_failed", job_id=self.run.id, code=unanswered.code)
+        sent = search_attempts(self.run, self.operation, row, age=timedelta())
+        if sent is None:
             return Waiting(Reason.RETRY, seconds=self.pace.settle_seconds)
         if sent.found:
             return self._adopt(row, sent)

@@ -10,6 +10,9 @@ _CALL_SECONDS = 30.0
 _SETTLE_AT_GOOGLE = 40.0  # the timeout of a call, and what goes before it
 
 
+GIVE_UP = timedelta(hours=24)  # after the deadline, where the provider never answers
+
+
 @dataclass(frozen=True, slots=True)
 class OperationPace:
     """Between two polls pass `poll_seconds` at least and `longest_seconds` at most; after

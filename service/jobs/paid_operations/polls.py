@@ -13,7 +13,7 @@ from service.errors import Forbidden, NotFound, RateLimited, TunecurveError, Una
 from service.jobs.models import PaidOperationRow
 from service.jobs.paid_operations import repository
 from service.jobs.paid_operations.line import wake_next
-from service.jobs.paid_operations.operations import GIVE_UP
+from service.jobs.paid_operations.pace import GIVE_UP
 from service.jobs.paid_operations.ports import Row
 from service.jobs.paid_operations.provider_circuits import Circuits
 from service.jobs.paid_operations.records import record_polls, warn_unanswered

@@ -3,9 +3,7 @@
 import asyncio
 import os
 import socket
-from collections.abc import Iterator
 from ipaddress import ip_address
-from pathlib import Path
 
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
@@ -13,10 +11,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from emulator.errors import GoogleError
+from emulator.socket_owners import can_tell_owners, peer_uids
 
-_TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 _ROOT = 0
-_LOCAL, _REMOTE, _UID = 1, 2, 7  # columns of those tables
 _LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 _FORBIDDEN = b"HTTP/1.1 403 Forbidden\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
@@ -24,7 +21,7 @@ _FORBIDDEN = b"HTTP/1.1 403 Forbidden\r\nconnection: close\r\ncontent-length: 0\
 class OwnConnections(HttpToolsProtocol):
     """A connection; one from another user's program on this machine is refused.
 
-    Linux says whose a socket is (proc(5)); elsewhere, and from other machines, all are taken.
+    Linux says whose a socket is; elsewhere, and from other machines, all are taken.
     """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -40,25 +37,10 @@ class OwnConnections(HttpToolsProtocol):
 
 def is_own(connection: socket.socket) -> bool:
     """Return whether this user, or root, holds the other end of a connection."""
-    peer, own = connection.getpeername(), connection.getsockname()
-    judged = ip_address(str(peer[0])).is_loopback and _TABLES[0].exists()
-    return not judged or any(
-        local == peer[1] and remote == own[1] and uid in {os.getuid(), _ROOT}
-        for local, remote, uid in _connections()
-    )
-
-
-def _connections() -> Iterator[tuple[int, int, int]]:
-    """Yield local port, remote port and user of each TCP connection that ends on this machine."""
-    for table in _TABLES:
-        if table.exists():
-            for line in table.read_text().splitlines()[1:]:
-                columns = line.split()
-                yield _port(columns[_LOCAL]), _port(columns[_REMOTE]), int(columns[_UID])
-
-
-def _port(address: str) -> int:
-    return int(address.rpartition(":")[2], 16)
+    peer = ip_address(str(connection.getpeername()[0]))
+    if not (peer.is_loopback and can_tell_owners()):
+        return True
+    return not peer_uids(connection).isdisjoint({os.getuid(), _ROOT})
 
 
 class OwnRequests:

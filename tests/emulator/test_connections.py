@@ -1,6 +1,7 @@
 """The emulator asks for no key: it answers its own user's programs, and no web page."""
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from emulator import socket_owners
 from emulator.connections import own_hosts
 from tests.support.emulator import EmulatorProcess, start_emulator
 
@@ -47,6 +49,24 @@ def test_another_user_of_the_machine_is_refused(emulator: EmulatorProcess) -> No
 
     assert refused.returncode != 0
     assert "403" in refused.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux says whose a socket is")
+@pytest.mark.parametrize(
+    ("family", "host"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
+)
+def test_kernel_and_tables_say_alike_whose_a_socket_is(
+    family: socket.AddressFamily, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server((host, 0), family=family) as listener:
+        with socket.create_connection(listener.getsockname()[:2]):
+            connection, _ = listener.accept()
+            asked = socket_owners.peer_uids(connection)
+            monkeypatch.setattr(socket_owners, "_SOCK_DIAG", -1)  # a kernel without it
+            listed = socket_owners.peer_uids(connection)
+
+        assert asked == listed == {os.getuid()}
+        connection.close()
 
 
 @pytest.mark.parametrize(

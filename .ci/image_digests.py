@@ -30,10 +30,10 @@ def main() -> int:
 def _digest(image: str) -> str:
     words = ["docker", "buildx", "imagetools", "inspect", image, "--format", "{{.Manifest.Digest}}"]
     done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=120)  # noqa: S603  words of ours
-    told = done.stdout.strip()
-    if not _DIGEST.fullmatch(told):
+    answer = done.stdout.strip()
+    if not _DIGEST.fullmatch(answer):
         raise ValueError(f"no digest of {image} in the answer")
-    return told
+    return answer
 
 
 if __name__ == "__main__":

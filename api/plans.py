@@ -23,7 +23,7 @@ PLAN_HASH_PATTERN = r"^[0-9a-f]{48}$"
 
 
 class PlannedJob(BaseModel):
-    """`label` tells the jobs of an experiment apart."""
+    """`label` distinguishes the jobs of an experiment."""
 
     kind: str
     label: str
@@ -184,7 +184,7 @@ def require_plan(plan: Plan, *, given: str | None, max_nano: int | None) -> None
         starts = range(0, len(plan.hash), _DIGEST_LENGTH)
         changed = " and ".join(
             words
-            for start, words in zip(starts, _told(plan), strict=True)
+            for start, words in zip(starts, _stated(plan), strict=True)
             if given[start:][:_DIGEST_LENGTH] != plan.hash[start:][:_DIGEST_LENGTH]
         )
         message = f"the plan has changed: {changed}; look at a new dry run and send its hash"
@@ -199,7 +199,7 @@ def require_plan(plan: Plan, *, given: str | None, max_nano: int | None) -> None
         raise Invalid(message, code="plan_too_expensive", faults=[fault])
 
 
-def _told(plan: Plan) -> tuple[str, str, str]:
+def _stated(plan: Plan) -> tuple[str, str, str]:
     """Return each part of a plan as it stands now, in the order of its hash."""
     cost = "not known"
     if plan.cost:

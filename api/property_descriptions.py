@@ -203,7 +203,7 @@ _OF_SCHEMA = {
     "Me.key": "id of the key",
     "Plan.estimate": "calls and tokens",
     "Plan.would_create": "jobs that would be made",
-    "PlannedJob.label": "tells the jobs of an experiment apart",
+    "PlannedJob.label": "distinguishes the jobs of an experiment",
     "PollSpec.provider": "who tunes it",
     "PrepareSpec.source": "where the rows come from",
     "PrepareSpec.validation_source": "rows that are the validation, all of them",

@@ -1,6 +1,6 @@
 """How often one client may ask, and how much it may have open at once.
 
-Requests are counted over all API processes, as often as they tell each other (`exchange_rates`);
+Requests are counted over all API processes, as often as they exchange them (`exchange_rates`);
 what is open in this process alone.
 """
 
@@ -99,15 +99,15 @@ class RequestRates:
         return self._projects.setdefault(per_minute, fresh).take(project_id, now=now)
 
     async def exchange(self, counts: SharedCounts) -> None:
-        """Tell others what came here, and take off what came there. Raises Unavailable."""
+        """Send what came here, and take off what came elsewhere. Raises Unavailable."""
         taken = self._clients.collect()
         for buckets in self._projects.values():
             taken.update(buckets.collect())
-        told = {**dict.fromkeys(self._recent, 0), **taken}
+        announced = {**dict.fromkeys(self._recent, 0), **taken}
         self._recent = set(taken)
-        if not told:
+        if not announced:
             return
-        for name, count in (await counts.exchange(told)).items():
+        for name, count in (await counts.exchange(announced)).items():
             for buckets in (self._clients, *self._projects.values()):
                 buckets.spend(name, count)
 

@@ -169,7 +169,7 @@ def _score(task: Task, rows: Sequence[Pair], answers: Sequence[str]) -> Scores:
 
 
 def _ask(prompt: str, shots: Sequence[Pair] = ()) -> str:
-    shown = [turn for asked, told in shots for turn in (("user", asked), ("model", told))]
+    shown = [turn for asked, answer in shots for turn in (("user", asked), ("model", answer))]
     return answer_base([*shown, ("user", prompt)])
 
 

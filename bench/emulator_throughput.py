@@ -84,7 +84,7 @@ def _options() -> argparse.Namespace:
 
 @contextmanager
 def serve(command: list[str]) -> Iterator[tuple[psutil.Process, str]]:
-    """Run a server that tells its address in the last word of its first line."""
+    """Run a server that prints its address as the last word of its first line."""
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)  # noqa: S603  our own servers
     try:
         line = process.stdout.readline() if process.stdout else ""

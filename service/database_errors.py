@@ -56,7 +56,7 @@ _BY_STATE = {
     "42P05": ("database_unavailable", "a pooler has changed the connection"),
 }
 # A connection that fails has no state: libpq gives the server's words alone, or its own. Those of a
-# server in another language are not known, and are told as its silence.
+# server in another language are not known, and are reported as its silence.
 _BY_WORDS = {
     r'database "[^"]*" does not exist': ("database_refused", _NO_DATABASE),
     "authentication failed|no password supplied": ("database_refused", _NO_USER),

@@ -48,7 +48,7 @@ class ServiceAccountCredentials(Credentials):
         try:
             self._tokens.refresh(request)
         except RefreshError as error:
-            raise _told(error, self._account) from error
+            raise _translated(error, self._account) from error
         except UNREADABLE as error:
             raise _no_token(self._account) from error
         self.token, self.expiry = self._tokens.token, self._tokens.expiry
@@ -99,7 +99,7 @@ def _emulated_address(account: str, emulator: str) -> str | None:
     return f"{emulator}/v1/projects/-/serviceAccounts/{account}:generateAccessToken"
 
 
-def _told(error: RefreshError, account: str) -> GoogleAuthError:
+def _translated(error: RefreshError, account: str) -> GoogleAuthError:
     """Return what a refusal means; what comes from the own credentials' server stays as it is."""
     answer = error.args[1] if len(error.args) > 1 else None
     if not isinstance(answer, str):

@@ -1,4 +1,4 @@
-"""Counts that several processes keep together: each tells Redis its own now and then."""
+"""Counts that several processes keep together: each sends its own to Redis now and then."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -25,7 +25,7 @@ class SharedCounts:
         """Add what was counted here since the last exchange; return what others have since then.
 
         A name that was not in the last exchange has nothing of others yet. Raises Unavailable where
-        Redis is away; what was counted then is not told again.
+        Redis is away; what was counted then is not sent again.
         """
         from redis.exceptions import RedisError
 

@@ -17,7 +17,7 @@ hypothesis_settings.register_profile(
     "busy", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 hypothesis_settings.load_profile("busy")
-# Google's libraries ask the network for a machine's own credentials, unless they are told not to.
+# Keeps Google's libraries from asking the network for a machine's own credentials.
 pytest.MonkeyPatch().setenv("NO_GCE_CHECK", "true")
 
 

@@ -126,8 +126,8 @@ def describe_problem(problem: Mapping[str, Any]) -> str:
     """
     reason = problem.get("detail") or problem.get("title") or "no reason was given"
     code = problem.get("code")
-    told = [_describe_fault(fault) for fault in problem.get("errors") or ()]
-    faults = [fault for fault in told if fault.strip() not in str(reason)]
+    described = [_describe_fault(fault) for fault in problem.get("errors") or ()]
+    faults = [fault for fault in described if fault.strip() not in str(reason)]
     return "\n".join([f"{reason} ({code})" if code else str(reason), *faults])
 
 

@@ -68,7 +68,7 @@ class CurveWatch:
     def __init__(self, client: "Client") -> None:
         self._client = client
         self._looked_at: dict[str, float] = {}
-        self._told: dict[str, list[str]] = {}
+        self._printed: dict[str, list[str]] = {}
 
     def news(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, list[str]]]:
         """Yield each job whose curves have changed, with a line for each series."""
@@ -76,8 +76,8 @@ class CurveWatch:
             model = (job.get("outputs") or {}).get("model")
             if model and job["kind"] in _TUNING_KINDS and self._may_have_news(job):
                 lines = curve_lines(self._client.curves(model))
-                if lines and lines != self._told.get(model):
-                    self._told[model] = lines
+                if lines and lines != self._printed.get(model):
+                    self._printed[model] = lines
                     yield job, lines
 
     def _may_have_news(self, job: Job) -> bool:

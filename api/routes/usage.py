@@ -141,8 +141,8 @@ def get_usage(
     return ProjectUsage(
         first=first,
         last=last,
-        total=UsageSum(**_told(reduce(add, (used for _, _, used in found), UsageTotals()))),
-        days=[DayUsage(day=day, base_model=name, **_told(used)) for day, name, used in found],
+        total=UsageSum(**_sum_fields(reduce(add, (used for _, _, used in found), UsageTotals()))),
+        days=[DayUsage(day=day, base_model=name, **_sum_fields(used)) for day, name, used in found],
     )
 
 
@@ -172,7 +172,7 @@ def _require_order(first: date, last: date) -> None:
         raise Invalid(message, code="period_not_valid", faults=[fault])
 
 
-def _told(used: UsageTotals) -> dict[str, Any]:
+def _sum_fields(used: UsageTotals) -> dict[str, Any]:
     usage = asdict(used)
     known, cost = dollars(usage.pop("known_nano")), dollars_or_none(used.cost_nano)
     synthetic = dollars(usage.pop("synthetic_nano"))

@@ -37,7 +37,7 @@ class Server:
 
 @dataclass
 class Watch:
-    """Asks for `/healthz` on new connections until told to stop."""
+    """Asks for `/healthz` on new connections until stopped."""
 
     server: Server
     seconds: list[float] = field(default_factory=list)

@@ -1,9 +1,9 @@
-"""Generated requests against an API of its own: every answer is one that the contract tells.
+"""Generated requests against an API of its own: every answer is one that the contract has.
 
     .venv/bin/python -m bench.api.contract --count 10000 [--seed 0]
 
 The requests are spread evenly over the operations. Prints a line for each operation and exits
-with 1 at the first answer that is not as told.
+with 1 at the first answer that it does not have.
 """
 
 import argparse
@@ -34,7 +34,7 @@ def main() -> None:
         upgrade(settings.resolved_database_url)
         with serve(settings) as api:
             sent = _check_all(api, count=options.count, first_seed=options.seed)
-    print(f"{sent.total()} requests, every answer as the contract tells")
+    print(f"{sent.total()} requests, every answer as in the contract")
 
 
 def _settings(folder: Path, redis_url: str) -> Settings:

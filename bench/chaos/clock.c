@@ -1,6 +1,6 @@
 /* The wall clock of a process, off by the seconds that stand in the file CHAOS_CLOCK.
 
-   Preloaded; only what tells the time of day is off, as after an NTP step: what waits does not
+   Preloaded; only what says the time of day is off, as after an NTP step: what waits does not
    see it. (Debian's libfaketime 0.9.10 makes time.sleep of Python 3.11 fail.) */
 #define _GNU_SOURCE
 #include <fcntl.h>

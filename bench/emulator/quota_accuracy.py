@@ -91,7 +91,7 @@ def measure(
     window = _window(ledger["per_second"], seconds)
     accepted = sum(each["accepted"] for each in window) / seconds
     rejected = sum(each["rejected"] for each in window) / seconds
-    told = sum(count["200"] for count in counts)
+    counted = sum(count["200"] for count in counts)
     return Row(
         name=name,
         seconds=seconds,
@@ -99,7 +99,7 @@ def measure(
         offered=accepted + rejected,
         accepted=accepted,
         deviation_percent=100 * (accepted / declared - 1) if declared else None,
-        agree=told == ledger["calls_accepted"],
+        agree=counted == ledger["calls_accepted"],
     )
 
 

@@ -76,23 +76,23 @@ class Model:
         hints = []
         for label, own in words.items():
             others = set().union(*(words[each] for each in words if each != label))
-            telling = [word for word, _ in own.most_common() if word not in others][:6]
-            drawn.shuffle(telling)
-            if telling:
-                hints.append(f"Texts that mention {' or '.join(telling[:2])} are {label}.")
+            typical = [word for word, _ in own.most_common() if word not in others][:6]
+            drawn.shuffle(typical)
+            if typical:
+                hints.append(f"Texts that mention {' or '.join(typical[:2])} are {label}.")
         return "\n".join([*hints, instruction])
 
 
 def planted() -> Task:
     """Texts whose words say nothing of the names of their labels: only a hint can."""
-    told = {"amber": ("parcel", "delivery"), "cobalt": ("invoice", "amount")}
+    clues = {"amber": ("parcel", "delivery"), "cobalt": ("invoice", "amount")}
     pairs = [(one, other) for one in THINGS for other in THINGS if one != other]
     rows = [
         (f"the {words[at % 2]} of my {one} and {other} {at}", label)
         for at, (one, other) in enumerate(pairs)
-        for label, words in told.items()
+        for label, words in clues.items()
     ]
-    return Task("Classify the text. Labels: amber, cobalt", tuple(told), rows, test_rows=40)
+    return Task("Classify the text. Labels: amber, cobalt", tuple(clues), rows, test_rows=40)
 
 
 def tweets() -> Task:
@@ -235,8 +235,8 @@ def compare(
     for name in searches:
         mean, spent = sum(gains[name]) / splits, calls[name]
         error = stdev(gains[name]) / splits**0.5
-        told = f"{mean:+5.1f} points (standard error {error:.1f})"
-        print(f"  {name:22} {told}, {min(spent)} to {max(spent)} calls", flush=True)
+        gain = f"{mean:+5.1f} points (standard error {error:.1f})"
+        print(f"  {name:22} {gain}, {min(spent)} to {max(spent)} calls", flush=True)
 
 
 if __name__ == "__main__":

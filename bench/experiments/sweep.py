@@ -135,10 +135,10 @@ def _print(name: str, found: Mapping[str, Any]) -> None:
     for each in found["ranking"]:
         low, high = each["interval"]
         below = each["below_best"]
-        told = "" if below is None else f"{-below:+.1f}, adjusted p {each['adjusted_p']:.2g}"
+        difference = "" if below is None else f"{-below:+.1f}, adjusted p {each['adjusted_p']:.2g}"
         mark = " worse" if each["is_worse"] else ""
         score = f"{each['value']:.1f} [{low:.1f}, {high:.1f}]"
-        print(f"{each['rank']:2} {each['name']:<24} {score} {told}{mark}", flush=True)
+        print(f"{each['rank']:2} {each['name']:<24} {score} {difference}{mark}", flush=True)
 
 
 if __name__ == "__main__":

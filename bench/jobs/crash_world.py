@@ -47,7 +47,7 @@ _LEASE_SECONDS, _MOST_SECONDS = 60, 120
 
 
 class CrashServices(Container):
-    """The service's own adapters, but for messages: workers are told what to run."""
+    """The service's own adapters, but for messages: workers are given what to run."""
 
     @cached_property
     def task_queue(self) -> TaskQueue:

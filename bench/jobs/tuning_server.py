@@ -84,8 +84,8 @@ class _Handler(BaseHTTPRequestHandler):
         super().__init__(*args)
 
     def do_GET(self) -> None:
-        status, told = self._tunings.answer(self.path)
-        body = json.dumps(told).encode()
+        status, reported = self._tunings.answer(self.path)
+        body = json.dumps(reported).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))

@@ -48,10 +48,12 @@ def show(stack: Stack, task: Task, folder: Path, *, quick: bool) -> None:
     with zipfile.ZipFile(bundle) as archive:
         answer = json.loads(archive.read("experiment.json"))["answer"]
     found = check_bundle(str(bundle))
-    told, own = (f"{d:+.1f} [{low:.1f}, {high:.1f}]" for d, low, high in (found.told, found.found))
+    stated, own = (
+        f"{d:+.1f} [{low:.1f}, {high:.1f}]" for d, low, high in (found.stated, found.found)
+    )
     print(
         f"{task.name}: {answer}\n  verified: {verified}; {found.first} against {found.second}, "
-        f"{found.groups} groups: {told}; own bootstrap {own}; agrees: {found.agrees}",
+        f"{found.groups} groups: {stated}; own bootstrap {own}; agrees: {found.agrees}",
         flush=True,
     )
 

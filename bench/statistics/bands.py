@@ -240,7 +240,7 @@ def plateaus(
     return {"curves": total, "rising": rising, "plateaus": said, "false": false, "flat": flat}
 
 
-def _told(row: Mapping[str, Any]) -> str:
+def _columns(row: Mapping[str, Any]) -> str:
     return f"{row['band_percent']:7.1f} [{row['band_low']:.1f}, {row['band_high']:.1f}]"
 
 
@@ -264,7 +264,7 @@ def main() -> None:
             cells[name, seen, ahead] = found
             rows.append({"source": name, "seen": seen, "ahead": ahead, **row})
             print(
-                f"{name:18}{seen:6}{ahead:6}x{row['curves']:6}{row['units']:6}{_told(row)}"
+                f"{name:18}{seen:6}{ahead:6}x{row['curves']:6}{row['units']:6}{_columns(row)}"
                 f"{row['error_points']:8.2f}{row['log_linear_error_points']:8.2f}"
                 f"{row['power_law_error_points']:8.2f}"
             )
@@ -272,7 +272,7 @@ def main() -> None:
         theirs = [found for (source, _, _), found in cells.items() if source == name]
         every = Reach(*(np.concatenate([getattr(each, part) for each in theirs]) for part in PARTS))
         rows.append({"source": name, **held(every)})
-        print(f"{name:18}all {len(every.units):6} {_told(rows[-1])}")
+        print(f"{name:18}all {len(every.units):6} {_columns(rows[-1])}")
     for row in recalibrated(cells):
         rows.append(row)
         print(

@@ -34,15 +34,15 @@ class Check:
 
     first: str
     second: str
-    told: tuple[float, float, float]
+    stated: tuple[float, float, float]
     found: tuple[float, float, float]
     groups: int
 
     @property
     def agrees(self) -> bool:
         """Whether the differences are equal, and both or neither interval leaves 0 out."""
-        same = abs(self.told[0] - self.found[0]) < 0.05  # noqa: PLR2004  as it is printed
-        return same and _leaves_out_zero(self.told) == _leaves_out_zero(self.found)
+        same = abs(self.stated[0] - self.found[0]) < 0.05  # noqa: PLR2004  as it is printed
+        return same and _leaves_out_zero(self.stated) == _leaves_out_zero(self.found)
 
 
 def check_bundle(file: str, names: Sequence[str] = ()) -> Check:
@@ -65,7 +65,7 @@ def check_bundle(file: str, names: Sequence[str] = ()) -> Check:
     groups = np.unique([row["group"] for row in rows[first]], return_inverse=True)[1]
     totals = [_total(rows[name], experiment["metric"]) for name in (first, second)]
     many = BLEU_RESAMPLES if experiment["metric"] == "sacrebleu" else RESAMPLES
-    told = next(
+    stated = next(
         each if each["first"] == first else _reversed(each)
         for each in curve["comparisons"]
         if {each["first"], each["second"]} == {first, second}
@@ -73,7 +73,7 @@ def check_bundle(file: str, names: Sequence[str] = ()) -> Check:
     return Check(
         first,
         second,
-        (told["difference"], told["low"], told["high"]),
+        (stated["difference"], stated["low"], stated["high"]),
         _bootstrap(totals, groups, many),
         int(groups.max()) + 1,
     )

@@ -225,9 +225,9 @@ def main() -> None:
     )
     for row in coverage(200 if options.quick else 2000):
         rows.append(row)
-        told = [f"{row[each]:.1f}" for each in COLUMNS]
+        cells = [f"{row[each]:.1f}" for each in COLUMNS]
         print(
-            f"| {row['family']} | {row['sizes']} | {row['groups']} | {' | '.join(told)} |",
+            f"| {row['family']} | {row['sizes']} | {row['groups']} | {' | '.join(cells)} |",
             flush=True,
         )
     for row in shares_of_rows():

@@ -6,7 +6,7 @@ On tweets, Banking77 and SST-2 a share of the training labels is replaced by oth
 the emulator are tuned on nested beginnings, each predicts the last rows, which it has not seen, and
 `rank_label_errors` ranks them, with the probabilities of answers and by votes alone. Beside it, on
 the same predictions: confident learning by the probabilities of the answers, as a service that is
-asked has them, and by those of all labels, which it does not tell; `largest model`, rows that the
+asked has them, and by those of all labels, which it does not return; `largest model`, rows that the
 largest of them gets wrong, in stored order; `random`, the share of wrong labels among those rows.
 `neighbours` adds to ours what the ten most similar training rows are labelled (n-grams of
 characters), which the service does not do.
@@ -111,7 +111,7 @@ def measure(
     ranked = (
         [each.position for each in ours],
         [each.position for each in rank_label_errors(plain, closed=True)],
-        confident_learning(votes, _told(votes, labels=len(labels))),
+        confident_learning(votes, _stated(votes, labels=len(labels))),
         confident_learning(votes, own),
         by_neighbours(ours, noisy, labels=len(labels)),
         single,
@@ -162,8 +162,8 @@ def predictions(
         )
 
 
-def _told(votes: Sequence[Vote], *, labels: int) -> list[float]:
-    """Return how likely each row's label is, as far as an answer and its probability tell."""
+def _stated(votes: Sequence[Vote], *, labels: int) -> list[float]:
+    """Return how likely each row's label is, by an answer and its probability."""
     return [
         chance if each.agrees else (1 - chance) / (labels - 1)
         for each, chance in ((each, each.probability or 0.0) for each in votes)
@@ -189,15 +189,15 @@ def confident_learning(votes: Sequence[Vote], own: Sequence[float]) -> list[int]
         for label in set(labels.values())
     }
     suspects = []
-    for place, told in answers.items():
-        likeliest = max({name for _, name in told}, key=lambda name: _weight(told, name))
-        if likeliest != labels[place] and _weight(told, likeliest) >= bars.get(likeliest, 0.0):
+    for place, reported in answers.items():
+        likeliest = max({name for _, name in reported}, key=lambda name: _weight(reported, name))
+        if likeliest != labels[place] and _weight(reported, likeliest) >= bars.get(likeliest, 0.0):
             suspects.append(place)
     return sorted(suspects, key=lambda place: believed[place])
 
 
-def _weight(told: Sequence[tuple[float, str]], name: str) -> float:
-    return sum(chance for chance, each in told if each == name) / len(told)
+def _weight(reported: Sequence[tuple[float, str]], name: str) -> float:
+    return sum(chance for chance, each in reported if each == name) / len(reported)
 
 
 def _measures(ranked: Sequence[int], wrong: set[int]) -> Measures:

@@ -52,8 +52,8 @@ def _describe_pairs(examples: Sequence[Example], *, steps: int) -> dict[str, Any
     }
     dropped = _describe_dropped(examples)
     named = ("truncatedExampleIndices", "droppedExampleReasons")
-    told = dict(zip(("droppedExampleIndices", named[1]), map(dropped.get, named), strict=True))
-    return stats | (told if dropped else {})
+    reported = dict(zip(("droppedExampleIndices", named[1]), map(dropped.get, named), strict=True))
+    return stats | (reported if dropped else {})
 
 
 def describe_examples(examples: Sequence[Example], *, steps: int) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Writes reviews made of word lists, for a first training on this machine: `reviews.py FILE ROWS`.
 
-They are synthetic, and much easier than what people write: one word tells the sentiment.
+They are synthetic, and much easier than what people write: one word gives the sentiment away.
 """
 
 import csv

@@ -83,7 +83,7 @@ class Catalogue:
     def line_of(self, base_model: str) -> str:
         """Return the provider's line of a base model, `gemini` of all its generations.
 
-        Of a model that is not listed, or local, the name tells it as far as it can.
+        Of a model that is not listed, or local, it is read from the name where that has it.
         """
         name = base_model.rpartition("/")[2].removeprefix(f"{LOCAL}:").lower()
         return self.entry(base_model).line or _GENERATION.sub("", name.partition("-")[0]) or name

@@ -30,7 +30,7 @@ from service.experiments.schemas import ExperimentSpec
 from service.money import dollars_or_none, parse_dollars
 
 # Of all that is computed from rows, scores, intervals and wording included: raise it with any
-# change of these, so that a bundle made before is told from one that was changed.
+# change of these, so that a bundle made before is not taken for one that was changed.
 STATISTICS_VERSION = 1
 
 

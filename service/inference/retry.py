@@ -208,9 +208,9 @@ def _retry_after(details: Sequence[dict[str, Any]], headers: Mapping[str, str]) 
 def _seconds_until(headers: Mapping[str, str]) -> float | None:
     """Return the pause of a `Retry-After` that is a date (RFC 9110), by the server's own clock."""
     try:
-        told = parsedate_to_datetime(headers.get("Retry-After", ""))
+        until = parsedate_to_datetime(headers.get("Retry-After", ""))
         now = parsedate_to_datetime(headers["Date"]) if "Date" in headers else utc_now()
-        return max(0.0, (told - now).total_seconds())
+        return max(0.0, (until - now).total_seconds())
     except (TypeError, ValueError, OverflowError):
         return None
 

@@ -50,4 +50,4 @@ class AnnouncedRetirement(Model):
         Id, ForeignKey("model.id", ondelete="CASCADE"), primary_key=True
     )
     retires: Mapped[date] = mapped_column(Date, primary_key=True)
-    told_at: Mapped[datetime]
+    announced_at: Mapped[datetime] = mapped_column("told_at")

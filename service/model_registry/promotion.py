@@ -44,7 +44,7 @@ def compare_models(
         sessions=sessions,
         store=store,
     )
-    return _told(compare(*scores, test=test), pair)
+    return _model_comparison(compare(*scores, test=test), pair)
 
 
 def _newest_pair(session: Session, model_id: str, previous_id: str, project_id: str) -> _Pair:
@@ -79,7 +79,7 @@ def _pairs(
                     yield _Pair(mine, theirs, metric)
 
 
-def _told(found: Comparison, pair: _Pair) -> ModelComparison:
+def _model_comparison(found: Comparison, pair: _Pair) -> ModelComparison:
     is_worse = found.is_shown and found.difference < 0
     return ModelComparison(
         dataset=pair.new.dataset,

@@ -59,7 +59,7 @@ def _announce(
         lock_project(session, model.project_id)  # another ticker may be about to write it
         if repository.is_announced(session, model.id, retirement.retires):
             return
-        row = AnnouncedRetirement(model_id=model.id, retires=retirement.retires, told_at=now)
+        row = AnnouncedRetirement(model_id=model.id, retires=retirement.retires, announced_at=now)
         repository.add(session, row)
         record_event(
             session,

@@ -71,7 +71,7 @@ KeyName = Annotated[
         min_length=1,
         max_length=100,
         pattern=r"^[^\x00-\x1f\x7f]+$",
-        description="text of one line, to tell keys apart",
+        description="text of one line, to distinguish keys",
         examples=["nightly run"],
     ),
 ]
@@ -110,7 +110,7 @@ class Key(BaseModel):
     object: Literal["key"] = "key"
     id: str
     name: str
-    prefix: str = Field(description="how the secret begins, to tell keys apart")
+    prefix: str = Field(description="how the secret begins, to distinguish keys")
     scopes: list[Scope]
     created_at: AwareDatetime
     expires_at: AwareDatetime | None

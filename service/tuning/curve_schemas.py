@@ -13,7 +13,7 @@ from service.tuning.ports import MetricPoint, MetricSeries
 
 
 class Inconclusive(StrEnum):
-    """Why loss curves without a finding do not tell that a training has not overfitted."""
+    """Why loss curves without a finding do not show that a training has not overfitted."""
 
     NO_VALIDATION = "no_validation"
     TOO_FEW_POINTS = "too_few_points"
@@ -68,7 +68,7 @@ class TrainingCurves(BaseModel):
     complete: bool = Field(description="the training has ended: no more points will come")
     overfitting_inconclusive: Inconclusive | None = Field(
         default=None,
-        description="why overfitting cannot be told: below eight validation losses, or without "
+        description="why overfitting cannot be judged: below eight validation losses, or without "
         "any; null: it was looked for, and the model says what was found",
     )
     series: dict[MetricSeries, list[TrainingPoint]] = Field(
@@ -84,7 +84,7 @@ def present_curves(
     inconclusive: Inconclusive | None = None,
 ) -> TrainingCurves:
     """Return the training curves of a model as HTTP shows them; `inconclusive` says why they do
-    not tell overfitting.
+    not show overfitting.
     """
     series: dict[MetricSeries, list[TrainingPoint]] = {}
     for point in points:

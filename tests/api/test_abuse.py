@@ -82,8 +82,8 @@ def test_a_head_over_the_limits_is_answered_with_431(api: Api, head: bytes) -> N
         connection.sendall(head)
         answer = _answer(connection)
 
-    [told] = [each for each in logs if each["event"] == "request_refused"]
-    assert (told["status"], told["address"]) == (431, "127.0.0.1")
+    [entry] = [each for each in logs if each["event"] == "request_refused"]
+    assert (entry["status"], entry["address"]) == (431, "127.0.0.1")
     assert answer.startswith(b"HTTP/1.1 431 ")
     assert b'"code": "head_too_large"' in answer
 
@@ -192,7 +192,7 @@ def test_nothing_of_a_body_is_read_before_the_key(api: Api) -> None:
             assert connection.recv(100).startswith(b"HTTP/1.1 401 ")
 
 
-def test_a_key_that_asks_too_often_is_told_when_to_come_back(settings: Settings) -> None:
+def test_a_key_that_asks_too_often_learns_when_to_come_back(settings: Settings) -> None:
     with serve(settings.model_copy(update={"requests_per_second": 1.0})) as api:
         flooding, other = api.caller(), api.caller()
         assert other.get("/v1/jobs").status_code == 200

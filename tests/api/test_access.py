@@ -129,11 +129,11 @@ def test_a_key_does_exactly_what_its_scopes_say(api: Api, scope: Scope) -> None:
             method, _with_ids(path, operation), json=_BODIES.get(operation["operationId"])
         )
 
-        told = (method, path, answer.status_code)
+        case = (method, path, answer.status_code)
         if set(needed) <= {scope.value}:
-            assert answer.status_code not in {401, 403}, told
+            assert answer.status_code not in {401, 403}, case
         else:
-            assert (answer.status_code, answer.json()["code"]) == (403, "insufficient_scope"), told
+            assert (answer.status_code, answer.json()["code"]) == (403, "insufficient_scope"), case
             assert "insufficient_scope" in answer.headers["WWW-Authenticate"]
 
 

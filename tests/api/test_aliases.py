@@ -153,17 +153,17 @@ def test_a_model_tells_where_it_came_from_and_what_googles_client_takes(
     assert "2027-05-07" in retirement["message"]
 
 
-def test_a_retirement_is_told_once(api: Api, caller: Caller, dataset: str) -> None:
+def test_a_retirement_is_announced_once(api: Api, caller: Caller, dataset: str) -> None:
     model = ready_model(api, caller, dataset)
 
-    def told(day: datetime) -> list[Json]:
+    def announced(day: datetime) -> list[Json]:
         services = api.services
         announce_retirements(day, catalogue=services.catalogue, sessions=services.sessions)
         events = caller.get("/v1/events", params={"type": "model.*"}).json()["data"]
         return [event["data"] for event in events]
 
-    assert told(datetime(2027, 1, 1, tzinfo=UTC)) == []
+    assert announced(datetime(2027, 1, 1, tzinfo=UTC)) == []
     expected = {"model": model, "base_model": "gemini-3.1-flash-lite", "retires": "2027-05-07"}
     for day in (10, 11):
-        (data,) = told(datetime(2027, 3, day, tzinfo=UTC))
+        (data,) = announced(datetime(2027, 3, day, tzinfo=UTC))
         assert data == expected | {"days_left": 58}

@@ -27,8 +27,8 @@ def test_changes_exports_and_failures_are_in_the_trail(api: Api, caller: Caller)
     assert api.get("/v1/jobs", headers={"Authorization": "Bearer wrong"}).status_code == 401
 
     entries = trail(caller)
-    told = [(each["action"], each["target"]) for each in entries]
-    assert told == [
+    recorded = [(each["action"], each["target"]) for each in entries]
+    assert recorded == [
         ("authenticate", ""),
         ("revokeKey", made["id"]),
         ("deleteFile", file_id),
@@ -51,9 +51,9 @@ def test_a_submission_is_in_the_trail_once_and_a_repeated_one_beside_it(caller: 
     absent = {"type": "file", "file_id": "file_01m8kr88srfp5s7x47ezfjhehz"}
     refused = caller.post("/v1/jobs", body | {"spec": PREPARE | {"source": absent}})
     assert refused.json()["code"] == "input_not_found"
-    told = [each["target"] for each in trail(caller) if each["action"] == "createJob"]
+    recorded = [each["target"] for each in trail(caller) if each["action"] == "createJob"]
 
-    assert told == ["", first.json()["id"]]
+    assert recorded == ["", first.json()["id"]]
 
 
 def test_a_project_reads_its_own_trail_and_an_administrator_all(api: Api, caller: Caller) -> None:

@@ -92,8 +92,8 @@ def test_a_job_waits_for_approval_and_then_runs(api: Api, caller: Caller) -> Non
     assert (approved["state"], approved["reason"]) == ("queued", None)
     assert again["state"] == "queued"
     assert "approve" not in approved["links"]
-    told = caller.get(f"/v1/events?job={waiting['id']}").json()["data"]
-    assert [event["type"] for event in told] == ["job.created", "job.resumed"]
+    reported = caller.get(f"/v1/events?job={waiting['id']}").json()["data"]
+    assert [event["type"] for event in reported] == ["job.created", "job.resumed"]
 
 
 def test_a_cancelled_job_cannot_be_approved(api: Api, caller: Caller) -> None:

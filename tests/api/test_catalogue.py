@@ -27,16 +27,16 @@ def body_of(kind: str, dataset: str, **spec: Any) -> dict[str, Any]:
 
 
 def test_the_catalogue_is_shown_with_where_models_are_called(caller: Caller) -> None:
-    told = caller.get("/v1/models/catalogue").json()
-    models = {each["name"]: each for each in told["data"]}
+    reported = caller.get("/v1/models/catalogue").json()
+    models = {each["name"]: each for each in reported["data"]}
 
-    assert told["tuning_location"] == "us-central1"
-    assert told["default"] == {"base_model": LITE, "warnings": []}
+    assert reported["tuning_location"] == "us-central1"
+    assert reported["default"] == {"base_model": LITE, "warnings": []}
     assert (models[LITE]["serving_location"], models[LITE]["tuned_location"]) == ("us", "us")
     assert models[LITE]["prices"]["input"] == "0.25"
     assert models["gemini-2.5-flash"]["lifecycle"]["state"] == "retired"
     groups = set(ModelEntry.model_fields) - {"name", "family", "line", "listed"}
-    assert all(each[group]["as_of"] for each in told["data"] for group in groups if each[group])
+    assert all(each[group]["as_of"] for each in reported["data"] for group in groups if each[group])
 
 
 def test_the_command_shows_the_catalogue_as_table_and_as_json(

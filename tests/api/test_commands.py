@@ -118,7 +118,7 @@ def test_a_home_folder_that_is_not_known_is_no_traceback() -> None:
         ),
     ],
 )
-def test_a_database_that_cannot_be_used_is_told_in_a_sentence(
+def test_a_database_that_cannot_be_used_is_reported_in_a_sentence(
     url: str, command: str, words: str
 ) -> None:
     refused = _run(url, command)

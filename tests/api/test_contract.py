@@ -104,11 +104,11 @@ def test_every_operation_parameter_and_property_says_what_it_means(contract: Jso
 
 
 def test_no_two_schemas_share_a_name(contract: Json) -> None:
-    """The framework tells two of one name apart by their modules; generators drop both."""
+    """The framework distinguishes two of one name by their modules; generators drop both."""
     assert [name for name in contract["components"]["schemas"] if "__" in name] == []
 
 
-def test_headers_that_matter_are_told(contract: Json) -> None:
+def test_headers_that_matter_are_documented(contract: Json) -> None:
     jobs, job = contract["paths"]["/v1/jobs"]["post"], contract["paths"]["/v1/jobs/{job_id}"]["get"]
     webhook = contract["paths"]["/v1/webhooks/{webhook_id}"]["patch"]
 
@@ -122,7 +122,7 @@ def test_headers_that_matter_are_told(contract: Json) -> None:
 
 
 def test_text_that_must_have_a_form_can_be_explained(contract: Json) -> None:
-    """Where a pattern refuses a text, the answer tells its form in words."""
+    """Where a pattern refuses a text, the answer describes its form in words."""
     lookup, faults = ContractLookup(contract), []
     for path, methods in contract["paths"].items():
         for method, operation in methods.items():
@@ -139,7 +139,7 @@ def test_text_that_must_have_a_form_can_be_explained(contract: Json) -> None:
     assert faults == []
 
 
-def test_what_webhooks_send_is_told(contract: Json) -> None:
+def test_what_webhooks_send_is_documented(contract: Json) -> None:
     message = contract["webhooks"]["event"]["post"]
 
     assert {each["name"] for each in message["parameters"]} == {

@@ -211,20 +211,20 @@ def test_a_job_whose_attempts_are_used_up_tells_what_they_have_cost(
     assert (shown["state"], shown["cost"]["actual"]) == ("failed", "0.000000005")
 
 
-def test_a_projects_usage_is_told_by_day_and_model(api: Api, caller: Caller) -> None:
+def test_a_projects_usage_is_reported_by_day_and_model(api: Api, caller: Caller) -> None:
     job = caller.submit("prepare", PREPARE)["id"]
     used = UsageTotals(requests=1, prompt_tokens=100, output_tokens=10, known_nano=55_000)
     for base_model in ("a", "b", "a"):
         use(api, caller, job, used, base_model=base_model)
 
-    told = caller.get("/v1/usage").json()
+    reported = caller.get("/v1/usage").json()
 
-    assert [(day["base_model"], day["requests"], day["cost"]) for day in told["days"]] == [
+    assert [(day["base_model"], day["requests"], day["cost"]) for day in reported["days"]] == [
         ("a", 2, "0.00011"),
         ("b", 1, "0.000055"),
     ]
-    assert told["total"]["cost"] == "0.000165"
-    assert told["total"]["prompt_tokens"] == 300
+    assert reported["total"]["cost"] == "0.000165"
+    assert reported["total"]["prompt_tokens"] == 300
     assert api.caller("other").get("/v1/usage").json()["days"] == []
 
 
@@ -234,13 +234,16 @@ def test_usage_without_a_price_has_no_sum(api: Api, caller: Caller) -> None:
     use(api, caller, job, UsageTotals(requests=1, known_nano=1), base_model="priced")
     use(api, caller, job, UsageTotals(requests=1, unpriced=("unpriced",)), base_model="unpriced")
 
-    told = caller.get("/v1/usage").json()
+    reported = caller.get("/v1/usage").json()
 
-    assert [day["cost"] for day in told["days"]] == ["0.000000001", None]
-    assert told["total"]["cost"] is None
-    assert (told["total"]["known"], told["total"]["unpriced"]) == ("0.000000001", ["unpriced"])
-    assert [day["unpriced"] for day in told["days"]] == [[], ["unpriced"]]
-    assert told["total"]["requests"] == 2
+    assert [day["cost"] for day in reported["days"]] == ["0.000000001", None]
+    assert reported["total"]["cost"] is None
+    assert (reported["total"]["known"], reported["total"]["unpriced"]) == (
+        "0.000000001",
+        ["unpriced"],
+    )
+    assert [day["unpriced"] for day in reported["days"]] == [[], ["unpriced"]]
+    assert reported["total"]["requests"] == 2
     cost = caller.get(f"/v1/jobs/{job}").json()["cost"]
     assert (cost["actual"], cost["known"], cost["unpriced"]) == (None, "0.000000001", ["unpriced"])
 
@@ -253,12 +256,12 @@ def test_what_the_emulator_answered_stands_apart_and_is_marked_in_every_sum(
     use(api, caller, job, UsageTotals(requests=1, known_nano=5))
     use(api, caller, job, UsageTotals(requests=2, known_nano=7, synthetic=True))
 
-    told = caller.get("/v1/usage").json()
+    reported = caller.get("/v1/usage").json()
 
-    rows = [(day["requests"], day["synthetic"], day["synthetic_cost"]) for day in told["days"]]
+    rows = [(day["requests"], day["synthetic"], day["synthetic_cost"]) for day in reported["days"]]
     assert rows == [(1, False, "0.00"), (2, True, "0.000000007")]
-    assert told["total"]["synthetic"]
-    assert (told["total"]["known"], told["total"]["synthetic_cost"]) == (
+    assert reported["total"]["synthetic"]
+    assert (reported["total"]["known"], reported["total"]["synthetic_cost"]) == (
         "0.000000012",
         "0.000000007",
     )

@@ -44,7 +44,7 @@ def test_a_wrong_method_names_all_that_are_allowed(
 
 
 @pytest.mark.parametrize("content", [b"{", b'{"kind": ', b"\xff\xfe{}", b"[" * 100_000])
-def test_what_is_not_json_is_told_as_such(caller: Caller, content: bytes) -> None:
+def test_what_is_not_json_is_reported_as_such(caller: Caller, content: bytes) -> None:
     headers = {"Content-Type": "application/json"}
 
     problem_of(
@@ -129,7 +129,7 @@ BODIES: list[tuple[str, str, Any]] = [
 ]
 
 
-def test_what_was_sent_is_neither_told_back_nor_logged(
+def test_what_was_sent_is_neither_echoed_nor_logged(
     database_url: str, tmp_path: Path, api: Api, caller: Caller
 ) -> None:
     log = tmp_path / "api.log"

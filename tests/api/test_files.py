@@ -87,7 +87,7 @@ def test_the_media_type_says_how_rows_are_written(
         ("rows", b"{" * 100_000, "json"),
     ],
 )
-def test_what_is_inside_is_told_by_the_name_or_the_bytes(
+def test_what_is_inside_is_known_by_the_name_or_the_bytes(
     caller: Caller, name: str, content: bytes, expected: str
 ) -> None:
     for media_type, pack in PACKINGS.items():

@@ -1,4 +1,4 @@
-"""Some hundreds of generated requests: every answer is one that the contract tells.
+"""Some hundreds of generated requests: every answer is one that the contract has.
 
 `bench/api/contract.py` sends as many as one likes.
 """

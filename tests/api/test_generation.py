@@ -150,7 +150,7 @@ def test_tries_whose_end_is_unknown_count_as_billed(
     assert used["uncounted"] == used["known"] != "0.00"
 
 
-def test_an_answer_that_breaks_off_is_told_and_not_asked_for_again(
+def test_an_answer_that_breaks_off_is_reported_and_not_asked_for_again(
     caller: Caller, emulator: EmulatorProcess
 ) -> None:
     emulator.configure(truncate_rate=1)
@@ -214,12 +214,12 @@ def ask_by_command(api: Api, caller: Caller, *words: str) -> "subprocess.Complet
 def test_the_command_asks_and_streams(api: Api, caller: Caller, tuned: str) -> None:
     whole = ask_by_command(api, caller, tuned, f"note 7: {GOOD}")
     streamed = ask_by_command(api, caller, tuned, f"note 7: {GOOD}", "--stream")
-    told = ask_by_command(api, caller, BASE_MODEL, GOOD, "-o", "json")
+    reported = ask_by_command(api, caller, BASE_MODEL, GOOD, "-o", "json")
     unknown = ask_by_command(api, caller, "gemini-9-ultra", GOOD, "--stream")
 
     assert whole.stdout == streamed.stdout == "GOOD\n"
     assert "SYNTHETIC" in whole.stderr
-    assert json.loads(told.stdout)["object"] == "generation"
+    assert json.loads(reported.stdout)["object"] == "generation"
     assert (unknown.returncode, "model_not_found" in unknown.stderr) == (4, True)
 
 
@@ -231,5 +231,5 @@ def test_nothing_of_a_prompt_is_logged_or_stored(
     entries = caller.get("/v1/audit").text
     assert "generateText" in entries
     assert "Zebulon" not in entries
-    told = capfd.readouterr()
-    assert "Zebulon" not in told.out + told.err
+    reported = capfd.readouterr()
+    assert "Zebulon" not in reported.out + reported.err

@@ -45,9 +45,9 @@ def test_without_the_broker_it_is_ready_but_degraded(api: Api) -> None:
     answer = api.get("/readyz")
 
     assert answer.status_code == 200
-    told = answer.json()
-    assert told.pop("broker_detail").startswith(("Redis does not answer", "nothing listens at"))
-    assert told == {"status": "degraded", "database": "ok", "broker": "away"}
+    reported = answer.json()
+    assert reported.pop("broker_detail").startswith(("Redis does not answer", "nothing listens at"))
+    assert reported == {"status": "degraded", "database": "ok", "broker": "away"}
 
 
 def test_with_everything_there_it_is_ready(settings: Settings) -> None:
@@ -70,8 +70,8 @@ def test_a_broker_that_takes_no_messages_says_why_and_work_is_accepted(
         eventually(lambda: api.get("/readyz").json()["status"] == "ready", what="it is not ready")
         with redis.client() as client:
             client.execute_command(*command.split())  # type: ignore[no-untyped-call]
-        told = api.get("/readyz").json()
-        assert (told["status"], told["broker_detail"]) == ("degraded", cause)
+        reported = api.get("/readyz").json()
+        assert (reported["status"], reported["broker_detail"]) == ("degraded", cause)
         assert api.caller().submit("prepare", PREPARE)["state"] == "queued"
 
 

@@ -183,7 +183,7 @@ def test_a_project_has_a_limit_of_open_jobs(api: Api, caller: Caller) -> None:
     api.caller("other").submit("prepare", PREPARE)
 
 
-def test_an_unknown_input_is_told_with_its_place(caller: Caller) -> None:
+def test_an_unknown_input_is_reported_with_its_place(caller: Caller) -> None:
     spec = {"dataset": f"ds_{'0' * 26}", "train_size": 20}
 
     answer = caller.post("/v1/jobs", {"kind": "tune", "spec": spec})

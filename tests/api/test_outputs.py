@@ -180,8 +180,11 @@ def test_a_finished_experiment_is_shown_read_and_deleted(api: Api, caller: Calle
         problem_of(caller.get(f"{path}/{missing}"), 404, "report_file_not_found")
     add_archive(api, experiment, "tables/worst.csv", b"text\n")
     assert caller.get(f"{path}/tables/worst.csv").text == "text\n"
-    told = caller.get("/v1/audit").json()["data"][0]
-    assert (told["action"], told["target"]) == ("getExperimentTable", f"{experiment} worst.csv")
+    reported = caller.get("/v1/audit").json()["data"][0]
+    assert (reported["action"], reported["target"]) == (
+        "getExperimentTable",
+        f"{experiment} worst.csv",
+    )
 
     assert caller.delete(path).status_code == 200
     problem_of(caller.get(path), 404, "experiment_not_found")
@@ -215,11 +218,11 @@ def test_training_curves_are_read_as_json_and_as_csv(api: Api, caller: Caller) -
         record_metrics(session, tune["id"], points)
     path = f"/v1/models/{tune['outputs']['model']}/curves"
 
-    told = caller.get(path).json()
+    reported = caller.get(path).json()
 
-    assert not told["complete"]
+    assert not reported["complete"]
     series = {"validation_loss": [{"step": 4, "value": 0.25}, {"step": 8, "value": 0.125}]}
-    assert told["series"] == series
+    assert reported["series"] == series
     rows = list(csv.DictReader(io.StringIO(caller.get(f"{path}?format=csv").text)))
     assert [row["step"] for row in rows] == ["4", "8"]
     assert {row["series"] for row in rows} == {"validation_loss"}

@@ -123,14 +123,14 @@ def test_a_rate_is_retuned_at_once_and_taken_back(
     caller = api.caller()
     call(governor)
     change = {"requests_per_minute": 6000, "tokens_per_minute": 90_000, "in_flight_limit": 9}
-    told = caller.patch(URL, change).json()
-    assert {name: told[name] for name in change} == change
+    reported = caller.patch(URL, change).json()
+    assert {name: reported[name] for name in change} == change
     call(governor)
     quota = shown(redis, ceiling=6000, in_flight_limit=9, tokens_per_minute=90_000)
     assert quota.requests_per_minute == 6000
 
-    told = caller.patch(URL, dict.fromkeys(change)).json()
-    assert [told[name] for name in change] == [None] * 3
+    reported = caller.patch(URL, dict.fromkeys(change)).json()
+    assert [reported[name] for name in change] == [None] * 3
     call(governor)
     assert shown(redis, ceiling=600, in_flight_limit=None).requests_per_minute <= 600
 

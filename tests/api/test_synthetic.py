@@ -1,4 +1,4 @@
-"""Where an emulator plays Google, all that is told of scores and dollars says so."""
+"""Where an emulator plays Google, all that is reported of scores and dollars says so."""
 
 from typing import Any
 

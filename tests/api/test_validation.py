@@ -113,7 +113,7 @@ def test_each_fault_has_its_place_in_the_body(
         ({"kind": "prepare", "spec": {**PREPARE, "preset": "piii"}}, "/spec/preset", "`pii`?"),
     ],
 )
-def test_a_fault_is_told_in_words_for_people(
+def test_a_fault_is_said_in_words_for_people(
     caller: Caller, body: Any, pointer: str, words: str
 ) -> None:
     problem = problem_of(caller.post("/v1/jobs", body), 422, "validation_failed")
@@ -123,7 +123,7 @@ def test_a_fault_is_told_in_words_for_people(
     assert not re.search(r"valid (dictionary|tuple|string)|pattern|\^|Input", message)
 
 
-def test_all_faults_are_told_at_once_and_each_once(caller: Caller) -> None:
+def test_all_faults_are_reported_at_once_and_each_once(caller: Caller) -> None:
     spec = {**PREPARE, "preset": "piii", "test_size": 0, "seed": "a"}
     problem = problem_of(
         caller.post("/v1/jobs", {"kind": "prepare", "spec": spec}), 422, "validation_failed"

@@ -109,7 +109,7 @@ def test_a_version_that_a_compressing_proxy_has_marked_is_the_same(
     problem_of(stale, 412, "precondition_failed")
 
 
-def test_a_ping_is_sent_now_and_its_outcome_told(caller: Caller) -> None:
+def test_a_ping_is_sent_now_and_its_outcome_returned(caller: Caller) -> None:
     with receiving(Reply(status=503, body=b"not today")) as receiver:
         webhook = _added(caller, receiver.url)
         answer = caller.post(f"/v1/webhooks/{webhook['id']}/ping")

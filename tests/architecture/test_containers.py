@@ -312,11 +312,11 @@ def test_images_are_named_by_version_and_others_can_be_chosen_by_digest() -> Non
 DIGEST = f"sha256:{'0123456789abcdef' * 4}"
 
 
-@pytest.mark.parametrize("told", [DIGEST, "", "no such image"])
-def test_digests_are_written_for_all_images_or_for_none(told: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("answer", [DIGEST, "", "no such image"])
+def test_digests_are_written_for_all_images_or_for_none(answer: str, tmp_path: Path) -> None:
     """A registry cannot be asked here: the program that asks it is replaced by its answer."""
     docker = tmp_path / "docker"
-    docker.write_text(f"#!/bin/sh\necho '{told}'\n")
+    docker.write_text(f"#!/bin/sh\necho '{answer}'\n")
     docker.chmod(0o755)
 
     done = subprocess.run(
@@ -329,7 +329,7 @@ def test_digests_are_written_for_all_images_or_for_none(told: str, tmp_path: Pat
     )
 
     written = tmp_path / "images.env"
-    if told != DIGEST:
+    if answer != DIGEST:
         assert done.returncode == 1
         assert "no digests: " in done.stderr
         assert not written.exists()

@@ -25,7 +25,7 @@ def emulator(emulator_process: EmulatorProcess) -> EmulatorProcess:
 
 @pytest.fixture(scope="module")
 def storage(emulator: EmulatorProcess) -> Iterator[Any]:
-    """Google's storage client, told of the emulator in Google's own way."""
+    """Google's storage client, pointed to the emulator in Google's own way."""
     from google.cloud.storage import Client
 
     with pytest.MonkeyPatch.context() as patch:

@@ -42,7 +42,7 @@ def main(url: str, uri: str, pairs_uri: str) -> None:
     endpoint = _endpoint(client, str(made.name))
     models = client.models
     chunks = models.generate_content_stream(model=endpoint, contents=TEXT)
-    told = {
+    reported = {
         "version": version("google-genai"),
         "answer": models.generate_content(model=endpoint, contents=TEXT).text,
         "streamed": "".join(str(chunk.text) for chunk in chunks),
@@ -55,7 +55,7 @@ def main(url: str, uri: str, pairs_uri: str) -> None:
             model=_endpoint(client, str(preferred.name)), contents=TEXT
         ).text,
     }
-    sys.stdout.write(f"{json.dumps(told)}\n")
+    sys.stdout.write(f"{json.dumps(reported)}\n")
 
 
 def _tokens(models: Any) -> list[bytes]:

@@ -149,7 +149,7 @@ def test_checkpoints_are_served_one_by_one_while_the_tuning_runs(
 
 
 def losses(tensorboard: Any, tuning: str) -> list[Any]:
-    """Return the moments of the training losses told so far."""
+    """Return the moments of the training losses reported so far."""
     home, _, number = tuning.partition("/tuningJobs/")
     run = f"{home}/tensorboards/{number}/experiments/tuning-experiment-{number}/runs/run"
     read = tensorboard.read_tensorboard_time_series_data

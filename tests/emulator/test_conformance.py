@@ -297,10 +297,10 @@ def test_the_newest_gen_ai_client_does_the_same_calls(
         timeout=280,
     )
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert (told["answer"], told["streamed"]) == ("BAD", "BAD")
-    assert told["version"] == PINNED.removeprefix("google-genai==").strip()
-    assert told["preferred"] == "BAD"
-    assert told["counted"] == told["computed"] == 8
-    assert told["made"] in told["tunings"]
-    assert "publishers/google/models/gemini-3.1-flash-lite" in told["models"]
+    reported = json.loads(done.stdout)
+    assert (reported["answer"], reported["streamed"]) == ("BAD", "BAD")
+    assert reported["version"] == PINNED.removeprefix("google-genai==").strip()
+    assert reported["preferred"] == "BAD"
+    assert reported["counted"] == reported["computed"] == 8
+    assert reported["made"] in reported["tunings"]
+    assert "publishers/google/models/gemini-3.1-flash-lite" in reported["models"]

@@ -16,12 +16,12 @@ def first_run(folder: Path, *, name: str) -> dict[str, Any]:
         uri = upload(emulator, CONTENT, name=name)
         made = create(emulator, order(uri, epochs=4))
         tuned = finish(emulator, made["name"])
-        told = emulator.request("GET", f"/_emulator/tunings/{made['name'].rpartition('/')[2]}")
+        reported = emulator.request("GET", f"/_emulator/tunings/{made['name'].rpartition('/')[2]}")
         endpoint = tuned["tunedModel"]["endpoint"]
         answers = [ask(emulator, endpoint, question) for question in QUESTIONS]
-    for epoch in told["history"]:
+    for epoch in reported["history"]:
         del epoch["moment"]
-    return {name: told[name] for name in ("head", "seed", "history")} | {"answers": answers}
+    return {name: reported[name] for name in ("head", "seed", "history")} | {"answers": answers}
 
 
 def test_two_fresh_folders_learn_the_same_to_the_last_digit(tmp_path: Path) -> None:

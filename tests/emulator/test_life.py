@@ -71,7 +71,7 @@ def test_one_tuning_runs_and_the_next_is_queued_until_the_clock_is_stepped(
     assert finish(emulator, second)["state"] == "JOB_STATE_SUCCEEDED"
 
 
-def test_a_faster_clock_shortens_the_wait_and_not_the_time_told(
+def test_a_faster_clock_shortens_the_wait_and_not_the_reported_time(
     emulator: EmulatorProcess, uri: str
 ) -> None:
     emulator.configure(tuning_seconds=2 * HOUR, clock_speed=7200)

@@ -1,4 +1,4 @@
-"""Sampling over HTTP: temperature, seeds, candidates and the probabilities told."""
+"""Sampling over HTTP: temperature, seeds, candidates and the probabilities returned."""
 
 from collections import Counter
 from math import exp
@@ -37,7 +37,7 @@ def texts(found: list[dict[str, Any]]) -> list[str]:
     return [candidate["content"]["parts"][0]["text"] for candidate in found]
 
 
-def test_answers_come_as_often_as_the_probability_they_are_told_with(
+def test_answers_come_as_often_as_the_probability_they_are_returned_with(
     emulator: EmulatorProcess, unsure: str
 ) -> None:
     settings = {"temperature": 1.5, "candidateCount": 8, "responseLogprobs": True, "logprobs": 2}
@@ -48,14 +48,14 @@ def test_answers_come_as_often_as_the_probability_they_are_told_with(
     ]
     counts = Counter(texts(found))
     top = found[0]["logprobsResult"]["topCandidates"][0]["candidates"]
-    told = {option["token"]: exp(option["logProbability"]) for option in top}
+    reported = {option["token"]: exp(option["logProbability"]) for option in top}
 
-    assert sum(told.values()) == pytest.approx(1)
-    for text, probability in told.items():
+    assert sum(reported.values()) == pytest.approx(1)
+    for text, probability in reported.items():
         error = (probability * (1 - probability) / len(found)) ** 0.5
         assert abs(counts[text] / len(found) - probability) < 5 * error
     for candidate, text in zip(found, texts(found), strict=True):
-        assert exp(candidate["avgLogprobs"]) == pytest.approx(told[text])
+        assert exp(candidate["avgLogprobs"]) == pytest.approx(reported[text])
 
 
 @pytest.mark.parametrize("limit", [{"topK": 1}, {"topP": 0.5}, {"topP": 0}])
@@ -67,8 +67,8 @@ def test_limits_leave_the_likeliest_with_all_the_probability(
 
     assert texts(found) == ["A"] * 8
     assert {candidate["avgLogprobs"] for candidate in found} == {0.0}
-    (told,) = found[0]["logprobsResult"]["topCandidates"]
-    assert [option["token"] for option in told["candidates"]] == ["A"]
+    (reported,) = found[0]["logprobsResult"]["topCandidates"]
+    assert [option["token"] for option in reported["candidates"]] == ["A"]
 
 
 @pytest.mark.parametrize("limit", [{"topK": 2}, {"topP": 0.99}, {"topK": 64, "topP": 1}])
@@ -76,7 +76,7 @@ def test_limits_that_leave_nothing_out_change_nothing(
     emulator: EmulatorProcess, unsure: str, limit: dict[str, float]
 ) -> None:
     settings = {"temperature": 1.5, "responseLogprobs": True, "logprobs": 2}
-    told = [
+    reported = [
         [
             option["logProbability"]
             for option in candidates(emulator, unsure, "note 3: a grey day", **settings, **more)[0][
@@ -86,8 +86,8 @@ def test_limits_that_leave_nothing_out_change_nothing(
         for more in (limit, {})
     ]
 
-    assert len(told[0]) == 2
-    assert told[0] == pytest.approx(told[1])
+    assert len(reported[0]) == 2
+    assert reported[0] == pytest.approx(reported[1])
 
 
 @pytest.mark.parametrize("tuned", [True, False])
@@ -127,7 +127,7 @@ def test_probabilities_come_in_the_recorded_shape(emulator: EmulatorProcess) -> 
     assert isinstance(found["avgLogprobs"], float)
 
 
-def test_probabilities_are_told_only_when_asked_for(emulator: EmulatorProcess) -> None:
+def test_probabilities_are_returned_only_when_asked_for(emulator: EmulatorProcess) -> None:
     plain = candidates(emulator, FLASH, MASK, logprobs=3)[0]
     chosen = candidates(emulator, FLASH, MASK, responseLogprobs=True)[0]
 
@@ -135,7 +135,7 @@ def test_probabilities_are_told_only_when_asked_for(emulator: EmulatorProcess) -
     assert chosen["logprobsResult"].keys() == {"chosenCandidates"}
 
 
-def test_tokens_beyond_the_limit_are_not_told(emulator: EmulatorProcess, unsure: str) -> None:
+def test_tokens_beyond_the_limit_are_not_returned(emulator: EmulatorProcess, unsure: str) -> None:
     config: dict[str, Any] = {"responseLogprobs": True, "stopSequences": ["A"]}
     cut = candidates(emulator, unsure, "note 3: a grey day", **config)[0]
 

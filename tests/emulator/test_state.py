@@ -23,7 +23,7 @@ PARENT = "/v1/projects/lab/locations/us-central1/tuningJobs"
 
 
 class Writer(threading.Thread):
-    """Overwrites a few objects and creates tunings until the server is gone, noting what is told.
+    """Overwrites a few objects and creates tunings until the server is gone, noting answers.
 
     `objects` holds the last version each upload was confirmed with.
     """
@@ -73,9 +73,9 @@ def check(emulator: EmulatorProcess, writer: Writer) -> None:
     with httpx2.Client(timeout=30) as client:
         for name, version in writer.objects.items():
             url = f"{emulator.url}/storage/v1/b/data/o/{name}"
-            told, body = client.get(url).json(), client.get(f"{url}?alt=media").content
+            reported, body = client.get(url).json(), client.get(f"{url}?alt=media").content
             md5 = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
-            assert told["md5Hash"] == md5
+            assert reported["md5Hash"] == md5
             found = int(body.split(b"\n", 1)[0])
             assert found >= version
             assert body == content(found)

@@ -49,7 +49,7 @@ def test_a_bucket_copies_and_renames_its_objects(bucket: Any) -> None:
     assert renamed.download_as_bytes() == b"hello"
 
 
-def test_a_copy_keeps_to_the_generations_it_is_told(bucket: Any) -> None:
+def test_a_copy_keeps_to_the_generations_it_names(bucket: Any) -> None:
     source = put(bucket, "one", "first")
     target = put(bucket, "two", "there")
     copy = bucket.blob("two")
@@ -90,7 +90,7 @@ def test_objects_are_composed_in_order_and_have_no_md5(bucket: Any) -> None:
     assert bucket.blob("whole").download_as_bytes(start=4) == b"2;end"
 
 
-def test_a_composition_keeps_to_the_generations_it_is_told(bucket: Any) -> None:
+def test_a_composition_keeps_to_the_generations_it_names(bucket: Any) -> None:
     parts = [put(bucket, "a", "a"), put(bucket, "b", "b")]
     generations = [part.generation for part in parts]
     whole = bucket.blob("whole")

@@ -177,13 +177,13 @@ def test_a_preference_tuning_learns_the_chosen_answer_and_tells_what_it_read(
     endpoint = done["tunedModel"]["endpoint"]
     assert ask(emulator, endpoint, "note 99: a splendid and happy day") == "GOOD"
     assert ask(emulator, endpoint, "note 99: a dreadful and sorry day") == "BAD"
-    (told,) = done["tuningDataStats"].items()
-    assert told[0] == "preferenceOptimizationDataStats"
+    (reported,) = done["tuningDataStats"].items()
+    assert reported[0] == "preferenceOptimizationDataStats"
     inputs, outputs = (
-        int(told[1][f"user{side}TokenDistribution"]["sum"]) for side in ("Input", "Output")
+        int(reported[1][f"user{side}TokenDistribution"]["sum"]) for side in ("Input", "Output")
     )
-    assert told[1]["totalBillableTokenCount"] == str(2 * inputs + outputs)
-    assert told[1]["userDatasetExamples"][0]["completions"][1]["score"] == 1
+    assert reported[1]["totalBillableTokenCount"] == str(2 * inputs + outputs)
+    assert reported[1]["userDatasetExamples"][0]["completions"][1]["score"] == 1
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_bad_rows_fail_the_job_by_number_and_never_by_text(emulator: EmulatorPro
     assert "tunedModel" not in done
 
 
-def test_rows_beyond_the_longest_are_dropped_and_told(
+def test_rows_beyond_the_longest_are_dropped_and_reported(
     emulator: EmulatorProcess, client: Any
 ) -> None:
     rows = [row(f"note {i}: a {'happy' if i % 2 else 'sorry'} day", "AB"[i % 2]) for i in range(20)]
@@ -260,11 +260,14 @@ def test_rows_beyond_the_longest_are_dropped_and_told(
     name = create(emulator, order(upload(emulator, jsonl(rows), name="long.jsonl")))["name"]
     finish(emulator, name)
     stats = client.get_tuning_job(name=name, timeout=30).tuning_data_stats
-    told = stats.supervised_tuning_data_stats
-    assert (told.tuning_dataset_example_count, told.total_truncated_example_count) == (20, 1)
-    assert list(told.truncated_example_indices) == [5]
-    assert "131072 tokens" in told.dropped_example_reasons[0]
-    assert told.total_billable_token_count < 1000
+    reported = stats.supervised_tuning_data_stats
+    assert (reported.tuning_dataset_example_count, reported.total_truncated_example_count) == (
+        20,
+        1,
+    )
+    assert list(reported.truncated_example_indices) == [5]
+    assert "131072 tokens" in reported.dropped_example_reasons[0]
+    assert reported.total_billable_token_count < 1000
     assert emulator.ledger()["tunings"][-1]["training_rows"] == 19
 
 

@@ -36,7 +36,7 @@ def test_a_migrated_database_is_current(sessions: Sessions) -> None:
 
 def test_statistics_of_the_planner_hold_no_texts(sessions: Sessions) -> None:
     if sessions.engine.dialect.name == "sqlite":
-        pytest.skip("SQLite collects none unless told to")
+        pytest.skip("SQLite collects none by default")
     add_project(sessions)
     with sessions.engine.connect() as connection:
         assert "name" not in _analyzed(connection)

@@ -16,22 +16,22 @@ _ASKED = ("host", "port", "db", "path", "username", "password", "ssl_cert_reqs",
 
 def by_redis(address: RedisAddress) -> dict[str, Any]:
     pool = redis.ConnectionPool.from_url(address.url)
-    return _told(pool.connection_kwargs)
+    return _given(pool.connection_kwargs)
 
 
 def by_celery(address: RedisAddress) -> dict[str, Any]:
     connection: Any = Connection(address.broker_url)
     channel: Any = object.__new__(connection.transport.Channel)  # to connect takes a server
     channel.connection = SimpleNamespace(client=connection, default_port=6379)
-    return _told(channel._connparams())
+    return _given(channel._connparams())
 
 
-def _told(found: dict[str, Any]) -> dict[str, Any]:
-    told = {name: found[name] for name in _ASKED if found.get(name) not in (None, "")}
+def _given(found: dict[str, Any]) -> dict[str, Any]:
+    given = {name: found[name] for name in _ASKED if found.get(name) not in (None, "")}
     verify = {ssl.CERT_REQUIRED: "required", ssl.CERT_OPTIONAL: "optional", ssl.CERT_NONE: "none"}
-    if "ssl_cert_reqs" in told:
-        told["ssl_cert_reqs"] = verify.get(told["ssl_cert_reqs"], told["ssl_cert_reqs"])
-    return told
+    if "ssl_cert_reqs" in given:
+        given["ssl_cert_reqs"] = verify.get(given["ssl_cert_reqs"], given["ssl_cert_reqs"])
+    return given
 
 
 @pytest.mark.parametrize(

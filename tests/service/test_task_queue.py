@@ -1,4 +1,4 @@
-"""A message is a hint: one that cannot be sent is told by False, whatever happens to Redis."""
+"""A message is a hint: one that cannot be sent is reported by False, whatever happens to Redis."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -59,7 +59,7 @@ def test_no_fault_of_redis_raises_where_many_threads_send() -> None:
         ("HTTP/1.1 400 Bad Request", "is no Redis"),
     ],
 )
-def test_what_redis_refuses_is_told_in_plain_words(line: str, cause: str) -> None:
+def test_what_redis_refuses_is_reported_in_plain_words(line: str, cause: str) -> None:
     with start_refusing_redis(line) as url:
         queue = CeleryTaskQueue(RedisAddress(url).broker_url)
         assert not queue.send("none", "1", queue=Queue.NOTIFY)
@@ -71,5 +71,5 @@ def test_what_redis_refuses_is_told_in_plain_words(line: str, cause: str) -> Non
     ("url", "cause"),
     [("redis://127.0.0.1:1", "nothing listens"), ("unix:///nowhere/redis.sock", "nothing listens")],
 )
-def test_what_is_in_the_way_to_redis_is_told(url: str, cause: str) -> None:
+def test_what_is_in_the_way_to_redis_is_reported(url: str, cause: str) -> None:
     assert cause in (CeleryTaskQueue(RedisAddress(url).broker_url).fault() or "")

@@ -44,7 +44,7 @@ def test_what_a_killed_process_left_is_deleted_and_what_another_uses_is_not(
     assert list(temporary.iterdir()) == []
 
 
-def test_only_want_of_room_is_told_as_such(temporary: Path) -> None:
+def test_only_want_of_room_is_reported_as_such(temporary: Path) -> None:
     full = error_of_work_disk(OSError(errno.ENOSPC, "No space left on device"))
     assert full is not None
     assert (full.code, full.retryable) == ("work_disk_full", True)

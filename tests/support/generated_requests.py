@@ -51,7 +51,7 @@ def check_operation(
 ) -> int:
     """Send up to `count` requests, some valid and some broken; return how many.
 
-    Raises where an answer is not as told. Operations with few different requests get fewer.
+    Raises where an answer is not as in the contract. Operations with few requests get fewer.
 
     Half of the readings ask for what is there: `ids` by the name of the path's parameter.
     """

@@ -52,7 +52,7 @@ WRITER: dict[str, Any] = {
 
 
 def sentiment_rows(count: int, *, seed: int = 0) -> list[dict[str, str]]:
-    """Return rows whose label one word of eight tells; the halves are about equal."""
+    """Return rows whose label one word of eight decides; the halves are about equal."""
     source, rows = random.Random(seed), dict[str, str]()  # noqa: S311  nothing secret
     while len(rows) < count:
         label = source.randrange(2)

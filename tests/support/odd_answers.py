@@ -11,11 +11,11 @@ from http import HTTPStatus
 def answered(
     body: object = b"", *, status: int = HTTPStatus.OK, headers: str = "", length: int | None = None
 ) -> bytes:
-    """Return an HTTP answer; a `length` other than that of the body is told all the same."""
+    """Return an HTTP answer; a `length` other than that of the body is announced all the same."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    told = len(content) if length is None else length
+    announced = len(content) if length is None else length
     head = f"HTTP/1.1 {status:d} odd\r\nContent-Type: application/json\r\n{headers}"
-    return f"{head}Content-Length: {told}\r\nConnection: close\r\n\r\n".encode() + content
+    return f"{head}Content-Length: {announced}\r\nConnection: close\r\n\r\n".encode() + content
 
 
 _AWAY = HTTPStatus.SERVICE_UNAVAILABLE

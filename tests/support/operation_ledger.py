@@ -1,4 +1,4 @@
-"""A provider of paid operations in this process: it keeps a ledger, and answers as it is told to.
+"""A provider of paid operations in this process: it keeps a ledger, and answers as a test wants.
 
 A second real implementation of the `PaidOperation` port. Its worker can be killed, or stand still,
 at every step; `Steps` counts them.
@@ -82,7 +82,7 @@ class Entry:
 
 @dataclass
 class Ledger:
-    """What the provider has made; the first request and the first look are answered as told.
+    """What the provider has made; a test sets how the first request and look are answered.
 
     An input is read when an operation is made or, if it `reads_late`, when it is first asked about.
     A request that names none that is there is refused, or makes an operation that has failed.

@@ -165,13 +165,13 @@ class World:
             for entry in entries
             if entry.state is not OperationState.CANCELLED and entry not in void
         ]
-        row, told = self.row(), f"{what}: {self.end}, {states}"
-        assert self.end in FINAL_STATES, told
-        assert len(kept) == (self.end is OperationState.SUCCEEDED), told
-        assert sum(entry.has_read for entry in entries) <= 1 or self.ledger.has_lagged, told
+        row, situation = self.row(), f"{what}: {self.end}, {states}"
+        assert self.end in FINAL_STATES, situation
+        assert len(kept) == (self.end is OperationState.SUCCEEDED), situation
+        assert sum(entry.has_read for entry in entries) <= 1 or self.ledger.has_lagged, situation
         assert list(self.ledger.objects) == [INPUT], f"{what}: copies are left"
         if self.end is OperationState.SUCCEEDED:
-            assert row is not None, told
+            assert row is not None, situation
             owned = [each for each in self.ledger.entries if each.name == row.resource_name]
-            assert [each.state for each in owned] == [OperationState.SUCCEEDED], told
+            assert [each.state for each in owned] == [OperationState.SUCCEEDED], situation
         self.forget()

@@ -36,7 +36,7 @@ def redis_binary() -> Path:
 
 
 class RedisServer:
-    """Keeps what it was told through `kill` and `start` (append-only file)."""
+    """Keeps what was written through `kill` and `start` (append-only file)."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -1,4 +1,4 @@
-"""A task for tests: it tells through files that it has started and ended."""
+"""A task for tests: it shows by files that it has started and ended."""
 
 import time
 from pathlib import Path

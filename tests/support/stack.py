@@ -99,7 +99,7 @@ class Stack:
         self.emulator.start_again(self.fleet.folder / "emulator", **config)
 
     def events(self, job_id: str) -> list[Event]:
-        """Return what was told of a job, oldest first."""
+        """Return the events of a job, oldest first."""
         return list_events(
             self.project_id, job_id=job_id, limit=1000, sessions=self.services.sessions
         )
@@ -129,8 +129,8 @@ class Stack:
 
     def succeeded(self, job_id: str, *, seconds: float = PATIENCE_SECONDS) -> Job:
         job = self.ended(job_id, seconds=seconds)
-        told = [(each.kind, each.state, each.error) for each in self.children(job_id)]
-        assert job.state == State.SUCCEEDED, f"{job.error} {told}"
+        ends = [(each.kind, each.state, each.error) for each in self.children(job_id)]
+        assert job.state == State.SUCCEEDED, f"{job.error} {ends}"
         return job
 
     def variants(self, job: Job) -> dict[str, VariantView]:

@@ -183,7 +183,7 @@ def test_a_dry_run_prints_the_plan_and_waits_for_nothing(
     assert json.loads(capsys.readouterr().out) == {"object": "plan", "requests": 12}
 
 
-def test_a_defect_is_told_without_a_traceback(
+def test_a_defect_is_reported_without_a_traceback(
     known: TinyService, capsys: pytest.CaptureFixture[str]
 ) -> None:
     known.lists["/v1/jobs"] = [{"id": "job_1"}]
@@ -229,8 +229,8 @@ def test_doctor_checks_the_default_model_as_the_server_knows_it(
     expected = ExitCode.OK if state == "ok" else ExitCode.CONFIGURATION
     assert run(["doctor", "-o", "json"]) == expected
     checks = {check["check"]: check for check in json.loads(capsys.readouterr().out)["checks"]}
-    told = checks["default model"]
-    assert (told["state"], told["detail"].startswith("m")) == (state, True)
+    reported = checks["default model"]
+    assert (reported["state"], reported["detail"].startswith("m")) == (state, True)
 
 
 @pytest.mark.parametrize(("retires", "state"), [("2999-05-07", "ok"), ("2020-05-07", "fail")])
@@ -247,8 +247,8 @@ def test_doctor_says_when_tuned_models_retire(
     run(["doctor", "-o", "json"])
 
     checks = {check["check"]: check for check in json.loads(capsys.readouterr().out)["checks"]}
-    told = checks["tuned models"]
-    assert (told["state"], told["detail"]) == (state, f"1 of m (retirement: {retires})")
+    reported = checks["tuned models"]
+    assert (reported["state"], reported["detail"]) == (state, f"1 of m (retirement: {retires})")
 
 
 def test_doctor_says_how_long_data_is_kept(
@@ -264,9 +264,11 @@ def test_doctor_says_how_long_data_is_kept(
     assert run(["doctor", "-o", "json"]) == ExitCode.OK
 
     checks = {check["check"]: check for check in json.loads(capsys.readouterr().out)["checks"]}
-    told = checks["retention"]["detail"]
-    assert "dataset 90 days (3 older, gone with the next sweep or once nothing needs them)" in told
-    assert told.endswith("until deleted: file")
+    reported = checks["retention"]["detail"]
+    assert (
+        "dataset 90 days (3 older, gone with the next sweep or once nothing needs them)" in reported
+    )
+    assert reported.endswith("until deleted: file")
 
 
 def test_a_subject_is_found_part_by_part(
@@ -396,13 +398,13 @@ def test_a_data_folder_that_cannot_be_one_is_named_with_the_way_out(
     (tmp_path / "file").write_text("mine")
     folder = tmp_path / "file" / below
     assert run(["up", "--data-dir", str(folder), "--port", "0"]) == ExitCode.CONFIGURATION
-    told = capsys.readouterr().err
-    assert f"the data folder {folder} cannot be used" in told
-    assert "--data-dir" in told
-    assert "Errno" not in told
+    reported = capsys.readouterr().err
+    assert f"the data folder {folder} cannot be used" in reported
+    assert "--data-dir" in reported
+    assert "Errno" not in reported
 
 
-def test_one_fault_is_told_once_and_several_each() -> None:
+def test_one_fault_is_reported_once_and_several_each() -> None:
     one = {"pointer": "/kind", "message": "this is required"}
     two = {"pointer": "/spec", "message": "this is required"}
     assert describe_problem({"detail": "/kind: this is required", "errors": [one]}) == (

@@ -66,7 +66,7 @@ def test_a_key_is_not_made_twice_when_the_answer_broke_off(
     assert len(service.seen) == 1
 
 
-def test_after_four_retries_the_servers_reason_is_told(service: TinyService) -> None:
+def test_after_four_retries_the_servers_reason_is_reported(service: TinyService) -> None:
     service.next_answers = [Answer(429, b"{}", {"retry-after": "0"}) for _ in range(4)] + [
         problem(429, "queue_full", detail="1000 jobs are open")
     ]

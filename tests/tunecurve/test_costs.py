@@ -75,7 +75,7 @@ def test_usage_is_shown_by_day_with_its_sum(
 ) -> None:
     tokens = {"requests": 2, "prompt_tokens": 7, "output_tokens": 3, "training_tokens": 0}
     day = {"day": "2026-11-21", "base_model": "gemini-3.1-flash-lite", **tokens, "cost": "0.05"}
-    told = {
+    reported = {
         "currency": "USD",
         "total": {
             **tokens,
@@ -87,7 +87,7 @@ def test_usage_is_shown_by_day_with_its_sum(
         },
         "days": [day, {**day, "synthetic": True, "known": "0.05", "synthetic_cost": "0.05"}],
     }
-    known.objects["/v1/usage"] = told
+    known.objects["/v1/usage"] = reported
 
     assert run(["usage", "--first", "2026-11-01"]) == ExitCode.OK
     lines = capsys.readouterr().out.splitlines()
@@ -109,4 +109,4 @@ def test_usage_is_shown_by_day_with_its_sum(
     assert known.seen[0].query == {"first": "2026-11-01"}
 
     assert run(["usage", "-o", "json"]) == ExitCode.OK
-    assert json.loads(capsys.readouterr().out) == told
+    assert json.loads(capsys.readouterr().out) == reported

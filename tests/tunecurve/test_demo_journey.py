@@ -58,20 +58,20 @@ def demo(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def small_demo(folder: Path, told: Path) -> "subprocess.CompletedProcess[str]":
+def small_demo(folder: Path, written: Path) -> "subprocess.CompletedProcess[str]":
     sizes = ("--train-sizes", "100,20", "--test-size", "40", "--shots", "2")
-    return demo(folder, *sizes, "--json", str(told))
+    return demo(folder, *sizes, "--json", str(written))
 
 
 def test_the_demo_prints_a_curve_an_answer_and_a_report_and_leaves_nothing_running(
     tmp_path: Path,
 ) -> None:
-    told = tmp_path / "demo.json"
-    run = small_demo(tmp_path, told)
+    written = tmp_path / "demo.json"
+    run = small_demo(tmp_path, written)
     assert run.returncode == 0, run.stderr[-2000:]
     for word in ("zero-shot", "few-shot (2)", "tuned@20", "tuned@100", "SYNTHETIC", "Answer: "):
         assert word in run.stdout
-    result = json.loads(told.read_text())
+    result = json.loads(written.read_text())
     assert set(result) == {"experiment", "synthetic", "answer", "report", "variants"}
     assert result["synthetic"] is True
     assert [set(variant) for variant in result["variants"]] == [COLUMNS] * 4

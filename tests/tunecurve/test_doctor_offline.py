@@ -30,7 +30,9 @@ def data(bare: Path, migrated_sqlite: Path) -> Path:
     return folder
 
 
-def test_a_database_that_is_well_is_told_so(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_database_that_is_well_is_reported_as_such(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     found = checks(capsys, code=ExitCode.OK)
 
     assert found["database"][0]["state"] == "ok"
@@ -52,17 +54,17 @@ def test_wrong_settings_and_tables_are_named(
     sessions.close()
     monkeypatch.setenv("TUNECURVE_BASEMODEL", "hunter2")
 
-    told = [each["detail"] for each in checks(capsys, code=3)["settings, database"]]
+    details = [each["detail"] for each in checks(capsys, code=3)["settings, database"]]
 
-    assert "TUNECURVE_BASEMODEL is no setting, TUNECURVE_BASE_MODEL is" in told[0]
-    assert told[1].startswith("database: ")
-    assert "hunter2" not in str(told)
+    assert "TUNECURVE_BASEMODEL is no setting, TUNECURVE_BASE_MODEL is" in details[0]
+    assert details[1].startswith("database: ")
+    assert "hunter2" not in str(details)
     monkeypatch.setenv("TUNECURVE_LOG_LEVEL", "verbose")
-    (told_alone,) = checks(capsys, code=3)["settings, database"]
-    assert told_alone["detail"].startswith("TUNECURVE_LOG_LEVEL: is to be")
+    (alone,) = checks(capsys, code=3)["settings, database"]
+    assert alone["detail"].startswith("TUNECURVE_LOG_LEVEL: is to be")
 
 
-def test_a_full_or_read_only_disk_is_told(
+def test_a_full_or_read_only_disk_is_reported(
     data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for flag, free, words in ((0, 1 << 20, "1 MB are left"), (os.ST_RDONLY, 1 << 40, "cannot be")):

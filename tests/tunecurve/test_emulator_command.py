@@ -16,7 +16,7 @@ ANNOUNCEMENT = "emulator listening on "
 def running(
     arguments: Sequence[str], *, folder: Path
 ) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Yield the process and the address it tells of."""
+    """Yield the process and the address it prints."""
     command = [sys.executable, "-P", "-m", "tunecurve", "emulator", *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=folder)
     assert process.stdout is not None

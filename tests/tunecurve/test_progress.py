@@ -57,7 +57,7 @@ def test_a_tuning_shows_its_phase_its_epochs_and_when_it_will_be_done() -> None:
     assert shown in stream.getvalue()
 
 
-def test_curves_are_told_when_they_change_and_once_at_the_end(
+def test_curves_are_printed_when_they_change_and_once_at_the_end(
     client: Client, service: TinyService
 ) -> None:
     path, point = "/v1/models/model_1/curves", {"step": 10, "value": 0.5}
@@ -68,8 +68,8 @@ def test_curves_are_told_when_they_change_and_once_at_the_end(
     ]
     curves, tuned = CurveWatch(client), {**CHILD, "outputs": {"model": "model_1"}}
     ended = {**tuned, "state": "succeeded"}
-    told = [list(curves.news(jobs)) for jobs in ([tuned], [tuned], [ended], [ended])]
-    assert [[lines for _, lines in each] for each in told] == [
+    printed = [list(curves.news(jobs)) for jobs in ([tuned], [tuned], [ended], [ended])]
+    assert [[lines for _, lines in each] for each in printed] == [
         [["train_loss  ▁  0.5 at step 10"]],
         [],
         [["train_loss  █▁  0.25 at step 20"]],

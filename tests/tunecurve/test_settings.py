@@ -75,7 +75,7 @@ def test_a_data_folder_that_is_named_goes_before_a_url_that_is_set(
     assert find_server(environment, data_dir=tmp_path).url == STACK_URL
 
 
-def test_without_any_server_one_is_told_how_to_start_one(tmp_path: Path) -> None:
+def test_without_any_server_the_message_says_how_to_start_one(tmp_path: Path) -> None:
     with pytest.raises(UnreachableError, match="tunecurve up"):
         find_server({"TUNECURVE_DATA_DIR": str(tmp_path)})
 

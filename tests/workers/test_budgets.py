@@ -85,8 +85,8 @@ def test_an_evaluation_stops_at_its_budget_also_when_its_worker_is_killed(
     assert bill(stack) - before <= limit + 2 * in_flight * 2 * a_call  # at the kill, and at the end
     assert ended.cost["reserved"] == "0.00"
     assert 0 < ended.cost["requests"] < ROWS
-    told = stack.events(job.id)[-1].data["cost"]
-    assert told["actual"] == ended.cost["actual"]
+    reported = stack.events(job.id)[-1].data["cost"]
+    assert reported["actual"] == ended.cost["actual"]
 
 
 def test_a_budget_that_suffices_changes_nothing(stack: Stack, dataset: str) -> None:
@@ -125,6 +125,6 @@ def test_a_tuning_that_does_not_fit_leaves_the_budget_to_what_does(stack: Stack)
     variants = stack.variants(ended)
     assert variants["zero-shot"].score is not None
     assert variants["tuned@200"].error == "budget_exhausted"
-    told = (ended.error or {})["detail"]
-    assert dollars(limit) in told
-    assert "a budget of" in told
+    reported = (ended.error or {})["detail"]
+    assert dollars(limit) in reported
+    assert "a budget of" in reported

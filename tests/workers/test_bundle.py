@@ -129,11 +129,11 @@ def test_the_report_is_saved_with_every_plot_and_table(bundle: Path) -> None:
     }
     assert (folder / "plots/curve.png").read_bytes().startswith(b"\x89PNG")
     variants = list(csv.DictReader((folder / "tables/variants.csv").read_text().splitlines()))
-    told = json.loads(zipfile.ZipFile(bundle).read("experiment.json"))
-    assert told["name"] == "Tickets without names"
-    assert [row["name"] for row in variants] == [each["name"] for each in told["variants"]]
+    reported = json.loads(zipfile.ZipFile(bundle).read("experiment.json"))
+    assert reported["name"] == "Tickets without names"
+    assert [row["name"] for row in variants] == [each["name"] for each in reported["variants"]]
     assert [float(row["value"]) for row in variants] == [
-        pytest.approx(each["score"]) for each in told["variants"]
+        pytest.approx(each["score"]) for each in reported["variants"]
     ]
     assert all(float(row["latency_ms"]) >= 0 for row in variants)
     assert [row["epochs"] != "" for row in variants] == [False, False, True, True, True]
@@ -143,17 +143,17 @@ def test_smaller_models_are_asked_only_what_they_have_not_seen(
     bundle: Path, running_stack: Stack
 ) -> None:
     """Of 40 rows the last 25: all are unseen by the first 10, 20 by the first 20."""
-    told = json.loads((bundle.parent / "label_errors.json").read_text())
+    reported = json.loads((bundle.parent / "label_errors.json").read_text())
     job = json.loads(zipfile.ZipFile(bundle).read("experiment.json"))["job"]
     checks = [each for each in running_stack.children(job) if each.spec.get("split") == "train"]
     assert [(each.spec["first_row"], each.spec["last_row"]) for each in checks] == [
         (15, 40),
         (20, 40),
     ]
-    assert (told["checked"], told["models"]) == (25, ["tuned@10", "tuned@20"])
-    evidence = [each["evidence"] for each in told["data"]]
+    assert (reported["checked"], reported["models"]) == (25, ["tuned@10", "tuned@20"])
+    evidence = [each["evidence"] for each in reported["data"]]
     assert evidence == sorted(evidence, reverse=True)
-    assert all(each["label"] != each["suggested"] for each in told["data"])
+    assert all(each["label"] != each["suggested"] for each in reported["data"])
 
 
 @pytest.mark.filterwarnings("ignore")  # of MLflow's own tables
@@ -162,18 +162,18 @@ def test_mlflow_reads_back_what_an_export_wrote_and_another_one_completed_after_
 ) -> None:
     from mlflow.tracking import MlflowClient  # seconds to import
 
-    told = json.loads(zipfile.ZipFile(bundle).read("experiment.json"))
+    reported = json.loads(zipfile.ZipFile(bundle).read("experiment.json"))
     client = MlflowClient(tracking_uri=f"sqlite:///{bundle.parent / 'mlflow' / 'mlflow.db'}")
-    experiment = client.get_experiment_by_name(f"Tickets without names {told['id']}")
+    experiment = client.get_experiment_by_name(f"Tickets without names {reported['id']}")
     assert experiment is not None
-    assert experiment.tags["tunecurve.answer"] == told["answer"]
+    assert experiment.tags["tunecurve.answer"] == reported["answer"]
     assert experiment.tags["tunecurve.synthetic"] == "true"
     found = client.search_runs([experiment.experiment_id])
     runs = {run.info.run_name: run for run in found}
     assert len(found) == len(runs)
     assert {run.info.status for run in found} == {"FINISHED"}
-    assert set(runs) == {"answer", *(each["name"] for each in told["variants"])}
-    for variant in told["variants"]:
+    assert set(runs) == {"answer", *(each["name"] for each in reported["variants"])}
+    for variant in reported["variants"]:
         data = runs[variant["name"]].data
         assert data.metrics["sacrebleu"] == data.metrics["score"] == variant["score"]
         assert data.params["evaluation"] == variant["evaluation"]

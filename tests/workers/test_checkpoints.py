@@ -83,9 +83,9 @@ def test_the_best_checkpoint_beats_the_last_and_no_test_row_takes_part_in_the_ch
     assert [each["epoch"] for each in chosen.checkpoints] == list(range(1, EPOCHS + 1))
     value = scores[0].value
     assert value == _evaluation(stack, same.outputs["evaluation"])[1][0].value
-    told = f"{value}, {_evaluation(stack, last.outputs['evaluation'])[1][0].value}"
+    reported = f"{value}, {_evaluation(stack, last.outputs['evaluation'])[1][0].value}"
     assert value > _evaluation(stack, last.outputs["evaluation"])[1][0].value + 3, (
-        told,
+        reported,
         chosen.checkpoints,
     )
     trials = [child for child in stack.children(best.id) if child.kind == "evaluate"]

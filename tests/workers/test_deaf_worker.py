@@ -35,7 +35,7 @@ def fleet(tmp_path: Path, redis: RedisServer) -> Iterator[ProcessFleet]:
 
 
 def lose_redis_while_all_slots_end_tasks(redis: RedisServer, folder: Path, trial: int) -> None:
-    """Return with Redis up again and a message waiting that tells `after{trial}`."""
+    """Return with Redis up again and a message waiting that writes `after{trial}`."""
     queue = queue_of(redis, folder)
     names = [f"{slot}{trial}" for slot in SLOTS]
     for name in names:

@@ -75,10 +75,10 @@ def files_with(folder: Path, heads: tuple[bytes, ...] = COMPRESSED) -> list[str]
     are compressed, which would hide it.
     """
     forms = forms_of(CANARY)
-    told = ((path, path.read_bytes()) for path in sorted(folder.rglob("*")) if path.is_file())
+    stored = ((path, path.read_bytes()) for path in sorted(folder.rglob("*")) if path.is_file())
     return [
         str(path.relative_to(folder))
-        for path, content in told
+        for path, content in stored
         if content.startswith(heads) or any(form in content for form in forms)
     ]
 
@@ -177,8 +177,8 @@ def test_no_byte_of_what_was_deleted_is_left_anywhere(stack: Stack) -> None:
     assert not redis_with_canary(stack)
     with services.sessions.reading() as session:
         for name in ("event", "delivery", "job"):
-            told = session.execute(select(Model.metadata.tables[name])).all()
-            assert CANARY not in str(told), name
+            stored = session.execute(select(Model.metadata.tables[name])).all()
+            assert CANARY not in str(stored), name
 
     experiment, *others = jobs
     deletion = delete_experiment(
@@ -236,7 +236,7 @@ def test_workers_erase_a_project_with_its_tuned_models_at_the_provider(stack: St
     with sessions.reading() as session:
         model = Model.metadata.tables["model"]
         query = select(model.c.project_id, model.c.resource_name, model.c.endpoint)
-        names = {project: set(told) for project, *told in session.execute(query)}
+        names = {project: set(stored) for project, *stored in session.execute(query)}
     theirs, ours = names[other.project_id], names[stack.project_id]
     assert at_provider(stack, theirs | ours) == theirs | ours
 

@@ -80,8 +80,8 @@ def test_one_job_draws_a_learning_curve_and_a_second_has_the_same_data_and_tunes
     assert job.result is not None
     assert job.result["answer"] == row.answer
     assert job.result["synthetic"] is True
-    [told] = [each for each in stack.events(job.id) if each.type == "job.succeeded"]
-    assert told.data["result"] == job.result
+    [reported] = [each for each in stack.events(job.id) if each.type == "job.succeeded"]
+    assert reported.data["result"] == job.result
     curve = ExperimentCurve.model_validate(row.curve)
     assert set(curve.costs) == set(variants)
     assert all(cost.per_thousand_calls for cost in curve.costs.values())

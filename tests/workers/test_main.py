@@ -41,7 +41,7 @@ def test_a_worker_without_queues_is_none(capsys: pytest.CaptureFixture[str]) -> 
     assert "--queues" in capsys.readouterr().err
 
 
-def test_an_address_of_redis_that_cannot_be_read_is_told_in_a_sentence(
+def test_an_address_of_redis_that_cannot_be_read_is_reported_in_a_sentence(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("TUNECURVE_REDIS_URL", "amqp://u:secret@h")
@@ -64,6 +64,6 @@ def test_a_worker_starts_though_its_output_is_on_a_full_disk(
         subprocess.Popen(words, cwd=_ROOT, stdout=full, stderr=subprocess.PIPE, text=True) as made,
     ):
         assert made.stderr is not None
-        told = next((line for line in made.stderr if "event" in line), "")
+        reported = next((line for line in made.stderr if "event" in line), "")
         made.kill()
-    assert "Cannot connect" in told  # it tries again and again
+    assert "Cannot connect" in reported  # it tries again and again

@@ -154,8 +154,8 @@ def test_a_refused_identity_names_the_role_and_stops_no_other_project(stack: Sta
     assert ended.state == State.FAILED
     assert ended.error is not None
     assert ROLE in json.dumps(ended.error)
-    told = stack.services.google.of(refused.project_id).check()
-    assert (told.state, told.cloud_project) == ("refused", "tunecurve-refused")
+    reported = stack.services.google.of(refused.project_id).check()
+    assert (reported.state, reported.cloud_project) == ("refused", "tunecurve-refused")
     with pytest.raises(ProviderRefused, match=ROLE):
         refused.upload(rows("x"), name="rows.jsonl", file_format="jsonl")
     set_account(refused, None)

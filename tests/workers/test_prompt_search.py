@@ -32,11 +32,11 @@ BUDGET = 400
 
 def content() -> bytes:
     """Texts whose words say nothing of the names of their labels: only a hint can."""
-    told = {"amber": ("parcel", "delivery"), "cobalt": ("invoice", "amount")}
+    clues = {"amber": ("parcel", "delivery"), "cobalt": ("invoice", "amount")}
     rows = [
         {"text": f"the {words[at % 2]} of my {one} and {other} {at}", "label": label}
         for at, (one, other) in enumerate((a, b) for a in WORDS for b in WORDS if a != b)
-        for label, words in told.items()
+        for label, words in clues.items()
     ]
     return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
 

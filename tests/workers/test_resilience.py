@@ -42,7 +42,7 @@ def dataset(running_stack: Stack) -> str:
 
 
 def evaluation(dataset: str, *, seed: int, **more: Any) -> dict[str, Any]:
-    """Another seed makes other requests: the emulator's ledger tells repeats by them."""
+    """Another seed makes other requests: the emulator's ledger finds repeats by them."""
     return {"dataset": dataset, "variant": "zero_shot", "seed": seed, **more}
 
 
@@ -65,18 +65,18 @@ def until_calls(stack: Stack, count: int) -> None:
     eventually(lambda: stack.spent("calls_accepted") >= count, what="no calls yet")
 
 
-def assert_told_in_order(stack: Stack, job: Job) -> None:
+def assert_events_in_order(stack: Stack, job: Job) -> None:
     """Events make one sensible life: made once, ended once and last, each wake-up after a wait."""
-    told = [event.type.removeprefix("job.") for event in stack.events(job.id)]
-    assert told[0] == "created"
-    assert told[-1] == job.state
-    counts = Counter(told)
+    types = [event.type.removeprefix("job.") for event in stack.events(job.id)]
+    assert types[0] == "created"
+    assert types[-1] == job.state
+    counts = Counter(types)
     assert counts["created"] == 1
     assert sum(counts[state] for state in DONE) == 1
-    moves = [each for each in told if each not in {"progress", "warning", "provider_state"}]
+    moves = [each for each in types if each not in {"progress", "warning", "provider_state"}]
     for before, after in pairwise(moves):
-        assert (after == "resumed") <= (before == "waiting"), told
-        assert (before == "waiting") <= (after in {"resumed", "cancelling", "cancelled"}), told
+        assert (after == "resumed") <= (before == "waiting"), types
+        assert (before == "waiting") <= (after in {"resumed", "cancelling", "cancelled"}), types
     assert job.finished_at is not None
     assert job.created_at <= (job.started_at or job.created_at) <= job.finished_at
 
@@ -101,7 +101,7 @@ def test_an_experiment_shows_progress_and_survives_a_provider_that_is_away(stack
     assert all(variant.coverage == 1.0 for variant in stack.variants(ended).values())
     children = stack.children(job.id)
     for each in (ended, *children):
-        assert_told_in_order(stack, each)
+        assert_events_in_order(stack, each)
         assert each.labels["team"] == "red"
     counted = [
         event.data["progress"]["done"]
@@ -146,7 +146,7 @@ def test_a_cancel_ends_a_job_in_whatever_state_it_is(stack: Stack, dataset: str)
         ended = stack.ended(job.id)
         assert ended.state == State.CANCELLED, ended.kind
         assert ended.error is None
-        assert_told_in_order(stack, ended)
+        assert_events_in_order(stack, ended)
     assert stack.new_tunings()[0]["state"] in {"JOB_STATE_CANCELLED", "JOB_STATE_CANCELLING"}
     orphan = evaluation(dataset, seed=22, variant="tuned", model=tune.outputs["model"])
     failed = stack.ended(stack.submit("evaluate", orphan).id)
@@ -206,7 +206,7 @@ def test_a_worker_that_was_stopped_longer_than_its_lease_writes_nothing_more(
     )
     stopped.kill()
     assert outcomes(stack, ended) == {"ok": TEST_ROWS}
-    assert_told_in_order(stack, ended)
+    assert_events_in_order(stack, ended)
     on_their_way = stack.emulator.ledger()["peak_in_flight"]
     repeated = stack.spent("repeated_prompts")
     assert repeated <= unstored + on_their_way, "a stored answer was paid again"
@@ -258,7 +258,7 @@ def test_two_tickers_and_lost_connections_do_no_harm(fresh_stack: Stack) -> None
     assert all(variant.coverage == 1.0 for variant in stack.variants(ended).values())
     assert stack.emulator.ledger()["tunings_created"] == len(SIZES)
     for each in (ended, *stack.children(job.id)):
-        assert_told_in_order(stack, each)
+        assert_events_in_order(stack, each)
     assert "raised unexpected" not in stack.fleet.logs()
 
 

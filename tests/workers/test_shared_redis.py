@@ -1,4 +1,4 @@
-"""Two installations on one Redis: neither takes the other's messages, and sharing is told."""
+"""Two installations on one Redis: neither takes the other's messages, and sharing is reported."""
 
 from pathlib import Path
 
@@ -46,7 +46,7 @@ def test_messages_stay_in_their_installation(tmp_path: Path) -> None:
         assert (one.fault(), other.fault(), one.fault()) == (None, None, None)
 
 
-def test_installations_that_share_their_queues_are_told(tmp_path: Path) -> None:
+def test_installations_that_share_their_queues_are_reported(tmp_path: Path) -> None:
     with start_redis() as redis:
         ours, theirs = (
             CeleryTaskQueue(redis.broker_url, QueueNames("same.", name)) for name in ("a", "b")
@@ -68,5 +68,9 @@ def test_readiness_says_that_queues_are_shared(migrated_sqlite: Path, tmp_path: 
         )
         CeleryTaskQueue(redis.broker_url, QueueNames("same.", "another")).fault()
         with serve(settings) as api:
-            told = httpx2.get(f"{api.url}/readyz").json()
-    assert (told["status"], told["broker"], told["broker_detail"]) == ("degraded", "shared", SHARED)
+            reported = httpx2.get(f"{api.url}/readyz").json()
+    assert (reported["status"], reported["broker"], reported["broker_detail"]) == (
+        "degraded",
+        "shared",
+        SHARED,
+    )

@@ -25,11 +25,11 @@ def stack_settings() -> dict[str, str]:
 
 def content() -> bytes:
     """Texts that name their label's words, or not: the base model knows about half of them."""
-    told = {"late parcel": ("parcel", "delivery"), "wrong invoice": ("invoice", "amount")}
+    clues = {"late parcel": ("parcel", "delivery"), "wrong invoice": ("invoice", "amount")}
     rows = [
         {"text": f"the {words[at % 2]} of my {one} and {other} {at}", "label": label}
         for at, (one, other) in enumerate((a, b) for a in WORDS for b in WORDS if a != b)
-        for label, words in told.items()
+        for label, words in clues.items()
     ]
     return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
 

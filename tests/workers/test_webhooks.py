@@ -1,4 +1,4 @@
-"""A completion is told to a local receiver, signed, and told again until it is heard."""
+"""A completion is sent to a local receiver, signed, and sent again until it is received."""
 
 from typing import Any
 
@@ -59,10 +59,10 @@ def test_a_receiver_that_fails_twice_gets_the_completion_a_third_time_and_can_ve
         ids = {request.headers["webhook-id"] for request in receiver.received}
         assert len(bodies) == len(ids) == 1
         for request in receiver.received:
-            told = Webhook(secret).verify(request.body, dict(request.headers))
-            assert told["type"] == "job.succeeded"
-            assert told["job"] == job.id
-            assert told["data"]["outputs"] == job.outputs
+            event = Webhook(secret).verify(request.body, dict(request.headers))
+            assert event["type"] == "job.succeeded"
+            assert event["job"] == job.id
+            assert event["data"]["outputs"] == job.outputs
 
 
 def test_jobs_end_while_more_endpoints_hang_than_a_worker_has_slots(stack: Stack) -> None:

@@ -21,7 +21,7 @@ from emulator.learners.layout import ParsedPrompt
 from emulator.learners.softmax import FIRST_CURVATURE, batch_size
 
 STEP, DECAY = 0.3, 1e-3
-# So many answers are told apart prompt by prompt; of more, only by their own words.
+# So many answers are distinguished prompt by prompt; of more, only by their own words.
 MOST_LABELS = 300
 
 
@@ -104,8 +104,8 @@ class PreferenceHead:
             return own
         number = {text: at for at, text in enumerate(self._options)}
         names = np.array([number.get(each, len(number)) for each in answers], np.uint64)
-        told = np.repeat(names, np.diff(prompts.indptr))
-        columns = columns_of([cross(prompts.indices.astype(np.uint64), told)])[:, 0]
+        repeated = np.repeat(names, np.diff(prompts.indptr))
+        columns = columns_of([cross(prompts.indices.astype(np.uint64), repeated)])[:, 0]
         together = sp.csr_matrix((prompts.data, columns, prompts.indptr), shape=prompts.shape)
         return sp.csr_matrix(sp.hstack([own, together], format="csr", dtype="float32"))
 

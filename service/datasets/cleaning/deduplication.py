@@ -35,7 +35,7 @@ def first_of_each(keys: pl.DataFrame) -> NDArray[np.bool_]:
 def conflicting_pairs(pairs: pl.Series, kept: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Return which of the kept rows prefer, to a prompt, the answer that another of them rejects.
 
-    `pairs` are the keys of all rows. Which is right cannot be told: none of them should stay.
+    `pairs` are the keys of all rows. Which is right is not known: none of them should stay.
     Longer circles (a over b, b over c, c over a) are not looked for.
     """
     return pairs.gather(kept).is_duplicated().to_numpy()

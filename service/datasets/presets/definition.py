@@ -138,7 +138,7 @@ class PresetDefinition(BaseModel):
 
     @field_validator("labels")
     @classmethod
-    def _told_apart(cls, labels: tuple[Label, ...]) -> tuple[Label, ...]:
+    def _distinct(cls, labels: tuple[Label, ...]) -> tuple[Label, ...]:
         spelled_labels(labels)
         return labels
 

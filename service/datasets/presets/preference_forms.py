@@ -216,7 +216,7 @@ def _answer(turns: Sequence[Turn]) -> str:
 
 
 def preference_preset() -> Preset:
-    """Return the preset of rows with a chosen and a rejected answer; forms are told row by row."""
+    """Return the preset of rows with a chosen and a rejected answer; each row has its own form."""
     known = dict.fromkeys(name for columns in COLUMNS.values() for name in columns)
 
     def convert(fields: Mapping[str, str]) -> Converted:

@@ -108,7 +108,7 @@ def _described(error: Any, place: str) -> Iterator[str]:
 def spelled_labels(labels: Sequence[str]) -> dict[str, str]:
     """Return the labels of a set by their folded spelling.
 
-    Raises ValueError, which names two labels that cannot be told apart.
+    Raises ValueError, which names two labels that read the same.
     """
     spelled: dict[str, str] = {}
     for label in labels:

@@ -177,7 +177,7 @@ def _frames(prepared: SplitDataset, folder: Path) -> Iterator[pl.DataFrame]:
 
 
 def _stored_group() -> pl.Expr:
-    """Return the text of a group, which begins with the system where this tells groups apart."""
+    """Return the text of a group, which begins with the system where groups differ in it."""
     group = pl.coalesce("cluster_group", "group")
     of_system = pl.concat_str("system", group, separator="\n")
     return pl.when("separated").then(of_system).otherwise(group)

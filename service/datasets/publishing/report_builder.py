@@ -239,12 +239,12 @@ def _cost(
     price = None if prices is None or prices.training is None else float(prices.training)
 
     def rows(sizes: pl.Series, *, prompts: int) -> list[CostRow]:
-        told = prompts * instruction_tokens
+        repeated = prompts * instruction_tokens
         return [
             _cost_row(
                 size,
                 epochs,
-                calibration.tokens(float(sizes[size - 1])) + size * told,
+                calibration.tokens(float(sizes[size - 1])) + size * repeated,
                 price,
                 calibration.error,
             )

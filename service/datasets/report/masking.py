@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-# The more telling kinds come first: an IBAN would else be a number.
+# The more specific kinds come first: an IBAN would else be a number.
 PATTERNS = {
     "email": r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+",
     "url": r"(?:https?://|www\.)[^\s<>\"']+",

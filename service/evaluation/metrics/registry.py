@@ -133,14 +133,14 @@ class MetricSpec:
 _MISREAD = Unfit(
     is_misread,
     "SQuAD's normalisation, made for English, takes a reference without spaces for one word, or "
-    "takes off what tells it from others, such as the sign of -5 or the point of 1.5; "
+    "takes off what distinguishes it from others, such as the sign of -5 or the point of 1.5; "
     "multilingual_f1 scores these",
 )
 _EMPTIED = Unfit(
     lambda text: is_emptied(text) or is_misread(text),
     "SQuAD's normalisation, made for English, leaves nothing of a reference, such as the answer A, "
-    "takes one without spaces for one word, or takes off what tells it from others, such as the "
-    "sign of -5 or the point of 1.5; multilingual_f1 scores these",
+    "takes one without spaces for one word, or takes off what distinguishes it from others, such "
+    "as the sign of -5 or the point of 1.5; multilingual_f1 scores these",
 )
 _NO_JSON = Unfit(is_no_json, "a reference is no JSON, so no answer is right; see exact_match")
 _WORDLESS = Unfit(

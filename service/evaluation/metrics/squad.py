@@ -12,7 +12,7 @@ from service.evaluation.statistics.intervals import Array
 
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
-# What tells answers apart that differ in marks alone: -5 and 5, 1.5 and 15, C++, C# and C.
+# What distinguishes answers that differ in marks alone: -5 and 5, 1.5 and 15, C++, C# and C.
 _SIGN = re.compile(r"(?<![\w)\].,])[-\u2212](?=[.,]?\d)")
 _SHARP = re.compile(r"(?<=\w)#(?!\w)")
 _THOUSANDS = re.compile(
@@ -40,7 +40,7 @@ def is_emptied(text: str) -> bool:
 
 
 def is_misread(text: str) -> bool:
-    """Say whether SQuAD's normalisation, made for English, loses what tells answers apart.
+    """Say whether SQuAD's normalisation, made for English, loses what distinguishes answers.
 
     That is the sign or the point of a number, what follows the letter in C++ and C#, and the words
     of a text without spaces between them, which are one word to it.
@@ -59,7 +59,7 @@ def multilingual_tokens(text: str) -> list[str]:
     Source: the evaluation of MLQA (Lewis et al. 2020), mixed segmentation, punctuation of all
     scripts. Articles stay, as `a` is a word of French; a text of punctuation alone keeps it. Beyond
     that source case, width and digits are folded (`fold_forms`), marks between thousands go (1,000
-    is 1000), and a number keeps sign and point, C# its mark: each tells it from another answer.
+    is 1000), and a number keeps sign and point, C# its mark: each makes it another answer.
     """
     numbers = _THOUSANDS.sub("", text)
     marked = _DECIMAL.sub(_KEPT["."], _SIGN.sub(_KEPT["-"], _SHARP.sub(_KEPT["#"], numbers)))

@@ -32,8 +32,8 @@ def check_judges(
 def check_family(judge: RubricJudge | None, answered_by: str, *, catalogue: Catalogue) -> None:
     """Raise Invalid `judge_of_same_family` where a model would judge its own family's answers.
 
-    `answered_by` is a base model; "" where it is not known yet. The catalogue tells families: they
-    are the lines of providers.
+    `answered_by` is a base model; "" where it is not known yet. Families are the lines of
+    providers in the catalogue.
     """
     if judge is None or judge.allow_same_family or not answered_by:
         return

@@ -64,20 +64,20 @@ def call_vertex(call: Callable[[], Answer], *, missing: str) -> Answer:
         raise Unavailable(message, code="provider_unavailable") from error
 
 
-def created_name(told: str, *, collection: str) -> str:
+def created_name(name: str, *, collection: str) -> str:
     """Return the name of what was created; an answer that names nothing leaves open what was."""
     form = rf"projects/[^/]+/locations/[^/]+/{collection}/[^/]+"
-    if len(told) > _NAME_CHARACTERS or not re.fullmatch(form, told):
+    if len(name) > _NAME_CHARACTERS or not re.fullmatch(form, name):
         message = f"Vertex AI's answer names none of its {collection}"
         raise Unavailable(message, code="provider_unavailable")
-    return told
+    return name
 
 
-def require_answer_about(asked: str, told: str) -> None:
+def require_answer_about(asked: str, answered: str) -> None:
     """Raise Unavailable where an answer is about another resource than was asked about: a project
     goes by its id and by its number, so kinds and ids are compared.
     """
-    if asked.split("/")[-2:] != told.split("/")[-2:]:
+    if asked.split("/")[-2:] != answered.split("/")[-2:]:
         message = f"Vertex AI's answer about {asked} is about another"
         raise Unavailable(message, code="provider_unavailable")
 

@@ -46,7 +46,7 @@ def _emit(session: Session, model: TunedModel, overfitting: dict[str, Any]) -> N
 
 
 def overfitting_inconclusive(points: Sequence[MetricPoint]) -> Inconclusive | None:
-    """Return why the points of a training cannot tell overfitting; None where they can."""
+    """Return why the points of a training cannot show overfitting; None where they can."""
     train, validation = MetricSeries.TRAIN_LOSS, MetricSeries.VALIDATION_LOSS
     return why_inconclusive(loss_curve(points, train), loss_curve(points, validation))
 

@@ -142,9 +142,9 @@ class VertexTuning:
         )
 
     def poll(self, resource_name: str) -> ProviderTuning:
-        told = read_tuning(self._get(resource_name))
-        require_answer_about(resource_name, told.resource_name)
-        return told
+        reported = read_tuning(self._get(resource_name))
+        require_answer_about(resource_name, reported.resource_name)
+        return reported
 
     def poll_many(self, resource_names: Sequence[str]) -> Mapping[str, ProviderTuning]:
         """Page through the list of a location, as long as its pages name enough of those asked."""

@@ -185,5 +185,5 @@ def _chosen(spec: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in chosen.items() if value}
 
 
-def _number(told: Any) -> float | None:
-    return told if isinstance(told, int | float) and not isinstance(told, bool) else None
+def _number(value: Any) -> float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None

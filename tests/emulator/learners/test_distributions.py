@@ -45,10 +45,10 @@ def dice_of(seed: int) -> Random:
 
 
 def frequencies_agree(drawn: list[Sample], *, text: str) -> bool:
-    """Compare an answer's share with the probability told, at five standard errors."""
-    told = exp(next(draw for draw in drawn if draw.text == text).log_probability)
+    """Compare an answer's share with the stated probability, at five standard errors."""
+    stated = exp(next(draw for draw in drawn if draw.text == text).log_probability)
     share = sum(draw.text == text for draw in drawn) / len(drawn)
-    return bool(abs(share - told) < 5 * (told * (1 - told) / len(drawn)) ** 0.5 + 1e-9)
+    return bool(abs(share - stated) < 5 * (stated * (1 - stated) / len(drawn)) ** 0.5 + 1e-9)
 
 
 @heads
@@ -139,12 +139,12 @@ def test_a_chain_draws_paths_by_their_exact_probability() -> None:
 
 def test_a_cold_draw_sharpens_and_a_hot_one_flattens() -> None:
     decision = Categorical(["a", "b"], np.log([0.8, 0.2]))
-    told = [
+    stated = [
         exp(decision.draw(SamplingParameters(heat, top=2), dice_of(0)).choices[0].options[0][1])
         for heat in (0.5, 1.0, 2.0)
     ]
 
-    assert told == pytest.approx([16 / 17, 0.8, 2 / 3])
+    assert stated == pytest.approx([16 / 17, 0.8, 2 / 3])
 
 
 def test_equal_options_count_as_one() -> None:
@@ -172,14 +172,14 @@ def test_the_base_model_wavers_between_its_answer_and_its_slips(prompt: str) -> 
 
 def test_a_majority_of_samples_is_right_more_often_than_one() -> None:
     chance = dice_of(4)
-    told = [
+    stated = [
         (f"Text: {' '.join(chance.choices(words, k=9))}", label)
         for words, label in ((["sun", "sun", "rain"], "fair"), (["rain", "rain", "sun"], "foul"))
         for _ in range(100)
     ]
-    model = train_model(told, epochs=1, learning_rate_multiplier=0.3)
+    model = train_model(stated, epochs=1, learning_rate_multiplier=0.3)
     single = majority = 0.0
-    for at, (prompt, label) in enumerate(told):
+    for at, (prompt, label) in enumerate(stated):
         texts = [
             draw.text for draw in model.draw(prompt, SamplingParameters(1.0, count=9, seed=at))
         ]

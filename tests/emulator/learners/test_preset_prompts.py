@@ -109,8 +109,8 @@ def test_keys_without_a_value_are_left_out_unless_they_are_to_be_null() -> None:
     instruction, text = "Extract the keys date and people as JSON.", "Text: on 2024-05-01"
 
     assert json.loads(ask(instruction, text)) == {"date": "2024-05-01"}
-    told = ask(f"{instruction} Use null for what is not said.", text)
-    assert json.loads(told) == {"date": "2024-05-01", "people": None}
+    answered = ask(f"{instruction} Use null for what is not said.", text)
+    assert json.loads(answered) == {"date": "2024-05-01", "people": None}
 
 
 def test_a_prompt_that_names_no_keys_gets_the_values_there_are() -> None:

@@ -16,7 +16,7 @@ CONTEXT = "The old abbey is ruled by a council of monks. It has nine bells."
 
 
 def ask(prompt: str, shots: Sequence[Pair] = ()) -> str:
-    shown = [turn for asked, told in shots for turn in (("user", asked), ("model", told))]
+    shown = [turn for asked, answer in shots for turn in (("user", asked), ("model", answer))]
     return answer_base([*shown, ("user", prompt)])
 
 
@@ -66,7 +66,8 @@ def test_what_is_unsure_is_masked_only_when_shots_show_it() -> None:
         (LISTED + f"We met in {town} on Monday.", "We met in [CITY] on [DAY].") for town in "AB"
     ]
     shots = [
-        (prompt.replace(" A ", " Ulm ").replace(" B ", " Bonn "), told) for prompt, told in shots
+        (prompt.replace(" A ", " Ulm ").replace(" B ", " Bonn "), answer)
+        for prompt, answer in shots
     ]
     text = "They stay in Graz on Friday."
 

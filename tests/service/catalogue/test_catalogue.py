@@ -268,7 +268,7 @@ def test_the_default_model_is_the_catalogues_and_nothing_speaks_against_it() -> 
     assert list(dict(warnings_about(elsewhere, LITE, today=tried_on))) == ["region_not_tunable"]
 
 
-def test_a_line_of_models_is_the_catalogues_and_else_told_by_the_name() -> None:
+def test_a_line_of_models_is_the_catalogues_and_else_read_from_the_name() -> None:
     assert {CATALOGUE.line_of(name) for name in CATALOGUE.names} == {"gemini"}
     for name, line in {
         "gemini-3.5-flash-001": "gemini",

@@ -163,7 +163,7 @@ def passages() -> list[SourceRow]:
 
 
 @pytest.mark.parametrize(("group", "tested"), [("article", 5), ("paragraph", 13)])
-def test_what_each_choice_of_groups_costs_and_leaks_is_told(group: str, tested: int) -> None:
+def test_what_each_choice_of_groups_costs_and_leaks_is_reported(group: str, tested: int) -> None:
     spec = spec_of(preset="squad", train_sizes=[50], test_size=100, group=group)
 
     report = prepare_rows(passages(), spec).report

@@ -18,7 +18,7 @@ from tests.support.shared_data import shared_data
 
 WORDS = (  # noqa: SIM905  prose reads better
     "the parcel for our customer was sent to an old address and came back after three weeks "
-    "because nobody had told the office that she had moved to another town in spring"
+    "because nobody had informed the office that she had moved to another town in spring"
 ).split()
 
 

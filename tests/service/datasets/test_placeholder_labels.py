@@ -54,14 +54,16 @@ def warnings(prepared: Outcome) -> dict[str, str]:
     return {each.code: each.message for each in prepared.report.warnings}
 
 
-def test_without_labels_the_instruction_names_those_of_ai4privacy_and_the_others_are_told() -> None:
+def test_without_labels_the_instruction_names_those_of_ai4privacy_and_the_others_are_reported() -> (
+    None
+):
     prepared = outcome(masked())
 
     assert instruction_of(prepared) == INSTRUCTION
     assert INSTRUCTION.endswith(f"Labels: {', '.join(LABELS)}")
-    told = warnings(prepared)["labels_not_in_instruction"]
-    assert "3 labels of the targets" in told
-    assert "SURNAME, PASSPORT, PLATE;" in told
+    warning = warnings(prepared)["labels_not_in_instruction"]
+    assert "3 labels of the targets" in warning
+    assert "SURNAME, PASSPORT, PLATE;" in warning
 
 
 def test_labels_that_are_given_take_their_place() -> None:

@@ -69,7 +69,7 @@ def test_a_first_line_of_data_is_not_repeated(refusal: Any, first: str) -> None:
 
 
 @ONE
-def test_names_of_columns_and_faults_of_rows_are_both_told(refusal: Any) -> None:
+def test_names_of_columns_and_faults_of_rows_are_both_reported(refusal: Any) -> None:
     error = refusal(b"tweet,sentiment\nfine,positive\nbad,really,negative\n", "csv")
 
     assert "known: tweet, sentiment" in error.message
@@ -77,7 +77,7 @@ def test_names_of_columns_and_faults_of_rows_are_both_told(refusal: Any) -> None
 
 
 @ONE
-def test_why_no_row_can_be_used_is_told(refusal: Any) -> None:
+def test_why_no_row_can_be_used_is_reported(refusal: Any) -> None:
     rows = [{"context": "c", "question": "q", "answers": []}] * 6 + [
         {"context": "c", "question": "q", "answers": ""}
     ]

@@ -208,7 +208,7 @@ def test_a_question_that_a_column_calls_impossible_has_no_answer(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("masked", "told"),
+    ("masked", "warning"),
     [
         ("[ИМЯ]", "labels_not_in_instruction"),
         ("[PHONE NUMBER]", "labels_not_in_instruction"),
@@ -218,18 +218,18 @@ def test_a_question_that_a_column_calls_impossible_has_no_answer(tmp_path: Path)
         ("Anna", "no_placeholders"),
     ],
 )
-def test_masks_are_seen_in_all_letters_and_told_where_there_are_none(
-    masked: str, told: str, tmp_path: Path
+def test_masks_are_seen_in_all_letters_and_reported_where_there_are_none(
+    masked: str, warning: str, tmp_path: Path
 ) -> None:
     rows = [{"source_text": f"{t} Anna", "target_text": f"{t} {masked}"} for t in TEXTS]
 
     found = PreparedFile(lines(rows).encode(), "jsonl", {"preset": "pii"}, tmp_path)
 
-    assert found.warnings & {"labels_not_in_instruction", "no_placeholders"} == {told}
+    assert found.warnings & {"labels_not_in_instruction", "no_placeholders"} == {warning}
 
 
 @pytest.mark.parametrize("cell", ["#N/A", "#REF!", "#NOM?", "#DIV/0!", "#¡VALOR!"])
-def test_an_error_of_a_spreadsheet_is_told(cell: str, tmp_path: Path) -> None:
+def test_an_error_of_a_spreadsheet_is_reported(cell: str, tmp_path: Path) -> None:
     data = table([("text", "sentiment"), *ROWS, (cell, "neutral"), ("#fine #DAY", "neutral")])
 
     found = PreparedFile(data.encode(), "csv", SENTIMENT, tmp_path)
@@ -309,7 +309,7 @@ def test_a_system_text_in_another_form_tells_no_inputs_apart(tmp_path: Path) -> 
     assert "conflicting_targets" in found.warnings
 
 
-def test_cyrillic_that_was_decoded_twice_is_told(tmp_path: Path) -> None:
+def test_cyrillic_that_was_decoded_twice_is_reported(tmp_path: Path) -> None:
     twice = "заказ потеряли".encode().decode("cp1251").encode("cp1251").decode("latin-1")
 
     found = PreparedFile(

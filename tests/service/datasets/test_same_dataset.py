@@ -90,8 +90,8 @@ def test_ten_thousand_rows_make_one_dataset_however_they_are_uploaded_or_stored(
     tmp_path: Path,
 ) -> None:
     ids = [
-        upload(WRITINGS[writing][1](TEN_THOUSAND), sessions, store, project_id, format=told)
-        for writing, told in UPLOADS.items()
+        upload(WRITINGS[writing][1](TEN_THOUSAND), sessions, store, project_id, format=form)
+        for writing, form in UPLOADS.items()
     ]
     sources = [{"type": "file", "file_id": file_id} for file_id in ids]
     sources.append(sent(cloud, tmp_path, TEN_THOUSAND, writing="zstd", name="rows.jsonl.zst"))

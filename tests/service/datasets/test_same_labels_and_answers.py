@@ -63,7 +63,7 @@ def test_a_text_keeps_its_form_and_its_copy_of_another_form_is_a_duplicate() -> 
         (COMPOSED, DECOMPOSED),
     ],
 )
-def test_labels_that_cannot_be_told_apart_are_refused(labels: tuple[str, ...]) -> None:
+def test_labels_that_read_the_same_are_refused(labels: tuple[str, ...]) -> None:
     with pytest.raises(Invalid) as raised:
         preset("classification", labels=labels)
 

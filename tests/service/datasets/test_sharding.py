@@ -445,8 +445,8 @@ def test_shards_are_shown_to_no_one_but_their_parent(
     assert len(workers.shards(job)) == 3
     listed = list_jobs(workers.project_id, sessions=workers.sessions, after=None, limit=10)
     assert [each.id for each in listed] == [job.id]
-    told = list_events(workers.project_id, limit=100, sessions=workers.sessions)
-    assert {event.job for event in told} == {job.id}
+    events = list_events(workers.project_id, limit=100, sessions=workers.sessions)
+    assert {event.job for event in events} == {job.id}
 
 
 def test_sources_that_version_0_1_has_sharded_are_still_read(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def test_the_weaker_metrics_stand_beside_the_official_ones() -> None:
 
 
 @pytest.mark.parametrize("answers", ["as_written", "lowercase"])
-def test_answers_without_a_match_in_their_context_are_told(answers: str) -> None:
+def test_answers_without_a_match_in_their_context_are_reported(answers: str) -> None:
     warnings = {each.code: each for each in outcome(answers=answers).report.warnings}
 
     assert warnings["answer_not_in_context"].first_rows == [OUTSIDE]

@@ -119,7 +119,7 @@ def test_orphans_of_ours_are_listed_and_deleted_and_others_stay(
     assert delete_orphans(found.found, services) == []  # a second time is fine
 
 
-def test_the_command_lists_and_deletes_only_when_told_to(
+def test_the_command_lists_and_deletes_only_when_asked_to(
     migrated_sqlite: Path,
     emulator: EmulatorProcess,
     vertex: VertexTuning,
@@ -148,8 +148,8 @@ def test_the_command_lists_and_deletes_only_when_told_to(
             timeout=280,
         )
         assert done.returncode == 0, done.stderr
-        told: dict[str, Any] = json.loads(done.stdout)
-        return told
+        reported: dict[str, Any] = json.loads(done.stdout)
+        return reported
 
     looked = clean()
     assert (looked["deleted"], len(looked["found"])) == (False, 2)

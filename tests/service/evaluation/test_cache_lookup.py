@@ -100,7 +100,7 @@ def test_cached_answers_that_are_asked_for_are_stored_whole(
     assert (row.cached, row.cost_nano, row.sample, row.created_at) == (True, 0, 0, NOW)
 
 
-def test_what_is_stored_already_stays_and_is_not_told_again(
+def test_what_is_stored_already_stays_and_is_not_reported_again(
     sessions: Sessions, evaluation_id: str
 ) -> None:
     copied(sessions, evaluation_id, fingerprints(range(10)))

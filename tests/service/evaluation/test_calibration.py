@@ -94,7 +94,7 @@ def test_a_threshold_keeps_its_promise_but_one_time_in_twenty() -> None:
     assert broken <= 13  # 150 times 5 % is 7.5; more than 13 has a chance of 1.5 %
 
 
-def test_what_goes_out_unseen_is_told_from_rows_that_chose_no_threshold() -> None:
+def test_what_goes_out_unseen_is_measured_on_rows_that_chose_no_threshold() -> None:
     chance = np.random.default_rng(1)
     confidence, share = drawn(chance, 2000)
     right = chance.random(2000) < share

@@ -91,7 +91,7 @@ def test_a_judge_is_not_asked_again_by_a_run_that_goes_on(room: Room) -> None:
     assert len(judged) == len(set(judged)) == 2 * ROWS
 
 
-def test_a_model_that_tells_no_log_probabilities_is_told_of(room: Room) -> None:
+def test_a_model_that_returns_no_log_probabilities_is_reported(room: Room) -> None:
     room.oracle = SureOracle(logprob=None)
     report = reports(room, room.reserve(logprobs=True))[0]
     assert (report["rows"], report["used"]) == (0, False)

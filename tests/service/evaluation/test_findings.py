@@ -21,7 +21,7 @@ def test_a_finding_tells_its_rows() -> None:
     assert found.message.startswith("2 of 5: ")
 
 
-def test_only_the_first_positions_are_told() -> None:
+def test_only_the_first_positions_are_reported() -> None:
     (found,) = counted([""] * 5 + ["a"] * 30 + [""] * 40, ["a", "b"] * 37 + ["a"]).found()
 
     assert (found.rows, len(found.positions)) == (45, SHOWN)

@@ -432,7 +432,7 @@ def test_an_answer_cannot_close_its_tags() -> None:
     assert "< /answer>" in text
 
 
-def test_verdicts_of_both_orders_are_told_of_the_answer_that_is_judged() -> None:
+def test_verdicts_of_both_orders_are_about_the_answer_that_is_judged() -> None:
     judge = RubricJudge.model_validate({**JUDGE, "mode": "pairwise"})
     assert [read_verdict(judge, "first", turn=turn) for turn in (0, 1)] == [2, 0]
     assert [read_verdict(judge, " Second.", turn=turn) for turn in (0, 1)] == [0, 2]

@@ -237,10 +237,21 @@ def test_references_that_squads_normalisation_empties_are_cautioned_of() -> None
     for metric in ("squad_f1", "squad_exact_match"):
         assert METRICS[metric].caution(golds).startswith("3 of 4 rows: SQuAD's normalisation")
         assert METRICS[metric].caution([["cats"]]) == ""
-    telling = [["-5"], ["1.5"], ["C++"], ["C#"], ["1,000"], ["ten"], ["St. John"], ["well-known"]]
-    telling += [["北京大學圖書館"], ["ผัดไทย"]]
+    distinctive = [
+        ["-5"],
+        ["1.5"],
+        ["C++"],
+        ["C#"],
+        ["1,000"],
+        ["ten"],
+        ["St. John"],
+        ["well-known"],
+    ]
+    distinctive += [["北京大學圖書館"], ["ผัดไทย"]]
     for metric in ("squad_f1", "squad_v2_f1", "squad_v2_exact_match"):
-        assert METRICS[metric].caution(telling).startswith("6 of 10 rows: SQuAD's normalisation")
+        assert (
+            METRICS[metric].caution(distinctive).startswith("6 of 10 rows: SQuAD's normalisation")
+        )
     answer = METRICS["squad_f1"].load().compute(predictions=["A"], references=[["A"]])
     assert answer["caution"].startswith("1 of 1 rows")
 

@@ -250,9 +250,7 @@ def test_totals_take_sums_of_any_leading_shape(metric: str) -> None:
     ("said", "share"),
     [("The tower leans.", 100), ("Go away!", 0), ("qqq", 50), ("The tower leans, go.", 100)],
 )
-def test_an_answer_is_told_nearer_to_the_chosen_or_to_the_rejected_one(
-    said: str, share: float
-) -> None:
+def test_an_answer_is_nearer_to_the_chosen_or_to_the_rejected_one(said: str, share: float) -> None:
     golds = METRICS["chosen_over_rejected"].golds(["The tower leans."], text="", rejected="Go away")
     assert value_of("chosen_over_rejected", [said], [list(golds)]) == share
 

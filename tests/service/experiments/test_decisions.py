@@ -1,4 +1,4 @@
-"""Decisions from paired comparisons, and the sentence they are told in."""
+"""Decisions from paired comparisons, and the sentence that says them."""
 
 from collections.abc import Mapping
 from dataclasses import replace

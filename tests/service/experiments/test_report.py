@@ -82,7 +82,7 @@ def report(curve: LearningCurve = CURVE, *, synthetic: bool = False) -> ReportDa
     )
 
 
-def test_leaks_that_were_allowed_are_told_above_all_else() -> None:
+def test_leaks_that_were_allowed_are_reported_above_all_else() -> None:
     assert LEAKY_NOTICE not in render_report(report())
     assert LEAKY_NOTICE in render_report(replace(report(), leaky=True))
 
@@ -99,7 +99,7 @@ def test_what_helps_to_choose_is_said() -> None:
     assert "32,000 calls" in words
 
 
-def test_a_base_model_that_is_not_listed_is_told() -> None:
+def test_a_base_model_that_is_not_listed_is_reported() -> None:
     assert UNLISTED_NOTICE not in render_report(report())
     assert UNLISTED_NOTICE in render_report(replace(report(), unlisted_model=True))
 

@@ -1,4 +1,4 @@
-"""The luck of a tuning, told apart from that of the test rows."""
+"""The luck of a tuning, separate from that of the test rows."""
 
 import numpy as np
 import pytest
@@ -36,9 +36,9 @@ def test_few_groups_take_no_more_from_the_luck_than_their_rows_earn() -> None:
         levels = ease + drawn.normal(0, 0.06, (2, 1))
         pair = [_scores(f"{at}", fate[at] < levels[at]) for at in (0, 1)]
         found.append(compare(pair[0], pair[1], test=test))
-    told = tuning_luck(found, scale=100)
-    assert told is not None
-    assert told.deviation == pytest.approx(6.0, rel=0.1)
+    reported = tuning_luck(found, scale=100)
+    assert reported is not None
+    assert reported.deviation == pytest.approx(6.0, rel=0.1)
 
 
 def _scores(name: str, right: np.ndarray) -> VariantScores:

@@ -62,7 +62,7 @@ def test_sizes_that_make_no_curve_are_refused(sizes: list[int], code: str) -> No
     ]
 
 
-def test_all_faults_are_told_at_once() -> None:
+def test_all_faults_are_reported_at_once() -> None:
     twice = {"compare_models": ["a-model", "a-model"], "tune_models": [{"base_model": "a-model"}]}
     with pytest.raises(Invalid) as caught:
         plan_variants([0, 0], spec(**twice))

@@ -69,7 +69,7 @@ def test_an_upload_is_kept_in_its_project(
 def test_equal_uploads_have_an_object_each_that_goes_with_them(
     upload: Any, sessions: Sessions, store: LocalStore, project_id: str
 ) -> None:
-    """An object shared by digest would tell by its timing what others have uploaded."""
+    """An object shared by digest would reveal by its timing what others have uploaded."""
     first, second = upload(), upload(gzip.compress(ROWS, mtime=0))
     where: dict[str, Any] = {"project_id": project_id, "sessions": sessions}
 
@@ -151,11 +151,11 @@ def test_a_bad_upload_is_refused_and_leaves_nothing(
     assert list_files(project_id, after=None, limit=10, sessions=sessions) == []
 
 
-@pytest.mark.parametrize("told", ["parquet", "csv"])
-def test_parquet_is_kept_as_it_is_whatever_it_is_said_to_be(upload: Any, told: str) -> None:
+@pytest.mark.parametrize("form", ["parquet", "csv"])
+def test_parquet_is_kept_as_it_is_whatever_it_is_said_to_be(upload: Any, form: str) -> None:
     data = b"PAR1" + bytes(range(256)) * 8 + b"PAR1"
 
-    file = upload(data, format=told)
+    file = upload(data, format=form)
 
     assert (file.format, file.size_bytes) == ("parquet", len(data))
 

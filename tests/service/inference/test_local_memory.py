@@ -1,4 +1,4 @@
-"""What a local model needs is told before it is loaded, and refused where it is not there."""
+"""What a local model needs is reported before it is loaded, and refused where it is not there."""
 
 import json
 from pathlib import Path

@@ -181,15 +181,15 @@ def _recorded(
 # ------------------------------------------------------------ refused for quota for long
 
 
-def test_a_long_refusal_for_quota_is_told_and_so_is_its_end(
+def test_a_long_refusal_for_quota_is_announced_and_so_is_its_end(
     provider: Provider, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("service.inference.generation_run.REFUSED_SECONDS", 0.3)
     provider.always["prompt-0"] = 429
-    told: list[bool] = []
+    announced: list[bool] = []
 
     def warn(refused: bool) -> None:  # noqa: FBT001  a callback
-        told.append(refused)
+        announced.append(refused)
         provider.always.clear()
 
     generate_all(
@@ -202,7 +202,7 @@ def test_a_long_refusal_for_quota_is_told_and_so_is_its_end(
         check=shelf.check,
         warn=warn,
     )
-    assert told[0] is True
+    assert announced[0] is True
     assert outcomes(shelf) == {"row-0": Outcome.OK}
 
 

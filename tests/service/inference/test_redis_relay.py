@@ -79,7 +79,7 @@ def test_what_the_worker_raises_the_caller_meets(redis_url: str) -> None:
     assert raised.value.code == "local_model_not_found"
 
 
-def test_a_fault_of_the_worker_is_told_without_its_words(redis_url: str) -> None:
+def test_a_fault_of_the_worker_is_reported_without_its_words(redis_url: str) -> None:
     def answer(request: GenerationRequest) -> Generation:
         raise RuntimeError(request.contents[0].text)
 
@@ -88,7 +88,7 @@ def test_a_fault_of_the_worker_is_told_without_its_words(redis_url: str) -> None
     assert SECRET not in str(raised.value)
 
 
-def test_without_a_worker_the_caller_is_told_how_to_start_one(redis_url: str) -> None:
+def test_without_a_worker_the_caller_learns_how_to_start_one(redis_url: str) -> None:
     with pytest.raises(Unavailable, match="--queues evaluate-local") as raised:
         relayed(redis_url, None, seconds=0.05)
     assert raised.value.code == "local_worker_unavailable"
@@ -105,7 +105,7 @@ def test_a_message_that_nobody_waits_for_does_nothing(redis_url: str) -> None:
     assert not asked
 
 
-def test_without_redis_the_caller_is_told(tmp_path: object) -> None:
+def test_without_redis_the_caller_learns_of_it(tmp_path: object) -> None:
     away = f"unix://{tmp_path}/redis.sock"
     with pytest.raises(Unavailable) as raised:
         loop_thread().run(

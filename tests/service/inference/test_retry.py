@@ -89,8 +89,8 @@ def test_the_wait_is_read_from_the_body_or_the_header() -> None:
     assert classify(503, b"", {"Retry-After": "Wed, 21 Oct 2026"}).retry_after_seconds is None
     assert classify(503, b"", {}).retry_after_seconds is None
     date = {"Retry-After": "Wed, 21 Oct 2026 07:28:30 GMT"}
-    told = date | {"Date": "Wed, 21 Oct 2026 07:28:00 GMT"}
-    assert classify(503, b"", told).retry_after_seconds == 30
+    headers = date | {"Date": "Wed, 21 Oct 2026 07:28:00 GMT"}
+    assert classify(503, b"", headers).retry_after_seconds == 30
     late = date | {"Date": "Wed, 21 Oct 2026 09:28:00 GMT"}
     assert classify(429, b"", late).retry_after_seconds == 0
     assert classify(429, b"", date | {"Date": "soon"}).retry_after_seconds is None

@@ -108,7 +108,7 @@ def test_old_keys_are_forgotten(jobs: Jobs) -> None:
     assert second.id != first.id
 
 
-def test_a_full_project_is_told_to_wait(jobs: Jobs) -> None:
+def test_a_full_project_has_to_wait(jobs: Jobs) -> None:
     jobs.submit()
     request = Request(kind="count", spec=CountSpec(), labels={}, project_id=jobs.project_id)
     with pytest.raises(RateLimited) as caught:

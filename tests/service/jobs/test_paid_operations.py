@@ -114,7 +114,7 @@ def test_a_worker_may_stand_still_about_its_request_and_wake_at_any_step_of_its_
                 break
 
 
-def test_a_request_that_is_told_twice_that_nothing_is_there_has_failed(
+def test_a_request_that_is_answered_twice_that_nothing_is_there_has_failed(
     database: tuple[Sessions, str],
 ) -> None:
     world = World(*database, Ledger("404"))
@@ -134,11 +134,11 @@ def test_a_request_that_was_carried_out_though_a_second_404_answers_it_is_adopte
     world.ledger.answer = "404 made"
     set_back(world.sessions, seconds=100)
     world.finish()
-    world.require_one("told twice that nothing is there")
+    world.require_one("answered twice that nothing is there")
     assert world.end is OperationState.SUCCEEDED
 
 
-def test_a_stray_is_cancelled_when_its_job_ends_and_told_in_an_event(
+def test_a_stray_is_cancelled_when_its_job_ends_and_named_in_an_event(
     database: tuple[Sessions, str],
 ) -> None:
     world = World(*database, Ledger())

@@ -55,8 +55,8 @@ def test_each_end_of_a_child_is_progress_of_its_parent(jobs: Jobs) -> None:
         "unit": "jobs",
         "stage": "children",
     }
-    told = list_events(jobs.project_id, job_id=parent.id, sessions=jobs.sessions)
-    assert [event.type for event in told] == ["job.created", "job.progress", "job.progress"]
+    events = list_events(jobs.project_id, job_id=parent.id, sessions=jobs.sessions)
+    assert [event.type for event in events] == ["job.created", "job.progress", "job.progress"]
 
 
 def test_a_tree_is_sent_while_a_child_of_it_ends(jobs: Jobs) -> None:
@@ -142,8 +142,8 @@ def test_shards_add_up_in_the_progress_of_their_parent_and_announce_nothing(jobs
         finish_job(shard.id, State.SUCCEEDED, token=claim[1], sessions=jobs.sessions)
     progress = seen(jobs, parent).progress
     assert (progress["done"], progress["total"], progress["unit"]) == (7, 20, "items")
-    told = list_events(jobs.project_id, sessions=jobs.sessions)
-    assert {event.job for event in told} == {parent.id}
+    events = list_events(jobs.project_id, sessions=jobs.sessions)
+    assert {event.job for event in events} == {parent.id}
     listed = list_jobs(jobs.project_id, sessions=jobs.sessions)
     assert [job.id for job in listed] == [parent.id]
 

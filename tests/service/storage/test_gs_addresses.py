@@ -105,14 +105,19 @@ class _Refusing(BaseHTTPRequestHandler):
 
 
 @pytest.mark.parametrize(
-    ("status", "words", "code", "told"),
+    ("status", "words", "code", "reported"),
     [
         (403, "no access", "storage_forbidden", "roles/storage.objectAdmin"),
         (404, "The specified bucket does not exist.", "bucket_not_found", "no bucket the-bucket"),
     ],
 )
 def test_a_refusal_names_the_bucket_and_what_to_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, words: str, code: str, told: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+    words: str,
+    code: str,
+    reported: str,
 ) -> None:
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Refusing)
     server.refusal = (status, words)  # type: ignore[attr-defined]
@@ -123,7 +128,7 @@ def test_a_refusal_names_the_bucket_and_what_to_do(
     source = tmp_path / "source"
     source.write_bytes(b"x")
     try:
-        with pytest.raises(ProviderRefused, match=told) as caught:
+        with pytest.raises(ProviderRefused, match=reported) as caught:
             store.put_file("a", source, content_type="text/plain")
         assert caught.value.code == code
         assert "the-bucket" in caught.value.message

@@ -138,6 +138,6 @@ def test_what_ends_the_rows_ends_the_writing_as_itself(tmp_path: Path) -> None:
     assert not table_processes()
 
 
-def test_a_process_that_cannot_write_is_told_of(tmp_path: Path) -> None:
+def test_a_process_that_cannot_write_is_reported(tmp_path: Path) -> None:
     with pytest.raises(Unavailable):
         write_parquet_in_subprocess(rows("train", 20_000), tmp_path / "no" / "table", schema=SCHEMA)

@@ -38,8 +38,8 @@ def test_a_tuning_that_fits_is_held_while_it_runs_and_settled_when_it_ends(tunin
         used = usage_of(session, [tuning.run.id])
         budget = session.get_one(Budget, tuning.run.id)
         cost = cost_of_job(session, tuning.run.id)
-    told = tuning.tunings()[0]
-    assert used.training_tokens == told["trained_tokens"]
+    reported = tuning.tunings()[0]
+    assert used.training_tokens == reported["trained_tokens"]
     assert used.cost_nano == CATALOGUE.training_cost(
         "gemini-3.1-flash-lite", tokens=used.training_tokens
     )
@@ -118,17 +118,17 @@ def test_what_a_provider_does_not_tell_counts_as_planned() -> None:
     bill = bill_of({}, planned, base_model="gemini-3.1-flash-lite", catalogue=CATALOGUE)
     assert (bill.epochs, bill.tokens, bill.counted) == (40, 4000, False)
     assert bill.nano == CATALOGUE.training_cost("gemini-3.1-flash-lite", tokens=4000)
-    told = {"training_tokens": 100, "hyperparameters": {"epochs": 3}}
-    bill = bill_of(told, planned, base_model="gemini-3.1-flash-lite", catalogue=CATALOGUE)
+    reported = {"training_tokens": 100, "hyperparameters": {"epochs": 3}}
+    bill = bill_of(reported, planned, base_model="gemini-3.1-flash-lite", catalogue=CATALOGUE)
     assert (bill.epochs, bill.tokens, bill.counted) == (3, 300, True)
 
 
 def test_examples_that_only_the_provider_misses_are_findings() -> None:
-    told = {
+    reported = {
         "tuning_dataset_example_count": 8,
         "total_truncated_example_count": 2,
         "dropped_example_count": 1,
     }
-    codes = [code for code, _ in row_findings(told, expected=10)]
+    codes = [code for code, _ in row_findings(reported, expected=10)]
     assert codes == ["examples_differ", "examples_truncated", "examples_dropped"]
     assert not [*row_findings({"tuning_dataset_example_count": 10}, expected=10)]

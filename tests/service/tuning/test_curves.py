@@ -21,16 +21,16 @@ def test_the_provider_shows_the_curves_of_a_tuning_by_our_names(tuning: Tuning) 
     provider, name = tuning.providers.find("vertex"), tuning.row().resource_name or ""
     inside = tuning.emulator.request("GET", f"/_emulator/tunings/{name.rpartition('/')[2]}")
     points = provider.training_metrics(name)
-    told = {
+    reported = {
         series: [point.value for point in points if point.series is series]
         for series in MetricSeries
     }
     figures = ("train_loss", "eval_loss", "train_accuracy", "eval_accuracy")
-    assert told == {
+    assert reported == {
         series: [each[figure] for each in inside["history"] if each[figure] is not None]
         for series, figure in zip(MetricSeries, figures, strict=True)
     }
-    assert told[MetricSeries.TRAIN_LOSS]
+    assert reported[MetricSeries.TRAIN_LOSS]
     last = max(point.step for point in points)
     assert provider.training_metrics(name, after_step=last) == []
     assert {point.step for point in provider.training_metrics(name, after_step=last - 1)} == {last}

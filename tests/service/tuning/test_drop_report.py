@@ -71,8 +71,8 @@ def statistics_of(
             lambda: provider.poll(job).state is OperationState.SUCCEEDED,
             what="the tuning has not ended",
         )
-        told = emulator.request("GET", f"/v1/{job}")["tuningDataStats"]
-        statistics: dict[str, Any] = told["supervisedTuningDataStats"]
+        reported = emulator.request("GET", f"/v1/{job}")["tuningDataStats"]
+        statistics: dict[str, Any] = reported["supervisedTuningDataStats"]
         return statistics
 
     return tune
@@ -86,29 +86,29 @@ def test_the_service_drops_the_rows_that_validation_has_named(statistics_of: Any
 
     with pytest.raises(Invalid) as raised:
         prepare_rows(rows(), spec_of())
-    told = statistics_of("all", training_lines(INSTRUCTION, examples))
+    reported = statistics_of("all", training_lines(INSTRUCTION, examples))
 
     assert [(each.pointer, each.code) for each in raised.value.faults] == [
         (f"row {number}", "tokens_over_limit") for number in TOO_LONG
     ]
-    assert [int(number) for number in told["truncatedExampleIndices"]] == list(TOO_LONG)
-    assert int(told["totalTruncatedExampleCount"]) == len(raised.value.faults)
-    for reason, fault in zip(told["droppedExampleReasons"], raised.value.faults, strict=True):
+    assert [int(number) for number in reported["truncatedExampleIndices"]] == list(TOO_LONG)
+    assert int(reported["totalTruncatedExampleCount"]) == len(raised.value.faults)
+    for reason, fault in zip(reported["droppedExampleReasons"], raised.value.faults, strict=True):
         assert f"more than {LIMIT_TOKENS} tokens" in reason
         assert f"more than {LIMIT_TOKENS} tokens" in fault.message
 
 
-def test_of_a_dataset_that_leaves_them_out_nothing_is_dropped_and_the_tokens_are_as_told(
+def test_of_a_dataset_that_leaves_them_out_nothing_is_dropped_and_the_tokens_are_as_reported(
     statistics_of: Any,
 ) -> None:
     outcome = prepare_rows(rows(), spec_of(max_characters=4000), model="gemini-3.1-flash-lite")
 
-    told = statistics_of("kept", outcome.lines[:TRAIN_SIZE])
+    reported = statistics_of("kept", outcome.lines[:TRAIN_SIZE])
 
     dropped = outcome.report.dropped["over_long"]
     assert dropped.first_rows == sorted((*TOO_LONG, JUST_SHORT_ENOUGH))
-    assert int(told["tuningDatasetExampleCount"]) == TRAIN_SIZE
-    assert "totalTruncatedExampleCount" not in told
+    assert int(reported["tuningDatasetExampleCount"]) == TRAIN_SIZE
+    assert "totalTruncatedExampleCount" not in reported
     assert outcome.report.cost is not None
     (one_pass,) = (each for each in outcome.report.cost.rows if each.epochs == 1)
-    assert one_pass.tokens_low <= int(told["totalBillableTokenCount"]) <= one_pass.tokens_high
+    assert one_pass.tokens_low <= int(reported["totalBillableTokenCount"]) <= one_pass.tokens_high

@@ -230,10 +230,10 @@ def test_a_classifier_tells_the_probabilities_of_its_labels(
         rows = session.query(Prediction).filter_by(evaluation_id=evaluation.id).all()
     assert len(rows) == 100
     for row in rows:
-        told = row.usage["labelProbabilities"]
-        assert set(told) == {"bad", "good"}
-        assert sum(told.values()) == pytest.approx(1, abs=1e-3)
-        assert row.text == max(told, key=told.get)
+        reported = row.usage["labelProbabilities"]
+        assert set(reported) == {"bad", "good"}
+        assert sum(reported.values()) == pytest.approx(1, abs=1e-3)
+        assert row.text == max(reported, key=reported.get)
 
 
 def test_what_does_not_fit_is_refused_before_it_is_loaded(room: LocalRoom) -> None:

@@ -39,17 +39,17 @@ def test_a_foreign_tuning_is_as_one_that_is_not_there(tuning: Tuning, attacker: 
     tuning.poll_until_ended()
     name = tuning.row().resource_name or ""
     missing = f"{name.rpartition('/')[0]}/404"
-    told = set()
+    refusals = set()
     for wanted in (name, missing):
         run = attach(tuning, attacker, wanted)
         with pytest.raises(NotFound) as refused:
             run_poll(run, tuning.services())
-        told.add((refused.value.code, refused.value.message, tuple(refused.value.faults)))
+        refusals.add((refused.value.code, refused.value.message, tuple(refused.value.faults)))
         with tuning.sessions.reading() as session:
             model = session.get_one(TunedModel, run.outputs["model"])
             assert (model.endpoint, model.resource_name, model.ready_at) == (None, None, None)
-    assert {code for code, *_ in told} == {"tuning_not_found"}
-    assert len(told) == 1, "the words tell the two apart"
+    assert {code for code, *_ in refusals} == {"tuning_not_found"}
+    assert len(refusals) == 1, "the words distinguish the two"
 
 
 def test_one_that_is_allowed_is_followed_and_never_stopped(

@@ -233,7 +233,7 @@ def test_a_place_that_does_not_answer_is_left_alone_and_holds_up_no_other(tuning
         events = session.connection().exec_driver_sql(
             "SELECT job_id FROM event WHERE type = 'job.warning'"
         )
-        assert sorted(row[0] for row in events) == sorted(jobs)  # each is told once
+        assert sorted(row[0] for row in events) == sorted(jobs)  # each is reported once
 
 
 def make_due(sessions: Sessions) -> None:

@@ -1,4 +1,4 @@
-"""What would keep a tuning from working is told before anything is paid."""
+"""What would keep a tuning from working is reported before anything is paid."""
 
 from dataclasses import replace
 from typing import Any
@@ -94,7 +94,7 @@ def test_where_all_is_well_every_check_says_so() -> None:
         ({"open_tunings": 1}, WARN, "concurrent_tunings_reached", "waits in line"),
     ],
 )
-def test_each_fault_is_told_with_its_fix(
+def test_each_fault_is_reported_with_its_fix(
     changes: dict[str, Any], state: FindingState, code: str, fix: str
 ) -> None:
     found = failures(replace(FACTS, **changes))

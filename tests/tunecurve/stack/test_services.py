@@ -81,7 +81,7 @@ def test_with_real_google_nothing_points_at_an_emulator() -> None:
         ({**GOOGLE, "TUNECURVE_VERTEX_ENDPOINT": EMULATOR}, True, False),
     ],
 )
-def test_the_emulator_is_left_out_when_told_or_when_there_is_another(
+def test_the_emulator_is_left_out_on_request_or_when_there_is_another(
     environment: dict[str, str], *, wanted: bool, expected: bool
 ) -> None:
     assert uses_emulator(environment, enabled=wanted) is expected

@@ -39,13 +39,13 @@ def service(name: str, program: str, *, stage: int = 0, grace_seconds: float = 5
 
 
 @pytest.fixture
-def told() -> list[str]:
+def reported() -> list[str]:
     return []
 
 
 @pytest.fixture
-def supervisor(tmp_path: Path, told: list[str]) -> Iterator[Supervisor]:
-    with Supervisor(tmp_path, report=told.append) as opened:
+def supervisor(tmp_path: Path, reported: list[str]) -> Iterator[Supervisor]:
+    with Supervisor(tmp_path, report=reported.append) as opened:
         yield opened
 
 
@@ -86,7 +86,7 @@ def test_what_a_killed_process_started_ends_before_its_successor_starts(
     eventually(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
 
 
-def test_higher_stages_end_first(tmp_path: Path, told: list[str]) -> None:
+def test_higher_stages_end_first(tmp_path: Path, reported: list[str]) -> None:
     marks = tmp_path / "marks"
     program = (
         "import signal, sys, time\n"
@@ -95,7 +95,7 @@ def test_higher_stages_end_first(tmp_path: Path, told: list[str]) -> None:
         "signal.signal(15, end); print('up', flush=True)\n"
         "signal.pause()"
     )
-    with Supervisor(tmp_path, report=told.append) as supervisor:
+    with Supervisor(tmp_path, report=reported.append) as supervisor:
         for stage, name in enumerate(("redis", "api", "worker")):
             text = program.format(marks=str(marks), name=name)
             process = supervisor.start(service(name, text, stage=stage))
@@ -104,15 +104,15 @@ def test_higher_stages_end_first(tmp_path: Path, told: list[str]) -> None:
 
 
 def test_a_process_that_will_not_end_is_killed_after_its_grace(
-    tmp_path: Path, told: list[str]
+    tmp_path: Path, reported: list[str]
 ) -> None:
-    with Supervisor(tmp_path, report=told.append) as supervisor:
+    with Supervisor(tmp_path, report=reported.append) as supervisor:
         process = supervisor.start(service("stubborn", STUBBORN, grace_seconds=0.2))
         eventually(lambda: lines(process), what="it did not start")
     assert not process.is_alive()
 
 
-def test_a_process_that_ends_while_starting_is_told_with_its_last_words(
+def test_a_process_that_ends_while_starting_is_reported_with_its_last_words(
     supervisor: Supervisor,
 ) -> None:
     supervisor.start(service("api", "raise SystemExit('the database is too new')"))
@@ -120,15 +120,15 @@ def test_a_process_that_ends_while_starting_is_told_with_its_last_words(
         supervisor.wait_until(lambda: False, what="the API", seconds=20)
 
 
-def test_what_does_not_come_up_in_time_is_told(supervisor: Supervisor) -> None:
+def test_what_does_not_come_up_in_time_is_reported(supervisor: Supervisor) -> None:
     supervisor.start(service("api", IDLE))
     with pytest.raises(StackError, match=r"the API did not start in 0\.2 s"):
         supervisor.wait_until(lambda: False, what="the API", seconds=0.2)
 
 
-def test_the_log_of_the_run_before_is_kept_beside(tmp_path: Path, told: list[str]) -> None:
+def test_the_log_of_the_run_before_is_kept_beside(tmp_path: Path, reported: list[str]) -> None:
     for word in ("first", "second"):
-        with Supervisor(tmp_path, report=told.append) as supervisor:
+        with Supervisor(tmp_path, report=reported.append) as supervisor:
             process = supervisor.start(service("api", f"print('{word}', flush=True); {IDLE}"))
             eventually(partial(lines, process), what="it did not start")
     assert (tmp_path / "logs" / "api.log").read_text() == "second\n"
@@ -140,7 +140,7 @@ def watched(supervisor: Supervisor, publish: Callable[[], None]) -> None:
         supervisor.watch(on_restart=publish)
 
 
-def test_a_disk_that_is_full_ends_nothing(supervisor: Supervisor, told: list[str]) -> None:
+def test_a_disk_that_is_full_ends_nothing(supervisor: Supervisor, reported: list[str]) -> None:
     process = supervisor.start(service("worker", IDLE))
     calls: list[int] = []
 
@@ -153,7 +153,7 @@ def test_a_disk_that_is_full_ends_nothing(supervisor: Supervisor, told: list[str
     os.kill(process.pid, signal.SIGKILL)
     watched(supervisor, publish)
     assert calls == [process.pid] * 4
-    assert told[1:] == [
+    assert reported[1:] == [
         "restarted worker, which had ended",
         "the processes' ids cannot be written (No space left on device); trying again",
     ]
@@ -161,10 +161,10 @@ def test_a_disk_that_is_full_ends_nothing(supervisor: Supervisor, told: list[str
 
 def test_what_cannot_be_started_now_is_started_later(tmp_path: Path) -> None:
     lock = tmp_path / "redis.lock"
-    told: list[str] = []
+    reported: list[str] = []
 
     def report(message: str) -> None:
-        told.append(message)
+        reported.append(message)
         if "cannot" in message:
             lock.rmdir()
 
@@ -177,7 +177,7 @@ def test_what_cannot_be_started_now_is_started_later(tmp_path: Path) -> None:
         os.kill(process.pid, signal.SIGKILL)
         watched(supervisor, lambda: os.kill(os.getpid(), signal.SIGTERM))
         assert process.is_alive()
-    assert told[1:] == [
+    assert reported[1:] == [
         "redis cannot be restarted (Is a directory); trying again",
         "restarted redis, which had ended",
     ]

@@ -10,7 +10,7 @@ from service.catalogue.catalogue import Catalogue, Places, load_catalogue
 from service.database import Sessions, open_sessions, parse_database_url
 from service.datasets.formats.read_context import IngestionLimits, ingestion_limits
 from service.datasets.operations import DRAFT, PREPARE
-from service.datasets.sharding.shard_jobs import ShardingConfig
+from service.datasets.sharding.shard_jobs import SourceShardConfig
 from service.datasets.sources.hub_client import HubClient
 from service.erasure.erasers import erasure_services
 from service.erasure.ports import ErasureServices
@@ -229,8 +229,8 @@ class Container:
         return self._governors.of(project, target.location, target.base_model)
 
     @cached_property
-    def prepare_sharding(self) -> ShardingConfig:
-        return ShardingConfig(self.jobs, self.settings.prepare_shard_rows)
+    def prepare_sharding(self) -> SourceShardConfig:
+        return SourceShardConfig(self.jobs, self.settings.prepare_shard_rows)
 
     @cached_property
     def _batch_config(self) -> BatchConfig:

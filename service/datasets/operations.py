@@ -17,7 +17,7 @@ from service.datasets.refusals import check_synthetic_columns, check_synthetic_r
 from service.datasets.schemas import ConversionShardSpec, PrepareSpec
 from service.datasets.sharding.shard_jobs import (
     ROOT,
-    ShardingConfig,
+    SourceShardConfig,
     delete_objects,
     shard_folder,
     stop_sharding,
@@ -118,7 +118,7 @@ def run_prepare(  # noqa: PLR0913  each is a neighbour or a setting, by its name
     catalogue: Catalogue,
     base_model: str = "",
     count_tokens: TokenCounter | None = None,
-    sharding: ShardingConfig | None = None,
+    sharding: SourceShardConfig | None = None,
     hub: HubClient = HubClient(),  # noqa: B008  a frozen value
 ) -> Waiting | None:
     """Make the dataset that the job has reserved; do nothing when it is ready.

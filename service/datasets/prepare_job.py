@@ -18,7 +18,7 @@ from service.datasets.publishing.written_dataset import WrittenDataset, write_da
 from service.datasets.refusals import Staged
 from service.datasets.schemas import ConversionShardSpec, PrepareSpec
 from service.datasets.sharding.shard_jobs import (
-    ShardingConfig,
+    SourceShardConfig,
     cleans_up_shards,
 )
 from service.datasets.sharding.sharded_preparation import prepare_from_shards, start_sharding
@@ -32,7 +32,7 @@ from service.work_folders import work_folder
 log = structlog.get_logger()
 
 
-def make_dataset(run: PrepareRun, *, sharding: ShardingConfig | None = None) -> Waiting | None:
+def make_dataset(run: PrepareRun, *, sharding: SourceShardConfig | None = None) -> Waiting | None:
     """Make the dataset that the job has reserved, or start the shards of a large source and wait.
 
     Files are stored first and the row is filled last, so an incomplete dataset is never seen.
@@ -53,7 +53,7 @@ def make_dataset(run: PrepareRun, *, sharding: ShardingConfig | None = None) -> 
 
 
 def _make_from_source(
-    run: PrepareRun, folder: Path, sharding: ShardingConfig | None
+    run: PrepareRun, folder: Path, sharding: SourceShardConfig | None
 ) -> Waiting | None:
     run.job.check()
     staged = list(_staged(run, folder))

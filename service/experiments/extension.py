@@ -16,7 +16,7 @@ from service.errors import Conflict, Fault, Invalid, NotFound
 from service.experiments import repository
 from service.experiments.models import Experiment
 from service.experiments.schemas import ExperimentSpec
-from service.experiments.variants import Variant, plan_variants
+from service.experiments.variants import Variant, plan_variants, train_sizes_of, variants_of
 from service.jobs.queries import spec_of
 
 _MODELS = ("compare_models", "tune_models")
@@ -128,8 +128,7 @@ def _data(
 
 def _sizes(spec: ExperimentSpec, before: ExperimentSpec, dataset: DatasetView) -> list[int]:
     """Return the sizes that were compared, and those that are added."""
-    there = before.train_sizes or dataset.train_sizes
-    return sorted({*there, *spec.train_sizes})
+    return sorted({*train_sizes_of(before, dataset), *spec.train_sizes})
 
 
 def _validated(fields: Mapping[str, Any]) -> ExperimentSpec:
@@ -146,7 +145,7 @@ def _require_all(
 ) -> None:
     """Refuse an extension without some variant that is there."""
     planned = {_identity(each) for each in plan_variants(sizes, whole)}
-    there = plan_variants(before.train_sizes or dataset.train_sizes, before)
+    there = variants_of(before, dataset)
     lost = [each.name for each in there if _identity(each) not in planned]
     if lost:
         message = (

@@ -84,15 +84,20 @@ class Variant:
 
 
 def variants_of(spec: ExperimentSpec, dataset: DatasetView | None) -> tuple[Variant, ...]:
-    """Return the variants of a spec with the train sizes that apply: those of the dataset to be
-    made, those that the spec names, or every size that `dataset` was prepared with.
+    """Return the variants of a spec with the train sizes that apply.
 
     Raises Invalid at `/spec/train_sizes`, `/spec/compare_models`, `/spec/tune_models` or
     `/spec/sweep` with every fault found.
     """
-    prepared = dataset.train_sizes if dataset else ()
+    return plan_variants(train_sizes_of(spec, dataset), spec)
+
+
+def train_sizes_of(spec: ExperimentSpec, dataset: DatasetView | None) -> tuple[int, ...]:
+    """Return the train sizes that apply: those of the dataset to be made, those that the spec
+    names, or every size that `dataset` was prepared with.
+    """
     given = spec.prepare.train_sizes if spec.prepare else spec.train_sizes
-    return plan_variants(given or prepared, spec)
+    return given or (dataset.train_sizes if dataset else ())
 
 
 def plan_variants(sizes: Sequence[int], spec: ExperimentSpec) -> tuple[Variant, ...]:

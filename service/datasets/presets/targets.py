@@ -3,14 +3,15 @@
 import json
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 from typing import Any
 
+from service.datasets.drops import DropReason
 from service.datasets.examples import fold
 from service.datasets.formats.rows import JsonParser, json_fault
-from service.datasets.presets.preset import RowProblem
+from service.datasets.presets.preset import Converted, ConvertedExample, RowProblem
 
 _DEPTH = 16
 # Joiners change words of other scripts: they are only invisible at an end and beside ASCII.
@@ -143,6 +144,27 @@ def label_of(given: str, spelled: Mapping[str, str]) -> str | RowProblem:
         )
         return RowProblem("several_labels", message)
     return _unknown(given, spelled)
+
+
+def label_converter(
+    field: str, spelled: Mapping[str, str]
+) -> Callable[[Mapping[str, str]], Converted]:
+    """Return what converts rows of `text` and a label in `field`, as the set spells it.
+
+    The text keeps its case and inner white space. Texts that differ in case and white space only
+    are one group, and duplicates where they have the same label.
+    """
+
+    def convert(fields: Mapping[str, str]) -> Converted:
+        text, label = fields["text"].strip(), label_of(fields[field], spelled)
+        if not text:
+            return DropReason.EMPTY_TEXT
+        if isinstance(label, RowProblem):
+            return label
+        same = fold(text)
+        return ConvertedExample(f"Text: {text}", label, (label,), same, (same, label), label=label)
+
+    return convert
 
 
 def has_number_labels(labels: Sequence[str]) -> bool:

@@ -20,7 +20,7 @@ _PRIORITY = 1  # small preparations go before the shards of large ones
 
 
 @dataclass(frozen=True, slots=True)
-class ShardingConfig:
+class SourceShardConfig:
     """How shards are written: of sources with more than `shard_rows` rows; 0: of none."""
 
     jobs: JobServices
@@ -57,7 +57,7 @@ def start_shard_jobs(
     *,
     folder: str,
     model: str,
-    sharding: ShardingConfig,
+    sharding: SourceShardConfig,
 ) -> None:
     """Write a job for each shard, all or none, and send them off."""
     specs = [
@@ -80,7 +80,7 @@ def start_shard_jobs(
     )
 
 
-def stop_sharding(run: JobRun, *, store: ObjectStore, sharding: ShardingConfig) -> Waiting:
+def stop_sharding(run: JobRun, *, store: ObjectStore, sharding: SourceShardConfig) -> Waiting:
     """Wait until every shard of a cancelled job has stopped, so that none writes any more.
 
     Raises JobCancelled once they have and their files are deleted.

@@ -17,7 +17,7 @@ from service.datasets.schemas import ConversionShardSpec
 from service.datasets.sharding.shard_conversion import ShardMerger, fetch_and_convert, unpack_shard
 from service.datasets.sharding.shard_files import sharded_sources, store_shards
 from service.datasets.sharding.shard_jobs import (
-    ShardingConfig,
+    SourceShardConfig,
     delete_shard_files,
     new_shard_folder,
     start_shard_jobs,
@@ -27,7 +27,7 @@ from service.jobs.ports import Waiting
 
 
 def start_sharding(
-    run: PrepareRun, staged: Sequence[Staged], *, sharding: ShardingConfig, scratch: Path
+    run: PrepareRun, staged: Sequence[Staged], *, sharding: SourceShardConfig, scratch: Path
 ) -> Waiting:
     """Have staged sources converted by other workers.
 

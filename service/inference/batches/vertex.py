@@ -10,11 +10,11 @@ from typing import Any
 from google.cloud import aiplatform_v1 as v1
 
 from service.catalogue.locations import location_of
-from service.errors import Invalid
 from service.inference.batches.ports import BatchOrder, ProviderBatch
 from service.inference.batches.vertex_calls import (
     CALL_SECONDS,
     call_vertex,
+    cancel_vertex,
     client_options,
     created_name,
     delete_vertex,
@@ -112,15 +112,7 @@ class VertexBatches:
 
     def cancel(self, resource_name: str) -> None:
         client = self._client(location_of(resource_name))
-        try:
-            call_vertex(
-                lambda: client.cancel_batch_prediction_job(
-                    name=resource_name, timeout=CALL_SECONDS, retry=None
-                ),
-                missing=_MISSING,
-            )
-        except Invalid:
-            return  # it has ended already: the next poll returns how
+        cancel_vertex(client.cancel_batch_prediction_job, resource_name, missing=_MISSING)
 
     def delete(self, resource_name: str) -> None:
         client = self._client(location_of(resource_name))

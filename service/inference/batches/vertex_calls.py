@@ -172,6 +172,14 @@ def _unless_resource(quoted: re.Match[str]) -> str:
     return quoted[0] if _RESOURCE.fullmatch(quoted[0]) else "…"
 
 
+def cancel_vertex(cancel: Callable[..., Any], resource_name: str, *, missing: str) -> None:
+    """Ask to cancel; one that has ended already is fine: the next poll returns how."""
+    with suppress(Invalid):
+        call_vertex(
+            lambda: cancel(name=resource_name, timeout=CALL_SECONDS, retry=None), missing=missing
+        )
+
+
 def delete_vertex(delete: Callable[..., Any], resource_name: str, *, missing: str) -> None:
     """Delete a resource by a long-running operation, and wait for it; one that is gone is fine."""
     with suppress(NotFound):

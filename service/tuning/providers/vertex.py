@@ -12,10 +12,11 @@ from google.auth.transport.requests import AuthorizedSession
 from google.cloud import aiplatform_v1 as v1
 
 from service.catalogue.locations import endpoint_of, location_of
-from service.errors import Invalid, Unavailable
+from service.errors import Unavailable
 from service.inference.batches.vertex_calls import (
     CALL_SECONDS,
     call_vertex,
+    cancel_vertex,
     client_options,
     created_name,
     list_labelled,
@@ -174,15 +175,7 @@ class VertexTuning:
 
     def cancel(self, resource_name: str) -> None:
         client = self._client(location_of(resource_name))
-        try:
-            call_vertex(
-                lambda: client.cancel_tuning_job(
-                    name=resource_name, timeout=CALL_SECONDS, retry=None
-                ),
-                missing=_MISSING,
-            )
-        except Invalid:
-            return  # it has ended already: the next poll says how
+        cancel_vertex(client.cancel_tuning_job, resource_name, missing=_MISSING)
 
     def delete(self, resource_name: str) -> None:
         location = location_of(resource_name)

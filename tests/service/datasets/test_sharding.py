@@ -22,7 +22,7 @@ from service.datasets.queries import get_dataset
 from service.datasets.schemas import PrepareSpec
 from service.datasets.sharding.shard_conversion import _SUMMARY
 from service.datasets.sharding.shard_files import converted_key, sharded_sources
-from service.datasets.sharding.shard_jobs import ShardingConfig
+from service.datasets.sharding.shard_jobs import SourceShardConfig
 from service.errors import TunecurveError, Unavailable
 from service.jobs.claims import claim_job, finish_job, park_job, requeue_job
 from service.jobs.leases import LeasedRun
@@ -132,7 +132,7 @@ class Workers:
             limits=LIMITS,
             google_project="",
             catalogue=load_catalogue(),
-            sharding=ShardingConfig(self.jobs, self.shard_rows),
+            sharding=SourceShardConfig(self.jobs, self.shard_rows),
         )
 
     def job(self, job_id: str) -> Job:

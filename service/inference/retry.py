@@ -10,6 +10,7 @@ from typing import Any
 
 from service.clock import utc_now
 from service.errors import NotFound, ProviderRefused, RateLimited, TunecurveError, Unavailable
+from service.http_statuses import FIRST_ERROR, PASSING_STATUSES, SERVER_ERROR, may_pass
 from service.text import storable_text
 
 MESSAGE_CHARACTERS = 200
@@ -18,15 +19,12 @@ LONGEST_DELAY_SECONDS = 20.0
 PARKING_SECONDS = 3600.0  # after a used-up day, try again every hour
 SHORTEST_PARKING_SECONDS = 300.0  # hints of seconds come with daily quotas too
 
-# 409 is ABORTED, 421 a connection that leads to another host, 425 a request that came too early.
-PASSING_STATUSES = frozenset({408, 409, 421, 425, 499})
 _UNAUTHORISED = frozenset({401, 403})
-# A payment, a proxy's password, a method that a proxy forbids, a model that is retired.
-_OF_EVERY_CALL = _UNAUTHORISED | {402, 404, 405, 407, 410}
-_FIRST_ERROR = 400  # below: a proxy that redirects, such as a hotel's
+# A payment, a proxy's password, a method that a proxy forbids, a model that is retired, a server
+# that has no such method or speaks no such HTTP.
+_OF_EVERY_CALL = _UNAUTHORISED | {402, 404, 405, 407, 410, 501, 505}
 _NOT_FOUND = 404
 _TOO_MANY = 429
-_SERVER_ERROR = 500
 _ECHO_CHARACTERS = 16
 _SHORTEST_ECHO = 4
 
@@ -76,10 +74,12 @@ class CallFailed(Exception):  # noqa: N818  an outcome that the caller expects, 
 
     @property
     def may_pass(self) -> bool:
-        """Whether the refusal is one of authority, of what is not found (yet), or a detour."""
+        """Whether the refusal is one of authority, of what is not found (yet), a detour, or a
+        server's that lacks what others have.
+        """
         if self.status in _UNAUTHORISED or self.status == _NOT_FOUND:
             return True
-        return 0 < self.status < _FIRST_ERROR
+        return 0 < self.status < FIRST_ERROR or self.status >= SERVER_ERROR
 
 
 class QuotaExhausted(RateLimited):
@@ -160,9 +160,7 @@ def _error_of(body: bytes) -> dict[str, Any]:
 def _kind(status: int, error: Mapping[str, Any], details: Sequence[dict[str, Any]]) -> Refusal:
     if status == _TOO_MANY:
         return Refusal.DAILY if _is_used_up(error, details) else Refusal.RATE
-    if status in PASSING_STATUSES or status >= _SERVER_ERROR or status < _FIRST_ERROR:
-        return Refusal.TRANSIENT
-    return Refusal.PERMANENT
+    return Refusal.TRANSIENT if may_pass(status) else Refusal.PERMANENT
 
 
 def _is_used_up(error: Mapping[str, Any], details: Sequence[dict[str, Any]]) -> bool:
@@ -182,7 +180,7 @@ def _is_used_up(error: Mapping[str, Any], details: Sequence[dict[str, Any]]) -> 
 def _meets_every_call(
     status: int, error: Mapping[str, Any], details: Sequence[dict[str, Any]]
 ) -> bool:
-    if status in _OF_EVERY_CALL or status < _FIRST_ERROR:
+    if status in _OF_EVERY_CALL or status < FIRST_ERROR:
         return True
     if status in PASSING_STATUSES or status >= _TOO_MANY:
         return False

@@ -4,7 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from service.errors import UNREADABLE, NotFound, ProviderRefused, TunecurveError, Unavailable
+from service.http_statuses import SERVER_ERROR, may_pass
 from service.work_folders import error_of_work_disk
+
+_OF_THE_OBJECT = frozenset({412, 416})  # it has changed since it was looked at
 
 
 class BucketNotFound(ProviderRefused):
@@ -46,7 +49,15 @@ def translated(bucket: str, name: str) -> Iterator[None]:
         raise Unavailable(message, code="storage_unauthenticated") from error
     # The SDK lets transport failures of `requests` through; those are OSErrors.
     except (GoogleAPIError, DataCorruption, InvalidResponse, OSError, *UNREADABLE) as error:
-        if isinstance(error, OSError) and (full := error_of_work_disk(error)):
-            raise full from error
+        raise _other_error(error, bucket, name) from error
+
+
+def _other_error(error: Exception, bucket: str, name: str) -> TunecurveError:
+    if isinstance(error, OSError) and (full := error_of_work_disk(error)):
+        return full
+    status = int(getattr(error, "code", None) or SERVER_ERROR)
+    if may_pass(status) or status in _OF_THE_OBJECT:
         message = f"Cloud Storage did not answer for {name}: {type(error).__name__}"
-        raise Unavailable(message, code="storage_unavailable") from error
+        return Unavailable(message, code="storage_unavailable")
+    message = f"Cloud Storage refuses a request about {name} in the bucket {bucket}: {status}"
+    return ProviderRefused(message, code="storage_refused")

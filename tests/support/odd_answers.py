@@ -3,9 +3,10 @@
 import json
 import socketserver
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
+from types import MappingProxyType
 
 
 def answered(
@@ -26,6 +27,8 @@ UNREADABLE_ANSWERS = {
     "a page": answered(b"<html>log in</html>"),
     "a number": answered(5),
     "null": answered(None),
+    "a list": answered([]),
+    "a text": answered(""),
     "no UTF-8": answered(b"\xff\xfe"),
     "cut off": answered(b'{"name": "pro', length=500),
     "cut amid a chunk": b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{"a":',
@@ -40,10 +43,11 @@ UNREADABLE_ANSWERS = {
 
 
 class OddServer(socketserver.ThreadingTCPServer):
-    """Gives `answer` to each connection, whatever was asked."""
+    """Gives `answer` to each connection, whatever was asked; a method may have one of its own."""
 
     daemon_threads = True
     answer = b""
+    of_method: Mapping[bytes, bytes] = MappingProxyType({})
 
     @property
     def url(self) -> str:
@@ -54,13 +58,13 @@ class _Handler(socketserver.StreamRequestHandler):
     server: OddServer
 
     def handle(self) -> None:
-        length = 0
+        length, method = 0, self.rfile.readline().partition(b" ")[0]
         while (line := self.rfile.readline().strip()) != b"":
             name, _, value = line.partition(b":")
             if name.lower() == b"content-length":
                 length = int(value)
         self.rfile.read(length)
-        self.wfile.write(self.server.answer)
+        self.wfile.write(self.server.of_method.get(method, self.server.answer))
 
 
 @contextmanager

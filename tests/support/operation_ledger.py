@@ -12,7 +12,12 @@ from datetime import timedelta
 from service.database import Session, Sessions
 from service.errors import Invalid, NotFound, RateLimited, Unavailable
 from service.ids import Prefix, new_id
-from service.jobs.paid_operations.states import FoundOperation, OperationState, OperationStatus
+from service.jobs.paid_operations.states import (
+    PROVIDER_CONFLICT,
+    FoundOperation,
+    OperationState,
+    OperationStatus,
+)
 from service.jobs.ports import LeaseLost
 from service.storage.ports import ObjectStore
 from service.storage.staged_inputs import StagedInputs
@@ -31,6 +36,7 @@ ANSWERS = (
     "429",
     "503",
     "refused",
+    "refused made",
 )
 LISTS = ("complete", "late", "away", "missing")
 INPUT = "rows.jsonl"
@@ -104,7 +110,14 @@ class Ledger:
 
     def create(self, label: str, address: str = INPUT) -> str:
         answer, self.answer = self.answer, "accepted"
-        if answer in {"accepted", "answer lost", "409 made", "499 made", "404 made"}:
+        if answer in {
+            "accepted",
+            "answer lost",
+            "409 made",
+            "499 made",
+            "404 made",
+            "refused made",
+        }:
             name = self._make(label, address)
             if answer == "accepted":
                 return name
@@ -113,7 +126,9 @@ class Ledger:
                 raise NotFound("nothing here", code="provider_not_found")
             case "429":
                 raise RateLimited("too many", code="provider_quota")
-            case "refused":
+            case "conflict":
+                raise Unavailable("in the way", code=PROVIDER_CONFLICT)
+            case "refused" | "refused made":
                 raise Invalid("not like this", code="provider_refused")
             case _:
                 raise Unavailable("no answer", code="provider_unavailable")

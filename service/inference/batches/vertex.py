@@ -15,10 +15,10 @@ from service.inference.batches.vertex_calls import (
     CALL_SECONDS,
     call_vertex,
     cancel_vertex,
-    client_options,
     created_name,
     delete_vertex,
     list_labelled,
+    open_client,
     require_answer_about,
     require_project,
     words_without_quotes,
@@ -124,8 +124,11 @@ class VertexBatches:
     def _client(self, location: str) -> Any:
         if location not in self._clients:
             self._clients[location] = call_vertex(
-                lambda: v1.JobServiceClient(
-                    **client_options(location, endpoint=self._endpoint, account=self._account)
+                lambda: open_client(
+                    v1.JobServiceClient,
+                    location,
+                    endpoint=self._endpoint,
+                    account=self._account,
                 ),
                 missing=_MISSING,
             )

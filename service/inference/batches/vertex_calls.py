@@ -9,6 +9,7 @@ from google.api_core import exceptions as google_errors
 from google.auth import exceptions as auth_errors
 from google.auth.credentials import AnonymousCredentials
 from google.protobuf.json_format import ParseError
+from requests import Response
 
 from service.catalogue.locations import endpoint_of
 from service.errors import (
@@ -20,8 +21,9 @@ from service.errors import (
     TunecurveError,
     Unavailable,
 )
+from service.http_statuses import SERVER_ERROR, may_pass
 from service.impersonation import EMULATED, ImpersonationError, credentials_of
-from service.jobs.paid_operations.states import FoundOperation
+from service.jobs.paid_operations.states import PROVIDER_CONFLICT, FoundOperation
 
 Answer = TypeVar("Answer")
 
@@ -82,9 +84,9 @@ def require_answer_about(asked: str, answered: str) -> None:
         raise Unavailable(message, code="provider_unavailable")
 
 
-def client_options(location: str, *, endpoint: str, account: str) -> dict[str, Any]:
-    """Return what a REST client of a location is made with; `endpoint` is an emulator's, or empty,
-    `account` a service account to call as, or empty. Raises what google-auth does.
+def open_client(kind: Callable[..., Any], location: str, *, endpoint: str, account: str) -> Any:
+    """Return a REST client of a location; `endpoint` is an emulator's, or empty, `account` a
+    service account to call as, or empty. Raises what google-auth does.
     """
     options: dict[str, Any] = {
         "transport": "rest",
@@ -94,7 +96,19 @@ def client_options(location: str, *, endpoint: str, account: str) -> dict[str, A
         options["credentials"] = credentials_of(account, endpoint)
     elif endpoint.startswith(EMULATED):
         options["credentials"] = AnonymousCredentials()  # type: ignore[no-untyped-call]
-    return options
+    client = kind(**options)
+    session = client.transport._session  # noqa: SLF001  a gapic client hands over no other place
+    session.hooks["response"].append(_require_object)
+    return client
+
+
+def _require_object(answer: Response, **_: Any) -> None:
+    """Raise ValueError for an answer that is no JSON object: protocol buffers read an empty list
+    or text as a message without members, such as a list that is empty.
+    """
+    if answer.ok and not answer.content.lstrip().startswith(b"{"):
+        message = "the answer is no JSON object"
+        raise ValueError(message)
 
 
 def list_labelled(
@@ -127,13 +141,16 @@ def list_labelled(
 
 
 def whole_list(pager: Any, items: str) -> Iterator[Any]:
-    """Yield all that a list names; raises Unavailable where a page comes again."""
+    """Yield all that a list names; raises Unavailable where a page comes again or an entry, such
+    as one that is no object, has no name.
+    """
     tokens: set[str] = set()
     names: set[str] = set()
     for page in pager.pages:
         jobs = list(getattr(page, items))
-        if page.next_page_token in tokens or (jobs and names.issuperset(job.name for job in jobs)):
-            message = "Vertex AI's list repeats itself: it was not read to its end"
+        repeats = bool(jobs) and names.issuperset(job.name for job in jobs)
+        if repeats or page.next_page_token in tokens or not all(job.name for job in jobs):
+            message = "Vertex AI's list repeats itself or names nothing: its end was not read"
             raise Unavailable(message, code="provider_list_incomplete")
         tokens.add(page.next_page_token)
         names.update(job.name for job in jobs)
@@ -173,11 +190,14 @@ def _unless_resource(quoted: re.Match[str]) -> str:
 
 
 def cancel_vertex(cancel: Callable[..., Any], resource_name: str, *, missing: str) -> None:
-    """Ask to cancel; one that has ended already is fine: the next poll returns how."""
-    with suppress(Invalid):
+    """Ask to stop an operation once; one that has ended already (400) stays as it is."""
+    try:
         call_vertex(
             lambda: cancel(name=resource_name, timeout=CALL_SECONDS, retry=None), missing=missing
         )
+    except Invalid as error:
+        if not isinstance(error.__cause__, google_errors.BadRequest):
+            raise
 
 
 def delete_vertex(delete: Callable[..., Any], resource_name: str, *, missing: str) -> None:
@@ -200,7 +220,9 @@ def _translated(error: google_errors.GoogleAPICallError, missing: str) -> Tunecu
             return NotFound(f"Vertex AI: {words}", code=missing)
         case google_errors.Forbidden() | google_errors.Unauthorized():
             return ProviderRefused(f"Vertex AI: {words}")
-        case google_errors.BadRequest() | google_errors.MethodNotAllowed():
+        case google_errors.Conflict():  # perhaps with itself: it may have been carried out
+            return Unavailable(f"Vertex AI: {words}", code=PROVIDER_CONFLICT)
+        case _ if not may_pass(int(error.code or SERVER_ERROR)):
             return Invalid(f"Vertex AI: {words}", code="provider_refused")
-        case _:  # 409, 499 and the rest leave open whether the request was carried out
+        case _:  # whether the request was carried out is open
             return Unavailable(f"Vertex AI: {words}", code="provider_unavailable")

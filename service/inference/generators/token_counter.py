@@ -19,12 +19,12 @@ from service.errors import (
     TunecurveError,
     Unavailable,
 )
+from service.http_statuses import may_pass
 from service.inference.operations import loop_thread
-from service.inference.retry import PASSING_STATUSES
 
 _ATTEMPT_SECONDS = 10
 _SECONDS = 30  # for all texts: counts only refine an estimate
-_FIRST_ERROR, _NOT_FOUND, _TOO_MANY, _SERVER = 400, 404, 429, 500
+_NOT_FOUND, _TOO_MANY = 404, 429
 
 
 class VertexTokenCounter:
@@ -120,7 +120,7 @@ def _refused(status: int) -> TunecurveError:
         return RateLimited(message, code="provider_quota")
     if status == _NOT_FOUND:
         return NotFound(message, code="model_not_found")
-    if status >= _SERVER or status in PASSING_STATUSES or status < _FIRST_ERROR:
+    if may_pass(status):
         return Unavailable(message, code="provider_unavailable")
     if status in (401, 403):
         return Forbidden(message, code="provider_forbidden")

@@ -29,9 +29,9 @@ from service.jobs.lifecycle import Reason
 from service.jobs.paid_operations import repository
 from service.jobs.paid_operations.fence import Reconciled, search_attempts
 from service.jobs.paid_operations.line import place_in_line, recheck_seconds, wake_next
-from service.jobs.paid_operations.pace import OperationPace
+from service.jobs.paid_operations.pace import GIVE_UP, OperationPace
 from service.jobs.paid_operations.ports import PaidOperation, Row
-from service.jobs.paid_operations.states import FINAL_STATES, OperationState
+from service.jobs.paid_operations.states import FINAL_STATES, PROVIDER_CONFLICT, OperationState
 from service.jobs.paid_operations.strays import (
     adopted,
     cancel_strays,
@@ -44,6 +44,7 @@ from service.jobs.ports import JobCancelled, JobRun, LeaseLost, Waiting
 log = structlog.get_logger()
 
 CANCEL_AGAIN_SECONDS = 10.0
+_MOST_CONFLICTS = 5  # requests in a row that are answered 409 while nothing of ours is there
 
 
 def advance(
@@ -166,15 +167,12 @@ class _Step(Generic[Row]):
             return Waiting(Reason.RETRY, seconds=self.pace.settle_seconds)
         try:
             resource_name = self.operation.submit(row, inputs)
-        except (Invalid, Forbidden) as error:
-            self._refuse(row, error)
-            raise
         except RateLimited:
             return Waiting(Reason.QUOTA, seconds=self.pace.settle_seconds)
-        except (Unavailable, NotFound) as error:
-            # The request may have arrived. It is looked for before it is ever sent again.
-            if isinstance(error, NotFound) and self._was_sent_before():
+        except (Invalid, Forbidden, Unavailable, NotFound) as error:
+            if self._is_refused(error):
                 return self._adopt_or_refuse(row, error)
+            # The request may have arrived. It is looked for before it is ever sent again.
             log.warning("operation_in_doubt", job_id=self.run.id, code=error.code)
             return Waiting(Reason.RETRY, seconds=self.pace.settle_seconds)
         log.info("operation_submitted", job_id=self.run.id, resource_name=resource_name)
@@ -184,24 +182,32 @@ class _Step(Generic[Row]):
             self._disown(row, resource_name)
             raise
 
-    def _adopt_or_refuse(self, row: Row, error: NotFound) -> Waiting:
-        """A second 404 is the last word, unless what was asked for was made all the same."""
+    def _is_refused(self, error: TunecurveError) -> bool:
+        """Return whether an answer is the last word: a refusal, or a doubt that does not end."""
+        if isinstance(error, Invalid | Forbidden):
+            return True
+        current = self._current()
+        sends = 1 if current is None else current.sends
+        if isinstance(error, NotFound):  # one odd 404 is none
+            return sends > 1
+        if error.code == PROVIDER_CONFLICT:
+            return sends >= _MOST_CONFLICTS
+        return sends * self.pace.settle > GIVE_UP
+
+    def _adopt_or_refuse(self, row: Row, error: TunecurveError) -> Waiting:
+        """Refuse, unless what was asked for was made all the same: a proxy may have answered."""
         sent = search_attempts(self.run, self.operation, row, age=timedelta())
         if sent is None:
             return Waiting(Reason.RETRY, seconds=self.pace.settle_seconds)
         if sent.found:
             return self._adopt(row, sent)
         self._refuse(row, error)
+        note_doubt(row, sessions=self.sessions)  # a list may lag
         raise error
 
     def _refuse(self, row: Row, error: TunecurveError) -> None:
         problem = {"kind": error.code, "message": error.message}
         self._end_unsent(row, OperationState.FAILED, error=problem)
-
-    def _was_sent_before(self) -> bool:
-        """Return whether this was not the first request: one odd 404 is not the last word."""
-        current = self._current()
-        return current is None or current.sends > 1
 
     def _current(self) -> Row | None:
         with self.sessions.reading() as session:
@@ -272,7 +278,7 @@ class _Step(Generic[Row]):
         """Ask the provider to stop until it has: what it does not hear of bills on."""
         try:
             self.operation.cancel(row.resource_name or "")
-        except (Unavailable, RateLimited, Forbidden, NotFound) as error:
+        except (Unavailable, RateLimited, Forbidden, NotFound, Invalid) as error:
             log.warning("operation_cancel_failed", job_id=self.run.id, code=error.code)
         with self.sessions.transaction() as session:
             repository.poll_soon(session, row, now=database_now(session))

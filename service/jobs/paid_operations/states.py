@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+PROVIDER_CONFLICT = (
+    "provider_conflict"  # the code of an answer of 409: made, perhaps, or in the way
+)
+
 
 class OperationState(StrEnum):
     """Our own words: each SDK has another idea of which states are final."""

@@ -12,14 +12,13 @@ from google.auth.transport.requests import AuthorizedSession
 from google.cloud import aiplatform_v1 as v1
 
 from service.catalogue.locations import endpoint_of, location_of
-from service.errors import Unavailable
 from service.inference.batches.vertex_calls import (
     CALL_SECONDS,
     call_vertex,
     cancel_vertex,
-    client_options,
     created_name,
     list_labelled,
+    open_client,
     require_answer_about,
     require_project,
 )
@@ -125,10 +124,7 @@ class VertexTuning:
             ),
             missing=_MISSING,
         )
-        if not (name := str(created.get("name") or "")):
-            message = "Vertex AI's answer names no tuning"
-            raise Unavailable(message, code="provider_unavailable")
-        return name
+        return created_name(str(created.get("name") or ""), collection="tuningJobs")
 
     def find(self, run_id: str) -> Sequence[FoundOperation]:
         client = self._client(self._location)
@@ -217,9 +213,7 @@ class VertexTuning:
     def _client(self, location: str, kind: Any = v1.GenAiTuningServiceClient) -> Any:
         if (location, kind) not in self._clients:
             self._clients[location, kind] = call_vertex(
-                lambda: kind(
-                    **client_options(location, endpoint=self._endpoint, account=self._account)
-                ),
+                lambda: open_client(kind, location, endpoint=self._endpoint, account=self._account),
                 missing=_MISSING,
             )
         return self._clients[location, kind]

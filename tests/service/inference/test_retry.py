@@ -45,6 +45,9 @@ def failed(http_status: int, **error: Any) -> CallFailed:
         (421, Refusal.TRANSIENT),
         (425, Refusal.TRANSIENT),
         (499, Refusal.TRANSIENT),
+        (413, Refusal.PERMANENT),
+        (501, Refusal.PERMANENT),
+        (505, Refusal.PERMANENT),
     ],
 )
 def test_a_status_has_a_kind(status: int, kind: Refusal) -> None:
@@ -52,7 +55,7 @@ def test_a_status_has_a_kind(status: int, kind: Refusal) -> None:
     assert failed(status, message="words").kind is kind
 
 
-@pytest.mark.parametrize("status", [204, 302, 401, 402, 403, 404, 405, 407, 410])
+@pytest.mark.parametrize("status", [204, 302, 401, 402, 403, 404, 405, 407, 410, 501])
 def test_what_meets_every_call_ends_the_run_and_no_single_row(status: int) -> None:
     assert classify(status, b"<html>", {}).meets_every_call
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from service.database import Sessions, open_sessions
-from service.errors import NotFound, Unavailable
+from service.errors import NotFound, TunecurveError, Unavailable
 from service.jobs.lifecycle import Reason
 from service.jobs.paid_operations.line import places_in_line
 from service.jobs.paid_operations.states import FoundOperation, OperationState
@@ -34,7 +34,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Session
 
 
 # To this module as an answer that was lost; the adapter's tests have their statuses.
-ALIKE = ("409 made", "499 made")
+ALIKE = ("409 made", "499 made", "refused made")
 # The steps from the intent to the answer written down; again, they begin with the search.
 SENDING, SENDING_AGAIN = range(3, 8), range(10)
 Case = tuple[str, bool]  # what the list looks like at the first look, and whether it is cancelled
@@ -122,6 +122,38 @@ def test_a_request_that_is_answered_twice_that_nothing_is_there_has_failed(
     world.ledger.answer = "404"
     set_back(world.sessions, seconds=100)
     with pytest.raises(NotFound):
+        world.step(Steps())
+    world.forget()
+
+
+@pytest.mark.parametrize(("answer", "requests"), [("conflict", 5), ("refused", 1)])
+def test_a_request_that_is_refused_again_and_again_has_failed(
+    database: tuple[Sessions, str], answer: str, requests: int
+) -> None:
+    world = World(*database, Ledger())
+    for _ in range(requests - 1):
+        world.ledger.answer = answer
+        assert isinstance(world.step(Steps()), Waiting)
+        set_back(world.sessions, seconds=100)
+    world.ledger.answer = answer
+    with pytest.raises(TunecurveError):
+        world.step(Steps())
+    row = world.row()
+    assert row is not None
+    assert (row.state, row.sends) == (OperationState.FAILED, requests)
+    world.forget()
+
+
+def test_a_provider_that_is_away_for_a_day_ends_what_it_never_took(
+    database: tuple[Sessions, str],
+) -> None:
+    world = World(*database, Ledger("503"))
+    assert isinstance(world.step(Steps()), Waiting)
+    with world.sessions.transaction() as session:
+        session.query(TuningRun).filter_by(job_id=world.job_id).update({"sends": 24 * 60 * 2})
+    world.ledger.answer = "503"
+    set_back(world.sessions, seconds=100)
+    with pytest.raises(Unavailable):
         world.step(Steps())
     world.forget()
 

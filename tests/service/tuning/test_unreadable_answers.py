@@ -1,21 +1,24 @@
 """Answers of Google's services that are none: no adapter makes more of them than a doubt."""
 
+import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from service.errors import TunecurveError, Unavailable
+from service.errors import Invalid, TunecurveError, Unavailable
 from service.impersonation import require_token
 from service.inference.batches.ports import BatchOrder
 from service.inference.batches.vertex import open_vertex_batches
+from service.inference.generators.evaluation_service import EvaluationServiceGenerator
 from service.inference.generators.token_counter import VertexTokenCounter
 from service.inference.generators.vertex import VertexGenerator
 from service.inference.operations import loop_thread
-from service.inference.ports import Outcome
+from service.inference.ports import Generator, Outcome
 from service.inference.retry import CallFailed, Refusal
 from service.storage.gcs import GcsStore
-from service.tuning.ports import Hyperparameters, TuningRequest
+from service.tuning.ports import Hyperparameters, TuningMethod, TuningRequest
 from service.tuning.providers.vertex import open_vertex
 from service.tuning.providers.vertex_answers import read_tuning
 from service.tuning.providers.vertex_open_tunings import VertexOpenTunings
@@ -71,20 +74,105 @@ def test_an_answer_that_is_none_leaves_all_open(
         assert caught.value.retryable, (number, caught.value)
 
 
+REFUSED = [400, 402, 403, 405, 407, 410, 411, 413, 414, 415, 422, 431, 451, 501, 505]
+OPEN = [307, 408, 409, 421, 425, 429, 499, 500, 502, 503, 504, 507, 511, 520, 599]
+
+
+@pytest.mark.parametrize("status", [*REFUSED, *OPEN])
+def test_a_status_at_a_creation_is_a_refusal_or_leaves_open_what_was_made(
+    server: OddServer, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.answer = answered({"error": {"code": status, "message": "odd"}}, status=status)
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.url)
+    tunings = open_vertex(project="p", location="us-central1", endpoint=server.url)
+    batches = open_vertex_batches(project="p", endpoint=server.url)
+    store = GcsStore("bucket", "", project="p", retry_seconds=0)
+    store._bucket_is_there = True
+    small, large = tmp_path / "small", tmp_path / "large"
+    small.write_bytes(b"rows")
+    large.write_bytes(bytes(3 << 20))
+    none = answered({"error": {"code": 404, "message": "no such object"}}, status=404)
+    begun = answered({}, headers=f"Location: {server.url}/upload\r\n")
+    asks: list[tuple[Callable[[], object], dict[bytes, bytes]]] = [
+        (lambda: tunings.submit(TUNE), {}),
+        (lambda: tunings.submit(replace(TUNE, method=TuningMethod.PREFERENCE)), {}),
+        (lambda: batches.submit(ORDER), {}),
+        (lambda: store.put_file("rows", small, content_type="text/plain"), {b"GET": none}),
+        (lambda: store.put_file("rows", large, content_type="text/plain"), {b"GET": none}),
+        (
+            lambda: store.put_file("rows", large, content_type="text/plain"),
+            {b"GET": none, b"POST": begun},
+        ),
+        (lambda: store.copy("rows", "others"), {}),
+    ]
+    for number, (ask, of_method) in enumerate(asks):
+        monkeypatch.setattr(server, "of_method", of_method)
+        with pytest.raises(TunecurveError) as caught:
+            ask()
+        assert caught.value.retryable is (status in OPEN), (number, caught.value)
+    monkeypatch.setattr(server, "of_method", {})
+    vertex = VertexGenerator(project="p", endpoint=server.url)
+    kind = loop_thread().run(_kind_of_answer(EvaluationServiceGenerator(vertex), vertex))
+    assert (kind is Refusal.PERMANENT) is (status in REFUSED)
+
+
+LISTS: tuple[object, ...] = (
+    [],
+    "",
+    {"ITEMS": "x"},
+    {"ITEMS": {}},
+    {"ITEMS": [[]]},
+    {"ITEMS": [""]},
+    {"ITEMS": [None]},
+    {"ITEMS": [{"labels": {"tunecurve-run": "tun_1"}}]},
+    {"ITEMS": [{"name": 5}]},
+    {"nextPageToken": 5},
+    {"nextPageToken": ["a"]},
+    {"nextPageToken": "again"},
+)
+
+
+@pytest.mark.parametrize("listed", LISTS, ids=range(len(LISTS)))
+def test_a_list_that_is_none_is_not_an_empty_one(server: OddServer, listed: object) -> None:
+    text = json.dumps(listed)
+    tunings = open_vertex(project="p", location="us-central1", endpoint=server.url)
+    batches = open_vertex_batches(project="p", endpoint=server.url)
+    asks: dict[str, Callable[[], object]] = {
+        "tuningJobs": lambda: tunings.find("tun_1"),
+        "batchPredictionJobs": lambda: batches.find("eval_1", location="us-central1"),
+        "endpoints": lambda: tunings.made(["us-central1"]),
+    }
+    for items, ask in asks.items():
+        server.answer = answered(text.replace("ITEMS", items).encode())
+        with pytest.raises(Unavailable):
+            ask()
+
+
+@pytest.mark.parametrize("status", [405, 413, 501])
+def test_a_cancel_that_is_refused_is_none(server: OddServer, status: int) -> None:
+    server.answer = answered({"error": {"message": "odd"}}, status=status)
+    tunings = open_vertex(project="p", location="us-central1", endpoint=server.url)
+    batches = open_vertex_batches(project="p", endpoint=server.url)
+    for cancel, name in ((tunings.cancel, TUNING), (batches.cancel, BATCH)):
+        with pytest.raises(Invalid):
+            cancel(name)
+
+
 @pytest.mark.parametrize("name", UNREADABLE_ANSWERS)
 def test_a_call_that_is_answered_so_is_asked_again(server: OddServer, name: str) -> None:
     server.answer = UNREADABLE_ANSWERS[name]
     generator = VertexGenerator(project="p", endpoint=server.url)
-    assert loop_thread().run(_kind_of_answer(generator)) in {Outcome.UNPARSABLE, Refusal.TRANSIENT}
+    kind = loop_thread().run(_kind_of_answer(generator, generator))
+    assert kind in {Outcome.UNPARSABLE, Refusal.TRANSIENT}
 
 
-async def _kind_of_answer(generator: VertexGenerator) -> Outcome | Refusal:
+async def _kind_of_answer(generator: Generator, opened: VertexGenerator) -> Outcome | Refusal:
     try:
         return (await generator.generate(request("a"))).outcome
     except CallFailed as failure:
         return failure.kind
     finally:
-        await generator.close()
+        await opened.close()
 
 
 @pytest.mark.parametrize("name", ["", "projects/p/operations/1", f"{PLACE}/models/1"])

@@ -180,12 +180,20 @@ def _columns(experiment: Json) -> Mapping[str, Column]:
     return {
         "VARIANT": lambda variant: variant["name"],
         "TRAIN SIZE": lambda variant: variant["train_size"],
-        "SCORE": lambda variant: score_text(variant["score"]),
-        "95 % INTERVAL": lambda variant: interval_text(variant["low"], variant["high"]),
+        "SCORE": lambda variant: _score(variant["score"]),
+        "95 % INTERVAL": lambda variant: _interval(variant["low"], variant["high"]),
         "TO BEST PROMPT": lambda variant: differences.get(variant["name"]),
         "$/1,000 CALLS": lambda variant: _dollars(costs.get(variant["name"])),
         **_differing(experiment),
     } | ({"RANK": lambda variant: _rank(ranks.get(variant["name"]))} if ranks else {})
+
+
+def _score(score: float | None) -> str | None:
+    return None if score is None else f"{score:.1f}"
+
+
+def _interval(low: float | None, high: float | None) -> str | None:
+    return None if low is None or high is None else f"[{low:.1f}, {high:.1f}]"
 
 
 def _ranks(curve: Json) -> dict[str, Json]:
@@ -199,14 +207,27 @@ def _ranks(curve: Json) -> dict[str, Json]:
 def _differences(curve: Json) -> dict[str, str]:
     """Return each variant's difference to the best prompt, `?` where it is not shown."""
     prompt = (curve.get("decision") or {}).get("best_prompt")
+    scores = {
+        each["name"]: each["value"]
+        for group in ("baselines", "points", "others")
+        for each in curve.get(group) or ()
+    }
     found = {}
     for each in curve.get("comparisons") or ():
-        doubt = "" if each["is_shown"] else " ?"
-        if each["second"] == prompt:
-            found[each["first"]] = f"{each['difference']:+.1f}{doubt}"
-        elif each["first"] == prompt:
-            found[each["second"]] = f"{-each['difference']:+.1f}{doubt}"
+        sign = {each["second"]: 1, each["first"]: -1}.get(prompt)
+        if sign is not None:
+            other = each["first"] if sign > 0 else each["second"]
+            gap = _gap(sign * each["difference"], scores.get(other), scores.get(prompt))
+            found[other] = f"{gap:+.1f}{'' if each['is_shown'] else ' ?'}"
     return found
+
+
+def _gap(difference: float, first: float | None, second: float | None) -> float:
+    """Return a difference: that of the scores as they are shown where only rounding differs."""
+    if first is None or second is None:
+        return difference
+    shown = round(round(first, 1) - round(second, 1), 1)
+    return shown if abs(shown - difference) <= 0.1 else difference  # noqa: PLR2004  of one decimal
 
 
 def _rank(ranked: Json | None) -> str | None:

@@ -234,7 +234,7 @@ def _next(analysis: Analysis) -> Iterable[str]:
         elif step.kind == "replicates":
             yield f"{step.amount} more tunings of each size{cost} would tell their luck from a gain"
         elif analysis.curve.verdict is not Verdict.STILL_RISING:
-            yield f"{step.amount:,} more labelled rows{cost} would tell"
+            yield f"{step.amount:,} more labelled rows{cost} would tell whether more data helps"
         else:
             yield f"{step.amount:,} more labelled rows{cost} would be the next step"
 

@@ -15,10 +15,11 @@ def difference_words(point: Point, decision: Decision, comparisons: Sequence[Com
     if decision.best_prompt is not None and point.name == decision.best_prompt.name:
         return "the best prompt"
     found = PairedComparisons(comparisons).find(point, decision.best_prompt)
-    if found is None:
+    if found is None or decision.best_prompt is None:
         return ""
     doubt = "" if found.is_shown else ", not shown"
-    return range_words(found).strip("()") + doubt
+    gap = _gap(found.difference, (point.value, decision.best_prompt.value))
+    return range_words(found, gap=gap).strip("()") + doubt
 
 
 def rank_words(point: Point, analysis: Analysis) -> str:
@@ -40,10 +41,7 @@ def gap_words(
     Beside its two `scores`, rounded as they are shown, it is theirs where only rounding differs:
     67.5 against 67.2 is 0.3 above.
     """
-    gap = sign * found.difference
-    shown = _shown_gap(*scores) if scores else None
-    if shown is not None and abs(shown - gap) <= _ROUNDING and shown * gap >= 0:
-        gap = shown
+    gap = _gap(sign * found.difference, scores or (None, None))
     if found.low is None or found.high is None:
         return f"{abs(gap):.1f} {'above' if gap >= 0 else 'below'}"
     ends = sorted((found.low, found.high) if found.difference >= 0 else (-found.low, -found.high))
@@ -51,19 +49,22 @@ def gap_words(
     return f"{abs(gap):.1f} [{ends[0]:.1f}, {ends[1]:.1f}] {side}"
 
 
-def _shown_gap(first: float | None, second: float | None) -> float | None:
+def _gap(difference: float, scores: tuple[float | None, float | None]) -> float:
+    first, second = scores
     if first is None or second is None:
-        return None
-    return round(round(first, 1) - round(second, 1), 1)
+        return difference
+    shown = round(round(first, 1) - round(second, 1), 1)
+    is_alike = abs(shown - difference) <= _ROUNDING and shown * difference >= 0
+    return shown if is_alike else difference
 
 
-def range_words(found: Comparison) -> str:
+def range_words(found: Comparison, *, gap: float | None = None) -> str:
     interval = (
         f" [{found.low:.1f}, {found.high:.1f}]"
         if found.low is not None and found.high is not None
         else ""
     )
-    return f"({found.difference:+.1f}{interval})"
+    return f"({found.difference if gap is None else gap:+.1f}{interval})"
 
 
 def doubt_words(found: Comparison, *, tests: int) -> str:

@@ -119,7 +119,7 @@ def test_an_experiment_is_shown_to_its_end_and_its_results_are_kept(
     assert "Report: kept/report.html" in printed.out
     assert "tuned@50: the tuning was refused" in printed.out
     row = next(line for line in printed.out.splitlines() if line.startswith("zero-shot"))
-    assert row.split() == ["zero-shot", "-", "61.23", "[58,", "64.5]", "-", "-"]
+    assert row.split() == ["zero-shot", "-", "61.2", "[58.0,", "64.5]", "-", "-"]
     assert {file.name for file in (bare / "kept").iterdir()} == {
         "report.html", "curve.json", "curve.parquet",
     }  # fmt: skip

@@ -12,6 +12,7 @@ from service.evaluation.statistics.comparison import FULL_COVERAGE
 from service.evaluation.statistics.power import detectable_difference
 from service.experiments.analysis import Analysis
 from service.experiments.answer import answer_clauses
+from service.experiments.decisions.decision import Decision
 from service.experiments.learning_curve.curve import LearningCurve, Verdict
 from service.experiments.report.confidence_table import HEADS, confidence_rows
 from service.experiments.report.curve_table import CURVE_HEADS, curve_rows
@@ -61,7 +62,7 @@ def render_report(report: ReportData, *, revealed: bool = False) -> str:
     """
     curve = report.analysis.curve
     shown = str if revealed else partial(mask, common=report.common)
-    heads, rows = variant_table(report)
+    caption, heads, rows = variant_table(report)
     return render_page(
         "service.experiments.report",
         "page.html",
@@ -70,9 +71,11 @@ def render_report(report: ReportData, *, revealed: bool = False) -> str:
         clauses=answer_clauses(report.analysis),
         verdict=_VERDICTS[curve.verdict] + _far_ahead(curve),
         curves=_drawn(draw_curve, report),
+        marked=_marked_words(report.analysis.decision),
         fronts=_drawn(draw_front, report),
         curve_heads=CURVE_HEADS,
         curve_rows=curve_rows(report.analysis),
+        caption=caption,
         heads=heads,
         rows=rows,
         partial=any(point.coverage < FULL_COVERAGE for point in points_of(report)),
@@ -107,6 +110,17 @@ def _far_ahead(curve: LearningCurve) -> str:
     return f" {FAR_NOTICE.format(times=times)}" if times > TRUSTED_AHEAD else ""
 
 
+def _marked_words(decision: Decision) -> str:
+    """Say what the upright lines of the plot are; empty without any."""
+    chosen = decision.recommended and decision.recommended.train_size
+    start = decision.beats_prompt_from
+    if chosen and start and start != chosen:
+        return "lines: the size that is recommended, and the smallest one shown to beat the prompt"
+    if chosen and start:
+        return "line: the size that is recommended, the smallest one shown to beat the best prompt"
+    return "line: the size that is recommended" if chosen else ""
+
+
 def _drawn(draw: Callable[..., str], report: ReportData) -> list[str]:
     """Draw a plot for wide and for narrow screens."""
     return [draw(report.analysis, canvas, synthetic=report.synthetic) for canvas in CANVASES]
@@ -120,15 +134,15 @@ def _choice(analysis: Analysis) -> Iterable[tuple[str, str]]:
     else:
         yield "Worth choosing by score and cost", ", ".join(analysis.front)
     if analysis.score_of_best is not None:
-        words = f"{analysis.score_of_best:.1f}, its luck in being chosen taken off (BBC bootstrap)"
-        yield "The best on new rows", words
+        words = "the highest score less its luck in being the highest"
+        yield "Best variant on new rows", f"{analysis.score_of_best:.1f}: {words}"
     against = decision.against_prompt
     tests = len(analysis.comparisons)
     least = detectable_difference(against, tests=tests) if against else None
     if least is not None and against is not None:
         rows = f"{against.rows:,} test rows in {against.groups:,} groups"
-        words = f"{least:.1f}, four times in five, by {rows}, as one of {tests} comparisons"
-        yield "Least difference shown", words
+        words = f"{least:.1f}, in four of five experiments with {rows} and {tests} comparisons"
+        yield "Least difference to be shown", words
     if analysis.pays_off_from is not None:
         yield "Tuning paid in a month from", f"{analysis.pays_off_from:,} calls"
 
@@ -273,4 +287,4 @@ def _provenance(report: ReportData) -> Iterable[tuple[str, str]]:
     yield "Metric", f"{find_score(metric).title} ({metric})"
     yield "Seed", str(report.seed)
     yield "Made at", report.created_at.isoformat(timespec="seconds")
-    yield from report.ids.items()
+    yield from ((name[:1].upper() + name[1:], value) for name, value in report.ids.items())

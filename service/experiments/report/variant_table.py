@@ -12,14 +12,22 @@ from service.experiments.report.data import ReportData, VariantDetails
 from service.experiments.report.plots import interval_words
 
 _NONE = VariantDetails()
+_SHARED = ("Coverage", "Rows scored", "Groups")  # said once where all variants have the same
 
 
-def variant_table(report: ReportData) -> tuple[list[str], list[list[str]]]:
-    """Return heads and rows; a column that says nothing of any variant is left out."""
+def variant_table(report: ReportData) -> tuple[str, list[str], list[list[str]]]:
+    """Return caption, heads and rows; a column that says nothing of any variant is left out."""
     points = points_of(report)
     rows = [{"Variant": point.name, **_cells(report, point)} for point in points]
-    heads = [name for name in rows[0] if any(row[name] for row in rows)]
-    return heads, [[row[name] for name in heads] for row in rows]
+    shared = [] if any(len({row[name] for row in rows}) > 1 for name in _SHARED) else _SHARED
+    heads = [name for name in rows[0] if name not in shared and any(row[name] for row in rows)]
+    caption = _caption(points[0]) if shared else "Scores on the same test rows"
+    return caption, heads, [[row[name] for name in heads] for row in rows]
+
+
+def _caption(point: Point) -> str:
+    groups = "" if point.groups in {None, point.n} else f" in {point.groups:,} groups"
+    return f"Scores on the same {point.n:,} test rows{groups}, coverage {point.coverage:.1%}"
 
 
 def points_of(report: ReportData) -> Sequence[Point]:

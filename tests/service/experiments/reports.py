@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from service.datasets.examples import Example
+from service.evaluation.generation_schemas import JudgeMode
+from service.evaluation.judges.reports import Estimate, JudgeCalibration, JudgeReport
 from service.evaluation.schemas import Score
 from service.evaluation.scoring.confidence import (
     Automation,
@@ -15,6 +17,7 @@ from service.evaluation.scoring.confusion import ConfusionCounts
 from service.evaluation.scoring.findings import AnswerFinding
 from service.evaluation.setup_schemas import Decoding, EvaluationSetup, ShotSelection
 from service.experiments.decisions.front import VariantCost
+from service.experiments.label_error_schemas import LabelErrors, SuspectRow
 from service.experiments.learning_curve.curve import learning_curve
 from service.experiments.report.data import (
     DatasetFacts,
@@ -122,6 +125,37 @@ CONFIDENCE = [
         source=ConfidenceSource.VERBAL, rows=9, missing=0, used=False, caution="it <varies>"
     ),
 ]  # fmt: skip
+
+
+JUDGE = JudgeReport(
+    score="judge_score", mode=JudgeMode.POINTWISE, model="gemini-3.5-flash", family="gemini",
+    same_family=True, rubric="At most 40 words.", levels=5, against=None, repeats=2, rows=200,
+    unread=3, retest_kappa=0.37, retest_same=0.6,
+    position_bias=Estimate(value=0.12, low=0.02, high=0.22),
+    length_correlation=Estimate(value=0.3, low=0.2, high=0.4),
+    caution="it repeats itself too seldom: a retest kappa of 0.37 is below 0.4",
+    calibration=JudgeCalibration(
+        rows=100, raters=2, kappa=Estimate(value=0.61, low=0.5, high=0.72), same=0.7,
+        rater_kappa=0.7, leniency=Estimate(value=4.2, low=1.0, high=7.4),
+        length_bias=Estimate(value=None), corrected=Estimate(value=71.2, low=64.9, high=77.5),
+    ),
+)  # fmt: skip
+SUSPECTS = LabelErrors(
+    experiment="exp_1", checked=600, models=["tuned@50", "tuned@200"],
+    data=[
+        SuspectRow(
+            row=number, example_id=f"ex_{number}", label="complaint", suggested="praise", votes=2,
+            models=2, evidence=3.1,
+        )
+        for number in range(1, 30)
+    ],
+)  # fmt: skip
+
+
+def judged_report() -> ReportData:
+    """Return a report whose answers a model has judged, with label errors."""
+    judged = {name: replace(details(), judge=JUDGE) for name in ("zero-shot", "tuned@800")}
+    return full_report(variants=judged, label_errors=SUSPECTS)
 
 
 def full_report(**changes: Any) -> ReportData:

@@ -11,7 +11,7 @@ from service.datasets.schemas import PrepareSpec
 from service.datasets.sources.synthetic import synthetic_rows
 from service.experiments.report.page import render_report
 from tests.service.datasets.columnar import prepare_rows
-from tests.service.experiments.reports import full_report
+from tests.service.experiments.reports import full_report, judged_report
 from tests.support.browser import MEDIA, WIDTHS, Medium, look_at, open_browser
 
 
@@ -24,8 +24,11 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("pages")
-    experiment, dataset = folder / "experiment.html", folder / "dataset.html"
+    experiment, dataset, judged = (
+        folder / f"{name}.html" for name in ("experiment", "dataset", "judged")
+    )
     experiment.write_text(render_report(full_report()), encoding="utf-8")
+    judged.write_text(render_report(judged_report()), encoding="utf-8")
     spec = PrepareSpec.model_validate(
         {
             "preset": "pii",
@@ -36,12 +39,12 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     )
     prepared = prepare_rows(synthetic_rows(400, seed=1), spec, model="gemini-3.5-flash").report
     dataset.write_bytes(render_dataset_report(prepared, name="ds_01jd5v3q0e8k3v7m2x9y4z6abc"))
-    return {"experiment": experiment, "dataset": dataset}
+    return {"experiment": experiment, "dataset": dataset, "judged": judged}
 
 
 @pytest.mark.parametrize("medium", MEDIA)
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("name", ["experiment", "dataset"])
+@pytest.mark.parametrize("name", ["experiment", "dataset", "judged"])
 def test_a_report_asks_nobody_for_anything_and_fits_its_page(
     browser: Browser, pages: dict[str, Path], name: str, width: int, medium: Medium
 ) -> None:
@@ -71,11 +74,11 @@ def test_a_printed_table_breaks_no_word(browser: Browser, pages: dict[str, Path]
         }
       return found;
     })"""
-    for name, width in (("experiment", 1047), ("dataset", 718)):
+    for name, width in (("experiment", 718), ("judged", 1047), ("dataset", 718)):
         with look_at(browser, pages[name], width=width, medium="print") as seen:
             assert seen.page.evaluate(broken, cells) == []
             assert seen.overflows() == []
-            wide = seen.page.locator(".scroll:has(th:nth-child(9))").evaluate_all(
+            wide = seen.page.locator(".scroll:has(th:nth-child(12))").evaluate_all(
                 "all => all.map(e => getComputedStyle(e).page)"
             )
             assert set(wide) <= {"wide"}

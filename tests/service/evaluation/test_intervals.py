@@ -1,5 +1,7 @@
 """Intervals against published values, other libraries and what theory says they are."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,6 +16,7 @@ from service.evaluation.statistics.intervals import (
     degrees_of_freedom,
     grouped_interval,
     jackknife_error,
+    reduced_error,
     sum_by_group,
     wilson_interval,
 )
@@ -92,8 +95,40 @@ def test_no_interval_is_empty_and_none_leaves_the_scale(rows: list[tuple[int, fl
 
 def test_few_large_groups_among_small_ones_count_as_few() -> None:
     assert degrees_of_freedom(np.full(20, 7)) == pytest.approx(19)
-    assert degrees_of_freedom(np.array([90, *[1] * 10])) == 1  # the least
-    assert degrees_of_freedom(np.array([40, 40, *[1] * 20])) == pytest.approx(100**2 / 3220 - 1)
+    for sizes in ([90, *[1] * 10], [40, 40, *[1] * 20], [5, 9, 30]):
+        assert degrees_of_freedom(np.array(sizes)) == pytest.approx(satterthwaite(sizes))
+
+
+def satterthwaite(sizes: Sequence[int]) -> float:
+    """Bell and McCaffrey's degrees of freedom of a mean by their matrices, row by row."""
+    rows = sum(sizes)
+    away = np.eye(rows) - 1 / rows  # residuals of independent rows
+    ends = np.cumsum(sizes)
+    pulls = np.stack(
+        [
+            away[end - size : end].sum(axis=0) / np.sqrt(1 - size / rows) / rows
+            for end, size in zip(ends, sizes, strict=True)
+        ]
+    )
+    products = pulls @ pulls.T
+    return float(np.trace(products) ** 2 / np.sum(products**2))
+
+
+def test_the_error_of_unequal_groups_is_unbiased_where_the_jackknifes_is_too_large() -> None:
+    """Independent rows in groups of 1 to 60: the true error of their mean is 1 / sqrt(rows)."""
+    sizes, rng = np.array([60, 20, 10, 5, 3, 1, 1]), np.random.default_rng(5)
+    ends = np.cumsum(sizes)
+    found = []
+    for _ in range(2000):
+        parts = np.split(rng.standard_normal(100), ends[:-1])
+        sums = np.array([[part.sum(), len(part)] for part in parts])
+        groups = GroupSums(sums, sizes)
+        found.append((reduced_error(groups, mean) ** 2, jackknife_error(sums, mean) ** 2))
+    reduced, jackknife = np.mean(found, axis=0) / 100  # of a true 100: the mean counts to 100
+    assert reduced == pytest.approx(1, abs=0.1)
+    assert jackknife > 1.3
+    same = GroupSums(np.array([[3.0, 4], [1, 4], [2, 4]]), np.array([4, 4, 4]))
+    assert reduced_error(same, mean) == pytest.approx(jackknife_error(same.sums, mean))
 
 
 def test_all_right_in_few_groups_is_less_certain_than_in_many() -> None:

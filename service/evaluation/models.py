@@ -126,8 +126,8 @@ class ScoreRow(Model):
 class BatchRun(PaidOperationRow, Model):
     """The domain's record of an evaluation's batch at the provider, whose label is the evaluation.
 
-    `output_uri` is the folder of its answers; `collected_at` is set once those are stored and what
-    they cost is settled.
+    `location` is where it runs, None in records of older versions; `output_uri` is the folder of
+    its answers; `collected_at` is set once those are stored and what they cost is settled.
     """
 
     __tablename__ = "batch_run"
@@ -137,6 +137,7 @@ class BatchRun(PaidOperationRow, Model):
     )
     input_key: Mapped[str] = mapped_column(String(200))
     requests: Mapped[int] = mapped_column(Integer)
+    location: Mapped[str | None] = mapped_column(String(50))
     output_uri: Mapped[str | None] = mapped_column(String(500))
     error: Mapped[str] = mapped_column(String(500), default="")
     collected_at: Mapped[datetime | None]

@@ -4,6 +4,7 @@ import contextlib
 import json
 import threading
 from collections.abc import Iterator
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar, Literal
 
@@ -35,6 +36,10 @@ class FaultyProxy:
 
     def answer_next(self, method: str, status: int) -> None:
         self.statuses[method].append(status)
+
+    def empty_next_list(self) -> None:
+        """Answer the next GET as a list that names nothing yet."""
+        self.statuses["GET"].append(200)
 
     def start(self) -> None:
         self._thread.start()
@@ -81,7 +86,11 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(answer.status_code, answer.headers.get("content-type", ""), answer.content)
 
     def _answer_error(self, status: int) -> None:
-        error = {"error": {"code": status, "message": "an odd answer"}}
+        error: object = (
+            {}
+            if status == HTTPStatus.OK
+            else {"error": {"code": status, "message": "an odd answer"}}
+        )
         self._send(status, "application/json", json.dumps(error).encode())
 
     def _send(self, status: int, content_type: str, content: bytes) -> None:

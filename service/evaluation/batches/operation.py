@@ -82,7 +82,12 @@ class BatchOperation:
             key = f"{folder}/batches/{utc_now():%Y%m%dT%H%M%S%f}.jsonl"
             self.batching.store.put_file(key, path, content_type="application/jsonl")
         reserve_ahead(self.run, estimate, what="the batch")
-        return BatchRun(evaluation_id=self.evaluation_id, input_key=key, requests=count)
+        return BatchRun(
+            evaluation_id=self.evaluation_id,
+            input_key=key,
+            requests=count,
+            location=self.work.location,
+        )
 
     def _write(self, path: Path) -> tuple[int, int | None]:
         """Write the requests; return how many they are, and about what they will cost."""
@@ -214,7 +219,7 @@ def polled_batches(
         provider_of(row).cancel(row.resource_name or "")
 
     def find(row: BatchRun) -> Sequence[FoundOperation]:
-        location = location_of(row.resource_name or "")
+        location = row.location or location_of(row.resource_name or "")
         return provider_of(row).find(row.evaluation_id, location=location) if location else ()
 
     def drop(row: BatchRun, resource_name: str) -> None:

@@ -26,8 +26,10 @@ class BatchAnswers:
         self._copy = copy
         self._offsets: dict[str, int] = {}
         for line in lines:
-            key = _document(line).get("key")
-            if isinstance(key, str):
+            document = _document(line)
+            key = document.get("key")
+            # Of several lines about a request an answer counts, wherever an error stands.
+            if isinstance(key, str) and (key not in self._offsets or _is_answer(document)):
                 self._offsets[key] = copy.tell()
                 copy.write(line.rstrip(b"\n") + b"\n")
 
@@ -56,7 +58,9 @@ def _document(line: bytes) -> dict[str, Any]:
 
 def _read(document: dict[str, Any]) -> Generation | None:
     """Return a row's answer; None when its `status` holds an error."""
+    return read_answer(document["response"]) if _is_answer(document) else None
+
+
+def _is_answer(document: dict[str, Any]) -> bool:
     response = document.get("response")
-    if document.get("status") or not isinstance(response, dict) or not response:
-        return None
-    return read_answer(response)
+    return not document.get("status") and isinstance(response, dict) and bool(response)

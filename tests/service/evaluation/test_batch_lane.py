@@ -1,6 +1,8 @@
 """A batch is sent once, whatever is lost on the way; what it does not answer is left to ask."""
 
-from collections.abc import Iterator, Sequence
+import gzip
+import json
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -12,7 +14,7 @@ from service.catalogue.prices import CallPrice
 from service.clock import utc_now
 from service.database import Sessions
 from service.datasets.operations import PREPARE
-from service.errors import NotFound, ProviderFailed
+from service.errors import Invalid, NotFound, ProviderFailed
 from service.evaluation import repository
 from service.evaluation.batches.lane import run_batch
 from service.evaluation.batches.operation import BatchWork, polled_batches
@@ -223,6 +225,52 @@ def test_an_answer_that_says_nothing_is_left_to_ask_and_its_cost_entered_once(
     assert entry.prompt_tokens >= len(empty)
     assert entry.cost_nano == entry.prompt_tokens * price.input // 1000 == spent
     assert entry.synthetic
+
+
+def swapped(line: bytes) -> bytes:
+    return json.dumps(json.loads(line) | {"key": "row-77/0"}).encode()
+
+
+# What an output may be instead of one file with a line for each request, and the rows it answers.
+OUTPUTS: dict[str, tuple[Callable[[list[bytes]], list[bytes]], int]] = {
+    "cut off": (lambda lines: b"\n".join(lines)[: -len(lines[-1]) // 2].split(b"\n"), ROWS - 1),
+    "doubled": (lambda lines: lines + lines, ROWS),
+    "incomplete": (lambda lines: lines[5:], ROWS - 5),
+    "in another order": (lambda lines: lines[::-1], ROWS),
+    "of other keys": (lambda lines: [swapped(lines[0]), *lines[1:]], ROWS - 1),
+    "packed": (lambda lines: [gzip.compress(b"\n".join(lines))], 0),
+    "empty": (lambda _lines: [], 0),
+    "a page": (lambda _lines: [b"<html>", b"</html>"], 0),
+}
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_what_an_output_does_not_answer_is_left_to_ask_and_all_else_is_kept(
+    batch: Batch, output: str
+) -> None:
+    change, answered = OUTPUTS[output]
+    read = batch.batching.lines
+    batch.batching = replace(batch.batching, lines=lambda *place: iter(change(list(read(*place)))))
+    batch.until_over()
+    assert len(batch.kept) == answered
+    assert len(list(batch.missing())) == ROWS - answered
+
+
+def test_a_refused_batch_that_was_made_all_the_same_and_is_listed_late_is_cancelled(
+    batch: Batch, proxy: FaultyProxy
+) -> None:
+    batch.emulator.configure(batch_seconds=600)
+    proxy.answer_next("POST", 413)
+    proxy.empty_next_list()
+    proxy.empty_next_list()
+    with pytest.raises(Invalid, match="odd answer"):
+        batch.step()
+    assert [each["state"] for each in batch.batches()] == ["JOB_STATE_RUNNING"]
+    with batch.sessions.transaction() as session:
+        row = session.get_one(BatchRun, batch.run.outputs["evaluation"])
+        row.reconcile_at = utc_now() - timedelta(hours=1)
+    batch.poll()
+    assert [each["state"] for each in batch.batches()] == ["JOB_STATE_CANCELLED"]
 
 
 def test_nothing_to_ask_sends_nothing(batch: Batch) -> None:

@@ -61,6 +61,15 @@ def test_a_row_that_failed_alone_and_a_damaged_line_are_missing() -> None:
         assert last.text == "fine"
 
 
+def test_of_two_lines_about_a_request_the_answer_counts() -> None:
+    failed = answered("ex", "", status="Internal: {}")
+    for lines in ([failed, answered("ex", "fine")], [answered("ex", "fine"), failed]):
+        with open_answers(lines) as answers:
+            found = answers.find("ex")
+            assert found is not None
+            assert found.text == "fine"
+
+
 def test_a_refusal_is_an_answer() -> None:
     blocked = {"promptFeedback": {"blockReason": "SAFETY"}}
     with open_answers([answered("ex", "", response=blocked)]) as answers:

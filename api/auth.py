@@ -37,7 +37,7 @@ _PROBES = frozenset({"/healthz", "/readyz"})  # answered at any rate of requests
 _KEY_NEEDED = ("/v1/", "/metrics")
 _IPV4, _IPV6_CUSTOMER_BITS = 4, 64
 _ACCEPTED_LIMIT = 10_000
-_REMEMBERED_SECONDS = 2.0
+_KNOWN_SECONDS = 2.0
 _WARNINGS_PER_SECOND = 1 / 60  # a flood is one line a minute
 
 
@@ -47,7 +47,7 @@ class KnownKeys:
     A key that this process revokes is forgotten at once; other processes know it a little longer.
     """
 
-    def __init__(self, seconds: float = _REMEMBERED_SECONDS) -> None:
+    def __init__(self, seconds: float = _KNOWN_SECONDS) -> None:
         self._seconds = seconds
         self._found: OrderedDict[str, tuple[Principal, float]] = OrderedDict()
 
@@ -56,7 +56,7 @@ class KnownKeys:
         principal, until = self._found.get(key, (None, 0.0))
         return principal if now < until else None
 
-    def remember(self, key: str, principal: Principal, *, now: float) -> None:
+    def add(self, key: str, principal: Principal, *, now: float) -> None:
         self._found[key] = principal, now + self._seconds
         if len(self._found) > _ACCEPTED_LIMIT:
             self._found.popitem(last=False)
@@ -135,7 +135,7 @@ class Authentication:
             raise
         self._accepted.pop(key, None)
         self._accepted[key] = principal.key_id
-        self._known_keys.remember(key, principal, now=now)
+        self._known_keys.add(key, principal, now=now)
         if len(self._accepted) > _ACCEPTED_LIMIT:
             self._accepted.popitem(last=False)
         return principal

@@ -30,9 +30,8 @@ from service.generation.operations import GenerationServices
 from service.google_adapters import GoogleIdentities
 from service.inference.batches.ports import BatchProvider
 from service.inference.cache import cache_rules
-from service.inference.call_limits import call_limits
 from service.inference.generators.local import LocalGenerator
-from service.inference.governors import Governors
+from service.inference.governors import Governors, call_limits
 from service.inference.local.folders import LocalModels, local_models
 from service.inference.operations import shut_down
 from service.inference.ports import Generator, Governor, StreamingGenerator

@@ -53,7 +53,7 @@ def wait_for_job(
             def update(job: Job) -> None:
                 jobs = _with_children(client, job)
                 display.show(jobs)
-                for each, lines in curves.news(jobs):
+                for each, lines in curves.changed(jobs):
                     display.show_lines(each, lines)
 
             return client.wait(identifier, on_update=update, timeout_seconds=timeout_seconds)
@@ -70,7 +70,7 @@ class CurveWatch:
         self._looked_at: dict[str, float] = {}
         self._printed: dict[str, list[str]] = {}
 
-    def news(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, list[str]]]:
+    def changed(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, list[str]]]:
         """Yield each job whose curves have changed, with a line for each series."""
         for job in jobs:
             model = (job.get("outputs") or {}).get("model")

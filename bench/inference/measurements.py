@@ -1,4 +1,4 @@
-"""What a run came to, in the words of the issue, and the medians of several."""
+"""What a run came to, by named figures, and the medians of several."""
 
 import statistics
 from collections.abc import Mapping, Sequence

@@ -185,7 +185,7 @@ class CrashWorld:
             self.work(Steps(at))
 
     def freeze(self, at: int) -> None:
-        """Be a worker that stands still at a step until another has ended the job, and goes on."""
+        """Stand still at a step until another worker has ended the job, then continue."""
         self.work(Steps(at, self.finish))
 
     def finish(self) -> None:

@@ -46,10 +46,10 @@ def kind_of(schema: Mapping[str, Any]) -> str:
 def nearest(answer: str, options: Sequence[str]) -> str:
     """Return the option most like an answer, equal spelling and case aside; the first of equals."""
     wanted = answer.strip().casefold()
-    return max(options, key=lambda option: _likeness(wanted, option.casefold()))
+    return max(options, key=lambda option: _similarity(wanted, option.casefold()))
 
 
-def _likeness(one: str, other: str) -> float:
+def _similarity(one: str, other: str) -> float:
     return 2.0 if one == other else SequenceMatcher(None, one, other, autojunk=False).ratio()
 
 

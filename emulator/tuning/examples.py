@@ -1,4 +1,4 @@
-"""ParsedFile the JSONL of a tuning: each row a conversation whose last turn is the target."""
+"""Parse the JSONL of a tuning: each row a conversation whose last turn is the target."""
 
 import json
 from collections.abc import Iterable, Sequence

@@ -22,7 +22,7 @@ class RowFault:
 
 @dataclass(slots=True)
 class FaultLog:
-    """Counts without bound and remembers within one, so that a hopeless file costs no memory."""
+    """Counts all faults and keeps the first ones, so that a hopeless file costs no memory."""
 
     faults: list[RowFault] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What the rows of an evaluation come to: scores, findings, confidence, outcomes and usage."""
+"""What the rows of an evaluation add up to: scores, findings, confidence, outcomes and usage."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence

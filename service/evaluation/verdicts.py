@@ -1,4 +1,4 @@
-"""What people say of the answers that a judge has judged: taken as a whole, and held against it."""
+"""What people say of judged answers: stored all or none, and compared with the judge."""
 
 from array import array
 from collections.abc import Container, Iterator, Mapping, Sequence

@@ -1,12 +1,25 @@
-"""The quota governors of one process: one for each quota that it has used."""
+"""What holds back the calls of one process: a governor for each quota, and the limits of a run."""
 
 from collections.abc import Callable
 
 from service.catalogue.local_names import LOCAL
 from service.inference.governor import quota_key, quota_of
-from service.inference.ports import Flow, Governor
+from service.inference.ports import CallLimits, Flow, Governor
 from service.inference.redis_governor import RedisGovernor
 from service.settings import Settings
+
+LOCAL_BATCH = 32  # requests that a model on this machine answers at once
+_LOCAL_SECONDS = 24 * 3600.0  # a call waits for the batches before it, and no provider bills for it
+
+
+def call_limits(settings: Settings, *, local: bool) -> CallLimits:
+    """Return the limits of a run; of a local model one batch is read while another is answered."""
+    return CallLimits(
+        in_flight=2 * LOCAL_BATCH if local else settings.calls_in_flight,
+        attempts=settings.call_attempts,
+        timeout_seconds=_LOCAL_SECONDS if local else settings.call_timeout_seconds,
+        hedging=settings.hedge_stragglers and not local,
+    )
 
 
 class Governors:

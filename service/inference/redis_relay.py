@@ -64,7 +64,7 @@ class RelayedGenerator:
                 ):
                     raise _away()
                 if await _next(answers, "message", self._taken_seconds) is None:
-                    raise self._nobody()
+                    raise self._no_worker()
                 await self._redis.publish(_requests(channel), _REQUESTS.dump_json(request))
                 answer = await _next(answers, "message", _ANSWER_SECONDS)
         except RedisError as error:
@@ -85,7 +85,7 @@ class RelayedGenerator:
     async def close(self) -> None:
         await self._redis.aclose()
 
-    def _nobody(self) -> Unavailable:
+    def _no_worker(self) -> Unavailable:
         message = (
             f"no worker took the call within {self._taken_seconds:g} s: start one with the extra "
             f"`local` by `python -m workers --queues {Queue.EVALUATE_LOCAL}`, or wait until one "

@@ -14,7 +14,7 @@ from service.jobs.lifecycle import Reason, State, may_follow
 from service.jobs.models import Job
 from service.jobs.ports import Waiting
 from service.jobs.schemas import problem_of
-from service.jobs.turns import job_in_turn, may_give_way
+from service.jobs.turns import job_in_turn, waits_for_a_slot
 from service.webhooks.events import EventType
 
 CostOf = Callable[[Session, str], Mapping[str, Any]]
@@ -49,7 +49,7 @@ def claim_in_turn(
         cost_of=cost_of,
     )
     with sessions.reading() as session:
-        is_outranked = may_give_way(session, job_id)
+        is_outranked = waits_for_a_slot(session, job_id)
     claimed = None if is_outranked else claim(job_id)
     for _ in range(0 if claimed else _TRIES):
         with sessions.reading() as session:

@@ -1,4 +1,4 @@
-"""Times in the database after its clock was set back: what was written before is not to last."""
+"""Times in the database after its clock was set back: those ahead of it do not count."""
 
 from datetime import datetime, timedelta
 from typing import Any

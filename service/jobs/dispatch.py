@@ -1,4 +1,4 @@
-"""Task messages of jobs: sent after the commit, and again when they must be lost."""
+"""Task messages of jobs: sent after the commit, and again when they seem lost."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""What a client does with a job: submit it, and cancel it."""
+"""What a client does with a job: submit, approve and cancel it."""
 
 import hashlib
 import json

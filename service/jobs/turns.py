@@ -18,7 +18,7 @@ class _Named(NamedTuple):
     state: str
 
 
-def may_give_way(session: Session, job_id: str) -> bool:
+def waits_for_a_slot(session: Session, job_id: str) -> bool:
     """Return whether a job only waits for a slot: others are to be cleaned up or taken over."""
     named = _find(session, job_id)
     return named is not None and named.state == State.QUEUED

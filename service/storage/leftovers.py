@@ -1,4 +1,4 @@
-"""What the rows of an output leave outside the database, for the deletion."""
+"""What the rows of an output leave outside the database, and their deletion has to remove."""
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -89,7 +89,7 @@ def _check(spec: TuneSpec, base_model: str, *, catalogue: Catalogue) -> bool:
         check_region(catalogue, base_model)
     if catalogue.entry(base_model).listed:
         settings = settings_of(spec, base_model=base_model, continue_from=None)
-        check_settings(catalogue, settings, goes_on=spec.continue_from is not None)
+        check_settings(catalogue, settings, continues=spec.continue_from is not None)
     return unlisted
 
 

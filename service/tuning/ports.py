@@ -16,9 +16,7 @@ class TuningMethod(StrEnum):
     PREFERENCE = "preference"
 
 
-NOT_OBSERVED = (
-    "preference tuning follows Google's documentation; nobody here has seen it run at Google"
-)
+NOT_OBSERVED = "preference tuning follows Google's documentation; it was never observed at Google"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Where the copies of a tuning's rows lie: in the folder of its dataset, and go with it."""
+"""Where the copies of a tuning's rows lie: in the folder of its dataset, with which they go."""
 
 from collections.abc import Callable
 

@@ -16,7 +16,7 @@ ENDPOINT = "projects/123/locations/us/endpoints/789"
 
 
 def ready_model(api: Api, caller: Caller, dataset: str, *, train_size: int = 20) -> str:
-    """Return the id of a model that is ready, at an endpoint that nobody calls."""
+    """Return the id of a model that is ready, at an endpoint that is never called."""
     job = caller.submit("tune", {"dataset": dataset, "train_size": train_size, "fresh": True})
     model_id: str = job["outputs"]["model"]
     with api.services.sessions.transaction() as session:

@@ -279,10 +279,10 @@ def test_a_key_is_remembered_for_a_moment_and_forgotten_when_one_is_revoked() ->
     keys = KnownKeys(seconds=2)
     principal = Principal(project_id="proj_1", key_id="key_1", scopes=frozenset())
 
-    keys.remember("digest", principal, now=100)
+    keys.add("digest", principal, now=100)
 
     assert keys.find("digest", now=101.9) is principal
     assert keys.find("digest", now=102) is None
-    keys.remember("digest", principal, now=100)
+    keys.add("digest", principal, now=100)
     keys.forget()
     assert keys.find("digest", now=101) is None

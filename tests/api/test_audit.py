@@ -1,4 +1,4 @@
-"""The audit trail: every change, export and failed authentication, and nobody changes it."""
+"""The audit trail: every change, export and failed authentication, which never changes."""
 
 import pytest
 from sqlalchemy import text

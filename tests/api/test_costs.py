@@ -155,7 +155,7 @@ def test_a_job_shows_its_budget_and_the_same_key_with_another_budget_is_refused(
     problem_of(caller.post("/v1/jobs", other, headers=key), 422, "idempotency_key_reused")
 
 
-def test_a_job_that_goes_on_shows_what_it_has_used_so_far(api: Api, caller: Caller) -> None:
+def test_a_running_job_shows_what_it_has_used_so_far(api: Api, caller: Caller) -> None:
     dataset = prepared_dataset(api, caller)["id"]
     job = caller.post("/v1/jobs", evaluation(dataset)).json()
     seen = caller.get(f"/v1/jobs/{job['id']}").headers["ETag"]

@@ -123,7 +123,7 @@ def test_only_administrators_search_and_nothing_of_the_text_is_kept(
     assert "4711" not in "".join(capfd.readouterr())
 
 
-def test_a_search_goes_on_where_it_stopped(api: Api, caller: Caller) -> None:
+def test_a_search_continues_where_it_stopped(api: Api, caller: Caller) -> None:
     for _ in range(2):
         caller.submit("prepare", SPEC)
     uploads(caller)

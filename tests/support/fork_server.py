@@ -58,7 +58,7 @@ class ForkServer:
         self._woken, self._waking = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def serve(self) -> Order | None:
-        """Return None in the server once nobody is there, and its order in each new process."""
+        """Return None in the server once its client is gone, and its order in each new process."""
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._waking)
         control = self._control.fileno()

@@ -141,7 +141,7 @@ def open_local_room(folder: Path, *, migrated: Path) -> Iterator[LocalRoom]:
         storage=f"file:{folder / 'objects'}",
         local_models=str(tiny_base(folder / "models")),
         local_threads=1,
-        vertex_endpoint="http://127.0.0.1:9",  # nobody answers there: local models need nobody
+        vertex_endpoint="http://127.0.0.1:9",  # nothing answers there: local models need nothing
     )
     services = Container(settings)
     project_id = add_project(services.sessions)

@@ -58,7 +58,7 @@ class FrozenWorker:
         self._woken.wait()
 
     def wake(self) -> None:
-        """Let it go on until it has ended; raises what it raised."""
+        """Let it continue until it has ended; raises what it raised."""
         self._woken.set()
         self._done.result()
         self._threads.shutdown()

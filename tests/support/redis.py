@@ -72,7 +72,7 @@ class RedisServer:
             self._process.send_signal(signal.SIGSTOP)
 
     def wake(self) -> None:
-        """Let it go on after `freeze`."""
+        """Let it run again after `freeze`."""
         if self._process:
             self._process.send_signal(signal.SIGCONT)
 

@@ -68,7 +68,7 @@ def test_curves_are_printed_when_they_change_and_once_at_the_end(
     ]
     curves, tuned = CurveWatch(client), {**CHILD, "outputs": {"model": "model_1"}}
     ended = {**tuned, "state": "succeeded"}
-    printed = [list(curves.news(jobs)) for jobs in ([tuned], [tuned], [ended], [ended])]
+    printed = [list(curves.changed(jobs)) for jobs in ([tuned], [tuned], [ended], [ended])]
     assert [[lines for _, lines in each] for each in printed] == [
         [["train_loss  ▁  0.5 at step 10"]],
         [],

@@ -35,7 +35,7 @@ def _defaults(stack: Stack) -> None:
 
 
 def submit(stack: Stack, dataset: str, *, seed: int, **more: Any) -> Job:
-    """Another seed makes other requests, which nobody has asked before."""
+    """Another seed makes other requests, which were never sent before."""
     spec = {"dataset": dataset, "variant": "zero_shot", "seed": seed, "lane": "batch", **more}
     return stack.submit("evaluate", spec)
 

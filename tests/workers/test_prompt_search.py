@@ -124,7 +124,7 @@ def _assert_test_rows_come_last(
 
 
 @pytest.mark.journey
-def test_a_search_whose_workers_die_goes_on_and_pays_for_nothing_twice(
+def test_a_search_whose_workers_die_continues_and_pays_for_nothing_twice(
     stack: Stack, dataset: str
 ) -> None:
     stack.emulator.configure(latency_seconds=0.4)

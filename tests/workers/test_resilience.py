@@ -153,7 +153,7 @@ def test_a_cancel_ends_a_job_in_whatever_state_it_is(stack: Stack, dataset: str)
     assert (failed.error or {})["code"] == "input_failed"
 
 
-def test_an_experiment_goes_on_without_a_child_that_was_cancelled(
+def test_an_experiment_continues_without_a_child_that_was_cancelled(
     stack: Stack, dataset: str
 ) -> None:
     stack.emulator.configure(tuning_seconds=3600)

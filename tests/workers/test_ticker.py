@@ -1,4 +1,4 @@
-"""A sweep sends messages queue by queue: one that nobody reads keeps no other waiting."""
+"""A sweep sends messages queue by queue: one without a reader keeps no other waiting."""
 
 from datetime import datetime, timedelta
 from pathlib import Path

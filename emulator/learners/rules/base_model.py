@@ -1,8 +1,8 @@
 """The base model: fixed rules without training, chosen by the instruction and helped by the shots.
 
 No score is stored anywhere: an answer follows from the text, the instruction and the shots. What
-shots do, and where they were measured not to help, is said at each rule (`masking`, `labelling`,
-`answering`, `extraction`).
+shots do, and where they were measured not to help, is said at each rule (`masking`,
+`classification`, `question_answering`, `extraction`).
 """
 
 import re

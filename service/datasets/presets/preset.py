@@ -10,7 +10,7 @@ from service.datasets.presets.answer_form import ANY_TEXT, AnswerForm
 
 @dataclass(frozen=True, slots=True)
 class ConvertedExample:
-    """An example before it has an id. Drafts of equal `identity` are duplicates.
+    """An example before it has an id. Those of equal `identity` are duplicates.
 
     `history` are the turns before `text`, `system` is what the system says in this row only.
     `other_group` is what another choice of groups would keep together, empty if there is none.

@@ -1,4 +1,4 @@
-"""The preview of an uploaded file, and a dataset as its spec's source lets expect."""
+"""The preview of an uploaded file, and of the dataset that a spec would make of its source."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""What the chosen groups, and the other grain of a preset, cost and leak."""
+"""What each choice of groups, a spec's and the preset's other one, costs in rows and leaks."""
 
 from collections.abc import Mapping
 
@@ -28,7 +28,7 @@ _OWN = "preset"  # the groups that a preset makes by default
 def grains_of(prepared: SplitDataset, preset: Preset) -> list[Grain]:
     """Return the chosen grain and, where the preset has another, what that one would do.
 
-    Nothing where the splits were given. The other grain comes before near copies are left out.
+    Nothing where the splits were given. The other grain comes before near-duplicates are left out.
     """
     splits, dropped = prepared.splits, prepared.assignment.dropped
     rows = np.concatenate([*splits.values(), *dropped.values()])

@@ -32,7 +32,7 @@ class RuleViolations:
         self.first_rows += numbers[: ROWS_KEPT - len(self.first_rows)]
 
     def absorb(self, other: "RuleViolations") -> None:
-        """Add what another one remembers, of rows that follow ours."""
+        """Add what another one has found, in rows that follow ours."""
         self.rows += other.rows
         self.first_rows += other.first_rows[: ROWS_KEPT - len(self.first_rows)]
 

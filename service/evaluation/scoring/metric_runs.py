@@ -1,4 +1,4 @@
-"""The metrics of one evaluation: which they are, and that one which fails spoils no other."""
+"""Runs the metrics of one evaluation, each by itself: one that fails spoils no other."""
 
 from collections.abc import Iterable, Mapping, Sequence
 

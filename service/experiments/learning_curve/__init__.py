@@ -1,1 +1,1 @@
-"""The learning curve of an experiment: fitted, and how much luck stands in it. Pure."""
+"""The learning curve of an experiment: fitted, and how much of it is luck. Pure."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from service.catalogue.local_names import bare_name
-from service.inference.call_limits import LOCAL_BATCH
+from service.inference.governors import LOCAL_BATCH
 from service.inference.local.folders import LocalExtraMissing, LocalModels
 from service.inference.ports import Generation, GenerationRequest
 
@@ -56,7 +56,7 @@ class LocalGenerator:
         """Take the first call that still waits and others like it."""
         waiting = [each for each in self._waiting if not each[1].done()]
         first = waiting[0][0] if waiting else None
-        like = [each for each in waiting if first and _likeness(each[0]) == _likeness(first)]
+        like = [each for each in waiting if first and _batch_key(each[0]) == _batch_key(first)]
         batch = like[:LOCAL_BATCH]
         taken = {id(answer) for _, answer in batch}
         self._waiting = [each for each in waiting if id(each[1]) not in taken]
@@ -86,5 +86,5 @@ class LocalGenerator:
         return self._loaded
 
 
-def _likeness(request: GenerationRequest) -> tuple[str, int]:
+def _batch_key(request: GenerationRequest) -> tuple[str, int]:
     return request.target, request.max_output_tokens

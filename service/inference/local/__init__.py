@@ -1,5 +1,5 @@
 """Models on this machine: where they lie, what they need, how they are loaded and asked.
 
-Nothing here imports PyTorch but `loading` and `generator`, which only workers of the queues
+Nothing here imports PyTorch but `loader` and `answers`, which only workers of the queues
 `tune-local` and `evaluate-local` open.
 """

@@ -1,4 +1,4 @@
-"""What polls have found is written down: at once what is as before, the rest one by one."""
+"""Writes what polls have found: unchanged operations at once, changed ones one by one."""
 
 from collections.abc import Sequence
 from datetime import datetime

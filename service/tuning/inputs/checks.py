@@ -16,15 +16,15 @@ _HYPERPARAMETERS = "/spec/hyperparameters"
 
 
 def check_settings(
-    catalogue: Catalogue, settings: TuningSettings, *, goes_on: bool = False
+    catalogue: Catalogue, settings: TuningSettings, *, continues: bool = False
 ) -> None:
     """Raise Invalid with a fault for each setting that the base model is known not to have, naming
-    what it has; `goes_on` is of a tuning of a tuned model that may still be in the making.
+    what it has; `continues` is of a tuning of a tuned model that may still be in the making.
     """
     entry = catalogue.entry(settings.base_model)
     _raise_for(
         [
-            *_method_faults(entry, settings, goes_on=goes_on),
+            *_method_faults(entry, settings, continues=continues),
             *_hyperparameter_faults(entry, settings.hyperparameters, settings.method),
             *_place_faults(entry, settings, place=catalogue.places.tuning),
         ]
@@ -59,13 +59,13 @@ def _raise_for(faults: list[Fault]) -> None:
 
 
 def _method_faults(
-    entry: ModelEntry, settings: TuningSettings, *, goes_on: bool
+    entry: ModelEntry, settings: TuningSettings, *, continues: bool
 ) -> Iterator[Fault]:
     known = entry.tuning.methods
     words = f"{entry.name} is known to be tuned by {', '.join(known)}"
     if settings.method not in known:
         yield Fault("/spec/method", "method_not_available", f"{words}, not by {settings.method}")
-    if (goes_on or settings.continue_from) and CONTINUOUS not in known:
+    if (continues or settings.continue_from) and CONTINUOUS not in known:
         message = f"{words}: models tuned from it are not tuned further"
         yield Fault("/spec/continue_from", "method_not_available", message)
 

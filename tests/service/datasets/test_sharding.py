@@ -169,7 +169,7 @@ def workers(migrated_sqlite: Path, tmp_path: Path) -> Iterator[Workers]:
 
 
 def tweets(count: int) -> Iterator[tuple[str, str]]:
-    """Rows with exact and near copies, empty ones, odd characters, other spellings."""
+    """Rows with exact and near duplicates, empty ones, odd characters, other spellings."""
     for number in range(count):
         about = number if number % 9 else number % 50
         words = (f"w{(about + 1) * (at + 3) * 7919 % 9973}" for at in range(14))

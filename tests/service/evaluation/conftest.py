@@ -31,7 +31,7 @@ ROWS = 40
 
 @dataclass
 class Oracle:
-    """A generator that answers by the seed alone; after some calls its `run` is to give way."""
+    """A generator that answers by the seed alone; after some calls its `run` is preempted."""
 
     run: MemoryRun | None = None
     requeue_after: int = 0

@@ -76,7 +76,7 @@ def test_a_judge_that_says_the_same_of_all_or_does_not_repeat_itself_is_not_used
         assert report["caution"].startswith(caution)
 
 
-def test_a_judge_is_not_asked_again_by_a_run_that_goes_on(room: Room) -> None:
+def test_a_judge_is_not_asked_again_by_a_run_that_continues(room: Room) -> None:
     room.oracle = SureOracle()
     run = room.reserve(metrics=["exact_match"], verbal={"repeats": 2})
     room.oracle.run, room.oracle.requeue_after = run, ROWS + 10

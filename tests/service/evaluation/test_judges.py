@@ -89,7 +89,7 @@ def test_grades_of_a_judge(room: Room) -> None:
 def test_comparisons_and_refusals_of_a_judge(room: Room) -> None:
     _a_judge_that_prefers_what_stands_first_gives_ties_and_is_seen_through(room)
     _answers_are_compared_with_those_of_another_evaluation(room)
-    _a_preempted_judge_goes_on_where_it_stopped(room)
+    _a_preempted_judge_continues_where_it_stopped(room)
     _a_model_of_the_same_family_judges_only_where_that_is_allowed(room)
     _what_no_judge_can_give_is_refused_at_submission(room)
     _only_a_finished_evaluation_of_the_same_rows_is_compared_with(room)
@@ -171,7 +171,7 @@ def _replies_that_are_no_option_and_refusals_lower_the_coverage_alone(room: Room
     assert JudgeReport.model_validate(evaluation.judge).unread == 2 * ROWS
 
 
-def _a_preempted_judge_goes_on_where_it_stopped(room: Room) -> None:
+def _a_preempted_judge_continues_where_it_stopped(room: Room) -> None:
     run = room.reserve(metrics=["exact_match"], judge=JUDGE)
     room.oracle = oracle = JudgingOracle(run=run, requeue_after=ROWS)
     with pytest.raises(Preempted):

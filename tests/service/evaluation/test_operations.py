@@ -30,7 +30,7 @@ def test_every_sample_is_asked_with_a_seed_of_its_own_and_the_majority_is_the_an
     assert run.progress[-1] == (3 * ROWS, 3 * ROWS, "scoring")
 
 
-def test_a_run_that_gives_way_goes_on_later_with_what_is_missing(room: Room) -> None:
+def test_a_preempted_run_continues_later_with_what_is_missing(room: Room) -> None:
     run = room.reserve()
     room.oracle.run, room.oracle.requeue_after = run, 3
     room.governor = LocalGovernor(Quota(requests_per_minute=1200, burst_seconds=0.1))

@@ -1,4 +1,4 @@
-"""The governor against a provider in simulated time: it keeps the quota and forgets nobody."""
+"""The governor against a provider in simulated time: it keeps the quota, and each flow its turn."""
 
 import asyncio
 from collections import Counter

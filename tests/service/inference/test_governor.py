@@ -103,7 +103,7 @@ def test_a_refusal_of_one_slows_all(redis: RedisServer, closing: Closing) -> Non
     assert seconds_for(35, second) > 0.8
 
 
-def test_a_wiped_redis_goes_on(redis: RedisServer, closing: Closing) -> None:
+def test_a_governor_survives_a_wiped_redis(redis: RedisServer, closing: Closing) -> None:
     governor = shared(redis)
     closing(governor)
     with capture_logs() as logs:

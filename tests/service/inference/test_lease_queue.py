@@ -1,4 +1,4 @@
-"""Calls in line: who is served first, and what becomes of starts that nobody takes."""
+"""Calls in line: who is served first, and what becomes of starts that no call takes."""
 
 import asyncio
 from dataclasses import dataclass, field

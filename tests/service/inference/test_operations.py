@@ -37,7 +37,7 @@ def test_no_requests_is_an_empty_summary(shelf: Shelf) -> None:
     assert shelf.batches == []
 
 
-def test_results_are_stored_in_batches_while_the_run_goes_on(shelf: Shelf) -> None:
+def test_results_are_stored_in_batches_while_the_run_continues(shelf: Shelf) -> None:
     shelf.run(
         requests(300), governor=LocalGovernor(Quota(requests_per_minute=12_000, burst_seconds=0))
     )

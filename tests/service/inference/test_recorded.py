@@ -96,7 +96,7 @@ def expected_of(file: Recorded) -> str:
     """Return the outcome that the name of a file promises."""
     mode, result, name = file.verb.split(".")[0].split("-", 2)
     if mode == "streaming" and file.status == 200:
-        return "unparsable"  # events of a stream, which nobody asked for
+        return "unparsable"  # events of a stream, which were not asked for
     if result == "failure":
         return FAILURES[name]
     if name == "empty-text-part":

@@ -162,7 +162,7 @@ def test_a_run_that_is_taken_over_ends_with_the_loss_of_one_that_nothing_has_hap
     assert not (room.services.local_tuning.folder / run.id).exists()
 
 
-def test_a_preempted_run_saves_its_step_and_goes_on_from_there(
+def test_a_preempted_run_saves_its_step_and_continues_from_there(
     room: LocalRoom, short: MemoryRun
 ) -> None:
     run = room.reserve_tuning(**SHORT)

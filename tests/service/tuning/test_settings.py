@@ -90,7 +90,7 @@ def test_methods_and_places_follow_the_catalogue(
 ) -> None:
     catalogue = with_facts(tmp_path, table)
     with pytest.raises(Invalid) as caught:
-        check_settings(catalogue, settings("gemini-test", **more), goes_on=not more)
+        check_settings(catalogue, settings("gemini-test", **more), continues=not more)
     require_refusal(caught.value, pointer, words)
 
 
@@ -222,7 +222,7 @@ def continued(tuning: Tuning, model: str, **more: Any) -> Tuning:
     return submitted(tuning, TUNE, continue_from={"model": model, **more})
 
 
-def test_a_tuning_goes_on_from_a_checkpoint_of_a_tuned_model(tuning: Tuning) -> None:
+def test_a_tuning_continues_from_a_checkpoint_of_a_tuned_model(tuning: Tuning) -> None:
     first = tuning.run.outputs["model"]
     child = continued(tuning, first, checkpoint="1")
     with pytest.raises(InputNotReady) as caught:

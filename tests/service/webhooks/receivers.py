@@ -114,7 +114,7 @@ def _accept(
 
 
 class Hanging:
-    """A receiver that takes a request and answers once it is let go."""
+    """A receiver that takes a request and answers once it is released."""
 
     def __init__(self) -> None:
         self.asked, self.gone_on = 0, threading.Event()

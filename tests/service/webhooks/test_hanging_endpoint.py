@@ -55,7 +55,7 @@ def test_an_endpoint_that_never_answers_is_left_alone_as_a_whole(house: House) -
         assert {row.state for row in rows} == {DeliveryState.PENDING}
 
 
-def test_a_delivery_under_way_when_its_worker_died_goes_on_after_the_claim(house: House) -> None:
+def test_a_delivery_under_way_when_its_worker_died_continues_after_the_claim(house: House) -> None:
     with receiving() as receiver:
         endpoint = house.endpoint(receiver.url)
         house.record()

@@ -1,4 +1,4 @@
-"""Columns that nobody uses end no job, whatever they hold; those that are used are checked."""
+"""Columns that are not used end no job, whatever they hold; those that are used are checked."""
 
 import io
 import json

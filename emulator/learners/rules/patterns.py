@@ -92,34 +92,24 @@ def find_all(text: str, patterns: Sequence[tuple[str, re.Pattern[str]]]) -> list
     return sorted(found)
 
 
-_WEEKDAY = r"(?:mon|tues|wednes|thurs|fri|satur|sun)day\b"
-_WORDS = r"one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
-_COUNT = rf"(?:\d{{1,2}}|{_WORDS})"
-_AWAY = rf"{_COUNT} (?:days?|weeks?|months?)"
-_RELATIVE = (
-    rf"\b(?:in {_AWAY}(?: and {_AWAY})?|{_AWAY} from (?:now|today|tomorrow)"
-    rf"|today|tomorrow|tonight|(?:next |this )?{_WEEKDAY}(?:,? {DATE})?)"
-)
-# A count before a time of day is part of that time, and a table may stand for a party.
-_GUESTS = r"people|persons?|adults?|guests?|kids|children|friends|diners|of us|pax"
-_NO_TIME = r"(?![:.]\d|\d| ?[ap]\.?m\b| o'clock| in the | (?:days?|weeks?)\b)"
-_INTRODUCED = r"\b(?:name(?:'s| is| of| will be)?|under|for|I'm|I am|It's|[Tt]his is) "
-_INITIAL = r"[A-Z][a-z][\w'-]*"
+_DAY = r"\b(?:today|tomorrow|tonight|(?:next |this )?(?:mon|tues|wednes|thurs|fri|satur|sun)day)\b"
+# No wider than the prototype's: an un-tuned model that knew how bookings of one data set are
+# worded would leave nothing to learn.
 VALUES: dict[str, tuple[re.Pattern[str], ...]] = {
     kind: tuple(re.compile(pattern) for pattern in patterns)
     for kind, patterns in {
-        "date": (rf"(?i:{_RELATIVE})|\b{DATE}(?!\w)|\b\d{{4}}/\d{{2}}/\d{{2}}\b",),
+        "date": (rf"\b{DATE}(?!\w)|{_DAY}",),
         "time": (rf"{CLOCK}|\b(?:noon|midnight|\d{{1,2}} in the (?:morning|evening))\b",),
         "people": (
-            rf"(?i:\b({_COUNT})(?= (?:{_GUESTS})\b))",
-            rf"(?i:\b(?:for|of) ({_COUNT})\b{_NO_TIME})",
+            r"\b\d{1,2}\b(?= (?:people|adults|persons|guests|of us))",
+            r"(?:(?<=for )|(?<=of ))\d{1,2}\b",
         ),
         "email": (EMAIL,),
         "phone": (PHONE,),
         "amount": (AMOUNT,),
         "total": (AMOUNT,),
-        "first_name": (rf"{_INTRODUCED}({_INITIAL})(?= {_INITIAL})", rf"name is ({_INITIAL})"),
-        "last_name": (rf"{_INTRODUCED}{_INITIAL} ({_INITIAL})", rf"last name is ({_INITIAL})"),
+        "first_name": (r"(?:(?<=name is )|(?<=I'm )|(?<=It's ))[A-Z]\w+",),
+        "last_name": (r"(?:(?<=[A-Z][a-z]{3} )|(?<=name is ))[A-Z]\w+$",),
         "name": (r"[A-Z]\w+ [A-Z][\w'-]+",),
         "city": (r"(?<=in )[A-Z]\w+|(?<=to )[A-Z]\w+",),
         "url": (URL,),

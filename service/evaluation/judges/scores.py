@@ -61,12 +61,10 @@ class JudgeRun:
         replies = stored.replies.get(example.id, ())
         if not replies:
             return Given(None, ("there is no answer to compare with",))
-        verdicts = [
-            read_verdict(self._judge, each.text, turn=each.sample)
-            if each.outcome == Outcome.OK
-            else None
-            for each in replies
-        ]
+        lost = [each.error or _UNREAD for each in replies if each.outcome != Outcome.OK]
+        if lost:  # with it, the mean might be another
+            return Given(None, (lost[0],))
+        verdicts = [read_verdict(self._judge, each.text, turn=each.sample) for each in replies]
         value = self._rows.add(
             verdicts,
             length=length_of(
@@ -77,8 +75,7 @@ class JudgeRun:
             group=group_number(row.group),
             labels=stored.labels.get(example.id, NO_LABELS),
         )
-        errors = [each.error for each in replies if each.error]
-        return Given(value, () if value is not None else (errors[0] if errors else _UNREAD,))
+        return Given(value, () if value is not None else (_UNREAD,))
 
     def score(self) -> Score:
         """Return the score, which says where the judge is of the family that it judges."""

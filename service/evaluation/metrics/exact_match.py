@@ -15,8 +15,8 @@ class NormalisedMatch(RowAverage):
     """Share of answers equal to a reference in their normal forms, 0 to 100.
 
     Aside are: letter case, outer white space, final punctuation, a code fence, emphasis or
-    quotation marks around the whole answer, full width, the script of digits, and whether letters
-    are composed (Unicode NFC). `**Positive.**` equals `positive`.
+    quotation marks around the whole answer, full width, the script of digits, characters without
+    width, and whether letters are composed (Unicode NFC). `**Positive.**` equals `positive`.
     """
 
     def earned(self, prediction: str, reference: str) -> float:

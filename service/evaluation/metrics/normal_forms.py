@@ -14,6 +14,10 @@ _DRESSED = re.compile(
 )
 _WIDE = re.compile("[\uff01-\uffef\u3000]+")  # full-width Latin and digits, half-width kana
 _DIGIT = re.compile(r"\d")
+# Characters without width that come with text that was copied; those that join letters stay.
+_INVISIBLE = re.compile(
+    "[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufe0e\ufe0f\ufeff]"
+)
 _FENCE = re.compile(r"\A```[^\n`]*\n(.*?)\n?[ \t]*```\Z", re.DOTALL)
 # Words stand there without spaces between them: Han, kana, Bopomofo, Yi; Thai, Lao, Tibetan,
 # Burmese, Khmer; the scripts of the Tai; Balinese, Javanese.
@@ -36,11 +40,11 @@ def normalise(text: str) -> str:
     """Return the normal form of a short answer, in which its dress makes no difference.
 
     Off are code fence, outer white space, final marks, emphasis and quotation marks around the
-    whole; case is folded (`STRASSE` is `straße`), letters are composed (Unicode NFC), digits and
-    letters of full width, and digits of other scripts, are those of ASCII. A text of nothing but
-    marks keeps them: `?` and `!` may be labels.
+    whole, and characters without width; case is folded (`STRASSE` is `straße`), letters are
+    composed (Unicode NFC), digits and letters of full width, and digits of other scripts, are
+    those of ASCII. A text of nothing but marks keeps them: `?` and `!` may be labels.
     """
-    bare = fold_forms(text.strip())
+    bare = fold_forms(text if text.isascii() else _INVISIBLE.sub("", text)).strip()
     while (peeled := _peel(bare)) != bare:
         bare = peeled
     return bare

@@ -61,15 +61,17 @@ VERBATIM = Normalisation("verbatim", ())
 LABEL = Normalisation(
     "label",
     (
-        "a code fence, emphasis, quotation marks, brackets or a tag around it are taken off",
-        "white space around and final punctuation are taken off",
+        "a code fence, emphasis, quotation marks, brackets, a box or a tag around it are taken off",
+        "white space around, final punctuation and characters without width are taken off",
         "letters are composed (Unicode NFC); case, width and the script of digits are folded",
         "spaces, hyphens and underscores are alike",
         "words before it up to a colon or `is`, what follows it after a mark or in brackets, go",
+        "emoji go where no label has one; of several lines the last may name the label",
         "of a JSON object or list the one text that is a label is read",
-        "an answer equal to a label then becomes that label, unless the words around name another",
+        "an answer equal to a label then becomes that label, unless words around it name another",
+        "an explanation after it (`because`, `Reason:`) may name others",
     ),
-    version=2,
+    version=3,
 )
 JSON = Normalisation(
     "json",

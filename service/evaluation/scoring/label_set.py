@@ -9,20 +9,34 @@ from typing import Any
 from service.evaluation.metrics.json_values import json_part, read_json
 from service.evaluation.metrics.normal_forms import fold_label, normalise
 
-_GAPS = re.compile(r"(?<=\w)[\s_-]+(?=\w)")
+_GAPS = re.compile(r"(?<=\w)[\s_-]+(?=\w)|\s{2,}")
+# Brackets, a tag, LaTeX's box, a pair of Python's or of JSON with a comma too many.
 _ENCLOSED = re.compile(
-    r"\A(?:[\[({<](?P<bare>[^\[\](){}<>]+)[\])}>]|<(\w+)>(?P<tag>[^<>]+)</\2>)\Z"
+    r"\A(?:\{\s*(?P<quote>[\"']?)\w+(?P=quote)\s*:\s*(?P<mark>[\"'])(?P<pair>[^\"']+)(?P=mark)\s*,?\s*\}"
+    r"|[\[({<](?P<bare>[^\[\](){}<>]+)[\])}>]|<(?P<name>\w+)>(?P<tag>[^<>]+)</(?P=name)>"
+    r"|\$*\\boxed\{(?:\\text\{)?(?P<box>[^{}]+)\}{1,2}\$*)\Z"
 )
 _MARKDOWN = re.compile(r"\*\*|__|`|^[ \t]*(?:[>#*\u2022-]+|\d{1,2}[.)])[ \t]+", re.MULTILINE)
-# A few words that end in a colon, or in `is`: `Label:`, `The sentiment of the text is`.
+_SYMBOLS = re.compile("[\u2190-\u21ff\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff]")
+# A few words that end in a colon, or in `is`: `Label:`, `The sentiment of the text is`; or the
+# name of what was asked for: `Option B`, a heading.
 _LEAD = re.compile(
-    r"\A[^\n:\uff1a]{1,60}?(?:[:\uff1a=]|\b(?:is|are|ist|est|es|\u00e9|\u00e8)\b[:\s])\s*",
+    r"\A(?:[^\n:\uff1a]{1,60}?(?:[:\uff1a=]|(?:\b(?:is|be|are|ist|est|es|\u00e9|\u00e8)\b|['\u2019]s)[:\s])"
+    r"|(?:(?:the|my|final)\s+)*(?:answer|label|class|category|choice|option|sentiment|output)\s)\s*",
+    re.IGNORECASE,
+)
+# What only explains may name other labels.
+_REASON = re.compile(
+    r"\A[\s.,;:(\u2013\u2014*_#-]*(?:explanation|reason|rationale|justification|because|since|confidence)",
     re.IGNORECASE,
 )
 _LEADS = 2  # `Sure: the label is`
 _NEGATED = re.compile(r"\b(?:not|never|no|neither|nor|nicht|pas|kein\w*)\b|n't\b", re.IGNORECASE)
 # What may stand between a label and its explanation.
-_BREAK = re.compile(r"\s*\n|\s+[-\u2013\u2014]\s|\s*[(\uff08\u3001\uff0c\u3002\uff1b]|[.,;:!]\s")
+_BREAK = re.compile(
+    r"\s*\n|\s+[-\u2013\u2014]\s|\s*[(\uff08\u3001\uff0c\u3002\uff1b]|[.,;:!]\s|(?<=[)\]])\s+"
+    r"|\s+(?=because\b|since\b)"
+)
 _BREAKS = 8  # of an answer that are looked at
 _LONGEST = 2_000  # characters of an answer that names a label
 
@@ -42,8 +56,20 @@ class LabelSet:
             self._spelled.get(_spelling(answer))
             or self._in_json(answer)
             or self._explained(answer)
-            or self._explained(_MARKDOWN.sub("", answer))
+            or self._explained(self._bare(answer))
+            or self._concluded(answer)
         )
+
+    def _bare(self, answer: str) -> str:
+        """Return an answer without Markdown, and without emoji where no label has one."""
+        bare = _MARKDOWN.sub("", answer)
+        return bare if self._has_symbols else _SYMBOLS.sub("", bare)
+
+    def _concluded(self, answer: str) -> str | None:
+        """Return the label of the last line, where the lines before name no other."""
+        before, _, last = answer.strip().rpartition("\n")
+        label = self._explained(last) if before else None
+        return label if label and self._is_alone(label, before) else None
 
     def _in_json(self, answer: str) -> str | None:
         texts = _texts_of(answer)
@@ -56,7 +82,8 @@ class LabelSet:
             for end in _ends(text):
                 label = self._spelled.get(_spelling(text[:end]))
                 if label:
-                    return label if self._is_alone(label, f"{lead}\n{text[end:]}") else None
+                    rest = "" if _REASON.match(text[end:]) else text[end:]
+                    return label if self._is_alone(label, f"{lead}\n{rest}") else None
         return None
 
     def _is_alone(self, label: str, rest: str) -> bool:
@@ -75,6 +102,10 @@ class LabelSet:
         return {each: label for label, each in spellings.items() if counts[each] == 1}
 
     @cached_property
+    def _has_symbols(self) -> bool:
+        return any(map(_SYMBOLS.search, self._labels))
+
+    @cached_property
     def _named(self) -> re.Pattern[str]:
         longest_first = sorted(map(_spelling, self._labels), key=len, reverse=True)
         return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)")
@@ -84,8 +115,11 @@ def _spelling(text: str) -> str:
     """Return the normal form, without brackets, in which spaces, hyphens and `_` are alike."""
     bare = normalise(text)
     found = _ENCLOSED.match(bare)
-    inside = normalise(found["bare"] or found["tag"]) if found else bare
-    return _GAPS.sub(" ", inside)
+    if found:
+        bare = normalise(found["bare"] or found["tag"] or found["box"] or found["pair"])
+    elif "(" not in bare:  # `A)`
+        bare = bare.removesuffix(")")
+    return _GAPS.sub(" ", bare)
 
 
 def _texts_of(answer: str) -> list[str]:

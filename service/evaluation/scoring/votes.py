@@ -15,6 +15,9 @@ from service.evaluation.metrics.json_values import canonical
 from service.evaluation.scoring.answers import AnswerReader, ReadAnswer
 from service.inference.ports import Outcome
 
+# The model's own, whatever can be read of them; of all others another call might bring an answer.
+_CAME = frozenset((Outcome.OK, Outcome.TRUNCATED))
+
 
 @dataclass(frozen=True, slots=True)
 class Elected:
@@ -30,8 +33,9 @@ def majority(samples: Sequence[Sample], reader: AnswerReader, *, seed: int = 0) 
 
     Only samples that were read with outcome `ok` vote, by what they mean (`vote_of`). A tie is
     drawn by seed and row, the same on any machine; of samples that say the same the earliest
-    counts. Without any `ok` the first sample is the row's outcome, and none agrees. `samples` are
-    in order, at least one.
+    counts. Without any `ok` the first sample is the row's outcome, and none agrees. So it is with
+    a sample for which no answer came, where such samples could have changed the vote: it was not
+    won by half of all. `samples` are in order, at least one.
     """
     answers = [reader.read(Outcome(each.outcome), each.text) for each in samples]
     if len(samples) == 1:
@@ -43,6 +47,9 @@ def majority(samples: Sequence[Sample], reader: AnswerReader, *, seed: int = 0) 
     if not votes:
         return Elected(samples[0], answers[0], 0)
     most = max(votes.values())
+    lost = next((at for at, each in enumerate(samples) if each.outcome not in _CAME), None)
+    if lost is not None and 2 * most <= len(samples):
+        return Elected(samples[lost], answers[lost], 0)
     tied = [vote for vote, count in votes.items() if count == most]
     row = f"{seed}:{samples[0].example_id}"
     chosen = tied[0] if len(tied) == 1 else min(tied, key=lambda vote: _drawn(row, vote))

@@ -28,7 +28,7 @@ SCHEMA = {
 REASONED = "\nThink step by step, then write the answer on a line that begins with `Answer:`."
 PROMPTS = {
     "classification": (classification.instruction_for(LABELS), "Text: My card never arrived"),
-    "extraction": (extraction.instruction_for(SCHEMA), "Text: A table for four on 2024-05-01"),
+    "extraction": (extraction.instruction_for(SCHEMA), "Text: A table for 4 on 2024-05-01"),
     "pii": (MASKING, "Text: Write to bo@example.org"),
     "sentiment": (SENTIMENT.instruction, "Text: I love it"),
     "squad": (SQUAD.instruction, "Context: Ulm has 90 towers.\nQuestion: How many towers?"),

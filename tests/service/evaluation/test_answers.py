@@ -43,6 +43,17 @@ def example(text: str = "Text: hello there", *references: str) -> Example:
         ("Nachdenken\nAntwort: positive", "positive"),
         ("Je pense\nR\u00e9ponse\u00a0: positive", "positive"),
         ("\u60f3\u4e00\u60f3\n\u7b54\u6848\uff1apositive", "positive"),
+        ("\u6240\u4ee5\uff0c\u6700\u7ec8\u7b54\u6848\u662f\uff1apositive", "positive"),
+        ("C\u00e2u tr\u1ea3 l\u1eddi: positive", "positive"),
+        ("\u041e\u0442\u0433\u043e\u0432\u043e\u0440: positive", "positive"),
+        ("\u067e\u0627\u0633\u062e: positive", "positive"),
+        ("thinking\nTherefore, the final answer is: positive", "positive"),
+        ("thinking\n\u2705 **Answer:** positive", "positive"),
+        ("thinking\n3) Answer: positive", "positive"),
+        ("thinking\nAnswer \u2014 positive", "positive"),
+        ("thinking\n\u200bAnswer\u200b: positive", "positive"),
+        ("thinking\n`Answer: positive`", "positive"),
+        ("```\nthinking\nAnswer: positive\n```", "positive"),
     ],
 )
 def test_the_answer_follows_the_last_mark(text: str, answer: str) -> None:
@@ -50,7 +61,17 @@ def test_the_answer_follows_the_last_mark(text: str, answer: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["positive", "", "your Answer: positive", "Answers: positive", "An answer positive"]
+    "text",
+    [
+        "positive",
+        "",
+        "your Answer: positive",
+        "Answers: positive",
+        "An answer positive",
+        '{"answer": "positive"}',
+        "| Answer: positive |",
+        "The answer is positive.",
+    ],
 )
 def test_without_a_mark_the_answer_is_unparsable(text: str) -> None:
     assert MARKED.read(Outcome.OK, text).outcome is Outcome.UNPARSABLE
@@ -100,7 +121,22 @@ def test_the_prompt_asks_for_the_mark_that_is_read() -> None:
         ("positive, 1", "positive, 1"),
         ("not positive", "not positive"),
         ("It is not positive", "It is not positive"),
-        ("positive because all is well", "positive because all is well"),
+        ("positive because all is well", "positive"),
+        ("positive\n\n**Explanation:** nothing is 1", "positive"),
+        ("positive\n1", "positive\n1"),
+        ("\U0001f600 positive \u2705", "positive"),
+        ("\u200bpositive\ufe0f\ufeff", "positive"),
+        ("It's positive.", "positive"),
+        ("The label would be **positive**", "positive"),
+        ("### Answer\npositive", "positive"),
+        ("Text: all is well\nLabel: positive", "positive"),
+        ("Text: 1\nLabel: positive", "Text: 1\nLabel: positive"),
+        ("Option 1", "1"),
+        ("1)", "1"),
+        ("(1) all is well", "1"),
+        ("$\\boxed{\\text{positive}}$", "positive"),
+        ("{'label': 'positive'}", "positive"),
+        ('{"label": "positive",}', "positive"),
         ("positive (not Straße)", "positive (not Straße)"),
         ('["positive", "a.b"]', '["positive", "a.b"]'),
     ],
@@ -109,7 +145,7 @@ def test_a_label_is_read_as_the_set_spells_it(given: str, label: str) -> None:
     answer = LABELS.read(Outcome.OK, given)
 
     assert answer == ReadAnswer(Outcome.OK, given, label)
-    assert LABELS.normalisation.signature == "label:2"
+    assert LABELS.normalisation.signature == "label:3"
     assert LABELS.normalisation.steps
 
 

@@ -38,7 +38,9 @@ def samples(*texts: str) -> list[Sample]:
     [
         (("a",), 0, 1),
         (("a", "b", "b"), 1, 2),
-        (("!failed", "!refused", "c"), 2, 1),
+        (("!failed", "b", "b"), 1, 2),
+        (("a", "!failed", "b"), 1, 0),  # with its answer the vote might be another
+        (("a", "!failed", "!refused"), 1, 0),
         (("!refused", "!failed"), 0, 0),
         (("!truncated", "a", "b", "b"), 2, 2),
     ],

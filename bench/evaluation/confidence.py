@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.evaluation.variants import DATA, tasks
+from bench.evaluation.public_tasks import DATA, tasks
 from bench.inference.fleet import open_house
 from service.evaluation.models import Evaluation
 from service.evaluation.queries import get_evaluation

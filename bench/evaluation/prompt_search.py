@@ -24,7 +24,7 @@ from pathlib import Path
 from statistics import stdev
 from typing import Any
 
-from bench.evaluation.variants import DATA
+from bench.evaluation.public_tasks import DATA
 from emulator.learners.rules.base_model import answer_base
 from service.datasets.presets.classification import instruction_for
 from service.datasets.presets.sentiment import SENTIMENT

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.evaluation.variants import DATA, Task, tasks
+from bench.evaluation.public_tasks import DATA, Task, tasks
 from bench.inference.fleet import open_house
 from service.experiments.queries import get_experiment
 from service.money import parse_dollars

@@ -14,7 +14,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from bench.evaluation.variants import DATA, QUICK_SIZES, QUICK_TEST_ROWS, TEST_ROWS, Task, tasks
+from bench.evaluation.public_tasks import DATA, Task, tasks
+from bench.evaluation.variants import QUICK_SIZES, QUICK_TEST_ROWS, TEST_ROWS
 from bench.inference.fleet import open_house
 from bench.statistics.bundle_check import check_bundle
 from service.projects.operations import create_key

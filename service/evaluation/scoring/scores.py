@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from service.errors import Conflict, Fault, Invalid
 from service.evaluation.metrics.measures import Missing, bounds_of
 from service.evaluation.metrics.registry import MetricSpec, find_score
-from service.evaluation.statistics.comparison import FULL_COVERAGE
 from service.evaluation.statistics.intervals import (
     Array,
     GroupSums,
@@ -50,10 +49,9 @@ class Score:
 
     `n` of `rows` rows, of `groups` groups, were scored and `coverage` is their share. `value` is
     None when none was; `low` and `high` are None when fewer than two groups were. `worst` and
-    `best` are what the value would be had every missing row earned the least or the most; None at
-    full coverage.
-    `signature` names all that the value depends on but the texts, `caution` says of which rows the
-    metric is unfit, `error` why there is no value.
+    `best` are what the value would be had every missing row earned the least or the most; None
+    where none is missing. `signature` names all that the value depends on but the texts,
+    `caution` says of which rows the metric is unfit, `error` why there is no value.
     """
 
     metric: str
@@ -176,10 +174,9 @@ class Scorer:
         if not 0 < confidence < 1:
             raise Invalid("an interval needs a confidence within 0 and 1")
         coverage = self._answered / self._rows if self._rows else 0.0
-        bounded = coverage < FULL_COVERAGE
         sums = self._group_sums()
         interval = self._interval(sums, confidence)
-        worst, best = self._bounds() if bounded else (None, None)
+        worst, best = self._bounds() if self._answered < self._rows else (None, None)
         return Score(
             metric=self._spec.name,
             value=self._total(self._earned),

@@ -81,7 +81,7 @@ class SteppedStore:
 
 
 class CutVertex(VertexTuning):
-    """Google's client, behind a proxy that loses what is sent or answered by `chance`."""
+    """Google's client, behind a proxy that loses or delays what is sent or answered by `chance`."""
 
     proxy: FaultyProxy
     chance: random.Random
@@ -95,22 +95,34 @@ class CutVertex(VertexTuning):
 
     def submit(self, request: TuningRequest) -> str:
         self.step()
-        match self.chance.randrange(8):
+        self._deliver()
+        match self.chance.randrange(9):
             case 0:
                 self.proxy.lose_next("answer")
             case 1:
                 self.proxy.lose_next("request")
             case 2:
                 self.proxy.answer_next("POST", self.chance.choice([404, 408, 409, 499, 500, 503]))
+            case 3:
+                self.proxy.lose_next("late")
             case _:
                 pass
-        return super().submit(request)
+        try:
+            return super().submit(request)
+        finally:
+            self._deliver()
 
     def find(self, run_id: str) -> Sequence[FoundOperation]:
         self.step()
         if self.chance.random() < 0.2:  # noqa: PLR2004
             self.proxy.answer_next("GET", self.chance.choice([429, 500, 503]))
+        self._deliver()
         return super().find(run_id)
+
+    def _deliver(self) -> None:
+        """Let what came late come now, perhaps."""
+        if self.chance.random() < 0.3:  # noqa: PLR2004
+            self.proxy.deliver_late()
 
     def cancel(self, resource_name: str) -> None:
         self.step()

@@ -1,14 +1,16 @@
 """Tunings whose worker is killed or stands still, and whose connection is cut: each is made once.
 
-    .venv/bin/python -m bench.jobs.tuning_crashes [--runs 950] [--processes 50]
+    .venv/bin/python -m bench.jobs.tuning_crashes [--runs 950] [--processes 50] [--database sqlite]
 
 `runs` are seeded: in each the workers of this process run a `tune` job against the emulator with
 Google's client, and up to three of them are killed or stand still at a random step, while requests,
-answers and lists are lost on the way; one job in ten is cancelled. `processes` are tune jobs of a
+answers and lists are lost on the way, or a request is cut off and carried out later, perhaps after
+its successor; one job in ten is cancelled. `processes` are tune jobs of a
 real fleet whose Celery worker is killed with SIGKILL or stopped for longer than its lease and then
 woken. Ends with 1 unless the emulator's ledger has one tuning for each intent and every job, with
-its model, ended as its tuning did. A tuning that failed since its rows had been taken away is none;
-one that was cancelled as a stray is counted in the end. No run starts after so many `minutes`.
+its model, ended as its tuning did. What was made of a request whose rows had been taken away is no
+tuning: it can train nothing, and is counted apart. A second tuning that was cancelled as a stray is
+told in the end. No run starts after so many `minutes`.
 """
 
 import argparse
@@ -23,6 +25,7 @@ import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +43,7 @@ from service.tuning.models import TunedModel, TuningRun
 from tests.support.emulator import EmulatorProcess, start_emulator
 from tests.support.eventually import eventually
 from tests.support.faulty_proxy import start_faulty_proxy
+from tests.support.postgres import start_postgres
 from tests.support.runs import add_project, reserve_run
 from tests.support.stack import GENERAL, Stack, start_stack
 
@@ -102,6 +106,7 @@ def crash(world: CrashWorld, *, chance: random.Random) -> None:
         world.cancel()
     world.finish()
     world.vertex.proxy.statuses["GET"].clear()
+    world.vertex.proxy.deliver_late()
     world.let_time_pass()
 
 
@@ -118,21 +123,47 @@ def ended_job(job_id: str, sessions: Sessions) -> Ended:
     )
 
 
-def made_tunings(emulator: EmulatorProcess) -> Mapping[str, Sequence[Tuning]]:
-    """Return the tunings of the emulator's ledger by their intent, but for those without rows."""
-    made = defaultdict(list)
-    for each in emulator.ledger()["tunings"]:
-        if not (each["state"] == FAILED and _found_no_rows(each["name"], emulator)):
-            made[each["labels"].get("tunecurve-run", "")].append(each)
-    return made
+class Made:
+    """The tunings of the emulator's ledger by their intent, and how many were made without rows.
+
+    Those had none when they were made, or none any more when they would have read them.
+    """
+
+    def __init__(self, emulator: EmulatorProcess) -> None:
+        self.without_rows = 0
+        self._tunings: dict[str, list[Tuning]] = defaultdict(list)
+        for each in emulator.ledger()["tunings"]:
+            if each["had_rows"] and not _found_no_rows(each, emulator):
+                self._tunings[each["labels"].get("tunecurve-run", "")].append(each)
+            else:
+                self.without_rows += 1
+                _require_untrained(each)
+
+    def verdicts(self, ends: Mapping[str, Ended]) -> Counter[str]:
+        """Count how jobs ended; `ends` are by a name that a wrong one is shown with."""
+        told = {name: each.verdict(self._tunings[each.intent]) for name, each in ends.items()}
+        counts = Counter(
+            f"{word} ({name})" if "WRONG" in word else word for name, word in told.items()
+        )
+        return counts + Counter({"tunings made without rows": self.without_rows})
 
 
-def _found_no_rows(name: str, emulator: EmulatorProcess) -> bool:
-    code: int = emulator.request("GET", f"/v1/{name}").get("error", {}).get("code")
+def _found_no_rows(tuning: Tuning, emulator: EmulatorProcess) -> bool:
+    if tuning["state"] != FAILED:
+        return False
+    code: int = emulator.request("GET", f"/v1/{tuning['name']}").get("error", {}).get("code")
     return code == NO_ROWS
 
 
-def in_process(runs: int, *, seed: int, seconds: float, folder: Path) -> Counter[str]:
+def _require_untrained(tuning: Tuning) -> None:
+    if tuning["trained_tokens"] or tuning["training_rows"] or tuning["state"] == DONE:
+        message = f"a tuning without rows has trained: {tuning}"
+        raise AssertionError(message)
+
+
+def in_process(
+    runs: int, *, seed: int, seconds: float, folder: Path, database_url: str
+) -> Counter[str]:
     ends_at = time.monotonic() + seconds
     with (
         start_emulator(tuning_seconds=0.1) as emulator,
@@ -140,8 +171,8 @@ def in_process(runs: int, *, seed: int, seconds: float, folder: Path) -> Counter
         pytest.MonkeyPatch.context() as monkeypatch,
     ):
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", emulator.url)
-        services, project_id, dataset = open_services(folder, emulator)
-        ends: dict[int, Ended] = {}
+        services, project_id, dataset = open_services(folder, emulator, database_url)
+        ends: dict[str, Ended] = {}
         for number in range(seed, seed + runs):
             if time.monotonic() > ends_at:
                 break
@@ -153,22 +184,19 @@ def in_process(runs: int, *, seed: int, seconds: float, folder: Path) -> Counter
             vertex.proxy, vertex.chance = proxy, chance
             world = CrashWorld(services, project_id, dataset, TRAIN_SIZE, vertex)
             crash(world, chance=chance)
-            ends[number] = ended_job(world.job_id, services.sessions)
-        made = made_tunings(emulator)
+            ends[f"seed {number}"] = ended_job(world.job_id, services.sessions)
+        counted = Made(emulator).verdicts(ends)
         services.close()
-    return Counter(
-        f"{word} (seed {number})" if "WRONG" in word else word
-        for number, each in ends.items()
-        for word in [each.verdict(made.get(each.intent, ()))]
-    )
+    return counted
 
 
-def open_services(folder: Path, emulator: EmulatorProcess) -> tuple[CrashServices, str, str]:
+def open_services(
+    folder: Path, emulator: EmulatorProcess, database_url: str
+) -> tuple[CrashServices, str, str]:
     """Return the services of a new database, a project of it, and its dataset."""
-    url = f"sqlite:///{folder / 'crashes.db'}"
-    upgrade(url)
+    upgrade(database_url)
     settings = Settings(
-        database_url=url,
+        database_url=database_url,
         data_dir=folder,
         storage=f"gs://{BUCKET}",
         vertex_endpoint=emulator.url,
@@ -188,12 +216,11 @@ def open_services(folder: Path, emulator: EmulatorProcess) -> tuple[CrashService
     return services, project_id, run.outputs["dataset"]
 
 
-def with_processes(jobs: int, *, seed: int, folder: Path) -> Counter[str]:
+def with_processes(jobs: int, *, seed: int, folder: Path, database_url: str) -> Counter[str]:
     """Kill and stop the worker of a real fleet while it submits tunings."""
     chance = random.Random(seed)  # noqa: S311
-    url = f"sqlite:///{folder / 'fleet.db'}"
-    upgrade(url)
-    with start_stack(folder, url, settings={"job_attempts": "50"}) as stack:
+    upgrade(database_url)
+    with start_stack(folder, database_url, settings={"job_attempts": "50"}) as stack:
         stack.start()
         dataset = stack.succeeded(stack.submit("prepare", PREPARED).id).outputs["dataset"]
         stack.mark()
@@ -210,9 +237,8 @@ def with_processes(jobs: int, *, seed: int, folder: Path) -> Counter[str]:
             lambda: all(State(stack.job(each).state) not in OPEN for each in ids),
             seconds=300, what="jobs advance",
         )  # fmt: skip
-        made = made_tunings(stack.emulator)
-        ends = [ended_job(each, stack.services.sessions) for each in ids]
-        return Counter(each.verdict(made.get(each.intent, ())) for each in ends)
+        ends = {each: ended_job(each, stack.services.sessions) for each in ids}
+        return Made(stack.emulator).verdicts(ends)
 
 
 def strike(stack: Stack, chance: random.Random) -> None:
@@ -236,20 +262,21 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
     options = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="crashes"))
-    found: dict[str, Counter[str]] = {}
-    try:
+    seconds, found = 60 * options.minutes, {}
+    with ExitStack() as stack:
+        folder = Path(tempfile.mkdtemp(prefix="crashes"))
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        urls = [f"sqlite:///{folder / name}" for name in ("crashes.db", "fleet.db")]
+        if options.database == "postgresql":
+            server = stack.enter_context(start_postgres())
+            urls = [stack.enter_context(server.database()) for _ in urls]
+        place: dict[str, Any] = {"seed": options.seed, "folder": folder}
         if options.runs:
-            found["runs"] = in_process(
-                options.runs, seed=options.seed, seconds=60 * options.minutes, folder=folder
-            )
+            found["runs"] = in_process(options.runs, seconds=seconds, database_url=urls[0], **place)
         if options.processes:
-            found["processes"] = with_processes(
-                options.processes, seed=options.seed, folder=folder / "fleet"
-            )
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+            found["processes"] = with_processes(options.processes, database_url=urls[1], **place)
     sys.stdout.write(json.dumps(found, indent=2) + "\n")
     return int(any("WRONG" in end for ends in found.values() for end in ends))
 

@@ -157,6 +157,7 @@ class Tuning:
             "labels": self.labels,
             "state": self.state.value,
             "base_model": self.base_model,
+            "had_rows": bool(self.content),
             "training_rows": self.training_rows,
             "epochs": self.epochs,
             "trained_tokens": self.trained_tokens,

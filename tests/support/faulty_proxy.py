@@ -3,7 +3,8 @@
 import contextlib
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar, Literal
@@ -12,11 +13,12 @@ import httpx2
 
 from tests.support.plain_http import NO_TLS
 
-Fault = Literal["request", "answer"]
+Fault = Literal["request", "answer", "late"]
 
 
 class FaultyProxy:
-    """Forwards to `upstream`; `lose_next` drops the next POST before or after it is forwarded.
+    """Forwards to `upstream`; `lose_next` drops the next POST before or after it is forwarded, or
+    has it come late: its connection ends, and `deliver_late` forwards it.
 
     `answer_next` answers the next request of a method with an error; that of a POST comes after
     the request was forwarded, that of a GET in its place.
@@ -26,6 +28,7 @@ class FaultyProxy:
         self.upstream = upstream
         self.faults: list[Fault] = []
         self.statuses: dict[str, list[int]] = {"GET": [], "POST": []}
+        self.late: list[Callable[[], object]] = []
         handler = type("Handler", (_Handler,), {"proxy": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -40,6 +43,11 @@ class FaultyProxy:
     def empty_next_list(self) -> None:
         """Answer the next GET as a list that names nothing yet."""
         self.statuses["GET"].append(200)
+
+    def deliver_late(self) -> None:
+        """Forward the requests that come late; who sent them hears nothing of it."""
+        while self.late:
+            self.late.pop()()
 
     def start(self) -> None:
         self._thread.start()
@@ -57,14 +65,19 @@ class _Handler(BaseHTTPRequestHandler):
         if statuses := self.proxy.statuses["GET"]:
             self._answer_error(statuses.pop(0))
         else:
-            self._answer(self._forward())
+            self._answer(self._read()())
 
     def do_POST(self) -> None:
         fault = self.proxy.faults.pop(0) if self.proxy.faults else None
         if fault == "request":
             self._drop()
             return
-        answer, statuses = self._forward(), self.proxy.statuses["POST"]
+        forward = self._read()
+        if fault == "late":
+            self.proxy.late.append(forward)
+            self._drop()
+            return
+        answer, statuses = forward(), self.proxy.statuses["POST"]
         if fault == "answer":
             self._drop()
         elif statuses:
@@ -72,8 +85,10 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer(answer)
 
-    def _forward(self) -> httpx2.Response:
-        return httpx2.request(
+    def _read(self) -> Callable[[], httpx2.Response]:
+        """Return how to forward the request, which is read."""
+        return partial(
+            httpx2.request,
             self.command,
             f"{self.proxy.upstream}{self.path}",
             content=self.rfile.read(int(self.headers.get("content-length") or 0)),

@@ -4,13 +4,21 @@ A second real implementation of the `PaidOperation` port. Its worker can be kill
 at every step; `Steps` counts them.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from types import MappingProxyType
 
 from service.database import Session, Sessions
-from service.errors import Invalid, NotFound, RateLimited, Unavailable
+from service.errors import (
+    Forbidden,
+    Invalid,
+    NotFound,
+    RateLimited,
+    TunecurveError,
+    Unavailable,
+)
 from service.ids import Prefix, new_id
 from service.jobs.paid_operations.states import (
     PROVIDER_CONFLICT,
@@ -37,6 +45,15 @@ ANSWERS = (
     "503",
     "refused",
     "refused made",
+)
+LIST_ERRORS: Mapping[str, type[TunecurveError]] = MappingProxyType(
+    {
+        "away": Unavailable,
+        "missing": NotFound,
+        "refused": Invalid,
+        "forbidden": Forbidden,
+        "limited": RateLimited,
+    }
 )
 LISTS = ("complete", "late", "away", "missing")
 INPUT = "rows.jsonl"
@@ -88,7 +105,7 @@ class Entry:
 
 @dataclass
 class Ledger:
-    """What the provider has made; a test sets how the first request and look are answered.
+    """What the provider has made; the first request and the first looks are answered as told.
 
     An input is read when an operation is made or, if it `reads_late`, when it is first asked about.
     A request that names none that is there is refused, or makes an operation that has failed.
@@ -96,6 +113,7 @@ class Ledger:
 
     answer: str = "accepted"
     listing: str = "complete"
+    later_listings: Sequence[str] = ()
     reads_late: bool = False
     missing: str = "refused"
     entries: list[Entry] = field(default_factory=list)
@@ -151,11 +169,11 @@ class Ledger:
         return entry.input.removeprefix("memory:") in self.objects
 
     def find(self, label: str) -> Sequence[FoundOperation]:
-        listing, self.listing = self.listing, "complete"
-        if listing == "away":
-            raise Unavailable("no list", code="provider_list_incomplete")
-        if listing == "missing":
-            raise NotFound("no list here", code="provider_not_found")
+        listing = self.listing
+        self.listing, *self.later_listings = *self.later_listings, "complete"
+        if listing in LIST_ERRORS:
+            message = "no list"
+            raise LIST_ERRORS[listing](message)
         shown = [] if listing == "late" else self.entries
         return [
             FoundOperation(each.name, each.is_open, each.unread_input)

@@ -52,9 +52,10 @@ def reconcile_attempts(run: JobRun, operation: PaidOperation[Row], row: Row) -> 
     The copies are listed, then the lease is looked at, then they are deleted: those of a successor,
     which come later, are not among them. Raises LeaseLost, and what lists and stores raise.
     """
-    if found := _alive(operation, row):
-        return Reconciled(found)
     staged = operation.staged(row)
+    if found := _alive(operation, row):
+        # An earlier search may have deleted the copies, and then found no list any more.
+        return Reconciled(found, input_removed=bool(staged.folder) and not staged.keys())
     keys = staged.keys()
     with run.fenced():
         pass

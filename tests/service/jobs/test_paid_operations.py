@@ -18,7 +18,15 @@ from service.jobs.ports import JobCancelled, Waiting
 from service.migrations.upgrade import upgrade
 from service.tuning.models import TuningRun
 from service.webhooks.event_log import list_events
-from tests.support.operation_ledger import ANSWERS, LISTS, KilledError, Ledger, Steps, set_back
+from tests.support.operation_ledger import (
+    ANSWERS,
+    LIST_ERRORS,
+    LISTS,
+    KilledError,
+    Ledger,
+    Steps,
+    set_back,
+)
 from tests.support.operation_world import World
 from tests.support.runs import add_project
 
@@ -76,13 +84,14 @@ def test_a_worker_may_stand_still_anywhere_and_go_on_after_its_successor(
 
 
 @pytest.mark.parametrize(
-    ("missing", "reads_late", "cancelled", "again"),
+    ("missing", "reads_late", "cancelled", "again", "later_listings"),
     [
-        ("refused", False, False, False),
-        ("refused", True, False, True),
-        ("fails", False, False, True),
-        ("fails", True, False, False),
-        ("fails", True, True, False),
+        ("refused", False, False, False, ()),
+        ("refused", True, False, True, ()),
+        ("fails", False, False, True, ()),
+        ("fails", True, False, False, ()),
+        ("fails", True, False, False, ("away",)),
+        ("fails", True, True, False, ()),
     ],
 )
 def test_a_worker_may_stand_still_about_its_request_and_wake_at_any_step_of_its_successor(
@@ -92,11 +101,13 @@ def test_a_worker_may_stand_still_about_its_request_and_wake_at_any_step_of_its_
     reads_late: bool,
     cancelled: bool,
     again: bool,
+    later_listings: tuple[str, ...],
 ) -> None:
     """With `again` it stands still while it looks for a first request, which has got lost."""
     for frozen_at in SENDING_AGAIN if again else SENDING:
         for woken_at in count():
-            world = World(*database, Ledger(reads_late=reads_late, missing=missing))
+            ledger = Ledger(reads_late=reads_late, missing=missing, later_listings=later_listings)
+            world = World(*database, ledger)
             if again:
                 world.ledger.answer = "request lost"
                 world.step(Steps())
@@ -168,6 +179,27 @@ def test_a_request_that_was_carried_out_though_a_second_404_answers_it_is_adopte
     world.finish()
     world.require_one("answered twice that nothing is there")
     assert world.end is OperationState.SUCCEEDED
+
+
+@pytest.mark.parametrize("listing", LIST_ERRORS)
+def test_a_worker_may_die_anywhere_about_a_second_404_whatever_its_search_is_answered(
+    database: tuple[Sessions, str], listing: str
+) -> None:
+    """The search before the second request is answered, the one after it is not."""
+    for answer in ("404", "404 made"):
+        for fatal in count():
+            world = World(*database, Ledger("404"))
+            world.step(Steps())
+            world.ledger.answer = answer
+            world.ledger.later_listings = ("complete", listing, "late")
+            set_back(world.sessions, seconds=100)
+            steps = Steps(fatal)
+            with suppress(KilledError):
+                world.work(steps)
+            world.finish()
+            world.require_one(f"killed at step {fatal} about a second {answer}, list {listing}")
+            if steps.taken <= fatal:
+                break
 
 
 def test_a_stray_is_cancelled_when_its_job_ends_and_named_in_an_event(

@@ -10,7 +10,7 @@ real fleet whose Celery worker is killed with SIGKILL or stopped for longer than
 woken. Ends with 1 unless the emulator's ledger has one tuning for each intent and every job, with
 its model, ended as its tuning did. What was made of a request whose rows had been taken away is no
 tuning: it can train nothing, and is counted apart. A second tuning that was cancelled as a stray is
-told in the end. No run starts after so many `minutes`.
+named in the end. No run starts after so many `minutes`.
 """
 
 import argparse
@@ -141,9 +141,9 @@ class Made:
 
     def verdicts(self, ends: Mapping[str, Ended]) -> Counter[str]:
         """Count how jobs ended; `ends` are by a name that a wrong one is shown with."""
-        told = {name: each.verdict(self._tunings[each.intent]) for name, each in ends.items()}
+        verdicts = {name: each.verdict(self._tunings[each.intent]) for name, each in ends.items()}
         counts = Counter(
-            f"{word} ({name})" if "WRONG" in word else word for name, word in told.items()
+            f"{word} ({name})" if "WRONG" in word else word for name, word in verdicts.items()
         )
         return counts + Counter({"tunings made without rows": self.without_rows})
 

@@ -161,7 +161,7 @@ def split_rows(
     kept = _drop_conflicts(converted, _drop_duplicates(converted))
     if not len(kept):
         raise no_usable_row(converted.drops)
-    done = converted.keys.drop(*ONLY_FOR_DUPLICATES, PAIR, strict=False)
+    done = converted.keys.drop(*ONLY_FOR_DUPLICATES, *PAIR, strict=False)
     converted = replace(converted, keys=done)
     index, groups = _similarity_index(converted, kept, preset)
     sizes = _sizes(preset, spec)
@@ -230,10 +230,10 @@ def _drop_duplicates(converted: ConvertedRows) -> Rows:
 
 
 def _drop_conflicts(converted: ConvertedRows, kept: Rows) -> Rows:
-    """Return the rows that are kept, and note those whose preference another row contradicts."""
-    if PAIR not in converted.keys.columns:
+    """Return the rows that are kept, and note those whose preferences contradict each other."""
+    if not {*PAIR} <= {*converted.keys.columns}:
         return kept
-    conflicts = conflicting_pairs(converted.keys[PAIR], kept)
+    conflicts = conflicting_pairs(converted.keys.select(PAIR)[kept])
     numbers = converted.keys["row"].to_numpy()[kept]
     converted.drops.add(DropReason.CONFLICTING_PREFERENCE, numbers[conflicts].tolist())
     return kept[~conflicts]

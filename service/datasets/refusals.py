@@ -31,7 +31,8 @@ _REASONS = {
         "may differ"
     ),
     DropReason.CONFLICTING_PREFERENCE: (
-        "a preference that another row turns round for the same prompt; decide which is right"
+        "a preference that others for the same prompt turn round, in one step (a over b, b over a) "
+        "or in a circle (a over b, b over c, c over a); decide which is right"
     ),
     DropReason.OVER_LONG: "more than `max_characters`; raise it",
 }

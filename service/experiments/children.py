@@ -232,6 +232,7 @@ def _tune_spec(
         dataset=dataset_id,
         train_size=variant.train_size or 0,
         base_model=variant.base_model or row.base_model,
+        method=spec.method,
         hyperparameters=variant.hyperparameters.shared,
         replicate=variant.replicate,
         provider=variant.provider,

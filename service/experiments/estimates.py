@@ -150,6 +150,7 @@ def _estimates(
                     name,
                     variant.train_size,
                     variant.hyperparameters.shared,
+                    method=spec.method,
                     replicate=variant.replicate,
                     local=variant.local,
                 ),
@@ -160,7 +161,7 @@ def _estimates(
             own.append(training)
         yield variant.name, total(own)
     if spec.final:
-        yield FINAL, _dearest_final(dataset, variants, base_model, catalogue=catalogue)
+        yield FINAL, _dearest_final(dataset, spec, variants, base_model, catalogue=catalogue)
     answers_alone = spec.model_copy(update={"verbal": None, "judge": None})
     for check in label_checks(variants, spec):
         rows = check.last_row - check.first_row
@@ -173,7 +174,12 @@ def _estimates(
 
 
 def _dearest_final(
-    dataset: DatasetView, variants: Iterable[Variant], base_model: str, *, catalogue: Catalogue
+    dataset: DatasetView,
+    spec: ExperimentSpec,
+    variants: Iterable[Variant],
+    base_model: str,
+    *,
+    catalogue: Catalogue,
 ) -> Estimate:
     """Return what the final tuning costs at most: which configuration it has is not known yet."""
     tuned = [each for each in variants if each.train_size is not None]
@@ -181,7 +187,12 @@ def _dearest_final(
     found = [
         estimate_training(
             dataset,
-            TuningSettings(each.base_model or base_model, size, each.hyperparameters.shared),
+            TuningSettings(
+                each.base_model or base_model,
+                size,
+                each.hyperparameters.shared,
+                method=spec.method,
+            ),
             catalogue=catalogue,
         )
         for each in tuned

@@ -47,6 +47,7 @@ def write_final_tuning(
         dataset=made.get(rows.label) or dataset.id,
         train_size=dataset.train_sizes[-1],
         base_model=best.base_model,
+        method=spec.method,
         hyperparameters=configuration.shared,
         provider=base.provider,
         local=configuration.training(base.local),

@@ -50,7 +50,7 @@ def _check_tuned(
         check_location(catalogue, base_model, compares=True, pointer=name)
         for each in configurations:
             place = f"{pointer}/hyperparameters"
-            check_hyperparameters(catalogue, base_model, each, pointer=place)
+            check_hyperparameters(catalogue, base_model, each, method=spec.method, pointer=place)
     return unlisted
 
 

@@ -13,6 +13,7 @@ from service.datasets.operations import check_source
 from service.datasets.queries import (
     answer_form_of,
     require_dataset,
+    require_pairs,
     require_train_sizes,
     validation_rows,
 )
@@ -58,6 +59,7 @@ from service.jobs.shards import stop_shards
 from service.storage.leftovers import Leftover, LeftoverKind
 from service.storage.ports import ObjectStore
 from service.task_queue import Queue
+from service.tuning.ports import TuningMethod
 from service.tuning.preflight.facts import Preflight
 
 
@@ -79,11 +81,16 @@ def reserve_experiment(
         )
         check_controlled(preset.answer, controlled=spec.controlled)
         _check_race(spec, preset.metrics)
+        _check_pairs(spec, has_pairs=preset.pairs)
     if spec.dataset is not None:
         sizes = {f"/spec/train_sizes/{at}": size for at, size in enumerate(spec.train_sizes)}
         require_train_sizes(session, spec.dataset, sizes, project_id=submission.project_id)
         row = require_dataset(session, spec.dataset, project_id=submission.project_id)
         _check_race(spec, row.metrics)
+        if spec.method is TuningMethod.PREFERENCE:
+            require_pairs(
+                session, spec.dataset, project_id=submission.project_id, pointer="/spec/method"
+            )
         form = answer_form_of(session, spec.dataset, project_id=submission.project_id)
         check_controlled(form, controlled=spec.controlled)
     name = spec.base_model or base_model
@@ -133,6 +140,14 @@ def _check_validation(session: Session, spec: ExperimentSpec, project_id: str) -
         )
         fault = Fault("/spec/checkpoint", "validation_rows_missing", message)
         raise Invalid(message, code="validation_rows_missing", faults=[fault])
+
+
+def _check_pairs(spec: ExperimentSpec, *, has_pairs: bool) -> None:
+    """Raise Invalid `pairs_required` where the dataset to make has none to learn from."""
+    if spec.method is TuningMethod.PREFERENCE and not has_pairs:
+        message = "`method: preference` learns from pairs: prepare them with `form`: preference"
+        fault = Fault("/spec/prepare/form", "pairs_required", message)
+        raise Invalid(message, code="pairs_required", faults=[fault])
 
 
 def _check_race(spec: ExperimentSpec, metrics: Sequence[str]) -> None:

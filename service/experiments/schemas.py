@@ -20,6 +20,7 @@ from service.jobs.lifecycle import State
 from service.jobs.schemas import OutputState, output_state
 from service.money import AMOUNT_PATTERN
 from service.tuning.local_spec import LocalTrainingSpec, provider_mistakes
+from service.tuning.ports import TuningMethod
 from service.tuning.schemas import HyperparametersSpec, ProviderName
 
 
@@ -88,6 +89,12 @@ class ExperimentSpec(GenerationConfig):
         max_length=5,
         description="other base models that are tuned too, at Google or on this machine, and "
         "prompted: each makes a learning curve of its own, over the same train sizes and test rows",
+    )
+    method: TuningMethod = Field(
+        default=TuningMethod.SUPERVISED,
+        description="how all tuned variants are tuned: `preference` learns from pairs of a chosen "
+        "and a rejected answer (DPO), of a dataset of `form`: preference. It follows Google's "
+        "documentation and was never observed there",
     )
     hyperparameters: HyperparametersSpec = HyperparametersSpec()
     epochs: Literal["matched", "matched_steps"] | None = Field(
@@ -183,6 +190,8 @@ class ExperimentSpec(GenerationConfig):
             raise ValueError(message)
         if self.chain_of_thought and self.controlled:
             raise ValueError("`controlled` leaves no room for `chain_of_thought`")
+        if self.method is TuningMethod.PREFERENCE and self.label_errors:
+            raise ValueError("`label_errors` are of labels, and pairs have none: leave it out")
         if self.racing and not self.cache:
             message = "`racing` asks in laps, each of which needs the answers of the one before: "
             raise ValueError(message + "leave `cache` on")

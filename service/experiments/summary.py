@@ -41,6 +41,7 @@ from service.jobs.ports import (
 )
 from service.storage.object_keys import project_folder
 from service.storage.ports import ObjectStore
+from service.tuning.ports import TuningMethod
 
 
 def summarise(
@@ -89,6 +90,7 @@ def summarise(
         synthetic=synthetic,
         leaky=any(variant.leaky for variant in scored),
         unlisted_model=row.unlisted_model,
+        documented_only=spec.method is TuningMethod.PREFERENCE,
         created_at=utc_now(),
         ids=_ids(run, dataset, variants) | _final_words(final_model(children)),
         variants=details_of(variants, metric=metric, sources=sources),

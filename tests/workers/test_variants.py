@@ -1,15 +1,19 @@
 """Every variant on one task of labels, through the whole service."""
 
+import html
 import json
 from typing import Any
 
 import pytest
 
+from service.errors import Invalid
 from service.evaluation.metrics.registry import METRICS
 from service.evaluation.models import ScoreRow
 from service.evaluation.queries import confusion_of, get_evaluation
+from service.experiments.queries import get_experiment
 from service.inference.ledger import cost_of_job
 from service.inference.ports import EVALUATION_SERVICE
+from service.tuning.ports import NOT_OBSERVED
 from tests.support.stack import Stack
 
 pytestmark = pytest.mark.journey
@@ -201,3 +205,53 @@ def _scores_of(stack: Stack, dataset: str) -> dict[str, ScoreRow]:
         job.outputs["evaluation"], project_id=stack.project_id, sessions=stack.services.sessions
     )
     return {score.metric: score for score in scores}
+
+
+def test_an_experiment_tunes_by_preference_and_its_report_says_that_none_was_seen(
+    stack: Stack,
+) -> None:
+    texts = {"WARM": "a splendid and happy day", "COLD": "a dreadful and sorry day"}
+    rows = [
+        {"prompt": f"note {at * 37}: {said}", "chosen": label, "rejected": other}
+        for at in range(60)
+        for (label, said), other in zip(texts.items(), reversed(texts), strict=True)
+    ]
+    content = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    file_id = stack.upload(content, name="pairs.jsonl", file_format="jsonl")
+    prepare = {
+        "preset": "generic",
+        "form": "preference",
+        "source": {"type": "file", "file_id": file_id},
+        "train_sizes": [10, 20, 40],
+        "test_size": 20,
+        "near_duplicates": None,
+    }
+    spec = {
+        "prepare": prepare,
+        "method": "preference",
+        "base_model": "gemini-2.5-flash",
+        "allow_unlisted_model": True,
+        "hyperparameters": {"epochs": 3, "beta": 0.2},
+        "shots": 0,
+        "final": True,
+    }
+    with pytest.raises(Invalid) as no_pairs:
+        stack.submit("experiment", spec | {"prepare": prepare | {"form": "messages"}})
+    assert no_pairs.value.code == "pairs_required"
+    with pytest.raises(Invalid) as other_model:
+        stack.submit("experiment", spec | {"base_model": "gemini-3.1-flash-lite"})
+    assert other_model.value.code == "method_not_available"
+
+    job = stack.succeeded(stack.submit("experiment", spec).id)
+
+    variants = stack.variants(job)
+    assert list(variants) == ["zero-shot", "tuned@10", "tuned@20", "tuned@40"]
+    assert {view.metric for view in variants.values()} == {"chosen_over_rejected"}
+    assert (variants["tuned@40"].score or 0) > (variants["zero-shot"].score or 0)
+    tunings = [each for each in stack.children(job.id) if each.kind == "tune"]
+    assert [each.spec["method"] for each in tunings] == ["preference"] * 4  # the final one, too
+    row, _ = get_experiment(
+        job.outputs["experiment"], project_id=stack.project_id, sessions=stack.services.sessions
+    )
+    page = b"".join(stack.services.store.chunks(row.report_key or "")).decode()
+    assert NOT_OBSERVED in html.unescape(page)

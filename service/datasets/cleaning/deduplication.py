@@ -32,13 +32,24 @@ def first_of_each(keys: pl.DataFrame) -> NDArray[np.bool_]:
     return kept
 
 
-def conflicting_pairs(pairs: pl.Series, kept: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return which of the kept rows prefer, to a prompt, the answer that another of them rejects.
+def conflicting_pairs(pairs: pl.DataFrame) -> NDArray[np.bool_]:
+    """Return which rows are in a circle of preferences: a over b and b over a, or longer ones, such
+    as a over b, b over c, c over a. Which of them is wrong is not known: none should stay.
 
-    `pairs` are the keys of all rows. Which is right is not known: none of them should stay.
-    Longer circles (a over b, b over c, c over a) are not looked for.
+    `pairs` has the keys of a prompt with the chosen and with the rejected answer. An edge of a
+    directed graph is on a circle if and only if both its ends are in one strongly connected
+    component (Tarjan 1972).
     """
-    return pairs.gather(kept).is_duplicated().to_numpy()
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    ends = np.concatenate([pairs[name].to_numpy() for name in pairs.columns])
+    answers, places = np.unique(ends, return_inverse=True)
+    chosen, rejected = places.reshape(2, -1)
+    edges = coo_array((np.ones(len(chosen), np.int32), (chosen, rejected)), (len(answers),) * 2)
+    _, component = connected_components(edges, connection="strong")
+    circles: NDArray[np.bool_] = component[chosen] == component[rejected]
+    return circles
 
 
 Rows = NDArray[np.int64]

@@ -57,7 +57,7 @@ class _Batch:
     digests: list[bytes] = field(default_factory=list)
     compared: list[str] = field(default_factory=list)
     other_groups: list[int] = field(default_factory=list)
-    pairs: list[int] = field(default_factory=list)
+    pairs: list[tuple[int, int]] = field(default_factory=list)
     characters: int = 0
 
 
@@ -182,7 +182,7 @@ class RowConverter:
         other = self._digest(example.other_group)[:8] if example.other_group else b""
         batch.other_groups.append(int.from_bytes(other))
         if example.rejected:
-            batch.pairs.append(_pair_hash(example))
+            batch.pairs.append(_pair_hashes(example))
         batch.rows.append(
             (
                 row.number,
@@ -209,18 +209,22 @@ class RowConverter:
         others = pl.Series("other_group", batch.other_groups, pl.UInt64)
         keys = keys.with_columns(others)
         if self._plan.preset.pairs:
-            keys = keys.with_columns(pl.Series(PAIR, batch.pairs, pl.UInt64), rejected_bytes(frame))
+            answers = pl.DataFrame(batch.pairs, dict.fromkeys(PAIR, pl.UInt64), orient="row")
+            keys = keys.with_columns(*answers, rejected_bytes(frame))
         self._rows.keys.append(keys)
         if self._rows.near is not None:
             self._rows.near.add(batch.compared)
         self._rows.append(table.select(list(SCHEMA)))
 
 
-def _pair_hash(example: ConvertedExample) -> int:
-    """Return what two rows have in common that prefer one and the other of the same answers."""
-    answers = sorted(map(composed, (example.target, example.rejected)))
-    said = json.dumps([composed(example.identity[0]), *answers])
-    return int.from_bytes(digest(0, said)[:8])
+def _pair_hashes(example: ConvertedExample) -> tuple[int, int]:
+    """Return what stands for the prompt with the chosen, and with the rejected answer."""
+    prompt = composed(example.identity[0])
+    chosen, rejected = (
+        int.from_bytes(digest(0, json.dumps([prompt, composed(answer)]))[:8])
+        for answer in (example.target, example.rejected)
+    )
+    return chosen, rejected
 
 
 def columns_read(plan: ConversionPlan, names: Sequence[str]) -> list[str]:

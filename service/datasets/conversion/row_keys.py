@@ -20,7 +20,7 @@ PLACEHOLDER = pii.PLACEHOLDER.pattern
 _SEPARATORS = r" ?[^\p{L}\p{N} ][^\p{L}\p{N}]*"
 # A masked text with fewer characters beside its placeholders has no template key.
 _TEMPLATE_CHARACTERS = 20
-PAIR = "pair"  # the key of a prompt and two answers, whichever of them is preferred
+PAIR = ("chosen", "rejected")  # the keys of a prompt with the one and the other answer
 DIGESTS = ("group", "id", "label", "spelling")
 
 

@@ -88,6 +88,7 @@ class ReportData:
     created_at: datetime
     leaky: bool = False
     unlisted_model: bool = False
+    documented_only: bool = False
     ids: Mapping[str, str] = field(default_factory=dict)
     variants: Mapping[str, VariantDetails] = field(default_factory=dict)
     rows: RowFindings | None = None

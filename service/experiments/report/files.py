@@ -18,6 +18,7 @@ from service.experiments.report.variant_table import points_of
 from service.storage.object_keys import put_content
 from service.storage.ports import ObjectStore
 from service.storage.tables import write_parquet
+from service.tuning.ports import NOT_OBSERVED
 from service.work_folders import work_folder
 
 _TIME = (1980, 1, 1, 0, 0, 0)  # what a zip file begins with: the same content, the same bytes
@@ -62,6 +63,8 @@ def _write_table(report: ReportData, to: Path) -> None:
     metadata = {"experiment_id": report.experiment_id, "created_at": rfc3339(report.created_at)}
     if report.unlisted_model:
         metadata["unlisted_model"] = report.base_model
+    if report.documented_only:
+        metadata["documented_only"] = NOT_OBSERVED
     write_parquet(rows, to, schema=TABLE, metadata=metadata)
 
 

@@ -25,6 +25,7 @@ from service.experiments.report.variant_table import points_of, variant_table
 from service.experiments.report.word_diff import Edit, diff_words
 from service.pages.templates import render_page
 from service.tuning.curves.overfitting import FEW_POINTS
+from service.tuning.ports import NOT_OBSERVED
 
 SYNTHETIC_NOTICE = "SYNTHETIC: produced by the Tunecurve emulator, not by Gemini"
 UNLISTED_NOTICE = "UNLISTED: the base model is unknown to the catalogue, or retired"
@@ -82,6 +83,7 @@ def render_report(report: ReportData, *, revealed: bool = False) -> str:
         synthetic_notice=SYNTHETIC_NOTICE,
         leaky_notice=LEAKY_NOTICE,
         unlisted_notice=UNLISTED_NOTICE,
+        documented_notice=f"Tuned by preference: {NOT_OBSERVED}",
         sure_heads=HEADS,
         sure=list(confidence_rows(report)),
         judge_heads=JUDGE_HEADS,

@@ -24,7 +24,9 @@ def check_settings(
     entry = catalogue.entry(settings.base_model)
     _raise_for(
         [
-            *_method_faults(entry, settings, continues=continues),
+            *_method_faults(
+                entry, settings.method, continues=continues or settings.continue_from is not None
+            ),
             *_hyperparameter_faults(entry, settings.hyperparameters, settings.method),
             *_place_faults(entry, settings, place=catalogue.places.tuning),
         ]
@@ -36,11 +38,13 @@ def check_hyperparameters(
     base_model: str,
     hyperparameters: HyperparametersSpec,
     *,
+    method: TuningMethod,
     pointer: str = _HYPERPARAMETERS,
 ) -> None:
-    """Raise Invalid where supervised tuning of the base model has no such hyperparameters."""
-    entry, method = catalogue.entry(base_model), TuningMethod.SUPERVISED
-    _raise_for([*_hyperparameter_faults(entry, hyperparameters, method, pointer=pointer)])
+    """Raise Invalid where the base model is not tuned so, or has no such hyperparameters."""
+    entry = catalogue.entry(base_model)
+    hyperparameter_faults = _hyperparameter_faults(entry, hyperparameters, method, pointer=pointer)
+    _raise_for([*_method_faults(entry, method), *hyperparameter_faults])
 
 
 def check_rows(
@@ -59,13 +63,13 @@ def _raise_for(faults: list[Fault]) -> None:
 
 
 def _method_faults(
-    entry: ModelEntry, settings: TuningSettings, *, continues: bool
+    entry: ModelEntry, method: TuningMethod, *, continues: bool = False
 ) -> Iterator[Fault]:
     known = entry.tuning.methods
     words = f"{entry.name} is known to be tuned by {', '.join(known)}"
-    if settings.method not in known:
-        yield Fault("/spec/method", "method_not_available", f"{words}, not by {settings.method}")
-    if (continues or settings.continue_from) and CONTINUOUS not in known:
+    if method not in known:
+        yield Fault("/spec/method", "method_not_available", f"{words}, not by {method}")
+    if continues and CONTINUOUS not in known:
         message = f"{words}: models tuned from it are not tuned further"
         yield Fault("/spec/continue_from", "method_not_available", message)
 

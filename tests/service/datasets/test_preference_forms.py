@@ -153,7 +153,11 @@ def source() -> list[dict[str, str]]:
     turned = {"prompt": "Left or right?", "chosen": "Left", "rejected": "Right"}
     other = {"prompt": "Left or right?", "chosen": "Right", "rejected": "Left"}
     equal = {"prompt": "One or one?", "chosen": "One", "rejected": "One"}
-    return [*pairs, pairs[0], turned, other, equal]
+    circle = [
+        {"prompt": "Which of all?", "chosen": chosen, "rejected": rejected}
+        for chosen, rejected in ("ab", "bc", "ca", "ad")  # the last one leads out of it
+    ]
+    return [*pairs, pairs[0], turned, other, equal, *circle]
 
 
 @pytest.fixture
@@ -183,7 +187,7 @@ def test_pairs_are_split_by_prompt_and_each_left_out_row_has_its_reason(
     shown = present_dataset(row, job=State.SUCCEEDED)
     assert shown.report is not None
     dropped = {reason: each.first_rows for reason, each in shown.report.dropped.items()}
-    assert dropped["conflicting_preference"] == [62, 63]
+    assert dropped["conflicting_preference"] == [62, 63, 65, 66, 67]
     assert dropped["equal_answers"] == [64]
     assert shown.report.dropped["duplicate"].rows == 1
     key = row.examples_key or ""

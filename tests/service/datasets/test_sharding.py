@@ -179,15 +179,29 @@ def tweets(count: int) -> Iterator[tuple[str, str]]:
         yield text, ("positive", "negative", "neutral")[about % 3]
 
 
-def written(rows: Iterator[tuple[str, str]]) -> bytes:
+def pairs(count: int) -> Iterator[tuple[str, str, str]]:
+    """Preferences among a few answers to each prompt, which go round in circles at times."""
+    for number, (text, _) in enumerate(tweets(count)):
+        about = number if number % 5 else number % 35
+        better, worse = f"answer {number % 3}", f"answer {(number + 1 + number // 350) % 3}"
+        yield f"question {about} of {text}" if number % 5 else f"question {about}", better, worse
+
+
+def written(
+    rows: Iterator[tuple[str, ...]], columns: tuple[str, ...] = ("text", "sentiment")
+) -> bytes:
     file = io.StringIO(newline="")
-    csv.writer(file).writerows([("text", "sentiment"), *rows])
+    csv.writer(file).writerows([columns, *rows])
     return file.getvalue().encode()
 
 
 @pytest.fixture
 def sources(workers: Workers) -> list[dict[str, str]]:
-    data = [written(tweets(700)), written((f"held {text}", label) for text, label in tweets(41))]
+    data = [
+        written(tweets(700)),
+        written((f"held {text}", label) for text, label in tweets(41)),
+        written(pairs(700), ("prompt", "chosen", "rejected")),
+    ]
     return [
         {
             "type": "file",
@@ -212,7 +226,7 @@ def without_folders(made: Any) -> str:
 def test_any_number_of_shards_gives_the_same_dataset(
     workers: Workers, sources: list[dict[str, str]]
 ) -> None:
-    main, other = sources
+    main, other, preferred = sources
     specs = (
         {"preset": "sentiment", "source": main, **SIZES},
         {"preset": "sentiment", "source": main, **SIZES, "near_duplicates": None}
@@ -220,6 +234,7 @@ def test_any_number_of_shards_gives_the_same_dataset(
         {"preset": "sentiment", "source": main, "test_source": other, **SIZES}
         | {"allow_leakage": True, "near_duplicates": 0.95},
         {"preset": "pii", "source": {"type": "synthetic", "rows": 700, "seed": 0}, **SIZES},
+        {"preset": "generic", "form": "preference", "source": preferred, **SIZES},
     )
     dropped: set[str] = set()
     for spec in specs:
@@ -233,6 +248,7 @@ def test_any_number_of_shards_gives_the_same_dataset(
             assert without_folders(found) == without_folders(wanted)
             assert (job.progress["done"], job.progress["total"]) == (wanted["report"]["kept"],) * 2
     assert {"empty_text", "duplicate", "near_duplicate", "over_long"} <= dropped
+    assert "conflicting_preference" in dropped
     assert workers.left == []
 
 

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 import httpx2
 
 from tests.support.eventually import eventually
+from tests.support.ports import reserved_port
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,23 +25,16 @@ def server_process(
     module: str, arguments: Sequence[str], environment: Mapping[str, str], *, probe: str
 ) -> Iterator[ServerProcess]:
     """Start `python -m module arguments --port N` and yield once `probe` is answered."""
-    port = _free_port()
-    command = [sys.executable, "-P", "-m", module, *arguments, "--port", str(port)]
-    process = subprocess.Popen(command, env={**os.environ, **environment})  # noqa: S603, TID251
-    url = f"http://127.0.0.1:{port}"
-    try:
-        eventually(lambda: _answers(url + probe), what=f"{module} has not started")
-        yield ServerProcess(url, process.pid)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(60)
-
-
-def _free_port() -> int:
-    with socket.socket() as opened:
-        opened.bind(("127.0.0.1", 0))
-        port: int = opened.getsockname()[1]
-        return port
+    with reserved_port() as port:
+        command = [sys.executable, "-P", "-m", module, *arguments, "--port", str(port)]
+        process = subprocess.Popen(command, env={**os.environ, **environment})  # noqa: S603, TID251
+        url = f"http://127.0.0.1:{port}"
+        try:
+            eventually(lambda: _answers(url + probe), what=f"{module} has not started")
+            yield ServerProcess(url, process.pid)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)
 
 
 def _answers(url: str) -> bool:

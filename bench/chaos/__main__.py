@@ -36,6 +36,7 @@ from service.migrations.upgrade import upgrade
 from service.projects.operations import create_key
 from service.projects.schemas import Scope
 from tests.support.eventually import eventually
+from tests.support.ports import reserved_port
 from tests.support.postgres import PostgresServer, start_postgres
 from tests.support.stack import Stack, start_stack
 from tunecurve.client import Client
@@ -112,7 +113,8 @@ def world(folder: Path, database: str) -> Iterator[World]:
         stack = resources.enter_context(start_stack(folder, url, settings=settings))
         calls.upstream = stack.emulator.url
         stack.fleet.folder = disk.folder  # its logs
-        members = Members(stack, clocks, postgres=postgres, state=folder / "emulator")
+        port = resources.enter_context(reserved_port())
+        members = Members(stack, clocks, postgres=postgres, state=folder / "emulator", port=port)
         key = create_key(
             stack.project_id, name="storm", scopes=Scope, sessions=stack.services.sessions
         )

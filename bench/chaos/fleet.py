@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -128,9 +127,15 @@ class Members:
     """Everything that runs, by name, and what has ended without being killed."""
 
     def __init__(
-        self, stack: Stack, clocks: Clocks, *, postgres: PostgresServer | None, state: Any
+        self,
+        stack: Stack,
+        clocks: Clocks,
+        *,
+        postgres: PostgresServer | None,
+        state: Any,
+        port: int,
     ) -> None:
-        self.port = _free_port()
+        self.port = port
         words = {
             "general worker": worker_words(GENERAL, name="general"),
             "evaluate worker": worker_words("evaluate", name="evaluate"),
@@ -168,8 +173,3 @@ class Members:
             self._killed.discard(name)
             with contextlib.suppress(OSError, RuntimeError, httpx2.HTTPError):
                 member.start()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as opened:
-        return int(opened.getsockname()[1])

@@ -1,7 +1,7 @@
 """Errors over HTTP: always problem documents, never what was sent."""
 
+import contextlib
 import signal
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ from service.jobs.queries import get_job
 from tests.api.problems import problem_of
 from tests.api.server import PREPARE, Api, Caller
 from tests.support.eventually import eventually
-from tests.support.processes import start_process
+from tests.support.ports import reserved_port
+from tests.support.processes import Process, start_process
 
 CANARY = "canary-4111111111111111"
 
@@ -139,12 +140,13 @@ def test_what_was_sent_is_neither_echoed_nor_logged(
         "TUNECURVE_REDIS_URL": "unix:///nonexistent/redis.sock",
         "TUNECURVE_LOG_LEVEL": "debug",
     }
-    port = _free_port()
-    with log.open("wb") as errors:
-        process = start_process(
-            "api", ["serve", "--port", str(port)], env=environment, output=errors, errors=errors
-        )
-    try:
+    with contextlib.ExitStack() as resources:
+        port = resources.enter_context(reserved_port())
+        with log.open("wb") as errors:
+            process = start_process(
+                "api", ["serve", "--port", str(port)], env=environment, output=errors, errors=errors
+            )
+        resources.callback(_end, process)
         with httpx2.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:
             eventually(lambda: _answers(http), what="the server has not started")
             other = Caller(http, caller.project_id, caller.secret)
@@ -155,20 +157,15 @@ def test_what_was_sent_is_neither_echoed_nor_logged(
             upload = other.upload(f"{CANARY}\xff".encode("latin-1"), "application/jsonl")
             assert upload.status_code == 422
             assert CANARY not in upload.text
-    finally:
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(300) in {0, -signal.SIGTERM}
     logged = log.read_text()
     assert "request_answered" in logged
     assert CANARY not in logged
     assert caller.secret not in logged
 
 
-def _free_port() -> int:
-    with socket.socket() as opened:
-        opened.bind(("127.0.0.1", 0))
-        port: int = opened.getsockname()[1]
-        return port
+def _end(process: Process) -> None:
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(300) in {0, -signal.SIGTERM}
 
 
 def _answers(http: httpx2.Client) -> bool:

@@ -191,14 +191,14 @@ def test_lists_are_filtered_and_paged(emulator: EmulatorProcess, genai: Any, job
     listed = [job.name for job in genai.batches.list(config={"page_size": 1})]
     assert listed[:3] == names[::-1]
     request = v1.ListBatchPredictionJobsRequest(parent=PARENT, filter='display_name="listed-1"')
-    assert [job.name for job in jobs.list_batch_prediction_jobs(request=request, timeout=30)] == [
+    assert [job.name for job in jobs.list_batch_prediction_jobs(request=request, timeout=300)] == [
         names[1]
     ]
     ended(genai, names[0])
     request = v1.ListBatchPredictionJobsRequest(
         parent=PARENT, filter='state="JOB_STATE_SUCCEEDED" AND display_name="listed-0"'
     )
-    assert len(list(jobs.list_batch_prediction_jobs(request=request, timeout=30))) == 1
+    assert len(list(jobs.list_batch_prediction_jobs(request=request, timeout=300))) == 1
 
 
 def test_the_job_client_creates_gets_and_deletes(emulator: EmulatorProcess, jobs: Any) -> None:
@@ -214,13 +214,15 @@ def test_the_job_client_creates_gets_and_deletes(emulator: EmulatorProcess, jobs
             "gcs_destination": {"output_uri_prefix": "gs://data/gapic"},
         },
     )
-    made = jobs.create_batch_prediction_job(parent=PARENT, batch_prediction_job=job, timeout=30)
-    done = eventually(lambda: _succeeded(jobs.get_batch_prediction_job(name=made.name, timeout=30)))
+    made = jobs.create_batch_prediction_job(parent=PARENT, batch_prediction_job=job, timeout=300)
+    done = eventually(
+        lambda: _succeeded(jobs.get_batch_prediction_job(name=made.name, timeout=300))
+    )
     assert done.completion_stats.successful_count == 1
-    jobs.cancel_batch_prediction_job(name=made.name, timeout=30)
-    jobs.delete_batch_prediction_job(name=made.name, timeout=30).result(timeout=10)
+    jobs.cancel_batch_prediction_job(name=made.name, timeout=300)
+    jobs.delete_batch_prediction_job(name=made.name, timeout=300).result(timeout=300)
     with pytest.raises(NotFound):
-        jobs.get_batch_prediction_job(name=made.name, timeout=30)
+        jobs.get_batch_prediction_job(name=made.name, timeout=300)
 
 
 def _succeeded(job: Any) -> Any:
@@ -261,7 +263,7 @@ def post(
     emulator: EmulatorProcess, document: dict[str, Any], *, location: str = "us-central1"
 ) -> httpx2.Response:
     path = f"/v1/projects/lab/locations/{location}/batchPredictionJobs"
-    return httpx2.post(f"{emulator.url}{path}", json=document, timeout=30)
+    return httpx2.post(f"{emulator.url}{path}", json=document, timeout=300)
 
 
 @pytest.mark.parametrize(
@@ -313,8 +315,8 @@ def test_a_job_is_only_found_in_its_place(emulator: EmulatorProcess, jobs: Any) 
     uri = upload(emulator, line(), name="place.jsonl")
     name = post(emulator, body(uri)).json()["name"]
     with pytest.raises(NotFound):
-        jobs.get_batch_prediction_job(name=name.replace("us-central1", "us-east1"), timeout=30)
+        jobs.get_batch_prediction_job(name=name.replace("us-central1", "us-east1"), timeout=300)
     with pytest.raises(BadRequest, match="filter"):
         jobs.list_batch_prediction_jobs(
-            request={"parent": PARENT, "filter": "surely not"}, timeout=30
+            request={"parent": PARENT, "filter": "surely not"}, timeout=300
         )

@@ -37,7 +37,7 @@ class Writer(threading.Thread):
 
     def run(self) -> None:
         try:
-            with httpx2.Client(timeout=10) as client:
+            with httpx2.Client(timeout=300) as client:
                 while True:
                     self._write(client)
         except httpx2.HTTPError:

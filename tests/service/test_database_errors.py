@@ -2,7 +2,6 @@
 
 import errno
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from service.errors import Internal, Invalid, Unavailable
 from service.migrations.upgrade import require_room
 from service.projects.operations import ensure_project
 from tests.support.eventually import eventually
+from tests.support.ports import reserved_port
 
 PGBOUNCER = shutil.which("pgbouncer")
 
@@ -190,27 +190,30 @@ def test_a_read_only_file_is_read_only(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def pooled(sessions: Sessions) -> Iterator[Sessions]:
+def free_port() -> Iterator[int]:
+    with reserved_port() as port:
+        yield port
+
+
+@pytest.fixture
+def pooled(sessions: Sessions, free_port: int) -> Iterator[Sessions]:
     """The same database behind PgBouncer, which lends four connections by the transaction."""
     if not is_server(sessions) or PGBOUNCER is None:
         pytest.skip("needs PostgreSQL and pgbouncer")
     url = sessions.engine.url
     socket_folder = str(url.query["host"])
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     folder = Path(tempfile.mkdtemp(prefix="pb"))
     folder.chmod(0o777)
     (folder / "users.txt").write_text('"postgres" ""\n')
     (folder / "pgbouncer.ini").write_text(
         f"[databases]\n{url.database} = host={socket_folder} user=postgres\n"
-        f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
+        f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {free_port}\nunix_socket_dir =\n"
         f"auth_type = any\nauth_file = {folder / 'users.txt'}\npool_mode = transaction\n"
         "default_pool_size = 4\n"
     )
     words = [PGBOUNCER, "-u", Path(socket_folder).owner(), str(folder / "pgbouncer.ini")]
     server = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    opened = open_sessions(f"postgres://postgres@127.0.0.1:{port}/{url.database}")
+    opened = open_sessions(f"postgres://postgres@127.0.0.1:{free_port}/{url.database}")
     try:
         eventually(lambda: _answers(opened), what="PgBouncer does not answer")
         yield opened

@@ -13,6 +13,7 @@ from typing import IO, Any, cast
 import httpx2
 
 from tests.support.plain_http import NO_TLS
+from tests.support.ports import reserved_port
 from tests.support.processes import Process, inherited, parent_pid, start_process
 
 _ANNOUNCEMENT = "emulator listening on "
@@ -73,14 +74,15 @@ class EmulatorProcess:
 
 
 @contextmanager
-def start_emulator(
-    state: Path | None = None, *, port: int = 0, **config: Any
-) -> Iterator[EmulatorProcess]:
-    """Run an emulator until the block ends; `config` are its settings (see docs/emulator.md)."""
-    arguments = ["--port", str(port)]
-    if state is not None:
-        arguments += ["--state", str(state)]
-    with tempfile.TemporaryFile("w+") as errors:
+def start_emulator(state: Path | None = None, **config: Any) -> Iterator[EmulatorProcess]:
+    """Run an emulator until the block ends; `config` are its settings (see docs/emulator.md).
+
+    Its port is kept for it while it is away between `kill` and `start_again`.
+    """
+    with reserved_port() as port, tempfile.TemporaryFile("w+") as errors:
+        arguments = ["--port", str(port)]
+        if state is not None:
+            arguments += ["--state", str(state)]
         try:
             process, url = _launch(arguments, errors=errors)
         except RuntimeError:

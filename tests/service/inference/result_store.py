@@ -18,7 +18,7 @@ from service.inference.ports import (
 )
 
 FLOW = Flow("prj_a", "job_a")
-LIMITS = CallLimits(in_flight=64, attempts=4, timeout_seconds=10)
+LIMITS = CallLimits(in_flight=64, attempts=4, timeout_seconds=120)
 
 
 class Stopped(Exception):  # noqa: N818  a signal, not an error

@@ -55,7 +55,7 @@ def test_requests_are_read_only_as_the_window_allows(provider: Provider, shelf: 
             ahead.append(len(read) - len(shelf.keys))
             yield request
 
-    shelf.run(counted(), limits=CallLimits(in_flight=16, attempts=4, timeout_seconds=10))
+    shelf.run(counted(), limits=CallLimits(in_flight=16, attempts=4, timeout_seconds=120))
     assert len(shelf.keys) == 200
     assert max(ahead) <= 16 + 1
 
@@ -103,7 +103,7 @@ def test_a_row_that_never_succeeds_fails_after_its_attempts(
     provider: Provider, shelf: Shelf
 ) -> None:
     provider.always["prompt-1"] = 503
-    limits = CallLimits(in_flight=8, attempts=2, timeout_seconds=5)
+    limits = CallLimits(in_flight=8, attempts=2, timeout_seconds=120)
     summary = shelf.run(requests(4), limits=limits)
     failed = {result.key: result for result in shelf.answered}["row-1"]
     assert (failed.generation.outcome, failed.attempts) == (Outcome.FAILED, 2)
@@ -126,7 +126,7 @@ def test_a_second_run_uses_the_same_thread_and_connections(
     provider: Provider, shelf: Shelf
 ) -> None:
     threads: set[int] = set()
-    limits = CallLimits(in_flight=4, attempts=2, timeout_seconds=5)
+    limits = CallLimits(in_flight=4, attempts=2, timeout_seconds=120)
     for start in (0, 20):
         shelf.run(requests(20, start=start), limits=limits)
         threads |= {

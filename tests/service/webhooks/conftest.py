@@ -27,7 +27,7 @@ def rules() -> UrlRules:
 
 @pytest.fixture
 def sender(rules: UrlRules) -> WebhookSender:
-    return WebhookSender(rules, connect_seconds=2, overall_seconds=5)
+    return WebhookSender(rules, connect_seconds=60, overall_seconds=120)
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ class Receiver:
     def __init__(self, *replies: Reply) -> None:
         self.replies = list(replies) or [Reply()]
         self.received: list[Received] = []
+        self.cut_off = threading.Event()  # before a reply was sent whole
         self.port = 0
 
     @property
@@ -50,8 +51,10 @@ def _handler_of(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
             for name, value in reply.headers.items():
                 self.send_header(name, value)
             self.end_headers()
-            with contextlib.suppress(OSError):  # the sender may have read enough
+            try:
                 self.wfile.write(reply.body)
+            except OSError:  # the sender may have read enough
+                receiver.cut_off.set()
 
         def log_message(self, *_: object) -> None:
             """Keep the tests' output quiet."""

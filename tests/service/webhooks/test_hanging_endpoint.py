@@ -9,6 +9,7 @@ from service.projects.operations import ensure_project
 from service.webhooks.deliveries import due_deliveries
 from service.webhooks.models import Webhook
 from service.webhooks.schemas import DeliveryState
+from service.webhooks.sender import WebhookSender
 from tests.service.webhooks.house import House
 from tests.service.webhooks.receivers import hanging, receiving
 from tests.support.eventually import eventually
@@ -39,6 +40,8 @@ def test_a_hanging_endpoint_delays_no_other(house: House) -> None:
 
 
 def test_an_endpoint_that_never_answers_is_left_alone_as_a_whole(house: House) -> None:
+    hurried = WebhookSender(house.rules, connect_seconds=60, overall_seconds=1)
+    house = replace(house, sender=hurried)
     with hanging() as hung:
         endpoint = house.endpoint(hung.url)
         for _ in range(5):

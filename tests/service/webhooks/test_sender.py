@@ -19,6 +19,7 @@ from service.webhooks.addresses import UrlRules, url_rules
 from service.webhooks.ports import SendResult
 from service.webhooks.sender import WebhookSender
 from tests.service.webhooks.receivers import Reply, dripping, receiving
+from tests.support.eventually import PATIENCE_SECONDS
 
 PUBLIC = "93.184.215.14"
 
@@ -192,9 +193,9 @@ def test_a_huge_answer_is_read_no_further_than_needed(sender: WebhookSender) -> 
     huge = Reply(200, b"x" * (64 << 20))
     with receiving(huge) as receiver:
         answer = post(sender, receiver.url)
+        assert receiver.cut_off.wait(PATIENCE_SECONDS)
     assert answer.succeeded
     assert answer.excerpt == "x" * 512
-    assert answer.latency_ms < 4000
 
 
 @pytest.fixture

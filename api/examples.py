@@ -102,6 +102,8 @@ FILE: Example = {
     "format": "csv",
     "size_bytes": 48211,
     "sha256": _SHA256,
+    "sent_size_bytes": 48211,
+    "sent_sha256": _SHA256,
     "created_at": CREATED,
 }
 _STORED: Example = {

@@ -109,6 +109,8 @@ _EVERYWHERE = {
     "seed": "the same seed gives the same result",
     "sha256": "SHA-256 of the bytes, in hexadecimal",
     "shots": "examples shown inside each prompt",
+    "sent_sha256": "SHA-256 of the bytes as sent, as `sha256sum` shows it; null for old files",
+    "sent_size_bytes": "size in bytes as sent; null for old files",
     "size_bytes": "size in bytes",
     "source": "who says so",
     "spec": "what is to be done",

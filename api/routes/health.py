@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 from api.auth import Reader
 from api.dependencies import Services
 from api.openapi import answers, problems
+from api.version import VERSION
 from service.database import Sessions
 from service.errors import TunecurveError, Unavailable
 from service.migrations.upgrade import TablesVersion, require_room, require_tables
@@ -32,6 +33,23 @@ class Health(BaseModel):
     status: Literal["ok"] = "ok"
 
 
+class RootLinks(BaseModel):
+    """Where to go from here; all but the first answer without a key, too."""
+
+    jobs: str = Field(default="/v1/jobs", description="needs a key")
+    openapi: str = Field(default="/openapi.json", description="every request and answer")
+    health: str = Field(default="/healthz", description="whether the process answers")
+    readiness: str = Field(default="/readyz", description="whether requests can be served")
+
+
+class Root(BaseModel):
+    """What answers here, for who opens the address in a browser."""
+
+    name: Literal["Tunecurve"] = "Tunecurve"
+    version: str
+    links: RootLinks
+
+
 class Readiness(BaseModel):
     """Without the broker work is accepted and kept, but not begun: `degraded`."""
 
@@ -45,6 +63,29 @@ class Readiness(BaseModel):
     broker_detail: str | None = Field(
         default=None, description="why no message can be sent, or is lost"
     )
+
+
+@router.get(
+    "/",
+    operation_id="root",
+    summary="What answers here, and where to go",
+    responses={
+        200: {
+            "content": {
+                "application/json": {
+                    "example": {
+                        "name": "Tunecurve",
+                        "version": VERSION,
+                        "links": RootLinks().model_dump(),
+                    }
+                }
+            }
+        }
+    },
+)
+async def root() -> Root:
+    """Needs no key and tells nothing of what is inside."""
+    return Root(version=VERSION, links=RootLinks())
 
 
 @router.get(

@@ -9,6 +9,10 @@ from service.database import Id, Model
 
 
 class File(Model):
+    """`size_bytes` and `sha256` are those of the bytes as kept, which are expanded; those as sent
+    are None of files of older versions.
+    """
+
     __tablename__ = "file"
     __table_args__ = (Index("ix_file_project_id_id", "project_id", "id"),)
 
@@ -18,5 +22,7 @@ class File(Model):
     format: Mapped[str] = mapped_column(String(20))
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[str] = mapped_column(String(64))
+    sent_size_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    sent_sha256: Mapped[str | None] = mapped_column(String(64))
     object_key: Mapped[str] = mapped_column(String(200), index=True)
     created_at: Mapped[datetime]

@@ -51,13 +51,13 @@ def create_file(
     """
     known = _known_format(format)
     _check_name(name)
-    sent = hashlib.sha256()
+    sent = _Passed()
     with work_folder() as folder:
         path = folder / "upload"
-        raw = _hashing(limited(chunks, limit_bytes=limits.upload_bytes), sent)
+        raw = sent.counted(limited(chunks, limit_bytes=limits.upload_bytes))
         plain = expanded(raw, limit_bytes=limits.upload_bytes)
         known, sha256 = _write_checked(plain, path, known, limits)
-        if digest is not None and digest.lower() != sent.hexdigest():
+        if digest is not None and digest.lower() != sent.sha256:
             message = "the bytes that came do not have the digest that was promised; send again"
             raise Invalid(message, code="digest_mismatch")
         file_id = new_id(Prefix.FILE)
@@ -68,6 +68,8 @@ def create_file(
             format=known.value,
             size_bytes=path.stat().st_size,
             sha256=sha256,
+            sent_size_bytes=sent.size_bytes,
+            sent_sha256=sent.sha256,
             object_key=project_folder(project_id, "files", file_id),
             created_at=utc_now(),
         )
@@ -120,18 +122,30 @@ def _check_name(name: str) -> None:
         raise Invalid(message, code="invalid_name", faults=[Fault("name", "invalid_name", message)])
 
 
-def _hashing(chunks: Iterable[bytes], digest: "hashlib._Hash") -> Iterator[bytes]:
-    for chunk in chunks:
-        digest.update(chunk)
-        yield chunk
+class _Passed:
+    """Size and digest of the bytes that have passed."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+        self.size_bytes = 0
+
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
+
+    def counted(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            self._digest.update(chunk)
+            self.size_bytes += len(chunk)
+            yield chunk
 
 
 def _write(chunks: Iterable[bytes], path: Path) -> str:
-    digest = hashlib.sha256()
+    passed = _Passed()
     with path.open("xb") as file:
-        for chunk in _hashing(chunks, digest):
+        for chunk in passed.counted(chunks):
             file.write(chunk)
-    return digest.hexdigest()
+    return passed.sha256
 
 
 def _store(row: File, path: Path, *, sessions: Sessions, store: ObjectStore) -> None:

@@ -20,7 +20,10 @@ class FileFormat(StrEnum):
 
 
 class File(BaseModel):
-    """An uploaded file. Size and digest are those of the bytes as kept, that is, expanded."""
+    """An uploaded file. `size_bytes` and `sha256` are those of the bytes as kept, that is,
+    expanded; `sent_size_bytes` and `sent_sha256` those of the bytes as sent, as `sha256sum` shows
+    them, and null for files of older versions.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -30,6 +33,8 @@ class File(BaseModel):
     format: FileFormat
     size_bytes: int = Field(ge=0)
     sha256: str
+    sent_size_bytes: int | None = Field(ge=0)
+    sent_sha256: str | None
     created_at: datetime
 
 
@@ -41,5 +46,7 @@ def present_file(row: FileRow) -> File:
         format=FileFormat(row.format),
         size_bytes=row.size_bytes,
         sha256=row.sha256,
+        sent_size_bytes=row.sent_size_bytes,
+        sent_sha256=row.sent_sha256,
         created_at=row.created_at,
     )

@@ -16,7 +16,7 @@ from service.projects.schemas import Principal, Scope
 from tests.api.server import PREPARE, Api, Caller, Json
 from tests.support.eventually import eventually
 
-OPEN_PATHS = {"/healthz", "/readyz"}
+OPEN_PATHS = {"/", "/healthz", "/readyz"}
 ANY_SCOPE = {"/v1/me"}
 OF_ADMINISTRATORS = ("/v1/audit", "/v1/keys", "/v1/webhooks", "/v1/projects", "/v1/subjects")
 ALSO_OF_ADMINISTRATORS = {("PATCH", "/v1/quotas/{location}/{base_model}")}

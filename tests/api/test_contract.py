@@ -38,7 +38,7 @@ OPERATIONS = {
     "createKey", "listKeys", "revokeKey", "whoAmI",
     "listQuotas", "changeQuota", "retryEvaluation", "getUsage", "listPrices",
     "listEvaluationVerdicts", "putEvaluationVerdicts",
-    "healthz", "readyz", "metrics",
+    "root", "healthz", "readyz", "metrics",
 }  # fmt: skip
 
 

@@ -91,11 +91,14 @@ def test_what_is_inside_is_known_by_the_name_or_the_bytes(
     caller: Caller, name: str, content: bytes, expected: str
 ) -> None:
     for media_type, pack in PACKINGS.items():
-        answer = caller.upload(pack(content), media_type, params={"name": name})
+        packed = pack(content)
+        answer = caller.upload(packed, media_type, params={"name": name})
 
         assert answer.status_code == 201, answer.text
         assert answer.json()["format"] == expected, media_type
         assert answer.json()["size_bytes"] == len(content)
+        assert answer.json()["sent_size_bytes"] == len(packed)
+        assert answer.json()["sent_sha256"] == hashlib.sha256(packed).hexdigest()
 
 
 @pytest.mark.parametrize("media_type", ["multipart/form-data; boundary=x", "image/png", ""])

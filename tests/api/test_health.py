@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
 from api.app import THREADS
+from api.version import VERSION
 from service.database import open_sessions
 from service.errors import Conflict
 from service.migrations.upgrade import upgrade
@@ -163,3 +164,10 @@ def test_a_database_that_hangs_is_away(settings: Settings) -> None:
         assert api.get("/healthz").status_code == 200
         other.rollback()
         eventually(lambda: api.get("/readyz").status_code == 200, what="it stays away")
+
+
+def test_the_address_alone_says_what_answers_and_its_links_lead_somewhere(api: Api) -> None:
+    shown = api.get("/").json()
+    assert (shown["name"], shown["version"]) == ("Tunecurve", VERSION)
+    for name, path in shown["links"].items():
+        assert api.get(path).status_code == (401 if name == "jobs" else 200)

@@ -42,6 +42,10 @@ VIOLATIONS = {
         "service/jobs/paid_operations/line.py",
         "import service.jobs.paid_operations.sweep",
     ),
+    "Inference goes from single calls over pacing to runs": (
+        "service/inference/pace.py",
+        "import service.inference.governors",
+    ),
     "Datasets follow the way of the data": (
         "service/datasets/presets/squad.py",
         "import service.datasets.splitting.leakage",

@@ -44,7 +44,13 @@ _WRITTEN_OTHERWISE = (
 )
 _ARTICLE = frozenset({"paragraphs", "qas"})
 _ARTICLES = 'the rows are SQuAD\'s articles: write {"data": [...]} of them as one JSON document'
-_FIRST_LINE = "the first line may be data: name the columns in `columns` of the format"
+_FIRST_LINE = (
+    "the names that are there look like data, and are not shown; if a CSV file has no header, the "
+    "first line may be data: name the columns in `columns` of the format"
+)
+_LABELS_AS_COLUMNS = (
+    "columns are named as labels are, one for each: write one column that holds the row's label"
+)
 # A number as in an address or a telephone, an e-mail address, the end of a sentence.
 _DATA = re.compile(r"\d{3}|\d .*\d|@|[.!?,](?:\s|$)|\s.*\s.*\s.*\s")
 
@@ -172,7 +178,10 @@ def _known(staged: StagedRows, preset: Preset, *, hopeless: bool) -> str:
     if "context" in preset.columns and _ARTICLE.intersection(staged.columns):
         return _ARTICLES
     labels = set(map(fold, preset.labels))
-    looks_like_data = any(_DATA.search(name) or fold(name) in labels for name in staged.columns)
+    named_as_labels = labels.intersection(map(fold, staged.columns))
+    if len(named_as_labels) > 1:
+        return _LABELS_AS_COLUMNS
+    looks_like_data = named_as_labels or any(map(_DATA.search, staged.columns))
     if staged.names_in_rows or looks_like_data:
         return _FIRST_LINE
     name_form = _ONE_WORD if hopeless else _COLUMN_NAME

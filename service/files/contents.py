@@ -165,7 +165,11 @@ class _TextCheck:
     def _lengthen(self, part: bytes) -> None:
         self._line_length += len(part)
         if self._line_bytes is not None and self._line_length > self._line_bytes:
-            raise self._refusal("line_too_long", f"a line may hold {self._line_bytes} bytes", b"")
+            message = (
+                f"a line may hold {self._line_bytes} bytes; shorten or split it, or raise "
+                "TUNECURVE_LINE_BYTES_LIMIT"
+            )
+            raise self._refusal("line_too_long", message, b"")
 
     def _refusal(self, code: str, message: str, before: bytes) -> Invalid:
         line = self._lines + before.count(b"\n") + 1

@@ -205,7 +205,8 @@ class RowConverter:
         table = _table(columns)
         frame = pl.DataFrame(table)
         self._rows.checks.check(frame)
-        keys = row_keys(frame, batch.digests, batch.compared)
+        masks = self._plan.preset.placeholders
+        keys = row_keys(frame, batch.digests, batch.compared, masks=masks)
         others = pl.Series("other_group", batch.other_groups, pl.UInt64)
         keys = keys.with_columns(others)
         if self._plan.preset.pairs:

@@ -37,9 +37,11 @@ def _keyed(seed: int) -> "hashlib.blake2b":
 
 
 def row_keys(
-    converted: pl.DataFrame, digests: Iterable[bytes], compared: list[str]
+    converted: pl.DataFrame, digests: Iterable[bytes], compared: list[str], *, masks: bool = True
 ) -> pl.DataFrame:
     """Return the keys of examples, one row each; `digests` are four for each, as in `DIGESTS`.
+
+    `masks`: targets are masked texts; else those are that have words of their text.
 
     The input of a chat is its system instruction, its history and its text. `system` is a hash of
     the first.
@@ -65,7 +67,7 @@ def row_keys(
         (_normalised().hash(4) ^ pl.col("spoken")).alias("normalised"),
         (pl.col("instructed") // (1 << 32)).cast(pl.UInt32).alias("system"),
         (pl.col("target").hash(5) ^ _hashed("rejected", 8)).alias("target"),
-        _template().alias("template"),
+        _template(masks=masks).alias("template"),
         pl.col("text").str.len_chars().alias("text_characters"),
         pl.col("target").str.len_chars().alias("target_characters"),
         (
@@ -120,9 +122,20 @@ def _blanked() -> pl.Expr:
     return pl.col("target").str.replace_all(PLACEHOLDER, "[]").str.to_lowercase()
 
 
-def _template() -> pl.Expr:
-    """Return the hash of a blanked target; null where there are no placeholders."""
+def _longest_piece(blanked: pl.Expr) -> pl.Expr:
+    piece = pl.element().str.strip_chars()
+    longest = piece.sort_by(piece.str.len_chars(), descending=True).first()
+    return blanked.str.split("[]").list.eval(longest).list.first()
+
+
+def _template(*, masks: bool) -> pl.Expr:
+    """Return the hash of a blanked target; null where there are no placeholders.
+
+    Where targets are no masks, a tag or a link looks like one: many rows may be answered alike.
+    """
     blanked = pl.col("blanked")
     masked = pl.col("target").str.contains(PLACEHOLDER)
+    if not masks:
+        masked &= pl.col("compared").str.contains(_longest_piece(blanked), literal=True)
     words = blanked.str.replace_all("[]", "", literal=True).str.len_chars()
     return pl.when(masked & (words >= _TEMPLATE_CHARACTERS)).then(blanked.hash(6))

@@ -3,12 +3,13 @@
 import csv
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
-from typing import IO
+from typing import IO, Literal
 
 from service.datasets.formats.csv_header import (
     ResemblingNames,
     delimiter_of,
     has_lone_return,
+    is_spaced,
     read_header,
     refuse_other_formats,
     refuse_single_quotes,
@@ -37,7 +38,8 @@ def csv_rows(lines: Iterable[str], context: ReadContext) -> Iterator[SourceRow]:
     delimiter = delimiter_of(head, context)
     refuse_single_quotes(head, delimiter, context)
     guard = _RecordLines(chain(head, it), context.limits.row_bytes)
-    records = _records(_reader(guard, context, delimiter))
+    spaced = is_spaced(head, delimiter)
+    records = _records(_reader(guard, context, delimiter, spaced=spaced))
     header = list(context.options.columns) or read_header(records, guard.lines, context)
     context.add_columns(filter(None, header))
     kept = [(at, name) for at, name in enumerate(header) if name and context.needs(name)]
@@ -96,12 +98,16 @@ class _RecordLines:
         return line
 
 
-def _reader(lines: Iterable[str], context: ReadContext, delimiter: str) -> Iterator[list[str]]:
+def _reader(
+    lines: Iterable[str], context: ReadContext, delimiter: str, *, spaced: bool
+) -> Iterator[list[str]]:
+    """Return a reader of records; where delimiters are `spaced`, a quote may follow the space."""
     # The length of a cell is checked here, once its record is whole; that of a record above.
     csv.field_size_limit(_ANY_CHARACTERS)
-    if context.options.quoting:
-        return csv.reader(lines, strict=True, delimiter=delimiter)
-    return csv.reader(lines, strict=True, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if context.options.quoting else csv.QUOTE_NONE
+    return csv.reader(
+        lines, strict=True, delimiter=delimiter, quoting=quoting, skipinitialspace=spaced
+    )
 
 
 def _records(records: Iterator[list[str]]) -> Iterator[list[str] | None]:

@@ -13,7 +13,8 @@ from service.errors import Fault, Invalid
 
 _DELIMITERS = (",", "\t", ";", "|")
 _PLACES_SHOWN = 10
-_DELIMITER_LINE = re.compile(r"\ufeff?\"?sep *= *([^\w\s]|\t)\"?[,;|\t]*\s*", re.IGNORECASE)
+_DELIMITER_LINE = re.compile(r"\ufeff?\"?sep *= *([^\w\s\\]|\t|\\t)\"?[,;|\t]*\s*", re.IGNORECASE)
+_RULE_OF_MARKDOWN = re.compile(r"\s*\|?(?:\s*:?-{2,}:?\s*\|)+\s*(?::?-{2,}:?\s*)?")
 _WEB_PAGE = re.compile(r"<(?:!doctype|html|\?xml|table|head|body)", re.IGNORECASE)
 _INVISIBLE = "\u200b\u200e\u200f\u2060\ufeff"
 _SHAPED = 100  # characters of a text
@@ -23,6 +24,9 @@ def refuse_other_formats(head: Sequence[str], context: ReadContext) -> None:
     first = head[0].removeprefix("\ufeff").strip() if head else ""
     if _WEB_PAGE.match(first):
         message = "the file is a web page or XML, as some tools name a table; save it as CSV"
+        raise Invalid(message, code="not_a_table")
+    if len(head) > 1 and _RULE_OF_MARKDOWN.fullmatch(head[1]):
+        message = "the file is a table in Markdown, with a line of dashes; save it as CSV"
         raise Invalid(message, code="not_a_table")
     if context.options.columns or not first.startswith(("{", "[")):
         return
@@ -42,13 +46,14 @@ def _is_json(text: str) -> bool:
 def _delimiter_line(head: list[str], context: ReadContext) -> str:
     """Take Excel's first line `sep=;` out of the head and return its delimiter, or nothing."""
     found = _DELIMITER_LINE.fullmatch(head[0]) if head else None
-    if found is None or context.options.columns:
+    if found is None:
         return ""
     del head[0]
-    if context.options.delimiter is None and found[1] not in _DELIMITERS:
+    delimiter = "\t" if found[1] == "\\t" else found[1]
+    if context.options.delimiter is None and delimiter not in _DELIMITERS:
         message = "the first line names a delimiter that is none of , ; | and tab; write it anew"
         raise Invalid(message, code="unknown_delimiter")
-    return context.options.delimiter or found[1]
+    return context.options.delimiter or delimiter
 
 
 def delimiter_of(head: list[str], context: ReadContext) -> str:
@@ -70,11 +75,12 @@ def _detect_delimiter(head: Sequence[str]) -> str:
 
 def _evenness(head: Sequence[str], delimiter: str) -> tuple[bool, int, int]:
     """Return whether all records have the header's width, how many have, and that width."""
-    records = csv.reader(head, delimiter=delimiter)
+    widths: list[int] = []
     try:
-        widths = [len(cells) for cells in records if cells]
-    except csv.Error:
-        widths = []
+        for cells in csv.reader(head, delimiter=delimiter):
+            widths += [len(cells)] if cells else []
+    except csv.Error:  # a record that cannot be read: those before it count
+        widths.append(0)
     if not widths or widths[0] < 2:  # noqa: PLR2004  one cell: nothing was delimited
         return False, 0, 0
     equal_widths = widths.count(widths[0])
@@ -129,6 +135,12 @@ def refuse_single_quotes(head: Sequence[str], delimiter: str, context: ReadConte
     if rows and context.options.quoting and all(map(quoted.fullmatch, rows)):
         message = "cells stand in single quotes, which would be taught; write double quotes"
         raise Invalid(message, code="single_quotes")
+
+
+def is_spaced(head: Sequence[str], delimiter: str) -> bool:
+    """Return whether each delimiter of the first line is followed by a space."""
+    first = head[0] if head else ""
+    return first.count(delimiter) == first.count(f"{delimiter} ") > 0
 
 
 def has_lone_return(lines: Sequence[str]) -> bool:

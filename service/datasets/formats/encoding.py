@@ -24,10 +24,16 @@ _SAMPLE_BYTES = 1 << 16
 _UNDEFINED = "\ufffd"
 _OTHER_SCRIPT = re.compile(r"[^\x00-\x7f]{3,}")
 _SIGN_IN_WORD = re.compile(
-    "[A-Za-z][\xa1-\xa9\xab-\xb3\xb5\xb6\xb8\xb9\xbb-\xbf\xd7\xf7\u02c6\u02dc\u2020\u2021\u2030][a-z]"
+    "[A-Za-zÀ-ÿ][\xa1-\xa9\xab-\xb3\xb5\xb6\xb8\xb9\xbb-\xbf\xd7\xf7\u02c6\u02dc\u2020\u2021\u2030][a-z]"
     "|(?<![\\w\xb0])[\xa5\xaf\xb1\xb3\xb6\xb8-\xba\xbc\xbe][a-z]"
 )
 _CAPITAL_IN_WORD = re.compile(r"[a-z][À-ÖØ-ÞŠŒŽŸ]")
+# Letters where no language of Windows-1252 has them: they are others in Baltic, Croatian, Slovene,
+# Slovak, Hungarian and Romanian texts, in those of DOS, and a euro in ISO 8859-15.
+_MISPLACED = re.compile(
+    r"[a-z]ç[b-df-hj-np-tv-z]|è[aiou]|[a-z]æ[aiou]|\w{2}[âîû](?![\w'\u2019])|\b(?:[ïÏð]|î[mnt])"
+    r"|[õû]\w*[öü]|[öü]\w*[õû]|[a-z][„”][a-z]|Ÿ[a-z]|[a-z]Ÿ|\d ?¤|¤ ?\d"
+)
 _HIGH = re.compile(r"[^\x00-\x7f]")
 _TOLERATED = 0.03
 # Signs, and rare letters in places where Italian, French and Portuguese do not have them: these
@@ -150,6 +156,7 @@ def reads_as_western(sample: bytes) -> bool:
         *(each for run in _OTHER_SCRIPT.findall(text) if len(set(run)) > 2 for each in run),  # noqa: PLR2004  a row of dashes is one sign
         *_SIGN_IN_WORD.findall(text),
         *_CAPITAL_IN_WORD.findall(text),
+        *_MISPLACED.findall(text),
     ]
     if _UNDEFINED in text or len(strange) > _TOLERATED * len(high):
         return False

@@ -118,6 +118,11 @@ def _rows_of_whole(text: str, file: IO[str], context: ReadContext) -> Iterator[S
 
 
 def _advice(document: dict[str, Any], lists: int) -> str:
+    if lists > 1 and not any(map(_holds_objects, filter(_is_list, document.values()))):
+        return (
+            "the document holds a table as lists of columns or cells, as pandas writes it; write "
+            "one object a row (`orient='records'`)"
+        )
     if lists > 1:
         return f"the document holds {lists} lists; write one list of objects, the one that is meant"
     if document and all(isinstance(value, dict) for value in document.values()):
@@ -162,6 +167,10 @@ def _is_squad(document: dict[str, Any]) -> bool:
     return isinstance(data, list) and any(
         isinstance(each, dict) and "paragraphs" in each for each in data
     )
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list)
 
 
 def _holds_objects(value: list[Any]) -> bool:

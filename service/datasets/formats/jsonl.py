@@ -58,6 +58,8 @@ def _fault(line: bytes, error: Exception) -> str:
         return f"a carriage return stands where the line should end; {_ONE_A_LINE}"
     place = ""
     if isinstance(error, json.JSONDecodeError):
+        if error.msg == "Extra data" and line[error.pos :].strip() == b",":
+            return "a comma follows the object; take it out, a line of JSON Lines has none"
         if text.endswith((b"{", b",")) and error.msg != "Extra data":
             return f"the object does not end on its line; {_ONE_A_LINE}"
         place = f"character {error.pos + 1}: "
@@ -108,5 +110,8 @@ def blocks_of(file: IO[bytes], context: ReadContext) -> Iterator[tuple[int, byte
 
 
 def note_long_line(number: int, context: ReadContext) -> None:
-    message = f"the line is longer than {context.limits.row_bytes} bytes; shorten or split it"
+    message = (
+        f"the line is longer than {context.limits.row_bytes} bytes; shorten or split it, or raise "
+        "TUNECURVE_LINE_BYTES_LIMIT"
+    )
     context.log.add(number, "line_too_long", message)

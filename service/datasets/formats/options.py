@@ -4,7 +4,7 @@ import re
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from service.errors import Fault, Invalid
 
@@ -67,6 +67,13 @@ class FormatOptions(BaseModel):
     columns: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = Field(
         default=(), max_length=1000, description="names for a CSV file without a header"
     )
+
+    @field_validator("columns")
+    @classmethod
+    def _distinct(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(names)) < len(names):
+            raise ValueError("a column is named twice; give each a name of its own")
+        return names
 
 
 def format_of_name(name: str, *, pointer: str) -> FormatName:

@@ -218,7 +218,11 @@ def _refuse_long(array: Any, faults: _ColumnFaults) -> None:
     lengths = compute.binary_length(array)
     if len(array) and compute.max(lengths).as_py() > limit:
         for index in compute.indices_nonzero(compute.greater(lengths, limit)).to_pylist():
-            faults.fault(index, "row_too_long", f"a cell is longer than {limit} bytes; shorten it")
+            message = (
+                f"a cell is longer than {limit} bytes; shorten it, or raise "
+                "TUNECURVE_LINE_BYTES_LIMIT"
+            )
+            faults.fault(index, "row_too_long", message)
 
 
 def _spell_all(values: list[Any], spell: Callable[[Any], str], faults: _ColumnFaults) -> list[str]:

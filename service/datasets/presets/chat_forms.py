@@ -64,7 +64,7 @@ def chat_of(form: RowForm, fields: Fields) -> Chat | RowProblem | DropReason:
     """
     try:
         refuse_untaught(fields)
-        _heed_weight(fields.get(WEIGHT_COLUMN, ""))
+        heed_weight(fields.get(WEIGHT_COLUMN, ""))
         _refuse_unwanted(fields.get(WANTED_COLUMN, ""))
         system, turns = _READERS[_form(form, fields)](fields)
         systems = dict.fromkeys(filter(None, (*outer_systems(fields), system)))
@@ -85,12 +85,12 @@ def refuse_untaught(fields: Fields) -> None:
             raise refused("unsupported_member", message)
 
 
-def _heed_weight(given: str) -> None:
+def heed_weight(given: str) -> None:
     """Drop a row of weight 0; refuse one of another weight than 1, which Gemini cannot heed."""
     weight = given.strip()
-    if weight in {"0", "0.0"}:
+    if weight in {"0", "0.0", "false"}:
         raise UnusableRowError(DropReason.ZERO_WEIGHT)
-    if weight not in {"", "1", "1.0"}:
+    if weight not in {"", "1", "1.0", "true"}:
         advice = "the row's `weight` is neither 0 nor 1; leave the column out"
         raise refused("unsupported_weight", advice)
 

@@ -30,9 +30,9 @@ _PART_TYPES = frozenset(
 )
 # A signature lets Gemini continue its own thoughts; it says nothing and is not taught.
 _PART = frozenset({"text", "thought", "thoughtSignature", "thought_signature"})
-NOTHING: tuple[object, ...] = (None, "", [], {}, False)
-_NO_TEXT = "leave the row out where it holds images, files or calls"
+_NO_TEXT = "leave the row out where it holds images, files, thoughts or calls"
 _AS_PYTHON = re.compile(r"""\s*\[\s*\{\s*'""")
+_MESSAGES_AS_PYTHON = re.compile(r"""\s*\[?\s*\{\s*'(?:role|content)'\s*:""")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 
 
@@ -205,6 +205,9 @@ def messages_in(text: str) -> list[dict[str, Any]] | None:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
+        if _MESSAGES_AS_PYTHON.match(text):
+            message = "messages stand as Python prints them; write them with `json.dumps`"
+            raise refused("invalid_messages", message) from None
         return None
     listed = value if isinstance(value, list) else [value]
     if not listed or not all(map(_is_message, listed)):
@@ -245,7 +248,10 @@ def _has_weight(message: Mapping[str, Any]) -> bool:
 
 def refuse_unknown(value: Mapping[str, Any], known: frozenset[str], what: str) -> None:
     """Refuse a row for a member that has a value and no place in a tuning file, by its name."""
-    unknown = [name for name, held in value.items() if name not in known and held not in NOTHING]
+    # 0 and false say something: a turn that is not to be learnt, by another name.
+    unknown = [
+        name for name, held in value.items() if name not in known and held not in (None, "", [], {})
+    ]
     if not unknown:
         return
     name = f"`{unknown[0]}`" if _NAME.fullmatch(unknown[0]) else "a member of another name"

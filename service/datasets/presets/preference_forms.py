@@ -16,8 +16,10 @@ from service.datasets.presets.chat_forms import (
     CACHE_COLUMNS,
     SYSTEM_COLUMNS,
     TOOL_COLUMNS,
+    WEIGHT_COLUMN,
     checked_turns,
     converted_chat,
+    heed_weight,
     outer_systems,
     refuse_untaught,
 )
@@ -76,6 +78,7 @@ def pair_of(fields: Fields) -> PreferencePair | RowProblem | DropReason:
     """
     try:
         refuse_untaught(fields)
+        heed_weight(fields.get(WEIGHT_COLUMN, ""))
         return _pair(fields)
     except UnusableRowError as unusable:
         return unusable.reason
@@ -229,7 +232,7 @@ def preference_preset() -> Preset:
         name="generic",
         instruction="",
         columns=(),
-        optional_columns=(*known, *SYSTEM_COLUMNS, *TOOL_COLUMNS, *CACHE_COLUMNS),
+        optional_columns=(*known, *SYSTEM_COLUMNS, *TOOL_COLUMNS, *CACHE_COLUMNS, WEIGHT_COLUMN),
         metrics=("chosen_over_rejected", "sacrebleu_by_script"),
         convert=convert,
         near_groups=True,

@@ -24,7 +24,7 @@ class RowRule:
 
 
 _TEXT, _TARGET, _SYSTEM = pl.col("text"), pl.col("target"), pl.col("system")
-_REJECTED = pl.col("rejected")
+_REJECTED, _HISTORY = pl.col("rejected"), pl.col("history")
 _CONTROL = r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
 # Joiners are part of words in Persian and Indic scripts and of emoji, not beside Latin letters.
 # Thai, Lao, Burmese and Khmer may have a space of no width between words.
@@ -36,12 +36,15 @@ _DIRECTION = r"[\u{202a}-\u{202e}\u{2066}-\u{2069}]"
 _MOJIBAKE = (
     r"Ã[\u{80}-\u{bf}]|â€[\u{2122}\u{153}\u{9d}\u{201c}\u{201d}\u{2dc}¦]|ï¿½|Â[\u{a0}-\u{bf}]"
     r"|(?:[ÐÑ][^A-Za-zÀ-ÿ\s]){3}"  # of Cyrillic
+    r"|\b[\u{430}-\u{44f}][\u{410}-\u{42f}]{3}"  # KOI8 has the other cases
 )
 _MARKUP = (
+    r"</?(?:tool_call|tool_response|function_call)>|\[TOOL_CALLS\]|<\|python_tag\|>|"
+    r""
     r"<\|?(?:im_start|im_end|start_of_turn|end_of_turn|endoftext|eot_id)\|?>|\[/?INST\]"
     r"|<\|(?:channel|message|start_header_id|end_header_id|begin_of_text|end_of_text)\|>"
 )
-_THOUGHT = r"(?i)^\s*<(?:think|thinking|thought|thoughts|reasoning|scratchpad)>"
+_THOUGHT = r"(?i)^\s*<(?:think|thinking|thought|thoughts|reasoning|scratchpad)>|</think(?:ing)?>"
 _ENTITY = r"&(?:amp|lt|gt|quot|nbsp|apos|#\d{1,6}|#x[0-9a-fA-F]{1,6});"
 _EMPTY_SLOT = r"\{\{\s*\w+\s*\}\}"
 # `#N/A`, `#REF!`, `#NOM?`, `#¡VALOR!`: what spreadsheets write in a cell that they cannot compute.
@@ -49,7 +52,9 @@ _SPREADSHEET_ERROR = r"^(?:Text: )?#(?:N/A|N/D|NV|[\u{a1}\u{bf}]?[\p{Lu}/0]{3,12
 _NOTHING = r"^[\s\u{200b}-\u{200f}\u{2060}\u{feff}\u{00ad}]+$"
 _JSON_LIKE = r"^\s*(?:\{.*|\[\s*[\[{\x22\]].*)"
 _MESSAGES = r"^(?:Text: )?\s*[\[{]\s*(?:\{\s*)?\x22(?:role|content|parts|from)\x22\s*:"
-_LIST = r"^(?:Text: )?\s*\[\s*\x22"
+_LIST = r"^(?:Text: |Context: )?\s*\[\s*\x22|^(?:Text|Context): \s*\{\s*\x22"
+# What pandas, R and databases write for a missing value.
+_MISSING = r"^(?:Text: )?(?:nan|NaN|NA|N/A|<NA>|None|NULL|null|NaT|\\N)$"
 LONG_TARGET_TOKENS = 1024  # the default `max_output_tokens` of an evaluation
 
 
@@ -119,8 +124,8 @@ ROW_RULES = (
     _warning(
         "thought_in_target",
         "target",
-        _TARGET.str.contains(_THOUGHT),
-        "the target begins with a model's thoughts in a tag, which would be taught; take them out",
+        _TARGET.str.contains(_THOUGHT) | _HISTORY.str.contains(_THOUGHT),
+        "an answer holds a model's thoughts in a tag, which would be taught; take them out",
     ),
     _warning(
         "messages_as_text",
@@ -132,7 +137,13 @@ ROW_RULES = (
         "list_as_text",
         "text",
         _TEXT.str.contains(_LIST),
-        "the text is a JSON list, whose brackets would be taught; name a column of text",
+        "the text is a JSON list or object, whose brackets would be taught; name a column of text",
+    ),
+    _warning(
+        "missing_value",
+        "text",
+        _TEXT.str.contains(_MISSING),
+        "the text is what tools write for a missing value, such as NaN; leave the row out",
     ),
     _warning(
         "long_target",
@@ -167,7 +178,8 @@ CHARACTER_RULES = (
         "wrongly_decoded",
         "text",
         _either(_MOJIBAKE),
-        "the row looks like UTF-8 that was read as Latin-1; read the source as UTF-8",
+        "the row looks like text that was read in a wrong encoding, such as UTF-8 as Latin-1; read "
+        "the source in its own",
     ),
     _warning(
         "invisible_characters",
@@ -219,7 +231,7 @@ def over_token_limit(limit: int, *, instruction: str = "") -> RowRule:
     what the model reads of one example; of two answers the longer counts.
     """
     room = limit * BYTES_PER_TOKEN - len(user_turn(instruction, "").encode())
-    asked = pl.sum_horizontal(each.str.len_bytes() for each in (_TEXT, _SYSTEM, pl.col("history")))
+    asked = pl.sum_horizontal(each.str.len_bytes() for each in (_TEXT, _SYSTEM, _HISTORY))
     size = asked + pl.max_horizontal(_TARGET.str.len_bytes(), _REJECTED.str.len_bytes())
     message = f"the row has about more than {limit} tokens, which the model cuts off; shorten it"
     return _error("tokens_over_limit", "text", size.cast(pl.Int64) > room, message)

@@ -80,7 +80,8 @@ def test_given_splits_that_have_nothing_in_common_pass() -> None:
     assert not outcome.report.leakage.allowed
 
 
-MASKED = "[NAME] has asked for the documents of [COMPANY] again"
+ASKED = "has asked for the documents of"
+MASKED = f"[NAME] {ASKED} [COMPANY] again"
 
 
 @pytest.mark.parametrize(
@@ -99,8 +100,8 @@ MASKED = "[NAME] has asked for the documents of [COMPANY] again"
         ),
         (
             "leak_target_template",
-            {"target": MASKED},
-            {"target": MASKED.replace("[COMPANY]", "[CITY]")},
+            {"target": MASKED, "text": f"Anna {ASKED} the old boatyard again"},
+            {"target": MASKED.replace("[COMPANY]", "[CITY]"), "text": f"Mr Wu {ASKED} Rome again"},
         ),
         ("leak_group", {"group": "one author"}, {"group": "One  Author"}),
     ],
@@ -114,6 +115,17 @@ def test_each_kind_of_leak_is_refused_with_the_row(
     rows[other - 1] = row(other, rows[other - 1].fields["split"], **theirs)
 
     assert (f"row {held}", rule) in refused(rows)
+
+
+def test_one_answer_with_tags_to_many_questions_is_no_leak() -> None:
+    answer = {"target": "<p>Sorry, we are closed: see [our hours] instead</p>"}
+    rows = changed(12, 3, **answer)
+    rows[2] = row(3, rows[2].fields["split"], **answer)
+
+    leakage = prepare_rows(rows, spec_of()).report.leakage
+
+    assert leakage is not None
+    assert leakage.leaks == []
 
 
 def test_a_leak_names_both_rows_and_the_way_out() -> None:

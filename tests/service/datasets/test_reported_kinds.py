@@ -9,8 +9,8 @@ import pytest
 
 from service.errors import Invalid
 from tests.service.datasets.prepared_file import PreparedFile, lines, table, unquoted
+from tests.service.datasets.reported_chats import REFUSED_CHATS
 from tests.service.datasets.reported_rows import (
-    CHAT,
     EXTRACTION,
     HEADER,
     JOINED,
@@ -22,7 +22,6 @@ from tests.service.datasets.reported_rows import (
     TEXTS,
     answers,
     changed,
-    chats,
 )
 
 REFUSED: list[tuple[str, str | bytes, str, dict[str, Any], str, str]] = [
@@ -82,6 +81,14 @@ REFUSED: list[tuple[str, str | bytes, str, dict[str, Any], str, str]] = [
         SENTIMENT,
         "ragged_row",
         "before the line that names the columns",
+    ),
+    (
+        "01 a table in Markdown",
+        "| text | sentiment |\n|---|:---:|\n" + "".join(f"| {t} | {m} |\n" for t, m in ROWS),
+        "csv",
+        SENTIMENT,
+        "not_a_table",
+        "Markdown",
     ),
     (
         "05 Turkish",
@@ -191,6 +198,22 @@ REFUSED: list[tuple[str, str | bytes, str, dict[str, Any], str, str]] = [
         "none of , ; | and tab",
     ),
     (
+        "08 a carriage return in a cell, another delimiter",
+        "text;sentiment\n" + unquoted([*ROWS[:3], ("one\rtwo", "neutral"), *ROWS[3:]], ";"),
+        "csv",
+        SENTIMENT,
+        "invalid_csv_row",
+        "row 4: a carriage return stands alone in a cell",
+    ),
+    (
+        "10 names of members",
+        lines({f"Schmidt, Berlin {at}": "late"} for at in range(3)),
+        "jsonl",
+        SENTIMENT,
+        "missing_column",
+        "look like data, and are not shown",
+    ),
+    (
         "10 names of people only",
         "Schmidt,Berlin\nMeier,Hamburg\nKaya,Bonn\n",
         "csv",
@@ -206,105 +229,7 @@ REFUSED: list[tuple[str, str | bytes, str, dict[str, Any], str, str]] = [
         "missing_column",
         "a column differs from it in case",
     ),
-    (
-        "16 an answer that was refused",
-        chats(refusal="No."),
-        "jsonl",
-        CHAT,
-        "unsupported_member",
-        "`refusal`",
-    ),
-    (
-        "16 tools of the row in snake case",
-        lines({"prompt": t, "completion": "x", "tool_config": {"mode": "ANY"}} for t in TEXTS),
-        "jsonl",
-        CHAT,
-        "unsupported_member",
-        "`tool_config`",
-    ),
-    (
-        "16 tools that are no JSON",
-        table([("prompt", "completion", "tools"), *((t, "x", "[{'name': 1}]") for t in TEXTS)]),
-        "csv",
-        CHAT,
-        "unsupported_member",
-        "`tools`",
-    ),
-    (
-        "16 a cached context",
-        lines({"prompt": t, "completion": "x", "cachedContent": "caches/1"} for t in TEXTS),
-        "jsonl",
-        CHAT,
-        "unsupported_member",
-        "`cachedContent`",
-    ),
-    (
-        "17 an answer that is not wanted",
-        lines({"prompt": t, "completion": "x", "label": at > 2} for at, t in enumerate(TEXTS)),
-        "jsonl",
-        CHAT,
-        "unwanted_answer",
-        "row 1: the row's `label` is false",
-    ),
-    (
-        "18 a thought that is marked by a text",
-        lines(
-            {
-                "contents": [
-                    {"role": "user", "parts": [{"text": t}]},
-                    {"role": "model", "parts": [{"text": "It is 1.", "thought": "false"}]},
-                ]
-            }
-            for t in TEXTS
-        ),
-        "jsonl",
-        CHAT,
-        "unsupported_part",
-        "`thought` is neither true nor false",
-    ),
-    (
-        "19 two forms in a row",
-        lines({"prompt": t, "completion": "x", "messages": [{"role": "user"}]} for t in TEXTS),
-        "jsonl",
-        CHAT,
-        "several_forms",
-        "messages and prompt_completion: say which as `form`",
-    ),
-    (
-        "19 a content of texts",
-        lines({"messages": [{"role": "user", "content": [t]}]} for t in TEXTS),
-        "jsonl",
-        CHAT,
-        "unsupported_part",
-        "a `content` is neither a text nor a list",
-    ),
-    (
-        "17 a row's weight between",
-        lines({"prompt": t, "completion": "x", "weight": 0.3} for t in TEXTS),
-        "jsonl",
-        CHAT,
-        "unsupported_weight",
-        "neither 0 nor 1",
-    ),
-    (
-        "19 messages as Python prints them",
-        table([("messages",), *((str([{"role": "user", "content": t}]),) for t in TEXTS)]),
-        "csv",
-        {"preset": "generic", "form": "messages"},
-        "invalid_messages",
-        "json.dumps",
-    ),
-    (
-        "19 a prompt with an image",
-        lines(
-            {"prompt": [{"type": "text", "text": t}, {"type": "image_url"}], "completion": "x"}
-            for t in TEXTS
-        ),
-        "jsonl",
-        CHAT,
-        "unsupported_part",
-        "where it holds images",
-    ),
+    *REFUSED_CHATS,
     (
         "22 a number and itself",
         table([("text", "label"), *((t, "1") for t in TEXTS)]),
@@ -351,6 +276,14 @@ REFUSED: list[tuple[str, str | bytes, str, dict[str, Any], str, str]] = [
             ("ｌａｔｅ　ｎｉｇｈｔ", "late night"),  # noqa: RUF001  full width is meant
             ("01", "1"),
         )
+    ),
+    (
+        "24 a column for each label",
+        table([("text", "late", "lost"), *((t, "1", "0") for t in TEXTS)]),
+        "csv",
+        LABELS,
+        "missing_column",
+        "one column that holds the row's label",
     ),
     (
         "24 a label of no class",

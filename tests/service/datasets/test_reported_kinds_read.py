@@ -27,6 +27,9 @@ from tests.service.datasets.reported_rows import (
     in_parquet,
 )
 
+PAIRS = {"preset": "generic", "form": "preference"}
+FINE = {"role": "assistant", "content": "Fine."}
+
 
 def test_a_time_that_no_calendar_has_is_a_fault_of_its_row(tmp_path: Path) -> None:
     days = pa.array([1] * 11 + [99_999_999], pa.int32()).cast(pa.date32())
@@ -40,6 +43,27 @@ READ: list[tuple[str, str | bytes, str, dict[str, Any], tuple[str, str]]] = [
         "02 two marks before a list",
         "\ufeff\ufeff" + json.dumps(OBJECTS),
         "json",
+        SENTIMENT,
+        (f"Text: {TEXTS[0]}", "positive"),
+    ),
+    (
+        "06 spaces before quotes",
+        "text, sentiment\n" + "".join(f'"{t}", "{m}"\n' for t, m in ROWS),
+        "csv",
+        SENTIMENT,
+        (f"Text: {TEXTS[0]}", "positive"),
+    ),
+    (
+        "06 spaces before quotes, text last",
+        "sentiment, text\n" + "".join(f'{m}, "{t}, so"\n' for t, m in ROWS),
+        "csv",
+        SENTIMENT,
+        (f"Text: {TEXTS[0]}, so", "positive"),
+    ),
+    (
+        "09 a tab by name",
+        "sep=\\t\ntext\tsentiment\n" + table(ROWS, delimiter="\t"),
+        "csv",
         SENTIMENT,
         (f"Text: {TEXTS[0]}", "positive"),
     ),
@@ -237,6 +261,58 @@ def test_an_error_of_a_spreadsheet_is_reported(cell: str, tmp_path: Path) -> Non
     assert [each.rows for each in found.report.warnings if each.code == "spreadsheet_error"] == [1]
 
 
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ("Sure.\n<think>Hm.</think> Fine.", "thought_in_target"),
+        ("Hm.</think>\nFine.", "thought_in_target"),
+        ("I look.<tool_call>{}</tool_call>", "chat_markup"),
+        ("[TOOL_CALLS][{}]", "chat_markup"),
+    ],
+)
+def test_a_thought_or_a_call_within_an_answer_is_told(
+    answer: str, told: str, tmp_path: Path
+) -> None:
+    earlier = [
+        {"messages": [*each["messages"], {"role": "user", "content": "And?"}, FINE]}
+        for each in map(json.loads, chats(content=answer).splitlines())
+    ]
+
+    last = PreparedFile(chats(content=answer).encode(), "jsonl", CHAT, tmp_path)
+
+    assert told in last.warnings
+    if told == "thought_in_target":
+        (tmp_path / "earlier").mkdir()
+        found = PreparedFile(lines(earlier).encode(), "jsonl", CHAT, tmp_path / "earlier")
+        assert told in found.warnings
+
+
+@pytest.mark.parametrize("cell", ["NaN", "<NA>", "NULL", "None", "\\N"])
+def test_a_missing_value_that_is_written_as_text_is_told(cell: str, tmp_path: Path) -> None:
+    data = table([("text", "sentiment"), *ROWS, (cell, "neutral"), (f"{cell} so", "neutral")])
+
+    found = PreparedFile(data.encode(), "csv", SENTIMENT, tmp_path)
+
+    assert [each.rows for each in found.report.warnings if each.code == "missing_value"] == [1]
+
+
+@pytest.mark.parametrize(
+    ("row", "spec"),
+    [
+        ({"context": lambda t: [t, "boat"], "question": "What?", "answers": "boat"}, SQUAD),
+        ({"text": lambda t: {"note": t}, "sentiment": "neutral"}, SENTIMENT),
+    ],
+)
+def test_a_list_or_an_object_in_place_of_a_text_is_told(
+    row: dict[str, Any], spec: dict[str, Any], tmp_path: Path
+) -> None:
+    rows = [{name: v(t) if callable(v) else v for name, v in row.items()} for t in TEXTS]
+
+    found = PreparedFile(lines(rows).encode(), "jsonl", spec, tmp_path)
+
+    assert "list_as_text" in found.warnings
+
+
 @pytest.mark.parametrize("flag", ["train", "training", "trainable", "loss"])
 def test_an_answer_that_is_not_to_be_trained_on_is_dropped(flag: str, tmp_path: Path) -> None:
     data = chats() + chats(**{flag: False})
@@ -250,6 +326,17 @@ def test_a_row_of_no_weight_is_dropped(tmp_path: Path) -> None:
     rows = [{"prompt": text, "completion": "x", "weight": at % 2} for at, text in enumerate(TEXTS)]
 
     found = PreparedFile(lines(rows).encode(), "jsonl", CHAT, tmp_path)
+
+    assert {name: each.rows for name, each in found.report.dropped.items()} == {"zero_weight": 6}
+
+
+def test_a_pair_of_no_weight_is_dropped(tmp_path: Path) -> None:
+    rows = [
+        {"prompt": text, "chosen": "a", "rejected": "b", "weight": at % 2}
+        for at, text in enumerate(TEXTS)
+    ]
+
+    found = PreparedFile(lines(rows).encode(), "jsonl", PAIRS, tmp_path)
 
     assert {name: each.rows for name, each in found.report.dropped.items()} == {"zero_weight": 6}
 

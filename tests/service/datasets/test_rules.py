@@ -36,6 +36,7 @@ PLANTED: dict[str, dict[str, Any]] = {
     "thought_in_target": {"target": "<think>\nThey ask for a colour.</think> blue"},
     "messages_as_text": {"text": '[{"role": "user", "content": "Context: blue?"}]'},
     "list_as_text": {"text": 'Text: ["blue", "red"]'},
+    "missing_value": {"text": "Text: NaN"},
     "long_target": {"target": "word " * 1000},
     "system_in_row": {"system": "be kind " * 1000},
     "tokens_over_limit": {"text": "x" * 4100},

@@ -4,7 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
+from service.datasets.formats.options import FormatOptions
 from service.errors import Invalid
 from tests.service.datasets.ingestion.files import SMALL, faults_of, fields_of, staged
 
@@ -143,3 +145,16 @@ def test_lines_that_end_in_two_carriage_returns_are_read(tmp_path: Path) -> None
     rows = staged(b"text,mood\r\r\nfine,glad\r\r\nbad,sad\r\r\n", "csv", tmp_path)
 
     assert fields_of(rows) == [{"text": "fine", "mood": "glad"}, {"text": "bad", "mood": "sad"}]
+
+
+def test_a_first_line_that_names_the_delimiter_is_no_row_where_columns_are_named(
+    tmp_path: Path,
+) -> None:
+    rows = staged(b"sep=;\na;b\nc;d\n", "csv", tmp_path, columns=("note", "mood"))
+
+    assert fields_of(rows) == [{"note": "a", "mood": "b"}, {"note": "c", "mood": "d"}]
+
+
+def test_a_name_that_is_given_to_two_columns_is_refused() -> None:
+    with pytest.raises(ValidationError, match="named twice"):
+        FormatOptions(columns=("note", "note"))

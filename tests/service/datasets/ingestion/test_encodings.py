@@ -39,12 +39,24 @@ WESTERN = [
 ]
 
 
+MISPLACED = [
+    ("cp1257", "Kurjers kavējās divas dienas, viss kārtībā"),
+    ("cp1257", "Ačiū, siūlau visiems"),
+    ("cp1250", "Narudžba je stigla, preporučujem, plaćanje ne radi"),
+    ("cp1250", "Naročilo se je izgubilo, plačilo ne deluje"),
+    ("cp1250", "A fizetés nem működik, köszönöm"),
+    ("iso8859-2", "Ďakujem, všetko je v poriadku"),
+    ("cp850", "Erittäin hyvä kauppa, täältä lisää"),
+    ("iso8859-15", "costs 5 € more"),
+]
+
+
 def csv_of(text: str, encoding: str) -> bytes:
     lines = [f"{text} {number};{number % 2}" for number in range(6)]
     return "\n".join(["text;label", *lines]).encode(encoding)
 
 
-@pytest.mark.parametrize(("encoding", "text"), OTHERS.items())
+@pytest.mark.parametrize(("encoding", "text"), [*OTHERS.items(), *MISPLACED])
 def test_another_encoding_is_refused_with_those_that_can_be_named(
     encoding: str, text: str, tmp_path: Path
 ) -> None:

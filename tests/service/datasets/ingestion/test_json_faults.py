@@ -154,7 +154,7 @@ def test_json_lines_named_as_a_json_document_are_read(mark: str, tmp_path: Path)
         (f"[\n{LINE},\n{LINE}\n]", "say `name: json`"),
         ('{\n"note": "x"\n}', "does not end on its line"),
         (f"{LINE}{LINE}", "something follows the value"),
-        (f"{LINE},", "something follows the value"),
+        (f"{LINE},", "a comma follows the object; take it out"),
         ("{'note': 'x'}", "character 2: a name is not in double quotes"),
         ('{"note": True}', "character 10: a value is missing or is not JSON"),
     ],
@@ -188,7 +188,8 @@ def test_a_ragged_row_says_what_to_do(data: str, said: str, tmp_path: Path) -> N
     [
         ({"note": {"0": "x", "1": "y"}, "mood": {"0": "a", "1": "b"}}, "orient='records'"),
         ({"train": [{"a": 1}], "test": [{"a": 2}]}, "2 lists"),
-        ({"columns": ["note"], "index": [0], "data": [["x"]]}, "3 lists"),
+        ({"columns": ["note"], "index": [0], "data": [["x"]]}, "orient='records'"),
+        ({"note": ["x", "y"], "mood": ["a", "b"]}, "orient='records'"),
         ({"note": "x"}, "none of"),
     ],
 )

@@ -3,7 +3,9 @@
 import re
 from typing import Any
 
-_UNBROKEN = re.compile(r"\[-?[\d.,%]+ -?[\d.,%]+\]|\d %")
+_INTERVAL = r"\[-?[\d.,%]+ -?[\d.,%]+\]"
+_IN_CELL = re.compile(rf"{_INTERVAL}|\d %")
+_IN_PROSE = re.compile(rf"(?:[-+]?[\d.,]*\d )?{_INTERVAL}|\d %")
 
 
 def render_page(package: str, template: str, **values: Any) -> str:
@@ -22,6 +24,10 @@ def render_page(package: str, template: str, **values: Any) -> str:
     return environment.get_template(template).render(**values)
 
 
-def unbroken(words: str) -> str:
-    """Return words whose intervals, such as [2.0, 24.8], and percents stay on one line."""
-    return _UNBROKEN.sub(lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), words)
+def unbroken(words: str, *, in_cell: bool = False) -> str:
+    """Return words whose intervals, such as 13.4 [2.0, 24.8], and percents stay on one line.
+
+    In a cell of a table the interval may stand below its number.
+    """
+    parts = _IN_CELL if in_cell else _IN_PROSE
+    return parts.sub(lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), words)

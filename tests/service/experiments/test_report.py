@@ -130,6 +130,7 @@ def test_the_page_says_all_it_should() -> None:
         assert expected in words
     assert any(each.startswith("Tune on 800 examples: 94.3 SacreBLEU") for each in words)
     assert any(each.startswith("Undecided:") for each in words)
+    assert any("\N{NO-BREAK SPACE}[5.7,\N{NO-BREAK SPACE}7.7] above" in each for each in words)
 
 
 def test_the_table_has_a_row_for_each_variant_with_headers() -> None:

@@ -79,3 +79,39 @@ def test_the_fit_takes_the_mean_of_replicates_and_its_band_their_luck() -> None:
     assert both.fit.values[-1] < alone.fit.values[-1]
     assert both.fit.high[0] - both.fit.low[0] > alone.fit.high[0] - alone.fit.low[0]
     assert both.verdict in set(Verdict)
+
+
+def test_the_luck_of_other_subsets_is_that_of_the_training_rows_at_hand() -> None:
+    """Scores move by 4 points times the mean of their rows' influences, and by 1 point of chance.
+
+    Subsets of n of N rows know each other only by the pool they share: about its mean they are
+    independent with 1 - n / N of the rows' variance (Cochran 1977, Sampling Techniques, 2.6), so
+    the mean of k replicates has a k-th of the reported variance, and a tuning on rows from
+    elsewhere has more of it.
+    """
+    drawn, pool, sizes, replicates, error = np.random.default_rng(8), 400, (50, 200), 3, 0.5
+    repeated, means = [], []
+    for _ in range(400):
+        influences = 40 * drawn.standard_normal(pool)
+        orders = [drawn.permutation(pool) for _ in range(replicates)]
+        for size in sizes:
+            scores = [influences[each[:size]].mean() + drawn.normal(0, 1) for each in orders]
+            means.append(np.mean(scores) - influences.mean())
+            seen = [scores[0] - each + drawn.normal(0, error) for each in scores[1:]]
+            repeated += [_difference(each, error=error) for each in seen]
+    found = tuning_luck(repeated, scale=100)
+    assert found is not None
+    of_rows = np.mean([40**2 / size * (1 - size / pool) for size in sizes])
+    assert found.deviation**2 == pytest.approx(of_rows + 1, rel=0.1)
+    assert np.var(means) == pytest.approx(found.deviation**2 / replicates, rel=0.1)
+    elsewhere = np.mean([40**2 / size for size in sizes])
+    assert found.deviation**2 < elsewhere + 1
+
+
+def _difference(value: float, *, error: float) -> Comparison:
+    half = 1.96 * error
+    return Comparison(
+        first="a", second="b", difference=value, low=value - half, high=value + half, p_value=0.5,
+        adjusted_p=0.5, rows=10**6, groups=10**6, coverage=1.0, worst=None, best=None,
+        method="planted", freedom=1e6,
+    )  # fmt: skip

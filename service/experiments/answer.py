@@ -164,7 +164,9 @@ def _extension(analysis: Analysis) -> Iterable[str]:
 def _luck(analysis: Analysis) -> Iterable[str]:
     curve, is_subset = analysis.curve, analysis.replicate_by == "subset"
     if curve.tuning_error_measured:
-        again = "a tuning on other rows of this dataset" if is_subset else "the same tuning once more"
+        again = (
+            "a tuning on other rows of this dataset" if is_subset else "the same tuning once more"
+        )
         yield (
             f"{again} scores {curve.tuning_error:.1f} higher or lower (standard deviation, apart "
             "from the luck of the test rows)"

@@ -143,4 +143,4 @@ def test_prompts_and_other_subsets_are_tuned_on_datasets_of_their_own_with_the_s
     row, _ = get_experiment(
         job.outputs["experiment"], project_id=stack.project_id, sessions=stack.services.sessions
     )
-    assert "a tuning on other rows scores" in (row.answer or "")
+    assert "a tuning on other rows of this dataset scores" in (row.answer or "")

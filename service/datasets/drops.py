@@ -26,6 +26,21 @@ class DropReason(StrEnum):
     BEYOND_VALIDATION_SIZE = "beyond_validation_size"
 
 
+_WORDS = {
+    DropReason.DUPLICATE: "exact duplicate",
+    DropReason.ZERO_WEIGHT: "weight 0",
+    DropReason.LIKE_HELD_OUT: "too like a held-out row",
+    DropReason.BEYOND_TEST_SIZE: "in a held-out group, beyond the test size",
+    DropReason.BEYOND_VALIDATION_SIZE: "in a held-out group, beyond the validation size",
+}
+
+
+def reason_words(reason: str) -> str:
+    """Return a reason as pages say it; `reason` may be one of an earlier version."""
+    known = {str(each): words for each, words in _WORDS.items()}
+    return known.get(reason, reason.replace("_", " "))
+
+
 @dataclass(slots=True)
 class Drops:
     """Counts of dropped rows by reason, with the first row numbers of each."""

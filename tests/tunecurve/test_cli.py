@@ -24,10 +24,11 @@ HEAVY = {
 def test_a_job_is_submitted_and_waited_for(
     known: TinyService, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    known.script(known.submitted, {"state": "running"}, {"state": "succeeded"})
+    done = {"state": "succeeded", "outputs": {"dataset": "ds_1"}}
+    known.script(known.submitted, {"state": "running"}, done)
     assert run(["submit", "prepare", "--spec", "{}", "--wait"]) == ExitCode.OK
     printed = capsys.readouterr()
-    assert printed.out == f"{known.submitted['id']}  succeeded\n"
+    assert printed.out == f"{known.submitted['id']}  succeeded\ndataset  ds_1\n"
     assert "running" in printed.err
 
 

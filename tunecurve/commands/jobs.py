@@ -109,9 +109,7 @@ def submit(  # noqa: PLR0913 - typer turns each argument into an option
     if dry_run or output is OutputFormat.JSON:
         print_json(job)
     else:
-        print(summary_line(job))
-        if result is not None:
-            print(describe_experiment(result))
+        _print_end(job, result)
     if wait and not dry_run:
         require_success(job)
 
@@ -180,10 +178,18 @@ def watch(
     if output is OutputFormat.JSON:
         print_json(ended)
     else:
-        print(summary_line(ended))
-        if result is not None:
-            print(describe_experiment(result))
+        _print_end(ended, result)
     require_success(ended)
+
+
+def _print_end(job: dict[str, Any], experiment: dict[str, Any] | None) -> None:
+    """Print how a job stands, and what it has made."""
+    print(summary_line(job))
+    if experiment is not None:
+        print(describe_experiment(experiment))
+    elif job["state"] == "succeeded":
+        for kind, identifier in (job.get("outputs") or {}).items():
+            print(f"{kind}  {identifier}")
 
 
 def approve(

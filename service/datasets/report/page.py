@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from service.datasets.drops import reason_words
 from service.datasets.report.schemas import (
     DatasetReport,
     Grain,
@@ -46,7 +47,7 @@ def _rows(report: DatasetReport) -> Iterator[Cells]:
     yield "rows of the source", report.source_rows, ""
     yield "kept", report.kept, ""
     for reason, each in report.dropped.items():
-        yield f"dropped: {reason}", each.rows, ", ".join(map(str, each.first_rows))
+        yield f"dropped: {reason_words(reason)}", each.rows, ", ".join(map(str, each.first_rows))
     yield "groups", report.groups.count, ""
     yield "rows of the largest group", report.groups.largest, ""
     if report.groups.tested is not None:
@@ -70,9 +71,13 @@ def _costs(cost: TuningCost) -> Iterator[Cells]:
     for row in cost.rows:
         dollars = "not known"
         if row.dollars_low is not None:
-            dollars = f"{row.dollars_low:,.2f} to {row.dollars_high:,.2f}"
-        tokens = f"{row.tokens_low:,} to {row.tokens_high:,}"
+            dollars = _range(f"{row.dollars_low:,.2f}", f"{row.dollars_high:,.2f}")
+        tokens = _range(f"{row.tokens_low:,}", f"{row.tokens_high:,}")
         yield row.train_size, row.epochs, tokens, dollars
+
+
+def _range(low: str, high: str) -> str:
+    return low if low == high else f"{low} to {high}"
 
 
 def _cost_note(cost: TuningCost, tokens: TokenReport) -> str:
@@ -82,6 +87,6 @@ def _cost_note(cost: TuningCost, tokens: TokenReport) -> str:
     else:
         basis = ": ".join(filter(None, ("a guess, nothing counted", tokens.not_counted)))
     return (
-        f"Tokens are estimated, within {tokens.error:.0%} ({basis}). Prices for "
+        f"Tokens are estimated, within {100 * tokens.error:.2g} % ({basis}). Prices for "
         f"{cost.model or 'no named model'}: {', '.join(filter(None, (cost.source, cost.as_of)))}."
     )

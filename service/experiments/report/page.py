@@ -6,6 +6,7 @@ from functools import partial
 from itertools import groupby
 from typing import Any
 
+from service.datasets.drops import reason_words
 from service.datasets.report.masking import mask
 from service.evaluation.metrics.registry import find_score
 from service.evaluation.statistics.comparison import FULL_COVERAGE
@@ -279,7 +280,7 @@ def _dataset(dataset: DatasetFacts) -> Iterable[tuple[str, str]]:
     yield "Kept", f"{dataset.kept:,}"
     yield "Dropped", f"{dataset.rows - dataset.kept:,}"
     for reason, count in dataset.dropped.items():
-        yield f"Dropped: {reason}", f"{count:,}"
+        yield f"Dropped: {reason_words(reason)}", f"{count:,}"
 
 
 def _provenance(report: ReportData) -> Iterable[tuple[str, str]]:

@@ -7,9 +7,11 @@ best prompt, and tweets 4.0 [1.8, 6.4] below it.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy.stats import t
 
 from service.evaluation.metrics.registry import METRICS
@@ -33,7 +35,7 @@ class Planted:
     size: int
     prompt: str
     gap: float
-    groups: Array
+    groups: NDArray[np.integer[Any]]
     rows: tuple[Array, Array]
     totals: Callable[[Array], Array]
 
@@ -58,7 +60,7 @@ class Planted:
             for point, rows in zip(self.points(), self.rows, strict=True)
         ]
         is_binary = self.metric == "accuracy"
-        test = SharedRows(self.groups.astype(int), self.totals, 100.0, binary=is_binary)
+        test = SharedRows(self.groups, self.totals, 100.0, binary=is_binary)
         return analyse(self.metric, self.points(), scores, test=test, costs={}, spec=SPEC)
 
 

@@ -107,7 +107,8 @@ def answer_relayed(
 ) -> None:
     """In a worker: fetch the request of a call, and publish what `answer` returns or raises."""
     channel = _channel(prefix, call_id)
-    with redis.Redis.from_url(redis_url) as client, client.pubsub() as requests:
+    patience = {"socket_timeout": _REQUEST_SECONDS, "socket_connect_timeout": _REQUEST_SECONDS}
+    with redis.Redis.from_url(redis_url, **patience) as client, client.pubsub() as requests:
         requests.subscribe(_requests(channel))
         requests.get_message(timeout=_REQUEST_SECONDS)  # of the subscription
         if not client.publish(channel, _TAKEN):

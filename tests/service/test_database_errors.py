@@ -15,9 +15,10 @@ from sqlalchemy import event, text
 
 from service.database import Sessions, open_sessions, parse_database_url
 from service.database_errors import error_of_disk
-from service.errors import Internal, Invalid, Unavailable
+from service.errors import Internal, Invalid, TunecurveError, Unavailable
 from service.migrations.upgrade import require_room
 from service.projects.operations import ensure_project
+from tests.support.certificates import Certificates, make_certificates
 from tests.support.eventually import eventually
 from tests.support.ports import reserved_port
 
@@ -196,7 +197,12 @@ def free_port() -> Iterator[int]:
 
 
 @pytest.fixture
-def pooled(sessions: Sessions, free_port: int) -> Iterator[Sessions]:
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture
+def pooled(sessions: Sessions, free_port: int, certificates: Certificates) -> Iterator[Sessions]:
     """The same database behind PgBouncer, which lends four connections by the transaction."""
     if not is_server(sessions) or PGBOUNCER is None:
         pytest.skip("needs PostgreSQL and pgbouncer")
@@ -204,12 +210,16 @@ def pooled(sessions: Sessions, free_port: int) -> Iterator[Sessions]:
     socket_folder = str(url.query["host"])
     folder = Path(tempfile.mkdtemp(prefix="pb"))
     folder.chmod(0o777)
+    for file in (certificates.server, certificates.key):
+        (folder / file.name).write_bytes(file.read_bytes())
     (folder / "users.txt").write_text('"postgres" ""\n')
     (folder / "pgbouncer.ini").write_text(
         f"[databases]\n{url.database} = host={socket_folder} user=postgres\n"
         f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {free_port}\nunix_socket_dir =\n"
         f"auth_type = any\nauth_file = {folder / 'users.txt'}\npool_mode = transaction\n"
-        "default_pool_size = 4\n"
+        f"default_pool_size = 4\nclient_tls_sslmode = allow\n"
+        f"client_tls_cert_file = {folder / 'server.pem'}\n"
+        f"client_tls_key_file = {folder / 'key.pem'}\n"
     )
     words = [PGBOUNCER, "-u", Path(socket_folder).owner(), str(folder / "pgbouncer.ini")]
     server = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -227,9 +237,21 @@ def pooled(sessions: Sessions, free_port: int) -> Iterator[Sessions]:
 def _answers(sessions: Sessions) -> bool:
     try:
         sessions.now()
-    except Unavailable:
+    except TunecurveError:
         return False
     return True
+
+
+def test_the_certificate_of_postgresql_is_verified_where_the_address_says_so(
+    pooled: Sessions, certificates: Certificates, tmp_path: Path
+) -> None:
+    url = pooled.engine.url.update_query_dict({"sslmode": "verify-full"})
+    other = make_certificates(tmp_path).authority
+    for authority, is_trusted in ((certificates.authority, True), (other, False)):
+        address = url.update_query_dict({"sslrootcert": str(authority)})
+        opened = open_sessions(address.render_as_string(hide_password=False))
+        assert _answers(opened) is is_trusted
+        opened.close()
 
 
 def test_transactions_behind_a_pooler_never_fail(pooled: Sessions) -> None:

@@ -188,7 +188,10 @@ def _redis(environment: Environment) -> Finding:
     except TunecurveError as error:
         return Finding("redis", "fail", str(error))
     if choice.url is not None and not redis_answers(choice.url):
-        return Finding("redis", "fail", f"{choice}: nothing answers there")
+        why = "nothing answers there"
+        if choice.url.startswith("rediss:"):
+            why += " by TLS, or its certificate is not one that is trusted"
+        return Finding("redis", "fail", f"{choice}: {why}")
     return Finding("redis", "ok", str(choice))
 
 

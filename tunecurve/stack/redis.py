@@ -4,13 +4,14 @@ import contextlib
 import re
 import shutil
 import socket
+import ssl
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from tunecurve.errors import ConfigurationError
 from tunecurve.stack.state import write_private
@@ -181,17 +182,33 @@ def socket_parents(environment: Mapping[str, str]) -> tuple[Path, ...]:
 
 def redis_answers(url: str) -> bool:
     """True when the server at a redis://, rediss:// or unix:// URL takes connections and, on a
-    unix socket, has loaded its data.
+    unix socket, has loaded its data; that of rediss:// shows a certificate that is trusted.
     """
     parts = urlsplit(url)
     try:
         if parts.scheme == "unix":
             return _ping(unquote(parts.path)).startswith(b"+PONG")
         address = (parts.hostname or "localhost", parts.port or 6379)
-        socket.create_connection(address, timeout=_ANSWER_SECONDS).close()
+        with socket.create_connection(address, timeout=_ANSWER_SECONDS) as connection:
+            if parts.scheme == "rediss":
+                context = _tls_context(dict(parse_qsl(parts.query)))
+                context.wrap_socket(connection, server_hostname=address[0]).close()
     except OSError:
         return False
     return True
+
+
+def _tls_context(given: Mapping[str, str]) -> ssl.SSLContext:
+    """Return how a certificate is verified, by an address's parameters as redis-py has them."""
+    context = ssl.create_default_context(cafile=given.get("ssl_ca_certs"))
+    unverified = given.get("ssl_cert_reqs", "").lower() in {"none", "cert_none"}
+    if unverified or given.get("ssl_check_hostname", "").lower() == "false":
+        context.check_hostname = False
+    if unverified:
+        context.verify_mode = ssl.CERT_NONE
+    if certificate := given.get("ssl_certfile"):
+        context.load_cert_chain(certificate, given.get("ssl_keyfile"))
+    return context
 
 
 def _ping(path: str) -> bytes:

@@ -31,6 +31,7 @@ _FIRST_PAUSES_SECONDS = (0.25, 0.5)
 _PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 10.0
 _OUTAGE_SECONDS = 60.0
+_FIRST_ERROR = 400
 _SERVER_ERRORS = 500  # and above, as proxies have their own, such as 520
 _MEDIA_TYPES = {
     ".jsonl": "application/x-ndjson",
@@ -154,7 +155,10 @@ class Client(ModelCalls, AdministratorCalls, Downloads):
             pause = next(pauses)
             try:
                 seen = self._transport.poll(f"/v1/jobs/{identifier}", etag=etag)
-                job, etag = seen.found or job, seen.etag
+                found = job if seen.found is None else seen.found
+                if "state" not in found:
+                    raise self._transport.odd_answer()
+                job, etag = found, seen.etag
                 pause = _pause(pause, seen.retry_seconds)
                 if on_update is not None:
                     on_update(job)
@@ -250,8 +254,13 @@ class Client(ModelCalls, AdministratorCalls, Downloads):
         following: str | None = path
         while following:
             page = self._transport.json("GET", following, params=params)
+            if not isinstance(page.get("data"), list):
+                raise self._transport.odd_answer()
             yield from page["data"]
-            following, params = page["next"], None  # the path of the next page holds the filters
+            following, params = (
+                page.get("next"),
+                None,
+            )  # the path of the next page holds the filters
 
 
 def _pause(pause: float, asked: float | None) -> float:
@@ -265,7 +274,8 @@ def _may_pass(error: TunecurveError) -> bool:
     """Return whether the same request may be answered later."""
     if not isinstance(error, ApiError):
         return True
-    return error.status in RETRIED_STATUSES or error.status >= _SERVER_ERRORS
+    is_detour = error.status < _FIRST_ERROR  # to a page where one logs in
+    return is_detour or error.status in RETRIED_STATUSES or error.status >= _SERVER_ERRORS
 
 
 def _media_type_of(path: Path) -> str:

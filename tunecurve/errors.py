@@ -102,12 +102,14 @@ class ApiError(TunecurveError):
     def of(cls, problem: Mapping[str, Any]) -> "ApiError":
         """Return the error that a problem document describes, whatever it lacks."""
         status = int(problem["status"])
+        told = problem.get("errors")
+        faults = told if isinstance(told, list) else []
         return cls(
             status,
             str(problem.get("code") or f"http_{status}"),
             title=str(problem.get("title") or "error"),
             detail=str(problem.get("detail") or ""),
-            errors=[fault for fault in problem.get("errors") or () if isinstance(fault, dict)],
+            errors=[fault for fault in faults if isinstance(fault, dict)],
         )
 
     def as_json(self) -> dict[str, Any]:

@@ -20,7 +20,7 @@ Json = dict[str, Any]
 Params = Mapping[str, str | int]
 Draw = Callable[[float, float], float]
 
-RETRIED_STATUSES = frozenset({408, 429, 502, 503, 504})
+RETRIED_STATUSES = frozenset({408, 425, 429, 502, 503, 504})
 LONGEST_PAUSE_SECONDS = 30.0
 _FIRST_PAUSE_SECONDS = 0.25
 _CEILING_SECONDS = 8.0
@@ -116,7 +116,9 @@ class Transport:
                     response.read()
                     raise _problem(response)
                 yield from _events_of(response.iter_lines())
-        except httpx2.TransportError as error:
+        except ValueError as error:
+            raise self.odd_answer() from error
+        except httpx2.RequestError as error:
             raise self._unreachable(error) from error
 
     def download(self, path: str, *, to: Path, params: Params | None = None) -> None:
@@ -139,7 +141,7 @@ class Transport:
             is_last = number >= self._retries
             try:
                 response = attempt()
-            except httpx2.TransportError as error:
+            except httpx2.RequestError as error:
                 pause = retry_pause(number)
                 if is_last or pause is None or not _may_resend(error, replayable=replayable):
                     raise self._unreachable(error) from error
@@ -159,11 +161,15 @@ class Transport:
     def _parsed(self, response: httpx2.Response) -> Json:
         try:
             parsed = response.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             parsed = None
         if not isinstance(parsed, dict):
-            raise UnreachableError(f"{self._url} answered, but not as a Tunecurve server does")
+            raise self.odd_answer()
         return parsed
+
+    def odd_answer(self) -> UnreachableError:
+        """Return the error for an answer of something else, such as a proxy's login page."""
+        return UnreachableError(f"{self._url} answered, but not as a Tunecurve server does")
 
 
 def retry_pause(
@@ -186,7 +192,7 @@ def _seconds(retry_after: str | None) -> float | None:
     return float(retry_after) if retry_after and retry_after.strip().isdecimal() else None
 
 
-def _may_resend(error: httpx2.TransportError, *, replayable: bool) -> bool:
+def _may_resend(error: httpx2.RequestError, *, replayable: bool) -> bool:
     return replayable or isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
 
 
@@ -226,7 +232,7 @@ def _events_of(lines: Iterable[str]) -> Iterator[tuple[str, Json]]:
 def _problem(response: httpx2.Response) -> ApiError:
     try:
         body = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     problem = body if isinstance(body, dict) else {}
     return ApiError.of(

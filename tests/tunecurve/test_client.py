@@ -255,8 +255,15 @@ def test_waiting_outlasts_a_server_that_is_restarted(service: TinyService) -> No
         problem(429, "rate_limited"),
         json_answer(503, {}, **{"retry-after": "60"}),
         problem(500, "internal"),
+        Answer(425, b""),
+        Answer(302, b"", {"location": "/login"}),
+        Answer(200, b"<html>log in</html>"),
+        Answer(200, b'{"status": "ok"}'),
+        Answer(200, b"[]"),
+        Answer(200, b"{", {"content-encoding": "gzip"}),
+        Answer(200, b"[" * 100_000),
     ],
-    ids=lambda answer: str(answer.status),
+    ids=lambda answer: f"{answer.status} {answer.body[:9]!r}",
 )
 def test_waiting_outlasts_a_look_that_fails(service: TinyService, passing: Answer) -> None:
     job = new_job(1)
@@ -269,6 +276,15 @@ def test_waiting_outlasts_a_look_that_fails(service: TinyService, passing: Answe
     with Client(service.url, KEY, retries=0) as client:
         assert client.wait(job["id"], on_update=fail_next)["state"] == "succeeded"
     assert len(service.seen) == 4
+
+
+@pytest.mark.parametrize(
+    "body", [b"<html>", b'{"status": "ok"}', b'{"data": {}}'], ids=["a page", "other", "no list"]
+)
+def test_a_list_that_is_none_is_an_odd_answer(service: TinyService, body: bytes) -> None:
+    service.next_answers = [Answer(200, body)]
+    with Client(service.url, KEY, retries=0) as client, pytest.raises(UnreachableError, match="as"):
+        list(client.list("jobs"))
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])

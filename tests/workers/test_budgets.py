@@ -19,7 +19,7 @@ ROWS = 240
 IN_FLIGHT = 8  # of one run; two shards run at once
 PREPARATION = {
     "preset": "pii",
-    "source": {"type": "synthetic", "rows": 500, "seed": 5},
+    "source": {"type": "synthetic", "rows": 400, "seed": 5},
     "train_sizes": [10],
     "test_size": ROWS,
 }

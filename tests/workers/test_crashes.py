@@ -32,7 +32,7 @@ def test_an_experiment_survives_the_death_of_its_workers_and_a_wiped_broker(
 ) -> None:
     stack = fresh_stack
     stack.emulator.configure(latency_seconds=0.4, tuning_seconds=3)
-    job = stack.submit("experiment", experiment(test_size=120, rows=1200))
+    job = stack.submit("experiment", experiment(test_size=120, rows=400))
     eventually(lambda: stack.emulator.ledger()["calls_accepted"] > 30, what="no calls yet")
     for worker in stack.workers:
         worker.kill()

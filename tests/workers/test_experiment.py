@@ -36,7 +36,8 @@ pytestmark = pytest.mark.journey
 SIZES = (20, 80)
 
 
-def experiment(*, rows: int = 700, test_size: int = 40, **more: Any) -> dict[str, Any]:
+def experiment(*, rows: int = 300, test_size: int = 40, **more: Any) -> dict[str, Any]:
+    """Return the spec of a small experiment: a larger table would be read in a subprocess."""
     source = SyntheticSource(type="synthetic", rows=rows, seed=0).model_dump()
     prepare = {
         "preset": "pii",
@@ -230,7 +231,7 @@ def _unread_curves(stack: Stack) -> int:
 def test_shuffled_targets_give_a_low_curve_because_nothing_is_hard_coded(
     stack: Stack,
 ) -> None:
-    rows = [row.fields for row in synthetic_rows(700, seed=0)]
+    rows = [row.fields for row in synthetic_rows(300, seed=0)]
     targets = [row["target_text"] for row in rows]
     random.Random(1).shuffle(targets)  # noqa: S311  a fixed order, nothing secret
     lines = [
@@ -266,17 +267,19 @@ def test_a_cancelled_experiment_stops_its_children_and_the_provider(stack: Stack
 def test_a_poll_job_attaches_to_a_tuning_that_exists_and_its_model_can_be_evaluated(
     stack: Stack,
 ) -> None:
-    job = stack.succeeded(stack.submit("experiment", experiment()).id)
-    tuning = stack.new_tunings()[0]
+    prepared = stack.succeeded(stack.submit("prepare", experiment()["prepare"]).id)
+    dataset = prepared.outputs["dataset"]
+    tune = {"dataset": dataset, "train_size": SIZES[0], "fresh": True}
+    stack.succeeded(stack.submit("tune", tune).id)
+    (tuning,) = stack.new_tunings()
     attached = stack.succeeded(stack.submit("poll", {"resource_name": tuning["name"]}).id)
     model = get_model(
         attached.outputs["model"], project_id=stack.project_id, sessions=stack.services.sessions
     )
     assert model.endpoint
     assert model.base_model == "gemini-3.1-flash-lite"
-    assert stack.spent("tunings_created") == len(SIZES)
-    prepared = next(child for child in stack.children(job.id) if child.kind == "prepare")
-    spec = {"dataset": prepared.outputs["dataset"], "variant": "tuned", "model": model.id}
+    assert stack.spent("tunings_created") == 1
+    spec = {"dataset": dataset, "variant": "tuned", "model": model.id}
     evaluated = stack.succeeded(stack.submit("evaluate", spec).id)
     _, scores = get_evaluation(
         evaluated.outputs["evaluation"],

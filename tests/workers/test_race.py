@@ -69,14 +69,14 @@ def test_a_losing_size_is_stopped_early_and_the_best_is_asked_every_row(stack: S
 def test_a_race_by_a_metric_that_is_no_mean_over_rows_is_refused(stack: Stack) -> None:
     from service.errors import Invalid
 
-    source = {"type": "synthetic", "rows": 700, "seed": 0}
+    source = {"type": "synthetic", "rows": 300, "seed": 0}
     prepare = {"preset": "pii", "source": source, "train_sizes": [20], "test_size": 40}
     with pytest.raises(Invalid, match="a mean over rows, not sacrebleu"):
         stack.submit("experiment", {"prepare": prepare, "racing": True})
 
 
 def test_replicates_are_tunings_of_their_own_and_tell_the_luck_of_a_tuning(stack: Stack) -> None:
-    source = {"type": "synthetic", "rows": 700, "seed": 3}
+    source = {"type": "synthetic", "rows": 300, "seed": 3}
     prepare = {"preset": "pii", "source": source, "train_sizes": [20, 80], "test_size": 40}
     spec = {"prepare": prepare, "shots": 0, "replicates": 2, "epochs": "matched"}
 
@@ -108,7 +108,7 @@ def test_replicates_are_tunings_of_their_own_and_tell_the_luck_of_a_tuning(stack
 def test_prompts_and_other_subsets_are_tuned_on_datasets_of_their_own_with_the_same_test_rows(
     stack: Stack,
 ) -> None:
-    source = {"type": "synthetic", "rows": 700, "seed": 5}
+    source = {"type": "synthetic", "rows": 300, "seed": 5}
     prepare = {"preset": "pii", "source": source, "train_sizes": [20], "test_size": 40}
     spec = {
         "prepare": prepare,

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.journey
 def test_a_sweep_tunes_equal_cells_once_ranks_them_and_tunes_the_best_on_all_rows(
     stack: Stack,
 ) -> None:
-    source = {"type": "synthetic", "rows": 700, "seed": 5}
+    source = {"type": "synthetic", "rows": 300, "seed": 5}
     prepare: dict[str, Any] = {
         "preset": "pii",
         "source": source,

@@ -102,7 +102,7 @@ def serve(settings: Settings) -> Iterator[Api]:
     eventually(lambda: server.started, pause=0.01, what="the API has not started")
     url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     try:
-        with httpx2.Client(base_url=url, timeout=120, trust_env=False, verify=NO_TLS) as http:
+        with httpx2.Client(base_url=url, timeout=300, trust_env=False, verify=NO_TLS) as http:
             yield Api(url, http, app, app.state.container)
     finally:
         server.should_exit = True

@@ -23,7 +23,7 @@ MEGABYTES = 60
 @contextlib.contextmanager
 def _connected(api: Api) -> Iterator[socket.socket]:
     address = urlsplit(api.url)
-    with socket.create_connection((address.hostname, address.port), timeout=120) as connection:
+    with socket.create_connection((address.hostname, address.port), timeout=300) as connection:
         yield connection
 
 

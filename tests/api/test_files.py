@@ -258,7 +258,7 @@ def test_a_client_that_leaves_in_the_middle_leaves_nothing(api: Api, caller: Cal
 def _stopped_upload(api: Api, caller: Caller, path: str = "/v1/files") -> Iterator[socket.socket]:
     """Yield a connection whose body the server has begun to read and which sends no more."""
     address = urlsplit(api.url)
-    with socket.create_connection((address.hostname, address.port), timeout=120) as connection:
+    with socket.create_connection((address.hostname, address.port), timeout=300) as connection:
         headers = {
             "Host": address.netloc,
             "Authorization": f"Bearer {caller.secret}",

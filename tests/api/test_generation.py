@@ -207,7 +207,7 @@ def ask_by_command(api: Api, caller: Caller, *words: str) -> "subprocess.Complet
         capture_output=True,
         text=True,
         check=False,
-        timeout=280,
+        timeout=840,
     )
 
 

@@ -34,7 +34,7 @@ def raw_requests(api: Api, caller: Caller) -> list[bytes]:
         (b"G\x1bT /v1/jobs HTTP/1.1", b""),
         (b"GET /v1/jobs?after=\x1b[31m HTTP/1.1", b""),
     ):
-        with socket.create_connection(("127.0.0.1", port), timeout=60) as peer:
+        with socket.create_connection(("127.0.0.1", port), timeout=300) as peer:
             peer.sendall(line + b"\r\nHost: a\r\nConnection: close\r\n" + key + header + b"\r\n")
             answers.append(peer.recv(1 << 16))
     return answers

@@ -47,7 +47,7 @@ def outside(proxied: tuple[Api, Proxy]) -> Iterator[Caller]:
     """A caller that reaches the API through the proxy only."""
     api, proxy = proxied
     with httpx2.Client(
-        base_url=proxy.url, verify=proxy.trusted, timeout=120, trust_env=False
+        base_url=proxy.url, verify=proxy.trusted, timeout=300, trust_env=False
     ) as http:
         yield replace(api.caller(), http=http)
 

@@ -28,7 +28,7 @@ def server(port: int, tmp_path: Path) -> Iterator[Process]:
     eventually(lambda: _answers(port), what="the server has not started")
     yield process
     process.send_signal(signal.SIGTERM)
-    process.wait(60)
+    process.wait(300)
 
 
 def _answers(port: int) -> bool:
@@ -44,7 +44,7 @@ def test_two_processes_serve_one_port_and_stop_when_asked(server: Process) -> No
 
     server.send_signal(signal.SIGTERM)
 
-    assert server.wait(60) == 0
+    assert server.wait(300) == 0
     assert not any(worker.is_running() for worker in workers)
 
 
@@ -53,5 +53,5 @@ def test_a_process_that_dies_takes_the_others_along(server: Process) -> None:
 
     first.kill()
 
-    assert server.wait(60) == 1
+    assert server.wait(300) == 1
     assert not second.is_running()

@@ -42,11 +42,11 @@ def _tuned(emulator: EmulatorProcess) -> dict[str, Any]:
     )
     job = v1.TuningJob(base_model=BASE_MODEL, supervised_tuning_spec=spec)
     made = client.create_tuning_job(
-        parent="projects/lab/locations/us-central1", tuning_job=job, timeout=30
+        parent="projects/lab/locations/us-central1", tuning_job=job, timeout=300
     )
 
     def ended() -> Any:
-        found = client.get_tuning_job(name=made.name, timeout=30)
+        found = client.get_tuning_job(name=made.name, timeout=300)
         return found if found.state.name == "JOB_STATE_SUCCEEDED" else None
 
     found = read_tuning(

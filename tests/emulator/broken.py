@@ -231,7 +231,7 @@ def watched_emulator(log: Path) -> Iterator[httpx2.Client]:
         )
     try:
         address = process.stdout.readline().split()[-1].decode() if process.stdout else ""
-        with httpx2.Client(base_url=address, timeout=30) as client:
+        with httpx2.Client(base_url=address, timeout=300) as client:
             calm(client)
             yield client
     finally:

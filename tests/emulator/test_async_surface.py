@@ -54,16 +54,16 @@ def test_models_answer_stream_and_count(emulator: EmulatorProcess, job: dict[str
     endpoint = job["tunedModel"]["endpoint"]
 
     async def ask(client: Any) -> tuple[Any, ...]:
-        whole = await client.generate_content(model=FLASH, contents=CONTENTS, timeout=30)
+        whole = await client.generate_content(model=FLASH, contents=CONTENTS, timeout=300)
         request = v1.GenerateContentRequest(model=FLASH, contents=CONTENTS)
-        stream = await client.stream_generate_content(request=request, timeout=30)
-        tuned = await client.generate_content(model=endpoint, contents=CONTENTS, timeout=30)
+        stream = await client.stream_generate_content(request=request, timeout=300)
+        tuned = await client.generate_content(model=endpoint, contents=CONTENTS, timeout=300)
         return whole, [piece async for piece in stream], tuned
 
     async def count(client: Any) -> list[int]:
         places = (FLASH, endpoint)
         requests = [v1.CountTokensRequest(endpoint=place, contents=CONTENTS) for place in places]
-        counted = [await client.count_tokens(request=each, timeout=30) for each in requests]
+        counted = [await client.count_tokens(request=each, timeout=300) for each in requests]
         return [each.total_tokens for each in counted]
 
     whole, pieces, tuned = with_client(emulator, v1.PredictionServiceAsyncClient, ask)
@@ -80,10 +80,10 @@ def test_models_and_endpoints_are_read(emulator: EmulatorProcess, job: dict[str,
     model = tuned["model"].partition("@")[0]
 
     async def read_model(client: Any) -> tuple[Any, ...]:
-        found = await client.get_model(name=tuned["model"], timeout=30)
-        listed = await client.list_models(parent=PARENT, timeout=30)
-        epochs = await client.list_model_version_checkpoints(name=tuned["model"], timeout=30)
-        versions = await client.list_model_versions(name=model, timeout=30)
+        found = await client.get_model(name=tuned["model"], timeout=300)
+        listed = await client.list_models(parent=PARENT, timeout=300)
+        epochs = await client.list_model_version_checkpoints(name=tuned["model"], timeout=300)
+        versions = await client.list_model_versions(name=model, timeout=300)
         names = [each.name async for each in listed]
         return (
             *(found.name, names, [each.epoch async for each in epochs]),
@@ -91,11 +91,11 @@ def test_models_and_endpoints_are_read(emulator: EmulatorProcess, job: dict[str,
         )
 
     async def read_endpoint(client: Any) -> tuple[Any, list[str]]:
-        found = await client.get_endpoint(name=tuned["endpoint"], timeout=30)
+        found = await client.get_endpoint(name=tuned["endpoint"], timeout=300)
         with pytest.raises(NotFound):
             elsewhere = tuned["endpoint"].replace("us-central1", "us-east1")
-            await client.get_endpoint(name=elsewhere, timeout=30)
-        listed = await client.list_endpoints(parent=PARENT, timeout=30)
+            await client.get_endpoint(name=elsewhere, timeout=300)
+        listed = await client.list_endpoints(parent=PARENT, timeout=300)
         return found, [each.name async for each in listed]
 
     name, names, epochs, versions = with_client(emulator, v1.ModelServiceAsyncClient, read_model)
@@ -108,18 +108,18 @@ def test_models_and_endpoints_are_read(emulator: EmulatorProcess, job: dict[str,
 
 def test_curves_are_read(emulator: EmulatorProcess, job: dict[str, Any]) -> None:
     async def experiment(client: Any) -> Any:
-        return await client.get_context(name=job["experiment"], timeout=30)
+        return await client.get_context(name=job["experiment"], timeout=300)
 
     found = with_client(emulator, v1.MetadataServiceAsyncClient, experiment)
     board = found.metadata["backing_tensorboard_resource"]
     run = f"{board}/experiments/{found.name.rpartition('/')[2]}/runs/run"
 
     async def curves(client: Any) -> Any:
-        listed = await client.list_tensorboard_time_series(parent=run, timeout=30)
+        listed = await client.list_tensorboard_time_series(parent=run, timeout=300)
         request = v1.BatchReadTensorboardTimeSeriesDataRequest(
             tensorboard=board, time_series=[each.name async for each in listed]
         )
-        return await client.batch_read_tensorboard_time_series_data(request=request, timeout=30)
+        return await client.batch_read_tensorboard_time_series_data(request=request, timeout=300)
 
     data = with_client(emulator, v1.TensorboardServiceAsyncClient, curves).time_series_data
     assert [len(each.values) for each in data] == [2, 2, 2]
@@ -143,18 +143,18 @@ def test_batches_and_evaluations_run(emulator: EmulatorProcess) -> None:
 
     async def run(client: Any) -> tuple[str, list[str]]:
         made = await client.create_batch_prediction_job(
-            parent=PARENT, batch_prediction_job=order_, timeout=30
+            parent=PARENT, batch_prediction_job=order_, timeout=300
         )
-        await client.get_batch_prediction_job(name=made.name, timeout=30)
-        listed = await client.list_batch_prediction_jobs(parent=PARENT, timeout=30)
-        await client.cancel_batch_prediction_job(name=made.name, timeout=30)
+        await client.get_batch_prediction_job(name=made.name, timeout=300)
+        listed = await client.list_batch_prediction_jobs(parent=PARENT, timeout=300)
+        await client.cancel_batch_prediction_job(name=made.name, timeout=300)
         return made.name, [each.name async for each in listed]
 
     async def evaluate(client: Any) -> Any:
         pair = {"prediction": "a", "reference": "a"}
         metric = {"metric_spec": {}, "instances": [pair]}
         request = {"location": PARENT, "exact_match_input": metric}
-        return await client.evaluate_instances(request=request, timeout=30)
+        return await client.evaluate_instances(request=request, timeout=300)
 
     name, names = with_client(emulator, v1.JobServiceAsyncClient, run)
     assert name in names
@@ -195,9 +195,9 @@ def test_faults_are_the_exceptions_of_this_client(
 
 def test_a_quota_refuses_with_429(emulator: EmulatorProcess) -> None:
     async def ask(client: Any) -> None:
-        await client.generate_content(model=FLASH, contents=CONTENTS, timeout=30)
+        await client.generate_content(model=FLASH, contents=CONTENTS, timeout=300)
         with pytest.raises(TooManyRequests, match="Resource exhausted"):
-            await client.generate_content(model=FLASH, contents=CONTENTS, timeout=30)
+            await client.generate_content(model=FLASH, contents=CONTENTS, timeout=300)
 
     emulator.configure(requests_per_minute=0.001)
     with_client(emulator, v1.PredictionServiceAsyncClient, ask)

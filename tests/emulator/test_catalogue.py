@@ -26,7 +26,7 @@ def ask(
     path = f"/v1/projects/lab/locations/{location}/publishers/google/models/{model}:{verb}"
     contents = [{"role": "user", "parts": [{"text": PROMPT}]}]
     body = {"contents": contents} | ({"generationConfig": config} if config else {})
-    return httpx2.post(f"{emulator.url}{path}", json=body, timeout=30)
+    return httpx2.post(f"{emulator.url}{path}", json=body, timeout=300)
 
 
 def answers(emulator: EmulatorProcess, model: str, **config: Any) -> set[str]:

@@ -134,7 +134,7 @@ def test_checkpoints_are_served_one_by_one_while_the_tuning_runs(
     running = genai.tunings.get(name=name)
     assert running.state.name == "JOB_STATE_RUNNING"
     assert running.tuned_model.endpoint is None
-    listed = models.list_model_version_checkpoints(name=running.tuned_model.model, timeout=30)
+    listed = models.list_model_version_checkpoints(name=running.tuned_model.model, timeout=300)
     assert [each.epoch for each in listed] == [1, 2, 3]
     emulator.configure(tuning_seconds=0)
     done = finish(emulator, name)["tunedModel"]
@@ -153,7 +153,7 @@ def losses(tensorboard: Any, tuning: str) -> list[Any]:
     home, _, number = tuning.partition("/tuningJobs/")
     run = f"{home}/tensorboards/{number}/experiments/tuning-experiment-{number}/runs/run"
     read = tensorboard.read_tensorboard_time_series_data
-    found = read(tensorboard_time_series=f"{run}/timeSeries/1", timeout=30)
+    found = read(tensorboard_time_series=f"{run}/timeSeries/1", timeout=300)
     return [point.wall_time for point in found.time_series_data.values]
 
 

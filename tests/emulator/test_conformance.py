@@ -63,15 +63,15 @@ def test_the_rest_client_sees_a_tuning_through(
 ) -> None:
     client = rest_client(emulator, v1.GenAiTuningServiceClient)
     job = tuning_job(v1, uri, labels={"by": "rest"})
-    made = client.create_tuning_job(parent=PARENT, tuning_job=job, timeout=30)
-    done = eventually(lambda: _succeeded(client.get_tuning_job(name=made.name, timeout=30)))
+    made = client.create_tuning_job(parent=PARENT, tuning_job=job, timeout=300)
+    done = eventually(lambda: _succeeded(client.get_tuning_job(name=made.name, timeout=300)))
     assert done.supervised_tuning_spec.hyper_parameters.adapter_size.name == "ADAPTER_SIZE_TWO"
     request = v1.ListTuningJobsRequest(parent=PARENT, filter='labels.by="rest"')
-    assert [each.name for each in client.list_tuning_jobs(request=request, timeout=30)] == [
+    assert [each.name for each in client.list_tuning_jobs(request=request, timeout=300)] == [
         made.name
     ]
     with pytest.raises(BadRequest):
-        client.cancel_tuning_job(name=made.name, timeout=30)
+        client.cancel_tuning_job(name=made.name, timeout=300)
     client.transport.close()
 
 
@@ -98,17 +98,17 @@ def test_the_asynchronous_rest_client_does_the_same_calls(
             for number in range(3):
                 job = tuning_job(v1, uri, labels={"by": "asyncio", "n": str(number)})
                 made.append(
-                    await client.create_tuning_job(parent=PARENT, tuning_job=job, timeout=30)
+                    await client.create_tuning_job(parent=PARENT, tuning_job=job, timeout=300)
                 )
-            await client.cancel_tuning_job(name=made[-1].name, timeout=30)
-            found = await client.get_tuning_job(name=made[0].name, timeout=30)
+            await client.cancel_tuning_job(name=made[-1].name, timeout=300)
+            found = await client.get_tuning_job(name=made[0].name, timeout=300)
             request = v1.ListTuningJobsRequest(
                 parent=PARENT, filter='labels.by="asyncio"', page_size=2
             )
-            pager = await client.list_tuning_jobs(request=request, timeout=30)
+            pager = await client.list_tuning_jobs(request=request, timeout=300)
             names = [job.name async for job in pager]
             with pytest.raises(NotFound):
-                await client.get_tuning_job(name=f"{PARENT}/tuningJobs/1", timeout=30)
+                await client.get_tuning_job(name=f"{PARENT}/tuningJobs/1", timeout=300)
             return found, [*names, *(job.name for job in made)], made[-1]
         finally:
             await client.transport.close()
@@ -205,7 +205,7 @@ def test_the_asynchronous_gen_ai_client_does_the_same_calls(
 
 
 def _post(emulator: EmulatorProcess, method: str, document: Any) -> dict[str, Any]:
-    response = httpx2.post(f"{emulator.url}/v1beta1/{FLASH}:{method}", json=document, timeout=30)
+    response = httpx2.post(f"{emulator.url}/v1beta1/{FLASH}:{method}", json=document, timeout=300)
     body: dict[str, Any] = response.json()
     return body
 
@@ -294,7 +294,7 @@ def test_the_newest_gen_ai_client_does_the_same_calls(
         capture_output=True,
         text=True,
         check=False,
-        timeout=280,
+        timeout=840,
     )
     assert done.returncode == 0, done.stderr
     reported = json.loads(done.stdout)

@@ -117,20 +117,20 @@ def test_versions_are_listed_and_the_newest_is_the_default(
         pre_tuned_model=v1.PreTunedModel(tuned_model_name=first["model"]),
         supervised_tuning_spec=v1.SupervisedTuningSpec(training_dataset_uri=weather),
     )
-    made = tunings.create_tuning_job(parent=PARENT, tuning_job=job, timeout=30)
+    made = tunings.create_tuning_job(parent=PARENT, tuning_job=job, timeout=300)
     finish(emulator, made.name)
     models = rest_client(emulator, v1.ModelServiceClient)
     name = first["model"].partition("@")[0]
 
-    versions = list(models.list_model_versions(name=name, timeout=30))
+    versions = list(models.list_model_versions(name=name, timeout=300))
     assert [each.version_id for each in versions] == ["2", "1"]
-    assert models.get_model(name=name, timeout=30).version_id == "2"
-    older = models.get_model(name=f"{name}@1", timeout=30)
+    assert models.get_model(name=name, timeout=300).version_id == "2"
+    older = models.get_model(name=f"{name}@1", timeout=300)
     assert (older.version_id, list(older.version_aliases)) == ("1", [])
-    listed = [each.name for each in models.list_models(parent=PARENT, timeout=30)]
+    listed = [each.name for each in models.list_models(parent=PARENT, timeout=300)]
     assert listed.count(name) == 1
     with pytest.raises(NotFound):
-        models.get_model(name=f"{name}@3", timeout=30)
+        models.get_model(name=f"{name}@3", timeout=300)
     models.transport.close()
 
 
@@ -155,7 +155,7 @@ def test_a_model_that_is_not_there_is_refused(
             supervised_tuning_spec=v1.SupervisedTuningSpec(training_dataset_uri=weather),
         )
         place = f"projects/lab/locations/{location}"
-        tunings.create_tuning_job(parent=place, tuning_job=job, timeout=30)
+        tunings.create_tuning_job(parent=place, tuning_job=job, timeout=300)
 
     model = parent["tunedModel"]["model"]
     with pytest.raises(BadRequest, match="was not found"):
@@ -174,12 +174,12 @@ def test_rebasing_is_said_to_be_unserved(
 
     reference = v1.TunedModelRef(tuning_job=parent["name"])
     with pytest.raises(MethodNotImplemented, match="rebase"):
-        tunings.rebase_tuned_model(parent=PARENT, tuned_model_ref=reference, timeout=30)
+        tunings.rebase_tuned_model(parent=PARENT, tuned_model_ref=reference, timeout=300)
 
     async def rebase() -> None:
         client = rest_client(emulator, v1.GenAiTuningServiceAsyncClient, transport="rest_asyncio")
         try:
-            await client.rebase_tuned_model(parent=PARENT, tuned_model_ref=reference, timeout=30)
+            await client.rebase_tuned_model(parent=PARENT, tuned_model_ref=reference, timeout=300)
         finally:
             await client.transport.close()
 

@@ -45,12 +45,12 @@ def creations(emulator: EmulatorProcess, request: pytest.FixtureRequest) -> Iter
     }
     kinds = {
         "tunings": Creations(
-            lambda: tunings.create_tuning_job(parent=PARENT, tuning_job=tuning, timeout=30),
+            lambda: tunings.create_tuning_job(parent=PARENT, tuning_job=tuning, timeout=300),
             lambda: len(list(tunings.list_tuning_jobs(parent=PARENT))),
         ),
         "batches": Creations(
             lambda: jobs.create_batch_prediction_job(
-                parent=PARENT, batch_prediction_job=batch, timeout=30
+                parent=PARENT, batch_prediction_job=batch, timeout=300
             ),
             lambda: len(list(jobs.list_batch_prediction_jobs(parent=PARENT))),
         ),

@@ -31,7 +31,7 @@ def client(emulator: EmulatorProcess) -> Iterator[Any]:
 
 
 def evaluate(client: Any, **metric: Any) -> Any:
-    return client.evaluate_instances(request={"location": LOCATION, **metric}, timeout=30)
+    return client.evaluate_instances(request={"location": LOCATION, **metric}, timeout=300)
 
 
 def scores(values: Any) -> Any:

@@ -62,22 +62,22 @@ def validated(emulator: EmulatorProcess) -> dict[str, Any]:
 
 def read_curves(metadata: Any, tensorboard: Any, v1: Any, job: dict[str, Any]) -> dict[str, Any]:
     """Follow the chain of the documentation and return the values of each series by its name."""
-    experiment = metadata.get_context(name=job["experiment"], timeout=30)
+    experiment = metadata.get_context(name=job["experiment"], timeout=300)
     assert experiment.schema_title == "system.Experiment"
     board = experiment.metadata["backing_tensorboard_resource"]
     expression = f'schema_title="system.ExperimentRun" AND parent_contexts:"{experiment.name}"'
     request = v1.ListContextsRequest(
         parent=experiment.name.rpartition("/contexts/")[0], filter=expression
     )
-    (run,) = metadata.list_contexts(request=request, timeout=30)
+    (run,) = metadata.list_contexts(request=request, timeout=300)
     experiment_id = experiment.name.rpartition("/")[2]
     run_id = run.name.rpartition("/")[2].removeprefix(f"{experiment_id}-")
     parent = f"{board}/experiments/{experiment_id}/runs/{run_id}"
-    series = list(tensorboard.list_tensorboard_time_series(parent=parent, timeout=30))
+    series = list(tensorboard.list_tensorboard_time_series(parent=parent, timeout=300))
     read = v1.BatchReadTensorboardTimeSeriesDataRequest(
         tensorboard=board, time_series=[each.name for each in series]
     )
-    data = tensorboard.batch_read_tensorboard_time_series_data(request=read, timeout=30)
+    data = tensorboard.batch_read_tensorboard_time_series_data(request=read, timeout=300)
     names = {each.name.rpartition("/")[2]: each.display_name for each in series}
     return {names[each.tensorboard_time_series_id]: each.values for each in data.time_series_data}
 
@@ -132,26 +132,26 @@ def test_wall_times_lie_within_the_training(
 def test_each_step_of_the_chain_can_be_asked_for(
     metadata: Any, tensorboard: Any, v1: Any, plain: dict[str, Any]
 ) -> None:
-    experiment = metadata.get_context(name=plain["experiment"], timeout=30)
+    experiment = metadata.get_context(name=plain["experiment"], timeout=300)
     board = tensorboard.get_tensorboard(
-        name=experiment.metadata["backing_tensorboard_resource"], timeout=30
+        name=experiment.metadata["backing_tensorboard_resource"], timeout=300
     )
     experiment_id = experiment.name.rpartition("/")[2]
     found = tensorboard.get_tensorboard_experiment(
-        name=f"{board.name}/experiments/{experiment_id}", timeout=30
+        name=f"{board.name}/experiments/{experiment_id}", timeout=300
     )
-    (run,) = tensorboard.list_tensorboard_runs(parent=found.name, timeout=30)
+    (run,) = tensorboard.list_tensorboard_runs(parent=found.name, timeout=300)
     context = metadata.get_context(
-        name=f"{experiment.name}-{run.name.rpartition('/')[2]}", timeout=30
+        name=f"{experiment.name}-{run.name.rpartition('/')[2]}", timeout=300
     )
     assert context.parent_contexts == [experiment.name]
     request = v1.ListTensorboardTimeSeriesRequest(parent=run.name, page_size=1)
-    series = list(tensorboard.list_tensorboard_time_series(request=request, timeout=30))
+    series = list(tensorboard.list_tensorboard_time_series(request=request, timeout=300))
     assert len(series) == 3
-    one = tensorboard.get_tensorboard_time_series(name=series[0].name, timeout=30)
+    one = tensorboard.get_tensorboard_time_series(name=series[0].name, timeout=300)
     assert one == series[0]
     data = tensorboard.read_tensorboard_time_series_data(
-        tensorboard_time_series=one.name, timeout=30
+        tensorboard_time_series=one.name, timeout=300
     )
     assert len(data.time_series_data.values) == EPOCHS
 
@@ -160,24 +160,24 @@ def test_the_filter_of_googles_own_helper_is_understood(metadata: Any, v1: Any) 
     parent = "projects/lab/locations/us-central1/metadataStores/default"
     titles = '(schema_title="system.Experiment" OR schema_title="system.ExperimentRun")'
     request = v1.ListContextsRequest(parent=parent, filter=titles, page_size=1)
-    assert len(list(metadata.list_contexts(request=request, timeout=30))) >= 2
+    assert len(list(metadata.list_contexts(request=request, timeout=300))) >= 2
     for expression in ("surely not", 'colour="red"', 'schema_title="a" AND'):
         wrong = v1.ListContextsRequest(parent=parent, filter=expression)
         with pytest.raises(BadRequest, match="filter"):
-            metadata.list_contexts(request=wrong, timeout=30)
+            metadata.list_contexts(request=wrong, timeout=300)
 
 
 def test_what_is_not_there_is_not_found(
     metadata: Any, tensorboard: Any, plain: dict[str, Any]
 ) -> None:
     with pytest.raises(NotFound):
-        metadata.get_context(name=f"{plain['experiment']}-no-run", timeout=30)
+        metadata.get_context(name=f"{plain['experiment']}-no-run", timeout=300)
     elsewhere = plain["experiment"].replace("us-central1", "europe-west4")
     with pytest.raises(NotFound):
-        metadata.get_context(name=elsewhere, timeout=30)
+        metadata.get_context(name=elsewhere, timeout=300)
     with pytest.raises(NotFound):
         tensorboard.get_tensorboard(
-            name="projects/lab/locations/us-central1/tensorboards/1", timeout=30
+            name="projects/lab/locations/us-central1/tensorboards/1", timeout=300
         )
 
 

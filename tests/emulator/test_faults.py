@@ -45,12 +45,12 @@ def body(text: str = "a happy day") -> dict[str, Any]:
 
 
 def post(emulator: EmulatorProcess, text: str = "a happy day") -> httpx2.Response:
-    return httpx2.post(f"{emulator.url}{FLASH}:generateContent", json=body(text), timeout=30)
+    return httpx2.post(f"{emulator.url}{FLASH}:generateContent", json=body(text), timeout=300)
 
 
 def post_all(emulator: EmulatorProcess, texts: list[str]) -> list[httpx2.Response]:
     url = f"{emulator.url}{FLASH}:generateContent"
-    with httpx2.Client(timeout=30) as client:
+    with httpx2.Client(timeout=300) as client:
         return [client.post(url, json=body(text)) for text in texts]
 
 

@@ -51,7 +51,7 @@ def body(text: str = PROMPT, **config: Any) -> dict[str, Any]:
 
 
 def post(emulator: EmulatorProcess, path: str, document: Any) -> httpx2.Response:
-    return httpx2.post(f"{emulator.url}{path}:generateContent", json=document, timeout=30)
+    return httpx2.post(f"{emulator.url}{path}:generateContent", json=document, timeout=300)
 
 
 def test_a_response_schema_decides_what_an_answer_may_be(genai: Any) -> None:

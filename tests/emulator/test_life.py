@@ -92,7 +92,7 @@ def test_beyond_the_quota_a_creation_can_be_refused(emulator: EmulatorProcess, u
     job = v1.TuningJob(base_model="gemini-2.5-flash", supervised_tuning_spec=spec)
     parent = "projects/lab/locations/us-central1"
     with pytest.raises(TooManyRequests, match="ConcurrentTuningJobs"):
-        client.create_tuning_job(parent=parent, tuning_job=job, timeout=30)
+        client.create_tuning_job(parent=parent, tuning_job=job, timeout=300)
     client.transport.close()
     emulator.configure(tuning_seconds=0)
     finish(emulator, running)

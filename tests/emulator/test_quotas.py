@@ -128,7 +128,7 @@ def test_no_more_calls_than_allowed_are_in_flight_at_once(emulator: EmulatorProc
     def call(number: int) -> int:
         contents = [{"role": "user", "parts": [{"text": f"note {number}"}]}]
         url = f"{emulator.url}{FLASH.replace(MODEL, UNUSED)}:generateContent"
-        return httpx2.post(url, json={"contents": contents}, timeout=30).status_code
+        return httpx2.post(url, json={"contents": contents}, timeout=300).status_code
 
     with ThreadPoolExecutor(6) as threads:
         codes = list(threads.map(call, range(6)))
@@ -146,7 +146,7 @@ url, number = sys.argv[1:]
 codes = []
 for index in range(60):
     contents = [{"role": "user", "parts": [{"text": f"note {number} {index}"}]}]
-    codes.append(httpx2.post(url, json={"contents": contents}, timeout=60).status_code)
+    codes.append(httpx2.post(url, json={"contents": contents}, timeout=300).status_code)
 print(codes.count(200), codes.count(429), len(codes))
 """
 

@@ -70,7 +70,7 @@ def prepare(emulator: EmulatorProcess) -> None:
 
 def check(emulator: EmulatorProcess, writer: Writer) -> None:
     """Every confirmed write is there, whole; the one under way may be there or not."""
-    with httpx2.Client(timeout=30) as client:
+    with httpx2.Client(timeout=300) as client:
         for name, version in writer.objects.items():
             url = f"{emulator.url}/storage/v1/b/data/o/{name}"
             reported, body = client.get(url).json(), client.get(f"{url}?alt=media").content

@@ -78,7 +78,7 @@ def test_the_prediction_client_reads_the_array_form(emulator: EmulatorProcess, g
     client = rest_client(emulator, v1.PredictionServiceClient)
     contents = [v1.Content(role="user", parts=[v1.Part(text=LONG)])]
     request = v1.GenerateContentRequest(model=FLASH, contents=contents)
-    chunks = list(client.stream_generate_content(request=request, timeout=30))
+    chunks = list(client.stream_generate_content(request=request, timeout=300))
     client.transport.close()
     texts = [chunk.candidates[0].content.parts[0].text for chunk in chunks]
     assert "".join(texts) == whole_answer(genai)

@@ -59,12 +59,12 @@ def test_a_tuning_runs_to_an_endpoint_that_answers_as_taught(
     emulator: EmulatorProcess, client: Any, v1: Any, uri: str
 ) -> None:
     job = tuning_job(v1, uri, tuned_model_display_name="notes", labels={"team": "one"})
-    created = client.create_tuning_job(parent=PARENT, tuning_job=job, timeout=30)
+    created = client.create_tuning_job(parent=PARENT, tuning_job=job, timeout=300)
     assert created.state == v1.JobState.JOB_STATE_PENDING
     assert created.name.split("/")[1].isdigit()
 
     finish(emulator, created.name)
-    done = client.get_tuning_job(name=created.name, timeout=30)
+    done = client.get_tuning_job(name=created.name, timeout=300)
     assert done.state == v1.JobState.JOB_STATE_SUCCEEDED
     assert done.create_time <= done.start_time <= done.end_time <= done.update_time
     assert done.tuned_model.model.endswith("@1")
@@ -112,7 +112,7 @@ def test_earlier_turns_and_the_system_instruction_are_part_of_the_prompt(
 def test_a_uri_that_is_no_jsonl_is_refused_by_field(client: Any, v1: Any) -> None:
     with pytest.raises(BadRequest, match="should be a GCS object of type JSONL") as refused:
         client.create_tuning_job(
-            parent=PARENT, tuning_job=tuning_job(v1, "gs://data/x.csv"), timeout=30
+            parent=PARENT, tuning_job=tuning_job(v1, "gs://data/x.csv"), timeout=300
         )
     violation = refused.value.details[0]["fieldViolations"][0]
     assert violation["field"] == "tuning_job.supervised_tuning_spec.training_dataset_uri"
@@ -153,8 +153,8 @@ def test_the_service_chooses_epochs_by_the_number_of_rows(
     uri = upload(emulator, labelled(good="A", bad="B", count=rows), name=f"rows-{rows}.jsonl")
     spec = v1.SupervisedTuningSpec(training_dataset_uri=uri)
     job = v1.TuningJob(base_model="gemini-2.5-flash", supervised_tuning_spec=spec)
-    made = client.create_tuning_job(parent=PARENT, tuning_job=job, timeout=30)
-    client.cancel_tuning_job(name=made.name, timeout=30)
+    made = client.create_tuning_job(parent=PARENT, tuning_job=job, timeout=300)
+    client.cancel_tuning_job(name=made.name, timeout=300)
     emulator.configure(pending_seconds=0)
     assert made.supervised_tuning_spec.hyper_parameters.epoch_count == epochs
 
@@ -259,7 +259,7 @@ def test_rows_beyond_the_longest_are_dropped_and_reported(
     rows[4] = row("x" * 131_072 * 4, "ALWAYS WRONG")
     name = create(emulator, order(upload(emulator, jsonl(rows), name="long.jsonl")))["name"]
     finish(emulator, name)
-    stats = client.get_tuning_job(name=name, timeout=30).tuning_data_stats
+    stats = client.get_tuning_job(name=name, timeout=300).tuning_data_stats
     reported = stats.supervised_tuning_data_stats
     assert (reported.tuning_dataset_example_count, reported.total_truncated_example_count) == (
         20,
@@ -277,14 +277,14 @@ def test_lists_are_filtered_by_label_and_state_and_paged(
     parent = "projects/lister/locations/us-central1"
     names = [
         client.create_tuning_job(
-            parent=parent, tuning_job=tuning_job(v1, uri, labels={"n": str(i % 2)}), timeout=30
+            parent=parent, tuning_job=tuning_job(v1, uri, labels={"n": str(i % 2)}), timeout=300
         ).name
         for i in range(3)
     ]
 
     def listed(**query: Any) -> list[str]:
         request = v1.ListTuningJobsRequest(parent=parent, **query)
-        return [job.name for job in client.list_tuning_jobs(request=request, timeout=30)]
+        return [job.name for job in client.list_tuning_jobs(request=request, timeout=300)]
 
     assert listed(page_size=1) == names[::-1]
     assert listed(filter='labels.n="0"') == [names[2], names[0]]
@@ -302,11 +302,11 @@ def test_a_tuning_is_only_found_in_its_project_and_location(
 ) -> None:
     name = create(emulator, order(uri))["name"]
     tuning_id = name.rpartition("/")[2]
-    assert client.get_tuning_job(name=f"{PARENT}/tuningJobs/{tuning_id}", timeout=30).name == name
+    assert client.get_tuning_job(name=f"{PARENT}/tuningJobs/{tuning_id}", timeout=300).name == name
     with pytest.raises(NotFound):
-        client.get_tuning_job(name=name.replace("us-central1", "europe-west4"), timeout=30)
+        client.get_tuning_job(name=name.replace("us-central1", "europe-west4"), timeout=300)
     with pytest.raises(NotFound):
-        client.get_tuning_job(name=f"{PARENT}/tuningJobs/1", timeout=30)
+        client.get_tuning_job(name=f"{PARENT}/tuningJobs/1", timeout=300)
 
 
 def test_a_tuned_gemini_3_is_served_at_its_multi_region_only(
@@ -331,12 +331,12 @@ def test_a_waiting_and_a_learning_tuning_can_be_cancelled(
     states = eventually(lambda: _states(emulator, learning, "RUNNING"))
     assert states
     for name in (waiting, learning):
-        client.cancel_tuning_job(name=name, timeout=30)
+        client.cancel_tuning_job(name=name, timeout=300)
     cancelled = [finish(emulator, name) for name in (waiting, learning)]
     assert [job["state"] for job in cancelled] == ["JOB_STATE_CANCELLED"] * 2
     assert [job["error"]["code"] for job in cancelled] == [1, 1]
     with pytest.raises(BadRequest):
-        client.cancel_tuning_job(name=waiting, timeout=30)
+        client.cancel_tuning_job(name=waiting, timeout=300)
 
 
 def _states(emulator: EmulatorProcess, name: str, state: str) -> bool:

@@ -41,7 +41,7 @@ class EmulatorProcess:
     ) -> dict[str, Any]:
         """Return the JSON of a successful answer; an error is raised."""
         response = httpx2.request(
-            method, f"{self.url}{path}", json=body, timeout=120, verify=NO_TLS
+            method, f"{self.url}{path}", json=body, timeout=300, verify=NO_TLS
         )
         response.raise_for_status()
         return cast("dict[str, Any]", response.json())

@@ -93,7 +93,7 @@ class _Handler(BaseHTTPRequestHandler):
             f"{self.proxy.upstream}{self.path}",
             content=self.rfile.read(int(self.headers.get("content-length") or 0)),
             headers={"content-type": self.headers.get("content-type") or ""},
-            timeout=30,
+            timeout=300,
             verify=NO_TLS,
         )
 

@@ -53,7 +53,7 @@ def demo(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
         cwd=folder / "work",
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=840,
         check=False,
     )
 

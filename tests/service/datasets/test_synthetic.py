@@ -59,7 +59,7 @@ def test_another_process_makes_the_same_rows() -> None:
         "print(digest(200, 7), digest(200, 8))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300
     )
 
     assert done.stdout.split() == [digest(200, 7), digest(200, 8)]

@@ -145,7 +145,7 @@ def test_the_command_lists_and_deletes_only_when_asked_to(
             capture_output=True,
             text=True,
             check=False,
-            timeout=280,
+            timeout=840,
         )
         assert done.returncode == 0, done.stderr
         reported: dict[str, Any] = json.loads(done.stdout)

@@ -312,7 +312,7 @@ def _of_people_who_label_at_once_none_is_left_out(room: Room) -> None:
 
     def label(number: int) -> None:
         given = [VerdictIn(example_id=example_id, verdict=1 + number % 5, rater=f"rater {number}")]
-        together.wait(timeout=60)
+        together.wait(timeout=300)
         room_of: Any = {"project_id": room.project_id, "sessions": room.sessions}
         put_verdicts(evaluation.id, given, store=room.store, **room_of)
 

@@ -93,7 +93,7 @@ def test_two_workers_never_exceed_one_budget_and_use_it_up(sessions: Sessions) -
     with spending(of, of.child()) as first, spending(of, of.child()) as second:
         with ThreadPoolExecutor(2) as threads:
             ends = [threads.submit(spender.spend, 100) for spender in (first, second)]
-            errors = [end.exception(timeout=60) for end in ends]
+            errors = [end.exception(timeout=300) for end in ends]
         made = len(first.made) + len(second.made)
 
     assert [type(error) for error in errors] == [BudgetExhausted, BudgetExhausted]

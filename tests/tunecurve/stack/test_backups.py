@@ -77,7 +77,7 @@ def test_a_backup_is_of_one_moment_while_others_write(live: Path, tmp_path: Path
     script = tmp_path / "pairs.py"
     script.write_text(
         "import sqlite3, sys\n"
-        "connection = sqlite3.connect(sys.argv[1], timeout=60)\n"
+        "connection = sqlite3.connect(sys.argv[1], timeout=300)\n"
         "for n in range(10**9):\n"
         "    connection.execute('INSERT INTO pair VALUES (?, ?)', (n, 0))\n"
         "    connection.execute('UPDATE pair SET b = a WHERE a = ?', (n,))\n"
@@ -97,7 +97,7 @@ def test_a_backup_is_of_one_moment_while_others_write(live: Path, tmp_path: Path
 
 
 def _pairs(database: Path) -> tuple[int, int]:
-    with closing(sqlite3.connect(database, timeout=60)) as connection:
+    with closing(sqlite3.connect(database, timeout=300)) as connection:
         row = connection.execute("SELECT count(*), coalesce(sum(a != b), 0) FROM pair").fetchone()
     return int(row[0]), int(row[1])
 

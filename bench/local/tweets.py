@@ -42,7 +42,7 @@ from service.tuning.schemas import HyperparametersSpec
 TEST_ROWS, BATCH = 300, 50
 
 
-class _Silent:
+class Silent:
     """Hears of a training and keeps its checkpoints where they are."""
 
     def step_done(self, step: int, total: int) -> None: ...
@@ -59,7 +59,7 @@ def main() -> None:
     parser.add_argument("--sizes", default="50,200,800")
     parser.add_argument("--epochs", type=int, default=4)
     options = parser.parse_args()
-    rows = list(_tweets(options.tweets))
+    rows = list(read_tweets(options.tweets))
     random.Random(0).shuffle(rows)  # noqa: S311  a fixed order
     test, pool = rows[:TEST_ROWS], rows[TEST_ROWS:]
     print(f"{'rows':>5}  {'way':<24}{'accuracy':>9}  {'95 % interval':<15}{'seconds':>8}")
@@ -67,14 +67,14 @@ def main() -> None:
         training = pool[:size]
         for way, answers in (
             ("most frequent label", _most_frequent),
-            ("TF-IDF, logistic", _logistic),
+            ("TF-IDF, logistic", logistic),
             (
                 f"{options.base.name}, {options.epochs} epochs",
                 partial(_tuned, base=options.base, epochs=options.epochs),
             ),
         ):
             began = time.process_time()
-            right = sum(map(_is_right, answers(training, test), test))
+            right = sum(map(is_right, answers(training, test), test))
             found = wilson_interval(right, len(test), scale=100, confidence=0.95)
             seconds = time.process_time() - began
             interval = f"[{found.low:.1f}, {found.high:.1f}]"
@@ -82,7 +82,7 @@ def main() -> None:
             print(f"{size:>5}  {way:<24}{share:>9.1f}  {interval:<15}{seconds:>8.1f}", flush=True)
 
 
-def _tweets(file: Path) -> Iterator[Example]:
+def read_tweets(file: Path) -> Iterator[Example]:
     with gzip.open(file) as packed, io.TextIOWrapper(packed, encoding="utf-8") as text:
         for number, row in enumerate(csv.DictReader(text), start=1):
             if row["text"].strip():
@@ -90,7 +90,7 @@ def _tweets(file: Path) -> Iterator[Example]:
                 yield Example(str(number), row["text"].strip(), label, (label,), "", number)
 
 
-def _is_right(answer: str, example: Example) -> bool:
+def is_right(answer: str, example: Example) -> bool:
     return answer == example.target
 
 
@@ -99,7 +99,7 @@ def _most_frequent(training: Sequence[Example], test: Sequence[Example]) -> list
     return [label] * len(test)
 
 
-def _logistic(training: Sequence[Example], test: Sequence[Example]) -> list[str]:
+def logistic(training: Sequence[Example], test: Sequence[Example]) -> list[str]:
     model = make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), LogisticRegression(max_iter=1000))
     model.fit([each.text for each in training], [each.target for each in training])
     return [str(label) for label in model.predict([each.text for each in test])]
@@ -118,15 +118,15 @@ def _tuned(
             labels=("negative", "neutral", "positive"),
         )
         data = TrainingData(training, (), "")
-        trained = train(plan, data, folder=work, models=models, listener=_Silent())
+        trained = train(plan, data, folder=work, models=models, listener=Silent())
         models.publish(work / f"checkpoint-{trained.step}", "model/last")
         loaded = load_tuned(endpoint_below("model/last"), models, prepare_torch(models))
-    asked = [_request(each) for each in test]
+    asked = [request_of(each) for each in test]
     batches = [asked[at : at + BATCH] for at in range(0, len(asked), BATCH)]
     return [answer.text for batch in batches for answer in answer_batch(loaded, batch)]
 
 
-def _request(example: Example) -> GenerationRequest:
+def request_of(example: Example) -> GenerationRequest:
     turns = (Turn("user", example.text),)
     return GenerationRequest(example.id, "", "", "local", turns)
 

@@ -9,7 +9,8 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import redis
@@ -31,6 +32,9 @@ TAKEN_SECONDS = 30.0  # until a worker is free, and there
 _ANSWER_SECONDS = 120.0
 _REQUEST_SECONDS = 10.0
 _TAKEN = b"taken"
+Emit = Callable[[str], object]
+# What a worker answers with; without `Emit` nobody follows the text while it is written.
+Answer = Callable[[GenerationRequest, Emit | None], Generation]
 _REQUESTS, _ANSWERS = TypeAdapter(GenerationRequest), TypeAdapter(Generation)
 
 
@@ -54,33 +58,53 @@ class RelayedGenerator:
 
     async def generate(self, request: GenerationRequest) -> Generation:
         call_id = secrets.token_hex(16)
+        return await self._ask(request, call_id, [_channel(self._prefix, call_id)])
+
+    async def stream(
+        self, request: GenerationRequest, *, emit: Callable[[str], None]
+    ) -> Generation:
+        """Emit the pieces that the worker publishes while it writes."""
+        call_id, shown = secrets.token_hex(16), list[str]()
+
+        def pass_on(text: str) -> None:
+            shown.append(text)
+            emit(text)
+
         channel = _channel(self._prefix, call_id)
+        generation = await self._ask(request, call_id, [channel, _pieces(channel)], pass_on=pass_on)
+        if not shown and generation.text:  # of a worker of an earlier version
+            emit(generation.text)
+        return generation
+
+    async def _ask(
+        self,
+        request: GenerationRequest,
+        call_id: str,
+        channels: Sequence[str],
+        *,
+        pass_on: Callable[[str], None] | None = None,
+    ) -> Generation:
+        """Return the answer on the first of the channels; what comes on another is passed on."""
         try:
             async with self._redis.pubsub() as answers:
-                await answers.subscribe(channel)
-                await _next(answers, "subscribe", _REQUEST_SECONDS)
+                await answers.subscribe(*channels)
+                for _ in channels:
+                    await _next(answers, "subscribe", _REQUEST_SECONDS)
                 if not await asyncio.to_thread(
                     self._queue.send, TASK, call_id, queue=Queue.EVALUATE_LOCAL
                 ):
                     raise _away()
                 if await _next(answers, "message", self._taken_seconds) is None:
                     raise self._no_worker()
-                await self._redis.publish(_requests(channel), _REQUESTS.dump_json(request))
-                answer = await _next(answers, "message", _ANSWER_SECONDS)
+                await self._redis.publish(_requests(channels[0]), _REQUESTS.dump_json(request))
+                while answer := await _next(answers, "message", _ANSWER_SECONDS):
+                    if pass_on is None or answer["channel"] == channels[0].encode():
+                        return _generation(answer["data"])
+                    pass_on(answer["data"].decode())
         except RedisError as error:
             raise _away() from error
-        if answer is None:
-            message = f"the worker gave no answer within {_ANSWER_SECONDS:g} s"
-            raise Unavailable(message, code="generation_timeout")
-        return _generation(answer)
-
-    async def stream(
-        self, request: GenerationRequest, *, emit: Callable[[str], None]
-    ) -> Generation:
-        """Emit the whole text at once: local models answer in batches, not token by token."""
-        generation = await self.generate(request)
-        emit(generation.text)
-        return generation
+        message = f"the worker sent nothing for {_ANSWER_SECONDS:g} s"
+        raise Unavailable(message, code="generation_timeout")
 
     async def close(self) -> None:
         await self._redis.aclose()
@@ -103,9 +127,11 @@ def answer_relayed(
     *,
     redis_url: str,
     prefix: str,
-    answer: Callable[[GenerationRequest], Generation],
+    answer: Answer,
 ) -> None:
-    """In a worker: fetch the request of a call, and publish what `answer` returns or raises."""
+    """In a worker: fetch the request of a call, and publish what `answer` returns or raises, and
+    the pieces before it where somebody reads them.
+    """
     channel = _channel(prefix, call_id)
     patience = {"socket_timeout": _REQUEST_SECONDS, "socket_connect_timeout": _REQUEST_SECONDS}
     with redis.Redis.from_url(redis_url, **patience) as client, client.pubsub() as requests:
@@ -115,12 +141,15 @@ def answer_relayed(
             return
         message = requests.get_message(timeout=_REQUEST_SECONDS)
         if message is not None:
-            client.publish(channel, _published(message["data"], answer))
+            pieces = _pieces(channel)
+            [(_, readers)] = client.pubsub_numsub(pieces)
+            emit = partial(client.publish, pieces) if readers else None
+            client.publish(channel, _published(message["data"], answer, emit))
 
 
-def _published(content: bytes, answer: Callable[[GenerationRequest], Generation]) -> bytes:
+def _published(content: bytes, answer: Answer, emit: Emit | None) -> bytes:
     try:
-        return _ANSWERS.dump_json(answer(_REQUESTS.validate_json(content)))
+        return _ANSWERS.dump_json(answer(_REQUESTS.validate_json(content), emit))
     except TunecurveError as error:
         reported = error
     except Exception as error:  # noqa: BLE001  the caller waits; its words may quote the text
@@ -140,13 +169,13 @@ def _generation(content: bytes) -> Generation:
     raise getattr(errors, name, Internal)(message, code=code)
 
 
-async def _next(channel: Any, kind: str, seconds: float) -> bytes | None:
+async def _next(channel: Any, kind: str, seconds: float) -> Any:
     """Return the next message of a kind, None where none comes in time."""
     deadline = time.monotonic() + seconds
     while (remaining := deadline - time.monotonic()) > 0:
         message = await channel.get_message(timeout=remaining)
         if message is not None and message["type"] == kind:
-            return bytes(message["data"]) if kind == "message" else b""
+            return message
     return None
 
 
@@ -156,6 +185,10 @@ def _channel(prefix: str, call_id: str) -> str:
 
 def _requests(channel: str) -> str:
     return f"{channel}.request"
+
+
+def _pieces(channel: str) -> str:
+    return f"{channel}.pieces"
 
 
 def _away() -> Unavailable:

@@ -1,5 +1,6 @@
 """Models on this machine through real workers: trained, killed, cancelled, and in experiments."""
 
+from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
@@ -173,11 +174,18 @@ def test_an_experiment_of_local_models_alone_is_not_synthetic(
     assert [each.cost["training_tokens"] > 0 for each in tunings] == [True]
 
 
-def ask(stack: Stack, model: str, text: str, **wanted: Any) -> GeneratedText:
+def ask(
+    stack: Stack,
+    model: str,
+    text: str,
+    *,
+    emit: Callable[[str], None] | None = None,
+    **wanted: Any,
+) -> GeneratedText:
     services = stack.services.generation
     request = GenerateRequest(text=text, max_output_tokens=8, **wanted)
     call = plan_call(model, request, project_id=stack.project_id, services=services)
-    sent = start_call(call, limits=ProjectLimits(), services=services)
+    sent = start_call(call, limits=ProjectLimits(), services=services, emit=emit)
     return present_call(call, sent.result(PATIENCE_SECONDS))
 
 
@@ -194,6 +202,10 @@ def test_tuned_and_base_model_answer_a_single_call(
     }
     base = ask(stack, BASE, "the film was")
     assert (base.model, base.output_tokens > 0) == (BASE, True)
+    pieces = list[str]()
+    assert ask(stack, BASE, "the film was", emit=pieces.append).text == base.text
+    assert len(pieces) > 1
+    assert "".join(pieces) == base.text
     with pytest.raises(NotFound, match="there are: tiny-gpt2"):
         ask(stack, "local:not-there", "the film was")
     with pytest.raises(Invalid, match="greedily"):

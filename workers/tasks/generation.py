@@ -2,7 +2,7 @@
 
 from service.inference.operations import loop_thread
 from service.inference.ports import Generation, GenerationRequest
-from service.inference.redis_relay import TASK, answer_relayed
+from service.inference.redis_relay import TASK, Emit, answer_relayed
 from service.task_queue import queue_names
 from workers.app import app, container
 from workers.gpu import claim_gpu
@@ -13,8 +13,10 @@ def answer(call_id: str) -> None:
     services = container()
     claim_gpu()
 
-    def generate(request: GenerationRequest) -> Generation:
-        return loop_thread().run(services.local.generate(request))
+    def generate(request: GenerationRequest, emit: Emit | None) -> Generation:
+        if emit is None:
+            return loop_thread().run(services.local.generate(request))
+        return loop_thread().run(services.local.stream(request, emit=emit))
 
     answer_relayed(
         call_id,

@@ -33,6 +33,12 @@ class LocalGenerator:
             self._worker = asyncio.create_task(self._work())
         return await answer
 
+    async def stream(
+        self, request: GenerationRequest, *, emit: Callable[[str], object]
+    ) -> Generation:
+        """Emit the text of an answer while it is written, apart from all batches."""
+        return await asyncio.to_thread(self._stream, request, emit)
+
     async def close(self) -> None:
         """Forget the model; the next call loads it again."""
         self._name, self._loaded = "", None
@@ -71,6 +77,14 @@ class LocalGenerator:
             raise LocalExtraMissing from error
         with self._lock:
             return answer_batch(self._load(requests[0].target), requests)
+
+    def _stream(self, request: GenerationRequest, emit: Callable[[str], object]) -> Generation:
+        try:
+            from service.inference.local.answers import stream_answer
+        except ImportError as error:
+            raise LocalExtraMissing from error
+        with self._lock:
+            return stream_answer(self._load(request.target), request, emit=emit)
 
     def _load(self, name: str) -> Any:
         from service.inference.local.loader import load_base, load_tuned, prepare_torch

@@ -2,7 +2,8 @@
 
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,17 @@ def prepare_torch(models: LocalModels) -> Any:
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     warnings.filterwarnings("ignore", module=r"(peft|torch|transformers|accelerate)\b")
+    return compute_device()
+
+
+def compute_device() -> Any:
+    """Return the GPU where there is one, else the processor."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def has_bf16(device: Any) -> bool:
+    """Return whether a device computes in bf16: GPUs before NVIDIA's Ampere only imitate it."""
+    return device.type == "cuda" and bool(torch.cuda.is_bf16_supported(including_emulation=False))
 
 
 def memory_of(device: Any, models: LocalModels) -> int:
@@ -55,6 +66,19 @@ def memory_of(device: Any, models: LocalModels) -> int:
         free = int(torch.cuda.mem_get_info(device)[0])
         return min(free, models.memory_bytes) if models.memory_bytes else free
     return available_bytes(models.memory_bytes)
+
+
+@contextmanager
+def gpu_memory_of(what: str) -> Iterator[None]:
+    """Raise Invalid `memory_not_enough` where the GPU has less memory than was estimated."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        message = (
+            f"{what} met the end of the GPU's memory: take a smaller model, an adapter, a smaller "
+            "`batch_size` or `max_length`, or leave the GPU to it alone"
+        )
+        raise Invalid(message, code="memory_not_enough") from error
 
 
 def read_shape(folder: Path, *, parameters: int) -> Shape:
@@ -166,7 +190,7 @@ def load_tuned(endpoint: str, models: LocalModels, device: Any) -> LoadedModel:
 
 
 def _placed(model: Any, device: Any) -> Any:
-    if device.type == "cuda":
+    if has_bf16(device):
         model = model.to(torch.bfloat16)
     return model.to(device).eval()
 

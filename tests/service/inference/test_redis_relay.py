@@ -9,15 +9,13 @@ import redis
 from service.errors import Internal, NotFound, Unavailable
 from service.inference.operations import loop_thread, shut_down
 from service.inference.ports import Generation, GenerationRequest, Outcome, Turn
-from service.inference.redis_relay import TASK, RelayedGenerator, answer_relayed
+from service.inference.redis_relay import TASK, Answer, Emit, RelayedGenerator, answer_relayed
 from service.task_queue import Queue
 from tests.support.redis import start_redis
 
 PREFIX = "lab."
 SECRET = "a splendid day for Zebulon"
 REQUEST = GenerationRequest("k", "local:m", "local:m", "local", (Turn("user", SECRET),), seed=7)
-
-Answer = Callable[[GenerationRequest], Generation]
 
 
 @pytest.fixture(scope="module")
@@ -48,12 +46,19 @@ class OneWorker:
         return None
 
 
-def relayed(redis_url: str, answer: Answer | None, *, seconds: float = 60) -> Generation:
+def relayed(
+    redis_url: str,
+    answer: Answer | None,
+    *,
+    seconds: float = 60,
+    emit: Callable[[str], None] | None = None,
+) -> Generation:
     """Send the request; return the answer, of which nothing rests in Redis."""
     queue = OneWorker(redis_url, answer)
     relay = RelayedGenerator(redis_url, prefix=PREFIX, queue=queue, taken_seconds=seconds)
     try:
-        return loop_thread().run(relay.generate(REQUEST))
+        call = relay.generate(REQUEST) if emit is None else relay.stream(REQUEST, emit=emit)
+        return loop_thread().run(call)
     finally:
         shut_down(relay)
         with redis.Redis.from_url(redis_url) as client:
@@ -61,8 +66,8 @@ def relayed(redis_url: str, answer: Answer | None, *, seconds: float = 60) -> Ge
 
 
 def test_the_worker_gets_the_request_and_the_caller_the_answer(redis_url: str) -> None:
-    def answer(request: GenerationRequest) -> Generation:
-        assert request == REQUEST
+    def answer(request: GenerationRequest, emit: Emit | None) -> Generation:
+        assert (request, emit) == (REQUEST, None)
         return Generation(Outcome.OK, f"{request.contents[0].text}!", usage={"a": {"b": 0.5}})
 
     assert relayed(redis_url, answer) == Generation(
@@ -70,8 +75,23 @@ def test_the_worker_gets_the_request_and_the_caller_the_answer(redis_url: str) -
     )
 
 
+@pytest.mark.parametrize("pieces", [("a ", "splendid", " day"), ()])
+def test_the_pieces_come_before_the_answer_and_all_at_once_from_a_worker_that_sends_none(
+    redis_url: str, pieces: tuple[str, ...]
+) -> None:
+    def answer(_request: GenerationRequest, emit: Emit | None) -> Generation:
+        assert emit is not None
+        for piece in pieces:
+            emit(piece)
+        return Generation(Outcome.OK, "a splendid day")
+
+    came = list[str]()
+    assert relayed(redis_url, answer, emit=came.append).text == "a splendid day"
+    assert tuple(came) == (pieces or ("a splendid day",))
+
+
 def test_what_the_worker_raises_the_caller_meets(redis_url: str) -> None:
-    def answer(_request: GenerationRequest) -> Generation:
+    def answer(_request: GenerationRequest, _emit: Emit | None) -> Generation:
         raise NotFound("no model", code="local_model_not_found")
 
     with pytest.raises(NotFound, match="no model") as raised:
@@ -80,7 +100,7 @@ def test_what_the_worker_raises_the_caller_meets(redis_url: str) -> None:
 
 
 def test_a_fault_of_the_worker_is_reported_without_its_words(redis_url: str) -> None:
-    def answer(request: GenerationRequest) -> Generation:
+    def answer(request: GenerationRequest, _emit: Emit | None) -> Generation:
         raise RuntimeError(request.contents[0].text)
 
     with pytest.raises(Internal, match="unexpected RuntimeError") as raised:
@@ -97,7 +117,7 @@ def test_without_a_worker_the_caller_learns_how_to_start_one(redis_url: str) -> 
 def test_a_message_that_nobody_waits_for_does_nothing(redis_url: str) -> None:
     asked = list[GenerationRequest]()
 
-    def answer(request: GenerationRequest) -> Generation:
+    def answer(request: GenerationRequest, _emit: Emit | None) -> Generation:
         asked.append(request)
         return Generation(Outcome.OK)
 

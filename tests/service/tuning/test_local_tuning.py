@@ -75,7 +75,9 @@ def test_a_tiny_gpt2_learns_to_classify_and_its_model_says_how(
     assert not model.synthetic
     assert model.hyperparameters["learning_rate"] == 2e-3
     assert model.statistics["tuning_step_count"] == STEPS
-    assert model.statistics["device"] == "cpu"
+    from service.inference.local.loader import compute_device
+
+    assert model.statistics["device"] == compute_device().type
     assert model.statistics["training_hours"] > 0
     assert [each["epoch"] for each in model.checkpoints] == [1, 2, 3, 4, 5]
     assert model.checkpoints[-1]["endpoint"] == model.endpoint

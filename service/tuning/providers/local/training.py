@@ -18,7 +18,10 @@ from transformers import (
 from service.datasets.examples import Example
 from service.inference.local.folders import LocalModels, LocalTask, Manifest
 from service.inference.local.loader import (
+    compute_device,
     context_length,
+    gpu_memory_of,
+    has_bf16,
     memory_of,
     prepare_torch,
     read_config,
@@ -87,11 +90,13 @@ def train(
         listener, manifest=_manifest(plan), spent_seconds=begun.seconds if begun else 0.0
     )
     trainer = _trainer(model, tokenizer, plan, rows, checks, folder=folder, observer=observer)
-    trainer.train(resume_from_checkpoint=str(begun.folder) if begun else None)
+    with gpu_memory_of(f"training {plan.base_model}"):
+        trainer.train(resume_from_checkpoint=str(begun.folder) if begun else None)
     if observer.preempted is not None:
         raise observer.preempted
     statistics = {
         "device": device.type,
+        "precision": "bf16" if has_bf16(device) else "fp32",
         "threads": torch.get_num_threads(),
         "parameters": sum(each.numel() for each in model.parameters()),
         "trained_parameters": sum(
@@ -154,7 +159,9 @@ def _trainer(
         processing_class=tokenizer,
         data_collator=collate,
         compute_metrics=lambda found: {
-            "accuracy": _accuracy(*_pairs(found.predictions, found.label_ids, predicts_tokens))
+            "accuracy": _share(
+                *_right_and_asked(found.predictions, found.label_ids, predicts_tokens)
+            )
         },
         preprocess_logits_for_metrics=lambda logits, _labels: logits.argmax(-1),
         callbacks=[observer],
@@ -164,7 +171,7 @@ def _trainer(
 
 
 def _arguments(plan: TrainingPlan, rows: int, folder: Path, *, validates: bool) -> Any:
-    has_gpu = torch.cuda.is_available()
+    device = compute_device()
     return TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=plan.epochs,
@@ -179,9 +186,9 @@ def _arguments(plan: TrainingPlan, rows: int, folder: Path, *, validates: bool) 
         logging_nan_inf_filter=False,  # a loss that is no number ends the training, see Observer
         seed=plan.seed,
         data_seed=plan.seed,
-        use_cpu=not has_gpu,
-        bf16=has_gpu,
-        dataloader_pin_memory=has_gpu,
+        use_cpu=device.type == "cpu",
+        bf16=has_bf16(device),
+        dataloader_pin_memory=device.type == "cuda",
         report_to="none",
         disable_tqdm=True,
     )
@@ -193,7 +200,8 @@ class _AccuracyTrainer(Trainer):
     def __init__(self, *, predicts_tokens: bool, **arguments: Any) -> None:
         super().__init__(**arguments)
         self._predicts_tokens = predicts_tokens
-        self._right = self._asked = 0
+        self._right: Any = 0
+        self._asked: Any = 0
 
     def compute_loss(
         self,
@@ -206,27 +214,26 @@ class _AccuracyTrainer(Trainer):
             model, inputs, return_outputs=True, num_items_in_batch=num_items_in_batch
         )
         if model.training:
-            found = outputs.logits.detach().argmax(-1)
-            guesses, labels = _pairs(found, inputs["labels"], self._predicts_tokens)
-            self._right += int((guesses == labels).sum())
-            self._asked += int(labels.shape[0])
+            guesses = outputs.logits.detach().argmax(-1)
+            right, asked = _right_and_asked(guesses, inputs["labels"], self._predicts_tokens)
+            self._right = self._right + right  # tensors: a number would wait for the GPU
+            self._asked = self._asked + asked
         return (loss, outputs) if return_outputs else loss
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         if "loss" in logs and self._asked:
-            logs["accuracy"] = self._right / self._asked
+            logs["accuracy"] = _share(self._right, self._asked)
             self._right = self._asked = 0
         super().log(logs, start_time)
 
 
-def _pairs(guesses: Any, labels: Any, predicts_tokens: bool) -> tuple[Any, Any]:  # noqa: FBT001
-    """Return guesses and labels side by side: of tokens each guess is for the next place."""
-    if not predicts_tokens:
-        return guesses, labels
-    guesses, labels = guesses[:, :-1], labels[:, 1:]
-    is_learned = labels != NO_LOSS
-    return guesses[is_learned], labels[is_learned]
+def _right_and_asked(guesses: Any, labels: Any, predicts_tokens: bool) -> tuple[Any, Any]:  # noqa: FBT001
+    """Return how many guesses were right, of how many: of tokens each is for the next place."""
+    if predicts_tokens:
+        guesses, labels = guesses[:, :-1], labels[:, 1:]
+    is_asked = labels != NO_LOSS
+    return ((guesses == labels) & is_asked).sum(), is_asked.sum()
 
 
-def _accuracy(guesses: Any, labels: Any) -> float:
-    return float((guesses == labels).mean())
+def _share(right: Any, asked: Any) -> float:
+    return float(right) / float(asked)

@@ -62,6 +62,13 @@ def estimate_experiment(
     )
 
 
+_READ_BY_JOB = (
+    "the rows are not on this server and are read by the job alone, so tokens and cost are not "
+    "known: run `prepare` first, which costs nothing, and plan with its `dataset`; or upload the "
+    "file and name it as the source"
+)
+
+
 def estimate_from_source(
     spec: ExperimentSpec,
     project_id: str,
@@ -73,8 +80,8 @@ def estimate_from_source(
 ) -> Estimate | None:
     """Return what an experiment costs whose dataset is still to be made, from its first rows.
 
-    None where it makes none, or from a source that only its job reads. What is wrong with the
-    source is a note in a dry run, and the job would fail by it.
+    None where it makes none. What is wrong with the source is a note in a dry run, and the job
+    would fail by it; of a source that only its job reads a note says how to get numbers.
     """
     if spec.prepare is None:
         return None
@@ -83,7 +90,7 @@ def estimate_from_source(
     except TunecurveError as error:
         return Estimate(notes=(("source_not_readable", error.message),))
     if sample is None:
-        return None
+        return Estimate(notes=(("source_read_by_job", _READ_BY_JOB),))
     if not sample.converted:
         return Estimate(notes=tuple(_sample_notes(spec.prepare, sample)))
     dataset, name = expected_dataset(spec.prepare, sample), spec.base_model or base_model

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
+import pytest
 from pyarrow import parquet
 
 from tests.api.problems import problem_of
@@ -135,3 +136,20 @@ def test_a_dry_run_with_made_up_rows_gives_numbers(caller: Caller) -> None:
     plan = planned(caller, experiment(source, preset="pii"))
 
     assert Decimal(plan["cost"]["amount"]) > 0
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"type": "gs", "uri": "gs://a-bucket/rows.csv"},
+        {"type": "hub", "repo": "owner/rows", "revision": "a" * 40},
+    ],
+)
+def test_a_dry_run_of_rows_elsewhere_says_how_to_get_numbers(
+    source: dict[str, Any], caller: Caller
+) -> None:
+    plan = planned(caller, experiment(source))
+
+    notes = {each["code"]: each["message"] for each in plan["warnings"]}
+    assert plan["cost"] is None
+    assert "run `prepare` first" in notes["source_read_by_job"]

@@ -88,10 +88,13 @@ def labels_in_several_scripts(facts: DatasetFacts) -> Iterator[Finding]:
 def _of(label: str) -> set[str]:
     """Return the scripts of a label's letters, by the first word of their Unicode names.
 
-    Japanese is written in three scripts and Korean in two: these are one here.
+    Japanese is written in three scripts and Korean in two: these are one here. Signs such as the
+    micro sign are taken for their letters, and Greek beside Latin ones is a sign itself.
     """
-    scripts = (unicodedata.name(each, "OTHER").split()[0] for each in label if each.isalpha())
-    return {"CJK" if script in _EAST_ASIAN else script for script in scripts}
+    letters = filter(str.isalpha, unicodedata.normalize("NFKC", label))
+    names = (unicodedata.name(each, "OTHER").split()[0] for each in letters)
+    scripts = {"CJK" if name in _EAST_ASIAN else name for name in names}
+    return scripts - {"GREEK"} if "LATIN" in scripts else scripts
 
 
 def missing_labels(facts: DatasetFacts) -> Iterator[Finding]:

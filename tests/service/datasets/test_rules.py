@@ -108,14 +108,17 @@ def test_a_joiner_beside_a_latin_letter_is_found() -> None:
     assert [rule.id for rule, _ in checks.broken(Level.WARNING)] == ["invisible_characters"]
 
 
-def test_labels_of_one_language_in_several_scripts_are_no_finding() -> None:
-    labels = {
-        "VIP": 500,
-        "AI\u76f8\u8ac7": 300,
-        "\u8fd4\u54c1": 500,
-        "\u30ad\u30e3\u30f3\u30bb\u30eb": 400,
-        "\u554f\u3044": 400,
-    }
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("VIP", "AI\u76f8\u8ac7", "\u8fd4\u54c1", "\u30ad\u30e3\u30f3\u30bb\u30eb"),
+        ("\u03b2-blocker", "other", "10 \u00b5g", "1\u00aa"),
+        ("\uff36\uff29\uff30", "other"),
+    ],
+    ids=["Japanese", "signs", "full width"],
+)
+def test_labels_of_one_language_in_several_scripts_are_no_finding(names: tuple[str, ...]) -> None:
+    labels = dict.fromkeys(names, 500)
 
     found = dataset_findings(replace(SOUND, labels=labels, label_set=tuple(labels)))
 

@@ -22,7 +22,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from service.errors import Invalid
-from service.evaluation.exports.row_scores import given_text, golds_of, shared_rows
+from service.evaluation.exports.row_scores import given_text, golds_of, raw_answer, shared_rows
 from service.evaluation.metrics.registry import MetricSpec, find_score
 from service.evaluation.schemas import VariantKind
 from service.evaluation.scoring.answers import bare_input
@@ -158,7 +158,7 @@ def _scored(row: Json) -> Scored:
         prediction=row["answer"],
         references=tuple(row["references"]),
         group=row["group"],
-        raw=row["prediction"],
+        raw=raw_answer(row),
         text=bare_input(row["input"]),
         rejected=row.get("rejected") or "",
     )
@@ -246,7 +246,7 @@ def _variant_scores(name: str, metric: str, rows: Sequence[Json]) -> VariantScor
     spec = find_score(metric)
     references = [golds_of(row, spec=spec) for row in rows]
     measure = spec.measure(references)
-    predictions = [row["prediction"] if spec.reads_raw else row["answer"] for row in rows]
+    predictions = [raw_answer(row) if spec.reads_raw else row["answer"] for row in rows]
     answered = [row["outcome"] == Outcome.OK for row in rows]
     if spec.is_given:
         given = [row["scores"].get(metric) for row in rows]

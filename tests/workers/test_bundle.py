@@ -265,6 +265,17 @@ def test_a_stored_bundle_is_verified_by_the_version_of_statistics_that_made_it()
     assert found.differences == ()
 
 
+def test_answers_after_reasons_are_verified_by_what_follows_their_mark() -> None:
+    def reason(rows: list[dict[str, Any]]) -> None:
+        for row in rows:
+            row["variant"] = "chain_of_thought"
+            row["prediction"] = f"It names a person.\nAnswer: {row['prediction']}"
+
+    file = STORED / "bundle.zip"
+    found = verify(rewritten(file, first_rows(file), reason))
+    assert found.differences == ()
+
+
 def test_variants_on_other_test_rows_are_found(bundle: Path) -> None:
     def swap(rows: list[dict[str, Any]]) -> None:
         rows[0], rows[1] = rows[1], rows[0]

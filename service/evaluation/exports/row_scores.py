@@ -16,6 +16,7 @@ from service.evaluation.metrics.measures import Measure, Missing, bounds_of
 from service.evaluation.metrics.registry import MetricSpec, find_score
 from service.evaluation.queries import get_evaluation, table_key_of
 from service.evaluation.schemas import VariantKind
+from service.evaluation.scoring.answer_marks import marked_answer
 from service.evaluation.scoring.answers import AnswerReader, bare_input
 from service.evaluation.statistics.comparison import SharedRows, VariantScores
 from service.inference.ports import Outcome
@@ -72,6 +73,12 @@ def golds_of(row: Mapping[str, Any], *, spec: MetricSpec) -> Sequence[str]:
     """
     rejected = row.get("rejected") or ""  # not in tables of earlier versions
     return spec.golds(row["references"], text=bare_input(row["input"]), rejected=rejected)
+
+
+def raw_answer(row: Mapping[str, Any]) -> str:
+    """Return a row's answer as the model gave it: after its mark where it was to reason first."""
+    prediction: str = row["prediction"] or ""
+    return marked_answer(prediction) or "" if VariantKind(row["variant"]).reasons else prediction
 
 
 def read_test_scores(

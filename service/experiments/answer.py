@@ -246,7 +246,7 @@ def dollar_words(nano: int | None) -> str:
     if nano is None:
         return ""
     amount = nano / NANO
-    return f"{amount:.2g}" if 0 < amount < _DIME else f"{amount:.2f}"
+    return f"{amount:.2g}" if 0 < amount < _DIME else f"{amount:,.2f}"
 
 
 def _gaps(analysis: Analysis) -> Iterable[str]:

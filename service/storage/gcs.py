@@ -234,14 +234,17 @@ def _crc32c(path: Path) -> str:
 
 
 def _names(found: Any) -> Iterator[str]:
-    """Yield the names of a list; raises ValueError where a page of it comes again."""
+    """Yield the names of a list; raises ValueError where a page of it comes again or is none."""
     tokens: set[str | None] = set()
     for page in found.pages:
-        yield from (str(blob.name) for blob in page)
-        if found.next_page_token in tokens:
-            message = "the list of objects repeats itself"
+        names = [blob.name for blob in page]
+        token, listed = found.next_page_token, page.raw_page.get("items", [])
+        is_list = isinstance(listed, list) and isinstance(token, str | None)
+        if token in tokens or not is_list or not all(isinstance(name, str) for name in names):
+            message = "the list of objects repeats itself, or is none"
             raise ValueError(message)
-        tokens.add(found.next_page_token)
+        yield from names
+        tokens.add(token)
 
 
 def read_gs_uri(uri: str, *, project: str, own: ObjectStore, account: str = "") -> Iterator[bytes]:

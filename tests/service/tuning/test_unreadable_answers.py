@@ -133,7 +133,11 @@ LISTS: tuple[object, ...] = (
 
 
 @pytest.mark.parametrize("listed", LISTS, ids=range(len(LISTS)))
-def test_a_list_that_is_none_is_not_an_empty_one(server: OddServer, listed: object) -> None:
+def test_a_list_that_is_none_is_not_an_empty_one(
+    server: OddServer, listed: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.url)
+    store = GcsStore("bucket", "", project="p", retry_seconds=0)
     text = json.dumps(listed)
     tunings = open_vertex(project="p", location="us-central1", endpoint=server.url)
     batches = open_vertex_batches(project="p", endpoint=server.url)
@@ -141,6 +145,7 @@ def test_a_list_that_is_none_is_not_an_empty_one(server: OddServer, listed: obje
         "tuningJobs": lambda: tunings.find("tun_1"),
         "batchPredictionJobs": lambda: batches.find("eval_1", location="us-central1"),
         "endpoints": lambda: tunings.made(["us-central1"]),
+        "items": lambda: store.keys_below("rows"),
     }
     for items, ask in asks.items():
         server.answer = answered(text.replace("ITEMS", items).encode())

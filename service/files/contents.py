@@ -4,9 +4,12 @@ import codecs
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
+from typing import TYPE_CHECKING
 
 from service.errors import Fault, Invalid
-from service.settings import Settings
+
+if TYPE_CHECKING:  # readers in processes of their own do without
+    from service.settings import Settings
 
 HEAD_BYTES = 16
 _WIDE_CHARACTERS = 3  # fewer prove nothing
@@ -34,7 +37,7 @@ class FileLimits:
     line_bytes: int
 
 
-def file_limits(settings: Settings) -> FileLimits:
+def file_limits(settings: "Settings") -> FileLimits:
     """Return the limits that the settings ask for."""
     return FileLimits(settings.upload_bytes_limit, settings.line_bytes_limit)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from service.datasets.formats.options import FormatOptions
 from service.datasets.formats.rows import (
@@ -17,7 +17,9 @@ from service.datasets.formats.rows import (
 from service.datasets.row_faults import FaultLog
 from service.errors import Invalid
 from service.files.contents import FileLimits
-from service.settings import Settings
+
+if TYPE_CHECKING:  # readers in processes of their own do without
+    from service.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,7 @@ def _printable(name: str) -> str:
     return name if is_unicode(name) else "?"
 
 
-def ingestion_limits(settings: Settings) -> IngestionLimits:
+def ingestion_limits(settings: "Settings") -> IngestionLimits:
     """Return the limits that the settings ask for."""
     return IngestionLimits(
         source_bytes=settings.source_bytes_limit,

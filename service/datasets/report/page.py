@@ -19,6 +19,7 @@ _HISTOGRAMS = {
     "target_tokens": "Tokens of targets, estimated",
 }
 Cells = tuple[int | str, ...]
+_NOT_BY_ROW = "-"
 
 
 def render_report(report: DatasetReport, *, name: str) -> bytes:
@@ -30,11 +31,12 @@ def render_report(report: DatasetReport, *, name: str) -> bytes:
         report=report,
         rows=list(_rows(report)),
         warnings=[
-            (each.code, each.message, "" if each.rows is None else each.rows)
+            (each.code, each.message, _NOT_BY_ROW if each.rows is None else each.rows)
             for each in report.warnings
         ],
         histograms=[(title, report.histograms.get(key)) for key, title in _HISTOGRAMS.items()],
         grains=list(_grains(report.grains)),
+        rules=", ".join(map(_rule_words, report.leakage.rules)) if report.leakage else "",
         leaks=list(_leaks(report.leakage)) if report.leakage else [],
         cost=list(_costs(report.cost)) if report.cost and report.tokens else [],
         cost_note=_cost_note(report.cost, report.tokens) if report.cost and report.tokens else "",
@@ -44,14 +46,14 @@ def render_report(report: DatasetReport, *, name: str) -> bytes:
 
 
 def _rows(report: DatasetReport) -> Iterator[Cells]:
-    yield "rows of the source", report.source_rows, ""
-    yield "kept", report.kept, ""
+    yield "rows of the source", report.source_rows, _NOT_BY_ROW
+    yield "kept", report.kept, _NOT_BY_ROW
     for reason, each in report.dropped.items():
         yield f"dropped: {reason_words(reason)}", each.rows, ", ".join(map(str, each.first_rows))
-    yield "groups", report.groups.count, ""
-    yield "rows of the largest group", report.groups.largest, ""
+    yield "groups", report.groups.count, _NOT_BY_ROW
+    yield "rows of the largest group", report.groups.largest, _NOT_BY_ROW
     if report.groups.tested is not None:
-        yield "groups tested", report.groups.tested, ""
+        yield "groups tested", report.groups.tested, _NOT_BY_ROW
 
 
 def _grains(grains: Sequence[Grain]) -> Iterator[Cells]:
@@ -64,7 +66,11 @@ def _grains(grains: Sequence[Grain]) -> Iterator[Cells]:
 def _leaks(leakage: LeakageReport) -> Iterator[Cells]:
     for leak in leakage.leaks:
         pairs = ", ".join(f"{pair.held} and {pair.other}" for pair in leak.pairs)
-        yield leak.rule, leak.split.value, leak.other.value, leak.rows, pairs
+        yield _rule_words(leak.rule), leak.split.value, leak.other.value, leak.rows, pairs
+
+
+def _rule_words(rule: str) -> str:
+    return rule.removeprefix("leak_").replace("_", " ")
 
 
 def _costs(cost: TuningCost) -> Iterator[Cells]:

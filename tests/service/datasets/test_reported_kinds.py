@@ -91,6 +91,14 @@ REFUSED: list[tuple[str, str | bytes, str, dict[str, Any], str, str]] = [
         "Markdown",
     ),
     (
+        "01 tokens in lines, as CoNLL has them",
+        "-DOCSTART- -X- O\n" + "".join(f"{t.split()[0]} -X- _ O\n\n" for t in TEXTS),
+        "tsv",
+        SENTIMENT,
+        "missing_column",
+        "look like data, and are not shown",
+    ),
+    (
         "05 Turkish",
         (
             "text;sentiment\n"

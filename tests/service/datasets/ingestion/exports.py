@@ -129,6 +129,7 @@ def r_language() -> Iterable[Export]:
     yield Export("R, write.csv", "csv", quoted.encode(), texts())
     data = table(records("german"), delimiter=";", end="\n", quote=csv.QUOTE_ALL).encode("latin-1")
     yield Export("R, write.csv2", "csv", data, texts("german"), options={"encoding": "latin-1"})
+    yield Export("R, data.table fwrite", "csv", table(records(), end="\n").encode(), texts())
     header, *rest = table(numbered, delimiter="\t", end="\n", quote=csv.QUOTE_ALL).splitlines(
         keepends=True
     )
@@ -141,10 +142,13 @@ def databases() -> Iterable[Export]:
     yield Export("DuckDB, JSON", "json", lines(records()), texts())
     data = ("[\n\t" + ",\n\t".join(map(json.dumps, records())) + "\n]\n").encode()
     yield Export("DuckDB, JSON array", "json", data, texts())
+    yield Export("DuckDB, Parquet", "parquet", arrow(records()), texts())
     body = table(records(), end="\n").split("\n", 1)[1].encode()
     named = {"columns": ["text", "label"]}
     yield Export("Spark, CSV without a header", "csv", body, texts(), options=named)
     yield Export("Spark, JSON", "json", lines(records()), texts())
+    yield Export("Spark, _SUCCESS", "csv", b"", code="empty_file", fix="empty")
+    yield Export("Spark, .crc", "csv", b"crc\0" + bytes(12), code="invalid_header", fix="NUL")
     data = arrow(records(), **{"org.apache.spark.version": "3.5.1"})
     yield Export("Spark, Parquet", "parquet", data, texts())
 
@@ -175,6 +179,16 @@ def annotation_tools() -> Iterable[Export]:
         {"id": at, "text": r["text"], "label": [r["label"]]} for at, r in enumerate(records())
     ]
     yield Export("Doccano, JSONL", "jsonl", lines(doccano), texts())
+    spans = [
+        {"id": at, "text": text, "label": [[0, 3, "PERSON"]]} for at, text in enumerate(texts())
+    ]
+    yield Export("Doccano, JSONL of spans", "jsonl", lines(spans), texts())
+    given = [
+        {"text": r["text"], "_input_hash": at, "answer": "accept", "accept": [r["label"]],
+         "options": [{"id": each, "text": each} for each in LABELS]}
+        for at, r in enumerate(records())
+    ]  # fmt: skip
+    yield Export("Prodigy, JSONL", "jsonl", lines(given), texts())
     data = table([{"id": at, **r} for at, r in enumerate(records())]).encode()
     yield Export("Doccano, CSV", "csv", data, texts())
 

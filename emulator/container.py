@@ -15,6 +15,7 @@ from emulator.batch.records import BatchStore
 from emulator.batch.routes import BatchRoutes
 from emulator.batch.rows import RowGenerator
 from emulator.clock import CLOCK
+from emulator.evaluation.checkpoint_runs import CheckpointRuns
 from emulator.evaluation.routes import EvaluationRoutes
 from emulator.experiments.routes import ExperimentRoutes
 from emulator.inference.generation import Generator
@@ -75,6 +76,7 @@ class Emulator:
             objects=self.objects,
             trainer=Trainer(),
             deploy=self._predictor.load,
+            evaluate=CheckpointRuns(self.objects, answer=self._predictor.answer).evaluate,
             settings=self._settings,
         )
         self._rows = RowGenerator(self._generator, quotas=self._quotas, settings=self._settings)

@@ -7,6 +7,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from emulator.errors import GoogleError, Violation
+from emulator.evaluation.metrics import score_bleu, score_exact_match
 from emulator.evaluation.rouge import ROUGE_TYPES, score_rouge
 from emulator.messages import parse_json, parse_message
 
@@ -51,15 +52,13 @@ def _describe(metric: str, scores: list[float]) -> dict[str, Any]:
 
 
 def _score_exact_match(given: Any) -> list[float]:
-    return [float(each.prediction == each.reference) for each in _instances(given)]
+    return [score_exact_match(each.prediction, each.reference) for each in _instances(given)]
 
 
 def _score_bleu(given: Any) -> list[float]:
-    from sacrebleu import sentence_bleu
-
     effective = given.metric_spec.use_effective_order
     return [
-        sentence_bleu(each.prediction, [each.reference], use_effective_order=effective).score / 100
+        score_bleu(each.prediction, each.reference, use_effective_order=effective)
         for each in _instances(given)
     ]
 

@@ -86,6 +86,16 @@ class Predictor:
         path = self._tunings.model_path(tuning, endpoint=tuning.endpoint)
         await loop.run_in_executor(self._threads, self._model, path)
 
+    async def answer(self, tuning: Tuning, endpoint: str, prompts: Sequence[str]) -> list[str]:
+        """Return a checkpoint's answers to prompts as its training rows had them."""
+        path = self._tunings.model_path(tuning, endpoint=endpoint)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self._answers, path, prompts)
+
+    def _answers(self, path: Path, prompts: Sequence[str]) -> list[str]:
+        model = self._model(path)
+        return [model.answer(prompt) for prompt in prompts]
+
     def clear(self) -> None:
         with self._loading:
             self._loaded.clear()

@@ -43,7 +43,7 @@ def ending(outcome: str, reply: Reply) -> dict[str, Any]:
     if reply["outcome"] != "learned":
         state = State.EXPIRED if outcome == "expire" else State.FAILED
         return {"state": state, "error": _error(reply["code"], reply["message"])}
-    learned = {name: reply[name] for name in ("head", "data_stats")}
+    learned = {name: reply[name] for name in ("head", "data_stats", "evaluations")}
     learned |= {"uploaded": True}
     match outcome:
         case "error_after_upload":

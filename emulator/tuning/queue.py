@@ -46,12 +46,13 @@ class TuningQueue:
         objects: ObjectStore,
         trainer: Trainer,
         deploy: Callable[[Tuning], Awaitable[None]],
+        evaluate: Callable[[Tuning], Awaitable[list[dict[str, Any]]]],
         settings: Callable[[], Settings],
     ) -> None:
         self._tunings = tunings
         self._objects = objects
         self._trainer = trainer
-        self._deploy = deploy
+        self._deploy, self._evaluate = deploy, evaluate
         self._settings = settings
         self._turn = asyncio.Lock()
         self._waiting: dict[str, None] = {}
@@ -210,6 +211,7 @@ class TuningQueue:
                 reply = await self._trainer.train(self._task(tuning), report=report)
             if reply["outcome"] == "learned":
                 await self._deploy(tuning)
+                reply = {**reply, "evaluations": await self._evaluate(tuning)}
         except StorageError as error:
             return failure(NOT_FOUND_CODE, error.message)
         except (OSError, ValueError):

@@ -56,7 +56,7 @@ class Tuning:
     `removed` names the models and endpoints deleted since, `undeployed` the endpoints left empty.
     `ancestors` are the tunings, oldest first, whose model this one continues, `epochs_before`
     the epochs of that model. `beta` is of preference tuning. `content` is the MD5 of the training
-    rows, as Cloud Storage writes it.
+    rows, as Cloud Storage writes it. `evaluations` are shown as `evaluateDatasetRuns`.
     """
 
     tuning_id: str
@@ -92,6 +92,7 @@ class Tuning:
     epochs_before: int = 0
     content: str = ""
     beta: float | None = None
+    evaluations: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def spec_name(self) -> str:
@@ -140,6 +141,7 @@ class Tuning:
             "tuningJobState": self.stage.value if self.stage else None,
             "tuningJobMetadata": self._metadata(),
             "tuningDataStats": self.data_stats,
+            "evaluateDatasetRuns": self.evaluations or None,
         }
         always = {
             "name": self.name,

@@ -26,6 +26,7 @@ _RESULT = (
     "endpoint",
     "checkpoints",
     "statistics",
+    "evaluations",
     "hyperparameters",
     "training_tokens",
 )
@@ -93,7 +94,9 @@ def status_of(reported: ProviderTuning) -> OperationStatus:
         reported.state,
         reported.provider_state,
         error=reported.error,
-        result=kept | {"checkpoints": list(reported.checkpoints)},
+        result={
+            name: list(each) if isinstance(each, tuple) else each for name, each in kept.items()
+        },
         phase=reported.phase.value,
         progress=_counted(reported.progress or TrainingProgress()),
         is_started=reported.phase.is_started,

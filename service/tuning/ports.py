@@ -154,6 +154,7 @@ class ProviderTuning:
     endpoint: str | None = None
     checkpoints: tuple[Mapping[str, Any], ...] = ()
     statistics: Mapping[str, Any] = field(default_factory=dict)
+    evaluations: tuple[Mapping[str, Any], ...] = ()
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     training_tokens: int = 0
     error: Mapping[str, Any] | None = None

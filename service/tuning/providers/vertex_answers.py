@@ -7,6 +7,7 @@ from service.inference.batches.vertex_calls import words_without_quotes
 from service.jobs.paid_operations.states import FINAL_STATES, OperationState
 from service.text import storable_json
 from service.tuning.ports import ProviderTuning, TrainingPhase, TrainingProgress, TuningMethod
+from service.tuning.providers.vertex_evaluations import read_evaluations
 
 RUN_LABEL, PROJECT_LABEL = "tunecurve-run", "tunecurve-project"
 
@@ -99,6 +100,7 @@ def read_tuning(job: Mapping[str, Any]) -> ProviderTuning:
         endpoint=_name(tuned, "endpoint") or None,
         checkpoints=checkpoints,
         statistics=_statistics(counts),
+        evaluations=tuple(read_evaluations(job.get("evaluateDatasetRuns"))),
         hyperparameters=_chosen(spec),
         training_tokens=_count(counts.get("totalBillableTokenCount")) or 0,
         error=_error(_mapping(job, "error")),

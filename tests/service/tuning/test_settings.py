@@ -249,6 +249,27 @@ def test_a_tuning_continues_from_a_checkpoint_of_a_tuned_model(tuning: Tuning) -
     assert another.step() == Waiting(Reason.PROVIDER)
 
 
+def test_what_the_provider_evaluated_itself_is_shown_beside_its_model(tuning: Tuning) -> None:
+    wanted = {"metrics": ["exact_match", "rougeL"], "prompts": ["?"], "output_uri": "gs://bkt/e"}
+    child = submitted(tuning, TUNE, evaluation=wanted)
+    child.step()
+    child.poll_until_ended()
+    child.step()
+
+    row = get_model(
+        child.run.outputs["model"], project_id=child.run.project_id, sessions=child.sessions
+    )
+    found = present_model(row, job=None, tuning=child.row()).provider_evaluations
+    assert [each.checkpoint for each in found] == [
+        each["checkpoint_id"] for each in row.checkpoints
+    ]
+    assert {tuple(score.metric for score in each.scores) for each in found} == {
+        ("exact_match", "rouge")
+    }
+    assert all(0 <= score.value <= 1 for each in found for score in each.scores)
+    assert {each.error for each in found} == {"The emulator has no model to judge by."}
+
+
 def test_a_model_to_go_on_from_must_be_there_with_its_checkpoint(tuning: Tuning) -> None:
     with pytest.raises(NotFound) as missing:
         continued(tuning, new_id(Prefix.MODEL))

@@ -95,3 +95,50 @@ def test_an_answer_keeps_counts_and_drops_the_users_examples() -> None:
 )
 def test_states_are_ours(state: str, ours: OperationState) -> None:
     assert read_tuning({"state": state}).state is ours
+
+
+def test_scores_of_the_providers_own_evaluations_are_read_by_checkpoint() -> None:
+    found = read_tuning(
+        {
+            "state": "JOB_STATE_SUCCEEDED",
+            "evaluateDatasetRuns": [
+                {
+                    "checkpointId": "2",
+                    "evaluateDatasetResponse": {
+                        "aggregationOutput": {
+                            "aggregationResults": [
+                                {
+                                    "aggregationMetric": "AVERAGE",
+                                    "exactMatchMetricValue": {"score": 0.5},
+                                },
+                                {
+                                    "aggregationMetric": "P95",
+                                    "pointwiseMetricResult": {"score": 4, "explanation": "Ann"},
+                                },
+                                {"bleuMetricValue": {"score": "NaN"}},
+                                {"rougeMetricValue": None},
+                                "?",
+                            ]
+                        },
+                        "outputInfo": {"gcsOutputDirectory": "gs://b/e"},
+                    },
+                },
+                {"error": {"code": 13, "message": "It failed"}},
+                None,
+            ],
+        }
+    ).evaluations
+
+    assert found == (
+        {
+            "checkpoint": "2",
+            "scores": [
+                {"metric": "exact_match", "aggregation": "average", "value": 0.5},
+                {"metric": "pointwise", "aggregation": "p95", "value": 4.0},
+            ],
+            "output_uri": "gs://b/e",
+            "error": None,
+        },
+        {"checkpoint": None, "scores": [], "output_uri": None, "error": "It failed"},
+    )
+    assert read_tuning({"evaluateDatasetRuns": {"a": 1}}).evaluations == ()

@@ -1,0 +1,23 @@
+"""What crosses HTTP about a provider's own evaluations of a tuning's checkpoints."""
+
+from pydantic import BaseModel, Field
+
+
+class CheckpointScore(BaseModel):
+    """A score over the validation rows, on the provider's scale."""
+
+    metric: str = Field(
+        description="exact_match, bleu, rouge, or pointwise where a model judged; types of ROUGE "
+        "and prompts come in the order in which the spec names them"
+    )
+    aggregation: str = Field(description="how the scores of rows became one: average and so on")
+    value: float
+
+
+class CheckpointEvaluation(BaseModel):
+    """What the provider found of a checkpoint when the tuning ended; no score of ours."""
+
+    checkpoint: str | None = Field(description="its id; null where the provider names none")
+    scores: list[CheckpointScore]
+    output_uri: str | None = Field(description="where the provider wrote the rows")
+    error: str | None = Field(description="why scores are missing")

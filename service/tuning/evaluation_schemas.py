@@ -3,7 +3,7 @@
 from pydantic import BaseModel, Field
 
 
-class CheckpointScore(BaseModel):
+class ProviderScore(BaseModel):
     """A score over the validation rows, on the provider's scale."""
 
     metric: str = Field(
@@ -11,13 +11,13 @@ class CheckpointScore(BaseModel):
         "and prompts come in the order in which the spec names them"
     )
     aggregation: str = Field(description="how the scores of rows became one: average and so on")
-    value: float
+    value: float = Field(description="of computed metrics 0 to 1; of a judge its own grade")
 
 
-class CheckpointEvaluation(BaseModel):
+class ProviderCheckpointScores(BaseModel):
     """What the provider found of a checkpoint when the tuning ended; no score of ours."""
 
     checkpoint: str | None = Field(description="its id; null where the provider names none")
-    scores: list[CheckpointScore]
+    scores: list[ProviderScore] = Field(description="one a metric, in the order of the spec")
     output_uri: str | None = Field(description="where the provider wrote the rows")
     error: str | None = Field(description="why scores are missing")

@@ -11,7 +11,7 @@ from service.jobs.lifecycle import State
 from service.jobs.schemas import OutputState, output_state
 from service.tuning.billing_schemas import ModelBilling, present_billing
 from service.tuning.curve_schemas import OverfittingFinding
-from service.tuning.evaluation_schemas import CheckpointEvaluation
+from service.tuning.evaluation_schemas import ProviderCheckpointScores
 from service.tuning.local_spec import VERTEX_FIELDS, LocalTrainingSpec, provider_mistakes
 from service.tuning.models import TunedModel, TuningRun
 from service.tuning.ports import TuningMethod
@@ -208,7 +208,7 @@ class Model(BaseModel):
     hyperparameters: dict[str, Any]
     checkpoints: list[dict[str, Any]]
     training: dict[str, Any] = Field(description="statistics as the provider reported them")
-    provider_evaluations: list[CheckpointEvaluation] = Field(
+    provider_evaluations: list[ProviderCheckpointScores] = Field(
         default=[],
         description="what the provider's own `evaluation` of the checkpoints had found when the "
         "tuning ended; as Google documents it, never observed there",
@@ -254,7 +254,7 @@ def present_model(row: TunedModel, *, job: State | None, tuning: TuningRun | Non
         checkpoints=row.checkpoints,
         training=row.statistics,
         provider_evaluations=[
-            CheckpointEvaluation.model_validate(each)
+            ProviderCheckpointScores.model_validate(each)
             for each in (tuning.result.get("evaluations") or () if tuning else ())
         ],
         billing=present_billing(row.billing) if row.billing else None,

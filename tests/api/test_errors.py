@@ -147,7 +147,9 @@ def test_what_was_sent_is_neither_echoed_nor_logged(
                 "api", ["serve", "--port", str(port)], env=environment, output=errors, errors=errors
             )
         resources.callback(_end, process)
-        with httpx2.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:
+        with httpx2.Client(
+            base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=300
+        ) as http:
             eventually(lambda: _answers(http), what="the server has not started")
             other = Caller(http, caller.project_id, caller.secret)
             for method, path, body in BODIES:

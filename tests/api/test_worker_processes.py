@@ -33,7 +33,10 @@ def server(port: int, tmp_path: Path) -> Iterator[Process]:
 
 def _answers(port: int) -> bool:
     try:
-        return httpx2.get(f"http://127.0.0.1:{port}/healthz", trust_env=False).status_code == 200
+        return (
+            httpx2.get(f"http://127.0.0.1:{port}/healthz", trust_env=False, timeout=300).status_code
+            == 200
+        )
     except httpx2.TransportError:
         return False
 

@@ -39,6 +39,7 @@ LOOSE_ENDS = re.compile(
 )
 VAGUE = re.compile(r"(?:.*_)?(?:utils?|helpers?|common|managers?|misc)|base")
 VAGUE_CLASS = re.compile(r"\w*(?:Manager|Helper|Utils?)")
+HTTPX_CALL = re.compile(r"httpx2?\.(?:(?:Async)?Client|get|post|put|patch|delete|request|stream)")
 BARE_NOQA = re.compile(r"#\s*noqa\b(?!:\s*[A-Z]+[0-9]+)", re.IGNORECASE)
 
 # An index is the installer's business: a committed address would send everybody to ours.
@@ -155,3 +156,21 @@ def test_no_path_of_somebodys_machine_is_committed() -> None:
 
 def test_a_silenced_rule_is_named() -> None:
     assert _matches(BARE_NOQA, modules()) == []
+
+
+def test_a_test_that_asks_over_http_says_how_long_it_waits() -> None:
+    """By itself httpx waits 5 s, which a busy machine exceeds."""
+    paths = [path for path in modules() if path.parts[0] == "tests" and "httpx" in text_of(path)]
+    calls = [
+        (path, node)
+        for path in paths
+        for node in ast.walk(ast.parse(text_of(path)))
+        if isinstance(node, ast.Call) and HTTPX_CALL.fullmatch(ast.unparse(node.func))
+    ]
+
+    assert calls
+    assert [
+        f"{path}:{node.lineno}"
+        for path, node in calls
+        if not {"timeout", None} & {keyword.arg for keyword in node.keywords}
+    ] == []

@@ -55,10 +55,10 @@ def preferred(*, good: str, bad: str, count: int = 40) -> str:
 
 def upload(emulator: EmulatorProcess, content: str, *, name: str) -> str:
     """Put a file into the bucket `data` and return its gs:// URI."""
-    httpx2.post(f"{emulator.url}/storage/v1/b?project=lab", json={"name": "data"})
+    httpx2.post(f"{emulator.url}/storage/v1/b?project=lab", json={"name": "data"}, timeout=300)
     url = f"{emulator.url}/upload/storage/v1/b/data/o"
     httpx2.post(
-        url, params={"uploadType": "media", "name": name}, content=content.encode()
+        url, params={"uploadType": "media", "name": name}, content=content.encode(), timeout=300
     ).raise_for_status()
     return f"gs://data/{name}"
 

@@ -307,7 +307,7 @@ def test_an_unfinished_job_is_taken_up_after_a_kill(tmp_path: Path) -> None:
         assert job["completionStats"] == {"successfulCount": "1"}
         directory = job["outputInfo"]["gcsOutputDirectory"].removeprefix("gs://data/")
         url = f"{emulator.url}/storage/v1/b/data/o"
-        (found,) = httpx2.get(url, params={"prefix": directory}).json()["items"]
+        (found,) = httpx2.get(url, params={"prefix": directory}, timeout=300).json()["items"]
         assert found["name"] == f"{directory}/predictions.jsonl"
 
 

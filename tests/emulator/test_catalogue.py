@@ -76,7 +76,7 @@ def test_a_batch_of_a_third_generation_base_runs_at_the_multi_regions_only(
     codes = {}
     for location in ("global", "us", "us-central1"):
         path = f"/v1/projects/lab/locations/{location}/batchPredictionJobs"
-        codes[location] = httpx2.post(f"{emulator.url}{path}", json=body).status_code
+        codes[location] = httpx2.post(f"{emulator.url}{path}", json=body, timeout=300).status_code
 
     assert codes == {"global": 200, "us": 200, "us-central1": 404}
 
@@ -89,7 +89,7 @@ def test_a_third_generation_tuning_runs_in_two_regions_only(
     body = order(uri, model=model)
     for location in ("us-east1", "us", "global"):
         path = f"{emulator.url}/v1/projects/lab/locations/{location}/tuningJobs"
-        response = httpx2.post(path, json=body)
+        response = httpx2.post(path, json=body, timeout=300)
         assert response.status_code == 400
         assert f"cannot be tuned in {location}" in response.json()["error"]["message"]
 
@@ -106,6 +106,7 @@ def test_a_tuned_third_generation_model_is_named_and_called_at_its_multi_region(
         location: httpx2.post(
             f"{emulator.url}/v1/{endpoint.replace(f'/{place}/', f'/{location}/')}:generateContent",
             json=body,
+            timeout=300,
         ).status_code
         for location in (*MULTI_REGIONS, *REGIONS)
     }

@@ -95,7 +95,7 @@ def test_an_endpoint_of_no_checkpoint_is_not_found(emulator: EmulatorProcess, ur
     body = {"contents": [{"role": "user", "parts": [{"text": TEXT}]}]}
     wrong = f"{emulator.url}/v1/{endpoint[:-1]}:generateContent"
 
-    assert httpx2.post(wrong, json=body).status_code == 404
+    assert httpx2.post(wrong, json=body, timeout=300).status_code == 404
 
 
 def test_checkpoints_are_served_one_by_one_while_the_tuning_runs(

@@ -136,7 +136,7 @@ def test_the_gen_ai_client_lists_base_models_and_computes_tokens(genai: Any) -> 
 def test_a_field_that_is_unknown_is_refused_by_its_name(emulator: EmulatorProcess) -> None:
     body = {"contents": [{"parts": [{"text": "a"}]}], "sampler": "mine"}
     for verb in ("generateContent", "countTokens", "computeTokens"):
-        answer = httpx2.post(f"{emulator.url}/v1/{FLASH}:{verb}", json=body)
+        answer = httpx2.post(f"{emulator.url}/v1/{FLASH}:{verb}", json=body, timeout=300)
         assert (answer.status_code, answer.json()["error"]["status"]) == (400, "INVALID_ARGUMENT")
         assert 'Unknown name "sampler": Cannot find field.' in answer.json()["error"]["message"]
 

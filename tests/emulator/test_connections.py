@@ -89,11 +89,12 @@ def test_what_a_web_page_makes_a_browser_send_is_refused(
         content=b'{"seed": 7}',
         headers={"Content-Type": "text/plain", **headers},
         trust_env=False,
+        timeout=300,
     )
 
     assert answer.status_code == 403
     assert answer.json()["error"]["status"] == "PERMISSION_DENIED"
-    settings = httpx2.get(f"{emulator.url}/_emulator/config", trust_env=False).json()
+    settings = httpx2.get(f"{emulator.url}/_emulator/config", trust_env=False, timeout=300).json()
     assert settings["seed"] == 0
 
 
@@ -101,7 +102,10 @@ def test_what_a_web_page_makes_a_browser_send_is_refused(
 def test_it_goes_by_the_names_of_this_machine(emulator: EmulatorProcess, host: str) -> None:
     port = httpx2.URL(emulator.url).port
     answer = httpx2.get(
-        f"{emulator.url}/_emulator/healthz", headers={"Host": f"{host}:{port}"}, trust_env=False
+        f"{emulator.url}/_emulator/healthz",
+        headers={"Host": f"{host}:{port}"},
+        trust_env=False,
+        timeout=300,
     )
 
     assert answer.status_code == 200
@@ -120,6 +124,7 @@ def test_its_files_are_for_its_user_only(tmp_path: Path) -> None:
                 f"{started.url}/upload/storage/v1/b/b/o?uploadType=media&name=a",
                 content=b"personal",
                 trust_env=False,
+                timeout=300,
             )
             files = [path for path in (tmp_path / "state").rglob("*") if path.is_file()]
             modes = {path.stat().st_mode & 0o077 for path in files}

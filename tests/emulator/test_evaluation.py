@@ -150,5 +150,5 @@ def test_what_is_not_served_is_refused(client: Any, emulator: EmulatorProcess) -
     with pytest.raises(MethodNotImplemented):
         evaluate(client, fluency_input={"instance": {"prediction": "x"}})
     url = f"{emulator.url}/v1beta1/{LOCATION}/:evaluateInstances"
-    assert httpx2.post(url, json={}).status_code == 400
-    assert httpx2.post(url, json={"exactMatch": {}}).json()["error"]["code"] == 400
+    assert httpx2.post(url, json={}, timeout=300).status_code == 400
+    assert httpx2.post(url, json={"exactMatch": {}}, timeout=300).json()["error"]["code"] == 400

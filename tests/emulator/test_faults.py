@@ -265,7 +265,10 @@ def test_a_model_has_settings_of_its_own(emulator: EmulatorProcess) -> None:
     emulator.configure(models={MODEL: {"error_500_rate": 1}})
     assert post(emulator).status_code == 500
     other = FLASH.replace(MODEL, "gemini-2.5-pro")
-    assert httpx2.post(f"{emulator.url}{other}:generateContent", json=body()).status_code == 200
+    assert (
+        httpx2.post(f"{emulator.url}{other}:generateContent", json=body(), timeout=300).status_code
+        == 200
+    )
     changed = emulator.configure(models={MODEL: {"latency_seconds": 0.001}})
     assert changed["models"] == {MODEL: {"error_500_rate": 1, "latency_seconds": 0.001}}
     assert emulator.configure(models={MODEL: None})["models"] == {}
@@ -287,7 +290,9 @@ def test_a_model_has_settings_of_its_own(emulator: EmulatorProcess) -> None:
 def test_a_wrong_setting_of_a_model_is_refused(
     emulator: EmulatorProcess, settings: dict[str, Any], message: str
 ) -> None:
-    response = httpx2.post(f"{emulator.url}/_emulator/config", json={"hang_rate": 1} | settings)
+    response = httpx2.post(
+        f"{emulator.url}/_emulator/config", json={"hang_rate": 1} | settings, timeout=300
+    )
     assert response.status_code == 400
     assert message in response.json()["error"]["message"]
     assert emulator.request("GET", "/_emulator/config")["hang_rate"] == 0

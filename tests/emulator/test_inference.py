@@ -185,7 +185,7 @@ def test_a_request_google_would_refuse_is_refused(
 def test_a_body_that_is_no_json_object_is_refused(
     emulator: EmulatorProcess, content: bytes
 ) -> None:
-    response = httpx2.post(f"{emulator.url}{FLASH}:generateContent", content=content)
+    response = httpx2.post(f"{emulator.url}{FLASH}:generateContent", content=content, timeout=300)
     assert response.status_code == 400
     assert response.json()["error"]["message"].startswith("Invalid JSON payload received.")
 

@@ -148,7 +148,7 @@ def test_more_options_than_the_service_gives_are_refused(emulator: EmulatorProce
         "contents": [{"role": "user", "parts": [{"text": "x"}]}],
         "generationConfig": {"responseLogprobs": True, "logprobs": 21},
     }
-    response = httpx2.post(f"{emulator.url}/v1/{FLASH}:generateContent", json=body)
+    response = httpx2.post(f"{emulator.url}/v1/{FLASH}:generateContent", json=body, timeout=300)
 
     assert response.status_code == 400
     assert "logprobs value of 21" in response.json()["error"]["message"]

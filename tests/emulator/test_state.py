@@ -65,7 +65,9 @@ def content(version: int) -> bytes:
 def prepare(emulator: EmulatorProcess) -> None:
     emulator.request("POST", "/storage/v1/b?project=lab", {"name": "data"})
     url = f"{emulator.url}/upload/storage/v1/b/data/o?uploadType=media&name=rows.jsonl"
-    httpx2.post(url, content=labelled(good="GOOD", bad="BAD").encode()).raise_for_status()
+    httpx2.post(
+        url, content=labelled(good="GOOD", bad="BAD").encode(), timeout=300
+    ).raise_for_status()
 
 
 def check(emulator: EmulatorProcess, writer: Writer) -> None:

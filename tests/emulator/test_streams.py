@@ -117,7 +117,7 @@ def test_a_stream_its_client_leaves_is_no_longer_in_flight(emulator: EmulatorPro
     def in_flight() -> int:
         return int(emulator.ledger()["by_model"]["gemini-2.5-flash"]["in_flight"])
 
-    with httpx2.stream("POST", url, json=document) as response:
+    with httpx2.stream("POST", url, json=document, timeout=300) as response:
         lines = response.iter_lines()
         next(lines)
         assert in_flight() == 1
@@ -132,17 +132,21 @@ def test_a_refused_stream_answers_with_its_status(emulator: EmulatorProcess, gen
     with pytest.raises(ClientError) as refused:
         list(genai.models.generate_content_stream(model="llama-3", contents="hi"))
     assert refused.value.code == 404
-    array = httpx2.post(f"{emulator.url}/v1/{FLASH}:streamGenerateContent", json={"prompt": 1})
+    array = httpx2.post(
+        f"{emulator.url}/v1/{FLASH}:streamGenerateContent", json={"prompt": 1}, timeout=300
+    )
     assert array.status_code == 400
     assert array.json()[0]["error"]["status"] == "INVALID_ARGUMENT"
     events = f"{emulator.url}/v1/{FLASH}:streamGenerateContent?alt=sse"
-    assert httpx2.post(events, json={}).json()["error"]["code"] == 400
+    assert httpx2.post(events, json={}, timeout=300).json()["error"]["code"] == 400
 
 
 def test_several_candidates_keep_their_index(emulator: EmulatorProcess) -> None:
     contents = [{"role": "user", "parts": [{"text": LONG}]}]
     document = {"contents": contents, "generationConfig": {"candidateCount": 2}}
-    response = httpx2.post(f"{emulator.url}/v1/{FLASH}:streamGenerateContent", json=document)
+    response = httpx2.post(
+        f"{emulator.url}/v1/{FLASH}:streamGenerateContent", json=document, timeout=300
+    )
     candidates = [piece["candidates"][0] for piece in response.json()]
     texts = ["", ""]
     for candidate in candidates:
@@ -155,7 +159,7 @@ def test_several_candidates_keep_their_index(emulator: EmulatorProcess) -> None:
 def test_events_have_the_keys_and_types_of_recorded_ones(emulator: EmulatorProcess) -> None:
     document = {"contents": [{"role": "user", "parts": [{"text": LONG}]}]}
     url = f"{emulator.url}/v1/{FLASH}:streamGenerateContent?alt=sse"
-    response = httpx2.post(url, json=document)
+    response = httpx2.post(url, json=document, timeout=300)
     assert response.headers["content-type"].startswith("text/event-stream")
     ours = [
         json.loads(event.removeprefix("data: "))

@@ -40,8 +40,8 @@ def test_it_serves_keeps_its_state_and_ends_by_a_signal(tmp_path: Path) -> None:
         url,
     ):
         assert url.startswith("http://127.0.0.1:")
-        assert httpx2.get(f"{url}/_emulator/config").json()["latency_seconds"] == 0.25
-        created = httpx2.post(f"{url}/storage/v1/b?project=lab", json={"name": "kept"})
+        assert httpx2.get(f"{url}/_emulator/config", timeout=300).json()["latency_seconds"] == 0.25
+        created = httpx2.post(f"{url}/storage/v1/b?project=lab", json={"name": "kept"}, timeout=300)
         assert created.status_code == 200
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=300) in {0, -signal.SIGTERM}
@@ -49,7 +49,7 @@ def test_it_serves_keeps_its_state_and_ends_by_a_signal(tmp_path: Path) -> None:
         _,
         url,
     ):
-        assert httpx2.get(f"{url}/storage/v1/b/kept").json()["name"] == "kept"
+        assert httpx2.get(f"{url}/storage/v1/b/kept", timeout=300).json()["name"] == "kept"
 
 
 def test_what_the_emulator_does_not_know_is_a_usage_error(tmp_path: Path) -> None:

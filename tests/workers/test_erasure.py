@@ -110,7 +110,7 @@ def found(stack: Stack) -> set[str]:
 
 def at_provider(stack: Stack, names: set[str]) -> set[str]:
     """Return those of some models and endpoints that are there."""
-    answers = {name: httpx2.get(f"{stack.emulator.url}/v1/{name}") for name in names}
+    answers = {name: httpx2.get(f"{stack.emulator.url}/v1/{name}", timeout=300) for name in names}
     assert {each.status_code for each in answers.values()} <= {200, 404}
     return {name for name, answer in answers.items() if answer.status_code == 200}
 

@@ -68,7 +68,7 @@ def test_readiness_says_that_queues_are_shared(migrated_sqlite: Path, tmp_path: 
         )
         CeleryTaskQueue(redis.broker_url, QueueNames("same.", "another")).fault()
         with serve(settings) as api:
-            reported = httpx2.get(f"{api.url}/readyz").json()
+            reported = httpx2.get(f"{api.url}/readyz", timeout=300).json()
     assert (reported["status"], reported["broker"], reported["broker_detail"]) == (
         "degraded",
         "shared",

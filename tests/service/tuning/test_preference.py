@@ -86,7 +86,7 @@ def test_a_preference_tuning_is_sent_learnt_and_billed(preference: Tuning) -> No
 
     (ledger,) = preference.tunings()
     url = f"{preference.emulator.url}/v1/{preference.row().resource_name}"
-    sent = httpx.get(url).json()
+    sent = httpx.get(url, timeout=300).json()
     assert "supervisedTuningSpec" not in sent
     asked = sent["preferenceOptimizationSpec"]
     assert asked["validationDatasetUri"]

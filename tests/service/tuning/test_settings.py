@@ -298,6 +298,6 @@ def test_a_tuning_may_go_without_validation_rows_and_early_checkpoints(tuning: T
     )
     assert len(model.checkpoints) == 1
     url = f"{tuning.emulator.url}/v1/{bare.row().resource_name}"
-    asked = httpx.get(url).json()["supervisedTuningSpec"]
+    asked = httpx.get(url, timeout=300).json()["supervisedTuningSpec"]
     assert "validationDatasetUri" not in asked
     assert asked["exportLastCheckpointOnly"]

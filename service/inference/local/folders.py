@@ -18,6 +18,7 @@ from service.work_folders import work_folder
 WEIGHTS = "*.safetensors"
 # What a model consists of; pickles (`*.bin`, `*.pt`) and code are left where they are.
 MODEL_FILES = (WEIGHTS, "*.json", "*.txt", "*.model", "*.jinja")
+_INDEX = f"{WEIGHTS}.index.json"  # of weights in several files
 _MANIFEST = "tunecurve.json"
 
 
@@ -90,8 +91,8 @@ class LocalModels:
     def base(self, name: str) -> Path:
         """Return the folder of a base model by its name (`local:…`).
 
-        Raises Invalid `local_models_not_set`, `hub_model_not_here` or `weights_not_safetensors`,
-        and NotFound `local_model_not_found`.
+        Raises Invalid `local_models_not_set`, `hub_model_not_here`, `model_file_outside` or
+        `weights_not_safetensors`, and NotFound `local_model_not_found`.
         """
         if not self.folder:
             message = "no local models may be used here: set TUNECURVE_LOCAL_MODELS to their folder"
@@ -109,6 +110,7 @@ class LocalModels:
             known = ", ".join(self.names()) or "none"
             message = f"no model {name!r} in TUNECURVE_LOCAL_MODELS; there are: {known}"
             raise NotFound(message, code="local_model_not_found")
+        _require_inside(folder)
         return folder
 
     def names(self) -> list[str]:
@@ -153,6 +155,26 @@ def local_models(settings: Settings, *, store: Callable[[], ObjectStore]) -> Loc
         threads=settings.local_threads,
         memory_bytes=settings.local_memory_bytes,
     )
+
+
+def _require_inside(folder: Path) -> None:
+    """Raise Invalid `model_file_outside` for a file of a model that lies outside of its folder."""
+    shards = (name for index in folder.glob(_INDEX) for name in _shards(index))
+    for file in (*folder.iterdir(), *(folder / name for name in shards)):
+        if not file.resolve().is_relative_to(folder.resolve()):
+            message = (
+                f"{file.name} of the model {folder.name} leads out of its folder: put the file "
+                "itself there (`cp --dereference`)"
+            )
+            raise Invalid(message, code="model_file_outside")
+
+
+def _shards(index: Path) -> list[str]:
+    """Return the files that an index of weights names; transformers says what ails a broken one."""
+    try:
+        return [str(name) for name in json.loads(index.read_bytes())["weight_map"].values()]
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return []
 
 
 def _snapshot(repository: str, commit: str) -> Path:

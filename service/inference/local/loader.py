@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 import transformers
+from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -22,6 +23,19 @@ from service.inference.local.folders import LocalModels, LocalTask, Manifest
 from service.inference.local.memory import MemoryNeed, Shape, available_bytes, require_memory
 
 _SAFE: Mapping[str, Any] = {"trust_remote_code": False, "local_files_only": True}
+# What transformers and its tokenizers raise for files that are damaged, of no kind that they know,
+# or ask for a package.
+_DAMAGES = (
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ImportError,
+    RuntimeError,
+    SafetensorError,
+)
+_LONGEST_WORDS = 200
 _CLASSES = {
     LocalTask.SEQUENCE_CLASSIFICATION: AutoModelForSequenceClassification,
     LocalTask.CAUSAL_LM: AutoModelForCausalLM,
@@ -96,9 +110,13 @@ def read_shape(folder: Path, *, parameters: int) -> Shape:
 def read_config(folder: Path) -> Any:
     """Return a model's configuration; raises Invalid `model_not_readable`."""
     try:
-        return AutoConfig.from_pretrained(folder, **_SAFE)
-    except (OSError, ValueError, KeyError) as error:
+        config = AutoConfig.from_pretrained(folder, **_SAFE)
+    except _DAMAGES as error:
         raise _unreadable(folder, error) from error
+    if config.is_encoder_decoder:
+        message = f"{folder.name} is an encoder with a decoder: take one of them alone"
+        raise Invalid(message, code="model_not_readable")
+    return config
 
 
 def read_tokenizer(folder: Path) -> Any:
@@ -108,8 +126,11 @@ def read_tokenizer(folder: Path) -> Any:
     """
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, **_SAFE)
-    except (OSError, ValueError, KeyError) as error:
+    except _DAMAGES as error:
         raise _unreadable(folder, error) from error
+    if not tokenizer("a", add_special_tokens=False)["input_ids"]:
+        message = f"the tokenizer of {folder.name} has no vocabulary: is its file there?"
+        raise Invalid(message, code="model_not_readable")
     if tokenizer.pad_token is None:
         if tokenizer.eos_token is None:
             message = f"the tokenizer of {folder.name} has neither a pad token nor an end of text"
@@ -125,6 +146,7 @@ def read_model(
 
     Raises Invalid `model_not_readable`.
     """
+    read_config(folder)  # refuses what is of no use here
     more: dict[str, Any] = {}
     if task is LocalTask.SEQUENCE_CLASSIFICATION:
         more = {
@@ -134,19 +156,54 @@ def read_model(
             "ignore_mismatched_sizes": True,  # the head of another task
         }
     try:
-        model = _CLASSES[task].from_pretrained(
-            folder, dtype=torch.float32, use_safetensors=True, **more, **_SAFE
+        model, loading = _CLASSES[task].from_pretrained(
+            folder,
+            dtype=torch.float32,
+            use_safetensors=True,
+            output_loading_info=True,
+            **more,
+            **_SAFE,
         )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except _DAMAGES as error:
         raise _unreadable(folder, error) from error
+    _require_whole(model, loading, folder, has_new_head=bool(more))
+    places = model.get_input_embeddings().num_embeddings
+    if len(tokenizer) > places:
+        message = f"the tokenizer of {folder.name} has {len(tokenizer)} tokens, its model {places}"
+        raise Invalid(message, code="model_not_readable")
     model.config.pad_token_id = tokenizer.pad_token_id  # where a text ends, in a batch
     return model
 
 
+def _require_whole(
+    model: Any, loading: Mapping[str, Any], folder: Path, *, has_new_head: bool
+) -> None:
+    """Raise Invalid `model_not_readable` where weights were made up that should have been read.
+
+    Transformers fills what a file lacks, or has in another shape, with random numbers. Only a new
+    head may be, and the pooler below it, which models that predict tokens lack.
+    """
+    made_up = {*loading["missing_keys"], *(key for key, *_ in loading["mismatched_keys"])}
+    below = f"{model.base_model_prefix}."
+    absent = sorted(
+        key
+        for key in made_up
+        if not has_new_head or (key.startswith(below) and ".pooler." not in key)
+    )
+    if absent:
+        message = (
+            f"the weights of {folder.name} do not fit its config.json: {len(absent)} tensors are "
+            f"missing or of another shape, such as {absent[0]}"
+        )
+        raise Invalid(message, code="model_not_readable")
+
+
 def _unreadable(folder: Path, error: Exception) -> Invalid:
+    """Return what is wrong, in the first words of transformers, without paths of this machine."""
+    words = str(error).replace(str(folder), folder.name).strip().partition("\n")[0]
     message = (
-        f"transformers cannot load {folder.name} without code of the model's own: "
-        f"{type(error).__name__}"
+        f"transformers {transformers.__version__} cannot load {folder.name} (no code of a model's "
+        f"own is run): {type(error).__name__}: {words[:_LONGEST_WORDS]}"
     )
     return Invalid(message, code="model_not_readable")
 

@@ -60,14 +60,24 @@ def tensor_shapes(folder: Path) -> dict[str, list[int]]:
 
 
 def _shapes(file: Path) -> Iterable[tuple[str, list[int]]]:
+    message = f"{file.name} is no safetensors file, or a damaged or a cut one"
     try:
+        size = file.stat().st_size
         with file.open("rb") as stream:
             length = int.from_bytes(stream.read(_HEADER_BYTES), "little")
-            header = json.loads(stream.read(min(length, file.stat().st_size)))
-        return [(name, each["shape"]) for name, each in header.items() if name != "__metadata__"]
-    except (OSError, ValueError, KeyError, AttributeError) as error:
-        message = f"{file.name} is no safetensors file, or a damaged one"
+            header = json.loads(stream.read(min(length, size)))
+        tensors = [(name, each) for name, each in header.items() if name != "__metadata__"]
+        end = (
+            _HEADER_BYTES
+            + length
+            + max((each["data_offsets"][1] for _, each in tensors), default=0)
+        )
+        shapes = [(name, each["shape"]) for name, each in tensors]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise Invalid(message, code="weights_not_readable") from error
+    if size < end:
+        raise Invalid(message, code="weights_not_readable")
+    return shapes
 
 
 def need_of_training(

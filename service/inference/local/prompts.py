@@ -7,6 +7,9 @@ turn of the user, a blank line, and the mark after which the answer stands.
 from collections.abc import Sequence
 from typing import Any
 
+from jinja2 import TemplateError
+
+from service.errors import Invalid
 from service.inference.ports import Turn
 
 ANSWER_CUE = "Answer:"
@@ -14,12 +17,20 @@ END = "\n\n"  # of an answer in plain text
 
 
 def prompt_of(tokenizer: Any, system: str, turns: Sequence[Turn]) -> str:
-    """Return the text after which the model's answer stands; the last turn is the user's."""
+    """Return the text after which the model's answer stands; the last turn is the user's.
+
+    Raises Invalid `chat_template_failed` where the tokenizer's own template takes no such turns.
+    """
     if not tokenizer.chat_template:
         return plain_prompt(system, turns)
     messages = [{"role": "system", "content": system}] if system else []
     messages += [{"role": _ROLES[turn.role], "content": turn.text} for turn in turns]
-    return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+    try:
+        text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    except TemplateError as error:
+        message = f"the model's chat template refuses the conversation: {type(error).__name__}"
+        raise Invalid(message, code="chat_template_failed") from error
+    return str(text)
 
 
 _ROLES = {"user": "user", "model": "assistant"}

@@ -34,7 +34,13 @@ def test_parameters_are_counted_from_headers_alone(tmp_path: Path) -> None:
     assert count_parameters(tmp_path) == 214
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff" * 40, b"\x02\0\0\0\0\0\0\0[]"])
+CUT = b'{"a": {"dtype": "F32", "shape": [9], "data_offsets": [0, 36]}}'
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\xff" * 40, b"\x02\0\0\0\0\0\0\0[]", len(CUT).to_bytes(8, "little") + CUT],
+)
 def test_a_damaged_file_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "model.safetensors").write_bytes(content)
     with pytest.raises(Invalid, match=r"model\.safetensors") as caught:

@@ -1,7 +1,9 @@
 """Models trained on this machine: they learn, are seen while they do, stop, and continue."""
 
 import json
-from collections.abc import Iterator
+import os
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 
 from service.errors import Invalid, NotFound
 from service.evaluation.models import Prediction
+from service.inference.local.folders import LocalTask
 from service.jobs.ports import JobCancelled, Preempted
 from service.storage.leftovers import LeftoverKind
 from service.tuning.curves.records import training_curves
@@ -257,6 +260,72 @@ def test_weights_in_other_files_are_not_loaded(room: LocalRoom) -> None:
     with pytest.raises(Invalid) as caught:
         room.train(room.reserve_tuning(base_model="local:pickled"))
     assert caught.value.code == "weights_not_safetensors"
+
+
+def _configured(**changes: object) -> Callable[[Path], object]:
+    def change(folder: Path) -> object:
+        file = folder / "config.json"
+        return file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+
+    return change
+
+
+def _linked_out(folder: Path) -> None:
+    outside = folder.with_suffix(".safetensors")
+    (folder / "model.safetensors").rename(outside)
+    (folder / "model.safetensors").symlink_to(outside)
+
+
+def _indexed_out(folder: Path) -> None:
+    index = {"metadata": {}, "weight_map": {"a": "../tiny-gpt2/model.safetensors"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+
+
+def _cut(folder: Path) -> None:
+    os.truncate(folder / "model.safetensors", 5000)
+
+
+def _without_tokenizer(folder: Path) -> None:
+    for file in folder.glob("tokenizer*"):
+        file.unlink()
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (_configured(n_layer=3), "do not fit its config.json"),
+        (_configured(n_embd=32), "do not fit its config.json|cannot load damaged"),
+        (_configured(vocab_size=50), "do not fit its config.json|cannot load damaged"),
+        (_configured(n_head=3), "cannot load damaged"),
+        (_configured(model_type="evil", auto_map={"AutoConfig": "evil.C"}), "no code of a model's"),
+        (_configured(is_encoder_decoder=True), "an encoder with a decoder"),
+        (
+            _configured(quantization_config={"quant_method": "bitsandbytes", "load_in_8bit": True}),
+            "cannot load damaged",
+        ),
+        (_linked_out, "leads out of its folder"),
+        (_indexed_out, "leads out of its folder"),
+        (_cut, "damaged or a cut one"),
+        (_without_tokenizer, "has no vocabulary"),
+    ],
+)
+def test_a_faulty_base_is_refused_in_plain_words_and_no_weight_is_made_up(
+    room: LocalRoom, tmp_path: Path, damage: Callable[[Path], object], words: str
+) -> None:
+    from service.inference.local.loader import load_base, prepare_torch, read_model, read_tokenizer
+    from service.inference.local.memory import count_parameters
+
+    shutil.copytree(Path(room.services.settings.local_models) / "tiny-gpt2", tmp_path / "damaged")
+    damage(tmp_path / "damaged")
+    models = replace(room.services.local_tuning.models, folder=str(tmp_path))
+    with pytest.raises(Invalid, match=words) as asked:
+        load_base("local:damaged", models, prepare_torch(models))
+    assert str(tmp_path) not in asked.value.message
+    with pytest.raises(Invalid, match=words):
+        folder = models.base("local:damaged")
+        count_parameters(folder)
+        tokenizer = read_tokenizer(folder)
+        read_model(folder, LocalTask.SEQUENCE_CLASSIFICATION, tokenizer, labels=("a", "b"))
 
 
 def test_a_model_that_is_deleted_leaves_its_folder_to_be_erased(room: LocalRoom) -> None:

@@ -17,6 +17,7 @@ from service.datasets.queries import (
     require_train_sizes,
     validation_rows,
 )
+from service.datasets.schemas import PrepareSpec
 from service.errors import Fault, Invalid
 from service.evaluation.metrics.registry import METRICS, find_score
 from service.evaluation.plans.compared import check_judge
@@ -72,27 +73,9 @@ def reserve_experiment(
         check_score(spec.metric, spec.judge, pointer="/spec/metric")
     _check_validation(session, spec, submission.project_id)
     if spec.prepare is not None:
-        label_checks(variants_of(spec, None), spec)
-        preset = check_source(
-            session,
-            spec.prepare,
-            project_id=submission.project_id,
-            pointer="/spec/prepare",
-        )
-        check_controlled(preset.answer, controlled=spec.controlled)
-        _check_race(spec, preset.metrics)
-        _check_pairs(spec, has_pairs=preset.pairs)
+        _check_new_dataset(session, spec, spec.prepare, submission.project_id)
     if spec.dataset is not None:
-        sizes = {f"/spec/train_sizes/{at}": size for at, size in enumerate(spec.train_sizes)}
-        require_train_sizes(session, spec.dataset, sizes, project_id=submission.project_id)
-        row = require_dataset(session, spec.dataset, project_id=submission.project_id)
-        _check_race(spec, row.metrics)
-        if spec.method is TuningMethod.PREFERENCE:
-            require_pairs(
-                session, spec.dataset, project_id=submission.project_id, pointer="/spec/method"
-            )
-        form = answer_form_of(session, spec.dataset, project_id=submission.project_id)
-        check_controlled(form, controlled=spec.controlled)
+        _check_dataset(session, spec, spec.dataset, submission.project_id)
     name = spec.base_model or base_model
     _check_local(spec, name)
     check_judges(spec, spec.optimised_prompt, catalogue=catalogue)
@@ -122,6 +105,31 @@ def reserve_experiment(
             created_at=utc_now(),
         ),
     )
+
+
+def _check_new_dataset(
+    session: Session, spec: ExperimentSpec, prepare: PrepareSpec, project_id: str
+) -> None:
+    """Check what an experiment asks of the dataset that it makes."""
+    label_checks(variants_of(spec, None), spec)
+    preset = check_source(session, prepare, project_id=project_id, pointer="/spec/prepare")
+    check_controlled(preset.answer, controlled=spec.controlled)
+    _check_race(spec, preset.metrics)
+    _check_pairs(spec, has_pairs=preset.pairs)
+
+
+def _check_dataset(
+    session: Session, spec: ExperimentSpec, dataset_id: str, project_id: str
+) -> None:
+    """Check what an experiment asks of a dataset that there is, or will be."""
+    sizes = {f"/spec/train_sizes/{at}": size for at, size in enumerate(spec.train_sizes)}
+    require_train_sizes(session, dataset_id, sizes, project_id=project_id)
+    row = require_dataset(session, dataset_id, project_id=project_id)
+    _check_race(spec, row.metrics)
+    if spec.method is TuningMethod.PREFERENCE:
+        require_pairs(session, dataset_id, project_id=project_id, pointer="/spec/method")
+    form = answer_form_of(session, dataset_id, project_id=project_id)
+    check_controlled(form, controlled=spec.controlled)
 
 
 def _check_validation(session: Session, spec: ExperimentSpec, project_id: str) -> None:

@@ -23,7 +23,7 @@ from service.experiments.learning_curve.curve import Point
 from service.experiments.models import Experiment
 from service.experiments.queries import get_experiment
 from service.experiments.report.data import DatasetFacts, ReportData
-from service.experiments.report.files import store_report
+from service.experiments.report.files import StoredReport, store_report
 from service.experiments.report.queries import (
     ReportSources,
     details_of,
@@ -99,15 +99,28 @@ def summarise(
         label_errors=find_label_errors(row.id, children, sources),
     )
     stored = store_report(report, experiment_folder(run.project_id, row.id), store=store)
+    _finish(run, row.id, report, stored, final=final_model(children))
+
+
+def _finish(
+    run: JobRun,
+    experiment_id: str,
+    report: ReportData,
+    stored: StoredReport,
+    *,
+    final: tuple[str, int] | None,
+) -> None:
+    """Write the answer and the keys of the report into the experiment's row."""
+    analysis = report.analysis
     with run.fenced() as session:
-        done = repository.get(session, row.id, project_id=run.project_id)
-        done.metric, done.synthetic = metric, synthetic
+        done = repository.get(session, experiment_id, project_id=run.project_id)
+        done.metric, done.synthetic = analysis.curve.metric, report.synthetic
         done.answer, done.verdict = answer(analysis), analysis.curve.verdict.value
         done.curve = analysis_json(analysis)
         done.report_key, done.table_key = stored.report_key, stored.table_key
         done.archive_key, done.files = stored.archive_key, stored.files
         done.ready_at = utc_now()
-        run.conclude(session, _result(done, analysis, final_model(children)))
+        run.conclude(session, _result(done, analysis, final))
 
 
 def _rows(

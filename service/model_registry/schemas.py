@@ -115,7 +115,7 @@ class AliasMoveView(BaseModel):
 
 
 class TuningOrigin(BaseModel):
-    """The tuning run that a model came of."""
+    """The tuning run that made a model."""
 
     id: str = Field(description="of the record; it is the label of the tuning at the provider")
     job: str = Field(description="id of the job that paid for it, or attached to it")

@@ -1,4 +1,4 @@
-"""Rows of tuning runs and of the models that came of them."""
+"""Rows of tuning runs and of the models that they made."""
 
 from collections.abc import Mapping
 from datetime import datetime

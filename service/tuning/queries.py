@@ -40,7 +40,7 @@ class ModelView:
 
 @dataclass(frozen=True, slots=True)
 class TuningView:
-    """The record of the tuning that a model came of."""
+    """The record of the tuning that a model came from."""
 
     id: str
     job_id: str

@@ -28,7 +28,7 @@ def model_of_job(session: Session, job_id: str) -> TunedModel | None:
 
 
 Shown = tuple[TunedModel, TuningRun | None]
-"""A model, and the record of the tuning that it came of or will."""
+"""A model, and the record of the tuning that makes it."""
 
 _TUNED_BY = TuningRun.job_id == func.coalesce(TunedModel.reused_from, TunedModel.job_id)
 

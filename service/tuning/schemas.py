@@ -229,7 +229,7 @@ class Model(BaseModel):
 
 
 def present_model(row: TunedModel, *, job: State | None, tuning: TuningRun | None) -> Model:
-    """Return a row as HTTP shows it; `tuning` is the record of the tuning that it came of."""
+    """Return a row as HTTP shows it; `tuning` is the record of the tuning that made it."""
     return Model(
         id=row.id,
         job=row.job_id,

@@ -104,7 +104,7 @@ def _work(
 def run_batch(
     run: JobRun, work: BatchWork, *, batching: BatchConfig, sessions: Sessions
 ) -> Waiting | None:
-    """Take an evaluation's batch one step further: submit, wait, or store what came of it.
+    """Take an evaluation's batch one step further: submit, wait, or store its answers.
 
     Returns None once the batch is over: what has no answer then is asked online. A batch is sent
     at most once, whatever dies on the way. A cancelled run stops it at the provider, keeps what

@@ -1,4 +1,4 @@
-"""What has come of the attempts to send an operation, before it is sent again: found, or prevented.
+"""Before an operation is sent again: each attempt so far is found at the provider or prevented.
 
 A worker may stand still between its last look and the request, for as long as it likes. Each
 attempt works on a copy of the input of its own, so its successor takes that copy away: a request

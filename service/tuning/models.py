@@ -40,7 +40,8 @@ class TuningRun(PaidOperationRow, Model):
     @property
     def is_unread(self) -> bool:
         """A provider counts the rows that it has read: one that failed without did nothing."""
-        read = self.result.get("statistics") or self.result.get("model") or self.progress
+        result, trained = self.result, (self.progress or {}).get("done")
+        read = result.get("statistics") or result.get("model") or trained
         return self.provider_state == "JOB_STATE_FAILED" and not read
 
     def begin(self, now: datetime) -> None:

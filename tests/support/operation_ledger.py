@@ -99,8 +99,8 @@ class Entry:
 
     @property
     def unread_input(self) -> str:
-        failed = self.state is OperationState.FAILED
-        return self.input if failed and not self.has_read else ""
+        may_read = self.is_open or self.state is OperationState.FAILED
+        return self.input if may_read and not self.has_read else ""
 
 
 @dataclass

@@ -159,7 +159,7 @@ class World:
         """Raise unless it was paid for once at most, has ended as its job, and left nothing."""
         entries = self.ledger.entries
         states = [entry.state for entry in entries]
-        void = [entry for entry in entries if entry.unread_input]
+        void = [entry for entry in entries if entry.unread_input and not entry.is_open]
         kept = [
             entry
             for entry in entries

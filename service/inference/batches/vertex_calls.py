@@ -35,6 +35,9 @@ ENDED = frozenset(
 )
 
 
+_HAS_READ = ENDED - {"JOB_STATE_FAILED"}
+
+
 def require_project(project: str, *, pays_for: str) -> None:
     """Raise Invalid `project_not_set` where no project of Google Cloud is named."""
     if not project:
@@ -121,7 +124,8 @@ def list_labelled(
 ) -> list[FoundOperation]:
     """Return the operations that carry a label, in the order of their creation.
 
-    `unread` returns the address of the input of a failed one that has not read it, else "".
+    `unread` returns the address of the input of an open or failed one that shows no sign of having
+    read it, else "".
 
     A list is read to its end without a filter: a server that ignored one, or an end that is none,
     would make us believe that there is nothing to adopt. Raises Unavailable where a page does not
@@ -134,7 +138,7 @@ def list_labelled(
         FoundOperation(
             str(job.name),
             is_open=job.state.name not in ENDED,
-            unread_input=unread(job) if job.state.name == "JOB_STATE_FAILED" else "",
+            unread_input="" if job.state.name in _HAS_READ else unread(job),
         )
         for job in sorted(ours, key=lambda job: (str(job.create_time), job.name))
     ]

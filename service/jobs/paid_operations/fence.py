@@ -15,7 +15,7 @@ import structlog
 from service.errors import Forbidden, Invalid, NotFound, RateLimited, Unavailable
 from service.jobs.paid_operations.pace import GIVE_UP
 from service.jobs.paid_operations.ports import PaidOperation, Row
-from service.jobs.paid_operations.states import FoundOperation
+from service.jobs.paid_operations.states import adopted, strays_of
 from service.jobs.ports import JobRun
 
 log = structlog.get_logger()
@@ -23,9 +23,13 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """The operations that were sent; with `input_removed` it is open whether they read theirs."""
+    """What was sent: the operation that is `ours`, if any, and the `strays` beside it.
 
-    found: Sequence[FoundOperation]
+    With `input_removed` it is open whether ours has read its input before that was taken away.
+    """
+
+    ours: str | None
+    strays: Sequence[str] = ()
     input_removed: bool = False
 
 
@@ -52,23 +56,31 @@ def reconcile_attempts(run: JobRun, operation: PaidOperation[Row], row: Row) -> 
     The copies are listed, then the lease is looked at, then they are deleted: those of a successor,
     which come later, are not among them. Raises LeaseLost, and what lists and stores raise.
     """
+    found = _find(operation, row)
     staged = operation.staged(row)
-    if found := _alive(operation, row):
-        # An earlier search may have deleted the copies, and then found no list any more.
-        return Reconciled(found, input_removed=bool(staged.folder) and not staged.keys())
-    keys = staged.keys()
+    if found.ours is not None or not (keys := staged.keys()):
+        return found
     with run.fenced():
         pass
     staged.delete(keys)
     # A request may have arrived since the list was read.
-    return Reconciled(_alive(operation, row) if keys else (), input_removed=True)
+    return _find(operation, row)
 
 
-def _alive(operation: PaidOperation[Row], row: Row) -> Sequence[FoundOperation]:
-    """Return what was found but for what failed because its input had been taken away."""
-    found = operation.find(row)
-    staged = operation.staged(row)
-    void = [each for each in found if each.unread_input and staged.is_gone(each.unread_input)]
-    for each in void:
-        log.warning("operation_void", job_id=row.job_id, resource_name=each.resource_name)
-    return [each for each in found if each not in void]
+def _find(operation: PaidOperation[Row], row: Row) -> Reconciled:
+    """Return what was found, without what failed because its input had been taken away.
+
+    An open one whose input is gone is ours only where there is none that has its input: it came
+    before the deletion and has read it, or it will fail.
+    """
+    found, staged = operation.find(row), operation.staged(row)
+    bereft = [each for each in found if each.unread_input and staged.is_gone(each.unread_input)]
+    alive = [each for each in found if each.is_open or each not in bereft]
+    for each in found:
+        if each not in alive:
+            log.warning("operation_void", job_id=row.job_id, resource_name=each.resource_name)
+    if not alive:
+        return Reconciled(None)
+    ours = adopted([each for each in alive if each not in bereft] or alive)
+    is_bereft = ours in {each.resource_name for each in bereft}
+    return Reconciled(ours, strays_of(alive, ours), input_removed=is_bereft)

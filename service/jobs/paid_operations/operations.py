@@ -31,14 +31,14 @@ from service.jobs.paid_operations.fence import Reconciled, search_attempts
 from service.jobs.paid_operations.line import place_in_line, recheck_seconds, wake_next
 from service.jobs.paid_operations.pace import GIVE_UP, OperationPace
 from service.jobs.paid_operations.ports import PaidOperation, Row
-from service.jobs.paid_operations.states import FINAL_STATES, PROVIDER_CONFLICT, OperationState
-from service.jobs.paid_operations.strays import (
-    adopted,
-    cancel_strays,
-    note_doubt,
+from service.jobs.paid_operations.states import (
+    FINAL_STATES,
+    PROVIDER_CONFLICT,
+    OperationState,
     same_resource,
     strays_of,
 )
+from service.jobs.paid_operations.strays import cancel_strays, note_doubt
 from service.jobs.ports import JobCancelled, JobRun, LeaseLost, Waiting
 
 log = structlog.get_logger()
@@ -126,8 +126,8 @@ class _Step(Generic[Row]):
         if sent is None:
             return Waiting(Reason.RETRY, seconds=self.pace.settle_seconds)
         note_doubt(row, sessions=self.sessions)
-        if sent.found:
-            return self._adopt(row, sent)
+        if sent.ours is not None:
+            return self._adopt(row, sent, sent.ours)
         if self.run.cancelling:
             self._end_unsent(row, OperationState.CANCELLED)
             raise JobCancelled
@@ -143,11 +143,10 @@ class _Step(Generic[Row]):
             row = repository.queue_again(session, row, now=database_now(session))
         return self._queue(row)
 
-    def _adopt(self, row: Row, sent: Reconciled) -> Waiting:
-        ours = adopted(sent.found)
+    def _adopt(self, row: Row, sent: Reconciled, ours: str) -> Waiting:
         log.info("operation_adopted", job_id=self.run.id, resource_name=ours)
         waiting = self._accept(row, ours, input_removed=sent.input_removed)
-        self._cancel_strays(strays_of(sent.found, ours))
+        self._cancel_strays(sent.strays)
         return waiting
 
     def _stage(self, row: Row) -> Sequence[str] | None:
@@ -199,8 +198,8 @@ class _Step(Generic[Row]):
         sent = search_attempts(self.run, self.operation, row, age=timedelta())
         if sent is None:
             return Waiting(Reason.RETRY, seconds=self.pace.settle_seconds)
-        if sent.found:
-            return self._adopt(row, sent)
+        if sent.ours is not None:
+            return self._adopt(row, sent, sent.ours)
         self._refuse(row, error)
         note_doubt(row, sessions=self.sessions)  # a list may lag
         raise error

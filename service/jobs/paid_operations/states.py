@@ -1,6 +1,6 @@
 """The states of a paid operation in our own words, and what its provider says of it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -33,12 +33,39 @@ FINAL_STATES = frozenset(OperationState) - {
 class FoundOperation:
     """An operation at the provider that carries our label; `is_open` while it has not ended.
 
-    `unread_input` is the address of its input where it failed and shows no sign of having read it.
+    `unread_input` is the address of its input where it is open or failed, and shows no sign of
+    having read it.
     """
 
     resource_name: str
     is_open: bool
     unread_input: str = ""
+
+
+def adopted(found: Sequence[FoundOperation]) -> str:
+    """Return which of the operations with one label is ours: the oldest that is open, else the
+    oldest. `found` is in the order of their creation, and not empty.
+    """
+    return next((each.resource_name for each in found if each.is_open), found[0].resource_name)
+
+
+def strays_of(found: Iterable[FoundOperation], kept: str | None) -> list[str]:
+    """Return the open operations other than the one that is kept."""
+    return [
+        each.resource_name
+        for each in found
+        if each.is_open and not (kept and same_resource(each.resource_name, kept))
+    ]
+
+
+def same_resource(first: str, second: str) -> bool:
+    """Return whether two names are of one resource: a project goes by its id and by its number."""
+    return _without_project(first) == _without_project(second)
+
+
+def _without_project(name: str) -> str:
+    head, _, rest = name.partition("/locations/")
+    return rest or head
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 worker which had stood still. They are found by the label and cancelled, so that none bills unseen.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -15,7 +15,12 @@ from service.jobs.events import emit_event
 from service.jobs.models import PaidOperationRow
 from service.jobs.paid_operations import repository
 from service.jobs.paid_operations.ports import Row
-from service.jobs.paid_operations.states import FINAL_STATES, FoundOperation, OperationState
+from service.jobs.paid_operations.states import (
+    FINAL_STATES,
+    FoundOperation,
+    OperationState,
+    strays_of,
+)
 from service.storage.staged_inputs import StagedInputs
 from service.webhooks.events import EventType
 
@@ -26,32 +31,6 @@ _LAST_LOOK = timedelta(days=7)  # a worker that stood still for longer is not wa
 
 _BATCH = 20
 Cancel = Callable[[str], None]
-
-
-def adopted(found: Sequence[FoundOperation]) -> str:
-    """Return which of the operations with one label is ours: the oldest that is open, else the
-    oldest. `found` is in the order of their creation, and not empty.
-    """
-    return next((each.resource_name for each in found if each.is_open), found[0].resource_name)
-
-
-def strays_of(found: Iterable[FoundOperation], kept: str | None) -> list[str]:
-    """Return the open operations other than the one that is kept."""
-    return [
-        each.resource_name
-        for each in found
-        if each.is_open and not (kept and same_resource(each.resource_name, kept))
-    ]
-
-
-def same_resource(first: str, second: str) -> bool:
-    """Return whether two names are of one resource: a project goes by its id and by its number."""
-    return _without_project(first) == _without_project(second)
-
-
-def _without_project(name: str) -> str:
-    head, _, rest = name.partition("/locations/")
-    return rest or head
 
 
 def cancel_strays(names: Sequence[str], *, job_id: str, cancel: Cancel, sessions: Sessions) -> bool:

@@ -108,7 +108,7 @@ def read_tuning(job: Mapping[str, Any]) -> ProviderTuning:
 
 
 def unread_input(job: Mapping[str, Any]) -> str:
-    """Return the address of the rows of a failed tuning that has counted none and left nothing."""
+    """Return the address of the rows of a tuning that has counted none and left nothing."""
     has_read = job.get("tuningDataStats") or _mapping(job, "tunedModel").get("model")
     return "" if has_read else str(_spec(job).get("trainingDatasetUri") or "")
 

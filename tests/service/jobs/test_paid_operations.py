@@ -12,8 +12,12 @@ from service.database import Sessions, open_sessions
 from service.errors import NotFound, TunecurveError, Unavailable
 from service.jobs.lifecycle import Reason
 from service.jobs.paid_operations.line import places_in_line
-from service.jobs.paid_operations.states import FoundOperation, OperationState
-from service.jobs.paid_operations.strays import adopted, strays_of
+from service.jobs.paid_operations.states import (
+    FoundOperation,
+    OperationState,
+    adopted,
+    strays_of,
+)
 from service.jobs.ports import JobCancelled, Waiting
 from service.migrations.upgrade import upgrade
 from service.tuning.models import TuningRun
@@ -22,6 +26,7 @@ from tests.support.operation_ledger import (
     ANSWERS,
     LIST_ERRORS,
     LISTS,
+    Entry,
     KilledError,
     Ledger,
     Steps,
@@ -217,6 +222,39 @@ def test_a_stray_is_cancelled_when_its_job_ends_and_named_in_an_event(
     assert [each.data.get("why") for each in events if each.type == "job.warning"] == [
         "stray_cancelled"
     ]
+
+
+def test_one_that_came_too_late_for_its_input_is_not_adopted_in_place_of_one_that_has_it(
+    database: tuple[Sessions, str],
+) -> None:
+    world = World(*database, Ledger("request lost", reads_late=True, missing="fails"))
+    world.step(Steps())
+    world.ledger.answer = "answer lost"
+    set_back(world.sessions, seconds=100)
+    world.step(Steps())
+    row = world.row()
+    assert row is not None
+    late = Entry("projects/1/locations/here/jobs/late", row.id, f"memory:{row.staged_in}/a/0.jsonl")
+    world.ledger.entries.insert(0, late)
+    world.finish()
+    world.require_one("a request that came late, and one whose answer was lost")
+    assert (world.end, late.state) == (OperationState.SUCCEEDED, OperationState.CANCELLED)
+
+
+@pytest.mark.parametrize(
+    ("done", "statistics", "is_unread"), [(0, {}, True), (1, {}, False), (0, {"rows": 1}, False)]
+)
+def test_a_failed_tuning_has_read_its_rows_where_it_has_counted_them_or_trained(
+    done: int,
+    statistics: dict[str, int],
+    *,
+    is_unread: bool,
+) -> None:
+    progress = {"done": done, "total": 4, "unit": "epochs"}
+    row = TuningRun(
+        provider_state="JOB_STATE_FAILED", progress=progress, result={"statistics": statistics}
+    )
+    assert row.is_unread == is_unread
 
 
 def test_of_several_the_oldest_open_one_is_adopted() -> None:

@@ -3,11 +3,16 @@
 import re
 from pathlib import Path
 
+from typer.core import TyperGroup as Group
+from typer.main import get_command
+
 from api.version import VERSION
 from tests.architecture.tree import ROOT, SHIPPED, repository_files, text_of
+from tunecurve.cli import app
 
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
 CODE = re.compile(r"`([^`\s<>{}…]+/[^`\s<>{}…]*)`")
+COMMAND = re.compile(r"(?:^\s*(?:\.venv/bin/)?|`)tunecurve ([a-z][^`\n|#]*)", re.MULTILINE)
 TEST = re.compile(r"`(tests/[^`:]+\.py)::([^`]+)`")
 TOP = {*SHIPPED, "docs", "tests", ".ci"}
 SECTIONS = ["## Context", "## Decision", "## Consequences", "## Alternatives"]
@@ -67,6 +72,32 @@ def test_commands_that_are_named_exist() -> None:
 
     assert {"demo", "test"} <= named
     assert named - targets == set()
+
+
+def test_verbs_and_options_of_the_command_that_are_named_exist() -> None:
+    named = {
+        (path, line)
+        for path in _documents()
+        if path.name != "CHANGELOG.md"
+        for line in COMMAND.findall(text_of(path))
+    }
+    wrong = [f"{path}: tunecurve {line}" for path, line in sorted(named) if not _is_known(line)]
+
+    assert len(named) > 30
+    assert wrong == []
+
+
+def _is_known(line: str) -> bool:
+    """Return whether the command has the verbs and the options that a line begins with."""
+    command = get_command(app)
+    words = [word.partition("=")[0].rstrip(".,;:)") for word in line.split()]
+    while words and isinstance(command, Group):
+        found = command.commands.get(words.pop(0))
+        if found is None:
+            return False
+        command = found
+    options = {name for each in command.params for name in (*each.opts, *each.secondary_opts)}
+    return {word for word in words if word.startswith("--")} <= {*options, "--help"}
 
 
 def test_decisions_are_numbered_without_gaps_and_all_of_one_form() -> None:

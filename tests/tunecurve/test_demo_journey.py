@@ -1,12 +1,16 @@
 """The one command, as a user runs it: everything is started, shown and stopped."""
 
 import json
+import re
+import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.journey
 
@@ -53,7 +57,7 @@ def demo(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
         cwd=folder / "work",
         capture_output=True,
         text=True,
-        timeout=840,
+        timeout=280,
         check=False,
     )
 
@@ -90,6 +94,51 @@ def test_the_demo_prints_a_curve_an_answer_and_a_report_and_leaves_nothing_runni
     assert small_demo(another, another / "demo.json").returncode == 0
     again = json.loads((another / "demo.json").read_text())
     assert (again["answer"], again["variants"]) == (result["answer"], result["variants"])
+
+
+PAGE = Path(__file__).resolve().parents[2] / "docs/tuning.md"
+IDS = {"FILE": "file", "DATASET": "ds", "JOB": "job", "MODEL": "model"}
+
+
+def test_the_page_about_tuning_leads_from_a_csv_to_an_endpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lines of the page as they stand, with the ids that earlier ones have printed."""
+    block = re.search(r"```sh\n(tunecurve doctor.*?)```", PAGE.read_text(), re.DOTALL)
+    assert block is not None
+    words = ("happy day", "sad rain", "the road")
+    labels = ("positive", "negative", "neutral")
+    rows = [f"{words[at % 3]} number {at * 37} of {at},{labels[at % 3]}" for at in range(240)]
+    (tmp_path / "work" / "rows.csv").write_text("\n".join(["text,sentiment", *rows]))
+    monkeypatch.setenv("TUNECURVE_DATA_DIR", str(tmp_path / "data"))
+    command = [sys.executable, "-P", "-m", "tunecurve"]
+    known: dict[str, str] = {}
+    with subprocess.Popen([*command, "up", "--port", "0"], cwd=tmp_path / "work") as up:
+        try:
+            eventually((tmp_path / "data" / "stack.json").exists, seconds=120, what="a stack")
+            for line in block[1].splitlines():
+                arguments = [_with_ids(each, known) for each in shlex.split(line, comments=True)]
+                run = subprocess.run(
+                    [*command, *arguments[1:]],
+                    cwd=tmp_path / "work",
+                    capture_output=True,
+                    text=True,
+                    timeout=120,
+                    check=False,
+                )
+                assert run.returncode == 0, f"{line}: {run.stderr[-1000:]}"
+                for name, prefix in IDS.items():
+                    printed = re.findall(rf"\b{prefix}_[0-9a-z]{{26}}\b", run.stdout + run.stderr)
+                    known |= {name: printed[0]} if printed else {}
+        finally:
+            up.terminate()
+    assert known.keys() == IDS.keys()
+
+
+def _with_ids(argument: str, known: dict[str, str]) -> str:
+    for name, found in known.items():
+        argument = re.sub(rf"\b{name}\b", found, argument)
+    return argument
 
 
 def test_a_demo_of_data_that_cannot_be_used_says_why_and_exits_with_one(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ _DIRECTION = r"[\u{202a}-\u{202e}\u{2066}-\u{2069}]"
 _MOJIBAKE = (
     r"Ã[\u{80}-\u{bf}]|â€[\u{2122}\u{153}\u{9d}\u{201c}\u{201d}\u{2dc}¦]|ï¿½|Â[\u{a0}-\u{bf}]"
     r"|(?:[ÐÑ][^A-Za-zÀ-ÿ\s]){3}"  # of Cyrillic
-    r"|\b[\u{430}-\u{44f}][\u{410}-\u{42f}]{3}"  # KOI8 has the other cases
+    r"|[\u{430}-\u{44f}][\u{410}-\u{42f}]{4}"  # KOI8 has the other cases
 )
 _MARKUP = (
     r"</?(?:tool_call|tool_response|function_call)>|\[TOOL_CALLS\]|<\|python_tag\|>|"

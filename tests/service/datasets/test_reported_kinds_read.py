@@ -404,3 +404,13 @@ def test_cyrillic_that_was_decoded_twice_is_reported(tmp_path: Path) -> None:
     )
 
     assert "wrongly_decoded" in found.warnings
+
+
+def test_cyrillic_in_the_wrong_one_of_two_encodings_is_told(tmp_path: Path) -> None:
+    wrong = "Заказ потеряли".encode("cp1251").decode("koi8-r")
+
+    found = PreparedFile(
+        (HEADER + table([*ROWS, (wrong, "neutral")])).encode(), "csv", SENTIMENT, tmp_path
+    )
+
+    assert "wrongly_decoded" in found.warnings

@@ -22,11 +22,6 @@ LABELS = ["late parcel", "wrong invoice"]
 WORDS = ("kettle", "lamp", "saddle", "ticket", "ladder", "window", "carpet", "router", "engine")
 
 
-@pytest.fixture(scope="module")
-def stack_settings() -> dict[str, str]:
-    return {"call_attempts": "1"}  # each injected failure costs its row
-
-
 def content() -> bytes:
     """Texts that name their label's words, or not: the base model knows about half of them."""
     clues = {"late parcel": ("parcel", "delivery"), "wrong invoice": ("invoice", "amount")}
@@ -176,12 +171,12 @@ def _failures_stay_within_the_bounds(stack: Stack, dataset: str) -> None:
     clean = _scores_of(stack, dataset)
     missing = 0
     for seed in range(3):
-        # One call in twenty comes to nothing, by a failure or a refusal.
-        stack.emulator.configure(seed=seed, error_503_rate=0.03, safety_rate=0.02)
+        # One prompt in twenty comes to nothing, cut off in thoughts or refused, however often sent.
+        stack.emulator.configure(seed=seed, thinking_rate=0.03, safety_rate=0.02)
         try:
             damaged = _scores_of(stack, dataset)
         finally:
-            stack.emulator.configure(seed=0, error_503_rate=0, safety_rate=0)
+            stack.emulator.configure(seed=0, thinking_rate=0, safety_rate=0)
         assert damaged.keys() == clean.keys()
         for name, score in damaged.items():
             value = clean[name].value

@@ -63,7 +63,7 @@ class PlannedVariant(BaseModel):
 
     name: str
     cost: PlannedCost | None = Field(description="null where it is not known")
-    hours: PlannedHours | None = Field(description="null where nothing is tuned")
+    hours: PlannedHours | None = Field(description="null where nothing is tuned at a provider")
 
 
 class PlanWarning(BaseModel):
@@ -79,7 +79,9 @@ class Plan(BaseModel):
     would_create: list[PlannedJob]
     estimate: PlannedUse
     cost: PlannedCost | None = Field(description="null where it is not known; a warning says why")
-    hours: PlannedHours | None = Field(description="null where nothing is tuned, or not known yet")
+    hours: PlannedHours | None = Field(
+        description="null where nothing is tuned at a provider, or not known yet"
+    )
     variants: list[PlannedVariant] = Field(
         description="of an experiment; empty until its dataset is known"
     )

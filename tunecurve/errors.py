@@ -102,8 +102,8 @@ class ApiError(TunecurveError):
     def of(cls, problem: Mapping[str, Any]) -> "ApiError":
         """Return the error that a problem document describes, whatever it lacks."""
         status = int(problem["status"])
-        told = problem.get("errors")
-        faults = told if isinstance(told, list) else []
+        stated = problem.get("errors")
+        faults = stated if isinstance(stated, list) else []
         return cls(
             status,
             str(problem.get("code") or f"http_{status}"),

@@ -84,7 +84,7 @@ class Readiness(BaseModel):
     },
 )
 async def root() -> Root:
-    """Needs no key and tells nothing of what is inside."""
+    """Needs no key and says nothing of what is inside."""
     return Root(version=VERSION, links=RootLinks())
 
 

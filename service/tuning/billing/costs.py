@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from service.catalogue.catalogue import Catalogue
+from service.catalogue.local_names import is_local
 from service.catalogue.prices import UsageTotals
 from service.database import Session
 from service.datasets.queries import DatasetView, instruction_tokens, ready_dataset, typical_tokens
@@ -19,6 +20,10 @@ from service.tuning.inputs.reuse import reusable_tuning, tuning_fingerprint
 from service.tuning.inputs.settings import TuningSettings, settings_of
 from service.tuning.ports import NOT_OBSERVED, TuningMethod
 from service.tuning.schemas import TuneSpec
+
+_LOCAL_HOURS = (
+    "how long a local training takes depends on its model and machine: hours leave it out"
+)
 
 
 def estimate_training(
@@ -40,6 +45,8 @@ def estimate_training(
         notes.append(("preference_not_observed", NOT_OBSERVED))
     if cost is None:
         notes.append(("price_unknown", f"no price of training is known for {base_model}"))
+    if is_local(base_model):
+        notes.append(("local_hours_unknown", _LOCAL_HOURS))
     high_nano = catalogue.training_cost(base_model, tokens=high)
     return Estimate(
         requests=0,
@@ -53,7 +60,7 @@ def estimate_training(
         ahead_nano=high_nano or 0,
         unpriced=() if cost is not None else (base_model,),
         notes=tuple(notes),
-        hours=tuning_hours(train_size, epochs=counted),
+        hours=None if is_local(base_model) else tuning_hours(train_size, epochs=counted),
     )
 
 

@@ -2,15 +2,18 @@
 
 import pytest
 
+from service.datasets.queries import ready_dataset
 from service.inference.ledger import cost_of_job
 from service.jobs.budgets import BudgetExhausted, open_budget
 from service.jobs.models import Budget, Reservation
 from service.jobs.ports import JobCancelled
 from service.money import NANO, dollars
 from service.tuning.billing.bill import bill_of, row_findings
+from service.tuning.billing.costs import estimate_training
+from service.tuning.inputs.settings import TuningSettings
 from service.tuning.models import TuningRun
 from service.tuning.queries import get_model
-from service.tuning.schemas import present_model
+from service.tuning.schemas import HyperparametersSpec, present_model
 from tests.service.tuning.conftest import CATALOGUE, TRAIN_SIZE, Tuning
 from tests.support.faulty_proxy import FaultyProxy
 from tests.support.usage import usage_of
@@ -121,6 +124,26 @@ def test_what_a_provider_does_not_tell_counts_as_planned() -> None:
     reported = {"training_tokens": 100, "hyperparameters": {"epochs": 3}}
     bill = bill_of(reported, planned, base_model="gemini-3.1-flash-lite", catalogue=CATALOGUE)
     assert (bill.epochs, bill.tokens, bill.counted) == (3, 300, True)
+
+
+def test_hours_of_googles_tunings_are_not_planned_for_a_training_on_this_machine(
+    tuning: Tuning,
+) -> None:
+    with tuning.sessions.reading() as session:
+        view = ready_dataset(
+            str(tuning.run.spec["dataset"]), project_id=tuning.run.project_id, session=session
+        )
+    at_google, here = (
+        estimate_training(
+            view,
+            TuningSettings(base, TRAIN_SIZE, HyperparametersSpec(epochs=3)),
+            catalogue=CATALOGUE,
+        )
+        for base in ("gemini-3.1-flash-lite", "local:gpt2")
+    )
+    assert at_google.hours is not None
+    assert here.hours is None
+    assert "local_hours_unknown" in dict(here.notes)
 
 
 def test_examples_that_only_the_provider_misses_are_findings() -> None:

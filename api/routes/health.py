@@ -43,7 +43,7 @@ class RootLinks(BaseModel):
 
 
 class Root(BaseModel):
-    """What answers here, for who opens the address in a browser."""
+    """What answers here, for a person who opens the address in a browser."""
 
     name: Literal["Tunecurve"] = "Tunecurve"
     version: str

@@ -31,9 +31,12 @@ _CAPITAL_IN_WORD = re.compile(r"[a-z][À-ÖØ-ÞŠŒŽŸ]")
 # Letters where no language of Windows-1252 has them: they are others in Baltic, Croatian, Slovene,
 # Slovak, Hungarian and Romanian texts, in those of DOS, and a euro in ISO 8859-15.
 _MISPLACED = re.compile(
-    r"[a-z]ç[b-df-hj-np-tv-z]|è[aiou]|[a-z]æ[aiou]|\w{2}[âîû](?![\w'\u2019])|\b(?:[ïÏð]|î[mnt])"
+    r"[a-z]ç[b-df-hj-np-tv-z]|è[aiou]|\w{2}[âîû](?![\w'\u2019])|\b(?:[ïÏð]|î[mnt])"
     r"|[õû]\w*[öü]|[öü]\w*[õû]|[a-z][„”][a-z]|Ÿ[a-z]|[a-z]Ÿ|\d ?¤|¤ ?\d"
 )
+# As `_MISPLACED`, but in Icelandic, which has accents that Croatian and Lithuanian texts lack.
+_AE_BEFORE_VOWEL = re.compile("[a-z]æ[aiou]")
+_ICELANDIC_VOWEL = re.compile("[íúý]")
 _HIGH = re.compile(r"[^\x00-\x7f]")
 _TOLERATED = 0.03
 # Signs, and rare letters in places where Italian, French and Portuguese do not have them: these
@@ -157,6 +160,7 @@ def reads_as_western(sample: bytes) -> bool:
         *_SIGN_IN_WORD.findall(text),
         *_CAPITAL_IN_WORD.findall(text),
         *_MISPLACED.findall(text),
+        *([] if _ICELANDIC_VOWEL.search(text) else _AE_BEFORE_VOWEL.findall(text)),
     ]
     if _UNDEFINED in text or len(strange) > _TOLERATED * len(high):
         return False

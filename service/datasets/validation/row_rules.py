@@ -40,7 +40,6 @@ _MOJIBAKE = (
 )
 _MARKUP = (
     r"</?(?:tool_call|tool_response|function_call)>|\[TOOL_CALLS\]|<\|python_tag\|>|"
-    r""
     r"<\|?(?:im_start|im_end|start_of_turn|end_of_turn|endoftext|eot_id)\|?>|\[/?INST\]"
     r"|<\|(?:channel|message|start_header_id|end_header_id|begin_of_text|end_of_text)\|>"
 )

@@ -74,13 +74,15 @@ def _find(operation: PaidOperation[Row], row: Row) -> Reconciled:
     before the deletion and has read it, or it will fail.
     """
     found, staged = operation.find(row), operation.staged(row)
-    bereft = [each for each in found if each.unread_input and staged.is_gone(each.unread_input)]
-    alive = [each for each in found if each.is_open or each not in bereft]
+    without_input = [
+        each for each in found if each.unread_input and staged.is_gone(each.unread_input)
+    ]
+    alive = [each for each in found if each.is_open or each not in without_input]
     for each in found:
         if each not in alive:
             log.warning("operation_void", job_id=row.job_id, resource_name=each.resource_name)
     if not alive:
         return Reconciled(None)
-    ours = adopted([each for each in alive if each not in bereft] or alive)
-    is_bereft = ours in {each.resource_name for each in bereft}
-    return Reconciled(ours, strays_of(alive, ours), input_removed=is_bereft)
+    ours = adopted([each for each in alive if each not in without_input] or alive)
+    lost_input = ours in {each.resource_name for each in without_input}
+    return Reconciled(ours, strays_of(alive, ours), input_removed=lost_input)

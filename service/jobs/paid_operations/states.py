@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-PROVIDER_CONFLICT = (
-    "provider_conflict"  # the code of an answer of 409: made, perhaps, or in the way
-)
+# The code of a 409: what was asked for may have been made, or something is in its way.
+PROVIDER_CONFLICT = "provider_conflict"
 
 
 class OperationState(StrEnum):

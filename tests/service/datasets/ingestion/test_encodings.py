@@ -28,6 +28,7 @@ OTHERS = {
     "mac-roman": "Le bateau est arrivé très tard, déjà",
 }
 WESTERN = [
+    "Ég fór í bæinn, hræið lá á ströndinni og bæirnir eru fallegir",
     "Le bateau est arrivé très tard, ça va, où est l’équipage ?",
     "Das Boot kam zu spät, schöne Grüße – „danke“",
     "¿Dónde está el barco? Mañana, señor Núñez",

@@ -4,12 +4,11 @@
 
 On tweets, Banking77 and SST-2 a share of the training labels is replaced by other ones. Models of
 the emulator are tuned on nested beginnings, each predicts the last rows, which it has not seen, and
-`rank_label_errors` ranks them, with the probabilities of answers and by votes alone. Beside it, on
-the same predictions: confident learning by the probabilities of the answers, as a service that is
-asked has them, and by those of all labels, which it does not return; `largest model`, rows that the
-largest of them gets wrong, in stored order; `random`, the share of wrong labels among those rows.
-`neighbours` adds to ours what the ten most similar training rows are labelled (n-grams of
-characters), which the service does not do.
+the service ranks them: by votes, probabilities of answers and labels of similar rows, without the
+latter, and by votes alone. Beside it, on the same predictions: confident learning by the
+probabilities of the answers, as a service that is asked has them, and by those of all labels, which
+it does not return; `largest model`, rows that the largest of them gets wrong, in stored order;
+`random`, the share of wrong labels among those rows.
 
 Of 1,000 rows with 1 % of wrong labels ten are to be found, so the first 20 hold half of them at
 most: precision at 20 stands beside that ceiling, and with it the recall at as many rows as were
@@ -22,7 +21,6 @@ import argparse
 import csv
 import gzip
 import io
-import math
 import random
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -30,11 +28,9 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import mean
 
-import numpy as np
-from sklearn.feature_extraction.text import TfidfVectorizer
-
 from emulator.learners.tuned_model import train_model
-from service.experiments.label_errors import LabelError, Vote, rank_label_errors
+from service.experiments.label_errors import Vote, rank_label_errors
+from service.experiments.label_neighbours import weigh_neighbours
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 SIZES, QUICK_SIZES = (200, 800, 1600), (50, 200)
@@ -75,13 +71,12 @@ def main() -> None:
 
 COLUMNS = (
     "ours",
+    "without neighbours",
     "votes alone",
     "confident learning",
     "with all probabilities",
-    "neighbours",
     "largest model",
 )
-NEIGHBOURS, NEIGHBOUR_WEIGHT, LEAST_SHARE = 10, 4.0, 0.05
 Measures = tuple[float, float, float]  # precision at 20, recall at the number planted, average
 
 
@@ -107,13 +102,13 @@ def measure(
             own.append(chance)
     single = [each.position for each in votes[-len(places) :] if not each.agrees]
     plain = [replace(each, probability=None) for each in votes]
-    ours = rank_label_errors(votes, closed=True)
+    found = rank_label_errors(votes, closed=True)
     ranked = (
-        [each.position for each in ours],
+        [each.position for each in weigh_neighbours(found, dict(enumerate(noisy)))],
+        [each.position for each in found],
         [each.position for each in rank_label_errors(plain, closed=True)],
         confident_learning(votes, _stated(votes, labels=len(labels))),
         confident_learning(votes, own),
-        by_neighbours(ours, noisy, labels=len(labels)),
         single,
     )
     planted = wrong & set(places)
@@ -122,28 +117,6 @@ def measure(
         [_measures(each, planted) for each in ranked],
         len(planted) / checked,
     )
-
-
-def by_neighbours(found: Sequence[LabelError], rows: Sequence[Pair], *, labels: int) -> list[int]:
-    """Rank ours again with the log ratio of how much of the neighbours has each label."""
-    vectoriser = TfidfVectorizer(
-        analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True, min_df=2
-    )
-    vectors = vectoriser.fit_transform([text for text, _ in rows])
-    least = LEAST_SHARE + 0.5 / labels
-
-    def evidence(each: LabelError) -> float:
-        alike = (vectors @ vectors[each.position].T).toarray().ravel()
-        alike[each.position] = -1
-        nearest = np.argsort(-alike)[:NEIGHBOURS]
-        total = float(alike[nearest].sum()) + 1e-9
-        suggested, own = (
-            sum(alike[at] for at in nearest if rows[at][1] == label) / total
-            for label in (each.suggested, each.label)
-        )
-        return each.evidence + NEIGHBOUR_WEIGHT * math.log((suggested + least) / (own + least))
-
-    return [each.position for each in sorted(found, key=evidence, reverse=True)]
 
 
 def predictions(

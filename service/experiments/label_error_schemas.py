@@ -27,7 +27,8 @@ class SuspectRow(BaseModel):
     models: int = Field(description="models that had not seen the row and were asked")
     evidence: float = Field(
         description="log likelihood of the votes under the suggested label less that under its "
-        "own, with the log odds of the answers where the models return them"
+        "own, with the log odds of the answers where the models return them; where answers are "
+        "labels, also how many of the most similar training rows have the one and the other"
     )
 
 

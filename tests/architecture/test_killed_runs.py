@@ -26,7 +26,9 @@ with ending_with_tests(Path(sys.argv[1])), start_redis() as redis:
 def test_a_killed_run_takes_its_postgresql_and_its_redis_along(tmp_path: Path) -> None:
     folder = tmp_path / "cluster"
     folder.mkdir()
-    with subprocess.Popen(["sleep", "600"], cwd=folder) as server:  # as PostgreSQL runs
+    # As PostgreSQL, which takes the signal although a shell's background job ignores it.
+    words = ["env", "--default-signal=QUIT", "sleep", "600"]
+    with subprocess.Popen(words, cwd=folder) as server:
         (folder / "postmaster.pid").write_text(f"{server.pid}\n5432\n")
         words = [sys.executable, "-c", RUN, str(folder)]
         run = subprocess.run(words, cwd=ROOT, env=inherited(), stdout=subprocess.PIPE, check=False)

@@ -1,6 +1,6 @@
 """What the report of an experiment reads: details of its variants, rows that differ."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, repeat
 from math import exp
@@ -19,6 +19,7 @@ from service.evaluation.scoring.confusion import ConfusionMatrix
 from service.experiments.decisions.decision import Decision
 from service.experiments.label_error_schemas import LabelErrors, SuspectRow
 from service.experiments.label_errors import Vote, rank_label_errors
+from service.experiments.label_neighbours import MOST_ROWS, weigh_neighbours
 from service.experiments.report.data import PromptSample, VariantDetails
 from service.experiments.report.row_examples import RowFindings, compare_rows
 from service.experiments.variant_view import VariantView
@@ -32,6 +33,7 @@ from service.tuning.queries import get_model
 
 Row = Mapping[str, Any]
 SUSPECTS = 1_000  # rows that are listed at most
+_WEIGHED = 5_000  # suspects by votes whose neighbours are looked at
 _WORD_ROWS = 2_000  # of the test rows show which words are common
 
 
@@ -151,21 +153,21 @@ def find_label_errors(
     votes = [vote for child in _label_checks(children) for vote in _votes(child, sources)]
     if not votes:
         return None
-    found = rank_label_errors(votes, closed=sources.dataset.answer.kind is AnswerKind.LABEL)
+    closed = sources.dataset.answer.kind is AnswerKind.LABEL
+    found = rank_label_errors(votes, closed=closed)[:_WEIGHED]
     places = {each.position for each in found}
-    first, last = min(places, default=0), max(places, default=-1) + 1
-    examples = stream_examples(
-        sources.dataset.examples_key, Split.TRAIN, first=first, last=last, store=sources.store
-    )
-    named = {place: each for place, each in enumerate(examples, start=first) if place in places}
+    rows = _training_rows(places, more=MOST_ROWS if closed else 0, sources=sources)
+    if closed:
+        texts = {place: (each.text, each.target) for place, each in rows.items()}
+        found = weigh_neighbours(found, texts)
     return LabelErrors(
         experiment=experiment_id,
         checked=len({vote.position for vote in votes}),
         models=list(dict.fromkeys(vote.model for vote in votes)),
         data=[
             SuspectRow(
-                row=named[each.position].row,
-                example_id=named[each.position].id,
+                row=rows[each.position].row,
+                example_id=rows[each.position].id,
                 label=each.label,
                 suggested=each.suggested,
                 votes=each.votes,
@@ -175,6 +177,22 @@ def find_label_errors(
             for each in found[:SUSPECTS]
         ],
     )
+
+
+def _training_rows(
+    places: Collection[int], *, more: int, sources: ReportSources
+) -> dict[int, Example]:
+    """Return the training rows at some places, and so many of the first ones."""
+    first = 0 if more else min(places, default=0)
+    last = max(more, max(places, default=-1) + 1)
+    examples = stream_examples(
+        sources.dataset.examples_key, Split.TRAIN, first=first, last=last, store=sources.store
+    )
+    return {
+        place: each
+        for place, each in enumerate(examples, start=first)
+        if place < more or place in places
+    }
 
 
 def _label_checks(children: Sequence[JobRecord]) -> list[JobRecord]:

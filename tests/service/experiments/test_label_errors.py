@@ -7,7 +7,8 @@ import pytest
 
 from service.datasets.schemas import PrepareSpec
 from service.errors import Invalid
-from service.experiments.label_errors import Vote, rank_label_errors
+from service.experiments.label_errors import LabelError, Vote, rank_label_errors
+from service.experiments.label_neighbours import weigh_neighbours
 from service.experiments.schemas import ExperimentSpec
 from service.experiments.variants import label_checks, plan_variants
 
@@ -97,3 +98,25 @@ def test_a_smaller_model_is_asked_the_last_rows_that_it_has_not_seen(rows: int, 
     spec = experiment(rows)
     (check,) = label_checks(plan_variants([50, 200], spec), spec)
     assert (check.variant.train_size, check.first_row, check.last_row) == (50, first, 200)
+
+
+def test_rows_among_rows_of_the_suggested_label_stand_before_others() -> None:
+    """Two rows with the same votes: one lies among rows of the other label, one among its own."""
+    texts = {place: (f"the parcel is late, number {place}", "late") for place in range(20)}
+    texts |= {place: (f"please refund my order {place}", "refund") for place in range(20, 40)}
+    texts |= {40: ("my order, refund please", "refund"), 41: ("please refund my order", "late")}
+    suspects = [
+        LabelError(40, "refund", "late", votes=2, models=2, evidence=3.0),
+        LabelError(41, "late", "refund", votes=2, models=2, evidence=3.0),
+    ]
+    first, second = weigh_neighbours(suspects, texts)
+    assert (first.position, second.position) == (41, 40)
+    assert first.evidence > suspects[1].evidence
+    assert second.evidence < suspects[0].evidence
+    assert weigh_neighbours([], texts) == []
+
+
+def test_a_row_that_is_like_no_other_keeps_its_evidence() -> None:
+    rows = {0: ("xyz", "a"), 1: ("", "b"), 2: ("ünlike", "b")}
+    (found,) = weigh_neighbours([LabelError(0, "a", "b", votes=1, models=1, evidence=2.0)], rows)
+    assert found.evidence == 2.0

@@ -3,6 +3,7 @@
 import json
 from base64 import b64encode
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from service.erasure.operations import delete_experiment, delete_job, delete_out
 from service.erasure.pending_leftovers import list_erasures
 from service.erasure.projects import erase_project, has_closed_projects
 from service.erasure.subjects.operations import find_subject
+from service.errors import Invalid
 from service.evaluation.judges.verdict_schemas import VerdictIn
 from service.evaluation.verdicts import put_verdicts
 from service.jobs.lifecycle import State
@@ -154,14 +156,21 @@ def work(stack: Stack) -> tuple[str, list[Job]]:
 
 
 def judge_as_people_do(stack: Stack, evaluation_id: str) -> None:
-    """Store a verdict on one answer of an evaluation, by a person of the canary's name."""
+    """Store a verdict on one answer of an evaluation, by a person of the canary's name.
+
+    Of some answers the judge's reply was refused: those take no verdict.
+    """
     where: dict[str, Any] = {"sessions": stack.services.sessions, "store": stack.services.store}
     with stack.services.sessions.reading() as session:
         prediction = Model.metadata.tables["prediction"]
         query = select(prediction.c.example_id).where(prediction.c.evaluation_id == evaluation_id)
-        examples = session.scalars(query.where(prediction.c.outcome == "ok"))
-        verdict = VerdictIn(example_id=examples.first() or "", verdict=4, rater=CANARY)
-    put_verdicts(evaluation_id, [verdict], project_id=stack.project_id, **where)
+        answered = session.scalars(query.where(prediction.c.outcome == "ok")).all()
+    for example in answered:
+        verdict = VerdictIn(example_id=example, verdict=4, rater=CANARY)
+        with suppress(Invalid):
+            put_verdicts(evaluation_id, [verdict], project_id=stack.project_id, **where)
+            return
+    pytest.fail("the judge has judged no answer")
 
 
 def test_no_byte_of_what_was_deleted_is_left_anywhere(stack: Stack) -> None:

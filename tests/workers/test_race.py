@@ -62,14 +62,17 @@ def test_a_losing_size_is_stopped_early_and_the_best_is_asked_every_row(stack: S
     assert curve.race.rows_saved == 200 - asked
     assert [each.stopped_after for each in curve.points] == [asked, None]
     assert "the race stopped 1 tuned variant early" in (row.answer or "")
+    # A lap pays for none of the one before.
+    assert stack.spent("repeated_prompts") == 0, stack.emulator.ledger()["most_repeated"]
     evaluations = [each for each in stack.children(job.id) if each.kind == "evaluate"]
     assert {each.state for each in evaluations} == {State.SUCCEEDED}
+    assert stack.spent("calls_accepted") == 200 * 2 + asked
     prediction = Model.metadata.tables["prediction"]
     fresh = select(func.count()).where(~prediction.c.cached)
     with stack.services.sessions.reading() as session:
         ours = {each.outputs["evaluation"] for each in evaluations}
         count = session.scalar(fresh.where(prediction.c.evaluation_id.in_(ours)))
-    assert count == 200 * 2 + asked  # a lap pays for none of the one before
+    assert count == 200 * 2 + asked
 
 
 def test_a_race_by_a_metric_that_is_no_mean_over_rows_is_refused(stack: Stack) -> None:

@@ -1,6 +1,6 @@
 """Rows that were dropped, known by number and never by content."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -26,7 +26,7 @@ class DropReason(StrEnum):
     BEYOND_VALIDATION_SIZE = "beyond_validation_size"
 
 
-_WORDS = {
+_WORDS: Mapping[str, str] = {
     DropReason.DUPLICATE: "exact duplicate",
     DropReason.ZERO_WEIGHT: "weight 0",
     DropReason.LIKE_HELD_OUT: "too like a held-out row",
@@ -37,8 +37,7 @@ _WORDS = {
 
 def reason_words(reason: str) -> str:
     """Return a reason as pages say it; `reason` may be one of an earlier version."""
-    known = {str(each): words for each, words in _WORDS.items()}
-    return known.get(reason, reason.replace("_", " "))
+    return _WORDS.get(reason, reason.replace("_", " "))
 
 
 @dataclass(slots=True)

@@ -1,19 +1,20 @@
 """The files of a dataset in the object store, each named by the SHA-256 of its content."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, TYPE_CHECKING, Any
 
 from service.datasets.examples import SCHEMA, Split
 from service.datasets.presets.preset import Preset
-from service.datasets.publishing.example_files import copy_start
-from service.datasets.publishing.written_dataset import WrittenDataset
 from service.datasets.schemas import SplitInfo, StoredRows, TuningRows
 from service.storage.object_keys import project_folder, put_content
 from service.storage.ports import ObjectStore
 from service.storage.tables import file_metadata
+
+if TYPE_CHECKING:  # where its files lie is asked by processes that write none
+    from service.datasets.publishing.written_dataset import WrittenDataset
 
 _ROW_GROUP = 5000
 _JSON_LINES = "application/x-ndjson"
@@ -55,7 +56,7 @@ def dataset_folder(project_id: str, dataset_id: str) -> str:
 
 
 def store_artifacts(
-    dataset: WrittenDataset, *, preset: Preset, folder: str, store: ObjectStore, scratch: Path
+    dataset: "WrittenDataset", *, preset: Preset, folder: str, store: ObjectStore, scratch: Path
 ) -> Artifacts:
     """Store every file of a dataset in a folder of the store; a second call sends nothing.
 
@@ -89,16 +90,29 @@ def _store_start(
     artifacts: _ArtifactWriter,
 ) -> TuningRows:
     """Store the first bytes of a file, and of that of the same rows as pairs."""
-    copy_start(path, artifacts.path, size_bytes)
+    _copy_start(path, artifacts.path, size_bytes)
     stored = artifacts.store(suffix=".jsonl", rows=rows, content_type=_JSON_LINES)
     if pairs is None:
         return TuningRows(**stored.model_dump())
-    copy_start(pairs[0], artifacts.path, pairs[1])
+    _copy_start(pairs[0], artifacts.path, pairs[1])
     as_pairs = artifacts.store(suffix=".pairs.jsonl", rows=rows, content_type=_JSON_LINES)
     return TuningRows(**stored.model_dump(), pairs=as_pairs)
 
 
-def _store_validation(dataset: WrittenDataset, artifacts: _ArtifactWriter) -> TuningRows | None:
+def _copy_start(source: Path, target: Path, size_bytes: int) -> None:
+    """Write the first bytes of a file into a new one."""
+    with source.open("rb") as reading, target.open("xb") as file:
+        for piece in _pieces(reading, size_bytes):
+            file.write(piece)
+
+
+def _pieces(file: IO[bytes], size_bytes: int) -> Iterable[bytes]:
+    while size_bytes > 0 and (piece := file.read(min(size_bytes, 1 << 20))):
+        size_bytes -= len(piece)
+        yield piece
+
+
+def _store_validation(dataset: "WrittenDataset", artifacts: _ArtifactWriter) -> TuningRows | None:
     rows, written = dataset.rows(Split.VALIDATION), dataset.written
     if not rows:
         return None
@@ -113,7 +127,7 @@ def _store_validation(dataset: WrittenDataset, artifacts: _ArtifactWriter) -> Tu
 
 
 def _store_examples(
-    dataset: WrittenDataset, preset: Preset, artifacts: _ArtifactWriter
+    dataset: "WrittenDataset", preset: Preset, artifacts: _ArtifactWriter
 ) -> StoredRows:
     """Write the examples as Parquet; the same rows give the same bytes."""
     import pyarrow as pa
@@ -141,7 +155,7 @@ def _arrow_schema(metadata: Mapping[str, str]) -> Any:
 
 
 def _manifest(
-    dataset: WrittenDataset,
+    dataset: "WrittenDataset",
     preset: Preset,
     examples: StoredRows,
     training: dict[str, TuningRows],
@@ -165,7 +179,7 @@ def _manifest(
     return json.dumps(manifest, indent=1, sort_keys=True).encode() + b"\n"
 
 
-def columns_of(dataset: WrittenDataset, artifacts: Artifacts) -> dict[str, Any]:
+def columns_of(dataset: "WrittenDataset", artifacts: Artifacts) -> dict[str, Any]:
     """Return what a finished dataset's row holds, but for the time."""
     report = dataset.report.model_copy(update={"manifest": artifacts.manifest})
     return {
@@ -182,7 +196,7 @@ def columns_of(dataset: WrittenDataset, artifacts: Artifacts) -> dict[str, Any]:
     }
 
 
-def _split_info(split: Split, dataset: WrittenDataset, artifacts: Artifacts) -> SplitInfo:
+def _split_info(split: Split, dataset: "WrittenDataset", artifacts: Artifacts) -> SplitInfo:
     file = artifacts.validation if split is Split.VALIDATION else None
     return SplitInfo(
         rows=dataset.rows(split),

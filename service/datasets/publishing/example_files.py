@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -232,16 +232,3 @@ def _scan_splits(frame: pl.DataFrame, written: WrittenFiles) -> None:
             written.first_taught[label] = min(first, written.first_taught.get(label, first))
         else:
             written.held_out.setdefault(Split(split), set()).add(label)
-
-
-def copy_start(source: Path, target: Path, size_bytes: int) -> None:
-    """Write the first bytes of a file into a new one."""
-    with source.open("rb") as reading, target.open("xb") as file:
-        for piece in _pieces(reading, size_bytes):
-            file.write(piece)
-
-
-def _pieces(file: IO[bytes], size_bytes: int) -> Iterable[bytes]:
-    while size_bytes > 0 and (piece := file.read(min(size_bytes, 1 << 20))):
-        size_bytes -= len(piece)
-        yield piece

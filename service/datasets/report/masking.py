@@ -9,8 +9,10 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-import polars as pl
+if TYPE_CHECKING:
+    import polars as pl
 
 # The more specific kinds come first: an IBAN would else be a number.
 PATTERNS = {
@@ -47,7 +49,9 @@ class PersonalData:
     words: Counter[str] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
 
-    def scan(self, examples: pl.DataFrame) -> None:
+    def scan(self, examples: "pl.DataFrame") -> None:
+        import polars as pl  # here: those that only mask texts do without
+
         self.rows += examples.height
         found = examples.select(
             pl.col("text").str.contains(pattern).sum().alias(kind)
@@ -79,6 +83,8 @@ class PersonalData:
 
 def common_words(texts: Iterable[tuple[str, str]], *, known: Iterable[str] = ()) -> frozenset[str]:
     """Return the words that a mask may show of texts with their targets, and those of `known`."""
+    import polars as pl
+
     rows = pl.DataFrame(list(texts), schema=["text", "target"], orient="row")
     found = PersonalData()
     found.scan(rows)

@@ -104,7 +104,7 @@ def test_checkpoints_are_served_one_by_one_while_the_tuning_runs(
     from google.cloud import aiplatform_v1 as v1
     from google.genai.errors import ClientError
 
-    emulator.configure(tuning_seconds=4000)
+    emulator.configure(tuning_seconds=400_000)
     name = create(emulator, order(uri, epochs=4))["name"]
     genai = genai_client(emulator, location="us-central1")
     models = rest_client(emulator, v1.ModelServiceClient)
@@ -123,14 +123,14 @@ def test_checkpoints_are_served_one_by_one_while_the_tuning_runs(
     eventually(lambda: emulator.ledger()["tunings"][-1]["training_rows"])
     assert made() == []
     for count in (1, 2, 3):
-        advance(emulator, 900)
+        advance(emulator, 90_000)
         checkpoints = reach(count)
         assert [each.epoch for each in checkpoints] == list(range(1, count + 1))
         assert certainty(emulator, checkpoints[-1].endpoint) < 0
         points = losses(tensorboard, name)
         assert len(points) == count
-    hours = [(later - earlier).total_seconds() for earlier, later in pairwise(points)]
-    assert all(899 < seconds < 1000 for seconds in hours)
+    between = [(later - earlier).total_seconds() for earlier, later in pairwise(points)]
+    assert all(89_999 < seconds < 100_000 for seconds in between)
     running = genai.tunings.get(name=name)
     assert running.state.name == "JOB_STATE_RUNNING"
     assert running.tuned_model.endpoint is None

@@ -1,6 +1,7 @@
 """Processes of ours for tests: forked from one that has imported everything, or started afresh."""
 
 import array
+import atexit
 import contextlib
 import json
 import os
@@ -99,10 +100,17 @@ class _ForkClient:
         (pid,) = array.array("i", self._control.recv(16))
         return ForkedProcess(pid, status)
 
+    def close(self) -> None:
+        """End the server, and what it has forked and is still there."""
+        self._control.close()
+        self._server.wait()
+
 
 @cache
 def _fork_client() -> _ForkClient:
-    return _ForkClient()
+    client = _ForkClient()
+    atexit.register(client.close)
+    return client
 
 
 def can_fork() -> bool:

@@ -75,7 +75,7 @@ def test_a_tick_takes_its_time_from_the_database(services: Container) -> None:
     taken: list[datetime] = []
     now = services.sessions.now()
     tick({"any": taken.append}, services.sessions.now)
-    assert timedelta() <= taken[0] - now < timedelta(seconds=30)
+    assert now <= taken[0] <= services.sessions.now()
     tick({"any": taken.append}, lambda: now - timedelta(days=1))
     assert taken[1] == now - timedelta(days=1)
     services.close()

@@ -121,13 +121,15 @@ def _announce_retirements(now: datetime, *, services: Container) -> None:
 
 
 def _every(seconds: float, work: Sweep) -> Sweep:
-    """Return a sweep that does its work once in so many seconds."""
-    due: datetime | None = None
+    """Return a sweep that does its work once in so many seconds, and anew when the clock was set
+    back.
+    """
+    done: datetime | None = None
 
     def sweep(now: datetime) -> None:
-        nonlocal due
-        if due is None or now >= due:
-            due = now + timedelta(seconds=seconds)
+        nonlocal done
+        if done is None or not done <= now < done + timedelta(seconds=seconds):
+            done = now
             work(now)
 
     return sweep

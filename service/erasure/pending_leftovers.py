@@ -19,7 +19,7 @@ log = structlog.get_logger()
 REMOTE = frozenset({LeftoverKind.TUNED, LeftoverKind.BATCH})
 _AT_ONCE = 50
 _CLAIM = timedelta(minutes=5)
-_FIRST_RETRY_SECONDS, _LONGEST_RETRY_SECONDS = 5.0, 3600.0
+_FIRST_RETRY_SECONDS = 5.0
 
 
 def note_leftovers(
@@ -80,10 +80,11 @@ def _erase(row: PendingErasure, services: ErasureServices) -> None:
     try:
         services.erasers[leftover.kind](leftover, row.project_id)
     except TunecurveError as error:
-        pause = min(_LONGEST_RETRY_SECONDS, _FIRST_RETRY_SECONDS * 2.0 ** min(row.attempts, 10))
+        seconds = _FIRST_RETRY_SECONDS * 2.0 ** min(row.attempts, 10)
+        pause = min(repository.LONGEST_RETRY, timedelta(seconds=seconds))
         log.warning("erasure_failed", output=row.output, kind=row.kind, code=error.code)
         with services.sessions.transaction() as session:
-            until = database_now(session) + timedelta(seconds=pause)
+            until = database_now(session) + pause
             repository.postpone(session, row.id, error=error.code[:100], until=until)
         return
     with services.sessions.transaction() as session:

@@ -1,13 +1,16 @@
 """SQL of erasures. It reads and deletes rows of every room, by the names of their tables."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import CursorResult, Table, Text, cast, delete, select, update
 
+from service.clock_jumps import has_come_within
 from service.database import Model, Session
 from service.erasure.models import PendingErasure
 from service.ids import Prefix
+
+LONGEST_RETRY = timedelta(hours=1)  # until what could not be erased is tried again
 
 _TABLES = {
     Prefix.FILE: "file",
@@ -146,7 +149,8 @@ def add(session: Session, rows: Sequence[PendingErasure]) -> None:
 
 
 def has_due(session: Session, *, now: datetime) -> bool:
-    query = select(PendingErasure.id).where(PendingErasure.due_at <= now).limit(1)
+    is_due = has_come_within(PendingErasure.due_at, LONGEST_RETRY, now=now)
+    query = select(PendingErasure.id).where(is_due).limit(1)
     return session.scalar(query) is not None
 
 
@@ -156,7 +160,7 @@ def take_due(
     """Return what is due, claimed by moving it ahead."""
     query = (
         select(PendingErasure)
-        .where(PendingErasure.due_at <= now)
+        .where(has_come_within(PendingErasure.due_at, LONGEST_RETRY, now=now))
         .order_by(PendingErasure.due_at, PendingErasure.id)
         .limit(limit)
         .with_for_update(skip_locked=True)

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from service.jobs.clock_jumps import has_come, has_run_out, is_ahead
+from service.clock_jumps import has_come, has_run_out, is_ahead
 from service.jobs.lifecycle import OPEN, TERMINAL, Reason, State
 from service.jobs.models import Job
 from service.jobs.repository import mark_dispatched

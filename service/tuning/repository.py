@@ -1,16 +1,19 @@
 """SQL of tuning runs and models."""
 
 from collections.abc import Collection, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Select, Table, delete, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from service.clock_jumps import has_come_within
 from service.database import delete_unless_used
 from service.jobs.paid_operations.states import OperationState
 from service.tuning.models import TrainingMetric, TunedModel, TuningRun
 from service.tuning.ports import MetricPoint
+
+LONGEST_PAUSE = timedelta(minutes=30)  # between two readings of a tuning's curves
 
 
 def add(session: Session, row: TunedModel) -> None:
@@ -166,7 +169,8 @@ def last_steps(session: Session, job_id: str) -> dict[str, int]:
 
 
 def has_due_metrics(session: Session, *, now: datetime) -> bool:
-    query = select(TuningRun.id).where(TuningRun.metrics_due_at <= now).limit(1)
+    is_due = has_come_within(TuningRun.metrics_due_at, LONGEST_PAUSE, now=now)
+    query = select(TuningRun.id).where(is_due).limit(1)
     return session.scalar(query) is not None
 
 
@@ -174,7 +178,7 @@ def due_metrics(session: Session, *, now: datetime, limit: int) -> list[TuningRu
     """Return tunings whose curves are to be read, locked."""
     query = (
         select(TuningRun)
-        .where(TuningRun.metrics_due_at <= now)
+        .where(has_come_within(TuningRun.metrics_due_at, LONGEST_PAUSE, now=now))
         .order_by(TuningRun.metrics_due_at)
         .limit(limit)
         .with_for_update(skip_locked=True)

@@ -1,5 +1,6 @@
 """Operations on deliveries: find due ones, send, ping, redeliver, list, purge."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import SystemRandom
@@ -27,10 +28,10 @@ from service.webhooks.schemas import (
 )
 from service.webhooks.signatures import WebhookSecrets, sign
 
-# Longer than the sender's overall deadline, so that no second worker sends meanwhile.
-CLAIM = timedelta(seconds=60)
+CLAIM = repository.CLAIM
 _MAX_LOGGED_ATTEMPTS = 10
 _AT_ONCE = 50  # deliveries of one message, so that a busy endpoint leaves room for others
+_TURN = timedelta(seconds=60)  # nor does a slow one keep a worker that is to stop
 _GONE = 410
 
 log = structlog.get_logger()
@@ -66,33 +67,37 @@ def deliver(
     sessions: Sessions,
     sender: Sender,
     secrets: WebhookSecrets,
-    now: datetime,
+    now: Callable[[], datetime],
 ) -> None:
     """Make one attempt at a due delivery and, as long as attempts succeed, at the next ones due.
 
-    To one endpoint one attempt is under way at a time: one that hangs holds one worker. Does
-    nothing for a delivery that is not due or that another worker has claimed, so it may be called
-    any number of times. Raises Unavailable without a master key; it is due again in a minute.
+    `now` is asked before each: receivers refuse an old signature, and a claim counts from it. To
+    one endpoint one attempt is under way at a time: one that hangs holds one worker. Does nothing
+    for a delivery that is not due or that another worker has claimed, so it may be called any
+    number of times. Raises Unavailable without a master key; it is due again in a minute.
     """
     following: str | None = delivery_id
+    moment = now()
+    ends = moment + _TURN
     for _ in range(_AT_ONCE):
-        if following is None:
+        if following is None or moment > ends:
             return
         with sessions.transaction() as session:
-            attempt = _claim(session, following, now)
+            attempt = _claim(session, following, moment)
         if attempt is None:
             return
-        result = _attempt(attempt, sender=sender, secrets=secrets, now=now)
+        result = _attempt(attempt, sender=sender, secrets=secrets, now=moment)
+        moment = now()
         with sessions.transaction() as session:
-            _record_attempt(session, attempt, result, now=now)
-            following = repository.next_due(session, attempt.webhook_id, now=now)
+            _record_attempt(session, attempt, result, now=moment)
+            following = repository.next_due(session, attempt.webhook_id, now=moment)
         if not result.succeeded:
             return
 
 
 def _claim(session: Session, delivery_id: str, now: datetime) -> _AttemptInput | None:
     webhook = repository.endpoint_of(session, delivery_id)
-    if webhook is None or (webhook.sending_until is not None and webhook.sending_until > now):
+    if webhook is None or _is_sending(webhook, now):
         return None
     row = repository.claim_delivery(session, delivery_id, now=now, until=now + CLAIM)
     if row is None:
@@ -102,6 +107,12 @@ def _claim(session: Session, delivery_id: str, now: datetime) -> _AttemptInput |
         return None
     webhook.sending_until = now + CLAIM
     return _pack(row, webhook, now)
+
+
+def _is_sending(webhook: WebhookRow, now: datetime) -> bool:
+    """Return whether an attempt is under way; no claim ends later, but one of a clock set back."""
+    until = webhook.sending_until
+    return until is not None and now < until <= now + CLAIM
 
 
 def _pack(row: DeliveryRow, webhook: WebhookRow, now: datetime) -> _AttemptInput:
@@ -137,7 +148,7 @@ def _record_attempt(
     """Record an attempt, unless the claim was lost or the endpoint deleted meanwhile."""
     webhook = repository.lock_webhook(session, attempt.webhook_id, attempt.project_id)
     row = repository.lock_delivery(session, attempt.delivery_id)
-    if webhook is None or row is None or row.next_attempt_at != attempt.token:
+    if webhook is None or row is None or not _is_claimed(row, webhook, attempt):
         log.warning("delivery_claim_lost", delivery_id=attempt.delivery_id)
         return None
     if webhook.sending_until == attempt.token:
@@ -149,11 +160,18 @@ def _record_attempt(
         webhook.failing_since = None
         return row
     _schedule(row, result, now)
-    if result.status is None and row.next_attempt_at is not None:
-        # It did not answer at all: nor will it the others, which would each wait for that.
+    asked_to_wait = retry_after(result.status or 0, result.retry_after, now=now) is not None
+    if (result.status is None or asked_to_wait) and row.next_attempt_at is not None:
+        # It did not answer at all, or named a time: the others, too, need not come before.
         repository.postpone_due(session, webhook.id, now=now, until=row.next_attempt_at)
     _disable_if_failing(session, webhook, result, now)
     return row
+
+
+def _is_claimed(row: DeliveryRow, webhook: WebhookRow, attempt: _AttemptInput) -> bool:
+    """Return whether nobody has claimed the delivery since; giving it up claims nothing."""
+    given_up = row.next_attempt_at is None and webhook.sending_until == attempt.token
+    return given_up or row.next_attempt_at == attempt.token
 
 
 def _log_entry(result: SendResult, now: datetime) -> dict[str, Any]:
@@ -169,7 +187,7 @@ def _log_entry(result: SendResult, now: datetime) -> dict[str, Any]:
 def _schedule(row: DeliveryRow, result: SendResult, now: datetime) -> None:
     requested = retry_after(result.status or 0, result.retry_after, now=now)
     delay = next_delay(row.attempts, retry_after=requested, jitter=_random.uniform(-1, 1))
-    # a ping, which has no next attempt to begin with, is tried once
+    # a ping has no next attempt to begin with, and what was given up meanwhile has none anymore
     if delay is None or row.next_attempt_at is None:
         row.state, row.next_attempt_at = DeliveryState.FAILED.value, None
     else:

@@ -4,14 +4,19 @@ Locks are taken in one order, webhook before delivery before project, so that no
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, CursorResult, bindparam, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from service.clock_jumps import has_come_within, is_ahead
 from service.webhooks.models import Delivery, Event, Webhook
+from service.webhooks.schedule import LONGEST_DELAY
 from service.webhooks.schemas import DeliveryState, WebhookState
+
+# Longer than the sender's overall deadline, so that no second worker sends meanwhile.
+CLAIM = timedelta(seconds=60)
 
 
 def insert(session: Session, *rows: Event | Webhook | Delivery) -> None:
@@ -92,6 +97,13 @@ def delete_webhook(session: Session, webhook: Webhook) -> None:
 # -------------------------------------------------------------------------------- deliveries
 
 
+def _is_due(now: datetime) -> ColumnElement[bool]:
+    """Return whether a delivery's time has come, or was set by a clock that was set back since."""
+    first = (Delivery.attempts == 0) & is_ahead(Delivery.created_at, now=now)
+    has_come = has_come_within(Delivery.next_attempt_at, LONGEST_DELAY, now=now)
+    return (Delivery.state == DeliveryState.PENDING) & (first | has_come)
+
+
 def due_delivery_ids(session: Session, *, now: datetime, limit: int) -> list[str]:
     """Return the oldest due delivery of each endpoint that nothing is being sent to."""
     ranked = (
@@ -107,9 +119,11 @@ def due_delivery_ids(session: Session, *, now: datetime, limit: int) -> list[str
         )
         .join(Webhook, Webhook.id == Delivery.webhook_id)
         .where(
-            Delivery.state == DeliveryState.PENDING,
-            Delivery.next_attempt_at <= now,
-            or_(Webhook.sending_until.is_(None), Webhook.sending_until <= now),
+            _is_due(now),
+            or_(
+                Webhook.sending_until.is_(None),
+                has_come_within(Webhook.sending_until, CLAIM, now=now),
+            ),
         )
         .subquery()
     )
@@ -121,11 +135,7 @@ def next_due(session: Session, webhook_id: str, *, now: datetime) -> str | None:
     """Return an endpoint's oldest due delivery."""
     query = (
         select(Delivery.id)
-        .where(
-            Delivery.webhook_id == webhook_id,
-            Delivery.state == DeliveryState.PENDING,
-            Delivery.next_attempt_at <= now,
-        )
+        .where(Delivery.webhook_id == webhook_id, _is_due(now))
         .order_by(Delivery.next_attempt_at, Delivery.id)
     )
     return session.scalar(query.limit(1))
@@ -147,11 +157,7 @@ def claim_delivery(
     """Push a due delivery's next attempt ahead; only one of many callers gets it."""
     claimed = session.scalar(
         update(Delivery)
-        .where(
-            Delivery.id == delivery_id,
-            Delivery.state == DeliveryState.PENDING,
-            Delivery.next_attempt_at <= now,
-        )
+        .where(Delivery.id == delivery_id, _is_due(now))
         .values(next_attempt_at=until)
         .returning(Delivery.id)
         .execution_options(synchronize_session=False)
@@ -163,11 +169,7 @@ def postpone_due(session: Session, webhook_id: str, *, now: datetime, until: dat
     """Let all due deliveries of an endpoint wait."""
     session.execute(
         update(Delivery)
-        .where(
-            Delivery.webhook_id == webhook_id,
-            Delivery.state == DeliveryState.PENDING,
-            Delivery.next_attempt_at <= now,
-        )
+        .where(Delivery.webhook_id == webhook_id, _is_due(now))
         .values(next_attempt_at=until)
         .execution_options(synchronize_session=False)
     )

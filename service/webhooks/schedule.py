@@ -20,6 +20,7 @@ SCHEDULE_SECONDS = (
     24 * _HOUR,
 )
 JITTER_SHARE = 0.2
+LONGEST_DELAY = timedelta(seconds=max(SCHEDULE_SECONDS) * (1 + JITTER_SHARE))
 RETRY_AFTER_LIMIT = timedelta(hours=24)
 FAILING_LIMIT = timedelta(days=5)
 _HONOURS_RETRY_AFTER = frozenset({429, 503})

@@ -31,7 +31,7 @@ def _deliver_due(api: Api) -> None:
             sessions=services.sessions,
             sender=services.sender,
             secrets=services.webhook_secrets,
-            now=now,
+            now=lambda: now,
         )
 
 

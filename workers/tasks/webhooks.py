@@ -27,7 +27,7 @@ def deliver(delivery_id: str) -> None:
             sessions=services.sessions,
             sender=services.sender,
             secrets=services.webhook_secrets,
-            now=services.sessions.now(),
+            now=services.sessions.now,
         )
     )
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from sqlalchemy import ColumnElement, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from service.jobs.clock_jumps import has_come
+from service.clock_jumps import has_come
 from service.jobs.lifecycle import OPEN
 from service.jobs.models import Job, PaidOperationRow, ProviderCircuit
 from service.jobs.paid_operations.states import OperationState

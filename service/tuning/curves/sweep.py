@@ -23,7 +23,7 @@ from service.tuning.ports import AccountOf, Providers
 log = structlog.get_logger()
 
 _AT_ONCE, _THREADS = 32, 8
-_SHARE_OF_AGE, _LONGEST = 0.1, timedelta(minutes=30)
+_SHARE_OF_AGE = 0.1
 _SHORTEST_POLLS = 2
 _LAST_TRIES, _TRY_AGAIN = timedelta(hours=1), timedelta(minutes=1)
 
@@ -66,7 +66,7 @@ def _next_reading(row: TuningRun, now: datetime, pace: OperationPace) -> datetim
         ended = row.finished_at or now
         return now + _TRY_AGAIN if now - ended < _LAST_TRIES else None
     age = (now - (row.running_since or now)) * _SHARE_OF_AGE
-    return now + min(max(age, timedelta(seconds=_SHORTEST_POLLS * pace.poll_seconds)), _LONGEST)
+    return now + min(max(age, timedelta(seconds=_SHORTEST_POLLS * pace.poll_seconds)), repository.LONGEST_PAUSE)
 
 
 def _read(row: TuningRun, *, providers: Providers, sessions: Sessions) -> None:

@@ -1,5 +1,6 @@
 """One project with its webhooks, and short words for what tests do with them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -64,12 +65,15 @@ class House:
         return len(due)
 
     def deliver(self, delivery_id: str, now: datetime) -> None:
+        self.deliver_by(lambda: now, delivery_id)
+
+    def deliver_by(self, clock: Callable[[], datetime], delivery_id: str) -> None:
         deliver(
             delivery_id,
             sessions=self.sessions,
             sender=self.sender,
             secrets=self.secrets,
-            now=now,
+            now=clock,
         )
 
     def deliveries(self, webhook_id: str, state: DeliveryState | None = None) -> list[Delivery]:

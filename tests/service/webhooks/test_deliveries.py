@@ -1,7 +1,7 @@
 """Deliveries to real receivers, with time given by the test."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from standardwebhooks import Webhook as Verifier
@@ -11,6 +11,7 @@ from service.errors import Unavailable
 from service.webhooks.deliveries import due_deliveries
 from service.webhooks.endpoints import rotate_secret
 from service.webhooks.event_log import list_events
+from service.webhooks.models import Webhook
 from service.webhooks.schemas import (
     DeliveryState,
     WebhookState,
@@ -92,6 +93,38 @@ def test_many_workers_send_one_delivery_once(house: House) -> None:
     assert len(receiver.received) == 1
 
 
+def test_each_of_many_deliveries_has_a_claim_and_a_signature_of_its_own_time(house: House) -> None:
+    with receiving() as receiver:
+        endpoint = house.endpoint(receiver.url)
+        for _ in range(6):
+            house.record()
+        start = utc_now()
+
+        def clock() -> datetime:
+            """A receiver that takes 14 s for each answer."""
+            return start + timedelta(seconds=14 * len(receiver.received))
+
+        [first] = due_deliveries(start, 10, sessions=house.sessions)
+        house.deliver_by(clock, first)
+    times = [int(each.headers["webhook-timestamp"]) for each in receiver.received]
+    assert [time - times[0] for time in times] == [0, 14, 28, 42, 56]  # a turn has a minute
+    states = [(row.state, row.attempts) for row in reversed(house.deliveries(endpoint.id))]
+    assert states == [(DeliveryState.DELIVERED, 1)] * 5 + [(DeliveryState.PENDING, 0)]
+
+
+@pytest.mark.parametrize("back", [timedelta(minutes=10), timedelta(days=30)])
+def test_a_clock_that_is_set_back_holds_no_delivery_up(house: House, back: timedelta) -> None:
+    with receiving(FAILING, Reply()) as receiver:
+        endpoint = house.endpoint(receiver.url)
+        house.record()
+        with house.sessions.transaction() as session:  # its worker died in an attempt
+            session.get_one(Webhook, endpoint.id).sending_until = utc_now() + timedelta(seconds=60)
+        now = utc_now() - back
+        due = [house.deliver_due(now + timedelta(seconds=seconds)) for seconds in (0, 3, 7, 9999)]
+    assert due == [1, 0, 1, 0]
+    assert len(receiver.received) == 2
+
+
 def test_a_delivery_whose_worker_died_is_due_again_after_its_claim(house: House) -> None:
     with receiving() as receiver:
         house.endpoint(receiver.url)
@@ -149,9 +182,11 @@ def test_a_busy_receiver_is_left_alone_for_as_long_as_it_asks(house: House) -> N
     with receiving(Reply(503, headers={"Retry-After": "900"}), Reply()) as receiver:
         house.endpoint(receiver.url)
         house.record()
+        house.record()
         now = utc_now()
         due = [house.deliver_due(now + timedelta(seconds=seconds)) for seconds in (0, 899, 900)]
     assert due == [1, 0, 1]
+    assert len(receiver.received) == 3
 
 
 def test_a_redirect_and_an_unreachable_receiver_are_failures(house: House) -> None:

@@ -1,7 +1,10 @@
 """Endpoints that are gone, failing, or disabled by hand."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
+
+import pytest
 
 from service.clock import utc_now
 from service.webhooks.deliveries import due_deliveries
@@ -11,6 +14,7 @@ from service.webhooks.schemas import (
     WebhookState,
     WebhookUpdate,
 )
+from service.webhooks.sender import WebhookSender
 from tests.service.webhooks.house import House
 from tests.service.webhooks.receivers import Reply, receiving
 
@@ -78,3 +82,24 @@ def test_disabling_by_hand_gives_up_what_waits(house: House) -> None:
         assert house.deliver_due(utc_now()) == 0
     assert receiver.received == []
     assert len(house.deliveries(endpoint.id, state=DeliveryState.FAILED)) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "state"), [(200, DeliveryState.DELIVERED), (500, DeliveryState.FAILED)]
+)
+def test_an_attempt_under_way_when_its_endpoint_is_disabled_is_told_as_it_ended(
+    house: House, status: int, state: DeliveryState
+) -> None:
+    with receiving(Reply(status)) as receiver:
+        endpoint = house.endpoint(receiver.url)
+        house.record()
+
+        def disable(*_: object) -> list[str]:
+            house.change(endpoint.id, WebhookUpdate(state=WebhookState.DISABLED))
+            return ["127.0.0.1"]
+
+        slow = WebhookSender(house.rules, resolver=disable)
+        replace(house, sender=slow).deliver_due(utc_now())
+    [delivery] = house.deliveries(endpoint.id)
+    assert (delivery.state, delivery.attempts, delivery.next_attempt_at) == (state, 1, None)
+    assert [attempt.status for attempt in delivery.last_attempts] == [status]

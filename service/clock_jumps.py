@@ -17,6 +17,11 @@ def has_come(moment: Any, *, now: datetime, written: Any) -> ColumnElement[bool]
     return or_(moment <= now, is_ahead(written, now=now))
 
 
+def has_come_within(moment: Any, longest: timedelta, *, now: datetime) -> ColumnElement[bool]:
+    """Return whether a moment has come, or lies further ahead than a pause of its kind may last."""
+    return or_(moment <= now, moment > now + longest)
+
+
 def is_ahead(moment: Any, *, now: datetime) -> ColumnElement[bool]:
     """Return whether a moment that was the time when it was written is yet to come."""
     ahead: ColumnElement[bool] = moment > now + _SLACK

@@ -14,10 +14,11 @@ from api import webhook_messages
 from api.audit import AuditTrail
 from api.auth import Authentication, KnownKeys
 from api.errors import add_error_handlers
+from api.key_slots import KeySlots, SlotLeases
 from api.middleware import BodyLimit, HeadAsGet, RequestContext
 from api.openapi import TITLE, document
 from api.parameters import refuse_unknown_parameters
-from api.rate_limits import KeySlots, RequestRates, SharedCounts, exchange_rates
+from api.rate_limits import RequestRates, exchange_rates
 from api.routes import (
     aliases,
     audit,
@@ -45,6 +46,7 @@ from api.routes.health import READINESS_CHECKS
 from api.version import VERSION
 from service.container import Container
 from service.settings import Settings
+from service.shared_counts import SharedCounts
 
 _PINGS = 4  # of webhooks, each of which may hang for 15 s; more wait for them
 _ROOMS = (
@@ -107,11 +109,14 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.container = container = Container(settings)
     app.state.known_keys = KnownKeys()
     app.state.rates = RequestRates(settings.requests_per_second)
-    app.state.stream_slots = KeySlots(settings.streams_per_key, what="streams")
-    app.state.upload_slots = KeySlots(settings.uploads_per_key, what="uploads")
-    app.state.ping_slots = KeySlots(1, what="pings")
     app.state.pings = ThreadPoolExecutor(_PINGS, thread_name_prefix="ping")
-    app.state.generation_slots = KeySlots(settings.generations_per_key, what="generations")
+    app.state.slot_leases = leases = SlotLeases()
+    app.state.stream_slots = KeySlots(settings.streams_per_key, what="streams", leases=leases)
+    app.state.upload_slots = KeySlots(settings.uploads_per_key, what="uploads", leases=leases)
+    app.state.ping_slots = KeySlots(1, what="pings", leases=leases)
+    app.state.generation_slots = KeySlots(
+        settings.generations_per_key, what="generations", leases=leases
+    )
     app.state.readiness_checks = CapacityLimiter(READINESS_CHECKS)
     add_error_handlers(app)
     app.add_middleware(
@@ -136,22 +141,27 @@ def create_app(settings: Settings) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     to_thread.current_default_thread_limiter().total_tokens = THREADS
     container: Container = app.state.container
-    async with _exchanging(app.state.rates, container.shared_counts):
+    async with _counting(app.state.rates, app.state.slot_leases, container.shared_counts):
         yield
     container.close()
 
 
 @asynccontextmanager
-async def _exchanging(rates: RequestRates, counts: SharedCounts | None) -> AsyncIterator[None]:
-    """Exchange rates with other processes meanwhile; its connection is closed in the end."""
+async def _counting(
+    rates: RequestRates, leases: SlotLeases, counts: SharedCounts | None
+) -> AsyncIterator[None]:
+    """Count together with other processes meanwhile; the connection is closed in the end."""
     if counts is None:
         yield
         return
-    ending = asyncio.Event()
-    exchange = asyncio.create_task(exchange_rates(rates, counts, until=ending))
-    yield
-    ending.set()
-    await exchange
+    leases.shared, ending = counts, asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(exchange_rates(rates, counts, until=ending))
+        tasks.create_task(leases.renew_all(until=ending))
+        try:
+            yield
+        finally:
+            ending.set()
     await counts.close()
 
 

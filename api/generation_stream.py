@@ -9,7 +9,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from api.errors import error_response
-from api.rate_limits import KeySlots
+from api.key_slots import KeySlots
 from service.errors import TunecurveError, Unavailable
 from service.generation.operations import PlannedCall, present_call
 from service.generation.schemas import GeneratedText
@@ -37,7 +37,7 @@ async def stream_answer(
     call: PlannedCall, send: Sending, *, slots: KeySlots, key_id: str
 ) -> "GenerationStream":
     """Return the stream once the first words are there: a refusal before them has its status."""
-    slots.take(key_id)
+    release = await slots.take(key_id)
     pieces: asyncio.Queue[str | None] = asyncio.Queue()
     loop = asyncio.get_running_loop()
 
@@ -52,9 +52,9 @@ async def stream_answer(
             answer.result()
     except BaseException:
         answer.cancel()
-        slots.release(key_id)
+        release()
         raise
-    return GenerationStream(first, pieces, answer, on_close=lambda: slots.release(key_id))
+    return GenerationStream(first, pieces, answer, on_close=release)
 
 
 class GenerationStream(StreamingResponse):

@@ -1,20 +1,15 @@
-"""How often one client may ask, and how much it may have open at once.
-
-Requests are counted over all API processes, as often as they exchange them (`exchange_rates`);
-what is open in this process alone.
-"""
+"""How often one client may ask, counted over all API processes as they exchange it now and then."""
 
 import asyncio
-import threading
 from collections import Counter, OrderedDict
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
 
-from service.errors import RateLimited, Unavailable
+from service.errors import Unavailable
 
 log = structlog.get_logger()
 
@@ -74,8 +69,6 @@ class TokenBuckets:
 class SharedCounts(Protocol):
     async def exchange(self, counted: Mapping[str, int]) -> Mapping[str, int]: ...
 
-    async def close(self) -> None: ...
-
 
 class RequestRates:
     """The requests of keys and addresses, `per_second` each, and those of projects with a rate of
@@ -131,36 +124,3 @@ async def exchange_rates(
             if not is_away:
                 log.warning("rates_counted_by_process", code=error.code)
             is_away = True
-
-
-class KeySlots:
-    """Counts what each key has open of one thing, such as event streams."""
-
-    def __init__(self, limit: int, *, what: str) -> None:
-        self._limit = limit
-        self._what = what
-        self._open: Counter[str] = Counter()
-        self._lock = threading.Lock()
-
-    def take(self, key_id: str) -> None:
-        """Raise RateLimited, such as `too_many_streams`, when the key has as many as it may."""
-        with self._lock:
-            if self._open[key_id] >= self._limit:
-                message = f"this key has {self._limit} {self._what} open; close one first"
-                raise RateLimited(message, code=f"too_many_{self._what}")
-            self._open[key_id] += 1
-
-    def release(self, key_id: str) -> None:
-        with self._lock:
-            self._open[key_id] -= 1
-            if not self._open[key_id]:
-                del self._open[key_id]
-
-    @contextmanager
-    def held(self, key_id: str) -> Iterator[None]:
-        """Hold one while the block runs. Raises RateLimited."""
-        self.take(key_id)
-        try:
-            yield
-        finally:
-            self.release(key_id)

@@ -7,6 +7,11 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode
 
+_OVER_ALL = (
+    "over all API processes (each counts for itself while Redis is away; what a process that has "
+    "died held counts for 10 seconds more)"
+)
+
 
 class HttpSettings(BaseSettings):
     """A part of `service.settings.Settings`."""
@@ -46,15 +51,15 @@ class HttpSettings(BaseSettings):
         ),
     )
     uploads_per_key: int = Field(
-        default=8, ge=1, description="uploads that a key may have under way in one API process"
-    )
-    streams_per_key: int = Field(
-        default=20, ge=1, description="event streams that a key may have open in one API process"
-    )
-    generations_per_key: int = Field(
         default=8,
         ge=1,
-        description="single calls of models that a key may have open in one API process",
+        description=f"uploads that a key may have under way {_OVER_ALL}",
+    )
+    streams_per_key: int = Field(
+        default=20, ge=1, description=f"event streams that a key may have open {_OVER_ALL}"
+    )
+    generations_per_key: int = Field(
+        default=8, ge=1, description=f"single calls of models that a key may have open {_OVER_ALL}"
     )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
         default=("127.0.0.1", "::1"),

@@ -1,19 +1,19 @@
 """Events: what happened, as a list and as a stream."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
+from starlette.concurrency import run_in_threadpool
 
 from api.auth import Reader, ReaderRecheck
 from api.dependencies import AfterJob, Limit, Services
 from api.event_stream import BATCH, EventBatch, EventStream, event_text
+from api.key_slots import KeySlots
 from api.openapi import answers, example_of, page_example, problems
 from api.pagination import Page, page_of
-from api.rate_limits import KeySlots
 from service.database import Sessions
 from service.jobs.lifecycle import TERMINAL
 from service.jobs.queries import get_job, job_states
@@ -93,7 +93,7 @@ def list_events(
         **problems(404, 429),
     },
 )
-def stream_events(
+async def stream_events(
     request: Request,
     principal: Reader,
     check_key: ReaderRecheck,
@@ -106,16 +106,11 @@ def stream_events(
 ) -> EventStream:
     sessions = container.sessions
     if job is not None:
-        get_job(job, project_id=principal.project_id, sessions=sessions)
+        await run_in_threadpool(get_job, job, project_id=principal.project_id, sessions=sessions)
     poll = _polling(principal.project_id, job=job, types=types or [], sessions=sessions)
     slots: KeySlots = request.app.state.stream_slots
-    slots.take(principal.key_id)
-    return EventStream(
-        poll,
-        after_seq=last_event_id,
-        check_key=check_key,
-        on_close=partial(slots.release, principal.key_id),
-    )
+    release = await slots.take(principal.key_id)
+    return EventStream(poll, after_seq=last_event_id, check_key=check_key, on_close=release)
 
 
 def _polling(

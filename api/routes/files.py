@@ -11,9 +11,9 @@ from api.auth import Reader, Writer, WriterRecheck
 from api.dependencies import AfterFile, FileId, Limit, Services
 from api.downloads import Stored, stored_attachment
 from api.file_examples import FILE_PREVIEW
+from api.key_slots import KeySlots
 from api.openapi import answers, example_of, files, page_example
 from api.pagination import Page, page_of
-from api.rate_limits import KeySlots
 from api.uploads import MEDIA_TYPES, chunks_of, declared_format, digest_of, format_of, spooled
 from service.datasets.preview import previews
 from service.datasets.preview.schemas import FilePreview
@@ -39,7 +39,7 @@ _LINES = '{"text": "good", "target": "positive"}\n'
 
 async def _upload_slot(request: Request, principal: Writer) -> AsyncIterator[None]:
     slots: KeySlots = request.app.state.upload_slots
-    with slots.held(principal.key_id):
+    async with slots.held(principal.key_id):
         yield
 
 

@@ -12,8 +12,8 @@ from api.auth import Writer
 from api.dependencies import Services
 from api.generation_stream import HEADERS, answered, event_text, stream_answer
 from api.job_requests import storable
+from api.key_slots import KeySlots
 from api.openapi import WITH_BODY, answers, example_of
-from api.rate_limits import KeySlots
 from service.catalogue.entry import BASE_MODEL_PATTERN
 from service.generation.operations import plan_call, start_call
 from service.generation.schemas import GeneratedText, GenerateRequest
@@ -62,6 +62,6 @@ async def generate_text(
     slots: KeySlots = request.app.state.generation_slots
     if wanted.stream:
         return await stream_answer(call, send, slots=slots, key_id=principal.key_id)
-    with slots.held(principal.key_id):
+    async with slots.held(principal.key_id):
         answer = await answered(call, send())
     return Response(answer.model_dump_json(), headers=HEADERS, media_type="application/json")

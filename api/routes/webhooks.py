@@ -17,9 +17,9 @@ from api.dependencies import (
 )
 from api.etags import etag_of, expected_version
 from api.job_requests import storable
+from api.key_slots import KeySlots
 from api.openapi import WITH_BODY, answers, example_of, page_example, problems
 from api.pagination import Page, page_of
-from api.rate_limits import KeySlots
 from service.clock import utc_now
 from service.webhooks import deliveries, endpoints
 from service.webhooks.schemas import (
@@ -172,7 +172,7 @@ async def ping_webhook(
         secrets=container.webhook_secrets,
         now=utc_now(),
     )
-    with slots.held(principal.key_id):
+    async with slots.held(principal.key_id):
         # Threads of their own: an endpoint may hang for 15 s, and other requests need theirs.
         return await asyncio.get_running_loop().run_in_executor(request.app.state.pings, send)
 

@@ -28,10 +28,9 @@ from service.webhooks.schemas import (
 )
 from service.webhooks.signatures import WebhookSecrets, sign
 
-CLAIM = repository.CLAIM
 _MAX_LOGGED_ATTEMPTS = 10
 _AT_ONCE = 50  # deliveries of one message, so that a busy endpoint leaves room for others
-_TURN = timedelta(seconds=60)  # nor does a slow one keep a worker that is to stop
+_TURN = timedelta(seconds=60)  # so that a slow one keeps no worker that is to stop
 _GONE = 410
 
 log = structlog.get_logger()
@@ -73,8 +72,8 @@ def deliver(
 
     `now` is asked before each: receivers refuse an old signature, and a claim counts from it. To
     one endpoint one attempt is under way at a time: one that hangs holds one worker. Does nothing
-    for a delivery that is not due or that another worker has claimed, so it may be called any
-    number of times. Raises Unavailable without a master key; it is due again in a minute.
+    for a delivery that is not due or claimed by another worker. Raises Unavailable without a master
+    key; it is due again in a minute.
     """
     following: str | None = delivery_id
     moment = now()
@@ -99,20 +98,19 @@ def _claim(session: Session, delivery_id: str, now: datetime) -> _AttemptInput |
     webhook = repository.endpoint_of(session, delivery_id)
     if webhook is None or _is_sending(webhook, now):
         return None
-    row = repository.claim_delivery(session, delivery_id, now=now, until=now + CLAIM)
+    row = repository.claim_delivery(session, delivery_id, now=now, until=now + repository.CLAIM)
     if row is None:
         return None
     if webhook.state == WebhookState.DISABLED:
         row.state, row.next_attempt_at = DeliveryState.FAILED.value, None
         return None
-    webhook.sending_until = now + CLAIM
+    webhook.sending_until = now + repository.CLAIM
     return _pack(row, webhook, now)
 
 
 def _is_sending(webhook: WebhookRow, now: datetime) -> bool:
     """Return whether an attempt is under way; no claim ends later, but one of a clock set back."""
-    until = webhook.sending_until
-    return until is not None and now < until <= now + CLAIM
+    return now < (webhook.sending_until or now) <= now + repository.CLAIM
 
 
 def _pack(row: DeliveryRow, webhook: WebhookRow, now: datetime) -> _AttemptInput:
@@ -159,10 +157,10 @@ def _record_attempt(
         row.state, row.next_attempt_at, row.delivered_at = DeliveryState.DELIVERED.value, None, now
         webhook.failing_since = None
         return row
-    _schedule(row, result, now)
-    asked_to_wait = retry_after(result.status or 0, result.retry_after, now=now) is not None
-    if (result.status is None or asked_to_wait) and row.next_attempt_at is not None:
-        # It did not answer at all, or named a time: the others, too, need not come before.
+    requested = retry_after(result.status or 0, result.retry_after, now=now)
+    _schedule(row, requested, now)
+    # It did not answer at all, or named a time: the others, too, need not come before.
+    if (result.status is None or requested) and row.next_attempt_at:
         repository.postpone_due(session, webhook.id, now=now, until=row.next_attempt_at)
     _disable_if_failing(session, webhook, result, now)
     return row
@@ -170,8 +168,8 @@ def _record_attempt(
 
 def _is_claimed(row: DeliveryRow, webhook: WebhookRow, attempt: _AttemptInput) -> bool:
     """Return whether nobody has claimed the delivery since; giving it up claims nothing."""
-    given_up = row.next_attempt_at is None and webhook.sending_until == attempt.token
-    return given_up or row.next_attempt_at == attempt.token
+    is_given_up = row.next_attempt_at is None and webhook.sending_until == attempt.token
+    return is_given_up or row.next_attempt_at == attempt.token
 
 
 def _log_entry(result: SendResult, now: datetime) -> dict[str, Any]:
@@ -184,8 +182,7 @@ def _log_entry(result: SendResult, now: datetime) -> dict[str, Any]:
     }
 
 
-def _schedule(row: DeliveryRow, result: SendResult, now: datetime) -> None:
-    requested = retry_after(result.status or 0, result.retry_after, now=now)
+def _schedule(row: DeliveryRow, requested: timedelta | None, now: datetime) -> None:
     delay = next_delay(row.attempts, retry_after=requested, jitter=_random.uniform(-1, 1))
     # a ping has no next attempt to begin with, and what was given up meanwhile has none anymore
     if delay is None or row.next_attempt_at is None:
@@ -293,7 +290,7 @@ def redeliver(
             delivery_ids=selection.delivery_ids,
             failed_since=selection.since,
             now=now,
-            in_flight_until=now + CLAIM,
+            in_flight_until=now + repository.CLAIM,
         )
 
 

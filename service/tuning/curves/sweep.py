@@ -66,7 +66,9 @@ def _next_reading(row: TuningRun, now: datetime, pace: OperationPace) -> datetim
         ended = row.finished_at or now
         return now + _TRY_AGAIN if now - ended < _LAST_TRIES else None
     age = (now - (row.running_since or now)) * _SHARE_OF_AGE
-    return now + min(max(age, timedelta(seconds=_SHORTEST_POLLS * pace.poll_seconds)), repository.LONGEST_PAUSE)
+    return now + min(
+        max(age, timedelta(seconds=_SHORTEST_POLLS * pace.poll_seconds)), repository.LONGEST_PAUSE
+    )
 
 
 def _read(row: TuningRun, *, providers: Providers, sessions: Sessions) -> None:

@@ -19,6 +19,9 @@ from emulator.errors import GoogleError
 from emulator.settings import Settings, change_settings, flag_types
 
 _HEADER = ("X-Tunecurve-Emulator", "synthetic")
+# Longer than clients keep theirs (aiohttp: 15 s), so that none sends a call into a connection that
+# is closed at that moment: nobody could tell whether it was read.
+_KEEP_ALIVE_SECONDS = 75
 
 
 class EmulatorServer(uvicorn.Server):
@@ -75,6 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ws="none",
         proxy_headers=False,
         headers=[_HEADER],
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=0,
     )
     server = EmulatorServer(

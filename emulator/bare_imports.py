@@ -3,8 +3,12 @@
 import importlib
 import importlib.util
 import sys
+import threading
 from collections.abc import Sequence
 from types import ModuleType
+
+# A thread that saw another's shells took them for the package, and lost it while it imported.
+_ONE_AT_A_TIME = threading.Lock()
 
 
 def import_bare(
@@ -15,6 +19,11 @@ def import_bare(
     With `keep` the shells stay, for modules that import each other later: then nothing else in this
     process may use the package. Falls back to plain imports when the shells fail.
     """
+    with _ONE_AT_A_TIME:
+        return _import_bare(names, packages, keep=keep)
+
+
+def _import_bare(names: Sequence[str], packages: Sequence[str], *, keep: bool) -> list[ModuleType]:
     outermost = packages[0]
     if outermost in sys.modules:
         return [importlib.import_module(name) for name in names]

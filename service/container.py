@@ -235,7 +235,7 @@ class Container:
     def _batch_config(self) -> BatchConfig:
         return BatchConfig(
             provider=self._batches,
-            lines=lambda project_id, folder: self.google.of(project_id).lines(folder),
+            outputs=lambda project_id, folder: self.google.of(project_id).outputs(folder),
             store=self.store,
             pace=self.pace,
         )

@@ -20,7 +20,7 @@ from service.projects.service_accounts import (
 )
 from service.registry import Registry
 from service.settings import Settings
-from service.storage.gcs import read_gs_lines
+from service.storage.gcs import read_gs_objects
 from service.storage.ports import ObjectStore
 from service.storage.stores import open_store
 from service.tuning.operations import open_limits
@@ -94,9 +94,9 @@ class GoogleAdapters:
             submit_seconds=operation_pace(self.settings).submit_seconds,
         )
 
-    def lines(self, folder: str) -> Iterator[bytes]:
-        """Yield what a batch has written below an address, line by line."""
-        return read_gs_lines(folder, suffix=".jsonl", project=self.project, account=self.account)
+    def outputs(self, folder: str) -> Iterator[Iterator[bytes]]:
+        """Yield what a batch has written below an address, the bytes of each file."""
+        return read_gs_objects(folder, project=self.project, account=self.account)
 
     @cached_property
     def token_counter(self) -> TokenCounter | None:

@@ -108,12 +108,12 @@ class CallConfig:
 
 @dataclass(frozen=True, slots=True)
 class BatchConfig:
-    """How a project's batches, by its id, are sent; `lines` reads, for one, what a provider has
-    written below an address.
+    """How a project's batches, by its id, are sent; `outputs` reads, for one, the files that a
+    provider has written below an address.
     """
 
     provider: Callable[[str], BatchProvider]
-    lines: Callable[[str, str], Iterator[bytes]]
+    outputs: Callable[[str, str], Iterator[Iterator[bytes]]]
     store: ObjectStore
     pace: OperationPace
 

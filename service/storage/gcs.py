@@ -260,21 +260,10 @@ def read_gs_uri(uri: str, *, project: str, own: ObjectStore, account: str = "") 
     return GcsStore(bucket, "", project=project, account=account).read_blob(name)
 
 
-def read_gs_lines(folder: str, *, suffix: str, project: str, account: str = "") -> Iterator[bytes]:
-    """Yield the lines of all objects below `gs://bucket/folder` whose names end in `suffix`: of the
-    output of Google's jobs. Raises Invalid `invalid_uri`, Unavailable.
+def read_gs_objects(folder: str, *, project: str, account: str = "") -> Iterator[Iterator[bytes]]:
+    """Yield the bytes of each object below `gs://bucket/folder`, as they are stored: of what
+    Google's jobs have written. Raises Invalid `invalid_uri`, Unavailable.
     """
     bucket, name = check_gs_uri(folder)
     store = GcsStore(bucket, "", project=project, account=account)
-    for found in store.names_below(name):
-        if found.endswith(suffix):
-            yield from _lines(store.read_blob(found))
-
-
-def _lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    rest = b""
-    for piece in pieces:
-        *whole, rest = (rest + piece).split(b"\n")
-        yield from whole
-    if rest:
-        yield rest
+    return map(store.read_blob, store.names_below(name))

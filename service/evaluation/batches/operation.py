@@ -15,7 +15,12 @@ from service.evaluation.lanes import Lane
 from service.evaluation.models import BatchRun
 from service.evaluation.ports import BatchConfig
 from service.evaluation.results import evaluation_folder
-from service.inference.batches.files import BatchAnswers, open_answers, request_lines
+from service.inference.batches.files import (
+    BatchAnswers,
+    open_answers,
+    output_lines,
+    request_lines,
+)
 from service.inference.batches.ports import BatchOrder, BatchProvider
 from service.inference.budget_guard import CostForecast, reserve_ahead
 from service.inference.generators.messages import with_estimates
@@ -140,7 +145,8 @@ class BatchOperation:
         """
         discarded = UsageTotals()
         if row.output_uri:
-            with open_answers(self.batching.lines(self.run.project_id, row.output_uri)) as answers:
+            files = self.batching.outputs(self.run.project_id, row.output_uri)
+            with open_answers(output_lines(files)) as answers:
                 discarded = self._store(answers)
         with self.run.fenced() as session:
             self._settle(session, session.merge(row), discarded)

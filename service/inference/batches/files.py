@@ -3,13 +3,16 @@
 import json
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, Any
 
+from service.errors import Invalid
+from service.files.compression import expanded
 from service.inference.generators.messages import body_of, read_answer
 from service.inference.ports import Generation, GenerationRequest
 
 _SPOOL_BYTES = 16 << 20  # larger outputs are spooled to a temporary file
+_FILE_BYTES_LIMIT = 1 << 40  # the provider's own, and no bomb
 
 
 def request_lines(requests: Iterable[GenerationRequest]) -> Iterator[bytes]:
@@ -17,6 +20,26 @@ def request_lines(requests: Iterable[GenerationRequest]) -> Iterator[bytes]:
     for request in requests:
         line = {"key": request.key, "request": body_of(request)}
         yield json.dumps(line).encode() + b"\n"  # ASCII: half a surrogate pair is no UTF-8
+
+
+def output_lines(files: Iterable[Iterable[bytes]]) -> Iterator[bytes]:
+    """Yield the lines of all files of an output, packed or not; where one is damaged it ends.
+
+    An object may hold a packed file, and be packed itself (`Content-Encoding: gzip`).
+    """
+    for pieces in files:
+        with suppress(Invalid):
+            once = expanded(pieces, limit_bytes=_FILE_BYTES_LIMIT)
+            yield from _lines(expanded(once, limit_bytes=_FILE_BYTES_LIMIT))
+
+
+def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    rest = b""
+    for piece in pieces:
+        *whole, rest = (rest + piece).split(b"\n")
+        yield from whole
+    if rest:
+        yield rest
 
 
 class BatchAnswers:

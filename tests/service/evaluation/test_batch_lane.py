@@ -1,5 +1,6 @@
 """A batch is sent once, whatever is lost on the way; what it does not answer is left to ask."""
 
+import codecs
 import gzip
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +23,7 @@ from service.evaluation.lanes import Lane
 from service.evaluation.models import BatchRun, Evaluation
 from service.evaluation.operations import evaluate_kind
 from service.evaluation.ports import BatchConfig
+from service.inference.batches.files import output_lines
 from service.inference.batches.vertex import open_vertex_batches
 from service.inference.models import Usage
 from service.inference.ports import Generation, GenerationRequest, GenerationResult, Outcome, Turn
@@ -31,7 +33,7 @@ from service.jobs.models import Reservation
 from service.jobs.paid_operations.pace import OperationPace
 from service.jobs.paid_operations.sweep import poll_operations
 from service.jobs.ports import JobCancelled, LeaseLost, Waiting
-from service.storage.gcs import read_gs_lines
+from service.storage.gcs import read_gs_objects
 from service.storage.stores import open_store
 from service.tuning.queries import base_model_of, ready_model
 from tests.support.emulator import EmulatorProcess, start_emulator
@@ -175,7 +177,7 @@ def batch(
     provider = open_vertex_batches(project=PROJECT, endpoint=proxy.url)
     batching = BatchConfig(
         provider=lambda _: provider,
-        lines=lambda _project, folder: read_gs_lines(folder, suffix=".jsonl", project=PROJECT),
+        outputs=lambda _project, folder: read_gs_objects(folder, project=PROJECT),
         store=open_store("gs://tunecurve/data", project=PROJECT),
         pace=OperationPace(poll_seconds=0.1, settle_seconds=60),
     )
@@ -232,15 +234,29 @@ def swapped(line: bytes) -> bytes:
 
 
 # What an output may be instead of one file with a line for each request, and the rows it answers.
-OUTPUTS: dict[str, tuple[Callable[[list[bytes]], list[bytes]], int]] = {
-    "cut off": (lambda lines: b"\n".join(lines)[: -len(lines[-1]) // 2].split(b"\n"), ROWS - 1),
-    "doubled": (lambda lines: lines + lines, ROWS),
-    "incomplete": (lambda lines: lines[5:], ROWS - 5),
-    "in another order": (lambda lines: lines[::-1], ROWS),
-    "of other keys": (lambda lines: [swapped(lines[0]), *lines[1:]], ROWS - 1),
-    "packed": (lambda lines: [gzip.compress(b"\n".join(lines))], 0),
-    "empty": (lambda _lines: [], 0),
-    "a page": (lambda _lines: [b"<html>", b"</html>"], 0),
+Files = list[bytes]
+OUTPUTS: dict[str, tuple[Callable[[list[bytes]], Files], int]] = {
+    "cut off": (lambda lines: [b"\n".join(lines)[: -len(lines[-1]) // 2]], ROWS - 1),
+    "doubled": (lambda lines: [b"\n".join(lines + lines)], ROWS),
+    "incomplete": (lambda lines: [b"\n".join(lines[5:])], ROWS - 5),
+    "in another order": (lambda lines: [b"\n".join(lines[::-1])], ROWS),
+    "of other keys": (lambda lines: [b"\n".join([swapped(lines[0]), *lines[1:]])], ROWS - 1),
+    "packed": (lambda lines: [gzip.compress(b"\n".join(lines))], ROWS),
+    "packed twice": (lambda lines: [gzip.compress(gzip.compress(b"\n".join(lines)))], ROWS),
+    "packed in pieces": (lambda lines: [b"".join(gzip.compress(b"\n" + x) for x in lines)], ROWS),
+    "packed and cut off": (
+        lambda lines: [gzip.compress(b"\n".join(lines), 0)[: -len(lines[-1]) // 2]],
+        ROWS - 1,
+    ),
+    "by Windows": (lambda lines: [codecs.BOM_UTF8 + b"\r\n".join(lines)], ROWS),
+    "several files": (
+        lambda lines: [lines[0], b"", b"\n".join(lines[1:9]), gzip.compress(b"\n".join(lines[9:]))],
+        ROWS,
+    ),
+    "a damaged one of two": (lambda lines: [b"\x1f\x8bno", b"\n".join(lines)], ROWS),
+    "empty": (lambda _lines: [b""], 0),
+    "absent": (lambda _lines: [], 0),
+    "a page": (lambda _lines: [b"<html>\n</html>"], 0),
 }
 
 
@@ -249,8 +265,13 @@ def test_what_an_output_does_not_answer_is_left_to_ask_and_all_else_is_kept(
     batch: Batch, output: str
 ) -> None:
     change, answered = OUTPUTS[output]
-    read = batch.batching.lines
-    batch.batching = replace(batch.batching, lines=lambda *place: iter(change(list(read(*place)))))
+    read = batch.batching.outputs
+
+    def changed(project_id: str, folder: str) -> Iterator[Iterator[bytes]]:
+        lines = [line for line in output_lines(read(project_id, folder)) if line]
+        return (iter([file[:99], file[99:]]) for file in change(lines))
+
+    batch.batching = replace(batch.batching, outputs=changed)
     batch.until_over()
     assert len(batch.kept) == answered
     assert len(list(batch.missing())) == ROWS - answered

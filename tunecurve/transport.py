@@ -2,9 +2,7 @@
 
 import itertools
 import json
-import os
 import secrets
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from tunecurve.errors import ApiError, ConfigurationError, UnreachableError
+from tunecurve.whole_files import written_whole
 
 Json = dict[str, Any]
 Params = Mapping[str, str | int]
@@ -127,7 +126,8 @@ class Transport:
         def attempt() -> httpx2.Response:
             with self._http.stream("GET", path, params=params) as response:
                 if response.is_success:
-                    _write_whole(response, to)
+                    with written_whole(to) as file:
+                        file.writelines(response.iter_bytes())
                 else:
                     response.read()
                 return response
@@ -238,17 +238,3 @@ def _problem(response: httpx2.Response) -> ApiError:
     return ApiError.of(
         {"title": response.reason_phrase} | problem | {"status": response.status_code}
     )
-
-
-def _write_whole(response: httpx2.Response, to: Path) -> None:
-    to.parent.mkdir(parents=True, exist_ok=True)
-    handle, partial = tempfile.mkstemp(prefix=f".{to.name}.", dir=to.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            for chunk in response.iter_bytes():
-                file.write(chunk)
-        Path(partial).chmod(0o644)
-        Path(partial).replace(to)
-    except BaseException:
-        Path(partial).unlink(missing_ok=True)
-        raise

@@ -13,6 +13,7 @@ import pytest
 from tests.support.eventually import eventually
 from tests.tunecurve.tiny_service import Answer, TinyService, json_answer, new_job, problem
 from tunecurve.cli import run
+from tunecurve.commands.bundle import write_bundle
 from tunecurve.errors import ExitCode, describe_problem
 
 HEAVY = {
@@ -414,3 +415,37 @@ def test_one_fault_is_reported_once_and_several_each() -> None:
     assert describe_problem({"detail": "2 faults, at /kind, /spec", "errors": [one, two]}) == (
         "2 faults, at /kind, /spec\n  /kind: this is required\n  /spec: this is required"
     )
+
+
+EXPERIMENT = f"exp_{1:026d}"
+
+
+def test_a_bundle_that_is_broken_off_leaves_the_old_file_and_no_half_one(bare: Path) -> None:
+    file, there = bare / "out" / "bundle.zip", bare / "experiment.json"
+    there.write_text("{}")
+    write_bundle([there], file)
+    old = file.read_bytes()
+    with pytest.raises(FileNotFoundError):
+        write_bundle([there, bare / "missing.json"], file)
+    assert file.read_bytes() == old
+    assert list(file.parent.iterdir()) == [file]
+
+
+@pytest.mark.filterwarnings("ignore")  # of MLflow's own libraries
+@pytest.mark.parametrize("place", ["http://me:secret@127.0.0.1:1", "broken"])
+def test_an_mlflow_that_fails_is_told_in_a_line_and_the_export_can_be_repeated(
+    place: str,
+    known: TinyService,
+    bare: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    known.objects[f"/v1/experiments/{EXPERIMENT}"] = {"state": "ready", "name": None}
+    (bare / "broken").mkdir()
+    (bare / "broken" / "mlflow.db").write_text("this is no database, and never was one")
+    assert run(["export", EXPERIMENT, "--mlflow", place]) == ExitCode.SERVER
+    (told,) = [line for line in capsys.readouterr().err.splitlines() if "Error" in line]
+    assert told.startswith("Error: MLflow at ")
+    assert told.endswith("; export again, which adds what is missing")
+    assert "secret" not in told

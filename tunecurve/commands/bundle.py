@@ -14,6 +14,7 @@ import typer
 from tunecurve.commands.jobs import collection_of
 from tunecurve.commands.options import KeyOption, UrlOption, connect
 from tunecurve.errors import ExitCode, UsageError
+from tunecurve.whole_files import written_whole
 
 if TYPE_CHECKING:
     from tunecurve.client import Client
@@ -84,11 +85,13 @@ def _put(file: Path, data: Any) -> Path:
 
 
 def write_bundle(files: list[Path], to: Path) -> None:
-    """Write a zip file whose comment is the SHA-256 of all bytes before it."""
-    to.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(to, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file in files:
-            archive.write(file, file.name)
-        archive.comment = b"0" * _DIGEST_LENGTH
-    body = to.read_bytes()[:-_DIGEST_LENGTH]
-    to.write_bytes(body + hashlib.sha256(body).hexdigest().encode())
+    """Write a zip file whose comment is the SHA-256 of all bytes before it, whole or not at all."""
+    with written_whole(to) as target:
+        with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+            for file in files:
+                archive.write(file, file.name)
+            archive.comment = b"0" * _DIGEST_LENGTH
+        target.seek(0)
+        body = target.read()[:-_DIGEST_LENGTH]
+        target.seek(len(body))
+        target.write(hashlib.sha256(body).hexdigest().encode())

@@ -16,6 +16,7 @@ from tunecurve.experiments import describe_experiment
 from tunecurve.output import print_message
 from tunecurve.progress import require_success, wait_for_job
 from tunecurve.settings import data_folder, server_environment
+from tunecurve.whole_files import written_whole
 
 if TYPE_CHECKING:
     from tunecurve.client import Client
@@ -168,6 +169,6 @@ def summarise(experiment: Json, *, report: Path) -> Json:
 
 
 def write_summary(file: Path, summary: Json) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(summary, indent=2, ensure_ascii=False)
-    file.write_text(text + "\n", encoding="utf-8")
+    with written_whole(file) as target:
+        target.write(text.encode() + b"\n")

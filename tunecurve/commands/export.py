@@ -3,14 +3,16 @@
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 
 from tunecurve.commands.jobs import collection_of
 from tunecurve.commands.options import KeyOption, UrlOption, connect
-from tunecurve.errors import UsageError
+from tunecurve.errors import UnreachableError, UsageError
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -42,8 +44,11 @@ def export(
     """
     if collection_of(experiment) != "experiments":
         raise UsageError(f"{experiment} is no experiment (exp_…)")
-    tracking = _tracking(mlflow)
-    with connect(url, key) as client, tempfile.TemporaryDirectory() as folder:
+    with (
+        connect(url, key) as client,
+        tempfile.TemporaryDirectory() as folder,
+        _mlflow_of(mlflow) as tracking,
+    ):
         found = client.get("experiments", experiment)
         if found["state"] != "ready":
             raise UsageError(f"{experiment} is {found['state']}: it has no scores to export")
@@ -73,18 +78,32 @@ def _whole_runs(tracking: "MlflowClient", made: str) -> set[str]:
     return {run.info.run_name for run in runs if run.info.status != "RUNNING"}
 
 
-def _tracking(target: str) -> "MlflowClient":
-    """Return MLflow's client for a folder or an address; raises UsageError without MLflow."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    try:
-        from mlflow.tracking import MlflowClient  # seconds to import, and an extra to install
+@contextmanager
+def _mlflow_of(target: str) -> Iterator["MlflowClient"]:
+    """Yield MLflow's client for a folder or an address.
 
-        if "://" not in target:
-            Path(target).mkdir(parents=True, exist_ok=True)
-            target = f"sqlite:///{Path(target).resolve() / 'mlflow.db'}"
-        return MlflowClient(tracking_uri=target)
+    Raises UsageError without MLflow, and UnreachableError where it cannot read or write.
+    """
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")  # 14 s; its own 7 take minutes
+    try:
+        from mlflow.exceptions import MlflowException  # seconds to import, an extra to install
+        from mlflow.tracking import MlflowClient
+        from sqlalchemy.exc import SQLAlchemyError
     except ModuleNotFoundError as error:
         raise UsageError(f"{error.name} is not installed: pip install tunecurve[mlflow]") from error
+    address = target
+    if "://" not in target:
+        Path(target).mkdir(parents=True, exist_ok=True)
+        address = f"sqlite:///{Path(target).resolve() / 'mlflow.db'}"
+    try:
+        yield MlflowClient(tracking_uri=address)
+    except (MlflowException, SQLAlchemyError) as error:
+        # What it says after the first line is SQL and its values; an address may hold a password.
+        place = urlsplit(target).hostname or target
+        words = str(error).partition("\n")[0].replace(target, place)[:300]
+        message = f"MLflow at {place} fails: {words}; export again, which adds what is missing"
+        raise UnreachableError(message) from error
 
 
 def _files(client: "Client", experiment: str, folder: Path) -> Path:

@@ -10,7 +10,7 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, FastAPI
 from starlette.types import Scope
 
-from api import webhook_messages
+from api import reference_page, webhook_messages
 from api.audit import AuditTrail
 from api.auth import Authentication, KnownKeys
 from api.errors import add_error_handlers
@@ -77,6 +77,7 @@ _ROOMS = (
 _ROUTES = APIRouter()
 for _room in _ROOMS:
     _ROUTES.include_router(_room.router, dependencies=[Depends(refuse_unknown_parameters)])
+_ROUTES.include_router(reference_page.router)
 _ROUTES.include_router(health.router)  # what asks it may add parameters of its own
 
 # More threads than this only fight for the interpreter's lock and, on SQLite, for the writer's.
@@ -99,7 +100,7 @@ def create_app(settings: Settings) -> FastAPI:
     app = _App(
         title=TITLE,
         version=VERSION,
-        docs_url=None,  # the framework's page loads scripts from a CDN
+        docs_url=None,  # the framework's page loads scripts from a CDN: see `reference_page`
         redoc_url=None,
         redirect_slashes=False,
         lifespan=_lifespan,

@@ -1,6 +1,5 @@
 """Errors as HTTP: problem documents (RFC 9457) that never repeat the request's content."""
 
-import traceback
 from collections.abc import Iterable, Mapping
 
 import structlog
@@ -164,12 +163,3 @@ async def _on_invalid_request(request: Request, error: Exception) -> Response:
         scope=request.scope,
         faults=faults,
     )
-
-
-def where_raised(error: BaseException) -> list[str]:
-    """Return our own frames of an error without its text, which may hold rows or secrets."""
-    return [
-        f"{frame.filename}:{frame.lineno} {frame.name}"
-        for frame in traceback.extract_tb(error.__traceback__)
-        if "site-packages" not in frame.filename
-    ]

@@ -12,7 +12,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.errors import problem_response, where_raised
+from api.errors import problem_response
+from service.unexpected_errors import unexpected, where_raised
 
 log = structlog.get_logger()
 
@@ -68,7 +69,7 @@ class RequestContext:
                 log.info("client_left", route=_route(scope))
             except Exception as error:  # noqa: BLE001  the outermost edge
                 log.error(  # noqa: TRY400  the error's text may hold what the client sent
-                    "request_failed", error=type(error).__name__, frames=where_raised(error)
+                    "request_failed", error=unexpected(error), frames=where_raised(error)
                 )
                 if status:
                     raise ConnectionAbortedError from None  # half an answer must not look whole

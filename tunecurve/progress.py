@@ -1,6 +1,7 @@
 """How jobs are shown: state, progress and cost; while a command waits, bars or lines."""
 
 import contextlib
+import itertools
 import math
 import sys
 import time
@@ -48,18 +49,50 @@ def wait_for_job(
     """
     try:
         with open_display() as display:
-            curves = CurveWatch(client)
+            curves, failures = CurveWatch(client), FailedAttempts()
 
             def update(job: Job) -> None:
                 jobs = _with_children(client, job)
                 display.show(jobs)
-                for each, lines in curves.changed(jobs):
+                failed = failures.news([*jobs, *_open_shards(client, jobs)])
+                for each, lines in itertools.chain(curves.changed(jobs), failed):
                     display.show_lines(each, lines)
 
             return client.wait(identifier, on_update=update, timeout_seconds=timeout_seconds)
     except KeyboardInterrupt:
         print_message(f"detached; the job keeps running. Resume with: {resume} {identifier}")
         raise
+
+
+class FailedAttempts:
+    """Tells once of each attempt that failed of a job that is tried again."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, tuple[object, ...]] = {}
+
+    def news(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, list[str]]]:
+        """Yield each job whose latest attempt has failed since, with a line that says why."""
+        for job in jobs:
+            if line := attempt_line(job):
+                told = tuple(job["error"].get(key) for key in ("attempt", "code", "detail"))
+                if told != self._told.get(job["id"]):
+                    self._told[job["id"]] = told
+                    yield job, [line]
+
+
+def attempt_line(job: Job) -> str:
+    """Return why the latest attempt of an open job failed, such as `attempt 2 of 5 failed: …; the
+    next at 14:05:10 UTC`; empty where none has.
+    """
+    error = job.get("error")
+    if not error or job["state"] in _ENDED:
+        return ""
+    number, limit = error.get("attempt"), error.get("attempts_limit")
+    count = f"attempt {number} of {limit}" if number else "an attempt"
+    resumes = job.get("resume_at")
+    due = datetime.fromisoformat(resumes).astimezone(UTC) if resumes else None
+    following = f"; the next at {due:%H:%M:%S} UTC" if due else ""
+    return f"{count} failed: {describe_problem(error)}{following}"
 
 
 class CurveWatch:
@@ -105,6 +138,17 @@ def _with_children(client: "Client", job: Job) -> list[Job]:
     if job["kind"] != "experiment":
         return [job]
     return [job, *sorted(client.list("jobs", parent=job["id"]), key=lambda child: str(child["id"]))]
+
+
+def _open_shards(client: "Client", jobs: Sequence[Job]) -> list[Job]:
+    """Return the open shards of jobs that wait for theirs: a job is held up where one fails."""
+    parents = [job for job in jobs if job.get("reason") == "children"]
+    return [
+        shard
+        for parent in parents
+        if parent["kind"] != "experiment"
+        for shard in client.list("jobs", parent=parent["id"], state="waiting")
+    ]
 
 
 @contextlib.contextmanager

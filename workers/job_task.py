@@ -24,6 +24,7 @@ from service.jobs.ports import (
     Waiting,
 )
 from service.jobs.queries import job_states
+from service.unexpected_errors import unexpected, where_raised
 from service.work_folders import error_of_work_disk
 from workers.app import container
 from workers.shutdown import is_shutting_down
@@ -44,7 +45,7 @@ def run_job(job_id: str, operation: Operation) -> None:
         # The database is away: the lease runs out, and the sweep queues the job again. A driver's
         # words may quote a row, so they are not for the log.
         log.error(  # noqa: TRY400
-            "job_abandoned", job_id=job_id, error=type(error).__name__, where=_where(error)
+            "job_abandoned", job_id=job_id, error=unexpected(error), frames=where_raised(error)
         )
 
 
@@ -107,17 +108,10 @@ class Ending:
             if isinstance(error, OSError) and (full := error_of_work_disk(error)):
                 self._retry_or_fail(run, full, passing=True)
                 return
-            # The exception's own words may quote a row, so only its type is logged.
-            log.error(  # noqa: TRY400
-                "job_crashed", error=type(error).__name__, where=_where(error)
-            )
-            self._retry_or_fail(
-                run,
-                Internal(
-                    f"an unexpected {type(error).__name__}; the log of {self._job.id} has more"
-                ),
-                passing=True,
-            )
+            told = unexpected(error)  # its own words may quote a row
+            log.error("job_crashed", error=told, frames=where_raised(error))  # noqa: TRY400
+            message = f"unexpected {told}; `job_crashed` in the worker's log has the way there"
+            self._retry_or_fail(run, Internal(message), passing=True)
 
     def _carry_out(self, run: LeasedRun, operation: Operation) -> None:
         cleans_up_on_cancel = self._services.kinds[self._job.kind].cleans_up_on_cancel
@@ -182,13 +176,7 @@ class Ending:
             seconds=seconds,
             token=self._token,
             sessions=self._sessions,
+            attempt=None if is_outage else attempt,
+            attempts_limit=None if is_outage else most,
             attempts=attempt - 1 if is_outage else None,
         )
-
-
-def _where(error: BaseException) -> str:
-    """Return `file:line` of the innermost frame: enough to find it, nothing of the data."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""

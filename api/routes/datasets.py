@@ -12,6 +12,7 @@ from api.openapi import answers, example_of, files, page_example
 from api.pagination import Page, page_of
 from service.datasets import queries
 from service.datasets.examples import Split
+from service.datasets.origins import dataset_origin
 from service.datasets.publishing.content import ContentFormat, RowFilter
 from service.datasets.report.page import render_report
 from service.datasets.schemas import Dataset, DatasetRow, present_dataset
@@ -143,7 +144,10 @@ def get_report(
     )
     name = f"{dataset_id}.report.{report_format}"
     if report_format == "html":
-        page = render_report(report, name=dataset_id)
+        origin = dataset_origin(
+            dataset_id, project_id=principal.project_id, sessions=container.sessions
+        )
+        page = render_report(report, origin)
         return attachment(iter([page]), name=name, content_type="text/html; charset=utf-8")
     text = report.model_dump_json(indent=1).encode()
     return attachment(iter([text]), name=name, content_type="application/json")

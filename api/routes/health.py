@@ -37,7 +37,8 @@ class RootLinks(BaseModel):
     """Where to go from here; all but the first answer without a key, too."""
 
     jobs: str = Field(default="/v1/jobs", description="needs a key")
-    openapi: str = Field(default="/openapi.json", description="every request and answer")
+    docs: str = Field(default="/docs", description="every request and answer, to be tried out")
+    openapi: str = Field(default="/openapi.json", description="the same as an OpenAPI document")
     health: str = Field(default="/healthz", description="whether the process answers")
     readiness: str = Field(default="/readyz", description="whether requests can be served")
 

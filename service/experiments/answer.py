@@ -8,12 +8,15 @@ from service.evaluation.statistics.intervals import FEW_GROUPS
 from service.experiments.analysis import Analysis
 from service.experiments.base_model_words import rival_clauses, subject_words, tuned_words
 from service.experiments.decisions.decision import Decision, SizeBasis, Worth
+from service.experiments.decisions.front import unpriced
 from service.experiments.difference_words import (
+    about,
     doubt_words,
     gap_words,
     point_label,
     range_words,
 )
+from service.experiments.hyperparameter_sweep import configuration_words
 from service.experiments.learning_curve.curve import LearningCurve, Point, Verdict
 from service.money import NANO
 
@@ -130,11 +133,11 @@ def _sweep(analysis: Analysis) -> Iterable[str]:
         return
     tuned = {each.name for each in everyone}
     level = [each.name for each in analysis.ranking if each.name in tuned and not each.is_worse]
-    chosen = curve.points[0].configuration or "the service's own choice"
+    chosen = configuration_words(curve.points[0].configuration)
     expected = analysis.score_of_best
     words = "" if expected is None else f", expected to score {expected:.1f} on new rows"
     yield (
-        f"of {len(configurations)} configurations {chosen} scores best{words}; "
+        f"of {len(configurations)} configurations the best is {chosen}{words}; "
         f"{len(level) - 1:,} of {len(tuned):,} tuned variants are not shown to be worse"
     )
 
@@ -216,9 +219,11 @@ def _costs(analysis: Analysis) -> Iterable[str]:
     tuned = analysis.costs.get(decision.candidate.name)
     prompt = analysis.costs.get(decision.best_prompt.name)
     if tuned is None or prompt is None or None in (tuned.per_thousand, prompt.per_thousand):
+        if names := unpriced(analysis.costs):
+            yield f"costs are not compared: no price is known for calls of {', '.join(names)}"
         return
     start = analysis.pays_off_from
-    paid = f", which pays for its tuning in a month of {start:,} calls" if start else ""
+    paid = f", which pays for its tuning in a month of about {about(start)} calls" if start else ""
     yield (
         f"1,000 calls cost {dollar_words(tuned.per_thousand)} dollars tuned and "
         f"{dollar_words(prompt.per_thousand)} with {point_label(decision.best_prompt)}{paid}"
@@ -230,9 +235,10 @@ def _next(analysis: Analysis) -> Iterable[str]:
     for step in analysis.next_steps:
         cost = "" if step.cost_nano is None else f" ({dollar_words(step.cost_nano)} dollars)"
         if step.decides == "size":
-            yield f"about {step.amount:,} more test rows{cost} would tell the two sizes apart"
+            yield f"about {about(step.amount)} more test rows{cost} would tell the two sizes apart"
         elif step.kind == "test_rows":
-            yield f"about {step.amount:,} more test rows{cost} would show a difference of this size"
+            rows = about(step.amount)
+            yield f"about {rows} more test rows{cost} would show a difference of this size"
         elif step.kind == "replicates":
             yield f"{step.amount} more tunings of each size{cost} would tell their luck from a gain"
         elif analysis.curve.verdict is not Verdict.STILL_RISING:

@@ -76,5 +76,10 @@ def doubt_words(found: Comparison, *, tests: int) -> str:
     return f", not shown as one of {tests} comparisons (p {found.adjusted_p or 1:.2f} after Holm)"
 
 
+def about(count: int) -> str:
+    """Return an estimate for people, in two digits: 34,561 is "35,000"."""
+    return f"{float(f'{count:.2g}'):,.0f}"
+
+
 def point_label(point: Point) -> str:
     return point.name.split(" (")[0]  # the number of shots would stand beside the score

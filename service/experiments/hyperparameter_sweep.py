@@ -1,5 +1,6 @@
 """A hyperparameter sweep: the configurations that an experiment tunes with, each once. Pure."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -155,6 +156,17 @@ def _grid(sweep: SweepSpec, base: HyperparametersSpec) -> Iterator[Configuration
         yield ConfigurationSpec.model_validate(fields)
 
 
+_NAMES = {
+    "e": "epochs",
+    "lr": "learning-rate multiplier",
+    "a": "adapter size",
+    "rate": "learning rate",
+    "b": "batch size",
+    "p": "prompt",
+}
+_PART = re.compile(r"([a-z]+)(\S+)")
+
+
 def configuration_name(configuration: ConfigurationSpec) -> str:
     """Return a configuration in short, such as "e4 lr1 a1 p2" for epochs, multiplier, adapter and
     the second prompt; "rate" is a learning rate and "b" a batch size of local trainings. What the
@@ -169,6 +181,14 @@ def configuration_name(configuration: ConfigurationSpec) -> str:
         "p": configuration.prompt,
     }
     return " ".join(f"{name}{value:g}" for name, value in fields.items() if value is not None)
+
+
+def configuration_words(short: str) -> str:
+    """Return what `configuration_name` shortened, such as "epochs 4, adapter size 1 (e4 a1)"."""
+    if not short:
+        return "the service's own choice"
+    parts = (f"{_NAMES[name]} {value}" for name, value in _PART.findall(short))
+    return f"{', '.join(parts)} ({short})"
 
 
 def variant_configuration(hyperparameters: Mapping[str, Any] | None) -> str:

@@ -104,7 +104,7 @@ def _reason(job: JobRecord) -> str | None:
     """Return why a child has no result: its error's code, or that it was cancelled."""
     if job.state == State.CANCELLED:
         return "cancelled"
-    return str(job.error["code"]) if job.error else None
+    return str(job.error["code"]) if job.error and job.state == State.FAILED else None
 
 
 def given_dataset(session: Session, spec: ExperimentSpec, project_id: str) -> DatasetView | None:

@@ -24,6 +24,7 @@ from service.errors import Internal, TunecurveError, Unavailable
 from service.inference.ports import Generation, GenerationRequest
 from service.settings import Settings
 from service.task_queue import Queue, TaskQueue, queue_names
+from service.unexpected_errors import unexpected, where_raised
 
 log = structlog.get_logger()
 
@@ -153,9 +154,10 @@ def _published(content: bytes, answer: Answer, emit: Emit | None) -> bytes:
     except TunecurveError as error:
         reported = error
     except Exception as error:  # noqa: BLE001  the caller waits; its words may quote the text
-        log.error("call_failed", error=type(error).__name__)  # noqa: TRY400
+        told = unexpected(error)
+        log.error("call_failed", error=told, frames=where_raised(error))  # noqa: TRY400
         reported = Internal(
-            f"the worker met an unexpected {type(error).__name__}; its log says when"
+            f"unexpected {told}; `call_failed` in the worker's log has the way there"
         )
     fault = [type(reported).__name__, reported.message, reported.code]
     return json.dumps({"error": fault}).encode()

@@ -132,7 +132,8 @@ def _fail_exhausted(
     session: Session, job: Job, attempts_limit: int, *, cost: Mapping[str, Any]
 ) -> None:
     error = Internal(
-        f"{job.id} was started {attempts_limit} times and its worker died or failed each time",
+        f"{job.id} was started {attempts_limit} times and its worker died or failed each time"
+        + (f"; the last failure: {job.error['detail']}" if job.error else ""),
         code="attempts_exhausted",
     )
     values = {"error": problem_of(error), "cost": {**job.cost, **cost}}
@@ -183,7 +184,12 @@ def _end(session: Session, job: Job, state: State, *, token: str | None, **value
 
 
 def park_job(job_id: str, waiting: Waiting, *, token: str, sessions: Sessions) -> bool:
-    """Release a job until what it waits for has come; a cancelling job stays cancelling."""
+    """Release a job until what it waits for has come; a cancelling job stays cancelling.
+
+    Until it waits for something else, a job that is tried again keeps the reason it was given.
+    """
+    known = waiting.reason is Reason.RETRY and waiting.error is None
+    values = {} if known else {"error": waiting.error and problem_of(waiting.error)}
     return _release(
         job_id,
         State.WAITING,
@@ -193,6 +199,7 @@ def park_job(job_id: str, waiting: Waiting, *, token: str, sessions: Sessions) -
         seconds=waiting.seconds,
         waits_for=waiting.waits_for,
         **_PROGRESSED,
+        **values,
     )
 
 
@@ -208,11 +215,14 @@ def retry_job(
     seconds: float,
     token: str,
     sessions: Sessions,
+    attempt: int | None = None,
+    attempts_limit: int | None = None,
     attempts: int | None = None,
 ) -> bool:
     """Park a job whose failure may pass; its attempts still count, or are as many as is said.
 
-    A cancelling job stays cancelling, also when its worker has not seen the cancel yet.
+    `attempt` of `attempts_limit` is what people are told of it. A cancelling job stays cancelling,
+    also when its worker has not seen the cancel yet.
     """
     return _release(
         job_id,
@@ -220,8 +230,8 @@ def retry_job(
         token=token,
         sessions=sessions,
         reason=Reason.RETRY,
-        details={"retry_because": error.code},
         seconds=seconds,
+        error=problem_of(error, attempt=attempt, attempts_limit=attempts_limit),
         **({} if attempts is None else {"attempts_without_progress": attempts}),
     )
 
@@ -234,7 +244,6 @@ def _release(
     sessions: Sessions,
     reason: Reason | None = None,
     seconds: float | None = None,
-    details: Mapping[str, Any] | None = None,
     **values: Any,
 ) -> bool:
     """End a run without ending its job; return False when the lease was lost."""
@@ -253,5 +262,17 @@ def _release(
             values["started_at"] = None  # it has only looked: its work begins once that is there
         moved = repository.move(session, job, state=state, now=now, token=token, **values)
         if moved and state is State.WAITING:
-            emit_event(session, job, EventType.JOB_WAITING, **(details or {}))
+            emit_event(session, job, EventType.JOB_WAITING, **_retry_details(job))
         return moved
+
+
+def _retry_details(job: Job) -> dict[str, Any]:
+    """Return what an event says of a job that is tried again."""
+    if job.reason != Reason.RETRY or not job.error:
+        return {}
+    return {
+        "retry_because": job.error["code"],
+        "why": job.error["detail"],
+        "attempt": job.error["attempt"],
+        "attempts_limit": job.error["attempts_limit"],
+    }

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel
 
 from service.database import Session, Sessions
+from service.errors import TunecurveError
 from service.ids import Prefix
 from service.jobs.lifecycle import Reason
 from service.task_queue import Queue, TaskQueue
@@ -40,12 +41,13 @@ class Waiting:
 
     It wakes after `seconds`, or when the job `waits_for` ends, or when its last child ends
     (reason `children`), whichever is set; the job of a paid operation is woken by the sweep
-    that polls it.
+    that polls it. Where it is to be tried again (reason `retry`), `error` says why.
     """
 
     reason: Reason
     seconds: float | None = None
     waits_for: str | None = None
+    error: TunecurveError | None = field(default=None, compare=False)
 
 
 class JobRun(Protocol):

@@ -104,6 +104,8 @@ def move(
     """
     if not may_follow(State(job.state), state):
         raise Internal(f"a {job.state} job cannot become {state}", code="illegal_move")
+    if state in {State.SUCCEEDED, State.CANCELLED}:
+        values.setdefault("error", None)  # of an attempt before
     return _write(session, job, now, token, state=state.value, **values)
 
 

@@ -92,7 +92,7 @@ class ProblemFault(BaseModel):
 
 
 class JobError(BaseModel):
-    """Why a job failed, in the words of a problem document (RFC 9457) but for its status."""
+    """Why a job or its latest attempt failed: a problem document (RFC 9457) without a status."""
 
     type: str
     title: str
@@ -100,6 +100,14 @@ class JobError(BaseModel):
     detail: str
     retryable: bool = Field(description="the same job may succeed when it is submitted again")
     errors: list[ProblemFault] = []
+    attempt: int | None = Field(
+        default=None,
+        description="of a job that is tried again: which attempt in a row without progress this "
+        "was; null where it does not count as one",
+    )
+    attempts_limit: int | None = Field(
+        default=None, description="after so many attempts in a row without progress the job fails"
+    )
 
 
 class Job(BaseModel):
@@ -125,7 +133,10 @@ class Job(BaseModel):
     progress: Progress
     cost: Cost
     budget: Budget | None
-    error: JobError | None
+    error: JobError | None = Field(
+        description="why it failed; of an open job why its latest attempt did: it is tried again "
+        "at `resume_at`"
+    )
     labels: dict[str, str]
     attempt: int = Field(description="how often a worker has claimed it")
     version: int = Field(description="rises with every change; the ETag")
@@ -191,7 +202,9 @@ def present_job(
     )
 
 
-def problem_of(error: TunecurveError) -> dict[str, Any]:
+def problem_of(
+    error: TunecurveError, *, attempt: int | None = None, attempts_limit: int | None = None
+) -> dict[str, Any]:
     """Return an error as a job row keeps it."""
     return JobError(
         type=f"urn:tunecurve:error:{error.code}",
@@ -203,6 +216,8 @@ def problem_of(error: TunecurveError) -> dict[str, Any]:
             ProblemFault(pointer=fault.pointer, code=fault.code, message=fault.message)
             for fault in error.faults
         ],
+        attempt=attempt,
+        attempts_limit=attempts_limit,
     ).model_dump()
 
 
@@ -218,7 +233,7 @@ def event_data(row: JobRecord, **more: Any) -> dict[str, Any]:
         "labels": row.labels,
         "parent": row.parent_id,
         "version": row.version,
-        "error": {"code": error["code"]} if error else None,
+        "error": {"code": error["code"]} if error and row.state == State.FAILED else None,
     }
     if State(row.state) in TERMINAL:
         data["cost"] = Cost.model_validate(row.cost).model_dump()

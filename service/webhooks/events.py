@@ -39,7 +39,7 @@ PATTERNS = ("*", "job.*", "model.*", "webhook.*", *(type_.value for type_ in DEL
 _PUBLIC_DATA = frozenset(
     {
         "kind", "state", "reason", "outputs", "labels", "parent", "version", "error",
-        "attempt", "retry_because", "why", "code", "webhook", "synthetic", "cost",
+        "attempt", "attempts_limit", "retry_because", "why", "code", "webhook", "synthetic", "cost",
         "model", "base_model", "retires", "days_left", "provider_state", "phase", "overfitting",
     }
 )  # fmt: skip

@@ -1,6 +1,7 @@
 """The contract: complete, valid, and the one that is committed."""
 
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -181,5 +182,19 @@ def test_what_is_sent_must_be_known(contract: Json) -> None:
         assert schemas[name].get("additionalProperties") is False, name
 
 
-def test_no_page_of_documentation_loads_scripts_from_elsewhere(api: Api) -> None:
-    assert api.get("/docs").status_code == api.get("/redoc").status_code == 404
+def test_the_page_of_documentation_loads_nothing_from_elsewhere(api: Api) -> None:
+    page = api.get(api.get("/").json()["links"]["docs"])
+    linked = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+
+    assert sorted(linked) == [
+        "docs/favicon.png",
+        "docs/swagger-ui-bundle.js",
+        "docs/swagger-ui.css",
+    ]
+    assert all(api.get(f"/{address}").status_code == 200 for address in linked)
+    assert "url: 'openapi.json'" in page.text
+    policy = page.headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; script-src 'self' 'sha256-")
+    assert "http" not in policy
+    assert api.get("/docs/core.py").status_code == 422
+    assert api.get("/redoc").status_code == 404

@@ -11,10 +11,11 @@ import typer
 
 from tunecurve.billing import describe_model
 from tunecurve.commands.options import KeyOption, OutputOption, TimeoutOption, UrlOption, connect
-from tunecurve.errors import ApiError, UsageError
+from tunecurve.errors import ApiError, UsageError, describe_problem
 from tunecurve.experiments import describe_evaluation, describe_experiment
 from tunecurve.output import Column, OutputFormat, print_json, print_object, print_rows
 from tunecurve.progress import (
+    attempt_line,
     cost_text,
     progress_text,
     require_success,
@@ -134,6 +135,10 @@ def jobs(
         )
         rows = list(itertools.islice(found, limit))
     print_rows(rows, _COLUMNS, output=output)
+    if output is OutputFormat.TABLE:
+        for row in rows:
+            if line := attempt_line(row):
+                print(f"{row['id']}  {line}")
 
 
 def get(
@@ -159,6 +164,9 @@ def get(
         print(describe_evaluation(found))
     elif collection == "models" and output is OutputFormat.TABLE:
         print(describe_model(found))
+    elif collection == "jobs" and output is OutputFormat.TABLE:
+        error = attempt_line(found) or (found.get("error") and describe_problem(found["error"]))
+        print_object(found | {"error": error}, output=output)
     else:
         print_object(found, output=output)
 

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from service.datasets.drops import ROWS_SHOWN, DropReason
 from service.datasets.examples import Split
+from service.datasets.leak_rules import MEANINGS
 from service.datasets.preparation import SplitDataset
 from service.datasets.presets.preset import Preset
+from service.datasets.presets.vocabulary import task_words
 from service.datasets.publishing.example_files import WrittenFiles
 from service.datasets.publishing.grains import grains_of, unused_rows
 from service.datasets.publishing.placeholder_labels import PlaceholderLabels
@@ -33,7 +35,7 @@ from service.datasets.report.schemas import (
 )
 from service.datasets.row_faults import Level
 from service.datasets.splitting.hash_split import group_sizes
-from service.datasets.splitting.leakage import MEANINGS, PAIRS_SHOWN
+from service.datasets.splitting.leakage import PAIRS_SHOWN
 from service.datasets.validation.dataset_facts import DatasetFacts, Finding
 from service.datasets.validation.dataset_rules import dataset_findings
 from service.datasets.validation.row_checks import RuleViolations
@@ -126,7 +128,7 @@ def build_report(
     drops = prepared.converted.drops
     groups = group_sizes(prepared.keys, kept)
     near, personal = prepared.converted.near, written.personal
-    common = personal.common_words()
+    common = personal.common_words(known=task_words(preset.answer))
     return DatasetReport(
         source_rows=prepared.source_rows,
         kept=prepared.kept,
@@ -135,11 +137,7 @@ def build_report(
             reason.value: Dropped(rows=count, first_rows=drops.first_rows[reason])
             for reason, count in drops.counts.items()
         },
-        groups=Groups(
-            count=len(groups),
-            largest=_largest(groups),
-            tested=facts.test_groups,
-        ),
+        groups=Groups(count=len(groups), largest=_largest(groups), tested=facts.test_groups),
         grains=grains_of(prepared, preset),
         lengths={name: _lengths(keys[f"{name}_characters"]) for name in ("text", "target")},
         warnings=[

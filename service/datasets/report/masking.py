@@ -72,13 +72,14 @@ class PersonalData:
         )
         self.words.update(dict(words.value_counts().rows()))
 
-    def common_words(self) -> frozenset[str]:
+    def common_words(self, *, known: Iterable[str] = ()) -> frozenset[str]:
         """Return the words in small letters, and the labels in brackets and capitals, that at
-        least 5 rows and 1 in 100 hold.
+        least 5 rows and 1 in 100 hold, and the words of `known`.
         """
         least = max(5, self.rows / 100)
         words = {word for word, rows in self.words.items() if rows >= least and word.islower()}
-        return frozenset(words | {label for label, rows in self.labels.items() if rows >= least})
+        labels = {label for label, rows in self.labels.items() if rows >= least}
+        return frozenset(words | labels | {word for text in known for word in _WORD.findall(text)})
 
 
 def common_words(texts: Iterable[tuple[str, str]], *, known: Iterable[str] = ()) -> frozenset[str]:
@@ -88,7 +89,7 @@ def common_words(texts: Iterable[tuple[str, str]], *, known: Iterable[str] = ())
     rows = pl.DataFrame(list(texts), schema=["text", "target"], orient="row")
     found = PersonalData()
     found.scan(rows)
-    return found.common_words() | {word for text in known for word in _WORD.findall(text)}
+    return found.common_words(known=known)
 
 
 def mask(text: str, *, common: frozenset[str]) -> str:

@@ -10,21 +10,12 @@ from numpy.typing import NDArray
 
 from service.datasets.cleaning.similarity_index import SimilarityIndex
 from service.datasets.examples import SPLIT_CODES, Split
+from service.datasets.leak_rules import MEANINGS, NEAR
 from service.errors import Fault, Invalid
 
 Rows = NDArray[np.int64]
 PAIRS_SHOWN = 20
 _COPIED_SHARE = 0.9  # of validation rows that are train rows: then they are one set
-NEAR = "leak_near_input"
-MEANINGS = {
-    "leak_exact_input": "the same input",
-    "leak_normalised_input": "the same input but for case, white space and punctuation",
-    NEAR: "nearly the same input",
-    "leak_target_template": "the same target but for its placeholders",
-    "leak_group": "a row of the same group",
-    "shot_in_test": "an example that is shown in prompts",
-    "validation_is_train": "a training row",
-}
 
 
 @dataclass(frozen=True, slots=True)

@@ -286,8 +286,8 @@ JUDGE_SCORE, JUDGE_WIN_RATE = "judge_score", "judge_win_rate"
 JUDGED: Mapping[str, MetricSpec] = {
     name: MetricSpec(name, title, "example", GivenScore, reads_raw=True, is_given=True)
     for name, title in (
-        (JUDGE_SCORE, "grade by a judge"),
-        (JUDGE_WIN_RATE, "win rate by a judge"),
+        (JUDGE_SCORE, "judge score"),
+        (JUDGE_WIN_RATE, "win rate"),
     )
 }
 

@@ -146,12 +146,12 @@ def send_missing(
             return Waiting(Reason.QUOTA, seconds=error.resume_seconds)
         except NotFound as error:
             if error.code == "provider_not_found" and _is_new(plan, services=services):
-                return Waiting(Reason.RETRY, seconds=UNAVAILABLE_SECONDS)
+                return Waiting(Reason.RETRY, seconds=UNAVAILABLE_SECONDS, error=error)
             raise
-        except Unavailable:
+        except Unavailable as error:
             if not writer.stored:
                 raise  # an attempt without progress: the job's attempts bound them
-            return Waiting(Reason.RETRY, seconds=UNAVAILABLE_SECONDS)
+            return Waiting(Reason.RETRY, seconds=UNAVAILABLE_SECONDS, error=error)
     return None
 
 

@@ -49,9 +49,17 @@ def kappa_estimate(
 
 
 def mean_estimate(values: Array, groups: NDArray[Any], *, confidence: float = 0.95) -> Estimate:
-    """Return the mean of rows with its interval."""
+    """Return the mean of rows, which differ by 1 at most, with its interval.
+
+    Where all are equal a spread cannot be seen, but so many groups as Clopper and Pearson's (1934)
+    bound allows may differ by as much as they can.
+    """
     rows = np.column_stack([values, np.ones(len(values))])
-    return _estimate(rows, groups, lambda sums: sums[..., 0] / sums[..., 1], confidence=confidence)
+    found = _estimate(rows, groups, lambda sums: sums[..., 0] / sums[..., 1], confidence=confidence)
+    if found.value is None or found.low is None or np.ptp(values) > 0:
+        return found
+    unseen = 1 - (0.5 - confidence / 2) ** (1 / len(np.unique(groups)))
+    return Estimate(found.value, found.value - unseen, found.value + unseen)
 
 
 def rank_correlation(

@@ -59,6 +59,11 @@ def pareto_front(
     return tuple(front)
 
 
+def unpriced(costs: Mapping[str, VariantCost]) -> list[str]:
+    """Return the variants with answers whose price is not known."""
+    return [name for name, cost in costs.items() if cost.per_thousand is None]
+
+
 def pays_off_from(tuned: VariantCost, prompt: VariantCost) -> int | None:
     """Return how many calls a month earn the tuning back within that month; None: never, or
     unknown.

@@ -14,6 +14,8 @@ from service.evaluation.statistics.power import detectable_difference
 from service.experiments.analysis import Analysis
 from service.experiments.answer import answer_clauses
 from service.experiments.decisions.decision import Decision
+from service.experiments.decisions.front import unpriced
+from service.experiments.difference_words import about
 from service.experiments.learning_curve.curve import LearningCurve, Verdict
 from service.experiments.report.confidence_table import HEADS, confidence_rows
 from service.experiments.report.curve_table import CURVE_HEADS, curve_rows
@@ -133,7 +135,8 @@ def _choice(analysis: Analysis) -> Iterable[tuple[str, str]]:
     """Yield what helps to choose: the front, the luck of the best, what the rows can show."""
     decision = analysis.decision
     if analysis.front is None:
-        yield "Worth choosing", "not said: the price of a variant is not known"
+        names = ", ".join(unpriced(analysis.costs))
+        yield "Worth choosing", f"not said: no price is known for calls of {names or 'a variant'}"
     else:
         yield "Worth choosing by score and cost", ", ".join(analysis.front)
     if analysis.score_of_best is not None:
@@ -147,7 +150,7 @@ def _choice(analysis: Analysis) -> Iterable[tuple[str, str]]:
         words = f"{least:.1f}, in four of five experiments with {rows} and {tests} comparisons"
         yield "Least difference to be shown", words
     if analysis.pays_off_from is not None:
-        yield "Tuning paid in a month from", f"{analysis.pays_off_from:,} calls"
+        yield "Tuning paid in a month from", f"about {about(analysis.pays_off_from)} calls"
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +175,8 @@ def _row_lists(rows: RowFindings | None, shown: Shown) -> list[tuple[str, list[_
 
 
 def _shown_row(row: RowExample, shown: Shown) -> _ShownRow:
-    earned = "" if row.earned is None else f", {row.earned:.1f}"
-    before = "" if row.prompt_earned is None else f" (prompt {row.prompt_earned:.1f})"
+    earned = "" if row.earned is None else f", score {row.earned:.1f}"
+    before = "" if row.prompt_earned is None else f" (with the prompt {row.prompt_earned:.1f})"
     prompted = row.prompt_answer
     return _ShownRow(
         head=f"Row {row.position}{earned}{before}",

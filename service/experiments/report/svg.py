@@ -8,7 +8,7 @@ from html import escape
 STEPS = 5  # of the score axis, about
 LABEL_GAP = 18  # pixels between the lines of two labels
 TICK_GAP = 44  # pixels that the longest number below the axis needs
-_NARROWEST_SPAN = 1.0  # equal scores are not stretched over the page
+_NARROWEST_SPAN = 5.0  # equal scores are not stretched over the page
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,12 @@ def number_axis(frame: Frame, numbers: Sequence[tuple[float, str]], *, title: st
 
 
 def score_ticks(low: float, high: float) -> list[float]:
-    """Return round numbers that enclose both ends, about six of them."""
+    """Return round numbers that enclose both ends, about six of them.
+
+    Ends that are too near to each other get room below, where there is some.
+    """
+    low = max(min(low, 0.0), min(low, high - _NARROWEST_SPAN))
+    high = max(high, low + _NARROWEST_SPAN)
     span = max(high - low, _NARROWEST_SPAN)
     power = 10 ** math.floor(math.log10(span / STEPS))
     step = next(power * unit for unit in (1, 2, 5, 10) if power * unit * STEPS >= span)

@@ -17,14 +17,7 @@ from typing import Any, Generic
 import structlog
 
 from service.database import Sessions, database_now
-from service.errors import (
-    Forbidden,
-    Invalid,
-    NotFound,
-    RateLimited,
-    TunecurveError,
-    Unavailable,
-)
+from service.errors import Forbidden, Invalid, NotFound, RateLimited, TunecurveError, Unavailable
 from service.jobs.lifecycle import Reason
 from service.jobs.paid_operations import repository
 from service.jobs.paid_operations.fence import Reconciled, search_attempts
@@ -33,6 +26,8 @@ from service.jobs.paid_operations.pace import GIVE_UP, OperationPace
 from service.jobs.paid_operations.ports import PaidOperation, Row
 from service.jobs.paid_operations.states import (
     FINAL_STATES,
+    IN_DOUBT,
+    NOT_SENT,
     PROVIDER_CONFLICT,
     OperationState,
     same_resource,
@@ -121,10 +116,10 @@ class _Step(Generic[Row]):
         """Adopt the operation that may have been sent before; send it only if there is none."""
         remaining = row.intended_at + self.pace.settle - now
         if remaining > timedelta():
-            return Waiting(Reason.RETRY, seconds=remaining.total_seconds())
+            return Waiting(Reason.RETRY, seconds=remaining.total_seconds(), error=IN_DOUBT)
         sent = search_attempts(self.run, self.operation, row, age=now - row.intended_at)
         if sent is None:
-            return Waiting(Reason.RETRY, seconds=self.pace.settle_seconds)
+            return self._later(IN_DOUBT)
         note_doubt(row, sessions=self.sessions)
         if sent.ours is not None:
             return self._adopt(row, sent, sent.ours)
@@ -163,7 +158,7 @@ class _Step(Generic[Row]):
     def _send(self, row: Row) -> Waiting:
         inputs = self._stage(row)
         if inputs is None or not self._may_send():
-            return Waiting(Reason.RETRY, seconds=self.pace.settle_seconds)
+            return self._later(NOT_SENT)
         try:
             resource_name = self.operation.submit(row, inputs)
         except RateLimited:
@@ -173,13 +168,16 @@ class _Step(Generic[Row]):
                 return self._adopt_or_refuse(row, error)
             # The request may have arrived. It is looked for before it is ever sent again.
             log.warning("operation_in_doubt", job_id=self.run.id, code=error.code)
-            return Waiting(Reason.RETRY, seconds=self.pace.settle_seconds)
+            return self._later(error)
         log.info("operation_submitted", job_id=self.run.id, resource_name=resource_name)
         try:
             return self._accept(row, resource_name)
         except LeaseLost:
             self._disown(row, resource_name)
             raise
+
+    def _later(self, error: TunecurveError) -> Waiting:
+        return Waiting(Reason.RETRY, seconds=self.pace.settle_seconds, error=error)
 
     def _is_refused(self, error: TunecurveError) -> bool:
         """Return whether an answer is the last word: a refusal, or a doubt that does not end."""
@@ -197,7 +195,7 @@ class _Step(Generic[Row]):
         """Refuse, unless what was asked for was made all the same: a proxy may have answered."""
         sent = search_attempts(self.run, self.operation, row, age=timedelta())
         if sent is None:
-            return Waiting(Reason.RETRY, seconds=self.pace.settle_seconds)
+            return self._later(IN_DOUBT)
         if sent.ours is not None:
             return self._adopt(row, sent, sent.ours)
         self._refuse(row, error)

@@ -5,8 +5,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from service.errors import Unavailable
+
 # The code of a 409: what was asked for may have been made, or something is in its way.
 PROVIDER_CONFLICT = "provider_conflict"
+
+# Why an operation is not sent, or not sent again, yet.
+IN_DOUBT = Unavailable(
+    "an earlier request may have reached the provider: it is looked for before another is sent",
+    code="operation_in_doubt",
+)
+NOT_SENT = Unavailable("its input could not be copied for the request", code="input_not_staged")
 
 
 class OperationState(StrEnum):

@@ -12,7 +12,7 @@ from service.catalogue.catalogue import load_catalogue
 from service.datasets.formats.rows import SourceRow
 from service.datasets.publishing.report_builder import bars
 from service.datasets.report.masking import mask
-from service.datasets.report.page import render_report
+from service.datasets.report.page import Origin, render_report
 from service.datasets.report.schemas import DatasetReport
 from service.datasets.schemas import PrepareSpec
 from service.datasets.sources.synthetic import synthetic_rows
@@ -238,7 +238,7 @@ def test_the_providers_counts_narrow_the_error() -> None:
     assert counter.asked == [(20, "gemini-3.5-flash")]
     assert (report.tokens.counted, report.tokens.synthetic) == (20, True)
     assert report.tokens.error < 0.05
-    assert b"20 examples counted by an emulator" in render_report(report, name="ds")
+    assert b"20 examples counted by an emulator" in render_report(report, Origin("ds"))
 
 
 @pytest.mark.parametrize(
@@ -257,7 +257,7 @@ def test_a_provider_that_does_not_count_fails_no_preparation(
     assert report.tokens is not None
     assert (report.tokens.counted, report.tokens.not_counted) == (0, reason)
     assert report.tokens.error > 0.3
-    assert f"a guess, nothing counted: {reason}".encode() in render_report(report, name="ds")
+    assert f"a guess, nothing counted: {reason}".encode() in render_report(report, Origin("ds"))
 
 
 @pytest.mark.parametrize("counts", [[], [0] * 20, [5] * 19])
@@ -297,7 +297,7 @@ def test_the_page_escapes_what_the_data_say_and_loads_nothing(outcome: Outcome) 
     evil = "<script>alert(1)</script>"
     report = outcome.report.model_copy(update={"labels": {evil: 3}})
 
-    page = render_report(report, name=evil).decode()
+    page = render_report(report, Origin(evil)).decode()
 
     tags = _Tags()
     tags.feed(page)
@@ -325,9 +325,9 @@ def test_the_page_of_a_leaky_dataset_says_so_first(outcome: Outcome) -> None:
         ],
     }
 
-    page = render_report(DatasetReport.model_validate(leaky), name="ds").decode()
+    page = render_report(DatasetReport.model_validate(leaky), Origin("ds")).decode()
 
-    assert page.index("Held-out rows leak") < page.index("Rows</h2>")
+    assert page.index("Held-out rows leak") < page.index("Rows of the source</h2>")
     assert "12 and 3" in page
 
 
@@ -345,4 +345,4 @@ def test_a_report_of_before_is_still_read() -> None:
     report = DatasetReport.model_validate(old)
 
     assert report.leakage is None
-    assert b"few_training_rows" in render_report(report, name="ds")
+    assert b"few_training_rows" in render_report(report, Origin("ds"))

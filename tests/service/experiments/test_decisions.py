@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from service.evaluation.statistics.comparison import Comparison
 from service.experiments.answer import answer
 from service.experiments.decisions.decision import Decision, SizeBasis, Worth, decide
-from service.experiments.difference_words import difference_words, doubt_words, gap_words
+from service.experiments.difference_words import about, difference_words, doubt_words, gap_words
 from service.experiments.learning_curve.curve import Point, learning_curve
 from tests.service.experiments.curves import FEW, ZERO, analysed, pairs_of, point, tuned
 
@@ -51,7 +51,7 @@ def test_the_recommended_size_is_the_smallest_not_shown_to_be_worse() -> None:
 def test_what_would_tell_the_recommended_size_from_the_best_is_said() -> None:
     decision, words = decided(FEW, *sizes({200: 93.4, 800: 94.3}))
     more = (decision.size_rows_needed or 0) - 200
-    assert f"about {more:,} more test rows would tell the two sizes apart" in words
+    assert f"about {about(more)} more test rows would tell the two sizes apart" in words
 
 
 def test_a_tolerance_buys_a_smaller_size() -> None:
@@ -120,7 +120,7 @@ def test_a_difference_that_is_not_shown_says_how_many_rows_would_show_it() -> No
     # of three comparisons, each at a third of the level
     assert decision.rows_needed == pytest.approx(200 * (3.24 / 1.96 / 0.5) ** 2, rel=0.03)
     more = (decision.rows_needed or 0) - 200
-    assert f"about {more:,} more test rows would show" in words
+    assert f"about {about(more)} more test rows would show" in words
 
 
 def test_equal_scores_ask_for_no_number_of_rows() -> None:

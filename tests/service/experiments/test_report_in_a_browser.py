@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
+from service.datasets.report.page import Origin
 from service.datasets.report.page import render_report as render_dataset_report
 from service.datasets.schemas import PrepareSpec
 from service.datasets.sources.synthetic import synthetic_rows
@@ -38,7 +39,13 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         }
     )
     prepared = prepare_rows(synthetic_rows(400, seed=1), spec, model="gemini-3.5-flash").report
-    dataset.write_bytes(render_dataset_report(prepared, name="ds_01jd5v3q0e8k3v7m2x9y4z6abc"))
+    origin = Origin(
+        "reviews_of_2026_with_a_name_that_is_much_longer_than_a_narrow_screen_is_wide.jsonl.gz",
+        facts=[("Dataset", "ds_01jd5v3q0e8k3v7m2x9y4z6abc"), ("Instruction", "mask " * 60)],
+        splits=[("train", 350, 340), ("test", 40, 40)],
+        synthetic=True,
+    )
+    dataset.write_bytes(render_dataset_report(prepared, origin))
     return {"experiment": experiment, "dataset": dataset, "judged": judged}
 
 

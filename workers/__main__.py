@@ -32,6 +32,8 @@ def main(arguments: Sequence[str]) -> int:
     known = list(app.amqp.queues)
     if unknown := [name for name in options.queues if name not in known]:
         parser.error(f"no queue {unknown[0]!r}; known: {', '.join(known)}")
+    if fault := _bound_slots(options):
+        parser.error(fault)
     worker = app.Worker(
         queues=options.queues,
         concurrency=options.concurrency,
@@ -62,6 +64,13 @@ def load_app(include: Sequence[str]) -> "Celery":
         for module in app.conf.include:
             importlib.import_module(module)
     return app
+
+
+def _bound_slots(options: argparse.Namespace) -> str:
+    from workers.app import settings
+    from workers.gpu import bound_slots
+
+    return bound_slots(options.queues, options.concurrency, local_models=settings.local_models)
 
 
 def _full_name(name: str) -> str:

@@ -25,6 +25,17 @@ def test_a_queue_that_nobody_fills_is_refused_with_those_there_are() -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_more_slots_of_local_models_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch", reason="the extra `local` is not installed")
+    monkeypatch.setenv("TUNECURVE_LOCAL_MODELS", "/models")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,GPU-5a1c,-1,3")
+    done = _run("--queues", "tune-local,evaluate-local", "--concurrency", "3")
+
+    assert done.returncode == 2
+    assert "--concurrency 3 is more than the 2 GPU(s) here" in done.stderr
+    assert "set --concurrency 2" in done.stderr
+
+
 def test_a_persons_own_modules_in_the_current_folder_are_not_imported(tmp_path: Path) -> None:
     for name in ("api", "client", "evaluate", "html", "mmap", "numpy", "service", "workers"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('a module of somebody else')")

@@ -20,7 +20,12 @@ from transformers import (
 
 from service.errors import Invalid
 from service.inference.local.folders import LocalModels, LocalTask, Manifest
-from service.inference.local.memory import MemoryNeed, Shape, available_bytes, require_memory
+from service.inference.local.memory import (
+    MemoryNeed,
+    available_bytes,
+    count_parameters,
+    require_memory,
+)
 
 _SAFE: Mapping[str, Any] = {"trust_remote_code": False, "local_files_only": True}
 # What transformers and its tokenizers raise for files that are damaged, of no kind that they know,
@@ -56,8 +61,8 @@ class LoadedModel:
 
 def prepare_torch(models: LocalModels) -> Any:
     """Bound the threads of this process, keep it quiet, and return the device that it works on."""
-    threads = models.threads or max(1, (os.cpu_count() or 1) - 1)
-    torch.set_num_threads(threads)
+    most = max(1, (os.cpu_count() or 1) - 1)
+    torch.set_num_threads(models.threads or min(most, torch.get_num_threads()))
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     warnings.filterwarnings("ignore", module=r"(peft|torch|transformers|accelerate)\b")
@@ -74,12 +79,19 @@ def has_bf16(device: Any) -> bool:
     return device.type == "cuda" and bool(torch.cuda.is_bf16_supported(including_emulation=False))
 
 
-def memory_of(device: Any, models: LocalModels) -> int:
-    """Return how many bytes a model may take on a device."""
+def require_room(need: MemoryNeed, device: Any, models: LocalModels, *, what: str) -> None:
+    """Raise Invalid `memory_not_enough` unless a device has room, and the machine to load weights.
+
+    Weights are read into the machine's memory in 32-bit floats, whatever the device.
+    """
     if device.type == "cuda":
         free = int(torch.cuda.mem_get_info(device)[0])
-        return min(free, models.memory_bytes) if models.memory_bytes else free
-    return available_bytes(models.memory_bytes)
+        most = min(free, models.memory_bytes) if models.memory_bytes else free
+        require_memory(need, available=most, what=f"{what} on the GPU")
+        need, what = MemoryNeed(weights=need.loading), f"loading of {what}"
+        require_memory(need, available=available_bytes(), what=what)
+    else:
+        require_memory(need, available=available_bytes(models.memory_bytes), what=what)
 
 
 @contextmanager
@@ -93,18 +105,6 @@ def gpu_memory_of(what: str) -> Iterator[None]:
             "`batch_size` or `max_length`, or leave the GPU to it alone"
         )
         raise Invalid(message, code="memory_not_enough") from error
-
-
-def read_shape(folder: Path, *, parameters: int) -> Shape:
-    """Return the shape of a model from its configuration; raises Invalid `model_not_readable`."""
-    config = read_config(folder)
-    return Shape(
-        parameters=parameters,
-        layers=int(getattr(config, "num_hidden_layers", 0) or 1),
-        hidden=int(getattr(config, "hidden_size", 0) or 1),
-        heads=int(getattr(config, "num_attention_heads", 0) or 1),
-        vocabulary=int(getattr(config, "vocab_size", 0) or 1),
-    )
 
 
 def read_config(folder: Path) -> Any:
@@ -217,7 +217,7 @@ def context_length(model_config: Any, wanted: int) -> int:
 def load_base(name: str, models: LocalModels, device: Any) -> LoadedModel:
     """Load a base model to be prompted; raises what `LocalModels.base` and `read_model` raise."""
     folder = models.base(name)
-    _require_room(folder, models, device, name)
+    _require_room(folder, device, models, what=name)
     tokenizer = read_tokenizer(folder)
     model = _placed(read_model(folder, LocalTask.CAUSAL_LM, tokenizer), device)
     length = context_length(model.config, 1 << 20)
@@ -229,7 +229,7 @@ def load_tuned(endpoint: str, models: LocalModels, device: Any) -> LoadedModel:
     with models.tuned(endpoint) as folder:
         manifest = Manifest.read(folder)
         base = models.base(manifest.base_model) if manifest.adapter else folder
-        _require_room(base, models, device, endpoint)
+        _require_room(base, device, models, what=endpoint)
         tokenizer = read_tokenizer(folder)
         model = read_model(base, manifest.task, tokenizer, labels=manifest.labels)
         if manifest.adapter:
@@ -252,8 +252,7 @@ def _placed(model: Any, device: Any) -> Any:
     return model.to(device).eval()
 
 
-def _require_room(folder: Path, models: LocalModels, device: Any, what: str) -> None:
-    from service.inference.local.memory import count_parameters
-
-    need = MemoryNeed(weights=4 * count_parameters(folder), training=0, activations=0)
-    require_memory(need, available=memory_of(device, models), what=what)
+def _require_room(folder: Path, device: Any, models: LocalModels, *, what: str) -> None:
+    read = 4 * count_parameters(folder)
+    need = MemoryNeed(weights=read // 2 if has_bf16(device) else read, loading=read)
+    require_room(need, device, models, what=what)

@@ -12,10 +12,21 @@ from pathlib import Path
 from service.errors import Invalid
 from service.inference.local.folders import WEIGHTS
 
-_FLOAT_BYTES = 4
+_FLOAT_BYTES, _HALF_BYTES = 4, 2
 _ADAM_BYTES = 8  # two moments of 4 bytes for each trained parameter (Kingma and Ba, 2015)
 _HEADER_BYTES = 8
-_OVERHEAD_BYTES = 256 << 20  # of PyTorch and transformers themselves
+_OVERHEAD_BYTES = 256 << 20  # of PyTorch, transformers, and the workspaces of their kernels
+# What autograd keeps of a token in a layer, measured with saved_tensors_hooks on seven
+# architectures: of each value that is normalised its input and result and the sum with what it
+# skips in 32 bits, and a mask; of each score of attention that dropout works on the probability,
+# what is left of it and the mask.
+_NORM_BYTES, _SCORE_BYTES = 13, 12
+# Tensors of a layer's inner width beside the outputs of its matrices: an activation that is
+# composed of operations keeps their results, a gate its product.
+_COMPOSED_TENSORS, _GATE_TENSORS = 3, 1
+# Of a token's logits: themselves, their log-softmax and the gradient of each; in bf16 they and
+# their gradient again in 32 bits.
+_LOGIT_BYTES, _LOGIT_BYTES_BF16 = 12, 16
 _MEMORY_MAX = Path("/sys/fs/cgroup/memory.max")
 _MEMORY_CURRENT = Path("/sys/fs/cgroup/memory.current")
 _MEMINFO = Path("/proc/meminfo")
@@ -23,26 +34,43 @@ _MEMINFO = Path("/proc/meminfo")
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What decides how much a model needs: counts of its configuration and of its weights."""
+    """What decides how much a model needs: counts of its configuration and of its weights.
+
+    `matrix_widths` and `norm_widths` are the sums of rows and columns of all matrices but
+    embeddings, and of the values that are normalised; `inner` is the width between the matrices of
+    a layer. `keeps_scores`: attention keeps a score for each two tokens of a head.
+    """
 
     parameters: int
     layers: int
-    hidden: int
     heads: int
     vocabulary: int
+    inner: int
+    matrix_widths: int
+    norm_widths: int
+    has_gate: bool = False
+    has_composed_activation: bool = False
+    keeps_scores: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryNeed:
-    """Bytes of weights, of gradients with Adam's moments, and of a batch's activations."""
+    """Bytes of weights, of gradients, of Adam's moments, and of a batch's activations.
+
+    Activations are given back while gradients come about: never are all of both there. `loading`
+    is what reading the weights takes of the machine's memory where they go to a GPU.
+    """
 
     weights: int
-    training: int
-    activations: int
+    gradients: int = 0
+    optimizer: int = 0
+    activations: int = 0
+    loading: int = 0
 
     @property
     def total(self) -> int:
-        return self.weights + self.training + self.activations + _OVERHEAD_BYTES
+        passing = max(self.gradients, self.activations)
+        return self.weights + self.optimizer + passing + _OVERHEAD_BYTES
 
 
 def count_parameters(folder: Path) -> int:
@@ -81,21 +109,36 @@ def _shapes(file: Path) -> Iterable[tuple[str, list[int]]]:
 
 
 def need_of_training(
-    shape: Shape, *, trained: int, batch_size: int, length: int, predicts_tokens: bool
+    shape: Shape,
+    *,
+    trained: int,
+    batch_size: int,
+    length: int,
+    predicts_tokens: bool,
+    bf16: bool = False,
 ) -> MemoryNeed:
-    """Return what training needs in 32-bit floats.
+    """Return what training needs at most, in 32-bit floats or with autocast to bf16.
 
-    A layer keeps s·b·h·(34 + 5·a·s/h) bytes of activations in 16-bit floats (Korthikanti et al.,
-    Reducing Activation Recomputation in Large Transformer Models, 2022, eq. 2): here twice that. A
-    model that predicts tokens holds their logits, as softmax and as gradient, too.
+    Autocast keeps weights and what it normalises in 32 bits, and a copy of each weight and the
+    outputs of matrices in 16. The backward pass works on one layer's activations beside those of
+    all. Peaks on a GPU and on a processor stand beside these estimates in
+    `tests/service/inference/memory_records.json`.
     """
-    tokens = batch_size * length
-    layer = 2 * tokens * (34 * shape.hidden + 5 * shape.heads * length)
-    logits = 3 * _FLOAT_BYTES * tokens * shape.vocabulary if predicts_tokens else 0
+    float_bytes = _HALF_BYTES if bf16 else _FLOAT_BYTES
+    inner = _COMPOSED_TENSORS * shape.has_composed_activation + _GATE_TENSORS * shape.has_gate
+    values = shape.matrix_widths + inner * shape.inner * shape.layers
+    token = float_bytes * values + _NORM_BYTES * shape.norm_widths
+    if shape.keeps_scores:
+        token += _SCORE_BYTES * shape.heads * length * shape.layers
+    token += token // shape.layers
+    if predicts_tokens:
+        token += (_LOGIT_BYTES_BF16 if bf16 else _LOGIT_BYTES) * shape.vocabulary
     return MemoryNeed(
-        weights=_FLOAT_BYTES * shape.parameters,
-        training=(_FLOAT_BYTES + _ADAM_BYTES) * trained,
-        activations=shape.layers * layer + logits,
+        weights=(_FLOAT_BYTES + _HALF_BYTES * bf16) * shape.parameters,
+        gradients=_FLOAT_BYTES * trained,
+        optimizer=_ADAM_BYTES * trained,
+        activations=batch_size * length * token,
+        loading=_FLOAT_BYTES * shape.parameters,
     )
 
 
@@ -105,8 +148,9 @@ def require_memory(need: MemoryNeed, *, available: int, what: str) -> None:
         return
     message = (
         f"{what} needs about {_mib(need.total)} MiB ({_mib(need.weights)} for weights, "
-        f"{_mib(need.training)} for gradients and optimizer, {_mib(need.activations)} for "
-        f"activations) and {_mib(available)} MiB are available: take a smaller model, an adapter, "
+        f"{_mib(need.optimizer)} for the optimizer, {_mib(need.gradients)} for gradients or "
+        f"{_mib(need.activations)} for activations) and {_mib(available)} MiB are available: take "
+        "a smaller model, an adapter, "
         "a smaller `batch_size` or `max_length`, or a machine with more memory"
     )
     raise Invalid(message, code="memory_not_enough")

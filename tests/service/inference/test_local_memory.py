@@ -1,7 +1,9 @@
 """What a local model needs is reported before it is loaded, and refused where it is not there."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +17,18 @@ from service.inference.local.memory import (
 )
 
 # GPT-2 of 124 M parameters, as its configuration has it.
-GPT2 = Shape(parameters=124_439_808, layers=12, hidden=768, heads=12, vocabulary=50_257)
+GPT2 = Shape(
+    parameters=124_439_808,
+    layers=12,
+    heads=12,
+    vocabulary=50_257,
+    inner=3072,
+    matrix_widths=12 * (8 * 768 + 2 * 3072),
+    norm_widths=25 * 768,
+    has_composed_activation=True,
+)
+RECORDS = json.loads((Path(__file__).parent / "memory_records.json").read_text(encoding="utf-8"))
+MIB = 1 << 20
 
 
 def write_weights(file: Path, shapes: dict[str, list[int]]) -> None:
@@ -48,30 +61,36 @@ def test_a_damaged_file_is_named(tmp_path: Path, content: bytes) -> None:
     assert caught.value.code == "weights_not_readable"
 
 
-def test_training_all_weights_takes_sixteen_bytes_each_and_an_adapter_four() -> None:
-    whole = need_of_training(
-        GPT2, trained=GPT2.parameters, batch_size=8, length=128, predicts_tokens=False
+@pytest.mark.parametrize("record", RECORDS["peaks"], ids=lambda each: "-".join(map(str, each[:6])))
+def test_an_estimate_is_above_the_measured_peak_and_at_most_a_third_and_256_mib(
+    record: list[object],
+) -> None:
+    found: dict[str, Any] = dict(zip(RECORDS["columns"], record, strict=True))
+    need = need_of_training(
+        Shape(**RECORDS["shapes"][found["base"]]),
+        trained=found["trained"],
+        batch_size=found["batch_size"],
+        length=found["tokens"],
+        predicts_tokens=found["task"] == "causal_lm",
+        bf16=found["precision"] == "bf16",
     )
-    adapter = need_of_training(
-        GPT2, trained=294_912, batch_size=8, length=128, predicts_tokens=False
-    )
-    assert whole.weights + whole.training == 16 * GPT2.parameters
-    assert adapter.weights + adapter.training == 4 * GPT2.parameters + 12 * 294_912
-    assert whole.activations == adapter.activations
+    assert found["peak_mib"] < need.total / MIB <= 4 / 3 * found["peak_mib"] + 256
 
 
 def test_activations_grow_with_rows_and_tokens_and_logits_only_where_tokens_are_predicted() -> None:
+    scores = replace(GPT2, keeps_scores=True)
     need = {
-        (rows, tokens, predicts): need_of_training(
-            GPT2, trained=0, batch_size=rows, length=tokens, predicts_tokens=predicts
+        (shape, rows, tokens, predicts): need_of_training(
+            shape, trained=0, batch_size=rows, length=tokens, predicts_tokens=predicts
         ).activations
+        for shape in (GPT2, scores)
         for rows in (1, 2)
         for tokens in (64, 128)
         for predicts in (False, True)
     }
-    assert need[2, 64, False] == 2 * need[1, 64, False]
-    assert need[1, 128, False] > 2 * need[1, 64, False]  # attention grows with the square
-    assert need[1, 64, True] - need[1, 64, False] == 3 * 4 * 64 * GPT2.vocabulary
+    assert need[GPT2, 2, 64, False] == 2 * need[GPT2, 1, 64, False] == need[GPT2, 1, 128, False]
+    assert need[scores, 1, 128, False] > 2 * need[scores, 1, 64, False]  # with the square
+    assert need[GPT2, 1, 64, True] - need[GPT2, 1, 64, False] == 3 * 4 * 64 * GPT2.vocabulary
 
 
 def test_what_does_not_fit_is_refused_with_the_numbers() -> None:
@@ -82,7 +101,13 @@ def test_what_does_not_fit_is_refused_with_the_numbers() -> None:
     with pytest.raises(Invalid) as caught:
         require_memory(need, available=1 << 30, what="training local:gpt2")
     assert caught.value.code == "memory_not_enough"
-    for words in ("training local:gpt2", "475 for weights", "1,424 for gradients", "1,024 MiB are"):
+    for words in (
+        "training local:gpt2",
+        "475 for weights",
+        "949 for the optimizer",
+        "475 for gradients",
+        "1,024 MiB are",
+    ):
         assert words in caught.value.message
 
 

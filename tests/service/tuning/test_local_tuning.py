@@ -6,6 +6,8 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -249,6 +251,63 @@ def test_what_does_not_fit_is_refused_before_it_is_loaded(room: LocalRoom) -> No
         run_local_tuning(run, small)
     assert caught.value.code == "memory_not_enough"
     assert run.progress == []
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("kind", ["gpt2", "bert", "qwen3", "gemma3_text"])
+def test_what_autograd_keeps_of_a_batch_is_within_the_estimate(
+    kind: str, precision: str, tmp_path: Path
+) -> None:
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    from service.inference.local.memory import need_of_training
+    from service.inference.local.model_shape import read_shape
+
+    batch, length, has_bf16 = 4, 48, precision == "bf16"
+    sizes = {"hidden_size": 96, "intermediate_size": 384, "num_hidden_layers": 3, "head_dim": 48}
+    heads = {"num_attention_heads": 2, "num_key_value_heads": 2, "vocab_size": 300}
+    config = AutoConfig.for_model(kind, **sizes, **heads, is_decoder=True, pad_token_id=0)
+    model = AutoModelForCausalLM.from_config(config)
+    model.save_pretrained(tmp_path)
+    kept: dict[int, int] = {}
+
+    def keep(tensor: Any) -> Any:
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    ids = torch.ones(batch, length, dtype=torch.long)
+    with (
+        torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
+        torch.autocast("cpu", dtype=torch.bfloat16, enabled=has_bf16),
+    ):
+        outputs = model.train()(input_ids=ids, labels=ids)
+    weights = {each.untyped_storage().data_ptr() for each in model.parameters()}
+    found = sum(size for place, size in kept.items() if place not in weights)
+    need = need_of_training(
+        read_shape(tmp_path, device=torch.device("cpu")),
+        trained=0,
+        batch_size=batch,
+        length=length,
+        predicts_tokens=True,
+        bf16=has_bf16,
+    )
+    copies = 2 * need.loading // 4 if has_bf16 else 0
+    assert outputs.loss.isfinite()
+    assert found < need.activations + copies < 2.5 * found
+
+
+def test_the_loss_of_a_classifier_has_32_bits_though_its_logits_have_16() -> None:
+    import torch
+
+    from service.tuning.providers.local.training import classification_loss
+
+    outputs = SimpleNamespace(logits=torch.tensor([[0.3, -0.7]], dtype=torch.bfloat16))
+    loss = classification_loss(outputs, torch.tensor([0]))
+    there = torch.nn.functional.cross_entropy(outputs.logits, torch.tensor([0]))
+    assert loss.dtype == torch.float32
+    assert loss.item() == pytest.approx(0.31326, abs=1e-3)
+    assert loss.item() != there.item()
 
 
 def test_weights_in_other_files_are_not_loaded(room: LocalRoom) -> None:

@@ -22,26 +22,19 @@ from service.inference.local.loader import (
     context_length,
     gpu_memory_of,
     has_bf16,
-    memory_of,
     prepare_torch,
     read_config,
     read_model,
-    read_shape,
     read_tokenizer,
+    require_room,
 )
-from service.inference.local.memory import (
-    count_parameters,
-    need_of_training,
-    require_memory,
-    tensor_shapes,
-)
+from service.inference.local.memory import MemoryNeed, need_of_training, tensor_shapes
+from service.inference.local.model_shape import read_shape
 from service.tuning.providers.local.adapters import trained_parameters, with_adapter
 from service.tuning.providers.local.checkpoints import newest_checkpoint
 from service.tuning.providers.local.observer import Observer, TrainingListener
 from service.tuning.providers.local.plan import TrainingPlan
 from service.tuning.providers.local.rows import NO_LOSS, EncodedRows, encode
-
-_EVALUATION_ROWS = 64  # of a batch without gradients
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +73,8 @@ def train(
     tokenizer = read_tokenizer(base)
     rows = encode(data.train, plan, tokenizer, instruction=data.instruction)
     checks = encode(data.validation, plan, tokenizer, instruction=data.instruction)
-    _require_memory(plan, rows, base, device=device, models=models)
+    need = training_need(plan, [*rows.rows, *checks.rows], base, device=device)
+    require_room(need, device, models, what=f"training {plan.base_model}")
     set_seed(plan.seed)
     model = read_model(base, plan.task, tokenizer, labels=plan.labels)
     if plan.adapter_size:
@@ -120,18 +114,19 @@ def _manifest(plan: TrainingPlan) -> Manifest:
     )
 
 
-def _require_memory(
-    plan: TrainingPlan, rows: EncodedRows, base: Path, *, device: Any, models: LocalModels
-) -> None:
-    shape = read_shape(base, parameters=count_parameters(base))
-    need = need_of_training(
+def training_need(
+    plan: TrainingPlan, rows: Sequence[Mapping[str, Any]], base: Path, *, device: Any
+) -> MemoryNeed:
+    """Return what a training on encoded rows needs, before any weight is loaded."""
+    shape = read_shape(base, device=device)
+    return need_of_training(
         shape,
         trained=trained_parameters(tensor_shapes(base), plan, vocabulary=shape.vocabulary),
-        batch_size=min(plan.batch_size, len(rows.rows)),
-        length=max(len(row["input_ids"]) for row in rows.rows),
+        batch_size=min(plan.batch_size, len(rows)),
+        length=max(len(row["input_ids"]) for row in rows),
         predicts_tokens=plan.task is LocalTask.CAUSAL_LM,
+        bf16=has_bf16(device),
     )
-    require_memory(need, available=memory_of(device, models), what=f"training {plan.base_model}")
 
 
 def _trainer(
@@ -164,10 +159,20 @@ def _trainer(
             )
         },
         preprocess_logits_for_metrics=lambda logits, _labels: logits.argmax(-1),
+        compute_loss_func=None if predicts_tokens else classification_loss,
         callbacks=[observer],
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
+
+
+def classification_loss(outputs: Any, labels: Any, num_items_in_batch: Any = None) -> Any:  # noqa: ARG001  the Trainer's signature
+    """Return the mean cross entropy in 32-bit floats.
+
+    Under autocast, `log_softmax` is told to keep the type of bf16 logits, as PyTorch's
+    cross entropy tells it: each row's loss would have three digits.
+    """
+    return torch.nn.functional.cross_entropy(outputs.logits.float(), labels)
 
 
 def _arguments(plan: TrainingPlan, rows: int, folder: Path, *, validates: bool) -> Any:
@@ -176,7 +181,7 @@ def _arguments(plan: TrainingPlan, rows: int, folder: Path, *, validates: bool) 
         output_dir=str(folder),
         num_train_epochs=plan.epochs,
         per_device_train_batch_size=plan.batch_size,
-        per_device_eval_batch_size=_EVALUATION_ROWS,
+        per_device_eval_batch_size=plan.batch_size,  # then it needs no more than a step
         learning_rate=plan.learning_rate,
         eval_strategy="epoch" if validates else "no",
         save_strategy="epoch",
@@ -210,12 +215,13 @@ class _AccuracyTrainer(Trainer):
         return_outputs: bool = False,  # noqa: FBT001, FBT002  the Trainer's signature
         num_items_in_batch: Any = None,
     ) -> Any:
+        labels = inputs["labels"]  # a loss of our own takes them out
         loss, outputs = super().compute_loss(
             model, inputs, return_outputs=True, num_items_in_batch=num_items_in_batch
         )
         if model.training:
             guesses = outputs.logits.detach().argmax(-1)
-            right, asked = _right_and_asked(guesses, inputs["labels"], self._predicts_tokens)
+            right, asked = _right_and_asked(guesses, labels, self._predicts_tokens)
             self._right = self._right + right  # tensors: a number would wait for the GPU
             self._asked = self._asked + asked
         return (loss, outputs) if return_outputs else loss

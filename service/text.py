@@ -13,6 +13,11 @@ def counted(count: int, one: str, many: str | None = None) -> str:
     return f"{count} {one if count == 1 else many or one + 's'}"
 
 
+def shorten(text: str, characters: int) -> str:
+    """Return a text of at most so many characters, with an ellipsis where it was cut."""
+    return text if len(text) <= characters else f"{text[: characters - 1]}…"
+
+
 def storable_text(text: str) -> str:
     """Return the text with U+FFFD for what a store refuses.
 

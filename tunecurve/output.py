@@ -101,7 +101,20 @@ def _is_number_or_none(value: object) -> bool:
     return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
+def _without_empty(value: object) -> object:
+    """Return a value of JSON without members that say nothing: null, and empty texts and lists."""
+    match value:
+        case dict():
+            told = {name: _without_empty(each) for name, each in value.items()}
+            return {name: each for name, each in told.items() if each not in (None, "", [], {})}
+        case list():
+            return [_without_empty(each) for each in value]
+        case _:
+            return value
+
+
 def _field_text(value: object) -> str:
     if isinstance(value, dict | list):
-        return printable(json.dumps(value, ensure_ascii=False)) if value else ""
+        told = _without_empty(value)
+        return printable(json.dumps(told, ensure_ascii=False)) if told else ""
     return "" if value is None else _one_line(str(value))

@@ -14,7 +14,7 @@ from service.experiments.schemas import ExperimentSpec
 from service.experiments.variant_view import VariantView
 from service.jobs.lifecycle import State
 from service.jobs.ports import JobRecord
-from service.jobs.queries import children_of
+from service.jobs.queries import children_of, job_states
 from service.jobs.schemas import output_state
 from service.tuning.queries import get_model
 
@@ -37,7 +37,9 @@ def ready_experiment(experiment_id: str, *, project_id: str, sessions: Sessions)
     with sessions.reading() as session:
         row = repository.get(session, experiment_id, project_id=project_id)
     if row.ready_at is None or row.report_key is None or row.table_key is None:
-        message = f"{experiment_id} is not ready; its job is {row.job_id}"
+        state = job_states([row.job_id], sessions=sessions).get(row.job_id, "gone")
+        message = f"{experiment_id} has no report: its job {row.job_id} is {state}"
+        message += ", its `error` says why" if state == State.FAILED else ""
         raise Conflict(message, code="not_ready")
     return row
 

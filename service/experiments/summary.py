@@ -1,6 +1,6 @@
 """The end of an experiment: the curve, the answer, the report and the table."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from service.catalogue.catalogue import Catalogue
@@ -97,6 +97,7 @@ def summarise(
         rows=row_findings(analysis.decision, variants, metric=metric, sources=sources),
         common=shared_words(sources),
         label_errors=find_label_errors(row.id, children, sources),
+        unscored=list(_unscored(variants, children)),
     )
     stored = store_report(report, experiment_folder(run.project_id, row.id), store=store)
     _finish(run, row.id, report, stored, final=final_model(children))
@@ -163,6 +164,22 @@ def _finished_dataset(
         return ready_dataset(row.dataset_id or "", project_id=row.project_id, session=session)
     except InputNotReady as error:
         raise _no_scores(children) from error
+
+
+def _unscored(
+    variants: Sequence[VariantView], children: Sequence[JobRecord]
+) -> Iterator[tuple[str, str]]:
+    """Yield each variant without a score and why, in the words of its job that failed by itself."""
+    for variant in variants:
+        if variant.score is not None:
+            continue
+        errors = [
+            child.error
+            for child in children
+            if child.labels.get("variant") == variant.name and child.error
+        ]
+        own = [each for each in errors if each["code"] != "input_failed"] or errors
+        yield variant.name, own[0]["detail"] if own else variant.error or "no row was answered"
 
 
 def _no_scores(children: Sequence[JobRecord]) -> TunecurveError:

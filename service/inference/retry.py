@@ -11,7 +11,7 @@ from typing import Any
 from service.clock import utc_now
 from service.errors import NotFound, ProviderRefused, RateLimited, TunecurveError, Unavailable
 from service.http_statuses import FIRST_ERROR, PASSING_STATUSES, SERVER_ERROR, may_pass
-from service.text import storable_text
+from service.text import shorten, storable_text
 
 MESSAGE_CHARACTERS = 200
 FIRST_DELAY_SECONDS = 0.5
@@ -192,7 +192,7 @@ def _meets_every_call(
 def _message(status: int, error: Mapping[str, Any]) -> str:
     words = " ".join(_QUOTED.sub("…", str(error.get("message", ""))).split())
     name = " ".join(part for part in (str(status), str(error.get("status", ""))) if part)
-    return storable_text(f"{name}: {words}"[:MESSAGE_CHARACTERS] if words else name)
+    return storable_text(shorten(f"{name}: {words}", MESSAGE_CHARACTERS) if words else name)
 
 
 def _retry_after(details: Sequence[dict[str, Any]], headers: Mapping[str, str]) -> float | None:

@@ -59,8 +59,11 @@ def _server(found: Server) -> Finding:
                 client.me()
     except TunecurveError as error:
         return Finding("server", "fail", f"{found.url}: {error}")
-    parts = ", ".join(f"{name} {_status_text(value)}" for name, value in status.items())
-    return Finding("server", "ok", f"{found.url}: {parts}")
+    said = {name: _status_text(value) for name, value in status.items() if value is not None}
+    state, detail = said.pop("status", "ready"), said.pop("broker_detail", "")
+    parts = ", ".join(f"{name} {value}" for name, value in said.items())
+    reason = f"; {detail}" if detail else ""
+    return Finding("server", "ok", f"{found.url}: {state} ({parts}){reason}")
 
 
 def _default_model(server: Server | None) -> Finding:

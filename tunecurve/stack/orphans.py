@@ -16,6 +16,11 @@ def clean(folder: Path, environment: Mapping[str, str], *, yes: bool) -> dict[st
 
     Raises ConfigurationError where the server, its settings or the provider are not there.
     """
+    if not environment.get("TUNECURVE_DATABASE_URL") and not (folder / "tunecurve.db").is_file():
+        raise ConfigurationError(
+            f"there is no installation in {folder}: name its folder with --data-dir or "
+            "TUNECURVE_DATA_DIR, or its database with TUNECURVE_DATABASE_URL"
+        )
     try:
         report: dict[str, Any] = run_server_command(
             clean_command(yes=yes), folder, environment, seconds=_SECONDS

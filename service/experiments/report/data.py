@@ -75,7 +75,8 @@ class VariantDetails:
 class ReportData:
     """All that the page says. `ids` names what it was made from (`job`, `evaluation of ...`).
 
-    `common` are words that many rows share: what a masked text may show.
+    `common` are words that many rows share: what a masked text may show. `unscored` says of each
+    variant without a score why it has none.
     """
 
     experiment_id: str
@@ -94,3 +95,4 @@ class ReportData:
     rows: RowFindings | None = None
     common: frozenset[str] = frozenset()
     label_errors: LabelErrors | None = None
+    unscored: Sequence[tuple[str, str]] = ()

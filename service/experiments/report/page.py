@@ -292,5 +292,5 @@ def _provenance(report: ReportData) -> Iterable[tuple[str, str]]:
     metric = report.analysis.curve.metric
     yield "Metric", f"{find_score(metric).title} ({metric})"
     yield "Seed", str(report.seed)
-    yield "Made at", report.created_at.isoformat(timespec="seconds")
+    yield "Made at", f"{report.created_at:%Y-%m-%d %H:%M} UTC"
     yield from ((name[:1].upper() + name[1:], value) for name, value in report.ids.items())

@@ -7,7 +7,8 @@ Redis or PostgreSQL. Beside it processes are frozen and woken, connections cut, 
 filled, the disk of database and logs filled, and clocks moved, while a client submits experiments
 and evaluations over HTTP and the provider fails a fifth of its calls. Ends with 1 unless, within
 60 s of the storm, every job has ended truly, each submission and each tuning was made once, no
-more calls were repeated than were in flight at the kills, and every process still serves.
+more calls were repeated than were in flight at the kills, every webhook was delivered, signed and
+truly told, no export was half a file, and every process still serves.
 
 Moved clocks need a C compiler, the full disk the right to mount; what is missing is reported.
 """
@@ -28,8 +29,10 @@ from typing import Any
 
 from bench.chaos.call_record import CallRecord, start_call_record
 from bench.chaos.fleet import Members
+from bench.chaos.listener import Listener, account, listening
 from bench.chaos.load import PASSING, Load
 from bench.chaos.machine import Clocks, Disk, small_disk
+from bench.chaos.reader import Reader
 from bench.chaos.storm import IN_FLIGHT, LEASE_SECONDS, Storm
 from service.jobs.lifecycle import OPEN, State
 from service.migrations.upgrade import upgrade
@@ -45,7 +48,6 @@ from tunecurve.errors import TunecurveError
 CALM_SECONDS = 60.0
 ROWS = 30
 _SETTINGS = {
-    "cache_days": "0",
     "calls_in_flight": str(IN_FLIGHT),
     "call_attempts": "12",
     "lease_seconds": str(LEASE_SECONDS),
@@ -68,6 +70,8 @@ class World:
     calls: CallRecord
     clocks: Clocks
     disk: Disk
+    listener: Listener
+    reader: Reader
 
     def start(self) -> None:
         self.members.provider.configure()
@@ -118,8 +122,11 @@ def world(folder: Path, database: str) -> Iterator[World]:
         key = create_key(
             stack.project_id, name="storm", scopes=Scope, sessions=stack.services.sessions
         )
-        client = Client(f"http://127.0.0.1:{members.port}", key.secret, timeout_seconds=15)
-        yield World(stack, members, resources.enter_context(client), calls, clocks, disk)
+        url = f"http://127.0.0.1:{members.port}"
+        client = resources.enter_context(Client(url, key.secret, timeout_seconds=15))
+        listener = resources.enter_context(listening(0))
+        reader = Reader(client, url=url, secret=key.secret, rows=ROWS, folder=folder / "exports")
+        yield World(stack, members, client, calls, clocks, disk, listener, reader)
 
 
 def rage(world: World, *, seconds: float, seed: int) -> dict[str, Any]:
@@ -127,9 +134,12 @@ def rage(world: World, *, seconds: float, seed: int) -> dict[str, Any]:
     world.start()
     load = Load(world.client, dataset=world.run("prepare", _PREPARE)["dataset"])
     storm = Storm(world.stack, world.members, clocks=world.clocks, disk=world.disk, seed=seed)
+    world.listener.subscribe(world.stack)
     load.start()
+    world.reader.start()
     storm.rage(seconds=seconds)
     load.end()
+    world.reader.end()
     return verdict(world, storm, load)
 
 
@@ -157,6 +167,8 @@ def verdict(world: World, storm: Storm, load: Load) -> dict[str, Any]:
         "repeated_calls": world.calls.repeated,
         "repeated_calls_bound": storm.calls_lost,
         "calls": world.calls.answered,
+        "webhooks": account(world.listener, stack),
+        "exports": world.reader.ends,
         "deaf": not world.hears(),
     }
     return found | {"holds": holds(found)}
@@ -170,6 +182,8 @@ def holds(found: dict[str, Any]) -> bool:
         and found["submissions_made"] == found["submissions"]
         and found["tunings_made"] == found["tunings_asked"]
         and found["repeated_calls"] <= found["repeated_calls_bound"]
+        and not found["webhooks"]["wrong"]
+        and not found["exports"]["half"] + found["exports"]["left behind"]
         and not found["deaf"]
     )
 

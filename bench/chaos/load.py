@@ -48,9 +48,7 @@ class Load:
                         self._open.discard(each)
 
     def _submit(self, number: int) -> None:
-        spec: Json = {"dataset": self._dataset, "seed": number}
-        kind = "experiment" if number % 6 == 1 else "evaluate"
-        spec |= {"shots": 0, "fresh": True} if kind == "experiment" else {"variant": "zero_shot"}
+        kind, spec = self._order(number)
         job = self._answer(
             lambda: self._client.submit(
                 kind, spec, labels={"storm": str(number)}, idempotency_key=f"storm-{number}"
@@ -58,6 +56,19 @@ class Load:
         )
         self.jobs.append(job["id"])
         self._open.add(job["id"])
+
+    def _order(self, number: int) -> tuple[str, Json]:
+        """Return kind and spec: evaluations, between them an experiment, and a sweep that races."""
+        experiment = {"dataset": self._dataset, "seed": number, "shots": 0, "fresh": True}
+        match number % 6:
+            case 1:
+                return "experiment", experiment
+            case 4:
+                race = {"racing": True, "metric": "exact_match", "sweep": {"epochs": [1, 2]}}
+                return "experiment", experiment | race
+            case _:
+                spec = {"dataset": self._dataset, "seed": number, "variant": "zero_shot"}
+                return "evaluate", spec
 
     def _answer(self, ask: Callable[[], T]) -> T:
         """Ask until there is an answer; a refusal that is not one of the moment is raised."""

@@ -12,6 +12,9 @@ from service.storage.tables import TableSchema, read_parquet
 
 Role = Literal["user", "model"]
 
+# What pandas, R and databases write for a missing value.
+MISSING_VALUES = r"nan|NaN|NA|N/A|<NA>|None|NULL|null|NaT|\\N"
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:

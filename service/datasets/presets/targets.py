@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from service.datasets.drops import DropReason
-from service.datasets.examples import fold
+from service.datasets.examples import MISSING_VALUES, fold
 from service.datasets.formats.rows import JsonParser, json_fault
 from service.datasets.presets.preset import Converted, ConvertedExample, RowProblem
 
@@ -19,6 +19,7 @@ _INVISIBLE = re.compile(
     "[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufe0e\ufe0f\ufeff]"
     r"|(?<![^\x00-\x7f])[\u200c\u200d]|[\u200c\u200d](?![^\x00-\x7f])"
 )
+_MISSING = re.compile(MISSING_VALUES)
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?")
 _ZEROS = re.compile(r"\.0+\Z")
 _BOOLEANS = frozenset({"true", "false"})
@@ -197,6 +198,11 @@ def _unknown(given: str, spelled: Mapping[str, str]) -> RowProblem:
 def _why_unknown(given: str, spelled: Mapping[str, str]) -> str:
     if _OBJECT.match(given):
         return "the label is an object; write its label alone, as a text"
+    if _MISSING.fullmatch(given):
+        return (
+            "the label is what tools write for a missing value, such as NaN: leave the row out, "
+            "or add it to `labels`"
+        )
     kind = "a number" if _NUMBER.fullmatch(given) else ""
     kind = "true or false" if fold(given) in _BOOLEANS else kind
     if kind and not any(each in _BOOLEANS or _NUMBER.fullmatch(each) for each in spelled):

@@ -69,9 +69,7 @@ class SizeSearch:
         left = _train_rows(found)
         if self._is_enough(found):
             return
-        message = f"{_left_for_training(found)}; {self._what_fits(sizes)}"
-        if left:
-            message += f", or train_sizes of up to {left} with these other sizes"
+        message = f"{_left_for_training(found)}; {self._what_fits(sizes, left=left)}"
         faults = [
             Fault(f"/spec/train_sizes/{at}", "train_size_too_large", f"{size}: {message}")
             for at, size in enumerate(self.train_sizes)
@@ -79,24 +77,47 @@ class SizeSearch:
         ]
         raise Invalid(message, code="train_size_too_large", faults=faults)
 
-    def _what_fits(self, sizes: Sizes) -> str:
-        """Return the largest held-out sizes, each with all others as they are."""
+    def _what_fits(self, sizes: Sizes, *, left: int = 0) -> str:
+        """Return the largest held-out sizes, each with all others as they are; `left` rows train
+        with these.
+        """
         test = largest(sizes.test, fits=lambda size: self._fits(replace(sizes, test=size)))
         validation = largest(
             sizes.validation, fits=lambda size: self._fits(replace(sizes, validation=size))
         )
         fitting = {"test_size": test, "validation_size": validation}
         words = [f"a {name} of up to {size}" for name, size in fitting.items() if size]
-        most = max(self.train_sizes)
         if not words:
-            return f"no smaller test_size leaves {counted(most, 'row')} for training"
-        return f"with {counted(most, 'row')} for training fits {' or '.join(words)}"
+            return self._largest_training(sizes)
+        most = counted(max(self.train_sizes), "row")
+        message = f"with {most} for training fits {' or '.join(words)}"
+        return message + f", or train_sizes of up to {left} with these other sizes" * bool(left)
+
+    def _largest_training(self, sizes: Sizes) -> str:
+        """Return the largest sizes where no held-out size leaves the rows that are to train."""
+        held = replace(sizes, test=1, validation=min(1, sizes.validation))
+        left = self._left(held)
+        if not left:
+            return (
+                "no row is left for training whatever the sizes: rows of a group stay together, so "
+                "name another `group`, or bring rows of more groups"
+            )
+        test = largest(
+            sizes.test + 1, fits=lambda size: self._left(replace(held, test=size)) >= left
+        )
+        return (
+            f"no smaller test_size leaves {counted(max(self.train_sizes), 'row')} for training; "
+            f"train_sizes of up to {left} fit with a test_size of up to {test}"
+        )
+
+    def _left(self, sizes: Sizes) -> int:
+        try:
+            return _train_rows(self._found(sizes))
+        except Invalid:
+            return 0
 
     def _fits(self, sizes: Sizes) -> bool:
-        try:
-            return self._is_enough(self._found(sizes))
-        except Invalid:
-            return False
+        return self._left(sizes) >= max(self.train_sizes)
 
 
 def _smaller_groups(sizes: Sizes) -> Iterator[Sizes]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from service.datasets.examples import user_turn
+from service.datasets.examples import MISSING_VALUES, user_turn
 from service.datasets.row_faults import Level
 from service.datasets.validation.token_counts import BYTES_PER_TOKEN
 
@@ -52,8 +52,7 @@ _NOTHING = r"^[\s\u{200b}-\u{200f}\u{2060}\u{feff}\u{00ad}]+$"
 _JSON_LIKE = r"^\s*(?:\{.*|\[\s*[\[{\x22\]].*)"
 _MESSAGES = r"^(?:Text: )?\s*[\[{]\s*(?:\{\s*)?\x22(?:role|content|parts|from)\x22\s*:"
 _LIST = r"^(?:Text: |Context: )?\s*\[\s*\x22|^(?:Text|Context): \s*\{\s*\x22"
-# What pandas, R and databases write for a missing value.
-_MISSING = r"^(?:Text: )?(?:nan|NaN|NA|N/A|<NA>|None|NULL|null|NaT|\\N)$"
+_MISSING = rf"^(?:Text: )?(?:{MISSING_VALUES})$"
 LONG_TARGET_TOKENS = 1024  # the default `max_output_tokens` of an evaluation
 
 

@@ -111,6 +111,33 @@ def test_train_sizes_that_do_not_fit_are_refused_with_the_sizes_that_do() -> Non
     assert refusal(reviews(*authors), larger).code == "train_size_too_large"
 
 
+@pytest.mark.parametrize(
+    ("authors", "train", "test", "fitting"),
+    [
+        ([("a", 50), ("b", 50)], 60, 60, (50, 50)),
+        ([("a", 60), ("b", 40)], 200, 10, (60, 10)),
+        ([("a", 100)], 50, 10, ()),
+        ([("a", 1)], 10, 10, ()),
+    ],
+)
+def test_groups_that_fill_a_file_are_refused_with_the_sizes_that_fit(
+    authors: list[tuple[str, int]], train: int, test: int, fitting: tuple[int, ...]
+) -> None:
+    spec = spec_of(**BY_AUTHOR, train_sizes=[train], test_size=test)
+
+    message = refusal(reviews(*authors), spec).message
+
+    found = tuple(map(int, re.findall(r"of up to (\d+)", message)))
+    assert found == fitting
+    if not found:
+        assert "whatever the sizes: rows of a group stay together" in message
+        return
+    fits = spec.model_copy(update={"train_sizes": found[:1], "test_size": found[1]})
+    assert prepare_rows(reviews(*authors), fits).report.kept > 0
+    larger = spec.model_copy(update={"train_sizes": (found[0] + 1,), "test_size": found[1]})
+    assert refusal(reviews(*authors), larger).code == "train_size_too_large"
+
+
 def test_a_test_size_beyond_the_rows_is_refused_with_the_one_that_fits() -> None:
     authors = [(f"author {number}", 1) for number in range(30)]
 

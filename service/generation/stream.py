@@ -18,7 +18,7 @@ class StreamedCall:
 
     async def generate(self, request: GenerationRequest) -> Generation:
         if self._pieces > 0:
-            raise CallFailed(Refusal.PERMANENT, "the answer broke off")
+            raise CallFailed(Refusal.PERMANENT, "the answer broke off", sent=False)
         try:
             return await self._generator.stream(request, emit=self._pass_on)
         except CallFailed as failure:

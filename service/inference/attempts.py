@@ -43,9 +43,23 @@ class TokenEstimates:
 
     def of(self, request: GenerationRequest) -> int:
         """Return the tokens that a call is expected to take of a quota: prompt and output."""
+        return math.ceil(sum(self._of(request)))
+
+    def _of(self, request: GenerationRequest) -> tuple[float, float]:
         ratio = self._actual / self._estimated if self._estimated else 1.0
         output = min(float(request.max_output_tokens), self._output / self._calls)
-        return math.ceil(request.estimated_prompt_tokens * ratio + output)
+        return request.estimated_prompt_tokens * ratio, output
+
+    def of_lost(self, request: GenerationRequest, *, synthetic: bool) -> Generation:
+        """Return a call that was sent and whose end is unknown, as if it had been answered."""
+        prompt, output = self._of(request)
+        return Generation(
+            Outcome.FAILED,
+            prompt_tokens=math.ceil(prompt),
+            output_tokens=math.ceil(output),
+            synthetic=synthetic,
+            uncounted=True,
+        )
 
     def observe(self, request: GenerationRequest, generation: Generation) -> None:
         """Record the tokens that an answered call took."""
@@ -61,11 +75,11 @@ class TokenEstimates:
 class _Call:
     request: GenerationRequest
     tries: int = 0
-    reserved: int = 0
     hedged: int = 0
     is_reserved: bool = False  # the last reservation has not been spent yet
     is_retry: bool = False
     discarded: tuple[Generation, ...] = ()
+    lost: tuple[Generation, ...] = ()
     latency_ms: int | None = None
 
 
@@ -96,18 +110,30 @@ class Attempts:
         since = self._refused_since
         return asyncio.get_running_loop().time() - since if since else 0.0
 
-    async def complete(self, request: GenerationRequest) -> GenerationResult | None:
-        """Return the result of a request; None when the run ends before there is one."""
+    async def complete(
+        self, request: GenerationRequest, keep: Callable[[GenerationResult], None]
+    ) -> None:
+        """Pass on the result of a request. When the run ends before there is one, pass on what the
+        request has cost by then, if anything.
+        """
         call, result = _Call(request), None
+        try:
+            while result is None and not self._has_ended():
+                result = await self._try(call)
+                call.is_retry = True
+        finally:
+            if result is None and (call.discarded or call.lost):
+                result = self._result(call, Generation(Outcome.FAILED), abandoned=True)
+            if result is not None:
+                keep(result)
+
+    async def _try(self, call: _Call) -> GenerationResult | None:
         send = self._send_hedged if self._hedges else self._send
-        while result is None and not self._has_ended():
-            try:
-                generation = await self._start(call, send, first=call.is_retry)
-                result = await self._handle_answer(call, generation)
-            except CallFailed as failure:
-                result = await self._handle_failure(call, failure)
-            call.is_retry = True
-        return result
+        try:
+            generation = await self._start(call, send, first=call.is_retry)
+            return await self._handle_answer(call, generation)
+        except CallFailed as failure:
+            return await self._handle_failure(call, failure)
 
     async def _start(
         self,
@@ -141,7 +167,6 @@ class Attempts:
     async def _reserve(self, call: _Call) -> None:
         if self._budget_guard and not call.is_reserved:
             await self._budget_guard.reserve(call.request)
-            call.reserved += 1
             call.is_reserved = True
 
     async def _send(self, call: _Call) -> Generation:
@@ -151,11 +176,16 @@ class Attempts:
             async with asyncio.timeout(self._limits.timeout_seconds):
                 generation = await self._generator.generate(call.request)
         except TimeoutError as error:
-            call.is_reserved = False  # it may have been billed
+            self._lose(call)
             message = f"no answer within {self._limits.timeout_seconds:g} s"
             raise CallFailed(Refusal.TRANSIENT, message) from error
+        except asyncio.CancelledError:
+            self._lose(call)
+            raise
         except CallFailed as failure:
-            call.is_reserved = failure.status > 0
+            call.is_reserved = True
+            if failure.may_be_billed:
+                self._lose(call)
             raise
         seconds = loop.time() - started
         call.latency_ms = round(1000 * seconds)
@@ -163,6 +193,13 @@ class Attempts:
             self._hedges.observe(seconds)
         self._estimates.observe(call.request, generation)
         return generation
+
+    def _lose(self, call: _Call) -> None:
+        """Note a call that was sent and has no answer: it may have been billed."""
+        call.is_reserved = False
+        if self._limits.billed:
+            lost = self._estimates.of_lost(call.request, synthetic=self._limits.synthetic)
+            call.lost += (lost,)
 
     async def _send_hedged(self, call: _Call) -> Generation:
         assert self._hedges  # noqa: S101  chosen only then
@@ -236,18 +273,23 @@ class Attempts:
             await asyncio.sleep(max(jittered, hint))
 
     def _result(
-        self, call: _Call, generation: Generation, *, reached: bool = True
+        self,
+        call: _Call,
+        generation: Generation,
+        *,
+        reached: bool = True,
+        abandoned: bool = False,
     ) -> GenerationResult:
-        reserved = call.reserved if self._budget_guard else 1 + len(call.discarded)
         return GenerationResult(
             call.request,
             generation,
             call.tries + 1,
-            reached,
-            reserved,
+            reached and not abandoned,
             discarded=call.discarded,
+            lost=call.lost,
             latency_ms=call.latency_ms,
             hedged=call.hedged,
+            abandoned=abandoned,
         )
 
 

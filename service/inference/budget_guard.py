@@ -81,15 +81,13 @@ class JobBudgetGuard:
     ) -> None:
         """Book the cost of results in the transaction that stores them.
 
-        A try whose end is unknown counts as billed: the budget is a hard limit.
+        Lost tries are part of it: the budget is a hard limit.
         """
         spent = 0
         with self._counting:
             for answer, cost in zip(batch, costs, strict=True):
-                reserved = self._in_flight.pop(answer.key, 0)
-                unknown = answer.reserved - len(answer.billed)
-                lost = reserved * unknown // max(1, answer.reserved)
-                spent += (cost or 0) + max(0, lost)
+                self._in_flight.pop(answer.key, None)
+                spent += cost or 0
                 self._cost_forecast.observe(answer)
         if spent:
             budgets.spend(session, self._holder, spent)

@@ -118,8 +118,7 @@ class GenerationRun:
         return taken
 
     async def _complete(self, request: GenerationRequest) -> None:
-        if result := await self._attempts.complete(request):
-            self._results.put_nowait(result)
+        await self._attempts.complete(request, self._results.put_nowait)
 
     async def _watch(self) -> None:
         """Call `check` ten times a second, and `warn` when a long refusal begins or ends."""

@@ -19,6 +19,8 @@ def call_limits(settings: Settings, *, local: bool) -> CallLimits:
         attempts=settings.call_attempts,
         timeout_seconds=_LOCAL_SECONDS if local else settings.call_timeout_seconds,
         hedging=settings.hedge_stragglers and not local,
+        billed=not local,
+        synthetic=settings.emulated,
     )
 
 

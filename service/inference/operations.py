@@ -109,7 +109,8 @@ def start_generation(
         try:
             await run.run()
         except TunecurveError:
-            await asyncio.to_thread(budget_guard.release)
+            if not results:
+                await asyncio.to_thread(budget_guard.release)
             raise
         return results[0]
 

@@ -108,33 +108,39 @@ class CallLimits:
     """`in_flight` bounds the requests of a run between reading and storing, thus its memory.
 
     `attempts` are the tries of one request, 429s not counted; `timeout_seconds` is the deadline
-    of each. `hedging` sends stragglers a second time, which may be paid for twice.
+    of each. `hedging` sends stragglers a second time, which may be paid for twice. `billed` says
+    that somebody charges for calls, `synthetic` that they go to an emulator.
     """
 
     in_flight: int
     attempts: int
     timeout_seconds: float
     hedging: bool = False
+    billed: bool = True
+    synthetic: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class GenerationResult:
     """One result: the request, what came, and after how many tries (429s apart).
 
-    `reached` is False for a failure whose last try did not reach the provider. `reserved` counts
-    the reservations that the budget guard made for it. `discarded` are earlier answers that were
-    billed and said nothing. `latency_ms` is how long the call took that was answered, without the
-    waits before it; None where none was. `hedged` counts calls sent beside one that lasted.
+    `reached` is False for a failure whose last try did not reach the provider. `discarded` are
+    earlier answers that were billed and said nothing, `lost` tries that were sent and whose end is
+    unknown, with our estimate of their tokens. `latency_ms` is how long the call took that was
+    answered, without the waits before it; None where none was. `hedged` counts calls sent beside
+    one that lasted. `abandoned` says that the run ended before there was an answer: then only
+    what the request has cost is known, and `reached` is False.
     """
 
     request: GenerationRequest
     generation: Generation
     attempts: int
     reached: bool = True
-    reserved: int = 1
     discarded: tuple[Generation, ...] = ()
+    lost: tuple[Generation, ...] = ()
     latency_ms: int | None = None
     hedged: int = 0
+    abandoned: bool = False
 
     @property
     def key(self) -> str:
@@ -142,7 +148,9 @@ class GenerationResult:
 
     @property
     def billed(self) -> tuple[Generation, ...]:
-        return (*self.discarded, self.generation)
+        """All that is billed or may be."""
+        is_entry = self.reached and not (self.lost and self.generation.outcome is Outcome.FAILED)
+        return (*self.discarded, *self.lost, *([self.generation] if is_entry else []))
 
 
 class Generator(Protocol):

@@ -1,6 +1,7 @@
 """The budget of a call outside jobs: held in the ledger before it is sent, settled after it."""
 
 import asyncio
+from dataclasses import replace
 
 from service.catalogue.prices import CallPrice, UsageTotals
 from service.database import Session, Sessions
@@ -60,12 +61,12 @@ class ProjectBudgetGuard:
         self._tries += 1
 
     def settle(self, result: GenerationResult) -> None:
-        """Enter what the answer cost; a try whose end is unknown counts as billed."""
+        """Enter what the answer cost, and a lost try with the most that it can have cost."""
         with self._sessions.transaction() as session:
-            self._enter(session, tries=max(0, self._tries - len(result.billed)))
+            self._enter(session, tries=len(result.lost))
             record_calls(
                 session,
-                [result],
+                [replace(result, lost=())],
                 project_id=self._project_id,
                 job_id=None,
                 base_model=self._base_model,

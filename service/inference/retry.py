@@ -51,7 +51,8 @@ class CallFailed(Exception):  # noqa: N818  an outcome that the caller expects, 
 
     `message` is short and holds nothing of the prompt. `meets_every_call` says that the
     cause lies outside the request: every other call would fail the same way. `reached` is
-    False when the connection failed, so that nothing is known about the request.
+    False when the connection failed, so that nothing is known about the request; `sent` is False
+    when there was none, so that nobody has read it.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class CallFailed(Exception):  # noqa: N818  an outcome that the caller expects, 
         retry_after_seconds: float | None = None,
         meets_every_call: bool = False,
         reached: bool = True,
+        sent: bool = True,
     ) -> None:
         super().__init__(message)
         self.kind = kind
@@ -71,6 +73,12 @@ class CallFailed(Exception):  # noqa: N818  an outcome that the caller expects, 
         self.retry_after_seconds = retry_after_seconds
         self.meets_every_call = meets_every_call
         self.reached = reached
+        self.sent = sent
+
+    @property
+    def may_be_billed(self) -> bool:
+        """Whether it was sent and its end is unknown; an error that is answered costs nothing."""
+        return self.sent and self.status == 0
 
     @property
     def may_pass(self) -> bool:

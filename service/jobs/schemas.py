@@ -74,8 +74,8 @@ class Cost(BaseModel):
     )
     uncounted: str | None = Field(
         default=None,
-        description="the part of `known` that is estimated, as the provider gave no token counts; "
-        "null in a job that ended before this",
+        description="the part of `known` that is estimated, as the provider gave no token counts, "
+        "or no answer to a call that was sent; null in a job that ended before this",
     )
     unpriced: list[str] = Field(default=[], description="base models used that have no price")
     synthetic: bool = Field(

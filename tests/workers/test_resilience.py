@@ -115,7 +115,10 @@ def test_an_experiment_shows_progress_and_survives_a_provider_that_is_away(stack
     paid = [Decimal(child.cost["actual"]) for child in children]
     assert Decimal(ended.cost["actual"]) == sum(paid) > 0
     assert ended.cost["training_tokens"] > 0
-    assert ended.cost["requests"] == 4 * TEST_ROWS
+    # What was in flight at the kill was sent and has no answer: it counts, as estimated.
+    lost = ended.cost["requests"] - 4 * TEST_ROWS
+    assert 0 <= lost <= len(evaluating) * TEST_ROWS
+    assert (lost > 0) == (Decimal(ended.cost["uncounted"]) > 0)
 
 
 def test_a_quota_of_a_tenth_costs_time_and_no_rows(stack: Stack, dataset: str) -> None:

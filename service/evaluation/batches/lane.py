@@ -97,7 +97,9 @@ def _work(
         deadline_hours=plan.spec.deadline_hours,
         price=price,
         requests=requests,
-        keep=PredictionWriter(run, plan, price=price, lane=Lane.BATCH).write,
+        keep=PredictionWriter(
+            run, plan, price=price, sessions=services.sessions, lane=Lane.BATCH
+        ).write,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from service.catalogue.prices import CallPrice
 from service.clock import utc_now
+from service.database import Session, Sessions
 from service.errors import Unavailable
 from service.evaluation.answer_repository import (
     PREDICTIONS,
@@ -19,7 +20,7 @@ from service.inference.budget_guard import JobBudgetGuard
 from service.inference.cache import cache_results, cached_answers, fingerprint_of
 from service.inference.ledger import record_calls
 from service.inference.ports import GenerationRequest, GenerationResult
-from service.jobs.ports import JobRun
+from service.jobs.ports import JobRun, LeaseLost
 
 # So many calls in a row that reached no provider, each after all its attempts, are no accident.
 UNREACHED_LIMIT = 10
@@ -29,7 +30,8 @@ class PredictionWriter:
     """Writes the predictions of one run, each batch in one transaction fenced by the job's lease.
 
     `stored` counts the results written. A refused call is an outcome and is stored; a call that
-    reached no provider says nothing about its row, which stays missing for a later run.
+    reached no provider says nothing about its row, which stays missing for a later run; what it
+    may have cost is entered.
     """
 
     def __init__(
@@ -38,50 +40,73 @@ class PredictionWriter:
         plan: EvaluationPlan,
         *,
         price: CallPrice | None,
+        sessions: Sessions,
         lane: Lane = Lane.ONLINE,
         budget_guard: JobBudgetGuard | None = None,
         answers: AnswerTable = PREDICTIONS,
     ) -> None:
-        self._run, self._plan, self._answers = run, plan, answers
+        self._run, self._plan, self._answers, self._sessions = run, plan, answers, sessions
         self._price, self._lane, self._budget_guard = price, lane, budget_guard
         self.stored = self._unreached = self._unreached_in_a_row = 0
 
     def write(self, results: Sequence[GenerationResult]) -> None:
-        """Store the results that reached the provider; raises LeaseLost."""
+        """Store the results that reached the provider, and the cost of all.
+
+        Where another worker has the job by now, the cost alone, as it was paid, and `run.check`
+        ends this run. A batch's answers are read, and entered, by that worker: raises LeaseLost.
+        """
         reached = [result for result in results if result.reached]
         self._unreached += len(results) - len(reached)
         self._unreached_in_a_row = 0 if reached else self._unreached_in_a_row + len(results)
-        if reached:
-            self._store(reached)
+        if not any(result.billed for result in results):
+            return
+        try:
+            self._store(results, reached)
             self.stored += len(reached)
+        except LeaseLost:
+            if self._lane is Lane.BATCH:
+                raise
+            with self._sessions.transaction() as session:
+                self._record(session, results)
 
-    def _store(self, results: Sequence[GenerationResult]) -> None:
+    def _store(
+        self, results: Sequence[GenerationResult], reached: Sequence[GenerationResult]
+    ) -> None:
         """Write predictions, their cost and their copies in the cache: all of it or nothing."""
         run, plan, now = self._run, self._plan, utc_now()
         with run.fenced() as session:
-            costs = record_calls(
-                session,
-                results,
-                project_id=run.project_id,
-                job_id=run.id,
-                base_model=plan.target.base_model,
-                price=self._price,
-                budget_guard=self._budget_guard,
-                lane=self._lane.value,
-            )
-            pairs = zip(results, costs, strict=True)
-            rows = [_row(plan.evaluation_id, result, cost, now) for result, cost in pairs]
-            insert_answers(session, rows, answers=self._answers)
+            pairs = zip(results, self._record(session, results), strict=True)
+            rows = [
+                _row(plan.evaluation_id, result, cost, now)
+                for result, cost in pairs
+                if result.reached
+            ]
+            if rows:
+                insert_answers(session, rows, answers=self._answers)
             if plan.cache:
                 scope, until = plan.cache.scope(run.project_id), plan.cache.until(now)
                 cache_results(
                     session,
-                    results,
+                    reached,
                     evaluation_id=plan.evaluation_id,
                     scope=scope,
                     now=now,
                     until=until,
                 )
+
+    def _record(
+        self, session: Session, results: Sequence[GenerationResult]
+    ) -> Sequence[int | None]:
+        return record_calls(
+            session,
+            results,
+            project_id=self._run.project_id,
+            job_id=self._run.id,
+            base_model=self._plan.target.base_model,
+            price=self._price,
+            budget_guard=self._budget_guard,
+            lane=self._lane.value,
+        )
 
     def write_cached(self, requests: Sequence[GenerationRequest]) -> list[GenerationRequest]:
         """Store the answers that the cache has, and return the requests that it has none for."""

@@ -137,7 +137,12 @@ def send_missing(
     """
     with open_budget_guard(run, price=plan.price, sessions=services.sessions) as budget_guard:
         writer = PredictionWriter(
-            run, plan, price=plan.price, budget_guard=budget_guard, answers=answers
+            run,
+            plan,
+            price=plan.price,
+            sessions=services.sessions,
+            budget_guard=budget_guard,
+            answers=answers,
         )
         stage = RequestStage(run, plan, missing, writer=writer, services=services)
         try:
@@ -170,7 +175,7 @@ def copy_cached_answers(
     a batch should send no request that the cache can answer. Raises what `send_requests` raises.
     """
     if plan.cache is not None:
-        writer = PredictionWriter(run, plan, price=plan.price)
+        writer = PredictionWriter(run, plan, price=plan.price, sessions=services.sessions)
         missing = _row_requests(plan, range(plan.rows), services=services)
         stage = RequestStage(run, plan, missing, writer=writer, services=services)
         stage.copy_cached(whole=whole)

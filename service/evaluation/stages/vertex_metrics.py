@@ -10,6 +10,7 @@ from itertools import chain
 from typing import Any
 
 from service.clock import utc_now
+from service.database import Session
 from service.errors import NotFound, ProviderRefused, TunecurveError, Unavailable
 from service.evaluation.answer_repository import (
     AnswerTable,
@@ -42,7 +43,7 @@ from service.inference.ports import (
     Turn,
 )
 from service.inference.retry import QuotaExhausted
-from service.jobs.ports import JobRun
+from service.jobs.ports import JobRun, LeaseLost
 
 _UNREADABLE = "the service's answer has not one score for each text"
 _PROVIDER = {"provider_unavailable", "provider_not_found"}  # else something of ours is away
@@ -157,20 +158,27 @@ class _Stage:
         return (raw if self._metric is VertexMetric.EXACT_MATCH else normal).strip()
 
     def _store(self, results: Sequence[GenerationResult]) -> None:
-        """Write scores and cost: all of it or nothing."""
-        run = self._run
-        rows = [row for result in results for row in self._rows(result)]
-        with run.fenced() as session:
-            record_calls(
-                session,
-                results,
-                project_id=run.project_id,
-                job_id=run.id,
-                base_model=EVALUATION_SERVICE,
-                price=self._price,
-                budget_guard=self._budget_guard,
-            )
-            insert_answers(session, rows, answers=scores_of(self._metric))
+        """Write scores and cost: all of it or nothing, but for a cost whose lease is lost."""
+        rows = [row for result in results if not result.abandoned for row in self._rows(result)]
+        try:
+            with self._run.fenced() as session:
+                self._record(session, results)
+                if rows:
+                    insert_answers(session, rows, answers=scores_of(self._metric))
+        except LeaseLost:
+            with self._services.sessions.transaction() as session:
+                self._record(session, results)
+
+    def _record(self, session: Session, results: Sequence[GenerationResult]) -> None:
+        record_calls(
+            session,
+            results,
+            project_id=self._run.project_id,
+            job_id=self._run.id,
+            base_model=EVALUATION_SERVICE,
+            price=self._price,
+            budget_guard=self._budget_guard,
+        )
 
     def _rows(self, result: GenerationResult) -> Iterator[dict[str, Any]]:
         texts, answer = self._sent.pop(result.key), result.generation

@@ -79,14 +79,16 @@ class GoogleToken:
             credentials = self._credentials or self._default()
             credentials.refresh(Request())
         except TransportError as error:
-            raise CallFailed(Refusal.TRANSIENT, "no connection to Google's token server") from error
+            message = "no connection to Google's token server"
+            raise CallFailed(Refusal.TRANSIENT, message, sent=False) from error
         except DefaultCredentialsError as error:
             raise _refused("no Google credentials on this machine") from error
         except ImpersonationError as error:
             raise _refused(str(error)) from error
         except GoogleAuthError as error:
             if error.retryable:
-                raise CallFailed(Refusal.TRANSIENT, "Google's token server is away") from error
+                message = "Google's token server is away"
+                raise CallFailed(Refusal.TRANSIENT, message, sent=False) from error
             raise _refused("Google refuses these credentials") from error
         self._credentials, self._token = credentials, str(credentials.token)
         self._renew_at = _expiry(credentials) - _EARLY
@@ -185,7 +187,8 @@ class VertexGenerator:
             raise CallFailed(Refusal.TRANSIENT, message) from error
         except (aiohttp.ClientError, HttpProcessingError, OSError) as error:
             message = f"the connection failed: {type(error).__name__}"
-            raise CallFailed(Refusal.TRANSIENT, message, reached=False) from error
+            sent = not isinstance(error, aiohttp.ClientConnectorError)
+            raise CallFailed(Refusal.TRANSIENT, message, reached=False, sent=sent) from error
 
     async def _refuse(
         self, response: aiohttp.ClientResponse, texts: Sequence[str], link: _Link

@@ -75,7 +75,11 @@ class Shelf:
 
     @property
     def answered(self) -> list[GenerationResult]:
-        return [result for batch in self.batches for result in batch]
+        return [result for batch in self.batches for result in batch if not result.abandoned]
+
+    @property
+    def abandoned(self) -> list[GenerationResult]:
+        return [result for batch in self.batches for result in batch if result.abandoned]
 
     @property
     def keys(self) -> list[str]:

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,7 @@ from service.database import Sessions
 from service.inference.budget_guard import JobBudgetGuard, open_budget_guard, reserve_ahead
 from service.inference.ledger import cost_of_job
 from service.inference.operations import loop_thread
+from service.inference.ports import Outcome
 from service.jobs.budgets import BudgetExhausted, holder_of, settle_ahead
 from service.jobs.claims import finish_job
 from service.jobs.lifecycle import State
@@ -147,18 +149,19 @@ def test_what_a_dead_sibling_held_is_taken_back_before_anybody_is_refused(
     assert state_of(of) == (20 * CALL_NANO,) * 3
 
 
-def test_a_lost_try_counts_as_billed(sessions: Sessions) -> None:
+def test_a_lost_try_counts_as_billed_in_budget_and_ledger(sessions: Sessions) -> None:
     of = family(sessions, calls=20)
     with spending(of, of.root_id) as spender:
         sent = request("timed out once")
         for _ in range(2):
             loop_thread().run(spender.budget_guard.reserve(sent))
         answered = answer(sent)
-        spender.store([type(answered)(sent, answered.generation, attempts=2, reserved=2)])
+        lost = replace(answered.generation, outcome=Outcome.FAILED, uncounted=True)
+        spender.store([replace(answered, attempts=2, lost=(lost,))])
 
     with sessions.reading() as session:
-        paid = usage_of(session, [of.root_id]).cost_nano
-    assert paid == CALL_NANO
+        paid = usage_of(session, [of.root_id])
+    assert (paid.cost_nano, paid.uncounted_nano) == (2 * CALL_NANO, CALL_NANO)
     assert state_of(of)[2] == 2 * CALL_NANO
 
 

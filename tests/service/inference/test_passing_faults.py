@@ -46,7 +46,7 @@ def test_an_answer_that_says_nothing_is_asked_for_again(
     assert set(outcomes(shelf).values()) == {Outcome.OK}
     asked_twice = [each for each in shelf.answered if each.discarded]
     assert {each.key for each in asked_twice} == {f"row-{number}" for number in range(12)}
-    assert {(each.attempts, each.reserved) for each in asked_twice} == {(2, 2)}
+    assert {(each.attempts, len(each.billed)) for each in asked_twice} == {(2, 2)}
 
 
 def test_an_answer_that_stays_empty_has_its_own_outcome_and_all_its_tries_are_paid(
@@ -158,7 +158,7 @@ def test_answers_that_were_thrown_away_are_paid_for(sessions: Sessions) -> None:
     job = write(sessions, project)
     empty = Generation(Outcome.EMPTY, prompt_tokens=60)
     good = Generation(Outcome.OK, text="a", prompt_tokens=60, output_tokens=1)
-    result = GenerationResult(request("a"), good, 2, discarded=(empty,), reserved=2)
+    result = GenerationResult(request("a"), good, 2, discarded=(empty,))
     assert _recorded(sessions, project, job, [result], PRICE) == [121_000]
     with sessions.reading() as session:
         cost = costs_of(session, [job])[job]

@@ -15,7 +15,7 @@ from service.inference.operations import generate_all, loop_thread
 from service.inference.ports import Flow, GenerationRequest, GenerationResult, Quota
 from service.inference.retry import QuotaExhausted
 from service.jobs.ports import Preempted
-from tests.service.inference.provider import DAY_USED_UP, Provider
+from tests.service.inference.provider import DAY_USED_UP, HANG, Provider
 from tests.service.inference.result_store import (
     FLOW,
     LIMITS,
@@ -105,6 +105,27 @@ def test_a_check_stops_the_run_soon_and_what_was_paid_is_stored(
     assert len(shelf.keys) < 2500
     assert set(shelf.keys) == {prompt.replace("prompt", "row") for prompt in provider.accepted}
     assert provider.in_flight == 0
+
+
+def test_what_a_run_gives_up_in_flight_is_handed_over_as_it_may_be_billed(
+    provider: Provider, shelf: Shelf
+) -> None:
+    provider.always.update({f"prompt-{number}": HANG for number in range(4)})
+
+    def stop_once_sent(_checks: int) -> None:
+        if len(provider.paths) == 4:
+            raise Stopped
+
+    shelf.on_check = stop_once_sent
+    with pytest.raises(Stopped):
+        shelf.run(requests(4))
+
+    assert {each.key for each in shelf.abandoned} == expected(4)
+    billed = [each.billed for each in shelf.abandoned]
+    assert [(len(each), each[0].uncounted, each[0].prompt_tokens > 0) for each in billed] == [
+        (1, True, True)
+    ] * 4
+    assert shelf.answered == []
 
 
 class DeafGovernor(LocalGovernor):

@@ -120,8 +120,9 @@ def test_a_hanging_answer_is_given_up(provider: Provider, closing: Closing) -> N
     generator = VertexGenerator(project="p", endpoint=provider.url, timeout_seconds=0.2)
     closing(generator)
     provider.faults.append(HANG)
-    with pytest.raises(CallFailed, match=r"no answer within 0.2 s"):
+    with pytest.raises(CallFailed, match=r"no answer within 0.2 s") as caught:
         loop_thread().run(generator.generate(REQUEST))
+    assert caught.value.may_be_billed
 
 
 def test_nobody_listening_is_a_hiccup(closing: Closing) -> None:
@@ -130,6 +131,7 @@ def test_nobody_listening_is_a_hiccup(closing: Closing) -> None:
     with pytest.raises(CallFailed) as caught:
         loop_thread().run(generator.generate(REQUEST))
     assert caught.value.kind is Refusal.TRANSIENT
+    assert not caught.value.may_be_billed
 
 
 def test_garbage_is_an_unparsable_answer(provider: Provider, generator: VertexGenerator) -> None:

@@ -297,6 +297,25 @@ def test_what_autograd_keeps_of_a_batch_is_within_the_estimate(
     assert found < need.activations + copies < 2.5 * found
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # of PEFT, as a worker ignores it
+def test_a_layer_below_the_head_is_trained_whole_beside_an_adapter() -> None:
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    from service.tuning.local_spec import LocalTrainingSpec
+    from service.tuning.providers.local.adapters import with_adapter
+    from service.tuning.providers.local.plan import plan_training
+    from service.tuning.schemas import HyperparametersSpec
+
+    config = AutoConfig.for_model(
+        "distilbert", dim=32, n_layers=1, n_heads=2, hidden_dim=64, vocab_size=50
+    )
+    plan = plan_training("local:a", LocalTrainingSpec(), HyperparametersSpec(adapter_size=4))
+    model = with_adapter(AutoModelForSequenceClassification.from_config(config), plan)
+    learned = {name for name, each in model.named_parameters() if each.requires_grad}
+    assert any("pre_classifier" in name and "lora" not in name for name in learned)
+    assert any("q_lin.lora_A" in name for name in learned)
+
+
 def test_the_loss_of_a_classifier_has_32_bits_though_its_logits_have_16() -> None:
     import torch
 

@@ -1,18 +1,22 @@
 """Preference tuning: the same job on pairs, sent once, billed, learnt from both answers."""
 
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 
+from service.clock import utc_now
 from service.database import Sessions
 from service.datasets.queries import ready_dataset
 from service.errors import Invalid
 from service.files.operations import create_file
+from service.ids import Prefix, new_id
 from service.jobs.lifecycle import Reason
 from service.jobs.ports import Waiting
 from service.tuning.billing.costs import estimate_training
 from service.tuning.inputs.settings import settings_of
+from service.tuning.models import TunedModel
 from service.tuning.queries import get_model
 from service.tuning.schemas import TuneSpec, present_model
 from tests.emulator.examples import ask
@@ -123,6 +127,43 @@ def test_a_preference_tuning_is_sent_learnt_and_billed(preference: Tuning) -> No
     assert (planned.training_tokens or 0) > 1.5 * (plain.training_tokens or 0)
 
 
+def test_a_supervised_model_is_continued_by_preference_from_a_checkpoint(
+    preference: Tuning,
+) -> None:
+    spec = preference.run.spec
+    plain = {**spec, "method": "supervised", "hyperparameters": {"epochs": 2}}
+    first = another(preference, plain)
+    first.step()
+    first.poll_until_ended()
+    first.step()
+    model = first.run.outputs["model"]
+
+    start = {"model": model, "checkpoint": "1"}
+    child = another(preference, {**spec, "base_model": None, "continue_from": start})
+    assert child.step() == Waiting(Reason.PROVIDER)
+    child.poll_until_ended()
+    assert child.step() is None
+
+    url = f"{child.emulator.url}/v1/{child.row().resource_name}"
+    sent = httpx.get(url, timeout=300).json()
+    assert sent["preTunedModel"]["checkpointId"] == "1"
+    assert sent["preferenceOptimizationSpec"]["hyperParameters"]["beta"] == pytest.approx(0.2)
+    row = get_model(
+        child.run.outputs["model"], project_id=child.run.project_id, sessions=child.sessions
+    )
+    shown = present_model(row, job=None, tuning=None)
+    assert shown.documented_only
+    assert shown.continued_from is not None
+    assert (shown.continued_from.model, shown.continued_from.checkpoint) == (model, "1")
+    for text, label in ((GOOD, "WARM"), (BAD, "COLD")):
+        assert ask(child.emulator, str(row.endpoint), f"note 9999: {text}") == label
+
+
+def another(tuning: Tuning, spec: dict[str, Any]) -> Tuning:
+    run = reserve_run(TUNE, spec, project_id=tuning.run.project_id, sessions=tuning.sessions)
+    return replace(tuning, run=run)
+
+
 def test_a_lost_answer_is_found_again_and_nothing_is_sent_twice(
     preference: Tuning, proxy: FaultyProxy
 ) -> None:
@@ -148,5 +189,19 @@ def test_what_cannot_be_learnt_from_pairs_is_refused(preference: Tuning) -> None
     assert refusal(base_model="gemini-3.1-flash-lite") == "method_not_available"
     evaluation = {"metrics": ["bleu"], "output_uri": "gs://bkt/e"}
     assert refusal(evaluation=evaluation) in {"bucket_not_allowed", "evaluation_not_available"}
+    with preference.sessions.transaction() as session:
+        newer = TunedModel(
+            id=new_id(Prefix.MODEL),
+            project_id=preference.run.project_id,
+            job_id=preference.run.id,
+            provider="vertex",
+            base_model="gemini-3.1-flash-lite",
+            resource_name="projects/1/locations/us/models/2@1",
+            created_at=utc_now(),
+            ready_at=utc_now(),
+        )
+        session.add(newer)
+    start = {"model": newer.id}
+    assert refusal(base_model=None, continue_from=start) == "method_not_available"
     no_pairs = prepare(preference.sessions, preference.run.project_id, **SYNTHETIC)
     assert refusal(dataset=no_pairs.outputs["dataset"]) == "pairs_required"

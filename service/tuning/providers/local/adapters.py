@@ -1,6 +1,7 @@
 """LoRA adapters of PEFT: put onto a model, counted before it is loaded, and saved without paths."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from math import prod
 from pathlib import Path
@@ -11,6 +12,7 @@ from service.tuning.providers.local.plan import TrainingPlan
 
 _ALPHA = 2  # times the rank, as is common; the rate was chosen for it
 _CONFIG = "adapter_config.json"
+_HEADS = ("classifier", "score")  # of a classifier, which PEFT trains whole
 _MATRIX = 2  # dimensions of what an adapter goes onto
 
 
@@ -19,12 +21,15 @@ def with_adapter(model: Any, plan: TrainingPlan) -> Any:
     from peft import LoraConfig, TaskType, get_peft_model
 
     is_lm = plan.task is LocalTask.CAUSAL_LM
+    whole = [*plan.modules_to_save, *(() if is_lm else _HEADS)]
     config = LoraConfig(
         task_type=TaskType.CAUSAL_LM if is_lm else TaskType.SEQ_CLS,
         r=plan.adapter_size,
         lora_alpha=_ALPHA * plan.adapter_size,
         lora_dropout=0.0,
         target_modules="all-linear",  # Dettmers et al., QLoRA, 2023, figure 2
+        # None may be both, and PEFT takes all whose names end so: DistilBERT's pre_classifier, too.
+        exclude_modules=f".*({'|'.join(map(re.escape, whole))})" if whole else None,
         modules_to_save=list(plan.modules_to_save) or None,
     )
     return get_peft_model(model, config)

@@ -4,7 +4,7 @@ import re
 
 from service.errors import TunecurveError
 
-_RECODED = re.compile(r'-(?:gzip|br|zstd)(?="$)')
+_RECODED = re.compile(r'--?(?:gzip|br|zstd)(?="$)')
 
 
 class PreconditionRequired(TunecurveError):  # noqa: N818  named like the kinds of service.errors
@@ -40,7 +40,7 @@ def expected_version(if_match: str | None, *, current: int) -> int:
 def _tags(header: str) -> list[str]:
     """Return the tags as they were given out, without what a compressing proxy made of them.
 
-    nginx weakens a tag (`W/"3"`), Apache adds a suffix (`"3-gzip"`).
+    nginx weakens a tag (`W/"3"`), Apache and Jetty add a suffix (`"3-gzip"`, `"3--gzip"`).
     """
     return [_RECODED.sub("", each.strip().removeprefix("W/")) for each in header.split(",")]
 

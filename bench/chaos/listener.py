@@ -86,7 +86,6 @@ def _handler_of(listener: Listener) -> type[BaseHTTPRequestHandler]:
 def listening(seed: int) -> Iterator[Listener]:
     listener = Listener(seed)
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(listener))
-    server.daemon_threads = True
     listener.url = f"http://127.0.0.1:{server.server_address[1]}/"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1})
     thread.start()

@@ -96,7 +96,7 @@ def test_a_change_says_which_version_it_is_meant_for(caller: Caller) -> None:
     assert change("*", "any").headers["ETag"] == '"3"'
 
 
-@pytest.mark.parametrize("sent", ['W/"1"', '"1-gzip"', 'W/"1-br"', '"7", W/"1"'])
+@pytest.mark.parametrize("sent", ['W/"1"', '"1-gzip"', 'W/"1-br"', '"1--gzip"', '"7", W/"1"'])
 def test_a_version_that_a_compressing_proxy_has_marked_is_the_same(
     caller: Caller, sent: str
 ) -> None:

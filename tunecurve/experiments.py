@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tunecurve.output import Column, interval_text, render_table, score_text, share_text
+from tunecurve.output import Column, interval_text, render_table, score_text, share_text, wrapped
 
 Json = Mapping[str, Any]
 
@@ -25,7 +25,7 @@ def describe_experiment(experiment: Json) -> str:
         *_confidence(experiment),
         *_judges(experiment),
         "",
-        f"Answer: {experiment['answer'] or 'none yet'}",
+        wrapped(f"Answer: {experiment['answer'] or 'none yet'}"),
     ]
     return "\n".join(lines)
 

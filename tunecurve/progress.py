@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
+from tunecurve.attempts import ENDED, FailedAttempts
 from tunecurve.curves import curve_lines
 from tunecurve.errors import JobFailedError, describe_problem
 from tunecurve.output import print_message
@@ -24,7 +25,6 @@ _NAME_WIDTH = 14
 _KIND_WIDTH = 10
 _NO_COST = "0.00"
 _TUNING_KINDS = frozenset({"tune", "poll"})
-_ENDED = frozenset({"succeeded", "failed", "cancelled"})
 _LOOK_SECONDS = 5.0  # between two looks at the curves of a job
 
 
@@ -64,37 +64,6 @@ def wait_for_job(
         raise
 
 
-class FailedAttempts:
-    """Tells once of each attempt that failed of a job that is tried again."""
-
-    def __init__(self) -> None:
-        self._told: dict[str, tuple[object, ...]] = {}
-
-    def news(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, list[str]]]:
-        """Yield each job whose latest attempt has failed since, with a line that says why."""
-        for job in jobs:
-            if line := attempt_line(job):
-                told = tuple(job["error"].get(key) for key in ("attempt", "code", "detail"))
-                if told != self._told.get(job["id"]):
-                    self._told[job["id"]] = told
-                    yield job, [line]
-
-
-def attempt_line(job: Job) -> str:
-    """Return why the latest attempt of an open job failed, such as `attempt 2 of 5 failed: …; the
-    next at 14:05:10 UTC`; empty where none has.
-    """
-    error = job.get("error")
-    if not error or job["state"] in _ENDED:
-        return ""
-    number, limit = error.get("attempt"), error.get("attempts_limit")
-    count = f"attempt {number} of {limit}" if number else "an attempt"
-    resumes = job.get("resume_at")
-    due = datetime.fromisoformat(resumes).astimezone(UTC) if resumes else None
-    following = f"; the next at {due:%H:%M:%S} UTC" if due else ""
-    return f"{count} failed: {describe_problem(error)}{following}"
-
-
 class CurveWatch:
     """Reads the training curves of jobs that tune; returns those that have new points."""
 
@@ -116,8 +85,8 @@ class CurveWatch:
     def _may_have_news(self, job: Job) -> bool:
         """Return whether to look: now and then while it is tuned, and once at the end."""
         looked_at, now = self._looked_at.get(job["id"], -math.inf), time.monotonic()
-        ended = job["state"] in _ENDED
-        if looked_at == math.inf or job["state"] not in {"waiting", "running", *_ENDED}:
+        ended = job["state"] in ENDED
+        if looked_at == math.inf or job["state"] not in {"waiting", "running", *ENDED}:
             return False
         if not ended and now - looked_at < _LOOK_SECONDS:
             return False
@@ -227,7 +196,7 @@ def state_text(job: Job) -> str:
     reason = f" ({job['reason']})" if job.get("reason") else ""
     stage = (job.get("progress") or {}).get("stage")
     shown = job["state"] == "running" or job.get("reason") == "provider"
-    working = f": {stage}" if stage and shown else ""
+    working = f": {stage.replace('_', ' ')}" if stage and shown else ""
     return f"{job['state']}{reason}{working}"
 
 

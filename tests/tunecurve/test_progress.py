@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.progress import Progress, TextColumn
 
 from tests.tunecurve.tiny_service import TinyService, new_job
+from tunecurve.attempts import FailedAttempts
 from tunecurve.client import Client
 from tunecurve.progress import BarDisplay, CurveWatch, PlainDisplay, open_display
 
@@ -83,3 +84,20 @@ def test_lines_of_curves_are_shown_beside_their_job() -> None:
     PlainDisplay(stream).show_lines(CHILD, ["train_loss  ▁  0.5 at step 10"])
     assert stream.getvalue().startswith("tuned@200")
     assert "0.5 at step 10" in stream.getvalue()
+
+
+def test_an_attempt_that_failed_and_a_child_that_failed_are_told_of_once() -> None:
+    error = {"code": "internal", "detail": "unexpected KeyError", "attempt": 2, "attempts_limit": 5}
+    due = "2031-01-02T14:05:10.000000Z"
+    again = {**CHILD, "reason": "retry", "error": error, "resume_at": due}
+    failed = {**CHILD, "state": "failed", "error": error, "parent": "job_1"}
+    unmade = {**failed, "id": "job_3", "error": {"code": "input_failed", "detail": "not made"}}
+    failures = FailedAttempts()
+    told = [line for _, lines in failures.news([again, unmade]) for line in lines]
+    assert told == [
+        "attempt 2 of 5 failed: unexpected KeyError (internal); the next at 14:05:10 UTC"
+    ]
+    assert list(failures.news([again])) == []
+    assert [lines for _, lines in FailedAttempts().news([failed])] == [
+        ["unexpected KeyError (internal)"]
+    ]

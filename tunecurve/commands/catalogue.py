@@ -35,7 +35,10 @@ def catalogue(
         return
     print(render_table(_COLUMNS, known["data"]))
     default = known["default"]
-    print_message(f"Default: {default['base_model']}. Sources and dates: --json.")
+    print_message(
+        f"Default: {default['base_model']}. Prices: dollars for a million tokens, - where not "
+        "known. Sources and dates: --json."
+    )
     for warning in default["warnings"]:
         print_message(f"Warning: {warning['message']}")
 

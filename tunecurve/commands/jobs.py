@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tunecurve.attempts import attempt_line
 from tunecurve.billing import describe_model
 from tunecurve.commands.options import KeyOption, OutputOption, TimeoutOption, UrlOption, connect
 from tunecurve.errors import ApiError, UsageError, describe_problem
 from tunecurve.experiments import describe_evaluation, describe_experiment
 from tunecurve.output import Column, OutputFormat, print_json, print_object, print_rows
 from tunecurve.progress import (
-    attempt_line,
     cost_text,
     progress_text,
     require_success,

@@ -1,7 +1,9 @@
 """A real API server in a thread, and what a caller of it needs."""
 
+import asyncio
 import contextlib
 import json
+import socket
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -90,21 +92,46 @@ class Api:
         return self.http.get(path, **more)
 
 
+class _Server(uvicorn.Server):
+    """Ends once it is told to and all have hung up: uvicorn looks and waits a tenth of a second."""
+
+    loop: asyncio.AbstractEventLoop | None = None
+
+    async def main_loop(self) -> None:
+        self._told, self.loop = asyncio.Event(), asyncio.get_running_loop()
+        ticks = asyncio.create_task(super().main_loop())
+        await self._told.wait()
+        ticks.cancel()
+        await asyncio.wait([ticks])
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for _ in range(50):
+            if not self.server_state.connections and not self.server_state.tasks:
+                for server in self.servers:
+                    server.close()
+                await self.lifespan.shutdown()
+                return
+            await asyncio.sleep(0.002)
+        await super().shutdown(sockets)
+
+    def end(self) -> None:
+        if self.loop:
+            self.loop.call_soon_threadsafe(self._told.set)
+
+
 @contextlib.contextmanager
 def serve(settings: Settings) -> Iterator[Api]:
     """Yield an API on a port of its own; it stops with the block."""
     app = create_app(settings)
-    server = uvicorn.Server(
-        server_config(app, settings, host="127.0.0.1", port=0, shutdown_seconds=1)
-    )
+    server = _Server(server_config(app, settings, host="127.0.0.1", port=0, shutdown_seconds=1))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    eventually(lambda: server.started, pause=0.01, what="the API has not started")
+    eventually(lambda: server.loop, pause=0.005, what="the API has not started")
     url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     try:
         with httpx2.Client(base_url=url, timeout=300, trust_env=False, verify=NO_TLS) as http:
             yield Api(url, http, app, app.state.container)
     finally:
-        server.should_exit = True
+        server.end()
         thread.join(300)
         assert not thread.is_alive(), "the API has not stopped"

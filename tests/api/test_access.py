@@ -9,7 +9,6 @@ import pytest
 from starlette.routing import BaseRoute, Route
 
 from api.auth import KnownKeys
-from api.openapi import document
 from service.clock import rfc3339, utc_now
 from service.projects.models import ApiKey
 from service.projects.schemas import Principal, Scope
@@ -58,7 +57,7 @@ def test_without_a_valid_key_there_is_no_answer(api: Api, header: dict[str, str]
 
 
 def test_every_operation_but_health_asks_for_a_key(api: Api) -> None:
-    for method, path, _ in _operations(document(api.app)):
+    for method, path, _ in _operations(api.app.openapi()):
         answer = api.http.request(method, path.replace("{", "").replace("}", ""))
 
         expected = {200} if path in OPEN_PATHS else {401}
@@ -92,7 +91,7 @@ def _scopes_for(method: str, path: str) -> set[str]:
 
 def test_every_route_is_in_the_document_with_the_scope_its_verb_needs(api: Api) -> None:
     documented = set()
-    for method, path, operation in _operations(document(api.app)):
+    for method, path, operation in _operations(api.app.openapi()):
         documented.add((method, path))
         asked = {scope for way in operation.get("security", ()) for scope in way["key"]}
         assert asked == _scopes_for(method, path), (method, path)
@@ -122,7 +121,7 @@ def _routes(routes: Iterable[BaseRoute]) -> Iterator[Route]:
 def test_a_key_does_exactly_what_its_scopes_say(api: Api, scope: Scope) -> None:
     """Every operation is tried with a key of one scope: it is refused unless it asks for that."""
     caller = api.caller("default", scope)
-    for method, path, operation in _operations(document(api.app)):
+    for method, path, operation in _operations(api.app.openapi()):
         if path in OPEN_PATHS:
             continue
         (needed,) = operation["security"][0].values()
@@ -207,7 +206,7 @@ def test_another_projects_ids_are_not_found_by_any_operation(api: Api) -> None:
     ids = _objects_of(owner)
     tried = set()
 
-    for method, path, operation in _operations(document(api.app)):
+    for method, path, operation in _operations(api.app.openapi()):
         if "{" not in path:
             continue
         answer = stranger.request(

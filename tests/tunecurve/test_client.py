@@ -265,7 +265,10 @@ def test_waiting_outlasts_a_server_that_is_restarted(service: TinyService) -> No
     ],
     ids=lambda answer: f"{answer.status} {answer.body[:9]!r}",
 )
-def test_waiting_outlasts_a_look_that_fails(service: TinyService, passing: Answer) -> None:
+def test_waiting_outlasts_a_look_that_fails(
+    service: TinyService, passing: Answer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tunecurve.client._FIRST_PAUSES_SECONDS", (0.01,) * 3)
     job = new_job(1)
     service.script(job, {"state": "running"}, {"state": "succeeded"})
 

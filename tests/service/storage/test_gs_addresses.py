@@ -121,7 +121,7 @@ def test_a_refusal_names_the_bucket_and_what_to_do(
 ) -> None:
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Refusing)
     server.refusal = (status, words)  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{server.server_port}")
     store = GcsStore("the-bucket", "", project="p", retry_seconds=5)

@@ -2,13 +2,12 @@
 
 from datetime import datetime
 from itertools import pairwise
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from service.datasets.examples import Split, Turn
-from service.datasets.models import Dataset as DatasetModel
 from service.datasets.presets.chat_forms import RowForm
 from service.datasets.presets.definition import Label, PresetDefinition, read_definition
 from service.datasets.presets.options import SquadOptions, Template
@@ -21,6 +20,9 @@ from service.datasets.report.schemas import TuningRows as TuningRows
 from service.datasets.sources.schemas import AnySource
 from service.jobs.lifecycle import State
 from service.jobs.schemas import OutputState, output_state
+
+if TYPE_CHECKING:  # the subprocess of a preview does without the database
+    from service.datasets.models import Dataset as DatasetModel
 
 TrainSize = Annotated[int, Field(ge=1, le=1_000_000)]
 ColumnName = Annotated[str, Field(min_length=1, max_length=200)]
@@ -245,7 +247,7 @@ class Dataset(BaseModel):
     links: dict[str, str]
 
 
-def present_dataset(row: DatasetModel, *, job: State | None, in_list: bool = False) -> Dataset:
+def present_dataset(row: "DatasetModel", *, job: State | None, in_list: bool = False) -> Dataset:
     """Return a row as HTTP shows it; `job` is the state of the job that makes it.
 
     `in_list` leaves the report out, which is most of a dataset.

@@ -2,11 +2,12 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.files.models import File as FileRow
+if TYPE_CHECKING:  # the subprocess of a preview does without the database
+    from service.files.models import File as FileRow
 
 
 class FileFormat(StrEnum):
@@ -38,7 +39,7 @@ class File(BaseModel):
     created_at: datetime
 
 
-def present_file(row: FileRow) -> File:
+def present_file(row: "FileRow") -> File:
     """Return a row as HTTP shows it."""
     return File(
         id=row.id,

@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from service.errors import TunecurveError
 from service.jobs.lifecycle import TERMINAL, Reason, State
-from service.jobs.ports import JobRecord
 from service.money import AMOUNT_PATTERN, CURRENCY, dollars, dollars_or_none, parse_dollars
+
+if TYPE_CHECKING:  # the subprocess of a preview does without the database
+    from service.jobs.ports import JobRecord
 
 OutputState = Literal["creating", "ready", "failed"]
 
@@ -164,7 +166,7 @@ def initial_cost(
 
 
 def present_job(
-    row: JobRecord, *, cost: Mapping[str, Any] | None = None, place: int | None = None
+    row: "JobRecord", *, cost: Mapping[str, Any] | None = None, place: int | None = None
 ) -> Job:
     """Return a row as HTTP shows it; `cost` is newer than what the row keeps, `place` is that in
     the line of a quota.
@@ -221,7 +223,7 @@ def problem_of(
     ).model_dump()
 
 
-def event_data(row: JobRecord, **more: Any) -> dict[str, Any]:
+def event_data(row: "JobRecord", **more: Any) -> dict[str, Any]:
     """Return what an event holds of a job: ids and states, never rows or prompts."""
     error: Mapping[str, Any] = row.error or {}
     data = {

@@ -109,6 +109,13 @@ def test_a_worker_of_whatever_queue_starts_without_pytorch_and_tables(tmp_path: 
     assert _packages(imported) & (LOCAL_MODELS | TABLES) == set()
 
 
+def test_a_preview_starts_without_the_database_and_tables(tmp_path: Path) -> None:
+    imported = _imported("import service.datasets.preview.worker", folder=tmp_path)
+
+    assert "service.datasets.preview.preset_fit" in imported
+    assert _packages(imported) & (HEAVY | TABLES | {"sqlalchemy"}) == set()
+
+
 def test_help_is_printed_without_any_sdk(tmp_path: Path) -> None:
     imported = _imported(_COMMAND_LINE.format(argv=["tunecurve", "--help"]), folder=tmp_path)
 

@@ -12,7 +12,6 @@ from service.datasets.ingestion.file_batches import plain_file_batches
 from service.datasets.preview.schemas import SampleRequest
 from service.datasets.row_faults import RowFault
 from service.datasets.sources.schemas import SyntheticSource
-from service.datasets.sources.synthetic import synthetic_rows
 from service.errors import Invalid
 
 ROWS_KEPT = 1000
@@ -38,6 +37,8 @@ def read_head(request: SampleRequest) -> SourceHead:
     """
     source = request.spec.source if request.spec else None
     if isinstance(source, SyntheticSource):
+        from service.datasets.sources.synthetic import synthetic_rows  # it asks for the database
+
         rows = list(synthetic_rows(min(source.rows, ROWS_KEPT), seed=source.seed))
         columns = list(rows[0].fields)
         return SourceHead(rows, columns, frozenset(), [], [], source.rows, exact=True)

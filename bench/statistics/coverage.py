@@ -2,6 +2,7 @@
 
     PYTHONPATH=. python bench/statistics/coverage.py [--quick] [--json FILE]    # seven minutes
     PYTHONPATH=. python bench/statistics/coverage.py --ours --seed 1000    # two, on fresh draws
+    ... --family "exact match" --groups 8 --trials 20000    # one metric, one number of groups
 
 Six families of metrics over 8, 20 and 100 groups, of 5 to 15 rows or of very unequal sizes. Beside
 ours: the percentiles of a cluster bootstrap, and for differences the interval of `bundle_check.py`.
@@ -9,7 +10,7 @@ ours: the percentiles of a cluster bootstrap, and for differences the interval o
 
 import argparse
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -125,15 +126,17 @@ def draw(family: Family, groups: int, sizes: Sizes, rng: np.random.Generator) ->
     return Sample(names, first, second)
 
 
-def coverage(trials: int, *, seed: int, ours: bool) -> Iterator[dict[str, Any]]:
+def coverage(
+    families: Sequence[Family], counts: Sequence[int], trials: int, *, seed: int, ours: bool
+) -> Iterator[dict[str, Any]]:
     """Yield how many intervals of scores and differences hold the truth, in percent."""
-    for family in FAMILIES:
+    for family in families:
         for name, sizes in SIZES.items():
             whole = draw(family, TRUTH_GROUPS, sizes, np.random.default_rng(1))
             score, other = (
                 float(family.totals(each.sum(axis=0))) for each in (whole.first, whole.second)
             )
-            for groups in CLUSTERS:
+            for groups in counts:
                 rng = np.random.default_rng(seed + groups)
                 samples = (draw(family, groups, sizes, rng) for _ in range(trials))
                 held = np.array(
@@ -225,6 +228,8 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0, help="another one is fresh draws")
     parser.add_argument("--ours", action="store_true", help="without the alternatives: faster")
+    parser.add_argument("--family", default="", help="metrics whose name holds this")
+    parser.add_argument("--groups", type=int, nargs="+", default=CLUSTERS, help="how many")
     parser.add_argument("--json", type=Path, help="also write the figures there")
     options = parser.parse_args()
     rows = []
@@ -233,7 +238,9 @@ def main() -> None:
         f"| metric | sizes | groups | {' | '.join(COLUMNS)} |"
     )
     trials = 200 if options.quick else options.trials
-    for row in coverage(trials, seed=options.seed, ours=options.ours):
+    families = [each for each in FAMILIES if options.family in each.name]
+    found = coverage(families, options.groups, trials, seed=options.seed, ours=options.ours)
+    for row in found:
         rows.append(row)
         cells = [f"{row[each]:.1f}" for each in COLUMNS if each in row]
         print(

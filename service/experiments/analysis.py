@@ -31,7 +31,7 @@ from service.money import dollars_or_none, parse_dollars
 
 # Of all that is computed from rows, scores, intervals and wording included: raise it with any
 # change of these, so that a bundle made before is not taken for one that was changed.
-STATISTICS_VERSION = 3
+STATISTICS_VERSION = 4
 
 
 @dataclass(frozen=True, slots=True)

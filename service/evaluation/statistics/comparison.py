@@ -16,9 +16,9 @@ from service.evaluation.statistics.intervals import (
     Array,
     GroupSums,
     Totals,
-    jackknife_error,
     standard_error,
     sum_by_group,
+    symmetric_error,
 )
 from service.evaluation.statistics.significance import (
     RESAMPLES,
@@ -140,11 +140,10 @@ def compare(
     """Compare two variants on the rows that both have answered.
 
     Independent rows that earn 0 or 1: McNemar's exact test. Other independent rows: the paired
-    bootstrap that sacreBLEU runs. Rows in groups: the jackknife over groups with Student's t, whose
-    degrees of freedom are fewer where groups differ in size. The interval is the jackknife's
-    throughout: where groups differ in size its error is too large rather than too small, which a
-    symmetric interval of a skewed difference needs (bench/statistics/coverage.py: without that
-    excess, 92 % of intervals of BLEU over 20 unequal groups). `seed` is the bootstrap's.
+    bootstrap that sacreBLEU runs. Rows in groups: groups left out in turn with Student's t, whose
+    degrees of freedom are fewer where groups differ in size, and an error that grows with the
+    skewness of the groups (`symmetric_error`). The interval is of that error throughout. `seed` is
+    the bootstrap's.
     """
     both = first.answered & second.answered
     groups = test.groups[both]
@@ -152,7 +151,7 @@ def compare(
     count, freedom = len(pair[0]), pair[0].freedom
     sums = [each.sums for each in pair]
     difference = test.sign * _difference(sums, test.totals)
-    error = _jackknife_error(sums, test.totals) if count > 1 else None
+    error = _error(pair, test.totals) if count > 1 else None
     interval = _interval(difference, error, count, freedom=freedom, scale=test.scale)
     p_value, method = _p_value(
         first, second, pair, both=both, error=error, difference=difference, test=test, seed=seed
@@ -203,12 +202,11 @@ def _difference(pair: Sequence[Array], totals: Totals) -> float:
     return float(first - second)
 
 
-def _jackknife_error(pair: Sequence[Array], totals: Totals) -> float:
+def _error(pair: Sequence[GroupSums], totals: Totals) -> float:
     """Return the standard error of the difference of two scores over the same groups."""
-    width = pair[0].shape[1]
-    return jackknife_error(
-        np.hstack(pair), lambda sums: totals(sums[..., :width]) - totals(sums[..., width:])
-    )
+    width = pair[0].sums.shape[1]
+    both = GroupSums(np.hstack([each.sums for each in pair]), pair[0].rows)
+    return symmetric_error(both, lambda sums: totals(sums[..., :width]) - totals(sums[..., width:]))
 
 
 def _interval(

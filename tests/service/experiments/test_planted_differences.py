@@ -127,7 +127,8 @@ def test_a_planted_difference_is_said_with_the_interval_of_a_paired_bootstrap(na
     sign = 1 if found.first.startswith("tuned") else -1
     assert sign * found.difference == pytest.approx(difference)
     assert difference == pytest.approx(planted.gap, abs=1.5)
-    assert found.high - found.low == pytest.approx(high - low, rel=0.1)
+    # wider than the bootstrap where groups are skewed, as they are in presidio
+    assert 0.95 < (found.high - found.low) / (high - low) < 1.15
     alone = [each.high - each.low for each in planted.points() if each.high and each.low]
     assert found.high - found.low < min(alone)  # what pairing gains
     words = answer(analysis)

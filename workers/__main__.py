@@ -18,6 +18,8 @@ from workers.memory import EXTRAS, give_back, without
 if TYPE_CHECKING:
     from celery import Celery
 
+_GPUS = "gpus"
+
 
 def main(arguments: Sequence[str]) -> int:
     """Work until stopped; return the exit status."""
@@ -32,11 +34,12 @@ def main(arguments: Sequence[str]) -> int:
     known = list(app.amqp.queues)
     if unknown := [name for name in options.queues if name not in known]:
         parser.error(f"no queue {unknown[0]!r}; known: {', '.join(known)}")
-    if fault := _bound_slots(options):
+    slots = slots_of(options.concurrency)
+    if fault := _bound_slots(options.queues, slots):
         parser.error(fault)
     worker = app.Worker(
         queues=options.queues,
-        concurrency=options.concurrency,
+        concurrency=slots,
         hostname=_full_name(options.name),
         pool_cls="prefork",
         quiet=True,  # the banner is printed, which ends a worker whose log is on a full disk
@@ -66,11 +69,18 @@ def load_app(include: Sequence[str]) -> "Celery":
     return app
 
 
-def _bound_slots(options: argparse.Namespace) -> str:
+def slots_of(concurrency: str) -> int:
+    """Return how many jobs are worked on at once: as many as GPUs are here, or one, of `gpus`."""
+    from workers.gpu import visible_gpus
+
+    return max(1, len(visible_gpus())) if concurrency == _GPUS else int(concurrency)
+
+
+def _bound_slots(queues: Sequence[str], slots: int) -> str:
     from workers.app import settings
     from workers.gpu import bound_slots
 
-    return bound_slots(options.queues, options.concurrency, local_models=settings.local_models)
+    return bound_slots(queues, slots, local_models=settings.local_models)
 
 
 def _full_name(name: str) -> str:
@@ -83,10 +93,21 @@ def _full_name(name: str) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m workers", description="A Tunecurve worker.")
     parser.add_argument("--queues", type=_names, required=True, help="such as evaluate,notify")
-    parser.add_argument("--concurrency", type=int, default=1, help="jobs at once (%(default)s)")
+    parser.add_argument(
+        "--concurrency",
+        type=_concurrency,
+        default="1",
+        help="jobs at once (%(default)s); `gpus`: one for each GPU here, or one",
+    )
     parser.add_argument("--name", default="", help="its name in the log, such as evaluate1@%%h")
     parser.add_argument("--include", type=_names, default=[], help="modules with more tasks")
     return parser
+
+
+def _concurrency(text: str) -> str:
+    if text != _GPUS:
+        int(text)  # argparse refuses what it raises for
+    return text
 
 
 def _names(text: str) -> list[str]:

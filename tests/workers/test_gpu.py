@@ -6,6 +6,7 @@ from importlib.util import find_spec
 import pytest
 from billiard import Pool, current_process
 
+from workers.__main__ import slots_of
 from workers.gpu import bound_slots, claim_gpu, visible_gpus
 
 environment = os.environ  # noqa: TID251  CUDA's and OpenMP's variables, no settings
@@ -29,6 +30,14 @@ def test_a_slot_has_the_gpu_of_its_place_among_those_that_are_visible(
     with Pool(2) as pool:
         found = dict(pool.map(claimed, range(40), chunksize=1))
     assert found.items() <= gpus.items()
+
+
+@pytest.mark.parametrize(("visible", "slots"), [("2,GPU-5a1c", 2), ("-1", 1), ("", 1)])
+def test_a_worker_may_have_a_slot_for_each_gpu_else_one(
+    visible: str, slots: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert (slots_of("gpus"), slots_of("3")) == (slots, 3)
 
 
 @pytest.mark.skipif(find_spec("torch") is None, reason="the extra `local` is not installed")

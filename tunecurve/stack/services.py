@@ -19,7 +19,7 @@ _LOOPBACK = (HOST, "localhost")
 _REDIS, _EMULATOR, _API, _WORK = range(4)
 # Warm stop: a worker may finish what takes seconds. A longer job's lease expires and it resumes.
 _WORKER_GRACE_SECONDS = 4.0
-_WORKER_SLOTS = 2
+_WORKER_SLOTS = "2"
 _GENERAL_QUEUES = "prepare,tune,poll,experiment,notify"
 _LOCAL_QUEUES = "tune-local,evaluate-local"
 _SERVER_PACKAGES = ("api", "emulator", "service", "workers")
@@ -163,8 +163,7 @@ def work_services(environment: Mapping[str, str]) -> tuple[Service, ...]:
     """
     has_local = bool(environment.get("TUNECURVE_LOCAL_MODELS")) and find_spec("torch") is not None
     general = _GENERAL_QUEUES if has_local else f"{_GENERAL_QUEUES},{_LOCAL_QUEUES}"
-    gpus = len(list(Path("/dev").glob("nvidia[0-9]*")))
-    local = _worker("local", _LOCAL_QUEUES, environment, slots=max(1, gpus))
+    local = _worker("local", _LOCAL_QUEUES, environment, slots="gpus")
     return (
         _worker("general", general, environment),
         _worker("evaluate", "evaluate", environment),
@@ -180,11 +179,11 @@ def work_services(environment: Mapping[str, str]) -> tuple[Service, ...]:
 
 
 def _worker(
-    name: str, queues: str, environment: Mapping[str, str], *, slots: int = _WORKER_SLOTS
+    name: str, queues: str, environment: Mapping[str, str], *, slots: str = _WORKER_SLOTS
 ) -> Service:
     command = (
         *(sys.executable, "-m", "workers", "--queues", queues),
-        *("--concurrency", str(slots), "--name", f"{name}@%h"),
+        *("--concurrency", slots, "--name", f"{name}@%h"),
     )
     return Service(
         f"worker-{name}",

@@ -48,8 +48,8 @@ def measure_accuracy(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     began, deadline = time.perf_counter(), time.time() + options.seconds
     jobs = [(size, seed) for size in sizes for seed in range(42, 42 + options.seeds)]
     with ProcessPoolExecutor(options.processes, mp_context=get_context("spawn")) as workers:
-        found = [workers.submit(accuracy, options, *job, deadline) for job in jobs]
-        found += [workers.submit(baseline, options, size, deadline) for size in sizes]
+        found = [workers.submit(baseline, options, size, deadline) for size in sizes]
+        found += [workers.submit(accuracy, options, *job, deadline) for job in jobs]
         for each in as_completed(found):
             yield each.result()
     yield {"way": "all", "seconds": round(time.perf_counter() - began, 1)}

@@ -42,7 +42,8 @@ _WARNINGS_PER_SECOND = 1 / 60  # a flood is one line a minute
 
 
 class KnownKeys:
-    """Whose keys were found in the last seconds, by digest: looking each time is a tenth of a read.
+    """The owners of keys that came in the last two seconds, by digest: a look-up in the database
+    takes a tenth of the time of a read.
 
     A key that this process revokes is forgotten at once; other processes know it a little longer.
     """

@@ -17,7 +17,9 @@ _LONGEST_NAME = 1_000
 
 
 def read_evaluations(runs: Any) -> Iterator[dict[str, Any]]:
-    """Yield what each of the runs found, given as the JSON of the REST surface; total.
+    """Yield what each of the runs found, given as the JSON of the REST surface.
+
+    Accepts any JSON: what has another form is left out.
 
     Scores are as the provider reports them. Explanations are left out: they may quote answers.
     """

@@ -48,11 +48,13 @@ def postgres() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture(scope="session")
-def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A SQLite file with every table, to be copied."""
     file = tmp_path_factory.mktemp("sqlite") / "migrated.db"
     upgrade(f"sqlite:///{file}")
-    return file
+    empty = file.read_bytes()
+    yield file
+    assert file.read_bytes() == empty, "a test wrote to the file that others copy"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

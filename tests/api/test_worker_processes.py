@@ -1,6 +1,7 @@
 """One port served by several processes, and several API processes that count together."""
 
 import contextlib
+import shutil
 import signal
 import socket
 from collections.abc import Iterator
@@ -101,7 +102,8 @@ class _Serving:
 @pytest.fixture
 def serving(tmp_path: Path, migrated_sqlite: Path) -> Iterator[list[_Serving]]:
     """Two API processes on one database and one Redis."""
-    sessions = open_sessions(f"sqlite:///{migrated_sqlite}")
+    database_url = f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'test.db')}"
+    sessions = open_sessions(database_url)
     project = ensure_project("default", sessions=sessions)
     secret = create_key(project, name="two", scopes=Scope, sessions=sessions).secret
     sessions.close()
@@ -109,7 +111,7 @@ def serving(tmp_path: Path, migrated_sqlite: Path) -> Iterator[list[_Serving]]:
         redis = resources.enter_context(start_redis())
         environment = {
             "TUNECURVE_DATA_DIR": str(tmp_path),
-            "TUNECURVE_DATABASE_URL": f"sqlite:///{migrated_sqlite}",
+            "TUNECURVE_DATABASE_URL": database_url,
             "TUNECURVE_REDIS_URL": redis.url,
             "TUNECURVE_STREAMS_PER_KEY": "3",
         }

@@ -1,5 +1,6 @@
 """Two installations on one Redis: neither takes the other's messages, and sharing is reported."""
 
+import shutil
 from pathlib import Path
 
 import httpx2
@@ -62,7 +63,7 @@ def test_readiness_says_that_queues_are_shared(migrated_sqlite: Path, tmp_path: 
         settings = Settings(
             _env_file=None,
             data_dir=tmp_path,
-            database_url=f"sqlite:///{migrated_sqlite}",
+            database_url=f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'test.db')}",
             redis_url=redis.url,
             redis_prefix="same.",
         )

@@ -1,5 +1,6 @@
 """Cached answers are copied into an evaluation: those that are asked for, whole, and once."""
 
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -125,9 +126,9 @@ def test_what_has_expired_is_not_copied(sessions: Sessions, evaluation_id: str) 
 
 
 def test_sqlite_looks_up_each_request_and_does_not_read_the_whole_cache(
-    migrated_sqlite: Path,
+    migrated_sqlite: Path, tmp_path: Path
 ) -> None:
-    opened = open_sessions(f"sqlite:///{migrated_sqlite}")
+    opened = open_sessions(f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'test.db')}")
     statements: list[str] = []
     with opened.transaction() as session:
         connection: Any = session.connection().connection.dbapi_connection

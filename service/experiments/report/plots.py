@@ -9,7 +9,9 @@ from service.evaluation.metrics.registry import find_score
 from service.experiments.analysis import Analysis
 from service.experiments.learning_curve.curve import LearningCurve, Point
 from service.experiments.learning_curve.fit import CurveFit
+from service.experiments.report.prompt_lines import prompt_lines, prompt_names
 from service.experiments.report.svg import (
+    DASHES,
     LABEL_GAP,
     Canvas,
     Frame,
@@ -24,7 +26,6 @@ from service.experiments.report.svg import (
 )
 from service.money import NANO
 
-_DASHES = ("7 4", "2 4", "9 3 2 3")
 _ROOM = 1.25  # of a logarithmic axis, before its first and after its last number
 
 
@@ -49,12 +50,13 @@ def draw_curve(analysis: Analysis, canvas: Canvas, *, synthetic: bool) -> str:
         *score_axis(frame, ticks, title=title),
         *number_axis(frame, sizes, title="training examples (log scale)"),
         *_band(frame, curve.fit),
-        *_prompts(frame, curve.baselines),
+        *prompt_lines(frame, curve.baselines),
         *_marked_sizes(frame, analysis),
         *_rivals(frame, rivals),
         *(_tuned(frame, point) for point in curve.points if point.value is not None),
         *_model_names(frame, (curve, *rivals)),
         *_break_even(frame, analysis),
+        *prompt_names(frame, curve.baselines),
         _synthetic(canvas) if synthetic else "",
     ]
     return drawing(
@@ -159,27 +161,6 @@ def _path(frame: Frame, sizes: Sequence[float], scores: Sequence[float]) -> str:
     return " ".join(f"{frame.x(size):.1f},{frame.y(score):.1f}" for size, score in pairs)
 
 
-def _prompts(frame: Frame, baselines: Sequence[Point]) -> Iterable[str]:
-    """Draw each prompt as a line with its name: beside the axes, or on the line without room."""
-    canvas = frame.canvas
-    scored = [(point, frame.y(point.value)) for point in baselines if point.value is not None]
-    aims = [height if canvas.labels_beside else height - LABEL_GAP / 2 for _, height in scored]
-    low, high = canvas.top, canvas.bottom - LABEL_GAP / 2
-    labels = spread_labels(aims, gap=LABEL_GAP, low=low, high=high)
-    for place, ((point, height), label) in enumerate(zip(scored, labels, strict=True)):
-        dashes = _DASHES[place % len(_DASHES)]
-        yield line(canvas.left, height, canvas.right, height, style="prompt", dashes=dashes)
-        words = f"{point.name}: {point.value:.1f}"
-        if canvas.labels_beside:
-            across = canvas.right + 6 + 9 * place
-            edge = canvas.right + 12 + 9 * len(scored)
-            yield whisker(frame, point.low, point.high, across, style="prompt")
-            yield line(canvas.right, height, edge, label, style="leader")
-            yield text(edge + 4, label + 4, words)
-        else:
-            yield text(canvas.right - 4, label + 4, words, anchor="end", style="prompt-name")
-
-
 def _marked_sizes(frame: Frame, analysis: Analysis) -> Iterable[str]:
     """Mark the recommended size, and the smallest one that is shown to beat the best prompt.
 
@@ -246,7 +227,7 @@ def _rivals(frame: Frame, rivals: Sequence[LearningCurve]) -> Iterable[str]:
     """Draw the curves of other base models: squares, and a dashed line where one is fitted."""
     for place, curve in enumerate(rivals):
         if curve.fit is not None:
-            dashes = _DASHES[place % len(_DASHES)]
+            dashes = DASHES[place % len(DASHES)]
             path = _path(frame, curve.fit.sizes, curve.fit.values)
             yield f'<polyline class="rival" points="{path}" stroke-dasharray="{dashes}"/>'
         for point in curve.points:

@@ -7,6 +7,7 @@ from html import escape
 
 STEPS = 5  # of the score axis, about
 LABEL_GAP = 18  # pixels between the lines of two labels
+DASHES = ("7 4", "2 4", "9 3 2 3")  # of lines that one colour does not tell apart
 TICK_GAP = 44  # pixels that the longest number below the axis needs
 _NARROWEST_SPAN = 5.0  # equal scores are not stretched over the page
 

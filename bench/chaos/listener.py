@@ -15,6 +15,7 @@ from service.webhooks.endpoints import create_webhook
 from service.webhooks.models import Delivery
 from service.webhooks.schemas import DeliveryState, WebhookCreate
 from tests.support.eventually import eventually
+from tests.support.serving import serving
 from tests.support.stack import Stack
 
 _OK, _GONE_BY = 200, 16.0  # seconds: longer than a sender waits
@@ -87,15 +88,11 @@ def listening(seed: int) -> Iterator[Listener]:
     listener = Listener(seed)
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(listener))
     listener.url = f"http://127.0.0.1:{server.server_address[1]}/"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1})
-    thread.start()
-    try:
-        yield listener
-    finally:
-        listener.is_well.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(server):
+        try:
+            yield listener
+        finally:
+            listener.is_well.set()
 
 
 def account(listener: Listener, stack: Stack) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatch
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,6 +19,7 @@ from sqlalchemy import make_url
 from service.settings import Settings
 from service.task_queue import Queue
 from tests.architecture.tree import ROOT, text_of
+from tests.support.serving import serving
 
 Service = Mapping[str, Any]
 
@@ -194,14 +194,9 @@ def _answering(status: int) -> Iterator[int]:
         def log_message(self, *_arguments: object) -> None:
             """Keep quiet."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        try:
-            yield server.server_port
-        finally:
-            server.shutdown()
-            thread.join()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    with serving(server):
+        yield server.server_port
 
 
 def test_redis_loses_nothing_at_a_restart_and_drops_nothing_when_full() -> None:

@@ -2,11 +2,12 @@
 
 import json
 import socketserver
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 from types import MappingProxyType
+
+from tests.support.serving import serving
 
 
 def answered(
@@ -69,9 +70,6 @@ class _Handler(socketserver.StreamRequestHandler):
 
 @contextmanager
 def start_odd_server() -> Iterator[OddServer]:
-    with OddServer(("127.0.0.1", 0), _Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
+    server = OddServer(("127.0.0.1", 0), _Handler)
+    with serving(server):
         yield server
-        server.shutdown()
-        thread.join()

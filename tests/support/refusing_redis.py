@@ -1,9 +1,10 @@
 """A server that shakes hands as Redis does, and answers every command with the same line."""
 
 import socketserver
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+
+from tests.support.serving import serving
 
 _HANDSHAKE = {
     b"HELLO": b"%1\r\n+proto\r\n:3\r\n",
@@ -31,10 +32,7 @@ class _Handler(socketserver.StreamRequestHandler):
 def start_refusing_redis(line: str) -> Iterator[str]:
     """Yield the address of a server that answers with `line`, such as `-READONLY …`."""
     handler = type("Handler", (_Handler,), {"answer": f"{line}\r\n".encode()})
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler) as server:
-        server.daemon_threads, server.block_on_close = True, False
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads, server.block_on_close = True, False
+    with serving(server):
         yield f"redis://127.0.0.1:{server.server_address[1]}/0"
-        server.shutdown()
-        thread.join()

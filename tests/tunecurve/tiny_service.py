@@ -2,12 +2,13 @@
 
 import contextlib
 import json
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
+
+from tests.support.serving import serving
 
 Json = dict[str, Any]
 
@@ -177,13 +178,8 @@ def serve_tiny_service() -> Iterator[TinyService]:
     class Handler(_Handler):
         pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        service = TinyService(f"http://127.0.0.1:{server.server_port}")
-        Handler.service = service
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        try:
-            yield service
-        finally:
-            server.shutdown()
-            thread.join()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    service = TinyService(f"http://127.0.0.1:{server.server_port}")
+    Handler.service = service
+    with serving(server):
+        yield service

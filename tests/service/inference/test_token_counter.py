@@ -1,6 +1,5 @@
 """countTokens through Google's own client: against the emulator, and against what goes wrong."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,6 +10,7 @@ from service.errors import Forbidden, Invalid, NotFound, RateLimited, TunecurveE
 from service.inference.generators.token_counter import VertexTokenCounter
 from service.inference.operations import shut_down
 from tests.support.emulator import start_emulator
+from tests.support.serving import serving
 
 MODEL = "gemini-3.1-flash-lite"
 
@@ -41,12 +41,9 @@ def answering(status: int, body: bytes) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             """Keep the test's output clean."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    with serving(server):
         yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
 
 
 def test_the_emulator_counts_every_text_in_order() -> None:

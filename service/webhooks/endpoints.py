@@ -98,13 +98,14 @@ def update_webhook(
 
 
 def _change(row: WebhookRow, changes: WebhookUpdate) -> None:
-    row.url = row.url if changes.url is None else changes.url
+    if changes.url is not None and changes.url != row.url:
+        row.url, row.held_until = changes.url, None
     row.description = row.description if changes.description is None else changes.description
     if changes.event_types is not None:
         row.event_types = _distinct(changes.event_types)
     if changes.state is not None:
         row.state = changes.state.value
-        row.failing_since = None
+        row.failing_since = row.held_until = None
     touch(row)
 
 

@@ -30,7 +30,8 @@ class Event(Model):
 class Webhook(Model):
     """An endpoint. No secret is stored: it is derived from the master key and `generation`.
 
-    Until `sending_until` an attempt is under way: one that hangs holds one worker, not all.
+    Until `sending_until` an attempt is under way: one that hangs holds one worker, not all. Until
+    `held_until` none begins: so its receiver has asked by `Retry-After`.
     """
 
     __tablename__ = "webhook"
@@ -46,6 +47,7 @@ class Webhook(Model):
     previous_until: Mapped[datetime | None]
     failing_since: Mapped[datetime | None]
     sending_until: Mapped[datetime | None]
+    held_until: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(Integer, default=1)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]

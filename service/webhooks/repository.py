@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from service.clock_jumps import has_come_within, is_ahead
 from service.webhooks.models import Delivery, Event, Webhook
-from service.webhooks.schedule import LONGEST_DELAY
+from service.webhooks.schedule import LONGEST_DELAY, RETRY_AFTER_LIMIT
 from service.webhooks.schemas import DeliveryState, WebhookState
 
 # Longer than the sender's overall deadline, so that no second worker sends meanwhile.
@@ -105,7 +105,7 @@ def _is_due(now: datetime) -> ColumnElement[bool]:
 
 
 def due_delivery_ids(session: Session, *, now: datetime, limit: int) -> list[str]:
-    """Return the oldest due delivery of each endpoint that nothing is being sent to."""
+    """Return the oldest due delivery of each endpoint that may be sent to now."""
     ranked = (
         select(
             Delivery.id,
@@ -120,15 +120,17 @@ def due_delivery_ids(session: Session, *, now: datetime, limit: int) -> list[str
         .join(Webhook, Webhook.id == Delivery.webhook_id)
         .where(
             _is_due(now),
-            or_(
-                Webhook.sending_until.is_(None),
-                has_come_within(Webhook.sending_until, CLAIM, now=now),
-            ),
+            _is_over(Webhook.sending_until, CLAIM, now=now),
+            _is_over(Webhook.held_until, RETRY_AFTER_LIMIT, now=now),
         )
         .subquery()
     )
     query = select(ranked.c.id).where(ranked.c.rank == 1)
     return list(session.scalars(query.order_by(ranked.c.next_attempt_at).limit(limit)))
+
+
+def _is_over(moment: Any, longest: timedelta, *, now: datetime) -> ColumnElement[bool]:
+    return or_(moment.is_(None), has_come_within(moment, longest, now=now))
 
 
 def next_due(session: Session, webhook_id: str, *, now: datetime) -> str | None:

@@ -1,5 +1,6 @@
 """What crosses HTTP about events, webhooks and deliveries."""
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
@@ -32,6 +33,7 @@ _WEBHOOK_EXAMPLE: dict[str, Any] = {
     "description": "starts the nightly export",
     "state": "enabled",
     "failing_since": None,
+    "held_until": None,
     "previous_secret_until": None,
     "version": 1,
     "created_at": "2026-11-21T08:00:00Z",
@@ -119,7 +121,9 @@ class WebhookCreate(BaseModel):
 
 
 class WebhookUpdate(BaseModel):
-    """What of an endpoint is to change; what is left out stays. Enabling clears `failing_since`."""
+    """What of an endpoint is to change; what is left out stays. Enabling begins anew: it clears
+    `failing_since` and `held_until`; another `url` clears `held_until`.
+    """
 
     model_config = _config({"event_types": ["*"]}, {"state": "enabled"})
 
@@ -141,6 +145,9 @@ class Webhook(BaseModel):
     description: str
     state: WebhookState = Field(description="disabled after a 410 or five days of failures")
     failing_since: AwareDatetime | None
+    held_until: AwareDatetime | None = Field(
+        description="nothing is sent before: the `Retry-After` of its last answer, a day at most"
+    )
     previous_secret_until: AwareDatetime | None = Field(
         description="until then the secret before the last rotation signs too"
     )
@@ -246,6 +253,7 @@ def present_webhook(row: WebhookRow) -> Webhook:
         description=row.description,
         state=WebhookState(row.state),
         failing_since=row.failing_since,
+        held_until=row.held_until,
         previous_secret_until=row.previous_until,
         version=row.version,
         created_at=row.created_at,
@@ -253,7 +261,9 @@ def present_webhook(row: WebhookRow) -> Webhook:
     )
 
 
-def present_delivery(row: DeliveryRow) -> Delivery:
+def present_delivery(row: DeliveryRow, *, held_until: datetime | None = None) -> Delivery:
+    """Return a delivery; one that waits is not tried before its endpoint may be sent to."""
+    due = row.next_attempt_at
     return Delivery(
         id=row.id,
         webhook=row.webhook_id,
@@ -261,7 +271,7 @@ def present_delivery(row: DeliveryRow) -> Delivery:
         event_type=EventType(row.event_type),
         state=DeliveryState(row.state),
         attempts=row.attempts,
-        next_attempt_at=row.next_attempt_at,
+        next_attempt_at=max(due, held_until) if due and held_until else due,
         last_attempts=[Attempt.model_validate(attempt) for attempt in row.attempt_log],
         created_at=row.created_at,
         delivered_at=row.delivered_at,

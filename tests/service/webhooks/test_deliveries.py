@@ -12,10 +12,7 @@ from service.webhooks.deliveries import due_deliveries
 from service.webhooks.endpoints import rotate_secret
 from service.webhooks.event_log import list_events
 from service.webhooks.models import Webhook
-from service.webhooks.schemas import (
-    DeliveryState,
-    WebhookState,
-)
+from service.webhooks.schemas import DeliveryState, Redeliver, WebhookState, WebhookUpdate
 from service.webhooks.sender import WebhookSender
 from service.webhooks.signatures import WebhookSecrets
 from tests.service.webhooks.house import House
@@ -187,6 +184,46 @@ def test_a_busy_receiver_is_left_alone_for_as_long_as_it_asks(house: House) -> N
         due = [house.deliver_due(now + timedelta(seconds=seconds)) for seconds in (0, 899, 900)]
     assert due == [1, 0, 1]
     assert len(receiver.received) == 3
+
+
+def test_what_happens_meanwhile_waits_for_a_busy_receiver_too(house: House) -> None:
+    with receiving(Reply(429, headers={"Retry-After": "900"}), Reply()) as receiver:
+        endpoint = house.endpoint(receiver.url)
+        house.record()
+        now = utc_now()
+        house.deliver_due(now)
+        house.record()
+        house.redeliver(endpoint.id, Redeliver(since=now - timedelta(days=1)), now)
+        held_until = house.webhook(endpoint.id).held_until
+        assert held_until == now + timedelta(seconds=900)
+        assert {row.next_attempt_at for row in house.deliveries(endpoint.id)} == {held_until}
+        due = [house.deliver_due(now + timedelta(seconds=seconds)) for seconds in (5, 899, 900)]
+    assert due == [0, 0, 1]
+    assert len(receiver.received) == 3
+    assert house.webhook(endpoint.id).held_until is None
+
+
+@pytest.mark.parametrize("change", ["enabled", "another address", "answered ping", "clock"])
+def test_a_pause_that_a_receiver_asked_for_ends_with_what_made_it(
+    house: House, change: str
+) -> None:
+    busy = Reply(503, headers={"Retry-After": "80000"})
+    with receiving(busy, Reply()) as receiver:
+        endpoint = house.endpoint(receiver.url)
+        assert house.ping(endpoint.id).state == DeliveryState.FAILED
+        house.record()
+        assert house.deliver_due(utc_now()) == 0
+        if change == "enabled":
+            for state in (WebhookState.DISABLED, WebhookState.ENABLED):
+                house.change(endpoint.id, WebhookUpdate(state=state))
+            house.record()
+        elif change == "another address":
+            house.change(endpoint.id, WebhookUpdate(url=receiver.url + "/new"))
+        elif change == "answered ping":
+            house.ping(endpoint.id)
+        ago = timedelta(days=30 if change == "clock" else 0)
+        assert house.deliver_due(utc_now() - ago) == 1
+    assert house.webhook(endpoint.id).held_until is None
 
 
 def test_a_redirect_and_an_unreachable_receiver_are_failures(house: House) -> None:

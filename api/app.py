@@ -15,6 +15,7 @@ from api.audit import AuditTrail
 from api.auth import Authentication, KnownKeys
 from api.errors import add_error_handlers
 from api.key_slots import KeySlots, SlotLeases
+from api.key_watch import KeyWatch
 from api.middleware import BodyLimit, HeadAsGet, RequestContext
 from api.openapi import TITLE, document
 from api.parameters import refuse_unknown_parameters
@@ -126,6 +127,7 @@ def create_app(settings: Settings) -> FastAPI:
         idle_seconds=settings.body_idle_seconds,
         bytes_per_second=settings.body_bytes_per_second,
     )
+    app.add_middleware(KeyWatch, sessions=lambda: container.sessions)
     app.add_middleware(
         Authentication,
         sessions=lambda: container.sessions,

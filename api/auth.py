@@ -101,7 +101,7 @@ class Authentication:
         await self._app(scope, receive, send)
 
     async def _principal(self, scope: AsgiScope) -> Principal | None:
-        secret = _secret_of(scope)
+        secret = secret_of(scope)
         key = digest(secret) if secret else ""
         self._take(self._accepted.get(key) or _network_of(scope))
         if secret:
@@ -153,7 +153,7 @@ class Authentication:
             raise RateLimited(message, retry_seconds=math.ceil(seconds))
 
 
-def _secret_of(scope: AsgiScope) -> str:
+def secret_of(scope: AsgiScope) -> str:
     scheme, _, secret = Headers(scope=scope).get("authorization", "").partition(" ")
     return secret.strip() if scheme.lower() == "bearer" else ""
 
@@ -203,5 +203,4 @@ Reader = Annotated[Principal, Security(caller, scopes=[Scope.READ.value])]
 Writer = Annotated[Principal, Security(caller, scopes=[Scope.WRITE.value])]
 Admin = Annotated[Principal, Security(caller, scopes=[Scope.ADMIN.value])]
 Administrator = Annotated[Principal, Security(administrator, scopes=[Scope.ADMIN.value])]
-ReaderRecheck = Annotated[Callable[[], Principal], Security(recheck, scopes=[Scope.READ.value])]
 WriterRecheck = Annotated[Callable[[], Principal], Security(recheck, scopes=[Scope.WRITE.value])]

@@ -10,13 +10,11 @@ from anyio import to_thread
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from service.errors import Forbidden, Unauthenticated
 from service.webhooks.schemas import Event
 
 POLL_SECONDS = 0.5
 PING_SECONDS = 15.0
 STREAM_SECONDS = 15 * 60.0
-KEY_SECONDS = 3.0
 BATCH = 100
 _UNBUFFERED = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
@@ -30,10 +28,7 @@ class EventBatch:
 
 
 class EventStream(StreamingResponse):
-    """Streams what `poll(after_seq)` finds, as long as `check_key` raises nothing.
-
-    Both are called in a thread.
-    """
+    """Streams what `poll(after_seq)` finds; it is called in a thread."""
 
     media_type = "text/event-stream"
 
@@ -42,11 +37,9 @@ class EventStream(StreamingResponse):
         poll: Callable[[int], EventBatch],
         *,
         after_seq: int,
-        check_key: Callable[[], object],
         on_close: Callable[[], None],
     ) -> None:
-        lines = event_lines(poll, after_seq=after_seq, check_key=check_key)
-        super().__init__(lines, headers=_UNBUFFERED)
+        super().__init__(event_lines(poll, after_seq=after_seq), headers=_UNBUFFERED)
         self._on_close = on_close
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -56,23 +49,12 @@ class EventStream(StreamingResponse):
             self._on_close()
 
 
-async def event_lines(
-    poll: Callable[[int], EventBatch], *, after_seq: int, check_key: Callable[[], object]
-) -> AsyncIterator[str]:
-    """Yield events as they come, and a comment at intervals, so that proxies do not time out.
-
-    Ends within KEY_SECONDS of the key's end.
-    """
+async def event_lines(poll: Callable[[int], EventBatch], *, after_seq: int) -> AsyncIterator[str]:
+    """Yield events as they come, and a comment at intervals, so that proxies do not time out."""
     now = time.monotonic()
-    deadline, next_ping, next_check = now + STREAM_SECONDS, now + PING_SECONDS, now + KEY_SECONDS
+    deadline, next_ping = now + STREAM_SECONDS, now + PING_SECONDS
     yield ": hello\n\n"
     while (now := time.monotonic()) < deadline:
-        if now >= next_check:
-            try:
-                await to_thread.run_sync(check_key)
-            except (Unauthenticated, Forbidden):
-                return
-            next_check = now + KEY_SECONDS
         found = await to_thread.run_sync(poll, after_seq)
         for event in found.events:
             yield event_text(event)

@@ -8,7 +8,7 @@ from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 from starlette.concurrency import run_in_threadpool
 
-from api.auth import Reader, ReaderRecheck
+from api.auth import Reader
 from api.dependencies import AfterJob, Limit, Services
 from api.event_stream import BATCH, EventBatch, EventStream, event_text
 from api.key_slots import KeySlots
@@ -96,7 +96,6 @@ def list_events(
 async def stream_events(
     request: Request,
     principal: Reader,
-    check_key: ReaderRecheck,
     container: Services,
     job: OfJob = None,
     types: EventTypes = None,
@@ -110,7 +109,7 @@ async def stream_events(
     poll = _polling(principal.project_id, job=job, types=types or [], sessions=sessions)
     slots: KeySlots = request.app.state.stream_slots
     release = await slots.take(principal.key_id)
-    return EventStream(poll, after_seq=last_event_id, check_key=check_key, on_close=release)
+    return EventStream(poll, after_seq=last_event_id, on_close=release)
 
 
 def _polling(

@@ -13,9 +13,7 @@ from service.webhooks.events import EventType
 from service.webhooks.models import Delivery as DeliveryRow
 from service.webhooks.models import Webhook as WebhookRow
 from service.webhooks.ports import Sender
-from service.webhooks.schedule import (
-    RETRY_AFTER_LIMIT,
-)
+from service.webhooks.schedule import RETRY_AFTER_LIMIT
 from service.webhooks.schemas import (
     Delivery,
     DeliveryState,

@@ -9,7 +9,6 @@ from itertools import islice
 import httpx2
 import pytest
 
-from service.projects.schemas import Scope
 from service.settings import Settings
 from tests.api.problems import problem_of
 from tests.api.server import PREPARE, Api, Caller, Json
@@ -146,18 +145,6 @@ def test_a_key_has_a_limit_of_streams_and_gets_them_back(api: Api, caller: Calle
             return answer.status_code == 200
 
     eventually(opens, what="the closed streams still count")
-
-
-def test_a_stream_ends_with_its_key(api: Api, caller: Caller) -> None:
-    reader = api.caller("default", Scope.READ)
-    key_id = reader.get("/v1/me").json()["key"]
-    caller.submit("prepare", PREPARE)
-
-    with _streaming(reader) as answer:
-        events = _events(answer)
-        assert next(events)["seq"] == 1
-        assert caller.delete(f"/v1/keys/{key_id}").status_code == 204
-        assert list(events) == []
 
 
 def test_open_streams_do_not_keep_others_waiting(caller: Caller) -> None:

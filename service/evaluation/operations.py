@@ -3,27 +3,25 @@
 from functools import partial
 
 from service.catalogue.catalogue import Catalogue
-from service.catalogue.checks import (
-    POINTER,
-    check_base_model,
-    check_location,
-    check_samples,
-)
 from service.catalogue.local_names import is_local
 from service.clock import utc_now
 from service.database import Session, Sessions, refuse_used
 from service.datasets.queries import answer_form_of, require_dataset
-from service.errors import Fault, NotFound
 from service.evaluation import answer_repository, repository
 from service.evaluation.batches.lane import has_batch, run_batch_lane
 from service.evaluation.lanes import REQUESTED, Lane
 from service.evaluation.models import Evaluation
 from service.evaluation.plans.checkpoints import settle_checkpoint
-from service.evaluation.plans.compared import check_judge
+from service.evaluation.plans.checks import (
+    check_controlled,
+    check_judge,
+    check_judges,
+    check_local,
+    check_model,
+    check_score,
+)
 from service.evaluation.plans.estimates import estimate_evaluation
-from service.evaluation.plans.judge_checks import check_judges, check_score
-from service.evaluation.plans.local_checks import check_local
-from service.evaluation.plans.plan import EvaluationPlan, check_controlled, plan_evaluation
+from service.evaluation.plans.plan import EvaluationPlan, plan_evaluation
 from service.evaluation.ports import EvaluationServices, FindBaseModel, FindModel
 from service.evaluation.results import complete, evaluation_folder
 from service.evaluation.schemas import AskSpec, EvaluateSpec, VariantKind
@@ -35,7 +33,6 @@ from service.evaluation.stages.vertex_metrics import run_vertex_metrics
 from service.ids import Prefix
 from service.inference.cache import forget_answers
 from service.jobs.ports import (
-    InputNotReady,
     JobCancelled,
     JobKind,
     JobRun,
@@ -69,7 +66,7 @@ def reserve_evaluation(
     check_controlled(form, controlled=spec.controlled)
     name = spec.base_model or base_model
     check_judges(spec, spec.search, catalogue=catalogue)
-    unlisted = _check_model(session, spec, name, submission.project_id, find_model, catalogue)
+    unlisted = check_model(session, spec, name, submission.project_id, find_model, catalogue)
     asked = _asked_model(session, submission, base_model=base_model, find=find_base_model)
     check_judge(
         session,
@@ -102,35 +99,6 @@ def reserve_evaluation(
             created_at=utc_now(),
         ),
     )
-
-
-def _check_model(
-    session: Session,
-    spec: EvaluateSpec,
-    base_model: str,
-    project_id: str,
-    find_model: FindModel,
-    catalogue: Catalogue,
-) -> bool:
-    """Return whether a model is used that only `allow_unlisted_model` lets through."""
-    pointer = POINTER if spec.model is None else "/spec/model"
-    try:
-        if spec.model is not None:
-            base_model = find_model(spec.model, project_id=project_id, session=session).base_model
-    except InputNotReady:
-        pass  # reserved: the job will wait for it, and the tuning's base model was checked
-    except NotFound as error:
-        fault = Fault(pointer, "input_not_found", error.message)
-        raise NotFound(error.message, code="input_not_found", faults=[fault]) from error
-    if not base_model:
-        return False  # an adopted tuning whose base model the provider did not name
-    check_samples(catalogue, base_model, samples=spec.samples)
-    unlisted = check_base_model(
-        catalogue, base_model, allow_unlisted=spec.allow_unlisted_model, pointer=pointer
-    )
-    if spec.model is None and not unlisted:
-        check_location(catalogue, base_model)
-    return unlisted
 
 
 def _asked_model(

@@ -14,14 +14,12 @@ from service.datasets.examples import Example
 from service.datasets.queries import stream_examples
 from service.evaluation import repository
 from service.evaluation.models import ScoreRow
-from service.evaluation.plans.compared import compared_with
 from service.evaluation.plans.plan import EvaluationPlan
 from service.evaluation.ports import EvaluationServices
 from service.evaluation.scoring.row_table import RowFacts, table_row, table_schema
 from service.evaluation.scoring.scores import Score
 from service.evaluation.scoring.votes import majority
-from service.evaluation.stored_rows import stored_rows
-from service.evaluation.totals import Totals
+from service.evaluation.totals import Totals, stored_rows
 from service.jobs.ports import JobRun
 from service.storage.object_keys import project_folder, put_content
 from service.storage.ports import ObjectStore
@@ -78,14 +76,11 @@ def _rows(
         plan.evaluation_id, plan.spec.variant.value, plan.spec.model, plan.target.base_model
     )
     reader, position = plan.reader, plan.spec.first_row
-    compared = compared_with(
-        plan.spec.judge, plan, project_id=run.project_id, sessions=services.sessions
-    )
     while chunk := list(islice(examples, _CHUNK)):
         run.check()
         ids = [example.id for example in chunk]
         with services.sessions.reading() as session:
-            stored = stored_rows(session, plan, ids, compared=compared)
+            stored = stored_rows(session, plan, ids)
         answers = stored.samples
         elected = [majority(answers[example.id], reader, seed=plan.spec.seed) for example in chunk]
         totals.count_samples([sample for samples in answers.values() for sample in samples])

@@ -21,7 +21,7 @@ from service.evaluation.setup_schemas import (
     EvaluationSetup,
     PromptSearchResult,
 )
-from service.evaluation.vertex_metrics.protocol import VERTEX, VertexMetric
+from service.evaluation.vertex_metrics import VERTEX, VertexMetric
 from service.ids import MODEL_OR_ALIAS_PATTERN, Prefix, id_pattern
 from service.jobs.lifecycle import State
 from service.jobs.schemas import OutputState, output_state

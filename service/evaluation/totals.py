@@ -1,15 +1,21 @@
-"""What the rows of an evaluation add up to: scores, findings, confidence, outcomes and usage."""
+"""The stored rows of an evaluation, and what they add up to: scores, findings, confidence, outcomes
+and usage.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from service.database import Session
 from service.datasets.examples import Example
 from service.datasets.presets.answer_form import AnswerKind
-from service.evaluation.answer_repository import Sample
-from service.evaluation.judges.scores import JudgeRun
+from service.evaluation.answer_repository import Sample, samples_of
+from service.evaluation.judges.scores import JudgeRun, StoredVerdicts
 from service.evaluation.metrics.registry import JUDGED
 from service.evaluation.plans.plan import EvaluationPlan
+from service.evaluation.repository import labels_of
 from service.evaluation.schemas import EvaluateSpec
 from service.evaluation.scoring.answers import ReadAnswer, bare_input
 from service.evaluation.scoring.confidence import (
@@ -28,9 +34,45 @@ from service.evaluation.scoring.metric_runs import (
 )
 from service.evaluation.scoring.scores import Score, Scored, group_number
 from service.evaluation.scoring.votes import Elected
-from service.evaluation.stored_rows import StoredRows
-from service.evaluation.vertex_metrics.scores import given_by_vertex, vertex_run
+from service.evaluation.stages.judges import RUBRIC, VERBAL
+from service.evaluation.stages.vertex_metrics import scores_of
+from service.evaluation.vertex_metrics import VertexMetric, given_by_vertex, vertex_run
 from service.inference.ports import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRows:
+    """What is stored of some rows, by example: answers, replies of the judges, and the scores of
+    the evaluation service by metric.
+    """
+
+    samples: Mapping[str, Sequence[Sample]]
+    replies: Mapping[str, Sequence[Sample]]
+    vertex_scores: Mapping[VertexMetric, Mapping[str, Sequence[Sample]]]
+    verdicts: StoredVerdicts
+
+    @property
+    def judge_calls(self) -> list[Sample]:
+        """All that was asked of models that judge."""
+        found = (*self.replies.values(), *self.verdicts.replies.values())
+        return [reply for said in found for reply in said]
+
+
+def stored_rows(session: Session, plan: EvaluationPlan, ids: Sequence[str]) -> StoredRows:
+    """Read what is stored of the rows of these examples."""
+    compared, read = plan.compared, partial(samples_of, session, plan.evaluation_id, ids)
+    return StoredRows(
+        read(),
+        read(answers=VERBAL) if plan.spec.verbal else {},
+        {each: read(answers=scores_of(each)) for each in plan.spec.vertex_metrics},
+        StoredVerdicts(
+            read(answers=RUBRIC),
+            labels_of(session, plan.evaluation_id, ids),
+            compared.answers(session, ids) if compared else {},
+        )
+        if plan.spec.judge
+        else StoredVerdicts(),
+    )
 
 
 class Totals:

@@ -20,10 +20,13 @@ from service.datasets.queries import (
 from service.datasets.schemas import PrepareSpec
 from service.errors import Fault, Invalid
 from service.evaluation.metrics.registry import METRICS, find_score
-from service.evaluation.plans.compared import check_judge
-from service.evaluation.plans.judge_checks import check_judges, check_score
-from service.evaluation.plans.local_checks import check_local
-from service.evaluation.plans.plan import check_controlled
+from service.evaluation.plans.checks import (
+    check_controlled,
+    check_judge,
+    check_judges,
+    check_local,
+    check_score,
+)
 from service.evaluation.setup_schemas import BEST_CHECKPOINT
 from service.experiments import repository
 from service.experiments.children import write_children

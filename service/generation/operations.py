@@ -12,7 +12,7 @@ from service.datasets.examples import Example
 from service.datasets.queries import ready_dataset
 from service.errors import Conflict, Fault, Invalid, NotFound, ProviderFailed
 from service.evaluation.generation_schemas import Thinking
-from service.evaluation.plans.local_checks import CANNOT, GREEDY
+from service.evaluation.plans.checks import CANNOT, GREEDY
 from service.evaluation.ports import CallConfig, FindModel, Target
 from service.evaluation.prompting.prompts import conversation
 from service.generation.schemas import GeneratedText, GenerateRequest
@@ -29,7 +29,7 @@ from service.inference.ports import (
     StreamingGenerator,
     Turn,
 )
-from service.inference.project_guard import ProjectBudgetGuard
+from service.inference.project_limits import ProjectBudgetGuard
 from service.jobs.ports import InputNotReady
 from service.model_registry.queries import resolve
 from service.money import dollars_or_none

@@ -20,7 +20,7 @@ from service.inference.ports import (
     Generator,
     Governor,
 )
-from service.inference.project_guard import ProjectBudgetGuard
+from service.inference.project_limits import ProjectBudgetGuard
 
 
 def generate_all(  # noqa: PLR0913  its collaborators

@@ -1,10 +1,17 @@
-"""What a project may still spend in a month: checked when a job is submitted."""
+"""What a project may still spend in a month: checked when a job is submitted, and, for a call
+outside jobs, held in the ledger before it is sent and settled after it.
+"""
 
+import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
-from service.database import Session, database_now
+from service.catalogue.prices import CallPrice, UsageTotals
+from service.database import Session, Sessions, database_now
 from service.errors import Fault, Forbidden, Invalid
-from service.inference.ledger import usage_of_project
+from service.inference.ledger import record_calls, record_usage, usage_of_project
+from service.inference.ports import GenerationRequest, GenerationResult
+from service.inference.repository import remove_usage
 from service.jobs.budgets import unspent_budgets
 from service.jobs.operations import Admission, Request
 from service.money import dollars, parse_dollars
@@ -12,6 +19,7 @@ from service.projects.operations import lock_project
 from service.projects.schemas import ProjectLimits
 
 _PAYING = frozenset({"tune", "evaluate", "experiment"})
+LANE = "generate"
 
 
 def admission(limits: ProjectLimits) -> Admission:
@@ -56,3 +64,84 @@ def require_left(session: Session, project_id: str, *, nano: int, limit_nano: in
             "or wait"
         )
         raise Forbidden(message, code="project_limit_reached")
+
+
+class ProjectBudgetGuard:
+    """A BudgetGuard of one call.
+
+    Each try is entered with the most that it can cost, so that a crash hides nothing that was
+    paid; `settle` and `release` put what is known in that entry's place.
+    """
+
+    def __init__(
+        self,
+        project_id: str,
+        limits: ProjectLimits,
+        *,
+        base_model: str,
+        price: CallPrice | None,
+        synthetic: bool,
+        sessions: Sessions,
+    ) -> None:
+        self._project_id, self._base_model, self._price = project_id, base_model, price
+        self._limit, self._synthetic, self._sessions = limits.dollars_per_month, synthetic, sessions
+        self._entry: int | None = None
+        self._tries, self._most_nano = 0, 0
+
+    async def reserve(self, request: GenerationRequest) -> None:
+        """Enter one more try; raises Forbidden `project_limit_reached` and `price_unknown`."""
+        await asyncio.to_thread(self._reserve, request)
+
+    def _reserve(self, request: GenerationRequest) -> None:
+        if self._price is None:
+            if self._limit is not None:
+                message = f"{self._base_model} has no price, and the project a limit of dollars"
+                raise Forbidden(message, code="price_unknown")
+            return
+        # No token is shorter than a character.
+        prompt = sum(map(len, request.texts))
+        self._most_nano = self._price.cost(
+            prompt_tokens=prompt, output_tokens=request.max_output_tokens
+        )
+        with self._sessions.transaction() as session:
+            if self._limit is not None:
+                limit = parse_dollars(self._limit)
+                require_left(session, self._project_id, nano=self._most_nano, limit_nano=limit)
+            self._enter(session, tries=self._tries + 1)
+        self._tries += 1
+
+    def settle(self, result: GenerationResult) -> None:
+        """Enter what the answer cost, and a lost try with the most that it can have cost."""
+        with self._sessions.transaction() as session:
+            self._enter(session, tries=len(result.lost))
+            record_calls(
+                session,
+                [replace(result, lost=())],
+                project_id=self._project_id,
+                job_id=None,
+                base_model=self._base_model,
+                price=self._price,
+                lane=LANE,
+            )
+
+    def release(self) -> None:
+        """The last try was refused, so it is not billed."""
+        with self._sessions.transaction() as session:
+            self._enter(session, tries=max(0, self._tries - 1))
+
+    def _enter(self, session: Session, *, tries: int) -> None:
+        """Have the ledger hold so many tries, and nothing where there is none."""
+        if self._entry is not None:
+            remove_usage(session, self._entry)
+            self._entry = None
+        if tries:
+            nano = tries * self._most_nano
+            held = UsageTotals(known_nano=nano, uncounted_nano=nano, synthetic=self._synthetic)
+            self._entry = record_usage(
+                session,
+                held,
+                project_id=self._project_id,
+                job_id=None,
+                base_model=self._base_model,
+                lane=LANE,
+            )

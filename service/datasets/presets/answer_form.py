@@ -1,10 +1,12 @@
 """What an answer to a task may be: any text, a label of a set, a span of the input, or JSON."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Self
+
+_INPUT_HEADS = ("Text", "Context", "Question")  # before the parts of an input
 
 
 class AnswerKind(StrEnum):
@@ -49,6 +51,14 @@ class AnswerForm:
         if self.kind is AnswerKind.JSON and self.schema:
             return _encoded("application/json", _response_schema(self.schema))
         return ""
+
+    def words(self) -> Iterator[str]:
+        """Yield what the task itself says, so that a masked text may show it: the heads of an
+        input, the labels, and the names of the fields of an answer.
+        """
+        yield from _INPUT_HEADS
+        yield from self.labels
+        yield from ((self.schema or {}).get("properties") or {}).keys()
 
 
 ANY_TEXT = AnswerForm()

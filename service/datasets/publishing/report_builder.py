@@ -13,7 +13,6 @@ from service.datasets.examples import Split
 from service.datasets.leak_rules import MEANINGS
 from service.datasets.preparation import SplitDataset
 from service.datasets.presets.preset import Preset
-from service.datasets.presets.vocabulary import task_words
 from service.datasets.publishing.example_files import WrittenFiles
 from service.datasets.publishing.grains import grains_of, unused_rows
 from service.datasets.publishing.placeholder_labels import PlaceholderLabels
@@ -128,7 +127,7 @@ def build_report(
     drops = prepared.converted.drops
     groups = group_sizes(prepared.keys, kept)
     near, personal = prepared.converted.near, written.personal
-    common = personal.common_words(known=task_words(preset.answer))
+    common = personal.common_words(known=preset.answer.words())
     return DatasetReport(
         source_rows=prepared.source_rows,
         kept=prepared.kept,

@@ -18,8 +18,8 @@ from service.evaluation.generation_schemas import JudgeMode, RubricJudge
 from service.evaluation.judges.rubric import judged_value, places_of, score_name
 from service.evaluation.scoring.verbal import LEAST_RETEST_KAPPA
 from service.evaluation.statistics import agreement
+from service.evaluation.statistics.agreement import retest
 from service.evaluation.statistics.intervals import Array
-from service.evaluation.statistics.retest import retest
 
 LEAST_KAPPA = LEAST_RETEST_KAPPA
 SCALE = 100.0  # of the scores

@@ -16,7 +16,7 @@ from service.evaluation.judges.rubric import (
     score_name,
 )
 from service.evaluation.metrics.registry import JUDGED, MetricSpec
-from service.evaluation.scoring.given_scores import Given, GivenRun
+from service.evaluation.scoring.metric_runs import Given, GivenRun
 from service.evaluation.scoring.scores import CAUTION_LENGTH, Score, Scored, group_number
 from service.inference.ports import Outcome
 

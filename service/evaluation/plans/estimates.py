@@ -14,7 +14,7 @@ from service.evaluation.generation_schemas import GenerationConfig, PromptSearch
 from service.evaluation.lanes import Lane
 from service.evaluation.ports import FindModel
 from service.evaluation.schemas import EvaluateSpec, VariantKind
-from service.evaluation.vertex_metrics.protocol import INSTANCES
+from service.evaluation.vertex_metrics import INSTANCES
 from service.inference.hedges import HEDGED_SHARE
 from service.inference.ports import EVALUATION_SERVICE
 from service.jobs.ports import Estimate, InputNotReady, Submission

@@ -1,7 +1,7 @@
 """The plan of an evaluation: its dataset, target, shots and price, and the requests they make."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from service.catalogue.catalogue import Catalogue
@@ -14,20 +14,22 @@ from service.datasets.presets.answer_form import AnswerForm
 from service.datasets.queries import DatasetView, ready_dataset
 from service.errors import Conflict, Fault, Invalid
 from service.evaluation import repository
+from service.evaluation.answer_repository import samples_of
 from service.evaluation.generation_schemas import Thinking
 from service.evaluation.models import Evaluation
 from service.evaluation.plans.checkpoints import endpoint_of
+from service.evaluation.plans.checks import check_compared, check_controlled, check_local
 from service.evaluation.plans.estimates import rows_asked
-from service.evaluation.plans.local_checks import check_local
 from service.evaluation.plans.shots import NO_SHOTS, FixedShots, Shots, shots_of
 from service.evaluation.ports import EvaluationServices, Target
 from service.evaluation.prompting.prompts import conversation, instruction_of
 from service.evaluation.schemas import EvaluateSpec
 from service.evaluation.scoring.answer_marks import EXTRACTION
 from service.evaluation.scoring.answers import AnswerReader
+from service.evaluation.scoring.votes import majority
 from service.evaluation.setup_schemas import Decoding, EvaluationSetup
 from service.inference.cache import CacheRules
-from service.inference.ports import GenerationRequest
+from service.inference.ports import GenerationRequest, Outcome
 from service.jobs.lifecycle import OPEN
 from service.jobs.ports import JobRun
 from service.jobs.queries import job_states
@@ -36,12 +38,32 @@ _SEEDS = 2**31
 
 
 @dataclass(frozen=True, slots=True)
+class Compared:
+    """The finished evaluation whose answers a pairwise judge compares others with.
+
+    `reader` reads its answers, and the seed breaks its ties.
+    """
+
+    evaluation_id: str
+    reader: AnswerReader
+    seed: int
+
+    def answers(self, session: Session, ids: Sequence[str]) -> dict[str, str]:
+        """Return its answers to the examples of these ids, by id; those that it has."""
+        found = {
+            example_id: majority(samples, self.reader, seed=self.seed).answer
+            for example_id, samples in samples_of(session, self.evaluation_id, ids).items()
+        }
+        return {name: each.raw for name, each in found.items() if each.outcome is Outcome.OK}
+
+
+@dataclass(frozen=True, slots=True)
 class EvaluationPlan:
     """All that determines the requests of an evaluation, but for its rows.
 
     `price` is the one of calls online, None where it is not known; `cache` is None where neither
     the service nor the job caches answers. `families` are those of the judge and of the model that
-    answers; empty without a judge.
+    answers; empty without a judge. `compared` is None where a judge compares with no evaluation.
     """
 
     evaluation_id: str
@@ -53,6 +75,7 @@ class EvaluationPlan:
     cache: CacheRules | None = None
     unlisted_model: bool = False
     families: tuple[str, str] = ("", "")
+    compared: Compared | None = None
 
     @property
     def rows(self) -> int:
@@ -112,7 +135,8 @@ def plan_evaluation(
 ) -> EvaluationPlan | None:
     """Return the plan of the run's evaluation; None when the evaluation is complete.
 
-    Raises InputNotReady, and Conflict when the job that the evaluation belongs to has ended.
+    Raises InputNotReady, Conflict when the job that the evaluation belongs to has ended, and what
+    the checks raise.
     """
     calls = services.calls
     with services.sessions.reading() as session:
@@ -121,6 +145,7 @@ def plan_evaluation(
             return None
         dataset = ready_dataset(spec.dataset, project_id=run.project_id, session=session)
         target = _target(session, run, spec, row, services=services)
+        compared = _compared(session, spec, dataset, project_id=run.project_id)
     if target.is_local:
         check_local(spec, is_classifier=target.is_classifier)
     check_samples(calls.catalogue, target.base_model, samples=spec.samples)
@@ -138,6 +163,7 @@ def plan_evaluation(
         cache=calls.cache if spec.cache and not target.is_local else None,
         unlisted_model=row.unlisted_model,
         families=_families(spec, target, catalogue=calls.catalogue),
+        compared=compared,
     )
 
 
@@ -145,6 +171,17 @@ def _families(spec: EvaluateSpec, target: Target, *, catalogue: Catalogue) -> tu
     if spec.judge is None:
         return "", ""
     return catalogue.line_of(spec.judge.model), catalogue.line_of(target.base_model)
+
+
+def _compared(
+    session: Session, spec: EvaluateSpec, dataset: DatasetView, *, project_id: str
+) -> Compared | None:
+    rows = (dataset.id, spec.split)
+    if spec.judge is None or spec.judge.against is None:
+        return None
+    kind = check_compared(session, spec.judge, rows, project_id=project_id)
+    reader = AnswerReader(dataset.answer, is_marked=kind.reasons)
+    return Compared(spec.judge.against, reader, spec.seed)
 
 
 def call_settings(spec: EvaluateSpec, form: AnswerForm, model: CallSettings) -> CallSettings:
@@ -156,17 +193,6 @@ def call_settings(spec: EvaluateSpec, form: AnswerForm, model: CallSettings) -> 
         response_format=form.response_format if spec.controlled else "",
         logprobs=spec.logprobs,
     )
-
-
-def check_controlled(form: AnswerForm, *, controlled: bool) -> None:
-    """Raise Invalid `answers_not_closed` where answers of this form follow no schema."""
-    if controlled and not form.response_format:
-        message = (
-            "`controlled` needs answers of a label set or a JSON schema, which this dataset has "
-            "not; prepare it with `labels` or `target_schema`"
-        )
-        fault = Fault("/spec/controlled", "answers_not_closed", message)
-        raise Invalid(message, code="answers_not_closed", faults=[fault])
 
 
 def _target(

@@ -23,12 +23,11 @@ from service.evaluation.scoring.verbal import (
     verbal_confidence,
 )
 from service.evaluation.scoring.votes import Elected
-from service.evaluation.statistics.agreement import weighted_kappa
+from service.evaluation.statistics.agreement import retest, weighted_kappa
 from service.evaluation.statistics.automation import automate
 from service.evaluation.statistics.binomial import Flags
 from service.evaluation.statistics.calibration import BINNING, calibrate
 from service.evaluation.statistics.intervals import Array
-from service.evaluation.statistics.retest import retest
 
 _LEAK = "pii_leak_rate"
 _EVEN = 0.5

@@ -14,9 +14,8 @@ from service.evaluation.answer_repository import (
 )
 from service.evaluation.generation_schemas import RubricJudge
 from service.evaluation.judges.rubric import judge_format, judge_prompt
-from service.evaluation.plans.compared import Compared, compared_with
-from service.evaluation.plans.judge_checks import check_family
-from service.evaluation.plans.plan import EvaluationPlan, request_key
+from service.evaluation.plans.checks import check_family
+from service.evaluation.plans.plan import Compared, EvaluationPlan, request_key
 from service.evaluation.ports import EvaluationServices, Target
 from service.evaluation.prompting.prompts import task_text
 from service.evaluation.scoring.verbal import verbal_format, verbal_prompt
@@ -45,11 +44,9 @@ class Judge:
     compared: Compared | None = None
 
 
-def judges_of(
-    run: JobRun, plan: EvaluationPlan, *, services: EvaluationServices
-) -> Iterator[Judge]:
+def judges_of(plan: EvaluationPlan, *, catalogue: Catalogue) -> Iterator[Judge]:
     """Yield the judges that an evaluation asks; raises Invalid `judge_of_same_family`."""
-    spec, catalogue = plan.spec, services.calls.catalogue
+    spec = plan.spec
     if spec.verbal is not None:
         target = judge_target(spec.verbal.model or plan.target.base_model, catalogue=catalogue)
         yield Judge(
@@ -63,7 +60,7 @@ def judges_of(
             spec.judge.repeats,
             partial(_rubric_prompt, plan, spec.judge),
             partial(judge_format, spec.judge),
-            compared_with(spec.judge, plan, project_id=run.project_id, sessions=services.sessions),
+            plan.compared,
         )
 
 
@@ -97,7 +94,7 @@ def run_judges(
     run: JobRun, plan: EvaluationPlan, *, services: EvaluationServices
 ) -> Waiting | None:
     """Have all answers judged, by one judge after the other."""
-    for judge in judges_of(run, plan, services=services):
+    for judge in judges_of(plan, catalogue=services.calls.catalogue):
         waiting = ask_judge(run, plan, judge, services=services)
         if waiting is not None:
             return waiting

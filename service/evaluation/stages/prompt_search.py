@@ -19,8 +19,13 @@ from service.evaluation.generation_schemas import PromptSearch
 from service.evaluation.plans.plan import EvaluationPlan, plan_evaluation, request_key
 from service.evaluation.plans.validation_trials import first_scores, judge_of_trials, start_trials
 from service.evaluation.ports import EvaluationServices
-from service.evaluation.prompting.proposals import proposal_prompt, read_proposal
-from service.evaluation.prompting.successive_halving import Round, keep_best, plan_rounds
+from service.evaluation.prompting.search import (
+    Round,
+    keep_best,
+    plan_rounds,
+    proposal_prompt,
+    read_proposal,
+)
 from service.evaluation.schemas import EvaluateSpec, VariantKind
 from service.evaluation.stages.judges import judge_target
 from service.evaluation.stages.requests import MissingRequests, send_missing

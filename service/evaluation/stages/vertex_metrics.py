@@ -23,7 +23,7 @@ from service.evaluation.plans.plan import EvaluationPlan
 from service.evaluation.ports import EvaluationServices, Target
 from service.evaluation.scoring.votes import majority
 from service.evaluation.stages.requests import CHUNK, example_chunks
-from service.evaluation.vertex_metrics.protocol import (
+from service.evaluation.vertex_metrics import (
     ScoredText,
     VertexMetric,
     batches,

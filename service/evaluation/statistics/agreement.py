@@ -5,6 +5,7 @@ Intervals leave out one group at a time: rows of one group are judged alike.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -174,3 +175,36 @@ def _within(found: Estimate, least: float, most: float) -> Estimate:
     if found.low is None or found.high is None:
         return found
     return Estimate(found.value, max(least, found.low), min(most, found.high))
+
+
+@dataclass(frozen=True, slots=True)
+class Retest:
+    """`kappa` has quadratic weights and is None where all replies are alike; `order_effect` is the
+    mean value in odd turns, which turn the order round, less that in even ones.
+    """
+
+    pairs: int
+    same: int
+    kappa: float | None
+    order_effect: float | None
+
+
+def retest(replies: Sequence[Sequence[int | None]], values: Sequence[float]) -> Retest:
+    """Compare each reply to a row with the next one; `replies` are by row, in order of turns, as
+    places on a scale of these values.
+    """
+    pairs = [
+        (one, other)
+        for row in replies
+        for one, other in pairwise(row)
+        if one is not None and other is not None
+    ]
+    kappa = weighted_kappa(
+        [one for one, _ in pairs], [other for _, other in pairs], levels=len(values)
+    )
+    plain, turned = (
+        [values[each] for row in replies for each in row[start::2] if each is not None]
+        for start in (0, 1)
+    )
+    effect = float(np.mean(turned) - np.mean(plain)) if plain and turned else None
+    return Retest(len(pairs), sum(one == other for one, other in pairs), kappa, effect)

@@ -9,7 +9,6 @@ from typing import Any
 from service.database import Sessions
 from service.datasets.examples import Example, Split
 from service.datasets.presets.answer_form import AnswerKind
-from service.datasets.presets.vocabulary import task_words
 from service.datasets.queries import DatasetView, stream_examples
 from service.datasets.report.masking import common_words
 from service.evaluation.exports.row_scores import read_rows
@@ -222,4 +221,4 @@ def shared_words(sources: ReportSources) -> frozenset[str]:
     """Return the words that a masked text may show: those of many test rows, and of the labels."""
     examples = stream_examples(sources.dataset.examples_key, Split.TEST, store=sources.store)
     texts = ((each.text, each.target) for each in islice(examples, _WORD_ROWS))
-    return common_words(texts, known=task_words(sources.dataset.answer))
+    return common_words(texts, known=sources.dataset.answer.words())

@@ -1,13 +1,14 @@
-"""Messages of `generateContent` as JSON: bodies of requests, and what an answer says. Pure."""
+"""Messages of `generateContent` as JSON: bodies of requests, and what answers say, whole or
+streamed as server-sent events. Pure.
+"""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 from service.catalogue.entry import CallSettings
-from service.inference.generators.pieces import texts_in
 from service.inference.ports import Generation, GenerationRequest, Outcome
 from service.text import storable_json, storable_text
 from service.tokens import tokens_in
@@ -34,6 +35,7 @@ _OUTCOMES = {
 _TEXT_KEYS = frozenset({"text", "thought", "thoughtSignature"})
 _LARGEST_COUNT = 2**31 - 1  # of a column; no context is as long
 _KNOWN_KEYS = frozenset({"candidates", "promptFeedback", "usageMetadata"})
+_DATA = b"data:"  # what an event of a stream begins with
 
 
 # `json.dumps` would build this encoder anew for every request.
@@ -143,23 +145,20 @@ def _read(body: Mapping[str, Any]) -> tuple[Outcome, str, str, str]:
         return Outcome.REFUSED, "", blocked, f"the prompt was blocked: {blocked[:64]}"
     if not _KNOWN_KEYS & body.keys():
         return Outcome.UNPARSABLE, "", "", "not an answer of generateContent"
-    candidates = body.get("candidates")
-    if not isinstance(candidates, list) or not candidates:
+    if not body.get("candidates") or not isinstance(body["candidates"], list):
         return Outcome.EMPTY, "", "", "no candidate"
-    return _read_candidate(_mapping(candidates[0]))
+    return _read_candidate(_candidate(body))
 
 
 def _read_candidate(candidate: Mapping[str, Any]) -> tuple[Outcome, str, str, str]:
     reason = str(candidate.get("finishReason") or "")[:64]
-    parts = _mapping(candidate.get("content")).get("parts")
-    shown = [_mapping(part) for part in parts] if isinstance(parts, list) else []
-    texts = list(texts_in(shown))
+    shown = _parts(candidate)
     outcome = _OUTCOMES.get(reason, Outcome.UNPARSABLE)
     if outcome is Outcome.UNPARSABLE:
         return outcome, "", reason, f"ended by {reason}"
     if outcome is Outcome.REFUSED:
         return outcome, "", reason, f"withheld: {reason}"
-    text = "".join(texts)
+    text = "".join(texts_in(shown))
     if outcome is Outcome.OK and not text:
         is_empty = reason and not any(part.keys() - _TEXT_KEYS for part in shown)
         odd = Outcome.EMPTY if is_empty else Outcome.UNPARSABLE
@@ -169,9 +168,7 @@ def _read_candidate(candidate: Mapping[str, Any]) -> tuple[Outcome, str, str, st
 
 def _logprob(body: Mapping[str, Any]) -> float | None:
     """Return the log-probability of all tokens of the answer; None where the model returns none."""
-    candidates = body.get("candidates")
-    candidate = _mapping(candidates[0]) if isinstance(candidates, list) and candidates else {}
-    chosen = _mapping(candidate.get("logprobsResult")).get("chosenCandidates")
+    chosen = _mapping(_candidate(body).get("logprobsResult")).get("chosenCandidates")
     listed = chosen if isinstance(chosen, list) else []
     tokens = [_mapping(each).get("logProbability", 0.0) for each in listed]
     if not tokens or not all(map(_is_logprob, tokens)):
@@ -199,3 +196,58 @@ def _count(usage: Mapping[str, Any], key: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         return 0
     return value if 0 < value <= _LARGEST_COUNT else 0
+
+
+def piece_of(line: bytes) -> dict[str, Any] | None:
+    """Return the piece of an answer that a line of the stream holds; None for one without."""
+    if not line.startswith(_DATA):
+        return None
+    try:
+        piece = json.loads(line[len(_DATA) :])
+    except (ValueError, RecursionError):
+        return None
+    return piece if isinstance(piece, dict) else None
+
+
+def texts_in(parts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the texts of an answer's parts, thoughts aside; what is no text is none."""
+    for part in parts:
+        text = part.get("text")
+        if isinstance(text, str) and not part.get("thought"):
+            yield text
+
+
+def text_of(piece: dict[str, Any]) -> str:
+    """Return the text that a piece adds to the answer, its thoughts aside."""
+    return "".join(texts_in(_parts(_candidate(piece))))
+
+
+def merged_answer(pieces: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """Return the pieces as one answer of `generateContent`; None where their end is missing.
+
+    Texts add up; of everything else the last piece that has it counts.
+    """
+    feedback = _last(pieces, "promptFeedback")
+    reason = next((r for p in reversed(pieces) if (r := _candidate(p).get("finishReason"))), None)
+    if reason is None and not feedback:
+        return None
+    text = "".join(map(text_of, pieces))
+    parts = [{"text": text}] if text else []
+    merged = {"candidates": [{"content": {"parts": parts}, "finishReason": reason}]}
+    found = {"usageMetadata": _last(pieces, "usageMetadata"), "promptFeedback": feedback}
+    return merged | {name: value for name, value in found.items() if value}
+
+
+def _last(pieces: Sequence[dict[str, Any]], name: str) -> dict[str, Any]:
+    return next((p[name] for p in reversed(pieces) if isinstance(p.get(name), dict)), {})
+
+
+def _candidate(body: Mapping[str, Any]) -> dict[str, Any]:
+    candidates = body.get("candidates")
+    return _mapping(candidates[0]) if isinstance(candidates, list) and candidates else {}
+
+
+def _parts(candidate: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the parts of an answer; what is no part is an empty one."""
+    parts = _mapping(candidate.get("content")).get("parts")
+    return [_mapping(part) for part in parts] if isinstance(parts, list) else []

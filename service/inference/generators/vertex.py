@@ -19,8 +19,14 @@ from yarl import URL
 
 from service.catalogue.locations import endpoint_of, location_of
 from service.clock import utc_now
-from service.inference.generators.messages import encoded, read_answer, with_estimates
-from service.inference.generators.pieces import merged_answer, piece_of, text_of
+from service.inference.generators.messages import (
+    encoded,
+    merged_answer,
+    piece_of,
+    read_answer,
+    text_of,
+    with_estimates,
+)
 from service.inference.ports import Generation, GenerationRequest, Outcome
 from service.inference.retry import CallFailed, Refusal, classify, without_echo
 

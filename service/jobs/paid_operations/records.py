@@ -12,7 +12,7 @@ from service.jobs import repository as jobs
 from service.jobs.events import emit_event, show_operation
 from service.jobs.models import Job, PaidOperationRow
 from service.jobs.paid_operations import repository
-from service.jobs.paid_operations.poll_intervals import expected_end
+from service.jobs.paid_operations.pace import expected_end
 from service.jobs.paid_operations.ports import Row
 from service.jobs.paid_operations.states import FINAL_STATES, OperationState, OperationStatus
 from service.webhooks.events import EventType

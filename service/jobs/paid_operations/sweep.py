@@ -16,8 +16,7 @@ from typing import Any
 from service.database import Sessions, database_now
 from service.jobs.models import PaidOperationRow
 from service.jobs.paid_operations import repository
-from service.jobs.paid_operations.pace import OperationPace
-from service.jobs.paid_operations.poll_intervals import expected_end, poll_interval
+from service.jobs.paid_operations.pace import OperationPace, expected_end, poll_interval
 from service.jobs.paid_operations.polls import LISTED, PlacePoll, PolledTable, PolledTables
 from service.jobs.paid_operations.provider_circuits import Circuits
 from service.jobs.paid_operations.strays import reconcile

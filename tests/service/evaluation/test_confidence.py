@@ -7,7 +7,7 @@ import pytest
 
 from service.errors import Invalid
 from service.evaluation.scoring.verbal import SCALE, read_verbal, scale_of, verbal_confidence
-from service.evaluation.statistics.retest import retest
+from service.evaluation.statistics.agreement import retest
 from service.inference.ports import Generation, GenerationRequest, Outcome
 from service.jobs.ports import Preempted
 from tests.service.evaluation.conftest import ROWS, Oracle, Room

@@ -19,7 +19,7 @@ from service.evaluation.plans.estimates import estimate_vertex_metrics
 from service.evaluation.queries import get_evaluation, row_schema_of
 from service.evaluation.retries import retry_evaluation
 from service.evaluation.schemas import EvaluateSpec
-from service.evaluation.vertex_metrics.protocol import (
+from service.evaluation.vertex_metrics import (
     INSTANCES,
     ScoredText,
     VertexMetric,

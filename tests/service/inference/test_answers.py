@@ -7,8 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.inference.batches.files import open_answers
-from service.inference.generators.messages import read_answer
-from service.inference.generators.pieces import piece_of, text_of
+from service.inference.generators.messages import piece_of, read_answer, text_of
 from service.inference.ports import Outcome
 from service.inference.retry import Refusal, classify
 from tests.service.inference.recorded import firebase_answers, interactions, needs_recordings

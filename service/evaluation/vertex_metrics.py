@@ -1,14 +1,22 @@
-"""What `evaluateInstances` of Vertex AI is sent and answers, for the metrics without a model. Pure.
+"""Metrics without a model that Vertex AI's evaluation service computes, beside our own: what
+`evaluateInstances` is sent and answers, and the scores over the rows of an evaluation. Pure.
 
 Source: https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/evaluation and the
 published v1 types.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Any
+
+from service.evaluation.answer_repository import Sample
+from service.evaluation.metrics.measures import GivenScore
+from service.evaluation.metrics.registry import MetricSpec
+from service.evaluation.scoring.metric_runs import Given, GivenRun
+from service.inference.ports import Outcome
 
 # Google states no limit of a request; these are far below those of other calls.
 INSTANCES, CHARACTERS = 100, 500_000
@@ -129,3 +137,34 @@ def _number(entry: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return min(1.0, float(value)) if 0 <= value <= 1 + _ROUNDING else None
+
+
+def vertex_run(metric: VertexMetric, *, normal_form: str) -> GivenRun:
+    """Return what scores rows by one metric of the service."""
+    return GivenRun(_spec(metric), normal_form=normal_form, giver="the service")
+
+
+def given_by_vertex(scored: Mapping[str, Sequence[Sample]]) -> dict[str, Given]:
+    """Return what the service gave each row; `scored` are the stored scores, by example."""
+    return {example_id: _given(each) for example_id, each in scored.items()}
+
+
+def _given(scored: Sequence[Sample]) -> Given:
+    known = next((each for each in scored if each.outcome == Outcome.OK.value), None)
+    if known is None:
+        return Given(None, tuple(each.error for each in scored))
+    return Given(float(known.text))
+
+
+def _spec(metric: VertexMetric) -> MetricSpec:
+    is_match = metric is VertexMetric.EXACT_MATCH
+    return MetricSpec(
+        metric.score_name,
+        f"{metric.value} of Vertex AI",
+        "example",
+        GivenScore,
+        binary=is_match,
+        signed=partial(getattr, metric, "signature"),
+        reads_raw=is_match,
+        is_given=True,
+    )

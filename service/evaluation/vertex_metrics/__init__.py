@@ -1,1 +1,0 @@
-"""Metrics that Vertex AI's evaluation service computes, beside our own."""

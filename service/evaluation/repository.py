@@ -153,3 +153,9 @@ def lane_of(session: Session, evaluation_id: str) -> str | None:
 def set_lane(session: Session, evaluation_id: str, *, lane: str, reason: str) -> None:
     statement = update(Evaluation).where(Evaluation.id == evaluation_id)
     session.execute(statement.values(lane=lane, lane_reason=reason))
+
+
+def add_lane_reason(session: Session, evaluation_id: str, told: str) -> None:
+    """Add to why an evaluation goes its way what happened on it."""
+    row = session.get_one(Evaluation, evaluation_id)
+    row.lane_reason = "; ".join(filter(None, (row.lane_reason, told)))[:500]

@@ -6,10 +6,13 @@ from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 
+import structlog
+
 from service.catalogue.locations import location_of, place_of
 from service.catalogue.prices import CallPrice, UsageTotals
 from service.clock import utc_now
 from service.database import Session, database_now
+from service.errors import Invalid
 from service.evaluation import repository
 from service.evaluation.lanes import Lane
 from service.evaluation.models import BatchRun
@@ -36,6 +39,7 @@ from service.storage.staged_inputs import StagedInputs
 from service.work_folders import work_folder
 
 CHUNK = 500
+log = structlog.get_logger()
 LONGEST_HOURS = 72 + 24 + 1  # Google queues a batch for 72 h and runs it for 24 h
 _NOTHING_USED = UsageTotals()
 
@@ -142,14 +146,23 @@ class BatchOperation:
 
         A row that was refused by itself stays to be asked online, and so does one whose answer
         says nothing, which was billed: it enters the cost ledger once, with the end of the batch.
+        What of the output cannot be read is told in the evaluation's `lane_reason`.
         """
-        discarded = UsageTotals()
+        discarded, unreadable = UsageTotals(), list[Invalid]()
         if row.output_uri:
             files = self.batching.outputs(self.run.project_id, row.output_uri)
-            with open_answers(output_lines(files)) as answers:
+            with open_answers(output_lines(files, on_unreadable=unreadable.append)) as answers:
                 discarded = self._store(answers)
         with self.run.fenced() as session:
             self._settle(session, session.merge(row), discarded)
+            if unreadable:
+                self._tell(session, unreadable)
+
+    def _tell(self, session: Session, unreadable: Sequence[Invalid]) -> None:
+        files, first = len(unreadable), unreadable[0]
+        told = f"files of the batch that could not be read: {files} ({first})"
+        repository.add_lane_reason(session, self.evaluation_id, told)
+        log.warning("batch_output_unreadable", files=files, code=first.code)
 
     def _store(self, answers: BatchAnswers) -> UsageTotals:
         """Store what was answered; return the usage of the answers that say nothing."""

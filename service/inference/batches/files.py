@@ -2,12 +2,13 @@
 
 import json
 import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import IO, Any
 
 from service.errors import Invalid
-from service.files.compression import expanded
+from service.files.compression import expanded, refuse_archives
+from service.files.contents import with_head
 from service.inference.generators.messages import body_of, read_answer
 from service.inference.ports import Generation, GenerationRequest
 
@@ -22,15 +23,22 @@ def request_lines(requests: Iterable[GenerationRequest]) -> Iterator[bytes]:
         yield json.dumps(line).encode() + b"\n"  # ASCII: half a surrogate pair is no UTF-8
 
 
-def output_lines(files: Iterable[Iterable[bytes]]) -> Iterator[bytes]:
-    """Yield the lines of all files of an output, packed or not; where one is damaged it ends.
+def output_lines(
+    files: Iterable[Iterable[bytes]], *, on_unreadable: Callable[[Invalid], None]
+) -> Iterator[bytes]:
+    """Yield the lines of all files of an output, packed (gzip, Zstandard) or not.
 
-    An object may hold a packed file, and be packed itself (`Content-Encoding: gzip`).
+    An object may hold a packed file, and be packed itself (`Content-Encoding: gzip`). A file that
+    is damaged or packed otherwise ends there, and `on_unreadable` is told why.
     """
     for pieces in files:
-        with suppress(Invalid):
+        try:
             once = expanded(pieces, limit_bytes=_FILE_BYTES_LIMIT)
-            yield from _lines(expanded(once, limit_bytes=_FILE_BYTES_LIMIT))
+            head, whole = with_head(expanded(once, limit_bytes=_FILE_BYTES_LIMIT))
+            refuse_archives(head)
+            yield from _lines(whole)
+        except Invalid as error:
+            on_unreadable(error)
 
 
 def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:

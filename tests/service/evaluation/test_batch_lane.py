@@ -1,5 +1,6 @@
 """A batch is sent once, whatever is lost on the way; what it does not answer is left to ask."""
 
+import bz2
 import codecs
 import gzip
 import json
@@ -9,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import zstandard
 
 from service.catalogue.catalogue import load_catalogue
 from service.catalogue.prices import CallPrice
@@ -248,6 +250,16 @@ OUTPUTS: dict[str, tuple[Callable[[list[bytes]], Files], int]] = {
         lambda lines: [gzip.compress(b"\n".join(lines), 0)[: -len(lines[-1]) // 2]],
         ROWS - 1,
     ),
+    "packed by Zstandard": (lambda lines: [zstandard.compress(b"\n".join(lines))], ROWS),
+    "packed by both": (
+        lambda lines: [zstandard.compress(gzip.compress(b"\n".join(lines)))],
+        ROWS,
+    ),
+    "packed by Zstandard in pieces, and cut off": (
+        lambda lines: [b"".join(zstandard.compress(x + b"\n") for x in lines)[:-3]],
+        ROWS - 1,
+    ),
+    "packed otherwise": (lambda lines: [bz2.compress(b"\n".join(lines))], 0),
     "by Windows": (lambda lines: [codecs.BOM_UTF8 + b"\r\n".join(lines)], ROWS),
     "several files": (
         lambda lines: [lines[0], b"", b"\n".join(lines[1:9]), gzip.compress(b"\n".join(lines[9:]))],
@@ -266,15 +278,20 @@ def test_what_an_output_does_not_answer_is_left_to_ask_and_all_else_is_kept(
 ) -> None:
     change, answered = OUTPUTS[output]
     read = batch.batching.outputs
+    unreadable: list[Invalid] = []
 
     def changed(project_id: str, folder: str) -> Iterator[Iterator[bytes]]:
-        lines = [line for line in output_lines(read(project_id, folder)) if line]
+        files = read(project_id, folder)
+        lines = [line for line in output_lines(files, on_unreadable=unreadable.append) if line]
         return (iter([file[:99], file[99:]]) for file in change(lines))
 
     batch.batching = replace(batch.batching, outputs=changed)
     batch.until_over()
     assert len(batch.kept) == answered
     assert len(list(batch.missing())) == ROWS - answered
+    assert not unreadable
+    told = "could not be read" in (batch.evaluation().lane_reason or "")
+    assert told == any(word in output for word in ("damaged", "otherwise", "packed and", ", and"))
 
 
 def test_a_refused_batch_that_was_made_all_the_same_and_is_listed_late_is_cancelled(

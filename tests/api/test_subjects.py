@@ -118,9 +118,9 @@ def test_only_administrators_search_and_nothing_of_the_text_is_kept(
     for wrong in ({**text, "after": "Kanarienvogel4711"}, {"text": "x"}, {**text, "more": 1}):
         answer = caller.post("/v1/subjects/search", wrong)
         assert answer.status_code in {400, 422}
-        assert "4711" not in answer.text
+        assert "Kanarienvogel" not in answer.text
     assert search(caller, text["text"]) == []  # the audit trail has none of it either
-    assert "4711" not in "".join(capfd.readouterr())
+    assert "Kanarienvogel" not in "".join(capfd.readouterr())
 
 
 def test_a_search_continues_where_it_stopped(api: Api, caller: Caller) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from random import Random
 from typing import Any
 
@@ -43,21 +44,33 @@ def synthetic_rows(count: int, *, seed: int) -> Iterator[SourceRow]:
     The templates were written for this project and the values are Faker's: no person's data.
     """
     random = Random(seed)
-    fakers = _seeded_fakers(seed)
-    for number in range(1, count + 1):
-        masked = _sentence(random)
-        (faker,) = random.choices(fakers, _LOCALE_WEIGHTS)
-        source = _LABEL.sub(lambda found: VALUES[found[1]](random, faker), masked)  # noqa: B023  used at once
-        yield SourceRow(number, {"source_text": source, "target_text": masked})
+    with _seeded_fakers(seed) as fakers:
+        for number in range(1, count + 1):
+            masked = _sentence(random)
+            (faker,) = random.choices(fakers, _LOCALE_WEIGHTS)
+            source = _LABEL.sub(lambda found: VALUES[found[1]](random, faker), masked)  # noqa: B023  used at once
+            yield SourceRow(number, {"source_text": source, "target_text": masked})
 
 
-def _seeded_fakers(seed: int) -> list[Any]:
+# New ones cost 25 ms: they look for their words, and work out the networks of their addresses.
+_idle_fakers: list[list[Any]] = []
+
+
+@contextmanager
+def _seeded_fakers(seed: int) -> Iterator[list[Any]]:
+    """Lend one faker of each locale: rows that are made at the same time have others."""
     from faker import Faker
 
-    fakers = [Faker(locale) for locale in _LOCALES]
+    try:
+        fakers = _idle_fakers.pop()
+    except IndexError:
+        fakers = [Faker(locale) for locale in _LOCALES]
     for faker in fakers:
         faker.seed_instance(seed)
-    return fakers
+    try:
+        yield fakers
+    finally:
+        _idle_fakers.append(fakers)
 
 
 def _sentence(random: Random) -> str:

@@ -70,6 +70,12 @@ def test_fewer_rows_are_the_first_of_more(rows: list[SourceRow]) -> None:
     assert list(synthetic_rows(100, seed=0)) == rows[:100]
 
 
+def test_rows_that_are_made_at_the_same_time_are_as_those_alone(rows: list[SourceRow]) -> None:
+    pairs = list(zip(synthetic_rows(50, seed=0), synthetic_rows(50, seed=0), strict=True))
+
+    assert pairs == [(row, row) for row in rows[:50]]
+
+
 def test_three_thousand_rows_take_little_time() -> None:
     started = time.process_time()
 

@@ -1,19 +1,26 @@
-"""The Celery app: settings with the reason beside each, and one container a process."""
+"""The Celery app: settings with the reason beside each, its queues, and one container a process."""
 
 import os
 from functools import cache
 from typing import Any
 
 from celery import Celery, signals
+from kombu import Exchange
+from kombu import Queue as KombuQueue
 
 from service.container import Container
 from service.logging import configure_logging
 from service.redis_address import RedisAddress
 from service.settings import read_settings
-from service.task_queue import PRIORITY_OPTIONS, queue_names
+from service.task_queue import PRIORITY_OPTIONS, Queue, queue_names
 from workers.health import HeartbeatStep
-from workers.queues import QUEUES
 from workers.transport import use_transport
+
+# Each with its own exchange and key: left out, Celery binds all of them to the default queue's,
+# and every message would go to every queue.
+QUEUES = tuple(
+    KombuQueue(queue.value, Exchange(queue.value), routing_key=queue.value) for queue in Queue
+)
 
 settings = read_settings()
 use_transport()

@@ -6,8 +6,7 @@ from statistics import fmean
 from typing import Any
 
 from emulator.errors import StorageError
-from emulator.evaluation.metrics import score_bleu, score_exact_match
-from emulator.evaluation.rouge import ROUGE_TYPES, score_rouge
+from emulator.evaluation.metrics import ROUGE_TYPES, score_bleu, score_exact_match, score_rouge
 from emulator.storage.store import ObjectStore
 from emulator.tuning.examples import read_examples
 from emulator.tuning.records import SUPERVISED, Tuning

@@ -7,8 +7,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from emulator.errors import GoogleError, Violation
-from emulator.evaluation.metrics import score_bleu, score_exact_match
-from emulator.evaluation.rouge import ROUGE_TYPES, score_rouge
+from emulator.evaluation.metrics import ROUGE_TYPES, score_bleu, score_exact_match, score_rouge
 from emulator.messages import parse_json, parse_message
 
 

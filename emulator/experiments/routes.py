@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from emulator.errors import GoogleError
 from emulator.experiments import resources
-from emulator.experiments.curves import points_of, series_of
+from emulator.experiments.resources import points_of, series_of
 from emulator.filters import Fields, read_filter
 from emulator.pages import page_of
 from emulator.resources import last_segment, parent_of, with_project_number

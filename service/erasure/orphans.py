@@ -9,7 +9,7 @@ import structlog
 
 from service.catalogue.catalogue import Catalogue
 from service.database import Sessions, database_now
-from service.erasure import orphan_repository
+from service.erasure import repository
 from service.errors import TunecurveError
 from service.ids import is_older
 from service.projects.audit import write_entry
@@ -73,10 +73,10 @@ def find_orphans(services: CleanServices) -> Orphans:
     folders, staged = list(_folders(keys)), list(_staged(keys))
     with services.sessions.reading() as session:
         now = database_now(session)
-        projects = orphan_repository.projects(session)
-        runs = orphan_repository.tuning_runs(session)
-        open_runs = orphan_repository.open_tuning_runs(session)
-        outputs = orphan_repository.outputs(session)
+        projects = repository.project_ids(session)
+        runs = repository.tuning_run_ids(session)
+        open_runs = repository.open_tuning_run_ids(session)
+        outputs = repository.output_ids(session)
     ours = [each for each in made if each.project_id in projects]
     our_folders = [each for each in folders if each.project in projects]
     found = (

@@ -194,3 +194,30 @@ def page(
     if after:
         query = query.where(PendingErasure.id < after)
     return list(session.scalars(query.order_by(PendingErasure.id.desc()).limit(limit)))
+
+
+# ------------------------------------------------------------ what has an entry
+
+
+def project_ids(session: Session) -> set[str]:
+    return _ids(session, "project")
+
+
+def tuning_run_ids(session: Session) -> set[str]:
+    return _ids(session, "tuning_run")
+
+
+def open_tuning_run_ids(session: Session) -> set[str]:
+    """Return the tuning runs whose rows their provider may still have to read."""
+    runs = _table("tuning_run").c
+    is_open = runs.finished_at.is_(None) | runs.input_removed
+    return set(session.scalars(select(runs.id).where(is_open)))
+
+
+def output_ids(session: Session) -> set[str]:
+    """Return the ids of all outputs, reserved ones too."""
+    return {each for name in _TABLES.values() for each in _ids(session, name)}
+
+
+def _ids(session: Session, name: str) -> set[str]:
+    return set(session.scalars(select(_table(name).c.id)))

@@ -14,11 +14,16 @@ from service.evaluation.statistics.comparison import (
 )
 from service.evaluation.statistics.power import detectable_difference
 from service.evaluation.statistics.selection import score_of_chosen
-from service.experiments.decisions.decision import Decision, compare_all, decide
+from service.experiments.decisions.decision import (
+    Decision,
+    RankedVariant,
+    compare_all,
+    decide,
+    rank_variants,
+)
 from service.experiments.decisions.front import VariantCost, pareto_front, pays_off_from
 from service.experiments.decisions.laps import RaceResult, race_result
 from service.experiments.decisions.next_steps import NextStep, next_steps
-from service.experiments.decisions.ranking import RankedVariant, rank_variants
 from service.experiments.learning_curve.curve import (
     LearningCurve,
     Point,

@@ -6,23 +6,24 @@ from service.evaluation.metrics.registry import find_score
 from service.evaluation.statistics.comparison import FULL_COVERAGE
 from service.evaluation.statistics.intervals import FEW_GROUPS
 from service.experiments.analysis import Analysis
-from service.experiments.base_model_words import rival_clauses, subject_words, tuned_words
 from service.experiments.decisions.decision import Decision, SizeBasis, Worth
 from service.experiments.decisions.front import unpriced
-from service.experiments.difference_words import (
+from service.experiments.hyperparameter_sweep import configuration_words
+from service.experiments.learning_curve.curve import LearningCurve, Point, Verdict
+from service.experiments.words import (
     about,
+    dollar_words,
     doubt_words,
     gap_words,
     point_label,
     range_words,
+    rival_clauses,
+    subject_words,
+    tuned_words,
 )
-from service.experiments.hyperparameter_sweep import configuration_words
-from service.experiments.learning_curve.curve import LearningCurve, Point, Verdict
-from service.money import NANO
 
 _EPOCHS_ALIKE = 2  # times
 _ROWS_ALIKE = 1.25  # times, as epochs are whole
-_DIME = 0.1  # dollars; below it cents do not distinguish amounts
 
 
 def answer(analysis: Analysis) -> str:
@@ -245,14 +246,6 @@ def _next(analysis: Analysis) -> Iterable[str]:
             yield f"{step.amount:,} more labelled rows{cost} would tell whether more data helps"
         else:
             yield f"{step.amount:,} more labelled rows{cost} would be the next step"
-
-
-def dollar_words(nano: int | None) -> str:
-    """Return an amount for people, such as "0.0031": cents, or two digits where that is less."""
-    if nano is None:
-        return ""
-    amount = nano / NANO
-    return f"{amount:.2g}" if 0 < amount < _DIME else f"{amount:,.2f}"
 
 
 def _gaps(analysis: Analysis) -> Iterable[str]:

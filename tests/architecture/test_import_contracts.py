@@ -13,12 +13,12 @@ from tests.architecture.tree import ROOT, shipped_modules
 VIOLATIONS = {
     "Entry points point inwards: api -> service <- workers": (
         "service/clock.py",
-        "import workers.queues",
+        "import workers.app",
     ),
     "Package and emulator stand alone": ("tunecurve/output.py", "import emulator.prompts"),
     "Package and emulator import none of the three": ("tunecurve/output.py", "import service.ids"),
     "The three import neither package nor emulator": (
-        "workers/queues.py",
+        "workers/app.py",
         "import tunecurve.output",
     ),
     "The package forms one staircase": ("tunecurve/errors.py", "import tunecurve.client"),

@@ -9,7 +9,7 @@ from google.api_core.exceptions import BadRequest, MethodNotImplemented
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from emulator.evaluation.rouge import score_rouge, stem_word
+from emulator.evaluation.metrics import score_rouge, stem_word
 from tests.emulator.clients import rest_client
 from tests.support.emulator import EmulatorProcess
 

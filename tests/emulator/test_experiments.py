@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from google.api_core.exceptions import BadRequest, NotFound
 
-from emulator.experiments.curves import points_of, series_of
+from emulator.experiments.resources import points_of, series_of
 from tests.emulator.clients import rest_client
 from tests.emulator.examples import create, finish, labelled, order, upload
 from tests.support.emulator import EmulatorProcess

@@ -27,7 +27,7 @@ def clean(
 
     Run it on the server's machine. What another installation may own is left alone.
     """
-    from tunecurve.stack.orphans import clean as clean_up
+    from tunecurve.stack.server_commands import clean as clean_up
 
     environment = server_environment()
     report = clean_up(data_folder(environment, chosen=data_dir), environment, yes=yes)

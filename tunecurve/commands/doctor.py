@@ -13,8 +13,7 @@ from typing import Annotated
 import typer
 
 from tunecurve.commands.options import DataDirOption, KeyOption, OutputOption, UrlOption
-from tunecurve.commands.server_findings import Finding, State, ask_server
-from tunecurve.commands.tuning_findings import ask_preflight
+from tunecurve.commands.server_findings import Finding, State, ask_preflight, ask_server
 from tunecurve.errors import ExitCode, TunecurveError
 from tunecurve.output import Column, OutputFormat, Row, print_json, render_table
 from tunecurve.settings import data_folder, server_environment

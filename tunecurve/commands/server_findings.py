@@ -1,4 +1,6 @@
-"""What `tunecurve doctor` learns from the server: parts, default model, models, retention."""
+"""What `tunecurve doctor` learns from the server: parts, default model, models, retention, and
+whether a tuning would work.
+"""
 
 import contextlib
 from collections import Counter
@@ -11,11 +13,18 @@ from typing import TYPE_CHECKING, Literal
 from tunecurve.errors import TunecurveError, UnreachableError
 from tunecurve.output import Row
 from tunecurve.settings import Server, find_server
+from tunecurve.stack.server_commands import run_server_command
+from tunecurve.stack.services import preflight_command
 
 if TYPE_CHECKING:
     from tunecurve.client import Client
 
 State = Literal["ok", "off", "warn", "fail"]
+_PREFLIGHT_SECONDS = 120.0
+_PREFLIGHT_STATES: Mapping[str, State] = {
+    "ok": "ok",
+    "warn": "warn",
+}  # the others keep tunings from working
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +55,22 @@ def ask_server(
         _retirements(found),
         _retention(found),
         *_identities(found),
+    ]
+
+
+def ask_preflight(folder: Path, environment: Mapping[str, str]) -> list[Finding]:
+    """Return a finding for each check of the preflight; it asks the provider and pays nothing."""
+    try:
+        found = run_server_command(
+            preflight_command(), folder, environment, seconds=_PREFLIGHT_SECONDS
+        )
+    except TunecurveError as error:
+        return [Finding("tuning", "fail", str(error))]
+    return [
+        Finding(
+            f"tuning: {each['check']}", _PREFLIGHT_STATES.get(each["state"], "fail"), each["detail"]
+        )
+        for each in found
     ]
 
 

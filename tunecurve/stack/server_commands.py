@@ -9,11 +9,14 @@ from typing import Any
 from tunecurve.errors import ConfigurationError
 from tunecurve.stack.services import (
     Parts,
+    clean_command,
     process_environment,
     require_server,
     stack_environment,
 )
 from tunecurve.stack.state import read_state
+
+_CLEAN_SECONDS = 3600.0  # every endpoint is undeployed first
 
 
 def run_server_command(
@@ -50,3 +53,22 @@ def run_server_command(
         reason = done.stderr.strip().rpartition("\n")[2]
         raise ConfigurationError(reason or "no reason was given")
     return json.loads(lines[-1])
+
+
+def clean(folder: Path, environment: Mapping[str, str], *, yes: bool) -> dict[str, Any]:
+    """Return what was found, with `yes` also deleted, and what could not be.
+
+    Raises ConfigurationError where the server, its settings or the provider are not there.
+    """
+    if not environment.get("TUNECURVE_DATABASE_URL") and not (folder / "tunecurve.db").is_file():
+        raise ConfigurationError(
+            f"there is no installation in {folder}: name its folder with --data-dir or "
+            "TUNECURVE_DATA_DIR, or its database with TUNECURVE_DATABASE_URL"
+        )
+    try:
+        report: dict[str, Any] = run_server_command(
+            clean_command(yes=yes), folder, environment, seconds=_CLEAN_SECONDS
+        )
+    except ConfigurationError as error:
+        raise ConfigurationError(f"nothing was cleaned: {error}") from error
+    return report

@@ -14,6 +14,7 @@ from service.evaluation.scoring.findings import AnswerFinding
 from service.evaluation.setup_schemas import EvaluationSetup
 from service.experiments.analysis import Analysis
 from service.experiments.label_error_schemas import LabelErrors
+from service.experiments.learning_curve.curve import Point
 from service.experiments.report.row_examples import RowFindings
 from service.tuning.curve_schemas import OverfittingFinding
 
@@ -96,3 +97,9 @@ class ReportData:
     common: frozenset[str] = frozenset()
     label_errors: LabelErrors | None = None
     unscored: Sequence[tuple[str, str]] = ()
+
+    @property
+    def points(self) -> Sequence[Point]:
+        """The variants as points: prompts, then the sizes of the curve, then the others."""
+        curve = self.analysis.curve
+        return (*curve.baselines, *curve.points, *curve.others)

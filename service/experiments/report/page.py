@@ -15,17 +15,28 @@ from service.experiments.analysis import Analysis
 from service.experiments.answer import answer_clauses
 from service.experiments.decisions.decision import Decision
 from service.experiments.decisions.front import unpriced
-from service.experiments.difference_words import about
 from service.experiments.learning_curve.curve import LearningCurve, Verdict
-from service.experiments.report.confidence_table import HEADS, confidence_rows
-from service.experiments.report.curve_table import CURVE_HEADS, curve_rows
 from service.experiments.report.data import DatasetFacts, ReportData, VariantDetails
-from service.experiments.report.judge_table import JUDGE_HEADS, judge_rows
+from service.experiments.report.page_tables import (
+    CONFIDENCE_HEADS,
+    CURVE_HEADS,
+    JUDGE_HEADS,
+    Cells,
+    confidence_rows,
+    confusion_tables,
+    curve_rows,
+    field_rows,
+    finding_rows,
+    judge_rows,
+    overfitting_rows,
+    suspect_rows,
+    variant_table,
+)
 from service.experiments.report.plots import draw_curve, draw_front
 from service.experiments.report.row_examples import RowExample, RowFindings
 from service.experiments.report.svg import CANVASES
-from service.experiments.report.variant_table import points_of, variant_table
 from service.experiments.report.word_diff import Edit, diff_words
+from service.experiments.words import about
 from service.pages.templates import render_page
 from service.tuning.curves.overfitting import FEW_POINTS
 from service.tuning.ports import NOT_OBSERVED
@@ -38,10 +49,6 @@ FAR_NOTICE = (
 )
 TRUSTED_AHEAD = 2.01  # times the largest size, with room for rounding
 LEAKY_NOTICE = "LEAKS: test rows are known to leak into training, so these scores flatter"
-MATRIX_LABELS = 12  # more make an unreadable matrix: then the commonest confusions are listed
-CONFUSIONS = 20
-SUSPECTS = 20  # rows with a perhaps wrong label; the table has more
-
 _VERDICTS = {
     Verdict.PLATEAU: "Plateau: with a probability of at least 90 %, one more doubling of the data "
     "gains less than is worthwhile. Curves that look flat do rise again at times.",
@@ -55,7 +62,6 @@ _VERDICTS = {
     "score.",
 }
 
-Cells = Sequence[Any]
 Shown = Callable[[str], str]
 
 
@@ -82,24 +88,24 @@ def render_report(report: ReportData, *, revealed: bool = False) -> str:
         caption=caption,
         heads=heads,
         rows=rows,
-        partial=any(point.coverage < FULL_COVERAGE for point in points_of(report)),
+        partial=any(point.coverage < FULL_COVERAGE for point in report.points),
         synthetic_notice=SYNTHETIC_NOTICE,
         leaky_notice=LEAKY_NOTICE,
         unlisted_notice=UNLISTED_NOTICE,
         documented_notice=f"Tuned by preference: {NOT_OBSERVED}",
-        sure_heads=HEADS,
+        sure_heads=CONFIDENCE_HEADS,
         sure=list(confidence_rows(report)),
         judge_heads=JUDGE_HEADS,
         judged=list(judge_rows(report)),
         choice=_choice(report.analysis),
         lists=_row_lists(report.rows, shown),
-        fields=_fields(report.rows),
-        confusions=list(_confusions(report)),
-        findings=list(_findings(report)),
-        overfitted=list(_overfitted(report)),
+        fields=field_rows(report.rows),
+        confusions=list(confusion_tables(report)),
+        findings=list(finding_rows(report)),
+        overfitted=list(overfitting_rows(report)),
         inconclusive=[name for name, each in report.variants.items() if each.has_few_points],
         few_points=FEW_POINTS,
-        suspects=_suspects(report, shown),
+        suspects=suspect_rows(report, shown),
         dataset_facts=_dataset(report.dataset),
         provenance=_provenance(report),
         prompts=list(_prompts(report, shown)),
@@ -184,72 +190,6 @@ def _shown_row(row: RowExample, shown: Shown) -> _ShownRow:
         edits=diff_words(row.expected, row.answer, shown=shown),
         prompt_edits=() if prompted is None else diff_words(row.expected, prompted, shown=shown),
     )
-
-
-def _fields(rows: RowFindings | None) -> list[Cells]:
-    """Return of each field of JSON answers how many rows have it, and the share that is right."""
-    return [
-        [each.field, each.rows, _share(each.right, each.rows), _share(each.prompt_right, each.rows)]
-        for each in (rows.fields if rows else ())
-    ]
-
-
-def _share(part: int | None, whole: int) -> str:
-    return "" if part is None or not whole else f"{part / whole:.1%}"
-
-
-def _confusions(report: ReportData) -> Iterator[tuple[str, list[str], Sequence[Cells]]]:
-    """Yield a table for each variant whose answers are labels: its matrix, or what it confuses."""
-    for name, details in report.variants.items():
-        matrix = details.confusion
-        if matrix is None or report.rows is None or name not in _compared(report.rows):
-            continue
-        answered = [*matrix.labels, *sorted({each.answered for each in matrix.cells})]
-        columns = list(dict.fromkeys(answered))
-        if len(matrix.labels) <= MATRIX_LABELS:
-            cells = {(each.expected, each.answered): each.rows for each in matrix.cells}
-            rows = [
-                [label, *(str(cells.get((label, column), 0)) for column in columns)]
-                for label in matrix.labels
-            ]
-            yield f"{name}: expected below, answered across", ["Expected", *columns], rows
-        else:
-            wrong = [each for each in matrix.cells if each.expected != each.answered]
-            found = [[each.expected, each.answered, each.rows] for each in wrong[:CONFUSIONS]]
-            yield f"{name}: the commonest confusions", ["Expected", "Answered", "Rows"], found
-
-
-def _compared(rows: RowFindings) -> set[str | None]:
-    return {rows.variant, rows.prompt}
-
-
-def _findings(report: ReportData) -> Iterator[Cells]:
-    for name, details in report.variants.items():
-        for each in details.findings:
-            yield name, each.message, each.rows, f"{each.share:.1%}"
-
-
-def _overfitted(report: ReportData) -> Iterator[Cells]:
-    for name, details in report.variants.items():
-        found = details.overfitting
-        if found is not None:
-            steps = f"{found.best_step:,}", f"{found.last_step:,}"
-            losses = f"{found.best_loss:.3f}", f"{found.last_loss:.3f}"
-            yield name, *steps, *losses, f"{found.rise:.0%}"
-
-
-def _suspects(report: ReportData, shown: Shown) -> list[Cells]:
-    found = report.label_errors.data if report.label_errors else ()
-    return [
-        [
-            f"row {each.row:,}",
-            shown(each.label),
-            shown(each.suggested),
-            f"{each.votes} of {each.models}",
-            f"{each.evidence:.1f}",
-        ]
-        for each in found[:SUSPECTS]
-    ]
 
 
 def _prompts(report: ReportData, shown: Shown) -> Iterator[tuple[str, Any, Cells]]:

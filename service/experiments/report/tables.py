@@ -6,11 +6,11 @@ from functools import partial
 from typing import Any
 
 from service.datasets.report.masking import mask
+from service.evaluation.judges.reports import Estimate
 from service.evaluation.scoring.confidence import Automation
 from service.experiments.report.data import ReportData, VariantDetails
-from service.experiments.report.judge_table import judge_columns
+from service.experiments.report.page_tables import caution_words
 from service.experiments.report.row_examples import RowExample
-from service.experiments.report.variant_table import points_of
 from service.money import dollars_or_none
 from service.storage.tables import rows_as_csv
 
@@ -31,7 +31,7 @@ def report_tables(report: ReportData) -> dict[str, bytes]:
         "findings": list(_findings(report)),
         "overfitting": list(_overfitting(report)),
         "confidence": list(_confidence(report)),
-        "judges": list(judge_columns(report)),
+        "judges": list(_judges(report)),
         "label_errors": list(_label_errors(report)),
         "regressions": _examples(report, report.rows.regressions if report.rows else ()),
         "worst": _examples(report, report.rows.worst if report.rows else ()),
@@ -46,7 +46,7 @@ def report_tables(report: ReportData) -> dict[str, bytes]:
 def _variants(report: ReportData) -> Iterator[Row]:
     analysis = report.analysis
     others = {score.metric for each in report.variants.values() for score in each.scores}
-    for point in points_of(report):
+    for point in report.points:
         cost = analysis.costs.get(point.name)
         details = report.variants.get(point.name, _NONE)
         found = {score.metric: score for score in details.scores}
@@ -107,6 +107,35 @@ def _confidence(report: ReportData) -> Iterator[Row]:
             for found in each.automation or (None,):
                 promise = found.model_dump() if found else {**no_promise, "rows": each.rows}
                 yield {"variant": name, **shown, **promise}
+
+
+def _judges(report: ReportData) -> Iterator[Row]:
+    """Yield a row for each variant that a model has judged; an estimate is three columns, `kappa`,
+    `kappa_low` and `kappa_high`.
+    """
+    facts = ("score", "mode", "model", "family", "same_family", "against", "repeats", "rows")
+    for name, details in report.variants.items():
+        if (judge := details.judge) is not None:
+            beside = judge.calibration
+            yield {
+                "variant": name,
+                **judge.model_dump(mode="json", include={*facts, "unread", "retest_kappa"}),
+                **_ends("position_bias", judge.position_bias),
+                **_ends("length_correlation", judge.length_correlation),
+                "labelled": beside.rows if beside else 0,
+                "raters": beside.raters if beside else 0,
+                "rater_kappa": beside.rater_kappa if beside else None,
+                **_ends("kappa", beside.kappa if beside else None),
+                **_ends("leniency", beside.leniency if beside else None),
+                **_ends("length_bias", beside.length_bias if beside else None),
+                **_ends("corrected", beside.corrected if beside else None),
+                "caution": caution_words(judge),
+            }
+
+
+def _ends(name: str, found: Estimate | None) -> dict[str, float | None]:
+    ends = (("", "value"), ("_low", "low"), ("_high", "high"))
+    return {f"{name}{end}": getattr(found, of, None) for end, of in ends}
 
 
 def _label_errors(report: ReportData) -> Iterator[Row]:

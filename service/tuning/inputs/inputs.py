@@ -11,8 +11,12 @@ from service.jobs.ports import JobRun
 from service.tuning import repository
 from service.tuning.inputs.checks import check_rows, check_settings
 from service.tuning.inputs.continuation import continuation_of, parent_of
-from service.tuning.inputs.files import training_file, validation_file
-from service.tuning.inputs.settings import TuningSettings, settings_of
+from service.tuning.inputs.settings import (
+    TuningSettings,
+    settings_of,
+    training_file,
+    validation_file,
+)
 from service.tuning.models import TunedModel, TuningRun
 from service.tuning.ports import Hyperparameters, ProviderEvaluation, TuningRequest
 from service.tuning.schemas import TuneSpec

@@ -14,8 +14,7 @@ from service.errors import NotFound
 from service.jobs.paid_operations.states import OperationState
 from service.jobs.ports import JobRun
 from service.tuning import repository
-from service.tuning.inputs.files import training_file, validation_file
-from service.tuning.inputs.settings import TuningSettings
+from service.tuning.inputs.settings import TuningSettings, training_file, validation_file
 from service.tuning.models import TuningRun
 from service.tuning.ports import TuningProvider
 

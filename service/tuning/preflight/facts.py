@@ -115,7 +115,7 @@ def open_preflight(
 
 
 def _open_tunings(settings: Settings, project: str, account: str) -> OpenTunings:
-    from service.tuning.providers.vertex_open_tunings import VertexOpenTunings
+    from service.tuning.providers.vertex_rest import VertexOpenTunings
 
     return VertexOpenTunings(
         project=project,

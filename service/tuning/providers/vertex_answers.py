@@ -1,13 +1,14 @@
-"""What a TuningJob of Vertex AI says, in our words. Pure."""
+"""What a TuningJob of Vertex AI and its evaluations of checkpoints say, in our words. Pure."""
 
-from collections.abc import Iterator, Mapping
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from service.inference.batches.vertex_calls import words_without_quotes
 from service.jobs.paid_operations.states import FINAL_STATES, OperationState
 from service.text import storable_json
 from service.tuning.ports import ProviderTuning, TrainingPhase, TrainingProgress, TuningMethod
-from service.tuning.providers.vertex_evaluations import read_evaluations
 
 RUN_LABEL, PROJECT_LABEL = "tunecurve-run", "tunecurve-project"
 
@@ -56,7 +57,10 @@ _COUNTS = {
 _SPECS = ("supervisedTuningSpec", "preferenceOptimizationSpec")
 _DATA_STATS = ("supervisedTuningDataStats", "preferenceOptimizationDataStats")
 _REASONS = "droppedExampleReasons"
-_NAME_CHARACTERS, _COUNT_DIGITS = 200, 16
+_NAME_CHARACTERS, _URI_CHARACTERS, _COUNT_DIGITS = 200, 1_000, 16
+_SCORE = re.compile(r"(\w+?)(?:MetricValue|MetricResult|ExecutionResult)")
+_INNER_CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_MOST = 100  # evaluations of a tuning, and results of one, that are kept
 
 
 def read_state(state: str, detail: str) -> tuple[OperationState, TrainingPhase]:
@@ -113,6 +117,40 @@ def unread_input(job: Mapping[str, Any]) -> str:
     return "" if has_read else str(_spec(job).get("trainingDatasetUri") or "")
 
 
+def read_evaluations(runs: Any) -> Iterator[dict[str, Any]]:
+    """Yield what each of the provider's own evaluations of checkpoints found; accepts any JSON.
+
+    Source: `EvaluateDatasetRun` and `AggregationResult` of the published v1 types; never observed.
+    Scores are as the provider reports them. Explanations are left out: they may quote answers.
+    """
+    for run in _mappings(runs):
+        response = _mapping(run, "evaluateDatasetResponse")
+        results = _mapping(response, "aggregationOutput").get("aggregationResults")
+        files, error = _mapping(response, "outputInfo"), _mapping(run, "error")
+        yield {
+            "checkpoint": _name(run, "checkpointId") or None,
+            "scores": [score for result in _mappings(results) for score in _scores(result)],
+            "output_uri": _name(files, "gcsOutputDirectory", longest=_URI_CHARACTERS) or None,
+            "error": words_without_quotes(str(error.get("message") or "")) or None,
+        }
+
+
+def _scores(result: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for key in result:
+        found, value = _SCORE.fullmatch(key), _mapping(result, key).get("score")
+        if found and isinstance(value, int | float) and math.isfinite(value):
+            yield {
+                "metric": _INNER_CAPITAL.sub("_", found[1]).lower(),
+                "aggregation": _name(result, "aggregationMetric").lower(),
+                "value": float(value),
+            }
+
+
+def _mappings(listed: Any) -> Sequence[Mapping[str, Any]]:
+    given = listed[:_MOST] if isinstance(listed, list) else ()
+    return [each for each in given if isinstance(each, dict)]
+
+
 def _spec(job: Mapping[str, Any]) -> Mapping[str, Any]:
     return next(filter(None, (_mapping(job, name) for name in _SPECS)), {})
 
@@ -122,10 +160,10 @@ def _mapping(holder: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _name(holder: Mapping[str, Any], key: str) -> str:
+def _name(holder: Mapping[str, Any], key: str, *, longest: int = _NAME_CHARACTERS) -> str:
     """Return a name of a resource or a model; one that is longer than any is none."""
     value = holder.get(key)
-    return value if isinstance(value, str) and len(value) <= _NAME_CHARACTERS else ""
+    return value if isinstance(value, str) and len(value) <= longest else ""
 
 
 def _statistics(counts: Mapping[str, Any]) -> dict[str, int]:

@@ -1,4 +1,5 @@
-"""What Vertex AI's REST surface says of tuning jobs: the published v1 types lack some fields.
+"""Tuning jobs over Vertex AI's REST surface: the published v1 types lack some fields, and Google's
+client for them is slow to import.
 
 `tuningJobState` and `tuningJobMetadata` are in the REST reference and in google-genai, and not in
 `aiplatform_v1` 2.7.0, which drops what it does not know.
@@ -6,6 +7,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,12 +17,14 @@ from google.auth.credentials import AnonymousCredentials
 from google.auth.transport.requests import AuthorizedSession
 from requests import Session
 
+from service.catalogue.locations import endpoint_of
 from service.impersonation import EMULATED, credentials_of
-from service.inference.batches.vertex_calls import CALL_SECONDS
+from service.inference.batches.vertex_calls import CALL_SECONDS, ENDED, call_vertex, require_project
 
 _SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 _FIRST_ERROR = 400
 _PAGE = 100
+_MOST_PAGES = 5  # open ones are among the newest, which are listed first
 
 
 def open_rest_session(*, endpoint: str, account: str) -> AuthorizedSession:
@@ -88,3 +92,36 @@ def tuning_pages(
         token = str(page.get("nextPageToken") or "")
         if not token:
             return
+
+
+class VertexOpenTunings:
+    """The list of a project's tunings at one location; all count, not only ours."""
+
+    def __init__(self, *, project: str, location: str, endpoint: str, account: str = "") -> None:
+        """Raises Invalid `project_not_set`; `endpoint` is an emulator's, or empty for Google."""
+        require_project(project, pays_for="tunings")
+        host = endpoint_of(location, emulator=endpoint)
+        self._url = f"{host}/v1/projects/{project}/locations/{location}/tuningJobs"
+        self._endpoint, self._account = endpoint, account
+
+    def count(self, *, most: int | None) -> int:
+        count = 0
+        for state in self._states(pages=1 if most is None else _MOST_PAGES):
+            count += state not in ENDED
+            if most is not None and count >= most:
+                break
+        return count
+
+    def _states(self, *, pages: int) -> Iterator[str]:
+        session = call_vertex(
+            lambda: open_rest_session(endpoint=self._endpoint, account=self._account), missing=""
+        )
+
+        def read_page(params: Mapping[str, str | int]) -> Mapping[str, Any]:
+            page: Mapping[str, Any] = call_vertex(
+                lambda: get_json(session, self._url, params=params), missing="tunings_not_found"
+            )
+            return page
+
+        for page in islice(tuning_pages(read_page), pages):
+            yield from (str(job.get("state")) for job in page)

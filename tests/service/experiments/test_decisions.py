@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from service.evaluation.statistics.comparison import Comparison
 from service.experiments.answer import answer
 from service.experiments.decisions.decision import Decision, SizeBasis, Worth, decide
-from service.experiments.difference_words import about, difference_words, doubt_words, gap_words
 from service.experiments.learning_curve.curve import Point, learning_curve
+from service.experiments.words import about, difference_words, doubt_words, gap_words
 from tests.service.experiments.curves import FEW, ZERO, analysed, pairs_of, point, tuned
 
 

@@ -7,7 +7,7 @@ import pytest
 from service.catalogue.entry import Price
 from service.catalogue.prices import CallPrice, price_of_calls
 from service.evaluation.metrics.registry import METRICS
-from service.experiments.answer import answer, dollar_words
+from service.experiments.answer import answer
 from service.experiments.decisions.front import (
     VariantCost,
     cost_of_calls,
@@ -15,6 +15,7 @@ from service.experiments.decisions.front import (
     pays_off_from,
 )
 from service.experiments.learning_curve.curve import learning_curve
+from service.experiments.words import dollar_words
 from service.money import NANO
 from tests.service.experiments.curves import FEW, ZERO, analysed, tuned
 

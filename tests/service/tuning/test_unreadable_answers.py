@@ -21,7 +21,7 @@ from service.storage.gcs import GcsStore
 from service.tuning.ports import Hyperparameters, TuningMethod, TuningRequest
 from service.tuning.providers.vertex import open_vertex
 from service.tuning.providers.vertex_answers import read_tuning
-from service.tuning.providers.vertex_open_tunings import VertexOpenTunings
+from service.tuning.providers.vertex_rest import VertexOpenTunings
 from tests.service.inference.budgeted_calls import request
 from tests.support.odd_answers import UNREADABLE_ANSWERS, OddServer, answered, start_odd_server
 

@@ -1,12 +1,16 @@
-"""Differences of an experiment in words, for sentences and tables."""
+"""Base models, differences and amounts of an experiment, in words for its sentences and tables."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from service.catalogue.local_names import provider_of, short_name
+from service.evaluation.metrics.registry import find_score
 from service.evaluation.statistics.comparison import SIGNIFICANCE, Comparison
 from service.experiments.analysis import Analysis
-from service.experiments.decisions.decision import Decision, PairedComparisons
+from service.experiments.decisions.decision import Decision, PairedComparisons, rank
 from service.experiments.learning_curve.curve import Point
+from service.money import NANO
 
+_DIME = 0.1  # dollars; below it cents do not distinguish amounts
 _ROUNDING = 0.1  # of two scores with one decimal each
 
 
@@ -81,5 +85,47 @@ def about(count: int) -> str:
     return f"{float(f'{count:.2g}'):,.0f}"
 
 
+def dollar_words(nano: int | None) -> str:
+    """Return an amount for people, such as "0.0031": cents, or two digits where that is less."""
+    if nano is None:
+        return ""
+    amount = nano / NANO
+    return f"{amount:.2g}" if 0 < amount < _DIME else f"{amount:,.2f}"
+
+
 def point_label(point: Point) -> str:
     return point.name.split(" (")[0]  # the number of shots would stand beside the score
+
+
+def model_words(base_model: str) -> str:
+    """Return a base model with who tunes it, such as "local:gpt2 (local)"."""
+    return f"{short_name(base_model)} ({provider_of(base_model)})"
+
+
+def tuned_words(point: Point) -> str:
+    """Return "on 200 examples", with the base model and its provider where several were tuned."""
+    on = f"on {point.train_size:,} examples"
+    return f"{model_words(point.base_model)} {on}" if point.base_model else on
+
+
+def subject_words(point: Point) -> str:
+    """Return "200 examples", with the base model and its provider where several were tuned."""
+    examples = f"{point.train_size:,} examples"
+    return f"{examples} for {model_words(point.base_model)}" if point.base_model else examples
+
+
+def rival_clauses(analysis: Analysis) -> Iterable[str]:
+    """Yield how the best size of each other base model stands beside the one that is chosen."""
+    chosen, pairs = analysis.decision.candidate, PairedComparisons(analysis.comparisons)
+    metric = find_score(analysis.curve.metric)
+    for curve in analysis.rivals:
+        best = next(iter(rank(curve.points, spec=metric)), None)
+        name = model_words(curve.base_model)
+        if best is None:
+            yield f"{name} has no score"
+            continue
+        found = pairs.find(best, chosen)
+        scores = (best.value, chosen.value) if chosen else None
+        gap = f", {gap_words(found, scores=scores)} it" if found else ""
+        doubt = ", not shown to differ" if found and not found.is_shown else ""
+        yield f"{name} at its best scores {best.value:.1f} on {best.train_size:,}{gap}{doubt}"

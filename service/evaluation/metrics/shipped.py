@@ -7,7 +7,6 @@ import evaluate
 from datasets import Features, List, Value
 
 from service.evaluation.metrics.measures import Measure, References
-from service.evaluation.statistics.intervals import Array
 
 
 class ShippedMetric(evaluate.Metric):  # type: ignore[misc]  # evaluate ships no types
@@ -38,18 +37,3 @@ class ShippedMetric(evaluate.Metric):  # type: ignore[misc]  # evaluate ships no
             "statistics": rows,
             "caution": self._caution(references),
         }
-
-    def statistics(self, predictions: Sequence[str], references: References) -> Array:
-        """Return one row of sufficient statistics for each prediction; at least one is needed."""
-        answer = self.compute(predictions=list(predictions), references=[*map(list, references)])
-        rows: Array = answer["statistics"]
-        return rows
-
-    def worst(self, references: References) -> Array:
-        return self._measure.worst(references)
-
-    def best(self, references: References) -> Array:
-        return self._measure.best(references)
-
-    def totals(self, sums: Array) -> Array:
-        return self._measure.totals(sums)

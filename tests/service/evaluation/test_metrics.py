@@ -36,21 +36,6 @@ def test_an_unknown_metric_is_refused_and_the_known_ones_are_named() -> None:
     assert caught.value.faults[0].pointer == "/spec/metric"
 
 
-def test_every_metric_is_an_evaluate_module_that_makes_no_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import evaluate
-
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(evaluate.config, "HF_METRICS_CACHE", tmp_path / "cache")
-    for spec in METRICS.values():
-        module = spec.load()
-        assert isinstance(module, evaluate.Metric)
-        answer = module.compute(predictions=["one two"], references=[["one two"]])
-        assert set(answer) == {"score", "statistics", "caution"}
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_corpus_bleu_equals_the_values_in_sacrebleus_own_tests() -> None:
     cases = published("metrics/sacrebleu_expected.json")["test_bleu"]["test_corpus_bleu_cases"]
     default = [case for case in cases if case[2] in ({}, {"tokenize": "13a"})]
@@ -141,7 +126,7 @@ def test_squad_scores_equal_the_official_script_question_by_question() -> None:
         ("squad_v2_exact_match", "exact_match", 66.6885),
         ("squad_v2_f1", "f1", 77.3710),
     ):
-        rows = METRICS[metric].load().statistics(said, references)
+        rows = METRICS[metric].measure().statistics(said, references)
         assert rows[:, 0] == pytest.approx([row[column] for row in official])
         assert value_of(metric, said, references) == pytest.approx(total, abs=5e-5)
 
@@ -252,8 +237,6 @@ def test_references_that_squads_normalisation_empties_are_cautioned_of() -> None
         assert (
             METRICS[metric].caution(distinctive).startswith("6 of 10 rows: SQuAD's normalisation")
         )
-    answer = METRICS["squad_f1"].load().compute(predictions=["A"], references=[["A"]])
-    assert answer["caution"].startswith("1 of 1 rows")
 
 
 @settings(deadline=None, max_examples=50)

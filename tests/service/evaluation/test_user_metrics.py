@@ -48,7 +48,6 @@ def test_a_file_in_the_folder_is_a_metric_of_every_process(tmp_path: Path) -> No
     score = run.score()
     assert score.value == 50
     assert score.signature.startswith("same_start|sha256:")
-    assert spec.load().compute(predictions=["a"], references=[["a"]])["score"] == 100
 
 
 @pytest.mark.usefixtures("_as_before")

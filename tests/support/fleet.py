@@ -64,12 +64,18 @@ class ProcessFleet:
         self.processes: list[FleetProcess] = []
 
     def start_worker(
-        self, queues: str, *, concurrency: int = 2, name: str = "worker", include: str = ""
+        self,
+        queues: str,
+        *,
+        concurrency: int = 2,
+        name: str = "worker",
+        include: str = "",
+        afresh: bool = False,
     ) -> FleetProcess:
         """Start a worker and return once it reads its queues; `include` names tasks of tests."""
         extra = ("--include", include) if include else ()
         words = worker_words(queues, name=name, concurrency=concurrency)
-        process = self.start(name, (*words, *extra))
+        process = self.start(name, (*words, *extra), afresh=afresh)
         eventually(
             lambda: b"ready." in process.log.read_bytes() or not process.is_alive(),
             what=f"{name} is not ready",
@@ -87,10 +93,11 @@ class ProcessFleet:
         for process in reversed(self.processes):
             process.kill()
 
-    def start(self, name: str, words: Sequence[str]) -> FleetProcess:
+    def start(self, name: str, words: Sequence[str], *, afresh: bool = False) -> FleetProcess:
         """Start `python -m` with these words, and return at once."""
         log = self.folder / f"{name}-{len(self.processes)}.log"
-        process = FleetProcess(name, words, env=self.env, log=log, afresh=self.afresh)
+        unforked = afresh or self.afresh
+        process = FleetProcess(name, words, env=self.env, log=log, afresh=unforked)
         self.processes.append(process)
         return process
 

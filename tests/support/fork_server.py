@@ -1,7 +1,8 @@
 """A process that imports once what ours import, and forks each of them: it runs a module at once.
 
 Importing takes a worker, a ticker or an API a second of computing, and each child of a worker
-another one for Google's clients. The libraries of tables stay out: a test looks for them.
+another one for Google's clients and the libraries of tables. A test that looks for what a process
+does not import starts it afresh.
 Linux only, as it reads a whole message at a time and ends with the process that started it.
 """
 
@@ -20,19 +21,34 @@ from typing import Any
 
 MODULES = (
     "aiohttp",
+    "anyio._backends._asyncio",
     "api.app",
+    "celery.app.control",
     "celery.apps.worker",
+    "celery.backends.base",
     "celery.concurrency.prefork",
+    "celery.worker.consumer",
+    "cffi.cparser",
     "emulator.app",
+    "emulator.learners.tuned_model",
+    "faker",
     "google.auth.transport.requests",
     "google.cloud.aiplatform_v1",
     "google.cloud.storage",
+    "kombu.matcher",
     "kombu.transport.redis",
+    "numpy.ma",
     "psycopg",
+    "pyarrow.compute",
+    "pyarrow.parquet",
     "redis.asyncio",
     "sacrebleu",
     "service.container",
+    "service.datasets.preparation",
+    "service.datasets.prepare_job",
+    "service.inference.generators.evaluation_service",
     "service.migrations.upgrade",
+    "service.tuning.providers.vertex",
     "sqlalchemy.dialects.postgresql.psycopg",
     "sqlalchemy.dialects.sqlite.pysqlite",
     "uvicorn",

@@ -41,6 +41,6 @@ def stack(running_stack: Stack) -> Stack:
     running_stack.emulator.configure(
         tuning_seconds=0.5, latency_seconds=0, requests_per_minute=None
     )
-    running_stack.redis.forget("quota:*")
+    running_stack.redis.reset_pace()
     running_stack.mark()
     return running_stack

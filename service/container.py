@@ -214,11 +214,7 @@ class Container:
         )
 
     def _generator(self, target: Target, project_id: str) -> Generator:
-        from service.inference.generators.evaluation_service import generator_of
-
-        if target.is_local:
-            return self.local
-        return generator_of(target.name, vertex=self.google.of(project_id).generator)
+        return self.local if target.is_local else self.google.of(project_id).generator
 
     def _streaming(self, target: Target, project_id: str) -> StreamingGenerator:
         return self._relay if target.is_local else self.google.of(project_id).generator

@@ -28,7 +28,7 @@ from bench.evaluation.public_tasks import DATA
 from emulator.learners.rules.base_model import answer_base
 from service.datasets.presets.classification import instruction_for
 from service.datasets.presets.sentiment import SENTIMENT
-from service.evaluation.prompting.search import keep_best, plan_rounds
+from service.evaluation.prompts import keep_best, plan_rounds
 from service.evaluation.scoring.label_set import LabelSet
 
 Row = tuple[str, str]  # text and label

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from service.database import Session, Sessions
+from service.database import Session
 from service.datasets.examples import Split
 from service.datasets.queries import DatasetView
 from service.datasets.schemas import PrepareSpec
@@ -33,6 +33,7 @@ from service.jobs.ports import (
     JobKinds,
     JobRecord,
     JobRun,
+    JobServices,
 )
 from service.jobs.queries import spec_of
 from service.tuning.schemas import TuneSpec
@@ -40,24 +41,22 @@ from service.tuning.schemas import TuneSpec
 _NO_SETS: Mapping[TrainingSet, DatasetView] = MappingProxyType({})
 
 
-def write_children(
-    run: JobRun, row: Experiment, *, kinds: JobKinds, sessions: Sessions
-) -> Sequence[JobRecord]:
+def write_children(run: JobRun, row: Experiment, *, jobs: JobServices) -> Sequence[JobRecord]:
     """Write every child with its reserved output in one transaction: all of them or none.
 
     Where datasets are to be made whose test rows must be compared first, these are those datasets
     alone (`prepared_variants` has the rest).
     """
     spec = ExperimentSpec.model_validate(run.spec)
-    with sessions.reading() as session:
+    with jobs.sessions.reading() as session:
         dataset = given_dataset(session, spec, run.project_id)
         prepared = spec_of(session, dataset.job_id) if dataset else None
     others = training_sets(variants_of(spec, dataset))
     if not others and (spec.extend is None or spec.prepare is None):
-        return write_variants(run, row, spec, dataset, kinds=kinds)
+        return write_variants(run, row, spec, dataset, kinds=jobs.kinds)
     prepare = spec.prepare or PrepareSpec.model_validate(prepared)
     with run.fenced() as session:
-        writer = ChildWriter(session, run, kinds)
+        writer = ChildWriter(session, run, jobs.kinds)
         dataset_id = dataset.id if dataset else writer.add("prepare", prepare, "dataset")
         for each in others:
             writer.add("prepare", _prepared_otherwise(prepare, each, spec), each.label)

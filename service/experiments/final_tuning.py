@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from service.database import Sessions
 from service.datasets.queries import ready_dataset
 from service.evaluation.metrics.registry import find_score
 from service.experiments.children import ChildWriter
@@ -12,7 +11,7 @@ from service.experiments.schemas import ExperimentSpec
 from service.experiments.variant_view import VariantView
 from service.experiments.variants import FINAL, TrainingSet
 from service.jobs.lifecycle import State
-from service.jobs.ports import JobKinds, JobRecord, JobRun
+from service.jobs.ports import JobRecord, JobRun, JobServices
 from service.tuning.schemas import TuneSpec
 
 
@@ -21,8 +20,7 @@ def write_final_tuning(
     spec: ExperimentSpec,
     children: Sequence[JobRecord],
     *,
-    kinds: JobKinds,
-    sessions: Sessions,
+    jobs: JobServices,
 ) -> Sequence[JobRecord]:
     """Write the tuning of the configuration that scores best on the largest training file.
 
@@ -32,12 +30,12 @@ def write_final_tuning(
     if not spec.final or any(child.labels.get("variant") == FINAL for child in children):
         return []
     row, variants = get_experiment(
-        run.outputs["experiment"], project_id=run.project_id, sessions=sessions
+        run.outputs["experiment"], project_id=run.project_id, sessions=jobs.sessions
     )
     best = _best(variants)
     if best is None:
         return []
-    with sessions.reading() as session:
+    with jobs.sessions.reading() as session:
         dataset = ready_dataset(row.dataset_id or "", project_id=run.project_id, session=session)
     base = next((each for each in spec.tune_models if each.base_model == best.base_model), spec)
     configuration = ConfigurationSpec.model_validate(best.hyperparameters or {})
@@ -54,7 +52,7 @@ def write_final_tuning(
         allow_unlisted_model=spec.allow_unlisted_model,
     )
     with run.fenced() as session:
-        writer = ChildWriter(session, run, kinds)
+        writer = ChildWriter(session, run, jobs.kinds)
         writer.add("tune", tune, FINAL)
     return writer.jobs
 

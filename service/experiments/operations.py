@@ -238,18 +238,16 @@ def run_experiment(
         for name in tuned_models_of(spec, row.base_model):
             if not is_local(name):
                 preflight.require(name)
-        children = write_children(run, row, kinds=jobs.kinds, sessions=sessions)
+        children = write_children(run, row, jobs=jobs)
         dispatch(children, services=jobs)
     ended = sum(State(child.state) not in OPEN for child in children)
     run.report(ended, len(children), unit="jobs", stage="children")
     if ended < len(children):
         return Waiting(Reason.CHILDREN)
     more = (
-        write_prepared_variants(
-            run, row, spec, children, kinds=jobs.kinds, sessions=sessions, store=store
-        )
-        or next_lap(run, spec, kinds=jobs.kinds, sessions=sessions, store=store)
-        or write_final_tuning(run, spec, children, kinds=jobs.kinds, sessions=sessions)
+        write_prepared_variants(run, row, spec, children, jobs=jobs, store=store)
+        or next_lap(run, spec, jobs=jobs, store=store)
+        or write_final_tuning(run, spec, children, jobs=jobs)
     )
     if more:
         dispatch(more, services=jobs)

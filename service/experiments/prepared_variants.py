@@ -7,7 +7,7 @@ by subset other training rows. The test rows of all of them must be the same.
 import hashlib
 from collections.abc import Mapping, Sequence
 
-from service.database import Session, Sessions
+from service.database import Session
 from service.datasets.examples import Split
 from service.datasets.queries import DatasetView, ready_dataset, stream_examples
 from service.errors import Conflict
@@ -16,7 +16,7 @@ from service.experiments.children import write_variants
 from service.experiments.models import Experiment
 from service.experiments.schemas import ExperimentSpec
 from service.experiments.variants import OWN_ROWS, TrainingSet, training_sets, variants_of
-from service.jobs.ports import InputNotReady, JobKinds, JobRecord, JobRun
+from service.jobs.ports import InputNotReady, JobRecord, JobRun, JobServices
 from service.storage.ports import ObjectStore
 
 
@@ -26,8 +26,7 @@ def write_prepared_variants(
     spec: ExperimentSpec,
     children: Sequence[JobRecord],
     *,
-    kinds: JobKinds,
-    sessions: Sessions,
+    jobs: JobServices,
     store: ObjectStore,
 ) -> Sequence[JobRecord]:
     """Write the variants once all datasets are ready; none if they are there already, or where a
@@ -35,7 +34,7 @@ def write_prepared_variants(
 
     Raises Conflict `test_rows_differ`.
     """
-    with sessions.reading() as session:
+    with jobs.sessions.reading() as session:
         if repository.variants(session, [row.id]):
             return []
         try:
@@ -49,7 +48,7 @@ def write_prepared_variants(
         compared.append(extended)
     if compared:
         _require_same_test_rows(own, compared, store=store)
-    return write_variants(run, row, spec, own, sets=sets, kinds=kinds)
+    return write_variants(run, row, spec, own, sets=sets, kinds=jobs.kinds)
 
 
 def _ready_sets(

@@ -20,13 +20,13 @@ from service.experiments.decisions.laps import laps
 from service.experiments.queries import get_experiment
 from service.experiments.schemas import ExperimentSpec
 from service.experiments.variant_view import VariantView
-from service.jobs.ports import JobKinds, JobRecord, JobRun
+from service.jobs.ports import JobKinds, JobRecord, JobRun, JobServices
 from service.jobs.queries import spec_of
 from service.storage.ports import ObjectStore
 
 
 def next_lap(
-    run: JobRun, spec: ExperimentSpec, *, kinds: JobKinds, sessions: Sessions, store: ObjectStore
+    run: JobRun, spec: ExperimentSpec, *, jobs: JobServices, store: ObjectStore
 ) -> Sequence[JobRecord]:
     """Write the evaluations of the next lap for those not shown to lose; none after the last.
 
@@ -35,9 +35,9 @@ def next_lap(
     if not spec.racing:
         return []
     row, variants = get_experiment(
-        run.outputs["experiment"], project_id=run.project_id, sessions=sessions
+        run.outputs["experiment"], project_id=run.project_id, sessions=jobs.sessions
     )
-    with sessions.reading() as session:
+    with jobs.sessions.reading() as session:
         dataset = ready_dataset(row.dataset_id or "", project_id=run.project_id, session=session)
     ran = [each for each in variants if each.model and each.score is not None]
     asked = max((each.test_rows or 0 for each in ran), default=0)
@@ -45,10 +45,10 @@ def next_lap(
     later = [each for each in laps(rows) if each > asked]
     if not ran or not later:
         return []
-    stopped = _losers(ran, dataset, run.project_id, rows, sessions=sessions, store=store)
+    stopped = _losers(ran, dataset, run.project_id, rows, sessions=jobs.sessions, store=store)
     going = [each.name for each in ran if each.test_rows == asked and each.name not in stopped]
     last = later[0] == rows
-    return _write(run, row.id, going, None if last else later[0], kinds=kinds)
+    return _write(run, row.id, going, None if last else later[0], kinds=jobs.kinds)
 
 
 def _losers(

@@ -65,7 +65,8 @@ def summarise(
     synthetic = _is_synthetic(variants, run.project_id, sessions=sessions)
     rows = int(dataset.splits[Split.TEST.value]["rows"])
     full = [each for each in scored if (each.test_rows or 0) >= rows]
-    test, scores = _rows(full, dataset, metric, run.project_id, sessions=sessions, store=store)
+    sources = ReportSources(dataset, run.project_id, sessions, store)
+    test, scores = _rows(full, metric, sources)
     analysis = analyse(
         metric,
         [_point(each, rows=rows, spec=spec) for each in variants],
@@ -79,7 +80,6 @@ def summarise(
         ),
         spec=spec,
     )
-    sources = ReportSources(dataset, run.project_id, sessions, store)
     report = ReportData(
         experiment_id=row.id,
         title=row.name or f"{dataset.preset}: how much data does {row.base_model} need?",
@@ -125,35 +125,27 @@ def _finish(
 
 
 def _rows(
-    scored: Sequence[VariantView],
-    dataset: DatasetView,
-    metric: str,
-    project_id: str,
-    *,
-    sessions: Sessions,
-    store: ObjectStore,
+    scored: Sequence[VariantView], metric: str, sources: ReportSources
 ) -> tuple[SharedRows, list[VariantScores]]:
     """Return the test rows that the scored variants share, and what each earned on them.
 
     Raises Conflict `signatures_differ`.
     """
-    check_signatures(
-        {each.name: _signature(each, metric, project_id, sessions=sessions) for each in scored}
-    )
+    check_signatures({each.name: _signature(each, metric, sources) for each in scored})
     return read_test_scores(
         {each.name: each.evaluation for each in scored},
-        dataset,
+        sources.dataset,
         metric=metric,
-        project_id=project_id,
-        sessions=sessions,
-        store=store,
+        project_id=sources.project_id,
+        sessions=sources.sessions,
+        store=sources.store,
     )
 
 
-def _signature(
-    variant: VariantView, metric: str, project_id: str, *, sessions: Sessions
-) -> str | None:
-    _, scores = get_evaluation(variant.evaluation, project_id=project_id, sessions=sessions)
+def _signature(variant: VariantView, metric: str, sources: ReportSources) -> str | None:
+    _, scores = get_evaluation(
+        variant.evaluation, project_id=sources.project_id, sessions=sources.sessions
+    )
     return next((score.signature for score in scores if score.metric == metric), None)
 
 

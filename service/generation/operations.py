@@ -14,7 +14,7 @@ from service.errors import Conflict, Fault, Invalid, NotFound, ProviderFailed
 from service.evaluation.generation_schemas import Thinking
 from service.evaluation.plans.checks import CANNOT, GREEDY
 from service.evaluation.ports import CallConfig, FindModel, Target
-from service.evaluation.prompting.prompts import conversation
+from service.evaluation.prompts import conversation
 from service.generation.schemas import GeneratedText, GenerateRequest
 from service.generation.stream import StreamedCall
 from service.ids import Prefix

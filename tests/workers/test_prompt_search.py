@@ -10,7 +10,7 @@ from service.datasets.examples import Split
 from service.datasets.queries import examples_key_of, stream_examples
 from service.evaluation import answer_repository
 from service.evaluation.models import Evaluation
-from service.evaluation.prompting.search import Round, keep_best, plan_rounds, read_proposal
+from service.evaluation.prompts import Round, keep_best, plan_rounds, read_proposal
 from service.evaluation.queries import get_evaluation
 from service.evaluation.schemas import EvaluateSpec
 from service.experiments.queries import get_experiment

@@ -14,7 +14,7 @@ from typing import Literal
 from service.evaluation.generation_schemas import JudgeMode, RubricJudge
 from service.evaluation.metrics.normal_forms import normalise
 from service.evaluation.metrics.registry import JUDGE_SCORE, JUDGE_WIN_RATE
-from service.evaluation.prompting.prompts import enclosed
+from service.evaluation.prompts import enclosed
 
 FIRST, SECOND, TIE = "first", "second", "tie"
 VERDICTS: tuple[Literal["lose", "tie", "win"], ...] = (

@@ -22,7 +22,7 @@ from service.evaluation.plans.checks import check_compared, check_controlled, ch
 from service.evaluation.plans.estimates import rows_asked
 from service.evaluation.plans.shots import NO_SHOTS, FixedShots, Shots, shots_of
 from service.evaluation.ports import EvaluationServices, Target
-from service.evaluation.prompting.prompts import conversation, instruction_of
+from service.evaluation.prompts import conversation, instruction_of
 from service.evaluation.schemas import EvaluateSpec
 from service.evaluation.scoring.answer_marks import EXTRACTION
 from service.evaluation.scoring.answers import AnswerReader

@@ -2,7 +2,7 @@
 
 import re
 
-from service.evaluation.prompting.prompts import ANSWER_MARK
+from service.evaluation.prompts import ANSWER_MARK
 
 # Also in the languages into which models translate it with the task.
 _BEFORE = (

@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 
 from service.evaluation.metrics.normal_forms import normalise
-from service.evaluation.prompting.prompts import enclosed
+from service.evaluation.prompts import enclosed
 
 SCALE = {
     "very unlikely": 0.1,

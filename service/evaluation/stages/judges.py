@@ -17,7 +17,7 @@ from service.evaluation.judges.rubric import judge_format, judge_prompt
 from service.evaluation.plans.checks import check_family
 from service.evaluation.plans.plan import Compared, EvaluationPlan, request_key
 from service.evaluation.ports import EvaluationServices, Target
-from service.evaluation.prompting.prompts import task_text
+from service.evaluation.prompts import task_text
 from service.evaluation.scoring.verbal import verbal_format, verbal_prompt
 from service.evaluation.scoring.votes import Elected, majority
 from service.evaluation.stages.requests import MissingRequests, example_chunks, send_missing

@@ -19,7 +19,7 @@ from service.evaluation.generation_schemas import PromptSearch
 from service.evaluation.plans.plan import EvaluationPlan, plan_evaluation, request_key
 from service.evaluation.plans.validation_trials import first_scores, judge_of_trials, start_trials
 from service.evaluation.ports import EvaluationServices
-from service.evaluation.prompting.search import (
+from service.evaluation.prompts import (
     Round,
     keep_best,
     plan_rounds,

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from service.datasets.examples import Example, Turn
 from service.evaluation.judges.reports import JudgeReport
-from service.evaluation.prompting.prompts import conversation
+from service.evaluation.prompts import conversation
 from service.evaluation.schemas import Score
 from service.evaluation.scoring.confidence import ConfidenceReport
 from service.evaluation.scoring.confusion import ConfusionMatrix

@@ -12,7 +12,7 @@ from service.datasets.presets.answer_form import AnswerKind
 from service.datasets.queries import DatasetView, stream_examples
 from service.datasets.report.masking import common_words
 from service.evaluation.exports.row_scores import read_rows
-from service.evaluation.prompting.prompts import REASONING
+from service.evaluation.prompts import REASONING
 from service.evaluation.queries import get_evaluation
 from service.evaluation.schemas import VariantKind, present_evaluation
 from service.evaluation.scoring.confusion import ConfusionMatrix

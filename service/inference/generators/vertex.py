@@ -1,4 +1,5 @@
-"""Gemini over Vertex AI's REST protocol: a thin aiohttp client of `generateContent`.
+"""Gemini and the evaluation service over Vertex AI's REST protocol: a thin aiohttp client of
+`generateContent` and `evaluateInstances`.
 
 Google's own client costs ten times the CPU per call and answers slower than a quota of a
 few hundred calls per second requires; the protocol is one POST.
@@ -27,7 +28,12 @@ from service.inference.generators.messages import (
     text_of,
     with_estimates,
 )
-from service.inference.ports import Generation, GenerationRequest, Outcome
+from service.inference.ports import (
+    EVALUATION_SERVICE,
+    Generation,
+    GenerationRequest,
+    Outcome,
+)
 from service.inference.retry import CallFailed, Refusal, classify, without_echo
 
 EMULATOR_HEADER = "X-Tunecurve-Emulator"
@@ -134,10 +140,30 @@ class VertexGenerator:
         self._links: dict[asyncio.AbstractEventLoop, _Link] = {}
 
     async def generate(self, request: GenerationRequest) -> Generation:
+        """Ask the target: a model or, as EVALUATION_SERVICE, that service (`_evaluate`)."""
+        if request.target == EVALUATION_SERVICE:
+            return await self._evaluate(request)
         async with self._answer(request, "generateContent") as response:
             answer = await response.read()
         generation = _parsed(answer, synthetic=EMULATOR_HEADER in response.headers)
         return with_estimates(generation, request)
+
+    async def _evaluate(self, request: GenerationRequest) -> Generation:
+        """Have texts scored: the text of a request is the body as JSON, that of its Generation the
+        body of the answer. The service counts no tokens: they are our estimate.
+        """
+        [turn] = request.contents
+        home = f"projects/{self._project}/locations/{request.location}"
+        url = url_of(request.location, home, self._project, self._endpoint, "evaluateInstances")
+        async with self._post(url, turn.text.encode(), texts=request.texts) as response:
+            answer = await response.read()
+        return Generation(
+            Outcome.OK,
+            text=answer.decode(errors="replace"),
+            prompt_tokens=request.estimated_prompt_tokens,
+            synthetic=EMULATOR_HEADER in response.headers,
+            uncounted=True,
+        )
 
     async def stream(
         self, request: GenerationRequest, *, emit: Callable[[str], None]
@@ -161,17 +187,12 @@ class VertexGenerator:
         self, request: GenerationRequest, verb: str
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         url = url_of(request.location, request.target, self._project, self._endpoint, verb)
-        async with self.post(url, encoded(request), texts=request.texts) as response:
+        async with self._post(url, encoded(request), texts=request.texts) as response:
             yield response
 
-    def url_of_location(self, location: str, verb: str) -> URL:
-        """Return where a call goes that concerns no model, but a location."""
-        home = f"projects/{self._project}/locations/{location}"
-        return url_of(location, home, self._project, self._endpoint, verb)
-
     @asynccontextmanager
-    async def post(
-        self, url: URL, data: str | bytes, *, texts: Sequence[str]
+    async def _post(
+        self, url: URL, data: bytes, *, texts: Sequence[str]
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Yield an accepted call's response; raises CallFailed for any other, and while it is
         read. No message of it repeats one of `texts`.

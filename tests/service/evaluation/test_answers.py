@@ -4,7 +4,7 @@ import pytest
 
 from service.datasets.examples import Example
 from service.datasets.presets.answer_form import ANY_TEXT, AnswerForm, AnswerKind
-from service.evaluation.prompting.prompts import REASONING
+from service.evaluation.prompts import REASONING
 from service.evaluation.scoring.answers import AnswerReader, ReadAnswer, RowFinding
 from service.inference.ports import Outcome
 

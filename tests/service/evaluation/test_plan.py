@@ -12,7 +12,7 @@ from service.datasets.examples import Example, user_turn
 from service.errors import Invalid
 from service.evaluation.plans.plan import parse_key, request_key
 from service.evaluation.plans.shots import choose_shots
-from service.evaluation.prompting.prompts import conversation
+from service.evaluation.prompts import conversation
 from service.inference.ports import Turn
 
 

@@ -27,7 +27,6 @@ from service.evaluation.vertex_metrics import (
     read_scores,
     request_body,
 )
-from service.inference.generators.evaluation_service import EvaluationServiceGenerator
 from service.inference.generators.vertex import VertexGenerator
 from service.inference.ledger import cost_of_job
 from service.inference.operations import shut_down
@@ -108,7 +107,7 @@ class Service:
 
 @pytest.fixture
 def service(vertex: VertexGenerator) -> Service:
-    return Service(EvaluationServiceGenerator(vertex))
+    return Service(vertex)
 
 
 def references(room: Room) -> dict[str, str]:

@@ -11,11 +11,10 @@ from service.errors import Invalid, TunecurveError, Unavailable
 from service.impersonation import require_token
 from service.inference.batches.ports import BatchOrder
 from service.inference.batches.vertex import open_vertex_batches
-from service.inference.generators.evaluation_service import EvaluationServiceGenerator
 from service.inference.generators.token_counter import VertexTokenCounter
 from service.inference.generators.vertex import VertexGenerator
 from service.inference.operations import loop_thread
-from service.inference.ports import Generator, Outcome
+from service.inference.ports import EVALUATION_SERVICE, Outcome
 from service.inference.retry import CallFailed, Refusal
 from service.storage.gcs import GcsStore
 from service.tuning.ports import Hyperparameters, TuningMethod, TuningRequest
@@ -111,8 +110,8 @@ def test_a_status_at_a_creation_is_a_refusal_or_leaves_open_what_was_made(
             ask()
         assert caught.value.retryable is (status in OPEN), (number, caught.value)
     monkeypatch.setattr(server, "of_method", {})
-    vertex = VertexGenerator(project="p", endpoint=server.url)
-    kind = loop_thread().run(_kind_of_answer(EvaluationServiceGenerator(vertex), vertex))
+    generator = VertexGenerator(project="p", endpoint=server.url)
+    kind = loop_thread().run(_kind_of_answer(generator, EVALUATION_SERVICE))
     assert (kind is Refusal.PERMANENT) is (status in REFUSED)
 
 
@@ -167,17 +166,17 @@ def test_a_cancel_that_is_refused_is_none(server: OddServer, status: int) -> Non
 def test_a_call_that_is_answered_so_is_asked_again(server: OddServer, name: str) -> None:
     server.answer = UNREADABLE_ANSWERS[name]
     generator = VertexGenerator(project="p", endpoint=server.url)
-    kind = loop_thread().run(_kind_of_answer(generator, generator))
+    kind = loop_thread().run(_kind_of_answer(generator))
     assert kind in {Outcome.UNPARSABLE, Refusal.TRANSIENT}
 
 
-async def _kind_of_answer(generator: Generator, opened: VertexGenerator) -> Outcome | Refusal:
+async def _kind_of_answer(generator: VertexGenerator, target: str = "m") -> Outcome | Refusal:
     try:
-        return (await generator.generate(request("a"))).outcome
+        return (await generator.generate(replace(request("a"), target=target))).outcome
     except CallFailed as failure:
         return failure.kind
     finally:
-        await opened.close()
+        await generator.close()
 
 
 @pytest.mark.parametrize("name", ["", "projects/p/operations/1", f"{PLACE}/models/1"])

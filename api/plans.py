@@ -16,7 +16,15 @@ from service.experiments.schemas import ExperimentSpec
 from service.experiments.variants import FINAL, Variant, training_sets, variants_of
 from service.jobs.operations import Request, reserve_ids, write_job
 from service.jobs.ports import Estimate, InputNotReady, JobKinds
-from service.money import CURRENCY, dollars, dollars_or_none, parse_dollars
+from service.money import (
+    CURRENCY,
+    at_least,
+    at_most,
+    dollar_words,
+    dollars,
+    dollars_or_none,
+    parse_dollars,
+)
 
 _DIGEST_LENGTH = 16
 PLAN_HASH_PATTERN = r"^[0-9a-f]{48}$"
@@ -194,7 +202,7 @@ def require_plan(plan: Plan, *, given: str | None, max_nano: int | None) -> None
     most = parse_dollars(plan.cost.high or plan.cost.amount) if plan.cost else None
     if max_nano is not None and most is not None and most > max_nano:
         message = (
-            f"the plan may cost {dollars(most)} USD, more than the {dollars(max_nano)} USD of "
+            f"the plan may cost {at_most(most)} USD, more than the {dollars(max_nano)} USD of "
             "`max_cost`: raise it, or make the plan smaller"
         )
         fault = Fault("/max_cost", "plan_too_expensive", message)
@@ -203,9 +211,10 @@ def require_plan(plan: Plan, *, given: str | None, max_nano: int | None) -> None
 
 def _stated(plan: Plan) -> tuple[str, str, str]:
     """Return each part of a plan as it stands now, in the order of its hash."""
-    cost = "not known"
+    cost = "unknown"
     if plan.cost:
-        cost = f"{plan.cost.low or plan.cost.amount} to {plan.cost.high or plan.cost.amount} USD"
+        low, high = plan.cost.low or plan.cost.amount, plan.cost.high or plan.cost.amount
+        cost = f"{at_least(parse_dollars(low))} to {at_most(parse_dollars(high))} USD"
     return (
         "what is asked differs from what was planned",
         f"it creates other jobs (now {len(plan.would_create)})",
@@ -227,14 +236,14 @@ def _warnings(request: Request, estimate: Estimate) -> Iterable[PlanWarning]:
     for code, message in estimate.notes:
         yield PlanWarning(code=code, message=message)
     if estimate.cost_nano is None:
-        part = dollars(estimate.known_nano)
+        part = dollar_words(estimate.known_nano)
         message = f"what it will cost is not known yet; the part that is known costs {part} USD"
         yield PlanWarning(code="cost_not_estimated", message=message)
         return
     most = estimate.high_nano or estimate.cost_nano
     if request.budget_nano is not None and most > request.budget_nano:
         message = (
-            f"it may cost {dollars(most)} USD, more than the budget of "
+            f"it may cost {at_most(most)} USD, more than the budget of "
             f"{dollars(request.budget_nano)} USD: it might not come to its end"
         )
         yield PlanWarning(code="budget_below_estimate", message=message)

@@ -1,10 +1,12 @@
 """Money: whole nano-dollars inside, decimal strings outside, never a float. Pure."""
 
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal, InvalidOperation
 from typing import Literal
 
 CURRENCY: Literal["USD"] = "USD"
 NANO = 1_000_000_000
+_CENT = NANO // 100
+_PRICE_CENTS_FROM = 10 * _CENT
 AMOUNT_PATTERN = r"^(0|[1-9][0-9]{0,8})(\.[0-9]{1,9})?$"
 
 
@@ -32,3 +34,37 @@ def dollars(nano: int) -> str:
 
 def dollars_or_none(nano: int | None) -> str | None:
     return None if nano is None else dollars(nano)
+
+
+def dollar_words(nano: int | None, *, rounding: str = ROUND_HALF_EVEN) -> str:
+    """Return an amount for people: cents, or two significant digits of what is less than one."""
+    return "unknown" if nano is None else _words(nano, cents_from=_CENT, rounding=rounding)
+
+
+def at_most(nano: int) -> str:
+    """Return an amount for people that is not less than it is."""
+    return dollar_words(nano, rounding=ROUND_CEILING)
+
+
+def at_least(nano: int) -> str:
+    """Return an amount for people that is not more than it is."""
+    return dollar_words(nano, rounding=ROUND_FLOOR)
+
+
+def price_words(nano: int | None) -> str:
+    """Return a price for people; it has two significant digits below 0.10, as prices are compared.
+
+    Those of a thousand calls of a small model differ by less than a cent.
+    """
+    if nano is None:
+        return "unknown"
+    return _words(nano, cents_from=_PRICE_CENTS_FROM, rounding=ROUND_HALF_EVEN)
+
+
+def _words(nano: int, *, cents_from: int, rounding: str) -> str:
+    amount = Decimal(nano) / NANO
+    unit = Decimal("0.01")
+    if 0 < abs(nano) < cents_from:
+        unit = Decimal((0, (1,), amount.adjusted() - 1))
+    whole, _, decimals = f"{amount.quantize(unit, rounding=rounding):,f}".partition(".")
+    return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"

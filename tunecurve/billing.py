@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from tunecurve.money import money_text
 from tunecurve.output import Column, Row, object_text, render_table
 
 _FIELDS = ("epochs", "examples", "steps", "tokens", "amount", "low", "high")
@@ -21,7 +22,11 @@ def describe_model(model: Row) -> str:
         return fields
     planned, billed = billing["planned"], billing["billed"]
     rows = [
-        {"name": _NAMES.get(name, name), "planned": planned.get(name), "billed": billed.get(name)}
+        {
+            "name": _NAMES.get(name, name),
+            "planned": _value(planned, name),
+            "billed": _value(billed, name),
+        }
         for name in _FIELDS
     ]
     lines = [fields, "", render_table(_COLUMNS, rows)]
@@ -29,3 +34,9 @@ def describe_model(model: Row) -> str:
         lines += [f"Billed by planned cost: {billing['ratio']:g}"]
     lines += [f"Finding {each['code']}: {each['message']}" for each in billing["findings"]]
     return "\n".join(lines)
+
+
+def _value(counts: Row, name: str) -> object:
+    """Return a number of a plan or bill, as people read it; None where there is none."""
+    value = counts.get(name)
+    return money_text(value) if name in _NAMES and value is not None else value

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tunecurve.money import price_text
 from tunecurve.output import Column, interval_text, render_table, score_text, share_text, wrapped
 
 Json = Mapping[str, Any]
@@ -183,7 +184,7 @@ def _columns(experiment: Json) -> Mapping[str, Column]:
         "SCORE": lambda variant: _score(variant["score"]),
         "95 % INTERVAL": lambda variant: _interval(variant["low"], variant["high"]),
         "TO BEST PROMPT": lambda variant: differences.get(variant["name"]),
-        "$/1,000 CALLS": lambda variant: _dollars(costs.get(variant["name"])),
+        "$/1,000 CALLS": lambda variant: _price(costs.get(variant["name"])),
         **_differing(experiment),
     } | ({"RANK": lambda variant: _rank(ranks.get(variant["name"]))} if ranks else {})
 
@@ -240,9 +241,8 @@ def _rank(ranked: Json | None) -> str | None:
     return f"{ranked['rank']} ({-ranked['below_best']:+.1f}{doubt})"
 
 
-def _dollars(cost: Json | None) -> str | None:
-    amount = (cost or {}).get("per_thousand_calls")
-    return None if amount is None else f"{float(amount):.4g}"
+def _price(cost: Json | None) -> str | None:
+    return None if cost is None else price_text(cost["per_thousand_calls"])
 
 
 def _failure(error: object) -> str:

@@ -9,6 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
+from tunecurve.money import with_money_texts
+from tunecurve.tables import TextColumn, table_lines
+
 Row = Mapping[str, Any]
 Column = Callable[[Row], object]
 
@@ -61,15 +64,12 @@ def object_text(item: Row) -> str:
 
 
 def render_table(columns: Mapping[str, Column], rows: Sequence[Row]) -> str:
-    """Return an aligned table; numbers stand right, None is a hyphen."""
-    values = [[cell(row) for cell in columns.values()] for row in rows]
-    lines = [list(columns), *([_cell(value) for value in row] for row in values)]
-    widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]
-    numeric = [
-        bool(values) and all(_is_number_or_none(row[index]) for row in values)
-        for index in range(len(columns))
-    ]
-    return "\n".join(_aligned(line, widths, numeric) for line in lines)
+    """Return an aligned table; numbers stand right, None is a hyphen.
+
+    It fits the terminal; for a file or another program it is as wide as it is.
+    """
+    shown = [_text_column(head, [cell(row) for row in rows]) for head, cell in columns.items()]
+    return "\n".join(table_lines(shown, _terminal_width()))
 
 
 def score_text(score: float | None) -> str:
@@ -85,10 +85,9 @@ def share_text(share: float | None) -> str:
     return "-" if share is None else f"{share:.1%}"
 
 
-def _aligned(line: Sequence[str], widths: Sequence[int], numeric: Sequence[bool]) -> str:
-    cells = zip(line, widths, numeric, strict=True)
-    padded = (text.rjust(width) if right else text.ljust(width) for text, width, right in cells)
-    return "  ".join(padded).rstrip()
+def _text_column(head: str, values: Sequence[object]) -> TextColumn:
+    numbers = bool(values) and all(map(_is_number_or_none, values))
+    return TextColumn(head, list(map(_cell, values)), numbers)
 
 
 def _cell(value: object) -> str:
@@ -105,12 +104,17 @@ def _is_number_or_none(value: object) -> bool:
 
 def wrapped(text: str) -> str:
     """Return a text in lines that fit the terminal; in one line for a file or another program."""
-    if not sys.stdout.isatty():
+    width = _terminal_width()
+    if width is None:
         return text
-    width = shutil.get_terminal_size().columns
     return textwrap.fill(
         text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
     )
+
+
+def _terminal_width() -> int | None:
+    """Return how wide the terminal is; None for a file or another program."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def _without_empty(value: object) -> object:
@@ -127,6 +131,6 @@ def _without_empty(value: object) -> object:
 
 def _field_text(value: object) -> str:
     if isinstance(value, dict | list):
-        told = _without_empty(value)
+        told = with_money_texts(_without_empty(value))
         return printable(json.dumps(told, ensure_ascii=False)) if told else ""
     return "" if value is None else _one_line(str(value))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 from tunecurve.attempts import ENDED, FailedAttempts
 from tunecurve.curves import curve_lines
 from tunecurve.errors import JobFailedError, describe_problem
+from tunecurve.money import UNKNOWN, money_text
 from tunecurve.output import print_message
 
 if TYPE_CHECKING:
@@ -220,10 +221,7 @@ def _eta_text(eta: str | None) -> str:
 
 
 def cost_text(job: Job) -> str:
-    """Return what a job has cost, such as `0.0123 of 1.50 USD`; empty where it cost nothing.
-
-    Amounts are the decimal strings of the API.
-    """
+    """Return what a job has cost, such as `0.12 of 1.50 USD`; empty where it cost nothing."""
     text = _amount_text(job)
     return f"{text} SYNTHETIC" if text and (job.get("cost") or {}).get("synthetic") else text
 
@@ -236,12 +234,15 @@ def _amount_text(job: Job) -> str:
     if actual == _NO_COST and budget is None:
         return ""
     estimated = _estimated(cost)
-    return f"{actual}{f' of {budget}' if budget else ''} {cost.get('currency', 'USD')}{estimated}"
+    limit = f" of {money_text(budget)}" if budget else ""
+    return f"{money_text(actual)}{limit} {cost.get('currency', 'USD')}{estimated}"
 
 
 def _estimated(cost: Mapping[str, Any]) -> str:
     uncounted = cost.get("uncounted") or _NO_COST
-    return "" if uncounted == _NO_COST else f", {uncounted} of it estimated: no token counts"
+    if uncounted == _NO_COST:
+        return ""
+    return f", {money_text(uncounted)} of it estimated: no token counts"
 
 
 def _partly_priced(cost: Mapping[str, Any]) -> str:
@@ -249,8 +250,9 @@ def _partly_priced(cost: Mapping[str, Any]) -> str:
         return ""
     models = ", ".join(cost.get("unpriced") or ())
     if not models:
-        return "no price known"
-    return f"{cost['known']} {cost.get('currency', 'USD')} and what {models} cost: no price known"
+        return UNKNOWN
+    known = f"{money_text(cost['known'])} {cost.get('currency', 'USD')}"
+    return f"{known} and what {models} cost: {UNKNOWN}"
 
 
 def summary_line(job: Job) -> str:

@@ -12,7 +12,6 @@ from service.experiments.hyperparameter_sweep import configuration_words
 from service.experiments.learning_curve.curve import LearningCurve, Point, Verdict
 from service.experiments.words import (
     about,
-    dollar_words,
     doubt_words,
     gap_words,
     point_label,
@@ -21,6 +20,7 @@ from service.experiments.words import (
     subject_words,
     tuned_words,
 )
+from service.money import dollar_words, price_words
 
 _EPOCHS_ALIKE = 2  # times
 _ROWS_ALIKE = 1.25  # times, as epochs are whole
@@ -226,8 +226,8 @@ def _costs(analysis: Analysis) -> Iterable[str]:
     start = analysis.pays_off_from
     paid = f", which pays for its tuning in a month of about {about(start)} calls" if start else ""
     yield (
-        f"1,000 calls cost {dollar_words(tuned.per_thousand)} dollars tuned and "
-        f"{dollar_words(prompt.per_thousand)} with {point_label(decision.best_prompt)}{paid}"
+        f"1,000 calls cost {price_words(tuned.per_thousand)} dollars tuned and "
+        f"{price_words(prompt.per_thousand)} with {point_label(decision.best_prompt)}{paid}"
     )
 
 

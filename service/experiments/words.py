@@ -1,4 +1,4 @@
-"""Base models, differences and amounts of an experiment, in words for its sentences and tables."""
+"""Base models and differences of an experiment, in words for its sentences and tables."""
 
 from collections.abc import Iterable, Sequence
 
@@ -8,9 +8,7 @@ from service.evaluation.statistics.comparison import SIGNIFICANCE, Comparison
 from service.experiments.analysis import Analysis
 from service.experiments.decisions.decision import Decision, PairedComparisons, rank
 from service.experiments.learning_curve.curve import Point
-from service.money import NANO
 
-_DIME = 0.1  # dollars; below it cents do not distinguish amounts
 _ROUNDING = 0.1  # of two scores with one decimal each
 
 
@@ -83,14 +81,6 @@ def doubt_words(found: Comparison, *, tests: int) -> str:
 def about(count: int) -> str:
     """Return an estimate for people, in two digits: 34,561 is "35,000"."""
     return f"{float(f'{count:.2g}'):,.0f}"
-
-
-def dollar_words(nano: int | None) -> str:
-    """Return an amount for people, such as "0.0031": cents, or two digits where that is less."""
-    if nano is None:
-        return ""
-    amount = nano / NANO
-    return f"{amount:.2g}" if 0 < amount < _DIME else f"{amount:,.2f}"
 
 
 def point_label(point: Point) -> str:

@@ -14,7 +14,7 @@ from service.inference.ports import GenerationRequest, GenerationResult
 from service.inference.repository import remove_usage
 from service.jobs.budgets import unspent_budgets
 from service.jobs.operations import Admission, Request
-from service.money import dollars, parse_dollars
+from service.money import at_most, dollar_words, dollars, parse_dollars
 from service.projects.operations import lock_project
 from service.projects.schemas import ProjectLimits
 
@@ -59,9 +59,9 @@ def require_left(session: Session, project_id: str, *, nano: int, limit_nano: in
     held = unspent_budgets(session, project_id)
     if nano > limit_nano - paid - held:
         message = (
-            f"of the project's {dollars(limit_nano)} USD a month {dollars(paid)} are spent and "
-            f"{dollars(held)} held by open jobs: {dollars(nano)} more do not fit; ask for less, "
-            "or wait"
+            f"of the project's {dollars(limit_nano)} USD a month {dollar_words(paid)} are spent "
+            f"and {dollar_words(held)} held by open jobs: {at_most(nano)} more do not fit; ask for "
+            "less, or wait"
         )
         raise Forbidden(message, code="project_limit_reached")
 

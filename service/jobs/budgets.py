@@ -13,7 +13,7 @@ from service.errors import Conflict, Fault, Invalid
 from service.jobs import tree_repository as repository
 from service.jobs.models import Budget, Reservation
 from service.jobs.ports import Estimate
-from service.money import dollars
+from service.money import at_least, at_most, dollars
 
 # A block is at most this part of what is left: towards its end a budget is shared finely.
 _PART_OF_THE_REST = 8
@@ -45,9 +45,9 @@ def require_budget_for_tunings(budget_nano: int | None, estimate: Estimate) -> N
     """Raise Invalid `budget_too_small` where a budget is sure to refuse a tuning."""
     if budget_nano is None or estimate.ahead_nano <= budget_nano:
         return
-    whole = f", and all of it {dollars(estimate.high_nano)}" if estimate.high_nano else ""
+    whole = f", and all of it {at_most(estimate.high_nano)}" if estimate.high_nano else ""
     message = (
-        f"the tunings need up to {dollars(estimate.ahead_nano)} USD{whole}: more than the budget "
+        f"the tunings need up to {at_most(estimate.ahead_nano)} USD{whole}: more than the budget "
         f"of {dollars(budget_nano)} USD; raise it, or leave out the larger train sizes"
     )
     fault = Fault("/budget", "budget_too_small", message)
@@ -144,11 +144,11 @@ def refusal(session: Session, holder: Holder, *, what: str, nano: int = 0) -> Bu
     `nano` is what it needs, where that is known.
     """
     budget = repository.lock(session, holder.root_id)
-    limit, left = dollars(budget.limit_nano), dollars(max(0, _free(budget)))
+    limit, left = dollars(budget.limit_nano), at_least(max(0, _free(budget)))
     message = f"{what} does not fit into the budget of {limit} USD of which {left} USD are left"
     if nano > 0:
-        enough = dollars(budget.limit_nano - _free(budget) + nano)
-        message += f": it needs up to {dollars(nano)} USD, and a budget of {enough} USD holds it"
+        enough = at_most(budget.limit_nano - _free(budget) + nano)
+        message += f": it needs up to {at_most(nano)} USD, and a budget of {enough} USD holds it"
     return BudgetExhausted(message)
 
 

@@ -20,7 +20,7 @@ def test_plan_and_bill_stand_side_by_side() -> None:
         "examples          50       50",
         "steps             -        28",
         "tokens            9000     12000",
-        "cost, US dollars  0.027    0.036",
+        "cost, US dollars  0.03     0.04",
         "at least          0.02     -",
         "at most           -        -",
         "Billed by planned cost: 1.3333",

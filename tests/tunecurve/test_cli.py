@@ -314,7 +314,7 @@ def test_a_file_is_previewed(known: TinyService, capsys: pytest.CaptureFixture[s
     printed = capsys.readouterr()
     assert "text=tweet" in printed.out
     assert "row 2: three cells (ragged_row)" in printed.err
-    assert "about 1 rows, 3 tokens; one epoch on all of it: its price is not known" in printed.err
+    assert "about 1 rows, 3 tokens; one epoch on all of it: its price is unknown" in printed.err
 
 
 def test_no_command_imports_what_is_heavy(bare: Path) -> None:

@@ -1,6 +1,8 @@
 """How data is printed."""
 
+import io
 import json
+import sys
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from tunecurve.output import (
     render_table,
     score_text,
 )
+from tunecurve.tables import TextColumn, table_lines
 
 
 def test_a_table_is_aligned_with_numbers_to_the_right() -> None:
@@ -25,6 +28,64 @@ def test_a_table_is_aligned_with_numbers_to_the_right() -> None:
         "zero-shot   200",
         "t             -",
     ]
+
+
+JOB = f"job_{1:026d}"
+JOBS: dict[str, list[str]] = {
+    "ID": [JOB, JOB],
+    "KIND": ["experiment", "evaluate"],
+    "EMPTY": ["", "-"],
+    "STATE": ["waiting (children)", "running: asking"],
+    "PROGRESS": ["2/9 jobs, done about 14:05 UTC", "40/200 items"],
+    "COST": ["0.12 of 5.00 USD SYNTHETIC", "0.01 USD"],
+    "CREATED": ["2026-11-21T08:00:00.123Z", "2026-11-21T09:00:00Z"],
+}
+
+
+def in_columns(cells: dict[str, list[str]]) -> list[TextColumn]:
+    return [TextColumn(head, each) for head, each in cells.items()]
+
+
+def test_a_table_is_as_wide_as_it_is_but_for_a_terminal() -> None:
+    lines = table_lines(in_columns(JOBS), None)
+    assert len(lines) == 3
+    assert all(cell in lines[1] for column in JOBS.values() for cell in column[:1])
+
+
+@pytest.mark.parametrize("room", [100, 80])
+def test_a_table_fits_a_terminal_and_no_id_or_word_is_broken(room: int) -> None:
+    lines = table_lines(in_columns(JOBS), room)
+    assert max(map(len, lines)) <= room
+    words = {word for column in JOBS.values() for cell in column for word in cell.split()}
+    shown = {word for line in lines[1:] for word in line.split()}
+    assert shown - words == ({"2026-11-21", "08:00", "09:00"} if room == 100 else set())
+    assert [line.split()[0] for line in lines if JOB in line] == [JOB, JOB]
+    assert "EMPTY" not in lines[0]
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_only_a_terminal_narrows_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    columns: dict[str, Column] = {"ID": lambda row: row["id"], "WHY": lambda row: row["why"]}
+    rows = [{"id": JOB, "why": "a reason of many words " * 9}]
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    assert len(render_table(columns, rows).splitlines()) == 2
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    assert max(map(len, render_table(columns, rows).splitlines())) <= 80
+
+
+def test_numbers_stay_whole_and_a_table_of_many_ids_has_a_line_for_each_value() -> None:
+    wide = {**JOBS, "MODEL": [f"model_{1:026d}", f"model_{2:026d}"]}
+    columns = [*in_columns(wide), TextColumn("ROWS", ["123456789", "-5"], numbers=True)]
+    lines = table_lines(columns, 80)
+    assert max(map(len, lines)) <= 80
+    assert f"MODEL     model_{2:026d}" in lines
+    assert "ROWS      123456789" in lines
+    assert "CREATED   2026-11-21T08:00:00.123Z" in lines
 
 
 def test_an_empty_table_is_its_heading() -> None:

@@ -8,6 +8,7 @@ import typer
 
 from tunecurve.commands.options import KeyOption, OutputOption, UrlOption, connect
 from tunecurve.errors import UsageError
+from tunecurve.money import money_text
 from tunecurve.output import OutputFormat, print_json, print_message
 
 Json = dict[str, Any]
@@ -71,7 +72,8 @@ def _print_pieces(events: Iterable[Json]) -> Json:
 
 def _summary(answer: Json) -> str:
     outcome = "" if answer["outcome"] == "ok" else f"{answer['outcome']}, "
-    cost = "cost unknown" if answer["cost"] is None else f"{answer['cost']} {answer['currency']}"
+    price = money_text(answer["cost"])
+    cost = "cost unknown" if answer["cost"] is None else f"{price} {answer['currency']}"
     synthetic = ", SYNTHETIC: the emulator answered" if answer["synthetic"] else ""
     tokens = f"{answer['prompt_tokens']} + {answer['output_tokens']} tokens"
     return f"{outcome}{tokens}, {cost}, at {answer['location']}{synthetic}"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tunecurve.commands.options import KeyOption, OutputOption, UrlOption, connect
+from tunecurve.money import money_text
 from tunecurve.output import Column, OutputFormat, print_json, print_message, render_table
 
 if TYPE_CHECKING:
@@ -60,5 +61,5 @@ def _estimated(estimate: Json) -> str:
     about = "" if estimate["rows_exact"] else "about "
     words = f"{about}{estimate['rows']:,} rows, {estimate['tokens']:,} tokens"
     dollars = estimate["training_dollars"]
-    price = "its price is not known" if dollars is None else f"{dollars} dollars"
+    price = "its price is unknown" if dollars is None else f"{money_text(dollars)} dollars"
     return f"Estimated: {words}; one epoch on all of it: {price} ({estimate['base_model']})"

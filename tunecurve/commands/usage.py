@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from tunecurve.commands.options import KeyOption, OutputOption, UrlOption, connect
+from tunecurve.money import money_text
 from tunecurve.output import (
     Column,
     OutputFormat,
@@ -33,7 +34,7 @@ def _billed_text(row: Row) -> str:
         return "yes"
     if row["synthetic_cost"] == row["known"]:
         return "no: SYNTHETIC"
-    return f"all but {row['synthetic_cost']} SYNTHETIC"
+    return f"all but {money_text(row['synthetic_cost'])} SYNTHETIC"
 
 
 _USAGE_COLUMNS: dict[str, Column] = {
@@ -43,8 +44,8 @@ _USAGE_COLUMNS: dict[str, Column] = {
     "PROMPT TOKENS": lambda row: row["prompt_tokens"],
     "OUTPUT TOKENS": lambda row: row["output_tokens"],
     "TRAINING TOKENS": lambda row: row["training_tokens"],
-    "COST": lambda row: row["cost"] or row.get("known"),
-    "ESTIMATED": lambda row: row.get("uncounted"),
+    "COST": lambda row: money_text(row["cost"] or row.get("known")),
+    "ESTIMATED": lambda row: money_text(row["uncounted"]) if "uncounted" in row else None,
     "UNPRICED": lambda row: ", ".join(row.get("unpriced") or ()) or None,
     "BILLED": _billed_text,
 }

@@ -12,6 +12,7 @@ from service.datasets.report.schemas import (
     TokenReport,
     TuningCost,
 )
+from service.money import NANO, dollar_words
 from service.pages.templates import render_page
 
 _HISTOGRAMS = {
@@ -89,11 +90,13 @@ def _leaks(leakage: LeakageReport) -> Iterator[Cells]:
 
 def _costs(cost: TuningCost) -> Iterator[Cells]:
     for row in cost.rows:
-        dollars = "not known"
-        if row.dollars_low is not None:
-            dollars = _range(f"{row.dollars_low:,.2f}", f"{row.dollars_high:,.2f}")
+        dollars = _range(_dollars(row.dollars_low), _dollars(row.dollars_high))
         tokens = _range(f"{row.tokens_low:,}", f"{row.tokens_high:,}")
         yield row.train_size, row.epochs, tokens, dollars
+
+
+def _dollars(amount: float | None) -> str:
+    return dollar_words(None if amount is None else round(amount * NANO))
 
 
 def _range(low: str, high: str) -> str:

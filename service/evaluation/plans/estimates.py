@@ -18,7 +18,7 @@ from service.evaluation.vertex_metrics import INSTANCES
 from service.inference.hedges import HEDGED_SHARE
 from service.inference.ports import EVALUATION_SERVICE
 from service.jobs.ports import Estimate, InputNotReady, Submission
-from service.money import dollars
+from service.money import at_most
 from service.tokens import tokens_in
 
 # A model says more than the target as long as it has not learned to be short.
@@ -171,7 +171,7 @@ def _sum(numbers: Iterable[int | None]) -> int | None:
 
 def _hedge_note(nano: int) -> tuple[tuple[str, str], ...]:
     words = f"up to {HEDGED_SHARE:.0%} of the calls may be sent twice"
-    return (("hedged", f"{words}, for at most {dollars(nano)} USD more"),)
+    return (("hedged", f"{words}, for at most {at_most(nano)} USD more"),)
 
 
 def estimate_evaluation(

@@ -15,7 +15,8 @@ from service.experiments.learning_curve.curve import LearningCurve, Point
 from service.experiments.report.data import ReportData, VariantDetails
 from service.experiments.report.plots import interval_words, score_words
 from service.experiments.report.row_examples import RowFindings
-from service.experiments.words import difference_words, dollar_words, model_words, rank_words
+from service.experiments.words import difference_words, model_words, rank_words
+from service.money import dollar_words, price_words
 
 _NONE = VariantDetails()
 CURVE_HEADS = ("Base model", "Best size", "Score", "More data", "Gain of one more doubling")
@@ -37,6 +38,7 @@ JUDGE_HEADS = (
 MATRIX_LABELS = 12  # more make an unreadable matrix: then the commonest confusions are listed
 CONFUSIONS = 20
 SUSPECTS = 20  # rows with a perhaps wrong label; the table has more
+_SAYS_NOTHING = frozenset({"", "unknown"})
 _SHARED = ("Coverage", "Rows scored", "Groups")  # said once where all variants have the same
 
 Cells = Sequence[Any]
@@ -47,7 +49,8 @@ def variant_table(report: ReportData) -> tuple[str, list[str], list[list[str]]]:
     points = report.points
     rows = [{"Variant": point.name, **_variant_cells(report, point)} for point in points]
     shared = [] if any(len({row[name] for row in rows}) > 1 for name in _SHARED) else _SHARED
-    heads = [name for name in rows[0] if name not in shared and any(row[name] for row in rows)]
+    said = {name: {row[name] for row in rows} - _SAYS_NOTHING for name in rows[0]}
+    heads = [name for name, words in said.items() if words and name not in shared]
     caption = _caption(points[0]) if shared else "Scores on the same test rows"
     return caption, heads, [[row[name] for name in heads] for row in rows]
 
@@ -74,8 +77,8 @@ def _variant_cells(report: ReportData, point: Point) -> dict[str, str]:
         "Against the best prompt": difference_words(point, analysis.decision, analysis.comparisons),
         "Rank, and below the best": rank_words(point, analysis) if analysis.curve.is_swept else "",
         **_other_scores(report, details),
-        "Dollars per 1,000 calls": dollar_words(cost.per_thousand if cost else None),
-        "Tuning, dollars": dollar_words(cost.tuning if cost and point.train_size else None),
+        "Dollars per 1,000 calls": price_words(cost.per_thousand) if cost else "",
+        "Tuning, dollars": dollar_words(cost.tuning) if cost and point.train_size else "",
         "Tokens in and out": (
             f"{cost.prompt_tokens:,.0f} + {cost.output_tokens:,.0f}" if cost else ""
         ),

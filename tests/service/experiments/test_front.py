@@ -15,7 +15,6 @@ from service.experiments.decisions.front import (
     pays_off_from,
 )
 from service.experiments.learning_curve.curve import learning_curve
-from service.experiments.words import dollar_words
 from service.money import NANO
 from tests.service.experiments.curves import FEW, ZERO, analysed, tuned
 
@@ -118,11 +117,3 @@ def test_without_prices_the_step_is_named_and_its_cost_is_not() -> None:
 def test_a_plateau_asks_for_no_more_labels() -> None:
     flat = tuned({50: 90.0, 200: 90.1, 800: 90.1, 3200: 90.1}, half=0.3)
     assert analysed(learning_curve("sacrebleu", [ZERO, *flat])).next_steps == ()
-
-
-@pytest.mark.parametrize(
-    ("nano", "words"),
-    [(None, ""), (0, "0.00"), (3_100_000, "0.0031"), (135_125_000, "0.14"), (44 * NANO, "44.00")],
-)
-def test_amounts_are_said_as_people_say_them(nano: int | None, words: str) -> None:
-    assert dollar_words(nano) == words

@@ -11,6 +11,7 @@ from hypothesis import settings as hypothesis_settings
 
 from service.database import Sessions, open_sessions
 from service.migrations.upgrade import upgrade
+from tests.support.compiled_sql import share_compiled_sql
 from tests.support.postgres import PostgresServer, start_postgres
 
 # How long an example takes says how busy the machine is, not whether the code is right.
@@ -19,6 +20,7 @@ hypothesis_settings.register_profile(
 )
 hypothesis_settings.load_profile("busy")
 _YOUNG_OBJECTS = 50_000
+share_compiled_sql()
 # Keeps Google's libraries from asking the network for a machine's own credentials.
 pytest.MonkeyPatch().setenv("NO_GCE_CHECK", "true")
 

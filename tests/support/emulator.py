@@ -26,6 +26,7 @@ class EmulatorProcess:
     def __init__(self, process: Process, *, url: str) -> None:
         self.process = process
         self.url = url
+        self.resets = 0
 
     def ledger(self) -> dict[str, Any]:
         return self.request("GET", "/_emulator/ledger")
@@ -34,6 +35,7 @@ class EmulatorProcess:
         return self.request("POST", "/_emulator/config", settings)
 
     def reset(self, *, config: bool = True) -> None:
+        self.resets += 1
         self.request("POST", "/_emulator/reset", {"config": config})
 
     def request(

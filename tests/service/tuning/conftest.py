@@ -1,15 +1,17 @@
 """An emulator, a proxy before it that loses things, and a prepared dataset in its bucket."""
 
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from service.catalogue.catalogue import load_catalogue
 from service.clock import utc_now
-from service.database import Sessions
+from service.database import Sessions, open_sessions
 from service.datasets.operations import PREPARE, run_prepare
 from service.files.contents import FileLimits
 from service.jobs.lifecycle import State
@@ -32,6 +34,7 @@ from tests.support.emulator import EmulatorProcess, start_emulator
 from tests.support.eventually import eventually
 from tests.support.faulty_proxy import FaultyProxy, start_faulty_proxy
 from tests.support.runs import MemoryRun, add_project, reserve_run
+from tests.support.stored_rows import StoredRows, read_rows
 
 TRAIN_SIZE = 12
 PROJECT = "tunecurve-test"
@@ -132,16 +135,55 @@ class Tuning:
         return self.row().finished_at is not None
 
 
+@dataclass
+class PreparedOnce:
+    """A dataset in the emulator's bucket, with the rows of its project, for many databases.
+
+    It is prepared again once the emulator was reset, which leaves no object there.
+    """
+
+    emulator: EmulatorProcess
+    database: Path
+    run: MemoryRun | None = None
+    rows: StoredRows | None = None
+    resets: int = -1
+
+    def write(self, sessions: Sessions) -> MemoryRun:
+        """Write the rows into a database that is empty, and return the job that prepared it."""
+        if self.resets != self.emulator.resets:
+            self.resets = self.emulator.resets
+            self._prepare()
+        assert self.rows
+        assert self.run
+        self.rows.write(sessions)
+        return replace(self.run, sessions=sessions)
+
+    def _prepare(self) -> None:
+        sessions = open_sessions(f"sqlite:///{self.database}")
+        self.run = prepare(sessions, add_project(sessions), **SYNTHETIC)
+        self.rows = read_rows(sessions)
+        sessions.close()
+
+
+@pytest.fixture(scope="module")
+def prepared_once(
+    emulator: EmulatorProcess, migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory
+) -> PreparedOnce:
+    file = tmp_path_factory.mktemp("prepared") / "tunecurve.db"
+    shutil.copy(migrated_sqlite, file)
+    return PreparedOnce(emulator, file)
+
+
 @pytest.fixture
 def tuning(
     sessions: Sessions,
-    emulator: EmulatorProcess,
+    prepared_once: PreparedOnce,
     proxy: FaultyProxy,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Tuning:
+    emulator = prepared_once.emulator
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", emulator.url)
-    project_id = add_project(sessions)
-    prepared = prepare(sessions, project_id, **SYNTHETIC)
+    prepared = prepared_once.write(sessions)
     return tuning_of(prepared, sessions=sessions, emulator=emulator, url=proxy.url)
 
 

@@ -20,7 +20,7 @@ from emulator.settings import Settings, change_settings, flag_types
 
 _HEADER = ("X-Tunecurve-Emulator", "synthetic")
 # Longer than clients keep theirs (aiohttp: 15 s), so that none sends a call into a connection that
-# is closed at that moment: nobody could tell whether it was read.
+# is closed at that moment: the client could not know whether it was read.
 _KEEP_ALIVE_SECONDS = 75
 
 

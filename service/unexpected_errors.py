@@ -1,7 +1,7 @@
-"""What may be told of an exception that nobody foresaw: its kind and place, and no data.
+"""What may be said of an unexpected exception: its kind and place, and no data.
 
-An exception's own words may quote a row or a prompt, so they are told only where they cannot: names
-of modules, what the system said of a file or a connection, and that memory ran out.
+An exception's own words may quote a row or a prompt, so they are shown only where they cannot:
+names of modules, what the system said of a file or a connection, and that memory ran out.
 """
 
 import os

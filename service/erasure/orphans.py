@@ -15,7 +15,7 @@ from service.ids import is_older
 from service.projects.audit import write_entry
 from service.storage.ports import ObjectStore
 from service.tuning.ports import MadeResource, MadeResources
-from service.tuning.staging import FOLDER
+from service.tuning.staged_inputs import FOLDER
 
 log = structlog.get_logger()
 

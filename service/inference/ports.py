@@ -109,7 +109,7 @@ class CallLimits:
 
     `attempts` are the tries of one request, 429s not counted; `timeout_seconds` is the deadline
     of each. `hedging` sends stragglers a second time, which may be paid for twice. `billed` says
-    that somebody charges for calls, `synthetic` that they go to an emulator.
+    that calls are charged for, `synthetic` that they go to an emulator.
     """
 
     in_flight: int

@@ -34,7 +34,7 @@ _ANSWER_SECONDS = 120.0
 _REQUEST_SECONDS = 10.0
 _TAKEN = b"taken"
 Emit = Callable[[str], object]
-# What a worker answers with; without `Emit` nobody follows the text while it is written.
+# What a worker answers with; without `Emit` the text is not streamed.
 Answer = Callable[[GenerationRequest, Emit | None], Generation]
 _REQUESTS, _ANSWERS = TypeAdapter(GenerationRequest), TypeAdapter(Generation)
 
@@ -131,7 +131,7 @@ def answer_relayed(
     answer: Answer,
 ) -> None:
     """In a worker: fetch the request of a call, and publish what `answer` returns or raises, and
-    the pieces before it where somebody reads them.
+    the pieces before it where the caller streams them.
     """
     channel = _channel(prefix, call_id)
     patience = {"socket_timeout": _REQUEST_SECONDS, "socket_connect_timeout": _REQUEST_SECONDS}

@@ -52,7 +52,7 @@ class CallFailed(Exception):  # noqa: N818  an outcome that the caller expects, 
     `message` is short and holds nothing of the prompt. `meets_every_call` says that the
     cause lies outside the request: every other call would fail the same way. `reached` is
     False when the connection failed, so that nothing is known about the request; `sent` is False
-    when there was none, so that nobody has read it.
+    when there was none, so that the request was not read.
     """
 
     def __init__(

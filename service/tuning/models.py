@@ -89,7 +89,7 @@ class TunedModel(Model):
     created_at: Mapped[datetime]
     ready_at: Mapped[datetime | None]
 
-    def keep_remains(self, result: Mapping[str, Any]) -> None:
+    def keep_leftovers(self, result: Mapping[str, Any]) -> None:
         """Name what a tuning that has not succeeded left at its provider, where it is billed."""
         self.resource_name = result.get("model")
         self.endpoint = result.get("endpoint")

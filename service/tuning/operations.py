@@ -26,7 +26,7 @@ from service.tuning.models import TuningRun
 from service.tuning.ports import Providers, TuningProvider
 from service.tuning.preflight.facts import Preflight
 from service.tuning.schemas import PollSpec, TuneSpec
-from service.tuning.staging import staged_rows, staging_folder
+from service.tuning.staged_inputs import staged_inputs, staging_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def run_tune(run: JobRun, services: TuningServices) -> Waiting | None:
         fingerprint = operation.fingerprint(operation.inputs())
         if reuse_tuning(run, fingerprint, provider=provider, sessions=services.sessions):
             return None
-    return _see_through(run, operation, services)
+    return _wait_or_complete(run, operation, services)
 
 
 def _has_record(run: JobRun, *, sessions: Sessions) -> bool:
@@ -79,7 +79,7 @@ def run_poll(run: JobRun, services: TuningServices) -> Waiting | None:
     """Take a `poll` job one step further: attach, wait, or end it."""
     spec = PollSpec.model_validate(run.spec)
     provider = services.providers(run.project_id).find(spec.provider, pointer="/spec/provider")
-    return _see_through(run, _Attachment(run, spec, provider, services), services)
+    return _wait_or_complete(run, _Attachment(run, spec, provider, services), services)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ class _Attachment:
         return row
 
     def staged(self, row: TuningRun) -> StagedInputs:
-        return staged_rows(row, self.services.store)
+        return staged_inputs(row, self.services.store)
 
     def stage(self, _row: TuningRun) -> Sequence[str]:
         return ()  # its rows are with those who have started it
@@ -170,7 +170,7 @@ class _Tuning:
         return row
 
     def staged(self, row: TuningRun) -> StagedInputs:
-        return staged_rows(row, self.services.store, dataset=self.spec.dataset)
+        return staged_inputs(row, self.services.store, dataset=self.spec.dataset)
 
     def stage(self, row: TuningRun) -> Sequence[str]:
         return self.staged(row).stage(self.inputs().row_keys)
@@ -209,7 +209,7 @@ def _new_run(run: JobRun, provider: str, line: str) -> TuningRun:
     )
 
 
-def _see_through(
+def _wait_or_complete(
     run: JobRun, operation: _Tuning | _Attachment, services: TuningServices
 ) -> Waiting | None:
     """Wait for a tuning, or end its job."""
@@ -217,20 +217,20 @@ def _see_through(
     if isinstance(row, Waiting):
         return row
     if row.state != OperationState.SUCCEEDED:
-        _keep_remains(run, row)
+        _keep_leftovers(run, row)
         raise _failure(row, cancelling=run.cancelling)
     catalogue = services.catalogue if operation.pays else None
     _complete(run, row, synthetic=operation.provider.synthetic, catalogue=catalogue)
     return None
 
 
-def _keep_remains(run: JobRun, row: TuningRun) -> None:
+def _keep_leftovers(run: JobRun, row: TuningRun) -> None:
     """Show on the model what a tuning that has not succeeded left; its deletion deletes that."""
     if row.result.get("model"):
         with run.fenced() as session:
             model = repository.model(session, run.outputs["model"], project_id=run.project_id)
             if model is not None:
-                model.keep_remains(row.result)
+                model.keep_leftovers(row.result)
 
 
 def _failure(row: TuningRun, *, cancelling: bool) -> TunecurveError | JobCancelled:

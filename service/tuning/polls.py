@@ -16,7 +16,7 @@ from service.tuning.ports import (
     TrainingProgress,
     TuningProvider,
 )
-from service.tuning.staging import staged_rows
+from service.tuning.staged_inputs import staged_inputs
 
 # What is kept of a tuning that has ended, of the fields of `ProviderTuning`.
 _RESULT = (
@@ -77,7 +77,7 @@ def polled_tunings(
         cancel,
         find,
         drop,
-        lambda row: staged_rows(row, store),
+        lambda row: staged_inputs(row, store),
         poll_many,
     )
 

@@ -89,7 +89,7 @@ class JudgeReport(BaseModel):
         "of the other): bias, or longer answers are better"
     )
     calibration: JudgeCalibration | None = Field(
-        default=None, description="beside people; null until somebody has labelled rows"
+        default=None, description="beside people; null until rows have verdicts of people"
     )
     caution: str = Field(default="", description="why not to rely on the judge")
 

@@ -1,6 +1,6 @@
 """The metrics of one evaluation over its rows, each by itself: one that fails spoils no other.
 
-Their scores are computed from texts, or were given to the rows by somebody else, such as a judge.
+Their scores are computed from texts, or given to the rows from outside, such as by a judge.
 """
 
 from collections import Counter
@@ -129,7 +129,7 @@ NOTHING = Given(None)
 
 
 class GivenRun:
-    """Scores that somebody else gave to rows that come in pieces, with our intervals and bounds.
+    """Scores that were given to rows from outside, with our intervals and bounds.
 
     A row that was given none counts as missing, as one without an answer does; `giver` is called
     so in cautions.

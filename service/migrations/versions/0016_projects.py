@@ -18,7 +18,7 @@ def upgrade() -> None:
     for name, empty in _NOTHING.items():
         op.add_column("project", sa.Column(name, Json, nullable=False, server_default=empty))
     op.add_column("project", sa.Column("erasing_at", UtcDateTime(timezone=True), nullable=True))
-    # Whoever administers the installation could read all before, and goes on so.
+    # Administrators of the installation could read all before, and still can.
     for name in _LISTS:
         op.execute(f"UPDATE project SET {name} = '[\"*\"]' WHERE name = 'default'")
 

@@ -16,7 +16,7 @@ _LISTS = ("tuning_service_accounts", "kms_keys")
 def upgrade() -> None:
     for name in _LISTS:
         op.add_column("project", sa.Column(name, Json, nullable=False, server_default="[]"))
-        # Whoever administers the installation could name all before, and goes on so.
+        # Administrators of the installation could name all before, and still can.
         op.execute(f"UPDATE project SET {name} = '[\"*\"]' WHERE name = 'default'")
 
 

@@ -14,7 +14,7 @@ def staging_folder(row: TuningRun, dataset_id: str) -> str:
     return project_folder(row.project_id, "datasets", dataset_id, FOLDER, row.id)
 
 
-def staged_rows(
+def staged_inputs(
     row: TuningRun, store: Callable[[], ObjectStore], *, dataset: str | None = None
 ) -> StagedInputs:
     """Return the copies of a tuning; `dataset` says where they go where its record does not, as

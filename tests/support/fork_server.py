@@ -46,7 +46,7 @@ MODULES = (
     "service.container",
     "service.datasets.preparation",
     "service.datasets.prepare_job",
-    "service.inference.generators.evaluation_service",
+    "service.inference.generators.vertex",
     "service.migrations.upgrade",
     "service.tuning.providers.vertex",
     "sqlalchemy.dialects.postgresql.psycopg",

@@ -36,7 +36,7 @@ from service.money import dollars_or_none, parse_dollars
 
 # Of all that is computed from rows, scores, intervals and wording included: raise it with any
 # change of these, so that a bundle made before is not taken for one that was changed.
-STATISTICS_VERSION = 4
+STATISTICS_VERSION = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +101,16 @@ def analyse(
         costs=costs,
         tolerance=spec.tolerance,
         label_nano=parse_dollars(spec.label_price or "0"),
-        rows=len(test.groups),
     )
     rivals = tuple(
         curve_of([each for each in points if each.base_model in {"", other}], other)
         for other in dict.fromkeys(each.base_model for each in points if each.kind.is_tuned)
         if other != curve.base_model
     )
-    return replace(found, extends=spec.extend, replicate_by=spec.replicate_by, rivals=rivals)
+    race = race_result(points, costs, rows=len(test.groups)) if spec.racing else None
+    return replace(
+        found, extends=spec.extend, replicate_by=spec.replicate_by, rivals=rivals, race=race
+    )
 
 
 def _repeated(
@@ -132,7 +134,6 @@ def conclude(
     costs: Mapping[str, VariantCost],
     tolerance: float,
     label_nano: int,
-    rows: int = 0,
 ) -> Analysis:
     """Decide from a curve and its comparisons, and say what it costs and what to buy next."""
     decision = decide(curve, comparisons, tolerance=tolerance)
@@ -150,7 +151,6 @@ def conclude(
         front=pareto_front(points, costs, spec=find_score(curve.metric)),
         pays_off_from=pays_off_from(chosen, prompt) if chosen and prompt else None,
         next_steps=next_steps(curve, decision, costs, label_nano=label_nano),
-        race=race_result(points, costs, rows=rows),
         ranking=rank_variants(points, comparisons, spec=find_score(curve.metric)),
     )
 
@@ -228,7 +228,12 @@ def _cost_json(cost: VariantCost) -> dict[str, Any]:
 
 def _race_json(race: RaceResult) -> dict[str, Any]:
     saved = dollars_or_none(race.saved_nano)
-    return {"stopped": list(race.stopped), "rows_saved": race.rows_saved, "saved": saved}
+    return {
+        "looks": race.looks,
+        "stopped": list(race.stopped),
+        "rows_saved": race.rows_saved,
+        "saved": saved,
+    }
 
 
 def _ranked_json(ranked: RankedVariant) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from service.experiments.words import (
     doubt_words,
     gap_words,
     point_label,
+    race_clauses,
     range_words,
     rival_clauses,
     subject_words,
@@ -40,7 +41,7 @@ def answer_clauses(analysis: Analysis) -> list[str]:
         *_sizes(analysis),
         *rival_clauses(analysis),
         *_sweep(analysis),
-        *_race(analysis),
+        *race_clauses(analysis.race),
         *_extension(analysis),
         *_luck(analysis),
         *_passes(curve),
@@ -140,19 +141,6 @@ def _sweep(analysis: Analysis) -> Iterable[str]:
     yield (
         f"of {len(configurations)} configurations the best is {chosen}{words}; "
         f"{len(level) - 1:,} of {len(tuned):,} tuned variants are not shown to be worse"
-    )
-
-
-def _race(analysis: Analysis) -> Iterable[str]:
-    """Yield what a race has stopped and saved."""
-    race = analysis.race
-    if race is None:
-        return
-    dollars = f" ({dollar_words(race.saved_nano)} dollars)" if race.saved_nano is not None else ""
-    noun = "variant" if len(race.stopped) == 1 else "variants"
-    yield (
-        f"the race stopped {len(race.stopped)} tuned {noun} early, which saved "
-        f"{race.rows_saved:,} calls{dollars}"
     )
 
 

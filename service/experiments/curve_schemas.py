@@ -165,8 +165,12 @@ class CurveStep(BaseModel):
 
 
 class CurveRace(BaseModel):
-    """What a race has saved."""
+    """What a race has compared and saved."""
 
+    looks: int | None = Field(
+        default=None,
+        description="laps after which the tuned variants were compared; null in older experiments",
+    )
     stopped: list[str] = Field(description="names of the variants that were stopped")
     rows_saved: int = Field(description="calls that were not made for them")
     saved: str | None = Field(description="dollars; null where a price is unknown")
@@ -268,7 +272,7 @@ class ExperimentCurve(BaseModel):
         "null where its calls are not cheaper than the best prompt's",
     )
     next_steps: list[CurveStep] = Field(default=[], description="what would decide what is open")
-    race: CurveRace | None = Field(default=None, description="null where nothing was stopped")
+    race: CurveRace | None = Field(default=None, description="null without a race")
     ranking: list[RankedVariant] = Field(
         default=[], description="best first; empty in experiments of earlier versions"
     )

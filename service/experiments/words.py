@@ -7,7 +7,9 @@ from service.evaluation.metrics.registry import find_score
 from service.evaluation.statistics.comparison import SIGNIFICANCE, Comparison
 from service.experiments.analysis import Analysis
 from service.experiments.decisions.decision import Decision, PairedComparisons, rank
+from service.experiments.decisions.laps import RaceResult
 from service.experiments.learning_curve.curve import Point
+from service.money import dollar_words
 
 _ROUNDING = 0.1  # of two scores with one decimal each
 
@@ -119,3 +121,28 @@ def rival_clauses(analysis: Analysis) -> Iterable[str]:
         gap = f", {gap_words(found, scores=scores)} it" if found else ""
         doubt = ", not shown to differ" if found and not found.is_shown else ""
         yield f"{name} at its best scores {best.value:.1f} on {best.train_size:,}{gap}{doubt}"
+
+
+def race_clauses(race: RaceResult | None) -> Iterable[str]:
+    """Yield what a race has stopped and saved, or why it has not."""
+    if race is None:
+        return
+    if not race.stopped:
+        yield _race_without_end(race)
+        return
+    dollars = f" ({dollar_words(race.saved_nano)} dollars)" if race.saved_nano is not None else ""
+    noun = "variant" if len(race.stopped) == 1 else "variants"
+    yield (
+        f"the race stopped {len(race.stopped)} tuned {noun} early, which saved "
+        f"{race.rows_saved:,} calls{dollars}"
+    )
+
+
+def _race_without_end(race: RaceResult) -> str:
+    if not race.looks:
+        return "the race had nothing to compare: it takes two tuned variants and 50 test rows"
+    times = "once" if race.looks == 1 else f"{race.looks} times"
+    return (
+        f"the race compared the tuned variants {times} before all rows were asked and stopped "
+        "none, as none was shown to lose; that cost nothing, as a lap pays only for its own rows"
+    )

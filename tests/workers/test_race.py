@@ -58,7 +58,7 @@ def test_a_losing_size_is_stopped_early_and_the_best_is_asked_every_row(stack: S
     assert asked < 200
     curve = ExperimentCurve.model_validate(row.curve)
     assert curve.race is not None
-    assert curve.race.stopped == ["tuned@6"]
+    assert (curve.race.looks, curve.race.stopped) == (3, ["tuned@6"])
     assert curve.race.rows_saved == 200 - asked
     assert [each.stopped_after for each in curve.points] == [asked, None]
     assert "the race stopped 1 tuned variant early" in (row.answer or "")

@@ -18,10 +18,12 @@ def laps(rows: int) -> tuple[int, ...]:
 
 @dataclass(frozen=True, slots=True)
 class RaceResult:
-    """`stopped` names the variants that were stopped, `rows_saved` counts the calls that were not
-    made for them, `saved_nano` what those would have cost, None where a price is not known.
+    """`looks` counts the laps after which the tuned variants were compared. `stopped` names those
+    that were stopped, `rows_saved` counts the calls that were not made for them, `saved_nano` what
+    those would have cost, None where a price is not known.
     """
 
+    looks: int
     stopped: tuple[str, ...]
     rows_saved: int
     saved_nano: int | None
@@ -29,15 +31,17 @@ class RaceResult:
 
 def race_result(
     points: Sequence[Point], costs: Mapping[str, VariantCost], *, rows: int
-) -> RaceResult | None:
-    """Return what a race has saved of `rows` a variant; None where it has stopped nothing. Pure."""
-    stopped = [each for each in points if each.stopped_after is not None]
-    if not stopped:
-        return None
+) -> RaceResult:
+    """Return what a race has saved of `rows` a variant."""
+    ran = [each for each in points if each.kind.is_tuned and each.value is not None]
+    stopped = [each for each in ran if each.stopped_after is not None]
     saved = {each.name: rows - (each.stopped_after or 0) for each in stopped}
     prices = [costs[name].per_thousand if name in costs else None for name in saved]
     known = [price for price in prices if price is not None]
     nano = sum(price * left // CALLS for price, left in zip(known, saved.values(), strict=False))
     return RaceResult(
-        tuple(saved), sum(saved.values()), nano if len(known) == len(prices) else None
+        looks=len(laps(rows)) - 1 if len(ran) > 1 else 0,
+        stopped=tuple(saved),
+        rows_saved=sum(saved.values()),
+        saved_nano=nano if len(known) == len(prices) else None,
     )

@@ -13,9 +13,8 @@ import structlog
 import uvicorn
 
 from api.app import create_app
+from api.environment import settings_page, unknown_settings
 from api.http_server import allow_open_files, run_processes, server_config
-from api.settings_check import unknown_settings
-from api.settings_page import settings_page
 from service.container import Container
 from service.errors import TunecurveError
 from service.logging import configure_logging

@@ -16,10 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tunecurve.administrator_calls import AdministratorCalls
-from tunecurve.downloads import Downloads
+from tunecurve.calls import Calls
 from tunecurve.errors import ApiError, TunecurveError, UsageError, WaitTimeoutError
-from tunecurve.model_calls import ModelCalls
 from tunecurve.transport import RETRIED_STATUSES, Transport
 
 Json = dict[str, Any]
@@ -45,7 +43,7 @@ _MEDIA_TYPES = {
 }
 
 
-class Client(ModelCalls, AdministratorCalls, Downloads):
+class Client(Calls):
     """One server and one key. Every call may raise ApiError or UnreachableError.
 
     Requests that a lost connection leaves in doubt are sent again only where a second one does

@@ -9,11 +9,10 @@ from service.catalogue.entry import BASE_MODEL_PATTERN
 from service.ids import Prefix, id_pattern
 from service.jobs.lifecycle import State
 from service.jobs.schemas import OutputState, output_state
-from service.tuning.billing_schemas import ModelBilling, present_billing
 from service.tuning.curve_schemas import OverfittingFinding
-from service.tuning.evaluation_schemas import ProviderCheckpointScores
 from service.tuning.local_spec import VERTEX_FIELDS, LocalTrainingSpec, provider_mistakes
 from service.tuning.models import TunedModel, TuningRun
+from service.tuning.outcome_schemas import ModelBilling, ProviderCheckpointScores, present_billing
 from service.tuning.ports import TuningMethod
 from service.tuning.spec_fields import (
     ContinueFromSpec,

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from api.settings_page import settings_page
+from api.environment import settings_page
 from service.settings import Settings
 from tests.architecture.tree import repository_files, text_of
 
@@ -39,6 +39,6 @@ def _named_outside() -> set[str]:
         path
         for path in repository_files()
         if ((path.suffix == ".py" and path.parts[0] in SPEAKING) or path.name in OTHERS)
-        and path != Path("api/settings_page.py")
+        and path != Path("api/environment.py")
     ]
     return {name for path in speaking for name in NAME.findall(text_of(path))}

@@ -1,4 +1,4 @@
-"""Plan and bill of a tuning, as HTTP shows them."""
+"""What came of a tuning at its provider, as HTTP shows it: plan and bill, scores of checkpoints."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -69,3 +69,23 @@ def present_billing(kept: Mapping[str, Any]) -> ModelBilling:
         ratio=round(paid / expected, 4) if paid is not None and expected else None,
         findings=[RowFinding(code=code, message=message) for code, message in kept["findings"]],
     )
+
+
+class ProviderScore(BaseModel):
+    """A score over the validation rows, on the provider's scale."""
+
+    metric: str = Field(
+        description="exact_match, bleu, rouge, or pointwise where a model judged; types of ROUGE "
+        "and prompts come in the order in which the spec names them"
+    )
+    aggregation: str = Field(description="how the scores of rows became one: average and so on")
+    value: float = Field(description="of computed metrics 0 to 1; of a judge its own grade")
+
+
+class ProviderCheckpointScores(BaseModel):
+    """What the provider found of a checkpoint when the tuning ended; no score of ours."""
+
+    checkpoint: str | None = Field(description="its id; null where the provider names none")
+    scores: list[ProviderScore] = Field(description="one a metric, in the order of the spec")
+    output_uri: str | None = Field(description="where the provider wrote the rows")
+    error: str | None = Field(description="why scores are missing")

@@ -198,10 +198,15 @@ def tuning_of(
     """Return a `tune` job on a prepared dataset; `url` is where the provider is asked."""
     asked = {"dataset": prepared.outputs["dataset"], "train_size": TRAIN_SIZE, **spec}
     run = reserve_run(TUNE, asked, project_id=prepared.project_id, sessions=sessions)
+    return tuning_of_run(run, emulator=emulator, url=url)
+
+
+def tuning_of_run(run: MemoryRun, *, emulator: EmulatorProcess, url: str) -> Tuning:
+    """Return a `tune` job that is in the database of its run."""
     provider: TuningProvider = open_vertex(project=PROJECT, location="us-central1", endpoint=url)
     pace = OperationPace(poll_seconds=0.1, settle_seconds=60)
     providers = Registry("provider", {"vertex": provider})
-    return Tuning(run, sessions, providers, emulator, pace)
+    return Tuning(run, run.sessions, providers, emulator, pace)
 
 
 SYNTHETIC: dict[str, Any] = {

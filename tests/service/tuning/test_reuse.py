@@ -1,11 +1,15 @@
 """An identical tuning that has succeeded is used again and costs nothing; another one is not."""
 
+import shutil
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from service.catalogue.catalogue import Places, load_catalogue
+from service.database import Sessions, open_sessions
 from service.inference.ledger import cost_of_job
 from service.jobs.lifecycle import Reason
 from service.jobs.operations import Request, reserve_ids
@@ -15,20 +19,56 @@ from service.tuning.models import TunedModel
 from service.tuning.operations import run_tune
 from service.tuning.queries import get_model
 from service.tuning.removal import remove_model
-from tests.service.tuning.conftest import CATALOGUE, TUNE, Tuning
+from tests.service.tuning.conftest import (
+    CATALOGUE,
+    TUNE,
+    PreparedOnce,
+    Tuning,
+    tuning_of,
+    tuning_of_run,
+)
+from tests.support.emulator import EmulatorProcess
 from tests.support.faulty_proxy import FaultyProxy
-from tests.support.runs import reserve_run
+from tests.support.runs import MemoryRun, reserve_run
+from tests.support.stored_rows import StoredRows, read_rows
 
 EMULATED = load_catalogue(places=Places(emulated=True))
 
 
+@pytest.fixture(scope="module")
+def paid(
+    prepared_once: PreparedOnce, migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[MemoryRun, StoredRows]:
+    """A job whose tuning has succeeded and was paid for, and the rows of its project."""
+    file = tmp_path_factory.mktemp("paid") / "tunecurve.db"
+    shutil.copy(migrated_sqlite, file)
+    emulator = prepared_once.emulator
+    with (
+        closing(open_sessions(f"sqlite:///{file}")) as sessions,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("STORAGE_EMULATOR_HOST", emulator.url)
+        prepared = prepared_once.write(sessions)
+        tuning = tuning_of(prepared, sessions=sessions, emulator=emulator, url=emulator.url)
+        tuning.step()
+        tuning.poll_until_ended()
+        tuning.step()
+        return tuning.run, read_rows(sessions)
+
+
 @pytest.fixture
-def tuned(tuning: Tuning) -> Tuning:
-    """A job whose tuning has succeeded and was paid for."""
-    tuning.step()
-    tuning.poll_until_ended()
-    tuning.step()
-    return tuning
+def tuned(
+    paid: tuple[MemoryRun, StoredRows],
+    sessions: Sessions,
+    emulator: EmulatorProcess,
+    proxy: FaultyProxy,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Tuning:
+    """That job, in the test's own database."""
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", emulator.url)
+    run, rows = paid
+    rows.write(sessions)
+    return tuning_of_run(replace(run, sessions=sessions), emulator=emulator, url=proxy.url)
 
 
 def again(tuning: Tuning, **more: Any) -> Tuning:

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from service.errors import Invalid
-from service.evaluation.scoring.verbal import SCALE, read_verbal, scale_of, verbal_confidence
-from service.evaluation.statistics.agreement import retest
+from service.evaluation.scoring.verbal import read_verbal, scale_of, verbal_confidence
 from service.inference.ports import Generation, GenerationRequest, Outcome
 from service.jobs.ports import Preempted
 from tests.service.evaluation.conftest import ROWS, Oracle, Room
@@ -111,10 +110,3 @@ def test_replies_are_words_of_the_scale() -> None:
     assert verbal_confidence([4, None, 3]) == pytest.approx(0.8)
     assert verbal_confidence([None]) is None
     assert scale_of(0) == scale_of(1)[::-1]
-
-
-def test_replies_that_follow_the_order_of_the_scale_show_as_its_effect() -> None:
-    found = retest([[4, 0], [4, 0], [4, 0]], tuple(SCALE.values()))
-    assert found.order_effect == pytest.approx(-0.8)
-    assert found.kappa is not None
-    assert found.kappa <= 0

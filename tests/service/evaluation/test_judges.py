@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from threading import Barrier
 from typing import Any
 
-import numpy as np
 import pytest
 from pydantic import ValidationError
 
@@ -17,16 +16,11 @@ from service.evaluation.judges.reports import JudgeCalibration, JudgeReport, sel
 from service.evaluation.judges.rubric import judge_prompt, judged_value, read_verdict
 from service.evaluation.judges.verdict_schemas import VerdictIn
 from service.evaluation.models import Evaluation, ScoreRow
+from service.evaluation.operations import remove_evaluation
 from service.evaluation.plans.estimates import estimate_calls
 from service.evaluation.queries import get_evaluation
 from service.evaluation.schemas import EvaluateSpec, VariantKind
 from service.evaluation.scoring.scores import check_signatures
-from service.evaluation.statistics.agreement import (
-    Estimate,
-    corrected_mean,
-    kappa_estimate,
-    rank_correlation,
-)
 from service.evaluation.verdicts import list_verdicts, put_verdicts
 from service.inference.cache import CacheRules
 from service.inference.ports import Generation, GenerationRequest, Outcome
@@ -89,6 +83,7 @@ def test_grades_of_a_judge(room: Room) -> None:
 def test_comparisons_and_refusals_of_a_judge(room: Room) -> None:
     _a_judge_that_prefers_what_stands_first_gives_ties_and_is_seen_through(room)
     _answers_are_compared_with_those_of_another_evaluation(room)
+    _where_the_other_evaluation_has_gone_no_answer_is_paid_for(room)
     _a_preempted_judge_continues_where_it_stopped(room)
     _a_model_of_the_same_family_judges_only_where_that_is_allowed(room)
     _what_no_judge_can_give_is_refused_at_submission(room)
@@ -158,6 +153,20 @@ def _answers_are_compared_with_those_of_another_evaluation(room: Room) -> None:
     )
     assert evaluation.judge is not None
     assert evaluation.judge["against"] == before.id
+
+
+def _where_the_other_evaluation_has_gone_no_answer_is_paid_for(room: Room) -> None:
+    room.oracle = JudgingOracle(replies=("first", "second"))
+    before = room.evaluate(room.reserve(metrics=["exact_match"], seed=1))
+    run = room.reserve(judge={**JUDGE, "mode": "pairwise", "against": before.id}, seed=2)
+    with room.sessions.transaction() as session:
+        remove_evaluation(session, before.id, project_id=room.project_id)
+
+    with pytest.raises(NotFound) as caught:
+        room.evaluate(run)
+
+    assert caught.value.code == "input_not_found"
+    assert room.stored(run) == []
 
 
 def _replies_that_are_no_option_and_refusals_lower_the_coverage_alone(room: Room) -> None:
@@ -447,42 +456,6 @@ def test_verdicts_of_both_orders_are_about_the_answer_that_is_judged() -> None:
         None,
         None,
     ]
-
-
-def test_kappa_is_that_of_the_textbook_with_its_interval() -> None:
-    # Two raters, yes or no: 20 and 15 alike, 5 and 10 not. Kappa 0.40 and, by Fleiss, Cohen and
-    # Everitt (1969), a standard error of 0.127, so from 0.15 to 0.65.
-    one = [1] * 20 + [1] * 5 + [0] * 10 + [0] * 15
-    other = [1] * 20 + [0] * 5 + [1] * 10 + [0] * 15
-    found = kappa_estimate(one, other, np.arange(50), levels=2)
-    assert found.value == pytest.approx(0.4)
-    assert found.low == pytest.approx(0.15, abs=0.02)
-    assert found.high == pytest.approx(0.65, abs=0.02)
-    assert kappa_estimate([1, 1], [1, 1], np.arange(2), levels=2) == Estimate(None)
-
-
-def test_intervals_of_agreement_cover_what_they_promise() -> None:
-    random = np.random.default_rng(5)
-    covered = {"kappa": 0, "corrected": 0, "rank": 0}
-    trials, rows, drawn = 200, 400, 80
-    for _ in range(trials):
-        people = random.integers(0, 5, rows)
-        slips = random.random(rows) < 0.3
-        judge = np.where(slips, random.integers(0, 5, rows), people)
-        # 70 % are copied and the others drawn from the same even distribution: kappa is 0.7.
-        kappa = kappa_estimate(judge[:drawn], people[:drawn], np.arange(drawn), levels=5)
-        covered["kappa"] += (kappa.low or 0) <= 0.7 <= (kappa.high or 0)
-        score = judge + 0.5  # too kind by half a grade
-        fixed = corrected_mean(
-            score,
-            np.arange(rows),
-            errors=(score - people)[:drawn],
-            error_groups=np.arange(drawn),
-        )
-        covered["corrected"] += (fixed.low or 0) <= 2.0 <= (fixed.high or 0)
-        rank = rank_correlation(random.random(drawn), random.random(drawn), np.arange(drawn))
-        covered["rank"] += (rank.low or 0) <= 0.0 <= (rank.high or 0)
-    assert all(0.91 * trials <= count for count in covered.values()), covered
 
 
 def _a_judge_that_is_asked_once_cannot_be_tested_again(room: Room) -> None:

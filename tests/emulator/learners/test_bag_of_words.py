@@ -1,19 +1,25 @@
 """What is hashed here is what scikit-learn's HashingVectorizer hashes, to the last digit."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
-from scipy import sparse
-from sklearn.feature_extraction.text import HashingVectorizer
 
 from emulator.learners.features.bag_of_words import bag_of_words
 from emulator.learners.features.hashes import WIDTH
 from emulator.learners.rules.classification import opinion_marks
 
+if TYPE_CHECKING:
+    from scipy import sparse
+
 TEXTS = st.text(alphabet=st.sampled_from("aB1 \t\n-,.!'Éßİ日\ud800"), max_size=40)
 
 
-def expected(texts: list[str]) -> sparse.csr_matrix:
+def expected(texts: list[str]) -> "sparse.csr_matrix":
+    from scipy import sparse
+    from sklearn.feature_extraction.text import HashingVectorizer
+
     words = HashingVectorizer(
         ngram_range=(1, 2), n_features=WIDTH, alternate_sign=False, token_pattern=r"\w+|[^\w\s]+"
     )

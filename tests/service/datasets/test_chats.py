@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from google.cloud.aiplatform_v1.types import Content as ProtoContent
-from google.genai.types import Content
 from google.protobuf import json_format
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -28,6 +27,8 @@ ROOT = Path(__file__).parents[3]
 @settings(max_examples=50, deadline=None)
 @given(st.integers(0, 2**32))
 def test_five_thousand_chats_are_read_by_the_services_own_types(seed: int) -> None:
+    from google.genai.types import Content
+
     chats = random_chats(seed, 100)
 
     lines = list(training_lines("", map(example_of, chats)))

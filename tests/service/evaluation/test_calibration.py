@@ -2,8 +2,6 @@
 
 import numpy as np
 import pytest
-from scipy import special, stats
-from sklearn.metrics import cohen_kappa_score, roc_auc_score
 
 from service.evaluation.statistics.agreement import weighted_kappa
 from service.evaluation.statistics.automation import automate, choose_threshold
@@ -22,17 +20,23 @@ from service.evaluation.statistics.intervals import Array
     ("x", "a", "b"), [(0.3, 2, 5), (0.95, 1000, 20), (0.5, 0.5, 0.5), (0.9, 50.5, 3.2), (1, 2, 3)]
 )
 def test_the_incomplete_beta_is_scipys(x: float, a: float, b: float) -> None:
+    from scipy import special
+
     assert incomplete_beta(x, a, b) == pytest.approx(special.betainc(a, b, x), rel=1e-9)
 
 
 @pytest.mark.parametrize(("successes", "trials"), [(0, 20), (20, 20), (95, 100), (1, 3)])
 def test_the_exact_interval_is_scipys(successes: int, trials: int) -> None:
+    from scipy import stats
+
     found = exact_interval(EffectiveCount(successes, trials, trials))
     expected = stats.binomtest(successes, trials).proportion_ci(method="exact")
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-9)
 
 
 def test_the_tail_is_the_binomials() -> None:
+    from scipy import stats
+
     assert tail_at_most(3, 200, rate=0.05) == pytest.approx(stats.binom.cdf(3, 200, 0.05))
     assert tail_at_most(5, 5, rate=0.05) == 1.0
 
@@ -48,6 +52,8 @@ def test_rows_in_groups_are_worth_fewer_trials() -> None:
 
 
 def test_auroc_and_kappa_are_those_of_scikit_learn() -> None:
+    from sklearn.metrics import cohen_kappa_score, roc_auc_score
+
     chance = np.random.default_rng(0)
     confidence = chance.random(500).round(1)
     right = chance.random(500) < confidence

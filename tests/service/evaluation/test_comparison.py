@@ -8,7 +8,6 @@ import pytest
 from numpy.typing import NDArray
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.significance import PairedTest, Result
-from scipy import stats
 
 from service.evaluation.metrics.registry import METRICS
 from service.evaluation.statistics.comparison import (
@@ -55,6 +54,8 @@ def in_groups(groups: NDArray[np.integer[Any]], *, binary: bool = True) -> Share
 
 
 def test_mcnemar_is_the_exact_binomial_test() -> None:
+    from scipy import stats
+
     for first, second in ((0, 0), (1, 5), (8, 20), (30, 30), (400, 460)):
         expected = stats.binomtest(first, first + second).pvalue if first + second else 1.0
         assert mcnemar_p(first, second) == pytest.approx(expected, rel=1e-9)

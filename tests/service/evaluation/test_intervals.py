@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from service.evaluation.statistics.distributions import student_p, student_quantile
 from service.evaluation.statistics.intervals import (
@@ -56,6 +55,8 @@ def test_wilson_intervals_are_those_published(
 
 @pytest.mark.parametrize(("successes", "trials"), [(0, 400), (40, 40), (3, 7), (199, 200)])
 def test_wilson_intervals_are_those_of_scipy(successes: int, trials: int) -> None:
+    from scipy import stats
+
     expected = stats.binomtest(successes, trials).proportion_ci(0.95, method="wilson")
     interval = wilson_interval(successes, trials, confidence=0.95)
     assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
@@ -63,6 +64,8 @@ def test_wilson_intervals_are_those_of_scipy(successes: int, trials: int) -> Non
 
 @pytest.mark.parametrize("freedom", [1, 2, 3.6, 7, 8, 19.25, 99, 1000, 20_000])
 def test_quantiles_of_student_are_those_of_scipy(freedom: float) -> None:
+    from scipy import stats
+
     for share in (0.6, 0.9, 0.975, 0.995):
         expected = stats.t.ppf(share, freedom)
         assert student_quantile(share, freedom=freedom) == pytest.approx(expected, rel=1e-8)
@@ -135,6 +138,8 @@ def test_the_error_of_unequal_groups_is_unbiased_where_the_jackknifes_is_too_lar
 @pytest.mark.parametrize("groups", [4, 8, 60])
 def test_the_error_of_a_difference_grows_with_the_skewness_of_the_groups(groups: int) -> None:
     """Hall (1992), section 2.6, by another library's skewness and quantile; from 4 groups, none."""
+    from scipy import stats
+
     values = stats.expon.ppf((np.arange(groups) + 0.5) / groups)
     freedom = groups - 1
     t = stats.t.ppf(0.975, freedom)

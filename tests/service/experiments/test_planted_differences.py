@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy.stats import t
 
 from service.evaluation.metrics.registry import METRICS
 from service.evaluation.schemas import VariantKind
@@ -144,6 +143,8 @@ def test_a_planted_difference_is_said_with_the_interval_of_a_paired_bootstrap(na
 
 def bootstrap(planted: Planted) -> tuple[float, float, float]:
     """A paired cluster bootstrap without the service: groups are drawn with replacement."""
+    from scipy.stats import t
+
     rng = np.random.default_rng(1)
     members = [np.flatnonzero(planted.groups == group) for group in np.unique(planted.groups)]
     sums = [np.stack([rows[at].sum(axis=0) for at in members]) for rows in planted.rows]

@@ -1,21 +1,19 @@
 """`python -m api`: serve, migrate, make or reset keys, print the contract or the settings."""
 
 import argparse
+import contextlib
 import gc
 import ipaddress
 import json
 import os
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import structlog
-import uvicorn
 
-from api.app import create_app
 from api.environment import settings_page, unknown_settings
-from api.http_server import allow_open_files, run_processes, server_config
-from service.container import Container
+from service.database import Sessions, open_sessions
 from service.errors import TunecurveError
 from service.logging import configure_logging
 from service.migrations.upgrade import require_room, require_tables, upgrade
@@ -96,6 +94,12 @@ def serve(settings: Settings, *, host: str, port: int, workers: int = 1) -> int:
 
     Other machines are served only once a key exists.
     """
+    # Imported here, as it takes half a second that the other commands do not need.
+    import uvicorn
+
+    from api.app import create_app
+    from api.http_server import allow_open_files, run_processes, server_config
+
     if not is_loopback(host):
         _require_key(settings)
     log.info("api_started", host=host, port=port)
@@ -125,55 +129,55 @@ def is_loopback(host: str) -> bool:
 
 
 def _require_key(settings: Settings) -> None:
-    container = Container(settings)
-    try:
-        project_id = ensure_project(DEFAULT_PROJECT, sessions=container.sessions)
-        if not has_keys(project_id, sessions=container.sessions):
+    with _sessions(settings) as sessions:
+        project_id = ensure_project(DEFAULT_PROJECT, sessions=sessions)
+        if not has_keys(project_id, sessions=sessions):
             message = (
                 "there is no key yet: make one with `python -m api reset-key`, or serve on "
                 "127.0.0.1"
             )
             raise TunecurveError(message, code="no_key")
+
+
+@contextlib.contextmanager
+def _sessions(settings: Settings) -> Iterator[Sessions]:
+    """Yield all that a command on keys needs: to import the container takes half a second."""
+    opened = open_sessions(settings.resolved_database_url)
+    try:
+        yield opened
     finally:
-        container.close()
+        opened.close()
 
 
 def migrate(settings: Settings, *, first_key: bool = True) -> None:
     """Run the missing migrations; print a first key where the default project has none."""
     upgrade(settings.resolved_database_url)
-    container = Container(settings)
-    try:
-        project_id = ensure_project(DEFAULT_PROJECT, sessions=container.sessions)
-        if first_key and not has_keys(project_id, sessions=container.sessions):
-            key = create_key(project_id, name="first", scopes=Scope, sessions=container.sessions)
+    with _sessions(settings) as sessions:
+        project_id = ensure_project(DEFAULT_PROJECT, sessions=sessions)
+        if first_key and not has_keys(project_id, sessions=sessions):
+            key = create_key(project_id, name="first", scopes=Scope, sessions=sessions)
             sys.stdout.write(f"key: {key.secret}\n")
-    finally:
-        container.close()
 
 
 def print_new_key(settings: Settings, project: str, *, name: str, scopes: Sequence[Scope]) -> None:
     """Make a key of a project, which is made when there is none, and print the secret."""
-    container = Container(settings)
-    try:
-        project_id = ensure_project(project, sessions=container.sessions)
-        key = create_key(project_id, name=name, scopes=scopes, sessions=container.sessions)
-    finally:
-        container.close()
+    with _sessions(settings) as sessions:
+        project_id = ensure_project(project, sessions=sessions)
+        key = create_key(project_id, name=name, scopes=scopes, sessions=sessions)
     sys.stdout.write(f"key: {key.secret}\n")
 
 
 def print_reset_key(settings: Settings, project: str) -> None:
     """Replace the keys that administer a project by a new one, and print its secret."""
-    container = Container(settings)
-    try:
-        key = reset_keys(project, sessions=container.sessions)
-    finally:
-        container.close()
+    with _sessions(settings) as sessions:
+        key = reset_keys(project, sessions=sessions)
     sys.stdout.write(f"key: {key.secret}\n")
 
 
 def check(settings: Settings) -> int:
     """Print what is wrong with the settings and the database; return 1 where anything is."""
+    from service.container import Container
+
     faults = unknown_settings()
     container = Container(settings)
     try:
@@ -189,6 +193,8 @@ def check(settings: Settings) -> int:
 
 def print_document(settings: Settings) -> None:
     """Print the OpenAPI document as `docs/openapi.json` keeps it."""
+    from api.app import create_app
+
     document = create_app(settings).openapi()
     sys.stdout.write(json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
 

@@ -65,7 +65,7 @@ def test_wrong_settings_and_tables_are_named(
 
 
 def test_a_full_or_read_only_disk_is_reported(
-    data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    bare: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for flag, free, words in ((0, 1 << 20, "1 MB are left"), (os.ST_RDONLY, 1 << 40, "cannot be")):
         disk = SimpleNamespace(f_flag=flag, f_bavail=free, f_frsize=1)

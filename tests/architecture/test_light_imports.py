@@ -106,6 +106,32 @@ def test_a_worker_of_whatever_queue_starts_without_pytorch_and_tables(tmp_path: 
     assert _packages(imported) & (LOCAL_MODELS | TABLES) == set()
 
 
+def test_a_worker_that_tunes_loads_one_service_of_the_hundred_of_googles_client(
+    tmp_path: Path,
+) -> None:
+    package = "google.cloud.aiplatform_v1"
+    imported = _imported("import service.tuning.providers.vertex", folder=tmp_path)
+    services = {name for name in imported if name.startswith(f"{package}.services.")}
+
+    assert f"{package}.types.tuning_job" in imported
+    assert {name.split(".")[4] for name in services} == {"gen_ai_tuning_service"}
+
+
+def test_every_name_of_googles_client_is_there_when_it_is_asked_for(tmp_path: Path) -> None:
+    statement = """
+from service.inference.batches.aiplatform import v1
+from google.cloud.aiplatform_v1 import JobServiceClient, TuningJob
+from google.cloud.aiplatform_v1.types import TuningJob as same
+from google.cloud.aiplatform_v1.types.tuning_job import TuningJob as defined
+assert v1.TuningJob is TuningJob is same is defined
+assert v1.JobServiceClient is JobServiceClient
+assert not hasattr(v1, "NoSuchName")
+"""
+    packages = _packages(_imported(f"exec({statement!r})", folder=tmp_path))
+
+    assert "google" in packages
+
+
 def test_a_preview_starts_without_the_database_and_tables(tmp_path: Path) -> None:
     imported = _imported("import service.datasets.preview.worker", folder=tmp_path)
 

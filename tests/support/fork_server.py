@@ -20,6 +20,7 @@ import sys
 from typing import Any
 
 MODULES = (
+    "service.inference.batches.aiplatform",  # first: what follows loads the parts of it
     "aiohttp",
     "anyio._backends._asyncio",
     "api.app",
@@ -33,7 +34,10 @@ MODULES = (
     "emulator.learners.tuned_model",
     "faker",
     "google.auth.transport.requests",
-    "google.cloud.aiplatform_v1",
+    *(
+        f"google.cloud.aiplatform_v1.services.{name}_service"
+        for name in ("endpoint", "job", "metadata", "model", "tensorboard")
+    ),
     "google.cloud.storage",
     "kombu.matcher",
     "kombu.transport.redis",
@@ -48,6 +52,7 @@ MODULES = (
     "service.datasets.prepare_job",
     "service.inference.generators.vertex",
     "service.migrations.upgrade",
+    "service.inference.batches.vertex",
     "service.tuning.providers.vertex",
     "sqlalchemy.dialects.postgresql.psycopg",
     "sqlalchemy.dialects.sqlite.pysqlite",

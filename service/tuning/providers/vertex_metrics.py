@@ -10,8 +10,7 @@ from itertools import islice
 from math import isfinite
 from typing import Any
 
-from google.cloud import aiplatform_v1 as v1
-
+from service.inference.batches.aiplatform import v1
 from service.inference.batches.vertex_calls import CALL_SECONDS
 from service.tuning.ports import MetricPoint, MetricSeries
 

@@ -5,9 +5,8 @@ from functools import partial
 from itertools import chain, islice
 from typing import Any
 
-from google.cloud import aiplatform_v1 as v1
-
 from service.errors import NotFound
+from service.inference.batches.aiplatform import v1
 from service.inference.batches.vertex_calls import (
     CALL_SECONDS,
     call_vertex,

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from google.cloud import aiplatform_v1 as v1
 from google.protobuf import json_format
 
+from service.inference.batches.aiplatform import v1
 from service.tuning.ports import Hyperparameters, ProviderEvaluation, TuningRequest
 from service.tuning.providers.vertex_answers import ADAPTERS, PROJECT_LABEL, RUN_LABEL
 

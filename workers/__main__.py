@@ -18,7 +18,6 @@ from workers.memory import EXTRAS, give_back, without
 if TYPE_CHECKING:
     from celery import Celery
 
-_GPUS = "gpus"
 # Between two looks for garbage. Each call makes many objects, which nearly all go by themselves:
 # at Python's 700 a worker spends a tenth of its computing on looking.
 _YOUNG_OBJECTS = 10_000
@@ -37,9 +36,10 @@ def main(arguments: Sequence[str]) -> int:
     known = list(app.amqp.queues)
     if unknown := [name for name in options.queues if name not in known]:
         parser.error(f"no queue {unknown[0]!r}; known: {', '.join(known)}")
-    slots = slots_of(options.concurrency)
-    if fault := _bound_slots(options.queues, slots):
-        parser.error(fault)
+    try:
+        slots = _take_slots(options.queues, options.concurrency)
+    except TunecurveError as error:
+        parser.error(error.message)
     worker = app.Worker(
         queues=options.queues,
         concurrency=slots,
@@ -73,18 +73,11 @@ def load_app(include: Sequence[str]) -> "Celery":
     return app
 
 
-def slots_of(concurrency: str) -> int:
-    """Return how many jobs are worked on at once: as many as GPUs are here, or one, of `gpus`."""
-    from workers.gpu import visible_gpus
-
-    return max(1, len(visible_gpus())) if concurrency == _GPUS else int(concurrency)
-
-
-def _bound_slots(queues: Sequence[str], slots: int) -> str:
+def _take_slots(queues: Sequence[str], concurrency: str) -> int:
     from workers.app import settings
-    from workers.gpu import bound_slots
+    from workers.gpu import take_slots
 
-    return bound_slots(queues, slots, local_models=settings.local_models)
+    return take_slots(queues, concurrency, local_models=settings.local_models)
 
 
 def _full_name(name: str) -> str:
@@ -101,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
         "--concurrency",
         type=_concurrency,
         default="1",
-        help="jobs at once (%(default)s); `gpus`: one for each GPU here, or one",
+        help="jobs at once (%(default)s); `gpus`: one for each GPU that is free here, or one",
     )
     parser.add_argument("--name", default="", help="its name in the log, such as evaluate1@%%h")
     parser.add_argument("--include", type=_names, default=[], help="modules with more tasks")
@@ -109,7 +102,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _concurrency(text: str) -> str:
-    if text != _GPUS:
+    from workers.gpu import GPUS
+
+    if text != GPUS:
         int(text)  # argparse refuses what it raises for
     return text
 

@@ -139,6 +139,13 @@ def test_a_preview_starts_without_the_database_and_tables(tmp_path: Path) -> Non
     assert _packages(imported) & (HEAVY | TABLES | {"sqlalchemy"}) == set()
 
 
+def test_a_reader_of_parquet_starts_without_schemas(tmp_path: Path) -> None:
+    """Each file has a process of its own, and pydantic would be a quarter of its computing."""
+    statement = "import service.datasets.ingestion.parquet_worker"
+
+    assert "pydantic" not in _packages(_imported(statement, folder=tmp_path))
+
+
 def test_help_is_printed_without_any_sdk(tmp_path: Path) -> None:
     imported = _imported(_COMMAND_LINE.format(argv=["tunecurve", "--help"]), folder=tmp_path)
 

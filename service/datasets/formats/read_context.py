@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from service.datasets.formats.options import FormatOptions
 from service.datasets.formats.rows import (
     RepeatedMembers,
     SourceRow,
@@ -19,6 +18,7 @@ from service.errors import Invalid
 from service.files.contents import FileLimits
 
 if TYPE_CHECKING:  # readers in processes of their own do without
+    from service.datasets.formats.options import FormatOptions
     from service.settings import Settings
 
 
@@ -62,7 +62,7 @@ class ReadContext:
     """
 
     limits: IngestionLimits = field(default_factory=IngestionLimits)
-    options: FormatOptions = field(default_factory=FormatOptions)
+    given_options: "FormatOptions | None" = None
     log: FaultLog = field(default_factory=FaultLog)
     nested: set[str] = field(default_factory=set)
     columns: dict[str, None] = field(default_factory=dict)
@@ -73,6 +73,13 @@ class ReadContext:
     names_like_cells: set[str] = field(default_factory=set)
     class_names: dict[str, Sequence[str]] = field(default_factory=dict)
     keeps_class_numbers: bool = False
+
+    @property
+    def options(self) -> "FormatOptions":
+        """How the file is written, as far as that was said."""
+        from service.datasets.formats.options import FormatOptions
+
+        return self.given_options or FormatOptions()
 
     def needs(self, name: str) -> bool:
         return self.needed is None or name in self.needed

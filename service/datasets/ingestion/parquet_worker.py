@@ -9,7 +9,6 @@ import json
 import resource
 import sys
 from collections.abc import Sequence
-from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +111,7 @@ def _memory_exceeded(limits: IngestionLimits) -> TooLarge:
     return TooLarge(message)
 
 
-class _WithoutPandas(MetaPathFinder):
+class _WithoutPandas:
     """Arrow imports pandas for lists if it can, which takes two seconds."""
 
     def find_spec(self, fullname: str, path: object, target: object = None) -> None:  # noqa: ARG002  the finder's signature

@@ -95,7 +95,7 @@ def _context(
     limits: IngestionLimits, options: FormatOptions, needed: Iterable[str] | None
 ) -> ReadContext:
     names = None if needed is None else frozenset(map(_source_name, needed))
-    return ReadContext(limits=limits, options=options, needed=names)
+    return ReadContext(limits=limits, given_options=options, needed=names)
 
 
 def _source_name(name: str) -> str:
@@ -151,7 +151,7 @@ def _batches_of_files(
     for file in files:
         of_file = ReadContext(
             limits=context.limits,
-            options=context.options,
+            given_options=context.options,
             nested=context.nested,
             columns=context.columns,
             needed=context.needed,

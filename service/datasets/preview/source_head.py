@@ -47,7 +47,7 @@ def read_head(request: SampleRequest) -> SourceHead:
 
 def _head_of_file(request: SampleRequest, options: FormatOptions) -> SourceHead:
     limits = IngestionLimits(document_bytes=64 << 20, parquet_memory_bytes=1 << 30)
-    context = ReadContext(limits=limits, options=options)
+    context = ReadContext(limits=limits, given_options=options)
     name = options.name or FormatName(request.format or "jsonl")
     whole = request.head_bytes >= request.size_bytes
     rows: list[SourceRow] = []

@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -42,8 +42,15 @@ class Seen:
     """A page as the browser has it: what it asked for, and what it complained of."""
 
     page: Page
-    asked: list[str]
-    complaints: list[str]
+    asked: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+    def show(self, *, width: int, medium: Medium) -> None:
+        """Show it anew as a screen or a printer does; it is not loaded again."""
+        scheme: Literal["light", "dark"] = "dark" if medium == "dark" else "light"
+        media: Literal["print", "screen"] = "print" if medium == "print" else "screen"
+        self.page.set_viewport_size({"width": width, "height": 800})
+        self.page.emulate_media(media=media, color_scheme=scheme)
 
     def overflows(self) -> list[str]:
         """Return what reaches beyond the right edge of the page."""
@@ -52,19 +59,12 @@ class Seen:
         return found + ["the page itself"] * bool(self.page.evaluate(width))
 
 
-@contextmanager
-def look_at(browser: Browser, file: Path, *, width: int, medium: Medium) -> Iterator[Seen]:
-    """Open a file without scripts of its own, as a screen or a printer shows it."""
-    scheme: Literal["light", "dark"] = "dark" if medium == "dark" else "light"
-    page = browser.new_page(color_scheme=scheme, viewport={"width": width, "height": 800})
-    if medium == "print":
-        page.emulate_media(media="print")
-    asked: list[str] = []
-    complaints: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("dialog", lambda dialog: complaints.append(dialog.message))
-    page.goto(file.as_uri())
-    yield Seen(page, asked, complaints)
-    page.close()
+def look_at(browser: Browser, file: Path) -> Seen:
+    """Open a file without scripts of its own."""
+    seen = Seen(browser.new_page())
+    seen.page.on("request", lambda request: seen.asked.append(request.url))
+    seen.page.on("console", lambda message: seen.complaints.append(message.text))
+    seen.page.on("pageerror", lambda error: seen.complaints.append(str(error)))
+    seen.page.on("dialog", lambda dialog: seen.complaints.append(dialog.message))
+    seen.page.goto(file.as_uri())
+    return seen

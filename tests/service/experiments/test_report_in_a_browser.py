@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
 
 from service.datasets.report.page import Origin
 from service.datasets.report.page import render_report as render_dataset_report
@@ -13,17 +12,11 @@ from service.datasets.sources.synthetic import synthetic_rows
 from service.experiments.report.page import render_report
 from tests.service.datasets.columnar import prepare_rows
 from tests.service.experiments.reports import full_report, judged_report
-from tests.support.browser import MEDIA, WIDTHS, Medium, look_at, open_browser
+from tests.support.browser import MEDIA, WIDTHS, Medium, Seen, look_at, open_browser
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with open_browser() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("pages")
     experiment, dataset, judged = (
         folder / f"{name}.html" for name in ("experiment", "dataset", "judged")
@@ -49,25 +42,33 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {"experiment": experiment, "dataset": dataset, "judged": judged}
 
 
+@pytest.fixture(scope="module")
+def reports(files: dict[str, Path]) -> Iterator[dict[str, Seen]]:
+    """Each report is loaded once: how it is shown follows from its style alone."""
+    with open_browser() as browser:
+        yield {name: look_at(browser, file) for name, file in files.items()}
+
+
 @pytest.mark.parametrize("medium", MEDIA)
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("name", ["experiment", "dataset", "judged"])
 def test_a_report_asks_nobody_for_anything_and_fits_its_page(
-    browser: Browser, pages: dict[str, Path], name: str, width: int, medium: Medium
+    reports: dict[str, Seen], files: dict[str, Path], name: str, width: int, medium: Medium
 ) -> None:
-    with look_at(browser, pages[name], width=width, medium=medium) as seen:
-        assert seen.asked == [pages[name].as_uri()]
-        assert seen.complaints == []
-        assert seen.overflows() == []
-        background, text = seen.page.evaluate(
-            "[getComputedStyle(document.documentElement).backgroundColor,"
-            " getComputedStyle(document.body).color]"
-        )
-        assert (background == "rgb(255, 255, 255)") is (medium != "dark")
-        assert background != text
+    seen = reports[name]
+    seen.show(width=width, medium=medium)
+    assert seen.overflows() == []
+    background, text = seen.page.evaluate(
+        "[getComputedStyle(document.documentElement).backgroundColor,"
+        " getComputedStyle(document.body).color]"
+    )
+    assert (background == "rgb(255, 255, 255)") is (medium != "dark")
+    assert background != text
+    assert seen.asked == [files[name].as_uri()]
+    assert seen.complaints == []
 
 
-def test_a_printed_table_breaks_no_word(browser: Browser, pages: dict[str, Path]) -> None:
+def test_a_printed_table_breaks_no_word(reports: dict[str, Seen]) -> None:
     """On A4 within margins of a centimetre; the widest table has a page across of its own."""
     cells = ".scroll th, .scroll td:not(.text)"
     broken = """cells => [...document.querySelectorAll(cells)].flatMap(e => {
@@ -82,33 +83,30 @@ def test_a_printed_table_breaks_no_word(browser: Browser, pages: dict[str, Path]
       return found;
     })"""
     for name, width in (("experiment", 718), ("judged", 1047), ("dataset", 718)):
-        with look_at(browser, pages[name], width=width, medium="print") as seen:
-            assert seen.page.evaluate(broken, cells) == []
-            assert seen.overflows() == []
-            wide = seen.page.locator(".scroll:has(th:nth-child(12))").evaluate_all(
-                "all => all.map(e => getComputedStyle(e).page)"
-            )
-            assert set(wide) <= {"wide"}
+        seen = reports[name]
+        seen.show(width=width, medium="print")
+        assert seen.page.evaluate(broken, cells) == []
+        assert seen.overflows() == []
+        wide = seen.page.locator(".scroll:has(th:nth-child(12))").evaluate_all(
+            "all => all.map(e => getComputedStyle(e).page)"
+        )
+        assert set(wide) <= {"wide"}
 
 
 def test_on_a_phone_the_plot_is_narrow_and_each_cell_says_what_it_is(
-    browser: Browser, pages: dict[str, Path]
+    reports: dict[str, Seen],
 ) -> None:
-    with look_at(browser, pages["experiment"], width=390, medium="light") as seen:
-        page = seen.page
-        assert page.locator("figure svg.narrow").first.is_visible()
-        assert not page.locator("figure svg.wide").first.is_visible()
-        named = "e => getComputedStyle(e, '::before').content"
-        names = [
-            each.evaluate(named) for each in page.locator("tbody tr").nth(2).locator("td").all()
-        ]
-        assert '"95 % interval"' in names
-        assert page.get_by_text("SYNTHETIC").first.is_visible()
+    reports["experiment"].show(width=390, medium="light")
+    page = reports["experiment"].page
+    assert page.locator("figure svg.narrow").first.is_visible()
+    assert not page.locator("figure svg.wide").first.is_visible()
+    named = "e => getComputedStyle(e, '::before').content"
+    names = [each.evaluate(named) for each in page.locator("tbody tr").nth(2).locator("td").all()]
+    assert '"95 % interval"' in names
+    assert page.get_by_text("SYNTHETIC").first.is_visible()
 
 
-def test_names_of_the_front_stand_clear_of_its_steps(
-    browser: Browser, pages: dict[str, Path]
-) -> None:
+def test_names_of_the_front_stand_clear_of_its_steps(reports: dict[str, Seen]) -> None:
     """The boxes of texts, as the browser measures them, cross no step of the front."""
     crossed = """() => [...document.querySelectorAll('svg.wide')].flatMap(svg => {
       const steps = [...svg.querySelectorAll('line.fit')].map(e => e.getBoundingClientRect());
@@ -118,6 +116,7 @@ def test_names_of_the_front_stand_clear_of_its_steps(
           && step.top < box.bottom - 2 && step.bottom > box.top + 2);
       }).map(text => text.textContent);
     })"""
-    with look_at(browser, pages["experiment"], width=1280, medium="light") as seen:
-        assert seen.page.locator("svg.wide line.fit").count() > 0
-        assert seen.page.evaluate(crossed) == []
+    seen = reports["experiment"]
+    seen.show(width=1280, medium="light")
+    assert seen.page.locator("svg.wide line.fit").count() > 0
+    assert seen.page.evaluate(crossed) == []

@@ -1,6 +1,6 @@
 """How well two judgements of the same things agree, and what sets them apart. Pure.
 
-Intervals leave out one group at a time: rows of one group are judged alike.
+Intervals leave out one group at a time, as rows of one group are judged alike.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from service.evaluation.statistics.distributions import student_quantile
 from service.evaluation.statistics.intervals import Array, jackknife_error, sum_by_group
+from service.evaluation.statistics.kappa import kappas, profile_interval
 
 Places = Sequence[int] | NDArray[Any]
 
@@ -44,9 +45,19 @@ def kappa_estimate(
     one: Places, other: Places, groups: NDArray[Any], *, levels: int, confidence: float = 0.95
 ) -> Estimate:
     """Return `weighted_kappa` with its interval, never beyond -1 and 1."""
-    cells = _cells(one, other, levels=levels)
-    found = _estimate(cells, groups, lambda sums: _kappa(sums, levels), confidence=confidence)
-    return _within(found, -1.0, 1.0)
+    value = weighted_kappa(one, other, levels=levels)
+    if value is None:
+        return UNKNOWN
+    found = sum_by_group(_cells(one, other, levels=levels), groups=groups)
+    if len(found) < 2:  # noqa: PLR2004 - a spread needs two
+        return Estimate(value)
+    low, high = profile_interval(
+        found.sums.sum(axis=0).reshape(levels, levels),
+        error=jackknife_error(found.sums, lambda sums: _kappa(sums, levels)),
+        groups=len(found),
+        quantile=student_quantile(0.5 + confidence / 2, freedom=found.freedom),
+    )
+    return Estimate(value, low, high)
 
 
 def mean_estimate(values: Array, groups: NDArray[Any], *, confidence: float = 0.95) -> Estimate:
@@ -129,15 +140,7 @@ def _cells(one: Places, other: Places, *, levels: int) -> Array:
 
 
 def _kappa(sums: Array, levels: int) -> Array:
-    counts = sums.reshape(*sums.shape[:-1], levels, levels)
-    places = np.arange(levels)
-    weights = (places[:, None] - places[None, :]) ** 2.0
-    total = np.maximum(counts.sum(axis=(-2, -1)), 1)
-    expected = counts.sum(axis=-1)[..., :, None] * counts.sum(axis=-2)[..., None, :]
-    chance = (weights * expected).sum(axis=(-2, -1)) / total
-    seen = (weights * counts).sum(axis=(-2, -1))
-    found: Array = 1 - seen / np.where(chance > 0, chance, np.nan)
-    return found
+    return kappas(sums.reshape(*sums.shape[:-1], levels, levels))
 
 
 def _pearson(sums: Array) -> Array:

@@ -32,7 +32,7 @@ def parquet_batches(path: Path, context: ReadContext) -> Iterator[Batch]:
     context.class_names.update(notes["class_names"])
     faults = [RowFault(*each) for each in notes["faults"]]
     context.log.take(FaultLog(faults=faults, counts=notes["counts"]))
-    return _batches(texts)
+    return converted_batches(texts)
 
 
 def _converted(source: Path, target: Path, context: ReadContext) -> dict[str, Any]:
@@ -64,7 +64,8 @@ def _converted(source: Path, target: Path, context: ReadContext) -> dict[str, An
     return notes
 
 
-def _batches(texts: Path) -> Iterator[Batch]:
+def converted_batches(texts: Path) -> Iterator[Batch]:
+    """Yield the rows of a file of texts that the subprocess, or `convert`, has written."""
     from pyarrow import parquet
 
     with parquet.ParquetFile(texts, pre_buffer=False) as file:

@@ -25,18 +25,28 @@ _BATCH_ROWS = 5000
 def main(source: str, target: str, limits_json: str, needed_json: str) -> None:
     """Write the texts of the file `source` to `target`; print the result as JSON."""
     limits = IngestionLimits(**json.loads(limits_json))
-    memory = limits.parquet_memory_bytes
-    resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     needed = json.loads(needed_json)
     names = None if needed is None else frozenset(needed)
     context = ReadContext(limits=limits, needed=names)
+    limit_process(limits)
     try:
-        rows = _convert(Path(source), Path(target), context)
+        rows = convert(Path(source), Path(target), context)
         answer = {"rows": rows, **_notes(context)}
     except Invalid as error:
         answer = {"error": [error.code, error.message, isinstance(error, TooLarge)]}
     print(json.dumps(answer))  # noqa: T201  the parent reads standard output
+
+
+def limit_process(limits: IngestionLimits) -> None:
+    """Bound the memory of this process, for good, and leave no core of it."""
+    memory = limits.parquet_memory_bytes
+    resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def leave_out_pandas() -> None:
+    """Arrow imports pandas for lists if it can, which takes two seconds: let it find none."""
+    sys.meta_path.insert(0, _WithoutPandas())
 
 
 def _notes(context: ReadContext) -> dict[str, Any]:
@@ -49,7 +59,11 @@ def _notes(context: ReadContext) -> dict[str, Any]:
     }
 
 
-def _convert(source: Path, target: Path, context: ReadContext) -> int:
+def convert(source: Path, target: Path, context: ReadContext) -> int:
+    """Write the texts of a file to another and return how many rows it has; notes the faults.
+
+    Raises Invalid, TooLarge. The reader may end the process.
+    """
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -112,13 +126,11 @@ def _memory_exceeded(limits: IngestionLimits) -> TooLarge:
 
 
 class _WithoutPandas:
-    """Arrow imports pandas for lists if it can, which takes two seconds."""
-
     def find_spec(self, fullname: str, path: object, target: object = None) -> None:  # noqa: ARG002  the finder's signature
         if fullname == "pandas":
             raise ModuleNotFoundError(fullname)
 
 
 if __name__ == "__main__":
-    sys.meta_path.insert(0, _WithoutPandas())
+    leave_out_pandas()
     main(*sys.argv[1:])

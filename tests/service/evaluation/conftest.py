@@ -1,6 +1,7 @@
 """An evaluation's surroundings for tests: a prepared dataset, a store, and a model of their own."""
 
 import io
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,11 +11,12 @@ import pytest
 
 from service.catalogue.catalogue import load_catalogue
 from service.container import Container
-from service.database import Sessions
+from service.database import Sessions, open_sessions
 from service.datasets.operations import PREPARE, run_prepare
 from service.evaluation.models import Evaluation, Prediction
 from service.evaluation.operations import run_evaluate
 from service.evaluation.ports import CallConfig, EvaluationServices, ShardConfig
+from service.files.contents import FileLimits
 from service.inference.cache import CacheRules
 from service.inference.governor import LocalGovernor
 from service.inference.operations import shut_down
@@ -24,6 +26,7 @@ from service.settings import Settings
 from service.storage.local import LocalStore
 from service.storage.tables import read_parquet
 from tests.support.runs import MemoryRun, add_project, reserve_run
+from tests.support.snapshot import Snapshot, take_snapshot
 from tests.support.task_messages import MemoryTaskQueue
 
 ROWS = 40
@@ -102,22 +105,38 @@ class Room:
             return list(read_parquet(io.BytesIO(stream.read())))
 
 
-@pytest.fixture
-def room(sessions: Sessions, tmp_path: Path) -> Iterator[Room]:
-    store = LocalStore(tmp_path / "objects")
-    services = Container(Settings(data_dir=tmp_path, storage=f"file:{tmp_path / 'objects'}"))
-    project_id = add_project(sessions)
+@pytest.fixture(scope="session")
+def prepared(
+    migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[MemoryRun, Snapshot]:
+    """A dataset of a project, prepared once for all evaluations."""
+    folder = tmp_path_factory.mktemp("prepared")
+    shutil.copy(migrated_sqlite, folder / "test.db")
+    sessions = open_sessions(f"sqlite:///{folder / 'test.db'}")
     source = {"type": "synthetic", "rows": 200, "seed": 0}
     spec = {"preset": "pii", "source": source, "train_sizes": [10], "test_size": ROWS}
-    run = reserve_run(PREPARE, spec, project_id=project_id, sessions=sessions)
+    run = reserve_run(PREPARE, spec, project_id=add_project(sessions), sessions=sessions)
     run_prepare(
         run,
         sessions=sessions,
-        store=store,
-        limits=services.file_limits,
+        store=LocalStore(folder / "objects"),
+        limits=FileLimits(upload_bytes=1 << 20, line_bytes=1 << 16),
         google_project="",
         catalogue=load_catalogue(),
     )
-    made = Room(sessions, store, project_id, run.outputs["dataset"], services)
+    made = take_snapshot(sessions, folder / "objects")
+    sessions.close()
+    return run, made
+
+
+@pytest.fixture
+def room(
+    sessions: Sessions, tmp_path: Path, prepared: tuple[MemoryRun, Snapshot]
+) -> Iterator[Room]:
+    run, snapshot = prepared
+    snapshot.restore(sessions, tmp_path / "objects")
+    store = LocalStore(tmp_path / "objects")
+    services = Container(Settings(data_dir=tmp_path, storage=f"file:{tmp_path / 'objects'}"))
+    made = Room(sessions, store, run.project_id, run.outputs["dataset"], services)
     yield made
     shut_down(made.oracle, made.governor)

@@ -2,11 +2,11 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Sequence
 from typing import Literal
 
 from service.evaluation.metrics.measures import RowAverage
+from service.evaluation.metrics.porter import stem
 
 Kind = Literal["1", "2", "L"]
 _WORD = re.compile(r"[a-z0-9]+")
@@ -35,7 +35,7 @@ def split_words(text: str, *, stems: bool = False) -> list[str]:
     words = _WORD.findall(text.lower())
     if not stems:
         return words
-    return [_stemmer()(word) if len(word) >= _SHORTEST_STEMMED else word for word in words]
+    return [stem(word) if len(word) >= _SHORTEST_STEMMED else word for word in words]
 
 
 def loses_words(reference: str) -> bool:
@@ -59,14 +59,6 @@ def common_length(first: Sequence[str], second: Sequence[str]) -> int:
         taken = row & places.get(word, 0)
         row = ((row + taken) | (row - taken)) & every
     return len(first) - row.bit_count()
-
-
-@cache
-def _stemmer() -> Callable[[str], str]:
-    from nltk.stem.porter import PorterStemmer  # 1.4 s and 172 MiB: only where stems are compared
-
-    stem: Callable[[str], str] = PorterStemmer().stem
-    return stem
 
 
 def _count_ngrams(words: Sequence[str], size: int) -> Counter[tuple[str, ...]]:

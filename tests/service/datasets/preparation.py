@@ -12,6 +12,7 @@ from service.storage.local import LocalStore
 from service.storage.ports import StoredObject
 from tests.support.runs import MemoryRun, reserve_run
 
+CATALOGUE = load_catalogue()
 LIMITS = FileLimits(upload_bytes=1 << 20, line_bytes=1 << 16)
 SMALL = {
     "preset": "pii",
@@ -46,7 +47,7 @@ def go(run: MemoryRun, store: LocalStore) -> str:
         store=store,
         limits=LIMITS,
         google_project="a-project",
-        catalogue=load_catalogue(),
+        catalogue=CATALOGUE,
     )
     assert done is None
     return run.outputs["dataset"]

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from service.catalogue.catalogue import load_catalogue
 from service.clock import utc_now
 from service.database import Sessions, open_sessions
 from service.datasets.models import Dataset
@@ -35,7 +34,7 @@ from service.jobs.sweeps import wake_due
 from service.storage.local import LocalStore
 from service.storage.ports import StoredObject
 from service.webhooks.event_log import list_events
-from tests.service.datasets.preparation import LIMITS, upload
+from tests.service.datasets.preparation import CATALOGUE, LIMITS, upload
 from tests.support.runs import add_project
 from tests.support.task_messages import MemoryTaskQueue
 
@@ -124,14 +123,14 @@ class Workers:
 
     def _operate(self, run: LeasedRun, task: str) -> Any:
         if task == DRAFT.task:
-            return run_draft(run, store=self.store, catalogue=load_catalogue())
+            return run_draft(run, store=self.store, catalogue=CATALOGUE)
         return run_prepare(
             run,
             sessions=self.sessions,
             store=self.store,
             limits=LIMITS,
             google_project="",
-            catalogue=load_catalogue(),
+            catalogue=CATALOGUE,
             sharding=SourceShardConfig(self.jobs, self.shard_rows),
         )
 

@@ -30,6 +30,7 @@ from tests.support.snapshot import Snapshot, take_snapshot
 from tests.support.task_messages import MemoryTaskQueue
 
 ROWS = 40
+CATALOGUE = load_catalogue()
 
 
 @dataclass
@@ -77,7 +78,7 @@ class Room:
             generator=lambda _target, _project: self.oracle,
             governor=lambda _target, _project: self.governor,
             limits=lambda _target: CallLimits(in_flight=8, attempts=2, timeout_seconds=120),
-            catalogue=load_catalogue(),
+            catalogue=CATALOGUE,
             cache=self.cache,
         )
         jobs = JobServices(self.services.kinds, self.sessions, MemoryTaskQueue())
@@ -122,7 +123,7 @@ def prepared(
         store=LocalStore(folder / "objects"),
         limits=FileLimits(upload_bytes=1 << 20, line_bytes=1 << 16),
         google_project="",
-        catalogue=load_catalogue(),
+        catalogue=CATALOGUE,
     )
     made = take_snapshot(sessions, folder / "objects")
     sessions.close()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from types import MappingProxyType
 
-from service.database import Session, Sessions
+from service.database import Session
 from service.errors import (
     Forbidden,
     Invalid,
@@ -33,16 +33,14 @@ from service.tuning.models import TuningRun
 from tests.support.memory_store import MemoryStore
 from tests.support.runs import MemoryRun
 
+# A 409, 499 or 503 is an answer that was lost, or a request: the provider's adapter says so.
 ANSWERS = (
     "accepted",
     "answer lost",
     "request lost",
-    "409 made",
-    "499 made",
     "404 made",
     "404",
     "429",
-    "503",
     "refused",
     "refused made",
 )
@@ -128,14 +126,7 @@ class Ledger:
 
     def create(self, label: str, address: str = INPUT) -> str:
         answer, self.answer = self.answer, "accepted"
-        if answer in {
-            "accepted",
-            "answer lost",
-            "409 made",
-            "499 made",
-            "404 made",
-            "refused made",
-        }:
+        if answer in {"accepted", "answer lost", "404 made", "refused made"}:
             name = self._make(label, address)
             if answer == "accepted":
                 return name
@@ -170,7 +161,8 @@ class Ledger:
 
     def find(self, label: str) -> Sequence[FoundOperation]:
         listing = self.listing
-        self.listing, *self.later_listings = *self.later_listings, "complete"
+        self.listing, *later = *self.later_listings, "complete"
+        self.later_listings = tuple(later)
         if listing in LIST_ERRORS:
             message = "no list"
             raise LIST_ERRORS[listing](message)
@@ -260,14 +252,3 @@ class OwnedRun(MemoryRun):
             if self.owner[-1] is not self:
                 raise LeaseLost
             yield session
-
-
-def set_back(sessions: Sessions, *, seconds: float) -> None:
-    """Let time pass for every record: what was intended was intended so much earlier."""
-    with sessions.transaction() as session:
-        for row in session.query(TuningRun):
-            row.intended_at -= timedelta(seconds=seconds)
-            if row.next_poll_at:
-                row.next_poll_at -= timedelta(seconds=seconds)
-            if row.reconcile_at:
-                row.reconcile_at -= timedelta(seconds=seconds)

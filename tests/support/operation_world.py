@@ -1,12 +1,17 @@
 """A job whose paid operation is at a ledger, and the workers and sweeps that see it through."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from threading import Event
 
+from sqlalchemy import Engine
+
 from service.clock import utc_now
-from service.database import Sessions
+from service.database import Session, Sessions
 from service.errors import TunecurveError
 from service.ids import Prefix, new_id
 from service.jobs.lifecycle import State
@@ -15,13 +20,18 @@ from service.jobs.paid_operations.operations import advance
 from service.jobs.paid_operations.pace import OperationPace
 from service.jobs.paid_operations.polls import PolledTable
 from service.jobs.paid_operations.states import FINAL_STATES, OperationState
-from service.jobs.paid_operations.sweep import poll_operations
+from service.jobs.paid_operations.sweep import has_due_operations, poll_operations
 from service.jobs.ports import JobCancelled, LeaseLost, Waiting
 from service.tuning.models import TuningRun
-from tests.support.operation_ledger import INPUT, Ledger, LedgerOperation, OwnedRun, Steps, set_back
+from tests.support.operation_ledger import INPUT, Ledger, LedgerOperation, OwnedRun, Steps
 
 PACE = OperationPace(poll_seconds=30, settle_seconds=45)
 MANY = 60
+
+
+def _moments(time: timedelta) -> int:
+    """Return a time in units of ten seconds: how busy this machine is makes no difference."""
+    return round(time / timedelta(seconds=10))
 
 
 def _job(job_id: str, project_id: str) -> Job:
@@ -41,6 +51,29 @@ def _job(job_id: str, project_id: str) -> Job:
         created_at=now,
         updated_at=now,
     )
+
+
+class LateSessions(Sessions):
+    """Sessions of a database whose clock a test moves on."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine)
+        self._ahead = timedelta()
+
+    def pass_time(self, *, seconds: float) -> None:
+        self._ahead += timedelta(seconds=seconds)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        with super().transaction() as session:
+            session.info["now"] = utc_now() + self._ahead
+            yield session
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        with super().reading() as session:
+            session.info["now"] = utc_now() + self._ahead
+            yield session
 
 
 class FrozenWorker:
@@ -65,10 +98,22 @@ class FrozenWorker:
 
 
 @dataclass
+class WatchedSteps(Steps):
+    """Looks before each step at what a successor would find if this worker died there."""
+
+    look: Callable[[], str] = str
+    situations: list[str] = field(default_factory=list)
+
+    def take(self) -> None:
+        self.situations.append(self.look())
+        super().take()
+
+
+@dataclass
 class World:
     """A job whose operation is at a ledger, and the workers that take it further."""
 
-    sessions: Sessions
+    sessions: LateSessions
     project_id: str
     ledger: Ledger
     cancelled: bool = False
@@ -113,7 +158,7 @@ class World:
 
     def wait(self) -> None:
         """Let what is waited for come: time, and a sweep."""
-        set_back(self.sessions, seconds=100)
+        self.sessions.pass_time(seconds=100)
         self.sweep()
 
     def sweep(self) -> None:
@@ -127,12 +172,13 @@ class World:
             drop=lambda _row, name: ledger.cancel(name),
             staged=LedgerOperation(ledger, Steps(), self.project_id).staged,
         )
-        poll_operations([table], sessions=self.sessions, pace=PACE)
+        if has_due_operations([table], sessions=self.sessions):  # as the ticker asks first
+            poll_operations([table], sessions=self.sessions, pace=PACE)
 
     def be_overtaken(self, *, cancelled: bool) -> None:
         """Let another worker take the job over and end it."""
         self.cancelled = cancelled
-        set_back(self.sessions, seconds=100)
+        self.sessions.pass_time(seconds=100)
         self.work(Steps())
 
     def freeze(self, at: int) -> FrozenWorker:
@@ -142,14 +188,28 @@ class World:
     def finish(self) -> None:
         """Let other workers end it, and the sweep look for strays."""
         if self.end is None:
-            set_back(self.sessions, seconds=100)
+            self.sessions.pass_time(seconds=100)
             self.work(Steps())
-        set_back(self.sessions, seconds=100)
+        self.sessions.pass_time(seconds=100)
         self.wait()
 
     def row(self) -> TuningRun | None:
         with self.sessions.reading() as session:
             return session.query(TuningRun).filter_by(job_id=self.job_id).one_or_none()
+
+    def situation(self) -> str:
+        """Return all that a successor of its worker would find; ids are numbered."""
+        row, now, ledger = self.row(), self.sessions.now(), self.ledger
+        found = (
+            [] if row is None else [getattr(row, column.name) for column in row.__table__.columns]
+        )
+        values = [_moments(each - now) if isinstance(each, datetime) else each for each in found]
+        ids: dict[str, str] = {}
+        return re.sub(
+            rf"{self.job_id}|{row and row.id}|[0-9a-f]{{16}}",
+            lambda drawn: ids.setdefault(drawn[0], f"id {len(ids)}"),
+            f"{values} {ledger} {ledger.has_lagged}",
+        )
 
     def forget(self) -> None:
         with self.sessions.transaction() as session:

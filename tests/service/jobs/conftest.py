@@ -1,11 +1,14 @@
 """A project, and a kind of job whose output is nothing but its id."""
 
+import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from pydantic import BaseModel, ConfigDict
 
-from service.database import Session, Sessions
+from service.database import Session, Sessions, open_sessions
 from service.ids import Prefix
 from service.jobs.claims import claim_job
 from service.jobs.models import Job
@@ -13,6 +16,8 @@ from service.jobs.operations import Request, submit_job
 from service.jobs.ports import JobKind, JobServices, Submission
 from service.projects.operations import ensure_project
 from service.task_queue import Queue
+from tests.support.operation_world import LateSessions
+from tests.support.runs import add_project
 from tests.support.task_messages import MemoryTaskQueue
 
 
@@ -82,3 +87,15 @@ class Jobs:
 def jobs(sessions: Sessions) -> Jobs:
     project_id = ensure_project("default", sessions=sessions)
     return Jobs(sessions, project_id, MemoryTaskQueue())
+
+
+@pytest.fixture(scope="module")
+def database(
+    migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[LateSessions, str]]:
+    """One SQLite file for all worlds: there are hundreds."""
+    file = tmp_path_factory.mktemp("worlds") / "tunecurve.db"
+    shutil.copy(migrated_sqlite, file)
+    opened = LateSessions(open_sessions(f"sqlite:///{file}").engine)
+    yield opened, add_project(opened)
+    opened.close()

@@ -1,14 +1,11 @@
 """Every answer of a provider x every point where a worker may die or stand still: one operation."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from functools import partial
-from itertools import count
 from typing import Any
 
 import pytest
 
-from service.database import Sessions, open_sessions
 from service.errors import NotFound, TunecurveError, Unavailable
 from service.jobs.lifecycle import Reason
 from service.jobs.paid_operations.line import places_in_line
@@ -19,7 +16,6 @@ from service.jobs.paid_operations.states import (
     strays_of,
 )
 from service.jobs.ports import JobCancelled, Waiting
-from service.migrations.upgrade import upgrade
 from service.tuning.models import TuningRun
 from service.webhooks.event_log import list_events
 from tests.support.operation_ledger import (
@@ -30,113 +26,59 @@ from tests.support.operation_ledger import (
     KilledError,
     Ledger,
     Steps,
-    set_back,
 )
-from tests.support.operation_world import World
-from tests.support.runs import add_project
+from tests.support.operation_world import LateSessions, WatchedSteps, World
 
-
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Sessions, str]]:
-    """One SQLite file for all worlds: there are thousands."""
-    url = f"sqlite:///{tmp_path_factory.mktemp('operations') / 'tunecurve.db'}"
-    upgrade(url)
-    opened = open_sessions(url)
-    yield opened, add_project(opened)
-    opened.close()
-
-
-# To this module as an answer that was lost; the adapter's tests have their statuses.
-ALIKE = ("409 made", "499 made", "refused made")
-# The steps from the intent to the answer written down; again, they begin with the search.
-SENDING, SENDING_AGAIN = range(3, 8), range(10)
 Case = tuple[str, bool]  # what the list looks like at the first look, and whether it is cancelled
+
+
+def fatal_steps(
+    make: Callable[[], World], tried: set[str], *, cancelled: bool = False
+) -> Iterator[int]:
+    """Yield the steps at which a worker that dies leaves a situation that was not `tried` yet.
+
+    Its successors know nothing else: from the same situation they do the same.
+    """
+    world = make()
+    steps = WatchedSteps(look=world.situation)
+    world.work(steps)
+    world.cancelled = cancelled
+    world.finish()
+    world.require_one("nobody was killed")
+    for step, situation in enumerate(steps.situations):
+        if (key := f"{situation} {cancelled}") not in tried:
+            tried.add(key)
+            yield step
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_a_worker_may_die_anywhere_whatever_the_provider_answers(
-    database: tuple[Sessions, str], answer: str
+    database: tuple[LateSessions, str], answer: str
 ) -> None:
-    listings = ("complete",) if answer in ALIKE else LISTS
+    listings = ("complete",) if answer == "refused made" else LISTS
     cases: list[Case] = [*((listing, False) for listing in listings), ("complete", True)]
+    tried: set[str] = set()
     for listing, cancelled in cases:
-        for fatal in count():
-            steps = Steps(fatal)
-            world = World(*database, Ledger(answer, listing))
+
+        def make(listing: str = listing) -> World:
+            return World(*database, Ledger(answer, listing))
+
+        for fatal in fatal_steps(make, tried, cancelled=cancelled):
+            world = make()
             with suppress(KilledError):
-                world.work(steps)
+                world.work(Steps(fatal))
             world.cancelled = cancelled
             world.finish()
             world.require_one(f"killed at step {fatal}, {answer}, list {listing}")
-            if steps.taken <= fatal:
-                break
-
-
-@pytest.mark.parametrize("answer", ANSWERS)
-def test_a_worker_may_stand_still_anywhere_and_go_on_after_its_successor(
-    database: tuple[Sessions, str], answer: str
-) -> None:
-    cases: list[Case] = [("complete", False), ("late", False), ("complete", True)]
-    for listing, cancelled in cases:
-        for fatal in count():
-            world = World(*database, Ledger(answer, listing))
-            steps = Steps(fatal, partial(world.be_overtaken, cancelled=cancelled))
-            world.work(steps)
-            world.finish()
-            world.require_one(f"stood still at step {fatal}, {answer}, list {listing}")
-            if steps.taken <= fatal:
-                break
-
-
-@pytest.mark.parametrize(
-    ("missing", "reads_late", "cancelled", "again", "later_listings"),
-    [
-        ("refused", False, False, False, ()),
-        ("refused", True, False, True, ()),
-        ("fails", False, False, True, ()),
-        ("fails", True, False, False, ()),
-        ("fails", True, False, False, ("away",)),
-        ("fails", True, True, False, ()),
-    ],
-)
-def test_a_worker_may_stand_still_about_its_request_and_wake_at_any_step_of_its_successor(
-    database: tuple[Sessions, str],
-    missing: str,
-    *,
-    reads_late: bool,
-    cancelled: bool,
-    again: bool,
-    later_listings: tuple[str, ...],
-) -> None:
-    """With `again` it stands still while it looks for a first request, which has got lost."""
-    for frozen_at in SENDING_AGAIN if again else SENDING:
-        for woken_at in count():
-            ledger = Ledger(reads_late=reads_late, missing=missing, later_listings=later_listings)
-            world = World(*database, ledger)
-            if again:
-                world.ledger.answer = "request lost"
-                world.step(Steps())
-                set_back(world.sessions, seconds=100)
-            frozen = world.freeze(frozen_at)
-            world.cancelled = cancelled
-            set_back(world.sessions, seconds=100)
-            steps = Steps(woken_at, frozen.wake)
-            world.work(steps)
-            frozen.wake()
-            world.finish()
-            assert cancelled or world.end is OperationState.SUCCEEDED
-            world.require_one(f"stood still at step {frozen_at}, woken at {woken_at}")
-            if steps.taken <= woken_at:
-                break
 
 
 def test_a_request_that_is_answered_twice_that_nothing_is_there_has_failed(
-    database: tuple[Sessions, str],
+    database: tuple[LateSessions, str],
 ) -> None:
     world = World(*database, Ledger("404"))
     assert isinstance(world.step(Steps()), Waiting)
     world.ledger.answer = "404"
-    set_back(world.sessions, seconds=100)
+    world.sessions.pass_time(seconds=100)
     with pytest.raises(NotFound):
         world.step(Steps())
     world.forget()
@@ -144,13 +86,13 @@ def test_a_request_that_is_answered_twice_that_nothing_is_there_has_failed(
 
 @pytest.mark.parametrize(("answer", "requests"), [("conflict", 5), ("refused", 1)])
 def test_a_request_that_is_refused_again_and_again_has_failed(
-    database: tuple[Sessions, str], answer: str, requests: int
+    database: tuple[LateSessions, str], answer: str, requests: int
 ) -> None:
     world = World(*database, Ledger())
     for _ in range(requests - 1):
         world.ledger.answer = answer
         assert isinstance(world.step(Steps()), Waiting)
-        set_back(world.sessions, seconds=100)
+        world.sessions.pass_time(seconds=100)
     world.ledger.answer = answer
     with pytest.raises(TunecurveError):
         world.step(Steps())
@@ -161,26 +103,26 @@ def test_a_request_that_is_refused_again_and_again_has_failed(
 
 
 def test_a_provider_that_is_away_for_a_day_ends_what_it_never_took(
-    database: tuple[Sessions, str],
+    database: tuple[LateSessions, str],
 ) -> None:
     world = World(*database, Ledger("503"))
     assert isinstance(world.step(Steps()), Waiting)
     with world.sessions.transaction() as session:
         session.query(TuningRun).filter_by(job_id=world.job_id).update({"sends": 24 * 60 * 2})
     world.ledger.answer = "503"
-    set_back(world.sessions, seconds=100)
+    world.sessions.pass_time(seconds=100)
     with pytest.raises(Unavailable):
         world.step(Steps())
     world.forget()
 
 
 def test_a_request_that_was_carried_out_though_a_second_404_answers_it_is_adopted(
-    database: tuple[Sessions, str],
+    database: tuple[LateSessions, str],
 ) -> None:
     world = World(*database, Ledger("404"))
     assert isinstance(world.step(Steps()), Waiting)
     world.ledger.answer = "404 made"
-    set_back(world.sessions, seconds=100)
+    world.sessions.pass_time(seconds=100)
     world.finish()
     world.require_one("answered twice that nothing is there")
     assert world.end is OperationState.SUCCEEDED
@@ -188,27 +130,30 @@ def test_a_request_that_was_carried_out_though_a_second_404_answers_it_is_adopte
 
 @pytest.mark.parametrize("listing", LIST_ERRORS)
 def test_a_worker_may_die_anywhere_about_a_second_404_whatever_its_search_is_answered(
-    database: tuple[Sessions, str], listing: str
+    database: tuple[LateSessions, str], listing: str
 ) -> None:
     """The search before the second request is answered, the one after it is not."""
+    tried: set[str] = set()
     for answer in ("404", "404 made"):
-        for fatal in count():
+
+        def make(answer: str = answer) -> World:
             world = World(*database, Ledger("404"))
             world.step(Steps())
             world.ledger.answer = answer
             world.ledger.later_listings = ("complete", listing, "late")
-            set_back(world.sessions, seconds=100)
-            steps = Steps(fatal)
+            world.sessions.pass_time(seconds=100)
+            return world
+
+        for fatal in fatal_steps(make, tried):
+            world = make()
             with suppress(KilledError):
-                world.work(steps)
+                world.work(Steps(fatal))
             world.finish()
             world.require_one(f"killed at step {fatal} about a second {answer}, list {listing}")
-            if steps.taken <= fatal:
-                break
 
 
 def test_a_stray_is_cancelled_when_its_job_ends_and_named_in_an_event(
-    database: tuple[Sessions, str],
+    database: tuple[LateSessions, str],
 ) -> None:
     world = World(*database, Ledger())
     world.step(Steps())
@@ -225,12 +170,12 @@ def test_a_stray_is_cancelled_when_its_job_ends_and_named_in_an_event(
 
 
 def test_one_that_came_too_late_for_its_input_is_not_adopted_in_place_of_one_that_has_it(
-    database: tuple[Sessions, str],
+    database: tuple[LateSessions, str],
 ) -> None:
     world = World(*database, Ledger("request lost", reads_late=True, missing="fails"))
     world.step(Steps())
     world.ledger.answer = "answer lost"
-    set_back(world.sessions, seconds=100)
+    world.sessions.pass_time(seconds=100)
     world.step(Steps())
     row = world.row()
     assert row is not None
@@ -269,7 +214,7 @@ def test_of_several_the_oldest_open_one_is_adopted() -> None:
 
 
 def test_operations_wait_in_line_for_a_quota_in_the_order_of_their_arrival(
-    database: tuple[Sessions, str],
+    database: tuple[LateSessions, str],
 ) -> None:
     ledger = Ledger()
     first, second, third = (World(*database, ledger, most_open=1) for _ in range(3))
@@ -298,11 +243,11 @@ def test_operations_wait_in_line_for_a_quota_in_the_order_of_their_arrival(
 
 
 def test_a_search_is_never_concluded_from_a_list_that_was_cut(
-    database: tuple[Sessions, str],
+    database: tuple[LateSessions, str],
 ) -> None:
     world = World(*database, Ledger("answer lost", "away"))
     world.step(Steps())
-    set_back(world.sessions, seconds=100)
+    world.sessions.pass_time(seconds=100)
     waiting: Any = world.step(Steps())
     assert waiting.reason is Reason.RETRY
     assert len(world.ledger.entries) == 1

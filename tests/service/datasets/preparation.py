@@ -16,7 +16,7 @@ CATALOGUE = load_catalogue()
 LIMITS = FileLimits(upload_bytes=1 << 20, line_bytes=1 << 16)
 SMALL = {
     "preset": "pii",
-    "source": {"type": "synthetic", "rows": 400, "seed": 0},
+    "source": {"type": "synthetic", "rows": 200, "seed": 0},
     "train_sizes": [10, 50, 100],
     "test_size": 40,
     "validation_size": 20,

@@ -154,6 +154,7 @@ def test_numbers_stay_where_the_labels_are_numbers() -> None:
 
 
 @pytest.mark.parametrize(("labels", "taught"), [(WINDS, {"calm", "gale"}), ((0, 1, 2), {"0", "2"})])
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # it is the rows that count
 def test_class_numbers_are_taught_by_name_or_as_the_numbers_that_are_asked_for(
     labels: tuple[Any, ...],
     taught: set[str],

@@ -58,9 +58,9 @@ def test_a_prepared_dataset_tells_what_it_holds(
     assert list(shown.training_files) == ["10", "50", "100"]
     report = shown.report
     assert report is not None
-    assert report.source_rows == 400
+    assert report.source_rows == 200
     assert report.kept == sum(split.rows for split in shown.splits.values())
-    assert report.kept + sum(each.rows for each in report.dropped.values()) == 400
+    assert report.kept + sum(each.rows for each in report.dropped.values()) == 200
     assert run.progress[-1] == (report.kept, report.kept, "filling")
 
 

@@ -33,7 +33,7 @@ def test_a_source_over_a_limit_that_was_set_is_refused(
     sessions: Sessions, store: CountingStore, project_id: str
 ) -> None:
     run = reserve(sessions, project_id)
-    limits = container(source_rows_limit=300).ingestion_limits
+    limits = container(source_rows_limit=150).ingestion_limits
 
     with pytest.raises(TooLarge) as raised:
         run_prepare(
@@ -46,7 +46,7 @@ def test_a_source_over_a_limit_that_was_set_is_refused(
         )
 
     assert raised.value.code == "too_many_rows"
-    assert "300" in raised.value.message
+    assert "150" in raised.value.message
 
 
 def test_a_mirror_of_the_hub_is_reached_only_where_it_may_be(

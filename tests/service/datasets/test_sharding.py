@@ -194,20 +194,15 @@ def written(
     return file.getvalue().encode()
 
 
+def uploaded(data: bytes, workers: Workers) -> dict[str, str]:
+    """Upload a file; return it as the source of a spec."""
+    file_id = upload(data, workers.sessions, workers.store, workers.project_id)
+    return {"type": "file", "file_id": file_id}
+
+
 @pytest.fixture
-def sources(workers: Workers) -> list[dict[str, str]]:
-    data = [
-        written(tweets(700)),
-        written((f"held {text}", label) for text, label in tweets(41)),
-        written(pairs(700), ("prompt", "chosen", "rejected")),
-    ]
-    return [
-        {
-            "type": "file",
-            "file_id": upload(each, workers.sessions, workers.store, workers.project_id),
-        }
-        for each in data
-    ]
+def source(workers: Workers) -> dict[str, str]:
+    return uploaded(written(tweets(450)), workers)
 
 
 SIZES = {"train_sizes": [10, 100], "test_size": 30, "validation_size": 10}
@@ -223,16 +218,17 @@ def without_folders(made: Any) -> str:
 
 
 def test_any_number_of_shards_gives_the_same_dataset(
-    workers: Workers, sources: list[dict[str, str]]
+    workers: Workers, source: dict[str, str]
 ) -> None:
-    main, other, preferred = sources
+    other = uploaded(written((f"held {text}", label) for text, label in tweets(41)), workers)
+    preferred = uploaded(written(pairs(450), ("prompt", "chosen", "rejected")), workers)
     specs = (
-        {"preset": "sentiment", "source": main, **SIZES},
-        {"preset": "sentiment", "source": main, **SIZES, "near_duplicates": None}
+        {"preset": "sentiment", "source": source, **SIZES},
+        {"preset": "sentiment", "source": source, **SIZES, "near_duplicates": None}
         | {"max_characters": 150},
-        {"preset": "sentiment", "source": main, "test_source": other, **SIZES}
+        {"preset": "sentiment", "source": source, "test_source": other, **SIZES}
         | {"allow_leakage": True, "near_duplicates": 0.95},
-        {"preset": "pii", "source": {"type": "synthetic", "rows": 700, "seed": 0}, **SIZES},
+        {"preset": "pii", "source": {"type": "synthetic", "rows": 450, "seed": 0}, **SIZES},
         {"preset": "generic", "form": "preference", "source": preferred, **SIZES},
     )
     dropped: set[str] = set()
@@ -240,10 +236,10 @@ def test_any_number_of_shards_gives_the_same_dataset(
         alone, wanted = workers.made(spec, shard_rows=0)
         assert alone.state == State.SUCCEEDED, alone.error
         dropped.update(wanted["report"]["dropped"])
-        for shard_rows in (400, 110):
+        for shard_rows in (300, 140):
             job, found = workers.made(spec, shard_rows=shard_rows)
             assert job.state == State.SUCCEEDED, job.error
-            assert len(workers.shards(job)) >= 700 // shard_rows
+            assert len(workers.shards(job)) >= 450 // shard_rows
             assert without_folders(found) == without_folders(wanted)
             assert (job.progress["done"], job.progress["total"]) == (wanted["report"]["kept"],) * 2
     assert {"empty_text", "duplicate", "near_duplicate", "over_long"} <= dropped
@@ -272,8 +268,7 @@ def test_faults_of_rows_are_reported_as_by_one_worker(workers: Workers) -> None:
     rows[17] = ("half \ud83d".encode("utf-8", "surrogatepass").decode("latin-1"), "none")
     rows[290] = (rows[290][0], "5 stars")
     data = written(iter(rows)).replace(b"\r\n", b",more\r\n", 100)
-    file_id = upload(data, workers.sessions, workers.store, workers.project_id)
-    spec = {"preset": "sentiment", "source": {"type": "file", "file_id": file_id}, **SIZES}
+    spec = {"preset": "sentiment", "source": uploaded(data, workers), **SIZES}
 
     alone, _ = workers.made(spec, shard_rows=0)
     shared, _ = workers.made(spec, shard_rows=50)
@@ -285,10 +280,10 @@ def test_faults_of_rows_are_reported_as_by_one_worker(workers: Workers) -> None:
 
 
 def test_a_shard_that_fails_fails_the_job_and_leaves_no_files(
-    workers: Workers, sources: list[dict[str, str]]
+    workers: Workers, source: dict[str, str]
 ) -> None:
-    workers.shard_rows = 250
-    job = workers.submit({"preset": "sentiment", "source": sources[0], **SIZES})
+    workers.shard_rows = 150
+    job = workers.submit({"preset": "sentiment", "source": source, **SIZES})
     workers.work(rounds=2)
     workers.store.puts_left = 0
     workers.work(rounds=1)
@@ -305,10 +300,10 @@ def test_a_shard_that_fails_fails_the_job_and_leaves_no_files(
 
 @pytest.mark.parametrize("puts", [0, 1, 3])
 def test_shards_of_an_attempt_that_died_are_not_mixed_with_the_next(
-    workers: Workers, sources: list[dict[str, str]], puts: int
+    workers: Workers, source: dict[str, str], puts: int
 ) -> None:
-    spec = {"preset": "sentiment", "source": sources[0], **SIZES}
-    workers.shard_rows, workers.retries, workers.store.puts_left = 250, 1, puts
+    spec = {"preset": "sentiment", "source": source, **SIZES}
+    workers.shard_rows, workers.retries, workers.store.puts_left = 150, 1, puts
     job = workers.submit(spec)
     workers.work(rounds=1)
     assert len(workers.left) == puts
@@ -323,10 +318,10 @@ def test_shards_of_an_attempt_that_died_are_not_mixed_with_the_next(
 
 
 def test_a_job_that_fails_while_it_merges_continues_from_the_shards(
-    workers: Workers, sources: list[dict[str, str]]
+    workers: Workers, source: dict[str, str]
 ) -> None:
-    spec = {"preset": "sentiment", "source": sources[0], **SIZES}
-    workers.shard_rows, workers.retries = 250, 1
+    spec = {"preset": "sentiment", "source": source, **SIZES}
+    workers.shard_rows, workers.retries = 150, 1
     job = workers.submit(spec)
     workers.work(rounds=4)
     shards = [shard.id for shard in workers.shards(job)]
@@ -344,10 +339,10 @@ def test_a_job_that_fails_while_it_merges_continues_from_the_shards(
 
 
 def test_results_of_another_version_or_lost_ones_are_made_again(
-    workers: Workers, sources: list[dict[str, str]], tmp_path: Path
+    workers: Workers, source: dict[str, str], tmp_path: Path
 ) -> None:
-    spec = {"preset": "sentiment", "source": sources[0], **SIZES}
-    workers.shard_rows = 250
+    spec = {"preset": "sentiment", "source": source, **SIZES}
+    workers.shard_rows = 150
     job = workers.submit(spec)
     workers.work(rounds=4)
     folder = workers.shards(job)[0].spec["folder"]
@@ -372,11 +367,9 @@ def spoil(key: str, store: LocalStore, folder: Path) -> None:
     store.put_file(key, folder / "tar", content_type="application/x-tar")
 
 
-def test_a_shard_that_runs_twice_changes_nothing(
-    workers: Workers, sources: list[dict[str, str]]
-) -> None:
-    workers.shard_rows = 250
-    job = workers.submit({"preset": "sentiment", "source": sources[0], **SIZES})
+def test_a_shard_that_runs_twice_changes_nothing(workers: Workers, source: dict[str, str]) -> None:
+    workers.shard_rows = 150
+    job = workers.submit({"preset": "sentiment", "source": source, **SIZES})
     workers.work(rounds=2)
     (shard, *_) = workers.shards(job)
     before = workers.left
@@ -390,10 +383,10 @@ def test_a_shard_that_runs_twice_changes_nothing(
 
 @pytest.mark.parametrize("rounds", [1, 2, 4])
 def test_a_cancel_reaches_every_shard_and_leaves_no_files(
-    workers: Workers, sources: list[dict[str, str]], rounds: int
+    workers: Workers, source: dict[str, str], rounds: int
 ) -> None:
-    workers.shard_rows = 250
-    job = workers.submit({"preset": "sentiment", "source": sources[0], **SIZES})
+    workers.shard_rows = 150
+    job = workers.submit({"preset": "sentiment", "source": source, **SIZES})
     workers.work(rounds=rounds)
 
     cancel_job(
@@ -409,10 +402,10 @@ def test_a_cancel_reaches_every_shard_and_leaves_no_files(
 
 
 def test_a_cancelled_job_waits_for_shards_that_may_still_write(
-    workers: Workers, sources: list[dict[str, str]]
+    workers: Workers, source: dict[str, str]
 ) -> None:
-    workers.shard_rows = 250
-    job = workers.submit({"preset": "sentiment", "source": sources[0], **SIZES})
+    workers.shard_rows = 150
+    job = workers.submit({"preset": "sentiment", "source": source, **SIZES})
     workers.work(rounds=1)
     shard = workers.shards(job)[0].id
     claimed = claim_job(shard, sessions=workers.sessions, lease_seconds=30, attempts_limit=5)
@@ -434,10 +427,10 @@ def test_a_cancelled_job_waits_for_shards_that_may_still_write(
 
 
 def test_files_of_a_job_are_purged_once_it_has_ended(
-    workers: Workers, sources: list[dict[str, str]]
+    workers: Workers, source: dict[str, str]
 ) -> None:
-    workers.shard_rows = 250
-    job = workers.submit({"preset": "sentiment", "source": sources[0], **SIZES})
+    workers.shard_rows = 150
+    job = workers.submit({"preset": "sentiment", "source": source, **SIZES})
     workers.work(rounds=2)
     left = workers.left
     assert left
@@ -451,10 +444,10 @@ def test_files_of_a_job_are_purged_once_it_has_ended(
 
 
 def test_shards_are_shown_to_no_one_but_their_parent(
-    workers: Workers, sources: list[dict[str, str]]
+    workers: Workers, source: dict[str, str]
 ) -> None:
-    workers.shard_rows = 250
-    job = workers.submit({"preset": "sentiment", "source": sources[0], **SIZES})
+    workers.shard_rows = 150
+    job = workers.submit({"preset": "sentiment", "source": source, **SIZES})
     workers.work()
 
     assert len(workers.shards(job)) == 3

@@ -274,8 +274,8 @@ OUTPUTS: dict[str, tuple[Callable[[list[bytes]], Files], int]] = {
 }
 
 
-@on_sqlite
 @pytest.mark.parametrize("output", OUTPUTS)
+@on_sqlite
 def test_what_an_output_does_not_answer_is_left_to_ask_and_all_else_is_kept(
     batch: Batch, output: str
 ) -> None:
@@ -340,8 +340,8 @@ def test_a_lost_answer_does_not_start_a_second_batch(batch: Batch, proxy: Faulty
     assert [each["name"] for each in batch.batches()] == [batch.row().resource_name]
 
 
-@on_sqlite
 @pytest.mark.parametrize("status", [408, 409, 499, 503])
+@on_sqlite
 def test_an_answer_that_leaves_open_whether_a_batch_was_created_has_it_looked_for(
     batch: Batch, proxy: FaultyProxy, status: int
 ) -> None:

@@ -40,7 +40,7 @@ CLASSIFIER: dict[str, Any] = {
     "local": {"learning_rate": 2e-3, "batch_size": 16, "max_length": 64},
 }
 WRITER: dict[str, Any] = {
-    "hyperparameters": {"epochs": 8, "adapter_size": 16},
+    "hyperparameters": {"epochs": 6, "adapter_size": 16},
     "local": {
         "task": "causal_lm",
         "learning_rate": 5e-3,

@@ -24,7 +24,7 @@ from tests.support.local_models import BASE, CLASSIFIER, SIZES, WRITER, LocalRoo
 from tests.support.runs import MemoryRun
 
 STEPS = 5 * 25  # of five epochs of 400 rows in batches of 16
-SHORT = {**CLASSIFIER, "train_size": 50, "fresh": True}
+SHORT = {**CLASSIFIER, "hyperparameters": {"epochs": 3}, "train_size": 50, "fresh": True}
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,7 @@ def test_every_checkpoint_can_be_asked_and_the_first_knows_less_than_the_last(
 
 @pytest.fixture(scope="module")
 def short(room: LocalRoom) -> MemoryRun:
-    """A short training that nothing has interrupted: five epochs of four steps."""
+    """A short training that nothing has interrupted: three epochs of four steps."""
     run = room.reserve_tuning(**SHORT)
     room.train(run)
     return run
@@ -145,7 +145,7 @@ def test_an_identical_training_is_used_again_with_files_of_its_own(
     assert losses(room, run) == losses(room, short)
     assert str(again.endpoint) != str(first.endpoint)
     assert again.id in str(again.endpoint)
-    assert [each["epoch"] for each in again.checkpoints] == [1, 2, 3, 4, 5]
+    assert [each["epoch"] for each in again.checkpoints] == [1, 2, 3]
     scores = [room.evaluate(model=each.id, variant="tuned")[1] for each in (first, again)]
     assert scores[0] == scores[1]
     other = room.reserve_tuning(**{**SHORT, "fresh": False, "replicate": 1})
@@ -163,9 +163,9 @@ def test_a_run_that_is_taken_over_ends_with_the_loss_of_one_that_nothing_has_hap
     with pytest.raises(Killed):
         room.train(interrupted(run, at_step=10, happens=Killed()))
     model = room.train(run)
-    assert [done for done, *_ in run.progress] == list(range(9, 21))  # from the second epoch on
+    assert [done for done, *_ in run.progress] == list(range(9, 13))  # from the second epoch on
     assert losses(room, run) == pytest.approx(losses(room, short), abs=5e-4)
-    assert len(model.checkpoints) == 5
+    assert len(model.checkpoints) == 3
     assert not (room.services.local_tuning.folder / run.id).exists()
 
 
@@ -178,7 +178,7 @@ def test_a_preempted_run_saves_its_step_and_continues_from_there(
     folder = room.services.local_tuning.folder / run.id
     assert [each.name for each in folder.glob("checkpoint-*")] == ["checkpoint-6"]
     room.train(run)
-    assert [done for done, *_ in run.progress] == list(range(7, 21))
+    assert [done for done, *_ in run.progress] == list(range(7, 13))
     assert losses(room, run) == pytest.approx(losses(room, short), abs=5e-4)
 
 
@@ -186,7 +186,7 @@ def test_a_checkpoint_that_was_never_finished_is_not_gone_on_from(
     room: LocalRoom, short: MemoryRun
 ) -> None:
     run = room.reserve_tuning(**SHORT)
-    torn = room.services.local_tuning.folder / run.id / "checkpoint-16"
+    torn = room.services.local_tuning.folder / run.id / "checkpoint-8"
     torn.mkdir(parents=True)
     (torn / "model.safetensors").write_bytes(b"half of it")
     room.train(run)

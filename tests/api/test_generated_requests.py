@@ -15,7 +15,7 @@ from tests.api.server import Api, serve
 from tests.support.generated_requests import check_operation, operations_of
 from tests.support.redis import start_redis
 
-COUNT = 8
+COUNT = 6
 
 
 @pytest.fixture

@@ -3,7 +3,9 @@
 import csv
 import io
 import json
+import shutil
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -21,6 +23,12 @@ ROWS = [
     }
     for number in range(400)
 ]
+
+
+@pytest.fixture
+def database_url(migrated_sqlite: Path, tmp_path: Path) -> str:
+    """One database: what a file holds does not depend on it, and each preview is a process."""
+    return f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'test.db')}"
 
 
 def as_csv(rows: list[dict[str, str]]) -> bytes:

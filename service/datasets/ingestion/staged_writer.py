@@ -6,8 +6,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from service.datasets.formats.arrow_arrays import number_array
 
 _ZEROS = 1 << 20
@@ -148,6 +146,8 @@ class StagedWriter:
         part.unlink()
 
     def _table(self, numbers: Any, columns: Mapping[str, Any]) -> Any:
+        import numpy as np
+
         present = {kept_name(name): array for name, array in columns.items()}
         row = number_array(np.asarray(numbers, np.int64))
         return self._complete({ROW: row, **present}, len(numbers))

@@ -2,11 +2,12 @@
 
 Importing takes a worker, a ticker or an API a second of computing, and each child of a worker
 another one for Google's clients and the libraries of tables. A test that looks for what a process
-does not import starts it afresh.
-Linux only, as it reads a whole message at a time and ends with the process that started it.
+does not import starts it afresh. All test processes of a run share one, for the same reason.
+Linux only, as it reads a whole message at a time.
 """
 
 import array
+import contextlib
 import ctypes
 import gc
 import importlib
@@ -17,7 +18,7 @@ import select
 import signal
 import socket
 import sys
-from typing import Any
+from typing import Any, NamedTuple
 
 MODULES = (
     "service.inference.batches.aiplatform",  # first: what follows loads the parts of it
@@ -59,6 +60,7 @@ MODULES = (
     "uvicorn",
 )
 MESSAGE_BYTES = 1 << 17
+SECONDS_TO_CONNECT = 60  # of who has started it
 DESCRIPTORS = 3  # standard output, standard error, and where the exit status is written
 
 Order = dict[str, Any]
@@ -71,33 +73,66 @@ def end_with_parent() -> None:
 
 
 class ForkServer:
-    """Forks a process for each message on its socket, and says how each of them ended."""
+    """Forks a process for each message of a client, and says how each of them ended.
 
-    def __init__(self, control: socket.socket) -> None:
-        self._control = control
-        self._exits: dict[int, int] = {}
+    What a client has forked ends with its connection, and the server with the last of them.
+    """
+
+    def __init__(self, listening: socket.socket) -> None:
+        self._listening = listening
+        self._clients: dict[int, socket.socket] = {}
+        self._exits: dict[int, _Exit] = {}
         self._woken, self._waking = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def serve(self) -> Order | None:
-        """Return None in the server once its client is gone, and its order in each new process."""
+        """Return None in the server once no client is left, and its order in each new process."""
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._waking)
-        control = self._control.fileno()
-        while True:
-            ready, _, _ = select.select([control, self._woken], [], [])
+        self._listening.settimeout(SECONDS_TO_CONNECT)
+        self._accept()
+        while self._clients:
+            sources = [self._listening.fileno(), self._woken, *self._clients]
+            ready, _, _ = select.select(sources, [], [])
             if self._woken in ready:
                 os.read(self._woken, 4096)
                 self._reap()
-            if control in ready:
-                content, descriptors, _, _ = socket.recv_fds(
-                    self._control, MESSAGE_BYTES, DESCRIPTORS
-                )
-                if not content:
-                    return None
-                if order := self._fork(json.loads(content), descriptors):
+            if self._listening.fileno() in ready:
+                self._accept()
+            for number in self._clients.keys() & set(ready):
+                if order := self._answer(self._clients[number]):
                     return order
+        return None
 
-    def _fork(self, order: Order, descriptors: list[int]) -> Order | None:
+    def _accept(self) -> None:
+        client, _ = self._listening.accept()
+        peer = client.getsockopt(
+            socket.SOL_SOCKET, socket.SO_PEERCRED, 3 * array.array("i").itemsize
+        )
+        if array.array("i", peer)[1] != os.getuid():
+            client.close()
+            return
+        self._clients[client.fileno()] = client
+        _send_number(client, os.getpid())
+
+    def _answer(self, client: socket.socket) -> Order | None:
+        content = b""
+        with contextlib.suppress(OSError):  # a client may be killed at any moment
+            content, descriptors, _, _ = socket.recv_fds(client, MESSAGE_BYTES, DESCRIPTORS)
+        if content:
+            return self._fork(json.loads(content), descriptors, client)
+        self._dismiss(client)
+        return None
+
+    def _dismiss(self, client: socket.socket) -> None:
+        """End what a client has forked and is still there, and then the connection."""
+        del self._clients[client.fileno()]
+        for pid in [pid for pid, each in self._exits.items() if each.client is client]:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            os.close(self._exits.pop(pid).status)
+        client.close()
+
+    def _fork(self, order: Order, descriptors: list[int], client: socket.socket) -> Order | None:
         output, errors, status = descriptors
         pid = os.fork()
         if not pid:
@@ -105,27 +140,42 @@ class ForkServer:
             os.close(status)
             _take_on(order, output=output, errors=errors)
             return order
-        self._exits[pid] = status
+        self._exits[pid] = _Exit(status, client)
         os.close(output)
         os.close(errors)
-        self._control.send(array.array("i", [pid]).tobytes())
+        _send_number(client, pid)
         return None
 
     def _leave(self) -> None:
         """In the new process: keep nothing of the server's."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        for descriptor in (self._woken, self._waking, *self._exits.values()):
+        statuses = [each.status for each in self._exits.values()]
+        for descriptor in (self._woken, self._waking, *statuses):
             os.close(descriptor)
-        self._control.close()
+        for opened in (self._listening, *self._clients.values()):
+            opened.close()
 
     def _reap(self) -> None:
         for pid in list(self._exits):
             ended, status = os.waitpid(pid, os.WNOHANG)
             if ended:
-                descriptor = self._exits.pop(pid)
-                os.write(descriptor, str(os.waitstatus_to_exitcode(status)).encode())
+                descriptor = self._exits.pop(pid).status
+                with contextlib.suppress(OSError):
+                    os.write(descriptor, str(os.waitstatus_to_exitcode(status)).encode())
                 os.close(descriptor)
+
+
+class _Exit(NamedTuple):
+    """Where the exit status of a process is written, and who is waiting for it."""
+
+    status: int
+    client: socket.socket
+
+
+def _send_number(client: socket.socket, number: int) -> None:
+    with contextlib.suppress(OSError):
+        client.send(array.array("i", [number]).tobytes())
 
 
 def _take_on(order: Order, *, output: int, errors: int) -> None:
@@ -141,8 +191,9 @@ def _take_on(order: Order, *, output: int, errors: int) -> None:
 
 
 def main(descriptor: int) -> None:
-    """Import, then serve; in each new process, run its module as `python -m` does."""
-    end_with_parent()
+    """Leave who has started this, import, and serve; in each new process, run its module."""
+    if os.fork():
+        os._exit(0)
     for name in MODULES:
         importlib.import_module(name)
     gc.collect()

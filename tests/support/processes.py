@@ -5,12 +5,14 @@ import atexit
 import contextlib
 import json
 import os
+import secrets
 import select
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -65,22 +67,10 @@ class ForkedProcess:
 
 
 class _ForkClient:
-    """The test process's side of its fork server."""
+    """The test process's connection to the fork server of its run."""
 
     def __init__(self) -> None:
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            self._server = subprocess.Popen(
-                [sys.executable, "-m", "tests.support.fork_server", str(theirs.fileno())],
-                cwd=ROOT,
-                env=inherited(),
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,
-            )
-
-    @property
-    def pid(self) -> int:
-        return self._server.pid
+        self._control, self.pid = _connected(f"\0tunecurve-tests-{_run_name()}")
 
     def fork(
         self,
@@ -97,13 +87,56 @@ class _ForkClient:
         status, theirs = os.pipe2(os.O_CLOEXEC)
         socket.send_fds(self._control, [content], [output, errors, theirs])
         os.close(theirs)
-        (pid,) = array.array("i", self._control.recv(16))
-        return ForkedProcess(pid, status)
+        return ForkedProcess(_number_from(self._control), status)
 
     def close(self) -> None:
-        """End the server, and what it has forked and is still there."""
+        """End what was forked here and is still there, and the server where it is the last."""
+        self._control.shutdown(socket.SHUT_WR)
+        self._control.recv(1)
         self._control.close()
-        self._server.wait()
+
+
+def _connected(address: str) -> tuple[socket.socket, int]:
+    """Return a connection to the fork server at an address, and its id; one is started if needed.
+
+    The address belongs to whoever has bound it first, so that one of several starts the server.
+    """
+    while True:
+        control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            control.connect(address)
+            return control, _number_from(control)
+        except (ConnectionError, ValueError):  # none is there, or the last client has just left
+            control.close()
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with listening, contextlib.suppress(OSError):
+            listening.bind(address)
+            listening.listen()
+            _start_fork_server(listening.fileno())
+        time.sleep(0.01)
+
+
+def _start_fork_server(listening: int) -> None:
+    """Start one that outlives this process, as others may use it longer."""
+    subprocess.run(
+        [sys.executable, "-m", "tests.support.fork_server", str(listening)],
+        cwd=ROOT,
+        env=inherited(),
+        pass_fds=[listening],
+        start_new_session=True,
+        check=True,
+    )
+
+
+def _number_from(control: socket.socket) -> int:
+    """Raises ValueError where the other side is gone."""
+    (number,) = array.array("i", control.recv(16))
+    return number
+
+
+def _run_name() -> str:
+    """Return a name that all processes of pytest-xdist have in common, and no other run."""
+    return os.environ.get("PYTEST_XDIST_TESTRUNUID") or secrets.token_hex(16)
 
 
 @cache

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -125,18 +125,16 @@ class Sessions:
 
     def discard_deleted(self) -> bool:
         """Drop what SQLite's log still holds of deleted rows; return whether no reader was in
-        the way. PostgreSQL does so by itself, when it vacuums (docs/privacy.md).
+        the way. PostgreSQL does so by itself, when it vacuums (docs/privacy.md). Raises what
+        `transaction` raises.
         """
         if self.engine.dialect.name != "sqlite":
             return True
-        connection = self.engine.raw_connection()
-        try:
+        with translated(), closing(self.engine.raw_connection()) as connection:
             cursor = connection.cursor()
             cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             busy = (cursor.fetchone() or (1,))[0]
             cursor.close()
-        finally:
-            connection.close()
         return not busy
 
     def close(self) -> None:

@@ -8,7 +8,8 @@ filled, the disk of database and logs filled, and clocks moved, while a client s
 and evaluations over HTTP and the provider fails a fifth of its calls. Ends with 1 unless, within
 60 s of the storm, every job has ended truly, each submission and each tuning was made once, no
 more calls were repeated than were in flight at the kills, every webhook was delivered, signed and
-truly told, no export was half a file, and every process still serves.
+truly told, no export was half a file, nothing is left of what was erased, deleted or too old, and
+every process still serves.
 
 Moved clocks need a C compiler, the full disk the right to mount; what is missing is reported.
 """
@@ -28,6 +29,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.chaos.call_record import CallRecord, start_call_record
+from bench.chaos.eraser import FILE_SECONDS, Eraser
+from bench.chaos.eraser import account as account_of_erasures
 from bench.chaos.fleet import Members
 from bench.chaos.listener import Listener, account, listening
 from bench.chaos.load import PASSING, Load
@@ -38,6 +41,7 @@ from service.jobs.lifecycle import OPEN, State
 from service.migrations.upgrade import upgrade
 from service.projects.operations import create_key
 from service.projects.schemas import Scope
+from service.tuning.providers.vertex_answers import PROJECT_LABEL
 from tests.support.eventually import eventually
 from tests.support.ports import reserved_port
 from tests.support.postgres import PostgresServer, start_postgres
@@ -51,6 +55,7 @@ _SETTINGS = {
     "calls_in_flight": str(IN_FLIGHT),
     "call_attempts": "12",
     "lease_seconds": str(LEASE_SECONDS),
+    "file_days": str(FILE_SECONDS / 86_400),
 }
 _PREPARE = {
     "preset": "pii",
@@ -67,6 +72,7 @@ class World:
     stack: Stack
     members: Members
     client: Client
+    url: str
     calls: CallRecord
     clocks: Clocks
     disk: Disk
@@ -126,24 +132,28 @@ def world(folder: Path, database: str) -> Iterator[World]:
         client = resources.enter_context(Client(url, key.secret, timeout_seconds=15))
         listener = resources.enter_context(listening(0))
         reader = Reader(client, url=url, secret=key.secret, rows=ROWS, folder=folder / "exports")
-        yield World(stack, members, client, calls, clocks, disk, listener, reader)
+        yield World(stack, members, client, url, calls, clocks, disk, listener, reader)
 
 
 def rage(world: World, *, seconds: float, seed: int) -> dict[str, Any]:
     """Let a storm pass over a fleet and return what it has done."""
     world.start()
-    load = Load(world.client, dataset=world.run("prepare", _PREPARE)["dataset"])
+    dataset = world.run("prepare", _PREPARE)["dataset"]
+    load = Load(world.client, dataset=dataset)
+    eraser = Eraser(world.client, url=world.url, dataset=dataset)
     storm = Storm(world.stack, world.members, clocks=world.clocks, disk=world.disk, seed=seed)
     world.listener.subscribe(world.stack)
     load.start()
     world.reader.start()
+    eraser.start()
     storm.rage(seconds=seconds)
     load.end()
     world.reader.end()
-    return verdict(world, storm, load)
+    eraser.end()
+    return verdict(world, storm, load, eraser)
 
 
-def verdict(world: World, storm: Storm, load: Load) -> dict[str, Any]:
+def verdict(world: World, storm: Storm, load: Load, eraser: Eraser) -> dict[str, Any]:
     """Wait for the calm, and return what the storm has done."""
     stack, began = world.stack, time.monotonic()
     with contextlib.suppress(AssertionError):
@@ -151,6 +161,7 @@ def verdict(world: World, storm: Storm, load: Load) -> dict[str, Any]:
     calm = time.monotonic() - began
     ends = Counter(f"{stack.job(each).kind} {stack.job(each).state}" for each in load.jobs)
     children = [child for each in load.jobs for child in stack.children(each)]
+    everything = [*map(stack.job, load.jobs), *children]
     made = [job for job in world.client.list("jobs") if job["labels"].get("storm")]
     found = {
         "not part of it": missing(world),
@@ -158,17 +169,23 @@ def verdict(world: World, storm: Storm, load: Load) -> dict[str, Any]:
         "ended_by_itself": dict(world.members.ended),
         "ends": dict(ends),
         "errors": sorted({str(each.error["code"]) for each in children if each.error}),
+        "open": sorted(
+            f"{each.kind} {each.state} {each.reason} until {each.next_run_at}"
+            for each in everything
+            if State(each.state) in OPEN
+        ),
         "calm_seconds": round(calm, 1),
         "odd_answers": dict(load.answers),
         "submissions": len(load.jobs),
         "submissions_made": sum(job["parent"] is None for job in made),
         "tunings_asked": sum(child.kind == "tune" for child in children),
-        "tunings_made": len(stack.emulator.ledger()["tunings"]),
+        "tunings_made": tunings_made(stack),
         "repeated_calls": world.calls.repeated,
         "repeated_calls_bound": storm.calls_lost,
         "calls": world.calls.answered,
         "webhooks": account(world.listener, stack),
         "exports": world.reader.ends,
+        "erasures": account_of_erasures(eraser, stack),
         "deaf": not world.hears(),
     }
     return found | {"holds": holds(found)}
@@ -184,8 +201,16 @@ def holds(found: dict[str, Any]) -> bool:
         and found["repeated_calls"] <= found["repeated_calls_bound"]
         and not found["webhooks"]["wrong"]
         and not found["exports"]["half"] + found["exports"]["left behind"]
+        and not found["erasures"]["left"]
+        and found["erasures"]["odd answers"].keys() <= PASSING
         and not found["deaf"]
     )
+
+
+def tunings_made(stack: Stack) -> int:
+    """Return how many tunings were made for the project that stays."""
+    labels = [each["labels"] for each in stack.emulator.ledger()["tunings"]]
+    return sum(each[PROJECT_LABEL] == stack.project_id for each in labels)
 
 
 def missing(world: World) -> list[str]:

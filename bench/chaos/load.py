@@ -49,10 +49,11 @@ class Load:
 
     def _submit(self, number: int) -> None:
         kind, spec = self._order(number)
-        job = self._answer(
+        job = answered(
             lambda: self._client.submit(
                 kind, spec, labels={"storm": str(number)}, idempotency_key=f"storm-{number}"
-            )
+            ),
+            odd=self.answers,
         )
         self.jobs.append(job["id"])
         self._open.add(job["id"])
@@ -70,14 +71,18 @@ class Load:
                 spec = {"dataset": self._dataset, "seed": number, "variant": "zero_shot"}
                 return "evaluate", spec
 
-    def _answer(self, ask: Callable[[], T]) -> T:
-        """Ask until there is an answer; a refusal that is not one of the moment is raised."""
-        while True:
-            try:
-                return ask()
-            except UnreachableError:
-                self.answers["none"] += 1
-            except ApiError as error:
-                self.answers[str(error.status)] += 1
-                if str(error.status) not in PASSING:
-                    raise
+
+def answered(ask: Callable[[], T], *, odd: Counter[str]) -> T:
+    """Ask until there is an answer; count those that are no success in `odd`.
+
+    A refusal that is not one of the moment is raised.
+    """
+    while True:
+        try:
+            return ask()
+        except UnreachableError:
+            odd["none"] += 1
+        except ApiError as error:
+            odd[str(error.status)] += 1
+            if str(error.status) not in PASSING:
+                raise

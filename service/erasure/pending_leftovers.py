@@ -1,6 +1,7 @@
 """What deleted outputs have left outside the database: noted, erased at once or by the sweep."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 
 import structlog
@@ -10,7 +11,7 @@ from service.erasure import repository
 from service.erasure.models import PendingErasure
 from service.erasure.ports import ErasureServices
 from service.erasure.schemas import Erasure
-from service.errors import TunecurveError
+from service.errors import DatabaseUnavailable, TunecurveError
 from service.ids import Prefix, new_id
 from service.storage.leftovers import Leftover, LeftoverKind
 
@@ -50,10 +51,14 @@ def note_leftovers(
 
 
 def erase_here(rows: Sequence[PendingErasure], *, services: ErasureServices) -> None:
-    """Erase at once what needs no provider; what cannot be erased now is left to the sweep."""
+    """Erase at once what needs no provider; what cannot be erased now is left to the sweep.
+
+    The rows are gone: a database that cannot even note that is no reason to answer otherwise.
+    """
     for row in rows:
         if LeftoverKind(row.kind) not in REMOTE:
-            _erase(row, services)
+            with suppress(DatabaseUnavailable):
+                _erase(row, services)
 
 
 def has_due(*, sessions: Sessions) -> bool:

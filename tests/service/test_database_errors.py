@@ -169,6 +169,17 @@ def test_a_full_disk_says_so(tmp_path: Path) -> None:
     assert code_of(sessions, "INSERT INTO a VALUES (zeroblob(99999))") == "database_full"
 
 
+def test_a_log_that_cannot_be_emptied_says_so(tmp_path: Path) -> None:
+    file = tmp_path / "x.db"
+    sessions = open_sessions(f"sqlite:///{file}")
+    assert sessions.discard_deleted()
+    sessions.close()
+    file.write_bytes(b"no database" * 1000)
+    with pytest.raises(Unavailable) as caught:
+        sessions.discard_deleted()
+    assert caught.value.code == "database_damaged"
+
+
 def test_a_probe_names_what_the_disk_refuses(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No space") as full, open("/dev/full", "wb") as device:  # noqa: PTH123
         device.write(bytes(1 << 16))

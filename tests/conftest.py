@@ -21,6 +21,8 @@ hypothesis_settings.register_profile(
 hypothesis_settings.load_profile("busy")
 _YOUNG_OBJECTS = 50_000
 share_compiled_sql()
+# As the stack and the containers run; NumPy is not imported yet.
+pytest.MonkeyPatch().setenv("OPENBLAS_NUM_THREADS", "1")
 # Keeps Google's libraries from asking the network for a machine's own credentials.
 pytest.MonkeyPatch().setenv("NO_GCE_CHECK", "true")
 

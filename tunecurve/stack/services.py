@@ -78,6 +78,8 @@ def process_environment(environment: Environment) -> dict[str, str]:
     """
     path = filter(None, [str(server_folder() or ""), environment.get("PYTHONPATH")])
     return {
+        # Its threads wait by computing: a second one costs all that learns or fits a tenth more.
+        "OPENBLAS_NUM_THREADS": "1",
         **environment,
         **_without_proxy_for_loopback(environment),
         "PYTHONPATH": os.pathsep.join(path),

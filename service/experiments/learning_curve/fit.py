@@ -245,14 +245,30 @@ def _solve(heights: Array, decays: Array, *, precision: Array) -> tuple[Array, A
     centre = (decays * precision).sum(axis=1) / total
     middle = (heights * precision).sum(axis=1, keepdims=True) / total
     apart = decays - centre[:, None]
-    swing = (precision * apart**2).sum(axis=1) + _TINY
-    drop = np.maximum(-((heights - middle) * precision) @ apart.T / swing, 0)
+    swing = (precision * apart**2).sum(axis=1)
+    shared = _products((heights - middle) * precision, apart)
+    drop = np.maximum(-shared / (swing + _TINY), 0)
     top = middle + drop * centre
-    held = ((1 - heights) * precision) @ decays.T / ((precision * decays**2).sum(axis=1) + _TINY)
+    power = (precision * decays**2).sum(axis=1)
+    held = _products((1 - heights) * precision, decays) / (power + _TINY)
     drop = np.where(top > 1, np.maximum(held, 0), drop)
     top = np.minimum(top, 1)
-    misses = heights[:, None, :] - top[..., None] + drop[..., None] * decays
-    return top, drop, (precision * misses**2).sum(axis=-1)
+    # The sum of precision * (y - a + b * decay) ** 2, from sums about the means: no table of
+    # rows times shapes times points is made, which would take nearly all of a fit's time.
+    around = (precision * (heights - middle) ** 2).sum(axis=1, keepdims=True)
+    misses = (
+        around + drop * (2 * shared + drop * swing) + total * (top - middle - drop * centre) ** 2
+    )
+    return top, drop, np.maximum(misses, 0)
+
+
+def _products(heights: Array, decays: Array) -> Array:
+    """Return the sums over points of each row by each shape.
+
+    Without BLAS, whose threads compute for longer while they wait than these few points take.
+    """
+    found: Array = np.einsum("rp,sp->rs", heights, decays)
+    return found
 
 
 def _birge_ratio(chi_squared: Array, *, points: int) -> float:

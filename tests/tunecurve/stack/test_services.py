@@ -55,6 +55,11 @@ def test_the_checkout_comes_first_on_the_import_path() -> None:
     assert (server_folder() or Path()).joinpath("workers", "__init__.py").is_file()
 
 
+def test_matrices_are_computed_in_one_thread_unless_more_are_asked_for() -> None:
+    assert process_environment({})["OPENBLAS_NUM_THREADS"] == "1"
+    assert process_environment({"OPENBLAS_NUM_THREADS": "4"})["OPENBLAS_NUM_THREADS"] == "4"
+
+
 @pytest.mark.parametrize("exceptions", ["", "corp.example", "*"])
 def test_a_proxy_is_not_asked_for_this_machine(exceptions: str) -> None:
     environment = process_environment({"http_proxy": "http://127.0.0.1:9", "NO_PROXY": exceptions})

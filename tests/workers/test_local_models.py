@@ -132,7 +132,6 @@ def test_an_experiment_draws_learning_curves_of_a_local_model_and_of_gemini_in_o
         *(f"tuned@{size}" for size in SIZES),
         *(f"{GEMINI}: tuned@{size}" for size in SIZES),
     ]
-    print({n: v.score for n, v in variants.items()})
     assert (variants["tuned@400"].score or 0) >= 95
     assert (variants["tuned@50"].score or 0) < (variants["tuned@400"].score or 0)
     row, _ = get_experiment(

@@ -192,7 +192,7 @@ def ask(
 def test_tuned_and_base_model_answer_a_single_call(
     stack: Stack, dataset: str, worker: FleetProcess
 ) -> None:
-    job = stack.succeeded(tune(stack, dataset, **{**CLASSIFIER, "train_size": SIZES[1]}).id)
+    job = stack.succeeded(tune(stack, dataset, **{**CLASSIFIER, "train_size": SIZES[-1]}).id)
     asked = sentiment_rows(12, seed=1)
     answers = [ask(stack, job.outputs["model"], row["text"]) for row in asked]
     right = [answer.text == row["label"] for answer, row in zip(answers, asked, strict=True)]

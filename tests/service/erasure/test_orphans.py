@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -23,6 +21,7 @@ from service.tuning.ports import Hyperparameters, TuningRequest
 from service.tuning.providers.vertex import VertexTuning, open_vertex
 from tests.emulator.examples import finish, labelled, upload
 from tests.support.emulator import EmulatorProcess, start_emulator
+from tests.support.processes import inherited, run_process
 from tests.support.runs import add_project
 
 OLD = "0" * 26  # the body of an id that was made long ago
@@ -124,38 +123,31 @@ def test_the_command_lists_and_deletes_only_when_asked_to(
     emulator: EmulatorProcess,
     vertex: VertexTuning,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     shutil.copy(migrated_sqlite, tmp_path / "tunecurve.db")
     sessions = open_sessions(f"sqlite:///{tmp_path / 'tunecurve.db'}")
     ours = add_project(sessions)
     sessions.close()
     tuned(emulator, vertex, project=ours)
-    for name, value in {
+    env = inherited() | {
         "TUNECURVE_DATABASE_URL": f"sqlite:///{tmp_path / 'tunecurve.db'}",
         "TUNECURVE_GOOGLE_CLOUD_PROJECT": "lab",
         "TUNECURVE_VERTEX_ENDPOINT": emulator.url,
-    }.items():
-        monkeypatch.setenv(name, value)
+    }
 
     def clean(*words: str) -> dict[str, Any]:
-        command = [sys.executable, "-m", "tunecurve", "clean", "--data-dir", str(tmp_path)]
-        done = subprocess.run(
-            [*command, "-o", "json", *words],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=840,
-        )
+        arguments = ["clean", "--data-dir", str(tmp_path), "-o", "json", *words]
+        done = run_process("tunecurve", arguments, env=env)
         assert done.returncode == 0, done.stderr
         reported: dict[str, Any] = json.loads(done.stdout)
         return reported
 
     looked = clean()
+    assert vertex.made({"us"})
     assert (looked["deleted"], len(looked["found"])) == (False, 2)
     deleted = clean("--yes")
     assert (deleted["deleted"], deleted["found"], deleted["failed"]) == (True, looked["found"], [])
-    assert clean()["found"] == []
+    assert not vertex.made({"us"})
 
 
 def test_an_id_says_when_it_was_made() -> None:

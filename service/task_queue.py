@@ -120,6 +120,13 @@ class TaskQueue(Protocol):
         ...
 
 
+class _NoResult:
+    """Stands for the result of a task: Celery's own looks for a backend, 5 ms in each thread."""
+
+    def __init__(self, task_id: str) -> None:
+        self.id, self.ignored = task_id, True
+
+
 class CeleryTaskQueue:
     """The producer. Celery is imported at the first message: the API starts without it."""
 
@@ -149,7 +156,14 @@ class CeleryTaskQueue:
     def send(self, task: str, *ids: str, queue: Queue, priority: int = 0) -> bool:
         step = min(priority, PRIORITIES[-1])
         try:
-            self._app.send_task(task, args=list(ids), queue=queue.value, priority=step)
+            self._app.send_task(
+                task,
+                args=list(ids),
+                queue=queue.value,
+                priority=step,
+                ignore_result=True,
+                result_cls=_NoResult,  # type: ignore[arg-type]  # Celery only calls it
+            )
         except self._errors as error:
             log.warning("task_message_unsent", task=task, queue=queue.value, cause=_cause_of(error))
             return False

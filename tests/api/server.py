@@ -26,7 +26,7 @@ Json = dict[str, Any]
 
 PREPARE: Json = {
     "preset": "pii",
-    "source": {"type": "synthetic", "rows": 400, "seed": 1},
+    "source": {"type": "synthetic", "rows": 150, "seed": 1},
     "train_sizes": [20, 40],
     "test_size": 30,
 }

@@ -10,14 +10,16 @@ from service.model_registry.retirement import announce_retirements
 from tests.api.outputs import prepared_dataset
 from tests.api.problems import problem_of
 from tests.api.scored_models import ENDPOINT, ready_model, scored_evaluation, unlucky
-from tests.api.server import Api, Caller, Json
+from tests.api.server import PREPARE, Api, Caller, Json
 
 BEST = "/v1/aliases/pii@best"
 
 
 @pytest.fixture
 def dataset(api: Api, caller: Caller) -> str:
-    found: str = prepared_dataset(api, caller, test_size=60)["id"]
+    found: str = prepared_dataset(
+        api, caller, test_size=60, source={**PREPARE["source"], "rows": 400}
+    )["id"]
     return found
 
 

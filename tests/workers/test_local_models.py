@@ -194,7 +194,8 @@ def test_tuned_and_base_model_answer_a_single_call(
 ) -> None:
     job = stack.succeeded(tune(stack, dataset, **{**CLASSIFIER, "train_size": SIZES[-1]}).id)
     asked = sentiment_rows(12, seed=1)
-    answers = [ask(stack, job.outputs["model"], row["text"]) for row in asked]
+    # As the rows that it learned from: other words than theirs it labels by chance.
+    answers = [ask(stack, job.outputs["model"], f"Text: {row['text']}") for row in asked]
     right = [answer.text == row["label"] for answer, row in zip(answers, asked, strict=True)]
     assert sum(right) >= 10
     assert {(each.cost, each.synthetic, each.location) for each in answers} == {

@@ -13,6 +13,8 @@ from typing import Any
 import httpx2
 from hypothesis import strategies as st
 
+from tests.support import plain_http
+
 _ROOT = Path(__file__).resolve().parents[2]
 _HOME = "/v1/projects/lab/locations/us-central1"
 _MODEL = f"{_HOME}/publishers/google/models/gemini-2.5-flash"
@@ -231,7 +233,7 @@ def watched_emulator(log: Path) -> Iterator[httpx2.Client]:
         )
     try:
         address = process.stdout.readline().split()[-1].decode() if process.stdout else ""
-        with httpx2.Client(base_url=address, timeout=300) as client:
+        with plain_http.Client(base_url=address, timeout=300) as client:
             calm(client)
             yield client
     finally:

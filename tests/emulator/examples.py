@@ -3,8 +3,7 @@
 import json
 from typing import Any
 
-import httpx2
-
+from tests.support import plain_http
 from tests.support.emulator import EmulatorProcess
 from tests.support.eventually import eventually
 
@@ -55,9 +54,9 @@ def preferred(*, good: str, bad: str, count: int = 40) -> str:
 
 def upload(emulator: EmulatorProcess, content: str, *, name: str) -> str:
     """Put a file into the bucket `data` and return its gs:// URI."""
-    httpx2.post(f"{emulator.url}/storage/v1/b?project=lab", json={"name": "data"}, timeout=300)
+    plain_http.post(f"{emulator.url}/storage/v1/b?project=lab", json={"name": "data"}, timeout=300)
     url = f"{emulator.url}/upload/storage/v1/b/data/o"
-    httpx2.post(
+    plain_http.post(
         url, params={"uploadType": "media", "name": name}, content=content.encode(), timeout=300
     ).raise_for_status()
     return f"gs://data/{name}"

@@ -12,6 +12,7 @@ from google.api_core.exceptions import BadRequest, NotFound
 from tests.emulator.clients import genai_client, in_event_loop, rest_client
 from tests.emulator.examples import create, finish, labelled, order, upload
 from tests.emulator.recordings import same_shape
+from tests.support import plain_http
 from tests.support.emulator import EmulatorProcess, start_emulator
 from tests.support.eventually import eventually
 from tests.support.shared_data import shared_data
@@ -263,7 +264,7 @@ def post(
     emulator: EmulatorProcess, document: dict[str, Any], *, location: str = "us-central1"
 ) -> httpx2.Response:
     path = f"/v1/projects/lab/locations/{location}/batchPredictionJobs"
-    return httpx2.post(f"{emulator.url}{path}", json=document, timeout=300)
+    return plain_http.post(f"{emulator.url}{path}", json=document, timeout=300)
 
 
 @pytest.mark.parametrize(
@@ -307,7 +308,7 @@ def test_an_unfinished_job_is_taken_up_after_a_kill(tmp_path: Path) -> None:
         assert job["completionStats"] == {"successfulCount": "1"}
         directory = job["outputInfo"]["gcsOutputDirectory"].removeprefix("gs://data/")
         url = f"{emulator.url}/storage/v1/b/data/o"
-        (found,) = httpx2.get(url, params={"prefix": directory}, timeout=300).json()["items"]
+        (found,) = plain_http.get(url, params={"prefix": directory}, timeout=300).json()["items"]
         assert found["name"] == f"{directory}/predictions.jsonl"
 
 

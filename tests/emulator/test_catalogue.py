@@ -7,6 +7,7 @@ import pytest
 
 from emulator.catalogue import MODELS
 from tests.emulator.examples import create, finish, labelled, order, upload
+from tests.support import plain_http
 from tests.support.emulator import EmulatorProcess
 
 THIRD_GENERATION = ("gemini-3.1-flash-lite", "gemini-3.5-flash", "gemini-3.5-flash-lite")
@@ -26,7 +27,7 @@ def ask(
     path = f"/v1/projects/lab/locations/{location}/publishers/google/models/{model}:{verb}"
     contents = [{"role": "user", "parts": [{"text": PROMPT}]}]
     body = {"contents": contents} | ({"generationConfig": config} if config else {})
-    return httpx2.post(f"{emulator.url}{path}", json=body, timeout=300)
+    return plain_http.post(f"{emulator.url}{path}", json=body, timeout=300)
 
 
 def answers(emulator: EmulatorProcess, model: str, **config: Any) -> set[str]:
@@ -76,7 +77,9 @@ def test_a_batch_of_a_third_generation_base_runs_at_the_multi_regions_only(
     codes = {}
     for location in ("global", "us", "us-central1"):
         path = f"/v1/projects/lab/locations/{location}/batchPredictionJobs"
-        codes[location] = httpx2.post(f"{emulator.url}{path}", json=body, timeout=300).status_code
+        codes[location] = plain_http.post(
+            f"{emulator.url}{path}", json=body, timeout=300
+        ).status_code
 
     assert codes == {"global": 200, "us": 200, "us-central1": 404}
 
@@ -89,7 +92,7 @@ def test_a_third_generation_tuning_runs_in_two_regions_only(
     body = order(uri, model=model)
     for location in ("us-east1", "us", "global"):
         path = f"{emulator.url}/v1/projects/lab/locations/{location}/tuningJobs"
-        response = httpx2.post(path, json=body, timeout=300)
+        response = plain_http.post(path, json=body, timeout=300)
         assert response.status_code == 400
         assert f"cannot be tuned in {location}" in response.json()["error"]["message"]
 
@@ -103,7 +106,7 @@ def test_a_tuned_third_generation_model_is_named_and_called_at_its_multi_region(
     endpoint = finish(emulator, job["name"])["tunedModel"]["endpoint"]
     body = {"contents": [{"role": "user", "parts": [{"text": "a splendid day"}]}]}
     codes = {
-        location: httpx2.post(
+        location: plain_http.post(
             f"{emulator.url}/v1/{endpoint.replace(f'/{place}/', f'/{location}/')}:generateContent",
             json=body,
             timeout=300,

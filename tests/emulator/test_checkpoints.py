@@ -3,7 +3,6 @@
 from itertools import pairwise
 from typing import Any
 
-import httpx2
 import pytest
 
 from emulator.learners.tuned_model import TunedModel, train_model
@@ -11,6 +10,7 @@ from emulator.tuning.records import kept_epochs
 from tests.emulator.clients import genai_client, rest_client
 from tests.emulator.examples import create, finish, labelled, order, upload
 from tests.emulator.learners.test_tuned_model import CLASS
+from tests.support import plain_http
 from tests.support.emulator import EmulatorProcess
 from tests.support.eventually import eventually
 
@@ -95,7 +95,7 @@ def test_an_endpoint_of_no_checkpoint_is_not_found(emulator: EmulatorProcess, ur
     body = {"contents": [{"role": "user", "parts": [{"text": TEXT}]}]}
     wrong = f"{emulator.url}/v1/{endpoint[:-1]}:generateContent"
 
-    assert httpx2.post(wrong, json=body, timeout=300).status_code == 404
+    assert plain_http.post(wrong, json=body, timeout=300).status_code == 404
 
 
 def test_checkpoints_are_served_one_by_one_while_the_tuning_runs(

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 from google.api_core.exceptions import BadRequest, NotFound
 
 from tests.emulator.clients import genai_client, in_event_loop, rest_client
 from tests.emulator.examples import labelled, preferred, upload
 from tests.emulator.recordings import interactions, same_shape, whole_response
+from tests.support import plain_http
 from tests.support.emulator import EmulatorProcess
 from tests.support.eventually import eventually
 from tests.support.newest_genai import FOLDER, newest_first
@@ -136,7 +136,7 @@ def test_the_gen_ai_client_lists_base_models_and_computes_tokens(genai: Any) -> 
 def test_a_field_that_is_unknown_is_refused_by_its_name(emulator: EmulatorProcess) -> None:
     body = {"contents": [{"parts": [{"text": "a"}]}], "sampler": "mine"}
     for verb in ("generateContent", "countTokens", "computeTokens"):
-        answer = httpx2.post(f"{emulator.url}/v1/{FLASH}:{verb}", json=body, timeout=300)
+        answer = plain_http.post(f"{emulator.url}/v1/{FLASH}:{verb}", json=body, timeout=300)
         assert (answer.status_code, answer.json()["error"]["status"]) == (400, "INVALID_ARGUMENT")
         assert 'Unknown name "sampler": Cannot find field.' in answer.json()["error"]["message"]
 
@@ -205,7 +205,9 @@ def test_the_asynchronous_gen_ai_client_does_the_same_calls(
 
 
 def _post(emulator: EmulatorProcess, method: str, document: Any) -> dict[str, Any]:
-    response = httpx2.post(f"{emulator.url}/v1beta1/{FLASH}:{method}", json=document, timeout=300)
+    response = plain_http.post(
+        f"{emulator.url}/v1beta1/{FLASH}:{method}", json=document, timeout=300
+    )
     body: dict[str, Any] = response.json()
     return body
 

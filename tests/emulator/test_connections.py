@@ -12,6 +12,7 @@ import pytest
 
 from emulator import socket_owners
 from emulator.connections import own_hosts
+from tests.support import plain_http
 from tests.support.emulator import EmulatorProcess, start_emulator
 
 NOBODY = 65534
@@ -84,7 +85,7 @@ def test_kernel_and_tables_say_alike_whose_a_socket_is(
 def test_what_a_web_page_makes_a_browser_send_is_refused(
     emulator: EmulatorProcess, headers: dict[str, str]
 ) -> None:
-    answer = httpx2.post(
+    answer = plain_http.post(
         f"{emulator.url}/_emulator/config",
         content=b'{"seed": 7}',
         headers={"Content-Type": "text/plain", **headers},
@@ -94,14 +95,16 @@ def test_what_a_web_page_makes_a_browser_send_is_refused(
 
     assert answer.status_code == 403
     assert answer.json()["error"]["status"] == "PERMISSION_DENIED"
-    settings = httpx2.get(f"{emulator.url}/_emulator/config", trust_env=False, timeout=300).json()
+    settings = plain_http.get(
+        f"{emulator.url}/_emulator/config", trust_env=False, timeout=300
+    ).json()
     assert settings["seed"] == 0
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "127.0.0.1", "[::1]"])
 def test_it_goes_by_the_names_of_this_machine(emulator: EmulatorProcess, host: str) -> None:
     port = httpx2.URL(emulator.url).port
-    answer = httpx2.get(
+    answer = plain_http.get(
         f"{emulator.url}/_emulator/healthz",
         headers={"Host": f"{host}:{port}"},
         trust_env=False,
@@ -120,7 +123,7 @@ def test_its_files_are_for_its_user_only(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         with start_emulator(tmp_path / "state") as started:
-            httpx2.post(
+            plain_http.post(
                 f"{started.url}/upload/storage/v1/b/b/o?uploadType=media&name=a",
                 content=b"personal",
                 trust_env=False,

@@ -6,6 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.support import plain_http
 from tests.support.emulator import EmulatorProcess
 
 FLASH = "/v1/projects/lab/locations/global/publishers/google/models/gemini-2.5-flash"
@@ -17,7 +18,7 @@ def _fresh(emulator: EmulatorProcess) -> None:
 
 
 def generate(emulator: EmulatorProcess, document: dict[str, Any]) -> httpx2.Response:
-    return httpx2.post(f"{emulator.url}{FLASH}:generateContent", json=document, timeout=300)
+    return plain_http.post(f"{emulator.url}{FLASH}:generateContent", json=document, timeout=300)
 
 
 def test_the_ledger_counts_repeats_and_rejections_and_keeps_no_prompt(
@@ -44,7 +45,7 @@ def test_a_reset_forgets_everything_but_the_settings(emulator: EmulatorProcess) 
     generate(emulator, {"contents": [{"parts": [{"text": "x"}]}]})
     emulator.reset(config=False)
     assert emulator.ledger()["calls_received"] == 0
-    assert httpx2.get(f"{emulator.url}/storage/v1/b/forgotten", timeout=300).status_code == 404
+    assert plain_http.get(f"{emulator.url}/storage/v1/b/forgotten", timeout=300).status_code == 404
     assert emulator.request("GET", "/_emulator/config")["latency_sigma"] == 0.25
     emulator.reset(config=True)
     assert emulator.request("GET", "/_emulator/config")["latency_sigma"] == 0
@@ -66,7 +67,7 @@ def test_a_wrong_setting_is_refused_and_nothing_changes(
 ) -> None:
     before = emulator.request("GET", "/_emulator/config")
     url = f"{emulator.url}/_emulator/config"
-    response = httpx2.post(url, json={"tuning_seconds": 9} | settings, timeout=300)
+    response = plain_http.post(url, json={"tuning_seconds": 9} | settings, timeout=300)
     assert response.status_code == 400
     assert message in response.json()["error"]["message"]
     assert emulator.request("GET", "/_emulator/config") == before
@@ -74,6 +75,6 @@ def test_a_wrong_setting_is_refused_and_nothing_changes(
 
 @pytest.mark.parametrize("path", ["/_emulator/healthz", "/nowhere", "/storage/v1/b/none"])
 def test_every_answer_says_that_it_is_synthetic(emulator: EmulatorProcess, path: str) -> None:
-    response = httpx2.get(f"{emulator.url}{path}", timeout=300)
+    response = plain_http.get(f"{emulator.url}{path}", timeout=300)
     assert response.headers["x-tunecurve-emulator"] == "synthetic"
     assert response.json()

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-import httpx2
 import pytest
 from google.api_core.exceptions import BadRequest, MethodNotImplemented
 from hypothesis import HealthCheck, given, settings
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 
 from emulator.evaluation.metrics import score_rouge, stem_word
 from tests.emulator.clients import rest_client
+from tests.support import plain_http
 from tests.support.emulator import EmulatorProcess
 
 LOCATION = "projects/lab/locations/us-central1"
@@ -150,5 +150,5 @@ def test_what_is_not_served_is_refused(client: Any, emulator: EmulatorProcess) -
     with pytest.raises(MethodNotImplemented):
         evaluate(client, fluency_input={"instance": {"prediction": "x"}})
     url = f"{emulator.url}/v1beta1/{LOCATION}/:evaluateInstances"
-    assert httpx2.post(url, json={}, timeout=300).status_code == 400
-    assert httpx2.post(url, json={"exactMatch": {}}, timeout=300).json()["error"]["code"] == 400
+    assert plain_http.post(url, json={}, timeout=300).status_code == 400
+    assert plain_http.post(url, json={"exactMatch": {}}, timeout=300).json()["error"]["code"] == 400

@@ -59,7 +59,7 @@ DOCUMENTS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=800, deadline=None)
 @given(document=DOCUMENTS)
 def test_what_the_short_way_takes_the_parser_takes_alike(document: dict[str, Any]) -> None:
     message = fast_message(document, REQUEST)

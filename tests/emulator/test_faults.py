@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from tests.emulator.clients import genai_client, in_event_loop, rest_client
+from tests.support import plain_http
 from tests.support.emulator import EmulatorProcess
 
 MODEL = "gemini-2.5-flash"
@@ -45,12 +46,12 @@ def body(text: str = "a happy day") -> dict[str, Any]:
 
 
 def post(emulator: EmulatorProcess, text: str = "a happy day") -> httpx2.Response:
-    return httpx2.post(f"{emulator.url}{FLASH}:generateContent", json=body(text), timeout=300)
+    return plain_http.post(f"{emulator.url}{FLASH}:generateContent", json=body(text), timeout=300)
 
 
 def post_all(emulator: EmulatorProcess, texts: list[str]) -> list[httpx2.Response]:
     url = f"{emulator.url}{FLASH}:generateContent"
-    with httpx2.Client(timeout=300) as client:
+    with plain_http.Client(timeout=300) as client:
         return [client.post(url, json=body(text)) for text in texts]
 
 
@@ -266,7 +267,9 @@ def test_a_model_has_settings_of_its_own(emulator: EmulatorProcess) -> None:
     assert post(emulator).status_code == 500
     other = FLASH.replace(MODEL, "gemini-2.5-pro")
     assert (
-        httpx2.post(f"{emulator.url}{other}:generateContent", json=body(), timeout=300).status_code
+        plain_http.post(
+            f"{emulator.url}{other}:generateContent", json=body(), timeout=300
+        ).status_code
         == 200
     )
     changed = emulator.configure(models={MODEL: {"latency_seconds": 0.001}})
@@ -290,7 +293,7 @@ def test_a_model_has_settings_of_its_own(emulator: EmulatorProcess) -> None:
 def test_a_wrong_setting_of_a_model_is_refused(
     emulator: EmulatorProcess, settings: dict[str, Any], message: str
 ) -> None:
-    response = httpx2.post(
+    response = plain_http.post(
         f"{emulator.url}/_emulator/config", json={"hang_rate": 1} | settings, timeout=300
     )
     assert response.status_code == 400

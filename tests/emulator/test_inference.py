@@ -9,6 +9,7 @@ import httpx2
 import pytest
 
 from tests.emulator.examples import create, finish, labelled, order, upload
+from tests.support import plain_http
 from tests.support.emulator import EmulatorProcess
 
 MODELS = "/v1/projects/lab/locations/global/publishers/google/models"
@@ -51,7 +52,7 @@ def body(text: str = PROMPT, **config: Any) -> dict[str, Any]:
 
 
 def post(emulator: EmulatorProcess, path: str, document: Any) -> httpx2.Response:
-    return httpx2.post(f"{emulator.url}{path}:generateContent", json=document, timeout=300)
+    return plain_http.post(f"{emulator.url}{path}:generateContent", json=document, timeout=300)
 
 
 def test_a_response_schema_decides_what_an_answer_may_be(genai: Any) -> None:
@@ -185,7 +186,9 @@ def test_a_request_google_would_refuse_is_refused(
 def test_a_body_that_is_no_json_object_is_refused(
     emulator: EmulatorProcess, content: bytes
 ) -> None:
-    response = httpx2.post(f"{emulator.url}{FLASH}:generateContent", content=content, timeout=300)
+    response = plain_http.post(
+        f"{emulator.url}{FLASH}:generateContent", content=content, timeout=300
+    )
     assert response.status_code == 400
     assert response.json()["error"]["message"].startswith("Invalid JSON payload received.")
 

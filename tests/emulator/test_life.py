@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Any
 
-import httpx2
 import pytest
 
 from tests.emulator.examples import ask, create, finish, labelled, order, upload
+from tests.support import plain_http
 from tests.support.emulator import EmulatorProcess
 from tests.support.eventually import eventually
 
@@ -166,7 +166,7 @@ def test_a_cancellation_that_comes_too_late_is_accepted_and_the_tuning_succeeds(
     done = finish(emulator, name)
     assert done["state"] == "JOB_STATE_SUCCEEDED"
     assert done["tunedModel"]["endpoint"]
-    refused = httpx2.post(f"{emulator.url}/v1/{name}:cancel", json={}, timeout=300)
+    refused = plain_http.post(f"{emulator.url}/v1/{name}:cancel", json={}, timeout=300)
     assert refused.json()["error"]["status"] == "FAILED_PRECONDITION"
 
 
@@ -187,7 +187,7 @@ def test_cancelling_takes_the_time_it_is_given(emulator: EmulatorProcess) -> Non
 def test_the_clock_does_not_go_back_or_out_of_range(
     emulator: EmulatorProcess, document: dict[str, Any]
 ) -> None:
-    response = httpx2.post(f"{emulator.url}/_emulator/clock", json=document, timeout=300)
+    response = plain_http.post(f"{emulator.url}/_emulator/clock", json=document, timeout=300)
     assert response.status_code == 400
     assert emulator.request("GET", "/_emulator/clock")["speed"] == 1
 

@@ -4,10 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import httpx2
 import psutil
 
 from tests.emulator.examples import ask, create, finish, labelled, order, upload
+from tests.support import plain_http
 from tests.support.emulator import start_emulator
 from tests.support.eventually import eventually
 
@@ -25,7 +25,7 @@ def test_objects_tunings_and_models_survive_a_kill(tmp_path: Path) -> None:
         endpoint = done["tunedModel"]["endpoint"]
         assert ask(emulator, endpoint, "note 3: a splendid and happy day") == "GOOD"
         url = f"{emulator.url}/storage/v1/b/data/o/kept.jsonl?alt=media"
-        assert httpx2.get(url, timeout=300).text == labelled(good="GOOD", bad="BAD")
+        assert plain_http.get(url, timeout=300).text == labelled(good="GOOD", bad="BAD")
         resumed = finish(emulator, unfinished["name"])
         assert resumed["state"] == "JOB_STATE_SUCCEEDED"
         assert emulator.ledger()["tunings_created"] == 2

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
-import httpx2
 import pytest
 from google.api_core.exceptions import BadRequest, NotFound
 
 from tests.emulator.clients import genai_client, rest_client
 from tests.emulator.examples import ask, create, finish, labelled, order, upload
+from tests.support import plain_http
 from tests.support.emulator import EmulatorProcess
 
 PARENT = "projects/lab/locations/us-central1"
@@ -138,7 +138,7 @@ def test_a_model_goes_only_after_its_endpoints(
 def _status(emulator: EmulatorProcess, endpoint: str) -> int:
     body = {"contents": [{"role": "user", "parts": [{"text": PROMPT}]}]}
     url = f"{emulator.url}/v1/{endpoint}:generateContent"
-    return httpx2.post(url, json=body, timeout=300).status_code
+    return plain_http.post(url, json=body, timeout=300).status_code
 
 
 def test_what_is_not_there_is_not_found(models: Any, endpoints: Any, kept: dict[str, Any]) -> None:

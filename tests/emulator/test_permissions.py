@@ -4,10 +4,10 @@ import secrets
 from collections.abc import Iterator
 from typing import Any
 
-import httpx2
 import pytest
 from google.api_core.exceptions import Forbidden
 
+from tests.support import plain_http
 from tests.support.emulator import EmulatorProcess
 
 NEEDED = [f"storage.objects.{name}" for name in ("get", "list", "create", "delete")]
@@ -48,10 +48,10 @@ def test_tunings_are_refused_with_permission_denied(emulator: EmulatorProcess) -
     url = f"{emulator.url}/v1/projects/lab/locations/us-central1/tuningJobs"
     emulator.configure(forbidden="tunings")
     try:
-        refused = httpx2.get(url, timeout=300)
+        refused = plain_http.get(url, timeout=300)
     finally:
         emulator.configure(forbidden="nothing")
 
     assert refused.status_code == 403
     assert refused.json()["error"]["status"] == "PERMISSION_DENIED"
-    assert httpx2.get(url, timeout=300).status_code == 200
+    assert plain_http.get(url, timeout=300).status_code == 200

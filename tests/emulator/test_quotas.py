@@ -7,13 +7,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 
 from emulator.admission.quotas import Quotas
 from emulator.clock import Clock
 from emulator.errors import GoogleError
 from emulator.settings import Settings, change_settings
+from tests.support import plain_http
 from tests.support.emulator import EmulatorProcess
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -128,7 +128,7 @@ def test_no_more_calls_than_allowed_are_in_flight_at_once(emulator: EmulatorProc
     def call(number: int) -> int:
         contents = [{"role": "user", "parts": [{"text": f"note {number}"}]}]
         url = f"{emulator.url}{FLASH.replace(MODEL, UNUSED)}:generateContent"
-        return httpx2.post(url, json={"contents": contents}, timeout=300).status_code
+        return plain_http.post(url, json={"contents": contents}, timeout=300).status_code
 
     with ThreadPoolExecutor(6) as threads:
         codes = list(threads.map(call, range(6)))
@@ -141,12 +141,15 @@ def test_no_more_calls_than_allowed_are_in_flight_at_once(emulator: EmulatorProc
 
 
 _CALLS = """
-import sys, httpx2
-url, number = sys.argv[1:]
+import http.client, json, sys
+port, path, number = sys.argv[1:]
 codes = []
 for index in range(60):
     contents = [{"role": "user", "parts": [{"text": f"note {number} {index}"}]}]
-    codes.append(httpx2.post(url, json={"contents": contents}, timeout=300).status_code)
+    connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=300)
+    connection.request("POST", path, json.dumps({"contents": contents}))
+    codes.append(connection.getresponse().status)
+    connection.close()
 print(codes.count(200), codes.count(429), len(codes))
 """
 
@@ -156,7 +159,8 @@ def test_four_processes_share_one_quota_and_every_call_is_counted(
 ) -> None:
     emulator.reset()
     emulator.configure(requests_per_day=100)
-    words = [sys.executable, "-c", _CALLS, f"{emulator.url}{FLASH}:generateContent"]
+    port = emulator.url.rpartition(":")[2]
+    words = [sys.executable, "-c", _CALLS, port, f"{FLASH}:generateContent"]
     started = [
         subprocess.Popen([*words, str(number)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
         for number in range(4)

@@ -4,11 +4,11 @@ from collections import Counter
 from math import exp
 from typing import Any
 
-import httpx2
 import pytest
 
 from tests.emulator.examples import create, finish, jsonl, order, row, upload
 from tests.emulator.recordings import interactions, same_shape
+from tests.support import plain_http
 from tests.support.emulator import EmulatorProcess
 
 FLASH = "projects/lab/locations/global/publishers/google/models/gemini-2.5-flash"
@@ -148,7 +148,7 @@ def test_more_options_than_the_service_gives_are_refused(emulator: EmulatorProce
         "contents": [{"role": "user", "parts": [{"text": "x"}]}],
         "generationConfig": {"responseLogprobs": True, "logprobs": 21},
     }
-    response = httpx2.post(f"{emulator.url}/v1/{FLASH}:generateContent", json=body, timeout=300)
+    response = plain_http.post(f"{emulator.url}/v1/{FLASH}:generateContent", json=body, timeout=300)
 
     assert response.status_code == 400
     assert "logprobs value of 21" in response.json()["error"]["message"]

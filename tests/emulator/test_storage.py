@@ -4,10 +4,10 @@ import os
 import secrets
 from typing import Any
 
-import httpx2
 import pytest
 from google.api_core.exceptions import BadRequest, Conflict, NotFound, PreconditionFailed
 
+from tests.support import plain_http
 from tests.support.emulator import EmulatorProcess
 
 
@@ -61,19 +61,19 @@ def test_a_resumable_upload_checks_its_precondition(bucket: Any) -> None:
 
 
 def test_an_interrupted_upload_says_how_far_it_is(emulator: EmulatorProcess, bucket: Any) -> None:
-    start = httpx2.post(
+    start = plain_http.post(
         f"{emulator.url}/upload/storage/v1/b/{bucket.name}/o",
         params={"uploadType": "resumable", "name": "slow"},
         timeout=300,
     )
     session = start.headers["location"]
-    first = httpx2.put(
+    first = plain_http.put(
         session, content=b"abcd", headers={"Content-Range": "bytes 0-3/*"}, timeout=300
     )
     assert (first.status_code, first.headers["range"]) == (308, "bytes=0-3")
-    asked = httpx2.put(session, headers={"Content-Range": "bytes */6"}, timeout=300)
+    asked = plain_http.put(session, headers={"Content-Range": "bytes */6"}, timeout=300)
     assert (asked.status_code, asked.headers["range"]) == (308, "bytes=0-3")
-    last = httpx2.put(
+    last = plain_http.put(
         session, content=b"cdef", headers={"Content-Range": "bytes 2-5/6"}, timeout=300
     )
     assert last.json()["size"] == "6"
@@ -101,9 +101,11 @@ def test_a_range_of_bytes_is_downloaded(
 def test_a_download_carries_the_checksums(emulator: EmulatorProcess, bucket: Any) -> None:
     bucket.blob("hello").upload_from_string("hello")
     url = f"{emulator.url}/storage/v1/b/{bucket.name}/o/hello"
-    response = httpx2.get(url, params={"alt": "media"}, timeout=300)
+    response = plain_http.get(url, params={"alt": "media"}, timeout=300)
     assert response.headers["x-goog-hash"] == "crc32c=mnG7TA==,md5=XUFAKrxLKna5cZ2REBfFkg=="
-    beyond = httpx2.get(url, params={"alt": "media"}, headers={"Range": "bytes=9-"}, timeout=300)
+    beyond = plain_http.get(
+        url, params={"alt": "media"}, headers={"Range": "bytes=9-"}, timeout=300
+    )
     assert beyond.status_code == 416
 
 

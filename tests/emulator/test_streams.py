@@ -6,7 +6,6 @@ from itertools import accumulate
 from time import monotonic
 from typing import Any
 
-import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 from emulator.inference.streams import split_response, split_text
 from tests.emulator.clients import genai_client, in_event_loop, rest_client
 from tests.emulator.recordings import same_shape, streamed_responses
+from tests.support import plain_http
 from tests.support.emulator import EmulatorProcess
 from tests.support.eventually import eventually
 
@@ -117,7 +117,7 @@ def test_a_stream_its_client_leaves_is_no_longer_in_flight(emulator: EmulatorPro
     def in_flight() -> int:
         return int(emulator.ledger()["by_model"]["gemini-2.5-flash"]["in_flight"])
 
-    with httpx2.stream("POST", url, json=document, timeout=300) as response:
+    with plain_http.stream("POST", url, json=document, timeout=300) as response:
         lines = response.iter_lines()
         next(lines)
         assert in_flight() == 1
@@ -132,19 +132,19 @@ def test_a_refused_stream_answers_with_its_status(emulator: EmulatorProcess, gen
     with pytest.raises(ClientError) as refused:
         list(genai.models.generate_content_stream(model="llama-3", contents="hi"))
     assert refused.value.code == 404
-    array = httpx2.post(
+    array = plain_http.post(
         f"{emulator.url}/v1/{FLASH}:streamGenerateContent", json={"prompt": 1}, timeout=300
     )
     assert array.status_code == 400
     assert array.json()[0]["error"]["status"] == "INVALID_ARGUMENT"
     events = f"{emulator.url}/v1/{FLASH}:streamGenerateContent?alt=sse"
-    assert httpx2.post(events, json={}, timeout=300).json()["error"]["code"] == 400
+    assert plain_http.post(events, json={}, timeout=300).json()["error"]["code"] == 400
 
 
 def test_several_candidates_keep_their_index(emulator: EmulatorProcess) -> None:
     contents = [{"role": "user", "parts": [{"text": LONG}]}]
     document = {"contents": contents, "generationConfig": {"candidateCount": 2}}
-    response = httpx2.post(
+    response = plain_http.post(
         f"{emulator.url}/v1/{FLASH}:streamGenerateContent", json=document, timeout=300
     )
     candidates = [piece["candidates"][0] for piece in response.json()]
@@ -159,7 +159,7 @@ def test_several_candidates_keep_their_index(emulator: EmulatorProcess) -> None:
 def test_events_have_the_keys_and_types_of_recorded_ones(emulator: EmulatorProcess) -> None:
     document = {"contents": [{"role": "user", "parts": [{"text": LONG}]}]}
     url = f"{emulator.url}/v1/{FLASH}:streamGenerateContent?alt=sse"
-    response = httpx2.post(url, json=document, timeout=300)
+    response = plain_http.post(url, json=document, timeout=300)
     assert response.headers["content-type"].startswith("text/event-stream")
     ours = [
         json.loads(event.removeprefix("data: "))

@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import httpx2
 import pytest
 from google.api_core.exceptions import BadRequest, NotFound
 from google.auth.credentials import AnonymousCredentials
@@ -20,6 +19,7 @@ from tests.emulator.examples import (
     row,
     upload,
 )
+from tests.support import plain_http
 from tests.support.emulator import EmulatorProcess
 from tests.support.eventually import eventually
 
@@ -140,7 +140,7 @@ def test_what_the_service_checks_at_creation_is_refused(
     parameters |= {"learningRateMultiplier": change.pop("rate", 1)}
     location = change.pop("location", "us-central1")
     path = f"/v1/projects/lab/locations/{location}/tuningJobs"
-    response = httpx2.post(f"{emulator.url}{path}", json=body | change, timeout=300)
+    response = plain_http.post(f"{emulator.url}{path}", json=body | change, timeout=300)
     assert response.status_code == 400
     assert message in response.json()["error"]["message"]
 
@@ -201,7 +201,7 @@ def test_a_preference_tuning_that_cannot_be_is_refused(
     more = {name: each for name, each in change.items() if name == "supervisedTuningSpec"}
     model = change.pop("model", "gemini-2.5-flash")
     body = preference_order(uri, **{k: v for k, v in change.items() if k not in more})
-    response = httpx2.post(
+    response = plain_http.post(
         f"{emulator.url}/v1/{PARENT}/tuningJobs",
         json=body | more | {"baseModel": model},
         timeout=300,
@@ -221,7 +221,9 @@ def test_rows_of_the_other_method_fail_a_tuning(emulator: EmulatorProcess, uri: 
 def test_an_unknown_field_is_refused_with_its_place(emulator: EmulatorProcess, uri: str) -> None:
     body = order(uri)
     body["supervisedTuningSpec"]["hyperParameters"]["epochs"] = 2
-    response = httpx2.post(f"{emulator.url}/v1beta1/{PARENT}/tuningJobs", json=body, timeout=300)
+    response = plain_http.post(
+        f"{emulator.url}/v1beta1/{PARENT}/tuningJobs", json=body, timeout=300
+    )
     assert response.status_code == 400
     assert response.json()["error"]["message"] == (
         'Invalid JSON payload received. Unknown name "epochs" at '
@@ -321,7 +323,9 @@ def test_a_tuned_gemini_3_is_served_at_its_multi_region_only(
     body = {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}
     for location in ("europe-west4", "global", "us"):
         wrong = tuned["endpoint"].replace("/eu/", f"/{location}/")
-        response = httpx2.post(f"{emulator.url}/v1/{wrong}:generateContent", json=body, timeout=300)
+        response = plain_http.post(
+            f"{emulator.url}/v1/{wrong}:generateContent", json=body, timeout=300
+        )
         assert response.status_code == 404
 
 

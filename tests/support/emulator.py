@@ -10,9 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
 
-import httpx2
-
-from tests.support.plain_http import NO_TLS
+from tests.support import plain_http
 from tests.support.ports import reserved_port
 from tests.support.processes import Process, inherited, parent_pid, start_process
 
@@ -42,9 +40,7 @@ class EmulatorProcess:
         self, method: str, path: str, body: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
         """Return the JSON of a successful answer; an error is raised."""
-        response = httpx2.request(
-            method, f"{self.url}{path}", json=body, timeout=300, verify=NO_TLS
-        )
+        response = plain_http.request(method, f"{self.url}{path}", json=body, timeout=300)
         response.raise_for_status()
         return cast("dict[str, Any]", response.json())
 

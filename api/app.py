@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, FastAPI
+from fastapi.routing import APIRoute
 from starlette.types import Scope
 
 from api import reference_page, webhook_messages
@@ -17,7 +18,7 @@ from api.errors import add_error_handlers
 from api.key_slots import KeySlots, SlotLeases
 from api.key_watch import KeyWatch
 from api.middleware import BodyLimit, HeadAsGet, RequestContext
-from api.openapi import TITLE, document
+from api.openapi import TITLE, document, document_of
 from api.parameters import refuse_unknown_parameters
 from api.rate_limits import RequestRates, exchange_rates
 from api.routes import (
@@ -94,6 +95,9 @@ class _App(FastAPI):
         if not self._document:
             self._document.update(document(self))
         return self._document
+
+    def document_of(self, route: APIRoute) -> dict[str, Any]:
+        return document_of(route)
 
 
 def create_app(settings: Settings) -> FastAPI:

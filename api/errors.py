@@ -1,6 +1,6 @@
 """Errors as HTTP: problem documents (RFC 9457) that never repeat the request's content."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import structlog
 from fastapi import FastAPI, Request
@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Match
 from starlette.types import Scope
 
-from api.contract_lookup import ContractLookup
+from api.contract_lookup import ContractLookup, Schema
 from api.request_faults import faults_of, summary_of
 from service.errors import Fault, Forbidden, Internal, RateLimited, TunecurveError, Unauthenticated
 from service.jobs.schemas import ProblemFault
@@ -150,11 +150,13 @@ async def _on_invalid_request(request: Request, error: Exception) -> Response:
         return await _on_http_exception(request, HTTPException(400))
     if isinstance(body, bytes) and body:  # JSON that did not say so arrives unparsed
         return await _on_http_exception(request, HTTPException(415))
-    lookup = ContractLookup(request.app.openapi())
-    path, method = request.scope["route"].path_format, request.method
-    faults = faults_of(
-        found, body=body, schemas_at=lambda place: lookup.schemas_at(path, method, place)
-    )
+    route, method = request.scope["route"], request.method
+
+    def schemas_at(place: Sequence[str | int]) -> list[Schema]:
+        lookup = ContractLookup(request.app.document_of(route))
+        return lookup.schemas_at(route.path_format, method, place)
+
+    faults = faults_of(found, body=body, schemas_at=schemas_at)
     return problem_response(
         422,
         "validation_failed",

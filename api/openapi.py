@@ -5,6 +5,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from api.errors import MEDIA_TYPE, Problem
@@ -175,6 +176,22 @@ def document(app: FastAPI) -> dict[str, Any]:
     schemas = built["components"]["schemas"]
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas |= problem.pop("$defs") | {"Problem": problem}
-    describe_properties(schemas)
+    return _described(built)
+
+
+def document_of(route: APIRoute) -> dict[str, Any]:
+    """Return what the document says of one route: to build all of it takes 0.7 s."""
+    name = route.unique_id
+    if name not in _of_routes:
+        built = get_openapi(title=TITLE, version=VERSION, routes=[route])
+        _of_routes[name] = _described(built)
+    return _of_routes[name]
+
+
+_of_routes: dict[str, dict[str, Any]] = {}
+
+
+def _described(built: dict[str, Any]) -> dict[str, Any]:
+    describe_properties(built.get("components", {}).get("schemas", {}))
     _complete_parameters(built)
     return built

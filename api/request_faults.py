@@ -100,7 +100,7 @@ def _fault(found: Mapping[str, Any], body: Any, schemas_at: SchemasAt) -> Fault:
         case _ if "known" in context:
             message = nearest(str(found.get("input")), context["known"])
         case _:
-            message = _sentence(kind, context, schemas_at(place))
+            message = _sentence(kind, context) or _form(schemas_at(place))
     return Fault(pointer, kind, message)
 
 
@@ -118,12 +118,16 @@ def _one_of(expected: str, sent: Any) -> str:
     return nearest(str(sent), known)
 
 
-def _sentence(kind: str, context: Mapping[str, Any], schemas: Sequence[Schema]) -> str:
+def _sentence(kind: str, context: Mapping[str, Any]) -> str | None:
     if kind in _MESSAGES:
         return _MESSAGES[kind].format_map(context)
     for prefix, message in _BY_PREFIX.items():
         if kind.startswith(prefix):
             return message
+    return None
+
+
+def _form(schemas: Sequence[Schema]) -> str:
     form = form_of(schemas)
     return f"not what is asked for: {form}" if form else "not what is asked for here"
 

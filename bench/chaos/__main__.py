@@ -55,6 +55,8 @@ _SETTINGS = {
     "calls_in_flight": str(IN_FLIGHT),
     "call_attempts": "12",
     "lease_seconds": str(LEASE_SECONDS),
+    # A tuning that was sent by a clock set back looks hours old, and is asked after the less often.
+    "longest_poll_seconds": "10",
     "file_days": str(FILE_SECONDS / 86_400),
 }
 _PREPARE = {

@@ -38,7 +38,9 @@ def work_folder() -> Iterator[Path]:
 
 
 def _delete_left() -> None:
-    for folder in Path(tempfile.gettempdir()).glob(f"{_HELD}*"):
+    with os.scandir(tempfile.gettempdir()) as entries:  # a glob of thousands takes 6 ms
+        held = [Path(entry.path) for entry in entries if entry.name.startswith(_HELD)]
+    for folder in held:
         try:
             lock = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW)
         except OSError:  # gone meanwhile, or another user's

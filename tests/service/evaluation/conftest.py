@@ -26,7 +26,7 @@ from service.settings import Settings
 from service.storage.local import LocalStore
 from service.storage.tables import read_parquet
 from tests.support.runs import MemoryRun, add_project, reserve_run
-from tests.support.snapshot import Snapshot, take_snapshot
+from tests.support.stored_rows import StoredRows, read_rows
 from tests.support.task_messages import MemoryTaskQueue
 
 ROWS = 40
@@ -106,11 +106,18 @@ class Room:
             return list(read_parquet(io.BytesIO(stream.read())))
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A dataset of a project: the run that made it, its rows, and the folder of its objects."""
+
+    run: MemoryRun
+    rows: StoredRows
+    objects: Path
+
+
 @pytest.fixture(scope="session")
-def prepared(
-    migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[MemoryRun, Snapshot]:
-    """A dataset of a project, prepared once for all evaluations."""
+def prepared(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    """Made once for all evaluations, which get copies."""
     folder = tmp_path_factory.mktemp("prepared")
     shutil.copy(migrated_sqlite, folder / "test.db")
     sessions = open_sessions(f"sqlite:///{folder / 'test.db'}")
@@ -125,19 +132,18 @@ def prepared(
         google_project="",
         catalogue=CATALOGUE,
     )
-    made = take_snapshot(sessions, folder / "objects")
+    made = Prepared(run, read_rows(sessions), folder / "objects")
     sessions.close()
-    return run, made
+    return made
 
 
 @pytest.fixture
-def room(
-    sessions: Sessions, tmp_path: Path, prepared: tuple[MemoryRun, Snapshot]
-) -> Iterator[Room]:
-    run, snapshot = prepared
-    snapshot.restore(sessions, tmp_path / "objects")
+def room(sessions: Sessions, tmp_path: Path, prepared: Prepared) -> Iterator[Room]:
+    prepared.rows.write(sessions)
+    shutil.copytree(prepared.objects, tmp_path / "objects", dirs_exist_ok=True)
     store = LocalStore(tmp_path / "objects")
     services = Container(Settings(data_dir=tmp_path, storage=f"file:{tmp_path / 'objects'}"))
+    run = prepared.run
     made = Room(sessions, store, run.project_id, run.outputs["dataset"], services)
     yield made
     shut_down(made.oracle, made.governor)

@@ -30,14 +30,12 @@ def test_the_known_metrics_are_listed_without_importing_what_computes_them() -> 
     subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True, cwd=ROOT)
 
 
-def test_stems_are_computed_without_the_rest_of_nltk_which_can_still_be_imported() -> None:
+def test_stems_are_computed_without_the_rest_of_nltk_and_leave_nothing_in_its_place() -> None:
     lines = [
         "import sys",
         "from service.evaluation.metrics.rouge import split_words",
         "assert split_words('all ponies', stems=True) == ['all', 'poni']",
         "assert not {'nltk', 'nltk.stem', 'scipy', 'sklearn'} & set(sys.modules)",
-        "import nltk.stem.api",
-        "assert nltk.stem.api.StemmerI and nltk.__version__",
     ]
     subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True, cwd=ROOT)
 

@@ -14,7 +14,7 @@ from tests.support.stack import GENERAL, Stack, start_stack
 
 pytestmark = pytest.mark.journey
 
-PER_SECOND = 60
+PER_SECOND = 30
 ROWS = 15 * PER_SECOND  # the outage lies within these
 OUTAGE_CALLS = 4 * PER_SECOND  # while it hangs, and as many while it is gone
 

@@ -45,7 +45,7 @@ def test_a_disabled_endpoint_can_be_pinged_before_it_is_enabled(house: House) ->
 def test_failed_deliveries_are_sent_again_by_time_or_by_id(house: House) -> None:
     with receiving(Reply(410), Reply()) as receiver:
         endpoint = house.endpoint(receiver.url)
-        start = utc_now()
+        start = utc_now() - timedelta(milliseconds=1)  # SQLite's clock drops what is below
         house.record("job.failed")
         house.record("job.succeeded")
         house.deliver_due(utc_now())

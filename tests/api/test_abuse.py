@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
 
 import pytest
-from structlog.testing import capture_logs
 
 from api.http_protocol import HEAD_BYTES_LIMIT, HEADERS_LIMIT, PIPELINE_LIMIT
 from api.rate_limits import TokenBuckets
@@ -14,6 +13,7 @@ from service.settings import Settings
 from tests.api.problems import problem_of
 from tests.api.server import Api, Caller, serve
 from tests.support.eventually import eventually
+from tests.support.logs import captured_logs
 
 GET = b"GET /healthz HTTP/1.1\r\nHost: a\r\n"
 POST = b"POST /v1/jobs HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
@@ -78,7 +78,7 @@ def test_a_head_without_end_is_cut_off(api: Api, name: str, pieces: list[bytes])
     ],
 )
 def test_a_head_over_the_limits_is_answered_with_431(api: Api, head: bytes) -> None:
-    with capture_logs() as logs, _connected(api) as connection:
+    with captured_logs() as logs, _connected(api) as connection:
         connection.sendall(head)
         answer = _answer(connection)
 

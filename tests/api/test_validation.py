@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from structlog.testing import capture_logs
 
 from tests.api.problems import problem_of
 from tests.api.server import PREPARE, Caller, Json
+from tests.support.logs import captured_logs
 
 CANARY = "canary-4111111111111111"
 
@@ -284,7 +284,7 @@ def test_what_no_json_holds_is_refused_by_every_operation(caller: Caller, endles
         and path != "/v1/files"  # a file may be anything
     ]
     assert len(operations) > 10
-    with capture_logs() as logs:
+    with captured_logs() as logs:
         for (method, path), body in product(operations, bodies):
             sent = {"content": body, "headers": {"Content-Type": "application/json"}}
             status = caller.request(method.upper(), path, **sent).status_code

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from structlog.testing import capture_logs
 
 from service.catalogue.catalogue import load_catalogue
 from service.catalogue.prices import CallPrice
 from service.errors import Invalid
 from service.money import NANO, dollars, parse_dollars
+from tests.support.logs import captured_logs
 
 MILLION = 1_000_000
 CATALOGUE = load_catalogue()
@@ -92,7 +92,7 @@ def test_a_users_file_of_prices_alone_still_replaces_ours_with_a_warning(tmp_pat
         'source = "our contract"\nas_of = "2026-11-01"\n'
     )
 
-    with capture_logs() as logs:
+    with captured_logs() as logs:
         prices = load_catalogue(prices=file)
     price = prices.price_of_calls("gemini-2.5-flash", location="global")
 

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from structlog.testing import capture_logs
 
 from service.inference import governor as governor_module
 from service.inference.governor import LocalGovernor, end_task, quota_key
@@ -19,6 +18,7 @@ from service.inference.redis_governor import RedisGovernor
 from service.inference.retry import QuotaExhausted
 from tests.service.inference.conftest import Closing
 from tests.support.eventually import eventually
+from tests.support.logs import captured_logs
 from tests.support.redis import RedisServer
 
 KEY = quota_key("p", location="us", base_model="gemini-3.1-flash-lite")
@@ -106,7 +106,7 @@ def test_a_refusal_of_one_slows_all(redis: RedisServer, closing: Closing) -> Non
 def test_a_governor_survives_a_wiped_redis(redis: RedisServer, closing: Closing) -> None:
     governor = shared(redis)
     closing(governor)
-    with capture_logs() as logs:
+    with captured_logs() as logs:
         seconds_for(5, governor)
         redis.wipe()
         with redis.client() as client:
@@ -158,7 +158,7 @@ def test_losing_redis_is_logged_once_and_it_is_taken_up_again(
 ) -> None:
     governor = shared(redis)
     closing(governor)
-    with capture_logs() as logs:
+    with captured_logs() as logs:
         seconds_for(5, governor)
         redis.kill()
         seconds_for(20, governor)
@@ -175,7 +175,7 @@ def test_losing_redis_is_logged_once_and_it_is_taken_up_again(
 def test_a_redis_that_never_was_there_does_not_stop_calls(closing: Closing) -> None:
     governor = RedisGovernor("redis://127.0.0.1:9/0", key=KEY, quota=quota_of(50))
     closing(governor)
-    with capture_logs() as logs:
+    with captured_logs() as logs:
         seconds_for(20, governor)
     assert events(logs) == ["governor_degraded"]
 

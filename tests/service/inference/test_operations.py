@@ -7,8 +7,6 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from structlog.testing import capture_logs
-
 from service.inference.generation_run import Summary
 from service.inference.governor import LocalGovernor
 from service.inference.ports import CallLimits, GenerationRequest, Outcome, Quota
@@ -16,6 +14,7 @@ from service.inference.redis_governor import RedisGovernor, read_states
 from tests.service.inference.conftest import Closing
 from tests.service.inference.provider import DROP, GARBAGE, HANG, Provider
 from tests.service.inference.result_store import Shelf, expected, requests
+from tests.support.logs import captured_logs
 from tests.support.redis import RedisServer
 
 
@@ -183,7 +182,7 @@ def test_a_run_outlives_its_redis_and_goes_back_to_the_shared_pace(
 
     shelf.on_check = kill_and_start
     provider.requests_per_minute = 6000
-    with ThreadPoolExecutor(2) as pool, capture_logs() as logs:
+    with ThreadPoolExecutor(2) as pool, captured_logs() as logs:
         first = pool.submit(shelf.run, requests(250), governor=governors[0])
         second = pool.submit(other.run, requests(250, start=250), governor=governors[1])
         assert first.result().answered == second.result().answered == 250
